@@ -1,0 +1,59 @@
+# One environment, in .venv; every target sets up what it needs.
+PYTHON ?= python3
+PORT ?= 8080
+BIN := .venv/bin
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run test check format lock schema clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .venv/.run ## Make the environment in .venv, nothing else
+
+.venv/.uv: requirements/uv.txt
+	$(PYTHON) -c 'import sys; sys.exit("premade needs Python 3.11 or newer") if sys.version_info < (3, 11) else 0'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/uv.txt
+	@touch $@
+
+.venv/.run: .venv/.uv requirements/run.txt pyproject.toml
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements/run.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+.venv/.test: .venv/.run requirements/test.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements/test.txt
+	@touch $@
+
+demo: setup ## Start everything, sell one ticket, and go on serving (PORT=8080)
+	@$(BIN)/premade demo --port $(PORT)
+
+run: setup ## Start the service (PORT=8080)
+	@$(BIN)/premade serve --port $(PORT)
+
+check: .venv/.test ## Lint, types and layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/pyright
+
+test: .venv/.test check ## Everything that must hold, on a real PostgreSQL
+	$(BIN)/python tests/run.py
+
+format: .venv/.test ## Put the code into its standard form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: .venv/.uv ## Choose the newest allowed versions and pin them with hashes
+	$(COMPILE) --upgrade requirements/uv.in --output-file requirements/uv.txt
+	$(COMPILE) --upgrade pyproject.toml --output-file requirements/run.txt
+	$(COMPILE) --upgrade --group test pyproject.toml --output-file requirements/test.txt
+
+schema: setup ## Write db/schema.sql from the migrations
+	$(BIN)/python -m premade.base.schema > db/schema.sql
+
+clean: ## Remove the environment and what was built (not var/, the data)
+	rm -rf .venv dist reports
