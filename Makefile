@@ -21,7 +21,7 @@ setup: .venv/.run ## Make the environment in .venv, nothing else
 
 .venv/.run: .venv/.uv requirements/run.txt pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements/run.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --build-constraint requirements/test.txt --editable .
 	@touch $@
 
 .venv/.test: .venv/.run requirements/test.txt

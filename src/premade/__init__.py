@@ -1,0 +1,1 @@
+"""Pre-made tickets for online travel agencies: generate in bulk, activate exactly once."""

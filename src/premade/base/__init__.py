@@ -1,0 +1,1 @@
+"""What every feature stands on: errors, the transaction, the endpoint. Knows nothing of tickets."""

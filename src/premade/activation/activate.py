@@ -1,0 +1,192 @@
+"""Activating tickets: each exactly once, with its order, in one statement for however many."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+import orjson
+
+from premade.audit.record import Event
+from premade.base import statements
+from premade.base.errors import Busy, Conflict, IdempotencyKeyReused
+from premade.base.logs import log
+from premade.base.work import Database, Work
+from premade.base.world import World, rfc3339
+from premade.partners.keyring import Caller
+from premade.tickets.code import is_ticket_code
+from premade.tickets.lookup import ticket_unknown
+
+sql = statements.load(__file__)
+
+OPERATION = "activate"
+"""What an Idempotency-Key is scoped to, beside the partner."""
+TRIES_ALONE_MAX = 3
+_NO_TICKET = ""
+
+
+class AlreadyActivated(Conflict):
+    code = "ALREADY_ACTIVATED"
+    title = "The ticket is activated already"
+
+
+class TicketExpired(Conflict):
+    code = "TICKET_EXPIRED"
+    title = "The ticket can no longer be sold"
+
+
+class TicketCancelled(Conflict):
+    code = "TICKET_CANCELLED"
+    title = "The ticket is cancelled"
+
+
+@dataclass(frozen=True)
+class Activation:
+    """One ticket to activate, for one customer. `customer_phone` in E.164."""
+
+    caller: Caller
+    request_id: str
+    ticket_code: str
+    customer_name: str
+    customer_email: str
+    customer_phone: str
+    payment_reference: str
+    idempotency_key: str | None = None
+
+    @cached_property
+    def digest(self) -> bytes:
+        """What makes two requests the same one: SHA-256 of what is asked for, normalised."""
+        asked = [
+            self.ticket_code,
+            self.customer_name,
+            self.customer_email,
+            self.customer_phone,
+            self.payment_reference,
+        ]
+        return hashlib.sha256(orjson.dumps(asked)).digest()
+
+
+@dataclass(frozen=True)
+class Activated:
+    """What came of it; `replayed` when an earlier request with the same Idempotency-Key did it."""
+
+    ticket_code: str
+    order_id: str
+    customer_name: str
+    payment_reference: str
+    total_amount: Decimal
+    currency: str
+    activated_at: datetime
+    replayed: bool
+
+
+@dataclass(frozen=True)
+class Activator:
+    """What activating needs."""
+
+    database: Database
+    world: World
+
+    async def activate(self, asked: Activation) -> Activated:
+        """The activated ticket, now or by an earlier request with the same Idempotency-Key.
+
+        TicketUnknown, AlreadyActivated, TicketExpired, TicketCancelled, IdempotencyKeyReused, Busy; nothing
+        is changed then.
+        """
+        async with self.database.single_statement() as work:
+            [outcome] = await self._try(work, [asked])
+        if outcome["outcome"] == "again":
+            outcome = await self._alone(asked)
+        activated = _activated_or_refused(asked, outcome)
+        if not activated.replayed:
+            log.info(
+                "ota.tickets.activated",
+                ticket_code=activated.ticket_code,
+                order_id=activated.order_id,
+                customer_email=asked.customer_email,
+            )
+        return activated
+
+    async def _try(self, work: Work, activations: list[Activation]) -> list[dict[str, Any]]:
+        rows = [_row(position, asked) for position, asked in enumerate(activations)]
+        return await work.all(
+            sql.activate,
+            activations=orjson.dumps(rows).decode(),
+            operation=OPERATION,
+            event=Event.TICKET_ACTIVATED.value,
+            now=self.world.now(),
+            today=self.world.today(),
+        )
+
+    async def _alone(self, asked: Activation) -> dict[str, Any]:
+        """Waits for whoever holds the ticket or the key; each try then sees what the winner did."""
+        async with self.database.transaction() as work:
+            await work.all(
+                sql.wait_for_ticket, partner_id=asked.caller.partner_id, ticket_code=asked.ticket_code
+            )
+            for _ in range(TRIES_ALONE_MAX):
+                [outcome] = await self._try(work, [asked])
+                if outcome["outcome"] != "again":
+                    return outcome
+        message = f"Ticket {asked.ticket_code} is in use by another request; nothing was changed. Try again."
+        raise Busy(message)
+
+
+def _row(position: int, asked: Activation) -> dict[str, Any]:
+    return {
+        "position": position,
+        "partner_id": asked.caller.partner_id,
+        "actor": asked.caller.actor,
+        "request_id": asked.request_id,
+        # What cannot be a code, such as one with a NUL, cannot be asked for either.
+        "ticket_code": asked.ticket_code if is_ticket_code(asked.ticket_code) else _NO_TICKET,
+        "customer_name": asked.customer_name,
+        "customer_email": asked.customer_email,
+        "customer_phone": asked.customer_phone,
+        "payment_reference": asked.payment_reference,
+        "idempotency_key": asked.idempotency_key,
+        "request_digest": asked.digest.hex(),
+    }
+
+
+def _activated_or_refused(asked: Activation, outcome: dict[str, Any]) -> Activated:
+    kind, code = outcome["outcome"], asked.ticket_code
+    if kind in ("activated", "replayed"):
+        return Activated(
+            ticket_code=code,
+            order_id=outcome["order_id"],
+            customer_name=outcome["customer_name"],
+            payment_reference=outcome["payment_reference"],
+            total_amount=outcome["total_amount"],
+            currency=outcome["currency"],
+            activated_at=outcome["activated_at"],
+            replayed=kind == "replayed",
+        )
+    if kind == "key_reused":
+        message = f"It made order {outcome['order_id']} before. Use a new key for a new request."
+        raise IdempotencyKeyReused(message, order_id=outcome["order_id"])
+    if kind == "unknown":
+        raise ticket_unknown(code)
+    if kind == "expired":
+        message = f"The last day of sale of ticket {code} was {outcome['valid_until']}."
+        raise TicketExpired(message, valid_until=outcome["valid_until"])
+    if kind == "cancelled":
+        message = f"Ticket {code} was cancelled; sell another one."
+        raise TicketCancelled(message)
+    raise _already_activated(code, outcome)
+
+
+def _already_activated(code: str, outcome: dict[str, Any]) -> AlreadyActivated:
+    when = rfc3339(outcome["activated_at"])
+    message = (
+        f"Ticket {code} was activated at {when} by order {outcome['order_id']} "
+        f"for payment {outcome['payment_reference']}."
+    )
+    return AlreadyActivated(
+        message,
+        activated_at=when,
+        order_id=outcome["order_id"],
+        payment_reference=outcome["payment_reference"],
+    )

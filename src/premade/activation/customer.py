@@ -1,0 +1,64 @@
+"""What must be true of a customer's details. Pure; each function answers the value as it is kept."""
+
+import re
+import unicodedata
+
+import email_validator
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
+
+NAME_CHARACTERS_MAX = 200
+EMAIL_CHARACTERS_MAX = 254
+PAYMENT_REFERENCE_CHARACTERS_MAX = 128
+_PHONE_FILLERS = str.maketrans("", "", " -.()")
+_PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
+_COUNTRY_CODE_DIGITS_MAX = 3
+# Control characters, and the line and paragraph separators: a name stands on one line.
+_NOT_IN_A_NAME = {"Cc", "Zl", "Zp"}
+
+
+def name(text: str) -> str:
+    """1 to 200 characters of any script. ValueError otherwise."""
+    if not text.strip() or len(text) > NAME_CHARACTERS_MAX:
+        message = f"Must be 1 to {NAME_CHARACTERS_MAX} characters, not only blanks"
+        raise ValueError(message)
+    if any(unicodedata.category(character) in _NOT_IN_A_NAME for character in text):
+        message = "Must not contain control characters or line breaks"
+        raise ValueError(message)
+    return text
+
+
+def email(text: str) -> str:
+    """An address by RFC 5321 and 6531, its domain in lower case. ValueError otherwise."""
+    if len(text) > EMAIL_CHARACTERS_MAX:
+        message = f"Must be at most {EMAIL_CHARACTERS_MAX} characters"
+        raise ValueError(message)
+    try:
+        normalized = email_validator.validate_email(text, check_deliverability=False).normalized
+    except email_validator.EmailNotValidError as error:
+        message = f"Must be an e-mail address, such as john.smith@example.com. {error}"
+        raise ValueError(message) from None
+    if len(normalized) > EMAIL_CHARACTERS_MAX:
+        message = f"Must be at most {EMAIL_CHARACTERS_MAX} characters"
+        raise ValueError(message)
+    return normalized
+
+
+def phone(text: str) -> str:
+    """A number in E.164: `+`, a country calling code that exists, 7 to 15 digits. ValueError otherwise."""
+    bare = text.translate(_PHONE_FILLERS)
+    if not _PHONE.fullmatch(bare):
+        message = "Must be '+' and 7 to 15 digits with the country code, such as +1234567890"
+        raise ValueError(message)
+    codes = (int(bare[1 : 1 + digits]) for digits in range(1, _COUNTRY_CODE_DIGITS_MAX + 1))
+    if not any(code in COUNTRY_CODE_TO_REGION_CODE for code in codes):
+        message = "Must begin with a country calling code that exists, such as +852"
+        raise ValueError(message)
+    return bare
+
+
+def payment_reference(text: str) -> str:
+    """1 to 128 printable characters. ValueError otherwise."""
+    if not text.strip() or len(text) > PAYMENT_REFERENCE_CHARACTERS_MAX or not text.isprintable():
+        message = f"Must be 1 to {PAYMENT_REFERENCE_CHARACTERS_MAX} printable characters, not only blanks"
+        raise ValueError(message)
+    return text

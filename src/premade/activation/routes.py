@@ -1,0 +1,88 @@
+"""`POST /api/ota/tickets/{code}/activate`."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from premade.activation import customer
+from premade.activation.activate import Activation, Activator
+from premade.base.api import Reply, json_router
+from premade.base.values import IdempotencyKey, Money, RequestModel, Timestamp
+from premade.partners.call import Call, partner_with
+from premade.tickets.routes import TicketCode
+
+router = json_router(tag="OTA Integration")
+
+
+class CustomerDetails(RequestModel):
+    """Whose ticket it becomes."""
+
+    name: Annotated[str, AfterValidator(customer.name)] = Field(
+        description=f"1 to {customer.NAME_CHARACTERS_MAX} characters of any script", examples=["John Smith"]
+    )
+    email: Annotated[str, AfterValidator(customer.email)] = Field(
+        json_schema_extra={"format": "email"}, examples=["john.smith@example.com"]
+    )
+    phone: Annotated[str, AfterValidator(customer.phone)] = Field(
+        description="With the country calling code; kept in E.164", examples=["+1234567890"]
+    )
+
+
+class ActivateRequest(RequestModel):
+    """For whom, and paid how."""
+
+    customer_details: CustomerDetails
+    payment_reference: Annotated[str, AfterValidator(customer.payment_reference)] = Field(
+        description="OTA payment transaction reference", examples=["PAY-OTA-2025-001"]
+    )
+
+
+class ActivateAnswer(BaseModel):
+    """The ticket and the order that it became."""
+
+    ticket_code: str = Field(examples=["CRUISE-2025-FERRY-1762274285982"])
+    order_id: str = Field(examples=["ORD-1762274304824"])
+    customer_name: str = Field(examples=["John Smith"])
+    status: Literal["ACTIVE"] = "ACTIVE"
+    activated_at: Timestamp
+    payment_reference: str
+    total_amount: Money
+    currency: str
+
+
+@router.post(
+    "/api/ota/tickets/{code}/activate",
+    summary="Activate pre-made ticket with customer details",
+    response_description="Ticket successfully activated",
+    response_model=ActivateAnswer,
+)
+async def activate(
+    call: Annotated[Call, partner_with("tickets:activate")],
+    code: TicketCode,
+    wanted: ActivateRequest,
+    idempotency_key: IdempotencyKey = None,
+) -> Reply:
+    """Turns the ticket into the customer's and makes its order, once."""
+    details = wanted.customer_details
+    activated = await call.use(Activator).activate(
+        Activation(
+            caller=call.caller,
+            request_id=call.request_id,
+            ticket_code=code,
+            customer_name=details.name,
+            customer_email=details.email,
+            customer_phone=details.phone,
+            payment_reference=wanted.payment_reference,
+            idempotency_key=idempotency_key,
+        )
+    )
+    answer = ActivateAnswer(
+        ticket_code=activated.ticket_code,
+        order_id=activated.order_id,
+        customer_name=activated.customer_name,
+        activated_at=activated.activated_at,
+        payment_reference=activated.payment_reference,
+        total_amount=activated.total_amount,
+        currency=activated.currency,
+    )
+    return Reply(answer, {"Idempotency-Replayed": "true"} if activated.replayed else {})

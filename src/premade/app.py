@@ -1,0 +1,110 @@
+"""The only place that wires things together: the HTTP application."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from premade.activation import routes as activation
+from premade.activation.activate import Activator
+from premade.base.edge import Edge, printable_path
+from premade.base.logs import start_logging
+from premade.base.problems import transport_problem
+from premade.base.settings import Settings
+from premade.base.work import Database, open_database
+from premade.base.world import World
+from premade.generation import routes as generation
+from premade.generation.generate import Generator
+from premade.orders import routes as orders
+from premade.partners.keyring import Keyring
+from premade.stock import routes as stock
+from premade.tickets import routes as tickets
+from premade.tickets.signing import Signers
+
+PARENT_CHECK_SECONDS = 0.5
+FEATURES = (generation, activation, tickets, orders, stock)
+
+
+def services(database: Database, world: World) -> dict[type[Any], Any]:
+    """What a process keeps one of."""
+    return {
+        Keyring: Keyring(database, world),
+        Generator: Generator(database, world, Signers(database, world)),
+        Activator: Activator(database, world),
+    }
+
+
+def make_app(settings: Settings, world: World) -> ASGIApp:
+    """The application of one worker. `settings` must name a database."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        assert settings.database_url is not None
+        async with open_database(settings.database_url, settings.database_connections_per_worker) as database:
+            app.state.database = database
+            app.state.services = services(database, world)
+            yield
+
+    app = FastAPI(
+        title="premade",
+        summary="Pre-made tickets: generate in bulk, activate exactly once.",
+        lifespan=lifespan,
+        # Their pages load assets from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.world = world
+    for feature in FEATURES:
+        app.router.routes.extend(feature.router.routes)
+    app.add_api_route("/healthz", _healthz, include_in_schema=False)
+    app.add_exception_handler(HTTPException, _http_problem)
+    return Edge(app, world)
+
+
+async def _healthz() -> Response:
+    """The process is alive."""
+    return Response(status_code=204)
+
+
+async def _http_problem(request: Request, error: Exception) -> Response:
+    """What the router itself refuses: an unknown path, a method that is not taken."""
+    assert isinstance(error, HTTPException)
+    answer = transport_problem(
+        error.status_code,
+        "Check the address and the method against /openapi.json.",
+        path=printable_path(request.scope),
+        request_id=request.state.request_id,
+    )
+    for name, value in (error.headers or {}).items():
+        answer.headers[name] = value
+    return answer
+
+
+def _leave_with_parent() -> None:
+    """A parent that is killed outright cannot stop its workers; they must not keep the port."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_CHECK_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True, name="leave-with-parent").start()
+
+
+def worker_app() -> ASGIApp:
+    """Called by uvicorn in each worker process; everything comes from the environment."""
+    _leave_with_parent()
+    settings = Settings()
+    start_logging(settings.log_format)
+    return make_app(settings, World(settings.zone))

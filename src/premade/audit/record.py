@@ -1,0 +1,45 @@
+"""Writing to the audit record, in the transaction of the change itself."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from premade.base import statements
+from premade.base.work import Work
+
+sql = statements.load(__file__)
+
+COMMAND = "command"
+"""The actor of what an operator does by the command `premade`."""
+
+
+class Event(StrEnum):
+    """What can happen."""
+
+    PARTNER_ADDED = "partner.added"
+    PARTNER_DISABLED = "partner.disabled"
+    PARTNER_ENABLED = "partner.enabled"
+    KEY_CREATED = "key.created"
+    KEY_ROTATED = "key.rotated"
+    KEY_REVOKED = "key.revoked"
+    PRODUCT_ADDED = "product.added"
+    PRODUCT_CHANGED = "product.changed"
+    ALLOTMENT_SET = "allotment.set"
+    BATCH_GENERATED = "batch.generated"
+    TICKET_ACTIVATED = "ticket.activated"
+
+
+async def record(
+    work: Work, event: Event, at: datetime, *, partner_id: int | None, actor: str = COMMAND, **data: Any
+) -> None:
+    """One event that concerns no single ticket. `data` must hold no secret and nothing personal."""
+    await work.all(
+        sql.record,
+        event=event.value,
+        occurred_at=at,
+        partner_id=partner_id,
+        actor=actor,
+        data=orjson.dumps(data).decode(),
+    )

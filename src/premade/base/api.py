@@ -1,0 +1,259 @@
+"""How a JSON endpoint reads its request and answers: one custom `APIRoute`, FastAPI's own extension point.
+
+An endpoint declares what it takes as FastAPI's users expect, and FastAPI writes the document from that.
+What runs is leaner: who asks, then the body, then every value checked in one pass, then the action; each
+refusal in the order that the API promises (401, 403, 413, 415, 400, then the domain's).
+"""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, get_args, get_origin
+
+from fastapi import params
+from fastapi.routing import APIRoute, APIRouter
+from fastapi.security import SecurityScopes
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+from starlette.requests import Request
+from starlette.responses import Response
+
+from premade.base.edge import printable_path
+from premade.base.errors import DomainError, FieldError, Invalid
+from premade.base.json_body import read_json, step
+from premade.base.problems import problem_of, transport_problem
+from premade.base.world import World
+
+BODY_BYTES_MAX = 1024 * 1024
+BODY_SECONDS_MAX = 20
+
+Admit = Callable[[Request, SecurityScopes], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer with more than a body."""
+
+    body: BaseModel
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    status: int | None = None
+
+
+class _Refused(Exception):
+    """A request that fails before the domain is reached."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+
+
+@dataclass(frozen=True)
+class _Parameter:
+    """A value from the path, the query or a header."""
+
+    name: str
+    alias: str
+    place: str
+    required: bool
+    default: Any
+    adapter: TypeAdapter[Any]
+
+    def values(self, request: Request) -> list[str]:
+        if self.place == "path":
+            return [request.path_params[self.alias]]
+        source = request.query_params if self.place == "query" else request.headers
+        return source.getlist(self.alias)
+
+    def read(self, request: Request, context: dict[str, Any]) -> Any:
+        """The checked value. ValueError or ValidationError when it is wrong."""
+        given = self.values(request)
+        if not given:
+            if self.required:
+                message = "Required"
+                raise ValueError(message)
+            return self.default
+        if len(given) > 1:
+            message = "Given more than once"
+            raise ValueError(message)
+        return self.adapter.validate_python(given[0], strict=False, context=context)
+
+
+class _Signature:
+    """What an endpoint takes, read once from its annotations."""
+
+    def __init__(self, endpoint: Callable[..., Any]) -> None:
+        self.admit: dict[str, tuple[Admit, SecurityScopes]] = {}
+        self.parameters: list[_Parameter] = []
+        self.body_name: str | None = None
+        self.body: TypeAdapter[Any] | None = None
+        for parameter in inspect.signature(endpoint, eval_str=True).parameters.values():
+            self._take(parameter)
+        self.query_names = {wanted.alias for wanted in self.parameters if wanted.place == "query"}
+
+    def _take(self, parameter: inspect.Parameter) -> None:
+        annotation = parameter.annotation
+        marks = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
+        for mark in marks:
+            if isinstance(mark, params.Security):
+                self.admit[parameter.name] = (mark.dependency, SecurityScopes(list(mark.scopes or [])))  # pyright: ignore[reportArgumentType]
+                return
+            if isinstance(mark, params.Path | params.Query | params.Header):
+                self.parameters.append(_parameter(parameter, mark))
+                return
+        if not (inspect.isclass(annotation) and issubclass(annotation, BaseModel)):
+            message = f"{parameter.name}: an endpoint takes Security, Path, Query, Header or a model"
+            raise TypeError(message)
+        self.body_name, self.body = parameter.name, TypeAdapter(annotation)
+
+    def read(self, request: Request, raw: bytes | None, context: dict[str, Any]) -> dict[str, Any]:
+        """Every value by its name. Invalid lists all that are wrong, wherever they stand."""
+        values: dict[str, Any] = {}
+        errors: list[FieldError] = []
+        for wanted in self.parameters:
+            try:
+                values[wanted.name] = wanted.read(request, context)
+            except ValidationError as error:
+                errors += _field_errors(error, f"{wanted.place}#/{wanted.alias}")
+            except ValueError as error:
+                errors.append(FieldError(f"{wanted.place}#/{wanted.alias}", str(error)))
+        for unknown in sorted(set(request.query_params) - self.query_names):
+            errors.append(FieldError(step("query#", unknown), self._known_parameters()))
+        if self.body is not None and self.body_name is not None:
+            try:
+                values[self.body_name] = _read_body(self.body, raw or b"", context)
+            except Invalid as error:
+                errors += error.errors
+        if errors:
+            raise Invalid(errors)
+        return values
+
+    def _known_parameters(self) -> str:
+        known = ", ".join(sorted(self.query_names)) or "none"
+        return f"There is no such query parameter; known here: {known}"
+
+
+def _parameter(parameter: inspect.Parameter, mark: params.Param) -> _Parameter:
+    required = parameter.default is inspect.Parameter.empty
+    return _Parameter(
+        name=parameter.name,
+        alias=mark.alias or parameter.name,
+        place=type(mark).__name__.lower(),
+        required=required,
+        default=None if required else parameter.default,
+        adapter=TypeAdapter(parameter.annotation),
+    )
+
+
+def _read_body(adapter: TypeAdapter[Any], raw: bytes, context: dict[str, Any]) -> Any:
+    value, traps = read_json(raw)
+    try:
+        model = adapter.validate_python(value, strict=True, context=context)
+    except ValidationError as error:
+        trapped = {trap.pointer for trap in traps}
+        wrong = [found for found in _field_errors(error, "#") if found.pointer not in trapped]
+        raise Invalid([*traps, *wrong]) from None
+    if traps:
+        raise Invalid(traps)
+    return model
+
+
+_PLAIN_WORDS = {
+    "missing": "Required",
+    "int_type": "Must be an integer: a JSON number without fraction or quotes",
+    "string_type": "Must be a string",
+    "model_type": "Must be an object",
+    "model_attributes_type": "Must be an object",
+    "dict_type": "Must be an object",
+    "bool_parsing": "Must be true or false",
+}
+
+
+def _field_errors(error: ValidationError, start: str) -> Iterator[FieldError]:
+    for found in error.errors(include_url=False, include_input=False):
+        pointer = start
+        for name in found["loc"]:
+            pointer = step(pointer, name)
+        yield FieldError(pointer, _in_plain_words(found))
+
+
+def _in_plain_words(found: ErrorDetails) -> str:
+    if found["type"] == "value_error":
+        return str(found.get("ctx", {}).get("error", found["msg"]))
+    return _PLAIN_WORDS.get(found["type"]) or found["msg"].replace("Input should", "Must")
+
+
+async def _receive_body(request: Request) -> bytes:
+    """The body, at most BODY_BYTES_MAX; refused while it is still coming in, not after."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > BODY_BYTES_MAX:
+        raise _too_large()
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_json = media_type == "application/json" or (
+        media_type.startswith("application/") and media_type.endswith("+json")
+    )
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS_MAX):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > BODY_BYTES_MAX:
+                    raise _too_large()
+                chunks.append(chunk)
+    except TimeoutError:
+        raise _Refused(408, f"The body was not complete after {BODY_SECONDS_MAX} seconds") from None
+    # After the size: a body that is both too large and no JSON is answered as too large.
+    if not is_json:
+        raise _Refused(415, "Send the body as JSON, with the header 'Content-Type: application/json'")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise _Refused(415, "Send the body as it is, without Content-Encoding")
+    return b"".join(chunks)
+
+
+def _too_large() -> _Refused:
+    return _Refused(413, f"The body is larger than {BODY_BYTES_MAX} bytes")
+
+
+class Endpoint(APIRoute):
+    """A JSON endpoint of this service."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Called by FastAPI once for each route."""
+        takes = _Signature(self.endpoint)
+        status_by_default = self.status_code or 200
+
+        async def handle(request: Request) -> Response:
+            path, request_id = printable_path(request.scope), request.state.request_id
+            try:
+                values = {name: await admit(request, scopes) for name, (admit, scopes) in takes.admit.items()}
+                raw = await _receive_body(request) if takes.body else None
+                world: World = request.app.state.world
+                values |= takes.read(request, raw, {"today": world.today()})
+                result = await self.endpoint(**values)
+            except DomainError as error:
+                return problem_of(error, path=path, request_id=request_id)
+            except _Refused as error:
+                answer = transport_problem(error.status, error.detail, path=path, request_id=request_id)
+                # The rest of the body is not read; the connection cannot carry another request.
+                answer.headers["Connection"] = "close"
+                return answer
+            return _respond(result, status_by_default)
+
+        return handle
+
+
+def _respond(result: Any, status: int) -> Response:
+    reply = result if isinstance(result, Reply) else Reply(result)
+    return Response(
+        reply.body.model_dump_json().encode(),
+        reply.status or status,
+        dict(reply.headers),
+        media_type="application/json",
+    )
+
+
+def json_router(*, tag: str) -> APIRouter:
+    """A router whose routes are all `Endpoint`s."""
+    return APIRouter(route_class=Endpoint, tags=[tag])

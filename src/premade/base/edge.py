@@ -1,0 +1,88 @@
+"""The outermost layer of the service: request ids, the request log, and an answer whatever happens."""
+
+import re
+import uuid
+from contextlib import suppress
+from urllib.parse import quote
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
+
+from premade.base.logs import log
+from premade.base.monitoring import observe_request
+from premade.base.problems import transport_problem
+from premade.base.world import World
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_UNKNOWN_ROUTE = "unknown"
+
+
+class Edge:
+    """Wraps the whole application, from outside of whatever it does with its own errors."""
+
+    def __init__(self, app: ASGIApp, world: World) -> None:
+        self._app = app
+        self._world = world
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Plain ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = self._request_id(scope)
+        scope["state"] = {**scope.get("state", {}), "request_id": request_id}
+        started = self._world.monotonic_seconds()
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        with bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, send_with_id)
+            except ClientDisconnect:
+                log.info("http.client_went_away", path=printable_path(scope))
+            except Exception:
+                log.exception("http.failed", path=printable_path(scope))
+                if not status:
+                    answer = transport_problem(
+                        500,
+                        "The service failed. Tell us the request_id; a retry with the same "
+                        "Idempotency-Key is safe.",
+                        path=printable_path(scope),
+                        request_id=request_id,
+                    )
+                    with suppress(OSError):
+                        await answer(scope, receive, send_with_id)
+            self._note(scope, status, self._world.monotonic_seconds() - started)
+
+    def _request_id(self, scope: Scope) -> str:
+        for name, value in scope["headers"]:
+            if name == b"x-request-id" and REQUEST_ID.fullmatch(given := value.decode("latin-1")):
+                return given
+        return str(uuid.UUID(bytes=self._world.random_bytes(16), version=4))
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        route = scope.get("route")
+        template = getattr(route, "path", _UNKNOWN_ROUTE)
+        state = scope["state"]
+        observe_request(scope["method"], template, status, seconds)
+        log.info(
+            "http.request",
+            method=scope["method"],
+            route=template,
+            status=status,
+            duration_ms=round(seconds * 1000, 2),
+            partner_id=state.get("partner_id"),
+            key_id=state.get("key_id"),
+        )
+
+
+def printable_path(scope: Scope) -> str:
+    """The path as it may stand in an answer or a log: percent-encoded, without the query."""
+    return quote(scope["path"], errors="surrogatepass")

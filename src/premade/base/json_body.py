@@ -1,0 +1,115 @@
+"""JSON from outside. What Python's readers let through and PostgreSQL or a person would stumble over is
+refused here, each with its place: a NUL in a string, a lone surrogate, NaN and Infinity, a key given twice."""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from premade.base.errors import FieldError, Invalid
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_NUL_ESCAPE = b"\\u0000"
+DEPTH_MAX = 100
+
+
+class _DuplicateKeys(dict[str, Any]):
+    """An object in which a key was given twice."""
+
+    repeated: list[str]
+
+
+def read_json(raw: bytes) -> tuple[Any, list[FieldError]]:
+    """The value, and what is wrong inside it. Invalid when it is no JSON at all."""
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        return _read_slowly(raw, error)
+    if _NUL_ESCAPE in raw or _members(value) != _STRING.sub(b"", raw).count(b":"):
+        return _read_slowly(raw, None)
+    return value, []
+
+
+def _members(value: Any) -> int:
+    """How many members all objects in `value` have. Invalid when it is nested too deeply."""
+    count, level = 0, [value]
+    for _ in range(DEPTH_MAX):
+        deeper: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                count += len(item)  # pyright: ignore[reportUnknownArgumentType]
+                deeper.extend(item.values())  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+            elif isinstance(item, list):
+                deeper.extend(item)  # pyright: ignore[reportUnknownArgumentType]
+        if not deeper:
+            return count
+        level = deeper
+    raise Invalid([_too_deep()])
+
+
+def _too_deep() -> FieldError:
+    return FieldError("#", f"Nested too deeply; {DEPTH_MAX} levels are allowed")
+
+
+def _read_slowly(raw: bytes, refusal: orjson.JSONDecodeError | None) -> tuple[Any, list[FieldError]]:
+    """Python's own reader takes more than JSON; what it took too much of is then found and named."""
+    try:
+        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_object)
+    except UnicodeDecodeError as error:
+        raise Invalid(
+            [FieldError("#", f"The body is not UTF-8: byte {error.start} cannot be read")]
+        ) from None
+    except RecursionError:
+        raise Invalid([_too_deep()]) from None
+    except ValueError as error:
+        reason = f": {error}" if isinstance(error, json.JSONDecodeError) else ""
+        raise Invalid([FieldError("#", f"The body is not valid JSON{reason}")]) from None
+    errors = list(_traps(value, "#", 0))
+    if refusal is not None and not errors:
+        raise Invalid([FieldError("#", f"The body is not valid JSON: {refusal.msg}")])
+    return value, errors
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) == len(pairs):
+        return members
+    marked = _DuplicateKeys(members)
+    names = [name for name, _ in pairs]
+    marked.repeated = sorted({name for name in names if names.count(name) > 1})
+    return marked
+
+
+def step(pointer: str, name: str | int) -> str:
+    """The JSON Pointer (RFC 6901) of a member, safe to print: escapes, and nothing invisible."""
+    escaped = str(name).replace("~", "~0").replace("/", "~1")
+    return f"{pointer}/{escaped.encode('ascii', 'backslashreplace').decode()}".replace("\0", "\\0")
+
+
+def _traps(value: Any, pointer: str, depth: int) -> Iterator[FieldError]:
+    if depth > DEPTH_MAX:
+        raise Invalid([_too_deep()])
+    if isinstance(value, str):
+        yield from _string_traps(value, pointer)
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield FieldError(pointer, "NaN, Infinity and numbers beyond a double are not valid JSON numbers")
+    elif isinstance(value, dict):
+        if isinstance(value, _DuplicateKeys):
+            yield from (FieldError(step(pointer, name), "This key is given twice") for name in value.repeated)
+        for name, member in value.items():  # pyright: ignore[reportUnknownVariableType]
+            yield from _string_traps(str(name), step(pointer, str(name)))  # pyright: ignore[reportUnknownArgumentType]
+            yield from _traps(member, step(pointer, str(name)), depth + 1)  # pyright: ignore[reportUnknownArgumentType]
+    elif isinstance(value, list):
+        for position, item in enumerate(value):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+            yield from _traps(item, step(pointer, position), depth + 1)
+
+
+def _string_traps(text: str, pointer: str) -> Iterator[FieldError]:
+    if "\0" in text:
+        yield FieldError(pointer, "Must not contain the character U+0000")
+    if _SURROGATE.search(text):
+        yield FieldError(pointer, "Contains half of a surrogate pair, which is no character")

@@ -1,0 +1,42 @@
+"""What an operator may set, all by environment variables."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _known_time_zone(name: str) -> str:
+    if name not in available_timezones():
+        message = f"{name!r} is no time zone of the IANA database; 'Asia/Hong_Kong' would be one"
+        raise ValueError(message)
+    return name
+
+
+class Settings(BaseSettings):
+    """Read from `PREMADE_<NAME>`, but for `DATABASE_URL`, which has its usual name."""
+
+    model_config = SettingsConfigDict(env_prefix="PREMADE_", frozen=True, populate_by_name=True)
+
+    database_url: str | None = Field(default=None, validation_alias="DATABASE_URL")
+    """A PostgreSQL to use; without it the embedded one runs in `data_dir`."""
+    data_dir: Path = Path("var")
+    timezone: Annotated[str, AfterValidator(_known_time_zone)] = "UTC"
+    """The operator's time zone: the year in a ticket code and the end of a day follow it."""
+    log_format: Literal["auto", "json", "console"] = "auto"
+    """`auto`: readable on a terminal, JSON lines elsewhere."""
+    database_connections_per_worker: int = Field(default=6, ge=1, le=100)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The operator's time zone."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def server_name(self) -> str:
+        """The PostgreSQL in use, without a password, for messages."""
+        if self.database_url is None:
+            return f"the embedded PostgreSQL in {self.data_dir / 'postgres'}"
+        return "the PostgreSQL of DATABASE_URL"

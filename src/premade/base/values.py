@@ -1,0 +1,70 @@
+"""Kinds of values that several endpoints take or answer."""
+
+import re
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from fastapi import Header
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+
+from premade.base.world import rfc3339
+
+IDEMPOTENCY_KEY_CHARACTERS_MAX = 255
+_IDEMPOTENCY_KEY = re.compile(rf"[\x21-\x7e]{{1,{IDEMPOTENCY_KEY_CHARACTERS_MAX}}}")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+class RequestModel(BaseModel):
+    """What a client sends: no coercion; unknown members are ignored, as the contract allows them."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+
+def _idempotency_key(value: str) -> str:
+    # A structured field (RFC 8941) puts the string in quotes; many clients send it bare.
+    bare = value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
+    if not _IDEMPOTENCY_KEY.fullmatch(bare):
+        message = f"Must be 1 to {IDEMPOTENCY_KEY_CHARACTERS_MAX} visible ASCII characters"
+        raise ValueError(message)
+    return bare
+
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="Makes a retry safe: the same key with the same request gives the same answer again. "
+        f"1 to {IDEMPOTENCY_KEY_CHARACTERS_MAX} visible ASCII characters.",
+    ),
+    AfterValidator(lambda value: None if value is None else _idempotency_key(value)),
+]
+
+
+def _calendar_day(value: Any) -> date:
+    if isinstance(value, str) and _DATE.fullmatch(value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    message = "Must be a day as YYYY-MM-DD, such as 2026-03-31"
+    raise ValueError(message)
+
+
+CalendarDay = Annotated[
+    date, BeforeValidator(_calendar_day), WithJsonSchema({"type": "string", "format": "date"})
+]
+
+Timestamp = Annotated[
+    datetime,
+    PlainSerializer(rfc3339, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2025-11-04T08:40:00.000Z"]}),
+]
+"""RFC 3339 in UTC, with milliseconds."""
+
+Money = Annotated[
+    Decimal,
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+\.\d{2}$", "examples": ["288.00"]}),
+]
+"""A decimal string with two digits, so that no reader rounds it."""

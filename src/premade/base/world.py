@@ -1,0 +1,32 @@
+"""Time and chance, passed in as an argument so that a test can hold them still."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class World:
+    """The clock, the source of randomness and the operator's time zone."""
+
+    zone: ZoneInfo
+    now: Callable[[], datetime] = _utc_now
+    """The time, aware, in UTC."""
+    monotonic_seconds: Callable[[], float] = time.monotonic
+    random_bytes: Callable[[int], bytes] = os.urandom
+
+    def today(self) -> date:
+        """The day it is for the operator: a day ends at midnight of the operator's time zone."""
+        return self.now().astimezone(self.zone).date()
+
+
+def rfc3339(moment: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds: `2025-11-04T08:40:00.000Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"

@@ -1,0 +1,166 @@
+"""Products: what is sold, at which price, and which functions a ticket of it entitles to."""
+
+import re
+from dataclasses import asdict, dataclass, replace
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import orjson
+
+from premade.audit.record import Event, record
+from premade.base import statements
+from premade.base.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
+from premade.base.work import Database, Work
+from premade.base.world import World
+from premade.catalog.currency import CURRENCIES
+
+sql = statements.load(__file__)
+
+DEFAULT_CODE_PREFIX = "CRUISE"
+NAME_CHARACTERS_MAX = 200
+FUNCTIONS_MAX = 20
+FUNCTION_USES_MAX = 10_000
+PRODUCT_ID_MAX = 2**63 - 1
+PRICE_MAX = Decimal("9999999999.99")
+_TICKET_TYPE = re.compile(r"[A-Z]{2,12}")
+_FUNCTION_CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+
+class ProductUnknown(NotFound):
+    code = "PRODUCT_UNKNOWN"
+    title = "There is no such product"
+
+
+class ProductIdTaken(Conflict):
+    code = "PRODUCT_ID_TAKEN"
+    title = "There is a product of this id"
+
+
+@dataclass(frozen=True)
+class Product:
+    """`price` in `currency`, per ticket; `functions`: uses by function code, in the order to show them."""
+
+    product_id: int
+    name: str
+    ticket_type: str
+    price: Decimal
+    currency: str
+    functions: dict[str, int]
+    code_prefix: str = DEFAULT_CODE_PREFIX
+
+    def check(self) -> None:
+        """Invalid lists every field that is wrong."""
+        wrong = [FieldError(name, detail) for name, holds, detail in self._rules() if not holds]
+        if wrong:
+            raise Invalid(wrong)
+
+    def _rules(self) -> list[tuple[str, bool, str]]:
+        name_fits = (
+            bool(self.name.strip()) and len(self.name) <= NAME_CHARACTERS_MAX and self.name.isprintable()
+        )
+        functions_fit = 1 <= len(self.functions) <= FUNCTIONS_MAX and all(
+            _FUNCTION_CODE.fullmatch(code) and 1 <= uses <= FUNCTION_USES_MAX
+            for code, uses in self.functions.items()
+        )
+        price_fits = 0 <= self.price <= PRICE_MAX and self.price == round(self.price, 2)
+        return [
+            ("id", 1 <= self.product_id <= PRODUCT_ID_MAX, "Must be a positive integer"),
+            ("name", name_fits, f"Must be 1 to {NAME_CHARACTERS_MAX} printable characters"),
+            ("type", bool(_TICKET_TYPE.fullmatch(self.ticket_type)), "Must be 2 to 12 letters A to Z"),
+            ("prefix", bool(_TICKET_TYPE.fullmatch(self.code_prefix)), "Must be 2 to 12 letters A to Z"),
+            ("price", price_fits, f"Must be 0 to {PRICE_MAX} with at most two decimals"),
+            ("currency", self.currency in CURRENCIES, "Must be an ISO 4217 code, such as HKD"),
+            (
+                "entitles",
+                functions_fit,
+                f"Must be 1 to {FUNCTIONS_MAX} of function_code=uses, such as ferry=2: the code of a-z, 0-9 "
+                f"and '_', the uses 1 to {FUNCTION_USES_MAX}",
+            ),
+        ]
+
+
+def read_price(text: str) -> Decimal:
+    """An amount of money. Invalid when it is none."""
+    try:
+        price = Decimal(text)
+    except InvalidOperation:
+        price = Decimal("NaN")
+    if not price.is_finite():
+        raise Invalid([FieldError("price", f"{text!r} is no amount; 288.00 would be one")])
+    return price
+
+
+def read_functions(entries: list[str]) -> dict[str, int]:
+    """`["ferry=2", "gift=1"]` as uses by function code. Invalid names each entry that is none."""
+    functions: dict[str, int] = {}
+    wrong: list[FieldError] = []
+    for entry in entries:
+        code, _, uses = entry.partition("=")
+        if uses.isascii() and uses.isdecimal() and code not in functions:
+            functions[code] = int(uses)
+        else:
+            wrong.append(
+                FieldError("entitles", f"{entry!r} should be function_code=uses, once each: ferry=2")
+            )
+    if wrong:
+        raise Invalid(wrong)
+    return functions
+
+
+async def add_product(database: Database, world: World, product: Product) -> None:
+    """ProductIdTaken, or Invalid, or it is there."""
+    product.check()
+    try:
+        async with database.transaction() as work:
+            now = world.now()
+            await work.all(sql.add_product, **_columns(product), now=now)
+            await _write_functions(work, product)
+            await record(work, Event.PRODUCT_ADDED, now, partner_id=None, **_audited(product))
+    except RuleBroken as broken:
+        if broken.rule != "products_pkey":
+            raise
+        message = f"Product {product.product_id} exists; 'premade product set' changes it."
+        raise ProductIdTaken(message) from None
+
+
+async def change_product(database: Database, world: World, product_id: int, **changes: Any) -> Product:
+    """The product with `changes` made. Batches keep the price and functions they were made with."""
+    async with database.transaction() as work:
+        await work.one(sql.lock_product, product_id=product_id)
+        product = replace(await _product(work, product_id), **changes)
+        product.check()
+        await work.all(sql.change_product, **_columns(product))
+        await work.all(sql.forget_functions, product_id=product_id)
+        await _write_functions(work, product)
+        await record(work, Event.PRODUCT_CHANGED, world.now(), partner_id=None, **_audited(product))
+    return product
+
+
+async def list_products(database: Database) -> list[Product]:
+    """All, by id."""
+    async with database.single_statement() as work:
+        return [Product(**row) for row in await work.all(sql.list_products, product_id=None)]
+
+
+async def _product(work: Work, product_id: int) -> Product:
+    row = await work.one(sql.list_products, product_id=product_id)
+    if row is None:
+        message = f"There is no product {product_id}; 'premade product list' shows them."
+        raise ProductUnknown(message)
+    return Product(**row)
+
+
+def _columns(product: Product) -> dict[str, Any]:
+    return {name: value for name, value in asdict(product).items() if name != "functions"}
+
+
+def _audited(product: Product) -> dict[str, Any]:
+    return {**asdict(product), "price": str(product.price)}
+
+
+async def _write_functions(work: Work, product: Product) -> None:
+    rows = [
+        {"function_code": code, "uses": uses, "position": position}
+        for position, (code, uses) in enumerate(product.functions.items())
+    ]
+    await work.all(sql.add_functions, product_id=product.product_id, functions=orjson.dumps(rows).decode())

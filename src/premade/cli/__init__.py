@@ -1,0 +1,102 @@
+"""The command `premade`."""
+
+import sys
+from typing import Annotated, NoReturn
+
+import psycopg
+import typer
+from pydantic import ValidationError
+
+from premade.base.embedded import EmbeddedPostgresError
+from premade.base.errors import DomainError, Invalid
+from premade.base.migrate import SchemaNotCurrent
+from premade.base.settings import Settings
+from premade.base.world import World
+from premade.cli import allotment, key, partner, product
+from premade.cli.output import AsJson, print_json, show_one
+from premade.database import bring_up_to_date, embedded_or_named
+from premade.serve import CannotServe, Listen, serve
+
+app = typer.Typer(
+    help="Pre-made tickets for online travel agencies: generate in bulk, activate exactly once.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(product.app, name="product")
+app.add_typer(partner.app, name="partner")
+app.add_typer(key.app, name="key")
+app.add_typer(allotment.app, name="allotment")
+
+Host = Annotated[str, typer.Option(help="The address to listen on.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for any that is free.")]
+
+
+@app.command(name="serve")
+def serve_command(
+    *,
+    host: Host = "127.0.0.1",
+    port: Port = 8080,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 2,
+    metrics_port: Annotated[int, typer.Option(min=0, max=65535, help="Of the metrics; 0 for any.")] = 9464,
+    as_json: AsJson = False,
+) -> None:
+    """Start the service."""
+    listen = Listen(host, port, workers, metrics_port)
+
+    def tell(url: str, metrics_url: str) -> None:
+        if as_json:
+            print_json({"url": url, "metrics_url": metrics_url})
+        else:
+            typer.echo(f"premade serves at {url} with metrics at {metrics_url}; Ctrl-C ends it.")
+
+    serve(Settings(), listen, tell)
+
+
+@app.command()
+def migrate(*, as_json: AsJson = False) -> None:
+    """Bring the schema of the database up to date."""
+    settings = Settings()
+    with embedded_or_named(settings) as dsn:
+        applied = bring_up_to_date(dsn, World(settings.zone))
+    show_one({"applied": applied or "nothing; the schema was current"}, as_json=as_json)
+
+
+@app.command()
+def demo(*, port: Port = 8080) -> None:
+    """Start the service with a catalogue, a partner and a first sale, to try it out."""
+    from premade.demo import run_demo  # noqa: PLC0415  (only the demo pays for it)
+
+    run_demo(Settings(), port)
+
+
+def main() -> None:
+    """Runs the command; a refusal is told in one line, not as a traceback."""
+    try:
+        app()
+    except DomainError as error:
+        lines = (
+            [f"{wrong.pointer}: {wrong.detail}" for wrong in error.errors]
+            if isinstance(error, Invalid)
+            else [error.detail]
+        )
+        _fail(error.code, lines)
+    except (SchemaNotCurrent, EmbeddedPostgresError, CannotServe) as error:
+        _fail("CANNOT_START", [str(error)])
+    except psycopg.Error as error:
+        _fail("DATABASE_AWAY", [f"The database refuses or does not answer: {error}"])
+    except ValidationError as error:
+        _fail("SETTING_INVALID", [f"{_variable(found['loc'])}: {found['msg']}" for found in error.errors()])
+
+
+def _variable(loc: tuple[int | str, ...]) -> str:
+    name = str(loc[0])
+    return name if name == "DATABASE_URL" else f"PREMADE_{name.upper()}"
+
+
+def _fail(code: str, lines: list[str]) -> NoReturn:
+    if "--json" in sys.argv:
+        print_json({"error": {"code": code, "detail": "; ".join(lines)}})
+    for line in lines:
+        typer.echo(f"premade: {line}", err=True)
+    raise SystemExit(1)

@@ -1,0 +1,64 @@
+"""`premade key`."""
+
+from typing import Annotated
+
+import typer
+
+from premade.base.errors import FieldError, Invalid
+from premade.cli.operate import operate
+from premade.cli.output import AsJson, show_one, show_rows
+from premade.cli.times import duration, moment
+from premade.partners.api_key import PERMISSIONS
+from premade.partners.keys import create_key, list_keys, revoke_key, rotate_key
+
+app = typer.Typer(help="API keys: shown once, kept as a digest.", no_args_is_help=True)
+
+KeyId = Annotated[int, typer.Argument(help="The id that 'premade key list' shows.")]
+
+
+@app.command()
+def create(
+    *,
+    permission: Annotated[list[str], typer.Option(help=f"One of {', '.join(PERMISSIONS)}; may come again.")],
+    partner: Annotated[str | None, typer.Option(help="The partner whose key it is.")] = None,
+    operator: Annotated[bool, typer.Option("--operator", help="A key of the operator's own.")] = False,
+    expires: Annotated[str | None, typer.Option(help="90d, 2026-03-31 or an RFC 3339 time.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key and show it, once."""
+    if (partner is None) is not operator:
+        raise Invalid([FieldError("partner", "Give either --partner NAME or --operator")])
+    made = operate(
+        lambda database, world: create_key(
+            database,
+            world,
+            partner=partner,
+            permissions=permission,
+            expires_at=None if expires is None else moment(expires, "expires", world.now(), world.zone),
+        )
+    )
+    show_one(made, as_json=as_json)
+
+
+@app.command(name="list")
+def show(*, as_json: AsJson = False) -> None:
+    """List the keys, without what would let anybody use them."""
+    show_rows(operate(lambda database, _: list_keys(database)), as_json=as_json)
+
+
+@app.command()
+def rotate(
+    key_id: KeyId,
+    *,
+    overlap: Annotated[str, typer.Option(help="How long both work: 24h, 7d.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make a second key like it; the first ends after the overlap."""
+    length = duration(overlap, "overlap")
+    show_one(operate(lambda database, world: rotate_key(database, world, key_id, length)), as_json=as_json)
+
+
+@app.command()
+def revoke(key_id: KeyId, *, as_json: AsJson = False) -> None:
+    """End a key now."""
+    show_one(operate(lambda database, world: revoke_key(database, world, key_id)), as_json=as_json)

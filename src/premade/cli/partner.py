@@ -1,0 +1,46 @@
+"""`premade partner`."""
+
+from typing import Annotated
+
+import typer
+
+from premade.cli.operate import operate
+from premade.cli.output import AsJson, show_one, show_rows
+from premade.partners.partner import add_partner, list_partners, set_disabled
+
+app = typer.Typer(help="The online travel agencies that sell.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="The partner's name.")]
+
+
+@app.command()
+def add(
+    name: Name,
+    *,
+    channel: Annotated[str | None, typer.Option(help="Whose stock it sells; 'ota' unless told.")] = None,
+    test: Annotated[bool, typer.Option("--test", help="A test partner, on a channel of its own.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add a partner, and its channel where there is none."""
+    added = operate(lambda database, world: add_partner(database, world, name, channel=channel, is_test=test))
+    show_one(added, as_json=as_json)
+
+
+@app.command(name="list")
+def show(*, as_json: AsJson = False) -> None:
+    """List the partners."""
+    show_rows(operate(lambda database, _: list_partners(database)), as_json=as_json)
+
+
+@app.command()
+def disable(name: Name, *, as_json: AsJson = False) -> None:
+    """Stop a partner: its keys cease to work within seconds."""
+    changed = operate(lambda database, world: set_disabled(database, world, name, disabled=True))
+    show_one(changed, as_json=as_json)
+
+
+@app.command()
+def enable(name: Name, *, as_json: AsJson = False) -> None:
+    """Let a disabled partner go on."""
+    changed = operate(lambda database, world: set_disabled(database, world, name, disabled=False))
+    show_one(changed, as_json=as_json)

@@ -1,0 +1,76 @@
+"""`premade product`."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from premade.catalog.product import (
+    DEFAULT_CODE_PREFIX,
+    Product,
+    add_product,
+    change_product,
+    list_products,
+    read_functions,
+    read_price,
+)
+from premade.cli.operate import operate
+from premade.cli.output import AsJson, show_one, show_rows
+
+app = typer.Typer(help="What is sold, and what a ticket of it entitles to.", no_args_is_help=True)
+
+Entitles = Annotated[
+    list[str], typer.Option(help="function_code=uses, such as ferry=2; again for each function.")
+]
+
+
+@app.command()
+def add(
+    *,
+    product_id: Annotated[int, typer.Option("--id", help="The product id, such as 106.")],
+    name: Annotated[str, typer.Option()],
+    ticket_type: Annotated[str, typer.Option("--type", help="2 to 12 letters A to Z: part of the code.")],
+    price: Annotated[str, typer.Option(help="Of one ticket, such as 288.00.")],
+    currency: Annotated[str, typer.Option(help="ISO 4217, such as HKD.")],
+    entitles: Entitles,
+    prefix: Annotated[str, typer.Option(help="What the code begins with.")] = DEFAULT_CODE_PREFIX,
+    as_json: AsJson = False,
+) -> None:
+    """Add a product."""
+    functions = read_functions(entitles)
+    product = Product(product_id, name, ticket_type, read_price(price), currency, functions, prefix)
+    operate(lambda database, world: add_product(database, world, product))
+    show_one(asdict(product), as_json=as_json)
+
+
+@app.command(name="set")
+def change(
+    product_id: Annotated[int, typer.Argument(help="The product id.")],
+    *,
+    name: Annotated[str | None, typer.Option()] = None,
+    ticket_type: Annotated[str | None, typer.Option("--type")] = None,
+    price: Annotated[str | None, typer.Option()] = None,
+    currency: Annotated[str | None, typer.Option()] = None,
+    entitles: Annotated[list[str] | None, typer.Option(help="Replaces all functions: ferry=2.")] = None,
+    prefix: Annotated[str | None, typer.Option()] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change a product. Batches that are made keep the price and functions they were made with."""
+    given = {
+        "name": name,
+        "ticket_type": ticket_type,
+        "price": None if price is None else read_price(price),
+        "currency": currency,
+        "functions": read_functions(entitles) if entitles else None,
+        "code_prefix": prefix,
+    }
+    changes = {field: value for field, value in given.items() if value is not None}
+    product = operate(lambda database, world: change_product(database, world, product_id, **changes))
+    show_one(asdict(product), as_json=as_json)
+
+
+@app.command(name="list")
+def show(*, as_json: AsJson = False) -> None:
+    """List the products."""
+    products = operate(lambda database, _: list_products(database))
+    show_rows([asdict(product) for product in products], as_json=as_json)

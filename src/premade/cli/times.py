@@ -1,0 +1,35 @@
+"""Times as an operator types them. Pure."""
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from premade.base.errors import FieldError, Invalid
+
+_DURATION = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def duration(text: str, field: str) -> timedelta:
+    """`30s`, `15m`, `24h` or `7d`. Invalid otherwise."""
+    match = _DURATION.fullmatch(text)
+    if not match:
+        raise Invalid([FieldError(field, f"{text!r} is no length of time; 24h or 7d would be one")])
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def moment(text: str, field: str, now: datetime, zone: ZoneInfo) -> datetime:
+    """A length of time from now, a day (its end, in the operator's time zone) or an RFC 3339 time."""
+    if _DURATION.fullmatch(text):
+        return now + duration(text, field)
+    try:
+        if len(text) == len("2026-03-31"):
+            end = datetime.combine(date.fromisoformat(text) + timedelta(days=1), time.min, zone)
+            return end.astimezone(UTC)
+        given = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        message = f"{text!r} is no time; 90d, 2026-03-31 or 2026-03-31T12:00:00Z would be one"
+        raise Invalid([FieldError(field, message)]) from None
+    if given.tzinfo is None:
+        raise Invalid([FieldError(field, "Say the time zone: 2026-03-31T12:00:00Z")])
+    return given.astimezone(UTC)

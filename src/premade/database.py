@@ -1,0 +1,50 @@
+"""The database of a process: the one that DATABASE_URL names, or the embedded one."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from premade.base.embedded import embedded_postgres
+from premade.base.migrate import check_current, migrate
+from premade.base.settings import Settings
+from premade.base.work import open_database
+from premade.base.world import World
+from premade.tickets.signing import ensure_signing_key
+
+
+@contextmanager
+def ready_database(settings: Settings, world: World) -> Iterator[str]:
+    """A DSN whose schema is current.
+
+    The embedded database is migrated here. A server of the operator's is not changed without being asked:
+    SchemaNotCurrent names `premade migrate`.
+    """
+    if settings.database_url is not None:
+        check_current(settings.database_url)
+        yield settings.database_url
+        return
+    with embedded_or_named(settings) as dsn:
+        bring_up_to_date(dsn, world)
+        yield dsn
+
+
+@contextmanager
+def embedded_or_named(settings: Settings) -> Iterator[str]:
+    """A DSN, whatever its schema is."""
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    with embedded_postgres(settings.data_dir / "postgres") as dsn:
+        yield dsn
+
+
+def bring_up_to_date(dsn: str, world: World) -> list[str]:
+    """Migrates, and makes the first signing key; answers the names of what was applied."""
+    applied = migrate(dsn)
+    asyncio.run(_ensure_signing_key(dsn, world))
+    return applied
+
+
+async def _ensure_signing_key(dsn: str, world: World) -> None:
+    async with open_database(dsn, connections_max=1) as database:
+        await ensure_signing_key(database, world)

@@ -1,0 +1,198 @@
+"""`premade demo`: a catalogue, a partner, a batch and a sale, on a service that then goes on."""
+
+import asyncio
+import json
+import os
+import signal
+import urllib.request
+from contextlib import suppress
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from premade.base.errors import DomainError
+from premade.base.settings import Settings
+from premade.base.work import Database, open_database
+from premade.base.world import World
+from premade.catalog.product import Product, add_product, list_products
+from premade.database import ready_database
+from premade.partners.keyring import Keyring
+from premade.partners.keys import create_key
+from premade.partners.partner import PartnerNameTaken, add_partner
+from premade.serve import Listen, exit_on_signals, serve_on
+from premade.stock.allotment import list_allotments, set_allotment
+from premade.tickets import picture
+
+PARTNER = "Demo OTA"
+CHANNEL = "ota"
+PERMISSIONS = [
+    "tickets:bulk-generate",
+    "tickets:activate",
+    "tickets:read",
+    "tickets:cancel",
+    "inventory:read",
+    "inventory:reserve",
+    "orders:read",
+]
+KEY_FILE = "demo.json"
+BATCH_ID = "DEMO-BATCH-001"
+BATCH_QUANTITY = 5
+HTTP_TIMEOUT_SECONDS = 30
+_SHOWN_CHARACTERS = 44
+
+
+def _harbour_cruise(product_id: int, grade: str, price: str, functions: dict[str, int]) -> Product:
+    return Product(product_id, f"Harbour Cruise {grade}", "FERRY", Decimal(price), "HKD", functions)
+
+
+CATALOGUE = [
+    (_harbour_cruise(106, "Premium", "288.00", {"ferry": 2, "gift": 1, "tokens": 10}), 2000),
+    (_harbour_cruise(107, "Standard", "188.00", {"ferry": 2, "gift": 1}), 1500),
+    (_harbour_cruise(108, "Deluxe", "788.00", {"ferry": 2, "tea_set": 1, "tokens": 20}), 1500),
+]
+"""Products and the allotment of each on the channel."""
+
+
+def run_demo(settings: Settings, port: int) -> None:
+    """Fills an empty database, starts the service, sells one ticket over HTTP, and goes on serving."""
+    exit_on_signals()
+    world = World(settings.zone)
+    typer.echo(f"Starting premade on {settings.server_name} …")
+    with ready_database(settings, world) as dsn:
+        key = asyncio.run(_set_up(dsn, world, settings.data_dir / KEY_FILE))
+        serve_on(
+            dsn, settings, Listen(port=port), lambda url, metrics_url: _tell_story(url, metrics_url, key)
+        )
+
+
+async def _set_up(dsn: str, world: World, key_file: Path) -> str:
+    """The demo's data, as far as they are missing, and a key that works."""
+    async with open_database(dsn, connections_max=1) as database:
+        known = {product.product_id for product in await list_products(database)}
+        stocked = {row["product_id"] for row in await list_allotments(database) if row["channel"] == CHANNEL}
+        for product, quantity in CATALOGUE:
+            if product.product_id not in known:
+                await add_product(database, world, product)
+            if product.product_id not in stocked:
+                await set_allotment(database, world, product.product_id, CHANNEL, quantity)
+        with suppress(PartnerNameTaken):
+            await add_partner(database, world, PARTNER, channel=CHANNEL)
+        return await _key(database, world, key_file)
+
+
+async def _key(database: Database, world: World, key_file: Path) -> str:
+    """The key of an earlier run where it still works here, or a new one, kept for the next run."""
+    if key_file.exists():
+        kept = json.loads(key_file.read_text())["key"]
+        with suppress(DomainError):
+            await Keyring(database, world).partner_for(kept, PERMISSIONS[0])
+            return kept
+    made = await create_key(database, world, partner=PARTNER, permissions=PERMISSIONS)
+    key_file.parent.mkdir(parents=True, exist_ok=True)
+    key_file.unlink(missing_ok=True)
+    with os.fdopen(os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump({"partner": PARTNER, "key_id": made["id"], "key": made["key"]}, file)
+    return made["key"]
+
+
+def _post(url: str, path: str, key: str, idempotency_key: str, body: dict[str, Any]) -> dict[str, Any]:
+    """A POST as a partner sends it. A second run sends the same keys, and is answered the same."""
+    request = urllib.request.Request(  # noqa: S310  (our own address)
+        url + path,
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json", "X-API-Key": key, "Idempotency-Key": idempotency_key},
+    )
+    with urllib.request.urlopen(request, timeout=HTTP_TIMEOUT_SECONDS) as answer:  # noqa: S310
+        return json.load(answer)
+
+
+def _tell_story(url: str, metrics_url: str, key: str) -> None:
+    try:
+        _sell(url, metrics_url, key)
+    except HTTPError as error:
+        typer.echo(f"The demo was refused: {error.read().decode()}", err=True)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _sell(url: str, metrics_url: str, key: str) -> None:
+    console = Console(highlight=False)
+    wanted = {"product_id": 106, "quantity": BATCH_QUANTITY, "batch_id": BATCH_ID}
+    batch = _post(url, "/api/ota/tickets/bulk-generate", key, "demo-generate", wanted)
+    first, second = batch["tickets"][0], batch["tickets"][1]
+    customer = {
+        "customer_details": {
+            "name": "John Smith",
+            "email": "john.smith@example.com",
+            "phone": "+1234567890",
+        },
+        "payment_reference": "PAY-OTA-2025-001",
+    }
+    sale = _post(url, f"/api/ota/tickets/{first['ticket_code']}/activate", key, "demo-activate", customer)
+
+    console.rule(f"1. {PARTNER} generates a batch of {BATCH_QUANTITY}")
+    shown = {**batch, "tickets": [_shortened(first), f"… and {BATCH_QUANTITY - 1} more"]}
+    console.print_json(json.dumps(shown), highlight=console.is_terminal)
+    console.rule("2. and activates one of them for its customer")
+    console.print_json(json.dumps(sale), highlight=console.is_terminal)
+    console.rule("3. whose phone shows this at the gate")
+    console.print(qr_drawing(first["qr_token"], in_colour=console.is_terminal and not console.no_color))
+    console.print(first["ticket_code"], "\n")
+    console.rule("Your turn: paste a line into another terminal")
+    _print_curl_lines(url, key, second["ticket_code"], sale["order_id"])
+    typer.echo(f"premade serves at {url} with metrics at {metrics_url}; Ctrl-C ends it and its database.")
+
+
+def _shortened(ticket: dict[str, Any]) -> dict[str, Any]:
+    picture_text = ticket["qr_code"]
+    return {**ticket, "qr_code": f"{picture_text[:_SHOWN_CHARACTERS]}… ({len(picture_text)} characters)"}
+
+
+def qr_drawing(token: str, *, in_colour: bool) -> Text:
+    """The QR code for a terminal, two modules a character; black on white where colours can be used."""
+    margin = picture.MARGIN_MODULES
+    side = picture.SIDE_MODULES
+    dark = [
+        [bool(row[column // 8] >> (column % 8) & 1) for column in range(side)]
+        for row in picture.modules(token)
+    ]
+
+    def is_light(row: int, column: int) -> bool:
+        row, column = row - margin, column - margin
+        return not (0 <= row < side and 0 <= column < side and dark[row][column])
+
+    # Drawn with what is light, since most terminals are dark; where colours work, the style says so too.
+    blocks = {(True, True): "█", (True, False): "▀", (False, True): "▄", (False, False): " "}
+    lines = [
+        "".join(
+            blocks[is_light(row, column), is_light(row + 1, column)] for column in range(side + 2 * margin)
+        )
+        for row in range(0, side + 2 * margin, 2)
+    ]
+    return Text("\n".join(lines), style="bright_white on black" if in_colour else "")
+
+
+def _print_curl_lines(url: str, key: str, code: str, order_id: str) -> None:
+    """Plain, unwrapped lines: whatever prints them must not break or colour them."""
+    header = f"-H 'X-API-Key: {key}'"
+    as_json = "-H 'Content-Type: application/json'"
+    customer = (
+        '{"customer_details":{"name":"Mei Wong","email":"mei.wong@example.com","phone":"+85291234567"},'
+        '"payment_reference":"PAY-OTA-2025-002"}'
+    )
+    lines = {
+        "stock that is left": f"curl -s {header} {url}/api/ota/inventory",
+        "one ticket": f"curl -s {header} {url}/api/ota/tickets/{code}",
+        "sell it": f"curl -s {header} {as_json} -H 'Idempotency-Key: my-first-sale' "
+        f"-d '{customer}' {url}/api/ota/tickets/{code}/activate",
+        "its first order": f"curl -s {header} {url}/api/ota/orders/{order_id}",
+        "what a batch of 10 would cost": f"curl -s {header} {as_json} "
+        f'-d \'{{"product_id":107,"quantity":10,"batch_id":"MINE-001"}}\' '
+        f"'{url}/api/ota/tickets/bulk-generate?dry_run=true'",
+    }
+    for what, line in lines.items():
+        typer.echo(f"# {what}\n{line}\n")

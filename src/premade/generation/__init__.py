@@ -1,0 +1,1 @@
+"""A partner makes a batch of tickets."""

@@ -1,0 +1,254 @@
+"""Making a batch of tickets: whole or not at all, and once however often it is asked for."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+import orjson
+
+from premade.audit.record import Event
+from premade.base import statements
+from premade.base.errors import Conflict, Exhausted, IdempotencyKeyReused, RuleBroken
+from premade.base.logs import log
+from premade.base.work import Database
+from premade.base.world import World
+from premade.catalog.product import ProductUnknown
+from premade.partners.keyring import Caller
+from premade.tickets.code import ticket_code
+from premade.tickets.signing import Signers
+
+sql = statements.load(__file__)
+
+TRIES_MAX = 3
+"""A try ends without a word when another request takes the batch_id or the key at the same moment."""
+
+
+class BatchIdTaken(Conflict):
+    code = "BATCH_ID_TAKEN"
+    title = "There is a batch of this id"
+
+
+class StockShort(Exhausted):
+    code = "STOCK_SHORT"
+    title = "Not enough stock is left"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A batch as it is asked for. `valid_until` is the last day of sale."""
+
+    product_id: int
+    quantity: int
+    batch_id: str
+    valid_until: date | None = None
+    metadata: dict[str, Any] | None = None
+    idempotency_key: str | None = None
+
+    @cached_property
+    def digest(self) -> bytes:
+        """What makes two requests the same one: SHA-256 of what is asked for, whatever its spelling."""
+        asked = [self.product_id, self.quantity, self.batch_id, self.valid_until, self.metadata]
+        return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).digest()
+
+
+@dataclass(frozen=True)
+class MadeTicket:
+    """A ticket as it was made."""
+
+    ticket_code: str
+    token: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch as it was made; `replayed` when an earlier request made it."""
+
+    batch_id: str
+    product_id: int
+    entitlements: list[dict[str, Any]]
+    price: Decimal
+    currency: str
+    valid_until: date | None
+    metadata: dict[str, Any] | None
+    created_at: datetime
+    tickets: list[MadeTicket]
+    replayed: bool
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a batch would cost and leave, were it made now."""
+
+    price: Decimal
+    currency: str
+    available: int
+
+
+@dataclass(frozen=True)
+class Generator:
+    """What making a batch needs."""
+
+    database: Database
+    world: World
+    signers: Signers
+
+    async def estimate(self, caller: Caller, wanted: Wanted) -> Estimate:
+        """Checks everything, writes nothing. The same refusals as `generate`."""
+        seen = await self._look(caller, wanted)
+        if not _made_before(seen, wanted):
+            _check(seen, wanted)
+        return Estimate(seen["price"], seen["currency"], seen["available"])
+
+    async def generate(self, caller: Caller, request_id: str, wanted: Wanted) -> Batch:
+        """The batch, made now or by an earlier request with the same Idempotency-Key.
+
+        ProductUnknown, BatchIdTaken, StockShort, IdempotencyKeyReused; nothing is written then.
+        """
+        for _ in range(TRIES_MAX):
+            seen = await self._look(caller, wanted)
+            if _made_before(seen, wanted):
+                return await self._as_made(caller, seen["made_batch_id"])
+            _check(seen, wanted)
+            if batch := await self._make(caller, request_id, wanted, seen):
+                log.info(
+                    "ota.tickets.bulk_generated",
+                    batch_id=wanted.batch_id,
+                    product_id=wanted.product_id,
+                    quantity=wanted.quantity,
+                )
+                return batch
+        raise _batch_id_taken(wanted)
+
+    async def _look(self, caller: Caller, wanted: Wanted) -> dict[str, Any]:
+        async with self.database.single_statement() as work:
+            seen = await work.one(
+                sql.look,
+                partner_id=caller.partner_id,
+                channel=caller.channel,
+                product_id=wanted.product_id,
+                batch_id=wanted.batch_id,
+                idempotency_key=wanted.idempotency_key,
+            )
+        assert seen is not None
+        return seen
+
+    async def _make(
+        self, caller: Caller, request_id: str, wanted: Wanted, seen: dict[str, Any]
+    ) -> Batch | None:
+        """The batch, or None when another request came first."""
+        signer = await self.signers.current()
+        async with self.database.single_statement() as work:
+            codes = await work.one(sql.take_codes, quantity=wanted.quantity)
+        assert codes is not None
+        now = self.world.now()
+        year = now.astimezone(self.world.zone).year
+        tickets = [
+            MadeTicket(code, signer.token(code, 1))
+            for code in (
+                ticket_code(seen["code_prefix"], year, seen["ticket_type"], codes["first_ms"] + offset)
+                for offset in range(wanted.quantity)
+            )
+        ]
+        batch = Batch(
+            wanted.batch_id,
+            wanted.product_id,
+            seen["entitlements"],
+            seen["price"],
+            seen["currency"],
+            wanted.valid_until,
+            wanted.metadata,
+            now,
+            tickets,
+            replayed=False,
+        )
+        written = await self._write(caller, request_id, wanted, batch, signer.key_id)
+        return batch if written else None
+
+    async def _write(
+        self, caller: Caller, request_id: str, wanted: Wanted, batch: Batch, signing_key_id: str
+    ) -> bool:
+        """Whether it is written; False when the batch_id or the key is taken by now."""
+        try:
+            async with self.database.transaction() as work:
+                written = await work.one(
+                    sql.write,
+                    partner_id=caller.partner_id,
+                    channel=caller.channel,
+                    actor=caller.actor,
+                    request_id=request_id,
+                    event=Event.BATCH_GENERATED.value,
+                    batch_id=batch.batch_id,
+                    product_id=batch.product_id,
+                    quantity=len(batch.tickets),
+                    entitlements=orjson.dumps(batch.entitlements).decode(),
+                    price=batch.price,
+                    currency=batch.currency,
+                    valid_until=batch.valid_until,
+                    metadata=None if batch.metadata is None else orjson.dumps(batch.metadata).decode(),
+                    signing_key_id=signing_key_id,
+                    idempotency_key=wanted.idempotency_key,
+                    request_digest=wanted.digest,
+                    now=batch.created_at,
+                    tickets=_rows(batch.tickets),
+                )
+                assert written is not None
+                if written["batches"] and written["tickets"] != wanted.quantity:
+                    # No allotment to take from; leaving the transaction this way undoes it.
+                    raise _stock_short(wanted, 0)
+                return bool(written["batches"])
+        except RuleBroken as broken:
+            if broken.rule != "available_not_negative":
+                raise
+        left = (await self._look(caller, wanted))["available"]
+        raise _stock_short(wanted, left)
+
+    async def _as_made(self, caller: Caller, batch_id: str) -> Batch:
+        async with self.database.single_statement() as work:
+            batch = await work.one(sql.batch_as_made, partner_id=caller.partner_id, batch_id=batch_id)
+            rows = await work.all(sql.tickets_as_made, partner_id=caller.partner_id, batch_id=batch_id)
+        assert batch is not None
+        tickets = [MadeTicket(row["ticket_code"], base64.b64decode(row["qr_code"]).decode()) for row in rows]
+        del batch["quantity"]
+        return Batch(**batch, tickets=tickets, replayed=True)
+
+
+def _rows(tickets: list[MadeTicket]) -> str:
+    return orjson.dumps(
+        [
+            {"ticket_code": ticket.ticket_code, "qr_code": base64.b64encode(ticket.token.encode()).decode()}
+            for ticket in tickets
+        ]
+    ).decode()
+
+
+def _made_before(seen: dict[str, Any], wanted: Wanted) -> bool:
+    if seen["made_batch_id"] is None:
+        return False
+    if seen["made_request_digest"] != wanted.digest:
+        message = f"It made batch {seen['made_batch_id']} before. Use a new key for a new request."
+        raise IdempotencyKeyReused(message, batch_id=seen["made_batch_id"])
+    return True
+
+
+def _check(seen: dict[str, Any], wanted: Wanted) -> None:
+    if seen["product_id"] is None:
+        message = f"There is no product {wanted.product_id}; GET /api/ota/inventory lists what you may sell."
+        raise ProductUnknown(message, product_id=wanted.product_id)
+    if seen["batch_id_taken"]:
+        raise _batch_id_taken(wanted)
+    if seen["available"] < wanted.quantity:
+        raise _stock_short(wanted, seen["available"])
+
+
+def _batch_id_taken(wanted: Wanted) -> BatchIdTaken:
+    message = f"You have a batch {wanted.batch_id} already. Choose another batch_id; nothing was generated."
+    return BatchIdTaken(message, batch_id=wanted.batch_id)
+
+
+def _stock_short(wanted: Wanted, available: int) -> StockShort:
+    message = f"{wanted.quantity} tickets were asked for and {available} are left; nothing was generated."
+    return StockShort(message, product_id=wanted.product_id, requested=wanted.quantity, available=available)

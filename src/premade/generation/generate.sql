@@ -1,0 +1,68 @@
+-- name: look
+-- Everything that decides about a request, in one row that always comes.
+SELECT p.product_id, p.ticket_type, p.code_prefix, p.price, p.currency,
+       (
+           SELECT jsonb_agg(
+               jsonb_build_object('function_code', f.function_code, 'remaining_uses', f.uses) ORDER BY f.position
+           )
+           FROM product_functions f WHERE f.product_id = p.product_id
+       ) AS entitlements,
+       coalesce(a.allotted - a.issued - a.held, 0) AS available,
+       EXISTS (
+           SELECT FROM batches b WHERE b.partner_id = :partner_id AND b.batch_id = :batch_id
+       ) AS batch_id_taken,
+       same_key.batch_id AS made_batch_id, same_key.request_digest AS made_request_digest
+FROM (SELECT) AS one_row
+LEFT JOIN products p ON p.product_id = :product_id
+LEFT JOIN allotments a ON a.product_id = p.product_id AND a.channel = :channel
+LEFT JOIN batches same_key
+    ON same_key.partner_id = :partner_id AND same_key.idempotency_key = :idempotency_key
+
+-- name: take_codes
+SELECT take_logical_ms('ticket_code_ms', :quantity) AS first_ms
+
+-- name: write
+-- The allotment comes last: its row is the one that all batches of a product share.
+WITH batch AS (
+    INSERT INTO batches (
+        partner_id, batch_id, product_id, channel, quantity, entitlements, price, currency, valid_until,
+        metadata, signing_key_id, idempotency_key, request_digest, created_at
+    )
+    VALUES (
+        :partner_id, :batch_id, :product_id, :channel, :quantity, :entitlements::jsonb, :price, :currency,
+        :valid_until, :metadata::jsonb, :signing_key_id, :idempotency_key, :request_digest, :now
+    )
+    ON CONFLICT DO NOTHING
+    RETURNING *
+),
+made AS (
+    INSERT INTO pre_generated_tickets (
+        ticket_code, partner_id, product_id, batch_id, qr_code, entitlements, price, currency, valid_until,
+        created_at
+    )
+    SELECT t.ticket_code, b.partner_id, b.product_id, b.batch_id, t.qr_code, b.entitlements, b.price,
+           b.currency, b.valid_until, b.created_at
+    FROM batch b CROSS JOIN jsonb_to_recordset(:tickets::jsonb) AS t (ticket_code text, qr_code text)
+    RETURNING partner_id
+),
+told AS (
+    INSERT INTO audit_events (partner_id, event, actor, request_id, batch_id, data, occurred_at)
+    SELECT b.partner_id, :event, :actor, :request_id, b.batch_id,
+           jsonb_build_object('product_id', b.product_id, 'quantity', b.quantity), b.created_at
+    FROM batch b
+),
+taken AS (
+    UPDATE allotments a SET issued = a.issued + n.made
+    FROM (SELECT count(*)::integer AS made FROM made) AS n
+    WHERE n.made > 0 AND a.product_id = :product_id AND a.channel = :channel
+    RETURNING n.made
+)
+SELECT (SELECT count(*) FROM batch) AS batches, (SELECT made FROM taken) AS tickets
+
+-- name: batch_as_made
+SELECT batch_id, product_id, quantity, entitlements, price, currency, valid_until, metadata, created_at
+FROM batches WHERE partner_id = :partner_id AND batch_id = :batch_id
+
+-- name: tickets_as_made
+SELECT ticket_code, qr_code FROM pre_generated_tickets
+WHERE partner_id = :partner_id AND batch_id = :batch_id ORDER BY ticket_code

@@ -1,0 +1,152 @@
+"""`POST /api/ota/tickets/bulk-generate`."""
+
+import re
+from datetime import date
+from typing import Annotated, Any, Literal
+
+import orjson
+from fastapi import Query
+from pydantic import AfterValidator, BaseModel, Field, ValidationInfo
+
+from premade.base.api import Reply, json_router
+from premade.base.values import CalendarDay, IdempotencyKey, Money, RequestModel, Timestamp
+from premade.generation.generate import Batch, Generator, Wanted
+from premade.partners.call import Call, partner_with
+from premade.tickets.routes import Entitlement, QrCode, qr_of
+
+router = json_router(tag="OTA Integration")
+
+QUANTITY_MAX = 100
+METADATA_BYTES_MAX = 4096
+_BATCH_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+
+
+def _batch_id(value: str) -> str:
+    if not _BATCH_ID.fullmatch(value):
+        message = "Must be 1 to 64 of letters A to Z, a to z, digits, '.', '_', ':' and '-'"
+        raise ValueError(message)
+    return value
+
+
+def _not_past(day: date, info: ValidationInfo) -> date:
+    today: date = (info.context or {}).get("today", day)
+    if day < today:
+        message = f"Must be today, {today}, or later: it is the last day of sale"
+        raise ValueError(message)
+    return day
+
+
+def _small(metadata: dict[str, Any]) -> dict[str, Any]:
+    size = len(orjson.dumps(metadata))
+    if size > METADATA_BYTES_MAX:
+        message = f"Must be at most {METADATA_BYTES_MAX} bytes as JSON, not {size}"
+        raise ValueError(message)
+    return metadata
+
+
+class GenerateRequest(RequestModel):
+    """What to make."""
+
+    product_id: int = Field(description="Package product ID", examples=[106])
+    quantity: int = Field(
+        ge=1, le=QUANTITY_MAX, description="Number of pre-made tickets to generate", examples=[50]
+    )
+    batch_id: Annotated[str, AfterValidator(_batch_id)] = Field(
+        description="Batch identifier for tracking; unique among the partner's own",
+        examples=["BATCH_2025_Q1_001"],
+        json_schema_extra={"pattern": f"^{_BATCH_ID.pattern}$"},
+    )
+    valid_until: Annotated[CalendarDay, AfterValidator(_not_past)] | None = Field(
+        default=None, description="The last day of sale, in the operator's time zone", examples=["2099-03-31"]
+    )
+    metadata: Annotated[dict[str, Any], AfterValidator(_small)] | None = Field(
+        default=None,
+        description=f"Kept with the batch: reseller, campaign; at most {METADATA_BYTES_MAX} bytes as JSON",
+        examples=[{"campaign": "spring"}],
+    )
+
+
+class GeneratedTicket(QrCode):
+    """A ticket as it was made."""
+
+    ticket_code: str = Field(examples=["CRUISE-2025-FERRY-1762274285982"])
+    status: Literal["PRE_GENERATED"] = "PRE_GENERATED"
+    entitlements: list[Entitlement]
+
+
+class GenerateAnswer(BaseModel):
+    """The batch as it was made."""
+
+    batch_id: str = Field(examples=["BATCH_2025_Q1_001"])
+    tickets: list[GeneratedTicket]
+    total_generated: int = Field(examples=[50])
+    product_id: int
+    price: Money = Field(description="Of one ticket; becomes the order's total_amount")
+    currency: str
+    valid_until: date | None
+    metadata: dict[str, Any] | None
+    created_at: Timestamp
+
+
+class DryRunAnswer(BaseModel):
+    """What the same request without `dry_run` would cost and leave."""
+
+    dry_run: Literal[True] = True
+    batch_id: str
+    product_id: int
+    quantity: int
+    price: Money
+    total_amount: Money
+    currency: str
+    available: int = Field(description="Tickets left before this batch")
+
+
+@router.post(
+    "/api/ota/tickets/bulk-generate",
+    status_code=201,
+    summary="Generate pre-made tickets for OTA sales",
+    response_description="Pre-made tickets successfully generated",
+    responses={200: {"model": DryRunAnswer, "description": "What a dry run found; nothing is written"}},
+    response_model=GenerateAnswer,
+)
+async def bulk_generate(
+    call: Annotated[Call, partner_with("tickets:bulk-generate")],
+    wanted: GenerateRequest,
+    idempotency_key: IdempotencyKey = None,
+    dry_run: Annotated[bool, Query(description="Check everything, write nothing")] = False,  # noqa: FBT002
+) -> Reply:
+    """Makes the batch whole or not at all."""
+    generator = call.use(Generator)
+    asked = Wanted(**dict(wanted), idempotency_key=idempotency_key)
+    if dry_run:
+        estimate = await generator.estimate(call.caller, asked)
+        answer = DryRunAnswer(
+            batch_id=asked.batch_id,
+            product_id=asked.product_id,
+            quantity=asked.quantity,
+            price=estimate.price,
+            total_amount=estimate.price * asked.quantity,
+            currency=estimate.currency,
+            available=estimate.available,
+        )
+        return Reply(answer, status=200)
+    batch = await generator.generate(call.caller, call.request_id, asked)
+    return Reply(_answer(batch), {"Idempotency-Replayed": "true"} if batch.replayed else {})
+
+
+def _answer(batch: Batch) -> GenerateAnswer:
+    entitlements = [Entitlement(**entitlement) for entitlement in batch.entitlements]
+    return GenerateAnswer(
+        batch_id=batch.batch_id,
+        tickets=[
+            GeneratedTicket(ticket_code=ticket.ticket_code, entitlements=entitlements, **qr_of(ticket.token))
+            for ticket in batch.tickets
+        ],
+        total_generated=len(batch.tickets),
+        product_id=batch.product_id,
+        price=batch.price,
+        currency=batch.currency,
+        valid_until=batch.valid_until,
+        metadata=batch.metadata,
+        created_at=batch.created_at,
+    )

@@ -1,0 +1,44 @@
+"""What an endpoint is given for one request: who asks, and what the answer may use."""
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from fastapi import Security
+from fastapi.security import APIKeyHeader, SecurityScopes
+from starlette.requests import Request
+
+from premade.base.work import Database
+from premade.partners.keyring import Caller, Keyring
+
+Service = TypeVar("Service")
+
+HEADER = APIKeyHeader(
+    name="X-API-Key", scheme_name="ApiKeyAuth", auto_error=False, description="The partner's API key."
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One authenticated request of a partner."""
+
+    caller: Caller
+    request_id: str
+    database: Database
+    services: dict[type[Any], Any]
+
+    def use(self, kind: type[Service]) -> Service:
+        """What the process keeps one of, as the application wired it."""
+        return self.services[kind]
+
+
+async def _admit(request: Request, wanted: SecurityScopes, _documented: str = Security(HEADER)) -> Call:
+    keyring: Keyring = request.app.state.services[Keyring]
+    caller = await keyring.partner_for(request.headers.get(HEADER.model.name), wanted.scopes[0])
+    request.state.partner_id, request.state.key_id = caller.partner_id, caller.key_id
+    state = request.app.state
+    return Call(caller, request.state.request_id, state.database, state.services)
+
+
+def partner_with(permission: str) -> Any:
+    """Marks an endpoint's `call` argument: a partner's key with this permission."""
+    return Security(_admit, scopes=[permission])

@@ -1,0 +1,137 @@
+"""The check of an API key at each request, from a cache that forgets within seconds."""
+
+import asyncio
+import hmac
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from premade.base import statements
+from premade.base.errors import Forbidden, Unauthenticated
+from premade.base.work import Database
+from premade.base.world import World
+from premade.partners import api_key
+
+sql = statements.load(__file__)
+
+KEY_CACHE_SECONDS = 2.0
+"""A revoked key or a disabled partner works at most this long in a process that knew it."""
+KEY_CACHE_ENTRIES_MAX = 10_000
+LAST_USED_EVERY_SECONDS = 60
+
+
+class ApiKeyMissing(Unauthenticated):
+    code = "API_KEY_MISSING"
+    title = "An API key is needed"
+
+
+class ApiKeyInvalid(Unauthenticated):
+    code = "API_KEY_INVALID"
+    title = "This API key does not work"
+
+
+class PermissionMissing(Forbidden):
+    code = "PERMISSION_MISSING"
+    title = "This API key may not do that"
+
+
+class PartnerKeyNeeded(Forbidden):
+    code = "PARTNER_KEY_NEEDED"
+    title = "This needs the API key of a partner"
+
+
+@dataclass
+class _KnownKey:
+    key_id: int
+    digest: bytes
+    permissions: frozenset[str]
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+    partner_id: int | None
+    channel: str | None
+    disabled_at: datetime | None
+
+    def refusal(self, now: datetime) -> str | None:
+        """Why it does not work, or None."""
+        if self.revoked_at is not None:
+            return "The key was revoked."
+        if self.expires_at is not None and self.expires_at <= now:
+            return "The key has expired."
+        if self.disabled_at is not None:
+            return "The partner is disabled."
+        return None
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: a partner, by one of its keys."""
+
+    key_id: int
+    partner_id: int
+    channel: str
+
+    @property
+    def actor(self) -> str:
+        """As the audit record names it."""
+        return f"key:{self.key_id}"
+
+
+class Keyring:
+    """Keys by their prefix, asked from the database at most once in KEY_CACHE_SECONDS each."""
+
+    def __init__(self, database: Database, world: World) -> None:
+        self._database = database
+        self._world = world
+        self._known: dict[str, tuple[float, asyncio.Task[_KnownKey | None]]] = {}
+
+    async def partner_for(self, given: str | None, permission: str) -> Caller:
+        """The partner whose key was sent. Unauthenticated or Forbidden when it is none, or may not."""
+        known = await self._authentic(given)
+        if permission not in known.permissions:
+            has = ", ".join(sorted(known.permissions))
+            message = f"The key lacks the permission '{permission}'; it has: {has}."
+            raise PermissionMissing(message, permission=permission)
+        if known.partner_id is None or known.channel is None:
+            message = "The key is the operator's; what is asked for belongs to one partner."
+            raise PartnerKeyNeeded(message)
+        return Caller(known.key_id, known.partner_id, known.channel)
+
+    async def _authentic(self, given: str | None) -> _KnownKey:
+        if not given:
+            message = "Send your API key in the header X-API-Key."
+            raise ApiKeyMissing(message)
+        key = api_key.parse(given)
+        known = await self._look_up(key.prefix) if key else None
+        if key is None or known is None or not hmac.compare_digest(known.digest, key.digest):
+            message = "The key in X-API-Key is not known. Check that it was copied whole."
+            raise ApiKeyInvalid(message)
+        if reason := known.refusal(self._world.now()):
+            raise ApiKeyInvalid(reason)
+        await self._note_use(known)
+        return known
+
+    async def _look_up(self, prefix: str) -> _KnownKey | None:
+        now = self._world.monotonic_seconds()
+        fetched_at, task = self._known.get(prefix, (-KEY_CACHE_SECONDS, None))
+        failed = task is not None and task.done() and (task.cancelled() or task.exception() is not None)
+        if task is None or failed or now - fetched_at >= KEY_CACHE_SECONDS:
+            if len(self._known) >= KEY_CACHE_ENTRIES_MAX:
+                self._known.clear()
+            # One look-up for however many requests wait for it.
+            task = asyncio.create_task(self._fetch(prefix))
+            self._known[prefix] = (now, task)
+        # A client that goes away must not cancel the look-up of the others.
+        return await asyncio.shield(task)
+
+    async def _fetch(self, prefix: str) -> _KnownKey | None:
+        async with self._database.single_statement() as work:
+            row = await work.one(sql.key_by_prefix, prefix=prefix)
+        return _KnownKey(**{**row, "permissions": frozenset(row["permissions"])}) if row else None
+
+    async def _note_use(self, known: _KnownKey) -> None:
+        now = self._world.now()
+        if known.last_used_at and now - known.last_used_at < timedelta(seconds=LAST_USED_EVERY_SECONDS):
+            return
+        known.last_used_at = now
+        async with self._database.single_statement() as work:
+            await work.all(sql.touch_key, key_id=known.key_id, now=now)

@@ -1,0 +1,8 @@
+-- name: key_by_prefix
+SELECT k.key_id, k.digest, k.permissions, k.expires_at, k.revoked_at, k.last_used_at,
+       k.partner_id, p.channel, p.disabled_at
+FROM api_keys k LEFT JOIN partners p USING (partner_id)
+WHERE k.prefix = :prefix
+
+-- name: touch_key
+UPDATE api_keys SET last_used_at = :now WHERE key_id = :key_id AND (last_used_at IS NULL OR last_used_at < :now)

@@ -1,0 +1,152 @@
+"""API keys: making, rotating, revoking. The key itself is answered once and never kept."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from premade.audit.record import Event, record
+from premade.base import statements
+from premade.base.errors import Conflict, FieldError, Invalid, NotFound
+from premade.base.work import Database, Work
+from premade.base.world import World
+from premade.partners import api_key
+from premade.partners.partner import partner_named
+
+sql = statements.load(__file__)
+
+
+class KeyUnknown(NotFound):
+    code = "KEY_UNKNOWN"
+    title = "There is no such key"
+
+
+class KeyAlreadyRotated(Conflict):
+    code = "KEY_ALREADY_ROTATED"
+    title = "This key has a successor"
+
+
+async def create_key(
+    database: Database,
+    world: World,
+    *,
+    partner: str | None,
+    permissions: list[str],
+    expires_at: datetime | None = None,
+) -> dict[str, Any]:
+    """A new key of the partner named so, or of the operator (None). Invalid for an unknown permission."""
+    _check(permissions, expires_at, world.now())
+    async with database.transaction() as work:
+        found = await partner_named(work, partner) if partner is not None else None
+        made = await _insert(
+            work,
+            world,
+            partner_id=found["partner_id"] if found else None,
+            is_test=bool(found and found["is_test"]),
+            permissions=sorted(set(permissions)),
+            expires_at=expires_at,
+        )
+        await record(
+            work,
+            Event.KEY_CREATED,
+            world.now(),
+            partner_id=found["partner_id"] if found else None,
+            key_id=made["id"],
+            permissions=made["permissions"],
+        )
+    return made
+
+
+def _check(permissions: list[str], expires_at: datetime | None, now: datetime) -> None:
+    known = ", ".join(api_key.PERMISSIONS)
+    errors = [
+        FieldError("permission", f"{name!r} is none; known are: {known}")
+        for name in permissions
+        if name not in api_key.PERMISSIONS
+    ]
+    if not permissions:
+        errors.append(FieldError("permission", f"At least one is needed of: {known}"))
+    if expires_at is not None and expires_at <= now:
+        errors.append(FieldError("expires", "Must be in the future"))
+    if errors:
+        raise Invalid(errors)
+
+
+async def _insert(
+    work: Work,
+    world: World,
+    *,
+    partner_id: int | None,
+    is_test: bool,
+    permissions: list[str],
+    expires_at: datetime | None,
+    rotated_from: int | None = None,
+) -> dict[str, Any]:
+    key = api_key.mint(is_test=is_test, random_bytes=world.random_bytes)
+    row = await work.one(
+        sql.insert_key,
+        partner_id=partner_id,
+        prefix=key.prefix,
+        digest=key.digest,
+        permissions=permissions,
+        now=world.now(),
+        expires_at=expires_at,
+        rotated_from=rotated_from,
+    )
+    assert row is not None
+    return {"id": row["key_id"], "key": key.text, "permissions": permissions, "expires_at": expires_at}
+
+
+async def rotate_key(database: Database, world: World, key_id: int, overlap: timedelta) -> dict[str, Any]:
+    """A second key with the same permissions; the first ends after `overlap`. KeyUnknown when revoked."""
+    async with database.transaction() as work:
+        old = await work.one(sql.key_to_rotate, key_id=key_id)
+        if old is None:
+            raise _unknown(key_id)
+        if old["successor"] is not None:
+            message = f"Key {key_id} was rotated before; its successor is key {old['successor']}."
+            raise KeyAlreadyRotated(message)
+        now = world.now()
+        # Revoked or past its end, it must not come to life again as a new one.
+        if old["expires_at"] is not None and old["expires_at"] <= now:
+            message = f"Key {key_id} has expired; make a new one with 'premade key create'."
+            raise KeyUnknown(message)
+        made = await _insert(
+            work,
+            world,
+            partner_id=old["partner_id"],
+            is_test=old["is_test"],
+            permissions=old["permissions"],
+            expires_at=old["expires_at"],
+            rotated_from=key_id,
+        )
+        await work.all(sql.end_key, key_id=key_id, ends_at=now + overlap)
+        await record(
+            work,
+            Event.KEY_ROTATED,
+            now,
+            partner_id=old["partner_id"],
+            key_id=made["id"],
+            rotated_from=key_id,
+            overlap_seconds=int(overlap.total_seconds()),
+        )
+    return {**made, "rotated_from": key_id, "old_key_ends_at": now + overlap}
+
+
+async def revoke_key(database: Database, world: World, key_id: int) -> dict[str, Any]:
+    """Ends a key now, in every process within seconds. Revoking twice is the same as once."""
+    async with database.transaction() as work:
+        now = world.now()
+        revoked = await work.one(sql.revoke_key, key_id=key_id, now=now)
+        if revoked is None:
+            raise _unknown(key_id)
+        await record(work, Event.KEY_REVOKED, now, partner_id=revoked["partner_id"], key_id=key_id)
+    return {"id": key_id, "revoked_at": revoked["revoked_at"]}
+
+
+def _unknown(key_id: int) -> KeyUnknown:
+    return KeyUnknown(f"There is no working key {key_id}; 'premade key list' shows them.")
+
+
+async def list_keys(database: Database) -> list[dict[str, Any]]:
+    """All keys, without what would let anybody use them."""
+    async with database.single_statement() as work:
+        return await work.all(sql.list_keys)

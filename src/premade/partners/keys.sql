@@ -1,0 +1,24 @@
+-- name: insert_key
+INSERT INTO api_keys (partner_id, prefix, digest, permissions, created_at, expires_at, rotated_from)
+VALUES (:partner_id, :prefix, :digest, :permissions, :now, :expires_at, :rotated_from)
+RETURNING key_id
+
+-- name: key_to_rotate
+SELECT k.key_id, k.partner_id, k.permissions, k.expires_at, coalesce(p.is_test, false) AS is_test,
+       (SELECT max(s.key_id) FROM api_keys s WHERE s.rotated_from = k.key_id AND s.revoked_at IS NULL) AS successor
+FROM api_keys k LEFT JOIN partners p USING (partner_id)
+WHERE k.key_id = :key_id AND k.revoked_at IS NULL
+FOR UPDATE OF k
+
+-- name: end_key
+UPDATE api_keys SET expires_at = least(expires_at, :ends_at) WHERE key_id = :key_id
+
+-- name: revoke_key
+UPDATE api_keys SET revoked_at = coalesce(revoked_at, :now) WHERE key_id = :key_id
+RETURNING key_id, partner_id, revoked_at
+
+-- name: list_keys
+SELECT k.key_id, p.name AS partner, k.prefix, k.permissions, k.created_at, k.expires_at, k.revoked_at,
+       k.last_used_at, k.rotated_from
+FROM api_keys k LEFT JOIN partners p USING (partner_id)
+ORDER BY k.key_id

@@ -1,0 +1,107 @@
+"""Partners: adding, finding, disabling."""
+
+import re
+from typing import Any
+
+from premade.audit.record import Event, record
+from premade.base import statements
+from premade.base.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
+from premade.base.work import Database, Work
+from premade.base.world import World
+
+sql = statements.load(__file__)
+
+LIVE_CHANNEL = "ota"
+NAME_CHARACTERS_MAX = 200
+_CHANNEL = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_NOT_IN_A_CHANNEL = re.compile(r"[^a-z0-9]+")
+
+
+class PartnerUnknown(NotFound):
+    code = "PARTNER_UNKNOWN"
+    title = "There is no such partner"
+
+
+class PartnerNameTaken(Conflict):
+    code = "PARTNER_NAME_TAKEN"
+    title = "There is a partner of this name"
+
+
+class ChannelIsOtherKind(Conflict):
+    code = "CHANNEL_IS_OTHER_KIND"
+    title = "Live and test partners cannot share a channel"
+
+
+def _test_channel(name: str) -> str:
+    slug = _NOT_IN_A_CHANNEL.sub("-", name.lower()).strip("-")
+    return f"test-{slug}"[:63].rstrip("-")
+
+
+async def add_partner(
+    database: Database, world: World, name: str, *, channel: str | None = None, is_test: bool = False
+) -> dict[str, Any]:
+    """A new partner, and its channel where there is none. A test partner gets a channel of its own.
+
+    Conflict: the name is taken, or the channel is live and the partner a test one (or the reverse).
+    """
+    name = name.strip()
+    channel = channel or (_test_channel(name) if is_test else LIVE_CHANNEL)
+    _check(name, channel)
+    try:
+        async with database.transaction() as work:
+            await work.all(sql.add_channel, channel=channel, is_test=is_test)
+            now = world.now()
+            added = await work.one(sql.add_partner, name=name, channel=channel, is_test=is_test, now=now)
+            assert added is not None
+            await record(work, Event.PARTNER_ADDED, now, partner_id=added["partner_id"], channel=channel)
+    except RuleBroken as broken:
+        raise _refusal(broken, name, channel) from None
+    return added
+
+
+def _check(name: str, channel: str) -> None:
+    errors: list[FieldError] = []
+    if not name or len(name) > NAME_CHARACTERS_MAX or not name.isprintable():
+        errors.append(FieldError("name", f"Must be 1 to {NAME_CHARACTERS_MAX} printable characters"))
+    if not _CHANNEL.fullmatch(channel):
+        errors.append(FieldError("channel", "Must be 1 to 63 of a-z, 0-9 and '-', such as 'ota'"))
+    if errors:
+        raise Invalid(errors)
+
+
+def _refusal(broken: RuleBroken, name: str, channel: str) -> Exception:
+    if broken.rule == "partners_name_taken":
+        return PartnerNameTaken(f"There is already a partner named {name!r}.")
+    if broken.rule == "partner_and_channel_both_test_or_both_live":
+        message = f"Channel {channel!r} is of the other kind; choose one of its own with --channel."
+        return ChannelIsOtherKind(message)
+    return broken
+
+
+async def partner_named(work: Work, name: str) -> dict[str, Any]:
+    """The partner. PartnerUnknown when there is none."""
+    found = await work.one(sql.partner_by_name, name=name)
+    if found is None:
+        message = f"There is no partner named {name!r}; 'premade partner list' shows them."
+        raise PartnerUnknown(message)
+    return found
+
+
+async def list_partners(database: Database) -> list[dict[str, Any]]:
+    """All, oldest first."""
+    async with database.single_statement() as work:
+        return await work.all(sql.list_partners)
+
+
+async def set_disabled(database: Database, world: World, name: str, *, disabled: bool) -> dict[str, Any]:
+    """Stop a partner, or let it go on. Its keys follow within seconds in every process."""
+    async with database.transaction() as work:
+        partner_id = (await partner_named(work, name))["partner_id"]
+        now = world.now()
+        changed = await work.one(
+            sql.set_disabled, partner_id=partner_id, disabled_at=now if disabled else None
+        )
+        event = Event.PARTNER_DISABLED if disabled else Event.PARTNER_ENABLED
+        await record(work, event, now, partner_id=partner_id)
+    assert changed is not None
+    return changed

@@ -1,0 +1,155 @@
+"""The processes of the service: one parent, several workers.
+
+The parent owns the embedded database, the metrics port and the socket; the workers share the socket.
+"""
+
+import os
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from urllib.error import URLError
+
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors.multiprocess import Multiprocess
+
+from premade.base.logs import start_logging
+from premade.base.settings import Settings
+from premade.base.world import World
+from premade.database import ready_database
+
+BACKLOG_CONNECTIONS = 2048
+KEEP_ALIVE_SECONDS = 65
+SHUTDOWN_SECONDS_MAX = 30
+READY_SECONDS_MAX = 60
+READY_POLL_SECONDS = 0.05
+METRICS_FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+
+
+class CannotServe(Exception):  # noqa: N818  (it says what is so)
+    """The service cannot start; the message says why."""
+
+
+@dataclass(frozen=True)
+class Listen:
+    """Where to listen. Port 0 means any that is free."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    workers: int = 2
+    metrics_port: int = 0
+
+
+WhenReady = Callable[[str, str], None]
+"""Called with the address of the service and of the metrics, once it answers."""
+
+
+def serve(settings: Settings, listen: Listen, when_ready: WhenReady) -> None:
+    """Starts everything and serves until SIGINT or SIGTERM. CannotServe, SchemaNotCurrent."""
+    exit_on_signals()
+    with ready_database(settings, World(settings.zone)) as dsn:
+        serve_on(dsn, settings, listen, when_ready)
+
+
+def exit_on_signals() -> None:
+    """Until the workers run, a signal unwinds the stack, so that a starting database is stopped too."""
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGINT, leave)
+
+
+def serve_on(dsn: str, settings: Settings, listen: Listen, when_ready: WhenReady) -> None:
+    """Serves on a database that is ready, until a signal."""
+    start_logging(settings.log_format)
+    with _socket(listen) as bound, _metrics(listen) as metrics_url:
+        os.environ["DATABASE_URL"] = dsn
+        config = uvicorn.Config(
+            "premade.app:worker_app",
+            factory=True,
+            workers=listen.workers,
+            loop="auto",
+            http="httptools",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            backlog=BACKLOG_CONNECTIONS,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS_MAX,
+        )
+        supervisor = Multiprocess(config, [bound])
+        port = bound.getsockname()[1]
+        url = f"http://{_in_url(listen.host)}:{port}"
+        threading.Thread(target=_tell, args=(url, metrics_url, when_ready), daemon=True).start()
+        supervisor.run()
+    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+        message = "A worker could not start; its log line above says why."
+        raise CannotServe(message)
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+@contextmanager
+def _socket(listen: Listen) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind((listen.host, listen.port))
+        except (OSError, OverflowError) as error:
+            message = f"Cannot listen on {listen.host}:{listen.port}: {error}. Choose another with --port."
+            raise CannotServe(message) from None
+        bound.set_inheritable(True)
+        yield bound
+
+
+@contextmanager
+def _metrics(listen: Listen) -> Iterator[str]:
+    """The metrics of all workers, on a port of their own."""
+    with tempfile.TemporaryDirectory(prefix="premade-metrics-") as folder:
+        # prometheus_client reads the variable when it is imported.
+        os.environ[METRICS_FOLDER_VARIABLE] = folder
+        from prometheus_client import CollectorRegistry, start_http_server  # noqa: PLC0415
+        from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
+
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)
+        try:
+            server, _ = start_http_server(listen.metrics_port, listen.host, registry)
+        except OSError as error:
+            message = f"Cannot serve metrics on {listen.host}:{listen.metrics_port}: {error}. "
+            raise CannotServe(message + "Choose another with --metrics-port, or 0 for any.") from None
+        try:
+            yield f"http://{_in_url(listen.host)}:{server.server_port}/metrics"
+        finally:
+            server.shutdown()
+            server.server_close()
+
+
+def _tell(url: str, metrics_url: str, when_ready: WhenReady) -> None:
+    """Calls `when_ready` as soon as a worker answers."""
+    deadline = time.monotonic() + READY_SECONDS_MAX
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"{url}/healthz", timeout=1):  # noqa: S310  (our own address)
+                break
+        except (URLError, OSError):
+            time.sleep(READY_POLL_SECONDS)
+    else:
+        return
+    when_ready(url, metrics_url)
+    sys.stdout.flush()

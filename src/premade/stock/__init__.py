@@ -1,0 +1,1 @@
+"""How much of a product each channel may sell."""

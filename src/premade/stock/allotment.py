@@ -1,0 +1,67 @@
+"""Allotments: the stock of one product given to one channel."""
+
+from typing import Any
+
+from premade.audit.record import Event, record
+from premade.base import statements
+from premade.base.errors import Exhausted, FieldError, Invalid, NotFound, RuleBroken
+from premade.base.work import Database
+from premade.base.world import World
+
+sql = statements.load(__file__)
+
+ALLOTTED_MAX = 2**31 - 1
+
+
+class StockUnknown(NotFound):
+    code = "STOCK_UNKNOWN"
+    title = "There is no such product or channel"
+
+
+class AllotmentBelowIssued(Exhausted):
+    code = "ALLOTMENT_BELOW_ISSUED"
+    title = "More is issued or held than that"
+
+
+async def set_allotment(
+    database: Database, world: World, product_id: int, channel: str, quantity: int
+) -> dict[str, Any]:
+    """Gives `quantity` tickets of the product to the channel in all: those issued and held count in it.
+
+    AllotmentBelowIssued when more are issued and held already.
+    """
+    if not 0 <= quantity <= ALLOTTED_MAX:
+        raise Invalid([FieldError("quantity", f"Must be 0 to {ALLOTTED_MAX}")])
+    try:
+        async with database.transaction() as work:
+            allotment = await work.one(
+                sql.set_allotment, product_id=product_id, channel=channel, quantity=quantity
+            )
+            assert allotment is not None
+            await record(work, Event.ALLOTMENT_SET, world.now(), partner_id=None, **allotment)
+    except RuleBroken as broken:
+        raise _refusal(broken, product_id, channel) from None
+    return allotment
+
+
+def _refusal(broken: RuleBroken, product_id: int, channel: str) -> Exception:
+    if broken.rule == "allotments_product":
+        return StockUnknown(f"There is no product {product_id}; 'premade product list' shows them.")
+    if broken.rule == "allotments_channel":
+        return StockUnknown(f"There is no channel {channel!r}; 'premade partner add --channel' makes one.")
+    if broken.rule == "available_not_negative":
+        message = "More is issued and held already; 'premade allotment list' shows how much."
+        return AllotmentBelowIssued(message)
+    return broken
+
+
+async def list_allotments(database: Database) -> list[dict[str, Any]]:
+    """All, with what is left of each."""
+    async with database.single_statement() as work:
+        return await work.all(sql.list_allotments)
+
+
+async def inventory_of(database: Database, partner_id: int) -> list[dict[str, Any]]:
+    """What the partner's channel has of each product."""
+    async with database.single_statement() as work:
+        return await work.all(sql.inventory_of_partner, partner_id=partner_id)

@@ -1,0 +1,1 @@
+"""Tickets: their states, codes, QR tokens and pictures."""

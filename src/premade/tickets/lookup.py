@@ -1,0 +1,33 @@
+"""Finding tickets."""
+
+from typing import Any
+
+from premade.base import statements
+from premade.base.errors import NotFound
+from premade.base.work import Database
+from premade.tickets.code import is_ticket_code
+
+sql = statements.load(__file__)
+
+
+class TicketUnknown(NotFound):
+    code = "TICKET_UNKNOWN"
+    title = "There is no such ticket"
+
+
+def ticket_unknown(code: str) -> TicketUnknown:
+    """Worded the same whether there is none or it is another partner's, so that a code cannot be probed."""
+    if not is_ticket_code(code):
+        return TicketUnknown("That is no ticket code; one looks like CRUISE-2025-FERRY-1762274285982.")
+    return TicketUnknown(f"There is no ticket {code} among yours.")
+
+
+async def ticket_of(database: Database, partner_id: int, code: str) -> dict[str, Any]:
+    """The partner's ticket. TicketUnknown when it has none of this code."""
+    row = None
+    if is_ticket_code(code):
+        async with database.single_statement() as work:
+            row = await work.one(sql.ticket_by_code, partner_id=partner_id, ticket_code=code)
+    if row is None:
+        raise ticket_unknown(code)
+    return row

@@ -1,0 +1,73 @@
+"""`GET /api/ota/tickets/{code}`, and how a ticket looks in every answer."""
+
+import base64
+from datetime import date
+from typing import Annotated, Any
+
+from fastapi import Path
+from pydantic import BaseModel, Field
+
+from premade.base.api import json_router
+from premade.base.values import Money, Timestamp
+from premade.partners.call import Call, partner_with
+from premade.tickets import picture
+from premade.tickets.lookup import ticket_of
+from premade.tickets.ticket import Status
+
+router = json_router(tag="OTA Integration")
+
+TicketCode = Annotated[
+    str,
+    Path(
+        description="The ticket code. One that is malformed is answered like one that is unknown: 404.",
+        examples=["CRUISE-2025-FERRY-1762274285982"],
+    ),
+]
+
+
+class Entitlement(BaseModel):
+    """What a ticket is good for, and how often still."""
+
+    function_code: str
+    remaining_uses: int
+
+
+class QrCode(BaseModel):
+    """The QR of a ticket: its text and its picture."""
+
+    qr_code: str = Field(description="The QR picture: a PNG, base64, without a data: prefix.")
+    qr_token: str = Field(description="The signed text inside the QR.")
+
+
+def qr_of(token: str) -> dict[str, Any]:
+    """The members of `QrCode`."""
+    return {"qr_code": base64.b64encode(picture.png(token)).decode(), "qr_token": token}
+
+
+def stored_token(qr_code: str) -> str:
+    """The token in the column `qr_code`."""
+    return base64.b64decode(qr_code).decode()
+
+
+class TicketAnswer(QrCode):
+    """A ticket as it is now."""
+
+    ticket_code: str
+    status: Status
+    entitlements: list[Entitlement]
+    product_id: int
+    batch_id: str
+    issue_number: int
+    price: Money
+    currency: str
+    valid_until: date | None
+    created_at: Timestamp
+    activated_at: Timestamp | None
+    order_id: str | None
+
+
+@router.get("/api/ota/tickets/{code}", summary="One ticket")
+async def ticket(call: Annotated[Call, partner_with("tickets:read")], code: TicketCode) -> TicketAnswer:
+    """The ticket as it is now, with its QR."""
+    row = await ticket_of(call.database, call.caller.partner_id, code)
+    return TicketAnswer(**{**row, **qr_of(stored_token(row["qr_code"]))})

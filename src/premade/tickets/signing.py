@@ -1,0 +1,53 @@
+"""The keys that sign QR tokens."""
+
+from nacl.signing import SigningKey
+
+from premade.base import statements
+from premade.base.errors import Unavailable
+from premade.base.work import Database
+from premade.base.world import World
+from premade.tickets.code import Signer
+
+sql = statements.load(__file__)
+
+SIGNER_CACHE_SECONDS = 30.0
+_SEED_BYTES = 32
+
+
+class SigningKeyMissing(Unavailable):
+    code = "SIGNING_KEY_MISSING"
+    title = "No key signs QR tokens"
+
+
+async def ensure_signing_key(database: Database, world: World) -> None:
+    """Make the first key where there is none."""
+    async with database.transaction() as work:
+        await work.all(sql.lock_signing_keys)
+        if await work.one(sql.current_key) is None:
+            seed = world.random_bytes(_SEED_BYTES)
+            public_key = SigningKey(seed).verify_key.encode()
+            await work.all(sql.add_key, seed=seed, public_key=public_key, now=world.now())
+
+
+class Signers:
+    """The key in force, asked from the database at most once in SIGNER_CACHE_SECONDS."""
+
+    def __init__(self, database: Database, world: World) -> None:
+        self._database = database
+        self._world = world
+        self._current: tuple[float, Signer] | None = None
+
+    async def current(self) -> Signer:
+        """The newest key that is not retired. SigningKeyMissing when there is none."""
+        now = self._world.monotonic_seconds()
+        if self._current is None or now - self._current[0] >= SIGNER_CACHE_SECONDS:
+            self._current = (now, await self._fetch())
+        return self._current[1]
+
+    async def _fetch(self) -> Signer:
+        async with self._database.single_statement() as work:
+            row = await work.one(sql.current_key)
+        if row is None:
+            message = "There is no key to sign QR tokens with; 'premade migrate' makes the first."
+            raise SigningKeyMissing(message)
+        return Signer.of(row["key_id"], row["seed"])

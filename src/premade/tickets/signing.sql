@@ -1,0 +1,10 @@
+-- name: current_key
+SELECT key_id, seed FROM signing_keys WHERE retired_at IS NULL ORDER BY created_at DESC, key_id DESC LIMIT 1
+
+-- name: lock_signing_keys
+LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE
+
+-- name: add_key
+INSERT INTO signing_keys (key_id, seed, public_key, created_at)
+SELECT 'K' || (count(*) + 1), :seed, :public_key, :now FROM signing_keys
+RETURNING key_id
