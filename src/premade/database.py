@@ -1,7 +1,7 @@
 """The database of a process: the one that DATABASE_URL names, or the embedded one."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from premade.base.embedded import embedded_postgres
@@ -13,7 +13,7 @@ from premade.tickets.signing import ensure_signing_key
 
 
 @contextmanager
-def ready_database(settings: Settings, world: World) -> Iterator[str]:
+def ready_database(settings: Settings, world: World) -> Generator[str]:
     """A DSN whose schema is current.
 
     The embedded database is migrated here. A server of the operator's is not changed without being asked:
@@ -29,7 +29,7 @@ def ready_database(settings: Settings, world: World) -> Iterator[str]:
 
 
 @contextmanager
-def embedded_or_named(settings: Settings) -> Iterator[str]:
+def embedded_or_named(settings: Settings) -> Generator[str]:
     """A DSN, whatever its schema is."""
     if settings.database_url is not None:
         yield settings.database_url

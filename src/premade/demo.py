@@ -64,14 +64,18 @@ def run_demo(settings: Settings, port: int) -> None:
     world = World(settings.zone)
     typer.echo(f"Starting premade on {settings.server_name} …")
     with ready_database(settings, world) as dsn:
-        key = asyncio.run(_set_up(dsn, world, settings.data_dir / KEY_FILE))
+        key_file = settings.data_dir / KEY_FILE
+        kept = _kept_key(key_file)
+        key = asyncio.run(_set_up(dsn, world, kept))
+        if key != kept:
+            _keep_key(key_file, key)
         serve_on(
             dsn, settings, Listen(port=port), lambda url, metrics_url: _tell_story(url, metrics_url, key)
         )
 
 
-async def _set_up(dsn: str, world: World, key_file: Path) -> str:
-    """The demo's data, as far as they are missing, and a key that works."""
+async def _set_up(dsn: str, world: World, kept: str | None) -> str:
+    """Makes the demo's data, as far as they are missing; answers the kept key where it works, or a new one."""
     async with open_database(dsn, connections_max=1) as database:
         known = {product.product_id for product in await list_products(database)}
         stocked = {row["product_id"] for row in await list_allotments(database) if row["channel"] == CHANNEL}
@@ -82,22 +86,27 @@ async def _set_up(dsn: str, world: World, key_file: Path) -> str:
                 await set_allotment(database, world, product.product_id, CHANNEL, quantity)
         with suppress(PartnerNameTaken):
             await add_partner(database, world, PARTNER, channel=CHANNEL)
-        return await _key(database, world, key_file)
-
-
-async def _key(database: Database, world: World, key_file: Path) -> str:
-    """The key of an earlier run where it still works here, or a new one, kept for the next run."""
-    if key_file.exists():
-        kept = json.loads(key_file.read_text())["key"]
-        with suppress(DomainError):
-            await Keyring(database, world).partner_for(kept, PERMISSIONS[0])
+        if kept is not None and await _works(database, world, kept):
             return kept
-    made = await create_key(database, world, partner=PARTNER, permissions=PERMISSIONS)
+        return (await create_key(database, world, partner=PARTNER, permissions=PERMISSIONS))["key"]
+
+
+async def _works(database: Database, world: World, key: str) -> bool:
+    with suppress(DomainError):
+        await Keyring(database, world).partner_for(key, PERMISSIONS[0])
+        return True
+    return False
+
+
+def _kept_key(key_file: Path) -> str | None:
+    return json.loads(key_file.read_text())["key"] if key_file.exists() else None
+
+
+def _keep_key(key_file: Path, key: str) -> None:
     key_file.parent.mkdir(parents=True, exist_ok=True)
     key_file.unlink(missing_ok=True)
     with os.fdopen(os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump({"partner": PARTNER, "key_id": made["id"], "key": made["key"]}, file)
-    return made["key"]
+        json.dump({"partner": PARTNER, "key": key}, file)
 
 
 def _post(url: str, path: str, key: str, idempotency_key: str, body: dict[str, Any]) -> dict[str, Any]:

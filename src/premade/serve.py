@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -34,7 +34,7 @@ READY_POLL_SECONDS = 0.05
 METRICS_FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
-class CannotServe(Exception):  # noqa: N818  (it says what is so)
+class CannotServe(Exception):
     """The service cannot start; the message says why."""
 
 
@@ -104,7 +104,7 @@ def _in_url(host: str) -> str:
 
 
 @contextmanager
-def _socket(listen: Listen) -> Iterator[socket.socket]:
+def _socket(listen: Listen) -> Generator[socket.socket]:
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as bound:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -118,7 +118,7 @@ def _socket(listen: Listen) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def _metrics(listen: Listen) -> Iterator[str]:
+def _metrics(listen: Listen) -> Generator[str]:
     """The metrics of all workers, on a port of their own."""
     with tempfile.TemporaryDirectory(prefix="premade-metrics-") as folder:
         # prometheus_client reads the variable when it is imported.

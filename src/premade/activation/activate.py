@@ -28,18 +28,27 @@ _NO_TICKET = ""
 
 
 class AlreadyActivated(Conflict):
+    """A ticket is activated once, and this one was: 'activated_at', 'order_id' and 'payment_reference' say when and by which sale. Nothing was changed."""
+
     code = "ALREADY_ACTIVATED"
     title = "The ticket is activated already"
+    remedy = "If the payment_reference is this sale's, the sale is done: an earlier try succeeded. Otherwise sell another ticket. With an Idempotency-Key a retry is answered like the first try."
 
 
 class TicketExpired(Conflict):
+    """The ticket's last day of sale is over, in the operator's time zone. Nothing was changed."""
+
     code = "TICKET_EXPIRED"
     title = "The ticket can no longer be sold"
+    remedy = "Sell a ticket of a newer batch."
 
 
 class TicketCancelled(Conflict):
+    """The ticket was taken back and will never be valid. Nothing was changed."""
+
     code = "TICKET_CANCELLED"
     title = "The ticket is cancelled"
+    remedy = "Sell another ticket."
 
 
 @dataclass(frozen=True)

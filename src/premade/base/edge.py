@@ -47,7 +47,7 @@ class Edge:
                 await self._app(scope, receive, send_with_id)
             except ClientDisconnect:
                 log.info("http.client_went_away", path=printable_path(scope))
-            except Exception:
+            except Exception:  # noqa: BLE001  (the last resort: whatever it was, the client gets an answer)
                 log.exception("http.failed", path=printable_path(scope))
                 if not status:
                     answer = transport_problem(

@@ -303,6 +303,9 @@ class _Server:
         if self.account is not None:
             _let_use_binaries(self.account)
             let_pass(self.account, self.folder)
+        for leftover in self.folder.glob("cluster.new-*"):
+            # An initdb that has outlived its caller may still write there: then the next start clears it.
+            shutil.rmtree(leftover, ignore_errors=True)
         if not self.cluster.exists():
             self._make_cluster()
         # All processes of the last server are gone. PostgreSQL judges by the process id in these files,
@@ -324,8 +327,6 @@ class _Server:
         return log_start
 
     def _make_cluster(self) -> None:
-        for leftover in self.folder.glob("cluster.new-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
         new = Path(tempfile.mkdtemp(prefix="cluster.new-", dir=self.folder))
         if self.account is not None:
             os.chown(new, self.account.pw_uid, self.account.pw_gid)
@@ -473,7 +474,9 @@ def _explained(folder: Path) -> Generator[None]:
         )
         raise EmbeddedPostgresError(message) from error
     except OSError as error:
-        message = f"The embedded database in {folder} cannot be used: {error}. Choose another folder or set DATABASE_URL."
+        message = (
+            f"The database in {folder} cannot be used: {error}. Choose another folder or set DATABASE_URL."
+        )
         raise EmbeddedPostgresError(message) from error
 
 
@@ -516,7 +519,7 @@ def _server_account(folder: Path) -> pwd.struct_passwd | None:
         )
         raise EmbeddedPostgresError(message)
     if owner == folder.stat().st_uid:
-        message = f"The database in {folder} belongs to {_name_of(owner)}: run as that user or choose another folder."
+        message = f"{cluster} belongs to user {_name_of(owner)}: run as that user or choose another folder."
         raise EmbeddedPostgresError(message)
     try:
         return pwd.getpwuid(owner)

@@ -11,6 +11,8 @@ class DomainError(Exception):
     """Stable, upper-case: what a program compares."""
     title: ClassVar[str] = ""
     """The same for each occurrence."""
+    remedy: ClassVar[str] = ""
+    """What whoever meets it can do. The docstring of the class says what happened and why."""
 
     def __init__(self, detail: str, **members: Any) -> None:
         """`detail` says what happened to this one; `members` go into the answer beside it."""
@@ -52,17 +54,19 @@ class Unavailable(DomainError):
 @dataclass(frozen=True)
 class FieldError:
     """One wrong field: `pointer` as in RFC 9457's example, `#/customer_details/phone` in the body,
-    `query#/dry_run` or `header#/Idempotency-Key` elsewhere."""
+    `query#/dry_run` or `header#/Idempotency-Key` elsewhere.
+    """
 
     pointer: str
     detail: str
 
 
 class Invalid(DomainError):
-    """The request itself is wrong; lists every wrong field."""
+    """Something in the request is wrong: 'errors' lists every wrong field, not only the first. Nothing was changed."""
 
     code = "INVALID_REQUEST"
     title = "The request is not valid"
+    remedy = "Mend each field in 'errors': 'pointer' says where it stands, 'detail' what would be right."
 
     def __init__(self, errors: list[FieldError]) -> None:
         fields = "; ".join(f"{error.pointer}: {error.detail}" for error in errors[:3])
@@ -72,27 +76,32 @@ class Invalid(DomainError):
 
 
 class IdempotencyKeyReused(Mismatch):
-    """The same key, another request."""
+    """The Idempotency-Key made something before, with a request that differs from this one. Nothing was changed."""
 
     code = "IDEMPOTENCY_KEY_REUSED"
     title = "This Idempotency-Key came with another request"
+    remedy = "Use a new key for a new request. For a retry, send exactly what was sent first."
 
 
 class DatabaseAway(Unavailable):
-    """The database did not answer."""
+    """The service could not reach its database, or lost it. What was asked for is done whole or not at all."""
 
     code = "DATABASE_AWAY"
     title = "The database does not answer"
+    remedy = (
+        "Try again after Retry-After seconds, with the same Idempotency-Key: then it cannot happen twice."
+    )
 
 
 class Busy(Unavailable):
-    """A lock was not to be had in time."""
+    """Another request held the same ticket or batch for too long. Nothing was changed."""
 
     code = "BUSY"
     title = "Another request holds what this one needs"
+    remedy = "Try again after Retry-After seconds, with the same Idempotency-Key."
 
 
-class RuleBroken(Exception):  # noqa: N818  (it names what happened)
+class RuleBroken(Exception):
     """The database refused a change; `rule` is the name of the constraint."""
 
     def __init__(self, rule: str) -> None:

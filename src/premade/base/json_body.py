@@ -1,5 +1,6 @@
 """JSON from outside. What Python's readers let through and PostgreSQL or a person would stumble over is
-refused here, each with its place: a NUL in a string, a lone surrogate, NaN and Infinity, a key given twice."""
+refused here, each with its place: a NUL in a string, a lone surrogate, NaN and Infinity, a key given twice.
+"""
 
 import json
 import math

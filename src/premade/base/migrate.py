@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 """
 
 
-class SchemaNotCurrent(Exception):  # noqa: N818  (it says what is so)
+class SchemaNotCurrent(Exception):
     """The database is not at the schema of this version; the message says what to do."""
 
 

@@ -1,7 +1,7 @@
-"""SQL lives in a `.sql` file beside the module that uses it, each statement named:
+"""SQL lives in a `.sql` file beside the module that uses it, each statement named.
 
--- name: ticket_by_code
-SELECT … WHERE partner_id = :partner_id AND ticket_code = :ticket_code;
+    -- name: ticket_by_code
+    SELECT … WHERE partner_id = :partner_id AND ticket_code = :ticket_code;
 
 A `:parameter` becomes PostgreSQL's own `$1`, so what is in the file can be PREPAREd as it stands.
 """

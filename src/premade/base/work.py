@@ -1,6 +1,6 @@
 """The database: a pool of connections, and the only place that opens and commits a transaction."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -38,7 +38,7 @@ set_json_loads(orjson.loads)
 
 
 @contextmanager
-def _database_errors() -> Iterator[None]:
+def _database_errors() -> Generator[None]:
     """Says in the domain's words what the driver reports."""
     try:
         yield
@@ -47,7 +47,8 @@ def _database_errors() -> Iterator[None]:
             raise
         raise RuleBroken(error.diag.constraint_name) from error
     except (LockNotAvailable, DeadlockDetected, QueryCanceled, SerializationFailure) as error:
-        raise Busy("Another request holds what this one needs; nothing was changed. Try again.") from error
+        message = "Another request holds what this one needs; nothing was changed. Try again."
+        raise Busy(message) from error
     except (psycopg.OperationalError, psycopg.InterfaceError, ReadOnlySqlTransaction) as error:
         message = "The database does not answer. A retry with the same Idempotency-Key is safe."
         raise DatabaseAway(message) from error
@@ -83,23 +84,24 @@ class Database:
         self._pool = pool
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Work]:
+    async def transaction(self) -> AsyncGenerator[Work]:
         """What is done within is committed whole at its end, or not at all. DatabaseAway when it cannot be."""
         with _database_errors():
             async with self._pool.connection() as connection, connection.transaction():
                 yield Work(connection)
 
     @asynccontextmanager
-    async def single_statement(self) -> AsyncIterator[Work]:
+    async def single_statement(self) -> AsyncGenerator[Work]:
         """Each statement within is a transaction of its own: two round trips fewer for a reader, or a
-        change that is one statement."""
+        change that is one statement.
+        """
         with _database_errors():
             async with self._pool.connection() as connection:
                 yield Work(connection)
 
 
 @asynccontextmanager
-async def open_database(dsn: str, connections_max: int) -> AsyncIterator[Database]:
+async def open_database(dsn: str, connections_max: int) -> AsyncGenerator[Database]:
     """A pool to `dsn`, opened now. DatabaseAway when the server does not answer."""
     pool: AsyncConnectionPool[AsyncConnection[DictRow]] = AsyncConnectionPool(
         dsn,

@@ -27,13 +27,19 @@ _FUNCTION_CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 class ProductUnknown(NotFound):
+    """No product has this id."""
+
     code = "PRODUCT_UNKNOWN"
     title = "There is no such product"
+    remedy = "GET /api/ota/inventory lists the products that you may sell."
 
 
 class ProductIdTaken(Conflict):
+    """A product's id is unique."""
+
     code = "PRODUCT_ID_TAKEN"
     title = "There is a product of this id"
+    remedy = "Choose another id, or change the product with 'premade product set'."
 
 
 @dataclass(frozen=True)
@@ -73,8 +79,7 @@ class Product:
             (
                 "entitles",
                 functions_fit,
-                f"Must be 1 to {FUNCTIONS_MAX} of function_code=uses, such as ferry=2: the code of a-z, 0-9 "
-                f"and '_', the uses 1 to {FUNCTION_USES_MAX}",
+                f"Must be 1 to {FUNCTIONS_MAX} of function_code=uses, such as ferry=2, at most {FUNCTION_USES_MAX}",
             ),
         ]
 

@@ -15,20 +15,18 @@ from premade.base.world import rfc3339
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for machines.")]
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return str(value)
-    raise TypeError
-
-
 def print_json(data: Any) -> None:
     """One JSON document; times as RFC 3339 in UTC."""
     options = orjson.OPT_INDENT_2 | orjson.OPT_PASSTHROUGH_DATETIME
-    typer.echo(orjson.dumps(data, default=lambda value: _json_value(value), option=options).decode())
+    typer.echo(orjson.dumps(data, default=_json_value, option=options).decode())
 
 
 def _json_value(value: Any) -> Any:
-    return rfc3339(value) if isinstance(value, datetime) else _plain(value)
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    if isinstance(value, Decimal):
+        return str(value)
+    raise TypeError
 
 
 def _text(value: Any) -> str:
@@ -37,7 +35,7 @@ def _text(value: Any) -> str:
     if isinstance(value, datetime):
         return rfc3339(value)
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}×{count}" for key, count in value.items())  # pyright: ignore[reportUnknownVariableType]
+        return ", ".join(f"{key}={count}" for key, count in value.items())  # pyright: ignore[reportUnknownVariableType]
     if isinstance(value, list | tuple):
         return ", ".join(str(item) for item in value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     return str(value)

@@ -28,13 +28,19 @@ TRIES_MAX = 3
 
 
 class BatchIdTaken(Conflict):
+    """A batch_id is unique among a partner's batches, and you have a batch of this one. Nothing was generated."""
+
     code = "BATCH_ID_TAKEN"
     title = "There is a batch of this id"
+    remedy = "Choose another batch_id. If this was a retry after a lost answer, send the Idempotency-Key of the first try: it then answers the same batch again."
 
 
 class StockShort(Exhausted):
+    """Your channel's allotment has fewer tickets left than were asked for. Nothing was generated."""
+
     code = "STOCK_SHORT"
     title = "Not enough stock is left"
+    remedy = "Ask for at most the number in 'available', or ask the operator for more stock."
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def _batch_id(value: str) -> str:
 
 
 def _not_past(day: date, info: ValidationInfo) -> date:
-    today: date = (info.context or {}).get("today", day)
+    today: date = info.context["today"] if info.context else day
     if day < today:
         message = f"Must be today, {today}, or later: it is the last day of sale"
         raise ValueError(message)

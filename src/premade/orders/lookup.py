@@ -11,8 +11,11 @@ sql = statements.load(__file__)
 
 
 class OrderUnknown(NotFound):
+    """There is no order of this id, or it is another partner's; which of the two is not told."""
+
     code = "ORDER_UNKNOWN"
     title = "There is no such order"
+    remedy = "Check the order_id against the answer of the activation."
 
 
 async def order_of(database: Database, partner_id: int, order_id: str) -> dict[str, Any]:

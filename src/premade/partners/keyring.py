@@ -20,23 +20,35 @@ LAST_USED_EVERY_SECONDS = 60
 
 
 class ApiKeyMissing(Unauthenticated):
+    """The request carries no API key, so nobody knows who asks."""
+
     code = "API_KEY_MISSING"
     title = "An API key is needed"
+    remedy = "Send the key you were given in the header X-API-Key."
 
 
 class ApiKeyInvalid(Unauthenticated):
+    """The API key is not known, or it was revoked, has expired, or its partner is disabled."""
+
     code = "API_KEY_INVALID"
     title = "This API key does not work"
+    remedy = "Check that the key was copied whole; ask the operator for a new one if it was."
 
 
 class PermissionMissing(Forbidden):
+    """The API key is good, but it lacks the permission that this operation needs."""
+
     code = "PERMISSION_MISSING"
     title = "This API key may not do that"
+    remedy = "Use a key that has it, or ask the operator for one."
 
 
 class PartnerKeyNeeded(Forbidden):
+    """The API key is the operator's own; what is asked for belongs to one partner."""
+
     code = "PARTNER_KEY_NEEDED"
     title = "This needs the API key of a partner"
+    remedy = "Use a key of that partner."
 
 
 @dataclass
@@ -126,7 +138,10 @@ class Keyring:
     async def _fetch(self, prefix: str) -> _KnownKey | None:
         async with self._database.single_statement() as work:
             row = await work.one(sql.key_by_prefix, prefix=prefix)
-        return _KnownKey(**{**row, "permissions": frozenset(row["permissions"])}) if row else None
+        if row is None:
+            return None
+        row["permissions"] = frozenset(row["permissions"])
+        return _KnownKey(**row)
 
     async def _note_use(self, known: _KnownKey) -> None:
         now = self._world.now()

@@ -15,13 +15,19 @@ sql = statements.load(__file__)
 
 
 class KeyUnknown(NotFound):
+    """No working key has this id."""
+
     code = "KEY_UNKNOWN"
     title = "There is no such key"
+    remedy = "See 'premade key list'."
 
 
 class KeyAlreadyRotated(Conflict):
+    """A key is rotated once; it has a successor already."""
+
     code = "KEY_ALREADY_ROTATED"
     title = "This key has a successor"
+    remedy = "Rotate the successor, or revoke it first."
 
 
 async def create_key(

@@ -18,18 +18,27 @@ _NOT_IN_A_CHANNEL = re.compile(r"[^a-z0-9]+")
 
 
 class PartnerUnknown(NotFound):
+    """No partner has this name."""
+
     code = "PARTNER_UNKNOWN"
     title = "There is no such partner"
+    remedy = "See 'premade partner list'."
 
 
 class PartnerNameTaken(Conflict):
+    """A partner's name is unique."""
+
     code = "PARTNER_NAME_TAKEN"
     title = "There is a partner of this name"
+    remedy = "Choose another name."
 
 
 class ChannelIsOtherKind(Conflict):
+    """A channel is either live or for tests, so that test sales never use live stock."""
+
     code = "CHANNEL_IS_OTHER_KIND"
     title = "Live and test partners cannot share a channel"
+    remedy = "Name a channel of its own with --channel."
 
 
 def _test_channel(name: str) -> str:

@@ -14,13 +14,19 @@ ALLOTTED_MAX = 2**31 - 1
 
 
 class StockUnknown(NotFound):
+    """There is no such product, or no such channel."""
+
     code = "STOCK_UNKNOWN"
     title = "There is no such product or channel"
+    remedy = "See 'premade product list' and 'premade partner list'."
 
 
 class AllotmentBelowIssued(Exhausted):
+    """An allotment cannot be less than what is issued and held of it already."""
+
     code = "ALLOTMENT_BELOW_ISSUED"
     title = "More is issued or held than that"
+    remedy = "Set at least that many; 'premade allotment list' shows it."
 
 
 async def set_allotment(

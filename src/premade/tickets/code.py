@@ -7,7 +7,7 @@ holds a token that carries a signature, `PM1:<ticket_code>:<issue number>:<key i
 import re
 from dataclasses import dataclass
 
-import base45
+import base45  # pyright: ignore[reportMissingTypeStubs]
 from nacl.encoding import RawEncoder
 from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey, VerifyKey

@@ -11,8 +11,11 @@ sql = statements.load(__file__)
 
 
 class TicketUnknown(NotFound):
+    """There is no ticket of this code, or it is another partner's; which of the two is not told."""
+
     code = "TICKET_UNKNOWN"
     title = "There is no such ticket"
+    remedy = "Check the code against the batch that you generated."
 
 
 def ticket_unknown(code: str) -> TicketUnknown:

@@ -38,9 +38,9 @@ def modules(token: str) -> list[bytes]:
     symbol.symbology = zint.Symbology.QRCODE
     symbol.option_1, symbol.option_2, symbol.option_3 = _LEVEL_M, _VERSION, (_MASK + 1) << 8
     symbol.encode(token)
-    data = symbol.encoded_data
-    stride = data.strides[0]
-    flat = data.cast("B")
+    rows = symbol.encoded_data
+    stride = rows.nbytes // len(rows)
+    flat = rows.cast("B")
     return [bytes(flat[start : start + _ROW_BYTES]) for start in range(0, SIDE_MODULES * stride, stride)]
 
 

@@ -15,8 +15,11 @@ _SEED_BYTES = 32
 
 
 class SigningKeyMissing(Unavailable):
+    """The service has no key to sign QR tokens with."""
+
     code = "SIGNING_KEY_MISSING"
     title = "No key signs QR tokens"
+    remedy = "The operator runs 'premade migrate'; then try again."
 
 
 async def ensure_signing_key(database: Database, world: World) -> None:

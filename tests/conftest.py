@@ -1,0 +1,49 @@
+"""One PostgreSQL and one service for all tests of a process; each test makes a partner of its own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from support.postgres import postgres
+from support.service import Service, environment_for, running_service
+from support.shop import Seller, Shop
+
+from premade.base.world import World
+from premade.database import bring_up_to_date
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--postgres", choices=["embedded", "standalone"], default="embedded")
+
+
+@pytest.fixture(scope="session")
+def postgres_kind(request: pytest.FixtureRequest) -> str:
+    return request.config.getoption("--postgres")
+
+
+@pytest.fixture(scope="session")
+def dsn(postgres_kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database with the schema of this version."""
+    with postgres(postgres_kind, tmp_path_factory.mktemp("postgres")) as server_dsn:
+        bring_up_to_date(server_dsn, World(ZoneInfo("UTC")))
+        yield server_dsn
+
+
+@pytest.fixture(scope="session")
+def service(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """`premade serve` with two workers on that database."""
+    log: Path = tmp_path_factory.mktemp("service") / "log"
+    with running_service(environment_for(dsn), log) as running:
+        yield running
+
+
+@pytest.fixture
+def shop(dsn: str, service: Service) -> Shop:
+    return Shop(dsn, service.url)
+
+
+@pytest.fixture
+def seller(shop: Shop) -> Seller:
+    """A partner with 1,000 tickets of stock and every permission."""
+    return shop.seller()

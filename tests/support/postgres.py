@@ -1,0 +1,57 @@
+"""A real PostgreSQL for the tests: the embedded one, or a stand-alone one of the machine."""
+
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from premade.base.embedded import embedded_postgres
+
+STANDALONE_BINARIES = Path("/usr/lib/postgresql/15/bin")
+_ACCOUNT = "postgres"
+
+
+@contextmanager
+def postgres(kind: str, folder: Path) -> Generator[str]:
+    """A DSN of a server that lives as long as the block."""
+    if kind == "embedded":
+        with embedded_postgres(folder / "embedded", settings={"fsync": "off"}) as dsn:
+            yield dsn
+        return
+    with _standalone(folder) as dsn:
+        yield dsn
+
+
+@contextmanager
+def _standalone(folder: Path) -> Generator[str]:
+    # A Unix socket's path has at most 107 characters and must be open to the server's account.
+    place = Path("/tmp") / f"premade-pg15-{os.getpid()}"  # noqa: S108
+    place.mkdir(mode=0o700)
+    as_root = os.getuid() == 0
+    if as_root:
+        account = pwd.getpwnam(_ACCOUNT)
+        os.chown(place, account.pw_uid, account.pw_gid)
+
+    def run(program: str, *arguments: str) -> None:
+        subprocess.run(  # noqa: S603
+            [STANDALONE_BINARIES / program, *arguments],
+            check=True,
+            user=_ACCOUNT if as_root else None,
+            cwd="/",
+            stdout=subprocess.DEVNULL,
+        )
+
+    cluster = str(place / "cluster")
+    try:
+        run("initdb", "-D", cluster, "-U", "premade", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "-N")
+        options = f"-c listen_addresses='' -k {place} -c fsync=off -c max_connections=200"
+        run("pg_ctl", "-D", cluster, "-l", str(place / "log"), "-w", "-o", options, "start")
+        try:
+            yield f"host={place} user=premade dbname=postgres"
+        finally:
+            run("pg_ctl", "-D", cluster, "-m", "immediate", "-w", "stop")
+    finally:
+        shutil.rmtree(place)

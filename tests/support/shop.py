@@ -1,0 +1,144 @@
+"""What a test needs before it can begin: a product, stock, a partner, a key. Made by the real actions."""
+
+import asyncio
+import itertools
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import httpx
+import psycopg
+from psycopg.rows import dict_row
+
+from premade.base.work import Database, open_database
+from premade.base.world import World
+from premade.catalog.product import Product, add_product
+from premade.partners.api_key import PERMISSIONS
+from premade.partners.keys import create_key
+from premade.partners.partner import add_partner
+from premade.stock.allotment import set_allotment
+
+Result = TypeVar("Result")
+PARTNER_PERMISSIONS = [name for name in PERMISSIONS if not name.startswith("gate:")]
+CUSTOMER = {"name": "John Smith", "email": "john.smith@example.com", "phone": "+1234567890"}
+_serial = itertools.count(int(datetime.now(UTC).timestamp()) * 1000 + os.getpid() % 1000 * 1_000_000_000_000)
+
+
+def unique(start: str) -> str:
+    """A name that no other test has."""
+    return f"{start}-{next(_serial)}"
+
+
+@dataclass
+class Seller:
+    """A partner with a key and stock of one product."""
+
+    name: str
+    partner_id: int
+    channel: str
+    product_id: int
+    key: str
+    key_id: int
+    http: httpx.Client
+
+    def generate(
+        self, quantity: int = 1, *, batch_id: str | None = None, headers: dict[str, str] | None = None, **more: Any
+    ) -> httpx.Response:
+        """POST bulk-generate; `dry_run=True` and other members of the body as keywords."""
+        query = {"dry_run": "true"} if more.pop("dry_run", False) else {}
+        body = {
+            "product_id": self.product_id,
+            "quantity": quantity,
+            "batch_id": batch_id or unique("BATCH"),
+            **more,
+        }
+        return self.http.post("/api/ota/tickets/bulk-generate", json=body, headers=headers, params=query)
+
+    def tickets(self, quantity: int = 1, **more: Any) -> list[str]:
+        """The codes of tickets that are generated now."""
+        answer = self.generate(quantity, **more)
+        assert answer.status_code == httpx.codes.CREATED, answer.text
+        return [ticket["ticket_code"] for ticket in answer.json()["tickets"]]
+
+    def activate(
+        self, code: str, *, headers: dict[str, str] | None = None, body: Any = None, **customer: Any
+    ) -> httpx.Response:
+        """POST activate for John Smith; his details as keywords, or the whole `body`."""
+        reference = customer.pop("payment_reference", "PAY-OTA-2025-001")
+        wanted = {"customer_details": {**CUSTOMER, **customer}, "payment_reference": reference}
+        return self.http.post(
+            f"/api/ota/tickets/{code}/activate", json=wanted if body is None else body, headers=headers
+        )
+
+
+@dataclass
+class Shop:
+    """The operator's side, on the database of the tests."""
+
+    dsn: str
+    url: str
+    world: World = field(default_factory=lambda: World(ZoneInfo("UTC")))
+
+    def operate(self, action: Callable[[Database, World], Awaitable[Result]]) -> Result:
+        """Run an operator's action now."""
+
+        async def run() -> Result:
+            async with open_database(self.dsn, connections_max=1) as database:
+                return await action(database, self.world)
+
+        return asyncio.run(run())
+
+    def sql(self, query: str, *values: Any) -> list[dict[str, Any]]:
+        """What the tables say, asked past the product's own code."""
+        with psycopg.connect(self.dsn, autocommit=True, row_factory=dict_row) as connection:
+            cursor = connection.execute(query.encode(), values)
+            return cursor.fetchall() if cursor.description else []
+
+    def product(self, channel: str, stock: int, **changes: Any) -> int:
+        """A new product with an allotment on the channel, which must exist; answers its id."""
+        fields: dict[str, Any] = {
+            "product_id": next(_serial),
+            "name": "Harbour Cruise Premium",
+            "ticket_type": "FERRY",
+            "price": Decimal("288.00"),
+            "currency": "HKD",
+            "functions": {"ferry": 2, "gift": 1, "tokens": 10},
+            **changes,
+        }
+        product = Product(**fields)
+        self.operate(lambda database, world: add_product(database, world, product))
+        self.operate(
+            lambda database, world: set_allotment(database, world, product.product_id, channel, stock)
+        )
+        return product.product_id
+
+    def seller(
+        self, *, stock: int = 1000, permissions: list[str] | None = None, is_test: bool = False, **product: Any
+    ) -> Seller:
+        """A new partner on a channel of its own, with stock of a new product and a key."""
+        name = unique("seller")
+        partner = self.operate(
+            lambda database, world: add_partner(database, world, name, channel=name, is_test=is_test)
+        )
+        product_id = self.product(partner["channel"], stock, **product)
+        made = self.key(name, permissions or PARTNER_PERMISSIONS)
+        return Seller(
+            name, partner["partner_id"], name, product_id, made["key"], made["id"], self.client(made["key"])
+        )
+
+    def key(self, partner: str, permissions: list[str], **more: Any) -> dict[str, Any]:
+        """A further key of the partner."""
+        return self.operate(
+            lambda database, world: create_key(
+                database, world, partner=partner, permissions=permissions, **more
+            )
+        )
+
+    def client(self, key: str | None = None) -> httpx.Client:
+        """An HTTP client of the service, with the key."""
+        headers = {} if key is None else {"X-API-Key": key}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60, trust_env=False)
