@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
@@ -22,6 +23,7 @@ from premade.base.problems import transport_problem
 from premade.base.settings import Settings
 from premade.base.work import Database, open_database
 from premade.base.world import World
+from premade.document.routes import document_routes
 from premade.generation import routes as generation
 from premade.generation.generate import Generator
 from premade.orders import routes as orders
@@ -31,6 +33,12 @@ from premade.tickets import routes as tickets
 from premade.tickets.signing import Signers
 
 PARENT_CHECK_SECONDS = 0.5
+DESCRIPTION = """Pre-made tickets for online travel agencies: generate in bulk, activate exactly once.
+
+Authenticate with your key in `X-API-Key`. Send an `Idempotency-Key` with what writes: then a retry after a lost
+answer gives the same answer again. Every refusal is `application/problem+json` with a stable `code`; [the list of
+errors](/problems) says what each means and what to do. Times are RFC 3339 in UTC, amounts of money are strings with
+two decimals, and further members may be added to answers at any time."""
 FEATURES = (generation, activation, tickets, orders, stock)
 
 
@@ -56,9 +64,11 @@ def make_app(settings: Settings, world: World) -> ASGIApp:
 
     app = FastAPI(
         title="premade",
-        summary="Pre-made tickets: generate in bulk, activate exactly once.",
+        version=version("premade"),
+        description=DESCRIPTION,
         lifespan=lifespan,
-        # Their pages load assets from elsewhere.
+        # Ours are in `document`: FastAPI's pages load assets from elsewhere, and its document is of OpenAPI 3.1.
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -66,6 +76,7 @@ def make_app(settings: Settings, world: World) -> ASGIApp:
     app.state.world = world
     for feature in FEATURES:
         app.router.routes.extend(feature.router.routes)
+    app.router.routes.extend(document_routes(app))
     app.add_api_route("/healthz", _healthz, include_in_schema=False)
     app.add_exception_handler(HTTPException, _http_problem)
     return Edge(app, world)

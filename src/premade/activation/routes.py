@@ -5,13 +5,22 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, Field
 
 from premade.activation import customer
-from premade.activation.activate import Activation, Activator
-from premade.base.api import Reply, json_router
+from premade.activation.activate import (
+    Activation,
+    Activator,
+    AlreadyActivated,
+    TicketCancelled,
+    TicketExpired,
+)
+from premade.base.api import Reply
+from premade.base.errors import IdempotencyKeyReused
+from premade.base.problems import documented
 from premade.base.values import IdempotencyKey, Money, RequestModel, Timestamp
-from premade.partners.call import Call, partner_with
+from premade.partners.call import Call, partner_router, partner_with
+from premade.tickets.lookup import TicketUnknown
 from premade.tickets.routes import TicketCode
 
-router = json_router(tag="OTA Integration")
+router = partner_router("OTA Integration")
 
 
 class CustomerDetails(RequestModel):
@@ -55,6 +64,9 @@ class ActivateAnswer(BaseModel):
     summary="Activate pre-made ticket with customer details",
     response_description="Ticket successfully activated",
     response_model=ActivateAnswer,
+    responses=documented(
+        TicketUnknown, AlreadyActivated, TicketExpired, TicketCancelled, IdempotencyKeyReused
+    ),
 )
 async def activate(
     call: Annotated[Call, partner_with("tickets:activate")],

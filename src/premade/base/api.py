@@ -20,9 +20,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from premade.base.edge import printable_path
-from premade.base.errors import DomainError, FieldError, Invalid
+from premade.base.errors import Busy, DatabaseAway, DomainError, FieldError, Invalid
 from premade.base.json_body import read_json, step
-from premade.base.problems import problem_of, transport_problem
+from premade.base.problems import documented, documented_transport, problem_of, transport_problem
 from premade.base.world import World
 
 BODY_BYTES_MAX = 1024 * 1024
@@ -219,6 +219,24 @@ def _too_large() -> _Refused:
 class Endpoint(APIRoute):
     """A JSON endpoint of this service."""
 
+    def __init__(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        *,
+        responses: dict[int | str, dict[str, Any]] | None = None,
+        **more: Any,
+    ) -> None:
+        """What every endpoint can refuse need not be declared by each."""
+        always = documented(Invalid, DatabaseAway, Busy)
+        with_body = documented_transport(408, 413, 415) if _Signature(endpoint).body else {}
+        super().__init__(
+            path,
+            endpoint,
+            responses={**(responses or {}), **always, **with_body, **documented_transport(500)},
+            **more,
+        )
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Called by FastAPI once for each route."""
         takes = _Signature(self.endpoint)
@@ -254,6 +272,11 @@ def _respond(result: Any, status: int) -> Response:
     )
 
 
-def json_router(*, tag: str) -> APIRouter:
-    """A router whose routes are all `Endpoint`s."""
-    return APIRouter(route_class=Endpoint, tags=[tag])
+def json_router(tag: str, *always: type[DomainError]) -> APIRouter:
+    """A router whose routes are all `Endpoint`s that may refuse with `always`."""
+    return APIRouter(
+        route_class=Endpoint,
+        tags=[tag],
+        responses=documented(*always),
+        generate_unique_id_function=lambda route: route.name,
+    )

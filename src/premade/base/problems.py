@@ -1,8 +1,10 @@
 """Refusals as answers: RFC 9457 `application/problem+json`. The one table from errors to HTTP."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from premade.base import errors
@@ -19,26 +21,134 @@ STATUS_OF: dict[type[DomainError], int] = {
     errors.Unavailable: 503,
 }
 
-TRANSPORT_TITLES = {
-    404: ("NOT_FOUND", "There is nothing at this address"),
-    405: ("METHOD_NOT_ALLOWED", "This address does not take this method"),
-    408: ("BODY_TOO_SLOW", "The body did not arrive in time"),
-    413: ("BODY_TOO_LARGE", "The body is too large"),
-    415: ("NOT_JSON", "The body is not declared as JSON"),
-    500: ("INTERNAL", "The service made a mistake"),
+
+@dataclass(frozen=True)
+class TransportProblem:
+    """A refusal before the domain is reached: `why` says what happened, `remedy` what to do."""
+
+    code: str
+    title: str
+    why: str
+    remedy: str
+
+
+TRANSPORT_PROBLEMS = {
+    404: TransportProblem(
+        "NOT_FOUND",
+        "There is nothing at this address",
+        "No operation has this path.",
+        "Check the path against /openapi.json.",
+    ),
+    405: TransportProblem(
+        "METHOD_NOT_ALLOWED",
+        "This address does not take this method",
+        "The path is right, the method is not.",
+        "Use a method that the header Allow lists.",
+    ),
+    408: TransportProblem(
+        "BODY_TOO_SLOW",
+        "The body did not arrive in time",
+        "The request's body was not complete in the time that the service waits for one.",
+        "Send it again, in one go, with the same Idempotency-Key.",
+    ),
+    413: TransportProblem(
+        "BODY_TOO_LARGE",
+        "The body is too large",
+        "The request's body is larger than 1 MiB. It was not read to its end.",
+        "No operation needs a body of that size; check what is sent.",
+    ),
+    415: TransportProblem(
+        "NOT_JSON",
+        "The body is not declared as JSON",
+        "The service reads JSON, in UTF-8, not compressed.",
+        "Send the header 'Content-Type: application/json', and no Content-Encoding.",
+    ),
+    500: TransportProblem(
+        "INTERNAL",
+        "The service made a mistake",
+        "Something happened that nobody foresaw. What was asked for is done whole or not at all.",
+        "Tell us the request_id. A retry with the same Idempotency-Key is safe.",
+    ),
 }
 
 
-def status_of(error: DomainError) -> int:
-    """The HTTP status of a refusal, by its nearest listed class."""
-    return next(STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF)
+class ProblemField(BaseModel):
+    """One wrong field of a request."""
+
+    pointer: str = Field(examples=["#/customer_details/phone"])
+    detail: str = Field(examples=["Required"])
+
+
+class Problem(BaseModel):
+    """A refusal, by RFC 9457. Some codes add members of their own."""
+
+    type: str = Field(description="The page that explains the code", examples=["/problems/INVALID_REQUEST"])
+    title: str
+    status: int
+    detail: str = Field(description="What happened to this request")
+    instance: str = Field(description="The path that was asked for")
+    code: str = Field(description="Stable: what a program compares", examples=["INVALID_REQUEST"])
+    request_id: str
+    errors: list[ProblemField] = Field(default=[], description="Every wrong field, with code INVALID_REQUEST")
+
+
+def status_of_kind(kind: type[DomainError]) -> int:
+    """The HTTP status of a kind of refusal, by its nearest listed class."""
+    return next(STATUS_OF[above] for above in kind.__mro__ if above in STATUS_OF)
+
+
+def documented(*kinds: type[DomainError]) -> dict[int | str, dict[str, Any]]:
+    """These refusals, as the `responses` of a route."""
+    by_status: dict[int | str, dict[str, Any]] = {}
+    for kind in kinds:
+        status = status_of_kind(kind)
+        _add_problem(by_status, status, kind.code, kind.title, " ".join((kind.__doc__ or "").split()))
+    return by_status
+
+
+def documented_transport(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The refusals of these statuses before the domain is reached, as the `responses` of a route."""
+    by_status: dict[int | str, dict[str, Any]] = {}
+    for status in statuses:
+        told = TRANSPORT_PROBLEMS[status]
+        _add_problem(by_status, status, told.code, told.title, told.why)
+    return by_status
+
+
+def _add_problem(
+    by_status: dict[int | str, dict[str, Any]], status: int, code: str, title: str, why: str
+) -> None:
+    answer = by_status.setdefault(
+        status,
+        {
+            "description": "",
+            "content": {
+                "application/problem+json": {
+                    "schema": {"$ref": "#/components/schemas/Problem"},
+                    "examples": {},
+                }
+            },
+        },
+    )
+    answer["description"] = f"{answer['description']}\n\n`{code}`: {why}".strip()
+    answer["content"]["application/problem+json"]["examples"][code] = {
+        "summary": title,
+        "value": _body(status, code, title, why, path="/api/ota/…", request_id="…"),
+    }
 
 
 def problem(
     status: int, code: str, title: str, detail: str, *, path: str, request_id: str, **members: Any
 ) -> Response:
     """One problem+json answer."""
-    body = {
+    body = _body(status, code, title, detail, path=path, request_id=request_id, **members)
+    return Response(orjson.dumps(body), status, media_type="application/problem+json")
+
+
+def _body(
+    status: int, code: str, title: str, detail: str, *, path: str, request_id: str, **members: Any
+) -> dict[str, Any]:
+    return {
         "type": f"/problems/{code}",
         "title": title,
         "status": status,
@@ -48,7 +158,6 @@ def problem(
         "request_id": request_id,
         **members,
     }
-    return Response(orjson.dumps(body), status, media_type="application/problem+json")
 
 
 def problem_of(error: DomainError, *, path: str, request_id: str) -> Response:
@@ -57,7 +166,13 @@ def problem_of(error: DomainError, *, path: str, request_id: str) -> Response:
     if isinstance(error, errors.Invalid):
         members["errors"] = [{"pointer": wrong.pointer, "detail": wrong.detail} for wrong in error.errors]
     answer = problem(
-        status_of(error), error.code, error.title, error.detail, path=path, request_id=request_id, **members
+        status_of_kind(type(error)),
+        error.code,
+        error.title,
+        error.detail,
+        path=path,
+        request_id=request_id,
+        **members,
     )
     if isinstance(error, errors.Unauthenticated):
         answer.headers["WWW-Authenticate"] = 'ApiKey realm="premade", header="X-API-Key"'
@@ -68,5 +183,5 @@ def problem_of(error: DomainError, *, path: str, request_id: str) -> Response:
 
 def transport_problem(status: int, detail: str, *, path: str, request_id: str) -> Response:
     """The answer to what fails before the domain is reached."""
-    code, title = TRANSPORT_TITLES[status]
-    return problem(status, code, title, detail, path=path, request_id=request_id)
+    told = TRANSPORT_PROBLEMS[status]
+    return problem(status, told.code, told.title, detail, path=path, request_id=request_id)

@@ -8,13 +8,16 @@ import orjson
 from fastapi import Query
 from pydantic import AfterValidator, BaseModel, Field, ValidationInfo
 
-from premade.base.api import Reply, json_router
+from premade.base.api import Reply
+from premade.base.errors import IdempotencyKeyReused
+from premade.base.problems import documented
 from premade.base.values import CalendarDay, IdempotencyKey, Money, RequestModel, Timestamp
-from premade.generation.generate import Batch, Generator, Wanted
-from premade.partners.call import Call, partner_with
+from premade.catalog.product import ProductUnknown
+from premade.generation.generate import Batch, BatchIdTaken, Generator, StockShort, Wanted
+from premade.partners.call import Call, partner_router, partner_with
 from premade.tickets.routes import Entitlement, QrCode, qr_of
 
-router = json_router(tag="OTA Integration")
+router = partner_router("OTA Integration")
 
 QUANTITY_MAX = 100
 METADATA_BYTES_MAX = 4096
@@ -106,7 +109,10 @@ class DryRunAnswer(BaseModel):
     status_code=201,
     summary="Generate pre-made tickets for OTA sales",
     response_description="Pre-made tickets successfully generated",
-    responses={200: {"model": DryRunAnswer, "description": "What a dry run found; nothing is written"}},
+    responses={
+        200: {"model": DryRunAnswer, "description": "What a dry run found; nothing is written"},
+        **documented(ProductUnknown, BatchIdTaken, StockShort, IdempotencyKeyReused),
+    },
     response_model=GenerateAnswer,
 )
 async def bulk_generate(

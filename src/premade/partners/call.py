@@ -3,12 +3,20 @@
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from fastapi import Security
+from fastapi import APIRouter, Security
 from fastapi.security import APIKeyHeader, SecurityScopes
 from starlette.requests import Request
 
+from premade.base.api import json_router
 from premade.base.work import Database
-from premade.partners.keyring import Caller, Keyring
+from premade.partners.keyring import (
+    ApiKeyInvalid,
+    ApiKeyMissing,
+    Caller,
+    Keyring,
+    PartnerKeyNeeded,
+    PermissionMissing,
+)
 
 Service = TypeVar("Service")
 
@@ -37,6 +45,11 @@ async def _admit(request: Request, wanted: SecurityScopes, _documented: str = Se
     request.state.partner_id, request.state.key_id = caller.partner_id, caller.key_id
     state = request.app.state
     return Call(caller, request.state.request_id, state.database, state.services)
+
+
+def partner_router(tag: str) -> APIRouter:
+    """A router for endpoints that a partner's key opens."""
+    return json_router(tag, ApiKeyMissing, ApiKeyInvalid, PermissionMissing, PartnerKeyNeeded)
 
 
 def partner_with(permission: str) -> Any:

@@ -4,12 +4,11 @@ from typing import Annotated
 
 from pydantic import BaseModel
 
-from premade.base.api import json_router
 from premade.base.values import Money
-from premade.partners.call import Call, partner_with
+from premade.partners.call import Call, partner_router, partner_with
 from premade.stock.allotment import inventory_of
 
-router = json_router(tag="Inventory")
+router = partner_router("Inventory")
 
 
 class Stock(BaseModel):

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 from fastapi import Path
 from pydantic import BaseModel, Field
 
-from premade.base.api import json_router
+from premade.base.problems import documented
 from premade.base.values import Money, Timestamp
-from premade.partners.call import Call, partner_with
+from premade.partners.call import Call, partner_router, partner_with
 from premade.tickets import picture
-from premade.tickets.lookup import ticket_of
+from premade.tickets.lookup import TicketUnknown, ticket_of
 from premade.tickets.ticket import Status
 
-router = json_router(tag="OTA Integration")
+router = partner_router("OTA Integration")
 
 TicketCode = Annotated[
     str,
@@ -66,7 +66,7 @@ class TicketAnswer(QrCode):
     order_id: str | None
 
 
-@router.get("/api/ota/tickets/{code}", summary="One ticket")
+@router.get("/api/ota/tickets/{code}", summary="One ticket", responses=documented(TicketUnknown))
 async def ticket(call: Annotated[Call, partner_with("tickets:read")], code: TicketCode) -> TicketAnswer:
     """The ticket as it is now, with its QR."""
     row = await ticket_of(call.database, call.caller.partner_id, code)

@@ -1,0 +1,56 @@
+"""`/openapi.json`, `/docs` and `/problems/<code>`."""
+
+from collections.abc import Awaitable, Callable
+
+import orjson
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from premade.document import pages
+from premade.document.openapi import openapi_document
+
+_HEADERS = {
+    "Content-Security-Policy": pages.CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+_ASSETS_CACHE = "public, max-age=3600"
+
+
+def document_routes(app: FastAPI) -> list[BaseRoute]:
+    """The routes, for the interface that `app` has by now."""
+    written = orjson.dumps(openapi_document(app))
+    fixed = {
+        "/openapi.json": _fixed(Response(written, media_type="application/json", headers=_HEADERS)),
+        "/docs": _fixed(HTMLResponse(pages.DOCS_PAGE, headers=_HEADERS)),
+        "/problems": _fixed(HTMLResponse(pages.problems_page(), headers=_HEADERS)),
+        "/problems/{code}": _problem,
+        "/docs/assets/{name:path}": _asset,
+    }
+    return [Route(path, endpoint) for path, endpoint in fixed.items()]
+
+
+def _fixed(answer: Response) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(_: Request) -> Response:
+        return answer
+
+    return endpoint
+
+
+async def _problem(request: Request) -> Response:
+    page = pages.problem_page(request.path_params["code"])
+    if page is None:
+        raise HTTPException(404)
+    return HTMLResponse(page, headers=_HEADERS)
+
+
+async def _asset(request: Request) -> Response:
+    name = request.path_params["name"]
+    content = pages.assets().get(name)
+    if content is None:
+        raise HTTPException(404)
+    media_type = pages.MEDIA_TYPES[name.rpartition(".")[2]]
+    return Response(content, media_type=media_type, headers={**_HEADERS, "Cache-Control": _ASSETS_CACHE})
