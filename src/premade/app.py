@@ -1,11 +1,12 @@
 """The only place that wires things together: the HTTP application."""
 
+import asyncio
 import os
 import signal
 import threading
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from typing import Any
 
@@ -26,6 +27,8 @@ from premade.base.world import World
 from premade.document.routes import document_routes
 from premade.generation import routes as generation
 from premade.generation.generate import Generator
+from premade.monitoring.fold import fold_for_ever
+from premade.monitoring.routes import monitoring_routes
 from premade.orders import routes as orders
 from premade.partners.keyring import Keyring
 from premade.stock import routes as stock
@@ -60,7 +63,11 @@ def make_app(settings: Settings, world: World) -> ASGIApp:
         async with open_database(settings.database_url, settings.database_connections_per_worker) as database:
             app.state.database = database
             app.state.services = services(database, world)
+            folding = asyncio.create_task(fold_for_ever(database, world))
             yield
+            folding.cancel()
+            with suppress(asyncio.CancelledError):
+                await folding
 
     app = FastAPI(
         title="premade",
@@ -77,14 +84,9 @@ def make_app(settings: Settings, world: World) -> ASGIApp:
     for feature in FEATURES:
         app.router.routes.extend(feature.router.routes)
     app.router.routes.extend(document_routes(app))
-    app.add_api_route("/healthz", _healthz, include_in_schema=False)
+    app.router.routes.extend(monitoring_routes())
     app.add_exception_handler(HTTPException, _http_problem)
     return Edge(app, world)
-
-
-async def _healthz() -> Response:
-    """The process is alive."""
-    return Response(status_code=204)
 
 
 async def _http_problem(request: Request, error: Exception) -> Response:
@@ -117,5 +119,5 @@ def worker_app() -> ASGIApp:
     """Called by uvicorn in each worker process; everything comes from the environment."""
     _leave_with_parent()
     settings = Settings()
-    start_logging(settings.log_format)
+    start_logging(settings.log_format, mask_customer_email=settings.log_mask_customer_email)
     return make_app(settings, World(settings.zone))

@@ -18,6 +18,8 @@ from types import FrameType
 from urllib.error import URLError
 
 import uvicorn
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.multiprocess import MultiProcessCollector
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess
 
@@ -25,6 +27,7 @@ from premade.base.logs import start_logging
 from premade.base.settings import Settings
 from premade.base.world import World
 from premade.database import ready_database
+from premade.monitoring.gauges import DatabaseFigures
 
 BACKLOG_CONNECTIONS = 2048
 KEEP_ALIVE_SECONDS = 65
@@ -71,8 +74,8 @@ def exit_on_signals() -> None:
 
 def serve_on(dsn: str, settings: Settings, listen: Listen, when_ready: WhenReady) -> None:
     """Serves on a database that is ready, until a signal."""
-    start_logging(settings.log_format)
-    with _socket(listen) as bound, _metrics(listen) as metrics_url:
+    start_logging(settings.log_format, mask_customer_email=settings.log_mask_customer_email)
+    with _socket(listen) as bound, _metrics(listen, dsn, World(settings.zone)) as metrics_url:
         os.environ["DATABASE_URL"] = dsn
         config = uvicorn.Config(
             "premade.app:worker_app",
@@ -118,16 +121,14 @@ def _socket(listen: Listen) -> Generator[socket.socket]:
 
 
 @contextmanager
-def _metrics(listen: Listen) -> Generator[str]:
+def _metrics(listen: Listen, dsn: str, world: World) -> Generator[str]:
     """The metrics of all workers, on a port of their own."""
     with tempfile.TemporaryDirectory(prefix="premade-metrics-") as folder:
-        # prometheus_client reads the variable when it is imported.
+        # Each worker reads the variable when it starts, and keeps its figures in files there.
         os.environ[METRICS_FOLDER_VARIABLE] = folder
-        from prometheus_client import CollectorRegistry, start_http_server  # noqa: PLC0415
-        from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
-
         registry = CollectorRegistry()
         MultiProcessCollector(registry)
+        registry.register(DatabaseFigures(dsn, world))
         try:
             server, _ = start_http_server(listen.metrics_port, listen.host, registry)
         except OSError as error:

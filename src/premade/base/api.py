@@ -22,7 +22,14 @@ from starlette.responses import Response
 from premade.base.edge import printable_path
 from premade.base.errors import Busy, DatabaseAway, DomainError, FieldError, Invalid
 from premade.base.json_body import read_json, step
-from premade.base.problems import documented, documented_transport, problem_of, transport_problem
+from premade.base.metrics import REFUSALS
+from premade.base.problems import (
+    TRANSPORT_PROBLEMS,
+    documented,
+    documented_transport,
+    problem_of,
+    transport_problem,
+)
 from premade.base.world import World
 
 BODY_BYTES_MAX = 1024 * 1024
@@ -251,8 +258,10 @@ class Endpoint(APIRoute):
                 values |= takes.read(request, raw, {"today": world.today()})
                 result = await self.endpoint(**values)
             except DomainError as error:
+                REFUSALS.labels(error.code).inc()
                 return problem_of(error, path=path, request_id=request_id)
             except _Refused as error:
+                REFUSALS.labels(TRANSPORT_PROBLEMS[error.status].code).inc()
                 answer = transport_problem(error.status, error.detail, path=path, request_id=request_id)
                 # The rest of the body is not read; the connection cannot carry another request.
                 answer.headers["Connection"] = "close"

@@ -6,16 +6,26 @@ from contextlib import suppress
 from urllib.parse import quote
 
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from premade.base.logs import log
-from premade.base.monitoring import observe_request
+from premade.base.metrics import observe_request
 from premade.base.problems import transport_problem
 from premade.base.world import World
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _UNKNOWN_ROUTE = "unknown"
+
+
+class Page(Route):
+    """A route that is no JSON endpoint; the request log names it as it does those."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """As FastAPI's routes do."""
+        match, child_scope = super().matches(scope)
+        return match, {**child_scope, "route": self}
 
 
 class Edge:

@@ -27,6 +27,8 @@ class Settings(BaseSettings):
     """The operator's time zone: the year in a ticket code and the end of a day follow it."""
     log_format: Literal["auto", "json", "console"] = "auto"
     """`auto`: readable on a terminal, JSON lines elsewhere."""
+    log_mask_customer_email: bool = False
+    """Whether the log masks the customer's e-mail address in the line of an activation too."""
     database_connections_per_worker: int = Field(default=6, ge=1, le=100)
 
     @property

@@ -1,5 +1,6 @@
 """The database: a pool of connections, and the only place that opens and commits a transaction."""
 
+import time
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -19,6 +20,7 @@ from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
 
 from premade.base.errors import Busy, DatabaseAway, RuleBroken
+from premade.base.metrics import DATABASE_SECONDS
 from premade.base.statements import Statement
 
 CONNECT_TIMEOUT_SECONDS = 5
@@ -67,9 +69,12 @@ class Work:
     async def all(self, statement: Statement, **given: Any) -> list[dict[str, Any]]:
         """Every row. RuleBroken when a constraint refuses, Busy when a lock is not to be had in time."""
         cursor = AsyncRawCursor(self._connection)
+        started = time.perf_counter()
         with _database_errors():
             await cursor.execute(statement.text, statement.arguments(given), prepare=True)
-            return await cursor.fetchall() if cursor.description else []
+            rows = await cursor.fetchall() if cursor.description else []
+        DATABASE_SECONDS.labels(statement.name).observe(time.perf_counter() - started)
+        return rows
 
     async def one(self, statement: Statement, **given: Any) -> dict[str, Any] | None:
         """The first row, or None."""

@@ -7,8 +7,9 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from premade.base.edge import Page
 from premade.document import pages
 from premade.document.openapi import openapi_document
 
@@ -30,7 +31,7 @@ def document_routes(app: FastAPI) -> list[BaseRoute]:
         "/problems/{code}": _problem,
         "/docs/assets/{name:path}": _asset,
     }
-    return [Route(path, endpoint) for path, endpoint in fixed.items()]
+    return [Page(path, endpoint) for path, endpoint in fixed.items()]
 
 
 def _fixed(answer: Response) -> Callable[[Request], Awaitable[Response]]:

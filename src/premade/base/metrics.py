@@ -1,0 +1,32 @@
+"""What each worker measures of itself. Several workers share the figures through files (multiprocess mode)."""
+
+from prometheus_client import Counter, Histogram
+
+_SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_DATABASE_BUCKETS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
+_KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+REQUEST_SECONDS = Histogram(
+    "premade_http_request_duration_seconds",
+    "Time from the start of a request to the end of its answer, by route.",
+    ["method", "route"],
+    buckets=_SECONDS_BUCKETS,
+)
+REQUESTS = Counter(
+    "premade_http_requests_total", "Answers, by route and status.", ["method", "route", "status"]
+)
+REFUSALS = Counter("premade_refusals_total", "Refused requests, by their problem's code.", ["code"])
+DATABASE_SECONDS = Histogram(
+    "premade_database_statement_duration_seconds",
+    "Time of a statement in the database, with the way there and back.",
+    ["statement"],
+    buckets=_DATABASE_BUCKETS,
+)
+
+
+def observe_request(method: str, route: str, status: int, seconds: float) -> None:
+    """Count one answered request."""
+    # A client may invent methods; each would be a new series.
+    known = method if method in _KNOWN_METHODS else "other"
+    REQUEST_SECONDS.labels(known, route).observe(seconds)
+    REQUESTS.labels(known, route, str(status)).inc()

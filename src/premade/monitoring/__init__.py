@@ -1,0 +1,1 @@
+"""What the service can tell of itself: figures from the database, readiness."""

@@ -1,0 +1,28 @@
+-- name: tickets
+-- Test partners are left out: their tickets are nobody's.
+SELECT p.name AS partner, f.product_id, sum(f.unused)::bigint AS unused, sum(f.activated)::bigint AS activated,
+       coalesce(sum(f.unused) FILTER (WHERE f.last_day BETWEEN :today AND :soon), 0)::bigint AS expiring
+FROM (
+    SELECT partner_id, product_id, last_day, unused, 0 AS activated FROM ticket_totals
+    UNION ALL
+    SELECT partner_id, product_id, last_day, unused_change,
+           CASE WHEN activated_span >= :since THEN activated ELSE 0 END
+    FROM ticket_deltas
+    UNION ALL
+    SELECT partner_id, product_id, NULL, 0, activated FROM activation_spans WHERE span >= :since
+) AS f
+JOIN partners p USING (partner_id)
+WHERE NOT p.is_test
+GROUP BY p.name, f.product_id
+ORDER BY p.name, f.product_id
+
+-- name: stock
+SELECT a.product_id, a.channel, a.allotted - a.issued - a.held AS available,
+       coalesce(b.quantity, 0)::bigint AS issued_lately
+FROM allotments a
+JOIN channels c ON c.channel = a.channel AND NOT c.is_test
+LEFT JOIN (
+    SELECT product_id, channel, sum(quantity) AS quantity
+    FROM batches WHERE created_at >= :since GROUP BY product_id, channel
+) AS b ON b.product_id = a.product_id AND b.channel = a.channel
+ORDER BY a.product_id, a.channel

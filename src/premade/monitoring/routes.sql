@@ -1,0 +1,2 @@
+-- name: applied_migrations
+SELECT name FROM schema_migrations
