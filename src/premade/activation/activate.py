@@ -1,21 +1,20 @@
 """Activating tickets: each exactly once, with its order, in one statement for however many."""
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from functools import cached_property
 from typing import Any
 
 import orjson
 
+from premade.activation.activation import Activation
+from premade.activation.queue import ActivationQueue
 from premade.audit.record import Event
 from premade.base import statements
 from premade.base.errors import Busy, Conflict, IdempotencyKeyReused
 from premade.base.logs import log
-from premade.base.work import Database, Work
+from premade.base.work import LOCK_TIMEOUT_MS, Database, Work
 from premade.base.world import World, rfc3339
-from premade.partners.keyring import Caller
 from premade.tickets.code import is_ticket_code
 from premade.tickets.lookup import ticket_unknown
 
@@ -24,6 +23,7 @@ sql = statements.load(__file__)
 OPERATION = "activate"
 """What an Idempotency-Key is scoped to, beside the partner."""
 TRIES_ALONE_MAX = 3
+TOGETHER_LOCK_TIMEOUT_MS = 100
 _NO_TICKET = ""
 
 
@@ -52,32 +52,6 @@ class TicketCancelled(Conflict):
 
 
 @dataclass(frozen=True)
-class Activation:
-    """One ticket to activate, for one customer. `customer_phone` in E.164."""
-
-    caller: Caller
-    request_id: str
-    ticket_code: str
-    customer_name: str
-    customer_email: str
-    customer_phone: str
-    payment_reference: str
-    idempotency_key: str | None = None
-
-    @cached_property
-    def digest(self) -> bytes:
-        """What makes two requests the same one: SHA-256 of what is asked for, normalised."""
-        asked = [
-            self.ticket_code,
-            self.customer_name,
-            self.customer_email,
-            self.customer_phone,
-            self.payment_reference,
-        ]
-        return hashlib.sha256(orjson.dumps(asked)).digest()
-
-
-@dataclass(frozen=True)
 class Activated:
     """What came of it; `replayed` when an earlier request with the same Idempotency-Key did it."""
 
@@ -91,12 +65,13 @@ class Activated:
     replayed: bool
 
 
-@dataclass(frozen=True)
 class Activator:
     """What activating needs."""
 
-    database: Database
-    world: World
+    def __init__(self, database: Database, world: World) -> None:
+        self._database = database
+        self._world = world
+        self._queue = ActivationQueue(self._together)
 
     async def activate(self, asked: Activation) -> Activated:
         """The activated ticket, now or by an earlier request with the same Idempotency-Key.
@@ -104,9 +79,8 @@ class Activator:
         TicketUnknown, AlreadyActivated, TicketExpired, TicketCancelled, IdempotencyKeyReused, Busy; nothing
         is changed then.
         """
-        async with self.database.single_statement() as work:
-            [outcome] = await self._try(work, [asked])
-        if outcome["outcome"] == "again":
+        outcome = await self._queue.outcome(asked)
+        if outcome is None or outcome["outcome"] == "again":
             outcome = await self._alone(asked)
         activated = _activated_or_refused(asked, outcome)
         if not activated.replayed:
@@ -118,25 +92,33 @@ class Activator:
             )
         return activated
 
-    async def _try(self, work: Work, activations: list[Activation]) -> list[dict[str, Any]]:
+    async def _together(self, activations: list[Activation]) -> list[dict[str, Any]]:
+        """Does not wait for a key that another transaction is about to take: neighbours would wait too."""
+        async with self._database.single_statement() as work:
+            return await self._try(work, activations, TOGETHER_LOCK_TIMEOUT_MS)
+
+    async def _try(
+        self, work: Work, activations: list[Activation], lock_timeout_ms: int
+    ) -> list[dict[str, Any]]:
         rows = [_row(position, asked) for position, asked in enumerate(activations)]
         return await work.all(
             sql.activate,
             activations=orjson.dumps(rows).decode(),
+            lock_timeout_ms=str(lock_timeout_ms),
             operation=OPERATION,
             event=Event.TICKET_ACTIVATED.value,
-            now=self.world.now(),
-            today=self.world.today(),
+            now=self._world.now(),
+            today=self._world.today(),
         )
 
     async def _alone(self, asked: Activation) -> dict[str, Any]:
         """Waits for whoever holds the ticket or the key; each try then sees what the winner did."""
-        async with self.database.transaction() as work:
+        async with self._database.transaction() as work:
             await work.all(
                 sql.wait_for_ticket, partner_id=asked.caller.partner_id, ticket_code=asked.ticket_code
             )
             for _ in range(TRIES_ALONE_MAX):
-                [outcome] = await self._try(work, [asked])
+                [outcome] = await self._try(work, [asked], LOCK_TIMEOUT_MS)
                 if outcome["outcome"] != "again":
                     return outcome
         message = f"Ticket {asked.ticket_code} is in use by another request; nothing was changed. Try again."

@@ -3,7 +3,10 @@
 -- transaction has locked is skipped, not waited for: its outcome is 'again', and so is that of a ticket
 -- or key whose winner committed after this statement's snapshot was taken.
 WITH input AS MATERIALIZED (
-    SELECT * FROM jsonb_to_recordset(:activations::jsonb) AS i (
+    SELECT i.*
+    -- Set for this statement only, before it takes its first lock.
+    FROM (SELECT set_config('lock_timeout', :lock_timeout_ms, true)) AS setting
+    CROSS JOIN jsonb_to_recordset(:activations::jsonb) AS i (
         position integer, partner_id bigint, actor text, request_id text, ticket_code text,
         customer_name text, customer_email text, customer_phone text, payment_reference text,
         idempotency_key text, request_digest text

@@ -6,12 +6,12 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from premade.activation import customer
 from premade.activation.activate import (
-    Activation,
     Activator,
     AlreadyActivated,
     TicketCancelled,
     TicketExpired,
 )
+from premade.activation.activation import Activation
 from premade.base.api import Reply
 from premade.base.errors import IdempotencyKeyReused
 from premade.base.problems import documented

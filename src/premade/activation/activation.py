@@ -1,0 +1,43 @@
+"""An activation as it is asked for. Pure."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import orjson
+
+from premade.partners.keyring import Caller
+
+
+@dataclass(frozen=True)
+class Activation:
+    """One ticket to activate, for one customer. `customer_phone` in E.164."""
+
+    caller: Caller
+    request_id: str
+    ticket_code: str
+    customer_name: str
+    customer_email: str
+    customer_phone: str
+    payment_reference: str
+    idempotency_key: str | None = None
+
+    @cached_property
+    def digest(self) -> bytes:
+        """What makes two requests the same one: SHA-256 of what is asked for, normalised."""
+        asked = [
+            self.ticket_code,
+            self.customer_name,
+            self.customer_email,
+            self.customer_phone,
+            self.payment_reference,
+        ]
+        return hashlib.sha256(orjson.dumps(asked)).digest()
+
+    @property
+    def claims(self) -> set[tuple[int, str, str]]:
+        """What no two activations of one statement may share: the ticket, and the Idempotency-Key."""
+        claims = {(self.caller.partner_id, "ticket", self.ticket_code)}
+        if self.idempotency_key is not None:
+            claims.add((self.caller.partner_id, "key", self.idempotency_key))
+        return claims
