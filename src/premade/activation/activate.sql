@@ -16,8 +16,12 @@ made_before AS MATERIALIZED (
     SELECT i.position, o.order_id, o.customer_name, o.payment_reference, o.total_amount, o.currency, o.created_at,
            o.request_digest = decode(i.request_digest, 'hex') AS same_request
     FROM input i
-    JOIN ota_orders o
-        ON o.partner_id = i.partner_id AND o.operation = :operation AND o.idempotency_key = i.idempotency_key
+    -- LIMIT makes it one look into the index for each, whatever the planner believes of a young table.
+    CROSS JOIN LATERAL (
+        SELECT * FROM ota_orders
+        WHERE partner_id = i.partner_id AND operation = :operation AND idempotency_key = i.idempotency_key
+        LIMIT 1
+    ) AS o
 ),
 locked AS MATERIALIZED (
     SELECT i.position, t.ticket_id, t.status, t.price, t.currency, t.valid_until, t.order_id
@@ -92,7 +96,11 @@ LEFT JOIN pre_generated_tickets t ON t.partner_id = i.partner_id AND t.ticket_co
 LEFT JOIN locked l ON l.position = i.position
 LEFT JOIN numbered n ON n.position = i.position
 LEFT JOIN activated a ON a.order_id = n.new_order_id
-LEFT JOIN ota_orders sale ON sale.partner_id = i.partner_id AND sale.order_id = l.order_id
+LEFT JOIN LATERAL (
+    SELECT order_id, payment_reference, created_at FROM ota_orders
+    WHERE partner_id = i.partner_id AND order_id = l.order_id
+    LIMIT 1
+) AS sale ON true
 ORDER BY i.position
 
 -- name: wait_for_ticket
