@@ -11,16 +11,12 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from premade.activation import routes as activation
 from premade.activation.activate import Activator
-from premade.base.edge import Edge, printable_path
+from premade.base.edge import Edge
 from premade.base.logs import start_logging
-from premade.base.problems import transport_problem
 from premade.base.settings import Settings
 from premade.base.work import Database, open_database
 from premade.base.world import World
@@ -85,22 +81,7 @@ def make_app(settings: Settings, world: World) -> ASGIApp:
         app.router.routes.extend(feature.router.routes)
     app.router.routes.extend(document_routes(app))
     app.router.routes.extend(monitoring_routes())
-    app.add_exception_handler(HTTPException, _http_problem)
     return Edge(app, world)
-
-
-async def _http_problem(request: Request, error: Exception) -> Response:
-    """What the router itself refuses: an unknown path, a method that is not taken."""
-    assert isinstance(error, HTTPException)
-    answer = transport_problem(
-        error.status_code,
-        "Check the address and the method against /openapi.json.",
-        path=printable_path(request.scope),
-        request_id=request.state.request_id,
-    )
-    for name, value in (error.headers or {}).items():
-        answer.headers[name] = value
-    return answer
 
 
 def _leave_with_parent() -> None:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from premade.base.edge import printable_path
 from premade.base.errors import Busy, DatabaseAway, DomainError, FieldError, Invalid
@@ -243,6 +244,17 @@ class Endpoint(APIRoute):
             responses={**(responses or {}), **always, **with_body, **documented_transport(500)},
             **more,
         )
+        self.app = self._without_wrappers()
+
+    def _without_wrappers(self) -> ASGIApp:
+        """What FastAPI wraps around a handler serves dependencies and background tasks, which are not used."""
+        handle = self.get_route_handler()
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            answer = await handle(Request(scope, receive, send))
+            await answer(scope, receive, send)
+
+        return app
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Called by FastAPI once for each route."""

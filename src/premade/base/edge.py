@@ -5,9 +5,12 @@ import uuid
 from contextlib import suppress
 from urllib.parse import quote
 
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.routing import Match, Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from premade.base.logs import log
@@ -29,16 +32,17 @@ class Page(Route):
 
 
 class Edge:
-    """Wraps the whole application, from outside of whatever it does with its own errors."""
+    """The application from outside, and all of its middleware: the router is called directly."""
 
-    def __init__(self, app: ASGIApp, world: World) -> None:
+    def __init__(self, app: Starlette, world: World) -> None:
         self._app = app
         self._world = world
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Plain ASGI."""
+        scope["app"] = self._app
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._app.router(scope, receive, send)
             return
         request_id = self._request_id(scope)
         scope["state"] = {**scope.get("state", {}), "request_id": request_id}
@@ -54,21 +58,16 @@ class Edge:
 
         with bound_contextvars(request_id=request_id):
             try:
-                await self._app(scope, receive, send_with_id)
+                await self._app.router(scope, receive, send_with_id)
             except ClientDisconnect:
                 log.info("http.client_went_away", path=printable_path(scope))
+            except HTTPException as error:
+                await _router_s_refusal(error, scope, request_id)(scope, receive, send_with_id)
             except Exception:  # noqa: BLE001  (the last resort: whatever it was, the client gets an answer)
                 log.exception("http.failed", path=printable_path(scope))
                 if not status:
-                    answer = transport_problem(
-                        500,
-                        "The service failed. Tell us the request_id; a retry with the same "
-                        "Idempotency-Key is safe.",
-                        path=printable_path(scope),
-                        request_id=request_id,
-                    )
                     with suppress(OSError):
-                        await answer(scope, receive, send_with_id)
+                        await _mistake(scope, request_id)(scope, receive, send_with_id)
             self._note(scope, status, self._world.monotonic_seconds() - started)
 
     def _request_id(self, scope: Scope) -> str:
@@ -96,3 +95,25 @@ class Edge:
 def printable_path(scope: Scope) -> str:
     """The path as it may stand in an answer or a log: percent-encoded, without the query."""
     return quote(scope["path"], errors="surrogatepass")
+
+
+def _router_s_refusal(error: HTTPException, scope: Scope, request_id: str) -> Response:
+    """An unknown path, a method that is not taken."""
+    answer = transport_problem(
+        error.status_code,
+        "Check the address and the method against /openapi.json.",
+        path=printable_path(scope),
+        request_id=request_id,
+    )
+    for name, value in (error.headers or {}).items():
+        answer.headers[name] = value
+    return answer
+
+
+def _mistake(scope: Scope, request_id: str) -> Response:
+    return transport_problem(
+        500,
+        "The service failed. Tell us the request_id; a retry with the same Idempotency-Key is safe.",
+        path=printable_path(scope),
+        request_id=request_id,
+    )

@@ -6,6 +6,7 @@ import sys
 from collections.abc import MutableMapping
 from typing import Any, Literal
 
+import orjson
 import structlog
 
 EMAIL_FIELD = "customer_email"
@@ -18,13 +19,15 @@ _DATABASE_DETAIL = re.compile(r"^DETAIL: .*$", re.MULTILINE)
 
 def mask_email(text: str) -> str:
     """`john.smith@example.com` becomes `j***@example.com`, wherever it stands in the text."""
-    return _EMAIL.sub(lambda match: f"{match[1][0]}***@{match[2]}", text)
+    return text if "@" not in text else _EMAIL.sub(lambda match: f"{match[1][0]}***@{match[2]}", text)
 
 
 def _masked(value: Any) -> Any:
     if isinstance(value, str):
-        without_rows = _DATABASE_DETAIL.sub("DETAIL: (left out)", value)
-        return _PHONE.sub(lambda match: f"{match[0][:3]}***", mask_email(without_rows))
+        text = mask_email(value)
+        if "+" in text:
+            text = _PHONE.sub(lambda match: f"{match[0][:3]}***", text)
+        return _DATABASE_DETAIL.sub("DETAIL: (left out)", text) if "DETAIL:" in text else text
     if isinstance(value, dict):
         return {name: _masked(member) for name, member in value.items()}  # pyright: ignore[reportUnknownVariableType]
     if isinstance(value, list | tuple):
@@ -57,11 +60,7 @@ def start_logging(form: Literal["auto", "json", "console"], *, mask_customer_ema
         structlog.processors.format_exc_info,
         _Mask(email_field_too=mask_customer_email),
     ]
-    last: Any = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-        if console
-        else structlog.processors.JSONRenderer(ensure_ascii=False)
-    )
+    last: Any = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if console else _as_json
     structlog.configure(
         processors=[*before, last],
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
@@ -81,6 +80,10 @@ def _let_others_log_alike(before: list[Any], last: Any) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+
+
+def _as_json(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> str:
+    return orjson.dumps(line, default=str).decode()
 
 
 log: Any = structlog.get_logger()
