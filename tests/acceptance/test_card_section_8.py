@@ -33,7 +33,10 @@ def test_activation_makes_the_ticket_active_with_an_order_and_a_time(seller: Sel
     assert ticket["status"] == "ACTIVE"
     assert ticket["activated_at"] is not None
     assert ticket["order_id"] == order["order_id"]
-    assert (order["customer_email"], order["payment_reference"]) == ("john.smith@example.com", "PAY-OTA-2025-001")
+    assert (order["customer_email"], order["payment_reference"]) == (
+        "john.smith@example.com",
+        "PAY-OTA-2025-001",
+    )
 
 
 def test_an_active_ticket_is_refused_with_409_and_a_clear_message(seller: Seller) -> None:

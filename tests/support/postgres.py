@@ -46,7 +46,17 @@ def _standalone(folder: Path) -> Generator[str]:
 
     cluster = str(place / "cluster")
     try:
-        run("initdb", "-D", cluster, "-U", "premade", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "-N")
+        run(
+            "initdb",
+            "-D",
+            cluster,
+            "-U",
+            "premade",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            "-N",
+        )
         options = f"-c listen_addresses='' -k {place} -c fsync=off -c max_connections=200"
         run("pg_ctl", "-D", cluster, "-l", str(place / "log"), "-w", "-o", options, "start")
         try:

@@ -46,7 +46,12 @@ class Seller:
     http: httpx.Client
 
     def generate(
-        self, quantity: int = 1, *, batch_id: str | None = None, headers: dict[str, str] | None = None, **more: Any
+        self,
+        quantity: int = 1,
+        *,
+        batch_id: str | None = None,
+        headers: dict[str, str] | None = None,
+        **more: Any,
     ) -> httpx.Response:
         """POST bulk-generate; `dry_run=True` and other members of the body as keywords."""
         query = {"dry_run": "true"} if more.pop("dry_run", False) else {}
@@ -117,7 +122,12 @@ class Shop:
         return product.product_id
 
     def seller(
-        self, *, stock: int = 1000, permissions: list[str] | None = None, is_test: bool = False, **product: Any
+        self,
+        *,
+        stock: int = 1000,
+        permissions: list[str] | None = None,
+        is_test: bool = False,
+        **product: Any,
     ) -> Seller:
         """A new partner on a channel of its own, with stock of a new product and a key."""
         name = unique("seller")

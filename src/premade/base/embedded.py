@@ -103,6 +103,7 @@ def embedded_postgres(
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with _alone(folder / "start.lock"):
                 server = _Server(folder, _server_account(folder))
+                server.make_socket_folder()
                 leaving.callback(_leave, server, _join(folder))
                 server.run(settings)
                 server.create_database(database)
@@ -218,9 +219,11 @@ class _Server:
         host = quote(os.fsencode(self.socket_folder), safe="")
         return f"postgresql://{SUPERUSER}@/{quote(database, safe='')}?host={host}&port={PORT}"
 
-    def run(self, settings: Mapping[str, str]) -> None:
+    def make_socket_folder(self) -> None:
         if self.socket_folder != self.cluster:
             _make_private(self.socket_folder, self.account)
+
+    def run(self, settings: Mapping[str, str]) -> None:
         log_start: int | None = None
 
         def started() -> bool:
@@ -464,8 +467,8 @@ def _explained(folder: Path) -> Generator[None]:
     except PermissionError as error:
         place = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else folder
         message = (
-            f"User {_name_of(os.geteuid())} may not use {place}, which belongs to {_owner_of(place)}: run as "
-            "the user who made the database, choose another folder, or set DATABASE_URL."
+            f"User {_name_of(os.geteuid())} may not use {place}, which belongs to user {_owner_of(place)}: run as "
+            "that user, choose another folder, or set DATABASE_URL."
         )
         raise EmbeddedPostgresError(message) from error
     except subprocess.TimeoutExpired as error:

@@ -1,0 +1,218 @@
+"""Many at once: no ticket is sold twice, no stock is sold that is not there, a retry makes nothing new."""
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from support.shop import CUSTOMER, Seller, Shop, unique
+
+SALE = {"customer_details": CUSTOMER, "payment_reference": "PAY-1"}
+
+
+def at_once(
+    seller: Seller, count: int, send: Callable[[httpx.AsyncClient, int], Awaitable[httpx.Response]]
+) -> list[httpx.Response]:
+    """The answers of `count` clients that send at the same moment, each over a connection of its own."""
+
+    async def run() -> list[httpx.Response]:
+        limits = httpx.Limits(max_connections=count)
+        async with httpx.AsyncClient(
+            base_url=seller.http.base_url,
+            headers=seller.http.headers,
+            limits=limits,
+            timeout=60,
+            trust_env=False,
+        ) as client:
+            return await asyncio.gather(*(send(client, number) for number in range(count)))
+
+    return asyncio.run(run())
+
+
+def activate(code: str, **headers: str) -> Callable[[httpx.AsyncClient, int], Awaitable[httpx.Response]]:
+    return lambda client, _: client.post(f"/api/ota/tickets/{code}/activate", json=SALE, headers=headers)
+
+
+def generate(
+    body: dict[str, Any], **headers: str
+) -> Callable[[httpx.AsyncClient, int], Awaitable[httpx.Response]]:
+    return lambda client, _: client.post("/api/ota/tickets/bulk-generate", json=body, headers=headers)
+
+
+def test_fifty_clients_on_one_ticket_make_one_sale(seller: Seller, shop: Shop) -> None:
+    [code] = seller.tickets()
+
+    answers = at_once(seller, 50, activate(code))
+
+    assert Counter(answer.status_code for answer in answers) == {200: 1, 409: 49}
+    [winner] = [answer.json() for answer in answers if answer.status_code == 200]
+    losers = [answer.json() for answer in answers if answer.status_code == 409]
+    assert {loser["order_id"] for loser in losers} == {winner["order_id"]}
+    assert {loser["activated_at"] for loser in losers} == {winner["activated_at"]}
+    assert shop.sql("SELECT order_id FROM ota_orders WHERE partner_id = %s", seller.partner_id) == [
+        {"order_id": winner["order_id"]}
+    ]
+    assert len(shop.sql("SELECT FROM audit_events WHERE ticket_code = %s", code)) == 1
+
+
+def test_a_hundred_clients_on_the_last_250_of_stock_never_oversell(shop: Shop) -> None:
+    seller = shop.seller(stock=250)
+
+    def send(client: httpx.AsyncClient, number: int) -> Awaitable[httpx.Response]:
+        body = {"product_id": seller.product_id, "quantity": number % 7 + 1, "batch_id": f"B{number}"}
+        return client.post("/api/ota/tickets/bulk-generate", json=body)
+
+    answers = at_once(seller, 100, send)
+
+    assert {answer.status_code for answer in answers} == {201, 409}
+    sold = sum(answer.json()["total_generated"] for answer in answers if answer.status_code == 201)
+    [allotment] = shop.sql("SELECT issued FROM allotments WHERE product_id = %s", seller.product_id)
+    tickets = shop.sql("SELECT FROM pre_generated_tickets WHERE partner_id = %s", seller.partner_id)
+    assert sold == allotment["issued"] == len(tickets) <= 250
+    # Whoever was refused wanted more than was left at the end, or at that moment.
+    assert all(answer.json()["code"] == "STOCK_SHORT" for answer in answers if answer.status_code == 409)
+
+
+def test_one_idempotency_key_twenty_times_at_once_makes_one_batch(seller: Seller, shop: Shop) -> None:
+    body = {"product_id": seller.product_id, "quantity": 10, "batch_id": unique("BATCH")}
+
+    answers = at_once(seller, 20, generate(body, **{"Idempotency-Key": "once"}))
+
+    assert Counter(answer.status_code for answer in answers) == {201: 20}
+    assert len({answer.text for answer in answers}) == 1
+    assert Counter(answer.headers.get("Idempotency-Replayed") for answer in answers) == {None: 1, "true": 19}
+    assert len(shop.sql("SELECT FROM batches WHERE partner_id = %s", seller.partner_id)) == 1
+    assert len(shop.sql("SELECT FROM pre_generated_tickets WHERE partner_id = %s", seller.partner_id)) == 10
+
+
+def test_one_idempotency_key_twenty_times_at_once_makes_one_sale(seller: Seller, shop: Shop) -> None:
+    [code] = seller.tickets()
+
+    answers = at_once(seller, 20, activate(code, **{"Idempotency-Key": "once"}))
+
+    assert Counter(answer.status_code for answer in answers) == {200: 20}
+    assert len({answer.text for answer in answers}) == 1
+    assert Counter(answer.headers.get("Idempotency-Replayed") for answer in answers) == {None: 1, "true": 19}
+    assert len(shop.sql("SELECT FROM ota_orders WHERE partner_id = %s", seller.partner_id)) == 1
+
+
+def test_one_batch_id_from_twenty_clients_makes_one_batch(seller: Seller, shop: Shop) -> None:
+    body = {"product_id": seller.product_id, "quantity": 5, "batch_id": unique("BATCH")}
+
+    answers = at_once(seller, 20, generate(body))
+
+    assert Counter(answer.status_code for answer in answers) == {201: 1, 409: 19}
+    assert {answer.json().get("code") for answer in answers} == {None, "BATCH_ID_TAKEN"}
+    assert len(shop.sql("SELECT FROM pre_generated_tickets WHERE partner_id = %s", seller.partner_id)) == 5
+
+
+def test_one_idempotency_key_on_ten_tickets_at_once_sells_one(seller: Seller, shop: Shop) -> None:
+    codes = seller.tickets(10)
+
+    def send(client: httpx.AsyncClient, number: int) -> Awaitable[httpx.Response]:
+        return activate(codes[number], **{"Idempotency-Key": "same"})(client, number)
+
+    answers = at_once(seller, 10, send)
+
+    assert Counter(answer.status_code for answer in answers) == {200: 1, 422: 9}
+    statuses = shop.sql("SELECT status FROM pre_generated_tickets WHERE partner_id = %s", seller.partner_id)
+    assert Counter(row["status"] for row in statuses) == {"ACTIVE": 1, "PRE_GENERATED": 9}
+    assert len(shop.sql("SELECT FROM ota_orders WHERE partner_id = %s", seller.partner_id)) == 1
+
+
+def test_two_hundred_tickets_at_once_are_all_sold_once(seller: Seller, shop: Shop) -> None:
+    codes = [*seller.tickets(100), *seller.tickets(100)]
+
+    def send(client: httpx.AsyncClient, number: int) -> Awaitable[httpx.Response]:
+        return activate(codes[number])(client, number)
+
+    answers = at_once(seller, 200, send)
+
+    assert Counter(answer.status_code for answer in answers) == {200: 200}
+    assert len({answer.json()["order_id"] for answer in answers}) == 200
+    pairs = shop.sql(
+        "SELECT ticket_code, order_id FROM pre_generated_tickets WHERE partner_id = %s", seller.partner_id
+    )
+    assert {(row["ticket_code"], row["order_id"]) for row in pairs} == {
+        (answer.json()["ticket_code"], answer.json()["order_id"]) for answer in answers
+    }
+
+
+def test_an_activation_waits_for_whoever_holds_the_ticket(seller: Seller, shop: Shop) -> None:
+    [code] = seller.tickets()
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(shop.dsn) as holder:
+        holder.execute("SELECT FROM pre_generated_tickets WHERE ticket_code = %s FOR UPDATE", [code])
+        answer = pool.submit(seller.activate, code)
+        wait_until_something_waits_for_a_row(shop)
+        assert not answer.done()
+        holder.rollback()
+        assert answer.result(30).status_code == 200
+
+
+def test_a_ticket_that_is_held_for_too_long_is_answered_503_and_left_as_it_was(
+    seller: Seller, shop: Shop
+) -> None:
+    [code, free] = seller.tickets(2)
+    with psycopg.connect(shop.dsn) as holder:
+        holder.execute("SELECT FROM pre_generated_tickets WHERE ticket_code = %s FOR UPDATE", [code])
+        answer = seller.activate(code)
+        neighbour = seller.activate(free)
+        holder.rollback()
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "BUSY")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert neighbour.status_code == 200
+    assert seller.activate(code).status_code == 200
+
+
+def wait_until_something_waits_for_a_row(shop: Shop) -> None:
+    query = (
+        "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%%FOR NO KEY UPDATE%%'"
+    )
+    for _ in range(100_000):
+        if shop.sql(query):
+            return
+    pytest.fail("nobody waits")
+
+
+def test_the_logical_clock_gives_each_caller_ticks_of_its_own(shop: Shop, dsn: str) -> None:
+    taken: list[range] = []
+    start = threading.Barrier(8)
+
+    def take(caller: int) -> None:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            start.wait()
+            last = 0
+            for turn in range(100):
+                n = (caller * 7 + turn) % 50 + 1
+                row = connection.execute("SELECT take_logical_ms('ticket_code_ms', %s)", [n]).fetchone()
+                assert row is not None
+                assert row[0] > last
+                last = row[0]
+                taken.append(range(row[0], row[0] + n))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(take, range(8)))
+
+    ordered = sorted(taken, key=lambda span: span.start)
+    assert len(ordered) == 800
+    assert all(one.stop <= other.start for one, other in zip(ordered, ordered[1:], strict=False))
+
+
+def test_a_cancelled_caller_leaves_the_logical_clock_free(dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as holder, psycopg.connect(dsn, autocommit=True) as waiter:
+        oid = holder.execute("SELECT 'ticket_code_ms'::regclass::oid::integer").fetchone()
+        assert oid is not None
+        holder.execute("SELECT pg_advisory_lock(1886547309, %s)", [oid[0]])
+        waiter.execute("SET statement_timeout = '50ms'")
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            waiter.execute("SELECT take_logical_ms('ticket_code_ms', 1)")
+        holder.execute("SELECT pg_advisory_unlock(1886547309, %s)", [oid[0]])
+        held = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = %s AND granted"
+        assert holder.execute(held, [waiter.info.backend_pid]).fetchall() == []
+        assert holder.execute("SELECT take_logical_ms('ticket_code_ms', 1)").fetchone()
