@@ -101,7 +101,7 @@ class Shop:
         """What the tables say, asked past the product's own code."""
         with psycopg.connect(self.dsn, autocommit=True, row_factory=dict_row) as connection:
             cursor = connection.execute(query.encode(), values)
-            return cursor.fetchall() if cursor.description else []
+            return cursor.fetchall() if cursor.description is not None else []
 
     def product(self, channel: str, stock: int, **changes: Any) -> int:
         """A new product with an allotment on the channel, which must exist; answers its id."""

@@ -467,8 +467,8 @@ def _explained(folder: Path) -> Generator[None]:
     except PermissionError as error:
         place = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else folder
         message = (
-            f"User {_name_of(os.geteuid())} may not use {place}, which belongs to user {_owner_of(place)}: run as "
-            "that user, choose another folder, or set DATABASE_URL."
+            f"User {_name_of(os.geteuid())} may not use {place}, which belongs to user {_owner_of(place)}: "
+            "run as that user, choose another folder, or set DATABASE_URL."
         )
         raise EmbeddedPostgresError(message) from error
     except subprocess.TimeoutExpired as error:

@@ -72,7 +72,7 @@ class Work:
         started = time.perf_counter()
         with _database_errors():
             await cursor.execute(statement.text, statement.arguments(given), prepare=True)
-            rows = await cursor.fetchall() if cursor.description else []
+            rows = await cursor.fetchall() if cursor.description is not None else []
         DATABASE_SECONDS.labels(statement.name).observe(time.perf_counter() - started)
         return rows
 
