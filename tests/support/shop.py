@@ -50,7 +50,7 @@ class Seller:
         quantity: int = 1,
         *,
         batch_id: str | None = None,
-        headers: dict[str, str] | None = None,
+        headers: Any = None,
         **more: Any,
     ) -> httpx.Response:
         """POST bulk-generate; `dry_run=True` and other members of the body as keywords."""
@@ -70,7 +70,7 @@ class Seller:
         return [ticket["ticket_code"] for ticket in answer.json()["tickets"]]
 
     def activate(
-        self, code: str, *, headers: dict[str, str] | None = None, body: Any = None, **customer: Any
+        self, code: str, *, headers: Any = None, body: Any = None, **customer: Any
     ) -> httpx.Response:
         """POST activate for John Smith; his details as keywords, or the whole `body`."""
         reference = customer.pop("payment_reference", "PAY-OTA-2025-001")

@@ -72,7 +72,20 @@ def _read_slowly(raw: bytes, refusal: orjson.JSONDecodeError | None) -> tuple[An
     errors = list(_traps(value, "#", 0))
     if refusal is not None and not errors:
         raise Invalid([FieldError("#", f"The body is not valid JSON: {refusal.msg}")])
-    return value, errors
+    return _without_traps(value), errors
+
+
+def _without_traps(value: Any) -> Any:
+    """So that the other fields can be checked, and named too if they are wrong."""
+    if isinstance(value, str):
+        return _SURROGATE.sub("", value.replace("\0", ""))
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {_without_traps(name): _without_traps(member) for name, member in value.items()}  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, list):
+        return [_without_traps(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    return value
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -50,7 +50,9 @@ def _small(metadata: dict[str, Any]) -> dict[str, Any]:
 class GenerateRequest(RequestModel):
     """What to make."""
 
-    product_id: int = Field(description="Package product ID", examples=[106])
+    product_id: int = Field(
+        ge=-(2**63), lt=2**63, description="Package product ID, an integer of 64 bits", examples=[106]
+    )
     quantity: int = Field(
         ge=1, le=QUANTITY_MAX, description="Number of pre-made tickets to generate", examples=[50]
     )
