@@ -1,0 +1,463 @@
+-- What the migrations make. Written by `make schema`; do not edit.
+
+CREATE FUNCTION public.activation_span(moment timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT date_bin('5 minutes', moment, '2000-01-01 00:00:00+00') $$;
+
+CREATE FUNCTION public.count_changed_tickets() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO ticket_deltas (
+        partner_id, product_id, last_day, activated_span, unused_change, activated
+    )
+    SELECT partner_id, product_id, last_day, activation_span(max(activated_at)), sum(unused), sum(activated)
+    FROM (
+        SELECT partner_id, product_id, coalesce(valid_until, 'infinity') AS last_day, activated_at,
+               (status = 'PRE_GENERATED')::integer AS unused, (activated_at IS NOT NULL)::integer AS activated
+        FROM new_tickets
+        UNION ALL
+        SELECT partner_id, product_id, coalesce(valid_until, 'infinity'), NULL,
+               -(status = 'PRE_GENERATED')::integer, -(activated_at IS NOT NULL)::integer
+        FROM old_tickets
+    ) AS changes
+    GROUP BY partner_id, product_id, last_day
+    HAVING sum(unused) <> 0 OR sum(activated) <> 0;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.count_generated_tickets() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO ticket_deltas (partner_id, product_id, last_day, unused_change, activated)
+    SELECT partner_id, product_id, coalesce(valid_until, 'infinity'), count(*), 0
+    FROM new_tickets GROUP BY partner_id, product_id, valid_until;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.refuse_audit_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'the audit record is append-only: % is refused', TG_OP
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'audit_is_append_only', TABLE = TG_TABLE_NAME;
+END
+$$;
+
+CREATE FUNCTION public.refuse_ticket_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'ticket state machine: % of ticket % is refused', TG_ARGV[0], coalesce(OLD.ticket_code, NEW.ticket_code)
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'ticket_state_machine', TABLE = TG_TABLE_NAME;
+END
+$$;
+
+CREATE FUNCTION public.take_logical_ms(clock regclass, n bigint) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    lock_space CONSTANT integer := 1886547309;
+    first_ms bigint;
+BEGIN
+    PERFORM pg_advisory_lock(lock_space, clock::oid::integer);
+    BEGIN
+        first_ms := greatest(
+            floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint,
+            coalesce(pg_sequence_last_value(clock), 0) + 1
+        );
+        PERFORM setval(clock, first_ms + n - 1);
+    EXCEPTION WHEN query_canceled OR OTHERS THEN
+        PERFORM pg_advisory_unlock(lock_space, clock::oid::integer);
+        RAISE;
+    END;
+    PERFORM pg_advisory_unlock(lock_space, clock::oid::integer);
+    RETURN first_ms;
+END
+$$;
+
+CREATE TABLE public.activation_spans (
+    span timestamp with time zone NOT NULL,
+    partner_id bigint NOT NULL,
+    product_id bigint NOT NULL,
+    activated bigint NOT NULL
+);
+
+CREATE TABLE public.allotments (
+    product_id bigint NOT NULL,
+    channel text NOT NULL,
+    allotted integer NOT NULL,
+    issued integer DEFAULT 0 NOT NULL,
+    held integer DEFAULT 0 NOT NULL,
+    CONSTRAINT allotted_not_negative CHECK ((allotted >= 0)),
+    CONSTRAINT available_not_negative CHECK ((((allotted - issued) - held) >= 0)),
+    CONSTRAINT held_not_negative CHECK ((held >= 0)),
+    CONSTRAINT issued_not_negative CHECK ((issued >= 0))
+)
+WITH (fillfactor='50');
+
+CREATE TABLE public.api_keys (
+    key_id bigint NOT NULL,
+    partner_id bigint,
+    prefix text NOT NULL,
+    digest bytea NOT NULL,
+    permissions text[] NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    last_used_at timestamp with time zone,
+    rotated_from bigint,
+    CONSTRAINT api_key_digest_is_sha256 CHECK ((octet_length(digest) = 32)),
+    CONSTRAINT api_key_has_permissions CHECK ((cardinality(permissions) > 0)),
+    CONSTRAINT api_key_permissions_known CHECK ((permissions <@ ARRAY['tickets:bulk-generate'::text, 'tickets:activate'::text, 'tickets:read'::text, 'tickets:cancel'::text, 'inventory:read'::text, 'inventory:reserve'::text, 'orders:read'::text, 'gate:redeem'::text, 'gate:manual-entry'::text]))
+);
+
+ALTER TABLE public.api_keys ALTER COLUMN key_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.api_keys_key_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.audit_events (
+    event_id bigint NOT NULL,
+    partner_id bigint,
+    event text NOT NULL,
+    actor text NOT NULL,
+    request_id text,
+    batch_id text,
+    ticket_code text,
+    order_id text,
+    data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    occurred_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE public.audit_events ALTER COLUMN event_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.audit_events_event_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.batches (
+    partner_id bigint NOT NULL,
+    batch_id text NOT NULL,
+    product_id bigint NOT NULL,
+    channel text NOT NULL,
+    quantity integer NOT NULL,
+    entitlements jsonb NOT NULL,
+    price numeric(12,2) NOT NULL,
+    currency text NOT NULL,
+    valid_until date,
+    metadata jsonb,
+    signing_key_id text NOT NULL,
+    idempotency_key text,
+    request_digest bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT batch_id_form CHECK ((batch_id ~ '^[A-Za-z0-9._:-]{1,64}$'::text)),
+    CONSTRAINT batch_quantity_positive CHECK ((quantity > 0))
+);
+
+CREATE TABLE public.channels (
+    channel text NOT NULL,
+    is_test boolean DEFAULT false NOT NULL,
+    CONSTRAINT channel_name CHECK ((channel ~ '^[a-z0-9][a-z0-9-]{0,62}$'::text))
+);
+
+CREATE SEQUENCE public.order_id_ms
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+CREATE TABLE public.ota_orders (
+    order_id text NOT NULL,
+    partner_id bigint NOT NULL,
+    customer_name text NOT NULL,
+    customer_email text NOT NULL,
+    customer_phone text NOT NULL,
+    payment_reference text NOT NULL,
+    total_amount numeric(12,2) NOT NULL,
+    currency text NOT NULL,
+    status text DEFAULT 'CONFIRMED'::text NOT NULL,
+    operation text NOT NULL,
+    idempotency_key text,
+    request_digest bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT order_id_form CHECK ((order_id ~ '^ORD-[0-9]{13}$'::text)),
+    CONSTRAINT order_status_known CHECK ((status = ANY (ARRAY['CONFIRMED'::text, 'PARTLY_CANCELLED'::text, 'CANCELLED'::text])))
+);
+
+CREATE TABLE public.partners (
+    partner_id bigint NOT NULL,
+    name text NOT NULL,
+    channel text NOT NULL,
+    is_test boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    disabled_at timestamp with time zone,
+    CONSTRAINT partner_name_length CHECK (((length(name) >= 1) AND (length(name) <= 200)))
+);
+
+ALTER TABLE public.partners ALTER COLUMN partner_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.partners_partner_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.pre_generated_tickets (
+    ticket_id bigint NOT NULL,
+    ticket_code text NOT NULL,
+    partner_id bigint NOT NULL,
+    product_id bigint NOT NULL,
+    batch_id text NOT NULL,
+    qr_code text NOT NULL,
+    issue_number integer DEFAULT 1 NOT NULL,
+    status text DEFAULT 'PRE_GENERATED'::text NOT NULL,
+    entitlements jsonb NOT NULL,
+    price numeric(12,2) NOT NULL,
+    currency text NOT NULL,
+    valid_until date,
+    created_at timestamp with time zone NOT NULL,
+    activated_at timestamp with time zone,
+    order_id text,
+    CONSTRAINT issue_number_within_limit CHECK (((issue_number >= 1) AND (issue_number <= 999))),
+    CONSTRAINT ticket_code_form CHECK ((ticket_code ~ '^[A-Z]{2,12}-[0-9]{4}-[A-Z]{2,12}-[0-9]{13}$'::text)),
+    CONSTRAINT ticket_entitlements_are_a_list CHECK ((jsonb_typeof(entitlements) = 'array'::text)),
+    CONSTRAINT ticket_sold_exactly_with_an_order CHECK (
+CASE
+    WHEN (status = ANY (ARRAY['ACTIVE'::text, 'USED'::text])) THEN ((order_id IS NOT NULL) AND (activated_at IS NOT NULL))
+    WHEN (status = ANY (ARRAY['PRE_GENERATED'::text, 'EXPIRED'::text])) THEN ((order_id IS NULL) AND (activated_at IS NULL))
+    ELSE ((order_id IS NULL) = (activated_at IS NULL))
+END),
+    CONSTRAINT ticket_status_known CHECK ((status = ANY (ARRAY['PRE_GENERATED'::text, 'ACTIVE'::text, 'USED'::text, 'EXPIRED'::text, 'CANCELLED'::text])))
+);
+
+ALTER TABLE public.pre_generated_tickets ALTER COLUMN ticket_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.pre_generated_tickets_ticket_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.product_functions (
+    product_id bigint NOT NULL,
+    function_code text NOT NULL,
+    uses integer NOT NULL,
+    "position" smallint NOT NULL,
+    CONSTRAINT function_code_form CHECK ((function_code ~ '^[a-z][a-z0-9_]{0,63}$'::text)),
+    CONSTRAINT function_uses_within_limit CHECK (((uses >= 1) AND (uses <= 10000)))
+);
+
+CREATE TABLE public.products (
+    product_id bigint NOT NULL,
+    name text NOT NULL,
+    ticket_type text NOT NULL,
+    code_prefix text DEFAULT 'CRUISE'::text NOT NULL,
+    price numeric(12,2) NOT NULL,
+    currency text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT product_code_prefix CHECK ((code_prefix ~ '^[A-Z]{2,12}$'::text)),
+    CONSTRAINT product_currency_is_iso_4217 CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT product_id_positive CHECK ((product_id > 0)),
+    CONSTRAINT product_name_length CHECK (((length(name) >= 1) AND (length(name) <= 200))),
+    CONSTRAINT product_price_not_negative CHECK ((price >= (0)::numeric)),
+    CONSTRAINT product_ticket_type CHECK ((ticket_type ~ '^[A-Z]{2,12}$'::text))
+);
+
+CREATE TABLE public.schema_migrations (
+    name text NOT NULL,
+    sha256 text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.signing_keys (
+    key_id text NOT NULL,
+    seed bytea NOT NULL,
+    public_key bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    retired_at timestamp with time zone,
+    CONSTRAINT signing_key_id_form CHECK ((key_id ~ '^K[0-9]{1,3}$'::text)),
+    CONSTRAINT signing_key_public_is_ed25519 CHECK ((octet_length(public_key) = 32)),
+    CONSTRAINT signing_key_seed_is_ed25519 CHECK ((octet_length(seed) = 32))
+);
+
+CREATE SEQUENCE public.ticket_code_ms
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+CREATE TABLE public.ticket_deltas (
+    delta_id bigint NOT NULL,
+    partner_id bigint NOT NULL,
+    product_id bigint NOT NULL,
+    last_day date NOT NULL,
+    activated_span timestamp with time zone,
+    unused_change integer NOT NULL,
+    activated integer NOT NULL
+);
+
+ALTER TABLE public.ticket_deltas ALTER COLUMN delta_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.ticket_deltas_delta_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.ticket_totals (
+    partner_id bigint NOT NULL,
+    product_id bigint NOT NULL,
+    last_day date NOT NULL,
+    unused bigint NOT NULL
+);
+
+ALTER TABLE ONLY public.activation_spans
+    ADD CONSTRAINT activation_spans_pkey PRIMARY KEY (span, partner_id, product_id);
+
+ALTER TABLE ONLY public.allotments
+    ADD CONSTRAINT allotments_pkey PRIMARY KEY (product_id, channel);
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_pkey PRIMARY KEY (key_id);
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_prefix_taken UNIQUE (prefix);
+
+ALTER TABLE ONLY public.audit_events
+    ADD CONSTRAINT audit_events_pkey PRIMARY KEY (event_id);
+
+ALTER TABLE ONLY public.batches
+    ADD CONSTRAINT batch_id_taken PRIMARY KEY (partner_id, batch_id);
+
+ALTER TABLE ONLY public.channels
+    ADD CONSTRAINT channels_channel_is_test UNIQUE (channel, is_test);
+
+ALTER TABLE ONLY public.channels
+    ADD CONSTRAINT channels_pkey PRIMARY KEY (channel);
+
+ALTER TABLE ONLY public.ota_orders
+    ADD CONSTRAINT ota_orders_by_partner UNIQUE (partner_id, order_id);
+
+ALTER TABLE ONLY public.ota_orders
+    ADD CONSTRAINT ota_orders_pkey PRIMARY KEY (order_id);
+
+ALTER TABLE ONLY public.partners
+    ADD CONSTRAINT partners_name_taken UNIQUE (name);
+
+ALTER TABLE ONLY public.partners
+    ADD CONSTRAINT partners_pkey PRIMARY KEY (partner_id);
+
+ALTER TABLE ONLY public.pre_generated_tickets
+    ADD CONSTRAINT pre_generated_tickets_pkey PRIMARY KEY (ticket_id);
+
+ALTER TABLE ONLY public.product_functions
+    ADD CONSTRAINT product_functions_pkey PRIMARY KEY (product_id, function_code);
+
+ALTER TABLE ONLY public.products
+    ADD CONSTRAINT products_pkey PRIMARY KEY (product_id);
+
+ALTER TABLE ONLY public.schema_migrations
+    ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY public.signing_keys
+    ADD CONSTRAINT signing_keys_pkey PRIMARY KEY (key_id);
+
+ALTER TABLE ONLY public.pre_generated_tickets
+    ADD CONSTRAINT ticket_code_taken UNIQUE (ticket_code);
+
+ALTER TABLE ONLY public.ticket_deltas
+    ADD CONSTRAINT ticket_deltas_pkey PRIMARY KEY (delta_id);
+
+ALTER TABLE ONLY public.ticket_totals
+    ADD CONSTRAINT ticket_totals_pkey PRIMARY KEY (partner_id, product_id, last_day);
+
+CREATE INDEX api_keys_by_partner ON public.api_keys USING btree (partner_id);
+
+CREATE INDEX audit_events_by_batch ON public.audit_events USING btree (partner_id, batch_id) WHERE ((batch_id IS NOT NULL) AND (ticket_code IS NULL));
+
+CREATE INDEX audit_events_by_ticket ON public.audit_events USING btree (partner_id, ticket_code) WHERE (ticket_code IS NOT NULL);
+
+CREATE INDEX batches_by_time ON public.batches USING btree (created_at);
+
+CREATE UNIQUE INDEX batches_idempotency_key_taken ON public.batches USING btree (partner_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+
+CREATE UNIQUE INDEX ota_orders_idempotency_key_taken ON public.ota_orders USING btree (partner_id, operation, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+
+CREATE INDEX tickets_by_batch ON public.pre_generated_tickets USING btree (partner_id, batch_id, ticket_code);
+
+CREATE INDEX tickets_by_order ON public.pre_generated_tickets USING btree (partner_id, order_id) WHERE (order_id IS NOT NULL);
+
+CREATE TRIGGER audit_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_audit_change();
+
+CREATE TRIGGER changed_tickets_are_counted AFTER UPDATE ON public.pre_generated_tickets REFERENCING OLD TABLE AS old_tickets NEW TABLE AS new_tickets FOR EACH STATEMENT EXECUTE FUNCTION public.count_changed_tickets();
+
+CREATE TRIGGER generated_tickets_are_counted AFTER INSERT ON public.pre_generated_tickets REFERENCING NEW TABLE AS new_tickets FOR EACH STATEMENT EXECUTE FUNCTION public.count_generated_tickets();
+
+CREATE TRIGGER ticket_changes_state_as_allowed BEFORE UPDATE ON public.pre_generated_tickets FOR EACH ROW WHEN (((old.status <> new.status) AND ((((((old.status <> 'PRE_GENERATED'::text) OR (new.status <> 'ACTIVE'::text)) AND ((old.status <> 'ACTIVE'::text) OR (new.status <> 'USED'::text))) AND ((old.status <> 'PRE_GENERATED'::text) OR (new.status <> 'EXPIRED'::text))) AND ((old.status <> 'PRE_GENERATED'::text) OR (new.status <> 'CANCELLED'::text))) AND ((old.status <> 'ACTIVE'::text) OR (new.status <> 'CANCELLED'::text))))) EXECUTE FUNCTION public.refuse_ticket_change('that change of state');
+
+CREATE TRIGGER ticket_is_never_deleted BEFORE DELETE ON public.pre_generated_tickets FOR EACH ROW EXECUTE FUNCTION public.refuse_ticket_change('deletion');
+
+CREATE TRIGGER ticket_keeps_its_identity BEFORE UPDATE ON public.pre_generated_tickets FOR EACH ROW WHEN (((old.ticket_code <> new.ticket_code) OR (old.partner_id <> new.partner_id) OR (old.product_id <> new.product_id) OR (old.batch_id <> new.batch_id) OR (old.price <> new.price) OR (old.currency <> new.currency) OR (old.created_at <> new.created_at) OR ((old.order_id IS NOT NULL) AND (old.order_id IS DISTINCT FROM new.order_id)) OR ((old.activated_at IS NOT NULL) AND (old.activated_at IS DISTINCT FROM new.activated_at)) OR (new.issue_number < old.issue_number))) EXECUTE FUNCTION public.refuse_ticket_change('a change of identity');
+
+CREATE TRIGGER ticket_starts_pre_generated BEFORE INSERT ON public.pre_generated_tickets FOR EACH ROW WHEN ((new.status <> 'PRE_GENERATED'::text)) EXECUTE FUNCTION public.refuse_ticket_change('a start in another state');
+
+ALTER TABLE ONLY public.allotments
+    ADD CONSTRAINT allotments_channel FOREIGN KEY (channel) REFERENCES public.channels(channel);
+
+ALTER TABLE ONLY public.allotments
+    ADD CONSTRAINT allotments_product FOREIGN KEY (product_id) REFERENCES public.products(product_id);
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_partner FOREIGN KEY (partner_id) REFERENCES public.partners(partner_id);
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_rotated_from FOREIGN KEY (rotated_from) REFERENCES public.api_keys(key_id);
+
+ALTER TABLE ONLY public.audit_events
+    ADD CONSTRAINT audit_events_partner FOREIGN KEY (partner_id) REFERENCES public.partners(partner_id);
+
+ALTER TABLE ONLY public.batches
+    ADD CONSTRAINT batches_channel FOREIGN KEY (channel) REFERENCES public.channels(channel);
+
+ALTER TABLE ONLY public.batches
+    ADD CONSTRAINT batches_partner FOREIGN KEY (partner_id) REFERENCES public.partners(partner_id);
+
+ALTER TABLE ONLY public.batches
+    ADD CONSTRAINT batches_product FOREIGN KEY (product_id) REFERENCES public.products(product_id);
+
+ALTER TABLE ONLY public.batches
+    ADD CONSTRAINT batches_signing_key FOREIGN KEY (signing_key_id) REFERENCES public.signing_keys(key_id);
+
+ALTER TABLE ONLY public.ota_orders
+    ADD CONSTRAINT ota_orders_partner FOREIGN KEY (partner_id) REFERENCES public.partners(partner_id);
+
+ALTER TABLE ONLY public.partners
+    ADD CONSTRAINT partner_and_channel_both_test_or_both_live FOREIGN KEY (channel, is_test) REFERENCES public.channels(channel, is_test);
+
+ALTER TABLE ONLY public.product_functions
+    ADD CONSTRAINT product_functions_product FOREIGN KEY (product_id) REFERENCES public.products(product_id);
+
+ALTER TABLE ONLY public.pre_generated_tickets
+    ADD CONSTRAINT tickets_batch FOREIGN KEY (partner_id, batch_id) REFERENCES public.batches(partner_id, batch_id);
+
+ALTER TABLE ONLY public.pre_generated_tickets
+    ADD CONSTRAINT tickets_order FOREIGN KEY (partner_id, order_id) REFERENCES public.ota_orders(partner_id, order_id);
+
+ALTER TABLE ONLY public.pre_generated_tickets
+    ADD CONSTRAINT tickets_product FOREIGN KEY (product_id) REFERENCES public.products(product_id);

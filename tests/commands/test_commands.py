@@ -1,0 +1,225 @@
+"""The operator's commands, as processes of their own."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+from support.service import environment_for
+from support.shop import unique
+
+COMMAND_SECONDS_MAX = 60
+
+
+@dataclass
+class Operator:
+    """Somebody at a terminal of 80 columns."""
+
+    dsn: str
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "premade.cli", *arguments],
+            env=environment_for(self.dsn, COLUMNS="80", **environment),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=COMMAND_SECONDS_MAX,
+        )
+
+    def does(self, *arguments: str) -> Any:
+        done = self.run(*arguments, "--json")
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+        return json.loads(done.stdout)
+
+    def is_refused(self, *arguments: str, **environment: str) -> str:
+        done = self.run(*arguments, **environment)
+        assert done.returncode != 0, done.stdout
+        assert "Traceback" not in done.stderr
+        return done.stderr
+
+
+@pytest.fixture(scope="module")
+def operator(dsn: str) -> Iterator[Operator]:
+    name = unique("operator").replace("-", "_")
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+        operator = Operator(make_conninfo(dsn, dbname=name))
+        assert "premade migrate" in operator.is_refused("product", "list")
+        assert "0012_pre_generated_tickets.sql" in operator.does("migrate")["applied"]
+        yield operator
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+FERRY = ["--name", "Island Ferry", "--type", "FERRY", "--price", "95.00", "--currency", "HKD"]
+
+
+def test_a_product_is_added_changed_and_listed(operator: Operator) -> None:
+    added = operator.does(
+        "product", "add", "--id", "201", *FERRY, "--entitles", "ferry=2", "--entitles", "gift=1"
+    )
+    changed = operator.does("product", "set", "201", "--price", "99.5", "--entitles", "ferry=3")
+    [listed] = operator.does("product", "list")
+
+    assert (added["price"], added["functions"], added["code_prefix"]) == (
+        "95.00",
+        {"ferry": 2, "gift": 1},
+        "CRUISE",
+    )
+    assert changed["functions"] == {"ferry": 3}
+    assert (listed["product_id"], listed["price"], listed["functions"]) == (201, "99.50", {"ferry": 3})
+    assert "Island Ferry" in operator.run("product", "list").stdout
+
+
+def test_every_wrong_field_of_a_product_is_named(operator: Operator) -> None:
+    told = operator.is_refused(
+        "product", "add", "--id", "0", "--name", " ", "--type", "ferry", "--price", "-1.234", "--currency", "HKX",
+        "--entitles", "ferry=0", "--prefix", "C",
+    )  # fmt: skip
+
+    for field in ("id", "name", "type", "price", "currency", "entitles", "prefix"):
+        assert f"premade: {field}: Must" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["product", "add", "--id", "7", *FERRY, "--entitles", "ferry"], "ferry=2"),
+        (
+            [
+                "product",
+                "add",
+                "--id",
+                "7",
+                *FERRY[:-4],
+                "--price",
+                "x",
+                "--currency",
+                "HKD",
+                "--entitles",
+                "a=1",
+            ],
+            "no amount",
+        ),
+        (["product", "set", "404", "--price", "1"], "no product 404"),
+        (["partner", "disable", "Nobody"], "no partner named 'Nobody'"),
+        (["partner", "add", "A", "--channel", "Not A Channel"], "channel: Must"),
+        (["key", "create", "--permission", "tickets:read"], "--partner NAME or --operator"),
+        (["key", "create", "--operator", "--permission", "tickets:all"], "known are"),
+        (["key", "create", "--operator", "--permission", "gate:redeem", "--expires", "soon"], "90d"),
+        (["key", "create", "--operator", "--permission", "gate:redeem", "--expires", "2001-01-01"], "future"),
+        (["key", "rotate", "999", "--overlap", "1h"], "no working key 999"),
+        (["key", "rotate", "1", "--overlap", "long"], "24h"),
+        (["key", "revoke", "999"], "no working key 999"),
+        (["allotment", "set", "--product", "404", "--channel", "ota", "--quantity", "1"], "no product 404"),
+        (
+            ["allotment", "set", "--product", "201", "--channel", "elsewhere", "--quantity", "1"],
+            "no channel 'elsewhere'",
+        ),
+        (["allotment", "set", "--product", "201", "--channel", "ota", "--quantity", "-1"], "quantity: Must"),
+    ],
+)
+def test_what_is_wrong_is_told_in_a_line_and_to_a_machine_too(
+    operator: Operator, arguments: list[str], told: str
+) -> None:
+    operator.run("product", "add", "--id", "201", *FERRY, "--entitles", "ferry=2")
+
+    assert told in operator.is_refused(*arguments)
+    answer = json.loads(operator.run(*arguments, "--json").stdout)
+    assert told in answer["error"]["detail"]
+    assert answer["error"]["code"].isupper()
+
+
+def test_a_partner_is_added_disabled_and_enabled(operator: Operator) -> None:
+    added = operator.does("partner", "add", "Blue Travel")
+    test_partner = operator.does("partner", "add", "Blue Travel Test", "--test")
+
+    assert (added["channel"], added["is_test"], added["disabled_at"]) == ("ota", False, None)
+    assert (test_partner["channel"], test_partner["is_test"]) == ("test-blue-travel-test", True)
+    assert "already a partner" in operator.is_refused("partner", "add", "Blue Travel")
+    assert "other kind" in operator.is_refused("partner", "add", "Mixed", "--test", "--channel", "ota")
+    assert operator.does("partner", "disable", "Blue Travel")["disabled_at"].endswith("Z")
+    assert operator.does("partner", "enable", "Blue Travel")["disabled_at"] is None
+    assert {row["name"] for row in operator.does("partner", "list")} >= {"Blue Travel", "Blue Travel Test"}
+
+
+def test_keys_are_created_listed_rotated_and_revoked(operator: Operator) -> None:
+    operator.run("partner", "add", "Keyed")
+    operator.run("partner", "add", "Keyed Test", "--test")
+    made = operator.does(
+        "key", "create", "--partner", "Keyed", "--permission", "tickets:read", "--permission", "orders:read"
+    )
+    tested = operator.does(
+        "key", "create", "--partner", "Keyed Test", "--permission", "tickets:read", "--expires", "90d"
+    )
+    gate = operator.does("key", "create", "--operator", "--permission", "gate:redeem")
+    rotated = operator.does("key", "rotate", str(made["id"]), "--overlap", "0s")
+    revoked = operator.does("key", "revoke", str(gate["id"]))
+
+    assert made["key"].startswith("pm_live_")
+    assert isinstance(made["id"], int)
+    assert tested["key"].startswith("pm_test_")
+    assert tested["expires_at"].endswith("Z")
+    assert rotated["permissions"] == ["orders:read", "tickets:read"]
+    assert revoked["revoked_at"].endswith("Z")
+    assert "was rotated before" in operator.is_refused("key", "rotate", str(made["id"]), "--overlap", "1h")
+    listed = operator.run("key", "list").stdout
+    for key in (made, tested, gate, rotated):
+        assert key["key"].rpartition("_")[2] not in listed
+    assert max(len(line) for line in listed.splitlines()) <= 80
+
+
+def test_an_allotment_is_set_and_listed(operator: Operator) -> None:
+    operator.run("product", "add", "--id", "201", *FERRY, "--entitles", "ferry=2")
+
+    operator.does("allotment", "set", "--product", "201", "--channel", "ota", "--quantity", "500")
+    [listed] = operator.does("allotment", "list")
+
+    assert listed == {
+        "product_id": 201,
+        "channel": "ota",
+        "allotted": 500,
+        "issued": 0,
+        "held": 0,
+        "available": 500,
+    }
+
+
+def test_settings_that_are_wrong_are_named(operator: Operator) -> None:
+    assert "PREMADE_TIMEZONE" in operator.is_refused("product", "list", PREMADE_TIMEZONE="Hong Kong")
+    assert "PREMADE_LOG_FORMAT" in operator.is_refused("product", "list", PREMADE_LOG_FORMAT="xml")
+
+
+def test_a_database_that_is_away_is_told_in_a_line(operator: Operator) -> None:
+    away = Operator("postgresql://nobody@127.0.0.1:1/none?connect_timeout=2")
+
+    assert "does not answer" in away.is_refused("product", "list")
+    assert "does not answer" in away.is_refused("serve", "--port", "0", "--metrics-port", "0")
+
+
+def test_a_port_in_use_is_told_in_a_line(operator: Operator) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+
+        assert "--port" in operator.is_refused("serve", "--port", port, "--metrics-port", "0")
+        assert "--metrics-port" in operator.is_refused("serve", "--port", "0", "--metrics-port", port)
+
+
+def test_the_code_of_a_package_runs_where_the_source_tree_is_not(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "premade.cli", "--help"], cwd=tmp_path, capture_output=True, text=True, check=True,
+        env={**os.environ, "COLUMNS": "80"},
+    )  # fmt: skip
+
+    assert "serve" in done.stdout
+    assert max(len(line) for line in done.stdout.splitlines()) <= 80

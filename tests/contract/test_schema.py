@@ -1,0 +1,101 @@
+"""The migrations: what they make, that they are applied once, and that nobody edits one."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+from support.shop import unique
+
+from premade.base import migrate as migrations_module
+from premade.base.migrate import SchemaNotCurrent, check_current, migrate, migrations
+from premade.base.schema import schema_of
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def empty_database(dsn: str) -> Iterator[str]:
+    """A database without any schema, on the same server."""
+    name = unique("empty").replace("-", "_")
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+        yield make_conninfo(dsn, dbname=name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def test_the_migrations_make_the_schema_that_is_shown(postgres_kind: str, empty_database: str) -> None:
+    if postgres_kind != "embedded":
+        pytest.skip("dumps differ between versions of PostgreSQL; the embedded one is the measure")
+    migrate(empty_database)
+
+    assert schema_of(empty_database) == (REPOSITORY / "db" / "schema.sql").read_text()
+
+
+def test_a_database_is_migrated_once(empty_database: str) -> None:
+    with pytest.raises(SchemaNotCurrent, match="premade migrate"):
+        check_current(empty_database)
+
+    first, second = migrate(empty_database), migrate(empty_database)
+
+    assert first == [migration.name for migration in migrations()]
+    assert "0012_pre_generated_tickets.sql" in first
+    assert second == []
+    check_current(empty_database)
+
+
+def test_of_several_at_once_one_migrates(empty_database: str) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        applied = list(pool.map(migrate, [empty_database] * 4))
+
+    assert sorted(len(names) for names in applied) == [0, 0, 0, len(migrations())]
+
+
+def test_an_applied_migration_that_was_edited_is_refused(empty_database: str) -> None:
+    migrate(empty_database)
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute("UPDATE schema_migrations SET sha256 = 'x' WHERE name LIKE '0012%'")
+
+    with pytest.raises(SchemaNotCurrent, match="0012_pre_generated_tickets.sql"):
+        migrate(empty_database)
+    with pytest.raises(SchemaNotCurrent, match="0012_pre_generated_tickets.sql"):
+        check_current(empty_database)
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(
+    empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "0001_half.sql").write_text("CREATE TABLE half (); SELECT 1 / 0;")
+    monkeypatch.setattr(migrations_module, "_folder", lambda: tmp_path)
+
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        migrate(empty_database)
+
+    with psycopg.connect(empty_database) as connection:
+        row = connection.execute("SELECT to_regclass('half')").fetchone()
+    assert row == (None,)
+
+
+def test_every_rule_of_the_database_has_a_name_of_its_own(dsn: str) -> None:
+    with psycopg.connect(dsn) as connection:
+        rows = connection.execute(
+            "SELECT conname FROM pg_constraint WHERE connamespace = 'public'::regnamespace"
+            " AND conname ~ CASE contype WHEN 'c' THEN '_check[0-9]*$' WHEN 'f' THEN '_fkey[0-9]*$'"
+            " WHEN 'u' THEN '_key[0-9]*$' END"
+        ).fetchall()
+
+    assert rows == []
+
+
+def test_the_permissions_of_the_code_and_of_the_database_are_the_same(dsn: str) -> None:
+    from premade.partners.api_key import PERMISSIONS
+
+    with psycopg.connect(dsn) as connection:
+        [[rule]] = connection.execute(
+            "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'api_key_permissions_known'"
+        ).fetchall()
+
+    assert all(f"'{permission}'" in rule for permission in PERMISSIONS)
+    assert rule.count("'::text") == len(PERMISSIONS)

@@ -1,0 +1,177 @@
+"""The service is killed in the middle of its work: what it did is whole or absent, and a retry is safe."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import httpx
+import psutil
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+from support.service import Service, environment_for, running_service
+from support.shop import Seller, Shop, unique
+
+from premade.base.world import World
+from premade.database import bring_up_to_date
+
+QUANTITY = 40
+LEAVE_SECONDS_MAX = 10
+
+
+@pytest.fixture
+def own_dsn(dsn: str) -> Iterator[str]:
+    """A database of its own, whose service can be killed without harm to other tests."""
+    name = unique("kill").replace("-", "_")
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+        own = make_conninfo(dsn, dbname=name)
+        bring_up_to_date(own, World(ZoneInfo("UTC")))
+        yield own
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def workers(service: Service) -> list[psutil.Process]:
+    return [
+        child
+        for child in psutil.Process(service.process.pid).children()
+        if lives(child) and any("spawn_main" in part for part in child.cmdline())
+    ]
+
+
+def lives(process: psutil.Process) -> bool:
+    """A zombie has ended; only its parent has not looked yet."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def wait_until_gone(processes: list[psutil.Process]) -> None:
+    deadline = time.monotonic() + LEAVE_SECONDS_MAX
+    while any(lives(process) for process in processes):
+        assert time.monotonic() < deadline, "a worker stays"
+
+
+def generate_until_it_fails(seller: Seller, started: threading.Event, sent: list[str]) -> None:
+    for number in range(10_000):
+        batch_id = f"B{number}"
+        sent.append(batch_id)
+        try:
+            answer = seller.generate(QUANTITY, batch_id=batch_id, headers={"Idempotency-Key": batch_id})
+        except httpx.TransportError:
+            return
+        assert answer.status_code == 201
+        if number == 5:
+            started.set()
+
+
+def batches(shop: Shop, seller: Seller) -> dict[str, int]:
+    rows = shop.sql(
+        "SELECT b.batch_id, count(t.ticket_id) AS tickets FROM batches b LEFT JOIN pre_generated_tickets t"
+        " USING (partner_id, batch_id) WHERE b.partner_id = %s GROUP BY b.batch_id",
+        seller.partner_id,
+    )
+    return {row["batch_id"]: row["tickets"] for row in rows}
+
+
+def assert_whole(shop: Shop, seller: Seller) -> None:
+    made = batches(shop, seller)
+    assert set(made.values()) <= {QUANTITY}
+    [allotment] = shop.sql("SELECT issued FROM allotments WHERE product_id = %s", seller.product_id)
+    assert allotment["issued"] == sum(made.values())
+    events = shop.sql("SELECT batch_id FROM audit_events WHERE event = 'batch.generated'")
+    assert sorted(row["batch_id"] for row in events) == sorted(made)
+
+
+@pytest.mark.parametrize("everything", [False, True], ids=["workers", "everything"])
+def test_kill_9_in_the_middle_of_generation_leaves_each_batch_whole_or_absent(
+    own_dsn: str, tmp_path: Path, *, everything: bool
+) -> None:
+    sent: list[str] = []
+    started = threading.Event()
+    with running_service(environment_for(own_dsn), tmp_path / "log") as service:
+        shop = Shop(own_dsn, service.url)
+        seller = shop.seller(stock=1_000_000)
+        client = threading.Thread(target=generate_until_it_fails, args=(seller, started, sent))
+        client.start()
+        assert started.wait(30)
+        victims = workers(service)
+        if everything:
+            service.process.kill()
+        for worker in victims:
+            worker.kill()
+        client.join(30)
+        assert not client.is_alive()
+    assert_whole(shop, seller)
+    assert len(batches(shop, seller)) in {len(sent) - 1, len(sent)}
+
+    with running_service(environment_for(own_dsn), tmp_path / "log") as service:
+        seller.http.base_url = service.url
+        for batch_id in sent[-3:]:
+            answer = seller.generate(QUANTITY, batch_id=batch_id, headers={"Idempotency-Key": batch_id})
+            assert answer.status_code == 201
+    assert_whole(shop, seller)
+    assert set(batches(shop, seller)) == set(sent)
+
+
+def test_a_killed_worker_comes_back(own_dsn: str, tmp_path: Path) -> None:
+    with running_service(environment_for(own_dsn), tmp_path / "log", workers=1) as service:
+        [worker] = workers(service)
+        worker.kill()
+        deadline = time.monotonic() + 30
+        while not (found := [one for one in workers(service) if one.pid != worker.pid]):
+            assert time.monotonic() < deadline
+        assert found
+        while True:
+            try:
+                assert httpx.get(f"{service.url}/readyz", trust_env=False).status_code == 200
+                break
+            except httpx.TransportError:
+                assert time.monotonic() < deadline
+
+
+def test_workers_leave_when_their_parent_is_killed_outright(own_dsn: str, tmp_path: Path) -> None:
+    with running_service(environment_for(own_dsn), tmp_path / "log") as service:
+        children = workers(service)
+        assert len(children) == 2
+        service.process.kill()
+        wait_until_gone(children)
+
+
+def test_lost_connections_to_the_database_are_answered_503_and_come_back(
+    own_dsn: str, tmp_path: Path
+) -> None:
+    with running_service(environment_for(own_dsn), tmp_path / "log", workers=1) as service:
+        shop = Shop(own_dsn, service.url)
+        seller = shop.seller()
+        codes = seller.tickets(20)
+        shop.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = 'premade'"
+        )
+        answers = [seller.activate(code, headers={"Idempotency-Key": code}) for code in codes]
+        for answer in answers:
+            assert answer.status_code in {200, 503}
+            if answer.status_code == 503:
+                assert answer.json()["code"] == "DATABASE_AWAY"
+                assert int(answer.headers["Retry-After"]) > 0
+        again = [seller.activate(code, headers={"Idempotency-Key": code}) for code in codes]
+        assert {answer.status_code for answer in again} == {200}
+        assert len(shop.sql("SELECT order_id FROM ota_orders")) == 20
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_service_after_what_is_under_way(own_dsn: str, tmp_path: Path, number: int) -> None:
+    with running_service(environment_for(own_dsn), tmp_path / "log") as service:
+        seller = Shop(own_dsn, service.url).seller()
+        assert seller.generate(1).status_code == 201
+        seller.http.close()
+        children = workers(service)
+        os.kill(service.process.pid, number)
+        assert service.process.wait(LEAVE_SECONDS_MAX) == 0
+        wait_until_gone(children)
