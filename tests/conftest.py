@@ -19,7 +19,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def postgres_kind(request: pytest.FixtureRequest) -> str:
-    return request.config.getoption("--postgres")
+    return str(request.config.getoption("--postgres"))
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ from premade.stock import routes as stock
 from premade.tickets import routes as tickets
 from premade.tickets.signing import Signers
 
+PARENT_VARIABLE = "PREMADE_PARENT_PID"
 PARENT_CHECK_SECONDS = 0.5
 DESCRIPTION = """Pre-made tickets for online travel agencies: generate in bulk, activate exactly once.
 
@@ -86,7 +87,8 @@ def make_app(settings: Settings, world: World) -> ASGIApp:
 
 def _leave_with_parent() -> None:
     """A parent that is killed outright cannot stop its workers; they must not keep the port."""
-    parent = os.getppid()
+    # Told by the parent itself: it may be gone before this is asked.
+    parent = int(os.environ[PARENT_VARIABLE])
 
     def watch() -> None:
         while os.getppid() == parent:

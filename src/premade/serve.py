@@ -77,6 +77,7 @@ def serve_on(dsn: str, settings: Settings, listen: Listen, when_ready: WhenReady
     start_logging(settings.log_format, mask_customer_email=settings.log_mask_customer_email)
     with _socket(listen) as bound, _metrics(listen, dsn, World(settings.zone)) as metrics_url:
         os.environ["DATABASE_URL"] = dsn
+        os.environ["PREMADE_PARENT_PID"] = str(os.getpid())
         config = uvicorn.Config(
             "premade.app:worker_app",
             factory=True,

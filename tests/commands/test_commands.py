@@ -28,7 +28,7 @@ class Operator:
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "premade.cli", *arguments],
-            env=environment_for(self.dsn, COLUMNS="80", **environment),
+            env={**environment_for(self.dsn), "COLUMNS": "80", **environment},
             capture_output=True,
             text=True,
             check=False,

@@ -11,13 +11,13 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import numpy
+import numpy as np
 import pytest
 import zxingcpp
 from support.service import environment_for
@@ -45,7 +45,7 @@ def free_port() -> str:
 
 
 @contextmanager
-def running_demo(command: list[str], data_dir: Path, **environment: str) -> Iterator[Demo]:
+def running_demo(command: list[str], data_dir: Path, **environment: str) -> Generator[Demo]:
     """A demo on a terminal of 80 columns, ended by SIGTERM."""
     port = free_port()
     ours, theirs = pty.openpty()
@@ -82,7 +82,7 @@ def qr_in(output: str) -> str:
     for line in ESCAPES.sub("", output).splitlines():
         if len(line) == 49 and set(line) <= set(BLOCKS):
             rows += [[BLOCKS[character][half] for character in line] for half in (0, 1)]
-    picture = numpy.kron(numpy.array(rows, dtype=numpy.uint8) * 255, numpy.ones((4, 4), dtype=numpy.uint8))
+    picture = np.kron(np.array(rows, dtype=np.uint8) * 255, np.ones((4, 4), dtype=np.uint8))
     [found] = zxingcpp.read_barcodes(picture)
     return found.text
 

@@ -1,6 +1,7 @@
 """Many at once: no ticket is sold twice, no stock is sold that is not there, a retry makes nothing new."""
 
 import asyncio
+import itertools
 import threading
 import time
 from collections import Counter
@@ -199,7 +200,7 @@ def test_the_logical_clock_gives_each_caller_ticks_of_its_own(shop: Shop, dsn: s
 
     ordered = sorted(taken, key=lambda span: span.start)
     assert len(ordered) == 800
-    assert all(one.stop <= other.start for one, other in zip(ordered, ordered[1:], strict=False))
+    assert all(one.stop <= other.start for one, other in itertools.pairwise(ordered))
 
 
 def test_a_cancelled_caller_leaves_the_logical_clock_free(dsn: str) -> None:

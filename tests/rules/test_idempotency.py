@@ -1,5 +1,7 @@
 """The same Idempotency-Key with the same request gives the same answer again."""
 
+from typing import Any
+
 import pytest
 from support.shop import Seller, Shop
 
@@ -7,7 +9,11 @@ KEY = {"Idempotency-Key": "first-try"}
 
 
 def test_a_batch_is_answered_again_as_it_was_made(seller: Seller, shop: Shop) -> None:
-    wanted = {"batch_id": "B1", "valid_until": "2099-01-01", "metadata": {"b": 1, "a": [2, "x"]}}
+    wanted: dict[str, Any] = {
+        "batch_id": "B1",
+        "valid_until": "2099-01-01",
+        "metadata": {"b": 1, "a": [2, "x"]},
+    }
     first = seller.generate(3, headers=KEY, **wanted)
     shop.sql("UPDATE products SET price = 1 WHERE product_id = %s", seller.product_id)
     shop.sql("UPDATE product_functions SET uses = 9 WHERE product_id = %s", seller.product_id)

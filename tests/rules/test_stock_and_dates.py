@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import psycopg
 import pytest
@@ -37,7 +38,7 @@ def test_a_dry_run_refuses_what_the_request_would_be_refused_for(shop: Shop) -> 
     seller = shop.seller(stock=10)
     seller.tickets(1, batch_id="B1", headers={"Idempotency-Key": "k"})
 
-    def refusal(quantity: int, **more: object) -> tuple[int, str]:
+    def refusal(quantity: int, **more: Any) -> tuple[int, str]:
         headers = {"Idempotency-Key": "k"} if more.pop("same_key", False) else None
         answer = seller.generate(quantity, dry_run=True, headers=headers, **more)
         return answer.status_code, answer.json()["code"]

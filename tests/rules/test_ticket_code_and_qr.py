@@ -5,7 +5,7 @@ import io
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-import numpy
+import numpy as np
 import pytest
 import zxingcpp
 from hypothesis import given, settings
@@ -29,7 +29,7 @@ CODES = st.builds(ticket_code, LETTERS, st.integers(1000, 9999), LETTERS, st.int
 
 
 def read(png: bytes) -> str:
-    [found] = zxingcpp.read_barcodes(numpy.array(Image.open(io.BytesIO(png)).convert("L")))
+    [found] = zxingcpp.read_barcodes(np.array(Image.open(io.BytesIO(png)).convert("L")))
     assert found.format == zxingcpp.BarcodeFormat.QRCode
     return found.text
 
@@ -107,10 +107,10 @@ def test_the_answer_s_picture_is_a_bare_base64_png_with_room_around_it(seller: S
     [ticket] = seller.generate(1).json()["tickets"]
 
     png = base64.b64decode(ticket["qr_code"], validate=True)
-    pixels = numpy.array(Image.open(io.BytesIO(png)).convert("L")) < 128
+    pixels = np.array(Image.open(io.BytesIO(png)).convert("L")) < 128
 
     assert read(png) == ticket["qr_token"]
-    rows, columns = numpy.nonzero(pixels)
+    rows, columns = np.nonzero(pixels)
     margin, side = rows.min(), rows.max() - rows.min() + 1
     assert (side, columns.max() - columns.min() + 1) == (41 * 4, 41 * 4)
     assert margin == columns.min() == 4 * 4

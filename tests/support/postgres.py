@@ -28,7 +28,7 @@ def postgres(kind: str, folder: Path) -> Generator[str]:
 @contextmanager
 def _standalone(folder: Path) -> Generator[str]:
     # A Unix socket's path has at most 107 characters and must be open to the server's account.
-    place = Path("/tmp") / f"premade-pg15-{os.getpid()}"  # noqa: S108
+    place = Path("/tmp") / f"premade-pg15-{os.getpid()}"
     place.mkdir(mode=0o700)
     as_root = os.getuid() == 0
     if as_root:
@@ -36,7 +36,7 @@ def _standalone(folder: Path) -> Generator[str]:
         os.chown(place, account.pw_uid, account.pw_gid)
 
     def run(program: str, *arguments: str) -> None:
-        subprocess.run(  # noqa: S603
+        subprocess.run(
             [STANDALONE_BINARIES / program, *arguments],
             check=True,
             user=_ACCOUNT if as_root else None,

@@ -55,7 +55,7 @@ def running_service(
     """`premade serve` on any free port, stopped by SIGTERM at the end."""
     program = command or (sys.executable, "-m", "premade.cli")
     with log.open("w") as log_file:
-        process = subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(
             [*program, "serve", "--port", "0", "--metrics-port", "0", "--workers", str(workers), "--json"],
             stdout=subprocess.PIPE,
             stderr=log_file,

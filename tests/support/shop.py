@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import psycopg
-from psycopg.rows import dict_row
+from psycopg.rows import DictRow, dict_row
 
 from premade.base.work import Database, open_database
 from premade.base.world import World
@@ -99,7 +99,9 @@ class Shop:
 
     def sql(self, query: str, *values: Any) -> list[dict[str, Any]]:
         """What the tables say, asked past the product's own code."""
-        with psycopg.connect(self.dsn, autocommit=True, row_factory=dict_row) as connection:
+        with psycopg.Connection[DictRow].connect(
+            self.dsn, autocommit=True, row_factory=dict_row
+        ) as connection:
             cursor = connection.execute(query.encode(), values)
             return cursor.fetchall() if cursor.description is not None else []
 
