@@ -8,6 +8,7 @@ refusal in the order that the API promises (401, 403, 413, 415, 400, then the do
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Any, get_args, get_origin
 
@@ -35,6 +36,8 @@ from premade.base.world import World
 
 BODY_BYTES_MAX = 1024 * 1024
 BODY_SECONDS_MAX = 20
+LINGER_BYTES_MAX = 16 * 1024 * 1024
+LINGER_SECONDS_MAX = 2
 
 Admit = Callable[[Request, SecurityScopes], Awaitable[Any]]
 
@@ -252,7 +255,10 @@ class Endpoint(APIRoute):
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             answer = await handle(Request(scope, receive, send))
-            await answer(scope, receive, send)
+            if answer.headers.get("connection") == "close":
+                await _answer_and_linger(answer, receive, send)
+            else:
+                await answer(scope, receive, send)
 
         return app
 
@@ -281,6 +287,24 @@ class Endpoint(APIRoute):
             return _respond(result, status_by_default)
 
         return handle
+
+
+async def _answer_and_linger(answer: Response, receive: Receive, send: Send) -> None:
+    """Answers while the client is still sending, and reads on for a little.
+
+    Closing at once would reset the connection, and many clients would lose the answer with it.
+    """
+    await send({"type": "http.response.start", "status": answer.status_code, "headers": answer.raw_headers})
+    await send({"type": "http.response.body", "body": answer.body, "more_body": True})
+    left = LINGER_BYTES_MAX
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_SECONDS_MAX):
+            while left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                    break
+    await send({"type": "http.response.body", "body": b""})
 
 
 def _respond(result: Any, status: int) -> Response:
