@@ -36,7 +36,9 @@ class ActivationQueue:
         """`run` settles many at once and answers an outcome for each, in their order."""
         self._run = run
         self._waiting: deque[_Waiting] = deque()
-        self._running: set[asyncio.Task[None]] = set()
+        self._in_flight = 0
+        # The event loop itself keeps only weak references.
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def outcome(self, asked: Activation) -> Outcome | None:
         """What came of it; None when it has to be tried alone. QueueFull, DatabaseAway.
@@ -48,15 +50,20 @@ class ActivationQueue:
             raise QueueFull(message)
         future: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((asked, future))
-        if len(self._running) < STATEMENTS_IN_FLIGHT_MAX:
+        if self._in_flight < STATEMENTS_IN_FLIGHT_MAX:
+            self._in_flight += 1
             task = asyncio.create_task(self._work())
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return await future
 
     async def _work(self) -> None:
-        while self._waiting:
-            await self._settle(self._next())
+        try:
+            while self._waiting:
+                await self._settle(self._next())
+        finally:
+            # In the same turn of the loop as the look that found nobody waiting: who comes later starts anew.
+            self._in_flight -= 1
 
     def _next(self) -> list[_Waiting]:
         """The next that may share a statement: no ticket and no Idempotency-Key twice."""

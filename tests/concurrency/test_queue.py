@@ -1,0 +1,134 @@
+"""The queue of activations: nobody is forgotten, nobody shares what must not be shared, nobody is kept waiting."""
+
+import asyncio
+
+import pytest
+
+from premade.activation.activation import Activation
+from premade.activation.queue import (
+    QUEUE_ACTIVATIONS_MAX,
+    STATEMENT_ACTIVATIONS_MAX,
+    ActivationQueue,
+    QueueFull,
+)
+from premade.base.errors import DatabaseAway
+from premade.partners.keyring import Caller
+
+Outcomes = list[dict[str, object]]
+
+
+def activation(ticket: str, key: str | None = None) -> Activation:
+    return Activation(Caller(1, 1, "ota"), "r", ticket, "n", "e", "p", "pay", key)
+
+
+def answers(batch: list[Activation]) -> Outcomes:
+    return [{"ticket": asked.ticket_code} for asked in batch]
+
+
+@pytest.mark.parametrize("turns_of_a_statement", [0, 1, 3])
+def test_nobody_who_comes_just_when_a_statement_ends_is_forgotten(turns_of_a_statement: int) -> None:
+    async def run(batch: list[Activation]) -> Outcomes:
+        for _ in range(turns_of_a_statement):
+            await asyncio.sleep(0)
+        return answers(batch)
+
+    async def client(queue: ActivationQueue, number: int) -> None:
+        for _ in range(number % 11):
+            await asyncio.sleep(0)
+        assert await queue.outcome(activation(f"T{number}")) == {"ticket": f"T{number}"}
+
+    async def all_clients() -> None:
+        for count in range(1, 60):
+            queue = ActivationQueue(run)
+            async with asyncio.timeout(5):
+                await asyncio.gather(*(client(queue, number) for number in range(count)))
+
+    asyncio.run(all_clients())
+
+
+def test_one_ticket_or_one_key_never_stands_twice_in_a_statement_and_a_statement_has_a_bound() -> None:
+    statements: list[list[Activation]] = []
+
+    async def run(batch: list[Activation]) -> Outcomes:
+        statements.append(batch)
+        await asyncio.sleep(0)
+        return answers(batch)
+
+    async def all_clients() -> None:
+        queue = ActivationQueue(run)
+        asked = [activation(f"T{number}") for number in range(500)]
+        asked += [activation("T1"), activation("X", "k"), activation("Y", "k"), activation("Z", "k")]
+        await asyncio.gather(*(queue.outcome(one) for one in asked))
+
+    asyncio.run(all_clients())
+
+    assert sum(len(batch) for batch in statements) == 504
+    assert max(len(batch) for batch in statements) == STATEMENT_ACTIVATIONS_MAX
+    for batch in statements:
+        claims = [claim for asked in batch for claim in asked.claims]
+        assert len(claims) == len(set(claims))
+
+
+def test_a_statement_that_fails_leaves_each_to_be_tried_alone() -> None:
+    async def run(_: list[Activation]) -> Outcomes:
+        message = "one of them is bad"
+        raise ValueError(message)
+
+    async def all_clients() -> list[object]:
+        queue = ActivationQueue(run)
+        return await asyncio.gather(*(queue.outcome(activation(f"T{number}")) for number in range(3)))
+
+    assert asyncio.run(all_clients()) == [None, None, None]
+
+
+def test_with_the_database_away_each_is_told_so_and_the_next_is_served() -> None:
+    away = True
+
+    async def run(batch: list[Activation]) -> Outcomes:
+        if away:
+            message = "away"
+            raise DatabaseAway(message)
+        return answers(batch)
+
+    async def all_clients() -> None:
+        nonlocal away
+        queue = ActivationQueue(run)
+        told = await asyncio.gather(
+            *(queue.outcome(activation(f"T{number}")) for number in range(3)), return_exceptions=True
+        )
+        assert [type(one) for one in told] == [DatabaseAway] * 3
+        away = False
+        assert await queue.outcome(activation("T")) == {"ticket": "T"}
+
+    asyncio.run(all_clients())
+
+
+def test_a_full_queue_refuses_and_a_client_that_goes_away_is_served_all_the_same() -> None:
+    done: list[str] = []
+    gate = asyncio.Event()
+
+    async def run(batch: list[Activation]) -> Outcomes:
+        await gate.wait()
+        done.extend(asked.ticket_code for asked in batch)
+        return answers(batch)
+
+    async def all_clients() -> None:
+        queue = ActivationQueue(run)
+        first = asyncio.create_task(queue.outcome(activation("first")))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        waiting = [
+            asyncio.create_task(queue.outcome(activation(f"T{number}")))
+            for number in range(QUEUE_ACTIVATIONS_MAX)
+        ]
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFull):
+            await queue.outcome(activation("too many"))
+        waiting[0].cancel()
+        gate.set()
+        await asyncio.gather(first, *waiting, return_exceptions=True)
+
+    asyncio.run(all_clients())
+
+    assert "T0" in done
+    assert len(done) == QUEUE_ACTIVATIONS_MAX + 1
