@@ -17,8 +17,9 @@ FROM jsonb_to_recordset(:functions::jsonb) AS f (function_code text, uses intege
 
 -- name: list_products
 SELECT p.product_id, p.name, p.ticket_type, p.code_prefix, p.price, p.currency,
+       -- As json: jsonb would not keep the order.
        coalesce(
-           jsonb_object_agg(f.function_code, f.uses ORDER BY f.position) FILTER (WHERE f.uses IS NOT NULL), '{}'
+           json_object_agg(f.function_code, f.uses ORDER BY f.position) FILTER (WHERE f.uses IS NOT NULL), '{}'
        ) AS functions
 FROM products p LEFT JOIN product_functions f USING (product_id)
 WHERE :product_id::bigint IS NULL OR p.product_id = :product_id
