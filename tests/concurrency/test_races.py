@@ -14,6 +14,10 @@ import psycopg
 import pytest
 from support.shop import CUSTOMER, Seller, Shop, unique
 
+from premade.activation.activate import Activator
+from premade.activation.activation import Activation
+from premade.partners.keyring import Caller
+
 SALE = {"customer_details": CUSTOMER, "payment_reference": "PAY-1"}
 
 
@@ -215,3 +219,12 @@ def test_a_cancelled_caller_leaves_the_logical_clock_free(dsn: str) -> None:
         held = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = %s AND granted"
         assert holder.execute(held, [waiter.info.backend_pid]).fetchall() == []
         assert holder.execute("SELECT take_logical_ms('ticket_code_ms', 1)").fetchone()
+
+
+def test_a_malformed_code_that_has_to_be_tried_alone_is_unknown(seller: Seller, shop: Shop) -> None:
+    caller = Caller(seller.key_id, seller.partner_id, seller.channel)
+    asked = Activation(caller, "r", "A\0", "n", "e@example.com", "+1234567890", "pay")
+
+    outcome = shop.operate(lambda database, world: Activator(database, world)._alone(asked))
+
+    assert outcome["outcome"] == "unknown"

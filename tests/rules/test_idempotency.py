@@ -1,9 +1,16 @@
 """The same Idempotency-Key with the same request gives the same answer again."""
 
+from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from support.shop import Seller, Shop
+
+from premade.base.world import World
+from premade.generation.generate import Batch, Generator, Wanted
+from premade.partners.keyring import Caller
+from premade.tickets.signing import Signers
 
 KEY = {"Idempotency-Key": "first-try"}
 
@@ -108,3 +115,23 @@ def test_a_replay_wins_over_a_taken_batch_id_and_an_activated_ticket(seller: Sel
     assert seller.generate(1, batch_id="B1", headers=KEY).status_code == 201
     assert seller.activate(code).status_code == 409
     assert seller.activate(code, headers=KEY).status_code == 200
+
+
+def test_a_retry_after_midnight_of_the_last_day_of_sale_is_answered_like_the_first_try(shop: Shop) -> None:
+    seller = shop.seller()
+    caller = Caller(seller.key_id, seller.partner_id, seller.channel)
+    wanted = Wanted(seller.product_id, 1, "B1", valid_until=date(2026, 3, 31), idempotency_key="k")
+
+    def generate_at(moment: datetime) -> Batch:
+        world = World(ZoneInfo("UTC"), now=lambda: moment)
+        return shop.operate(
+            lambda database, _: Generator(database, world, Signers(database, world)).generate(
+                caller, "r", wanted
+            )
+        )
+
+    first = generate_at(datetime(2026, 3, 31, 23, 59, 59, tzinfo=UTC))
+    again = generate_at(datetime(2026, 4, 1, 0, 0, 1, tzinfo=UTC))
+
+    assert again.replayed
+    assert again.tickets == first.tickets

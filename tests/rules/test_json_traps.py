@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -253,3 +254,32 @@ def test_a_body_of_12_mb_is_refused_while_it_is_still_coming_in(seller: Seller, 
 
     assert answer.startswith("HTTP/1.1 413 ")
     assert "connection: close" in answer.lower()
+
+
+def test_a_big_integer_in_metadata_makes_no_mistake_whichever_reader_meets_it(seller: Seller) -> None:
+    plain = generate_with(seller, metadata='{"n":123456789012345678901234567890}')
+    with_escape = generate_with(seller, metadata=r'{"n":123456789012345678901234567890,"s":"\\u0000"}')
+    with_trap = generate_with(seller, metadata=r'{"n":123456789012345678901234567890,"s":"\u0000"}')
+
+    assert plain.status_code == with_escape.status_code == 201
+    assert plain.json()["metadata"]["n"] == with_escape.json()["metadata"]["n"]
+    assert pointers(with_trap) == ["#/metadata/s"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{" + ",".join(f'"{number}":1' for number in range(80_000)) + ',"7":2}',
+        '{"' + "k" * 400_000 + '":[' + ",".join("0" * 300_000) + r'],"s":"\u0000"}',
+        "[" + ",".join([r'"\u0000"'] * 100_000) + "]",
+    ],
+    ids=["keys", "pointers", "errors"],
+)
+def test_a_body_made_to_be_slow_is_refused_quickly(seller: Seller, body: str) -> None:
+    started = time.monotonic()
+
+    found = pointers(post_raw(seller, body))
+
+    # Each took minutes where the work grew with the square of the body.
+    assert time.monotonic() - started < 5
+    assert 1 <= len(found) <= 110

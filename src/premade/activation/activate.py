@@ -115,7 +115,9 @@ class Activator:
         """Waits for whoever holds the ticket or the key; each try then sees what the winner did."""
         async with self._database.transaction() as work:
             await work.all(
-                sql.wait_for_ticket, partner_id=asked.caller.partner_id, ticket_code=asked.ticket_code
+                sql.wait_for_ticket,
+                partner_id=asked.caller.partner_id,
+                ticket_code=_possible_code(asked.ticket_code),
             )
             for _ in range(TRIES_ALONE_MAX):
                 [outcome] = await self._try(work, [asked], LOCK_TIMEOUT_MS)
@@ -125,14 +127,18 @@ class Activator:
         raise Busy(message)
 
 
+def _possible_code(code: str) -> str:
+    """What cannot be a code, such as a text with a NUL, cannot be asked for either."""
+    return code if is_ticket_code(code) else _NO_TICKET
+
+
 def _row(position: int, asked: Activation) -> dict[str, Any]:
     return {
         "position": position,
         "partner_id": asked.caller.partner_id,
         "actor": asked.caller.actor,
         "request_id": asked.request_id,
-        # What cannot be a code, such as one with a NUL, cannot be asked for either.
-        "ticket_code": asked.ticket_code if is_ticket_code(asked.ticket_code) else _NO_TICKET,
+        "ticket_code": _possible_code(asked.ticket_code),
         "customer_name": asked.customer_name,
         "customer_email": asked.customer_email,
         "customer_phone": asked.customer_phone,

@@ -32,7 +32,6 @@ from premade.base.problems import (
     problem_of,
     transport_problem,
 )
-from premade.base.world import World
 
 BODY_BYTES_MAX = 1024 * 1024
 BODY_SECONDS_MAX = 20
@@ -77,7 +76,7 @@ class _Parameter:
         source = request.query_params if self.place == "query" else request.headers
         return source.getlist(self.alias)
 
-    def read(self, request: Request, context: dict[str, Any]) -> Any:
+    def read(self, request: Request) -> Any:
         """The checked value. ValueError or ValidationError when it is wrong."""
         given = self.values(request)
         if not given:
@@ -88,7 +87,7 @@ class _Parameter:
         if len(given) > 1:
             message = "Given more than once"
             raise ValueError(message)
-        return self.adapter.validate_python(given[0], strict=False, context=context)
+        return self.adapter.validate_python(given[0], strict=False)
 
 
 class _Signature:
@@ -118,13 +117,13 @@ class _Signature:
             raise TypeError(message)
         self.body_name, self.body = parameter.name, TypeAdapter(annotation)
 
-    def read(self, request: Request, raw: bytes | None, context: dict[str, Any]) -> dict[str, Any]:
+    def read(self, request: Request, raw: bytes | None) -> dict[str, Any]:
         """Every value by its name. Invalid lists all that are wrong, wherever they stand."""
         values: dict[str, Any] = {}
         errors: list[FieldError] = []
         for wanted in self.parameters:
             try:
-                values[wanted.name] = wanted.read(request, context)
+                values[wanted.name] = wanted.read(request)
             except ValidationError as error:
                 errors += _field_errors(error, f"{wanted.place}#/{wanted.alias}")
             except ValueError as error:
@@ -133,7 +132,7 @@ class _Signature:
             errors.append(FieldError(step("query#", unknown), self._known_parameters()))
         if self.body is not None and self.body_name is not None:
             try:
-                values[self.body_name] = _read_body(self.body, raw or b"", context)
+                values[self.body_name] = _read_body(self.body, raw or b"")
             except Invalid as error:
                 errors += error.errors
         if errors:
@@ -157,10 +156,10 @@ def _parameter(parameter: inspect.Parameter, mark: params.Param) -> _Parameter:
     )
 
 
-def _read_body(adapter: TypeAdapter[Any], raw: bytes, context: dict[str, Any]) -> Any:
+def _read_body(adapter: TypeAdapter[Any], raw: bytes) -> Any:
     value, traps = read_json(raw)
     try:
-        model = adapter.validate_python(value, strict=True, context=context)
+        model = adapter.validate_python(value, strict=True)
     except ValidationError as error:
         trapped = {trap.pointer for trap in traps}
         wrong = [found for found in _field_errors(error, "#") if found.pointer not in trapped]
@@ -272,8 +271,7 @@ class Endpoint(APIRoute):
             try:
                 values = {name: await admit(request, scopes) for name, (admit, scopes) in takes.admit.items()}
                 raw = await _receive_body(request) if takes.body else None
-                world: World = request.app.state.world
-                values |= takes.read(request, raw, {"today": world.today()})
+                values |= takes.read(request, raw)
                 result = await self.endpoint(**values)
             except DomainError as error:
                 REFUSALS.labels(error.code).inc()

@@ -5,7 +5,9 @@ refused here, each with its place: a NUL in a string, a lone surrogate, NaN and 
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -16,6 +18,11 @@ _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NUL_ESCAPE = b"\\u0000"
 DEPTH_MAX = 100
+TRAPS_NAMED_MAX = 100
+POINTER_NAME_CHARACTERS_MAX = 100
+INTEGER_MAX = 2**64 - 1
+# The way to a member: the way to what holds it, and its name there. Made into a pointer only when one is needed.
+_Way = tuple["_Way | None", "str | int"]
 
 
 class _DuplicateKeys(dict[str, Any]):
@@ -69,10 +76,14 @@ def _read_slowly(raw: bytes, refusal: orjson.JSONDecodeError | None) -> tuple[An
     except ValueError as error:
         reason = f": {error}" if isinstance(error, json.JSONDecodeError) else ""
         raise Invalid([FieldError("#", f"The body is not valid JSON{reason}")]) from None
-    errors = list(_traps(value, "#", 0))
-    if refusal is not None and not errors:
+    _members(value)  # for its bound on depth: what follows is recursive
+    errors = list(islice(_traps(value, None), TRAPS_NAMED_MAX))
+    if errors:
+        return _without_traps(value), errors
+    if refusal is not None:
         raise Invalid([FieldError("#", f"The body is not valid JSON: {refusal.msg}")])
-    return _without_traps(value), errors
+    # The same reader's value as for any other body: the two differ in integers beyond 64 bits.
+    return orjson.loads(raw), []
 
 
 def _without_traps(value: Any) -> Any:
@@ -80,6 +91,8 @@ def _without_traps(value: Any) -> Any:
     if isinstance(value, str):
         return _SURROGATE.sub("", value.replace("\0", ""))
     if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, int) and abs(value) > INTEGER_MAX:
         return None
     if isinstance(value, dict):
         return {_without_traps(name): _without_traps(member) for name, member in value.items()}  # pyright: ignore[reportUnknownVariableType]
@@ -93,37 +106,50 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) == len(pairs):
         return members
     marked = _DuplicateKeys(members)
-    names = [name for name, _ in pairs]
-    marked.repeated = sorted({name for name in names if names.count(name) > 1})
+    counts = Counter(name for name, _ in pairs)
+    marked.repeated = sorted(name for name, count in counts.items() if count > 1)
     return marked
 
 
 def step(pointer: str, name: str | int) -> str:
     """The JSON Pointer (RFC 6901) of a member, safe to print: escapes, and nothing invisible."""
-    escaped = str(name).replace("~", "~0").replace("/", "~1")
+    escaped = str(name)[:POINTER_NAME_CHARACTERS_MAX].replace("~", "~0").replace("/", "~1")
     return f"{pointer}/{escaped.encode('ascii', 'backslashreplace').decode()}".replace("\0", "\\0")
 
 
-def _traps(value: Any, pointer: str, depth: int) -> Iterator[FieldError]:
-    if depth > DEPTH_MAX:
-        raise Invalid([_too_deep()])
+def _pointer(way: _Way | None) -> str:
+    names: list[str | int] = []
+    while way is not None:
+        way, name = way
+        names.append(name)
+    pointer = "#"
+    for name in reversed(names):
+        pointer = step(pointer, name)
+    return pointer
+
+
+def _traps(value: Any, way: _Way | None) -> Iterator[FieldError]:
     if isinstance(value, str):
-        yield from _string_traps(value, pointer)
+        yield from _string_traps(value, way)
     elif isinstance(value, float) and not math.isfinite(value):
-        yield FieldError(pointer, "NaN, Infinity and numbers beyond a double are not valid JSON numbers")
+        message = "NaN, Infinity and numbers beyond a double are not valid JSON numbers"
+        yield FieldError(_pointer(way), message)
     elif isinstance(value, dict):
         if isinstance(value, _DuplicateKeys):
-            yield from (FieldError(step(pointer, name), "This key is given twice") for name in value.repeated)
+            yield from (
+                FieldError(_pointer((way, name)), "This key is given twice") for name in value.repeated
+            )
         for name, member in value.items():  # pyright: ignore[reportUnknownVariableType]
-            yield from _string_traps(str(name), step(pointer, str(name)))  # pyright: ignore[reportUnknownArgumentType]
-            yield from _traps(member, step(pointer, str(name)), depth + 1)  # pyright: ignore[reportUnknownArgumentType]
+            inside: _Way = (way, str(name))  # pyright: ignore[reportUnknownArgumentType]
+            yield from _string_traps(str(name), inside)  # pyright: ignore[reportUnknownArgumentType]
+            yield from _traps(member, inside)
     elif isinstance(value, list):
         for position, item in enumerate(value):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-            yield from _traps(item, step(pointer, position), depth + 1)
+            yield from _traps(item, (way, position))
 
 
-def _string_traps(text: str, pointer: str) -> Iterator[FieldError]:
+def _string_traps(text: str, way: _Way | None) -> Iterator[FieldError]:
     if "\0" in text:
-        yield FieldError(pointer, "Must not contain the character U+0000")
+        yield FieldError(_pointer(way), "Must not contain the character U+0000")
     if _SURROGATE.search(text):
-        yield FieldError(pointer, "Contains half of a surrogate pair, which is no character")
+        yield FieldError(_pointer(way), "Contains half of a surrogate pair, which is no character")

@@ -12,7 +12,14 @@ import orjson
 
 from premade.audit.record import Event
 from premade.base import statements
-from premade.base.errors import Conflict, Exhausted, IdempotencyKeyReused, RuleBroken
+from premade.base.errors import (
+    Conflict,
+    Exhausted,
+    FieldError,
+    IdempotencyKeyReused,
+    Invalid,
+    RuleBroken,
+)
 from premade.base.logs import log
 from premade.base.work import Database
 from premade.base.world import World
@@ -106,7 +113,7 @@ class Generator:
         """Checks everything, writes nothing. The same refusals as `generate`."""
         seen = await self._look(caller, wanted)
         if not _made_before(seen, wanted):
-            _check(seen, wanted)
+            _check(seen, wanted, self.world.today())
         return Estimate(seen["price"], seen["currency"], seen["available"])
 
     async def generate(self, caller: Caller, request_id: str, wanted: Wanted) -> Batch:
@@ -118,7 +125,7 @@ class Generator:
             seen = await self._look(caller, wanted)
             if _made_before(seen, wanted):
                 return await self._as_made(caller, seen["made_batch_id"])
-            _check(seen, wanted)
+            _check(seen, wanted, self.world.today())
             if batch := await self._make(caller, request_id, wanted, seen):
                 log.info(
                     "ota.tickets.bulk_generated",
@@ -240,7 +247,11 @@ def _made_before(seen: dict[str, Any], wanted: Wanted) -> bool:
     return True
 
 
-def _check(seen: dict[str, Any], wanted: Wanted) -> None:
+def _check(seen: dict[str, Any], wanted: Wanted, today: date) -> None:
+    # Not before a replay is looked for: a retry just after midnight is answered like the first try.
+    if wanted.valid_until is not None and wanted.valid_until < today:
+        message = f"Must be today, {today}, or later: it is the last day of sale"
+        raise Invalid([FieldError("#/valid_until", message)])
     if seen["product_id"] is None:
         message = f"There is no product {wanted.product_id}; GET /api/ota/inventory lists what you may sell."
         raise ProductUnknown(message, product_id=wanted.product_id)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import Query
-from pydantic import AfterValidator, BaseModel, Field, ValidationInfo
+from pydantic import AfterValidator, BaseModel, Field
 
 from premade.base.api import Reply
 from premade.base.errors import IdempotencyKeyReused
@@ -31,14 +31,6 @@ def _batch_id(value: str) -> str:
     return value
 
 
-def _not_past(day: date, info: ValidationInfo) -> date:
-    today: date = info.context["today"] if info.context else day
-    if day < today:
-        message = f"Must be today, {today}, or later: it is the last day of sale"
-        raise ValueError(message)
-    return day
-
-
 def _small(metadata: dict[str, Any]) -> dict[str, Any]:
     size = len(orjson.dumps(metadata))
     if size > METADATA_BYTES_MAX:
@@ -61,7 +53,7 @@ class GenerateRequest(RequestModel):
         examples=["BATCH_2025_Q1_001"],
         json_schema_extra={"pattern": f"^{_BATCH_ID.pattern}$"},
     )
-    valid_until: Annotated[CalendarDay, AfterValidator(_not_past)] | None = Field(
+    valid_until: CalendarDay | None = Field(
         default=None, description="The last day of sale, in the operator's time zone", examples=["2099-03-31"]
     )
     metadata: Annotated[dict[str, Any], AfterValidator(_small)] | None = Field(
