@@ -28,6 +28,11 @@ setup: .venv/.run ## Make the environment in .venv, nothing else
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements/test.txt
 	@touch $@
 
+node_modules/.newman: package-lock.json tests/install_tools.py
+	$(PYTHON) tests/install_tools.py
+	npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
 demo: setup ## Start everything, sell one ticket, and go on serving (PORT=8080)
 	@$(BIN)/premade demo --port $(PORT)
 
@@ -40,7 +45,7 @@ check: .venv/.test ## Lint, types and layers
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/pyright
 
-test: .venv/.test check ## Everything that must hold, on a real PostgreSQL
+test: .venv/.test check node_modules/.newman ## Everything that must hold, on a real PostgreSQL
 	$(BIN)/python tests/run.py
 
 format: .venv/.test ## Put the code into its standard form
@@ -56,4 +61,4 @@ schema: setup ## Write db/schema.sql from the migrations
 	$(BIN)/python -m premade.base.schema > db/schema.sql
 
 clean: ## Remove the environment and what was built (not var/, the data)
-	rm -rf .venv dist reports
+	rm -rf .venv node_modules dist reports

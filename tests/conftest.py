@@ -1,6 +1,8 @@
 """One PostgreSQL and one service for all tests of a process; each test makes a partner of its own."""
 
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -22,10 +24,24 @@ def postgres_kind(request: pytest.FixtureRequest) -> str:
     return str(request.config.getoption("--postgres"))
 
 
+@contextmanager
+def _folder() -> Generator[Path]:
+    """Not in pytest's own: each other pytest that root starts closes that one to PostgreSQL's account."""
+    with tempfile.TemporaryDirectory(prefix="premade-tests-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A folder for an embedded database."""
+    with _folder() as folder:
+        yield folder
+
+
 @pytest.fixture(scope="session")
-def dsn(postgres_kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def dsn(postgres_kind: str) -> Iterator[str]:
     """A database with the schema of this version."""
-    with postgres(postgres_kind, tmp_path_factory.mktemp("postgres")) as server_dsn:
+    with _folder() as folder, postgres(postgres_kind, folder) as server_dsn:
         bring_up_to_date(server_dsn, World(ZoneInfo("UTC")))
         yield server_dsn
 

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -33,6 +33,7 @@ from premade.tickets.signing import Signers
 
 PARENT_VARIABLE = "PREMADE_PARENT_PID"
 PARENT_CHECK_SECONDS = 0.5
+CANCEL_AGAIN_SECONDS = 0.5
 DESCRIPTION = """Pre-made tickets for online travel agencies: generate in bulk, activate exactly once.
 
 Authenticate with your key in `X-API-Key`. Send an `Idempotency-Key` with what writes: then a retry after a lost
@@ -62,9 +63,7 @@ def make_app(settings: Settings, world: World) -> ASGIApp:
             app.state.services = services(database, world)
             folding = asyncio.create_task(fold_for_ever(database, world))
             yield
-            folding.cancel()
-            with suppress(asyncio.CancelledError):
-                await folding
+            await _end(folding)
 
     app = FastAPI(
         title="premade",
@@ -80,9 +79,16 @@ def make_app(settings: Settings, world: World) -> ASGIApp:
     app.state.world = world
     for feature in FEATURES:
         app.router.routes.extend(feature.router.routes)
-    app.router.routes.extend(document_routes(app))
     app.router.routes.extend(monitoring_routes())
+    app.router.routes.extend(document_routes(app))
     return Edge(app, world)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """A cancellation that falls into the rollback of a failed transaction is lost, so it is said until it is heard."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=CANCEL_AGAIN_SECONDS)
 
 
 def _leave_with_parent() -> None:

@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import shlex
+import shutil
 import signal
 import socket
 import stat
@@ -15,13 +16,20 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
+import psutil
+import psycopg
 import pytest
 import zxingcpp
+from commands.test_embedded_together import wait_until_stopped
 from support.service import environment_for
 
+from premade.base.embedded import embedded_postgres
+
+COMMAND = [sys.executable, "-m", "premade.cli"]
 READY = "Ctrl-C ends it and its database."
 READY_SECONDS_MAX = 60
 BLOCKS = {"█": (1, 1), "▀": (1, 0), "▄": (0, 1), " ": (0, 0)}
@@ -45,21 +53,25 @@ def free_port() -> str:
 
 
 @contextmanager
-def running_demo(command: list[str], data_dir: Path, **environment: str) -> Generator[Demo]:
-    """A demo on a terminal of 80 columns, ended by SIGTERM."""
+def running_demo(
+    command: list[str], data_dir: Path, *, terminal: bool = True, **environment: str
+) -> Generator[Demo]:
+    """A demo on a terminal of 80 columns, or into a pipe, ended by SIGTERM."""
     port = free_port()
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [*command, "demo", "--port", port],
-        stdout=theirs,
-        stderr=subprocess.DEVNULL,
-        stdin=subprocess.DEVNULL,
-        env={**environment_for(None, data_dir), "COLUMNS": "80", "TERM": "xterm-256color", **environment},
-        cwd=data_dir.parent,
-    )
+    ours, theirs = pty.openpty() if terminal else os.pipe()
+    errors = data_dir.parent / "stderr"
+    with errors.open("w") as errors_file:
+        process = subprocess.Popen(
+            [*command, "demo", "--port", port],
+            stdout=theirs,
+            stderr=errors_file,
+            stdin=subprocess.DEVNULL,
+            env={**environment_for(None, data_dir), "COLUMNS": "80", "TERM": "xterm-256color", **environment},
+            cwd=data_dir.parent,
+        )
     os.close(theirs)
     try:
-        yield Demo(process, read_until_ready(ours), f"http://127.0.0.1:{port}")
+        yield Demo(process, read_until_ready(ours, errors), f"http://127.0.0.1:{port}")
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
@@ -67,12 +79,18 @@ def running_demo(command: list[str], data_dir: Path, **environment: str) -> Gene
         os.close(ours)
 
 
-def read_until_ready(terminal: int) -> str:
+def read_until_ready(terminal: int, errors: Path) -> str:
     text = b""
     deadline = time.monotonic() + READY_SECONDS_MAX
     while READY.encode() not in text:
-        assert time.monotonic() < deadline, text.decode()
-        text += os.read(terminal, 65536)
+        assert time.monotonic() < deadline, text.decode() + errors.read_text()
+        try:
+            more = os.read(terminal, 65536)
+        except OSError:
+            # How a terminal says that the other end is closed.
+            more = b""
+        assert more, f"the demo ended: {text.decode()}{errors.read_text()}"
+        text += more
     return text.decode().replace("\r\n", "\n")
 
 
@@ -87,8 +105,11 @@ def qr_in(output: str) -> str:
     return found.text
 
 
-def send(line: str) -> httpx.Response:
-    """A line of curl, as a shell would split it."""
+def pasted(line: str) -> dict[str, Any]:
+    """What a line of curl answers in a shell; where there is no curl, what a client answers that reads it."""
+    if shutil.which("curl"):
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True, timeout=30)
+        return json.loads(done.stdout)
     words = iter(shlex.split(line)[1:])
     headers: dict[str, str] = {}
     body, url = None, ""
@@ -100,59 +121,100 @@ def send(line: str) -> httpx.Response:
             body = next(words)
         elif word != "-s":
             url = word
-    return httpx.request(
-        "GET" if body is None else "POST", url, content=body, headers=headers, trust_env=False
-    )
+    method = "GET" if body is None else "POST"
+    return httpx.request(method, url, content=body, headers=headers, trust_env=False).json()
 
 
-def tickets(demo: Demo, key: str) -> int:
-    items = httpx.get(f"{demo.url}/api/ota/inventory", headers={"X-API-Key": key}, trust_env=False).json()[
-        "items"
-    ]
-    return sum(item["issued"] for item in items)
+def made(data_dir: Path) -> dict[str, int]:
+    """How much of everything the database holds."""
+    with embedded_postgres(data_dir / "postgres") as dsn, psycopg.connect(dsn) as connection:
+        counts = "SELECT '{0}', count(*) FROM {0}"
+        tables = ["products", "partners", "api_keys", "batches", "pre_generated_tickets", "ota_orders"]
+        query = " UNION ALL ".join(counts.format(table) for table in tables)
+        return dict(connection.execute(query.encode()).fetchall())
 
 
-@pytest.mark.parametrize("colour", [{}, {"NO_COLOR": "1"}], ids=["colour", "plain"])
-def test_the_demo_sells_a_ticket_and_finds_its_data_again(tmp_path: Path, colour: dict[str, str]) -> None:
-    command = [sys.executable, "-m", "premade.cli"]
-    data_dir = tmp_path / "a folder" / "data"
+ONE_DEMO = {
+    "products": 3,
+    "partners": 1,
+    "api_keys": 1,
+    "batches": 1,
+    "pre_generated_tickets": 5,
+    "ota_orders": 1,
+}
+CATALOGUE = [
+    (106, "Harbour Cruise Premium", "288.00", "HKD", 2000, 5),
+    (107, "Harbour Cruise Standard", "188.00", "HKD", 1500, 0),
+    (108, "Harbour Cruise Deluxe", "788.00", "HKD", 1500, 0),
+]
+FUNCTIONS = {
+    106: {"ferry": 2, "gift": 1, "tokens": 10},
+    107: {"ferry": 2, "gift": 1},
+    108: {"ferry": 2, "tea_set": 1, "tokens": 20},
+}
+
+
+@pytest.mark.parametrize("terminal", [True, False], ids=["on a terminal", "into a pipe"])
+def test_the_demo_sells_a_ticket_and_finds_its_data_again(home: Path, *, terminal: bool) -> None:
+    data_dir = home / "a folder" / "data"
     data_dir.parent.mkdir()
 
-    with running_demo(command, data_dir, **colour) as demo:
+    with running_demo(COMMAND, data_dir, terminal=terminal) as demo:
         kept = json.loads((data_dir / "demo.json").read_text())
         assert stat.S_IMODE((data_dir / "demo.json").stat().st_mode) == 0o600
-        assert '"total_generated": 5' in ESCAPES.sub("", demo.output)
-        assert '"status": "ACTIVE"' in ESCAPES.sub("", demo.output)
+        assert ("\x1b" in demo.output) is terminal
+        shown = ESCAPES.sub("", demo.output)
+        assert '"total_generated": 5' in shown
+        assert '"status": "ACTIVE"' in shown
         token = qr_in(demo.output)
-        assert token.startswith("PM1:CRUISE-")
-        lines = demo.curl_lines()
-        assert len(lines) >= 4
-        assert all(kept["key"] in line and "\x1b" not in line for line in lines)
-        assert {send(line).status_code for line in lines} == {200}
-        assert tickets(demo, kept["key"]) == 5
-        stock = httpx.get(
-            f"{demo.url}/api/ota/inventory", headers={"X-API-Key": kept["key"]}, trust_env=False
-        ).json()["items"]
-        assert [(item["product_id"], item["name"], item["price"], item["allotted"]) for item in stock] == [
-            (106, "Harbour Cruise Premium", "288.00", 2000),
-            (107, "Harbour Cruise Standard", "188.00", 1500),
-            (108, "Harbour Cruise Deluxe", "788.00", 1500),
-        ]
-        pid = demo.process
+        assert re.fullmatch(r"PM1:CRUISE-\d{4}-FERRY-\d{13}:1:K\d+:.+", token)
+        assert token.split(":")[1] in shown
+        assert made(data_dir) == ONE_DEMO
 
-    assert pid.returncode == 0
-    with running_demo(command, data_dir, **colour) as again:
+    assert demo.process.returncode == 0
+    with running_demo(COMMAND, data_dir, terminal=terminal) as again:
         assert json.loads((data_dir / "demo.json").read_text()) == kept
-        assert tickets(again, kept["key"]) == 5
+        assert made(data_dir) == ONE_DEMO
         assert qr_in(again.output) == token
         assert max(len(ESCAPES.sub("", line)) for line in again.output.splitlines() if "─" in line) <= 80
+        lines = again.curl_lines()
+        assert len(lines) >= 4
+        assert all(kept["key"] in line and "\x1b" not in line for line in lines)
+        answers = [pasted(line) for line in lines]
+        # A refusal would have a code.
+        assert [answer for answer in answers if "code" in answer] == []
+        assert made(data_dir) == {**ONE_DEMO, "ota_orders": 2}
+    wait_until_stopped(data_dir)
 
 
-def test_ctrl_c_ends_the_demo_and_its_database(tmp_path: Path) -> None:
-    from commands.test_embedded_together import wait_until_stopped
+def test_the_demo_s_catalogue_and_partner_are_as_told(home: Path) -> None:
+    data_dir = home / "data"
+    with running_demo(COMMAND, data_dir) as demo:
+        key = json.loads((data_dir / "demo.json").read_text())["key"]
+        stock = httpx.get(f"{demo.url}/api/ota/inventory", headers={"X-API-Key": key}, trust_env=False).json()
+        with embedded_postgres(data_dir / "postgres") as dsn, psycopg.connect(dsn) as connection:
+            partners = connection.execute("SELECT channel, is_test FROM partners").fetchall()
+            functions = connection.execute("SELECT product_id, function_code, uses FROM product_functions")
+            uses: dict[int, dict[str, int]] = {}
+            for product_id, function, count in functions:
+                uses.setdefault(product_id, {})[function] = count
 
-    data_dir = tmp_path / "data"
-    with running_demo([sys.executable, "-m", "premade.cli"], data_dir) as demo:
-        demo.process.send_signal(signal.SIGINT)
+    assert key.startswith("pm_live_")
+    assert partners == [("ota", False)]
+    assert uses == FUNCTIONS
+    fields = ("product_id", "name", "price", "currency", "allotted", "issued")
+    assert [tuple(item[field] for field in fields) for item in stock["items"]] == CATALOGUE
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_demo_with_all_its_processes(home: Path, number: int) -> None:
+    data_dir = home / "data"
+    with running_demo(COMMAND, data_dir, NO_COLOR="1") as demo:
+        assert qr_in(demo.output)
+        family = psutil.Process(demo.process.pid).children(recursive=True)
+        demo.process.send_signal(number)
         assert demo.process.wait(30) == 0
+    # Python's own helper of the workers leaves when it notices that they have.
+    _, left = psutil.wait_procs(family, timeout=10)
+    assert [child for child in left if child.status() != psutil.STATUS_ZOMBIE] == []
     wait_until_stopped(data_dir)

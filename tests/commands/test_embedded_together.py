@@ -42,9 +42,9 @@ def wait_until_stopped(data_dir: Path) -> None:
         assert time.monotonic() < deadline, "PostgreSQL runs on"
 
 
-def test_a_command_beside_a_running_service_uses_its_database(tmp_path: Path) -> None:
-    data_dir = tmp_path / "data"
-    with running_service(environment_for(None, data_dir), tmp_path / "log", workers=1) as service:
+def test_a_command_beside_a_running_service_uses_its_database(home: Path) -> None:
+    data_dir = home / "data"
+    with running_service(environment_for(None, data_dir), home / "log", workers=1) as service:
         command(data_dir, "partner", "add", "Beside")
         made = command(data_dir, "key", "create", "--partner", "Beside", "--permission", "inventory:read")
         answer = httpx.get(
@@ -56,9 +56,9 @@ def test_a_command_beside_a_running_service_uses_its_database(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_the_database_survives_the_end_of_the_service_however_it_ends(tmp_path: Path, number: int) -> None:
-    data_dir = tmp_path / "data"
-    with running_service(environment_for(None, data_dir), tmp_path / "log", workers=1) as service:
+def test_the_database_survives_the_end_of_the_service_however_it_ends(home: Path, number: int) -> None:
+    data_dir = home / "data"
+    with running_service(environment_for(None, data_dir), home / "log", workers=1) as service:
         command(data_dir, "partner", "add", "Kept")
         service.process.send_signal(number)
         service.process.wait(STOP_SECONDS_MAX)

@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).parents[2]
 UV = Path(sys.executable).parent / "uv"
 
 
-def test_the_wheel_alone_runs_the_demo(tmp_path: Path) -> None:
+def test_the_wheel_alone_runs_the_demo(home: Path) -> None:
     subprocess.run(
         [
             sys.executable,
@@ -21,26 +21,27 @@ def test_the_wheel_alone_runs_the_demo(tmp_path: Path) -> None:
             "--wheel",
             "--no-isolation",
             "--outdir",
-            str(tmp_path),
+            str(home),
             str(REPOSITORY),
         ],
         check=True,
         capture_output=True,
     )
-    [wheel] = tmp_path.glob("premade-*.whl")
+    [wheel] = home.glob("premade-*.whl")
     inside = set(zipfile.ZipFile(wheel).namelist())
     for sql in (REPOSITORY / "src").rglob("*.sql"):
         assert str(sql.relative_to(REPOSITORY / "src")) in inside
     for migration in (REPOSITORY / "db" / "migrations").glob("*.sql"):
         assert f"premade/migrations/{migration.name}" in inside
 
-    home = tmp_path / "elsewhere"
-    venv.create(home / "env", with_pip=False, symlinks=True)
-    python = home / "env" / "bin" / "python"
+    elsewhere = home / "elsewhere"
+    venv.create(elsewhere / "env", with_pip=False, symlinks=True)
+    python = elsewhere / "env" / "bin" / "python"
     install = [str(UV), "pip", "install", "--quiet", "--python", str(python)]
     locked = ["--require-hashes", "--requirement", str(REPOSITORY / "requirements" / "run.txt")]
     subprocess.run([*install, *locked], check=True)
     subprocess.run([*install, "--no-deps", str(wheel)], check=True)
 
-    with running_demo([str(home / "env" / "bin" / "premade")], home / "data") as demo:
+    program = [str(elsewhere / "env" / "bin" / "premade")]
+    with running_demo(program, elsewhere / "data", PYTHONPATH="") as demo:
         assert qr_in(demo.output).startswith("PM1:CRUISE-")

@@ -1,4 +1,4 @@
-"""The statement that activates many tickets, from several connections at once on the same tickets and keys."""
+"""The statement that activates many tickets, from several connections over the same tickets and keys."""
 
 import asyncio
 import random
@@ -70,7 +70,7 @@ def asked(caller: Caller, code: str, key: str | None, customer: str) -> Activati
 def statement(
     chance: random.Random, stalls: list[Stall], keys: list[str], sent_before: list[Activation]
 ) -> list[Activation]:
-    """A statement's worth of activations: no ticket and no key twice, retries and others' tickets among them."""
+    """A statement's worth of activations: no ticket and no key twice; retries and others' tickets too."""
     rows = chance.sample(sent_before, min(ROWS // 4, len(sent_before)))
     claimed: set[tuple[int, str, str]] = set().union(*(row.claims for row in rows))
     while len(rows) < ROWS:

@@ -1,8 +1,6 @@
 """Many at once: no ticket is sold twice, no stock is sold that is not there, a retry makes nothing new."""
 
 import asyncio
-import itertools
-import threading
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -11,7 +9,6 @@ from typing import Any
 
 import httpx
 import psycopg
-import pytest
 from support.shop import CUSTOMER, Seller, Shop, unique
 
 from premade.activation.activate import Activator
@@ -79,8 +76,9 @@ def test_a_hundred_clients_on_the_last_250_of_stock_never_oversell(shop: Shop) -
     sold = sum(answer.json()["total_generated"] for answer in answers if answer.status_code == 201)
     [allotment] = shop.sql("SELECT issued FROM allotments WHERE product_id = %s", seller.product_id)
     tickets = shop.sql("SELECT FROM pre_generated_tickets WHERE partner_id = %s", seller.partner_id)
-    assert sold == allotment["issued"] == len(tickets) <= 250
-    # Whoever was refused wanted more than was left at the end, or at that moment.
+    # Whoever was refused, for at most 7, wanted more than was left: so at most 6 are left at the end.
+    assert sold == allotment["issued"] == len(tickets)
+    assert 244 <= sold <= 250
     assert all(answer.json()["code"] == "STOCK_SHORT" for answer in answers if answer.status_code == 409)
 
 
@@ -131,6 +129,38 @@ def test_one_idempotency_key_on_ten_tickets_at_once_sells_one(seller: Seller, sh
     assert len(shop.sql("SELECT FROM ota_orders WHERE partner_id = %s", seller.partner_id)) == 1
 
 
+def test_two_partners_at_once_do_not_disturb_each_other(shop: Shop) -> None:
+    sellers = [shop.seller(), shop.seller()]
+    codes = [seller.tickets(10) for seller in sellers]
+    same = {"Idempotency-Key": "same"}
+
+    def of(number: int) -> tuple[Seller, list[str], dict[str, str]]:
+        seller = sellers[number % 2]
+        return seller, codes[number % 2], {"X-API-Key": seller.key}
+
+    def make(client: httpx.AsyncClient, number: int) -> Awaitable[httpx.Response]:
+        seller, _, key = of(number)
+        body = {"product_id": seller.product_id, "quantity": 5, "batch_id": "SAME"}
+        return generate(body, **key, **same)(client, number)
+
+    def sell(client: httpx.AsyncClient, number: int) -> Awaitable[httpx.Response]:
+        _, own, key = of(number)
+        retried = same if number < 10 else {}
+        return activate(own[0 if retried else number // 2], **key, **retried)(client, number)
+
+    def steal(client: httpx.AsyncClient, number: int) -> Awaitable[httpx.Response]:
+        _, _, key = of(number + 1)
+        return activate(of(number)[1][number // 2], **key)(client, number)
+
+    assert Counter(answer.status_code for answer in at_once(sellers[0], 20, make)) == {201: 20}
+    assert Counter(answer.status_code for answer in at_once(sellers[0], 20, steal)) == {404: 20}
+    assert Counter(answer.status_code for answer in at_once(sellers[0], 20, sell)) == {200: 20}
+    for seller in sellers:
+        assert len(shop.sql("SELECT FROM batches WHERE partner_id = %s", seller.partner_id)) == 2
+        # Five retries of one sale, and five sales.
+        assert len(shop.sql("SELECT FROM ota_orders WHERE partner_id = %s", seller.partner_id)) == 6
+
+
 def test_two_hundred_tickets_at_once_are_all_sold_once(seller: Seller, shop: Shop) -> None:
     codes = [*seller.tickets(100), *seller.tickets(100)]
 
@@ -168,11 +198,14 @@ def test_a_ticket_that_is_held_for_too_long_is_answered_503_and_left_as_it_was(
         holder.execute("SELECT FROM pre_generated_tickets WHERE ticket_code = %s FOR UPDATE", [code])
         answer = seller.activate(code)
         neighbour = seller.activate(free)
+        left = shop.sql("SELECT status, order_id FROM pre_generated_tickets WHERE ticket_code = %s", code)
+        orders = shop.sql("SELECT FROM ota_orders WHERE partner_id = %s", seller.partner_id)
         holder.rollback()
 
     assert (answer.status_code, answer.json()["code"]) == (503, "BUSY")
     assert int(answer.headers["Retry-After"]) > 0
-    assert neighbour.status_code == 200
+    assert left == [{"status": "PRE_GENERATED", "order_id": None}]
+    assert (neighbour.status_code, len(orders)) == (200, 1)
     assert seller.activate(code).status_code == 200
 
 
@@ -181,44 +214,6 @@ def wait_until_something_waits_for_a_row(shop: Shop) -> None:
     deadline = time.monotonic() + 4
     while not shop.sql(query):
         assert time.monotonic() < deadline, "nobody waits"
-
-
-def test_the_logical_clock_gives_each_caller_ticks_of_its_own(shop: Shop, dsn: str) -> None:
-    taken: list[range] = []
-    start = threading.Barrier(8)
-
-    def take(caller: int) -> None:
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            start.wait()
-            last = 0
-            for turn in range(100):
-                n = (caller * 7 + turn) % 50 + 1
-                row = connection.execute("SELECT take_logical_ms('ticket_code_ms', %s)", [n]).fetchone()
-                assert row is not None
-                assert row[0] > last
-                last = row[0]
-                taken.append(range(row[0], row[0] + n))
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(take, range(8)))
-
-    ordered = sorted(taken, key=lambda span: span.start)
-    assert len(ordered) == 800
-    assert all(one.stop <= other.start for one, other in itertools.pairwise(ordered))
-
-
-def test_a_cancelled_caller_leaves_the_logical_clock_free(dsn: str) -> None:
-    with psycopg.connect(dsn, autocommit=True) as holder, psycopg.connect(dsn, autocommit=True) as waiter:
-        oid = holder.execute("SELECT 'ticket_code_ms'::regclass::oid::integer").fetchone()
-        assert oid is not None
-        holder.execute("SELECT pg_advisory_lock(1886547309, %s)", [oid[0]])
-        waiter.execute("SET statement_timeout = '50ms'")
-        with pytest.raises(psycopg.errors.QueryCanceled):
-            waiter.execute("SELECT take_logical_ms('ticket_code_ms', 1)")
-        holder.execute("SELECT pg_advisory_unlock(1886547309, %s)", [oid[0]])
-        held = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = %s AND granted"
-        assert holder.execute(held, [waiter.info.backend_pid]).fetchall() == []
-        assert holder.execute("SELECT take_logical_ms('ticket_code_ms', 1)").fetchone()
 
 
 def test_a_malformed_code_that_has_to_be_tried_alone_is_unknown(seller: Seller, shop: Shop) -> None:

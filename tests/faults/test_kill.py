@@ -4,7 +4,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -20,6 +22,7 @@ from premade.base.world import World
 from premade.database import bring_up_to_date
 
 QUANTITY = 40
+CLIENTS = 3
 LEAVE_SECONDS_MAX = 10
 
 
@@ -52,22 +55,25 @@ def lives(process: psutil.Process) -> bool:
 
 
 def wait_until_gone(processes: list[psutil.Process]) -> None:
-    deadline = time.monotonic() + LEAVE_SECONDS_MAX
-    while any(lives(process) for process in processes):
-        assert time.monotonic() < deadline, "a worker stays"
+    wait_until(lambda: not any(lives(process) for process in processes), "a worker stays")
 
 
-def generate_until_it_fails(seller: Seller, started: threading.Event, sent: list[str]) -> None:
-    for number in range(10_000):
-        batch_id = f"B{number}"
-        sent.append(batch_id)
-        try:
-            answer = seller.generate(QUANTITY, batch_id=batch_id, headers={"Idempotency-Key": batch_id})
-        except httpx.TransportError:
-            return
-        assert answer.status_code == 201
-        if number == 5:
-            started.set()
+def generate_until_it_fails(seller: Seller, client: int, started: threading.Event) -> list[str]:
+    """The batches that were sent; of the last one nobody knows whether it was made."""
+    sent: list[str] = []
+    with httpx.Client(base_url=seller.http.base_url, headers=seller.http.headers, trust_env=False) as http:
+        mine = replace(seller, http=http)
+        for number in range(10_000):
+            batch_id = f"B{client}-{number}"
+            sent.append(batch_id)
+            try:
+                answer = mine.generate(QUANTITY, batch_id=batch_id, headers={"Idempotency-Key": batch_id})
+            except httpx.TransportError:
+                return sent
+            assert answer.status_code == 201
+            if number == 3:
+                started.set()
+    return sent
 
 
 def batches(shop: Shop, seller: Seller) -> dict[str, int]:
@@ -92,31 +98,36 @@ def assert_whole(shop: Shop, seller: Seller) -> None:
 def test_kill_9_in_the_middle_of_generation_leaves_each_batch_whole_or_absent(
     own_dsn: str, tmp_path: Path, *, everything: bool
 ) -> None:
-    sent: list[str] = []
     started = threading.Event()
-    with running_service(environment_for(own_dsn), tmp_path / "log") as service:
+    with (
+        running_service(environment_for(own_dsn), tmp_path / "log") as service,
+        ThreadPoolExecutor(CLIENTS) as pool,
+    ):
         shop = Shop(own_dsn, service.url)
         seller = shop.seller(stock=1_000_000)
-        client = threading.Thread(target=generate_until_it_fails, args=(seller, started, sent))
-        client.start()
+        clients = [pool.submit(generate_until_it_fails, seller, client, started) for client in range(CLIENTS)]
         assert started.wait(30)
         victims = workers(service)
         if everything:
             service.process.kill()
         for worker in victims:
             worker.kill()
-        client.join(30)
-        assert not client.is_alive()
+        sent = [client.result(30) for client in clients]
     assert_whole(shop, seller)
-    assert len(batches(shop, seller)) in {len(sent) - 1, len(sent)}
+    made = set(batches(shop, seller))
+    assert all(made >= set(of_one[:-1]) for of_one in sent), "a batch is lost that was answered"
 
     with running_service(environment_for(own_dsn), tmp_path / "log") as service:
         seller.http.base_url = service.url
-        for batch_id in sent[-3:]:
-            answer = seller.generate(QUANTITY, batch_id=batch_id, headers={"Idempotency-Key": batch_id})
-            assert answer.status_code == 201
+        for batch_id in (batch_id for of_one in sent for batch_id in of_one[-3:]):
+            headers = {"Idempotency-Key": batch_id}
+            first, again = (seller.generate(QUANTITY, batch_id=batch_id, headers=headers) for _ in range(2))
+            assert (first.status_code, again.status_code) == (201, 201)
+            assert first.json() == again.json()
+            replayed = first.headers.get("Idempotency-Replayed") == "true"
+            assert replayed is (batch_id in made)
     assert_whole(shop, seller)
-    assert set(batches(shop, seller)) == set(sent)
+    assert set(batches(shop, seller)) == {batch_id for of_one in sent for batch_id in of_one}
 
 
 def test_a_killed_worker_comes_back(own_dsn: str, tmp_path: Path) -> None:
@@ -175,3 +186,36 @@ def test_a_signal_ends_the_service_after_what_is_under_way(own_dsn: str, tmp_pat
         os.kill(service.process.pid, number)
         assert service.process.wait(LEAVE_SECONDS_MAX) == 0
         wait_until_gone(children)
+
+
+def test_sigterm_lets_a_sale_that_is_under_way_be_answered(own_dsn: str, tmp_path: Path) -> None:
+    with running_service(environment_for(own_dsn), tmp_path / "log", workers=1) as service:
+        shop = Shop(own_dsn, service.url)
+        seller = shop.seller()
+        [code] = seller.tickets()
+        with ThreadPoolExecutor(1) as pool, psycopg.connect(own_dsn) as holder:
+            holder.execute("SELECT FROM pre_generated_tickets WHERE ticket_code = %s FOR UPDATE", [code])
+            answer = pool.submit(seller.activate, code)
+            waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            wait_until(lambda: bool(shop.sql(waits)), "nobody waits for the ticket")
+            service.process.terminate()
+            wait_until(lambda: takes_nothing_new(service), "it goes on taking requests")
+            assert not answer.done()
+            holder.rollback()
+            assert answer.result(30).status_code == 200
+        assert service.process.wait(LEAVE_SECONDS_MAX) == 0
+    assert len(shop.sql("SELECT FROM ota_orders")) == 1
+
+
+def takes_nothing_new(service: Service) -> bool:
+    try:
+        httpx.get(f"{service.url}/healthz", timeout=0.3, trust_env=False)
+    except httpx.TransportError:
+        return True
+    return False
+
+
+def wait_until(holds: Callable[[], bool], otherwise: str) -> None:
+    deadline = time.monotonic() + LEAVE_SECONDS_MAX
+    while not holds():
+        assert time.monotonic() < deadline, otherwise

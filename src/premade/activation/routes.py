@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, Field
 
 from premade.activation import customer
 from premade.activation.activate import (
@@ -12,28 +12,43 @@ from premade.activation.activate import (
     TicketExpired,
 )
 from premade.activation.activation import Activation
+from premade.activation.queue import QueueFull
 from premade.base.api import Reply
 from premade.base.errors import IdempotencyKeyReused
 from premade.base.problems import documented
-from premade.base.values import IdempotencyKey, Money, RequestModel, Timestamp
+from premade.base.values import AnswerModel, IdempotencyKey, Money, RequestModel, Timestamp
 from premade.partners.call import Call, partner_router, partner_with
 from premade.tickets.lookup import TicketUnknown
 from premade.tickets.routes import TicketCode
 
 router = partner_router("OTA Integration")
 
+# As far as the regular expressions of JSON Schema can say it: one line, and not only blanks.
+_ONE_LINE = (
+    r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*[^\s\u0000-\u001f\u007f-\u009f\u2028\u2029]"
+    r"[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"
+)
+_PHONE = r"^[ .()-]*\+[ .()-]*[1-9]([ .()-]*[0-9]){6,14}[ .()-]*$"
+
 
 class CustomerDetails(RequestModel):
     """Whose ticket it becomes."""
 
     name: Annotated[str, AfterValidator(customer.name)] = Field(
-        description=f"1 to {customer.NAME_CHARACTERS_MAX} characters of any script", examples=["John Smith"]
+        description=f"1 to {customer.NAME_CHARACTERS_MAX} characters of any script, on one line",
+        examples=["John Smith"],
+        json_schema_extra={"minLength": 1, "maxLength": customer.NAME_CHARACTERS_MAX, "pattern": _ONE_LINE},
     )
     email: Annotated[str, AfterValidator(customer.email)] = Field(
-        json_schema_extra={"format": "email"}, examples=["john.smith@example.com"]
+        description=f"At most {customer.EMAIL_CHARACTERS_MAX} characters; the local part in any script",
+        examples=["john.smith@example.com"],
+        json_schema_extra={"format": "email", "maxLength": customer.EMAIL_CHARACTERS_MAX},
     )
     phone: Annotated[str, AfterValidator(customer.phone)] = Field(
-        description="With the country calling code; kept in E.164", examples=["+1234567890"]
+        description="'+', a country calling code that exists, and the number: 7 to 15 digits in all. Spaces, "
+        "dots, hyphens and parentheses are dropped; kept in E.164.",
+        examples=["+1234567890"],
+        json_schema_extra={"pattern": _PHONE},
     )
 
 
@@ -42,11 +57,18 @@ class ActivateRequest(RequestModel):
 
     customer_details: CustomerDetails
     payment_reference: Annotated[str, AfterValidator(customer.payment_reference)] = Field(
-        description="OTA payment transaction reference", examples=["PAY-OTA-2025-001"]
+        description="OTA payment transaction reference: "
+        f"1 to {customer.PAYMENT_REFERENCE_CHARACTERS_MAX} printable characters",
+        examples=["PAY-OTA-2025-001"],
+        json_schema_extra={
+            "minLength": 1,
+            "maxLength": customer.PAYMENT_REFERENCE_CHARACTERS_MAX,
+            "pattern": _ONE_LINE,
+        },
     )
 
 
-class ActivateAnswer(BaseModel):
+class ActivateAnswer(AnswerModel):
     """The ticket and the order that it became."""
 
     ticket_code: str = Field(examples=["CRUISE-2025-FERRY-1762274285982"])
@@ -54,9 +76,9 @@ class ActivateAnswer(BaseModel):
     customer_name: str = Field(examples=["John Smith"])
     status: Literal["ACTIVE"] = "ACTIVE"
     activated_at: Timestamp
-    payment_reference: str
-    total_amount: Money
-    currency: str
+    payment_reference: str = Field(examples=["PAY-OTA-2025-001"])
+    total_amount: Money = Field(description="The price that the ticket had when it was generated")
+    currency: str = Field(description="ISO 4217", examples=["HKD"])
 
 
 @router.post(
@@ -65,7 +87,7 @@ class ActivateAnswer(BaseModel):
     response_description="Ticket successfully activated",
     response_model=ActivateAnswer,
     responses=documented(
-        TicketUnknown, AlreadyActivated, TicketExpired, TicketCancelled, IdempotencyKeyReused
+        TicketUnknown, AlreadyActivated, TicketExpired, TicketCancelled, IdempotencyKeyReused, QueueFull
     ),
 )
 async def activate(

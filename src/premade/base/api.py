@@ -30,6 +30,7 @@ from premade.base.problems import (
     documented,
     documented_transport,
     problem_of,
+    together,
     transport_problem,
 )
 
@@ -243,7 +244,7 @@ class Endpoint(APIRoute):
         super().__init__(
             path,
             endpoint,
-            responses={**(responses or {}), **always, **with_body, **documented_transport(500)},
+            responses=together(responses or {}, always, with_body, documented_transport(500)),
             **more,
         )
         self.app = self._without_wrappers()

@@ -2,12 +2,14 @@
 
 import re
 import uuid
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Any
 from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Message, Receive, Scope, Send
@@ -22,8 +24,18 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _UNKNOWN_ROUTE = "unknown"
 
 
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
 class Page(Route):
     """A route that is no JSON endpoint; the request log names it as it does those."""
+
+    def __init__(
+        self, path: str, endpoint: Endpoint, responses: dict[int | str, dict[str, Any]] | None = None
+    ) -> None:
+        """`responses` are the refusals, as an endpoint declares them."""
+        super().__init__(path, endpoint)
+        self.responses = responses or {}
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """As FastAPI's routes do."""

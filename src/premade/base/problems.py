@@ -1,5 +1,6 @@
 """Refusals as answers: RFC 9457 `application/problem+json`. The one table from errors to HTTP."""
 
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from starlette.responses import Response
 from premade.base import errors
 from premade.base.errors import DomainError
 
+MEDIA_TYPE = "application/problem+json"
 STATUS_OF: dict[type[DomainError], int] = {
     errors.Invalid: 400,
     errors.Unauthenticated: 401,
@@ -115,6 +117,20 @@ def documented_transport(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return by_status
 
 
+def together(*given: dict[int | str, dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
+    """All of these `responses`; what several of them say of one status is kept."""
+    merged: dict[int | str, dict[str, Any]] = {}
+    for responses in given:
+        for status, answer in responses.items():
+            if "content" not in answer or "content" not in merged.get(status, {}):
+                merged[status] = merged.get(status, {}) | deepcopy(answer)
+                continue
+            into, told = merged[status], answer["content"][MEDIA_TYPE]["examples"]
+            into["description"] = f"{into['description']}\n\n{answer['description']}".strip()
+            into["content"][MEDIA_TYPE]["examples"] |= told
+    return merged
+
+
 def _add_problem(
     by_status: dict[int | str, dict[str, Any]], status: int, code: str, title: str, why: str
 ) -> None:
@@ -123,7 +139,7 @@ def _add_problem(
         {
             "description": "",
             "content": {
-                "application/problem+json": {
+                MEDIA_TYPE: {
                     "schema": {"$ref": "#/components/schemas/Problem"},
                     "examples": {},
                 }
@@ -131,7 +147,7 @@ def _add_problem(
         },
     )
     answer["description"] = f"{answer['description']}\n\n`{code}`: {why}".strip()
-    answer["content"]["application/problem+json"]["examples"][code] = {
+    answer["content"][MEDIA_TYPE]["examples"][code] = {
         "summary": title,
         "value": _body(status, code, title, why, path="/api/ota/…", request_id="…"),
     }
@@ -142,7 +158,7 @@ def problem(
 ) -> Response:
     """One problem+json answer."""
     body = _body(status, code, title, detail, path=path, request_id=request_id, **members)
-    return Response(orjson.dumps(body), status, media_type="application/problem+json")
+    return Response(orjson.dumps(body), status, media_type=MEDIA_TYPE)
 
 
 def _body(

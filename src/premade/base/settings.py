@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -15,12 +17,26 @@ def _known_time_zone(name: str) -> str:
     return name
 
 
+def _connection_string(given: str) -> str:
+    try:
+        conninfo_to_dict(given)
+    except ProgrammingError:
+        # The driver's own message repeats the string, and with it the password.
+        message = (
+            "is no connection string of PostgreSQL; 'postgresql://user:password@host/database' would be one"
+        )
+        raise ValueError(message) from None
+    return given
+
+
 class Settings(BaseSettings):
     """Read from `PREMADE_<NAME>`, but for `DATABASE_URL`, which has its usual name."""
 
     model_config = SettingsConfigDict(env_prefix="PREMADE_", frozen=True, populate_by_name=True)
 
-    database_url: str | None = Field(default=None, validation_alias="DATABASE_URL")
+    database_url: Annotated[str, AfterValidator(_connection_string)] | None = Field(
+        default=None, validation_alias="DATABASE_URL"
+    )
     """A PostgreSQL to use; without it the embedded one runs in `data_dir`."""
     data_dir: Path = Path("var")
     timezone: Annotated[str, AfterValidator(_known_time_zone)] = "UTC"

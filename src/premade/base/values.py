@@ -21,6 +21,12 @@ class RequestModel(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True)
 
 
+class AnswerModel(BaseModel):
+    """What a client is answered: a member that has a default is there all the same."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+
 def _idempotency_key(value: str) -> str:
     # A structured field (RFC 8941) puts the string in quotes; many clients send it bare.
     bare = value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
@@ -35,7 +41,13 @@ IdempotencyKey = Annotated[
     Header(
         alias="Idempotency-Key",
         description="Makes a retry safe: the same key with the same request gives the same answer again. "
-        f"1 to {IDEMPOTENCY_KEY_CHARACTERS_MAX} visible ASCII characters.",
+        f"1 to {IDEMPOTENCY_KEY_CHARACTERS_MAX} visible ASCII characters; quotes around them, as RFC 8941 "
+        "has them, are not counted.",
+        json_schema_extra={
+            "minLength": 1,
+            "maxLength": IDEMPOTENCY_KEY_CHARACTERS_MAX,
+            "pattern": "^[!-~]+$",
+        },
     ),
     AfterValidator(lambda value: None if value is None else _idempotency_key(value)),
 ]

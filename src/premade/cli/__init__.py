@@ -84,9 +84,17 @@ def main() -> None:
     except (SchemaNotCurrent, EmbeddedPostgresError, CannotServe) as error:
         _fail("CANNOT_START", [str(error)])
     except psycopg.Error as error:
-        _fail("DATABASE_AWAY", [f"The database refuses or does not answer: {error}"])
+        # The driver's own words go over several lines.
+        reason = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
+        _fail("DATABASE_AWAY", [f"The database refuses or does not answer; check DATABASE_URL: {reason}"])
     except ValidationError as error:
-        _fail("SETTING_INVALID", [f"{_variable(found['loc'])}: {found['msg']}" for found in error.errors()])
+        _fail(
+            "SETTING_INVALID",
+            [
+                f"{_variable(found['loc'])}: {found['msg'].removeprefix('Value error, ')}"
+                for found in error.errors()
+            ],
+        )
 
 
 def _variable(loc: tuple[int | str, ...]) -> str:

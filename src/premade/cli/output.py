@@ -1,7 +1,7 @@
 """How a command answers: a table for people, JSON for machines."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -9,8 +9,11 @@ import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from premade.base.world import rfc3339
+
+_WIDTH_MAX = 100_000
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for machines.")]
 
@@ -42,19 +45,37 @@ def _text(value: Any) -> str:
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
-    """A list of things alike."""
+    """A list of things alike: a table, or one thing after another where the terminal is too narrow for it."""
     if as_json:
         print_json(rows)
         return
     if not rows:
         typer.echo("None yet.")
         return
+    table = _table(rows)
+    console = Console()
+    as_wide_as_it_likes = console.options.update(width=_WIDTH_MAX)
+    if console.measure(table, options=as_wide_as_it_likes).maximum <= console.width:
+        console.print(table)
+        return
+    for number, row in enumerate(rows):
+        if number:
+            typer.echo()
+        show_one(row, as_json=False)
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in rows[0]:
-        table.add_column(name, overflow="fold")
+        table.add_column(name)
     for row in rows:
-        table.add_row(*(_text(value) for value in row.values()))
-    Console().print(table)
+        # As Text: a name with brackets in it is not markup.
+        table.add_row(*(Text(_short(value)) for value in row.values()))
+    return table
+
+
+def _short(value: Any) -> str:
+    return f"{value.astimezone(UTC):%Y-%m-%d %H:%MZ}" if isinstance(value, datetime) else _text(value)
 
 
 def show_one(fields: Mapping[str, Any], *, as_json: bool) -> None:

@@ -14,7 +14,9 @@ from premade.base.problems import Problem
 VERSION = "3.0.3"
 Json = dict[str, Any]
 
+INTEGER_MAX = 2**63 - 1
 _REQUEST_ID: Json = {
+    "required": True,
     "description": "Names this request in the service's log; the request's own X-Request-Id where it sent one.",
     "schema": {"type": "string"},
 }
@@ -23,15 +25,35 @@ _REPLAYED: Json = {
     "schema": {"type": "string", "enum": ["true"]},
 }
 _HEADERS_OF_STATUS: dict[str, Json] = {
-    "401": {"WWW-Authenticate": {"description": "How to authenticate", "schema": {"type": "string"}}},
-    "405": {"Allow": {"description": "The methods that are taken", "schema": {"type": "string"}}},
+    "401": {
+        "WWW-Authenticate": {
+            "required": True,
+            "description": "How to authenticate",
+            "schema": {"type": "string"},
+        }
+    },
     "503": {
         "Retry-After": {
+            "required": True,
             "description": "Seconds to wait before trying again",
             "schema": {"type": "integer"},
         }
     },
 }
+_LINKS_OF_OPERATION: dict[str, Json] = {
+    "inventory": {
+        "bulk_generate": {"requestBody": {"product_id": "$response.body#/items/0/product_id"}},
+    },
+    "bulk_generate": {
+        "activate": {"parameters": {"code": "$response.body#/tickets/0/ticket_code"}},
+        "ticket": {"parameters": {"code": "$response.body#/tickets/0/ticket_code"}},
+    },
+    "activate": {
+        "order": {"parameters": {"order_id": "$response.body#/order_id"}},
+        "ticket": {"parameters": {"code": "$response.body#/ticket_code"}},
+    },
+}
+"""Which operations the values in an answer lead to."""
 _FASTAPI_S_OWN_ERRORS = ("HTTPValidationError", "ValidationError")
 
 
@@ -62,6 +84,8 @@ def _path_item(item: Json) -> Json:
 def _operation(operation: Json) -> Json:
     permissions = [name for requirement in operation["security"] for name in requirement["ApiKeyAuth"]]
     headers = {parameter["name"] for parameter in operation.get("parameters", [])}
+    # A dry run is answered 200 where the doing is answered 201, and is never replayed.
+    done = max(status for status in operation["responses"] if status.startswith("2"))
     converted: Json = {
         **operation,
         # A requirement of an API key lists no scopes in 3.0.
@@ -70,7 +94,10 @@ def _operation(operation: Json) -> Json:
         "description": f"{operation['description']}\n\nNeeds the permission `{permissions[0]}`.",
         "parameters": [_parameter(parameter) for parameter in operation.get("parameters", [])],
         "responses": {
-            status: _response(status, answer, replays="Idempotency-Key" in headers)
+            status: {
+                **_response(status, answer, replays="Idempotency-Key" in headers and status == done),
+                **(_links(operation["operationId"]) if status == done else {}),
+            }
             for status, answer in sorted(operation["responses"].items())
             if not _is_fastapi_s_own(answer)
         },
@@ -80,23 +107,28 @@ def _operation(operation: Json) -> Json:
     return converted
 
 
+def _links(operation_id: str) -> Json:
+    links = {
+        target: {"operationId": target, **values}
+        for target, values in _LINKS_OF_OPERATION.get(operation_id, {}).items()
+    }
+    return {"links": links} if links else {}
+
+
 def _is_fastapi_s_own(answer: Json) -> bool:
     return _FASTAPI_S_OWN_ERRORS[0] in str(answer)
 
 
 def _parameter(parameter: Json) -> Json:
     schema = _schema(parameter["schema"])
-    converted = {**parameter, "schema": schema}
-    if (example := schema.pop("example", None)) is not None:
-        converted["example"] = example
     schema.pop("nullable", None)
     schema.pop("description", None)
-    return converted
+    return {**parameter, "schema": schema}
 
 
 def _response(status: str, answer: Json, *, replays: bool) -> Json:
     headers = {"X-Request-Id": _REQUEST_ID, **_HEADERS_OF_STATUS.get(status, {})}
-    if replays and status.startswith("2"):
+    if replays:
         headers["Idempotency-Replayed"] = _REPLAYED
     return {**_with_content(answer), "headers": headers}
 
@@ -124,6 +156,7 @@ def _schema(schema: Any) -> Any:
         given["enum"] = [given.pop("const")]
     if "examples" in given:
         given["example"] = given.pop("examples")[0]
+    given |= _whole_bounds(given)
     if "$ref" in given and len(given) > 1:
         # Beside a $ref everything else is ignored in 3.0.
         given["allOf"] = [{"$ref": given.pop("$ref")}]
@@ -133,6 +166,12 @@ def _schema(schema: Any) -> Any:
         if keyword in given:
             given[keyword] = _schema(given[keyword])
     return given
+
+
+def _whole_bounds(schema: Json) -> Json:
+    """FastAPI keeps the bounds of integers as floats, which have no 2**63 - 1."""
+    bounds = {"minimum", "maximum"} & set(schema) if schema.get("type") == "integer" else set[str]()
+    return {bound: min(int(schema[bound]), INTEGER_MAX) for bound in bounds}
 
 
 def _choice(choices: list[Json]) -> Json:

@@ -1,6 +1,6 @@
 """The pages that explain the interface. Everything they load comes from here."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from functools import cache
 from html import escape
 from importlib import resources
@@ -12,6 +12,8 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+Problems = dict[str, tuple[int, str, str, str]]
+"""For each error code: status, title, what happened and why, and what to do."""
 MEDIA_TYPES = {"css": "text/css", "js": "text/javascript", "png": "image/png"}
 
 DOCS_PAGE = """<!doctype html>
@@ -43,13 +45,15 @@ def assets() -> dict[str, bytes]:
     return {name: folder.joinpath(name).read_bytes() for name in names}
 
 
-@cache
-def problems() -> dict[str, tuple[int, str, str, str]]:
-    """For each error code: status, title, what happened and why, and what to do."""
+def problems(listed: Container[str]) -> Problems:
+    """The errors that can be met before the domain is reached, and of the domain's those that are listed.
+
+    The domain has others, which only the operator's commands meet.
+    """
     found = {
         kind.code: (status_of_kind(kind), kind.title, _in_one_line(kind.__doc__ or ""), kind.remedy)
         for kind in _kinds(DomainError)
-        if kind.code
+        if kind.code in listed
     }
     transport = {
         problem.code: (status, problem.title, problem.why, problem.remedy)
@@ -68,11 +72,9 @@ def _in_one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def problem_page(code: str) -> str | None:
-    """The page of one error, or None when there is no such code."""
-    if code not in problems():
-        return None
-    status, title, why, remedy = problems()[code]
+def problem_page(code: str, told: tuple[int, str, str, str]) -> str:
+    """The page of one error."""
+    status, title, why, remedy = told
     body = f"""<p class="status">{status} <code>{escape(code)}</code></p>
 <h1>{escape(title)}</h1>
 <h2>What happened</h2>
@@ -83,12 +85,12 @@ def problem_page(code: str) -> str | None:
     return _page(title, body)
 
 
-def problems_page() -> str:
+def problems_page(problems: Problems) -> str:
     """The list of all errors."""
     rows = "\n".join(
         f'<tr><td>{status}</td><td><a href="/problems/{escape(code)}"><code>{escape(code)}</code></a></td>'
         f"<td>{escape(title)}</td></tr>"
-        for code, (status, title, _, _) in problems().items()
+        for code, (status, title, _, _) in problems.items()
     )
     body = f"""<h1>Errors</h1>
 <p>Every refusal is <code>application/problem+json</code> (RFC 9457). Compare its <code>code</code>, show its

@@ -4,12 +4,14 @@ from collections.abc import Awaitable, Callable
 
 import orjson
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute
 
 from premade.base.edge import Page
+from premade.base.problems import MEDIA_TYPE
 from premade.document import pages
 from premade.document.openapi import openapi_document
 
@@ -24,14 +26,37 @@ _ASSETS_CACHE = "public, max-age=3600"
 def document_routes(app: FastAPI) -> list[BaseRoute]:
     """The routes, for the interface that `app` has by now."""
     written = orjson.dumps(openapi_document(app))
+    problems = problems_of(app)
+    explained = {
+        code: HTMLResponse(pages.problem_page(code, told), headers=_HEADERS)
+        for code, told in problems.items()
+    }
+
+    async def problem(request: Request) -> Response:
+        if request.path_params["code"] not in explained:
+            raise HTTPException(404)
+        return explained[request.path_params["code"]]
+
     fixed = {
         "/openapi.json": _fixed(Response(written, media_type="application/json", headers=_HEADERS)),
         "/docs": _fixed(HTMLResponse(pages.DOCS_PAGE, headers=_HEADERS)),
-        "/problems": _fixed(HTMLResponse(pages.problems_page(), headers=_HEADERS)),
-        "/problems/{code}": _problem,
+        "/problems": _fixed(HTMLResponse(pages.problems_page(problems), headers=_HEADERS)),
+        "/problems/{code}": problem,
         "/docs/assets/{name:path}": _asset,
     }
     return [Page(path, endpoint) for path, endpoint in fixed.items()]
+
+
+def problems_of(app: FastAPI) -> pages.Problems:
+    """The errors that the routes of `app` declare."""
+    listed = {
+        code
+        for route in app.router.routes
+        if isinstance(route, APIRoute | Page)
+        for answer in route.responses.values()
+        for code in answer.get("content", {}).get(MEDIA_TYPE, {}).get("examples", {})
+    }
+    return pages.problems(listed)
 
 
 def _fixed(answer: Response) -> Callable[[Request], Awaitable[Response]]:
@@ -39,13 +64,6 @@ def _fixed(answer: Response) -> Callable[[Request], Awaitable[Response]]:
         return answer
 
     return endpoint
-
-
-async def _problem(request: Request) -> Response:
-    page = pages.problem_page(request.path_params["code"])
-    if page is None:
-        raise HTTPException(404)
-    return HTMLResponse(page, headers=_HEADERS)
 
 
 async def _asset(request: Request) -> Response:

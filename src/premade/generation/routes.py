@@ -6,16 +6,17 @@ from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import Query
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, Field
 
 from premade.base.api import Reply
 from premade.base.errors import IdempotencyKeyReused
 from premade.base.problems import documented
-from premade.base.values import CalendarDay, IdempotencyKey, Money, RequestModel, Timestamp
+from premade.base.values import AnswerModel, CalendarDay, IdempotencyKey, Money, RequestModel, Timestamp
 from premade.catalog.product import ProductUnknown
 from premade.generation.generate import Batch, BatchIdTaken, Generator, StockShort, Wanted
 from premade.partners.call import Call, partner_router, partner_with
 from premade.tickets.routes import Entitlement, QrCode, qr_of
+from premade.tickets.signing import SigningKeyMissing
 
 router = partner_router("OTA Integration")
 
@@ -43,7 +44,11 @@ class GenerateRequest(RequestModel):
     """What to make."""
 
     product_id: int = Field(
-        ge=-(2**63), lt=2**63, description="Package product ID, an integer of 64 bits", examples=[106]
+        ge=-(2**63),
+        le=2**63 - 1,
+        description="Package product ID, an integer of 64 bits",
+        examples=[106],
+        json_schema_extra={"format": "int64"},
     )
     quantity: int = Field(
         ge=1, le=QUANTITY_MAX, description="Number of pre-made tickets to generate", examples=[50]
@@ -71,31 +76,31 @@ class GeneratedTicket(QrCode):
     entitlements: list[Entitlement]
 
 
-class GenerateAnswer(BaseModel):
+class GenerateAnswer(AnswerModel):
     """The batch as it was made."""
 
     batch_id: str = Field(examples=["BATCH_2025_Q1_001"])
     tickets: list[GeneratedTicket]
     total_generated: int = Field(examples=[50])
-    product_id: int
+    product_id: int = Field(examples=[106])
     price: Money = Field(description="Of one ticket; becomes the order's total_amount")
-    currency: str
-    valid_until: date | None
-    metadata: dict[str, Any] | None
+    currency: str = Field(description="ISO 4217", examples=["HKD"])
+    valid_until: date | None = Field(description="The last day of sale", examples=["2099-03-31"])
+    metadata: dict[str, Any] | None = Field(examples=[{"campaign": "spring"}])
     created_at: Timestamp
 
 
-class DryRunAnswer(BaseModel):
+class DryRunAnswer(AnswerModel):
     """What the same request without `dry_run` would cost and leave."""
 
     dry_run: Literal[True] = True
-    batch_id: str
-    product_id: int
-    quantity: int
-    price: Money
-    total_amount: Money
-    currency: str
-    available: int = Field(description="Tickets left before this batch")
+    batch_id: str = Field(examples=["BATCH_2025_Q1_001"])
+    product_id: int = Field(examples=[106])
+    quantity: int = Field(examples=[50])
+    price: Money = Field(description="Of one ticket")
+    total_amount: Money = Field(description="Of the whole batch", examples=["14400.00"])
+    currency: str = Field(description="ISO 4217", examples=["HKD"])
+    available: int = Field(description="Tickets left before this batch", examples=[500])
 
 
 @router.post(
@@ -105,7 +110,7 @@ class DryRunAnswer(BaseModel):
     response_description="Pre-made tickets successfully generated",
     responses={
         200: {"model": DryRunAnswer, "description": "What a dry run found; nothing is written"},
-        **documented(ProductUnknown, BatchIdTaken, StockShort, IdempotencyKeyReused),
+        **documented(ProductUnknown, BatchIdTaken, StockShort, IdempotencyKeyReused, SigningKeyMissing),
     },
     response_model=GenerateAnswer,
 )

@@ -1,6 +1,10 @@
 """The figures that the database knows, read once at each scrape by the parent process, never by each worker."""
 
-from collections.abc import Iterable
+import os
+import socket
+import threading
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from importlib.metadata import version
 from platform import python_version
@@ -23,8 +27,10 @@ ACTIVATION_WINDOW = timedelta(hours=24)
 SPAN = timedelta(minutes=5)
 STOCK_RATE_WINDOW = timedelta(days=7)
 EXPIRING_WITHIN = timedelta(days=14)
-SCRAPE_TIMEOUT_MS = 5_000
 CONNECT_TIMEOUT_SECONDS = 2
+STATEMENT_TIMEOUT_MS = 3_000
+CUT_OFF_SECONDS = 3.5
+"""Twice that and one new connection stay below the 10 seconds after which Prometheus gives a scrape up."""
 _BY_PARTNER = ["partner", "product_id"]
 _BY_CHANNEL = ["product_id", "channel"]
 
@@ -36,6 +42,8 @@ class DatabaseFigures(Collector):
         self._dsn = dsn
         self._world = world
         self._connection: Connection[DictRow] | None = None
+        # Two Prometheus servers may scrape at the same moment.
+        self._one_at_a_time = threading.Lock()
 
     def describe(self) -> Iterable[Metric]:
         """Nothing beforehand: registering must not ask the database."""
@@ -43,30 +51,37 @@ class DatabaseFigures(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Called at each scrape."""
-        try:
-            figures = self._figures()
-        except psycopg.Error as error:
-            log.warning("figures.not_read", reason=type(error).__name__, detail=str(error))
-            self._forget_connection()
-            figures = None
+        with self._one_at_a_time:
+            try:
+                figures = self._read()
+            except psycopg.Error as error:
+                log.warning("figures.not_read", reason=type(error).__name__, detail=str(error))
+                self._forget_connection()
+                figures = None
         up = GaugeMetricFamily("premade_database_up", "Whether the database answered this scrape.")
         up.add_metric([], 0.0 if figures is None else 1.0)
         return [_build_info(), up, *(figures or [])]
 
-    def _figures(self) -> list[Metric]:
+    def _read(self) -> list[Metric]:
+        """The figures. A connection that was kept and is lost says little: the server may be back."""
+        if self._connection is not None:
+            try:
+                return self._figures(self._connection)
+            except psycopg.OperationalError:
+                if not self._connection.closed:
+                    raise
+        self._connection = self._connect()
+        return self._figures(self._connection)
+
+    def _figures(self, connection: Connection[DictRow]) -> list[Metric]:
         now = self._world.now()
         # From the start of a span: that is as fine as activations are kept.
         since = now - ACTIVATION_WINDOW - timedelta(seconds=now.timestamp() % SPAN.total_seconds())
         today = self._world.today()
-        tickets = self._rows(sql.tickets, since=since, today=today, soon=today + EXPIRING_WITHIN)
-        stock = self._rows(sql.stock, since=now - STOCK_RATE_WINDOW)
+        with _cut_off_after(CUT_OFF_SECONDS, connection):
+            tickets = _rows(connection, sql.tickets, since=since, today=today, soon=today + EXPIRING_WITHIN)
+            stock = _rows(connection, sql.stock, since=now - STOCK_RATE_WINDOW)
         return [*_ticket_metrics(tickets), *_stock_metrics(stock)]
-
-    def _rows(self, statement: Statement, **given: Any) -> list[DictRow]:
-        if self._connection is None:
-            self._connection = self._connect()
-        cursor = RawCursor(self._connection)
-        return cursor.execute(statement.text, statement.arguments(given)).fetchall()
 
     def _connect(self) -> Connection[DictRow]:
         connection = Connection[DictRow].connect(
@@ -76,13 +91,37 @@ class DatabaseFigures(Collector):
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             application_name="premade metrics",
         )
-        connection.execute(f"SET statement_timeout = {SCRAPE_TIMEOUT_MS}".encode())
+        connection.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}".encode())
         return connection
 
     def _forget_connection(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _rows(connection: Connection[DictRow], statement: Statement, **given: Any) -> list[DictRow]:
+    return RawCursor(connection).execute(statement.text, statement.arguments(given)).fetchall()
+
+
+@contextmanager
+def _cut_off_after(seconds: float, connection: Connection[DictRow]) -> Generator[None]:
+    """Ends the wait for a server that stands still, or is behind a network that drops everything.
+
+    Such a server heeds neither its own statement_timeout nor a request to cancel.
+    """
+
+    def cut_off() -> None:
+        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as same:
+            same.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, cut_off)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _build_info() -> Metric:
@@ -123,14 +162,16 @@ def _stock_metrics(rows: list[DictRow]) -> list[Metric]:
     available = GaugeMetricFamily(
         "premade_allotment_available", "Tickets left to generate, of an allotment.", labels=_BY_CHANNEL
     )
-    days_left = GaugeMetricFamily(
-        "premade_allotment_days_left",
-        f"Days until the allotment is used up, at the rate of the last {STOCK_RATE_WINDOW.days} days.",
+    # In seconds, the base unit, as promtool wants it; whoever shows it makes days of them.
+    time_left = GaugeMetricFamily(
+        "premade_allotment_time_left_seconds",
+        f"Time until the allotment is used up, at the rate of the last {STOCK_RATE_WINDOW.days} days.",
         labels=_BY_CHANNEL,
     )
     for row in rows:
         labels = [str(row["product_id"]), row["channel"]]
         available.add_metric(labels, row["available"])
         if row["issued_lately"]:
-            days_left.add_metric(labels, row["available"] * STOCK_RATE_WINDOW.days / row["issued_lately"])
-    return [available, days_left]
+            seconds = row["available"] * STOCK_RATE_WINDOW.total_seconds() / row["issued_lately"]
+            time_left.add_metric(labels, seconds)
+    return [available, time_left]

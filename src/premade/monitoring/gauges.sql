@@ -9,7 +9,9 @@ FROM (
            CASE WHEN activated_span >= :since THEN activated ELSE 0 END
     FROM ticket_deltas
     UNION ALL
-    SELECT partner_id, product_id, NULL, 0, activated FROM activation_spans WHERE span >= :since
+    -- Added up first: of the three this is the long one.
+    SELECT partner_id, product_id, NULL, 0, sum(activated)::bigint
+    FROM activation_spans WHERE span >= :since GROUP BY partner_id, product_id
 ) AS f
 JOIN partners p USING (partner_id)
 WHERE NOT p.is_test

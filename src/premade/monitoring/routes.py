@@ -6,9 +6,9 @@ from starlette.routing import BaseRoute
 
 from premade.base import statements
 from premade.base.edge import Page
-from premade.base.errors import Unavailable
+from premade.base.errors import Busy, DatabaseAway, Unavailable
 from premade.base.migrate import migrations
-from premade.base.problems import problem_of
+from premade.base.problems import documented, problem_of
 from premade.base.work import Database
 
 sql = statements.load(__file__)
@@ -24,7 +24,7 @@ class NotReady(Unavailable):
 
 def monitoring_routes() -> list[BaseRoute]:
     """The routes."""
-    return [Page("/healthz", _healthz), Page("/readyz", _readyz)]
+    return [Page("/healthz", _healthz), Page("/readyz", _readyz, documented(NotReady, DatabaseAway, Busy))]
 
 
 async def _healthz(_: Request) -> Response:
@@ -47,5 +47,8 @@ async def _readyz(request: Request) -> Response:
 
 async def _missing(database: Database) -> list[str]:
     async with database.single_statement() as work:
-        applied = {row["name"] for row in await work.all(sql.applied_migrations)}
+        migrated = await work.one(sql.is_migrated)
+        assert migrated is not None
+        rows = await work.all(sql.applied_migrations) if migrated["ever"] else []
+    applied = {row["name"] for row in rows}
     return [migration.name for migration in migrations() if migration.name not in applied]

@@ -3,30 +3,37 @@
 from typing import Annotated, Literal
 
 from fastapi import Path
-from pydantic import BaseModel
+from pydantic import Field
 
 from premade.base.problems import documented
-from premade.base.values import Money, Timestamp
+from premade.base.values import AnswerModel, Money, Timestamp
 from premade.orders.lookup import OrderUnknown, order_of
 from premade.partners.call import Call, partner_router, partner_with
 
 router = partner_router("OTA Integration")
 
-OrderId = Annotated[str, Path(description="The order id", examples=["ORD-1762274304824"])]
+OrderId = Annotated[
+    str,
+    Path(
+        description="The order id. One that is malformed is answered like one that is unknown: 404.",
+        examples=["ORD-1762274304824"],
+        json_schema_extra={"pattern": "^ORD-[0-9]{13}$"},
+    ),
+]
 
 
-class OrderAnswer(BaseModel):
+class OrderAnswer(AnswerModel):
     """An order as it is now."""
 
-    order_id: str
+    order_id: str = Field(examples=["ORD-1762274304824"])
     status: Literal["CONFIRMED", "PARTLY_CANCELLED", "CANCELLED"]
-    ticket_codes: list[str]
-    customer_name: str
-    customer_email: str
-    customer_phone: str
-    payment_reference: str
+    ticket_codes: list[str] = Field(examples=[["CRUISE-2025-FERRY-1762274285982"]])
+    customer_name: str = Field(examples=["John Smith"])
+    customer_email: str = Field(examples=["john.smith@example.com"])
+    customer_phone: str = Field(description="In E.164", examples=["+1234567890"])
+    payment_reference: str = Field(examples=["PAY-OTA-2025-001"])
     total_amount: Money
-    currency: str
+    currency: str = Field(description="ISO 4217", examples=["HKD"])
     created_at: Timestamp
 
 

@@ -2,33 +2,33 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel
+from pydantic import Field
 
-from premade.base.values import Money
+from premade.base.values import AnswerModel, Money
 from premade.partners.call import Call, partner_router, partner_with
 from premade.stock.allotment import inventory_of
 
 router = partner_router("Inventory")
 
 
-class Stock(BaseModel):
+class Stock(AnswerModel):
     """What a partner's channel has of one product, in tickets."""
 
-    product_id: int
-    name: str
+    product_id: int = Field(examples=[106])
+    name: str = Field(examples=["Harbour Cruise Premium"])
     price: Money
-    currency: str
-    allotted: int
-    issued: int
-    held: int
-    available: int
+    currency: str = Field(description="ISO 4217", examples=["HKD"])
+    allotted: int = Field(description="Given to the channel", examples=[1000])
+    issued: int = Field(description="Generated of that", examples=[150])
+    held: int = Field(description="Held by live reservations", examples=[0])
+    available: int = Field(description="allotted - issued - held: what a batch can have", examples=[850])
 
 
-class Inventory(BaseModel):
+class Inventory(AnswerModel):
     """All products of the channel, by id."""
 
     items: list[Stock]
-    next: None = None
+    next: str | None = Field(default=None, description="null: there is nothing beyond these")
 
 
 @router.get("/api/ota/inventory", summary="Stock left, per product")

@@ -5,10 +5,10 @@ from datetime import date
 from typing import Annotated, Any
 
 from fastapi import Path
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from premade.base.problems import documented
-from premade.base.values import Money, Timestamp
+from premade.base.values import AnswerModel, Money, Timestamp
 from premade.partners.call import Call, partner_router, partner_with
 from premade.tickets import picture
 from premade.tickets.lookup import TicketUnknown, ticket_of
@@ -21,18 +21,19 @@ TicketCode = Annotated[
     Path(
         description="The ticket code. One that is malformed is answered like one that is unknown: 404.",
         examples=["CRUISE-2025-FERRY-1762274285982"],
+        json_schema_extra={"pattern": "^[A-Z]{2,12}-[0-9]{4}-[A-Z]{2,12}-[0-9]{13}$"},
     ),
 ]
 
 
-class Entitlement(BaseModel):
+class Entitlement(AnswerModel):
     """What a ticket is good for, and how often still."""
 
-    function_code: str
-    remaining_uses: int
+    function_code: str = Field(examples=["ferry"])
+    remaining_uses: int = Field(examples=[2])
 
 
-class QrCode(BaseModel):
+class QrCode(AnswerModel):
     """The QR of a ticket: its text and its picture."""
 
     qr_code: str = Field(description="The QR picture: a PNG, base64, without a data: prefix.")
@@ -52,18 +53,22 @@ def stored_token(qr_code: str) -> str:
 class TicketAnswer(QrCode):
     """A ticket as it is now."""
 
-    ticket_code: str
+    ticket_code: str = Field(examples=["CRUISE-2025-FERRY-1762274285982"])
     status: Status
     entitlements: list[Entitlement]
-    product_id: int
-    batch_id: str
-    issue_number: int
+    product_id: int = Field(examples=[106])
+    batch_id: str = Field(examples=["BATCH_2025_Q1_001"])
+    issue_number: int = Field(
+        description="Which QR of the ticket is the good one; a reissue raises it", examples=[1]
+    )
     price: Money
-    currency: str
-    valid_until: date | None
+    currency: str = Field(description="ISO 4217", examples=["HKD"])
+    valid_until: date | None = Field(description="The last day of sale", examples=["2099-03-31"])
     created_at: Timestamp
-    activated_at: Timestamp | None
-    order_id: str | None
+    activated_at: Timestamp | None = Field(description="null until the ticket is activated")
+    order_id: str | None = Field(
+        description="null until the ticket is activated", examples=["ORD-1762274304824"]
+    )
 
 
 @router.get("/api/ota/tickets/{code}", summary="One ticket", responses=documented(TicketUnknown))

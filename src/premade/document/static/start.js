@@ -1,5 +1,10 @@
 "use strict";
 
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", follow);
+follow();
+
 window.addEventListener("load", () => {
   SwaggerUIBundle({
     url: "/openapi.json",
