@@ -4,6 +4,7 @@ The parent owns the embedded database, the metrics port and the socket; the work
 """
 
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -14,15 +15,18 @@ import urllib.request
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from urllib.error import URLError
 
+import psutil
 import uvicorn
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess
 
+from premade.base.connection import Connection
 from premade.base.logs import start_logging
 from premade.base.settings import Settings
 from premade.base.world import World
@@ -34,6 +38,7 @@ KEEP_ALIVE_SECONDS = 65
 SHUTDOWN_SECONDS_MAX = 30
 READY_SECONDS_MAX = 60
 READY_POLL_SECONDS = 0.05
+METRICS_FOLDER = "premade-metrics"
 METRICS_FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
@@ -83,7 +88,8 @@ def serve_on(dsn: str, settings: Settings, listen: Listen, when_ready: WhenReady
             factory=True,
             workers=listen.workers,
             loop="auto",
-            http="httptools",
+            http=Connection,
+            ws="none",
             lifespan="on",
             log_config=None,
             access_log=False,
@@ -121,10 +127,19 @@ def _socket(listen: Listen) -> Generator[socket.socket]:
         yield bound
 
 
+def _remove_left_behind() -> None:
+    """Metrics of services that were killed outright."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{METRICS_FOLDER}-*-*"):
+        owner = folder.name.split("-")[2]
+        if owner.isdecimal() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextmanager
 def _metrics(listen: Listen, dsn: str, world: World) -> Generator[str]:
     """The metrics of all workers, on a port of their own."""
-    with tempfile.TemporaryDirectory(prefix="premade-metrics-") as folder:
+    _remove_left_behind()
+    with tempfile.TemporaryDirectory(prefix=f"{METRICS_FOLDER}-{os.getpid()}-") as folder:
         # Each worker reads the variable when it starts, and keeps its figures in files there.
         os.environ[METRICS_FOLDER_VARIABLE] = folder
         registry = CollectorRegistry()

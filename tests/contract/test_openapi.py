@@ -3,6 +3,7 @@
 import asyncio
 import html
 import re
+import shutil
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from importlib import resources
@@ -31,7 +32,7 @@ from premade.partners.partner import PartnerUnknown
 from premade.tickets import code as tickets
 
 HERE = Path(__file__).parent
-CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM = shutil.which("chromium") or "chromium"
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 Json = dict[str, Any]
 

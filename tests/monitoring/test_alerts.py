@@ -267,6 +267,8 @@ ERRORS, SLOW = "PremadeErrors", "PremadeSlow"
         (SLOW, "> 0.1\n", "> 0.09\n"),
         (SLOW, 'route!~"/healthz|/readyz"', ""),
         ("PremadeDatabaseAway", "== 0", "== 1"),
+        ("PremadeFiguresAway", "== 0", "== 1"),
+        ("PremadeFiguresAway", "premade_database_up == 1", "premade_database_up == 0"),
         ("PremadeAway", "== 1", "== 2"),
         ("PremadeMachineAway", '{job="premade"}', ""),
     ],

@@ -2,12 +2,18 @@
 
 import json
 import re
+import socket
+import time
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
-from support.service import environment_for, running_service
-from support.shop import Shop
+import pytest
+from support.service import Service, environment_for, running_service
+from support.shop import Seller, Shop, unique
 
-EMAIL, MASKED_EMAIL = "known.only.there@example.com", "k***@example.com"
+from premade.base.logs import masked
+
+EMAIL, MASKED_EMAIL = "known.only.there@example.com", "***@example.com"
 PHONE, PHONE_DIGITS = "+852 9876 5432", "9876"
 NAME = "Somebody Unmistakable"
 
@@ -64,6 +70,54 @@ def test_every_line_has_one_form_also_those_of_the_server_itself(dsn: str, tmp_p
     for line in requests:
         assert {"request_id", "method", "route", "status", "duration_ms"} <= set(line)
         assert line["route"] == "unknown" or {"partner_id", "key_id"} <= set(line)
+
+
+def test_neither_a_key_nor_a_person_is_logged_wherever_a_client_puts_them(
+    seller: Seller, shop: Shop, service: Service
+) -> None:
+    key, secret = seller.key, seller.key.rpartition("_")[2]
+    assert seller.generate(batch_id=key, headers={"X-Request-Id": key}).status_code == 201
+    seller.http.get(f"/api/ota/orders/{key}", headers={"Idempotency-Key": key})
+    # A client that goes away in the middle of a body, from a path with all of it.
+    address = urlsplit(service.url)
+    request = f"gone-{unique('')}"
+    with socket.create_connection((address.hostname or "", address.port or 0)) as client:
+        client.sendall(
+            f"POST /api/ota/tickets/{quote(EMAIL)}{quote(PHONE)}{key}/activate HTTP/1.1\r\nHost: here\r\n"
+            f"X-API-Key: {key}\r\nX-Request-Id: {request}\r\nContent-Type: application/json\r\n"
+            "Content-Length: 100\r\n\r\n{".encode()
+        )
+    deadline = time.monotonic() + 10
+    while not [line for line in service.log_lines() if line.get("request_id") == request]:
+        assert time.monotonic() < deadline, "the log says nothing"
+
+    text = service.log.read_text()
+    assert "http.client_went_away" in text
+    assert secret not in text
+    assert EMAIL.partition("@")[0] not in text
+    assert PHONE_DIGITS not in text
+    [audited] = shop.sql(
+        "SELECT request_id FROM audit_events WHERE partner_id = %s AND batch_id = %s", seller.partner_id, key
+    )
+    assert secret not in audited["request_id"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("for john.smith=vip@example.com, o'connor@example.com", "for ***@example.com, ***@example.com"),
+        (f"{'x' * 70}@example.com", "***@example.com"),
+        ("call +852/9876/5432 now", "call +85*** now"),
+        ("pm_test_abc_defg and pm_live_hij_klm", "pm_test_*** and pm_live_***"),
+        (
+            "ORD-1762274304824 of CRUISE-2025-FERRY-1762274285982",
+            "ORD-1762274304824 of CRUISE-2025-FERRY-1762274285982",
+        ),
+        ("DETAIL: Failing row contains (John)", "DETAIL: (left out)"),
+    ],
+)
+def test_what_is_masked_and_what_is_not(text: str, kept: str) -> None:
+    assert masked(text) == kept
 
 
 def assert_nothing_personal(text: str) -> None:

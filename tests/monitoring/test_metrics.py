@@ -516,7 +516,19 @@ def test_with_the_database_away_the_endpoint_says_so() -> None:
         with served(DatabaseFigures(dsn, World(ZoneInfo("UTC")))) as url:
             told = samples(scrape(url))
     assert told["premade_database_up"] == {(): 0}
-    assert set(told) == {"premade_database_up", "premade_build_info"}
+    assert told["premade_database_figures_read"] == {(): 0}
+    assert set(told) == {"premade_database_up", "premade_database_figures_read", "premade_build_info"}
+
+
+def test_figures_that_cannot_be_read_do_not_make_the_database_away(place: tuple[Service, Shop]) -> None:
+    service, shop = place
+    with psycopg.connect(shop.dsn) as somebody:
+        somebody.execute("LOCK TABLE activation_spans IN ACCESS EXCLUSIVE MODE")
+        told = samples(scrape(service.metrics_url))
+        somebody.rollback()
+    assert (told["premade_database_up"], told["premade_database_figures_read"]) == ({(): 1}, {(): 0})
+    assert "ota_tickets_pre_generated_count" not in told
+    assert samples(scrape(service.metrics_url))["premade_database_figures_read"] == {(): 1}
 
 
 def test_a_database_that_stands_still_is_away_before_prometheus_gives_up() -> None:
@@ -566,6 +578,47 @@ def test_a_connection_that_the_server_ended_costs_no_scrape(place: tuple[Service
             " WHERE application_name = 'premade metrics' AND datname = current_database()"
         )
         assert ended
+
+
+def test_every_refusal_is_counted_also_the_router_s_and_who_goes_away_is_not(
+    place: tuple[Service, Shop],
+) -> None:
+    service, shop = place
+    seller = shop.seller()
+    before = samples(scrape(service.metrics_url))
+    asked = {
+        "NOT_FOUND": seller.http.get("/nothing"),
+        "METHOD_NOT_ALLOWED": seller.http.delete("/api/ota/inventory"),
+        "TICKET_UNKNOWN": seller.activate("CRUISE-2025-FERRY-0000000000000"),
+        "NOT_JSON": seller.http.post("/api/ota/tickets/bulk-generate", content=b"{}"),
+        "API_KEY_MISSING": shop.client().get("/api/ota/inventory"),
+    }
+    address = httpx.URL(service.url)
+    with socket.create_connection((address.host, address.port or 0)) as gone:
+        head = f"X-API-Key: {seller.key}\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"
+        gone.sendall(f"POST /api/ota/tickets/bulk-generate HTTP/1.1\r\nHost: here\r\n{head}".encode())
+    deadline = time.monotonic() + SECONDS_MAX
+    while "http.client_went_away" not in service.log.read_text():
+        assert time.monotonic() < deadline, "nobody notices"
+
+    after = samples(scrape(service.metrics_url))
+    for code, answer in asked.items():
+        assert answer.json()["code"] == code
+        counted = after["premade_refusals_total"][(code,)] - before["premade_refusals_total"].get((code,), 0)
+        assert counted == 1, code
+    assert not [labels for labels in after["premade_http_requests_total"] if labels[2] == "0"]
+
+
+def test_the_time_of_a_statement_that_fails_counts(place: tuple[Service, Shop]) -> None:
+    service, shop = place
+    seller = shop.seller()
+    [code] = seller.tickets()
+    name = "premade_database_statement_duration_seconds_count"
+    before = samples(scrape(service.metrics_url))[name].get(("wait_for_ticket",), 0)
+    with psycopg.connect(shop.dsn) as somebody:
+        somebody.execute("SELECT FROM pre_generated_tickets WHERE ticket_code = %s FOR UPDATE", [code])
+        assert seller.activate(code).json()["code"] == "BUSY"
+    assert samples(scrape(service.metrics_url))[name][("wait_for_ticket",)] == before + 1
 
 
 def test_two_scrapes_at_once_take_turns_with_one_connection(place: tuple[Service, Shop]) -> None:

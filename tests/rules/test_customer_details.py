@@ -1,7 +1,8 @@
 """What is taken as a customer's name, e-mail address and phone number."""
 
+import email_validator
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from premade.activation import customer
@@ -89,6 +90,51 @@ def test_an_address_that_is_taken_is_taken_again_in_the_form_it_is_kept_in(text:
     except ValueError:
         return
     assert customer.email(kept) == kept
+
+
+def taken_by_the_library(text: str) -> str | None:
+    try:
+        kept = email_validator.validate_email(text, check_deliverability=False).normalized
+    except email_validator.EmailNotValidError:
+        return None
+    return kept if max(len(text), len(kept)) <= 254 else None
+
+
+def taken_here(text: str) -> str | None:
+    try:
+        return customer.email(text)
+    except ValueError:
+        return None
+
+
+_PARTS = st.text(alphabet="abz019._+-", max_size=12) | st.text(alphabet="a-.", min_size=55, max_size=66)
+_LABELS = st.lists(
+    _PARTS | st.sampled_from(["xn--80ak6aa92e", "xn", "com", "c0", "a--b", "ab--c"]), max_size=5
+)
+_ENDS = st.sampled_from(["", ".com", ".a1", "test", ".test", *email_validator.SPECIAL_USE_DOMAIN_NAMES])
+
+
+@settings(max_examples=2_000)
+@given(_PARTS, _LABELS, _ENDS, st.sampled_from(["", "A", "é", "\n", " ", "@", '"']), st.integers(0, 40))
+@example("a" * 60, ["b" * 63, "c" * 63, "d" * 63], ".com", "", 0)
+@example("a" * 61, ["b" * 63, "c" * 63, "d" * 62], ".com", "", 0)
+@example("abuse", ["example"], ".com", "", 0)
+@example("a", ["b"], ".com", "\n", 40)
+def test_an_address_is_taken_and_kept_just_as_the_library_would(
+    local: str, labels: list[str], end: str, odd: str, place: int
+) -> None:
+    text = f"{local}@{'.'.join(labels)}{end}"
+    text = text[:place] + odd + text[place:]
+    assert taken_here(text) == taken_by_the_library(text)
+
+
+def test_an_ordinary_address_is_not_sent_through_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(email_validator, "validate_email")
+
+    assert (
+        customer.email("john.smith+sea_2@mail.example-shop.co.uk")
+        == "john.smith+sea_2@mail.example-shop.co.uk"
+    )
 
 
 @pytest.mark.parametrize("reference", ["PAY-OTA-2025-001", "x" * 128, "支付 7", "a b"])

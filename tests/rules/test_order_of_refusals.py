@@ -131,4 +131,4 @@ def test_a_request_id_is_taken_over_when_it_is_fit_for_a_log_and_made_otherwise(
 
     assert given.headers["X-Request-Id"] == "partner-77"
     assert unfit.headers["X-Request-Id"] != "two words"
-    assert len(unfit.headers["X-Request-Id"]) == 36
+    assert len(unfit.headers["X-Request-Id"]) == 32

@@ -6,6 +6,7 @@ A lone request goes at once. Under load a commit, the dearest part of an activat
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from typing import Any
 
 from premade.activation.activation import Activation
@@ -52,7 +53,8 @@ class ActivationQueue:
         self._waiting.append((asked, future))
         if self._in_flight < STATEMENTS_IN_FLIGHT_MAX:
             self._in_flight += 1
-            task = asyncio.create_task(self._work())
+            # Not in the context of the request that happens to start it: its log lines are about others too.
+            task = asyncio.create_task(self._work(), context=Context())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return await future
@@ -91,7 +93,11 @@ class ActivationQueue:
                     future.set_exception(away)
             return
         except Exception as error:  # noqa: BLE001  (one bad item must not take its neighbours down: each is tried alone)
-            log.warning("activation.statement_failed", reason=type(error).__name__, activations=len(batch))
+            log.warning(
+                "activation.statement_failed",
+                reason=type(error).__name__,
+                request_ids=[asked.request_id for asked, _ in batch],
+            )
             outcomes = [None] * len(batch)
         for (_, future), outcome in zip(batch, outcomes, strict=True):
             if not future.done():

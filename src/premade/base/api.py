@@ -17,16 +17,14 @@ from fastapi.routing import APIRoute, APIRouter
 from fastapi.security import SecurityScopes
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from premade.base.edge import printable_path
 from premade.base.errors import Busy, DatabaseAway, DomainError, FieldError, Invalid
 from premade.base.json_body import read_json, step
-from premade.base.metrics import REFUSALS
 from premade.base.problems import (
-    TRANSPORT_PROBLEMS,
     documented,
     documented_transport,
     problem_of,
@@ -129,8 +127,9 @@ class _Signature:
                 errors += _field_errors(error, f"{wanted.place}#/{wanted.alias}")
             except ValueError as error:
                 errors.append(FieldError(f"{wanted.place}#/{wanted.alias}", str(error)))
-        for unknown in sorted(set(request.query_params) - self.query_names):
-            errors.append(FieldError(step("query#", unknown), self._known_parameters()))
+        if request.scope["query_string"]:
+            for unknown in sorted(set(request.query_params) - self.query_names):
+                errors.append(FieldError(step("query#", unknown), self._known_parameters()))
         if self.body is not None and self.body_name is not None:
             try:
                 values[self.body_name] = _read_body(self.body, raw or b"")
@@ -197,30 +196,55 @@ def _in_plain_words(found: ErrorDetails) -> str:
 
 async def _receive_body(request: Request) -> bytes:
     """The body, at most BODY_BYTES_MAX; refused while it is still coming in, not after."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > BODY_BYTES_MAX:
+    headers: dict[bytes, bytes] = dict(request.scope["headers"])
+    declared = headers.get(b"content-length", b"")
+    if declared.isdigit() and int(declared) > BODY_BYTES_MAX:
         raise _too_large()
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    is_json = media_type == "application/json" or (
-        media_type.startswith("application/") and media_type.endswith("+json")
-    )
+    body = await _read_in_time(request)
+    # After the size: a body that is both too large and no JSON is answered as too large.
+    media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    if media_type != b"application/json" and not (
+        media_type.startswith(b"application/") and media_type.endswith(b"+json")
+    ):
+        raise _Refused(415, "Send the body as JSON, with the header 'Content-Type: application/json'")
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise _Refused(415, "Send the body as it is, without Content-Encoding")
+    return body
+
+
+async def _read_in_time(request: Request) -> bytes:
+    """As with asyncio.timeout, at an eighth of its price: most bodies are there already."""
+    task = asyncio.current_task()
+    assert task is not None
+    is_late = False
+
+    def cancel() -> None:
+        nonlocal is_late
+        is_late = True
+        task.cancel()
+
+    timer = asyncio.get_running_loop().call_later(BODY_SECONDS_MAX, cancel)
     chunks: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(BODY_SECONDS_MAX):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > BODY_BYTES_MAX:
-                    raise _too_large()
-                chunks.append(chunk)
-    except TimeoutError:
+        while True:
+            message = await request.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > BODY_BYTES_MAX:
+                raise _too_large()
+            chunks.append(chunk)
+            if not message.get("more_body", False):
+                return b"".join(chunks)
+    except asyncio.CancelledError:
+        # Also cancelled by somebody else, such as a server that stops: that goes on.
+        if not is_late or task.uncancel():
+            raise
         raise _Refused(408, f"The body was not complete after {BODY_SECONDS_MAX} seconds") from None
-    # After the size: a body that is both too large and no JSON is answered as too large.
-    if not is_json:
-        raise _Refused(415, "Send the body as JSON, with the header 'Content-Type: application/json'")
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise _Refused(415, "Send the body as it is, without Content-Encoding")
-    return b"".join(chunks)
+    finally:
+        timer.cancel()
 
 
 def _too_large() -> _Refused:
@@ -275,10 +299,8 @@ class Endpoint(APIRoute):
                 values |= takes.read(request, raw)
                 result = await self.endpoint(**values)
             except DomainError as error:
-                REFUSALS.labels(error.code).inc()
                 return problem_of(error, path=path, request_id=request_id)
             except _Refused as error:
-                REFUSALS.labels(TRANSPORT_PROBLEMS[error.status].code).inc()
                 answer = transport_problem(error.status, error.detail, path=path, request_id=request_id)
                 # The rest of the body is not read; the connection cannot carry another request.
                 answer.headers["Connection"] = "close"

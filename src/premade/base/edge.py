@@ -1,25 +1,26 @@
 """The outermost layer of the service: request ids, the request log, and an answer whatever happens."""
 
 import re
-import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
 from starlette.applications import Starlette
+from starlette.convertors import StringConvertor
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
-from starlette.types import Message, Receive, Scope, Send
-from structlog.contextvars import bound_contextvars
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars
 
-from premade.base.logs import log
+from premade.base.logs import log, masked
 from premade.base.metrics import observe_request
 from premade.base.problems import transport_problem
 from premade.base.world import World
 
+REQUEST_ID_BYTES = 16
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _UNKNOWN_ROUTE = "unknown"
 
@@ -49,6 +50,11 @@ class Edge:
     def __init__(self, app: Starlette, world: World) -> None:
         self._app = app
         self._world = world
+        self._endpoints = [
+            (route.methods, route.path_regex, route)
+            for route in app.routes
+            if isinstance(route, Route) and route.methods and _has_only_texts(route)
+        ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Plain ASGI."""
@@ -68,31 +74,48 @@ class Edge:
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
             await send(message)
 
-        with bound_contextvars(request_id=request_id):
-            try:
-                await self._app.router(scope, receive, send_with_id)
-            except ClientDisconnect:
-                log.info("http.client_went_away", path=printable_path(scope))
-            except HTTPException as error:
-                await _router_s_refusal(error, scope, request_id)(scope, receive, send_with_id)
-            except Exception:  # noqa: BLE001  (the last resort: whatever it was, the client gets an answer)
-                log.exception("http.failed", path=printable_path(scope))
-                if not status:
-                    with suppress(OSError):
-                        await _mistake(scope, request_id)(scope, receive, send_with_id)
-            self._note(scope, status, self._world.monotonic_seconds() - started)
+        # Never unbound: each request is a task, and a task has a context of its own.
+        bind_contextvars(request_id=request_id)
+        try:
+            await self._app_for(scope)(scope, receive, send_with_id)
+        except ClientDisconnect:
+            log.info("http.client_went_away", route=_template(scope))
+        except HTTPException as error:
+            await _router_s_refusal(error, scope, request_id)(scope, receive, send_with_id)
+        except Exception:  # noqa: BLE001  (the last resort: whatever it was, the client gets an answer)
+            # Not the path: whatever a client likes may stand in it.
+            log.exception("http.failed", route=_template(scope))
+            if not status:
+                with suppress(OSError):
+                    await _mistake(scope, request_id)(scope, receive, send_with_id)
+        self._note(scope, status, self._world.monotonic_seconds() - started)
+
+    def _app_for(self, scope: Scope) -> ASGIApp:
+        """The endpoint at once where there is one; what there is not, the router refuses.
+
+        The router's own way to an endpoint costs four times as much.
+        """
+        method, path = scope["method"], scope["path"]
+        for methods, pattern, route in self._endpoints:
+            if method in methods and (match := pattern.match(path)):
+                scope["path_params"], scope["route"] = match.groupdict(), route
+                return route.app
+        return self._app.router
 
     def _request_id(self, scope: Scope) -> str:
         for name, value in scope["headers"]:
             if name == b"x-request-id" and REQUEST_ID.fullmatch(given := value.decode("latin-1")):
-                return given
-        return str(uuid.UUID(bytes=self._world.random_bytes(16), version=4))
+                # It is told everywhere; a secret that was put there by mistake must not be.
+                return given if masked(given) == given else self._new_request_id()
+        return self._new_request_id()
+
+    def _new_request_id(self) -> str:
+        return self._world.random_bytes(REQUEST_ID_BYTES).hex()
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        route = scope.get("route")
-        template = getattr(route, "path", _UNKNOWN_ROUTE)
-        state = scope["state"]
-        observe_request(scope["method"], template, status, seconds)
+        template, state = _template(scope), scope["state"]
+        if status:  # else the client went away before
+            observe_request(scope["method"], template, status, seconds)
         log.info(
             "http.request",
             method=scope["method"],
@@ -104,6 +127,14 @@ class Edge:
         )
 
 
+def _template(scope: Scope) -> str:
+    return getattr(scope.get("route"), "path", _UNKNOWN_ROUTE)
+
+
+def _has_only_texts(route: Route) -> bool:
+    return all(type(convertor) is StringConvertor for convertor in route.param_convertors.values())
+
+
 def printable_path(scope: Scope) -> str:
     """The path as it may stand in an answer or a log: percent-encoded, without the query."""
     return quote(scope["path"], errors="surrogatepass")
@@ -111,9 +142,10 @@ def printable_path(scope: Scope) -> str:
 
 def _router_s_refusal(error: HTTPException, scope: Scope, request_id: str) -> Response:
     """An unknown path, a method that is not taken."""
+    allowed = (error.headers or {}).get("Allow")
     answer = transport_problem(
         error.status_code,
-        "Check the address and the method against /openapi.json.",
+        f"Here the methods are {allowed}." if allowed else "Check the path against /openapi.json.",
         path=printable_path(scope),
         request_id=request_id,
     )

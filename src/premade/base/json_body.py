@@ -16,11 +16,13 @@ from premade.base.errors import FieldError, Invalid
 
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _SURROGATE = re.compile("[\ud800-\udfff]")
+# From so many digits on, an integer may have more than 64 bits, and the quick reader would round it.
+_LONG_NUMBER = re.compile(rb"[0-9]{19}")
 _NUL_ESCAPE = b"\\u0000"
 DEPTH_MAX = 100
 TRAPS_NAMED_MAX = 100
 POINTER_NAME_CHARACTERS_MAX = 100
-INTEGER_MAX = 2**64 - 1
+INTEGER_MIN, INTEGER_MAX = -(2**63), 2**64 - 1
 # The way to a member: the way to what holds it, and its name there. Made into a pointer only when one is needed.
 _Way = tuple["_Way | None", "str | int"]
 
@@ -37,9 +39,14 @@ def read_json(raw: bytes) -> tuple[Any, list[FieldError]]:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         return _read_slowly(raw, error)
-    if _NUL_ESCAPE in raw or _members(value) != _STRING.sub(b"", raw).count(b":"):
+    if _NUL_ESCAPE in raw or _LONG_NUMBER.search(raw) or not _has_colons(raw, _members(value)):
         return _read_slowly(raw, None)
     return value, []
+
+
+def _has_colons(raw: bytes, count: int) -> bool:
+    """Whether so many stand outside of strings. There are never fewer than members: more is a key given twice."""
+    return raw.count(b":") == count or _STRING.sub(b"", raw).count(b":") == count
 
 
 def _members(value: Any) -> int:
@@ -82,8 +89,7 @@ def _read_slowly(raw: bytes, refusal: orjson.JSONDecodeError | None) -> tuple[An
         return _without_traps(value), errors
     if refusal is not None:
         raise Invalid([FieldError("#", f"The body is not valid JSON: {refusal.msg}")])
-    # The same reader's value as for any other body: the two differ in integers beyond 64 bits.
-    return orjson.loads(raw), []
+    return value, []
 
 
 def _without_traps(value: Any) -> Any:
@@ -92,7 +98,7 @@ def _without_traps(value: Any) -> Any:
         return _SURROGATE.sub("", value.replace("\0", ""))
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    if isinstance(value, int) and abs(value) > INTEGER_MAX:
+    if isinstance(value, int) and not INTEGER_MIN <= value <= INTEGER_MAX:
         return None
     if isinstance(value, dict):
         return {_without_traps(name): _without_traps(member) for name, member in value.items()}  # pyright: ignore[reportUnknownVariableType]
@@ -134,6 +140,8 @@ def _traps(value: Any, way: _Way | None) -> Iterator[FieldError]:
     elif isinstance(value, float) and not math.isfinite(value):
         message = "NaN, Infinity and numbers beyond a double are not valid JSON numbers"
         yield FieldError(_pointer(way), message)
+    elif isinstance(value, int) and not INTEGER_MIN <= value <= INTEGER_MAX:
+        yield FieldError(_pointer(way), "Integers have at most 64 bits; send a longer one as a string")
     elif isinstance(value, dict):
         if isinstance(value, _DuplicateKeys):
             yield from (

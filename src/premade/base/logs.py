@@ -1,5 +1,6 @@
 """Structured log lines: JSON for machines, readable on a terminal. Nothing personal stands in one."""
 
+import asyncio
 import logging
 import re
 import sys
@@ -11,23 +12,29 @@ import structlog
 
 EMAIL_FIELD = "customer_email"
 """The one field that holds an e-mail address on purpose; a setting masks it too."""
-_EMAIL = re.compile(r"([^\s@\"'(<,;:=]{1,64})@([^\s@\"')>,;:]{1,253})")
-_PHONE = re.compile(r"\+[1-9][0-9 .()-]{5,20}[0-9]")
+_NEVER_PERSONAL = frozenset({int, float, bool, type(None)})
+_SUSPECT = re.compile(r"[@+]|DETAIL:|pm_")
+"""Only a text that has one of these can hold what is masked."""
+_EMAIL = re.compile(r"[^\s@]+@([^\s@]+)")
+_PHONE = re.compile(r"\+[1-9][0-9 ./()-]{5,20}[0-9]")
+_API_KEY = re.compile(r"(pm_(?:live|test)_)\w+")
 # PostgreSQL quotes whole rows there: names, addresses, numbers.
 _DATABASE_DETAIL = re.compile(r"^DETAIL: .*$", re.MULTILINE)
 
 
-def mask_email(text: str) -> str:
-    """`john.smith@example.com` becomes `j***@example.com`, wherever it stands in the text."""
-    return text if "@" not in text else _EMAIL.sub(lambda match: f"{match[1][0]}***@{match[2]}", text)
+def masked(text: str) -> str:
+    """The text without e-mail addresses, phone numbers and API keys, wherever they stand in it."""
+    if not _SUSPECT.search(text):
+        return text
+    text = _EMAIL.sub(r"***@\1", text)
+    text = _PHONE.sub(lambda match: f"{match[0][:3]}***", text)
+    text = _API_KEY.sub(r"\1***", text)
+    return _DATABASE_DETAIL.sub("DETAIL: (left out)", text)
 
 
 def _masked(value: Any) -> Any:
     if isinstance(value, str):
-        text = mask_email(value)
-        if "+" in text:
-            text = _PHONE.sub(lambda match: f"{match[0][:3]}***", text)
-        return _DATABASE_DETAIL.sub("DETAIL: (left out)", text) if "DETAIL:" in text else text
+        return masked(value)
     if isinstance(value, dict):
         return {name: _masked(member) for name, member in value.items()}  # pyright: ignore[reportUnknownVariableType]
     if isinstance(value, list | tuple):
@@ -45,9 +52,32 @@ class _Mask:
         self, _logger: Any, _method: str, line: MutableMapping[str, Any]
     ) -> MutableMapping[str, Any]:
         for name, value in line.items():
-            if name not in self._kept and name[0] != "_":
+            if type(value) not in _NEVER_PERSONAL and name not in self._kept and name[0] != "_":
                 line[name] = _masked(value)
         return line
+
+
+class _JoinedLines:
+    """Lines to standard error; those of one turn of the event loop in one write, at the turn's end."""
+
+    def __init__(self, *_: Any) -> None:
+        self._lines: list[str] = []
+
+    def msg(self, line: str) -> None:
+        """One line."""
+        self._lines.append(line)
+        if len(self._lines) == 1:
+            try:
+                asyncio.get_running_loop().call_soon(self._write)
+            except RuntimeError:
+                self._write()
+
+    debug = info = warning = error = critical = fatal = exception = log = failure = msg
+
+    def _write(self) -> None:
+        lines, self._lines = self._lines, []
+        sys.stderr.write("\n".join([*lines, ""]))
+        sys.stderr.flush()
 
 
 def start_logging(form: Literal["auto", "json", "console"], *, mask_customer_email: bool = False) -> None:
@@ -63,7 +93,7 @@ def start_logging(form: Literal["auto", "json", "console"], *, mask_customer_ema
     last: Any = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if console else _as_json
     structlog.configure(
         processors=[*before, last],
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=_JoinedLines,
         cache_logger_on_first_use=True,
     )
     _let_others_log_alike(before, last)

@@ -1,5 +1,7 @@
 """What each worker measures of itself. Several workers share the figures through files (multiprocess mode)."""
 
+from functools import cache
+
 from prometheus_client import Counter, Histogram
 
 _SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -24,9 +26,20 @@ DATABASE_SECONDS = Histogram(
 )
 
 
+@cache
+def _of_route(method: str, route: str, status: int) -> tuple[Histogram, Counter]:
+    return REQUEST_SECONDS.labels(method, route), REQUESTS.labels(method, route, str(status))
+
+
+@cache
+def seconds_of(statement: str) -> Histogram:
+    """Where the times of a statement are added up."""
+    return DATABASE_SECONDS.labels(statement)
+
+
 def observe_request(method: str, route: str, status: int, seconds: float) -> None:
     """Count one answered request."""
     # A client may invent methods; each would be a new series.
-    known = method if method in _KNOWN_METHODS else "other"
-    REQUEST_SECONDS.labels(known, route).observe(seconds)
-    REQUESTS.labels(known, route, str(status)).inc()
+    durations, answers = _of_route(method if method in _KNOWN_METHODS else "other", route, status)
+    durations.observe(seconds)
+    answers.inc()

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from premade.base import errors
 from premade.base.errors import DomainError
+from premade.base.metrics import REFUSALS
 
 MEDIA_TYPE = "application/problem+json"
 STATUS_OF: dict[type[DomainError], int] = {
@@ -61,7 +62,7 @@ TRANSPORT_PROBLEMS = {
     ),
     415: TransportProblem(
         "NOT_JSON",
-        "The body is not declared as JSON",
+        "The body is not plain JSON",
         "The service reads JSON, in UTF-8, not compressed.",
         "Send the header 'Content-Type: application/json', and no Content-Encoding.",
     ),
@@ -156,7 +157,8 @@ def _add_problem(
 def problem(
     status: int, code: str, title: str, detail: str, *, path: str, request_id: str, **members: Any
 ) -> Response:
-    """One problem+json answer."""
+    """One problem+json answer, counted among the refusals."""
+    REFUSALS.labels(code).inc()
     body = _body(status, code, title, detail, path=path, request_id=request_id, **members)
     return Response(orjson.dumps(body), status, media_type=MEDIA_TYPE)
 

@@ -1,8 +1,11 @@
 """The database: a pool of connections, and the only place that opens and commits a transaction."""
 
+import asyncio
+import os
+import socket
 import time
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import orjson
@@ -20,19 +23,23 @@ from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
 
 from premade.base.errors import Busy, DatabaseAway, RuleBroken
-from premade.base.metrics import DATABASE_SECONDS
+from premade.base.metrics import seconds_of
 from premade.base.statements import Statement
 
 CONNECT_TIMEOUT_SECONDS = 5
 POOL_WAIT_SECONDS = 5.0
 POOL_WAITERS_MAX = 1000
 LOCK_TIMEOUT_MS = 5_000
-STATEMENT_TIMEOUT_MS = 15_000
-IDLE_IN_TRANSACTION_TIMEOUT_MS = 15_000
+STATEMENT_TIMEOUT_MS = 8_000
+IDLE_IN_TRANSACTION_TIMEOUT_MS = 8_000
+CUT_OFF_SECONDS = 10.0
+"""A server that stands still, or a network that drops everything, heeds none of the timeouts before."""
 
 SESSION_SETTINGS = (
     f"SET lock_timeout = {LOCK_TIMEOUT_MS}; SET statement_timeout = {STATEMENT_TIMEOUT_MS}; "
-    f"SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_TIMEOUT_MS}; SET timezone = 'UTC'"
+    f"SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_TIMEOUT_MS}; SET timezone = 'UTC'; "
+    # A plan that was made while a table was nearly empty is kept, also within the checks of foreign keys.
+    "SET enable_seqscan = off"
 ).encode()
 
 set_json_dumps(orjson.dumps)
@@ -60,6 +67,30 @@ async def _set_session(connection: AsyncConnection[DictRow]) -> None:
     await connection.execute(SESSION_SETTINGS)
 
 
+class _cut_off:  # noqa: N801  (used like a function)
+    """Ends the connection after so many seconds, and with it the wait for an answer.
+
+    A cancelled statement would wait on, for the server to confirm it.
+    """
+
+    def __init__(self, connection: AsyncConnection[DictRow], seconds: float) -> None:
+        self._connection = connection
+        self._seconds = seconds
+
+    async def __aenter__(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._end)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def _end(self) -> None:
+        with (
+            suppress(OSError, psycopg.Error),
+            socket.socket(fileno=os.dup(self._connection.fileno())) as same,
+        ):
+            same.shutdown(socket.SHUT_RDWR)
+
+
 class Work:
     """A transaction that is open."""
 
@@ -70,11 +101,13 @@ class Work:
         """Every row. RuleBroken when a constraint refuses, Busy when a lock is not to be had in time."""
         cursor = AsyncRawCursor(self._connection)
         started = time.perf_counter()
-        with _database_errors():
-            await cursor.execute(statement.text, statement.arguments(given), prepare=True)
-            rows = await cursor.fetchall() if cursor.description is not None else []
-        DATABASE_SECONDS.labels(statement.name).observe(time.perf_counter() - started)
-        return rows
+        try:
+            with _database_errors():
+                await cursor.execute(statement.text, statement.arguments(given), prepare=True)
+                return await cursor.fetchall() if cursor.description is not None else []
+        finally:
+            # What fails after a long wait counts too.
+            seconds_of(statement.name).observe(time.perf_counter() - started)
 
     async def one(self, statement: Statement, **given: Any) -> dict[str, Any] | None:
         """The first row, or None."""
@@ -92,16 +125,23 @@ class Database:
     async def transaction(self) -> AsyncGenerator[Work]:
         """What is done within is committed whole at its end, or not at all. DatabaseAway when it cannot be."""
         with _database_errors():
-            async with self._pool.connection() as connection, connection.transaction():
+            async with (
+                self._pool.connection() as connection,
+                _cut_off(connection, CUT_OFF_SECONDS),
+                connection.transaction(),
+            ):
                 yield Work(connection)
 
     @asynccontextmanager
-    async def single_statement(self) -> AsyncGenerator[Work]:
+    async def single_statement(self, seconds_max: float = CUT_OFF_SECONDS) -> AsyncGenerator[Work]:
         """Each statement within is a transaction of its own: two round trips fewer for a reader, or a
         change that is one statement.
         """
         with _database_errors():
-            async with self._pool.connection() as connection:
+            async with (
+                self._pool.connection(timeout=min(seconds_max, POOL_WAIT_SECONDS)) as connection,
+                _cut_off(connection, seconds_max),
+            ):
                 yield Work(connection)
 
 
@@ -118,6 +158,7 @@ async def open_database(dsn: str, connections_max: int) -> AsyncGenerator[Databa
             "autocommit": True,
             "row_factory": dict_row,
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            "tcp_user_timeout": round(CUT_OFF_SECONDS * 1000),
             "application_name": "premade",
         },
         configure=_set_session,

@@ -40,6 +40,6 @@ async def fold_for_ever(database: Database, world: World) -> None:
                 pass
         except Unavailable as error:
             log.warning("figures.fold_postponed", reason=error.code)
-        except Exception as error:  # noqa: BLE001  (whatever it was, the next turn may succeed; ending would be silent)
-            log.error("figures.fold_failed", reason=type(error).__name__, detail=str(error))
+        except Exception:  # noqa: BLE001  (whatever it was, the next turn may succeed; ending would be silent)
+            log.exception("figures.fold_failed")
         await asyncio.sleep(FOLD_EVERY_SECONDS)

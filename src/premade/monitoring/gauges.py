@@ -30,7 +30,7 @@ EXPIRING_WITHIN = timedelta(days=14)
 CONNECT_TIMEOUT_SECONDS = 2
 STATEMENT_TIMEOUT_MS = 3_000
 CUT_OFF_SECONDS = 3.5
-"""Twice that and one new connection stay below the 10 seconds after which Prometheus gives a scrape up."""
+"""Twice that and a new connection stay below the 10 seconds after which Prometheus gives a scrape up."""
 _BY_PARTNER = ["partner", "product_id"]
 _BY_CHANNEL = ["product_id", "channel"]
 
@@ -52,28 +52,44 @@ class DatabaseFigures(Collector):
     def collect(self) -> Iterable[Metric]:
         """Called at each scrape."""
         with self._one_at_a_time:
-            try:
-                figures = self._read()
-            except psycopg.Error as error:
-                log.warning("figures.not_read", reason=type(error).__name__, detail=str(error))
-                self._forget_connection()
-                figures = None
+            connection = self._answering()
+            figures = connection and self._figures(connection)
         up = GaugeMetricFamily("premade_database_up", "Whether the database answered this scrape.")
-        up.add_metric([], 0.0 if figures is None else 1.0)
-        return [_build_info(), up, *(figures or [])]
+        up.add_metric([], float(connection is not None))
+        read = GaugeMetricFamily(
+            "premade_database_figures_read", "Whether the figures of tickets and stock could be read."
+        )
+        read.add_metric([], float(figures is not None))
+        return [_build_info(), up, read, *(figures or [])]
 
-    def _read(self) -> list[Metric]:
-        """The figures. A connection that was kept and is lost says little: the server may be back."""
-        if self._connection is not None:
-            try:
-                return self._figures(self._connection)
-            except psycopg.OperationalError:
-                if not self._connection.closed:
-                    raise
-        self._connection = self._connect()
-        return self._figures(self._connection)
+    def _answering(self) -> Connection[DictRow] | None:
+        """A connection to a database that answers. One that was kept and is lost says little: it may be back."""
+        if self._connection is not None and self._answers(self._connection):
+            return self._connection
+        self._forget_connection()
+        try:
+            self._connection = self._connect()
+        except psycopg.Error as error:
+            log.warning("figures.database_away", reason=type(error).__name__, detail=str(error))
+            return None
+        return self._connection
 
-    def _figures(self, connection: Connection[DictRow]) -> list[Metric]:
+    def _answers(self, connection: Connection[DictRow]) -> bool:
+        try:
+            with _cut_off_after(CUT_OFF_SECONDS, connection):
+                connection.execute(b"SELECT")
+        except psycopg.Error:
+            return False
+        return True
+
+    def _figures(self, connection: Connection[DictRow]) -> list[Metric] | None:
+        try:
+            return self._read(connection)
+        except psycopg.Error as error:
+            log.warning("figures.not_read", reason=type(error).__name__, detail=str(error))
+            return None
+
+    def _read(self, connection: Connection[DictRow]) -> list[Metric]:
         now = self._world.now()
         # From the start of a span: that is as fine as activations are kept.
         since = now - ACTIVATION_WINDOW - timedelta(seconds=now.timestamp() % SPAN.total_seconds())

@@ -14,6 +14,10 @@ from premade.base.work import Database
 sql = statements.load(__file__)
 
 
+READY_SECONDS_MAX = 2.0
+"""Less than whoever asks usually waits."""
+
+
 class NotReady(Unavailable):
     """The process runs but should get no requests yet."""
 
@@ -46,7 +50,7 @@ async def _readyz(request: Request) -> Response:
 
 
 async def _missing(database: Database) -> list[str]:
-    async with database.single_statement() as work:
+    async with database.single_statement(READY_SECONDS_MAX) as work:
         migrated = await work.one(sql.is_migrated)
         assert migrated is not None
         rows = await work.all(sql.applied_migrations) if migrated["ever"] else []

@@ -37,7 +37,12 @@ class OrderAnswer(AnswerModel):
     created_at: Timestamp
 
 
-@router.get("/api/ota/orders/{order_id}", summary="One order", responses=documented(OrderUnknown))
+@router.get(
+    "/api/ota/orders/{order_id}",
+    summary="One order",
+    response_description="The order",
+    responses=documented(OrderUnknown),
+)
 async def order(call: Annotated[Call, partner_with("orders:read")], order_id: OrderId) -> OrderAnswer:
     """The order as it is now, with its tickets."""
     return OrderAnswer(**await order_of(call.database, call.caller.partner_id, order_id))

@@ -31,7 +31,7 @@ class Inventory(AnswerModel):
     next: str | None = Field(default=None, description="null: there is nothing beyond these")
 
 
-@router.get("/api/ota/inventory", summary="Stock left, per product")
+@router.get("/api/ota/inventory", summary="Stock left, per product", response_description="The stock")
 async def inventory(call: Annotated[Call, partner_with("inventory:read")]) -> Inventory:
     """What the partner's channel was allotted, what is issued and held of it, and what is available."""
     rows = await inventory_of(call.database, call.caller.partner_id)

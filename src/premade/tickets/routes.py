@@ -71,7 +71,12 @@ class TicketAnswer(QrCode):
     )
 
 
-@router.get("/api/ota/tickets/{code}", summary="One ticket", responses=documented(TicketUnknown))
+@router.get(
+    "/api/ota/tickets/{code}",
+    summary="One ticket",
+    response_description="The ticket",
+    responses=documented(TicketUnknown),
+)
 async def ticket(call: Annotated[Call, partner_with("tickets:read")], code: TicketCode) -> TicketAnswer:
     """The ticket as it is now, with its QR."""
     row = await ticket_of(call.database, call.caller.partner_id, code)
