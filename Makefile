@@ -6,7 +6,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check format lock schema clean
+.PHONY: help setup demo run test check bench format lock schema clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ check: .venv/.test ## Lint, types and layers
 
 test: .venv/.test check node_modules/.newman ## Everything that must hold, on a real PostgreSQL
 	$(BIN)/python tests/run.py
+
+bench: .venv/.test ## Measure against PostgreSQL itself, 8 minutes (QUICK=1: 90 seconds)
+	PYTHONPATH=tests $(BIN)/python -m bench $(if $(QUICK),--quick)
 
 format: .venv/.test ## Put the code into its standard form
 	$(BIN)/ruff format .

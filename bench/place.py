@@ -1,78 +1,104 @@
 """Where a measurement takes place: a database with tickets in it, and the service on that database."""
 
+import hashlib
+import json
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import psutil
 import psycopg
 from psycopg import RawCursor
 from psycopg.conninfo import make_conninfo
+from rich.progress import track
 from support.service import Service, environment_for, running_service
-from support.shop import Seller, Shop
+from support.shop import PARTNER_PERMISSIONS, Seller, Shop
 
 from premade.base import statements
 from premade.base.statements import Statement
 from premade.base.world import World
 from premade.database import bring_up_to_date
 
-sql = statements.load(str(Path(__file__).with_name("stock.py")))
+ROOT = Path(__file__).parent.parent
+sql = statements.load(__file__.replace("place", "stock"))
 
 WORKERS = 2
 STOCK = 2_000_000_000
-FILL_TICKETS_A_TURN = 500_000
+TEN_MILLION = 10_000_000
+TICKETS_A_TURN = 250_000
+# Coprime to the five million that are unused: a step that visits each of them once, far from the last.
+STRIDE = 3_090_169
 
 
 @dataclass
 class Place:
-    """A database in use. Tickets are numbered; those below `next_ticket` are there."""
+    """A database in use. Tickets are numbered; those below `next_ticket` are there or were."""
 
     dsn: str
     service: Service
     seller: Seller
+    processes: list[psutil.Process]
     next_ticket: int = 0
-    workers: list[psutil.Process] = field(default_factory=list[psutil.Process])
-
-    def run(self, statement: Statement, **given: object) -> list[tuple[object, ...]]:
-        """A statement of stock.sql."""
-        with psycopg.connect(self.dsn, autocommit=True) as connection:
-            cursor = RawCursor(connection).execute(
-                statement.text, statement.arguments({"partner_id": self.seller.partner_id, **given})
-            )
-            return cursor.fetchall() if cursor.description is not None else []
 
     def fill(self, count: int) -> int:
         """Adds so many unused tickets; answers the number of the first."""
-        first = self.next_ticket
-        self.next_ticket += count
-        product = {"product_id": self.seller.product_id, "first": first, "count": count}
-        self.run(sql.batches, channel=self.seller.channel, **product)
-        self.run(sql.tickets, **product)
+        first, self.next_ticket = self.next_ticket, self.next_ticket + count
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            _add_tickets(connection, self.seller, first, count, half_sold=False)
         return first
+
+    def empty(self) -> None:
+        """No tickets, as in the beginning. A superuser can do that past the triggers that refuse it."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute("SET session_replication_role = replica")
+            connection.execute(sql.empty.text)
 
     def vacuum(self) -> None:
         """As autovacuum would; now, so that it does not come in the middle."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE")
-            connection.execute("CHECKPOINT")
 
     def activated(self, first: int, count: int) -> int:
         """How many of these tickets are sold."""
-        [(tickets,)] = self.run(sql.activated, first=first, count=count)
-        assert isinstance(tickets, int)
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            [[tickets]] = _run(
+                connection, sql.activated, partner_id=self.seller.partner_id, first=first, count=count
+            )
         return tickets
 
     def cpu_seconds(self) -> float:
-        """What all processes of the service have used."""
-        times = [process.cpu_times() for process in self.workers]
+        """What the parent and the workers of the service have used."""
+        times = [process.cpu_times() for process in self.processes]
         return sum(time.user + time.system for time in times)
 
     def worker_mebibytes(self) -> float:
         """The resident memory of the largest worker."""
-        return max(process.memory_info().rss for process in self.workers[1:]) / 2**20
+        return max(process.memory_info().rss for process in self.processes[1:]) / 2**20
+
+
+def _run(connection: psycopg.Connection, statement: Statement, **given: Any) -> list[tuple[Any, ...]]:
+    cursor = RawCursor(connection).execute(statement.text, statement.arguments(given))
+    return cursor.fetchall() if cursor.description is not None else []
+
+
+def _add_tickets(
+    connection: psycopg.Connection, seller: Seller, first: int, count: int, *, half_sold: bool
+) -> None:
+    where = {
+        "partner_id": seller.partner_id,
+        "product_id": seller.product_id,
+        "first": first,
+        "count": count,
+    }
+    _run(connection, sql.batches, channel=seller.channel, **where)
+    if half_sold:
+        _run(connection, sql.orders, **where)
+        _run(connection, sql.events, **where)
+    _run(connection, sql.tickets, half_sold=half_sold, **where)
 
 
 def make_database(server: str, name: str) -> str:
@@ -85,14 +111,56 @@ def make_database(server: str, name: str) -> str:
     return dsn
 
 
+def ten_million(server: str, note: Path) -> str:
+    """The database with ten million tickets, every second sold; made once for each version of the schema."""
+    made_of = hashlib.sha256(
+        (ROOT / "db" / "schema.sql").read_bytes() + (ROOT / "bench" / "stock.sql").read_bytes()
+    ).hexdigest()
+    if note.exists() and (known := json.loads(note.read_text()))["made_of"] == made_of:
+        return make_conninfo(server, dbname=known["name"])
+    note.unlink(missing_ok=True)
+    dsn = make_database(server, "ten_million")
+    seller = Shop(dsn, "http://nowhere").seller(stock=STOCK)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        # Without triggers and foreign keys; every row is as they would have it.
+        connection.execute("SET session_replication_role = replica")
+        turns = range(0, TEN_MILLION, TICKETS_A_TURN)
+        for first in track(turns, "10 million tickets, once", disable=not sys.stderr.isatty()):
+            _add_tickets(connection, seller, first, TICKETS_A_TURN, half_sold=True)
+        _run(
+            connection,
+            sql.totals,
+            partner_id=seller.partner_id,
+            product_id=seller.product_id,
+            unused=TEN_MILLION // 2,
+        )
+        connection.execute("UPDATE allotments SET issued = 10000000")
+        connection.execute("VACUUM ANALYZE")
+        connection.execute("CHECKPOINT")
+    note.write_text(json.dumps({"made_of": made_of, "name": "ten_million"}))
+    return dsn
+
+
+def _seller_of(shop: Shop) -> Seller:
+    """The one that the database has, with a new key, or a new one."""
+    rows = shop.sql("SELECT p.*, product_id FROM partners p JOIN allotments USING (channel)")
+    if not rows:
+        return shop.seller(stock=STOCK)
+    [row] = rows
+    made = shop.key(row["name"], PARTNER_PERMISSIONS)
+    client = shop.client(made["key"])
+    return Seller(
+        row["name"], row["partner_id"], row["channel"], row["product_id"], made["key"], made["id"], client
+    )
+
+
 @contextmanager
 def service_on(dsn: str, log: Path) -> Generator[Place]:
-    """The service as production runs it, with a new seller."""
+    """The service as production runs it."""
     with running_service(environment_for(dsn), log, workers=WORKERS) as service:
-        shop = Shop(dsn, service.url)
-        seller = shop.seller(stock=STOCK)
+        seller = _seller_of(Shop(dsn, service.url))
         parent = psutil.Process(service.process.pid)
         workers = [child for child in parent.children() if "spawn_main" in " ".join(child.cmdline())]
         if len(workers) != WORKERS:
             sys.exit(f"{len(workers)} workers run, not {WORKERS}")
-        yield Place(dsn, service, seller, workers=[parent, *workers])
+        yield Place(dsn, service, seller, [parent, *workers])

@@ -3,20 +3,49 @@ INSERT INTO batches (
     partner_id, batch_id, product_id, channel, quantity, entitlements, price, currency, signing_key_id,
     request_digest, created_at
 )
-SELECT :partner_id::bigint, 'FILL-' || n, :product_id::bigint, :channel::text, 100, '[{"function_code": "ferry", "remaining_uses": 2}, {"function_code": "gift", "remaining_uses": 1}, {"function_code": "tokens", "remaining_uses": 10}]', 288, 'HKD',
-       (SELECT key_id FROM signing_keys LIMIT 1), '', now() - interval '30 days'
+SELECT :partner_id::bigint, 'FILL-' || n, :product_id::bigint, :channel::text, 100,
+       '[{"function_code": "ferry", "remaining_uses": 2}, {"function_code": "gift", "remaining_uses": 1}, {"function_code": "tokens", "remaining_uses": 10}]',
+       288, 'HKD', (SELECT key_id FROM signing_keys LIMIT 1), '', now() - interval '30 days'
 FROM generate_series(:first::bigint / 100, (:first::bigint + :count::bigint - 1) / 100) AS n
 ON CONFLICT DO NOTHING
 
 -- name: tickets
 -- As long as real ones: a token has about 140 characters, base64 makes 188 of them.
 INSERT INTO pre_generated_tickets (
-    ticket_code, partner_id, product_id, batch_id, qr_code, entitlements, price, currency, created_at
+    ticket_code, partner_id, product_id, batch_id, qr_code, entitlements, price, currency, created_at, status,
+    activated_at, order_id
 )
-SELECT 'CRUISE-2025-FERRY-' || lpad(n::text, 13, '0'), :partner_id::bigint, :product_id::bigint, 'FILL-' || n / 100,
-       left(repeat(md5(n::text) || md5((-n)::text), 3), 188),
-       '[{"function_code": "ferry", "remaining_uses": 2}, {"function_code": "gift", "remaining_uses": 1}, {"function_code": "tokens", "remaining_uses": 10}]', 288, 'HKD', now() - interval '30 days'
+SELECT 'CRUISE-2025-FERRY-' || lpad(n::text, 13, '0'), :partner_id::bigint, :product_id::bigint,
+       'FILL-' || n / 100, left(repeat(md5(n::text) || md5((-n)::text), 3), 188),
+       '[{"function_code": "ferry", "remaining_uses": 2}, {"function_code": "gift", "remaining_uses": 1}, {"function_code": "tokens", "remaining_uses": 10}]',
+       288, 'HKD', now() - interval '30 days',
+       CASE WHEN sold THEN 'ACTIVE' ELSE 'PRE_GENERATED' END,
+       CASE WHEN sold THEN now() - interval '20 days' END,
+       CASE WHEN sold THEN 'ORD-' || lpad(n::text, 13, '0') END
 FROM generate_series(:first::bigint, :first::bigint + :count::bigint - 1) AS n
+CROSS JOIN LATERAL (SELECT :half_sold::boolean AND n % 2 = 0 AS sold) AS state
+
+-- name: orders
+-- Of every second ticket.
+INSERT INTO ota_orders (
+    order_id, partner_id, customer_name, customer_email, customer_phone, payment_reference, total_amount,
+    currency, operation, idempotency_key, request_digest, created_at
+)
+SELECT 'ORD-' || lpad(n::text, 13, '0'), :partner_id::bigint, 'John Smith',
+       'john.smith.' || n || '@example.com', '+1234567890', 'PAY-OTA-' || n, 288, 'HKD', 'activate',
+       'filled-' || n, sha256(n::text::bytea), now() - interval '20 days'
+FROM generate_series(:first::bigint, :first::bigint + :count::bigint - 1, 2) AS n
+
+-- name: events
+INSERT INTO audit_events (partner_id, event, actor, request_id, ticket_code, order_id, data, occurred_at)
+SELECT :partner_id::bigint, 'ticket.activated', 'key:1', md5(n::text),
+       'CRUISE-2025-FERRY-' || lpad(n::text, 13, '0'), 'ORD-' || lpad(n::text, 13, '0'),
+       jsonb_build_object('payment_reference', 'PAY-OTA-' || n), now() - interval '20 days'
+FROM generate_series(:first::bigint, :first::bigint + :count::bigint - 1, 2) AS n
+
+-- name: totals
+INSERT INTO ticket_totals (partner_id, product_id, last_day, unused)
+VALUES (:partner_id::bigint, :product_id::bigint, 'infinity', :unused::bigint)
 
 -- name: activated
 -- How many of these are sold.
@@ -24,3 +53,7 @@ SELECT count(*) AS tickets FROM pre_generated_tickets
 WHERE partner_id = :partner_id::bigint AND status = 'ACTIVE'
     AND ticket_code BETWEEN 'CRUISE-2025-FERRY-' || lpad(:first::text, 13, '0')
         AND 'CRUISE-2025-FERRY-' || lpad((:first::bigint + :count::bigint - 1)::text, 13, '0')
+
+-- name: empty
+-- What the product itself refuses; see Place.empty.
+TRUNCATE pre_generated_tickets, ota_orders, audit_events, batches, ticket_deltas, ticket_totals, activation_spans

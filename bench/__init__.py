@@ -1,0 +1,1 @@
+"""What the service costs beside what PostgreSQL itself can do."""

@@ -1,0 +1,222 @@
+"""The benchmark: `python -m bench [--quick]`. Writes docs/performance.md and docs/performance.json."""
+
+import argparse
+import shutil
+import statistics
+import time
+import urllib.request
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from bench import report
+from bench.figures import Figures
+from bench.load import Load, Void, pgbench, wrk
+from bench.place import ROOT, STRIDE, TEN_MILLION, Place, make_database, service_on, ten_million
+from premade.base.embedded import embedded_postgres
+
+FOLDER = ROOT / "var" / "bench"
+MANY, SOME, ONE = 64, 16, 1
+PER_SECOND_MAX = 15_000
+"""More than anything here can sell: so many tickets are laid ready for each second."""
+TEN_THOUSAND = 10_000
+WARM_UP_SECONDS = 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long is measured."""
+
+    rounds: int
+    seconds: int
+    large: bool
+
+
+FULL = Plan(rounds=5, seconds=6, large=True)
+QUICK = Plan(rounds=3, seconds=3, large=False)
+
+
+def say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
+
+
+def sold_exactly(place: Place, first: int, load: Load, clients: int) -> None:
+    """Each answer is a sale; only those that wrk no longer waited for may be more."""
+    answers, sales = sum(load.statuses.values()), place.activated(first, PER_SECOND_MAX * 10)
+    if not answers <= sales <= answers + clients:
+        message = f"{answers} activations were answered, {sales} tickets are sold"
+        raise Void(message)
+
+
+def activate(place: Place, clients: int, seconds: int) -> Load:
+    first = place.fill(PER_SECOND_MAX * seconds)
+    place.next_ticket = first + PER_SECOND_MAX * 10  # what follows is not among those that are counted
+    url, key = place.service.url, place.seller.key
+    load = wrk(url, "activate.lua", key, 0, first, 1, 1, 10**12, clients=clients, seconds=seconds)
+    sold_exactly(place, first, load.all_of(200), clients)
+    return load
+
+
+def ceiling(place: Place, script: str, clients: int, seconds: int) -> Load:
+    share = PER_SECOND_MAX * seconds // clients
+    first = place.fill(share * clients)
+    place.next_ticket = first + PER_SECOND_MAX * 10
+    load = pgbench(
+        place.dsn,
+        script,
+        clients=clients,
+        seconds=seconds,
+        first=first,
+        share=share,
+        n=0,
+        partner_id=place.seller.partner_id,
+    )
+    sold_exactly(place, first, load, 0)
+    return load
+
+
+def generate(place: Place, run: str, seconds: int) -> Load:
+    seller = place.seller
+    load = wrk(
+        place.service.url,
+        "generate.lua",
+        seller.key,
+        seller.product_id,
+        run,
+        clients=SOME,
+        seconds=seconds,
+    )
+    return load.all_of(201)
+
+
+def refuse(place: Place, seconds: int) -> Load:
+    first = place.fill(TEN_THOUSAND)
+    url, key = place.service.url, place.seller.key
+    wrk(url, "activate.lua", key, 0, first, 1, 1, TEN_THOUSAND, clients=SOME, seconds=WARM_UP_SECONDS)
+    sold = place.activated(first, TEN_THOUSAND) - SOME
+    load = wrk(url, "refuse.lua", key, first + 1, sold - 1, clients=MANY, seconds=seconds)
+    return load.all_of(404, 409)
+
+
+def one_round(number: int, place: Place, figures: Figures, plan: Plan) -> None:
+    """Service and ceilings in turn, each round beginning with another."""
+    loads: dict[str, Load] = {}
+    cpu = 0.0
+
+    def over_http() -> None:
+        nonlocal cpu
+        before = place.cpu_seconds()
+        loads["http"] = activate(place, MANY, plan.seconds)
+        cpu = place.cpu_seconds() - before
+
+    steps: list[Callable[[], None]] = [
+        over_http,
+        lambda: loads.update(five=ceiling(place, "five_statements.sql", MANY, plan.seconds)),
+        lambda: loads.update(cte=ceiling(place, "one_cte.sql", MANY, plan.seconds)),
+    ]
+    for step in steps[number % 3 :] + steps[: number % 3]:
+        step()
+    http = loads["http"]
+    figures.http.add(http.per_second)
+    figures.p99.add(http.p99_ms)
+    figures.activate_cpu.add(cpu * 1e6 / http.statuses[200])
+    figures.pgbench_five.add(loads["five"].per_second)
+    figures.pgbench_cte.add(loads["cte"].per_second)
+    figures.five.add(http.per_second / loads["five"].per_second)
+    figures.cte.add(http.per_second / loads["cte"].per_second)
+    say(f"  {http.per_second:,.0f} activations/s, {figures.five.measured[-1]:.2f} × 5 statements, "
+        f"{figures.cte.measured[-1]:.2f} × one CTE, p99 {http.p99_ms:.0f} ms")  # fmt: skip
+
+    seconds = max(2, plan.seconds // 2)
+    alone, ceiling_alone = activate(place, ONE, seconds), ceiling(place, "one_cte.sql", ONE, seconds)
+    figures.one_p50.add(alone.p50_ms)
+    figures.one_client.add(alone.p50_ms / ceiling_alone.p50_ms)
+
+    before = place.cpu_seconds()
+    batches = generate(place, f"{number}", plan.seconds)
+    figures.generate.add(batches.per_second * 100)
+    figures.generate_cpu.add((place.cpu_seconds() - before) * 1e3 / batches.statuses[201])
+    figures.refusals.add(refuse(place, seconds).per_second / http.per_second)
+    say(f"  one client {alone.p50_ms:.2f} ms, {batches.per_second * 100:,.0f} tickets/s, "
+        f"refusals {figures.refusals.measured[-1]:.2f} × sales")  # fmt: skip
+    place.vacuum()
+
+
+def compare_sizes(number: int, small: Place, large: Place, figures: Figures) -> None:
+    """A second each, in turn: as long as ten thousand tickets last."""
+    for turn in range(4):
+        small.empty()
+        first = small.fill(TEN_THOUSAND)
+        small.vacuum()
+        with_few = wrk(small.service.url, "activate.lua", small.seller.key, 0, first, 1, 1, 10**12,
+                       clients=MANY, seconds=1).all_of(200)  # fmt: skip
+        with_many = wrk(large.service.url, "activate.lua", large.seller.key, large.next_ticket, 1, 2, STRIDE,
+                        TEN_MILLION // 2, clients=MANY, seconds=1).all_of(200)  # fmt: skip
+        large.next_ticket += TEN_THOUSAND
+        figures.activate_large.add(with_many.per_second / with_few.per_second)
+        if turn % 2:
+            run = f"{int(time.time())}-{number}-{turn}"
+            few, many = generate(small, run, 2), generate(large, run, 2)
+            figures.generate_large.add(many.per_second / few.per_second)
+    figures.scrape.add(statistics.median(_scrape_ms(large) for _ in range(5)))
+    say(f"  10 million: activations {figures.activate_large.value:.2f}, batches "
+        f"{figures.generate_large.value:.2f}, scrape {figures.scrape.value:.0f} ms")  # fmt: skip
+
+
+def _scrape_ms(place: Place) -> float:
+    started = time.perf_counter()
+    with urllib.request.urlopen(place.service.metrics_url, timeout=10) as answer:
+        answer.read()
+    return (time.perf_counter() - started) * 1000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="90 seconds, without the 10 million tickets")
+    plan = QUICK if parser.parse_args().quick else FULL
+    if shutil.which("wrk") is None:
+        raise SystemExit(
+            "The benchmark needs wrk, a package of that name on Debian: install it and try again."
+        )
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    figures = Figures()
+    with ExitStack() as stack:
+        server = stack.enter_context(embedded_postgres(FOLDER / "postgres"))
+        large = _large(stack, server) if plan.large else None
+        started = time.monotonic()
+        main_place = _place(stack, make_database(server, "sales"), "sales")
+        small = _place(stack, make_database(server, "small"), "small") if plan.large else None
+        main_place.fill(1)
+        for place in (main_place, *([small] if small else [])):
+            activate(place, MANY, WARM_UP_SECONDS)
+            generate(place, "warm", WARM_UP_SECONDS)
+        main_place.vacuum()
+        for number in range(plan.rounds):
+            say(f"round {number + 1} of {plan.rounds}")
+            one_round(number, main_place, figures, plan)
+            if small and large:
+                compare_sizes(number, small, large, figures)
+        figures.memory.add(main_place.worker_mebibytes())
+        seconds = time.monotonic() - started
+    report.write(figures, plan.rounds, seconds)
+    missed = [figure.name for figure in figures.measured() if not figure.reaches(figure.must)]
+    say(
+        f"done in {seconds:.0f} s; missed: {', '.join(missed) or 'none'}; see {report.PAGE.relative_to(ROOT)}"
+    )
+
+
+def _large(stack: ExitStack, server: str) -> Place:
+    place = _place(stack, ten_million(server, FOLDER / "ten_million.json"), "ten_million")
+    # Where the last run ended.
+    progress = FOLDER / "ten_million.next"
+    place.next_ticket = int(progress.read_text()) if progress.exists() else 0
+    stack.callback(lambda: progress.write_text(str(place.next_ticket)))
+    return place
+
+
+def _place(stack: ExitStack, dsn: str, name: str) -> Place:
+    return stack.enter_context(service_on(dsn, FOLDER / f"{name}.log"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""The figures: what is measured, what it must be, and what came out."""
+
+import statistics
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass
+class Figure:
+    """One figure, measured several times."""
+
+    name: str
+    must: float | None
+    aim: float | None
+    better: Literal["higher", "lower"] = "higher"
+    measured: list[float] = field(default_factory=list[float])
+
+    def add(self, value: float) -> None:
+        """One more measurement."""
+        self.measured.append(value)
+
+    @property
+    def value(self) -> float:
+        """The median."""
+        return statistics.median(self.measured)
+
+    @property
+    def low(self) -> float:
+        """The least."""
+        return min(self.measured)
+
+    @property
+    def high(self) -> float:
+        """The most."""
+        return max(self.measured)
+
+    def reaches(self, limit: float | None) -> bool:
+        """Whether the median is as good as the limit."""
+        if limit is None:
+            return True
+        return self.value >= limit if self.better == "higher" else self.value <= limit
+
+    @property
+    def verdict(self) -> str:
+        """In a word."""
+        if self.must is None:
+            return ""
+        if not self.reaches(self.must):
+            return "**missed**"
+        return "aim" if self.reaches(self.aim) else "must"
+
+
+@dataclass
+class Figures:
+    """All of them, in the order of the table."""
+
+    five: Figure = field(
+        default_factory=lambda: Figure("activations/s over HTTP ÷ pgbench in 5 statements", 1.5, 2.2)
+    )
+    cte: Figure = field(
+        default_factory=lambda: Figure("activations/s over HTTP ÷ pgbench in one CTE", 0.6, 1.0)
+    )
+    p99: Figure = field(default_factory=lambda: Figure("p99 of these activations, ms", 80, 40, "lower"))
+    one_client: Figure = field(
+        default_factory=lambda: Figure("one client: p50 ÷ p50 of pgbench in one CTE", 4, 2.5, "lower")
+    )
+    generate: Figure = field(
+        default_factory=lambda: Figure("tickets/s by bulk-generate of 100", 6_000, 12_000)
+    )
+    generate_cpu: Figure = field(
+        default_factory=lambda: Figure("server CPU ms per bulk-generate of 100", 22, 12, "lower")
+    )
+    activate_large: Figure = field(
+        default_factory=lambda: Figure("activations/s with 10 million tickets ÷ with 10 thousand", 0.85, 0.95)
+    )
+    generate_large: Figure = field(
+        default_factory=lambda: Figure(
+            "bulk-generates/s with 10 million tickets ÷ with 10 thousand", 0.85, 0.95
+        )
+    )
+    refusals: Figure = field(default_factory=lambda: Figure("409 and 404 answers/s ÷ 200s/s", 1.0, 1.5))
+    memory: Figure = field(
+        default_factory=lambda: Figure("resident memory of a worker, MiB", 150, 100, "lower")
+    )
+    scrape: Figure = field(
+        default_factory=lambda: Figure("scrape of the metrics with 10 million tickets, ms", 300, 100, "lower")
+    )
+    http: Figure = field(default_factory=lambda: Figure("activations/s over HTTP", None, None))
+    activate_cpu: Figure = field(
+        default_factory=lambda: Figure("server CPU µs per activation", None, None, "lower")
+    )
+    pgbench_five: Figure = field(
+        default_factory=lambda: Figure("activations/s by pgbench in 5 statements", None, None)
+    )
+    pgbench_cte: Figure = field(
+        default_factory=lambda: Figure("activations/s by pgbench in one CTE", None, None)
+    )
+    one_p50: Figure = field(
+        default_factory=lambda: Figure("one client: p50 of an activation, ms", None, None, "lower")
+    )
+
+    def measured(self) -> list[Figure]:
+        """Those that were."""
+        return [figure for figure in vars(self).values() if figure.measured]

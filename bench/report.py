@@ -1,0 +1,91 @@
+"""The figures as a page and as JSON."""
+
+import json
+import os
+import platform
+import re
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.figures import Figure, Figures
+from premade.base.embedded import binaries
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "performance.md"
+FIGURES = ROOT / "docs" / "performance.json"
+BY_HAND = "## Where the time goes"
+"""From here on the page is written by hand, and kept."""
+
+
+def write(figures: Figures, rounds: int, seconds: float) -> None:
+    """Both files."""
+    told = figures.measured()
+    FIGURES.write_text(
+        json.dumps({"figures": [_as_json(figure) for figure in told]}, indent=2, ensure_ascii=False) + "\n"
+    )
+    before = PAGE.read_text() if PAGE.exists() else ""
+    kept = before[before.index(BY_HAND) :] if BY_HAND in before else ""
+    PAGE.write_text(f"{_page(told, rounds, seconds)}\n{kept}")
+
+
+def _as_json(figure: Figure) -> dict[str, object]:
+    return {
+        "name": figure.name,
+        "value": round(figure.value, 3),
+        "better": figure.better,
+        "must": figure.must,
+        "aim": figure.aim,
+        "low": round(figure.low, 3),
+        "high": round(figure.high, 3),
+    }
+
+
+def _page(told: list[Figure], rounds: int, seconds: float) -> str:
+    rows = "\n".join(
+        f"| {figure.name} | **{_number(figure.value)}** | {_number(figure.low)} to {_number(figure.high)} "
+        f"| {_number(figure.must)} | {_number(figure.aim)} | {figure.verdict} |"
+        for figure in told
+    )
+    return f"""# Performance
+
+`make bench` writes this page, up to the last heading: {rounds} rounds in {seconds:.0f} seconds, each with the service
+and its ceilings in turn, on a PostgreSQL of its own with its default durability (`fsync` and `synchronous_commit`
+on). Load generator, service (2 workers) and database share the machine. A row is the median of the rounds, with the
+least and the most. A measurement in which an answer had another status than expected is void and ends the run.
+
+| figure | median | range | must | aim | reached |
+|---|---|---|---|---|---|
+{rows}
+
+The ceilings are `bench/pgbench/`: the same order, ticket and audit event in the same tables, with all indexes,
+constraints and triggers, with 64 clients over a Unix socket. The service does more in the same time: it checks the
+key and every value, answers a repeated `Idempotency-Key`, takes order ids from the logical clock, writes its log and
+counts.
+
+{_machine()}
+"""
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"  # noqa: PLR2004  (from here on no digit is worth more)
+
+
+def _machine() -> str:
+    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    wrk = subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False).stdout
+    postgres = subprocess.run(
+        [binaries() / "postgres", "--version"], capture_output=True, text=True, check=True
+    )
+    return "\n".join(
+        [
+            "| | |",
+            "|---|---|",
+            f"| date | {datetime.now(UTC):%Y-%m-%d} |",
+            f"| machine | {cpu[1] if cpu else 'unknown'}, {os.cpu_count()} cores, {memory:.0f} GiB, Linux {platform.release().partition('-')[0]} |",
+            f"| versions | Python {platform.python_version()}, {postgres.stdout.strip()}, wrk {wrk.split()[1] if wrk else ''} |",
+        ]
+    )
