@@ -43,6 +43,8 @@ class Place:
     seller: Seller
     processes: list[psutil.Process]
     next_ticket: int = 0
+    old_turns: int = 0
+    """How many times old tickets were taken from the ten million."""
 
     def fill(self, count: int) -> int:
         """Adds so many unused tickets; answers the number of the first."""
@@ -137,7 +139,9 @@ def ten_million(server: str, note: Path) -> str:
         connection.execute("UPDATE allotments SET issued = 10000000")
         connection.execute("VACUUM ANALYZE")
         connection.execute("CHECKPOINT")
-    note.write_text(json.dumps({"made_of": made_of, "name": "ten_million"}))
+    note.write_text(
+        json.dumps({"made_of": made_of, "name": "ten_million", "next_ticket": TEN_MILLION, "old_turns": 0})
+    )
     return dsn
 
 

@@ -29,11 +29,12 @@ CROSS JOIN LATERAL (SELECT :half_sold::boolean AND n % 2 = 0 AS sold) AS state
 -- Of every second ticket.
 INSERT INTO ota_orders (
     order_id, partner_id, customer_name, customer_email, customer_phone, payment_reference, total_amount,
-    currency, operation, idempotency_key, request_digest, created_at
+    currency, ticket_codes, operation, idempotency_key, request_digest, created_at
 )
 SELECT 'ORD-' || lpad(n::text, 13, '0'), :partner_id::bigint, 'John Smith',
-       'john.smith.' || n || '@example.com', '+1234567890', 'PAY-OTA-' || n, 288, 'HKD', 'activate',
-       'filled-' || n, sha256(n::text::bytea), now() - interval '20 days'
+       'john.smith.' || n || '@example.com', '+1234567890', 'PAY-OTA-' || n, 288, 'HKD',
+       ARRAY['CRUISE-2025-FERRY-' || lpad(n::text, 13, '0')], 'activate',
+       reverse('filled-' || n), sha256(n::text::bytea), now() - interval '20 days'
 FROM generate_series(:first::bigint, :first::bigint + :count::bigint - 1, 2) AS n
 
 -- name: events

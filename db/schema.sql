@@ -199,6 +199,8 @@ CREATE TABLE public.ota_orders (
     idempotency_key text,
     request_digest bytea NOT NULL,
     created_at timestamp with time zone NOT NULL,
+    ticket_codes text[] NOT NULL,
+    CONSTRAINT order_has_tickets CHECK ((cardinality(ticket_codes) > 0)),
     CONSTRAINT order_id_form CHECK ((order_id ~ '^ORD-[0-9]{13}$'::text)),
     CONSTRAINT order_status_known CHECK ((status = ANY (ARRAY['CONFIRMED'::text, 'PARTLY_CANCELLED'::text, 'CANCELLED'::text])))
 );
@@ -248,7 +250,8 @@ CASE
     ELSE ((order_id IS NULL) = (activated_at IS NULL))
 END),
     CONSTRAINT ticket_status_known CHECK ((status = ANY (ARRAY['PRE_GENERATED'::text, 'ACTIVE'::text, 'USED'::text, 'EXPIRED'::text, 'CANCELLED'::text])))
-);
+)
+WITH (fillfactor='85');
 
 ALTER TABLE public.pre_generated_tickets ALTER COLUMN ticket_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.pre_generated_tickets_ticket_id_seq
@@ -407,8 +410,6 @@ CREATE UNIQUE INDEX batches_idempotency_key_taken ON public.batches USING btree 
 CREATE UNIQUE INDEX ota_orders_idempotency_key_taken ON public.ota_orders USING btree (partner_id, operation, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
 CREATE INDEX tickets_by_batch ON public.pre_generated_tickets USING btree (partner_id, batch_id, ticket_code);
-
-CREATE INDEX tickets_by_order ON public.pre_generated_tickets USING btree (partner_id, order_id) WHERE (order_id IS NOT NULL);
 
 CREATE TRIGGER audit_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_audit_change();
 

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from random import Random
 from typing import Any
 
 import httpx
@@ -177,6 +178,57 @@ def test_two_hundred_tickets_at_once_are_all_sold_once(seller: Seller, shop: Sho
     assert {(row["ticket_code"], row["order_id"]) for row in pairs} == {
         (answer.json()["ticket_code"], answer.json()["order_id"]) for answer in answers
     }
+
+
+def test_sales_beside_cancelling_and_expiring_never_deadlock(shop: Shop) -> None:
+    seller = shop.seller(stock=600)
+    codes = [code for _ in range(6) for code in seller.tickets(100)]
+    change = "UPDATE pre_generated_tickets SET status = %s WHERE ticket_code = ANY(%s) AND status = 'PRE_GENERATED'"
+    random = Random(6)
+    before = deadlocks(shop)
+
+    def take_back(status: str) -> None:
+        with psycopg.connect(shop.dsn, autocommit=True) as connection:
+            for _ in range(40):
+                connection.execute(change, [status, random.sample(codes, 12)])
+
+    with ThreadPoolExecutor(2) as pool:
+        others = [pool.submit(take_back, status) for status in ("CANCELLED", "EXPIRED")]
+        answers = at_once(
+            seller, 64, lambda client, number: one_after_another(client, codes[number::64], random)
+        )
+        for other in others:
+            other.result()
+
+    assert {answer.status_code for answer in answers} == {200}
+    rows = shop.sql(
+        "SELECT t.status, count(*) AS tickets, count(o.order_id) AS orders FROM pre_generated_tickets t"
+        " LEFT JOIN ota_orders o USING (partner_id, order_id) WHERE t.partner_id = %s GROUP BY t.status",
+        seller.partner_id,
+    )
+    found = {row["status"]: (row["tickets"], row["orders"]) for row in rows}
+    assert set(found) == {"ACTIVE", "CANCELLED", "EXPIRED"}
+    assert found["ACTIVE"][0] == found["ACTIVE"][1]
+    assert found["CANCELLED"][1] == found["EXPIRED"][1] == 0
+    assert deadlocks(shop) == before
+
+
+async def one_after_another(client: httpx.AsyncClient, codes: list[str], random: Random) -> httpx.Response:
+    """The last answer; each is that of a sale or of a ticket that was taken back."""
+    for code in random.sample(codes, len(codes)):
+        answer = await activate(code)(client, 0)
+        told = answer.json().get("code")
+        assert (answer.status_code, told) in {
+            (200, None), (409, "TICKET_CANCELLED"), (409, "TICKET_EXPIRED")
+        }, answer.text  # fmt: skip
+    return await client.get("/api/ota/inventory")
+
+
+def deadlocks(shop: Shop) -> int:
+    shop.sql("SELECT pg_stat_clear_snapshot()")
+    return shop.sql("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")[0][
+        "deadlocks"
+    ]
 
 
 def test_an_activation_waits_for_whoever_holds_the_ticket(seller: Seller, shop: Shop) -> None:

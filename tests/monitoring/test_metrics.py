@@ -654,9 +654,9 @@ def metrics_connections(shop: Shop) -> int:
 
 ORDER = """
     INSERT INTO ota_orders (order_id, partner_id, customer_name, customer_email, customer_phone,
-        payment_reference, total_amount, currency, operation, request_digest, created_at)
+        payment_reference, total_amount, currency, ticket_codes, operation, request_digest, created_at)
     SELECT 'ORD-' || lpad(nextval('order_id_ms')::text, 13, '0'), partner_id, 'J', 'j@example.com', '+1234567890',
-        'PAY', price, currency, 'activate', '', now() FROM pre_generated_tickets WHERE ticket_code = %s
+        'PAY', price, currency, ARRAY[ticket_code], 'activate', '', now() FROM pre_generated_tickets WHERE ticket_code = %s
     RETURNING order_id
 """
 ACTIVATE = """

@@ -2,106 +2,113 @@
 -- Activates however many tickets at once and answers one outcome for each. A ticket that another
 -- transaction has locked is skipped, not waited for: its outcome is 'again', and so is that of a ticket
 -- or key whose winner committed after this statement's snapshot was taken.
-WITH input AS MATERIALIZED (
-    SELECT i.*
-    -- Set for this statement only, before it takes its first lock.
-    FROM (SELECT set_config('lock_timeout', :lock_timeout_ms, true)) AS setting
-    CROSS JOIN jsonb_to_recordset(:activations::jsonb) AS i (
-        position integer, partner_id bigint, actor text, request_id text, ticket_code text,
-        customer_name text, customer_email text, customer_phone text, payment_reference text,
-        idempotency_key text, request_digest text
-    )
-),
-made_before AS MATERIALIZED (
-    SELECT i.position, o.order_id, o.customer_name, o.payment_reference, o.total_amount, o.currency, o.created_at,
-           o.request_digest = decode(i.request_digest, 'hex') AS same_request
-    FROM input i
+WITH asked AS MATERIALIZED (
+    SELECT i.*, m.order_id AS made_order_id, m.customer_name AS made_customer_name,
+           m.payment_reference AS made_payment_reference, m.total_amount AS made_total_amount,
+           m.currency AS made_currency, m.created_at AS made_at, m.same_request,
+           t.ticket_id, t.status, t.price, t.currency, t.valid_until, t.order_id,
+           t.status = 'PRE_GENERATED' AND (t.valid_until IS NULL OR t.valid_until >= :today) AS is_sellable
+    FROM (
+        SELECT i.*
+        -- Set for this statement only, before it takes its first lock.
+        FROM (SELECT set_config('lock_timeout', :lock_timeout_ms, true)) AS setting
+        CROSS JOIN jsonb_to_recordset(:activations::jsonb) AS i (
+            position integer, partner_id bigint, actor text, request_id text, ticket_code text,
+            customer_name text, customer_email text, customer_phone text, payment_reference text,
+            idempotency_key text, request_digest text
+        )
+        -- One order of codes in every statement: that of the locks below.
+        ORDER BY i.ticket_code
+    ) AS i
     -- LIMIT makes it one look into the index for each, whatever the planner believes of a young table.
-    CROSS JOIN LATERAL (
-        SELECT * FROM ota_orders
+    LEFT JOIN LATERAL (
+        SELECT *, request_digest = decode(i.request_digest, 'hex') AS same_request FROM ota_orders
         WHERE partner_id = i.partner_id AND operation = :operation AND idempotency_key = i.idempotency_key
         LIMIT 1
-    ) AS o
-),
-locked AS MATERIALIZED (
-    SELECT i.position, t.ticket_id, t.status, t.price, t.currency, t.valid_until, t.order_id
-    FROM input i
-    JOIN pre_generated_tickets t ON t.partner_id = i.partner_id AND t.ticket_code = i.ticket_code
-    WHERE NOT EXISTS (SELECT FROM made_before m WHERE m.position = i.position)
-    ORDER BY t.ticket_code
-    FOR NO KEY UPDATE OF t SKIP LOCKED
-),
-sellable AS MATERIALIZED (
-    SELECT *, row_number() OVER () AS place FROM locked
-    WHERE status = 'PRE_GENERATED' AND (valid_until IS NULL OR valid_until >= :today)
+    ) AS m ON true
+    LEFT JOIN LATERAL (
+        SELECT * FROM pre_generated_tickets
+        -- By the code alone, which is unique: '+ 0' keeps a young table from being read by the index of batches.
+        WHERE ticket_code = i.ticket_code AND partner_id + 0 = i.partner_id AND m.order_id IS NULL
+        LIMIT 1
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) AS t ON true
 ),
 clock AS MATERIALIZED (
-    SELECT take_logical_ms('order_id_ms', count(*)) AS first_ms FROM sellable HAVING count(*) > 0
+    SELECT take_logical_ms('order_id_ms', count(*)) AS first_ms
+    FROM asked WHERE is_sellable HAVING count(*) > 0
 ),
 numbered AS MATERIALIZED (
-    SELECT s.*, 'ORD-' || lpad((c.first_ms + s.place - 1)::text, 13, '0') AS new_order_id
-    FROM sellable s CROSS JOIN clock c
+    SELECT a.*, CASE WHEN is_sellable THEN 'ORD-' || lpad((c.first_ms + a.place - 1)::text, 13, '0') END AS new_order_id
+    FROM (
+        SELECT *, count(*) FILTER (WHERE is_sellable) OVER (ROWS UNBOUNDED PRECEDING) AS place FROM asked
+    ) AS a
+    LEFT JOIN clock c ON true
 ),
 sold AS (
     INSERT INTO ota_orders (
         order_id, partner_id, customer_name, customer_email, customer_phone, payment_reference,
-        total_amount, currency, operation, idempotency_key, request_digest, created_at
+        total_amount, currency, ticket_codes, operation, idempotency_key, request_digest, created_at
     )
-    SELECT n.new_order_id, i.partner_id, i.customer_name, i.customer_email, i.customer_phone,
-           i.payment_reference, n.price, n.currency, :operation, i.idempotency_key,
-           decode(i.request_digest, 'hex'), :now
-    FROM numbered n JOIN input i USING (position)
+    SELECT new_order_id, partner_id, customer_name, customer_email, customer_phone, payment_reference, price,
+           currency, ARRAY[ticket_code], :operation, idempotency_key, decode(request_digest, 'hex'), :now
+    FROM numbered WHERE new_order_id IS NOT NULL
     -- One order of keys in every statement: two of them never wait for each other.
-    ORDER BY i.partner_id, i.idempotency_key
+    ORDER BY partner_id, idempotency_key
     ON CONFLICT (partner_id, operation, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
-    RETURNING order_id, partner_id
+    RETURNING order_id
 ),
 activated AS (
     UPDATE pre_generated_tickets t
-    SET status = 'ACTIVE', activated_at = :now, order_id = s.order_id
-    FROM sold s JOIN numbered n ON n.new_order_id = s.order_id
-    WHERE t.partner_id = s.partner_id AND t.ticket_id = n.ticket_id
+    SET status = 'ACTIVE', activated_at = :now, order_id = n.new_order_id
+    FROM numbered n
+    -- 'IS TRUE' lets PostgreSQL look each up in a hash, where a join would compare all with all.
+    WHERE t.ticket_id = n.ticket_id AND t.partner_id + 0 = n.partner_id
+        AND (n.new_order_id IN (SELECT order_id FROM sold)) IS TRUE
     RETURNING t.order_id
 ),
 told AS (
     INSERT INTO audit_events (
         partner_id, event, actor, request_id, ticket_code, order_id, data, occurred_at
     )
-    SELECT i.partner_id, :event, i.actor, i.request_id, i.ticket_code, a.order_id,
-           jsonb_build_object('payment_reference', i.payment_reference), :now
-    FROM activated a JOIN numbered n ON n.new_order_id = a.order_id JOIN input i USING (position)
+    SELECT partner_id, :event, actor, request_id, ticket_code, new_order_id,
+           jsonb_build_object('payment_reference', payment_reference), :now
+    FROM numbered WHERE (new_order_id IN (SELECT order_id FROM activated)) IS TRUE
 )
-SELECT i.position,
+SELECT n.position,
        CASE
-           WHEN a.order_id IS NOT NULL THEN 'activated'
-           WHEN m.same_request THEN 'replayed'
-           WHEN m.order_id IS NOT NULL THEN 'key_reused'
-           WHEN t.ticket_id IS NULL THEN 'unknown'
-           WHEN l.position IS NULL OR n.position IS NOT NULL THEN 'again'
-           WHEN l.order_id IS NOT NULL AND sale.order_id IS NULL THEN 'again'
-           WHEN l.status IN ('PRE_GENERATED', 'EXPIRED') THEN 'expired'
-           WHEN l.status = 'CANCELLED' THEN 'cancelled'
+           WHEN n.is_done THEN 'activated'
+           WHEN n.same_request THEN 'replayed'
+           WHEN n.made_order_id IS NOT NULL THEN 'key_reused'
+           WHEN n.ticket_id IS NULL AND known.ticket_id IS NULL THEN 'unknown'
+           WHEN n.ticket_id IS NULL OR n.new_order_id IS NOT NULL THEN 'again'
+           WHEN n.order_id IS NOT NULL AND sale.order_id IS NULL THEN 'again'
+           WHEN n.status IN ('PRE_GENERATED', 'EXPIRED') THEN 'expired'
+           WHEN n.status = 'CANCELLED' THEN 'cancelled'
            ELSE 'already_activated'
        END AS outcome,
-       coalesce(a.order_id, m.order_id, sale.order_id) AS order_id,
-       coalesce(m.customer_name, i.customer_name) AS customer_name,
-       coalesce(m.payment_reference, sale.payment_reference, i.payment_reference) AS payment_reference,
-       coalesce(m.total_amount, l.price) AS total_amount,
-       coalesce(m.currency, l.currency) AS currency,
-       coalesce(m.created_at, sale.created_at, :now) AS activated_at,
-       l.valid_until
-FROM input i
-LEFT JOIN made_before m ON m.position = i.position
-LEFT JOIN pre_generated_tickets t ON t.partner_id = i.partner_id AND t.ticket_code = i.ticket_code
-LEFT JOIN locked l ON l.position = i.position
-LEFT JOIN numbered n ON n.position = i.position
-LEFT JOIN activated a ON a.order_id = n.new_order_id
+       CASE WHEN n.is_done THEN n.new_order_id ELSE coalesce(n.made_order_id, sale.order_id) END AS order_id,
+       coalesce(n.made_customer_name, n.customer_name) AS customer_name,
+       coalesce(n.made_payment_reference, sale.payment_reference, n.payment_reference) AS payment_reference,
+       coalesce(n.made_total_amount, n.price) AS total_amount,
+       coalesce(n.made_currency, n.currency) AS currency,
+       coalesce(n.made_at, sale.created_at, :now) AS activated_at,
+       n.valid_until
+FROM (
+    SELECT *, (new_order_id IN (SELECT order_id FROM activated)) IS TRUE AS is_done FROM numbered
+) AS n
+LEFT JOIN LATERAL (
+    SELECT ticket_id FROM pre_generated_tickets
+    WHERE ticket_code = n.ticket_code AND partner_id + 0 = n.partner_id
+        AND n.ticket_id IS NULL AND n.made_order_id IS NULL
+    LIMIT 1
+) AS known ON true
 LEFT JOIN LATERAL (
     SELECT order_id, payment_reference, created_at FROM ota_orders
-    WHERE partner_id = i.partner_id AND order_id = l.order_id
+    WHERE partner_id = n.partner_id AND order_id = n.order_id
     LIMIT 1
 ) AS sale ON true
-ORDER BY i.position
+ORDER BY n.position
 
 -- name: wait_for_ticket
 SELECT ticket_id FROM pre_generated_tickets

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Security
 from fastapi.security import APIKeyHeader, SecurityScopes
 from starlette.requests import Request
 
-from premade.base.api import json_router
+from premade.base.api import header_values, json_router
 from premade.base.work import Database
 from premade.partners.keyring import (
     ApiKeyInvalid,
@@ -40,11 +40,12 @@ class Call:
 
 
 async def _admit(request: Request, wanted: SecurityScopes, _documented: str = Security(HEADER)) -> Call:
-    keyring: Keyring = request.app.state.services[Keyring]
-    caller = await keyring.partner_for(request.headers.get(HEADER.model.name), wanted.scopes[0])
-    request.state.partner_id, request.state.key_id = caller.partner_id, caller.key_id
-    state = request.app.state
-    return Call(caller, request.state.request_id, state.database, state.services)
+    wired, state = request.app.state, request.scope["state"]
+    keyring: Keyring = wired.services[Keyring]
+    given = header_values(request, HEADER.model.name)
+    caller = await keyring.partner_for(given[0] if given else None, wanted.scopes[0])
+    state["partner_id"], state["key_id"] = caller.partner_id, caller.key_id
+    return Call(caller, state["request_id"], wired.database, wired.services)
 
 
 def partner_router(tag: str) -> APIRouter:
