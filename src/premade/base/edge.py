@@ -13,9 +13,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bind_contextvars
 
-from premade.base.logs import log, masked
+from premade.base.logs import current_request_id, log, masked
 from premade.base.metrics import observe_request
 from premade.base.problems import transport_problem
 from premade.base.world import World
@@ -74,8 +73,7 @@ class Edge:
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
             await send(message)
 
-        # Never unbound: each request is a task, and a task has a context of its own.
-        bind_contextvars(request_id=request_id)
+        current_request_id.set(request_id)
         try:
             await self._app_for(scope)(scope, receive, send_with_id)
         except ClientDisconnect:

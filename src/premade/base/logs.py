@@ -5,11 +5,15 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
+from contextvars import ContextVar
+from datetime import UTC, datetime
 from typing import Any, Literal, cast
 
 import orjson
 import structlog
 
+current_request_id: ContextVar[str] = ContextVar("current_request_id", default="")
+"""Set at the edge; each request is a task, and a task has a context of its own."""
 EMAIL_FIELD = "customer_email"
 """The one field that holds an e-mail address on purpose; a setting masks it too."""
 _NEVER_PERSONAL = frozenset({int, float, bool, type(None)})
@@ -37,6 +41,15 @@ def _masked(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_masked(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
     return masked(value) if isinstance(value, str) else value
+
+
+def _complete(_logger: Any, method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What every line has. One step of our own at a third of the price of structlog's three."""
+    if request_id := current_request_id.get():
+        line.setdefault("request_id", request_id)
+    line["level"] = "error" if method == "exception" else method
+    line["timestamp"] = datetime.now(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    return line
 
 
 class _Mask:
@@ -83,9 +96,7 @@ def start_logging(form: Literal["auto", "json", "console"], *, mask_customer_ema
     """Set up once a process. `auto` looks whether standard error is a terminal."""
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
     before: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _complete,
         structlog.processors.format_exc_info,
         _Mask(email_field_too=mask_customer_email),
     ]
