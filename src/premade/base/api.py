@@ -286,7 +286,7 @@ class Endpoint(APIRoute):
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             answer = await handle(Request(scope, receive, send))
-            if answer.headers.get("connection") == "close":
+            if scope["state"].get("ends_connection"):
                 await _answer_and_linger(answer, receive, send)
             else:
                 await answer(scope, receive, send)
@@ -310,6 +310,7 @@ class Endpoint(APIRoute):
                 answer = transport_problem(error.status, error.detail, **_named(request))
                 # The rest of the body is not read; the connection cannot carry another request.
                 answer.headers["Connection"] = "close"
+                request.scope["state"]["ends_connection"] = True
                 return answer
             return _respond(result, status_by_default)
 
@@ -342,14 +343,23 @@ async def _answer_and_linger(answer: Response, receive: Receive, send: Send) -> 
     await send({"type": "http.response.body", "body": b""})
 
 
+class _Answer(Response):
+    """A JSON answer; Starlette's own way to its few headers costs three times as much."""
+
+    def __init__(self, reply: Reply, status: int) -> None:
+        self.status_code = reply.status or status
+        self.background = None
+        self.body = reply.body.model_dump_json().encode()
+        self.raw_headers = [
+            (b"content-length", b"%d" % len(self.body)),
+            (b"content-type", b"application/json"),
+            *((name.lower().encode(), value.encode()) for name, value in reply.headers.items()),
+        ]
+
+
 def _respond(result: Any, status: int) -> Response:
     reply = result if isinstance(result, Reply) else Reply(result)
-    return Response(
-        reply.body.model_dump_json().encode(),
-        reply.status or status,
-        dict(reply.headers),
-        media_type="application/json",
-    )
+    return _Answer(reply, status)
 
 
 def json_router(tag: str, *always: type[DomainError]) -> APIRouter:

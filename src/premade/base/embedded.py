@@ -51,6 +51,8 @@ DEFAULT_SETTINGS: Mapping[str, str] = MappingProxyType(
     {
         "listen_addresses": "",
         "max_connections": "200",
+        # Under load a checkpoint every few minutes, not every few seconds: after each, whole pages go into the WAL.
+        "max_wal_size": "4GB",
         "shared_buffers": "256MB",
         "unix_socket_permissions": "0700",
     }
