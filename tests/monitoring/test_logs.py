@@ -14,7 +14,7 @@ from support.shop import Seller, Shop, unique
 from premade.base.logs import masked
 
 EMAIL, MASKED_EMAIL = "known.only.there@example.com", "***@example.com"
-PHONE, PHONE_DIGITS = "+852 9876 5432", "9876"
+PHONE, PHONE_DIGITS = "+852 9876 5432", re.compile(r"9876\D{0,3}5432")
 NAME = "Somebody Unmistakable"
 
 
@@ -76,6 +76,7 @@ def test_neither_a_key_nor_a_person_is_logged_wherever_a_client_puts_them(
     seller: Seller, shop: Shop, service: Service
 ) -> None:
     key, secret = seller.key, seller.key.rpartition("_")[2]
+    before = len(service.log.read_text())
     assert seller.generate(batch_id=key, headers={"X-Request-Id": key}).status_code == 201
     seller.http.get(f"/api/ota/orders/{key}", headers={"Idempotency-Key": key})
     # A client that goes away in the middle of a body, from a path with all of it.
@@ -91,11 +92,11 @@ def test_neither_a_key_nor_a_person_is_logged_wherever_a_client_puts_them(
     while not [line for line in service.log_lines() if line.get("request_id") == request]:
         assert time.monotonic() < deadline, "the log says nothing"
 
-    text = service.log.read_text()
+    text = service.log.read_text()[before:]
     assert "http.client_went_away" in text
     assert secret not in text
     assert EMAIL.partition("@")[0] not in text
-    assert PHONE_DIGITS not in text
+    assert not PHONE_DIGITS.search(text)
     [audited] = shop.sql(
         "SELECT request_id FROM audit_events WHERE partner_id = %s AND batch_id = %s", seller.partner_id, key
     )
@@ -123,4 +124,4 @@ def test_what_is_masked_and_what_is_not(text: str, kept: str) -> None:
 def assert_nothing_personal(text: str) -> None:
     assert EMAIL not in text
     assert NAME not in text
-    assert PHONE_DIGITS not in text
+    assert not PHONE_DIGITS.search(text)
