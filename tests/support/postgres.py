@@ -4,6 +4,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,8 +29,7 @@ def postgres(kind: str, folder: Path) -> Generator[str]:
 @contextmanager
 def _standalone(folder: Path) -> Generator[str]:
     # A Unix socket's path has at most 107 characters and must be open to the server's account.
-    place = Path("/tmp") / f"premade-pg15-{os.getpid()}"
-    place.mkdir(mode=0o700)
+    place = Path(tempfile.mkdtemp(prefix="premade-pg15-", dir="/tmp"))
     as_root = os.getuid() == 0
     if as_root:
         account = pwd.getpwnam(_ACCOUNT)
