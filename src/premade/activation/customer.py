@@ -11,7 +11,8 @@ EMAIL_CHARACTERS_MAX = 254
 PAYMENT_REFERENCE_CHARACTERS_MAX = 128
 _PHONE_FILLERS = str.maketrans("", "", " -.()")
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
-_COUNTRY_CODE_DIGITS_MAX = 3
+# Of one to three digits.
+_CALLING_CODES = frozenset(map(str, COUNTRY_CODE_TO_REGION_CODE))
 # Addresses that email_validator takes as they are: nothing in them is to be normalised. The check by this is
 # a tenth of the price; what it does not match is left to the library.
 _PLAIN_LABEL = "[a-z0-9](?:[a-z0-9]|-(?!-)){0,61}[a-z0-9]|[a-z0-9]"
@@ -63,8 +64,7 @@ def phone(text: str) -> str:
     if not _PHONE.fullmatch(bare):
         message = "Must be '+' and 7 to 15 digits with the country code, such as +1234567890"
         raise ValueError(message)
-    codes = (int(bare[1 : 1 + digits]) for digits in range(1, _COUNTRY_CODE_DIGITS_MAX + 1))
-    if not any(code in COUNTRY_CODE_TO_REGION_CODE for code in codes):
+    if _CALLING_CODES.isdisjoint((bare[1:2], bare[1:3], bare[1:4])):
         message = "Must begin with a country calling code that exists, such as +852"
         raise ValueError(message)
     return bare

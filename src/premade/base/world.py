@@ -29,4 +29,5 @@ class World:
 
 def rfc3339(moment: datetime) -> str:
     """RFC 3339 in UTC with milliseconds: `2025-11-04T08:40:00.000Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    in_utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return in_utc.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
