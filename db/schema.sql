@@ -141,7 +141,12 @@ CREATE TABLE public.audit_events (
     ticket_code text,
     order_id text,
     data jsonb DEFAULT '{}'::jsonb NOT NULL,
-    occurred_at timestamp with time zone NOT NULL
+    occurred_at timestamp with time zone NOT NULL,
+    operation text,
+    idempotency_key text,
+    request_digest bytea,
+    transaction_id xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    CONSTRAINT audit_key_with_its_request CHECK ((((idempotency_key IS NULL) = (request_digest IS NULL)) AND ((idempotency_key IS NULL) OR (operation IS NOT NULL))))
 );
 
 ALTER TABLE public.audit_events ALTER COLUMN event_id ADD GENERATED ALWAYS AS IDENTITY (
@@ -168,6 +173,10 @@ CREATE TABLE public.batches (
     idempotency_key text,
     request_digest bytea NOT NULL,
     created_at timestamp with time zone NOT NULL,
+    usable_days integer,
+    usable_until date,
+    reservation_id text,
+    expired_at timestamp with time zone,
     CONSTRAINT batch_id_form CHECK ((batch_id ~ '^[A-Za-z0-9._:-]{1,64}$'::text)),
     CONSTRAINT batch_quantity_positive CHECK ((quantity > 0))
 );
@@ -176,6 +185,12 @@ CREATE TABLE public.channels (
     channel text NOT NULL,
     is_test boolean DEFAULT false NOT NULL,
     CONSTRAINT channel_name CHECK ((channel ~ '^[a-z0-9][a-z0-9-]{0,62}$'::text))
+);
+
+CREATE TABLE public.manual_entries (
+    subject text NOT NULL,
+    span_began_at timestamp with time zone NOT NULL,
+    entries integer NOT NULL
 );
 
 CREATE SEQUENCE public.order_id_ms
@@ -212,7 +227,9 @@ CREATE TABLE public.partners (
     is_test boolean DEFAULT false NOT NULL,
     created_at timestamp with time zone NOT NULL,
     disabled_at timestamp with time zone,
-    CONSTRAINT partner_name_length CHECK (((length(name) >= 1) AND (length(name) <= 200)))
+    reservation_hours_max integer DEFAULT 168 NOT NULL,
+    CONSTRAINT partner_name_length CHECK (((length(name) >= 1) AND (length(name) <= 200))),
+    CONSTRAINT partner_reservation_hours CHECK (((reservation_hours_max >= 1) AND (reservation_hours_max <= 8760)))
 );
 
 ALTER TABLE public.partners ALTER COLUMN partner_id ADD GENERATED ALWAYS AS IDENTITY (
@@ -240,6 +257,9 @@ CREATE TABLE public.pre_generated_tickets (
     created_at timestamp with time zone NOT NULL,
     activated_at timestamp with time zone,
     order_id text,
+    usable_days integer,
+    usable_until date,
+    first_used_at timestamp with time zone,
     CONSTRAINT issue_number_within_limit CHECK (((issue_number >= 1) AND (issue_number <= 999))),
     CONSTRAINT ticket_code_form CHECK ((ticket_code ~ '^[A-Z]{2,12}-[0-9]{4}-[A-Z]{2,12}-[0-9]{13}$'::text)),
     CONSTRAINT ticket_entitlements_are_a_list CHECK ((jsonb_typeof(entitlements) = 'array'::text)),
@@ -279,12 +299,46 @@ CREATE TABLE public.products (
     price numeric(12,2) NOT NULL,
     currency text NOT NULL,
     created_at timestamp with time zone NOT NULL,
+    usable_days integer,
+    usable_until date,
+    cancellation text DEFAULT 'until_first_use'::text NOT NULL,
+    CONSTRAINT product_cancellation_known CHECK ((cancellation = ANY (ARRAY['until_first_use'::text, 'never'::text]))),
     CONSTRAINT product_code_prefix CHECK ((code_prefix ~ '^[A-Z]{2,12}$'::text)),
     CONSTRAINT product_currency_is_iso_4217 CHECK ((currency ~ '^[A-Z]{3}$'::text)),
     CONSTRAINT product_id_positive CHECK ((product_id > 0)),
     CONSTRAINT product_name_length CHECK (((length(name) >= 1) AND (length(name) <= 200))),
     CONSTRAINT product_price_not_negative CHECK ((price >= (0)::numeric)),
-    CONSTRAINT product_ticket_type CHECK ((ticket_type ~ '^[A-Z]{2,12}$'::text))
+    CONSTRAINT product_ticket_type CHECK ((ticket_type ~ '^[A-Z]{2,12}$'::text)),
+    CONSTRAINT product_usable_days CHECK (((usable_days >= 0) AND (usable_days <= 3650))),
+    CONSTRAINT product_usable_in_one_way CHECK (((usable_days IS NULL) OR (usable_until IS NULL)))
+);
+
+CREATE SEQUENCE public.reservation_id_ms
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+CREATE TABLE public.reservations (
+    reservation_id text NOT NULL,
+    partner_id bigint NOT NULL,
+    product_id bigint NOT NULL,
+    channel text NOT NULL,
+    quantity integer NOT NULL,
+    taken integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    end_reason text,
+    idempotency_key text,
+    request_digest bytea NOT NULL,
+    CONSTRAINT reservation_end_reason_known CHECK ((end_reason = ANY (ARRAY['released'::text, 'expired'::text, 'used_up'::text]))),
+    CONSTRAINT reservation_ends_for_a_reason CHECK (((ended_at IS NULL) = (end_reason IS NULL))),
+    CONSTRAINT reservation_expires_later CHECK ((expires_at > created_at)),
+    CONSTRAINT reservation_id_form CHECK ((reservation_id ~ '^RSV-[0-9]{13}$'::text)),
+    CONSTRAINT reservation_quantity_positive CHECK ((quantity > 0)),
+    CONSTRAINT reservation_taken_within_quantity CHECK (((taken >= 0) AND (taken <= quantity)))
 );
 
 CREATE TABLE public.schema_migrations (
@@ -361,6 +415,9 @@ ALTER TABLE ONLY public.channels
 ALTER TABLE ONLY public.channels
     ADD CONSTRAINT channels_pkey PRIMARY KEY (channel);
 
+ALTER TABLE ONLY public.manual_entries
+    ADD CONSTRAINT manual_entries_pkey PRIMARY KEY (subject);
+
 ALTER TABLE ONLY public.ota_orders
     ADD CONSTRAINT ota_orders_by_partner UNIQUE (partner_id, order_id);
 
@@ -381,6 +438,9 @@ ALTER TABLE ONLY public.product_functions
 
 ALTER TABLE ONLY public.products
     ADD CONSTRAINT products_pkey PRIMARY KEY (product_id);
+
+ALTER TABLE ONLY public.reservations
+    ADD CONSTRAINT reservations_pkey PRIMARY KEY (reservation_id);
 
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (name);
@@ -403,13 +463,31 @@ CREATE INDEX audit_events_by_batch ON public.audit_events USING btree (partner_i
 
 CREATE INDEX audit_events_by_ticket ON public.audit_events USING btree (partner_id, ticket_code) WHERE (ticket_code IS NOT NULL);
 
+CREATE INDEX audit_events_by_transaction ON public.audit_events USING btree (transaction_id);
+
+CREATE UNIQUE INDEX audit_idempotency_key_taken ON public.audit_events USING btree (partner_id, operation, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+
+CREATE INDEX batches_by_partner ON public.batches USING btree (partner_id, created_at);
+
 CREATE INDEX batches_by_time ON public.batches USING btree (created_at);
 
 CREATE UNIQUE INDEX batches_idempotency_key_taken ON public.batches USING btree (partner_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
+CREATE INDEX batches_to_expire ON public.batches USING btree (valid_until) WHERE ((expired_at IS NULL) AND (valid_until IS NOT NULL));
+
+CREATE INDEX ota_orders_by_payment ON public.ota_orders USING btree (payment_reference);
+
 CREATE UNIQUE INDEX ota_orders_idempotency_key_taken ON public.ota_orders USING btree (partner_id, operation, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
+CREATE INDEX reservations_by_partner ON public.reservations USING btree (partner_id, reservation_id);
+
+CREATE UNIQUE INDEX reservations_idempotency_key_taken ON public.reservations USING btree (partner_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+
+CREATE INDEX reservations_not_ended ON public.reservations USING btree (product_id, channel, expires_at) WHERE (ended_at IS NULL);
+
 CREATE INDEX tickets_by_batch ON public.pre_generated_tickets USING btree (partner_id, batch_id, ticket_code);
+
+CREATE INDEX tickets_by_time ON public.pre_generated_tickets USING btree (partner_id, created_at, ticket_id);
 
 CREATE TRIGGER audit_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_audit_change();
 
@@ -417,9 +495,11 @@ CREATE TRIGGER changed_tickets_are_counted AFTER UPDATE ON public.pre_generated_
 
 CREATE TRIGGER generated_tickets_are_counted AFTER INSERT ON public.pre_generated_tickets REFERENCING NEW TABLE AS new_tickets FOR EACH STATEMENT EXECUTE FUNCTION public.count_generated_tickets();
 
-CREATE TRIGGER ticket_changes_state_as_allowed BEFORE UPDATE ON public.pre_generated_tickets FOR EACH ROW WHEN (((old.status <> new.status) AND ((((((old.status <> 'PRE_GENERATED'::text) OR (new.status <> 'ACTIVE'::text)) AND ((old.status <> 'ACTIVE'::text) OR (new.status <> 'USED'::text))) AND ((old.status <> 'PRE_GENERATED'::text) OR (new.status <> 'EXPIRED'::text))) AND ((old.status <> 'PRE_GENERATED'::text) OR (new.status <> 'CANCELLED'::text))) AND ((old.status <> 'ACTIVE'::text) OR (new.status <> 'CANCELLED'::text))))) EXECUTE FUNCTION public.refuse_ticket_change('that change of state');
+CREATE TRIGGER ticket_changes_state_as_allowed BEFORE UPDATE ON public.pre_generated_tickets FOR EACH ROW WHEN (((old.status <> new.status) AND (((((((old.status <> 'PRE_GENERATED'::text) OR (new.status <> 'ACTIVE'::text)) AND ((old.status <> 'ACTIVE'::text) OR (new.status <> 'USED'::text))) AND ((old.status <> 'PRE_GENERATED'::text) OR (new.status <> 'EXPIRED'::text))) AND ((old.status <> 'PRE_GENERATED'::text) OR (new.status <> 'CANCELLED'::text))) AND ((old.status <> 'ACTIVE'::text) OR (new.status <> 'CANCELLED'::text))) OR ((new.status = 'CANCELLED'::text) AND (old.first_used_at IS NOT NULL))))) EXECUTE FUNCTION public.refuse_ticket_change('that change of state');
 
 CREATE TRIGGER ticket_is_never_deleted BEFORE DELETE ON public.pre_generated_tickets FOR EACH ROW EXECUTE FUNCTION public.refuse_ticket_change('deletion');
+
+CREATE TRIGGER ticket_is_used_while_active BEFORE UPDATE ON public.pre_generated_tickets FOR EACH ROW WHEN (((old.entitlements <> new.entitlements) AND ((old.status <> 'ACTIVE'::text) OR (new.status <> ALL (ARRAY['ACTIVE'::text, 'USED'::text])) OR (new.first_used_at IS NULL) OR jsonb_path_exists(new.entitlements, '$[*]?(@."remaining_uses" < 0)'::jsonpath)))) EXECUTE FUNCTION public.refuse_ticket_change('that use');
 
 CREATE TRIGGER ticket_keeps_its_identity BEFORE UPDATE ON public.pre_generated_tickets FOR EACH ROW WHEN (((old.ticket_code <> new.ticket_code) OR (old.partner_id <> new.partner_id) OR (old.product_id <> new.product_id) OR (old.batch_id <> new.batch_id) OR (old.price <> new.price) OR (old.currency <> new.currency) OR (old.created_at <> new.created_at) OR ((old.order_id IS NOT NULL) AND (old.order_id IS DISTINCT FROM new.order_id)) OR ((old.activated_at IS NOT NULL) AND (old.activated_at IS DISTINCT FROM new.activated_at)) OR (new.issue_number < old.issue_number))) EXECUTE FUNCTION public.refuse_ticket_change('a change of identity');
 
@@ -450,6 +530,9 @@ ALTER TABLE ONLY public.batches
     ADD CONSTRAINT batches_product FOREIGN KEY (product_id) REFERENCES public.products(product_id);
 
 ALTER TABLE ONLY public.batches
+    ADD CONSTRAINT batches_reservation FOREIGN KEY (reservation_id) REFERENCES public.reservations(reservation_id);
+
+ALTER TABLE ONLY public.batches
     ADD CONSTRAINT batches_signing_key FOREIGN KEY (signing_key_id) REFERENCES public.signing_keys(key_id);
 
 ALTER TABLE ONLY public.ota_orders
@@ -460,6 +543,12 @@ ALTER TABLE ONLY public.partners
 
 ALTER TABLE ONLY public.product_functions
     ADD CONSTRAINT product_functions_product FOREIGN KEY (product_id) REFERENCES public.products(product_id);
+
+ALTER TABLE ONLY public.reservations
+    ADD CONSTRAINT reservations_allotment FOREIGN KEY (product_id, channel) REFERENCES public.allotments(product_id, channel);
+
+ALTER TABLE ONLY public.reservations
+    ADD CONSTRAINT reservations_partner FOREIGN KEY (partner_id) REFERENCES public.partners(partner_id);
 
 ALTER TABLE ONLY public.pre_generated_tickets
     ADD CONSTRAINT tickets_batch FOREIGN KEY (partner_id, batch_id) REFERENCES public.batches(partner_id, batch_id);

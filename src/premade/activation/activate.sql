@@ -6,7 +6,7 @@ WITH asked AS MATERIALIZED (
     SELECT i.*, m.order_id AS made_order_id, m.customer_name AS made_customer_name,
            m.payment_reference AS made_payment_reference, m.total_amount AS made_total_amount,
            m.currency AS made_currency, m.created_at AS made_at, m.same_request,
-           t.ticket_id, t.status, t.price, t.currency, t.valid_until, t.order_id,
+           t.ticket_id, t.status, t.price, t.currency, t.valid_until, t.order_id, t.usable_days, t.usable_until,
            t.status = 'PRE_GENERATED' AND (t.valid_until IS NULL OR t.valid_until >= :today) AS is_sellable
     FROM (
         SELECT i.*
@@ -60,7 +60,8 @@ sold AS (
 ),
 activated AS (
     UPDATE pre_generated_tickets t
-    SET status = 'ACTIVE', activated_at = :now, order_id = n.new_order_id
+    SET status = 'ACTIVE', activated_at = :now, order_id = n.new_order_id,
+        usable_until = CASE WHEN n.usable_days IS NULL THEN n.usable_until ELSE :today::date + n.usable_days END
     FROM numbered n
     -- 'IS TRUE' lets PostgreSQL look each up in a hash, where a join would compare all with all.
     WHERE t.ticket_id = n.ticket_id AND t.partner_id + 0 = n.partner_id

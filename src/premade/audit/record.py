@@ -29,6 +29,18 @@ class Event(StrEnum):
     ALLOTMENT_SET = "allotment.set"
     BATCH_GENERATED = "batch.generated"
     TICKET_ACTIVATED = "ticket.activated"
+    TICKET_REDEEMED = "ticket.redeemed"
+    REDEMPTION_CONFLICT = "ticket.redemption_conflict"
+    TICKET_CANCELLED = "ticket.cancelled"
+    BATCH_CANCELLED = "batch.cancelled"
+    TICKET_REISSUED = "ticket.reissued"
+    TICKET_EXPIRED = "ticket.expired"
+    RESERVATION_MADE = "reservation.made"
+    RESERVATION_RELEASED = "reservation.released"
+    RESERVATION_EXPIRED = "reservation.expired"
+    PARTNER_CHANGED = "partner.changed"
+    SIGNING_KEY_ADDED = "signing_key.added"
+    SIGNING_KEY_RETIRED = "signing_key.retired"
 
 
 async def record(

@@ -2,7 +2,9 @@
 
 import re
 from dataclasses import asdict, dataclass, replace
+from datetime import date
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 from typing import Any
 
 import orjson
@@ -20,6 +22,7 @@ DEFAULT_CODE_PREFIX = "CRUISE"
 NAME_CHARACTERS_MAX = 200
 FUNCTIONS_MAX = 20
 FUNCTION_USES_MAX = 10_000
+USABLE_DAYS_MAX = 3650
 PRODUCT_ID_MAX = 2**63 - 1
 PRICE_MAX = Decimal("9999999999.99")
 _TICKET_TYPE = re.compile(r"[A-Z]{2,12}")
@@ -42,6 +45,13 @@ class ProductIdTaken(Conflict):
     remedy = "Choose another id, or change the product with 'premade product set'."
 
 
+class Cancellation(StrEnum):
+    """Until when a ticket that is sold can be cancelled."""
+
+    UNTIL_FIRST_USE = "until_first_use"
+    NEVER = "never"
+
+
 @dataclass(frozen=True)
 class Product:
     """`price` in `currency`, per ticket; `functions`: uses by function code, in the order to show them."""
@@ -53,6 +63,11 @@ class Product:
     currency: str
     functions: dict[str, int]
     code_prefix: str = DEFAULT_CODE_PREFIX
+    usable_days: int | None = None
+    """How many days after the day of its activation a ticket can be used; None: not counted from there."""
+    usable_until: date | None = None
+    """The last day on which a ticket can be used, whenever it was activated; None: there is none."""
+    cancellation: Cancellation = Cancellation.UNTIL_FIRST_USE
 
     def check(self) -> None:
         """Invalid lists every field that is wrong."""
@@ -80,6 +95,16 @@ class Product:
                 "entitles",
                 functions_fit,
                 f"Must be 1 to {FUNCTIONS_MAX} of function_code=uses, such as ferry=2, at most {FUNCTION_USES_MAX}",
+            ),
+            (
+                "usable_days",
+                self.usable_days is None or 0 <= self.usable_days <= USABLE_DAYS_MAX,
+                f"Must be 0 to {USABLE_DAYS_MAX} days after the day of activation",
+            ),
+            (
+                "usable_until",
+                self.usable_days is None or self.usable_until is None,
+                "Either so many days after activation, or a fixed day: not both",
             ),
         ]
 
@@ -144,7 +169,7 @@ async def change_product(database: Database, world: World, product_id: int, **ch
 async def list_products(database: Database) -> list[Product]:
     """All, by id."""
     async with database.single_statement() as work:
-        return [Product(**row) for row in await work.all(sql.list_products, product_id=None)]
+        return [_product_of(row) for row in await work.all(sql.list_products, product_id=None)]
 
 
 async def _product(work: Work, product_id: int) -> Product:
@@ -152,7 +177,7 @@ async def _product(work: Work, product_id: int) -> Product:
     if row is None:
         message = f"There is no product {product_id}; 'premade product list' shows them."
         raise ProductUnknown(message)
-    return Product(**row)
+    return _product_of(row)
 
 
 def _columns(product: Product) -> dict[str, Any]:
@@ -161,6 +186,11 @@ def _columns(product: Product) -> dict[str, Any]:
 
 def _audited(product: Product) -> dict[str, Any]:
     return {**asdict(product), "price": str(product.price)}
+
+
+def _product_of(row: dict[str, Any]) -> Product:
+    row["cancellation"] = Cancellation(row["cancellation"])
+    return Product(**row)
 
 
 async def _write_functions(work: Work, product: Product) -> None:

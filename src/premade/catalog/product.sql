@@ -1,10 +1,15 @@
 -- name: add_product
-INSERT INTO products (product_id, name, ticket_type, code_prefix, price, currency, created_at)
-VALUES (:product_id, :name, :ticket_type, :code_prefix, :price, :currency, :now)
+INSERT INTO products (
+    product_id, name, ticket_type, code_prefix, price, currency, usable_days, usable_until, cancellation, created_at
+)
+VALUES (
+    :product_id, :name, :ticket_type, :code_prefix, :price, :currency, :usable_days, :usable_until, :cancellation, :now
+)
 
 -- name: change_product
 UPDATE products
-SET name = :name, ticket_type = :ticket_type, code_prefix = :code_prefix, price = :price, currency = :currency
+SET name = :name, ticket_type = :ticket_type, code_prefix = :code_prefix, price = :price, currency = :currency,
+    usable_days = :usable_days, usable_until = :usable_until, cancellation = :cancellation
 WHERE product_id = :product_id
 
 -- name: forget_functions
@@ -17,6 +22,7 @@ FROM jsonb_to_recordset(:functions::jsonb) AS f (function_code text, uses intege
 
 -- name: list_products
 SELECT p.product_id, p.name, p.ticket_type, p.code_prefix, p.price, p.currency,
+       p.usable_days, p.usable_until, p.cancellation,
        -- As json: jsonb would not keep the order.
        coalesce(
            json_object_agg(f.function_code, f.uses ORDER BY f.position) FILTER (WHERE f.uses IS NOT NULL), '{}'

@@ -7,6 +7,7 @@ import typer
 
 from premade.catalog.product import (
     DEFAULT_CODE_PREFIX,
+    Cancellation,
     Product,
     add_product,
     change_product,
@@ -16,9 +17,17 @@ from premade.catalog.product import (
 )
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one, show_rows
+from premade.cli.times import day
 
 app = typer.Typer(help="What is sold, and what a ticket of it entitles to.", no_args_is_help=True)
 
+UsableDays = Annotated[
+    int | None, typer.Option(help="How many days after that of its activation a ticket can be used.")
+]
+UsableUntil = Annotated[
+    str | None, typer.Option(help="Or the last day on which a ticket can be used, such as 2026-03-31.")
+]
+CANCELLATION = typer.Option(help="Until when a ticket that is sold can be cancelled.")
 Entitles = Annotated[
     list[str], typer.Option(help="function_code=uses, such as ferry=2; again for each function.")
 ]
@@ -34,11 +43,25 @@ def add(
     currency: Annotated[str, typer.Option(help="ISO 4217, such as HKD.")],
     entitles: Entitles,
     prefix: Annotated[str, typer.Option(help="What the code begins with.")] = DEFAULT_CODE_PREFIX,
+    usable_days: UsableDays = None,
+    usable_until: UsableUntil = None,
+    cancellation: Annotated[Cancellation, CANCELLATION] = Cancellation.UNTIL_FIRST_USE,
     as_json: AsJson = False,
 ) -> None:
     """Add a product."""
     functions = read_functions(entitles)
-    product = Product(product_id, name, ticket_type, read_price(price), currency, functions, prefix)
+    product = Product(
+        product_id,
+        name,
+        ticket_type,
+        read_price(price),
+        currency,
+        functions,
+        prefix,
+        usable_days,
+        day(usable_until, "usable_until"),
+        cancellation,
+    )
     operate(lambda database, world: add_product(database, world, product))
     show_one(asdict(product), as_json=as_json)
 
@@ -53,6 +76,12 @@ def change(
     currency: Annotated[str | None, typer.Option()] = None,
     entitles: Annotated[list[str] | None, typer.Option(help="Replaces all functions: ferry=2.")] = None,
     prefix: Annotated[str | None, typer.Option()] = None,
+    usable_days: UsableDays = None,
+    usable_until: UsableUntil = None,
+    usable_for_ever: Annotated[
+        bool, typer.Option("--usable-for-ever", help="No last day of use any more.")
+    ] = False,
+    cancellation: Annotated[Cancellation | None, CANCELLATION] = None,
     as_json: AsJson = False,
 ) -> None:
     """Change a product. Batches that are made keep the price and functions they were made with."""
@@ -63,8 +92,11 @@ def change(
         "currency": currency,
         "functions": read_functions(entitles) if entitles else None,
         "code_prefix": prefix,
+        "cancellation": cancellation,
     }
     changes = {field: value for field, value in given.items() if value is not None}
+    if usable_for_ever or usable_days is not None or usable_until is not None:
+        changes |= {"usable_days": usable_days, "usable_until": day(usable_until, "usable_until")}
     product = operate(lambda database, world: change_product(database, world, product_id, **changes))
     show_one(asdict(product), as_json=as_json)
 

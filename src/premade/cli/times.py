@@ -33,3 +33,13 @@ def moment(text: str, field: str, now: datetime, zone: ZoneInfo) -> datetime:
     if given.tzinfo is None:
         raise Invalid([FieldError(field, "Say the time zone: 2026-03-31T12:00:00Z")])
     return given.astimezone(UTC)
+
+
+def day(text: str | None, field: str) -> date | None:
+    """`2026-03-31`, or None for None. Invalid otherwise."""
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise Invalid([FieldError(field, f"{text!r} is no day; 2026-03-31 would be one")]) from None

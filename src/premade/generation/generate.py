@@ -42,6 +42,14 @@ class BatchIdTaken(Conflict):
     remedy = "Choose another batch_id. If this was a retry after a lost answer, send the Idempotency-Key of the first try: it then answers the same batch again."
 
 
+class ProductOver(Conflict):
+    """The product can be used until a fixed day, and that day is over. Nothing was generated."""
+
+    code = "PRODUCT_OVER"
+    title = "The product can no longer be used"
+    remedy = "Sell another product, or ask the operator whether this one goes on."
+
+
 class StockShort(Exhausted):
     """Your channel's allotment has fewer tickets left than were asked for. Nothing was generated."""
 
@@ -86,6 +94,8 @@ class Batch:
     price: Decimal
     currency: str
     valid_until: date | None
+    usable_days: int | None
+    usable_until: date | None
     metadata: dict[str, Any] | None
     created_at: datetime
     tickets: list[MadeTicket]
@@ -172,7 +182,9 @@ class Generator:
             seen["entitlements"],
             seen["price"],
             seen["currency"],
-            wanted.valid_until,
+            _last_day_of_sale(seen, wanted),
+            seen["usable_days"],
+            seen["usable_until"],
             wanted.metadata,
             now,
             tickets,
@@ -201,6 +213,8 @@ class Generator:
                     price=batch.price,
                     currency=batch.currency,
                     valid_until=batch.valid_until,
+                    usable_days=batch.usable_days,
+                    usable_until=batch.usable_until,
                     metadata=None if batch.metadata is None else orjson.dumps(batch.metadata).decode(),
                     signing_key_id=signing_key_id,
                     idempotency_key=wanted.idempotency_key,
@@ -255,10 +269,28 @@ def _check(seen: dict[str, Any], wanted: Wanted, today: date) -> None:
     if seen["product_id"] is None:
         message = f"There is no product {wanted.product_id}; GET /api/ota/inventory lists what you may sell."
         raise ProductUnknown(message, product_id=wanted.product_id)
+    _check_days(seen, wanted, today)
     if seen["batch_id_taken"]:
         raise _batch_id_taken(wanted)
     if seen["available"] < wanted.quantity:
         raise _stock_short(wanted, seen["available"])
+
+
+def _last_day_of_sale(seen: dict[str, Any], wanted: Wanted) -> date | None:
+    """What can be used until a fixed day is not sold after it."""
+    return wanted.valid_until or seen["usable_until"]
+
+
+def _check_days(seen: dict[str, Any], wanted: Wanted, today: date) -> None:
+    last_day_of_use = seen["usable_until"]
+    if last_day_of_use is None:
+        return
+    if last_day_of_use < today:
+        message = f"The last day of use of product {wanted.product_id} was {last_day_of_use}."
+        raise ProductOver(message, product_id=wanted.product_id, usable_until=last_day_of_use)
+    if wanted.valid_until is not None and wanted.valid_until > last_day_of_use:
+        message = f"Must be {last_day_of_use} or earlier: it is the last day on which the product can be used"
+        raise Invalid([FieldError("#/valid_until", message)])
 
 
 def _batch_id_taken(wanted: Wanted) -> BatchIdTaken:

@@ -1,6 +1,7 @@
 -- name: look
 -- Everything that decides about a request, in one row that always comes.
 SELECT p.product_id, p.ticket_type, p.code_prefix, p.price, p.currency,
+       p.usable_days, p.usable_until,
        (
            SELECT jsonb_agg(
                jsonb_build_object('function_code', f.function_code, 'remaining_uses', f.uses) ORDER BY f.position
@@ -26,11 +27,11 @@ SELECT take_logical_ms('ticket_code_ms', :quantity) AS first_ms
 WITH batch AS (
     INSERT INTO batches (
         partner_id, batch_id, product_id, channel, quantity, entitlements, price, currency, valid_until,
-        metadata, signing_key_id, idempotency_key, request_digest, created_at
+        usable_days, usable_until, metadata, signing_key_id, idempotency_key, request_digest, created_at
     )
     VALUES (
         :partner_id, :batch_id, :product_id, :channel, :quantity, :entitlements::jsonb, :price, :currency,
-        :valid_until, :metadata::jsonb, :signing_key_id, :idempotency_key, :request_digest, :now
+        :valid_until, :usable_days, :usable_until, :metadata::jsonb, :signing_key_id, :idempotency_key, :request_digest, :now
     )
     ON CONFLICT DO NOTHING
     RETURNING *
@@ -38,10 +39,10 @@ WITH batch AS (
 made AS (
     INSERT INTO pre_generated_tickets (
         ticket_code, partner_id, product_id, batch_id, qr_code, entitlements, price, currency, valid_until,
-        created_at
+        usable_days, usable_until, created_at
     )
     SELECT t.ticket_code, b.partner_id, b.product_id, b.batch_id, t.qr_code, b.entitlements, b.price,
-           b.currency, b.valid_until, b.created_at
+           b.currency, b.valid_until, b.usable_days, b.usable_until, b.created_at
     FROM batch b CROSS JOIN jsonb_to_recordset(:tickets::jsonb) AS t (ticket_code text, qr_code text)
     RETURNING partner_id
 ),
@@ -60,7 +61,8 @@ taken AS (
 SELECT (SELECT count(*) FROM batch) AS batches, (SELECT made FROM taken) AS tickets
 
 -- name: batch_as_made
-SELECT batch_id, product_id, quantity, entitlements, price, currency, valid_until, metadata, created_at
+SELECT batch_id, product_id, quantity, entitlements, price, currency, valid_until, usable_days, usable_until, metadata,
+       created_at
 FROM batches WHERE partner_id = :partner_id AND batch_id = :batch_id
 
 -- name: tickets_as_made

@@ -13,7 +13,7 @@ from premade.base.errors import IdempotencyKeyReused
 from premade.base.problems import documented
 from premade.base.values import AnswerModel, CalendarDay, IdempotencyKey, Money, RequestModel, Timestamp
 from premade.catalog.product import ProductUnknown
-from premade.generation.generate import Batch, BatchIdTaken, Generator, StockShort, Wanted
+from premade.generation.generate import Batch, BatchIdTaken, Generator, ProductOver, StockShort, Wanted
 from premade.partners.call import Call, partner_router, partner_with
 from premade.tickets.routes import Entitlement, QrCode, qr_of
 from premade.tickets.signing import SigningKeyMissing
@@ -86,6 +86,14 @@ class GenerateAnswer(AnswerModel):
     price: Money = Field(description="Of one ticket; becomes the order's total_amount")
     currency: str = Field(description="ISO 4217", examples=["HKD"])
     valid_until: date | None = Field(description="The last day of sale", examples=["2099-03-31"])
+    usable_days: int | None = Field(
+        description="How many days after that of its activation a ticket can be used; null: not counted from there",
+        examples=[30],
+    )
+    usable_until: date | None = Field(
+        description="The last day on which a ticket can be used, whenever it was activated",
+        examples=["2099-12-31"],
+    )
     metadata: dict[str, Any] | None = Field(examples=[{"campaign": "spring"}])
     created_at: Timestamp
 
@@ -110,7 +118,9 @@ class DryRunAnswer(AnswerModel):
     response_description="Pre-made tickets successfully generated",
     responses={
         200: {"model": DryRunAnswer, "description": "What a dry run found; nothing is written"},
-        **documented(ProductUnknown, BatchIdTaken, StockShort, IdempotencyKeyReused, SigningKeyMissing),
+        **documented(
+            ProductUnknown, ProductOver, BatchIdTaken, StockShort, IdempotencyKeyReused, SigningKeyMissing
+        ),
     },
     response_model=GenerateAnswer,
 )
@@ -152,6 +162,8 @@ def _answer(batch: Batch) -> GenerateAnswer:
         price=batch.price,
         currency=batch.currency,
         valid_until=batch.valid_until,
+        usable_days=batch.usable_days,
+        usable_until=batch.usable_until,
         metadata=batch.metadata,
         created_at=batch.created_at,
     )

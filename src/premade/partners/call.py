@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from fastapi import APIRouter, Security
 from fastapi.security import APIKeyHeader, SecurityScopes
 from starlette.requests import Request
+from starlette.types import Scope
 
 from premade.base.api import header_values, json_router
 from premade.base.work import Database
@@ -33,6 +34,7 @@ class Call:
     request_id: str
     database: Database
     services: dict[type[Any], Any]
+    scope: Scope
 
     def use(self, kind: type[Service]) -> Service:
         """What the process keeps one of, as the application wired it."""
@@ -45,7 +47,7 @@ async def _admit(request: Request, wanted: SecurityScopes, _documented: str = Se
     given = header_values(request, HEADER.model.name)
     caller = await keyring.partner_for(given[0] if given else None, wanted.scopes[0])
     state["partner_id"], state["key_id"] = caller.partner_id, caller.key_id
-    return Call(caller, state["request_id"], wired.database, wired.services)
+    return Call(caller, state["request_id"], wired.database, wired.services, request.scope)
 
 
 def partner_router(tag: str) -> APIRouter:

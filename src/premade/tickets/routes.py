@@ -64,6 +64,11 @@ class TicketAnswer(QrCode):
     price: Money
     currency: str = Field(description="ISO 4217", examples=["HKD"])
     valid_until: date | None = Field(description="The last day of sale", examples=["2099-03-31"])
+    usable_until: date | None = Field(
+        description="The last day of use, in the operator's time zone; null while it is not fixed, or without one",
+        examples=["2099-12-31"],
+    )
+    first_used_at: Timestamp | None = Field(description="null until the first entitlement is used")
     created_at: Timestamp
     activated_at: Timestamp | None = Field(description="null until the ticket is activated")
     order_id: str | None = Field(
