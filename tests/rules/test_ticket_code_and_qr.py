@@ -30,9 +30,11 @@ CODES = st.builds(ticket_code, LETTERS, st.integers(1000, 9999), LETTERS, st.int
 
 def read(png: bytes) -> str:
     # As a gate's scanner is set. Among all kinds, the reader takes the rows of one picture in 5,000 for an ITF too.
-    [found] = zxingcpp.read_barcodes(
-        np.array(Image.open(io.BytesIO(png)).convert("L")), formats=zxingcpp.BarcodeFormat.QRCode
+    found = zxingcpp.read_barcode(
+        np.array(Image.open(io.BytesIO(png)).convert("L")),
+        formats=zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode]),
     )
+    assert found is not None
     return found.text
 
 
