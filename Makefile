@@ -29,7 +29,7 @@ setup: .venv/.run ## Make the environment in .venv, nothing else
 	@touch $@
 
 node_modules/.newman: package-lock.json tests/install_tools.py
-	$(PYTHON) tests/install_tools.py
+	$(PYTHON) tests/install_tools.py npm chromium promtool
 	npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
@@ -49,6 +49,7 @@ test: .venv/.test check node_modules/.newman ## Everything that must hold, on a 
 	$(BIN)/python tests/run.py
 
 bench: .venv/.test ## Measure against PostgreSQL itself, 8 minutes (QUICK=1: 90 seconds)
+	@$(PYTHON) tests/install_tools.py wrk
 	PYTHONPATH=tests $(BIN)/python -m bench $(if $(QUICK),--quick)
 
 format: .venv/.test ## Put the code into its standard form

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import shutil
 import statistics
 import time
 import urllib.request
@@ -191,10 +190,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="90 seconds, without the 10 million tickets")
     plan = QUICK if parser.parse_args().quick else FULL
-    if shutil.which("wrk") is None:
-        raise SystemExit(
-            "The benchmark needs wrk, a package of that name on Debian: install it and try again."
-        )
     FOLDER.mkdir(parents=True, exist_ok=True)
     figures = Figures()
     with ExitStack() as stack:

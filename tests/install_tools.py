@@ -1,6 +1,6 @@
-"""What the tests need beside Python: node's package manager, a browser, and Prometheus's promtool.
+"""Commands that are no Python packages: `python tests/install_tools.py npm chromium promtool`, or `wrk`.
 
-On a Debian where we are root it is installed; elsewhere what is missing is named, with its package.
+On a Debian where we are root what is missing is installed; elsewhere it is named, with its package.
 """
 
 import os
@@ -8,17 +8,17 @@ import shutil
 import subprocess
 import sys
 
-PACKAGE_OF = {"npm": "npm", "chromium": "chromium", "promtool": "prometheus"}
+PACKAGE_OF = {"npm": "npm", "chromium": "chromium", "promtool": "prometheus", "wrk": "wrk"}
 INSTALL_SECONDS_MAX = 900
 
 
 def main() -> None:
-    missing = sorted({package for command, package in PACKAGE_OF.items() if shutil.which(command) is None})
+    missing = sorted(PACKAGE_OF[command] for command in sys.argv[1:] if shutil.which(command) is None)
     if not missing:
         return
     if shutil.which("apt-get") is None or os.geteuid() != 0:
         sys.exit(
-            f"The tests need {', '.join(missing)}, which are Debian packages; other systems have them under like"
+            f"This needs {', '.join(missing)}, which are Debian packages; other systems have them under like"
             f" names. Install them (on Debian: sudo apt-get install {' '.join(missing)}) and try again."
         )
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}

@@ -103,6 +103,27 @@ def test_with_the_database_away_each_is_told_so_and_the_next_is_served() -> None
     asyncio.run(all_clients())
 
 
+def test_with_the_database_away_nobody_waits_for_the_statements_of_those_before() -> None:
+    statements = 0
+
+    async def run(_: list[Activation]) -> Outcomes:
+        nonlocal statements
+        statements += 1
+        await asyncio.sleep(0)
+        message = "away"
+        raise DatabaseAway(message)
+
+    async def all_clients() -> list[object]:
+        queue = ActivationQueue(run)
+        asked = [activation(f"T{number}") for number in range(3 * STATEMENT_ACTIVATIONS_MAX)]
+        return await asyncio.gather(*(queue.outcome(one) for one in asked), return_exceptions=True)
+
+    told = asyncio.run(all_clients())
+
+    assert {type(one) for one in told} == {DatabaseAway}
+    assert statements == 1
+
+
 def test_a_full_queue_refuses_and_a_client_that_goes_away_is_served_all_the_same() -> None:
     done: list[str] = []
     gate = asyncio.Event()

@@ -14,6 +14,7 @@ from support.shop import CUSTOMER, Seller, Shop, unique
 
 from premade.activation.activate import Activator
 from premade.activation.activation import Activation
+from premade.base.work import LOCK_TIMEOUT_MS
 from premade.partners.keyring import Caller
 
 SALE = {"customer_details": CUSTOMER, "payment_reference": "PAY-1"}
@@ -259,6 +260,23 @@ def test_a_ticket_that_is_held_for_too_long_is_answered_503_and_left_as_it_was(
     assert left == [{"status": "PRE_GENERATED", "order_id": None}]
     assert (neighbour.status_code, len(orders)) == (200, 1)
     assert seller.activate(code).status_code == 200
+
+
+def test_many_tickets_that_are_held_for_long_keep_no_other_waiting(seller: Seller, shop: Shop) -> None:
+    held, free = seller.tickets(20), seller.tickets(20)
+    with psycopg.connect(shop.dsn) as holder, ThreadPoolExecutor(len(held)) as pool:
+        holder.execute("SELECT FROM pre_generated_tickets WHERE ticket_code = ANY(%s) FOR UPDATE", [held])
+        waiting = [pool.submit(seller.activate, code) for code in held]
+        wait_until_something_waits_for_a_row(shop)
+        started = time.monotonic()
+        sold = [seller.activate(code).status_code for code in free]
+        took = time.monotonic() - started
+        holder.rollback()
+        answers = [answer.result(30) for answer in waiting]
+
+    assert sold == [200] * len(free)
+    assert took < LOCK_TIMEOUT_MS / 1000 / 2
+    assert {answer.status_code for answer in answers} == {200}
 
 
 def wait_until_something_waits_for_a_row(shop: Shop) -> None:

@@ -14,7 +14,7 @@ import httpx
 import psutil
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop, unique
 
@@ -24,6 +24,9 @@ from premade.database import bring_up_to_date
 QUANTITY = 40
 CLIENTS = 3
 LEAVE_SECONDS_MAX = 10
+# With tries after 1, 3, 7, 15 and 31 seconds, the next one would be a quarter of a minute away.
+AWAY_SECONDS = 17
+FOUND_AGAIN_SECONDS_MAX = 10
 
 
 @pytest.fixture
@@ -174,6 +177,28 @@ def test_lost_connections_to_the_database_are_answered_503_and_come_back(
         again = [seller.activate(code, headers={"Idempotency-Key": code}) for code in codes]
         assert {answer.status_code for answer in again} == {200}
         assert len(shop.sql("SELECT order_id FROM ota_orders")) == 20
+
+
+def test_a_database_that_was_away_for_a_while_is_found_again_within_seconds(
+    own_dsn: str, dsn: str, tmp_path: Path
+) -> None:
+    with running_service(environment_for(own_dsn), tmp_path / "log", workers=1) as service:
+        seller = Shop(own_dsn, service.url).seller()
+        [code] = seller.tickets()
+        name = conninfo_to_dict(own_dsn)["dbname"]
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+            )
+            ends = time.monotonic() + AWAY_SECONDS
+            while time.monotonic() < ends:
+                assert seller.activate(code).status_code == 503
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
+        back = time.monotonic()
+        while seller.activate(code, headers={"Idempotency-Key": "k"}).status_code != 200:
+            assert time.monotonic() < back + FOUND_AGAIN_SECONDS_MAX, "it does not come back"
+        assert time.monotonic() < back + FOUND_AGAIN_SECONDS_MAX
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

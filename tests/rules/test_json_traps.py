@@ -10,6 +10,8 @@ import httpx
 import pytest
 from support.shop import Seller, Shop, unique
 
+from premade.base.json_body import read_json
+
 NOTHING = "a request that is refused writes nothing"
 
 
@@ -290,3 +292,12 @@ def test_a_body_made_to_be_slow_is_refused_quickly(seller: Seller, body: str) ->
     # Each took minutes where the work grew with the square of the body.
     assert time.monotonic() - started < 5
     assert 1 <= len(found) <= 110
+
+
+def test_a_long_string_of_colons_keeps_the_service_busy_for_no_time() -> None:
+    raw = b'{"a":"' + b":" * 1_000_000 + b'"}'
+    started = time.process_time()
+
+    assert read_json(raw)[1] == []
+
+    assert time.process_time() - started < 0.2

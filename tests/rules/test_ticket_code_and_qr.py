@@ -29,8 +29,12 @@ CODES = st.builds(ticket_code, LETTERS, st.integers(1000, 9999), LETTERS, st.int
 
 
 def read(png: bytes) -> str:
-    [found] = zxingcpp.read_barcodes(np.array(Image.open(io.BytesIO(png)).convert("L")))
-    assert found.format == zxingcpp.BarcodeFormat.QRCode
+    # As a gate's scanner is set. Among all kinds, the reader takes the rows of one picture in 5,000 for an ITF too.
+    found = zxingcpp.read_barcode(
+        np.array(Image.open(io.BytesIO(png)).convert("L")),
+        formats=zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode]),
+    )
+    assert found is not None
     return found.text
 
 
@@ -88,6 +92,15 @@ def test_a_token_of_another_key_does_not_hold() -> None:
 @given(CODES, st.integers(1, 999), st.sampled_from(["K1", "K42", "K999"]))
 def test_another_library_reads_every_picture(code: str, issue: int, key_id: str) -> None:
     token = Signer.of(key_id, SEED).token(code, issue)
+
+    assert read(picture.png(token)) == token
+
+
+def test_a_picture_in_which_a_reader_of_all_kinds_finds_an_itf_too_is_read() -> None:
+    token = (
+        "PM1:WDFDGWSD-4207-LE-5852161058991:1:K10:O3K.P3VENFV2XME1HPONMMZHI44+FK7A137H3*8T.9N14W$RGTF%FM8BCATVT2O4."
+        "DHTQ5 V4B4TSFYN6Y6HTPUNEA9W8SIE"
+    )
 
     assert read(picture.png(token)) == token
 

@@ -1,5 +1,6 @@
 """Activating tickets: each exactly once, with its order, in one statement for however many."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -24,6 +25,8 @@ OPERATION = "activate"
 """What an Idempotency-Key is scoped to, beside the partner."""
 TRIES_ALONE_MAX = 3
 TOGETHER_LOCK_TIMEOUT_MS = 100
+ALONE_AT_ONCE_MAX = 3
+"""Each may hold a connection for as long as LOCK_TIMEOUT_MS; the others are for whoever need not wait."""
 _NO_TICKET = ""
 
 
@@ -72,6 +75,7 @@ class Activator:
         self._database = database
         self._world = world
         self._queue = ActivationQueue(self._together)
+        self._alone_at_once = asyncio.Semaphore(ALONE_AT_ONCE_MAX)
 
     async def activate(self, asked: Activation) -> Activated:
         """The activated ticket, now or by an earlier request with the same Idempotency-Key.
@@ -113,6 +117,17 @@ class Activator:
 
     async def _alone(self, asked: Activation) -> dict[str, Any]:
         """Waits for whoever holds the ticket or the key; each try then sees what the winner did."""
+        try:
+            async with asyncio.timeout(LOCK_TIMEOUT_MS / 1000):
+                await self._alone_at_once.acquire()
+        except TimeoutError:
+            raise _in_use(asked) from None
+        try:
+            return await self._alone_now(asked)
+        finally:
+            self._alone_at_once.release()
+
+    async def _alone_now(self, asked: Activation) -> dict[str, Any]:
         async with self._database.transaction() as work:
             await work.all(
                 sql.wait_for_ticket,
@@ -123,8 +138,11 @@ class Activator:
                 [outcome] = await self._try(work, [asked], LOCK_TIMEOUT_MS)
                 if outcome["outcome"] != "again":
                     return outcome
-        message = f"Ticket {asked.ticket_code} is in use by another request; nothing was changed. Try again."
-        raise Busy(message)
+        raise _in_use(asked)
+
+
+def _in_use(asked: Activation) -> Busy:
+    return Busy(f"Ticket {asked.ticket_code} is in use by another request; nothing was changed. Try again.")
 
 
 def _possible_code(code: str) -> str:

@@ -88,9 +88,11 @@ class ActivationQueue:
         try:
             outcomes = [*await self._run([asked for asked, _ in batch])]
         except DatabaseAway as away:
-            for _, future in batch:
+            # Those behind too: each statement would wait for the database anew, and the last for a minute.
+            for _, future in (*batch, *self._waiting):
                 if not future.done():
                     future.set_exception(away)
+            self._waiting.clear()
             return
         except Exception as error:  # noqa: BLE001  (one bad item must not take its neighbours down: each is tried alone)
             log.warning(

@@ -29,6 +29,10 @@ from premade.base.statements import Statement
 CONNECT_TIMEOUT_SECONDS = 5
 POOL_WAIT_SECONDS = 5.0
 POOL_WAITERS_MAX = 1000
+RECONNECT_SECONDS_MAX = 5.0
+"""The pool waits twice as long after each failed try, and begins anew after so many seconds: a server that was
+away for an hour is found again within seconds.
+"""
 LOCK_TIMEOUT_MS = 5_000
 STATEMENT_TIMEOUT_MS = 8_000
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 8_000
@@ -155,6 +159,7 @@ async def open_database(dsn: str, connections_max: int) -> AsyncGenerator[Databa
         max_size=connections_max,
         timeout=POOL_WAIT_SECONDS,
         max_waiting=POOL_WAITERS_MAX,
+        reconnect_timeout=RECONNECT_SECONDS_MAX,
         kwargs={
             "autocommit": True,
             "row_factory": dict_row,
