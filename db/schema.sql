@@ -207,7 +207,7 @@ CREATE TABLE public.ota_orders (
     customer_email text NOT NULL,
     customer_phone text NOT NULL,
     payment_reference text NOT NULL,
-    total_amount numeric(12,2) NOT NULL,
+    total_amount numeric(14,2) NOT NULL,
     currency text NOT NULL,
     status text DEFAULT 'CONFIRMED'::text NOT NULL,
     operation text NOT NULL,

@@ -14,8 +14,10 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from premade.activation import order_routes as activation_of_several
 from premade.activation import routes as activation
 from premade.activation.activate import Activator
+from premade.activation.order import OrderMaker
 from premade.base.edge import Edge
 from premade.base.logs import log, start_logging
 from premade.base.settings import Settings
@@ -43,7 +45,7 @@ Authenticate with your key in `X-API-Key`. Send an `Idempotency-Key` with what w
 answer gives the same answer again. Every refusal is `application/problem+json` with a stable `code`; [the list of
 errors](/problems) says what each means and what to do. Times are RFC 3339 in UTC, amounts of money are strings with
 two decimals, and further members may be added to answers at any time."""
-FEATURES = (generation, activation, tickets, orders, stock)
+FEATURES = (generation, activation, activation_of_several, tickets, orders, stock)
 
 
 def services(database: Database, world: World) -> dict[type[Any], Any]:
@@ -52,6 +54,7 @@ def services(database: Database, world: World) -> dict[type[Any], Any]:
         Keyring: Keyring(database, world),
         Generator: Generator(database, world, Signers(database, world)),
         Activator: Activator(database, world),
+        OrderMaker: OrderMaker(database, world),
     }
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from support.shop import Seller, Shop, unique
 
-from premade.activation.activate import Activated, Activator, AlreadyActivated
+from premade.activation.activate import Activated, Activator
 from premade.activation.activation import Activation
+from premade.activation.refusals import AlreadyActivated
 from premade.base.errors import IdempotencyKeyReused
 from premade.base.work import LOCK_TIMEOUT_MS, Database, open_database
 from premade.base.world import World

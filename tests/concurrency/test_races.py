@@ -1,6 +1,5 @@
 """Many at once: no ticket is sold twice, no stock is sold that is not there, a retry makes nothing new."""
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -10,6 +9,7 @@ from typing import Any
 
 import httpx
 import psycopg
+from support.race import at_once, deadlocks, wait_until_something_waits_for_a_row
 from support.shop import CUSTOMER, Seller, Shop, unique
 
 from premade.activation.activate import Activator
@@ -18,25 +18,6 @@ from premade.base.work import LOCK_TIMEOUT_MS
 from premade.partners.keyring import Caller
 
 SALE = {"customer_details": CUSTOMER, "payment_reference": "PAY-1"}
-
-
-def at_once(
-    seller: Seller, count: int, send: Callable[[httpx.AsyncClient, int], Awaitable[httpx.Response]]
-) -> list[httpx.Response]:
-    """The answers of `count` clients that send at the same moment, each over a connection of its own."""
-
-    async def run() -> list[httpx.Response]:
-        limits = httpx.Limits(max_connections=count)
-        async with httpx.AsyncClient(
-            base_url=seller.http.base_url,
-            headers=seller.http.headers,
-            limits=limits,
-            timeout=60,
-            trust_env=False,
-        ) as client:
-            return await asyncio.gather(*(send(client, number) for number in range(count)))
-
-    return asyncio.run(run())
 
 
 def activate(code: str, **headers: str) -> Callable[[httpx.AsyncClient, int], Awaitable[httpx.Response]]:
@@ -225,13 +206,6 @@ async def one_after_another(client: httpx.AsyncClient, codes: list[str], random:
     return await client.get("/api/ota/inventory")
 
 
-def deadlocks(shop: Shop) -> int:
-    shop.sql("SELECT pg_stat_clear_snapshot()")
-    return shop.sql("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")[0][
-        "deadlocks"
-    ]
-
-
 def test_an_activation_waits_for_whoever_holds_the_ticket(seller: Seller, shop: Shop) -> None:
     [code] = seller.tickets()
     with ThreadPoolExecutor(1) as pool, psycopg.connect(shop.dsn) as holder:
@@ -277,13 +251,6 @@ def test_many_tickets_that_are_held_for_long_keep_no_other_waiting(seller: Selle
     assert sold == [200] * len(free)
     assert took < LOCK_TIMEOUT_MS / 1000 / 2
     assert {answer.status_code for answer in answers} == {200}
-
-
-def wait_until_something_waits_for_a_row(shop: Shop) -> None:
-    query = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event <> 'advisory'"
-    deadline = time.monotonic() + 4
-    while not shop.sql(query):
-        assert time.monotonic() < deadline, "nobody waits"
 
 
 def test_a_malformed_code_that_has_to_be_tried_alone_is_unknown(seller: Seller, shop: Shop) -> None:

@@ -26,9 +26,9 @@ from premade.base.settings import Settings
 from premade.base.world import World
 from premade.document.pages import Problems, assets
 from premade.document.routes import problems_of
-from premade.generation import routes as generation
 from premade.partners.keys import KeyUnknown
 from premade.partners.partner import PartnerUnknown
+from premade.tickets import batch
 from premade.tickets import code as tickets
 
 HERE = Path(__file__).parent
@@ -150,7 +150,7 @@ def example_of(schema: Json) -> Any:
 def test_every_example_of_a_request_works(document: Json, seller_of_106: Seller) -> None:
     real: dict[str, str] = {}
     sent: list[str] = []
-    order = ["bulk_generate", "activate", "ticket", "order", "inventory"]
+    order = ["bulk_generate", "activate", "draw", "make_order", "ticket", "order", "inventory"]
     by_id = {
         operation["operationId"]: (method, path, operation)
         for method, path, operation in operations(document)
@@ -166,11 +166,18 @@ def test_every_example_of_a_request_works(document: Json, seller_of_106: Seller)
         if "requestBody" in operation:
             media = operation["requestBody"]["content"]["application/json"]
             body = example_of(resolved(media["schema"], document))
+        if operation_id == "make_order":
+            body["ticket_codes"] = [real["unsold"]]
         answer = seller_of_106.http.request(method, path, json=body)
         assert answer.is_success, answer.text
         sent.append(operation_id)
         if operation_id == "bulk_generate":
-            real["code"] = answer.json()["tickets"][0]["ticket_code"]
+            tickets = answer.json()["tickets"]
+            real |= {
+                "batch_id": answer.json()["batch_id"],
+                "code": tickets[0]["ticket_code"],
+                "unsold": tickets[-1]["ticket_code"],
+            }
         if operation_id == "activate":
             real["order_id"] = answer.json()["order_id"]
     assert sent == order
@@ -216,7 +223,7 @@ def test_every_code_of_a_listed_refusal_is_one_that_has_a_page(document: Json, p
 def test_what_writes_takes_an_idempotency_key_and_says_how_long(document: Json) -> None:
     posts = [operation for method, _, operation in operations(document) if method == "post"]
 
-    assert len(posts) == 2
+    assert len(posts) == 4
     for operation in posts:
         [header] = [given for given in operation["parameters"] if given["name"] == "Idempotency-Key"]
         schema = header["schema"]
@@ -238,10 +245,9 @@ def test_the_patterns_of_the_document_are_those_that_are_checked(document: Json)
     }
 
     assert patterns["code"] == f"^{tickets._TICKET_CODE.pattern}$"
+    assert patterns["batch_id"] == f"^{batch.BATCH_ID_PATTERN}$"
     assert patterns["order_id"] == f"^{tickets._ORDER_ID.pattern}$"
-    assert (
-        schemas["GenerateRequest"]["properties"]["batch_id"]["pattern"] == f"^{generation._BATCH_ID.pattern}$"
-    )
+    assert schemas["GenerateRequest"]["properties"]["batch_id"]["pattern"] == f"^{batch.BATCH_ID_PATTERN}$"
     product_id = schemas["GenerateRequest"]["properties"]["product_id"]
     assert (product_id["minimum"], product_id["maximum"]) == (-(2**63), 2**63 - 1)
 
@@ -336,6 +342,8 @@ def test_the_type_of_every_refusal_leads_to_its_page(seller: Seller, shop: Shop,
     expired = seller.tickets(1)[0]
     shop.sql("UPDATE pre_generated_tickets SET valid_until = '2020-01-01' WHERE ticket_code = %s", expired)
     as_text = {"Content-Type": "text/plain"}
+    euros = shop.product(seller.channel, 10, currency="EUR")
+    of_two_currencies = [*seller.tickets(1), *seller.tickets(1, product_id=euros)]
 
     provoked = {
         "API_KEY_MISSING": shop.client().get("/api/ota/inventory"),
@@ -352,6 +360,11 @@ def test_the_type_of_every_refusal_leads_to_its_page(seller: Seller, shop: Shop,
         "TICKET_EXPIRED": seller.activate(expired),
         "BATCH_ID_TAKEN": seller.generate(1, batch_id=taken),
         "STOCK_SHORT": shop.seller(stock=1).generate(2),
+        "BATCH_UNKNOWN": seller.draw("NO-SUCH"),
+        "BATCH_SHORT": seller.draw(taken, 2),
+        "TICKETS_UNKNOWN": seller.order(["CRUISE-2025-FERRY-0000000000000"]),
+        "TICKETS_NOT_SELLABLE": seller.order([sold]),
+        "CURRENCIES_DIFFER": seller.order(of_two_currencies),
         "NOT_FOUND": seller.http.get("/api/ota/nothing"),
         "METHOD_NOT_ALLOWED": seller.http.delete(generate),
     }

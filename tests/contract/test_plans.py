@@ -9,6 +9,7 @@ import pytest
 from support.shop import Seller
 
 from premade.activation.activate import sql as activation
+from premade.activation.order import sql as several
 from premade.base.statements import Statement
 from premade.base.work import SESSION_SETTINGS
 from premade.generation.generate import sql as generation
@@ -30,6 +31,11 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     "key_by_prefix": (keys.key_by_prefix, {"api_keys_prefix_taken", "partners_pkey"}),
     "ticket_by_code": (tickets.ticket_by_code, {"ticket_code_taken"}),
     "order_by_id": (orders.order_by_id, {"ota_orders_by_partner"}),
+    "order_made_before": (several.order_made_before, {"ota_orders_idempotency_key_taken"}),
+    "free_tickets": (several.free_tickets, {"tickets_by_batch"}),
+    "unused_tickets": (several.unused_tickets, {"tickets_by_batch"}),
+    "listed_tickets": (several.listed_tickets, {"ticket_code_taken", "ota_orders_by_partner"}),
+    "sell": (several.sell, {"pre_generated_tickets_pkey"}),
 }  # fmt: skip
 
 

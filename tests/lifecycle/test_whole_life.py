@@ -14,10 +14,10 @@ import httpx
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from premade.expiry.expire import expire_all
 from support.shop import CUSTOMER, PARTNER_PERMISSIONS, Seller, Shop, unique
 
 from premade.base.world import World
-from premade.expiry.expire import expire_all
 
 STOCK = 40
 USES = {"ferry": 2, "gift": 1}

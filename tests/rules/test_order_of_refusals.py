@@ -10,7 +10,8 @@ SALE = {"customer_details": CUSTOMER, "payment_reference": "P"}
 GENERATE = "/api/ota/tickets/bulk-generate"
 ACTIVATE = f"/api/ota/tickets/{UNKNOWN_CODE}/activate"
 READS = [f"/api/ota/tickets/{UNKNOWN_CODE}", "/api/ota/orders/ORD-0000000000000", "/api/ota/inventory"]
-WRITES = [GENERATE, ACTIVATE]
+DRAW, ORDER = "/api/ota/batches/UNKNOWN/activate", "/api/ota/orders"
+WRITES = [GENERATE, ACTIVATE, DRAW, ORDER]
 TOO_LARGE = b" " * (1024 * 1024 + 1)
 JSON = {"Content-Type": "application/json"}
 
@@ -48,6 +49,7 @@ def test_no_key_or_a_wrong_one_is_401_before_anything_else(
 def test_a_missing_permission_is_403_before_the_body_is_looked_at(shop: Shop, path: str) -> None:
     needed = {GENERATE: "tickets:bulk-generate", ACTIVATE: "tickets:activate", READS[0]: "tickets:read"}
     needed |= {READS[1]: "orders:read", READS[2]: "inventory:read"}
+    needed |= {DRAW: "tickets:activate", ORDER: "tickets:activate"}
     seller = shop.seller(permissions=[name for name in needed.values() if name != needed[path]])
     method = "POST" if path in WRITES else "GET"
 
@@ -87,10 +89,10 @@ def test_400_comes_before_422_and_404(seller: Seller) -> None:
     seller.tickets(headers={"Idempotency-Key": "used"})
 
     generated = seller.generate(0, product_id=1, headers={"Idempotency-Key": "used"})
-    activated = seller.http.post(ACTIVATE, content=b"{}", headers=JSON)
 
     assert code(generated) == (400, "INVALID_REQUEST")
-    assert code(activated) == (400, "INVALID_REQUEST")
+    for path in (ACTIVATE, DRAW, ORDER):
+        assert code(seller.http.post(path, content=b"{}", headers=JSON)) == (400, "INVALID_REQUEST")
 
 
 def test_422_comes_before_404_and_409(seller: Seller) -> None:

@@ -33,6 +33,11 @@ def unique(start: str) -> str:
     return f"{start}-{next(_serial)}"
 
 
+def sale(*, payment_reference: str = "PAY-OTA-2025-001", **customer: Any) -> dict[str, Any]:
+    """To whom and for which payment, as every activation is told it: John Smith, but for what is given."""
+    return {"customer_details": {**CUSTOMER, **customer}, "payment_reference": payment_reference}
+
+
 @dataclass
 class Seller:
     """A partner with a key and stock of one product."""
@@ -73,10 +78,22 @@ class Seller:
         self, code: str, *, headers: Any = None, body: Any = None, **customer: Any
     ) -> httpx.Response:
         """POST activate for John Smith; his details as keywords, or the whole `body`."""
-        reference = customer.pop("payment_reference", "PAY-OTA-2025-001")
-        wanted = {"customer_details": {**CUSTOMER, **customer}, "payment_reference": reference}
+        wanted = sale(**customer)
         return self.http.post(
             f"/api/ota/tickets/{code}/activate", json=wanted if body is None else body, headers=headers
+        )
+
+    def draw(
+        self, batch_id: str, quantity: Any = 1, *, headers: Any = None, **customer: Any
+    ) -> httpx.Response:
+        """POST activate on the batch for John Smith; his details as keywords."""
+        wanted = {**sale(**customer), "quantity": quantity}
+        return self.http.post(f"/api/ota/batches/{batch_id}/activate", json=wanted, headers=headers)
+
+    def order(self, codes: Any, *, headers: Any = None, **customer: Any) -> httpx.Response:
+        """POST an order of these tickets for John Smith; his details as keywords."""
+        return self.http.post(
+            "/api/ota/orders", json={**sale(**customer), "ticket_codes": codes}, headers=headers
         )
 
 

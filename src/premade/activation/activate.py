@@ -10,14 +10,14 @@ import orjson
 
 from premade.activation.activation import Activation
 from premade.activation.queue import ActivationQueue
+from premade.activation.refusals import key_reused, refusal_of
 from premade.audit.record import Event
 from premade.base import statements
-from premade.base.errors import Busy, Conflict, IdempotencyKeyReused
+from premade.base.errors import Busy
 from premade.base.logs import log
 from premade.base.work import LOCK_TIMEOUT_MS, Database, Work
-from premade.base.world import World, rfc3339
-from premade.tickets.code import is_ticket_code
-from premade.tickets.lookup import ticket_unknown
+from premade.base.world import World
+from premade.tickets.code import possible_code
 
 sql = statements.load(__file__)
 
@@ -27,31 +27,6 @@ TRIES_ALONE_MAX = 3
 TOGETHER_LOCK_TIMEOUT_MS = 100
 ALONE_AT_ONCE_MAX = 3
 """Each may hold a connection for as long as LOCK_TIMEOUT_MS; the others are for whoever need not wait."""
-_NO_TICKET = ""
-
-
-class AlreadyActivated(Conflict):
-    """A ticket is activated once, and this one was: 'activated_at', 'order_id' and 'payment_reference' say when and by which sale. Nothing was changed."""
-
-    code = "ALREADY_ACTIVATED"
-    title = "The ticket is activated already"
-    remedy = "If the payment_reference is this sale's, the sale is done: an earlier try succeeded. Otherwise sell another ticket. With an Idempotency-Key a retry is answered like the first try."
-
-
-class TicketExpired(Conflict):
-    """The ticket's last day of sale is over, in the operator's time zone. Nothing was changed."""
-
-    code = "TICKET_EXPIRED"
-    title = "The ticket can no longer be sold"
-    remedy = "Sell a ticket of a newer batch."
-
-
-class TicketCancelled(Conflict):
-    """The ticket was taken back and will never be valid. Nothing was changed."""
-
-    code = "TICKET_CANCELLED"
-    title = "The ticket is cancelled"
-    remedy = "Sell another ticket."
 
 
 @dataclass(frozen=True)
@@ -132,7 +107,7 @@ class Activator:
             await work.all(
                 sql.wait_for_ticket,
                 partner_id=asked.caller.partner_id,
-                ticket_code=_possible_code(asked.ticket_code),
+                ticket_code=possible_code(asked.ticket_code),
             )
             for _ in range(TRIES_ALONE_MAX):
                 [outcome] = await self._try(work, [asked], LOCK_TIMEOUT_MS)
@@ -145,18 +120,13 @@ def _in_use(asked: Activation) -> Busy:
     return Busy(f"Ticket {asked.ticket_code} is in use by another request; nothing was changed. Try again.")
 
 
-def _possible_code(code: str) -> str:
-    """What cannot be a code, such as a text with a NUL, cannot be asked for either."""
-    return code if is_ticket_code(code) else _NO_TICKET
-
-
 def _row(position: int, asked: Activation) -> dict[str, Any]:
     return {
         "position": position,
         "partner_id": asked.caller.partner_id,
         "actor": asked.caller.actor,
         "request_id": asked.request_id,
-        "ticket_code": _possible_code(asked.ticket_code),
+        "ticket_code": possible_code(asked.ticket_code),
         "customer_name": asked.customer_name,
         "customer_email": asked.customer_email,
         "customer_phone": asked.customer_phone,
@@ -180,28 +150,5 @@ def _activated_or_refused(asked: Activation, outcome: dict[str, Any]) -> Activat
             replayed=kind == "replayed",
         )
     if kind == "key_reused":
-        message = f"It made order {outcome['order_id']} before. Use a new key for a new request."
-        raise IdempotencyKeyReused(message, order_id=outcome["order_id"])
-    if kind == "unknown":
-        raise ticket_unknown(code)
-    if kind == "expired":
-        message = f"The last day of sale of ticket {code} was {outcome['valid_until']}."
-        raise TicketExpired(message, valid_until=outcome["valid_until"])
-    if kind == "cancelled":
-        message = f"Ticket {code} was cancelled; sell another one."
-        raise TicketCancelled(message)
-    raise _already_activated(code, outcome)
-
-
-def _already_activated(code: str, outcome: dict[str, Any]) -> AlreadyActivated:
-    when = rfc3339(outcome["activated_at"])
-    message = (
-        f"Ticket {code} was activated at {when} by order {outcome['order_id']} "
-        f"for payment {outcome['payment_reference']}."
-    )
-    return AlreadyActivated(
-        message,
-        activated_at=when,
-        order_id=outcome["order_id"],
-        payment_reference=outcome["payment_reference"],
-    )
+        raise key_reused(outcome["order_id"])
+    raise refusal_of(code, outcome)

@@ -5,14 +5,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from premade.activation import customer
-from premade.activation.activate import (
-    Activator,
-    AlreadyActivated,
-    TicketCancelled,
-    TicketExpired,
-)
+from premade.activation.activate import Activator
 from premade.activation.activation import Activation
 from premade.activation.queue import QueueFull
+from premade.activation.refusals import AlreadyActivated, TicketCancelled, TicketExpired
 from premade.base.api import Reply
 from premade.base.errors import IdempotencyKeyReused
 from premade.base.problems import documented

@@ -46,6 +46,15 @@ _LINKS_OF_OPERATION: dict[str, Json] = {
     },
     "bulk_generate": {
         "activate": {"parameters": {"code": "$response.body#/tickets/0/ticket_code"}},
+        "draw": {"parameters": {"batch_id": "$response.body#/batch_id"}},
+        "ticket": {"parameters": {"code": "$response.body#/tickets/0/ticket_code"}},
+    },
+    "draw": {
+        "order": {"parameters": {"order_id": "$response.body#/order_id"}},
+        "ticket": {"parameters": {"code": "$response.body#/tickets/0/ticket_code"}},
+    },
+    "make_order": {
+        "order": {"parameters": {"order_id": "$response.body#/order_id"}},
         "ticket": {"parameters": {"code": "$response.body#/tickets/0/ticket_code"}},
     },
     "activate": {

@@ -4,6 +4,7 @@ A code is `CRUISE-2025-FERRY-1762274285982`. It can be guessed, so a code alone 
 holds a token that carries a signature, `PM1:<ticket_code>:<issue number>:<key id>:<signature>`.
 """
 
+import base64
 import re
 from dataclasses import dataclass
 
@@ -30,9 +31,19 @@ def is_ticket_code(text: str) -> bool:
     return _TICKET_CODE.fullmatch(text) is not None
 
 
+def possible_code(text: str) -> str:
+    """The text, or "", which is no ticket's code: PostgreSQL cannot be asked for every text, such as one with a NUL."""
+    return text if is_ticket_code(text) else ""
+
+
 def is_order_id(text: str) -> bool:
     """Whether an order could have this id."""
     return _ORDER_ID.fullmatch(text) is not None
+
+
+def stored_token(qr_code: str) -> str:
+    """The token in the column `qr_code`."""
+    return base64.b64decode(qr_code).decode()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from premade.base.problems import documented
 from premade.base.values import AnswerModel, Money, Timestamp
 from premade.partners.call import Call, partner_router, partner_with
 from premade.tickets import picture
+from premade.tickets.code import stored_token
 from premade.tickets.lookup import TicketUnknown, ticket_of
 from premade.tickets.ticket import Status
 
@@ -43,11 +44,6 @@ class QrCode(AnswerModel):
 def qr_of(token: str) -> dict[str, Any]:
     """The members of `QrCode`."""
     return {"qr_code": base64.b64encode(picture.png(token)).decode(), "qr_token": token}
-
-
-def stored_token(qr_code: str) -> str:
-    """The token in the column `qr_code`."""
-    return base64.b64decode(qr_code).decode()
 
 
 class TicketAnswer(QrCode):

@@ -1,0 +1,231 @@
+"""Selling several tickets as one order: all of them or none, and once however often it is asked for."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from premade.activation.refusals import (
+    BatchShort,
+    CurrenciesDiffer,
+    TicketExpired,
+    key_reused,
+    refusal_of,
+    refusal_of_order,
+)
+from premade.activation.sale import Draw, Sale, Selection
+from premade.audit.record import Event
+from premade.base import statements
+from premade.base.errors import Busy, DomainError
+from premade.base.logs import log
+from premade.base.work import Database, Work
+from premade.base.world import World
+from premade.tickets.batch import batch_unknown, is_batch_id
+from premade.tickets.code import Signer, possible_code, stored_token
+
+sql = statements.load(__file__)
+
+Asked = TypeVar("Asked", bound=Sale)
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SoldTicket:
+    """A ticket as it was sold. `usable_until` is the last day of use."""
+
+    ticket_code: str
+    entitlements: list[dict[str, Any]]
+    token: str
+    usable_until: date | None
+
+
+@dataclass(frozen=True)
+class Sold:
+    """The order as it was made; `replayed` when an earlier request with the same Idempotency-Key made it."""
+
+    order_id: str
+    customer_name: str
+    payment_reference: str
+    total_amount: Decimal
+    currency: str
+    activated_at: datetime
+    tickets: list[SoldTicket]
+    replayed: bool
+
+
+@dataclass(frozen=True)
+class OrderMaker:
+    """What selling several tickets needs."""
+
+    database: Database
+    world: World
+
+    async def draw(self, asked: Draw) -> Sold:
+        """The order of so many unused tickets of the batch, those with the lowest codes that nobody else takes.
+
+        BatchUnknown, BatchShort, TicketExpired, IdempotencyKeyReused, Busy; nothing is changed then.
+        """
+        return await self._once(asked, self._draw)
+
+    async def order(self, asked: Selection) -> Sold:
+        """The order of the tickets that are named, in that order.
+
+        TicketsUnknown, TicketsNotSellable, CurrenciesDiffer, IdempotencyKeyReused, Busy; nothing is
+        changed then.
+        """
+        return await self._once(asked, self._select)
+
+    async def _once(self, asked: Asked, make: Callable[[Asked], Awaitable[Sold]]) -> Sold:
+        if made := await self._made_before(asked):
+            return made
+        try:
+            sold = await make(asked)
+        except DomainError:
+            # The tickets, or the key, may have gone to another request with the same key meanwhile.
+            if made := await self._made_before(asked):
+                return made
+            raise
+        for ticket in sold.tickets:
+            log.info(
+                "ota.tickets.activated",
+                ticket_code=ticket.ticket_code,
+                order_id=sold.order_id,
+                customer_email=asked.customer_email,
+            )
+        return sold
+
+    async def _made_before(self, asked: Sale) -> Sold | None:
+        if asked.idempotency_key is None:
+            return None
+        async with self.database.single_statement() as work:
+            made = await work.one(
+                sql.order_made_before,
+                partner_id=asked.partner_id,
+                operation=asked.operation,
+                idempotency_key=asked.idempotency_key,
+            )
+            if made is None:
+                return None
+            if made.pop("request_digest") != asked.digest:
+                raise key_reused(made["order_id"])
+            rows = await work.all(
+                sql.tickets_as_sold,
+                partner_id=asked.partner_id,
+                order_id=made["order_id"],
+                event=Event.TICKET_ACTIVATED.value,
+            )
+        return Sold(**made, tickets=[_sold(row, _token_as_sold(row)) for row in rows], replayed=True)
+
+    async def _draw(self, asked: Draw) -> Sold:
+        if not is_batch_id(asked.batch_id):
+            raise batch_unknown(asked.batch_id)
+        batch_key: Row = {"partner_id": asked.partner_id, "batch_id": asked.batch_id}
+        async with self.database.transaction() as work:
+            tickets = await work.all(sql.free_tickets, **batch_key, quantity=asked.quantity)
+            self._check_days(asked, tickets)
+            if len(tickets) == asked.quantity:
+                return await self._sell(work, asked, tickets)
+        # Others may hold what is missing, and give it back: now they are waited for. With the batch locked
+        # before its tickets, and the tickets of the first look let go, no two draws wait for each other.
+        async with self.database.transaction() as work:
+            batch = await work.one(sql.wait_for_batch, **batch_key)
+            if batch is None:
+                raise batch_unknown(asked.batch_id)
+            tickets = await work.all(sql.unused_tickets, **batch_key, quantity=asked.quantity)
+            self._check_days(asked, [batch, *tickets])
+            if len(tickets) < asked.quantity:
+                raise _batch_short(asked, len(tickets))
+            return await self._sell(work, asked, tickets)
+
+    def _check_days(self, asked: Draw, rows: list[Row]) -> None:
+        today = self.world.today()
+        for last_day in (row["valid_until"] for row in rows):
+            if last_day is not None and last_day < today:
+                message = f"The last day of sale of batch {asked.batch_id} was {last_day}."
+                raise TicketExpired(message, valid_until=last_day)
+
+    async def _select(self, asked: Selection) -> Sold:
+        wanted: Row = {
+            "partner_id": asked.partner_id,
+            "ticket_codes": [possible_code(code) for code in asked.ticket_codes],
+            "today": self.world.today(),
+        }
+        async with self.database.transaction() as work:
+            tickets = await work.all(sql.listed_tickets, **wanted)
+            if _unsellable(asked, tickets):
+                tickets = await work.all(sql.listed_tickets, **wanted)
+            if refused := _unsellable(asked, tickets):
+                raise refusal_of_order(len(tickets), refused)
+            _check_currencies(tickets)
+            return await self._sell(work, asked, tickets)
+
+    async def _sell(self, work: Work, asked: Sale, tickets: list[Row]) -> Sold:
+        now = self.world.now()
+        total_amount = sum((ticket["price"] for ticket in tickets), Decimal())
+        currency = tickets[0]["currency"]
+        rows = await work.all(
+            sql.sell,
+            partner_id=asked.partner_id,
+            actor=asked.actor,
+            request_id=asked.request_id,
+            event=Event.TICKET_ACTIVATED.value,
+            customer_name=asked.customer_name,
+            customer_email=asked.customer_email,
+            customer_phone=asked.customer_phone,
+            payment_reference=asked.payment_reference,
+            total_amount=total_amount,
+            currency=currency,
+            ticket_ids=[ticket["ticket_id"] for ticket in tickets],
+            ticket_codes=[ticket["ticket_code"] for ticket in tickets],
+            operation=asked.operation,
+            idempotency_key=asked.idempotency_key,
+            request_digest=asked.digest,
+            now=now,
+            today=self.world.today(),
+        )
+        if not rows:
+            message = "Another request with this Idempotency-Key is at work; nothing was changed. Try again."
+            raise Busy(message)
+        return Sold(
+            order_id=rows[0]["order_id"],
+            customer_name=asked.customer_name,
+            payment_reference=asked.payment_reference,
+            total_amount=total_amount,
+            currency=currency,
+            activated_at=now,
+            tickets=[_sold(row, stored_token(row["qr_code"])) for row in rows],
+            replayed=False,
+        )
+
+
+def _sold(row: Row, token: str) -> SoldTicket:
+    return SoldTicket(row["ticket_code"], row["entitlements"], token, row["usable_until"])
+
+
+def _token_as_sold(row: Row) -> str:
+    """A signature comes out the same each time (RFC 8032)."""
+    return Signer.of(row["key_id"], row["seed"]).token(row["ticket_code"], row["issue_number"])
+
+
+def _batch_short(asked: Draw, available: int) -> BatchShort:
+    message = (
+        f"{asked.quantity} tickets of batch {asked.batch_id} were asked for and {available} are left; "
+        "none was sold."
+    )
+    return BatchShort(message, batch_id=asked.batch_id, requested=asked.quantity, available=available)
+
+
+def _unsellable(asked: Selection, tickets: list[Row]) -> list[tuple[str, DomainError]]:
+    return [
+        (code, refusal_of(code, ticket))
+        for code, ticket in zip(asked.ticket_codes, tickets, strict=True)
+        if ticket["outcome"] != "sellable"
+    ]
+
+
+def _check_currencies(tickets: list[Row]) -> None:
+    currencies = sorted({ticket["currency"] for ticket in tickets})
+    if len(currencies) > 1:
+        message = f"The tickets are priced in {', '.join(currencies)}; none was sold."
+        raise CurrenciesDiffer(message, currencies=currencies)

@@ -1,0 +1,121 @@
+-- name: order_made_before
+SELECT order_id, customer_name, payment_reference, total_amount, currency, created_at AS activated_at,
+       request_digest
+FROM ota_orders
+WHERE partner_id = :partner_id AND operation = :operation AND idempotency_key = :idempotency_key
+
+-- name: tickets_as_sold
+-- A ticket may have been used or reissued since: its entitlements are the batch's, its token is signed again.
+SELECT c.ticket_code, b.entitlements, t.usable_until, e.issue_number, k.key_id, k.seed
+FROM ota_orders o
+CROSS JOIN unnest(o.ticket_codes) WITH ORDINALITY AS c (ticket_code, place)
+CROSS JOIN LATERAL (
+    SELECT batch_id, usable_until FROM pre_generated_tickets
+    WHERE ticket_code = c.ticket_code AND partner_id + 0 = o.partner_id
+    LIMIT 1
+) AS t
+CROSS JOIN LATERAL (
+    SELECT entitlements FROM batches WHERE partner_id = o.partner_id AND batch_id = t.batch_id
+    LIMIT 1
+) AS b
+CROSS JOIN LATERAL (
+    SELECT (data->>'issue_number')::integer AS issue_number, data->>'signing_key_id' AS signing_key_id
+    FROM audit_events
+    WHERE partner_id = o.partner_id AND ticket_code = c.ticket_code AND event = :event
+        AND order_id = o.order_id
+    LIMIT 1
+) AS e
+CROSS JOIN LATERAL (
+    SELECT key_id, seed FROM signing_keys WHERE key_id = e.signing_key_id
+    LIMIT 1
+) AS k
+WHERE o.partner_id = :partner_id AND o.order_id = :order_id
+ORDER BY c.place
+
+-- name: free_tickets
+-- The unused tickets of the batch with the lowest codes; what another transaction holds is passed over.
+SELECT ticket_id, ticket_code, price, currency, valid_until
+FROM pre_generated_tickets
+WHERE partner_id = :partner_id AND batch_id = :batch_id AND status = 'PRE_GENERATED'
+ORDER BY ticket_code
+LIMIT :quantity
+FOR NO KEY UPDATE SKIP LOCKED
+
+-- name: wait_for_batch
+SELECT valid_until FROM batches
+WHERE partner_id = :partner_id AND batch_id = :batch_id
+FOR NO KEY UPDATE
+
+-- name: unused_tickets
+-- As free_tickets, but waits for what another transaction holds, and takes it if it is still unused then.
+SELECT ticket_id, ticket_code, price, currency, valid_until
+FROM pre_generated_tickets
+WHERE partner_id = :partner_id AND batch_id = :batch_id AND status = 'PRE_GENERATED'
+ORDER BY ticket_code
+LIMIT :quantity
+FOR NO KEY UPDATE
+
+-- name: listed_tickets
+-- Waits for each in the order of codes. How one was sold that had to be waited for, only a further look tells.
+SELECT t.ticket_id, c.ticket_code, t.price, t.currency, t.valid_until,
+       CASE
+           WHEN t.ticket_id IS NULL THEN 'unknown'
+           WHEN t.status = 'PRE_GENERATED' AND (t.valid_until IS NULL OR t.valid_until >= :today) THEN 'sellable'
+           WHEN t.status IN ('PRE_GENERATED', 'EXPIRED') THEN 'expired'
+           WHEN t.status = 'CANCELLED' THEN 'cancelled'
+           ELSE 'already_activated'
+       END AS outcome,
+       t.order_id, t.activated_at, sale.payment_reference, c.place
+FROM (
+    SELECT ticket_code, place FROM unnest(:ticket_codes::text[]) WITH ORDINALITY AS c (ticket_code, place)
+    ORDER BY ticket_code
+) AS c
+LEFT JOIN LATERAL (
+    SELECT ticket_id, price, currency, valid_until, status, order_id, activated_at FROM pre_generated_tickets
+    -- By the code alone, which is unique: '+ 0' keeps a young table from being read by the index of batches.
+    WHERE ticket_code = c.ticket_code AND partner_id + 0 = :partner_id
+    LIMIT 1
+    FOR NO KEY UPDATE
+) AS t ON true
+LEFT JOIN LATERAL (
+    SELECT payment_reference FROM ota_orders
+    WHERE partner_id = :partner_id AND order_id = t.order_id
+    LIMIT 1
+) AS sale ON true
+ORDER BY c.place
+
+-- name: sell
+-- The tickets are locked and unused. No row when another order with the key was made in this moment.
+WITH sold AS (
+    INSERT INTO ota_orders (
+        order_id, partner_id, customer_name, customer_email, customer_phone, payment_reference,
+        total_amount, currency, ticket_codes, operation, idempotency_key, request_digest, created_at
+    )
+    VALUES (
+        'ORD-' || lpad(take_logical_ms('order_id_ms', 1)::text, 13, '0'), :partner_id, :customer_name,
+        :customer_email, :customer_phone, :payment_reference, :total_amount, :currency, :ticket_codes,
+        :operation, :idempotency_key, :request_digest, :now
+    )
+    ON CONFLICT (partner_id, operation, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
+    RETURNING order_id
+),
+activated AS (
+    UPDATE pre_generated_tickets t
+    SET status = 'ACTIVE', activated_at = :now, order_id = s.order_id,
+        usable_until = CASE WHEN t.usable_days IS NULL THEN t.usable_until ELSE :today::date + t.usable_days END
+    FROM sold s CROSS JOIN unnest(:ticket_ids::bigint[]) WITH ORDINALITY AS i (ticket_id, place)
+    WHERE t.ticket_id = i.ticket_id AND t.partner_id + 0 = :partner_id
+    RETURNING i.place, t.order_id, t.ticket_code, t.entitlements, t.qr_code, t.issue_number, t.usable_until
+),
+told AS (
+    INSERT INTO audit_events (partner_id, event, actor, request_id, ticket_code, order_id, data, occurred_at)
+    SELECT :partner_id, :event, :actor, :request_id, ticket_code, order_id,
+           jsonb_build_object(
+               'payment_reference', :payment_reference,
+               'issue_number', issue_number,
+               -- The fourth part of the token says who signed it.
+               'signing_key_id', split_part(convert_from(decode(qr_code, 'base64'), 'UTF8'), ':', 4)
+           ), :now
+    FROM activated
+)
+SELECT order_id, ticket_code, entitlements, qr_code, usable_until FROM activated ORDER BY place

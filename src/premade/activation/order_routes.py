@@ -1,0 +1,169 @@
+"""`POST /api/ota/batches/{batch_id}/activate` and `POST /api/ota/orders`: several tickets as one order."""
+
+from collections import Counter
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from fastapi import Path
+from pydantic import AfterValidator, Field
+
+from premade.activation.order import OrderMaker, Sold
+from premade.activation.refusals import (
+    BatchShort,
+    CurrenciesDiffer,
+    TicketExpired,
+    TicketsNotSellable,
+    TicketsUnknown,
+)
+from premade.activation.routes import ActivateRequest
+from premade.activation.sale import TICKETS_PER_ORDER_MAX, Draw, Selection
+from premade.base.api import Reply
+from premade.base.errors import IdempotencyKeyReused
+from premade.base.problems import documented
+from premade.base.values import AnswerModel, IdempotencyKey, Money, Timestamp
+from premade.partners.call import Call, partner_router, partner_with
+from premade.tickets.batch import BATCH_ID_PATTERN, BatchUnknown
+from premade.tickets.routes import Entitlement, QrCode, qr_of
+
+router = partner_router("OTA Integration")
+
+BatchId = Annotated[
+    str,
+    Path(
+        description="The batch id. One that is malformed is answered like one that is unknown: 404.",
+        examples=["BATCH_2025_Q1_001"],
+        json_schema_extra={"pattern": f"^{BATCH_ID_PATTERN}$"},
+    ),
+]
+
+
+def _each_once(codes: list[str]) -> list[str]:
+    twice = [code for code, times in Counter(codes).items() if times > 1]
+    if twice:
+        message = f"Must name each ticket once; more than once: {', '.join(twice)}"
+        raise ValueError(message)
+    return codes
+
+
+class DrawRequest(ActivateRequest):
+    """How many tickets, for whom, and paid how."""
+
+    quantity: int = Field(
+        ge=1, le=TICKETS_PER_ORDER_MAX, description="How many tickets of the batch", examples=[2]
+    )
+
+
+class OrderRequest(ActivateRequest):
+    """Which tickets, for whom, and paid how."""
+
+    ticket_codes: Annotated[
+        list[str], Field(min_length=1, max_length=TICKETS_PER_ORDER_MAX), AfterValidator(_each_once)
+    ] = Field(
+        description="The tickets, each once. A malformed code is answered like one that is unknown: 404.",
+        examples=[["CRUISE-2025-FERRY-1762274285982"]],
+        json_schema_extra={"uniqueItems": True},
+    )
+
+
+class SoldTicketAnswer(QrCode):
+    """A ticket as it was sold, ready to be delivered."""
+
+    ticket_code: str = Field(examples=["CRUISE-2025-FERRY-1762274285982"])
+    status: Literal["ACTIVE"] = "ACTIVE"
+    entitlements: list[Entitlement]
+    usable_until: date | None = Field(
+        description="The last day of use, in the operator's time zone; null without one",
+        examples=["2099-12-31"],
+    )
+
+
+class SoldAnswer(AnswerModel):
+    """The order as it was made."""
+
+    order_id: str = Field(examples=["ORD-1762274304824"])
+    status: Literal["CONFIRMED"] = "CONFIRMED"
+    tickets: list[SoldTicketAnswer]
+    total_amount: Money = Field(
+        description="The sum of the prices that the tickets had when they were generated"
+    )
+    currency: str = Field(description="ISO 4217", examples=["HKD"])
+    activated_at: Timestamp
+    customer_name: str = Field(examples=["John Smith"])
+    payment_reference: str = Field(examples=["PAY-OTA-2025-001"])
+
+
+@router.post(
+    "/api/ota/batches/{batch_id}/activate",
+    summary="Draw tickets from a batch and activate them as one order",
+    response_description="Tickets successfully activated, as one order",
+    response_model=SoldAnswer,
+    responses=documented(BatchUnknown, BatchShort, TicketExpired, IdempotencyKeyReused),
+)
+async def draw(
+    call: Annotated[Call, partner_with("tickets:activate")],
+    batch_id: BatchId,
+    wanted: DrawRequest,
+    idempotency_key: IdempotencyKey = None,
+) -> Reply:
+    """Turns so many unused tickets of the batch, the oldest first, into the customer's: all of them or none."""
+    asked = Draw(
+        **_sale(call, wanted), batch_id=batch_id, quantity=wanted.quantity, idempotency_key=idempotency_key
+    )
+    return _reply(await call.use(OrderMaker).draw(asked))
+
+
+@router.post(
+    "/api/ota/orders",
+    summary="Activate several tickets as one order",
+    response_description="Tickets successfully activated, as one order",
+    response_model=SoldAnswer,
+    responses=documented(TicketsUnknown, TicketsNotSellable, CurrenciesDiffer, IdempotencyKeyReused),
+)
+async def make_order(
+    call: Annotated[Call, partner_with("tickets:activate")],
+    wanted: OrderRequest,
+    idempotency_key: IdempotencyKey = None,
+) -> Reply:
+    """Turns the tickets into the customer's: all of them or none.
+
+    A refusal lists in `tickets` every ticket that cannot be sold, each with a `code` and a `detail` as its own
+    activation would be refused with.
+    """
+    asked = Selection(
+        **_sale(call, wanted), ticket_codes=wanted.ticket_codes, idempotency_key=idempotency_key
+    )
+    return _reply(await call.use(OrderMaker).order(asked))
+
+
+def _sale(call: Call, wanted: ActivateRequest) -> dict[str, Any]:
+    details = wanted.customer_details
+    return {
+        "partner_id": call.caller.partner_id,
+        "actor": call.caller.actor,
+        "request_id": call.request_id,
+        "customer_name": details.name,
+        "customer_email": details.email,
+        "customer_phone": details.phone,
+        "payment_reference": wanted.payment_reference,
+    }
+
+
+def _reply(sold: Sold) -> Reply:
+    answer = SoldAnswer(
+        order_id=sold.order_id,
+        tickets=[
+            SoldTicketAnswer(
+                ticket_code=ticket.ticket_code,
+                entitlements=[Entitlement(**entitlement) for entitlement in ticket.entitlements],
+                usable_until=ticket.usable_until,
+                **qr_of(ticket.token),
+            )
+            for ticket in sold.tickets
+        ],
+        total_amount=sold.total_amount,
+        currency=sold.currency,
+        activated_at=sold.activated_at,
+        customer_name=sold.customer_name,
+        payment_reference=sold.payment_reference,
+    )
+    return Reply(answer, {"Idempotency-Replayed": "true"} if sold.replayed else {})

@@ -1,0 +1,68 @@
+"""An order of several tickets as it is asked for. Pure."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import orjson
+
+TICKETS_PER_ORDER_MAX = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sale:
+    """Who sells to whom, and against which payment. `customer_phone` in E.164."""
+
+    operation: ClassVar[str]
+    """What an Idempotency-Key is scoped to, beside the partner."""
+    partner_id: int
+    actor: str
+    request_id: str | None = None
+    customer_name: str
+    customer_email: str
+    customer_phone: str
+    payment_reference: str
+    idempotency_key: str | None = None
+
+    @cached_property
+    def digest(self) -> bytes:
+        """What makes two requests the same one: SHA-256 of what is asked for, normalised."""
+        asked = [
+            *self._tickets,
+            self.customer_name,
+            self.customer_email,
+            self.customer_phone,
+            self.payment_reference,
+        ]
+        return hashlib.sha256(orjson.dumps(asked)).digest()
+
+    @property
+    def _tickets(self) -> list[Any]:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draw(Sale):
+    """So many tickets of a batch, whichever."""
+
+    operation = "draw"
+    batch_id: str
+    quantity: int
+
+    @property
+    def _tickets(self) -> list[Any]:
+        return [self.batch_id, self.quantity]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection(Sale):
+    """These tickets, each named once."""
+
+    operation = "order"
+    ticket_codes: list[str]
+
+    @property
+    def _tickets(self) -> list[Any]:
+        # An order of the same tickets is the same order, however they are listed.
+        return sorted(self.ticket_codes)
