@@ -26,10 +26,10 @@ from premade.base.settings import Settings
 from premade.base.world import World
 from premade.document.pages import Problems, assets
 from premade.document.routes import problems_of
-from premade.generation import routes as generation
 from premade.partners.keys import KeyUnknown
 from premade.partners.partner import PartnerUnknown
 from premade.tickets import code as tickets
+from premade.tickets.batch import BATCH_ID
 
 HERE = Path(__file__).parent
 CHROMIUM = shutil.which("chromium") or "chromium"
@@ -239,9 +239,7 @@ def test_the_patterns_of_the_document_are_those_that_are_checked(document: Json)
 
     assert patterns["code"] == f"^{tickets._TICKET_CODE.pattern}$"
     assert patterns["order_id"] == f"^{tickets._ORDER_ID.pattern}$"
-    assert (
-        schemas["GenerateRequest"]["properties"]["batch_id"]["pattern"] == f"^{generation._BATCH_ID.pattern}$"
-    )
+    assert schemas["GenerateRequest"]["properties"]["batch_id"]["pattern"] == f"^{BATCH_ID.pattern}$"
     product_id = schemas["GenerateRequest"]["properties"]["product_id"]
     assert (product_id["minimum"], product_id["maximum"]) == (-(2**63), 2**63 - 1)
 

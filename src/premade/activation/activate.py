@@ -17,6 +17,7 @@ from premade.base.work import LOCK_TIMEOUT_MS, Database, Work
 from premade.base.world import World, rfc3339
 from premade.tickets.code import is_ticket_code
 from premade.tickets.lookup import ticket_unknown
+from premade.tickets.refusals import cancelled, expired
 
 sql = statements.load(__file__)
 
@@ -33,22 +34,6 @@ class AlreadyActivated(Conflict):
     code = "ALREADY_ACTIVATED"
     title = "The ticket is activated already"
     remedy = "If the payment_reference is this sale's, the sale is done: an earlier try succeeded. Otherwise sell another ticket. With an Idempotency-Key a retry is answered like the first try."
-
-
-class TicketExpired(Conflict):
-    """The ticket's last day of sale is over, in the operator's time zone. Nothing was changed."""
-
-    code = "TICKET_EXPIRED"
-    title = "The ticket can no longer be sold"
-    remedy = "Sell a ticket of a newer batch."
-
-
-class TicketCancelled(Conflict):
-    """The ticket was taken back and will never be valid. Nothing was changed."""
-
-    code = "TICKET_CANCELLED"
-    title = "The ticket is cancelled"
-    remedy = "Sell another ticket."
 
 
 @dataclass(frozen=True)
@@ -167,11 +152,9 @@ def _activated_or_refused(asked: Activation, outcome: dict[str, Any]) -> Activat
     if kind == "unknown":
         raise ticket_unknown(code)
     if kind == "expired":
-        message = f"The last day of sale of ticket {code} was {outcome['valid_until']}."
-        raise TicketExpired(message, valid_until=outcome["valid_until"])
+        raise expired(code, outcome["valid_until"])
     if kind == "cancelled":
-        message = f"Ticket {code} was cancelled; sell another one."
-        raise TicketCancelled(message)
+        raise cancelled(code)
     raise _already_activated(code, outcome)
 
 

@@ -5,12 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from premade.activation import customer
-from premade.activation.activate import (
-    Activator,
-    AlreadyActivated,
-    TicketCancelled,
-    TicketExpired,
-)
+from premade.activation.activate import Activator, AlreadyActivated
 from premade.activation.activation import Activation
 from premade.activation.queue import QueueFull
 from premade.base.api import Reply
@@ -19,6 +14,7 @@ from premade.base.problems import documented
 from premade.base.values import AnswerModel, IdempotencyKey, Money, RequestModel, Timestamp
 from premade.partners.call import Call, partner_router, partner_with
 from premade.tickets.lookup import TicketUnknown
+from premade.tickets.refusals import TicketCancelled, TicketExpired
 from premade.tickets.routes import TicketCode
 
 router = partner_router("OTA Integration")
