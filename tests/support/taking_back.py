@@ -3,9 +3,9 @@
 from typing import Any
 
 import httpx
-from support.shop import Seller, Shop
 
 from premade.partners.keyring import Caller
+from support.shop import Seller, Shop
 
 REASON = "The customer's plans changed"
 

@@ -11,7 +11,9 @@ from premade.expiry.expire import Pass, expire_now
 def expire(*, as_json: AsJson = False) -> None:
     """Expire unsold tickets past their last day of sale now; the service does it by itself every minute."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("batches"))
-    with Progress(*columns, console=Console(stderr=True), disable=as_json, transient=True) as progress:
+    console = Console(stderr=True)
+    is_quiet = as_json or not console.is_terminal
+    with Progress(*columns, console=console, disable=is_quiet, transient=True) as progress:
         task = progress.add_task("Looking", total=None)
 
         def tell(found: Pass) -> None:
