@@ -5,6 +5,7 @@ import html
 import re
 import shutil
 from collections.abc import Iterator
+from datetime import date
 from html.parser import HTMLParser
 from importlib import resources
 from pathlib import Path
@@ -19,17 +20,19 @@ from openapi_spec_validator import OpenAPIV30SpecValidator
 from playwright.sync_api import ConsoleMessage, Page, Request, sync_playwright
 from psycopg.conninfo import make_conninfo
 from support.shop import CUSTOMER, Seller, Shop, unique
+from support.taking_back import cancel, cancel_batch, reissue
 
 from premade.app import make_app
 from premade.base import values
 from premade.base.settings import Settings
 from premade.base.world import World
+from premade.catalog.product import Cancellation
 from premade.document.pages import Problems, assets
 from premade.document.routes import problems_of
 from premade.partners.keys import KeyUnknown
 from premade.partners.partner import PartnerUnknown
 from premade.tickets import code as tickets
-from premade.tickets.batch import BATCH_ID
+from premade.tickets.batch import BATCH_ID_PATTERN
 
 HERE = Path(__file__).parent
 CHROMIUM = shutil.which("chromium") or "chromium"
@@ -150,7 +153,16 @@ def example_of(schema: Json) -> Any:
 def test_every_example_of_a_request_works(document: Json, seller_of_106: Seller) -> None:
     real: dict[str, str] = {}
     sent: list[str] = []
-    order = ["bulk_generate", "activate", "ticket", "order", "inventory"]
+    order = [
+        "bulk_generate",
+        "activate",
+        "ticket",
+        "reissue",
+        "cancel_batch",
+        "order",
+        "cancel_ticket",
+        "inventory",
+    ]
     by_id = {
         operation["operationId"]: (method, path, operation)
         for method, path, operation in operations(document)
@@ -171,6 +183,7 @@ def test_every_example_of_a_request_works(document: Json, seller_of_106: Seller)
         sent.append(operation_id)
         if operation_id == "bulk_generate":
             real["code"] = answer.json()["tickets"][0]["ticket_code"]
+            real["batch_id"] = answer.json()["batch_id"]
         if operation_id == "activate":
             real["order_id"] = answer.json()["order_id"]
     assert sent == order
@@ -216,7 +229,7 @@ def test_every_code_of_a_listed_refusal_is_one_that_has_a_page(document: Json, p
 def test_what_writes_takes_an_idempotency_key_and_says_how_long(document: Json) -> None:
     posts = [operation for method, _, operation in operations(document) if method == "post"]
 
-    assert len(posts) == 2
+    assert len(posts) == 5
     for operation in posts:
         [header] = [given for given in operation["parameters"] if given["name"] == "Idempotency-Key"]
         schema = header["schema"]
@@ -238,8 +251,9 @@ def test_the_patterns_of_the_document_are_those_that_are_checked(document: Json)
     }
 
     assert patterns["code"] == f"^{tickets._TICKET_CODE.pattern}$"
+    assert patterns["batch_id"] == f"^{BATCH_ID_PATTERN}$"
     assert patterns["order_id"] == f"^{tickets._ORDER_ID.pattern}$"
-    assert schemas["GenerateRequest"]["properties"]["batch_id"]["pattern"] == f"^{BATCH_ID.pattern}$"
+    assert schemas["GenerateRequest"]["properties"]["batch_id"]["pattern"] == f"^{BATCH_ID_PATTERN}$"
     product_id = schemas["GenerateRequest"]["properties"]["product_id"]
     assert (product_id["minimum"], product_id["maximum"]) == (-(2**63), 2**63 - 1)
 
@@ -334,6 +348,15 @@ def test_the_type_of_every_refusal_leads_to_its_page(seller: Seller, shop: Shop,
     expired = seller.tickets(1)[0]
     shop.sql("UPDATE pre_generated_tickets SET valid_until = '2020-01-01' WHERE ticket_code = %s", expired)
     as_text = {"Content-Type": "text/plain"}
+    twice, used, often = seller.tickets(3)
+    cancel(seller, twice)
+    cancelled_again = cancel(seller, twice)
+    seller.activate(used)
+    shop.sql("UPDATE pre_generated_tickets SET first_used_at = now() WHERE ticket_code = %s", used)
+    shop.sql("UPDATE pre_generated_tickets SET issue_number = 999 WHERE ticket_code = %s", often)
+    strict = shop.seller(cancellation=Cancellation.NEVER)
+    strict.activate(for_good := strict.tickets()[0])
+    sold_for_good = cancel(strict, for_good)
 
     provoked = {
         "API_KEY_MISSING": shop.client().get("/api/ota/inventory"),
@@ -349,6 +372,12 @@ def test_the_type_of_every_refusal_leads_to_its_page(seller: Seller, shop: Shop,
         "ALREADY_ACTIVATED": seller.activate(sold),
         "TICKET_EXPIRED": seller.activate(expired),
         "BATCH_ID_TAKEN": seller.generate(1, batch_id=taken),
+        "BATCH_UNKNOWN": cancel_batch(seller, "none"),
+        "TICKET_CANCELLED": cancelled_again,
+        "TICKET_USED": cancel(seller, used),
+        "NOT_CANCELLABLE": sold_for_good,
+        "ISSUE_LIMIT": reissue(seller, often),
+        "PRODUCT_OVER": shop.seller(usable_until=date(2020, 1, 1)).generate(1),
         "STOCK_SHORT": shop.seller(stock=1).generate(2),
         "NOT_FOUND": seller.http.get("/api/ota/nothing"),
         "METHOD_NOT_ALLOWED": seller.http.delete(generate),

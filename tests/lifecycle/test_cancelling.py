@@ -1,5 +1,6 @@
 """Taking a ticket back: its stock returns, its QR dies, its order says so."""
 
+import json
 from typing import Any
 
 import pytest
@@ -153,8 +154,6 @@ def test_another_partner_s_ticket_is_answered_like_an_unknown_one(
     "reason", ["", "  ", "x" * 201, "a\nb", "a\0b", "\ud800", "\u2028", None, 7, 1e400, 2**70, [], {}, True]
 )
 def test_a_reason_is_1_to_200_printable_characters(seller: Seller, act: Any, reason: Any) -> None:
-    import json
-
     [code] = seller.tickets()
 
     answer = seller.http.post(

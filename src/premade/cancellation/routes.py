@@ -12,7 +12,7 @@ from premade.base.values import AnswerModel, IdempotencyKey, Timestamp
 from premade.cancellation.cancel import Canceller, NotCancellable, ToCancel
 from premade.cancellation.cancel_batch import BatchCanceller, BatchToCancel
 from premade.partners.call import Call, partner_router, partner_with
-from premade.tickets.batch import BATCH_ID, BatchUnknown
+from premade.tickets.batch import BATCH_ID_PATTERN, BatchUnknown
 from premade.tickets.lookup import TicketUnknown
 from premade.tickets.reason import ReasonRequest
 from premade.tickets.refusals import TicketCancelled, TicketExpired, TicketUsed
@@ -25,7 +25,7 @@ BatchId = Annotated[
     Path(
         description="The batch_id. One that is malformed is answered like one that is unknown: 404.",
         examples=["BATCH_2025_Q1_001"],
-        json_schema_extra={"pattern": f"^{BATCH_ID.pattern}$"},
+        json_schema_extra={"pattern": f"^{BATCH_ID_PATTERN}$"},
     ),
 ]
 

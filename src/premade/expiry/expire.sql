@@ -10,6 +10,8 @@ SELECT pg_try_advisory_xact_lock(:lock::bigint) AS mine
 -- name: hold_batch
 SELECT product_id, channel FROM batches
 WHERE partner_id = :partner_id AND batch_id = :batch_id AND expired_at IS NULL
+-- LIMIT makes it one look into the index of batch ids, whatever the planner believes of a young table.
+LIMIT 1
 FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: expire

@@ -14,7 +14,7 @@ from premade.base.values import AnswerModel, CalendarDay, IdempotencyKey, Money,
 from premade.catalog.product import ProductUnknown
 from premade.generation.generate import Batch, BatchIdTaken, Generator, ProductOver, StockShort, Wanted
 from premade.partners.call import Call, partner_router, partner_with
-from premade.tickets.batch import BATCH_ID, is_batch_id
+from premade.tickets.batch import BATCH_ID_PATTERN, is_batch_id
 from premade.tickets.routes import Entitlement, QrCode, qr_of
 from premade.tickets.signing import SigningKeyMissing
 
@@ -55,7 +55,7 @@ class GenerateRequest(RequestModel):
     batch_id: Annotated[str, AfterValidator(_batch_id)] = Field(
         description="Batch identifier for tracking; unique among the partner's own",
         examples=["BATCH_2025_Q1_001"],
-        json_schema_extra={"pattern": f"^{BATCH_ID.pattern}$"},
+        json_schema_extra={"pattern": f"^{BATCH_ID_PATTERN}$"},
     )
     valid_until: CalendarDay | None = Field(
         default=None, description="The last day of sale, in the operator's time zone", examples=["2099-03-31"]

@@ -84,7 +84,7 @@ class Reissuer:
         event, replayed = await settled(lambda: self._try(asked))
         done = event["data"]
         # A signature by Ed25519 is always the same, so a replay signs again.
-        signer = await self.signers.by_id(done["key_id"])
+        signer = await self.signers.by_id(done["signing_key_id"])
         if not replayed:
             log.info("ota.tickets.reissued", ticket_code=asked.ticket_code, issue_number=done["issue_number"])
         return Reissued(
@@ -121,7 +121,7 @@ class Reissuer:
                 ticket_id=ticket["ticket_id"],
                 issue_number=issue_number,
                 qr_code=base64.b64encode(token.encode()).decode(),
-                key_id=signer.key_id,
+                signing_key_id=signer.key_id,
                 reason=asked.reason,
                 now=self.world.now(),
             )

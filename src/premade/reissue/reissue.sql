@@ -17,7 +17,7 @@ INSERT INTO audit_events (
 )
 SELECT :partner_id, :event, :actor, :request_id, r.ticket_code, r.order_id,
        jsonb_build_object(
-           'reason', :reason::text, 'issue_number', r.issue_number, 'key_id', :key_id::text,
+           'reason', :reason::text, 'issue_number', r.issue_number, 'signing_key_id', :signing_key_id::text,
            'status', r.status, 'entitlements', r.entitlements
        ),
        :now, :operation, :idempotency_key, :request_digest

@@ -1,10 +1,11 @@
-"""How a batch is named, and what is said of one that there is not."""
+"""Batches, as every feature names them. Pure."""
 
 import re
 
 from premade.base.errors import NotFound
 
-BATCH_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+BATCH_ID_PATTERN = "[A-Za-z0-9._:-]{1,64}"
+_BATCH_ID = re.compile(BATCH_ID_PATTERN)
 
 
 class BatchUnknown(NotFound):
@@ -12,16 +13,16 @@ class BatchUnknown(NotFound):
 
     code = "BATCH_UNKNOWN"
     title = "There is no such batch"
-    remedy = "Check the batch_id against what you generated."
+    remedy = "Check the batch_id against the answer of the generation."
 
 
 def is_batch_id(text: str) -> bool:
     """Whether a batch could have this id."""
-    return BATCH_ID.fullmatch(text) is not None
+    return _BATCH_ID.fullmatch(text) is not None
 
 
 def batch_unknown(batch_id: str) -> BatchUnknown:
     """Worded the same whether there is none or it is another partner's."""
     if not is_batch_id(batch_id):
-        return BatchUnknown("That is no batch_id; one looks like BATCH_2025_Q1_001.")
+        return BatchUnknown("That is no batch id; one looks like BATCH_2025_Q1_001.")
     return BatchUnknown(f"There is no batch {batch_id} among yours.")
