@@ -23,13 +23,19 @@ from premade.base.logs import log, start_logging
 from premade.base.settings import Settings
 from premade.base.work import Database, open_database
 from premade.base.world import World
+from premade.cancellation import routes as cancellation
+from premade.cancellation.cancel import Canceller
+from premade.cancellation.cancel_batch import BatchCanceller
 from premade.document.routes import document_routes
+from premade.expiry.expire import expire_for_ever
 from premade.generation import routes as generation
 from premade.generation.generate import Generator
 from premade.monitoring.fold import fold_for_ever
 from premade.monitoring.routes import monitoring_routes
 from premade.orders import routes as orders
 from premade.partners.keyring import Keyring
+from premade.reissue import routes as reissue
+from premade.reissue.reissue import Reissuer
 from premade.stock import routes as stock
 from premade.tickets import routes as tickets
 from premade.tickets.signing import Signers
@@ -45,16 +51,29 @@ Authenticate with your key in `X-API-Key`. Send an `Idempotency-Key` with what w
 answer gives the same answer again. Every refusal is `application/problem+json` with a stable `code`; [the list of
 errors](/problems) says what each means and what to do. Times are RFC 3339 in UTC, amounts of money are strings with
 two decimals, and further members may be added to answers at any time."""
-FEATURES = (generation, activation, activation_of_several, tickets, orders, stock)
+FEATURES = (
+    generation,
+    activation,
+    activation_of_several,
+    cancellation,
+    reissue,
+    tickets,
+    orders,
+    stock,
+)
 
 
 def services(database: Database, world: World) -> dict[type[Any], Any]:
     """What a process keeps one of."""
+    signers = Signers(database, world)
     return {
         Keyring: Keyring(database, world),
-        Generator: Generator(database, world, Signers(database, world)),
+        Generator: Generator(database, world, signers),
         Activator: Activator(database, world),
         OrderMaker: OrderMaker(database, world),
+        Canceller: Canceller(database, world),
+        BatchCanceller: BatchCanceller(database, world),
+        Reissuer: Reissuer(database, world, signers),
     }
 
 
@@ -67,10 +86,13 @@ def make_app(settings: Settings, world: World) -> ASGIApp:
         async with open_database(settings.database_url, settings.database_connections_per_worker) as database:
             app.state.database = database
             app.state.services = services(database, world)
-            folding = asyncio.create_task(fold_for_ever(database, world))
+            background = [
+                asyncio.create_task(run(database, world), name=run.__name__)
+                for run in (fold_for_ever, expire_for_ever)
+            ]
             _spare_the_collector()
             yield
-            await _end(folding)
+            await asyncio.gather(*map(_end, background))
 
     app = FastAPI(
         title="premade",
@@ -105,7 +127,7 @@ async def _end(task: asyncio.Task[None]) -> None:
         await asyncio.wait([task], timeout=CANCEL_AGAIN_SECONDS)
         if task.done():
             return
-    log.warning("figures.fold_left_behind")
+    log.warning("background.left_behind", task=task.get_name())
 
 
 def _leave_with_parent() -> None:

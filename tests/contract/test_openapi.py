@@ -5,6 +5,7 @@ import html
 import re
 import shutil
 from collections.abc import Iterator
+from datetime import date
 from html.parser import HTMLParser
 from importlib import resources
 from pathlib import Path
@@ -19,17 +20,19 @@ from openapi_spec_validator import OpenAPIV30SpecValidator
 from playwright.sync_api import ConsoleMessage, Page, Request, sync_playwright
 from psycopg.conninfo import make_conninfo
 from support.shop import CUSTOMER, Seller, Shop, unique
+from support.taking_back import cancel, cancel_batch, reissue
 
 from premade.app import make_app
 from premade.base import values
 from premade.base.settings import Settings
 from premade.base.world import World
+from premade.catalog.product import Cancellation
 from premade.document.pages import Problems, assets
 from premade.document.routes import problems_of
 from premade.partners.keys import KeyUnknown
 from premade.partners.partner import PartnerUnknown
-from premade.tickets import batch
 from premade.tickets import code as tickets
+from premade.tickets.batch import BATCH_ID_PATTERN
 
 HERE = Path(__file__).parent
 CHROMIUM = shutil.which("chromium") or "chromium"
@@ -150,7 +153,18 @@ def example_of(schema: Json) -> Any:
 def test_every_example_of_a_request_works(document: Json, seller_of_106: Seller) -> None:
     real: dict[str, str] = {}
     sent: list[str] = []
-    order = ["bulk_generate", "activate", "draw", "make_order", "ticket", "order", "inventory"]
+    order = [
+        "bulk_generate",
+        "activate",
+        "draw",
+        "make_order",
+        "ticket",
+        "reissue",
+        "cancel_batch",
+        "order",
+        "cancel_ticket",
+        "inventory",
+    ]
     by_id = {
         operation["operationId"]: (method, path, operation)
         for method, path, operation in operations(document)
@@ -162,7 +176,7 @@ def test_every_example_of_a_request_works(document: Json, seller_of_106: Seller)
             if parameter["in"] == "path":
                 assert re.fullmatch(parameter["schema"]["pattern"], parameter["schema"]["example"])
                 path = path.replace(f"{{{parameter['name']}}}", real[parameter["name"]])
-        body = None
+        body: Any = None
         if "requestBody" in operation:
             media = operation["requestBody"]["content"]["application/json"]
             body = example_of(resolved(media["schema"], document))
@@ -223,7 +237,7 @@ def test_every_code_of_a_listed_refusal_is_one_that_has_a_page(document: Json, p
 def test_what_writes_takes_an_idempotency_key_and_says_how_long(document: Json) -> None:
     posts = [operation for method, _, operation in operations(document) if method == "post"]
 
-    assert len(posts) == 4
+    assert len(posts) == 7
     for operation in posts:
         [header] = [given for given in operation["parameters"] if given["name"] == "Idempotency-Key"]
         schema = header["schema"]
@@ -245,9 +259,9 @@ def test_the_patterns_of_the_document_are_those_that_are_checked(document: Json)
     }
 
     assert patterns["code"] == f"^{tickets._TICKET_CODE.pattern}$"
-    assert patterns["batch_id"] == f"^{batch.BATCH_ID_PATTERN}$"
+    assert patterns["batch_id"] == f"^{BATCH_ID_PATTERN}$"
     assert patterns["order_id"] == f"^{tickets._ORDER_ID.pattern}$"
-    assert schemas["GenerateRequest"]["properties"]["batch_id"]["pattern"] == f"^{batch.BATCH_ID_PATTERN}$"
+    assert schemas["GenerateRequest"]["properties"]["batch_id"]["pattern"] == f"^{BATCH_ID_PATTERN}$"
     product_id = schemas["GenerateRequest"]["properties"]["product_id"]
     assert (product_id["minimum"], product_id["maximum"]) == (-(2**63), 2**63 - 1)
 
@@ -344,6 +358,15 @@ def test_the_type_of_every_refusal_leads_to_its_page(seller: Seller, shop: Shop,
     as_text = {"Content-Type": "text/plain"}
     euros = shop.product(seller.channel, 10, currency="EUR")
     of_two_currencies = [*seller.tickets(1), *seller.tickets(1, product_id=euros)]
+    twice, used, often = seller.tickets(3)
+    cancel(seller, twice)
+    cancelled_again = cancel(seller, twice)
+    seller.activate(used)
+    shop.sql("UPDATE pre_generated_tickets SET first_used_at = now() WHERE ticket_code = %s", used)
+    shop.sql("UPDATE pre_generated_tickets SET issue_number = 999 WHERE ticket_code = %s", often)
+    strict = shop.seller(cancellation=Cancellation.NEVER)
+    strict.activate(for_good := strict.tickets()[0])
+    sold_for_good = cancel(strict, for_good)
 
     provoked = {
         "API_KEY_MISSING": shop.client().get("/api/ota/inventory"),
@@ -359,8 +382,13 @@ def test_the_type_of_every_refusal_leads_to_its_page(seller: Seller, shop: Shop,
         "ALREADY_ACTIVATED": seller.activate(sold),
         "TICKET_EXPIRED": seller.activate(expired),
         "BATCH_ID_TAKEN": seller.generate(1, batch_id=taken),
+        "BATCH_UNKNOWN": cancel_batch(seller, "none"),
+        "TICKET_CANCELLED": cancelled_again,
+        "TICKET_USED": cancel(seller, used),
+        "NOT_CANCELLABLE": sold_for_good,
+        "ISSUE_LIMIT": reissue(seller, often),
+        "PRODUCT_OVER": shop.seller(usable_until=date(2020, 1, 1)).generate(1),
         "STOCK_SHORT": shop.seller(stock=1).generate(2),
-        "BATCH_UNKNOWN": seller.draw("NO-SUCH"),
         "BATCH_SHORT": seller.draw(taken, 2),
         "TICKETS_UNKNOWN": seller.order(["CRUISE-2025-FERRY-0000000000000"]),
         "TICKETS_NOT_SELLABLE": seller.order([sold]),

@@ -10,11 +10,16 @@ from support.shop import Seller
 
 from premade.activation.activate import sql as activation
 from premade.activation.order import sql as several
+from premade.audit.replay import sql as replay
 from premade.base.statements import Statement
 from premade.base.work import SESSION_SETTINGS
+from premade.cancellation.cancel import sql as cancellation
+from premade.cancellation.cancel_batch import sql as batch_cancellation
+from premade.expiry.expire import sql as expiry
 from premade.generation.generate import sql as generation
 from premade.orders.lookup import sql as orders
 from premade.partners.keyring import sql as keys
+from premade.reissue.reissue import sql as reissue
 from premade.tickets.lookup import sql as tickets
 
 PLANS: dict[str, tuple[Statement, set[str]]] = {
@@ -29,6 +34,24 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     ),
     "write": (generation.write, {"allotments_pkey"}),
     "key_by_prefix": (keys.key_by_prefix, {"api_keys_prefix_taken", "partners_pkey"}),
+    "hold_order": (cancellation.hold_order, {"ota_orders_by_partner"}),
+    "cancel": (
+        cancellation.cancel,
+        {"pre_generated_tickets_pkey", "ticket_code_taken", "ota_orders_by_partner", "allotments_pkey"},
+    ),
+    "batch_to_cancel": (batch_cancellation.batch_to_cancel, {"batch_id_taken"}),
+    "hold_batch": (expiry.hold_batch, {"batch_id_taken"}),
+    "wait_for_unused": (batch_cancellation.wait_for_unused, {"tickets_by_batch"}),
+    "cancel_unused": (
+        batch_cancellation.cancel_unused,
+        {"tickets_by_batch", "pre_generated_tickets_pkey", "allotments_pkey"},
+    ),
+    "count_by_state": (batch_cancellation.count_by_state, {"tickets_by_batch", "audit_events_by_ticket"}),
+    "event_of_key": (replay.event_of_key, {"audit_idempotency_key_taken"}),
+    "ticket_to_reissue": (reissue.ticket_to_reissue, {"ticket_code_taken"}),
+    "reissue": (reissue.reissue, {"pre_generated_tickets_pkey"}),
+    "due": (expiry.due, {"batches_to_expire"}),
+    "expire": (expiry.expire, {"tickets_by_batch", "pre_generated_tickets_pkey", "allotments_pkey"}),
     "ticket_by_code": (tickets.ticket_by_code, {"ticket_code_taken"}),
     "order_by_id": (orders.order_by_id, {"ota_orders_by_partner"}),
     "order_made_before": (several.order_made_before, {"ota_orders_idempotency_key_taken"}),

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from premade.activation.refusals import (
     BatchShort,
     CurrenciesDiffer,
-    TicketExpired,
     key_reused,
     refusal_of,
     refusal_of_order,
@@ -23,6 +22,7 @@ from premade.base.work import Database, Work
 from premade.base.world import World
 from premade.tickets.batch import batch_unknown, is_batch_id
 from premade.tickets.code import Signer, possible_code, stored_token
+from premade.tickets.refusals import TicketExpired
 
 sql = statements.load(__file__)
 

@@ -4,14 +4,12 @@ from collections import Counter
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from fastapi import Path
 from pydantic import AfterValidator, Field
 
 from premade.activation.order import OrderMaker, Sold
 from premade.activation.refusals import (
     BatchShort,
     CurrenciesDiffer,
-    TicketExpired,
     TicketsNotSellable,
     TicketsUnknown,
 )
@@ -22,19 +20,11 @@ from premade.base.errors import IdempotencyKeyReused
 from premade.base.problems import documented
 from premade.base.values import AnswerModel, IdempotencyKey, Money, Timestamp
 from premade.partners.call import Call, partner_router, partner_with
-from premade.tickets.batch import BATCH_ID_PATTERN, BatchUnknown
-from premade.tickets.routes import Entitlement, QrCode, qr_of
+from premade.tickets.batch import BatchUnknown
+from premade.tickets.refusals import TicketExpired
+from premade.tickets.routes import BatchId, Entitlement, QrCode, qr_of
 
 router = partner_router("OTA Integration")
-
-BatchId = Annotated[
-    str,
-    Path(
-        description="The batch id. One that is malformed is answered like one that is unknown: 404.",
-        examples=["BATCH_2025_Q1_001"],
-        json_schema_extra={"pattern": f"^{BATCH_ID_PATTERN}$"},
-    ),
-]
 
 
 def _each_once(codes: list[str]) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 from premade.base.errors import Conflict, DomainError, Exhausted, IdempotencyKeyReused, NotFound
 from premade.base.world import rfc3339
 from premade.tickets.lookup import ticket_unknown
+from premade.tickets.refusals import cancelled, expired
 
 
 class AlreadyActivated(Conflict):
@@ -14,22 +15,6 @@ class AlreadyActivated(Conflict):
     code = "ALREADY_ACTIVATED"
     title = "The ticket is activated already"
     remedy = "If the payment_reference is this sale's, the sale is done: an earlier try succeeded. Otherwise sell another ticket. With an Idempotency-Key a retry is answered like the first try."
-
-
-class TicketExpired(Conflict):
-    """The ticket's last day of sale is over, in the operator's time zone. Nothing was changed."""
-
-    code = "TICKET_EXPIRED"
-    title = "The ticket can no longer be sold"
-    remedy = "Sell a ticket of a newer batch."
-
-
-class TicketCancelled(Conflict):
-    """The ticket was taken back and will never be valid. Nothing was changed."""
-
-    code = "TICKET_CANCELLED"
-    title = "The ticket is cancelled"
-    remedy = "Sell another ticket."
 
 
 class BatchShort(Exhausted):
@@ -74,11 +59,9 @@ def refusal_of(code: str, outcome: Outcome) -> DomainError:
     if kind == "unknown":
         return ticket_unknown(code)
     if kind == "expired":
-        message = f"The last day of sale of ticket {code} was {outcome['valid_until']}."
-        return TicketExpired(message, valid_until=outcome["valid_until"])
+        return expired(code, outcome["valid_until"])
     if kind == "cancelled":
-        message = f"Ticket {code} was cancelled; sell another one."
-        return TicketCancelled(message)
+        return cancelled(code)
     return _already_activated(code, outcome)
 
 

@@ -32,6 +32,7 @@ class Event(StrEnum):
     TICKET_REDEEMED = "ticket.redeemed"
     REDEMPTION_CONFLICT = "ticket.redemption_conflict"
     TICKET_CANCELLED = "ticket.cancelled"
+    BATCH_CANCELLATION_BEGUN = "batch.cancellation_begun"
     BATCH_CANCELLED = "batch.cancelled"
     TICKET_REISSUED = "ticket.reissued"
     TICKET_EXPIRED = "ticket.expired"

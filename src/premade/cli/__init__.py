@@ -13,6 +13,7 @@ from premade.base.migrate import SchemaNotCurrent
 from premade.base.settings import Settings
 from premade.base.world import World
 from premade.cli import allotment, key, partner, product
+from premade.cli.expire import expire
 from premade.cli.output import AsJson, print_json, show_one
 from premade.database import bring_up_to_date, embedded_or_named
 from premade.serve import CannotServe, Listen, serve
@@ -27,6 +28,7 @@ app.add_typer(product.app, name="product")
 app.add_typer(partner.app, name="partner")
 app.add_typer(key.app, name="key")
 app.add_typer(allotment.app, name="allotment")
+app.command()(expire)
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for any that is free.")]

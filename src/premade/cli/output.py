@@ -1,7 +1,7 @@
 """How a command answers: a table for people, JSON for machines."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -27,6 +27,8 @@ def print_json(data: Any) -> None:
 def _json_value(value: Any) -> Any:
     if isinstance(value, datetime):
         return rfc3339(value)
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, Decimal):
         return str(value)
     raise TypeError

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from premade.base.errors import FieldError, Invalid
 from premade.catalog.product import (
     DEFAULT_CODE_PREFIX,
     Cancellation,
@@ -95,7 +96,11 @@ def change(
         "cancellation": cancellation,
     }
     changes = {field: value for field, value in given.items() if value is not None}
-    if usable_for_ever or usable_days is not None or usable_until is not None:
+    has_last_day = usable_days is not None or usable_until is not None
+    if usable_for_ever and has_last_day:
+        message = "Either for ever, or with a last day of use: not both"
+        raise Invalid([FieldError("usable_for_ever", message)])
+    if usable_for_ever or has_last_day:
         changes |= {"usable_days": usable_days, "usable_until": day(usable_until, "usable_until")}
     product = operate(lambda database, world: change_product(database, world, product_id, **changes))
     show_one(asdict(product), as_json=as_json)

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from premade.base.errors import FieldError, Invalid
 
 _DURATION = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -40,6 +41,9 @@ def day(text: str | None, field: str) -> date | None:
     if text is None:
         return None
     try:
+        # Of the ways to write a day that ISO 8601 has, only this one.
+        if not _DAY.fullmatch(text):
+            raise ValueError  # noqa: TRY301
         return date.fromisoformat(text)
     except ValueError:
         raise Invalid([FieldError(field, f"{text!r} is no day; 2026-03-31 would be one")]) from None

@@ -238,8 +238,10 @@ class Generator:
             batch = await work.one(sql.batch_as_made, partner_id=caller.partner_id, batch_id=batch_id)
             rows = await work.all(sql.tickets_as_made, partner_id=caller.partner_id, batch_id=batch_id)
         assert batch is not None
-        tickets = [MadeTicket(row["ticket_code"], base64.b64decode(row["qr_code"]).decode()) for row in rows]
-        del batch["quantity"]
+        # Signed again, not read: a ticket may have been reissued since. Ed25519 signs the same each time.
+        signer = await self.signers.by_id(batch["signing_key_id"])
+        tickets = [MadeTicket(row["ticket_code"], signer.token(row["ticket_code"], 1)) for row in rows]
+        del batch["quantity"], batch["signing_key_id"]
         return Batch(**batch, tickets=tickets, replayed=True)
 
 

@@ -62,9 +62,9 @@ SELECT (SELECT count(*) FROM batch) AS batches, (SELECT made FROM taken) AS tick
 
 -- name: batch_as_made
 SELECT batch_id, product_id, quantity, entitlements, price, currency, valid_until, usable_days, usable_until, metadata,
-       created_at
+       created_at, signing_key_id
 FROM batches WHERE partner_id = :partner_id AND batch_id = :batch_id
 
 -- name: tickets_as_made
-SELECT ticket_code, qr_code FROM pre_generated_tickets
+SELECT ticket_code FROM pre_generated_tickets
 WHERE partner_id = :partner_id AND batch_id = :batch_id ORDER BY ticket_code

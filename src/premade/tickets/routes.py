@@ -11,6 +11,7 @@ from premade.base.problems import documented
 from premade.base.values import AnswerModel, Money, Timestamp
 from premade.partners.call import Call, partner_router, partner_with
 from premade.tickets import picture
+from premade.tickets.batch import BATCH_ID_PATTERN
 from premade.tickets.code import stored_token
 from premade.tickets.lookup import TicketUnknown, ticket_of
 from premade.tickets.ticket import Status
@@ -23,6 +24,14 @@ TicketCode = Annotated[
         description="The ticket code. One that is malformed is answered like one that is unknown: 404.",
         examples=["CRUISE-2025-FERRY-1762274285982"],
         json_schema_extra={"pattern": "^[A-Z]{2,12}-[0-9]{4}-[A-Z]{2,12}-[0-9]{13}$"},
+    ),
+]
+BatchId = Annotated[
+    str,
+    Path(
+        description="The batch_id. One that is malformed is answered like one that is unknown: 404.",
+        examples=["BATCH_2025_Q1_001"],
+        json_schema_extra={"pattern": f"^{BATCH_ID_PATTERN}$"},
     ),
 ]
 

@@ -33,12 +33,13 @@ async def ensure_signing_key(database: Database, world: World) -> None:
 
 
 class Signers:
-    """The key in force, asked from the database at most once in SIGNER_CACHE_SECONDS."""
+    """The keys: that in force is asked from the database at most once in SIGNER_CACHE_SECONDS, others once."""
 
     def __init__(self, database: Database, world: World) -> None:
         self._database = database
         self._world = world
         self._current: tuple[float, Signer] | None = None
+        self._by_id: dict[str, Signer] = {}
 
     async def current(self) -> Signer:
         """The newest key that is not retired. SigningKeyMissing when there is none."""
@@ -46,6 +47,17 @@ class Signers:
         if self._current is None or now - self._current[0] >= SIGNER_CACHE_SECONDS:
             self._current = (now, await self._fetch())
         return self._current[1]
+
+    async def by_id(self, key_id: str) -> Signer:
+        """The key that signed a token once, retired or not: to sign the same again."""
+        if key_id not in self._by_id:
+            async with self._database.single_statement() as work:
+                row = await work.one(sql.key_by_id, key_id=key_id)
+            if row is None:
+                message = f"The key {key_id} that signed this is not there any more."
+                raise SigningKeyMissing(message)
+            self._by_id[key_id] = Signer.of(row["key_id"], row["seed"])
+        return self._by_id[key_id]
 
     async def _fetch(self) -> Signer:
         async with self._database.single_statement() as work:

@@ -1,6 +1,9 @@
 -- name: current_key
 SELECT key_id, seed FROM signing_keys WHERE retired_at IS NULL ORDER BY created_at DESC, key_id DESC LIMIT 1
 
+-- name: key_by_id
+SELECT key_id, seed FROM signing_keys WHERE key_id = :key_id
+
 -- name: lock_signing_keys
 LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE
 

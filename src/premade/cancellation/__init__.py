@@ -1,0 +1,1 @@
+"""Taking tickets back: one, or all that are unused of a batch."""

@@ -1,0 +1,145 @@
+"""Taking one ticket back: its stock returns, its QR opens nothing more, its order says so."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from premade.audit.record import Event
+from premade.audit.replay import Keyed, made_before, settled
+from premade.base import statements
+from premade.base.errors import Conflict
+from premade.base.logs import log
+from premade.base.work import Database, Work
+from premade.base.world import World
+from premade.catalog.product import Cancellation
+from premade.partners.keyring import Caller
+from premade.tickets.code import is_ticket_code
+from premade.tickets.lookup import ticket_unknown
+from premade.tickets.refusals import cancelled, expired, used
+from premade.tickets.ticket import Status
+
+sql = statements.load(__file__)
+
+OPERATION = "cancel"
+"""What an Idempotency-Key is scoped to, beside the partner."""
+
+
+class NotCancellable(Conflict):
+    """The product is sold for good: a ticket of it can be taken back only while it is unsold. Nothing was changed."""
+
+    code = "NOT_CANCELLABLE"
+    title = "The product's tickets cannot be cancelled once they are sold"
+    remedy = "Ask the operator, who decides that for each product."
+
+
+@dataclass(frozen=True)
+class ToCancel:
+    """One ticket to take back."""
+
+    caller: Caller
+    request_id: str
+    ticket_code: str
+    reason: str
+    idempotency_key: str | None = None
+
+    @property
+    def keyed(self) -> Keyed:
+        """As the record remembers it."""
+        digest = hashlib.sha256(orjson.dumps([self.ticket_code, self.reason])).digest()
+        return Keyed(self.caller.partner_id, OPERATION, self.idempotency_key, digest)
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """What came of it; `replayed` when an earlier request with the same Idempotency-Key did it.
+
+    `order_status` is what the order became; None, like `order_id`, where the ticket was unsold.
+    """
+
+    ticket_code: str
+    cancelled_at: datetime
+    reason: str
+    order_id: str | None
+    order_status: str | None
+    replayed: bool
+
+
+@dataclass(frozen=True)
+class Canceller:
+    """What taking one ticket back needs."""
+
+    database: Database
+    world: World
+
+    async def cancel(self, asked: ToCancel) -> Cancelled:
+        """The cancelled ticket, now or by an earlier request with the same Idempotency-Key.
+
+        TicketUnknown, TicketUsed, TicketCancelled, TicketExpired, NotCancellable, IdempotencyKeyReused, Busy;
+        nothing is changed then.
+        """
+        done = await settled(lambda: self._try(asked))
+        if not done.replayed:
+            log.info("ota.tickets.cancelled", ticket_code=done.ticket_code, order_id=done.order_id)
+        return done
+
+    async def _try(self, asked: ToCancel) -> Cancelled:
+        async with self.database.transaction() as work:
+            # Locked before the key is looked for: whoever waited here sees what the winner left.
+            ticket = await _locked(work, asked)
+            if event := await made_before(work, asked.keyed):
+                return Cancelled(
+                    event["ticket_code"],
+                    event["occurred_at"],
+                    event["data"]["reason"],
+                    event["order_id"],
+                    event["data"]["order_status"],
+                    replayed=True,
+                )
+            if ticket is None:
+                raise ticket_unknown(asked.ticket_code)
+            _check(ticket, asked.ticket_code)
+            return await self._cancel(work, asked, ticket)
+
+    async def _cancel(self, work: Work, asked: ToCancel, ticket: dict[str, Any]) -> Cancelled:
+        if ticket["order_id"] is not None:
+            # In a statement of its own: the next one then sees what others cancelled of this order.
+            await work.all(sql.hold_order, partner_id=asked.caller.partner_id, order_id=ticket["order_id"])
+        now = self.world.now()
+        done = await work.one(
+            sql.cancel,
+            **asked.keyed.columns,
+            actor=asked.caller.actor,
+            request_id=asked.request_id,
+            event=Event.TICKET_CANCELLED.value,
+            ticket_id=ticket["ticket_id"],
+            channel=ticket["channel"],
+            reason=asked.reason,
+            now=now,
+        )
+        assert done is not None
+        return Cancelled(
+            asked.ticket_code, now, asked.reason, ticket["order_id"], done["order_status"], replayed=False
+        )
+
+
+async def _locked(work: Work, asked: ToCancel) -> dict[str, Any] | None:
+    if not is_ticket_code(asked.ticket_code):
+        return None
+    return await work.one(
+        sql.ticket_to_cancel, partner_id=asked.caller.partner_id, ticket_code=asked.ticket_code
+    )
+
+
+def _check(ticket: dict[str, Any], code: str) -> None:
+    if ticket["status"] == Status.USED or ticket["first_used_at"] is not None:
+        raise used(code, ticket["first_used_at"])
+    if ticket["status"] == Status.CANCELLED:
+        raise cancelled(code)
+    if ticket["status"] == Status.EXPIRED:
+        raise expired(code, ticket["valid_until"])
+    if ticket["status"] == Status.ACTIVE and ticket["cancellation"] == Cancellation.NEVER:
+        message = f"Ticket {code} is sold, and its product is not taken back."
+        raise NotCancellable(message)

@@ -1,0 +1,182 @@
+"""Taking back all tickets of a batch that are unused, in many small transactions."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from premade.audit.record import Event
+from premade.audit.replay import Keyed, made_before, settled
+from premade.base import statements
+from premade.base.logs import log
+from premade.base.work import Database, Work
+from premade.base.world import World
+from premade.partners.keyring import Caller
+from premade.tickets.batch import batch_unknown, is_batch_id
+
+sql = statements.load(__file__)
+
+OPERATION = "cancel_batch"
+"""What an Idempotency-Key is scoped to, beside the partner."""
+BEGINNING = "cancel_batch.begin"
+TICKETS_A_TRANSACTION_MAX = 500
+_FROM_THE_FIRST = ""
+
+
+@dataclass(frozen=True)
+class BatchToCancel:
+    """A batch whose unused tickets are to be taken back."""
+
+    caller: Caller
+    request_id: str
+    batch_id: str
+    reason: str
+    idempotency_key: str | None = None
+
+    def keyed(self, operation: str) -> Keyed:
+        """As the record remembers it."""
+        digest = hashlib.sha256(orjson.dumps([self.batch_id, self.reason])).digest()
+        return Keyed(self.caller.partner_id, operation, self.idempotency_key, digest)
+
+    def told(self, operation: str, event: Event) -> dict[str, Any]:
+        """What an event says of the request."""
+        return {
+            **self.keyed(operation).columns,
+            "event": event.value,
+            "actor": self.caller.actor,
+            "request_id": self.request_id,
+            "batch_id": self.batch_id,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True)
+class BatchCancelled:
+    """What came of it: how many tickets this request took back, over all its tries, and how many it left alone,
+    by their state. `replayed` when an earlier request with the same Idempotency-Key did it.
+    """
+
+    batch_id: str
+    cancelled_at: datetime
+    reason: str
+    cancelled: int
+    left_alone: dict[str, int]
+    replayed: bool
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A cancellation under way: `beginning` is its first event, which all its tickets' events name."""
+
+    beginning: int
+    after: str = _FROM_THE_FIRST
+    """The code that the transaction before ended with."""
+
+
+@dataclass(frozen=True)
+class BatchCanceller:
+    """What taking a batch back needs."""
+
+    database: Database
+    world: World
+
+    async def cancel(self, asked: BatchToCancel) -> BatchCancelled:
+        """The cancelled batch, now or by an earlier request with the same Idempotency-Key.
+
+        BatchUnknown, IdempotencyKeyReused: nothing is changed then. Busy: what was done is kept, and the same
+        request with the same key goes on from there.
+        """
+        state = await settled(lambda: self._begin(asked))
+        while isinstance(state, _Begun):
+            state = await self._go_on(asked, state)
+        if not state.replayed:
+            log.info("ota.batches.cancelled", batch_id=state.batch_id, cancelled=state.cancelled)
+        return state
+
+    async def _begin(self, asked: BatchToCancel) -> _Begun | BatchCancelled:
+        async with self.database.transaction() as work:
+            batch = await _locked(work, asked)
+            if done := await _ended_before(work, asked):
+                return done
+            if begun := await made_before(work, asked.keyed(BEGINNING)):
+                return _Begun(begun["event_id"])
+            if batch is None:
+                raise batch_unknown(asked.batch_id)
+            told = asked.told(BEGINNING, Event.BATCH_CANCELLATION_BEGUN)
+            row = await work.one(sql.begin, **told, now=self.world.now())
+            assert row is not None
+            return _Begun(row["event_id"])
+
+    async def _go_on(self, asked: BatchToCancel, begun: _Begun) -> _Begun | BatchCancelled:
+        """One transaction's worth."""
+        async with self.database.transaction() as work:
+            batch = await _locked(work, asked)
+            assert batch is not None
+            if done := await _ended_before(work, asked):
+                return done
+            here = {"partner_id": asked.caller.partner_id, "batch_id": asked.batch_id}
+            # Waits for one ticket at most, and while nothing else is held that a sale needs.
+            if await work.one(sql.wait_for_unused, **here, after=begun.after):
+                last = await work.one(
+                    sql.cancel_unused,
+                    **here,
+                    **batch,
+                    event=Event.TICKET_CANCELLED.value,
+                    actor=asked.caller.actor,
+                    request_id=asked.request_id,
+                    reason=asked.reason,
+                    beginning=begun.beginning,
+                    after=begun.after,
+                    tickets_max=TICKETS_A_TRANSACTION_MAX,
+                    now=self.world.now(),
+                )
+                assert last is not None
+                return _Begun(begun.beginning, last["ticket_code"])
+            if begun.after != _FROM_THE_FIRST:
+                # Once more for those that a sale held when they were passed, and that it let go.
+                return _Begun(begun.beginning)
+            return await self._end(work, asked, begun.beginning)
+
+    async def _end(self, work: Work, asked: BatchToCancel, beginning: int) -> BatchCancelled:
+        rows = await work.all(
+            sql.count_by_state,
+            partner_id=asked.caller.partner_id,
+            batch_id=asked.batch_id,
+            event=Event.TICKET_CANCELLED.value,
+            beginning=beginning,
+        )
+        cancelled = sum(row["tickets"] for row in rows if row["by_this"])
+        left_alone = {row["status"]: row["tickets"] for row in rows if not row["by_this"]}
+        now = self.world.now()
+        await work.all(
+            sql.end,
+            **asked.told(OPERATION, Event.BATCH_CANCELLED),
+            cancelled=cancelled,
+            left_alone=orjson.dumps(left_alone).decode(),
+            now=now,
+        )
+        return BatchCancelled(asked.batch_id, now, asked.reason, cancelled, left_alone, replayed=False)
+
+
+async def _locked(work: Work, asked: BatchToCancel) -> dict[str, Any] | None:
+    """The batch; two cancellations of it take turns."""
+    if not is_batch_id(asked.batch_id):
+        return None
+    return await work.one(sql.batch_to_cancel, partner_id=asked.caller.partner_id, batch_id=asked.batch_id)
+
+
+async def _ended_before(work: Work, asked: BatchToCancel) -> BatchCancelled | None:
+    event = await made_before(work, asked.keyed(OPERATION))
+    if event is None:
+        return None
+    data = event["data"]
+    return BatchCancelled(
+        event["batch_id"],
+        event["occurred_at"],
+        data["reason"],
+        data["cancelled"],
+        data["left_alone"],
+        replayed=True,
+    )

@@ -1,0 +1,25 @@
+"""`premade expire`."""
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from premade.cli.operate import operate
+from premade.cli.output import AsJson, show_one
+from premade.expiry.expire import Pass, expire_now
+
+
+def expire(*, as_json: AsJson = False) -> None:
+    """Expire unsold tickets past their last day of sale now; the service does it by itself every minute."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("batches"))
+    console = Console(stderr=True)
+    is_quiet = as_json or not console.is_terminal
+    with Progress(*columns, console=console, disable=is_quiet, transient=True) as progress:
+        task = progress.add_task("Looking", total=None)
+
+        def tell(found: Pass) -> None:
+            progress.update(
+                task, description=f"{found.expired:,} tickets", completed=found.ended, total=found.due
+            )
+
+        done = operate(lambda database, world: expire_now(database, world, tell))
+    show_one({"tickets": done.expired, "batches": done.ended, "batches_in_use": done.due}, as_json=as_json)

@@ -1,0 +1,144 @@
+"""Expiring tickets that were not sold by their last day of sale, in the background or by command.
+
+Whatever stops it anywhere: a transaction is whole, and the next turn goes on from there.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from premade.audit.record import COMMAND, Event
+from premade.base import statements
+from premade.base.errors import Unavailable
+from premade.base.logs import log
+from premade.base.work import Database
+from premade.base.world import World
+
+sql = statements.load(__file__)
+
+EXPIRE_EVERY_SECONDS = 60.0
+TICKETS_A_TRANSACTION_MAX = 500
+BATCHES_A_PASS_MAX = 1_000
+TURN_EVERY_SECONDS = 0.1
+EXPIRY_LOCK = 7_214_938_063
+"""A PostgreSQL advisory lock: of all processes one expires at a time."""
+SERVICE = "service"
+"""The actor of what the service does by itself."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What one pass over the batches that are due came to. A batch is not `ended` while a sale holds a ticket of it."""
+
+    due: int = 0
+    ended: int = 0
+    expired: int = 0
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One transaction: how many tickets it expired, the last one's code, whether the batch has none unused left."""
+
+    expired: int
+    last_code: str
+    ended: bool
+
+
+Tell = Callable[[Pass], None]
+"""Called after each transaction with what the pass came to so far."""
+
+
+@dataclass(frozen=True)
+class Expirer:
+    """What expiring needs. `actor` as the audit record names who does it."""
+
+    database: Database
+    world: World
+    actor: str = SERVICE
+    is_patient: bool = False
+    """Whether it waits while it is another process's turn; otherwise the pass ends there."""
+
+    async def pass_once(self, tell: Tell = lambda _: None) -> Pass:
+        """Over the batches that are due, BATCHES_A_PASS_MAX at most."""
+        batches = await self._due()
+        found = Pass(due=len(batches))
+        for batch in batches:
+            after, more = "", True
+            while more:
+                step = await self._step(batch, after)
+                if step is not None:
+                    found = Pass(found.due, found.ended + step.ended, found.expired + step.expired)
+                    tell(found)
+                    after, more = step.last_code, step.expired == TICKETS_A_TRANSACTION_MAX
+                elif self.is_patient:
+                    await asyncio.sleep(TURN_EVERY_SECONDS)
+                else:
+                    return found
+        return found
+
+    async def _due(self) -> list[dict[str, Any]]:
+        async with self.database.single_statement() as work:
+            return await work.all(sql.due, today=self.world.today(), batches_max=BATCHES_A_PASS_MAX)
+
+    async def _step(self, batch: dict[str, Any], after: str) -> _Step | None:
+        async with self.database.transaction() as work:
+            turn = await work.one(sql.only_one, lock=EXPIRY_LOCK)
+            if turn is None or not turn["mine"]:
+                return None
+            here = {"partner_id": batch["partner_id"], "batch_id": batch["batch_id"]}
+            # One that is being cancelled or drawn from is left to the next pass.
+            held = await work.one(sql.hold_batch, **here)
+            if held is None:
+                return _Step(0, after, ended=False)
+            now = self.world.now()
+            done = await work.one(
+                sql.expire,
+                **here,
+                **held,
+                after=after,
+                tickets_max=TICKETS_A_TRANSACTION_MAX,
+                event=Event.TICKET_EXPIRED.value,
+                actor=self.actor,
+                now=now,
+            )
+            assert done is not None
+            ended = False
+            if done["expired"] < TICKETS_A_TRANSACTION_MAX:
+                ended = await work.one(sql.end_batch, **here, now=now) is not None
+            return _Step(done["expired"], done["last_code"] or after, ended)
+
+
+async def expire_now(database: Database, world: World, tell: Tell) -> Pass:
+    """Everything that is due, waiting for turns. In what it answers, `due` are the batches that are left to the
+    service: a sale, or a cancellation, holds something of them.
+    """
+    expirer = Expirer(database, world, COMMAND, is_patient=True)
+    ended = expired = 0
+    while True:
+        before = Pass(ended, ended, expired)
+        found = await expirer.pass_once(lambda so_far, before=before: tell(_sum(before, so_far)))
+        ended, expired = ended + found.ended, expired + found.expired
+        if not found.ended:
+            return Pass(found.due, ended, expired)
+
+
+def _sum(one: Pass, other: Pass) -> Pass:
+    return Pass(one.due + other.due, one.ended + other.ended, one.expired + other.expired)
+
+
+async def expire_for_ever(database: Database, world: World) -> None:
+    """Until it is cancelled. A database that is away is tried again."""
+    expirer = Expirer(database, world)
+    while True:
+        try:
+            found = await expirer.pass_once()
+            if found.expired:
+                log.info("ota.tickets.expired", batches=found.ended, tickets=found.expired)
+            if found.due == BATCHES_A_PASS_MAX and found.ended:
+                continue
+        except Unavailable as error:
+            log.warning("expiry.postponed", reason=error.code)
+        except Exception:  # noqa: BLE001  (whatever it was, the next turn may succeed; ending would be silent)
+            log.exception("expiry.failed")
+        await asyncio.sleep(EXPIRE_EVERY_SECONDS)

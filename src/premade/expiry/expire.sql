@@ -1,0 +1,53 @@
+-- name: due
+-- Of all partners: expiry is the operator's.
+SELECT partner_id, batch_id FROM batches
+WHERE expired_at IS NULL AND valid_until < :today
+ORDER BY valid_until LIMIT :batches_max
+
+-- name: only_one
+SELECT pg_try_advisory_xact_lock(:lock::bigint) AS mine
+
+-- name: hold_batch
+SELECT product_id, channel FROM batches
+WHERE partner_id = :partner_id AND batch_id = :batch_id AND expired_at IS NULL
+-- LIMIT makes it one look into the index of batch ids, whatever the planner believes of a young table.
+LIMIT 1
+FOR NO KEY UPDATE SKIP LOCKED
+
+-- name: expire
+-- What a sale holds at this moment is passed over: it may have begun before midnight. The allotment comes last:
+-- its row is the one that everybody shares.
+WITH unused AS MATERIALIZED (
+    SELECT ticket_id FROM pre_generated_tickets
+    WHERE partner_id = :partner_id AND batch_id = :batch_id AND ticket_code > :after
+        AND status = 'PRE_GENERATED'
+    ORDER BY ticket_code LIMIT :tickets_max
+    FOR NO KEY UPDATE SKIP LOCKED
+),
+expired AS (
+    UPDATE pre_generated_tickets t SET status = 'EXPIRED'
+    FROM unused u WHERE t.ticket_id = u.ticket_id AND t.partner_id + 0 = :partner_id
+    RETURNING t.ticket_code, t.valid_until
+),
+told AS (
+    INSERT INTO audit_events (partner_id, event, actor, batch_id, ticket_code, data, occurred_at)
+    SELECT :partner_id, :event, :actor, :batch_id, ticket_code,
+           jsonb_build_object('valid_until', valid_until), :now
+    FROM expired
+    RETURNING ticket_code
+),
+returned AS (
+    UPDATE allotments a SET issued = a.issued - n.tickets
+    FROM (SELECT count(*)::integer AS tickets FROM told) AS n
+    WHERE a.product_id = :product_id AND a.channel = :channel AND n.tickets > 0
+)
+SELECT count(*) AS expired, max(ticket_code) AS last_code FROM expired
+
+-- name: end_batch
+UPDATE batches SET expired_at = :now
+WHERE partner_id = :partner_id AND batch_id = :batch_id
+    AND NOT EXISTS (
+        SELECT FROM pre_generated_tickets t
+        WHERE t.partner_id = :partner_id AND t.batch_id = :batch_id AND t.status = 'PRE_GENERATED'
+    )
+RETURNING batch_id

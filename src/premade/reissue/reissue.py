@@ -1,0 +1,151 @@
+"""Making a ticket's QR anew: the next issue number, a new token; the gate refuses the ones before."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import orjson
+
+from premade.audit.record import Event
+from premade.audit.replay import Keyed, made_before, settled
+from premade.base import statements
+from premade.base.errors import Conflict
+from premade.base.logs import log
+from premade.base.work import Database, Work
+from premade.base.world import World
+from premade.partners.keyring import Caller
+from premade.tickets.code import ISSUE_NUMBER_MAX, is_ticket_code
+from premade.tickets.lookup import ticket_unknown
+from premade.tickets.refusals import cancelled, expired, used
+from premade.tickets.signing import Signers
+from premade.tickets.ticket import Status
+
+sql = statements.load(__file__)
+
+OPERATION = "reissue"
+"""What an Idempotency-Key is scoped to, beside the partner."""
+
+
+class IssueLimit(Conflict):
+    """The QR of a ticket can be issued 999 times, and this one's was. Nothing was changed."""
+
+    code = "ISSUE_LIMIT"
+    title = "The ticket's QR cannot be issued once more"
+    remedy = "Cancel the ticket and sell another one; and find out why it was reissued so often."
+
+
+@dataclass(frozen=True)
+class ToReissue:
+    """One ticket whose QR is to be made anew."""
+
+    caller: Caller
+    request_id: str
+    ticket_code: str
+    reason: str
+    idempotency_key: str | None = None
+
+    @property
+    def keyed(self) -> Keyed:
+        """As the record remembers it."""
+        digest = hashlib.sha256(orjson.dumps([self.ticket_code, self.reason])).digest()
+        return Keyed(self.caller.partner_id, OPERATION, self.idempotency_key, digest)
+
+
+@dataclass(frozen=True)
+class Reissued:
+    """The ticket as it was then; `replayed` when an earlier request with the same Idempotency-Key did it."""
+
+    ticket_code: str
+    status: str
+    entitlements: list[dict[str, Any]]
+    issue_number: int
+    token: str
+    reason: str
+    reissued_at: datetime
+    replayed: bool
+
+
+@dataclass(frozen=True)
+class Reissuer:
+    """What making a QR anew needs."""
+
+    database: Database
+    world: World
+    signers: Signers
+
+    async def reissue(self, asked: ToReissue) -> Reissued:
+        """The ticket with its new token, made now or by an earlier request with the same Idempotency-Key.
+
+        TicketUnknown, TicketUsed, TicketCancelled, TicketExpired, IssueLimit, IdempotencyKeyReused, Busy;
+        nothing is changed then.
+        """
+        event, replayed = await settled(lambda: self._try(asked))
+        done = event["data"]
+        # A signature by Ed25519 is always the same, so a replay signs again.
+        signer = await self.signers.by_id(done["signing_key_id"])
+        if not replayed:
+            log.info("ota.tickets.reissued", ticket_code=asked.ticket_code, issue_number=done["issue_number"])
+        return Reissued(
+            asked.ticket_code,
+            done["status"],
+            done["entitlements"],
+            done["issue_number"],
+            signer.token(asked.ticket_code, done["issue_number"]),
+            done["reason"],
+            event["occurred_at"],
+            replayed,
+        )
+
+    async def _try(self, asked: ToReissue) -> tuple[dict[str, Any], bool]:
+        """The event that the reissue left, and whether an earlier request did."""
+        # Asked for before the transaction: that would hold two connections at once.
+        signer = await self.signers.current()
+        async with self.database.transaction() as work:
+            # Locked before the key is looked for: whoever waited here sees what the winner left.
+            ticket = await _locked(work, asked)
+            if event := await made_before(work, asked.keyed):
+                return event, True
+            if ticket is None:
+                raise ticket_unknown(asked.ticket_code)
+            _check(ticket, asked.ticket_code, self.world.today())
+            issue_number = ticket["issue_number"] + 1
+            token = signer.token(asked.ticket_code, issue_number)
+            event = await work.one(
+                sql.reissue,
+                **asked.keyed.columns,
+                actor=asked.caller.actor,
+                request_id=asked.request_id,
+                event=Event.TICKET_REISSUED.value,
+                ticket_id=ticket["ticket_id"],
+                issue_number=issue_number,
+                qr_code=base64.b64encode(token.encode()).decode(),
+                signing_key_id=signer.key_id,
+                reason=asked.reason,
+                now=self.world.now(),
+            )
+            assert event is not None
+            return event, False
+
+
+async def _locked(work: Work, asked: ToReissue) -> dict[str, Any] | None:
+    if not is_ticket_code(asked.ticket_code):
+        return None
+    return await work.one(
+        sql.ticket_to_reissue, partner_id=asked.caller.partner_id, ticket_code=asked.ticket_code
+    )
+
+
+def _check(ticket: dict[str, Any], code: str, today: date) -> None:
+    status, valid_until = ticket["status"], ticket["valid_until"]
+    if status == Status.USED:
+        raise used(code, ticket["first_used_at"])
+    if status == Status.CANCELLED:
+        raise cancelled(code)
+    is_over = status == Status.PRE_GENERATED and valid_until is not None and valid_until < today
+    if status == Status.EXPIRED or is_over:
+        raise expired(code, valid_until)
+    if ticket["issue_number"] >= ISSUE_NUMBER_MAX:
+        message = f"The QR of ticket {code} was issued {ISSUE_NUMBER_MAX} times."
+        raise IssueLimit(message)

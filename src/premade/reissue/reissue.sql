@@ -1,0 +1,25 @@
+-- name: ticket_to_reissue
+SELECT ticket_id, status, first_used_at, valid_until, issue_number FROM pre_generated_tickets
+-- By the code alone, which is unique: '+ 0' keeps a young table from being read by the index of batches.
+WHERE ticket_code = :ticket_code AND partner_id + 0 = :partner_id
+FOR NO KEY UPDATE
+
+-- name: reissue
+-- The event keeps what the answer said: issue number and key make the token again, the rest may change.
+WITH reissued AS (
+    UPDATE pre_generated_tickets SET issue_number = :issue_number, qr_code = :qr_code
+    WHERE ticket_id = :ticket_id AND partner_id + 0 = :partner_id
+    RETURNING ticket_code, order_id, status, entitlements, issue_number
+)
+INSERT INTO audit_events (
+    partner_id, event, actor, request_id, ticket_code, order_id, data, occurred_at, operation,
+    idempotency_key, request_digest
+)
+SELECT :partner_id, :event, :actor, :request_id, r.ticket_code, r.order_id,
+       jsonb_build_object(
+           'reason', :reason::text, 'issue_number', r.issue_number, 'signing_key_id', :signing_key_id::text,
+           'status', r.status, 'entitlements', r.entitlements
+       ),
+       :now, :operation, :idempotency_key, :request_digest
+FROM reissued r
+RETURNING data, occurred_at

@@ -1,0 +1,71 @@
+"""`POST /api/ota/tickets/{code}/reissue`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from premade.base.api import Reply
+from premade.base.errors import IdempotencyKeyReused
+from premade.base.problems import documented
+from premade.base.values import IdempotencyKey, Timestamp
+from premade.partners.call import Call, partner_router, partner_with
+from premade.reissue.reissue import IssueLimit, Reissuer, ToReissue
+from premade.tickets.code import ISSUE_NUMBER_MAX
+from premade.tickets.lookup import TicketUnknown
+from premade.tickets.reason import ReasonRequest
+from premade.tickets.refusals import TicketCancelled, TicketExpired, TicketUsed
+from premade.tickets.routes import Entitlement, QrCode, TicketCode, qr_of
+from premade.tickets.signing import SigningKeyMissing
+
+router = partner_router("OTA Integration")
+
+
+class ReissueAnswer(QrCode):
+    """The ticket with its new QR. The ones before open no gate."""
+
+    ticket_code: str = Field(examples=["CRUISE-2025-FERRY-1762274285982"])
+    status: Literal["PRE_GENERATED", "ACTIVE"]
+    entitlements: list[Entitlement]
+    issue_number: int = Field(
+        description=f"One more than before; at most {ISSUE_NUMBER_MAX}. Lower ones are revoked", examples=[2]
+    )
+    reason: str = Field(examples=["The customer's plans changed"])
+    reissued_at: Timestamp
+
+
+@router.post(
+    "/api/ota/tickets/{code}/reissue",
+    summary="Make a ticket's QR anew",
+    response_description="New QR issued; the one before is revoked",
+    response_model=ReissueAnswer,
+    responses=documented(
+        TicketUnknown,
+        TicketUsed,
+        TicketCancelled,
+        TicketExpired,
+        IssueLimit,
+        IdempotencyKeyReused,
+        SigningKeyMissing,
+    ),
+)
+async def reissue(
+    call: Annotated[Call, partner_with("tickets:cancel")],
+    code: TicketCode,
+    wanted: ReasonRequest,
+    idempotency_key: IdempotencyKey = None,
+) -> Reply:
+    """For a QR that was lost, or seen by somebody who should not have it. State, order and uses stay."""
+    asked = ToReissue(call.caller, call.request_id, code, wanted.reason, idempotency_key)
+    done = await call.use(Reissuer).reissue(asked)
+    answer = ReissueAnswer.model_validate(
+        {
+            "ticket_code": done.ticket_code,
+            "status": done.status,
+            "entitlements": done.entitlements,
+            "issue_number": done.issue_number,
+            "reason": done.reason,
+            "reissued_at": done.reissued_at,
+            **qr_of(done.token),
+        }
+    )
+    return Reply(answer, {"Idempotency-Replayed": "true"} if done.replayed else {})

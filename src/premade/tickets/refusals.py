@@ -1,0 +1,48 @@
+"""What the state of a ticket can forbid, to whoever wants to sell it, take it back or change its QR."""
+
+from datetime import date, datetime
+
+from premade.base.errors import Conflict
+from premade.base.world import rfc3339
+
+
+class TicketExpired(Conflict):
+    """The ticket's last day of sale is over, in the operator's time zone. Nothing was changed."""
+
+    code = "TICKET_EXPIRED"
+    title = "The ticket can no longer be sold"
+    remedy = "Sell a ticket of a newer batch."
+
+
+class TicketCancelled(Conflict):
+    """The ticket was taken back and will never be valid. Nothing was changed."""
+
+    code = "TICKET_CANCELLED"
+    title = "The ticket is cancelled"
+    remedy = "Sell another ticket. If you wanted it cancelled, it is."
+
+
+class TicketUsed(Conflict):
+    """The ticket was used at the gate: 'first_used_at' says when. Nothing was changed."""
+
+    code = "TICKET_USED"
+    title = "The ticket has been used"
+    remedy = "What was used cannot be taken back; settle it with the customer and the operator."
+
+
+def expired(code: str, valid_until: date | None) -> TicketExpired:
+    """Names the last day of sale."""
+    message = f"The last day of sale of ticket {code} was {valid_until}."
+    return TicketExpired(message, valid_until=valid_until)
+
+
+def cancelled(code: str) -> TicketCancelled:
+    """Names the ticket."""
+    return TicketCancelled(f"Ticket {code} was cancelled; sell another one.")
+
+
+def used(code: str, first_used_at: datetime | None) -> TicketUsed:
+    """Says when it was used first."""
+    when = None if first_used_at is None else rfc3339(first_used_at)
+    message = f"Ticket {code} has been used" + (f", first at {when}." if when else ".")
+    return TicketUsed(message, first_used_at=when)

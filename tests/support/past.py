@@ -1,0 +1,40 @@
+"""Generating, selling and expiring at a moment that the test chooses, by the actions themselves."""
+
+from datetime import date
+from typing import Any
+
+from premade.activation.activate import Activated, Activator
+from premade.activation.activation import Activation
+from premade.expiry.expire import Expirer, Pass
+from premade.generation.generate import Batch, Generator, Wanted
+from premade.tickets.signing import Signers
+from support.shop import Seller, Shop, unique
+from support.taking_back import caller_of
+
+
+def generate(shop: Shop, seller: Seller, quantity: int = 1, **more: Any) -> Batch:
+    wanted = Wanted(seller.product_id, quantity, more.pop("batch_id", None) or unique("BATCH"), **more)
+    return shop.operate(
+        lambda database, world: Generator(database, world, Signers(database, world)).generate(
+            caller_of(seller), "r", wanted
+        )
+    )
+
+
+def activate(shop: Shop, seller: Seller, code: str) -> Activated:
+    asked = Activation(caller_of(seller), "r", code, "John Smith", "john@example.com", "+1234567890", "PAY")
+    return shop.operate(lambda database, world: Activator(database, world).activate(asked))
+
+
+def expire(shop: Shop) -> Pass:
+    return shop.operate(lambda database, world: Expirer(database, world).pass_once())
+
+
+def usable_until(shop: Shop, code: str) -> date | None:
+    [row] = shop.sql("SELECT usable_until FROM pre_generated_tickets WHERE ticket_code = %s", code)
+    return row["usable_until"]
+
+
+def state(shop: Shop, code: str) -> str:
+    [row] = shop.sql("SELECT status FROM pre_generated_tickets WHERE ticket_code = %s", code)
+    return row["status"]
