@@ -34,10 +34,12 @@ ORDER BY c.place
 
 -- name: free_tickets
 -- The unused tickets of the batch with the lowest codes; what another transaction holds is passed over.
+-- A batch_id that is 'BETWEEN' itself keeps the order with the index of batches: by that of codes, a first big
+-- batch would have everybody's tickets read.
 SELECT ticket_id, ticket_code, price, currency, valid_until
 FROM pre_generated_tickets
-WHERE partner_id = :partner_id AND batch_id = :batch_id AND status = 'PRE_GENERATED'
-ORDER BY ticket_code
+WHERE partner_id = :partner_id AND batch_id BETWEEN :batch_id AND :batch_id AND status = 'PRE_GENERATED'
+ORDER BY batch_id, ticket_code
 LIMIT :quantity
 FOR NO KEY UPDATE SKIP LOCKED
 
@@ -50,8 +52,8 @@ FOR NO KEY UPDATE
 -- As free_tickets, but waits for what another transaction holds, and takes it if it is still unused then.
 SELECT ticket_id, ticket_code, price, currency, valid_until
 FROM pre_generated_tickets
-WHERE partner_id = :partner_id AND batch_id = :batch_id AND status = 'PRE_GENERATED'
-ORDER BY ticket_code
+WHERE partner_id = :partner_id AND batch_id BETWEEN :batch_id AND :batch_id AND status = 'PRE_GENERATED'
+ORDER BY batch_id, ticket_code
 LIMIT :quantity
 FOR NO KEY UPDATE
 
