@@ -180,8 +180,8 @@ def test_every_example_of_a_request_works(document: Json, seller_of_106: Seller)
         if "requestBody" in operation:
             media = operation["requestBody"]["content"]["application/json"]
             body = example_of(resolved(media["schema"], document))
-        if operation_id == "make_order":
-            body["ticket_codes"] = [real["unsold"]]
+            if "ticket_codes" in body:
+                body["ticket_codes"] = [real["unsold"]]
         answer = seller_of_106.http.request(method, path, json=body)
         assert answer.is_success, answer.text
         sent.append(operation_id)

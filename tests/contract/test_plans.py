@@ -55,6 +55,11 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     "ticket_by_code": (tickets.ticket_by_code, {"ticket_code_taken"}),
     "order_by_id": (orders.order_by_id, {"ota_orders_by_partner"}),
     "order_made_before": (several.order_made_before, {"ota_orders_idempotency_key_taken"}),
+    "tickets_as_sold": (
+        several.tickets_as_sold,
+        {"ota_orders_by_partner", "ticket_code_taken", "batch_id_taken", "audit_events_by_ticket", "signing_keys_pkey"},
+    ),
+    "wait_for_batch": (several.wait_for_batch, {"batch_id_taken"}),
     "free_tickets": (several.free_tickets, {"tickets_by_batch"}),
     "unused_tickets": (several.unused_tickets, {"tickets_by_batch"}),
     "listed_tickets": (several.listed_tickets, {"ticket_code_taken", "ota_orders_by_partner"}),

@@ -6,6 +6,8 @@ WHERE partner_id = :partner_id AND operation = :operation AND idempotency_key = 
 
 -- name: tickets_as_sold
 -- A ticket may have been used or reissued since: its entitlements are the batch's, its token is signed again.
+-- A batch_id that is 'BETWEEN' itself, here and below, keeps to the order of its own index. Otherwise the planner
+-- may go by the partner's batches, or by the codes of everybody's tickets, where a few batches are most of a table.
 SELECT c.ticket_code, b.entitlements, t.usable_until, e.issue_number, k.key_id, k.seed
 FROM ota_orders o
 CROSS JOIN unnest(o.ticket_codes) WITH ORDINALITY AS c (ticket_code, place)
@@ -15,7 +17,9 @@ CROSS JOIN LATERAL (
     LIMIT 1
 ) AS t
 CROSS JOIN LATERAL (
-    SELECT entitlements FROM batches WHERE partner_id = o.partner_id AND batch_id = t.batch_id
+    SELECT entitlements FROM batches
+    WHERE partner_id = o.partner_id AND batch_id BETWEEN t.batch_id AND t.batch_id
+    ORDER BY batch_id
     LIMIT 1
 ) AS b
 CROSS JOIN LATERAL (
@@ -36,22 +40,23 @@ ORDER BY c.place
 -- The unused tickets of the batch with the lowest codes; what another transaction holds is passed over.
 SELECT ticket_id, ticket_code, price, currency, valid_until
 FROM pre_generated_tickets
-WHERE partner_id = :partner_id AND batch_id = :batch_id AND status = 'PRE_GENERATED'
-ORDER BY ticket_code
+WHERE partner_id = :partner_id AND batch_id BETWEEN :batch_id AND :batch_id AND status = 'PRE_GENERATED'
+ORDER BY batch_id, ticket_code
 LIMIT :quantity
 FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: wait_for_batch
 SELECT valid_until FROM batches
-WHERE partner_id = :partner_id AND batch_id = :batch_id
+WHERE partner_id = :partner_id AND batch_id BETWEEN :batch_id AND :batch_id
+ORDER BY batch_id
 FOR NO KEY UPDATE
 
 -- name: unused_tickets
 -- As free_tickets, but waits for what another transaction holds, and takes it if it is still unused then.
 SELECT ticket_id, ticket_code, price, currency, valid_until
 FROM pre_generated_tickets
-WHERE partner_id = :partner_id AND batch_id = :batch_id AND status = 'PRE_GENERATED'
-ORDER BY ticket_code
+WHERE partner_id = :partner_id AND batch_id BETWEEN :batch_id AND :batch_id AND status = 'PRE_GENERATED'
+ORDER BY batch_id, ticket_code
 LIMIT :quantity
 FOR NO KEY UPDATE
 
