@@ -39,8 +39,6 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
         cancellation.cancel,
         {"pre_generated_tickets_pkey", "ticket_code_taken", "ota_orders_by_partner", "allotments_pkey"},
     ),
-    "batch_to_cancel": (batch_cancellation.batch_to_cancel, {"batch_id_taken"}),
-    "hold_batch": (expiry.hold_batch, {"batch_id_taken"}),
     "wait_for_unused": (batch_cancellation.wait_for_unused, {"tickets_by_batch"}),
     "cancel_unused": (
         batch_cancellation.cancel_unused,

@@ -1,7 +1,7 @@
 -- name: ticket_to_cancel
 SELECT t.ticket_id, t.status, t.first_used_at, t.valid_until, t.order_id, b.channel, p.cancellation
 FROM pre_generated_tickets t
--- LIMIT makes it one look into the index, whatever the planner believes of a young table.
+-- LIMIT keeps a young table from being read whole, whatever the planner believes of it.
 CROSS JOIN LATERAL (
     SELECT channel FROM batches WHERE partner_id = t.partner_id AND batch_id = t.batch_id LIMIT 1
 ) AS b

@@ -1,7 +1,5 @@
 -- name: batch_to_cancel
 SELECT product_id, channel FROM batches WHERE partner_id = :partner_id AND batch_id = :batch_id
--- LIMIT makes it one look into the index of batch ids, whatever the planner believes of a young table.
-LIMIT 1
 FOR NO KEY UPDATE
 
 -- name: begin
@@ -16,8 +14,10 @@ RETURNING event_id
 
 -- name: wait_for_unused
 SELECT ticket_code FROM pre_generated_tickets
-WHERE partner_id = :partner_id AND batch_id = :batch_id AND ticket_code > :after AND status = 'PRE_GENERATED'
-ORDER BY ticket_code LIMIT 1
+-- In these words only the index of batches gives the order: that of codes would be read past all other batches.
+WHERE partner_id = :partner_id AND (batch_id, ticket_code) > (:batch_id, :after)
+    AND batch_id <= :batch_id AND status = 'PRE_GENERATED'
+ORDER BY batch_id, ticket_code LIMIT 1
 FOR NO KEY UPDATE
 
 -- name: cancel_unused
@@ -25,9 +25,10 @@ FOR NO KEY UPDATE
 -- everybody shares.
 WITH unused AS MATERIALIZED (
     SELECT ticket_id FROM pre_generated_tickets
-    WHERE partner_id = :partner_id AND batch_id = :batch_id AND ticket_code > :after
-        AND status = 'PRE_GENERATED'
-    ORDER BY ticket_code LIMIT :tickets_max
+    -- In these words only the index of batches gives the order: that of codes would be read past all other batches.
+    WHERE partner_id = :partner_id AND (batch_id, ticket_code) > (:batch_id, :after)
+        AND batch_id <= :batch_id AND status = 'PRE_GENERATED'
+    ORDER BY batch_id, ticket_code LIMIT :tickets_max
     FOR NO KEY UPDATE SKIP LOCKED
 ),
 cancelled AS (

@@ -10,8 +10,6 @@ SELECT pg_try_advisory_xact_lock(:lock::bigint) AS mine
 -- name: hold_batch
 SELECT product_id, channel FROM batches
 WHERE partner_id = :partner_id AND batch_id = :batch_id AND expired_at IS NULL
--- LIMIT makes it one look into the index of batch ids, whatever the planner believes of a young table.
-LIMIT 1
 FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: expire
@@ -19,9 +17,10 @@ FOR NO KEY UPDATE SKIP LOCKED
 -- its row is the one that everybody shares.
 WITH unused AS MATERIALIZED (
     SELECT ticket_id FROM pre_generated_tickets
-    WHERE partner_id = :partner_id AND batch_id = :batch_id AND ticket_code > :after
-        AND status = 'PRE_GENERATED'
-    ORDER BY ticket_code LIMIT :tickets_max
+    -- In these words only the index of batches gives the order: that of codes would be read past all other batches.
+    WHERE partner_id = :partner_id AND (batch_id, ticket_code) > (:batch_id, :after)
+        AND batch_id <= :batch_id AND status = 'PRE_GENERATED'
+    ORDER BY batch_id, ticket_code LIMIT :tickets_max
     FOR NO KEY UPDATE SKIP LOCKED
 ),
 expired AS (
