@@ -29,6 +29,7 @@ from premade.monitoring.routes import monitoring_routes
 from premade.orders import routes as orders
 from premade.partners.keyring import Keyring
 from premade.stock import routes as stock
+from premade.stock.reserve import Reservations
 from premade.tickets import routes as tickets
 from premade.tickets.signing import Signers
 
@@ -52,6 +53,7 @@ def services(database: Database, world: World) -> dict[type[Any], Any]:
         Keyring: Keyring(database, world),
         Generator: Generator(database, world, Signers(database, world)),
         Activator: Activator(database, world),
+        Reservations: Reservations(database, world),
     }
 
 
