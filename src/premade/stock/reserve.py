@@ -12,7 +12,6 @@ from premade.audit.record import Event
 from premade.base import statements
 from premade.base.errors import Busy, IdempotencyKeyReused, RuleBroken
 from premade.base.logs import log
-from premade.base.pages import Order
 from premade.base.work import Database
 from premade.base.world import World
 from premade.catalog.product import product_unknown
@@ -35,7 +34,6 @@ TRIES_MAX = 3
 """A try ends without a word when another request changes the stock or takes the key at the same moment."""
 RELEASE = "release_reservation"
 """The operation, as an Idempotency-Key of it is remembered."""
-NEWEST_FIRST = Order("reservations", {"reservation_id": str})
 
 
 @dataclass(frozen=True)
@@ -125,20 +123,19 @@ class Reservations:
             raise reservation_unknown(reservation_id)
         return reservation_at(row, self.world.now())
 
-    async def page(
-        self, caller: Caller, cursor: str | None, limit: int
-    ) -> tuple[list[Reservation], str | None]:
-        """The partner's, newest first, and where the next page begins."""
+    async def newest(
+        self, caller: Caller, rows_max: int, after_reservation_id: str | None
+    ) -> list[Reservation]:
+        """The partner's, newest first, from the one after `after_reservation_id` on."""
         async with self.database.single_statement() as work:
             rows = await work.all(
                 sql.reservations_of_partner,
                 partner_id=caller.partner_id,
-                rows_max=limit + 1,
-                **NEWEST_FIRST.after(cursor),
+                after_reservation_id=after_reservation_id,
+                rows_max=rows_max,
             )
-        page, following = NEWEST_FIRST.page(rows, limit)
         now = self.world.now()
-        return [reservation_at(row, now) for row in page], following
+        return [reservation_at(row, now) for row in rows]
 
     async def _look(self, caller: Caller, wanted: Wanted, now: datetime) -> dict[str, Any]:
         async with self.database.single_statement() as work:

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from premade.base.api import Reply
 from premade.base.errors import IdempotencyKeyReused
-from premade.base.pages import PAGE_ROWS_DEFAULT, CursorText, Limit, link_to_next
+from premade.base.pages import PAGE_ROWS_DEFAULT, CursorText, Limit, Order, link_to_next
 from premade.base.problems import documented
 from premade.base.values import AnswerModel, IdempotencyKey, Moment, Money, RequestModel, Timestamp
 from premade.catalog.product import ProductUnknown
@@ -25,6 +25,8 @@ from premade.stock.reservation import (
 from premade.stock.reserve import Reservations, Wanted
 
 router = partner_router("Inventory")
+
+NEWEST_FIRST = Order("reservations", {"reservation_id": str})
 
 
 class Stock(AnswerModel):
@@ -109,14 +111,9 @@ class ReservationList(AnswerModel):
     )
 
 
-def _answer(found: Reservation) -> ReservationAnswer:
-    fields = asdict(found)
-    del fields["replayed"]
-    return ReservationAnswer(**fields)
-
-
 def _reply(found: Reservation) -> Reply:
-    return Reply(_answer(found), {"Idempotency-Replayed": "true"} if found.replayed else {})
+    answer = ReservationAnswer(**asdict(found))
+    return Reply(answer, {"Idempotency-Replayed": "true"} if found.replayed else {})
 
 
 @router.post(
@@ -151,9 +148,10 @@ async def reservations(
     cursor: CursorText = None,
 ) -> Reply:
     """All that you made, newest first, those that have ended included."""
-    page, following = await call.use(Reservations).page(call.caller, cursor, limit)
-    items = [_answer(found) for found in page]
-    return Reply(ReservationList(items=items, next=following), link_to_next(call.scope, following))
+    found = await call.use(Reservations).newest(call.caller, limit + 1, **NEWEST_FIRST.after(cursor))
+    page, following = NEWEST_FIRST.page([asdict(one) for one in found], limit)
+    answer = ReservationList(items=[ReservationAnswer(**row) for row in page], next=following)
+    return Reply(answer, link_to_next(call.scope, following))
 
 
 @router.get(
@@ -166,7 +164,7 @@ async def reservation(
     call: Annotated[Call, partner_with("inventory:reserve")], reservation_id: ReservationId
 ) -> ReservationAnswer:
     """The reservation as it is now."""
-    return _answer(await call.use(Reservations).one(call.caller, reservation_id))
+    return ReservationAnswer(**asdict(await call.use(Reservations).one(call.caller, reservation_id)))
 
 
 @router.delete(
