@@ -29,6 +29,7 @@ from premade.document.routes import problems_of
 from premade.generation import routes as generation
 from premade.partners.keys import KeyUnknown
 from premade.partners.partner import PartnerUnknown
+from premade.stock.reservation import RESERVATION_ID_PATTERN
 from premade.tickets import code as tickets
 
 HERE = Path(__file__).parent
@@ -150,7 +151,10 @@ def example_of(schema: Json) -> Any:
 def test_every_example_of_a_request_works(document: Json, seller_of_106: Seller) -> None:
     real: dict[str, str] = {}
     sent: list[str] = []
-    order = ["bulk_generate", "activate", "ticket", "order", "inventory"]
+    order = [
+        "bulk_generate", "activate", "ticket", "order", "inventory",
+        "reserve", "reservations", "reservation", "release_reservation",
+    ]  # fmt: skip
     by_id = {
         operation["operationId"]: (method, path, operation)
         for method, path, operation in operations(document)
@@ -173,6 +177,8 @@ def test_every_example_of_a_request_works(document: Json, seller_of_106: Seller)
             real["code"] = answer.json()["tickets"][0]["ticket_code"]
         if operation_id == "activate":
             real["order_id"] = answer.json()["order_id"]
+        if operation_id == "reserve":
+            real["reservation_id"] = answer.json()["reservation_id"]
     assert sent == order
 
 
@@ -214,10 +220,10 @@ def test_every_code_of_a_listed_refusal_is_one_that_has_a_page(document: Json, p
 
 
 def test_what_writes_takes_an_idempotency_key_and_says_how_long(document: Json) -> None:
-    posts = [operation for method, _, operation in operations(document) if method == "post"]
+    writing = [operation for method, _, operation in operations(document) if method in ("post", "delete")]
 
-    assert len(posts) == 2
-    for operation in posts:
+    assert len(writing) == 4
+    for operation in writing:
         [header] = [given for given in operation["parameters"] if given["name"] == "Idempotency-Key"]
         schema = header["schema"]
         assert (header["in"], header["required"]) == ("header", False)
@@ -239,6 +245,7 @@ def test_the_patterns_of_the_document_are_those_that_are_checked(document: Json)
 
     assert patterns["code"] == f"^{tickets._TICKET_CODE.pattern}$"
     assert patterns["order_id"] == f"^{tickets._ORDER_ID.pattern}$"
+    assert patterns["reservation_id"] == f"^{RESERVATION_ID_PATTERN}$"
     assert (
         schemas["GenerateRequest"]["properties"]["batch_id"]["pattern"] == f"^{generation._BATCH_ID.pattern}$"
     )
@@ -335,6 +342,7 @@ def test_the_type_of_every_refusal_leads_to_its_page(seller: Seller, shop: Shop,
     generate, activate = "/api/ota/tickets/bulk-generate", f"/api/ota/tickets/{unsold}/activate"
     expired = seller.tickets(1)[0]
     shop.sql("UPDATE pre_generated_tickets SET valid_until = '2020-01-01' WHERE ticket_code = %s", expired)
+    seller.release(ended := seller.hold(1))
     as_text = {"Content-Type": "text/plain"}
 
     provoked = {
@@ -352,6 +360,9 @@ def test_the_type_of_every_refusal_leads_to_its_page(seller: Seller, shop: Shop,
         "TICKET_EXPIRED": seller.activate(expired),
         "BATCH_ID_TAKEN": seller.generate(1, batch_id=taken),
         "STOCK_SHORT": shop.seller(stock=1).generate(2),
+        "RESERVATION_UNKNOWN": seller.release("RSV-0000000000000"),
+        "RESERVATION_ENDED": seller.generate(1, reservation_id=ended),
+        "RESERVATION_TOO_SMALL": seller.generate(2, reservation_id=seller.hold(1)),
         "NOT_FOUND": seller.http.get("/api/ota/nothing"),
         "METHOD_NOT_ALLOWED": seller.http.delete(generate),
     }

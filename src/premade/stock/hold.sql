@@ -2,16 +2,15 @@
 SELECT FROM allotments WHERE product_id = :product_id AND channel = :channel FOR NO KEY UPDATE
 
 -- name: expire
--- Run under the lock, so that it sees every hold as the last one that had the lock left it.
-WITH stale AS (
-    SELECT reservation_id FROM reservations
-    WHERE product_id = :product_id AND channel = :channel AND ended_at IS NULL AND expires_at <= :now
-    ORDER BY expires_at LIMIT :holds_max
-),
-ended AS (
-    UPDATE reservations r SET ended_at = :now, end_reason = 'expired'
-    FROM stale WHERE r.reservation_id = stale.reservation_id
-    RETURNING r.reservation_id, r.partner_id, r.product_id, r.quantity - r.taken AS held
+-- Run under the lock, so that it sees every hold as the last one that had the lock left it, and where it lies.
+WITH ended AS (
+    UPDATE reservations SET ended_at = :now, end_reason = 'expired'
+    WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM reservations
+        WHERE product_id = :product_id AND channel = :channel AND ended_at IS NULL AND expires_at <= :now
+        ORDER BY expires_at LIMIT :holds_max
+    ))
+    RETURNING reservation_id, partner_id, product_id, quantity - taken AS held
 ),
 given_back AS (
     UPDATE allotments a SET held = a.held - e.held
