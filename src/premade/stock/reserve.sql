@@ -89,8 +89,8 @@ SELECT reservation_id, product_id, quantity, taken, created_at, expires_at, end_
 FROM reservations WHERE partner_id = :partner_id AND reservation_id = :reservation_id
 
 -- name: reservations_of_partner
--- 'S' comes after all of them.
+-- As a range of one index: in the order of ids alone, a plan could read everybody's. 'S' comes after all of them.
 SELECT reservation_id, product_id, quantity, taken, created_at, expires_at, end_reason
 FROM reservations
-WHERE partner_id = :partner_id AND reservation_id < coalesce(:after_reservation_id, 'S')
-ORDER BY reservation_id DESC LIMIT :rows_max
+WHERE (partner_id, reservation_id) < (:partner_id, coalesce(:after_reservation_id, 'S')) AND partner_id >= :partner_id
+ORDER BY partner_id DESC, reservation_id DESC LIMIT :rows_max
