@@ -233,6 +233,14 @@ def test_reservations_need_their_own_permission(seller: Seller, shop: Shop) -> N
         assert refusal(answer) == (403, "PERMISSION_MISSING")
 
 
+def test_a_method_that_is_not_taken_is_told_all_that_are(seller: Seller) -> None:
+    for path, methods in (("", "GET, POST"), (f"/{seller.hold(1)}", "DELETE, GET")):
+        answer = seller.http.put(f"/api/ota/reservations{path}")
+        assert refusal(answer) == (405, "METHOD_NOT_ALLOWED")
+        assert answer.headers["Allow"] == methods
+        assert methods in answer.json()["detail"]
+
+
 def test_a_retry_is_answered_as_the_first_try_and_holds_nothing_more(
     shop: Shop, conserved: Conserved, let_expire: LetExpire
 ) -> None:
