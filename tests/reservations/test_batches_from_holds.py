@@ -134,6 +134,18 @@ def test_a_dry_run_looks_at_the_reservation_and_takes_nothing(shop: Shop, let_ex
     assert refusal(over) == (409, "RESERVATION_ENDED")
 
 
+def test_a_dry_run_of_what_was_done_says_what_is_held_now(seller: Seller) -> None:
+    reservation_id = seller.hold(5)
+    wanted = {"batch_id": "B1", "reservation_id": reservation_id}
+    seller.generate(3, headers=KEY, **wanted)
+
+    before = seller.generate(3, headers=KEY, dry_run=True, **wanted)
+    seller.release(reservation_id)
+    after = seller.generate(3, headers=KEY, dry_run=True, **wanted)
+
+    assert (before.json()["held"], after.json()["held"]) == (2, 0)
+
+
 def test_a_retry_takes_nothing_more_and_wins_over_a_reservation_that_has_ended(
     seller: Seller, conserved: Conserved
 ) -> None:

@@ -20,6 +20,7 @@ from premade.catalog.product import product_unknown
 from premade.partners.keyring import Caller
 from premade.stock.allotment import stock_short
 from premade.stock.hold import expire_holds
+from premade.stock.reservation import Status as ReservationStatus
 from premade.stock.reservation import check_take, reservation_unknown, status_of
 from premade.tickets.code import ticket_code
 from premade.tickets.signing import Signers
@@ -125,7 +126,7 @@ class Generator:
         seen = await self._look(caller, wanted)
         if not _made_before(seen, wanted):
             _check(seen, wanted, self.world)
-        return Estimate(seen["price"], seen["currency"], seen["available"], seen["left_of_reservation"])
+        return Estimate(seen["price"], seen["currency"], seen["available"], _held(seen, self.world.now()))
 
     async def generate(self, caller: Caller, request_id: str, wanted: Wanted) -> Batch:
         """The batch, made now or by an earlier request with the same Idempotency-Key.
@@ -300,9 +301,20 @@ def _check_whose(seen: dict[str, Any], wanted: Wanted, reservation_id: str) -> N
         raise Invalid([FieldError("#/reservation_id", message)])
 
 
+def _reservation_status(seen: dict[str, Any], now: datetime) -> ReservationStatus:
+    return status_of(seen["reservation_end_reason"], seen["reservation_expires_at"], now)
+
+
+def _held(seen: dict[str, Any], now: datetime) -> int | None:
+    """What the reservation holds; None when the request names none."""
+    if seen["reserved_product_id"] is None:
+        return None
+    return seen["left_of_reservation"] if _reservation_status(seen, now) is ReservationStatus.HELD else 0
+
+
 def _check_stock(seen: dict[str, Any], wanted: Wanted, now: datetime) -> None:
     if wanted.reservation_id is not None:
-        status = status_of(seen["reservation_end_reason"], seen["reservation_expires_at"], now)
+        status = _reservation_status(seen, now)
         check_take(wanted.reservation_id, status, seen["left_of_reservation"], wanted.quantity)
     elif seen["available"] < wanted.quantity:
         raise stock_short(wanted.product_id, wanted.quantity, seen["available"])
