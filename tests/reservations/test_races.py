@@ -202,6 +202,25 @@ def test_a_batch_and_the_expiry_of_its_hold_happen_one_after_the_other(
     assert conserved(seller)["held"] == held_beside
 
 
+def test_what_expires_is_touched_after_its_allotment(
+    seller: Seller, shop: Shop, let_expire: LetExpire, conserved: Conserved
+) -> None:
+    """In the order of a batch that takes from a hold, so that the two never wait for each other."""
+    reservation_id = seller.hold(5)
+    let_expire(reservation_id)
+    lock = "SELECT FROM reservations WHERE reservation_id = %s FOR UPDATE NOWAIT"
+
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(shop.dsn) as holder:
+        holder.execute("SELECT FROM allotments WHERE product_id = %s FOR UPDATE", [seller.product_id])
+        answer = pool.submit(seller.generate, 1)
+        wait_until_something_waits_for_a_row(shop)
+        holder.execute(lock, [reservation_id])
+        holder.rollback()
+        assert answer.result(30).status_code == 201
+
+    assert conserved(seller)["held"] == 0
+
+
 def wait_until_something_waits_for_a_row(shop: Shop) -> None:
     query = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event <> 'advisory'"
     deadline = datetime.now(UTC) + timedelta(seconds=4)
