@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 STANDALONE_BINARIES = Path("/usr/lib/postgresql/15/bin")
-TALKS_TO_THE_DATABASE = ["acceptance", "rules", "concurrency", "faults", "contract"]
+TALKS_TO_THE_DATABASE = ["acceptance", "rules", "concurrency", "faults", "contract", "reservations"]
 
 
 def pytest(*arguments: str) -> None:

@@ -37,6 +37,7 @@ from premade.partners.keyring import Keyring
 from premade.reissue import routes as reissue
 from premade.reissue.reissue import Reissuer
 from premade.stock import routes as stock
+from premade.stock.reserve import Reservations
 from premade.tickets import routes as tickets
 from premade.tickets.signing import Signers
 
@@ -74,6 +75,7 @@ def services(database: Database, world: World) -> dict[type[Any], Any]:
         Canceller: Canceller(database, world),
         BatchCanceller: BatchCanceller(database, world),
         Reissuer: Reissuer(database, world, signers),
+        Reservations: Reservations(database, world),
     }
 
 

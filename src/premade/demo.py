@@ -78,7 +78,8 @@ async def _set_up(dsn: str, world: World, kept: str | None) -> str:
     """Makes the demo's data, as far as they are missing; answers the kept key where it works, or a new one."""
     async with open_database(dsn, connections_max=1) as database:
         known = {product.product_id for product in await list_products(database)}
-        stocked = {row["product_id"] for row in await list_allotments(database) if row["channel"] == CHANNEL}
+        allotments = await list_allotments(database, world)
+        stocked = {row["product_id"] for row in allotments if row["channel"] == CHANNEL}
         for product, quantity in CATALOGUE:
             if product.product_id not in known:
                 await add_product(database, world, product)

@@ -113,6 +113,22 @@ def test_a_partner_is_added_disabled_and_enabled(operator: Operator) -> None:
     assert {row["name"] for row in operator.does("partner", "list")} >= {"Blue Travel", "Blue Travel Test"}
 
 
+def test_how_long_a_partner_may_hold_stock_is_set_and_listed(operator: Operator) -> None:
+    unless_told = operator.does("partner", "add", "Holding")
+    told = operator.does("partner", "add", "Holding Long", "--reservation-hours", "720")
+    changed = operator.does("partner", "set", "Holding", "--reservation-hours", "48")
+    listed = {row["name"]: row["reservation_hours_max"] for row in operator.does("partner", "list")}
+
+    assert (unless_told["reservation_hours_max"], told["reservation_hours_max"]) == (168, 720)
+    assert changed["reservation_hours_max"] == 48
+    assert (listed["Holding"], listed["Holding Long"]) == (48, 720)
+    for hours in ("0", "8761"):
+        wrong = "premade: reservation-hours: Must be 1 to 8760"
+        assert wrong in operator.is_refused("partner", "set", "Holding", "--reservation-hours", hours)
+        assert wrong in operator.is_refused("partner", "add", "Another", "--reservation-hours", hours)
+    assert "no partner named" in operator.is_refused("partner", "set", "Nobody", "--reservation-hours", "1")
+
+
 def test_keys_are_created_listed_rotated_and_revoked(operator: Operator) -> None:
     operator.run("partner", "add", "Keyed")
     operator.run("partner", "add", "Keyed Test", "--test")

@@ -31,6 +31,7 @@ from premade.document.pages import Problems, assets
 from premade.document.routes import problems_of
 from premade.partners.keys import KeyUnknown
 from premade.partners.partner import PartnerUnknown
+from premade.stock.reservation import RESERVATION_ID_PATTERN
 from premade.tickets import code as tickets
 from premade.tickets.batch import BATCH_ID_PATTERN
 
@@ -154,17 +155,9 @@ def test_every_example_of_a_request_works(document: Json, seller_of_106: Seller)
     real: dict[str, str] = {}
     sent: list[str] = []
     order = [
-        "bulk_generate",
-        "activate",
-        "draw",
-        "make_order",
-        "ticket",
-        "reissue",
-        "cancel_batch",
-        "order",
-        "cancel_ticket",
-        "inventory",
-    ]
+        "bulk_generate", "activate", "draw", "make_order", "ticket", "reissue", "cancel_batch", "order",
+        "cancel_ticket", "inventory", "reserve", "reservations", "reservation", "release_reservation",
+    ]  # fmt: skip
     by_id = {
         operation["operationId"]: (method, path, operation)
         for method, path, operation in operations(document)
@@ -194,6 +187,8 @@ def test_every_example_of_a_request_works(document: Json, seller_of_106: Seller)
             }
         if operation_id == "activate":
             real["order_id"] = answer.json()["order_id"]
+        if operation_id == "reserve":
+            real["reservation_id"] = answer.json()["reservation_id"]
     assert sent == order
 
 
@@ -235,10 +230,10 @@ def test_every_code_of_a_listed_refusal_is_one_that_has_a_page(document: Json, p
 
 
 def test_what_writes_takes_an_idempotency_key_and_says_how_long(document: Json) -> None:
-    posts = [operation for method, _, operation in operations(document) if method == "post"]
+    writing = [operation for method, _, operation in operations(document) if method in ("post", "delete")]
 
-    assert len(posts) == 7
-    for operation in posts:
+    assert len(writing) == 9
+    for operation in writing:
         [header] = [given for given in operation["parameters"] if given["name"] == "Idempotency-Key"]
         schema = header["schema"]
         assert (header["in"], header["required"]) == ("header", False)
@@ -261,6 +256,7 @@ def test_the_patterns_of_the_document_are_those_that_are_checked(document: Json)
     assert patterns["code"] == f"^{tickets._TICKET_CODE.pattern}$"
     assert patterns["batch_id"] == f"^{BATCH_ID_PATTERN}$"
     assert patterns["order_id"] == f"^{tickets._ORDER_ID.pattern}$"
+    assert patterns["reservation_id"] == f"^{RESERVATION_ID_PATTERN}$"
     assert schemas["GenerateRequest"]["properties"]["batch_id"]["pattern"] == f"^{BATCH_ID_PATTERN}$"
     product_id = schemas["GenerateRequest"]["properties"]["product_id"]
     assert (product_id["minimum"], product_id["maximum"]) == (-(2**63), 2**63 - 1)
@@ -355,6 +351,7 @@ def test_the_type_of_every_refusal_leads_to_its_page(seller: Seller, shop: Shop,
     generate, activate = "/api/ota/tickets/bulk-generate", f"/api/ota/tickets/{unsold}/activate"
     expired = seller.tickets(1)[0]
     shop.sql("UPDATE pre_generated_tickets SET valid_until = '2020-01-01' WHERE ticket_code = %s", expired)
+    seller.release(ended := seller.hold(1))
     as_text = {"Content-Type": "text/plain"}
     euros = shop.product(seller.channel, 10, currency="EUR")
     of_two_currencies = [*seller.tickets(1), *seller.tickets(1, product_id=euros)]
@@ -393,6 +390,9 @@ def test_the_type_of_every_refusal_leads_to_its_page(seller: Seller, shop: Shop,
         "TICKETS_UNKNOWN": seller.order(["CRUISE-2025-FERRY-0000000000000"]),
         "TICKETS_NOT_SELLABLE": seller.order([sold]),
         "CURRENCIES_DIFFER": seller.order(of_two_currencies),
+        "RESERVATION_UNKNOWN": seller.release("RSV-0000000000000"),
+        "RESERVATION_ENDED": seller.generate(1, reservation_id=ended),
+        "RESERVATION_TOO_SMALL": seller.generate(2, reservation_id=seller.hold(1)),
         "NOT_FOUND": seller.http.get("/api/ota/nothing"),
         "METHOD_NOT_ALLOWED": seller.http.delete(generate),
     }

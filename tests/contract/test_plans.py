@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from support.shop import Seller
+from support.shop import Seller, unique
 
 from premade.activation.activate import sql as activation
 from premade.activation.order import sql as several
@@ -20,6 +20,8 @@ from premade.generation.generate import sql as generation
 from premade.orders.lookup import sql as orders
 from premade.partners.keyring import sql as keys
 from premade.reissue.reissue import sql as reissue
+from premade.stock.hold import sql as holds
+from premade.stock.reserve import sql as reservations
 from premade.tickets.lookup import sql as tickets
 
 PLANS: dict[str, tuple[Statement, set[str]]] = {
@@ -30,9 +32,23 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     "wait_for_ticket": (activation.wait_for_ticket, {"ticket_code_taken"}),
     "look": (
         generation.look,
-        {"products_pkey", "allotments_pkey", "batch_id_taken", "batches_idempotency_key_taken", "product_functions_pkey"},
+        {
+            "products_pkey", "allotments_pkey", "batch_id_taken", "batches_idempotency_key_taken", "product_functions_pkey",
+            "reservations_not_ended", "reservations_by_partner",
+        },
     ),
-    "write": (generation.write, {"allotments_pkey"}),
+    "write": (generation.write, {"allotments_pkey", "reservations_by_partner"}),
+    "look_at_stock": (
+        reservations.look_at_stock,
+        {"partners_pkey", "products_pkey", "allotments_pkey", "reservations_not_ended", "reservations_idempotency_key_taken"},
+    ),
+    "reserve": (reservations.reserve, {"allotments_pkey"}),
+    "look_at_reservation": (reservations.look_at_reservation, {"reservations_by_partner", "audit_idempotency_key_taken"}),
+    "release": (reservations.release, {"allotments_pkey", "reservations_by_partner"}),
+    "reservation_by_id": (reservations.reservation_by_id, {"reservations_by_partner"}),
+    "reservations_of_partner": (reservations.reservations_of_partner, {"reservations_by_partner"}),
+    "wait_for_allotment": (holds.wait_for_allotment, {"allotments_pkey"}),
+    "expire_holds": (holds.expire, {"allotments_pkey", "reservations_not_ended"}),
     "key_by_prefix": (keys.key_by_prefix, {"api_keys_prefix_taken", "partners_pkey"}),
     "hold_order": (cancellation.hold_order, {"ota_orders_by_partner"}),
     "cancel": (
@@ -97,6 +113,7 @@ def test_a_hot_statement_reaches_its_rows_by_its_indexes(
         if age == "grown":
             for _ in range(3):
                 seller.tickets(100)
+                seller.hold(1, headers={"Idempotency-Key": unique("HOLD")})
             connection.execute("ANALYZE")
         used = list(nodes(plan_of(connection, statement)))
 

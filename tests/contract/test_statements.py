@@ -11,9 +11,10 @@ from premade.base.statements import Statement
 
 PACKAGE = Path(statements.__file__).parents[1]
 FILES = sorted(file for file in PACKAGE.rglob("*.sql") if file.parent.name != "migrations")
-PARTNER_TABLES = re.compile(r"\b(pre_generated_tickets|ota_orders|batches)\b")
+PARTNER_TABLES = re.compile(r"\b(pre_generated_tickets|ota_orders|batches|reservations)\b")
 ACROSS_PARTNERS = {
     "stock": "the operator's figure of an allotment, which partners of a channel share",
+    "list_allotments": "the same, in the operator's list",
 }
 
 

@@ -53,7 +53,10 @@ TICKETS = """
     WHERE NOT p.is_test GROUP BY p.name, t.product_id
 """
 STOCK = """
-    SELECT a.product_id, a.channel, a.allotted - a.issued - a.held AS available,
+    SELECT a.product_id, a.channel,
+           a.allotted - a.issued - coalesce((SELECT sum(r.quantity - r.taken) FROM reservations r
+            WHERE r.product_id = a.product_id AND r.channel = a.channel
+            AND r.ended_at IS NULL AND r.expires_at > now()), 0) AS available,
            (SELECT sum(quantity) FROM batches b
             WHERE b.product_id = a.product_id AND b.channel = a.channel AND b.created_at >= %s) AS lately
     FROM allotments a JOIN channels c USING (channel) WHERE NOT c.is_test

@@ -29,6 +29,7 @@ def test_a_dry_run_answers_price_and_stock_and_writes_nothing(shop: Shop) -> Non
         "total_amount": "1440.00",
         "currency": "HKD",
         "available": 6,
+        "held": None,
     }
     assert len(shop.sql("SELECT FROM batches WHERE partner_id = %s", seller.partner_id)) == 1
     assert seller.generate(5, batch_id="B1", headers={"Idempotency-Key": "k"}).status_code == 201

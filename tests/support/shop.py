@@ -74,6 +74,21 @@ class Seller:
         assert answer.status_code == httpx.codes.CREATED, answer.text
         return [ticket["ticket_code"] for ticket in answer.json()["tickets"]]
 
+    def reserve(self, quantity: int = 1, *, headers: Any = None, **more: Any) -> httpx.Response:
+        """POST reservations; `expires_at` and other members of the body as keywords."""
+        body = {"product_id": self.product_id, "quantity": quantity, **more}
+        return self.http.post("/api/ota/reservations", json=body, headers=headers)
+
+    def hold(self, quantity: int = 1, **more: Any) -> str:
+        """The id of a reservation that is made now."""
+        answer = self.reserve(quantity, **more)
+        assert answer.status_code == httpx.codes.CREATED, answer.text
+        return answer.json()["reservation_id"]
+
+    def release(self, reservation_id: str, *, headers: Any = None) -> httpx.Response:
+        """DELETE the reservation."""
+        return self.http.delete(f"/api/ota/reservations/{reservation_id}", headers=headers)
+
     def activate(
         self, code: str, *, headers: Any = None, body: Any = None, **customer: Any
     ) -> httpx.Response:

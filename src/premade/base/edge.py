@@ -79,6 +79,7 @@ class Edge:
         except ClientDisconnect:
             log.info("http.client_went_away", route=_template(scope))
         except HTTPException as error:
+            self._name_all_methods(error, scope)
             await _router_s_refusal(error, scope, request_id)(scope, receive, send_with_id)
         except Exception:  # noqa: BLE001  (the last resort: whatever it was, the client gets an answer)
             # Not the path: whatever a client likes may stand in it.
@@ -99,6 +100,13 @@ class Edge:
                 scope["path_params"], scope["route"] = match.groupdict(), route
                 return route.app
         return self._app.router
+
+    def _name_all_methods(self, error: HTTPException, scope: Scope) -> None:
+        """Each method of a path has a route of its own, and the router tells of the first one only."""
+        if error.headers and "Allow" in error.headers:
+            told = set(error.headers["Allow"].split(", "))
+            here = (methods for methods, _, route in self._endpoints if route.path == _template(scope))
+            error.headers = {**error.headers, "Allow": ", ".join(sorted(told.union(*here)))}
 
     def _request_id(self, scope: Scope) -> str:
         for name, value in scope["headers"]:

@@ -37,6 +37,12 @@ class ProductUnknown(NotFound):
     remedy = "GET /api/ota/inventory lists the products that you may sell."
 
 
+def product_unknown(product_id: int) -> ProductUnknown:
+    """The refusal to a partner."""
+    message = f"There is no product {product_id}; GET /api/ota/inventory lists what you may sell."
+    return ProductUnknown(message, product_id=product_id)
+
+
 class ProductIdTaken(Conflict):
     """A product's id is unique."""
 

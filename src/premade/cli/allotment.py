@@ -27,4 +27,4 @@ def change(
 @app.command(name="list")
 def show(*, as_json: AsJson = False) -> None:
     """List the allotments, with what is left of each."""
-    show_rows(operate(lambda database, _: list_allotments(database)), as_json=as_json)
+    show_rows(operate(list_allotments), as_json=as_json)

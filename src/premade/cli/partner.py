@@ -6,7 +6,13 @@ import typer
 
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one, show_rows
-from premade.partners.partner import add_partner, list_partners, set_disabled
+from premade.partners.partner import (
+    RESERVATION_HOURS_DEFAULT,
+    add_partner,
+    list_partners,
+    set_disabled,
+    set_reservation_hours,
+)
 
 app = typer.Typer(help="The online travel agencies that sell.", no_args_is_help=True)
 
@@ -19,11 +25,35 @@ def add(
     *,
     channel: Annotated[str | None, typer.Option(help="Whose stock it sells; 'ota' unless told.")] = None,
     test: Annotated[bool, typer.Option("--test", help="A test partner, on a channel of its own.")] = False,
+    reservation_hours: Annotated[
+        int, typer.Option(help="For how many hours at most it may hold stock.")
+    ] = RESERVATION_HOURS_DEFAULT,
     as_json: AsJson = False,
 ) -> None:
     """Add a partner, and its channel where there is none."""
-    added = operate(lambda database, world: add_partner(database, world, name, channel=channel, is_test=test))
+    added = operate(
+        lambda database, world: add_partner(
+            database,
+            world,
+            name,
+            channel=channel,
+            is_test=test,
+            reservation_hours_max=reservation_hours,
+        )
+    )
     show_one(added, as_json=as_json)
+
+
+@app.command(name="set")
+def change(
+    name: Name,
+    *,
+    reservation_hours: Annotated[int, typer.Option(help="For how many hours at most it may hold stock.")],
+    as_json: AsJson = False,
+) -> None:
+    """Change a partner's limits."""
+    changed = operate(lambda database, world: set_reservation_hours(database, world, name, reservation_hours))
+    show_one(changed, as_json=as_json)
 
 
 @app.command(name="list")

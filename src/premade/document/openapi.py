@@ -44,6 +44,10 @@ _LINKS_OF_OPERATION: dict[str, Json] = {
     "inventory": {
         "bulk_generate": {"requestBody": {"product_id": "$response.body#/items/0/product_id"}},
     },
+    "reserve": {
+        "reservation": {"parameters": {"reservation_id": "$response.body#/reservation_id"}},
+        "release_reservation": {"parameters": {"reservation_id": "$response.body#/reservation_id"}},
+    },
     "bulk_generate": {
         "activate": {"parameters": {"code": "$response.body#/tickets/0/ticket_code"}},
         "draw": {"parameters": {"batch_id": "$response.body#/batch_id"}},

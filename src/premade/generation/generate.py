@@ -12,26 +12,23 @@ import orjson
 
 from premade.audit.record import Event
 from premade.base import statements
-from premade.base.errors import (
-    Conflict,
-    Exhausted,
-    FieldError,
-    IdempotencyKeyReused,
-    Invalid,
-    RuleBroken,
-)
+from premade.base.errors import Busy, Conflict, FieldError, IdempotencyKeyReused, Invalid, RuleBroken
 from premade.base.logs import log
 from premade.base.work import Database
 from premade.base.world import World
-from premade.catalog.product import ProductUnknown
+from premade.catalog.product import product_unknown
 from premade.partners.keyring import Caller
+from premade.stock.allotment import stock_short
+from premade.stock.hold import expire_holds
+from premade.stock.reservation import Status as ReservationStatus
+from premade.stock.reservation import check_take, reservation_unknown, status_of
 from premade.tickets.code import ticket_code
 from premade.tickets.signing import Signers
 
 sql = statements.load(__file__)
 
 TRIES_MAX = 3
-"""A try ends without a word when another request takes the batch_id or the key at the same moment."""
+"""A try ends without a word when another request takes the batch_id, the key or the stock at the same moment."""
 
 
 class BatchIdTaken(Conflict):
@@ -50,12 +47,8 @@ class ProductOver(Conflict):
     remedy = "Sell another product, or ask the operator whether this one goes on."
 
 
-class StockShort(Exhausted):
-    """Your channel's allotment has fewer tickets left than were asked for. Nothing was generated."""
-
-    code = "STOCK_SHORT"
-    title = "Not enough stock is left"
-    remedy = "Ask for at most the number in 'available', or ask the operator for more stock."
+class _Overtaken(Exception):
+    """Another request came first; what this one wrote is undone."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +60,18 @@ class Wanted:
     batch_id: str
     valid_until: date | None = None
     metadata: dict[str, Any] | None = None
+    reservation_id: str | None = None
     idempotency_key: str | None = None
 
     @cached_property
     def digest(self) -> bytes:
-        """What makes two requests the same one: SHA-256 of what is asked for, whatever its spelling."""
+        """What makes two requests the same one: SHA-256 of what is asked for, whatever its spelling.
+
+        A member that came later counts only where it is given, so that a retry across an upgrade is still one.
+        """
         asked = [self.product_id, self.quantity, self.batch_id, self.valid_until, self.metadata]
+        if self.reservation_id is not None:
+            asked.append(self.reservation_id)
         return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).digest()
 
 
@@ -97,6 +96,7 @@ class Batch:
     usable_days: int | None
     usable_until: date | None
     metadata: dict[str, Any] | None
+    reservation_id: str | None
     created_at: datetime
     tickets: list[MadeTicket]
     replayed: bool
@@ -109,6 +109,8 @@ class Estimate:
     price: Decimal
     currency: str
     available: int
+    held: int | None
+    """What the reservation holds, where the batch is to be taken from one."""
 
 
 @dataclass(frozen=True)
@@ -123,19 +125,22 @@ class Generator:
         """Checks everything, writes nothing. The same refusals as `generate`."""
         seen = await self._look(caller, wanted)
         if not _made_before(seen, wanted):
-            _check(seen, wanted, self.world.today())
-        return Estimate(seen["price"], seen["currency"], seen["available"])
+            _check(seen, wanted, self.world)
+        return Estimate(seen["price"], seen["currency"], seen["available"], _held(seen, self.world.now()))
 
     async def generate(self, caller: Caller, request_id: str, wanted: Wanted) -> Batch:
         """The batch, made now or by an earlier request with the same Idempotency-Key.
 
-        ProductUnknown, BatchIdTaken, StockShort, IdempotencyKeyReused; nothing is written then.
+        ProductUnknown, BatchIdTaken, StockShort, IdempotencyKeyReused, and the refusals of the reservation that
+        it names; nothing is written then.
         """
         for _ in range(TRIES_MAX):
             seen = await self._look(caller, wanted)
             if _made_before(seen, wanted):
                 return await self._as_made(caller, seen["made_batch_id"])
-            _check(seen, wanted, self.world.today())
+            _check(seen, wanted, self.world)
+            if seen["stale"]:
+                await expire_holds(self.database, self.world, wanted.product_id, caller.channel)
             if batch := await self._make(caller, request_id, wanted, seen):
                 log.info(
                     "ota.tickets.bulk_generated",
@@ -144,7 +149,8 @@ class Generator:
                     quantity=wanted.quantity,
                 )
                 return batch
-        raise _batch_id_taken(wanted)
+        message = f"Other requests came first, {TRIES_MAX} times in a row; nothing was generated. Try again."
+        raise Busy(message)
 
     async def _look(self, caller: Caller, wanted: Wanted) -> dict[str, Any]:
         async with self.database.single_statement() as work:
@@ -155,6 +161,8 @@ class Generator:
                 product_id=wanted.product_id,
                 batch_id=wanted.batch_id,
                 idempotency_key=wanted.idempotency_key,
+                reservation_id=wanted.reservation_id,
+                now=self.world.now(),
             )
         assert seen is not None
         return seen
@@ -186,6 +194,7 @@ class Generator:
             seen["usable_days"],
             seen["usable_until"],
             wanted.metadata,
+            wanted.reservation_id,
             now,
             tickets,
             replayed=False,
@@ -196,7 +205,7 @@ class Generator:
     async def _write(
         self, caller: Caller, request_id: str, wanted: Wanted, batch: Batch, signing_key_id: str
     ) -> bool:
-        """Whether it is written; False when the batch_id or the key is taken by now."""
+        """Whether it is written; False when the batch_id, the key or the stock is taken by now."""
         try:
             async with self.database.transaction() as work:
                 written = await work.one(
@@ -216,6 +225,7 @@ class Generator:
                     usable_days=batch.usable_days,
                     usable_until=batch.usable_until,
                     metadata=None if batch.metadata is None else orjson.dumps(batch.metadata).decode(),
+                    reservation_id=batch.reservation_id,
                     signing_key_id=signing_key_id,
                     idempotency_key=wanted.idempotency_key,
                     request_digest=wanted.digest,
@@ -223,15 +233,14 @@ class Generator:
                     tickets=_rows(batch.tickets),
                 )
                 assert written is not None
-                if written["batches"] and written["tickets"] != wanted.quantity:
-                    # No allotment to take from; leaving the transaction this way undoes it.
-                    raise _stock_short(wanted, 0)
+                _undo_unless_taken(written, wanted)
                 return bool(written["batches"])
+        except _Overtaken:
+            return False
         except RuleBroken as broken:
-            if broken.rule != "available_not_negative":
+            if broken.rule not in ("available_not_negative", "held_not_negative"):
                 raise
-        left = (await self._look(caller, wanted))["available"]
-        raise _stock_short(wanted, left)
+            return False
 
     async def _as_made(self, caller: Caller, batch_id: str) -> Batch:
         async with self.database.single_statement() as work:
@@ -254,6 +263,13 @@ def _rows(tickets: list[MadeTicket]) -> str:
     ).decode()
 
 
+def _undo_unless_taken(written: dict[str, Any], wanted: Wanted) -> None:
+    """Tickets that came from nowhere are undone by leaving the transaction this way."""
+    from_stock = written["stock"] and (wanted.reservation_id is None or written["reservations"])
+    if written["batches"] and not from_stock:
+        raise _Overtaken
+
+
 def _made_before(seen: dict[str, Any], wanted: Wanted) -> bool:
     if seen["made_batch_id"] is None:
         return False
@@ -263,19 +279,47 @@ def _made_before(seen: dict[str, Any], wanted: Wanted) -> bool:
     return True
 
 
-def _check(seen: dict[str, Any], wanted: Wanted, today: date) -> None:
+def _check(seen: dict[str, Any], wanted: Wanted, world: World) -> None:
+    today = world.today()
     # Not before a replay is looked for: a retry just after midnight is answered like the first try.
     if wanted.valid_until is not None and wanted.valid_until < today:
         message = f"Must be today, {today}, or later: it is the last day of sale"
         raise Invalid([FieldError("#/valid_until", message)])
     if seen["product_id"] is None:
-        message = f"There is no product {wanted.product_id}; GET /api/ota/inventory lists what you may sell."
-        raise ProductUnknown(message, product_id=wanted.product_id)
+        raise product_unknown(wanted.product_id)
     _check_days(seen, wanted, today)
+    if wanted.reservation_id is not None:
+        _check_whose(seen, wanted, wanted.reservation_id)
     if seen["batch_id_taken"]:
         raise _batch_id_taken(wanted)
-    if seen["available"] < wanted.quantity:
-        raise _stock_short(wanted, seen["available"])
+    _check_stock(seen, wanted, world.now())
+
+
+def _check_whose(seen: dict[str, Any], wanted: Wanted, reservation_id: str) -> None:
+    if seen["reserved_product_id"] is None:
+        raise reservation_unknown(reservation_id)
+    if seen["reserved_product_id"] != wanted.product_id:
+        message = f"Must be a reservation of product {wanted.product_id}; this one is of {seen['reserved_product_id']}"
+        raise Invalid([FieldError("#/reservation_id", message)])
+
+
+def _reservation_status(seen: dict[str, Any], now: datetime) -> ReservationStatus:
+    return status_of(seen["reservation_end_reason"], seen["reservation_expires_at"], now)
+
+
+def _held(seen: dict[str, Any], now: datetime) -> int | None:
+    """What the reservation holds; None when the request names none."""
+    if seen["reserved_product_id"] is None:
+        return None
+    return seen["left_of_reservation"] if _reservation_status(seen, now) is ReservationStatus.HELD else 0
+
+
+def _check_stock(seen: dict[str, Any], wanted: Wanted, now: datetime) -> None:
+    if wanted.reservation_id is not None:
+        status = _reservation_status(seen, now)
+        check_take(wanted.reservation_id, status, seen["left_of_reservation"], wanted.quantity)
+    elif seen["available"] < wanted.quantity:
+        raise stock_short(wanted.product_id, wanted.quantity, seen["available"])
 
 
 def _last_day_of_sale(seen: dict[str, Any], wanted: Wanted) -> date | None:
@@ -298,8 +342,3 @@ def _check_days(seen: dict[str, Any], wanted: Wanted, today: date) -> None:
 def _batch_id_taken(wanted: Wanted) -> BatchIdTaken:
     message = f"You have a batch {wanted.batch_id} already. Choose another batch_id; nothing was generated."
     return BatchIdTaken(message, batch_id=wanted.batch_id)
-
-
-def _stock_short(wanted: Wanted, available: int) -> StockShort:
-    message = f"{wanted.quantity} tickets were asked for and {available} are left; nothing was generated."
-    return StockShort(message, product_id=wanted.product_id, requested=wanted.quantity, available=available)

@@ -8,7 +8,9 @@ SELECT p.product_id, p.ticket_type, p.code_prefix, p.price, p.currency,
            )
            FROM product_functions f WHERE f.product_id = p.product_id
        ) AS entitlements,
-       coalesce(a.allotted - a.issued - a.held, 0) AS available,
+       coalesce(a.allotted - a.issued - a.held + expired.held, 0) AS available, expired.held > 0 AS stale,
+       r.product_id AS reserved_product_id, r.quantity - r.taken AS left_of_reservation,
+       r.expires_at AS reservation_expires_at, r.end_reason AS reservation_end_reason,
        -- 'BETWEEN' keeps to the order of batch ids: a big partner's batches are not all looked at.
        (
            SELECT true FROM batches b
@@ -19,6 +21,12 @@ SELECT p.product_id, p.ticket_type, p.code_prefix, p.price, p.currency,
 FROM (SELECT) AS one_row
 LEFT JOIN products p ON p.product_id = :product_id
 LEFT JOIN allotments a ON a.product_id = p.product_id AND a.channel = :channel
+LEFT JOIN LATERAL (
+    SELECT coalesce(sum(h.quantity - h.taken), 0)::integer AS held
+    FROM reservations h
+    WHERE h.product_id = a.product_id AND h.channel = a.channel AND h.ended_at IS NULL AND h.expires_at <= :now
+) AS expired ON true
+LEFT JOIN reservations r ON r.partner_id = :partner_id AND r.reservation_id = :reservation_id
 LEFT JOIN batches same_key
     ON same_key.partner_id = :partner_id AND same_key.idempotency_key = :idempotency_key
 
@@ -26,15 +34,17 @@ LEFT JOIN batches same_key
 SELECT take_logical_ms('ticket_code_ms', :quantity) AS first_ms
 
 -- name: write
--- The allotment comes last: its row is the one that all batches of a product share.
+-- The allotment comes last: its row is the one that all batches of a product share. A reservation changes under
+-- its lock, after it.
 WITH batch AS (
     INSERT INTO batches (
         partner_id, batch_id, product_id, channel, quantity, entitlements, price, currency, valid_until,
-        usable_days, usable_until, metadata, signing_key_id, idempotency_key, request_digest, created_at
+        usable_days, usable_until, metadata, reservation_id, signing_key_id, idempotency_key, request_digest, created_at
     )
     VALUES (
         :partner_id, :batch_id, :product_id, :channel, :quantity, :entitlements::jsonb, :price, :currency,
-        :valid_until, :usable_days, :usable_until, :metadata::jsonb, :signing_key_id, :idempotency_key, :request_digest, :now
+        :valid_until, :usable_days, :usable_until, :metadata::jsonb, :reservation_id, :signing_key_id, :idempotency_key,
+        :request_digest, :now
     )
     ON CONFLICT DO NOTHING
     RETURNING *
@@ -52,20 +62,39 @@ made AS (
 told AS (
     INSERT INTO audit_events (partner_id, event, actor, request_id, batch_id, data, occurred_at)
     SELECT b.partner_id, :event, :actor, :request_id, b.batch_id,
-           jsonb_build_object('product_id', b.product_id, 'quantity', b.quantity), b.created_at
+           jsonb_strip_nulls(
+               jsonb_build_object(
+                   'product_id', b.product_id, 'quantity', b.quantity, 'reservation_id', b.reservation_id
+               )
+           ),
+           b.created_at
     FROM batch b
 ),
-taken AS (
-    UPDATE allotments a SET issued = a.issued + n.made
+stock AS (
+    UPDATE allotments a
+    SET issued = a.issued + n.made, held = a.held - CASE WHEN :reservation_id IS NULL THEN 0 ELSE n.made END
     FROM (SELECT count(*)::integer AS made FROM made) AS n
     WHERE n.made > 0 AND a.product_id = :product_id AND a.channel = :channel
-    RETURNING n.made
+    RETURNING a.product_id, a.channel, n.made
+),
+reservation AS (
+    UPDATE reservations r
+    SET taken = r.taken + s.made,
+        ended_at = CASE WHEN r.taken + s.made = r.quantity THEN :now END,
+        end_reason = CASE WHEN r.taken + s.made = r.quantity THEN 'used_up' END
+    FROM stock s
+    WHERE r.partner_id = :partner_id AND r.reservation_id = :reservation_id
+        AND r.product_id = s.product_id AND r.channel = s.channel
+        -- Not by 'ended_at', which would let a plan of a young table read every hold.
+        AND r.end_reason IS NULL AND r.expires_at > :now AND r.taken + s.made <= r.quantity
+    RETURNING r.reservation_id
 )
-SELECT (SELECT count(*) FROM batch) AS batches, (SELECT made FROM taken) AS tickets
+SELECT (SELECT count(*) FROM batch) AS batches, (SELECT count(*) FROM stock) AS stock,
+       (SELECT count(*) FROM reservation) AS reservations
 
 -- name: batch_as_made
 SELECT batch_id, product_id, quantity, entitlements, price, currency, valid_until, usable_days, usable_until, metadata,
-       created_at, signing_key_id
+       reservation_id, created_at, signing_key_id
 FROM batches WHERE partner_id = :partner_id AND batch_id = :batch_id
 
 -- name: tickets_as_made

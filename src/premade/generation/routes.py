@@ -5,15 +5,23 @@ from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import Query
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from premade.base.api import Reply
 from premade.base.errors import IdempotencyKeyReused
 from premade.base.problems import documented
 from premade.base.values import AnswerModel, CalendarDay, IdempotencyKey, Money, RequestModel, Timestamp
 from premade.catalog.product import ProductUnknown
-from premade.generation.generate import Batch, BatchIdTaken, Generator, ProductOver, StockShort, Wanted
+from premade.generation.generate import Batch, BatchIdTaken, Generator, ProductOver, Wanted
 from premade.partners.call import Call, partner_router, partner_with
+from premade.stock.allotment import StockShort
+from premade.stock.reservation import (
+    RESERVATION_ID_PATTERN,
+    ReservationEnded,
+    ReservationTooSmall,
+    ReservationUnknown,
+    is_reservation_id,
+)
 from premade.tickets.batch import BATCH_ID_PATTERN, is_batch_id
 from premade.tickets.routes import Entitlement, QrCode, qr_of
 from premade.tickets.signing import SigningKeyMissing
@@ -39,8 +47,30 @@ def _small(metadata: dict[str, Any]) -> dict[str, Any]:
     return metadata
 
 
+def _reservation_id(value: str) -> str:
+    if not is_reservation_id(value):
+        message = "Must be a reservation's id, such as RSV-1762274285982"
+        raise ValueError(message)
+    return value
+
+
 class GenerateRequest(RequestModel):
     """What to make."""
+
+    # As a whole, so that what is sent from the page works: without a reservation that there may not be.
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "product_id": 106,
+                    "quantity": 50,
+                    "batch_id": "BATCH_2025_Q1_001",
+                    "valid_until": "2099-03-31",
+                    "metadata": {"campaign": "spring"},
+                }
+            ]
+        }
+    )
 
     product_id: int = Field(
         ge=-(2**63),
@@ -64,6 +94,13 @@ class GenerateRequest(RequestModel):
         default=None,
         description=f"Kept with the batch: reseller, campaign; at most {METADATA_BYTES_MAX} bytes as JSON",
         examples=[{"campaign": "spring"}],
+    )
+    reservation_id: Annotated[str, AfterValidator(_reservation_id)] | None = Field(
+        default=None,
+        description="Take the tickets from this reservation of the product, not from the stock that is available; "
+        "what the batch leaves stays held",
+        examples=["RSV-1762274285982"],
+        json_schema_extra={"pattern": f"^{RESERVATION_ID_PATTERN}$"},
     )
 
 
@@ -94,6 +131,9 @@ class GenerateAnswer(AnswerModel):
         examples=["2099-12-31"],
     )
     metadata: dict[str, Any] | None = Field(examples=[{"campaign": "spring"}])
+    reservation_id: str | None = Field(
+        description="The reservation that the tickets were taken from", examples=["RSV-1762274285982"]
+    )
     created_at: Timestamp
 
 
@@ -107,7 +147,10 @@ class DryRunAnswer(AnswerModel):
     price: Money = Field(description="Of one ticket")
     total_amount: Money = Field(description="Of the whole batch", examples=["14400.00"])
     currency: str = Field(description="ISO 4217", examples=["HKD"])
-    available: int = Field(description="Tickets left before this batch", examples=[500])
+    available: int = Field(description="Tickets left before this batch, beside what is held", examples=[500])
+    held: int | None = Field(
+        description="Held by the reservation before this batch; null: it names none", examples=[60]
+    )
 
 
 @router.post(
@@ -118,7 +161,15 @@ class DryRunAnswer(AnswerModel):
     responses={
         200: {"model": DryRunAnswer, "description": "What a dry run found; nothing is written"},
         **documented(
-            ProductUnknown, ProductOver, BatchIdTaken, StockShort, IdempotencyKeyReused, SigningKeyMissing
+            ProductUnknown,
+            ProductOver,
+            BatchIdTaken,
+            StockShort,
+            ReservationUnknown,
+            ReservationEnded,
+            ReservationTooSmall,
+            IdempotencyKeyReused,
+            SigningKeyMissing,
         ),
     },
     response_model=GenerateAnswer,
@@ -142,6 +193,7 @@ async def bulk_generate(
             total_amount=estimate.price * asked.quantity,
             currency=estimate.currency,
             available=estimate.available,
+            held=estimate.held,
         )
         return Reply(answer, status=200)
     batch = await generator.generate(call.caller, call.request_id, asked)
@@ -164,5 +216,6 @@ def _answer(batch: Batch) -> GenerateAnswer:
         usable_days=batch.usable_days,
         usable_until=batch.usable_until,
         metadata=batch.metadata,
+        reservation_id=batch.reservation_id,
         created_at=batch.created_at,
     )

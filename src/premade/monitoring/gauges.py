@@ -96,7 +96,7 @@ class DatabaseFigures(Collector):
         today = self._world.today()
         with _cut_off_after(CUT_OFF_SECONDS, connection):
             tickets = _rows(connection, sql.tickets, since=since, today=today, soon=today + EXPIRING_WITHIN)
-            stock = _rows(connection, sql.stock, since=now - STOCK_RATE_WINDOW)
+            stock = _rows(connection, sql.stock, now=now, since=now - STOCK_RATE_WINDOW)
         return [*_ticket_metrics(tickets), *_stock_metrics(stock)]
 
     def _connect(self) -> Connection[DictRow]:

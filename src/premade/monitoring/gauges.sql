@@ -19,10 +19,15 @@ GROUP BY p.name, f.product_id
 ORDER BY p.name, f.product_id
 
 -- name: stock
-SELECT a.product_id, a.channel, a.allotted - a.issued - a.held AS available,
+-- What has expired is available again, whether or not anybody has come by to give it back.
+SELECT a.product_id, a.channel, a.allotted - a.issued - a.held + coalesce(expired.held, 0) AS available,
        coalesce(b.quantity, 0)::bigint AS issued_lately
 FROM allotments a
 JOIN channels c ON c.channel = a.channel AND NOT c.is_test
+LEFT JOIN (
+    SELECT product_id, channel, sum(quantity - taken) AS held
+    FROM reservations WHERE ended_at IS NULL AND expires_at <= :now GROUP BY product_id, channel
+) AS expired ON expired.product_id = a.product_id AND expired.channel = a.channel
 LEFT JOIN (
     SELECT product_id, channel, sum(quantity) AS quantity
     FROM batches WHERE created_at >= :since GROUP BY product_id, channel

@@ -13,6 +13,8 @@ sql = statements.load(__file__)
 
 LIVE_CHANNEL = "ota"
 NAME_CHARACTERS_MAX = 200
+RESERVATION_HOURS_DEFAULT = 168
+RESERVATION_HOURS_MAX = 8760
 _CHANNEL = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _NOT_IN_A_CHANNEL = re.compile(r"[^a-z0-9]+")
 
@@ -47,20 +49,34 @@ def _test_channel(name: str) -> str:
 
 
 async def add_partner(
-    database: Database, world: World, name: str, *, channel: str | None = None, is_test: bool = False
+    database: Database,
+    world: World,
+    name: str,
+    *,
+    channel: str | None = None,
+    is_test: bool = False,
+    reservation_hours_max: int = RESERVATION_HOURS_DEFAULT,
 ) -> dict[str, Any]:
     """A new partner, and its channel where there is none. A test partner gets a channel of its own.
 
-    Conflict: the name is taken, or the channel is live and the partner a test one (or the reverse).
+    `reservation_hours_max`: how long it may hold stock. Conflict: the name is taken, or the channel is live and
+    the partner a test one (or the reverse).
     """
     name = name.strip()
     channel = channel or (_test_channel(name) if is_test else LIVE_CHANNEL)
-    _check(name, channel)
+    _check(name, channel, reservation_hours_max)
     try:
         async with database.transaction() as work:
             await work.all(sql.add_channel, channel=channel, is_test=is_test)
             now = world.now()
-            added = await work.one(sql.add_partner, name=name, channel=channel, is_test=is_test, now=now)
+            added = await work.one(
+                sql.add_partner,
+                name=name,
+                channel=channel,
+                is_test=is_test,
+                reservation_hours_max=reservation_hours_max,
+                now=now,
+            )
             assert added is not None
             await record(work, Event.PARTNER_ADDED, now, partner_id=added["partner_id"], channel=channel)
     except RuleBroken as broken:
@@ -68,14 +84,20 @@ async def add_partner(
     return added
 
 
-def _check(name: str, channel: str) -> None:
-    errors: list[FieldError] = []
+def _check(name: str, channel: str, reservation_hours_max: int) -> None:
+    errors = _wrong_hours(reservation_hours_max)
     if not name or len(name) > NAME_CHARACTERS_MAX or not name.isprintable():
         errors.append(FieldError("name", f"Must be 1 to {NAME_CHARACTERS_MAX} printable characters"))
     if not _CHANNEL.fullmatch(channel):
         errors.append(FieldError("channel", "Must be 1 to 63 of a-z, 0-9 and '-', such as 'ota'"))
     if errors:
         raise Invalid(errors)
+
+
+def _wrong_hours(reservation_hours_max: int) -> list[FieldError]:
+    if 1 <= reservation_hours_max <= RESERVATION_HOURS_MAX:
+        return []
+    return [FieldError("reservation-hours", f"Must be 1 to {RESERVATION_HOURS_MAX}")]
 
 
 def _refusal(broken: RuleBroken, name: str, channel: str) -> Exception:
@@ -112,5 +134,27 @@ async def set_disabled(database: Database, world: World, name: str, *, disabled:
         )
         event = Event.PARTNER_DISABLED if disabled else Event.PARTNER_ENABLED
         await record(work, event, now, partner_id=partner_id)
+    assert changed is not None
+    return changed
+
+
+async def set_reservation_hours(
+    database: Database, world: World, name: str, reservation_hours_max: int
+) -> dict[str, Any]:
+    """How long the partner may hold stock, from now on; what it holds already stays as it is."""
+    if errors := _wrong_hours(reservation_hours_max):
+        raise Invalid(errors)
+    async with database.transaction() as work:
+        partner_id = (await partner_named(work, name))["partner_id"]
+        changed = await work.one(
+            sql.set_reservation_hours, partner_id=partner_id, reservation_hours_max=reservation_hours_max
+        )
+        await record(
+            work,
+            Event.PARTNER_CHANGED,
+            world.now(),
+            partner_id=partner_id,
+            reservation_hours_max=reservation_hours_max,
+        )
     assert changed is not None
     return changed

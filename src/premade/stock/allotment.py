@@ -7,6 +7,7 @@ from premade.base import statements
 from premade.base.errors import Exhausted, FieldError, Invalid, NotFound, RuleBroken
 from premade.base.work import Database
 from premade.base.world import World
+from premade.stock.hold import expire_holds
 
 sql = statements.load(__file__)
 
@@ -29,6 +30,20 @@ class AllotmentBelowIssued(Exhausted):
     remedy = "Set at least that many; 'premade allotment list' shows it."
 
 
+class StockShort(Exhausted):
+    """Your channel's allotment has fewer tickets left than were asked for. Nothing was changed."""
+
+    code = "STOCK_SHORT"
+    title = "Not enough stock is left"
+    remedy = "Ask for at most the number in 'available', or ask the operator for more stock."
+
+
+def stock_short(product_id: int, quantity: int, available: int) -> StockShort:
+    """The refusal, with what is left."""
+    message = f"{quantity} tickets were asked for and {available} are left; nothing was changed."
+    return StockShort(message, product_id=product_id, requested=quantity, available=available)
+
+
 async def set_allotment(
     database: Database, world: World, product_id: int, channel: str, quantity: int
 ) -> dict[str, Any]:
@@ -38,6 +53,7 @@ async def set_allotment(
     """
     if not 0 <= quantity <= ALLOTTED_MAX:
         raise Invalid([FieldError("quantity", f"Must be 0 to {ALLOTTED_MAX}")])
+    await expire_holds(database, world, product_id, channel)
     try:
         async with database.transaction() as work:
             allotment = await work.one(
@@ -61,10 +77,10 @@ def _refusal(broken: RuleBroken, product_id: int, channel: str) -> Exception:
     return broken
 
 
-async def list_allotments(database: Database) -> list[dict[str, Any]]:
+async def list_allotments(database: Database, world: World) -> list[dict[str, Any]]:
     """All, with what is left of each."""
     async with database.single_statement() as work:
-        return await work.all(sql.list_allotments)
+        return await work.all(sql.list_allotments, now=world.now())
 
 
 async def inventory_of(database: Database, partner_id: int) -> list[dict[str, Any]]:

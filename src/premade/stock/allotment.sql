@@ -5,8 +5,16 @@ ON CONFLICT (product_id, channel) DO UPDATE SET allotted = excluded.allotted
 RETURNING product_id, channel, allotted, issued, held, allotted - issued - held AS available
 
 -- name: list_allotments
-SELECT product_id, channel, allotted, issued, held, allotted - issued - held AS available
-FROM allotments ORDER BY product_id, channel
+-- What has expired is no longer held, whether or not anybody has come by to give it back.
+SELECT a.product_id, a.channel, a.allotted, a.issued, a.held - expired.held AS held,
+       a.allotted - a.issued - a.held + expired.held AS available
+FROM allotments a
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(h.quantity - h.taken), 0)::integer AS held
+    FROM reservations h
+    WHERE h.product_id = a.product_id AND h.channel = a.channel AND h.ended_at IS NULL AND h.expires_at <= :now
+) AS expired
+ORDER BY a.product_id, a.channel
 
 -- name: inventory_of_partner
 SELECT a.product_id, p.name, p.price, p.currency, a.allotted, a.issued, a.held,

@@ -1,0 +1,49 @@
+"""What is held of an allotment, and giving back what has expired.
+
+Holds change under their allotment's lock only: the row says in `held` what its reservations that have not ended
+add up to, and nobody sees the two apart.
+"""
+
+from datetime import datetime
+
+from premade.audit.record import Event
+from premade.base import statements
+from premade.base.logs import log
+from premade.base.work import Database, Work
+from premade.base.world import World
+
+sql = statements.load(__file__)
+
+HOLDS_A_TRANSACTION_MAX = 500
+CLOCK = "clock"
+"""The actor of what nobody does: it is time."""
+
+
+async def wait_for_allotment(work: Work, product_id: int, channel: str) -> None:
+    """Takes the lock, to the end of the transaction. Busy when it is not to be had in time."""
+    await work.all(sql.wait_for_allotment, product_id=product_id, channel=channel)
+
+
+async def expire_holds(database: Database, world: World, product_id: int, channel: str) -> None:
+    """Gives back to the allotment what its expired reservations still count as held."""
+    now = world.now()
+    while await _expire_some(database, now, product_id, channel) == HOLDS_A_TRANSACTION_MAX:
+        pass
+
+
+async def _expire_some(database: Database, now: datetime, product_id: int, channel: str) -> int:
+    """How many reservations it ended, at most HOLDS_A_TRANSACTION_MAX."""
+    async with database.transaction() as work:
+        await wait_for_allotment(work, product_id, channel)
+        expired = await work.all(
+            sql.expire,
+            product_id=product_id,
+            channel=channel,
+            now=now,
+            holds_max=HOLDS_A_TRANSACTION_MAX,
+            event=Event.RESERVATION_EXPIRED.value,
+            actor=CLOCK,
+        )
+    for row in expired:
+        log.info("ota.reservations.expired", **row)
+    return len(expired)

@@ -1,0 +1,26 @@
+-- name: wait_for_allotment
+SELECT FROM allotments WHERE product_id = :product_id AND channel = :channel FOR NO KEY UPDATE
+
+-- name: expire
+-- Run under the lock, so that it sees every hold as the last one that had the lock left it, and where it lies.
+WITH ended AS (
+    UPDATE reservations SET ended_at = :now, end_reason = 'expired'
+    WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM reservations
+        WHERE product_id = :product_id AND channel = :channel AND ended_at IS NULL AND expires_at <= :now
+        ORDER BY expires_at LIMIT :holds_max
+    ))
+    RETURNING reservation_id, partner_id, product_id, quantity - taken AS held
+),
+given_back AS (
+    UPDATE allotments a SET held = a.held - e.held
+    FROM (SELECT sum(held)::integer AS held FROM ended) AS e
+    WHERE e.held IS NOT NULL AND a.product_id = :product_id AND a.channel = :channel
+),
+told AS (
+    INSERT INTO audit_events (partner_id, event, actor, data, occurred_at)
+    SELECT partner_id, :event, :actor,
+           jsonb_build_object('reservation_id', reservation_id, 'product_id', product_id, 'held', held), :now
+    FROM ended
+)
+SELECT reservation_id, product_id, held FROM ended

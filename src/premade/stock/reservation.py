@@ -1,0 +1,136 @@
+"""Reservations: how long one may hold, whether it still does, and what a batch may take from it. Pure.
+
+Nobody need come by at the second in which a hold expires: whoever asks after that counts it as over.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from premade.base.errors import Conflict, Exhausted, FieldError, Invalid, NotFound
+from premade.base.world import rfc3339
+
+HOLD_DEFAULT = timedelta(hours=24)
+QUANTITY_MAX = 100_000
+"""Tickets in one reservation."""
+RESERVATION_ID_PATTERN = r"RSV-[0-9]{13}"
+_RESERVATION_ID = re.compile(RESERVATION_ID_PATTERN)
+
+
+class ReservationUnknown(NotFound):
+    """There is no reservation of this id, or it is another partner's; which of the two is not told."""
+
+    code = "RESERVATION_UNKNOWN"
+    title = "There is no such reservation"
+    remedy = "GET /api/ota/reservations lists yours."
+
+
+class ReservationEnded(Conflict):
+    """The reservation holds nothing any more: it expired, was released, or is used up; 'reservation_status' says which. Nothing was changed."""
+
+    code = "RESERVATION_ENDED"
+    title = "The reservation holds nothing any more"
+    remedy = "Make a new reservation, or generate without one, from the stock that is available."
+
+
+class ReservationTooSmall(Exhausted):
+    """The reservation holds fewer tickets than the batch asks for. Nothing was generated."""
+
+    code = "RESERVATION_TOO_SMALL"
+    title = "The reservation holds fewer tickets than that"
+    remedy = "Ask for at most the number in 'held'; what goes beyond it is a batch of its own, without the reservation."
+
+
+class Status(StrEnum):
+    """Whether a reservation still holds, and what ended it if not."""
+
+    HELD = "HELD"
+    RELEASED = "RELEASED"
+    EXPIRED = "EXPIRED"
+    USED_UP = "USED_UP"
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """A reservation as it is at one moment; `replayed` when an earlier request did what this one asks for."""
+
+    reservation_id: str
+    product_id: int
+    quantity: int
+    taken: int
+    held: int
+    status: Status
+    expires_at: datetime
+    created_at: datetime
+    replayed: bool = False
+
+
+def is_reservation_id(text: str) -> bool:
+    """Whether a reservation could have this id."""
+    return _RESERVATION_ID.fullmatch(text) is not None
+
+
+def status_of(end_reason: str | None, expires_at: datetime, now: datetime) -> Status:
+    """Where it stands at `now`. A hold is over at the instant `expires_at`, not after it."""
+    if end_reason is not None:
+        return Status(end_reason.upper())
+    return Status.HELD if now < expires_at else Status.EXPIRED
+
+
+def reservation_at(row: Mapping[str, Any], now: datetime, *, replayed: bool = False) -> Reservation:
+    """The stored row, as it stands at `now`."""
+    status = status_of(row["end_reason"], row["expires_at"], now)
+    return Reservation(
+        reservation_id=row["reservation_id"],
+        product_id=row["product_id"],
+        quantity=row["quantity"],
+        taken=row["taken"],
+        held=row["quantity"] - row["taken"] if status is Status.HELD else 0,
+        status=status,
+        expires_at=row["expires_at"],
+        created_at=row["created_at"],
+        replayed=replayed,
+    )
+
+
+def expiry(asked: datetime | None, now: datetime, hours_max: int) -> datetime:
+    """When a hold that begins now ends: as asked for, within the partner's limit. Invalid when it cannot be."""
+    longest = timedelta(hours=hours_max)
+    if asked is None:
+        return now + min(HOLD_DEFAULT, longest)
+    if asked <= now:
+        raise Invalid([FieldError("#/expires_at", f"Must be later than now, {rfc3339(now)}")])
+    if asked > now + longest:
+        message = f"Must be {rfc3339(now + longest)} or earlier: your holds last {hours_max} hours at most"
+        raise Invalid([FieldError("#/expires_at", message)])
+    return asked
+
+
+def check_take(reservation_id: str, status: Status, left: int, quantity: int) -> None:
+    """Whether a batch of `quantity` can be taken from it; ReservationEnded, ReservationTooSmall."""
+    if status is not Status.HELD:
+        raise reservation_ended(reservation_id, status)
+    if quantity > left:
+        message = f"{quantity} tickets were asked for and reservation {reservation_id} holds {left}; nothing was generated."
+        raise ReservationTooSmall(message, reservation_id=reservation_id, requested=quantity, held=left)
+
+
+def reservation_ended(reservation_id: str, status: Status) -> ReservationEnded:
+    """The refusal, with what ended it."""
+    what = {
+        Status.RELEASED: "was released",
+        Status.EXPIRED: "has expired",
+        Status.USED_UP: "is used up: all of it was made into tickets",
+    }[status]
+    message = f"Reservation {reservation_id} {what}."
+    return ReservationEnded(message, reservation_id=reservation_id, reservation_status=status)
+
+
+def reservation_unknown(reservation_id: str) -> ReservationUnknown:
+    """Worded the same whether there is none or it is another partner's."""
+    if not is_reservation_id(reservation_id):
+        return ReservationUnknown("That is no reservation id; one looks like RSV-1762274285982.")
+    return ReservationUnknown(f"There is no reservation {reservation_id} among yours.")
