@@ -113,9 +113,9 @@ def test_an_allotment_can_be_lowered_to_what_is_issued_and_still_held(
     shop: Shop, let_expire: LetExpire, conserved: Conserved
 ) -> None:
     seller = shop.seller(stock=10)
-    let_expire(seller.hold(3))
     seller.hold(4)
     seller.tickets(2)
+    let_expire(seller.hold(3))
     allot = lambda quantity: shop.operate(  # noqa: E731
         lambda database, world: set_allotment(database, world, seller.product_id, seller.channel, quantity)
     )
