@@ -1,6 +1,5 @@
 """Why somebody takes a ticket back or has its QR made anew, in their own words."""
 
-import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -16,8 +15,8 @@ _ONE_LINE = (
 
 
 def _reason(text: str) -> str:
-    if len(text) > REASON_CHARACTERS_MAX or not re.search(_ONE_LINE, text):
-        message = f"Must be 1 to {REASON_CHARACTERS_MAX} characters on one line, not only blanks"
+    if not text.strip() or len(text) > REASON_CHARACTERS_MAX or not text.isprintable():
+        message = f"Must be 1 to {REASON_CHARACTERS_MAX} printable characters, not only blanks"
         raise ValueError(message)
     return text
 
@@ -25,7 +24,7 @@ def _reason(text: str) -> str:
 Reason = Annotated[
     str,
     Field(
-        description=f"Kept in the record: 1 to {REASON_CHARACTERS_MAX} characters on one line. "
+        description=f"Kept in the record: 1 to {REASON_CHARACTERS_MAX} printable characters. "
         "Put nothing about a person in it.",
         examples=["The customer's plans changed"],
         json_schema_extra={"minLength": 1, "maxLength": REASON_CHARACTERS_MAX, "pattern": _ONE_LINE},
