@@ -28,9 +28,13 @@ from premade.monitoring.fold import fold_for_ever
 from premade.monitoring.routes import monitoring_routes
 from premade.orders import routes as orders
 from premade.partners.keyring import Keyring
+from premade.redemption import routes as redemption
+from premade.redemption.inspect import Inspector
+from premade.redemption.manual import ManualEntries
+from premade.redemption.redeem import Redeemer
 from premade.stock import routes as stock
 from premade.tickets import routes as tickets
-from premade.tickets.signing import Signers
+from premade.tickets.signing import Signers, Verifiers
 
 PARENT_VARIABLE = "PREMADE_PARENT_PID"
 PARENT_CHECK_SECONDS = 0.5
@@ -43,7 +47,7 @@ Authenticate with your key in `X-API-Key`. Send an `Idempotency-Key` with what w
 answer gives the same answer again. Every refusal is `application/problem+json` with a stable `code`; [the list of
 errors](/problems) says what each means and what to do. Times are RFC 3339 in UTC, amounts of money are strings with
 two decimals, and further members may be added to answers at any time."""
-FEATURES = (generation, activation, tickets, orders, stock)
+FEATURES = (generation, activation, tickets, orders, stock, redemption)
 
 
 def services(database: Database, world: World) -> dict[type[Any], Any]:
@@ -52,6 +56,10 @@ def services(database: Database, world: World) -> dict[type[Any], Any]:
         Keyring: Keyring(database, world),
         Generator: Generator(database, world, Signers(database, world)),
         Activator: Activator(database, world),
+        Verifiers: Verifiers(database, world),
+        Redeemer: Redeemer(database, world),
+        ManualEntries: ManualEntries(database, world),
+        Inspector: Inspector(database, world),
     }
 
 

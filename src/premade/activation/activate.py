@@ -8,11 +8,11 @@ from typing import Any
 import orjson
 
 from premade.activation.activation import Activation
-from premade.activation.queue import ActivationQueue
 from premade.audit.record import Event
 from premade.base import statements
 from premade.base.errors import Busy, Conflict, IdempotencyKeyReused
 from premade.base.logs import log
+from premade.base.queue import Queue
 from premade.base.work import LOCK_TIMEOUT_MS, Database, Work
 from premade.base.world import World, rfc3339
 from premade.tickets.code import is_ticket_code
@@ -71,7 +71,7 @@ class Activator:
     def __init__(self, database: Database, world: World) -> None:
         self._database = database
         self._world = world
-        self._queue = ActivationQueue(self._together)
+        self._queue = Queue("activation", self._together)
 
     async def activate(self, asked: Activation) -> Activated:
         """The activated ticket, now or by an earlier request with the same Idempotency-Key.

@@ -12,10 +12,10 @@ from premade.activation.activate import (
     TicketExpired,
 )
 from premade.activation.activation import Activation
-from premade.activation.queue import QueueFull
 from premade.base.api import Reply
 from premade.base.errors import IdempotencyKeyReused
 from premade.base.problems import documented
+from premade.base.queue import QueueFull
 from premade.base.values import AnswerModel, IdempotencyKey, Money, RequestModel, Timestamp
 from premade.partners.call import Call, partner_router, partner_with
 from premade.tickets.lookup import TicketUnknown

@@ -63,6 +63,12 @@ class Token:
     key_id: str
 
 
+def key_named_in(text: str) -> str | None:
+    """The id of the key that a token says it was signed with; None when it is no token."""
+    fields = text.split(":", _SIGNED_FIELDS)
+    return fields[3] if len(fields) == _SIGNED_FIELDS + 1 and fields[0] == TOKEN_VERSION else None
+
+
 def read_token(text: str, public_keys: dict[str, bytes]) -> Token | None:
     """The token, or None when its form, its key or its signature is not right."""
     # The signature's own alphabet has the separator in it, so only the first four count.
