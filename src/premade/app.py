@@ -32,6 +32,7 @@ from premade.redemption import routes as redemption
 from premade.redemption.inspect import Inspector
 from premade.redemption.manual import ManualEntries
 from premade.redemption.redeem import Redeemer
+from premade.redemption.sync import Syncer
 from premade.stock import routes as stock
 from premade.tickets import routes as tickets
 from premade.tickets.signing import Signers, Verifiers
@@ -52,14 +53,16 @@ FEATURES = (generation, activation, tickets, orders, stock, redemption)
 
 def services(database: Database, world: World) -> dict[type[Any], Any]:
     """What a process keeps one of."""
+    verifiers = Verifiers(database, world)
     return {
         Keyring: Keyring(database, world),
         Generator: Generator(database, world, Signers(database, world)),
         Activator: Activator(database, world),
-        Verifiers: Verifiers(database, world),
+        Verifiers: verifiers,
         Redeemer: Redeemer(database, world),
         ManualEntries: ManualEntries(database, world),
         Inspector: Inspector(database, world),
+        Syncer: Syncer(database, world, verifiers),
     }
 
 

@@ -1,7 +1,7 @@
 """Kinds of values that several endpoints take or answer."""
 
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -73,6 +73,26 @@ Timestamp = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2025-11-04T08:40:00.000Z"]}),
 ]
 """RFC 3339 in UTC, with milliseconds."""
+
+_RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+
+
+def _moment(value: Any) -> datetime:
+    if isinstance(value, str) and _RFC3339.fullmatch(value):
+        try:
+            return datetime.fromisoformat(value.upper()).astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+    message = "Must be a time as RFC 3339 has it, such as 2025-11-04T08:40:00.000Z"
+    raise ValueError(message)
+
+
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2025-11-04T08:40:00.000Z"]}),
+]
+"""A time that a client sends; kept in UTC."""
 
 Money = Annotated[
     Decimal,

@@ -8,12 +8,22 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from premade.base.api import Reply
 from premade.base.problems import documented
 from premade.base.queue import QueueFull
-from premade.base.values import AnswerModel, RequestModel, Timestamp
+from premade.base.values import AnswerModel, Moment, RequestModel, Timestamp
 from premade.partners.call import GateCall, gate_router, gate_with
 from premade.redemption.inspect import Inspector
 from premade.redemption.manual import PHONE_DIGITS, ManualEntries, TooManyEntries, Typed
 from premade.redemption.redeem import Redeemer, ScanIdReused
 from premade.redemption.scan import NAME_PATTERN, Entry, Presented, Scan, name_of_device_or_scan
+from premade.redemption.sync import (
+    CLOCK_SKEW_SECONDS_MAX,
+    REDEMPTIONS_MAX,
+    ConflictCode,
+    Device,
+    InConflict,
+    Offline,
+    Settled,
+    Syncer,
+)
 from premade.redemption.verdict import REFUSALS, FunctionUnknown, QrInvalid, qr_invalid
 from premade.tickets.lookup import TicketUnknown
 from premade.tickets.routes import Entitlement
@@ -124,6 +134,72 @@ class RedeemAnswer(AnswerModel):
     message: str = Field(description="What a guard can say aloud", examples=["Welcome: 1 of ferry, 1 left."])
 
 
+class OfflineRedemption(RequestModel):
+    """One use that the device allowed by itself."""
+
+    scan_id: ScanId
+    qr: Qr
+    function_code: FunctionCode
+    uses: Uses = 1
+    scanned_at: Moment = Field(
+        description=f"By the device's clock; at most {CLOCK_SKEW_SECONDS_MAX} seconds in the future"
+    )
+
+
+class SyncRequest(RequestModel):
+    """What a device did while it was away, in the order in which it did."""
+
+    device_id: DeviceId
+    redemptions: list[OfflineRedemption] = Field(min_length=1, max_length=REDEMPTIONS_MAX)
+
+
+class ScanSeen(AnswerModel):
+    """A scan, by where and when it was."""
+
+    device_id: str = Field(examples=["GATE-1"])
+    scan_id: str = Field(examples=["scan-000001"])
+    at: str = Field(examples=["2025-11-04T08:40:00.000Z"], json_schema_extra={"format": "date-time"})
+
+
+class SyncedScan(AnswerModel):
+    """What came of one scan."""
+
+    scan_id: str = Field(examples=["scan-000001"])
+    outcome: Literal["accepted", "conflict"]
+    ticket_code: str | None = Field(
+        default=None,
+        description="null when there is none for this key",
+        examples=["CRUISE-2025-FERRY-1762274285982"],
+    )
+    status: Literal["ACTIVE", "USED"] | None = Field(
+        default=None, description="Of the ticket, after an accepted one"
+    )
+    remaining: int | None = Field(
+        default=None, description="How many of this function were left after an accepted one", examples=[1]
+    )
+    redeemed_at: Timestamp | None = Field(
+        default=None,
+        description="When it was used; of a conflict null",
+        examples=["2025-11-04T08:40:00.000Z"],
+    )
+    code: ConflictCode | None = Field(default=None, description="Why it is a conflict")
+    message: str = Field(examples=["Welcome: 1 of ferry, 1 left."])
+    this_scan: ScanSeen | None = Field(default=None, description="Of a conflict, this scan")
+    other_scan: ScanSeen | None = Field(
+        default=None, description="Of a conflict, the scan that used the ticket, if one did"
+    )
+    is_replayed: bool = Field(description="Whether it was sent before, and settled then", examples=[False])
+
+
+class SyncAnswer(AnswerModel):
+    """What came of each scan, in the order of the request."""
+
+    device_id: str = Field(examples=["GATE-1"])
+    accepted: int = Field(examples=[1])
+    conflicts: int = Field(examples=[0])
+    results: list[SyncedScan]
+
+
 class InspectAnswer(AnswerModel):
     """A ticket as it is now, and whether it would be let in."""
 
@@ -180,6 +256,53 @@ async def redeem(call: Annotated[GateCall, gate_with("gate:redeem")], wanted: Re
         message=redeemed.message,
     )
     return Reply(answer, {"Idempotency-Replayed": "true"} if redeemed.replayed else {})
+
+
+@router.post(
+    "/api/gate/redemptions/sync",
+    summary="What a device let in while it was away",
+    response_description="What came of each; those in conflict are kept for the operator to look at",
+    responses=documented(),
+)
+async def sync(call: Annotated[GateCall, gate_with("gate:redeem")], wanted: SyncRequest) -> SyncAnswer:
+    """Uses up what the device let in, each scan once, in their order. One that cannot be used up is a conflict, with
+    both scans; nothing is lost. Sent again, it is answered the same.
+    """
+    device = Device(call.caller, call.request_id, wanted.device_id)
+    offline = [Offline(**dict(each)) for each in wanted.redemptions]
+    settled = await call.use(Syncer).sync(device, offline)
+    results = [_synced(one.scan_id, each) for one, each in zip(offline, settled, strict=True)]
+    accepted = sum(each.outcome == "accepted" for each in results)
+    return SyncAnswer(
+        device_id=wanted.device_id,
+        accepted=accepted,
+        conflicts=len(results) - accepted,
+        results=results,
+    )
+
+
+def _synced(scan_id: str, settled: Settled) -> SyncedScan:
+    if isinstance(settled, InConflict):
+        return SyncedScan(
+            scan_id=scan_id,
+            outcome="conflict",
+            ticket_code=settled.ticket_code,
+            code=settled.code,
+            message=settled.reason,
+            this_scan=ScanSeen(**vars(settled.this)),
+            other_scan=settled.other and ScanSeen(**vars(settled.other)),
+            is_replayed=settled.replayed,
+        )
+    return SyncedScan(
+        scan_id=scan_id,
+        outcome="accepted",
+        ticket_code=settled.ticket_code,
+        status=settled.status,
+        remaining=settled.remaining,
+        redeemed_at=settled.redeemed_at,
+        message=settled.message,
+        is_replayed=settled.replayed,
+    )
 
 
 @router.post(
