@@ -178,7 +178,10 @@ def test_a_qr_of_a_retired_key_is_refused_and_says_so(shop: Shop, gate: Gate, ti
         signer.key.verify_key.encode(),
     )
 
-    for answer in (gate.redeem(qr=signer.token(ticket.code, 1)), gate.inspect(qr=signer.token(ticket.code, 1))):
+    for answer in (
+        gate.redeem(qr=signer.token(ticket.code, 1)),
+        gate.inspect(qr=signer.token(ticket.code, 1)),
+    ):
         assert (answer.status_code, answer.json()["code"]) == (422, "QR_INVALID")
         assert "retired" in answer.json()["detail"]
 
@@ -203,7 +206,10 @@ def test_a_scan_that_is_sent_again_is_answered_again_and_used_once(
     again = gate.redeem(ticket, scan_id="s")
 
     assert (again.status_code, again.text) == (200, first.text)
-    assert (first.headers.get("Idempotency-Replayed"), again.headers["Idempotency-Replayed"]) == (None, "true")
+    assert (first.headers.get("Idempotency-Replayed"), again.headers["Idempotency-Replayed"]) == (
+        None,
+        "true",
+    )
     assert len(redemptions(shop, ticket)) == 3
 
 
@@ -258,7 +264,9 @@ def test_a_key_without_the_permission_is_refused(shop: Shop, seller: Seller, tic
     for answer in (selling.redeem(ticket), selling.inspect(ticket), selling.sync()):
         assert (answer.status_code, answer.json()["code"]) == (403, "PERMISSION_MISSING")
     nobody = Gate(shop.client(), "GATE-1", 0)
-    assert {answer.status_code for answer in (nobody.redeem(ticket), nobody.inspect(ticket), nobody.sync())} == {401}
+    assert {
+        answer.status_code for answer in (nobody.redeem(ticket), nobody.inspect(ticket), nobody.sync())
+    } == {401}
 
 
 @pytest.mark.parametrize(
