@@ -27,12 +27,14 @@ from premade.base.world import World
 from premade.document.pages import Problems, assets
 from premade.document.routes import problems_of
 from premade.generation import routes as generation
+from premade.partners.api_key import PERMISSIONS
 from premade.partners.keys import KeyUnknown
 from premade.partners.partner import PartnerUnknown
 from premade.tickets import code as tickets
 
 HERE = Path(__file__).parent
 CHROMIUM = shutil.which("chromium") or "chromium"
+PROBLEM = "application/problem+json"
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 Json = dict[str, Any]
 
@@ -141,16 +143,23 @@ def test_the_key_is_the_contract_s_api_key(document: Json) -> None:
 
 
 def example_of(schema: Json) -> Any:
-    """The example that a schema or its members give."""
+    """The example that a schema or its members give; a member that may be left out needs none."""
     if "example" in schema:
         return schema["example"]
-    return {name: example_of(member) for name, member in schema["properties"].items()}
+    if "items" in schema:
+        return [example_of(schema["items"])]
+    return {
+        name: example_of(member)
+        for name, member in schema["properties"].items()
+        if name in schema["required"] or "example" in member
+    }
 
 
-def test_every_example_of_a_request_works(document: Json, seller_of_106: Seller) -> None:
+def test_every_example_of_a_request_works(document: Json, seller_of_106: Seller, shop: Shop) -> None:
+    http = shop.client(shop.key(seller_of_106.name, list(PERMISSIONS))["key"])
     real: dict[str, str] = {}
     sent: list[str] = []
-    order = ["bulk_generate", "activate", "ticket", "order", "inventory"]
+    order = ["bulk_generate", "activate", "ticket", "order", "inventory", "redeem", "inspect", "sync"]
     by_id = {
         operation["operationId"]: (method, path, operation)
         for method, path, operation in operations(document)
@@ -166,11 +175,15 @@ def test_every_example_of_a_request_works(document: Json, seller_of_106: Seller)
         if "requestBody" in operation:
             media = operation["requestBody"]["content"]["application/json"]
             body = example_of(resolved(media["schema"], document))
-        answer = seller_of_106.http.request(method, path, json=body)
+        for shown in (body or {}, *(body or {}).get("redemptions", [])):
+            if "qr" in shown:
+                shown["qr"] = real["qr"]
+        answer = http.request(method, path, json=body)
         assert answer.is_success, answer.text
         sent.append(operation_id)
         if operation_id == "bulk_generate":
             real["code"] = answer.json()["tickets"][0]["ticket_code"]
+            real["qr"] = answer.json()["tickets"][0]["qr_token"]
         if operation_id == "activate":
             real["order_id"] = answer.json()["order_id"]
     assert sent == order
@@ -214,7 +227,11 @@ def test_every_code_of_a_listed_refusal_is_one_that_has_a_page(document: Json, p
 
 
 def test_what_writes_takes_an_idempotency_key_and_says_how_long(document: Json) -> None:
-    posts = [operation for method, _, operation in operations(document) if method == "post"]
+    posts = [
+        operation
+        for method, path, operation in operations(document)
+        if method == "post" and not path.startswith("/api/gate/")
+    ]
 
     assert len(posts) == 2
     for operation in posts:
@@ -226,6 +243,24 @@ def test_what_writes_takes_an_idempotency_key_and_says_how_long(document: Json) 
         done = max(status for status in operation["responses"] if status.startswith("2"))
         assert "Idempotency-Replayed" in operation["responses"][done]["headers"]
         assert "422" in operation["responses"]
+
+
+def test_what_writes_at_the_gate_is_known_again_by_its_scan(document: Json) -> None:
+    schemas = document["components"]["schemas"]
+
+    for name, members in {
+        "RedeemRequest": ("device_id", "scan_id"),
+        "SyncRequest": ("device_id", "redemptions"),
+        "OfflineRedemption": ("scan_id",),
+    }.items():
+        assert set(members) <= set(schemas[name]["required"])
+    redeem = document["paths"]["/api/gate/redemptions"]["post"]["responses"]
+    assert "Idempotency-Replayed" in redeem["200"]["headers"]
+    assert "Retry-After" in redeem["429"]["headers"]
+    assert {"QR_INVALID", "SCAN_ID_REUSED"} == set(redeem["422"]["content"][PROBLEM]["examples"])
+    assert {"NOT_ACTIVATED", "USED_UP", "CANCELLED", "EXPIRED", "QR_REVOKED"} == set(
+        redeem["409"]["content"][PROBLEM]["examples"]
+    )
 
 
 def test_the_patterns_of_the_document_are_those_that_are_checked(document: Json) -> None:
