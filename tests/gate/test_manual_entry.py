@@ -1,6 +1,7 @@
 """A code that is typed in opens the gate with the customer's digits only, and nobody may guess for long."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from gate.conftest import Gate, Ticket, gate_of, sold, unsold
 from support.shop import Seller, Shop, unique
@@ -50,7 +51,7 @@ def test_a_key_without_the_permission_may_not(shop: Shop, seller: Seller, ticket
 
 
 def test_a_device_may_type_only_so_often_a_minute(gate: Gate, ticket: Ticket, shop: Shop) -> None:
-    typed = {"ticket_code": ticket.code, "phone_last4": RIGHT}
+    typed: dict[str, Any] = {"ticket_code": ticket.code, "phone_last4": RIGHT}
     answers = [gate.inspect(**typed) for _ in range(DEVICE_ENTRIES_MAX + 1)]
 
     assert [answer.status_code for answer in answers] == [200] * DEVICE_ENTRIES_MAX + [429]

@@ -14,7 +14,7 @@ import orjson
 
 from premade.base.errors import FieldError, Invalid
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # From so many digits on, an integer may have more than 64 bits, and the quick reader would round it.
 _LONG_NUMBER = re.compile(rb"[0-9]{19}")

@@ -1,7 +1,7 @@
 """Using up entitlements at the gate: each use once, in one statement for however many tickets."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 import orjson
@@ -144,8 +144,13 @@ def _row(position: int, scan: Scan, world: World) -> dict[str, Any]:
         "entry": scan.entry.value,
         "request_digest": scan.digest.hex(),
         "used_at": scan.scanned_at,
-        "day": Judge(world.zone).day_of(scan.scanned_at or world.now()),
+        "day": _day(scan, world),
     }
+
+
+def _day(scan: Scan, world: World) -> date:
+    """By which it is judged whether the ticket is still good."""
+    return Judge(world.zone).day_of(scan.scanned_at) if scan.scanned_at else world.today()
 
 
 def redeemed_or_refused(scan: Scan, outcome: dict[str, Any], world: World) -> Redeemed:
@@ -177,7 +182,7 @@ def redeemed_or_refused(scan: Scan, outcome: dict[str, Any], world: World) -> Re
     refusal = Judge(world.zone).refusal_of_use(
         shown(scan.ticket_code, outcome),
         scan.presented.issue_number,
-        Judge(world.zone).day_of(scan.scanned_at or world.now()),
+        _day(scan, world),
         scan.function_code,
         scan.uses,
     )

@@ -84,7 +84,10 @@ class Verifiers:
 
     async def read(self, text: str) -> Verified | None:
         """What the token says, or None when no key of this service signed it."""
-        is_known = key_named_in(text) in self._public_keys
+        key_id = key_named_in(text)
+        if key_id is None:
+            return None
+        is_known = key_id in self._public_keys
         await self._refresh(VERIFIER_CACHE_SECONDS if is_known else VERIFIER_LOOKS_APART_SECONDS)
         token = read_token(text, self._public_keys)
         return token and Verified(token, token.key_id in self._retired)
