@@ -3,6 +3,7 @@
 import argparse
 import json
 import statistics
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable
@@ -19,6 +20,8 @@ FOLDER = ROOT / "var" / "bench"
 MANY, SOME, ONE = 64, 16, 1
 PER_SECOND_MAX = 15_000
 """More than anything here can sell: so many tickets are laid ready for each second."""
+USES_PER_SECOND_MAX = 10_000
+"""The same of the gate, whose tickets are dearer to lay ready: each has an order."""
 TEN_THOUSAND = 10_000
 WARM_UP_SECONDS = 2
 FRESH = 50_000
@@ -76,6 +79,59 @@ def ceiling(place: Place, script: str, clients: int, seconds: int) -> Load:
     )
     sold_exactly(place, first, load, 0)
     return load
+
+
+def used_exactly(place: Place, first: int, load: Load, clients: int) -> None:
+    """Each answer is a use; only those that wrk no longer waited for may be more."""
+    answers, uses = sum(load.statuses.values()), place.redeemed(first, 2 * USES_PER_SECOND_MAX * 10)
+    if not answers <= uses <= answers + clients:
+        message = f"{answers} redemptions were answered, {uses} tickets are used"
+        raise Void(message)
+
+
+def redeem(place: Place, clients: int, seconds: int) -> Load:
+    count = USES_PER_SECOND_MAX * seconds
+    first = place.fill_sold(count)
+    place.next_ticket = (
+        first + 2 * USES_PER_SECOND_MAX * 10
+    )  # what follows is not among those that are counted
+    with tempfile.NamedTemporaryFile("w", suffix=".tokens") as tokens:
+        tokens.writelines(f"{token}\n" for token in place.tokens(first, count))
+        tokens.flush()
+        url, key = place.service.url, place.gate_key
+        load = wrk(url, "redeem.lua", key, tokens.name, first, clients=clients, seconds=seconds)
+    used_exactly(place, first, load.all_of(200), clients)
+    return load
+
+
+def redeem_ceiling(place: Place, clients: int, seconds: int) -> Load:
+    share = USES_PER_SECOND_MAX * seconds // clients
+    first = place.fill_sold(share * clients)
+    place.next_ticket = first + 2 * USES_PER_SECOND_MAX * 10
+    load = pgbench(
+        place.dsn,
+        "one_redemption.sql",
+        clients=clients,
+        seconds=seconds,
+        first=first,
+        share=share,
+        n=0,
+        partner_id=place.seller.partner_id,
+    )
+    used_exactly(place, first, load, 0)
+    return load
+
+
+def redemptions(place: Place, figures: Figures, number: int, seconds: int) -> None:
+    """The gate and its ceiling, in turn one first."""
+    if number % 2:
+        over_http, alone = redeem(place, MANY, seconds), redeem_ceiling(place, MANY, seconds)
+    else:
+        alone, over_http = redeem_ceiling(place, MANY, seconds), redeem(place, MANY, seconds)
+    figures.redemptions.add(over_http.per_second)
+    figures.redeem_p99.add(over_http.p99_ms)
+    figures.redeem.add(over_http.per_second / alone.per_second)
+    say(f"  {over_http.per_second:,.0f} redemptions/s, {figures.redeem.measured[-1]:.2f} × one statement")
 
 
 def generate(place: Place, run: str, seconds: int) -> Load:
@@ -142,6 +198,7 @@ def one_round(number: int, place: Place, figures: Figures, plan: Plan) -> None:
     figures.refusals.add(refuse(place, seconds).per_second / http.per_second)
     say(f"  one client {alone.p50_ms:.2f} ms, {batches.per_second * 100:,.0f} tickets/s, "
         f"refusals {figures.refusals.measured[-1]:.2f} × sales")  # fmt: skip
+    redemptions(place, figures, number, plan.seconds)
     place.vacuum()
 
 
@@ -202,6 +259,7 @@ def main() -> None:
         for place in (main_place, *([small] if small else [])):
             activate(place, MANY, WARM_UP_SECONDS)
             generate(place, "warm", WARM_UP_SECONDS)
+            redeem(place, MANY, WARM_UP_SECONDS)
         main_place.vacuum()
         for number in range(plan.rounds):
             say(f"round {number + 1} of {plan.rounds}")

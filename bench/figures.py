@@ -60,6 +60,9 @@ class Figures:
     cte: Figure = field(
         default_factory=lambda: Figure("activations/s over HTTP ÷ pgbench in one CTE", 0.6, 1.0)
     )
+    redeem: Figure = field(
+        default_factory=lambda: Figure("redemptions/s over HTTP ÷ pgbench in one statement", 0.6, 1.0)
+    )
     p99: Figure = field(default_factory=lambda: Figure("p99 of these activations, ms", 80, 40, "lower"))
     one_client: Figure = field(
         default_factory=lambda: Figure("one client: p50 ÷ p50 of pgbench in one CTE", 4, 2.5, "lower")
@@ -91,6 +94,10 @@ class Figures:
     http: Figure = field(default_factory=lambda: Figure("activations/s over HTTP", None, None))
     activate_cpu: Figure = field(
         default_factory=lambda: Figure("server CPU µs per activation", None, None, "lower")
+    )
+    redemptions: Figure = field(default_factory=lambda: Figure("redemptions/s over HTTP", None, None))
+    redeem_p99: Figure = field(
+        default_factory=lambda: Figure("p99 of these redemptions, ms", None, None, "lower")
     )
     pgbench_five: Figure = field(
         default_factory=lambda: Figure("activations/s by pgbench in 5 statements", None, None)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from premade.base import statements
 from premade.base.statements import Statement
 from premade.base.world import World
 from premade.database import bring_up_to_date
+from premade.tickets.code import Signer, ticket_code
 
 ROOT = Path(__file__).parent.parent
 sql = statements.load(__file__.replace("place", "stock"))
@@ -41,6 +42,7 @@ class Place:
     dsn: str
     service: Service
     seller: Seller
+    gate_key: str
     processes: list[psutil.Process]
     next_ticket: int = 0
     old_turns: int = 0
@@ -52,6 +54,34 @@ class Place:
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             _add_tickets(connection, self.seller, first, count, half_sold=False)
         return first
+
+    def fill_sold(self, count: int) -> int:
+        """Adds so many tickets that are sold; answers the number of the first, of which every second is one."""
+        first = self.next_ticket + self.next_ticket % 2
+        self.next_ticket = first + 2 * count
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            # Past the trigger that a ticket starts unsold.
+            connection.execute("SET session_replication_role = replica")
+            _add_tickets(connection, self.seller, first, 2 * count, half_sold=True)
+        return first
+
+    def tokens(self, first: int, count: int) -> Iterator[str]:
+        """The QR tokens of every second ticket from `first` on."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            [[key_id, seed], *_] = _run(connection, sql.signing_key)
+        signer = Signer.of(key_id, seed)
+        return (
+            signer.token(ticket_code("CRUISE", 2025, "FERRY", number), 1)
+            for number in range(first, first + 2 * count, 2)
+        )
+
+    def redeemed(self, first: int, count: int) -> int:
+        """How many of these tickets were used."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            [[tickets]] = _run(
+                connection, sql.redeemed, partner_id=self.seller.partner_id, first=first, count=count
+            )
+        return tickets
 
     def empty(self) -> None:
         """No tickets, as in the beginning. A superuser can do that past the triggers that refuse it."""
@@ -162,9 +192,11 @@ def _seller_of(shop: Shop) -> Seller:
 def service_on(dsn: str, log: Path) -> Generator[Place]:
     """The service as production runs it."""
     with running_service(environment_for(dsn), log, workers=WORKERS) as service:
-        seller = _seller_of(Shop(dsn, service.url))
+        shop = Shop(dsn, service.url)
+        seller = _seller_of(shop)
+        gate_key = shop.key(seller.name, ["gate:redeem"])["key"]
         parent = psutil.Process(service.process.pid)
         workers = [child for child in parent.children() if "spawn_main" in " ".join(child.cmdline())]
         if len(workers) != WORKERS:
             sys.exit(f"{len(workers)} workers run, not {WORKERS}")
-        yield Place(dsn, service, seller, [parent, *workers])
+        yield Place(dsn, service, seller, gate_key, [parent, *workers])

@@ -55,6 +55,17 @@ WHERE partner_id = :partner_id::bigint AND status = 'ACTIVE'
     AND ticket_code BETWEEN 'CRUISE-2025-FERRY-' || lpad(:first::text, 13, '0')
         AND 'CRUISE-2025-FERRY-' || lpad((:first::bigint + :count::bigint - 1)::text, 13, '0')
 
+-- name: redeemed
+-- How many of these were used.
+SELECT count(*) AS tickets FROM pre_generated_tickets
+WHERE partner_id = :partner_id::bigint AND status = 'ACTIVE' AND first_used_at IS NOT NULL
+    AND entitlements @> '[{"function_code": "ferry", "remaining_uses": 1}]'
+    AND ticket_code BETWEEN 'CRUISE-2025-FERRY-' || lpad(:first::text, 13, '0')
+        AND 'CRUISE-2025-FERRY-' || lpad((:first::bigint + :count::bigint - 1)::text, 13, '0')
+
+-- name: signing_key
+SELECT key_id, seed FROM signing_keys WHERE retired_at IS NULL
+
 -- name: empty
 -- What the product itself refuses; see Place.empty.
 TRUNCATE pre_generated_tickets, ota_orders, audit_events, batches, ticket_deltas, ticket_totals, activation_spans

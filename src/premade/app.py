@@ -34,12 +34,17 @@ from premade.monitoring.fold import fold_for_ever
 from premade.monitoring.routes import monitoring_routes
 from premade.orders import routes as orders
 from premade.partners.keyring import Keyring
+from premade.redemption import routes as redemption
+from premade.redemption.inspect import Inspector
+from premade.redemption.manual import ManualEntries
+from premade.redemption.redeem import Redeemer
+from premade.redemption.sync import Syncer
 from premade.reissue import routes as reissue
 from premade.reissue.reissue import Reissuer
 from premade.stock import routes as stock
 from premade.stock.reserve import Reservations
 from premade.tickets import routes as tickets
-from premade.tickets.signing import Signers
+from premade.tickets.signing import Signers, Verifiers
 
 PARENT_VARIABLE = "PREMADE_PARENT_PID"
 PARENT_CHECK_SECONDS = 0.5
@@ -61,12 +66,14 @@ FEATURES = (
     tickets,
     orders,
     stock,
+    redemption,
 )
 
 
 def services(database: Database, world: World) -> dict[type[Any], Any]:
     """What a process keeps one of."""
     signers = Signers(database, world)
+    verifiers = Verifiers(database, world)
     return {
         Keyring: Keyring(database, world),
         Generator: Generator(database, world, signers),
@@ -76,6 +83,11 @@ def services(database: Database, world: World) -> dict[type[Any], Any]:
         BatchCanceller: BatchCanceller(database, world),
         Reissuer: Reissuer(database, world, signers),
         Reservations: Reservations(database, world),
+        Verifiers: verifiers,
+        Redeemer: Redeemer(database, world),
+        ManualEntries: ManualEntries(database, world),
+        Inspector: Inspector(database, world),
+        Syncer: Syncer(database, world, verifiers),
     }
 
 

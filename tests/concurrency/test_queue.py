@@ -1,17 +1,17 @@
-"""The queue of activations: nobody is forgotten, nobody shares what must not be shared, nobody is kept waiting."""
+"""The queue before a statement: nobody is forgotten, nobody shares what must not be shared, nobody is kept waiting."""
 
 import asyncio
 
 import pytest
 
 from premade.activation.activation import Activation
-from premade.activation.queue import (
-    QUEUE_ACTIVATIONS_MAX,
-    STATEMENT_ACTIVATIONS_MAX,
-    ActivationQueue,
+from premade.base.errors import DatabaseAway
+from premade.base.queue import (
+    QUEUE_ITEMS_MAX,
+    STATEMENT_ITEMS_MAX,
+    Queue,
     QueueFull,
 )
-from premade.base.errors import DatabaseAway
 from premade.partners.keyring import Caller
 
 Outcomes = list[dict[str, object]]
@@ -32,14 +32,14 @@ def test_nobody_who_comes_just_when_a_statement_ends_is_forgotten(turns_of_a_sta
             await asyncio.sleep(0)
         return answers(batch)
 
-    async def client(queue: ActivationQueue, number: int) -> None:
+    async def client(queue: Queue[Activation], number: int) -> None:
         for _ in range(number % 11):
             await asyncio.sleep(0)
         assert await queue.outcome(activation(f"T{number}")) == {"ticket": f"T{number}"}
 
     async def all_clients() -> None:
         for count in range(1, 60):
-            queue = ActivationQueue(run)
+            queue = Queue("activation", run)
             async with asyncio.timeout(5):
                 await asyncio.gather(*(client(queue, number) for number in range(count)))
 
@@ -55,7 +55,7 @@ def test_one_ticket_or_one_key_never_stands_twice_in_a_statement_and_a_statement
         return answers(batch)
 
     async def all_clients() -> None:
-        queue = ActivationQueue(run)
+        queue = Queue("activation", run)
         asked = [activation(f"T{number}") for number in range(500)]
         asked += [activation("T1"), activation("X", "k"), activation("Y", "k"), activation("Z", "k")]
         await asyncio.gather(*(queue.outcome(one) for one in asked))
@@ -63,7 +63,7 @@ def test_one_ticket_or_one_key_never_stands_twice_in_a_statement_and_a_statement
     asyncio.run(all_clients())
 
     assert sum(len(batch) for batch in statements) == 504
-    assert max(len(batch) for batch in statements) == STATEMENT_ACTIVATIONS_MAX
+    assert max(len(batch) for batch in statements) == STATEMENT_ITEMS_MAX
     for batch in statements:
         claims = [claim for asked in batch for claim in asked.claims]
         assert len(claims) == len(set(claims))
@@ -75,7 +75,7 @@ def test_a_statement_that_fails_leaves_each_to_be_tried_alone() -> None:
         raise ValueError(message)
 
     async def all_clients() -> list[object]:
-        queue = ActivationQueue(run)
+        queue = Queue("activation", run)
         return await asyncio.gather(*(queue.outcome(activation(f"T{number}")) for number in range(3)))
 
     assert asyncio.run(all_clients()) == [None, None, None]
@@ -92,7 +92,7 @@ def test_with_the_database_away_each_is_told_so_and_the_next_is_served() -> None
 
     async def all_clients() -> None:
         nonlocal away
-        queue = ActivationQueue(run)
+        queue = Queue("activation", run)
         told = await asyncio.gather(
             *(queue.outcome(activation(f"T{number}")) for number in range(3)), return_exceptions=True
         )
@@ -114,8 +114,8 @@ def test_with_the_database_away_nobody_waits_for_the_statements_of_those_before(
         raise DatabaseAway(message)
 
     async def all_clients() -> list[object]:
-        queue = ActivationQueue(run)
-        asked = [activation(f"T{number}") for number in range(3 * STATEMENT_ACTIVATIONS_MAX)]
+        queue = Queue("activation", run)
+        asked = [activation(f"T{number}") for number in range(3 * STATEMENT_ITEMS_MAX)]
         return await asyncio.gather(*(queue.outcome(one) for one in asked), return_exceptions=True)
 
     told = asyncio.run(all_clients())
@@ -134,13 +134,12 @@ def test_a_full_queue_refuses_and_a_client_that_goes_away_is_served_all_the_same
         return answers(batch)
 
     async def all_clients() -> None:
-        queue = ActivationQueue(run)
+        queue = Queue("activation", run)
         first = asyncio.create_task(queue.outcome(activation("first")))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         waiting = [
-            asyncio.create_task(queue.outcome(activation(f"T{number}")))
-            for number in range(QUEUE_ACTIVATIONS_MAX)
+            asyncio.create_task(queue.outcome(activation(f"T{number}"))) for number in range(QUEUE_ITEMS_MAX)
         ]
         await asyncio.sleep(0)
         with pytest.raises(QueueFull):
@@ -152,4 +151,4 @@ def test_a_full_queue_refuses_and_a_client_that_goes_away_is_served_all_the_same
     asyncio.run(all_clients())
 
     assert "T0" in done
-    assert len(done) == QUEUE_ACTIVATIONS_MAX + 1
+    assert len(done) == QUEUE_ITEMS_MAX + 1

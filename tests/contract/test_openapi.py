@@ -29,6 +29,7 @@ from premade.base.world import World
 from premade.catalog.product import Cancellation
 from premade.document.pages import Problems, assets
 from premade.document.routes import problems_of
+from premade.partners.api_key import PERMISSIONS
 from premade.partners.keys import KeyUnknown
 from premade.partners.partner import PartnerUnknown
 from premade.stock.reservation import RESERVATION_ID_PATTERN
@@ -37,6 +38,7 @@ from premade.tickets.batch import BATCH_ID_PATTERN
 
 HERE = Path(__file__).parent
 CHROMIUM = shutil.which("chromium") or "chromium"
+PROBLEM = "application/problem+json"
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 Json = dict[str, Any]
 
@@ -145,18 +147,40 @@ def test_the_key_is_the_contract_s_api_key(document: Json) -> None:
 
 
 def example_of(schema: Json) -> Any:
-    """The example that a schema or its members give."""
+    """The example that a schema or its members give; a member that may be left out needs none."""
     if "example" in schema:
         return schema["example"]
-    return {name: example_of(member) for name, member in schema["properties"].items()}
+    if "items" in schema:
+        return [example_of(schema["items"])]
+    return {
+        name: example_of(member)
+        for name, member in schema["properties"].items()
+        if name in schema["required"] or "example" in member
+    }
 
 
-def test_every_example_of_a_request_works(document: Json, seller_of_106: Seller) -> None:
+def request_of(operation: Json, document: Json, real: dict[str, str]) -> Any:
+    """The example of its body, with tickets that there are."""
+    if "requestBody" not in operation:
+        return None
+    media = operation["requestBody"]["content"]["application/json"]
+    body = example_of(resolved(media["schema"], document))
+    if "ticket_codes" in body:
+        body["ticket_codes"] = [real["unsold"]]
+    for shown in (body, *body.get("redemptions", [])):
+        if "qr" in shown:
+            shown["qr"] = real["qr"]
+    return body
+
+
+def test_every_example_of_a_request_works(document: Json, seller_of_106: Seller, shop: Shop) -> None:
+    http = shop.client(shop.key(seller_of_106.name, list(PERMISSIONS))["key"])
     real: dict[str, str] = {}
     sent: list[str] = []
     order = [
-        "bulk_generate", "activate", "draw", "make_order", "ticket", "reissue", "cancel_batch", "order",
-        "cancel_ticket", "inventory", "reserve", "reservations", "reservation", "release_reservation",
+        "bulk_generate", "activate", "draw", "make_order", "ticket", "redeem", "inspect", "sync", "reissue",
+        "cancel_batch", "order", "cancel_ticket", "inventory", "reserve", "reservations", "reservation",
+        "release_reservation",
     ]  # fmt: skip
     by_id = {
         operation["operationId"]: (method, path, operation)
@@ -169,13 +193,8 @@ def test_every_example_of_a_request_works(document: Json, seller_of_106: Seller)
             if parameter["in"] == "path":
                 assert re.fullmatch(parameter["schema"]["pattern"], parameter["schema"]["example"])
                 path = path.replace(f"{{{parameter['name']}}}", real[parameter["name"]])
-        body: Any = None
-        if "requestBody" in operation:
-            media = operation["requestBody"]["content"]["application/json"]
-            body = example_of(resolved(media["schema"], document))
-            if "ticket_codes" in body:
-                body["ticket_codes"] = [real["unsold"]]
-        answer = seller_of_106.http.request(method, path, json=body)
+        body = request_of(operation, document, real)
+        answer = http.request(method, path, json=body)
         assert answer.is_success, answer.text
         sent.append(operation_id)
         if operation_id == "bulk_generate":
@@ -183,6 +202,7 @@ def test_every_example_of_a_request_works(document: Json, seller_of_106: Seller)
             real |= {
                 "batch_id": answer.json()["batch_id"],
                 "code": tickets[0]["ticket_code"],
+                "qr": tickets[0]["qr_token"],
                 "unsold": tickets[-1]["ticket_code"],
             }
         if operation_id == "activate":
@@ -230,7 +250,11 @@ def test_every_code_of_a_listed_refusal_is_one_that_has_a_page(document: Json, p
 
 
 def test_what_writes_takes_an_idempotency_key_and_says_how_long(document: Json) -> None:
-    writing = [operation for method, _, operation in operations(document) if method in ("post", "delete")]
+    writing = [
+        operation
+        for method, path, operation in operations(document)
+        if method in ("post", "delete") and not path.startswith("/api/gate/")
+    ]
 
     assert len(writing) == 9
     for operation in writing:
@@ -242,6 +266,24 @@ def test_what_writes_takes_an_idempotency_key_and_says_how_long(document: Json) 
         done = max(status for status in operation["responses"] if status.startswith("2"))
         assert "Idempotency-Replayed" in operation["responses"][done]["headers"]
         assert "422" in operation["responses"]
+
+
+def test_what_writes_at_the_gate_is_known_again_by_its_scan(document: Json) -> None:
+    schemas = document["components"]["schemas"]
+
+    for name, members in {
+        "RedeemRequest": ("device_id", "scan_id"),
+        "SyncRequest": ("device_id", "redemptions"),
+        "OfflineRedemption": ("scan_id",),
+    }.items():
+        assert set(members) <= set(schemas[name]["required"])
+    redeem = document["paths"]["/api/gate/redemptions"]["post"]["responses"]
+    assert "Idempotency-Replayed" in redeem["200"]["headers"]
+    assert "Retry-After" in redeem["429"]["headers"]
+    assert {"QR_INVALID", "SCAN_ID_REUSED"} == set(redeem["422"]["content"][PROBLEM]["examples"])
+    assert {"NOT_ACTIVATED", "USED_UP", "CANCELLED", "EXPIRED", "QR_REVOKED"} == set(
+        redeem["409"]["content"][PROBLEM]["examples"]
+    )
 
 
 def test_the_patterns_of_the_document_are_those_that_are_checked(document: Json) -> None:

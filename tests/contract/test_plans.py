@@ -19,6 +19,10 @@ from premade.expiry.expire import sql as expiry
 from premade.generation.generate import sql as generation
 from premade.orders.lookup import sql as orders
 from premade.partners.keyring import sql as keys
+from premade.redemption.inspect import sql as inspect
+from premade.redemption.manual import sql as manual
+from premade.redemption.redeem import sql as redemption
+from premade.redemption.sync import sql as sync
 from premade.reissue.reissue import sql as reissue
 from premade.stock.hold import sql as holds
 from premade.stock.reserve import sql as reservations
@@ -66,6 +70,18 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     "reissue": (reissue.reissue, {"pre_generated_tickets_pkey"}),
     "due": (expiry.due, {"batches_to_expire"}),
     "expire": (expiry.expire, {"tickets_by_batch", "pre_generated_tickets_pkey", "allotments_pkey"}),
+    "redeem": (
+        redemption.redeem,
+        {"ticket_code_taken", "audit_idempotency_key_taken", "pre_generated_tickets_pkey", "audit_events_by_ticket"},
+    ),
+    "wait_to_redeem": (redemption.wait_for_ticket, {"ticket_code_taken"}),
+    "ticket_at_gate": (
+        inspect.ticket_at_gate,
+        {"ticket_code_taken", "products_pkey", "ota_orders_by_partner", "audit_events_by_ticket"},
+    ),
+    "customer_phone": (manual.customer_phone, {"ticket_code_taken", "ota_orders_by_partner"}),
+    "hold_tickets": (sync.hold_tickets, {"ticket_code_taken"}),
+    "conflicts_told": (sync.conflicts_told, {"ticket_code_taken", "audit_idempotency_key_taken"}),
     "ticket_by_code": (tickets.ticket_by_code, {"ticket_code_taken"}),
     "order_by_id": (orders.order_by_id, {"ota_orders_by_partner"}),
     "order_made_before": (several.order_made_before, {"ota_orders_idempotency_key_taken"}),

@@ -9,6 +9,8 @@ from xml.etree import ElementTree as ET
 from support.service import Service
 from support.shop import Seller, Shop
 
+from premade.partners.api_key import PERMISSIONS
+
 HERE = Path(__file__).parent
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
@@ -34,7 +36,7 @@ def test_schemathesis_finds_nothing(
         cwd=tmp_path,
         env={
             **os.environ,
-            "PREMADE_TEST_KEY": seller_of_106.key,
+            "PREMADE_TEST_KEY": shop.key(seller_of_106.name, list(PERMISSIONS))["key"],
             "SCHEMATHESIS_HOOKS": str(HERE / "schemathesis_hooks.py"),
         },
         capture_output=True,

@@ -1,6 +1,5 @@
 """Activating tickets: each exactly once, with its order, in one statement for however many."""
 
-import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -9,12 +8,11 @@ from typing import Any
 import orjson
 
 from premade.activation.activation import Activation
-from premade.activation.queue import ActivationQueue
 from premade.activation.refusals import key_reused, refusal_of
 from premade.audit.record import Event
 from premade.base import statements
-from premade.base.errors import Busy
 from premade.base.logs import log
+from premade.base.queue import Alone, Queue, in_use
 from premade.base.work import LOCK_TIMEOUT_MS, Database, Work
 from premade.base.world import World
 from premade.tickets.code import possible_code
@@ -25,8 +23,6 @@ OPERATION = "activate"
 """What an Idempotency-Key is scoped to, beside the partner."""
 TRIES_ALONE_MAX = 3
 TOGETHER_LOCK_TIMEOUT_MS = 100
-ALONE_AT_ONCE_MAX = 3
-"""Each may hold a connection for as long as LOCK_TIMEOUT_MS; the others are for whoever need not wait."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +45,8 @@ class Activator:
     def __init__(self, database: Database, world: World) -> None:
         self._database = database
         self._world = world
-        self._queue = ActivationQueue(self._together)
-        self._alone_at_once = asyncio.Semaphore(ALONE_AT_ONCE_MAX)
+        self._queue = Queue("activation", self._together)
+        self._alone_turns = Alone()
 
     async def activate(self, asked: Activation) -> Activated:
         """The activated ticket, now or by an earlier request with the same Idempotency-Key.
@@ -92,18 +88,8 @@ class Activator:
 
     async def _alone(self, asked: Activation) -> dict[str, Any]:
         """Waits for whoever holds the ticket or the key; each try then sees what the winner did."""
-        try:
-            async with asyncio.timeout(LOCK_TIMEOUT_MS / 1000):
-                await self._alone_at_once.acquire()
-        except TimeoutError:
-            raise _in_use(asked) from None
-        try:
-            return await self._alone_now(asked)
-        finally:
-            self._alone_at_once.release()
-
-    async def _alone_now(self, asked: Activation) -> dict[str, Any]:
-        async with self._database.transaction() as work:
+        what = f"Ticket {asked.ticket_code}"
+        async with self._alone_turns.turn(what), self._database.transaction() as work:
             await work.all(
                 sql.wait_for_ticket,
                 partner_id=asked.caller.partner_id,
@@ -113,11 +99,7 @@ class Activator:
                 [outcome] = await self._try(work, [asked], LOCK_TIMEOUT_MS)
                 if outcome["outcome"] != "again":
                     return outcome
-        raise _in_use(asked)
-
-
-def _in_use(asked: Activation) -> Busy:
-    return Busy(f"Ticket {asked.ticket_code} is in use by another request; nothing was changed. Try again.")
+        raise in_use(what)
 
 
 def _row(position: int, asked: Activation) -> dict[str, Any]:

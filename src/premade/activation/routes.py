@@ -7,11 +7,11 @@ from pydantic import AfterValidator, Field
 from premade.activation import customer
 from premade.activation.activate import Activator
 from premade.activation.activation import Activation
-from premade.activation.queue import QueueFull
 from premade.activation.refusals import AlreadyActivated
 from premade.base.api import Reply
 from premade.base.errors import IdempotencyKeyReused
 from premade.base.problems import documented
+from premade.base.queue import QueueFull
 from premade.base.values import AnswerModel, IdempotencyKey, Money, RequestModel, Timestamp
 from premade.partners.call import Call, partner_router, partner_with
 from premade.tickets.lookup import TicketUnknown

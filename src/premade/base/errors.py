@@ -45,6 +45,19 @@ class Mismatch(DomainError):
     """An Idempotency-Key came again with another request."""
 
 
+class Unverifiable(DomainError):
+    """What was sent has the right form, but it does not hold."""
+
+
+class TooMany(DomainError):
+    """It was tried too often within a span of time. Nothing was changed."""
+
+    def __init__(self, detail: str, retry_after_seconds: int, **members: Any) -> None:
+        """`retry_after_seconds`: when it may be tried again."""
+        super().__init__(detail, **members)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class Unavailable(DomainError):
     """It may work in a moment; nothing was changed, or a retry with the same Idempotency-Key is safe."""
 

@@ -21,6 +21,8 @@ STATUS_OF: dict[type[DomainError], int] = {
     errors.Conflict: 409,
     errors.Exhausted: 409,
     errors.Mismatch: 422,
+    errors.Unverifiable: 422,
+    errors.TooMany: 429,
     errors.Unavailable: 503,
 }
 
@@ -194,7 +196,7 @@ def problem_of(error: DomainError, *, path: str, request_id: str) -> Response:
     )
     if isinstance(error, errors.Unauthenticated):
         answer.headers["WWW-Authenticate"] = 'ApiKey realm="premade", header="X-API-Key"'
-    if isinstance(error, errors.Unavailable):
+    if isinstance(error, errors.Unavailable | errors.TooMany):
         answer.headers["Retry-After"] = str(error.retry_after_seconds)
     return answer
 

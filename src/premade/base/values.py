@@ -81,7 +81,9 @@ def _moment(value: Any) -> datetime:
 
 
 Moment = Annotated[
-    datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2025-11-04T08:40:00.000Z"]}),
 ]
 """A time that a client sends: RFC 3339; kept in UTC with milliseconds, as it is answered."""
 

@@ -24,6 +24,11 @@ _REPLAYED: Json = {
     "description": "Present, and 'true', when an earlier request with the same Idempotency-Key did this.",
     "schema": {"type": "string", "enum": ["true"]},
 }
+_RETRY_AFTER: Json = {
+    "required": True,
+    "description": "Seconds to wait before trying again",
+    "schema": {"type": "integer"},
+}
 _HEADERS_OF_STATUS: dict[str, Json] = {
     "401": {
         "WWW-Authenticate": {
@@ -32,13 +37,8 @@ _HEADERS_OF_STATUS: dict[str, Json] = {
             "schema": {"type": "string"},
         }
     },
-    "503": {
-        "Retry-After": {
-            "required": True,
-            "description": "Seconds to wait before trying again",
-            "schema": {"type": "integer"},
-        }
-    },
+    "429": {"Retry-After": _RETRY_AFTER},
+    "503": {"Retry-After": _RETRY_AFTER},
 }
 _LINKS_OF_OPERATION: dict[str, Json] = {
     "inventory": {
@@ -67,6 +67,8 @@ _LINKS_OF_OPERATION: dict[str, Json] = {
     },
 }
 """Which operations the values in an answer lead to."""
+_REPLAYED_BY_SCAN = ("redeem",)
+"""Operations whose requests are known again by the scan, without an Idempotency-Key."""
 _FASTAPI_S_OWN_ERRORS = ("HTTPValidationError", "ValidationError")
 
 
@@ -97,6 +99,7 @@ def _path_item(item: Json) -> Json:
 def _operation(operation: Json) -> Json:
     permissions = [name for requirement in operation["security"] for name in requirement["ApiKeyAuth"]]
     headers = {parameter["name"] for parameter in operation.get("parameters", [])}
+    replays = "Idempotency-Key" in headers or operation["operationId"] in _REPLAYED_BY_SCAN
     # A dry run is answered 200 where the doing is answered 201, and is never replayed.
     done = max(status for status in operation["responses"] if status.startswith("2"))
     converted: Json = {
@@ -108,7 +111,7 @@ def _operation(operation: Json) -> Json:
         "parameters": [_parameter(parameter) for parameter in operation.get("parameters", [])],
         "responses": {
             status: {
-                **_response(status, answer, replays="Idempotency-Key" in headers and status == done),
+                **_response(status, answer, replays=replays and status == done),
                 **(_links(operation["operationId"]) if status == done else {}),
             }
             for status, answer in sorted(operation["responses"].items())

@@ -19,6 +19,7 @@ _TICKET_CODE = re.compile(r"[A-Z]{2,12}-[0-9]{4}-[A-Z]{2,12}-[0-9]{13}")
 _ORDER_ID = re.compile(r"ORD-[0-9]{13}")
 _SIGNED_FIELDS = 4
 _SIGNATURE_BYTES = 64
+_SIGNATURE_CHARACTERS = 96
 
 
 def ticket_code(prefix: str, year: int, ticket_type: str, logical_ms: int) -> str:
@@ -74,6 +75,12 @@ class Token:
     key_id: str
 
 
+def key_named_in(text: str) -> str | None:
+    """The id of the key that a token says it was signed with; None when it is no token."""
+    fields = text.split(":", _SIGNED_FIELDS)
+    return fields[3] if len(fields) == _SIGNED_FIELDS + 1 and fields[0] == TOKEN_VERSION else None
+
+
 def read_token(text: str, public_keys: dict[str, bytes]) -> Token | None:
     """The token, or None when its form, its key or its signature is not right."""
     # The signature's own alphabet has the separator in it, so only the first four count.
@@ -85,7 +92,8 @@ def read_token(text: str, public_keys: dict[str, bytes]) -> Token | None:
         return None
     try:
         signature = base45.b45decode(encoded)
-        if len(signature) != _SIGNATURE_BYTES or base45.b45encode(signature).decode() != encoded:
+        # Three characters for two bytes: of this length no two texts decode to the same signature.
+        if len(signature) != _SIGNATURE_BYTES or len(encoded) != _SIGNATURE_CHARACTERS:
             return None
         VerifyKey(public_keys[key_id]).verify(":".join(fields[:_SIGNED_FIELDS]).encode(), signature)
     except (ValueError, BadSignatureError):

@@ -11,3 +11,6 @@ LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE
 INSERT INTO signing_keys (key_id, seed, public_key, created_at)
 SELECT 'K' || (count(*) + 1), :seed, :public_key, :now FROM signing_keys
 RETURNING key_id
+
+-- name: verifying_keys
+SELECT key_id, public_key, retired_at IS NOT NULL AS is_retired FROM signing_keys ORDER BY key_id

@@ -1,0 +1,71 @@
+"""Looking at a ticket at the gate, without using it."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from premade.audit.record import Event
+from premade.base import statements
+from premade.base.errors import DomainError
+from premade.base.work import Database
+from premade.base.world import World
+from premade.partners.keyring import GateCaller
+from premade.redemption.redeem import shown
+from premade.redemption.scan import Presented
+from premade.redemption.verdict import Judge, not_known_here, qr_invalid
+
+sql = statements.load(__file__)
+
+INITIALS_MAX = 5
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """A ticket as the gate sees it; `refusal` says why it would not be let in."""
+
+    ticket_code: str
+    product_name: str
+    status: str
+    entitlements: list[dict[str, Any]]
+    usable_until: date | None
+    first_used_at: datetime | None
+    customer_initials: str | None
+    refusal: DomainError | None
+
+
+class Inspector:
+    """What looking at a ticket needs."""
+
+    def __init__(self, database: Database, world: World) -> None:
+        self._database = database
+        self._world = world
+
+    async def inspect(self, caller: GateCaller, presented: Presented) -> Inspected:
+        """The ticket as it is now. QrInvalid, TicketUnknown."""
+        if presented.is_key_retired:
+            raise qr_invalid(is_key_retired=True)
+        async with self._database.single_statement() as work:
+            row = await work.one(
+                sql.ticket_at_gate,
+                ticket_code=presented.ticket_code,
+                partner_id=caller.partner_id,
+                event=Event.TICKET_REDEEMED.value,
+            )
+        if row is None:
+            raise not_known_here()
+        judge, ticket = Judge(self._world.zone), shown(presented.ticket_code, row)
+        return Inspected(
+            ticket_code=ticket.ticket_code,
+            product_name=row["product_name"],
+            status=ticket.status,
+            entitlements=ticket.entitlements,
+            usable_until=ticket.usable_until,
+            first_used_at=row["first_used_at"],
+            customer_initials=row["customer_name"] and initials(row["customer_name"]),
+            refusal=judge.refusal(ticket, presented.issue_number, self._world.today()),
+        )
+
+
+def initials(name: str) -> str:
+    """`J. S.` of John Smith: enough to ask the bearer, too little to tell a stranger."""
+    return " ".join(f"{word[0].upper()}." for word in name.split()[:INITIALS_MAX])

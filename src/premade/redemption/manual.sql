@@ -1,0 +1,19 @@
+-- name: count_entry
+-- The count of the span that this entry falls into, with it.
+INSERT INTO manual_entries AS e (subject, span_began_at, entries) VALUES (:subject, :now, 1)
+ON CONFLICT (subject) DO UPDATE
+SET span_began_at = CASE WHEN e.span_began_at > :span_start THEN e.span_began_at ELSE excluded.span_began_at END,
+    entries = CASE WHEN e.span_began_at > :span_start THEN e.entries + 1 ELSE 1 END
+RETURNING entries, span_began_at
+
+-- name: take_entry_back
+UPDATE manual_entries SET entries = entries - 1 WHERE subject = :subject
+
+-- name: customer_phone
+SELECT o.customer_phone
+FROM pre_generated_tickets t
+CROSS JOIN LATERAL (
+    SELECT customer_phone FROM ota_orders WHERE partner_id = t.partner_id AND order_id = t.order_id LIMIT 1
+) AS o
+WHERE t.ticket_code = :ticket_code AND (:partner_id::bigint IS NULL OR t.partner_id + 0 = :partner_id)
+LIMIT 1

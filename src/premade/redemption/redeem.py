@@ -1,0 +1,203 @@
+"""Using up entitlements at the gate: each use once, in one statement for however many tickets."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal
+
+import orjson
+
+from premade.audit.record import Event
+from premade.base import statements
+from premade.base.errors import Mismatch
+from premade.base.logs import log
+from premade.base.queue import Alone, Queue, in_use
+from premade.base.work import LOCK_TIMEOUT_MS, Database, Work
+from premade.base.world import World
+from premade.redemption.scan import Scan
+from premade.redemption.verdict import Judge, Shown, Use, not_known_here, qr_invalid
+
+sql = statements.load(__file__)
+
+OPERATION = "redeem"
+"""What a device's scan_id is scoped to, beside the partner of the ticket."""
+TRIES_ALONE_MAX = 3
+TOGETHER_LOCK_TIMEOUT_MS = 100
+
+
+class ScanIdReused(Mismatch):
+    """The scan_id of this device used something up before, by a request that differs from this one. Nothing was used up."""
+
+    code = "SCAN_ID_REUSED"
+    title = "This scan_id came with another request"
+    remedy = "Use a new scan_id for each scan. For a retry, send exactly what was sent first."
+
+
+@dataclass(frozen=True)
+class Redeemed:
+    """What is left; `replayed` when an earlier request with the same scan_id used it up."""
+
+    ticket_code: str
+    status: Literal["ACTIVE", "USED"]
+    function_code: str
+    used: int
+    remaining: int
+    entitlements: list[dict[str, Any]]
+    redeemed_at: datetime
+    replayed: bool
+
+    @property
+    def message(self) -> str:
+        """For the guard to say."""
+        left = f"{self.remaining} left" if self.remaining else "none left"
+        return f"Welcome: {self.used} of {self.function_code}, {left}."
+
+
+class Redeemer:
+    """What redeeming needs."""
+
+    def __init__(self, database: Database, world: World) -> None:
+        self._database = database
+        self._world = world
+        self._queue = Queue("redemption", self._together)
+        self._alone_turns = Alone()
+
+    async def redeem(self, scan: Scan) -> Redeemed:
+        """What is left of the ticket, used up now or by an earlier request with the same scan_id.
+
+        TicketUnknown, FunctionUnknown, ScanIdReused, QrInvalid, one of verdict.REFUSALS, QueueFull, Busy; nothing is
+        used up then.
+        """
+        outcome = await self._queue.outcome(scan)
+        if outcome is None or outcome["outcome"] == "again":
+            outcome = await self._alone(scan)
+        redeemed = redeemed_or_refused(scan, outcome, self._world)
+        if not redeemed.replayed:
+            log_redeemed(scan)
+        return redeemed
+
+    async def _together(self, scans: list[Scan]) -> list[dict[str, Any]]:
+        """Does not wait for a scan_id that another transaction is about to take: neighbours would wait too."""
+        async with self._database.single_statement() as work:
+            return await redeem_all(work, self._world, scans, TOGETHER_LOCK_TIMEOUT_MS)
+
+    async def _alone(self, scan: Scan) -> dict[str, Any]:
+        """Waits for whoever holds the ticket or the scan_id; each try then sees what the winner did."""
+        async with self._alone_turns.turn("The ticket"), self._database.transaction() as work:
+            await work.all(
+                sql.wait_for_ticket, ticket_code=scan.ticket_code, partner_id=scan.caller.partner_id
+            )
+            [outcome] = await redeem_waiting(work, self._world, [scan])
+        return outcome
+
+
+def log_redeemed(scan: Scan) -> None:
+    """One line of the log for a use."""
+    log.info(
+        "ota.tickets.redeemed",
+        ticket_code=scan.ticket_code,
+        function_code=scan.function_code,
+        device_id=scan.device_id,
+        entry=scan.entry.value,
+    )
+
+
+async def redeem_all(
+    work: Work, world: World, scans: list[Scan], lock_timeout_ms: int
+) -> list[dict[str, Any]]:
+    """One outcome for each, in their order; no two of them share a claim."""
+    return await work.all(
+        sql.redeem,
+        scans=orjson.dumps([_row(position, scan, world) for position, scan in enumerate(scans)]).decode(),
+        lock_timeout_ms=str(lock_timeout_ms),
+        operation=OPERATION,
+        event=Event.TICKET_REDEEMED.value,
+        now=world.now(),
+    )
+
+
+async def redeem_waiting(work: Work, world: World, scans: list[Scan]) -> list[dict[str, Any]]:
+    """The same in a transaction that has locked the tickets. Busy when a scan_id stays another's."""
+    outcomes = dict[int, dict[str, Any]]()
+    open_ones = list(range(len(scans)))
+    for _ in range(TRIES_ALONE_MAX):
+        tried = await redeem_all(work, world, [scans[place] for place in open_ones], LOCK_TIMEOUT_MS)
+        outcomes.update(zip(open_ones, tried, strict=True))
+        open_ones = [place for place in open_ones if outcomes[place]["outcome"] == "again"]
+        if not open_ones:
+            return [outcomes[place] for place in range(len(scans))]
+    raise in_use()
+
+
+def _row(position: int, scan: Scan, world: World) -> dict[str, Any]:
+    return {
+        "position": position,
+        "caller_partner_id": scan.caller.partner_id,
+        "actor": scan.caller.actor,
+        "request_id": scan.request_id,
+        "ticket_code": scan.ticket_code,
+        "issue_number": scan.presented.issue_number,
+        "is_key_good": not scan.presented.is_key_retired,
+        "function_code": scan.function_code,
+        "uses": scan.uses,
+        "device_id": scan.device_id,
+        "scan_id": scan.scan_id,
+        "entry": scan.entry.value,
+        "request_digest": scan.digest.hex(),
+        "used_at": scan.scanned_at,
+        "day": _day(scan, world),
+    }
+
+
+def _day(scan: Scan, world: World) -> date:
+    """By which it is judged whether the ticket is still good."""
+    return Judge(world.zone).day_of(scan.scanned_at) if scan.scanned_at else world.today()
+
+
+def redeemed_or_refused(scan: Scan, outcome: dict[str, Any], world: World) -> Redeemed:
+    """The use that an outcome tells of, or the refusal raised."""
+    kind = outcome["outcome"]
+    if kind in ("redeemed", "replayed"):
+        [remaining] = [
+            each["remaining_uses"]
+            for each in outcome["entitlements"]
+            if each["function_code"] == scan.function_code
+        ]
+        return Redeemed(
+            ticket_code=scan.ticket_code,
+            status=outcome["status"],
+            function_code=scan.function_code,
+            used=scan.uses,
+            remaining=remaining,
+            entitlements=outcome["entitlements"],
+            redeemed_at=outcome["redeemed_at"],
+            replayed=kind == "replayed",
+        )
+    if kind == "scan_reused":
+        message = f"Device {scan.device_id} used scan_id {scan.scan_id} before, for something else."
+        raise ScanIdReused(message)
+    if kind == "unknown":
+        raise not_known_here()
+    if scan.presented.is_key_retired:
+        raise qr_invalid(is_key_retired=True)
+    refusal = Judge(world.zone).refusal_of_use(
+        shown(scan.ticket_code, outcome),
+        scan.presented.issue_number,
+        _day(scan, world),
+        scan.function_code,
+        scan.uses,
+    )
+    assert refusal is not None, "the statement and the verdict judge alike"
+    raise refusal
+
+
+def shown(ticket_code: str, row: dict[str, Any]) -> Shown:
+    """The ticket as a statement of this folder tells of it."""
+    last = row["last_used_at"] and Use(row["last_device_id"], row["last_scan_id"], row["last_used_at"])
+    return Shown(
+        ticket_code=ticket_code,
+        status=row["status"],
+        issue_number=row["issue_number"],
+        usable_until=row["usable_until"],
+        entitlements=row["entitlements"],
+        last_use=last,
+    )

@@ -1,0 +1,125 @@
+-- name: redeem
+-- Uses up an entitlement of however many tickets at once and answers one outcome for each. A ticket that another
+-- transaction has locked is skipped, not waited for: its outcome is 'again', and so is that of a ticket or scan
+-- whose winner committed after this statement's snapshot was taken.
+WITH asked AS MATERIALIZED (
+    SELECT i.*, coalesce(i.used_at, :now) AS at, k.ticket_id AS known_id,
+           coalesce(k.partner_id, i.caller_partner_id) AS partner_id,
+           m.event_id AS made_event_id, m.data AS made_data, m.occurred_at AS made_at, m.same_request,
+           t.ticket_id, t.status, t.issue_number AS issue_in_force, t.usable_until, t.entitlements,
+           -- What a refusal tells of the last use is read by the snapshot, so the ticket must be as old.
+           (t.status, t.issue_number, t.entitlements) IS NOT DISTINCT FROM (k.status, k.issue_number, k.entitlements)
+               AS is_as_known,
+           e.place, e.remaining, e.of_others
+    FROM (
+        SELECT i.*, i.device_id || ' ' || i.scan_id AS idempotency_key
+        -- Set for this statement only, before it takes its first lock.
+        FROM (SELECT set_config('lock_timeout', :lock_timeout_ms, true)) AS setting
+        CROSS JOIN jsonb_to_recordset(:scans::jsonb) AS i (
+            position integer, caller_partner_id bigint, actor text, request_id text, ticket_code text,
+            issue_number integer, is_key_good boolean, function_code text, uses integer, device_id text,
+            scan_id text, entry text, request_digest text, used_at timestamptz, day date
+        )
+        -- One order of codes in every statement: that of the locks below.
+        ORDER BY i.ticket_code
+    ) AS i
+    -- LIMIT makes it one look into the index for each, whatever the planner believes of a young table.
+    LEFT JOIN LATERAL (
+        SELECT ticket_id, partner_id, status, issue_number, entitlements FROM pre_generated_tickets
+        -- By the code alone, which is unique; the operator's gates see every partner's tickets.
+        WHERE ticket_code = i.ticket_code AND (i.caller_partner_id IS NULL OR partner_id + 0 = i.caller_partner_id)
+        LIMIT 1
+    ) AS k ON true
+    LEFT JOIN LATERAL (
+        SELECT event_id, data, occurred_at, request_digest = decode(i.request_digest, 'hex') AS same_request
+        FROM audit_events
+        WHERE partner_id = coalesce(k.partner_id, i.caller_partner_id) AND operation = :operation
+            AND idempotency_key = i.idempotency_key
+        LIMIT 1
+    ) AS m ON true
+    LEFT JOIN LATERAL (
+        SELECT ticket_id, status, issue_number, usable_until, entitlements FROM pre_generated_tickets
+        WHERE ticket_id = k.ticket_id AND partner_id + 0 = k.partner_id AND m.event_id IS NULL
+        LIMIT 1
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) AS t ON true
+    CROSS JOIN LATERAL (
+        SELECT max(place) FILTER (WHERE is_asked_for) AS place, max(uses) FILTER (WHERE is_asked_for) AS remaining,
+               coalesce(sum(uses) FILTER (WHERE NOT is_asked_for), 0) AS of_others
+        FROM (
+            SELECT place - 1 AS place, (entitlement ->> 'remaining_uses')::integer AS uses,
+                   entitlement ->> 'function_code' = i.function_code AS is_asked_for
+            FROM jsonb_array_elements(t.entitlements) WITH ORDINALITY AS each (entitlement, place)
+        ) AS entitlements
+    ) AS e
+),
+judged AS MATERIALIZED (
+    SELECT *,
+           CASE WHEN is_granted THEN jsonb_set(entitlements, ARRAY[place::text, 'remaining_uses'], to_jsonb(remaining - uses)) END
+               AS left_over,
+           CASE WHEN remaining + of_others = uses THEN 'USED' ELSE 'ACTIVE' END AS new_status
+    FROM (
+        SELECT *, coalesce(
+            status = 'ACTIVE' AND remaining >= uses AND is_key_good
+            AND (issue_number IS NULL OR issue_number = issue_in_force)
+            AND (usable_until IS NULL OR usable_until >= day), false) AS is_granted
+        FROM asked
+    ) AS a
+),
+told AS (
+    INSERT INTO audit_events (
+        partner_id, event, actor, request_id, ticket_code, operation, idempotency_key, request_digest, data, occurred_at
+    )
+    SELECT partner_id, :event, actor, request_id, ticket_code, :operation, idempotency_key,
+           decode(request_digest, 'hex'),
+           jsonb_build_object(
+               'function_code', function_code, 'uses', uses, 'device_id', device_id, 'scan_id', scan_id,
+               'entry', entry, 'entitlements', left_over, 'status', new_status
+           ) || CASE WHEN used_at IS NULL THEN '{}' ELSE jsonb_build_object('synced_at', :now::timestamptz) END,
+           at
+    FROM judged WHERE is_granted
+    -- One order of keys in every statement: two of them never wait for each other.
+    ORDER BY partner_id, idempotency_key
+    ON CONFLICT (partner_id, operation, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
+    RETURNING ticket_code
+),
+used AS (
+    UPDATE pre_generated_tickets t
+    SET entitlements = j.left_over, status = j.new_status, first_used_at = least(t.first_used_at, j.at)
+    FROM judged j
+    -- 'IS TRUE' lets PostgreSQL look each up in a hash, where a join would compare all with all.
+    WHERE t.ticket_id = j.ticket_id AND t.partner_id + 0 = j.partner_id
+        AND (j.ticket_code IN (SELECT ticket_code FROM told)) IS TRUE
+    RETURNING t.ticket_code
+)
+SELECT a.position, a.partner_id,
+       CASE
+           WHEN a.is_done THEN 'redeemed'
+           WHEN a.same_request THEN 'replayed'
+           WHEN a.made_event_id IS NOT NULL THEN 'scan_reused'
+           WHEN a.known_id IS NULL THEN 'unknown'
+           WHEN a.ticket_id IS NULL OR a.is_granted OR NOT a.is_as_known THEN 'again'
+           ELSE 'refused'
+       END AS outcome,
+       CASE WHEN a.is_done THEN a.new_status ELSE coalesce(a.made_data ->> 'status', a.status) END AS status,
+       CASE WHEN a.is_done THEN a.left_over ELSE coalesce(a.made_data -> 'entitlements', a.entitlements) END
+           AS entitlements,
+       coalesce(a.made_at, a.at) AS redeemed_at,
+       a.issue_in_force AS issue_number, a.usable_until,
+       last.device_id AS last_device_id, last.scan_id AS last_scan_id, last.occurred_at AS last_used_at
+FROM (
+    SELECT *, (ticket_code IN (SELECT ticket_code FROM used)) IS TRUE AS is_done FROM judged
+) AS a
+LEFT JOIN LATERAL (
+    SELECT data ->> 'device_id' AS device_id, data ->> 'scan_id' AS scan_id, occurred_at FROM audit_events
+    WHERE partner_id = a.partner_id AND ticket_code = a.ticket_code AND event = :event
+        AND a.ticket_id IS NOT NULL AND NOT a.is_granted
+    ORDER BY (data ->> 'function_code' = a.function_code) DESC, occurred_at DESC
+    LIMIT 1
+) AS last ON true
+ORDER BY a.position
+
+-- name: wait_for_ticket
+SELECT ticket_id FROM pre_generated_tickets
+WHERE ticket_code = :ticket_code AND (:partner_id::bigint IS NULL OR partner_id + 0 = :partner_id)
+FOR NO KEY UPDATE

@@ -1,0 +1,80 @@
+"""A ticket that is shown at a gate, as a device sends it. Pure."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+
+import orjson
+
+from premade.partners.keyring import GateCaller
+
+NAME_PATTERN = r"[A-Za-z0-9._:-]{1,64}"
+_NAME = re.compile(NAME_PATTERN)
+
+
+class Entry(StrEnum):
+    """How a ticket came to the gate."""
+
+    SCAN = "scan"
+    MANUAL = "manual"
+    OFFLINE = "offline"
+
+
+def name_of_device_or_scan(text: str) -> str:
+    """A device_id or scan_id. ValueError for what can be none."""
+    if not _NAME.fullmatch(text):
+        message = "Must be 1 to 64 of letters, digits, '.', '_', ':' and '-'"
+        raise ValueError(message)
+    return text
+
+
+@dataclass(frozen=True)
+class Presented:
+    """The ticket that a bearer presents. `issue_number` is that of the QR, None when the code was typed in;
+    `is_key_retired` when the QR is genuine, but of a signing key that counts no more.
+    """
+
+    ticket_code: str
+    issue_number: int | None
+    is_key_retired: bool = False
+
+
+@dataclass(frozen=True)
+class Scan:
+    """So many uses of one function that are asked for; `scanned_at` only of what a device did while it was away."""
+
+    caller: GateCaller
+    request_id: str
+    presented: Presented
+    function_code: str
+    uses: int
+    device_id: str
+    scan_id: str
+    entry: Entry
+    scanned_at: datetime | None = None
+
+    @property
+    def ticket_code(self) -> str:
+        """The ticket's."""
+        return self.presented.ticket_code
+
+    @property
+    def key(self) -> str:
+        """What the audit record knows it by. A space stands in neither half."""
+        return f"{self.device_id} {self.scan_id}"
+
+    @cached_property
+    def digest(self) -> bytes:
+        """What makes two requests the same one. Not when and how: a scan whose answer was lost may come again in what
+        the device did while away.
+        """
+        asked = [self.ticket_code, self.presented.issue_number, self.function_code, self.uses]
+        return hashlib.sha256(orjson.dumps(asked)).digest()
+
+    @property
+    def claims(self) -> set[tuple[str, str]]:
+        """What no two scans of one statement may share: the ticket, and the scan_id of a device."""
+        return {("ticket", self.ticket_code), ("scan", self.key)}

@@ -1,0 +1,47 @@
+-- name: hold_device
+-- One upload of a device at a time: sent twice at once, the second finds what the first did.
+SELECT pg_advisory_xact_lock(:lock_space, hashtext(:device))
+
+-- name: hold_tickets
+SELECT ticket_id FROM pre_generated_tickets
+WHERE ticket_code = ANY (:ticket_codes) AND (:partner_id::bigint IS NULL OR partner_id + 0 = :partner_id)
+ORDER BY ticket_code
+FOR NO KEY UPDATE
+
+-- name: conflicts_told
+-- Those of the scans that were in conflict when they were sent before, by the same digest.
+SELECT i.position, m.ticket_code, m.data
+FROM jsonb_to_recordset(:scans::jsonb) AS i (
+    position integer, caller_partner_id bigint, ticket_code text, idempotency_key text
+)
+LEFT JOIN LATERAL (
+    SELECT partner_id FROM pre_generated_tickets
+    WHERE ticket_code = i.ticket_code AND (i.caller_partner_id IS NULL OR partner_id + 0 = i.caller_partner_id)
+    LIMIT 1
+) AS k ON true
+CROSS JOIN LATERAL (
+    SELECT ticket_code, data FROM (
+        SELECT ticket_code, data FROM audit_events
+        WHERE partner_id = coalesce(k.partner_id, i.caller_partner_id) AND operation = :operation
+            AND idempotency_key = i.idempotency_key
+        UNION ALL
+        -- Of the operator's gates, for a ticket that nobody has.
+        SELECT ticket_code, data FROM audit_events
+        WHERE partner_id IS NULL AND coalesce(k.partner_id, i.caller_partner_id) IS NULL AND operation = :operation
+            AND idempotency_key = i.idempotency_key
+    ) AS told
+    LIMIT 1
+) AS m
+
+-- name: tell_conflicts
+INSERT INTO audit_events (
+    partner_id, event, actor, request_id, ticket_code, operation, idempotency_key, request_digest, data, occurred_at
+)
+SELECT partner_id, :event, actor, request_id, ticket_code, :operation, idempotency_key,
+       decode(request_digest, 'hex'), data, :now
+FROM jsonb_to_recordset(:conflicts::jsonb) AS i (
+    partner_id bigint, actor text, request_id text, ticket_code text, idempotency_key text, request_digest text,
+    data jsonb
+)
+ORDER BY partner_id, idempotency_key
+ON CONFLICT (partner_id, operation, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
