@@ -26,6 +26,8 @@ from premade.generation import routes as generation
 from premade.generation.generate import Generator
 from premade.monitoring.fold import fold_for_ever
 from premade.monitoring.routes import monitoring_routes
+from premade.offline import routes as offline
+from premade.offline.snapshot import Snapshots
 from premade.orders import routes as orders
 from premade.partners.keyring import Keyring
 from premade.stock import routes as stock
@@ -43,15 +45,18 @@ Authenticate with your key in `X-API-Key`. Send an `Idempotency-Key` with what w
 answer gives the same answer again. Every refusal is `application/problem+json` with a stable `code`; [the list of
 errors](/problems) says what each means and what to do. Times are RFC 3339 in UTC, amounts of money are strings with
 two decimals, and further members may be added to answers at any time."""
-FEATURES = (generation, activation, tickets, orders, stock)
+FEATURES = (generation, activation, tickets, orders, stock, offline)
 
 
 def services(database: Database, world: World) -> dict[type[Any], Any]:
     """What a process keeps one of."""
+    signers = Signers(database, world)
     return {
         Keyring: Keyring(database, world),
-        Generator: Generator(database, world, Signers(database, world)),
+        Signers: signers,
+        Generator: Generator(database, world, signers),
         Activator: Activator(database, world),
+        Snapshots: Snapshots(database, world),
     }
 
 
@@ -83,6 +88,7 @@ def make_app(settings: Settings, world: World) -> ASGIApp:
     app.state.world = world
     for feature in FEATURES:
         app.router.routes.extend(feature.router.routes)
+    app.router.routes.extend(offline.public_routes())
     app.router.routes.extend(monitoring_routes())
     app.router.routes.extend(document_routes(app))
     return Edge(app, world)

@@ -14,6 +14,7 @@ from premade.partners.keyring import (
     ApiKeyInvalid,
     ApiKeyMissing,
     Caller,
+    GateCaller,
     Keyring,
     PartnerKeyNeeded,
     PermissionMissing,
@@ -41,6 +42,20 @@ class Call:
         return self.services[kind]
 
 
+@dataclass(frozen=True)
+class GateCall:
+    """One authenticated request of a gate."""
+
+    caller: GateCaller
+    request_id: str
+    database: Database
+    services: dict[type[Any], Any]
+
+    def use(self, kind: type[Service]) -> Service:
+        """What the process keeps one of, as the application wired it."""
+        return self.services[kind]
+
+
 async def _admit(request: Request, wanted: SecurityScopes, _documented: str = Security(HEADER)) -> Call:
     wired, state = request.app.state, request.scope["state"]
     keyring: Keyring = wired.services[Keyring]
@@ -48,6 +63,17 @@ async def _admit(request: Request, wanted: SecurityScopes, _documented: str = Se
     caller = await keyring.partner_for(given[0] if given else None, wanted.scopes[0])
     state["partner_id"], state["key_id"] = caller.partner_id, caller.key_id
     return Call(caller, state["request_id"], wired.database, wired.services, request.scope)
+
+
+async def _admit_gate(
+    request: Request, wanted: SecurityScopes, _documented: str = Security(HEADER)
+) -> GateCall:
+    wired, state = request.app.state, request.scope["state"]
+    keyring: Keyring = wired.services[Keyring]
+    given = header_values(request, HEADER.model.name)
+    caller = await keyring.gate_for(given[0] if given else None, wanted.scopes[0])
+    state["partner_id"], state["key_id"] = caller.partner_id, caller.key_id
+    return GateCall(caller, state["request_id"], wired.database, wired.services)
 
 
 def partner_router(tag: str) -> APIRouter:
@@ -58,3 +84,13 @@ def partner_router(tag: str) -> APIRouter:
 def partner_with(permission: str) -> Any:
     """Marks an endpoint's `call` argument: a partner's key with this permission."""
     return Security(_admit, scopes=[permission])
+
+
+def gate_router(tag: str) -> APIRouter:
+    """A router for endpoints that a gate's key opens: a partner's or the operator's."""
+    return json_router(tag, ApiKeyMissing, ApiKeyInvalid, PermissionMissing)
+
+
+def gate_with(permission: str) -> Any:
+    """Marks an endpoint's `call` argument: a partner's or the operator's key with this permission."""
+    return Security(_admit_gate, scopes=[permission])

@@ -88,6 +88,14 @@ class Caller:
         return f"key:{self.key_id}"
 
 
+@dataclass(frozen=True)
+class GateCaller:
+    """Who asks at a gate: a partner for its own tickets, or the operator (partner_id None) for every partner's."""
+
+    key_id: int
+    partner_id: int | None
+
+
 class Keyring:
     """Keys by their prefix, asked from the database at most once in KEY_CACHE_SECONDS each."""
 
@@ -98,15 +106,24 @@ class Keyring:
 
     async def partner_for(self, given: str | None, permission: str) -> Caller:
         """The partner whose key was sent. Unauthenticated or Forbidden when it is none, or may not."""
+        known = await self._permitted(given, permission)
+        if known.partner_id is None or known.channel is None:
+            message = "The key is the operator's; what is asked for belongs to one partner."
+            raise PartnerKeyNeeded(message)
+        return Caller(known.key_id, known.partner_id, known.channel)
+
+    async def gate_for(self, given: str | None, permission: str) -> GateCaller:
+        """The partner or the operator whose key was sent. Unauthenticated or Forbidden, as for a partner."""
+        known = await self._permitted(given, permission)
+        return GateCaller(known.key_id, known.partner_id)
+
+    async def _permitted(self, given: str | None, permission: str) -> _KnownKey:
         known = await self._authentic(given)
         if permission not in known.permissions:
             has = ", ".join(sorted(known.permissions))
             message = f"The key lacks the permission '{permission}'; it has: {has}."
             raise PermissionMissing(message, permission=permission)
-        if known.partner_id is None or known.channel is None:
-            message = "The key is the operator's; what is asked for belongs to one partner."
-            raise PartnerKeyNeeded(message)
-        return Caller(known.key_id, known.partner_id, known.channel)
+        return known
 
     async def _authentic(self, given: str | None) -> _KnownKey:
         if not given:
