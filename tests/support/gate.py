@@ -6,9 +6,8 @@ from typing import Any
 
 import httpx
 
-from support.shop import Shop
-
 from premade.partners.keys import create_key
+from support.shop import Shop
 
 SNAPSHOT = "/api/gate/snapshot"
 
