@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from random import Random
@@ -16,6 +16,7 @@ import orjson
 import psycopg
 import pytest
 from support.gate import SNAPSHOT, Device, gate_client
+from support.service import Service
 from support.shop import Seller, Shop
 
 from premade.base.work import Database, open_database
@@ -376,14 +377,26 @@ def many(shop: Shop, seller: Seller) -> Iterator[int]:
         connection.execute("DELETE FROM pre_generated_tickets WHERE ticket_code LIKE 'MANY-2025-%'")
 
 
-def test_a_client_that_goes_away_ends_the_transaction(shop: Shop, many: int, device: Device) -> None:
+def test_a_client_that_goes_away_ends_the_transaction(
+    service: Service, shop: Shop, many: int, device: Device
+) -> None:
     with device.http.stream("GET", SNAPSHOT) as answer:
         assert next(answer.iter_raw())
         assert long_reads(shop) == 1
 
-    until = time.monotonic() + 10
-    while long_reads(shop) and time.monotonic() < until:
-        time.sleep(0.05)
+    def told() -> list[object]:
+        mine = answer.headers["x-request-id"]
+        return [line["event"] for line in service.log_lines() if line.get("request_id") == mine]
+
+    wait_until(lambda: len(told()) == 2)
+    assert told() == ["http.client_went_away", "http.request"]
     assert long_reads(shop) == 0
     device.sync()
     assert len(device.tickets) == many
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    until = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < until
+        time.sleep(0.05)

@@ -1,6 +1,5 @@
 """`premade signing-key`."""
 
-import base64
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +9,7 @@ from premade.base.work import Database
 from premade.base.world import World
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one, show_rows
+from premade.tickets.key_file import base64url
 from premade.tickets.signing import (
     PublicKey,
     list_signing_keys,
@@ -66,7 +66,7 @@ def _ask(key_id: str, counted: dict[str, int], *, as_json: bool) -> None:
 def _shown(key: PublicKey) -> dict[str, Any]:
     return {
         "key_id": key.key_id,
-        "public_key": base64.urlsafe_b64encode(key.public_key).decode().rstrip("="),
+        "public_key": base64url(key.public_key),
         "current": key.is_current,
         "created_at": key.created_at,
         "retired_at": key.retired_at,

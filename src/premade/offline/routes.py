@@ -1,6 +1,5 @@
 """`GET /api/gate/snapshot`, and `/.well-known/premade-keys.json`."""
 
-import base64
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -12,10 +11,9 @@ from premade.base.edge import Page
 from premade.base.errors import Busy, DatabaseAway, DomainError
 from premade.base.problems import documented, problem_of
 from premade.base.stream import Stream
-from premade.base.world import rfc3339
 from premade.offline.snapshot import CURSOR_CHARACTERS_MAX, Snapshots, SnapshotsBusy
 from premade.partners.call import GateCall, gate_router, gate_with
-from premade.tickets.code import SIGNATURE_ALGORITHM
+from premade.tickets.key_file import key_file
 from premade.tickets.signing import Signers
 
 router = gate_router("Gate")
@@ -80,14 +78,9 @@ async def _keys(request: Request) -> Response:
         keys = await signers.public_keys()
     except DomainError as error:
         return problem_of(error, path=request.url.path, request_id=request.state.request_id)
-    told = [
-        {
-            "key_id": key.key_id,
-            "algorithm": SIGNATURE_ALGORITHM,
-            "public_key": base64.urlsafe_b64encode(key.public_key).decode().rstrip("="),
-            "created_at": rfc3339(key.created_at),
-            "current": key.is_current,
-        }
-        for key in keys
-    ]
-    return JSONResponse({"keys": told}, headers={"Cache-Control": f"public, max-age={KEYS_CACHE_SECONDS}"})
+    headers = {
+        "Cache-Control": f"public, max-age={KEYS_CACHE_SECONDS}",
+        # A scanner may be a page of another site.
+        "Access-Control-Allow-Origin": "*",
+    }
+    return JSONResponse(key_file(keys), headers=headers)

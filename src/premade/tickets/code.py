@@ -16,6 +16,7 @@ from nacl.signing import SigningKey, VerifyKey
 
 TOKEN_VERSION = "PM1"  # noqa: S105  (the name of a format)
 SIGNATURE_ALGORITHM = "Ed25519"
+PUBLIC_KEY_BYTES = 32
 ISSUE_NUMBER_MAX = 999
 _TICKET_CODE = re.compile(r"[A-Z]{2,12}-[0-9]{4}-[A-Z]{2,12}-[0-9]{13}")
 _ORDER_ID = re.compile(r"ORD-[0-9]{13}")
