@@ -12,6 +12,7 @@ from premade.activation.activate import sql as activation
 from premade.base.statements import Statement
 from premade.base.work import SESSION_SETTINGS
 from premade.generation.generate import sql as generation
+from premade.offline.snapshot import sql as snapshots
 from premade.orders.lookup import sql as orders
 from premade.partners.keyring import sql as keys
 from premade.tickets.lookup import sql as tickets
@@ -29,6 +30,7 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     "write": (generation.write, {"allotments_pkey"}),
     "key_by_prefix": (keys.key_by_prefix, {"api_keys_prefix_taken", "partners_pkey"}),
     "ticket_by_code": (tickets.ticket_by_code, {"ticket_code_taken"}),
+    "changed_tickets": (snapshots.changed_tickets, {"audit_events_by_transaction", "ticket_code_taken"}),
     "order_by_id": (orders.order_by_id, {"ota_orders_by_partner"}),
 }  # fmt: skip
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from support.service import Service
-from support.shop import Seller, Shop
+from support.shop import PARTNER_PERMISSIONS, Seller, Shop
 
 HERE = Path(__file__).parent
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
@@ -18,6 +18,7 @@ SECONDS_MAX = 300
 def test_schemathesis_finds_nothing(
     service: Service, shop: Shop, seller_of_106: Seller, tmp_path: Path
 ) -> None:
+    key = shop.key(seller_of_106.name, [*PARTNER_PERMISSIONS, "gate:redeem"])
     done = subprocess.run(
         [
             SCHEMATHESIS,
@@ -34,7 +35,7 @@ def test_schemathesis_finds_nothing(
         cwd=tmp_path,
         env={
             **os.environ,
-            "PREMADE_TEST_KEY": seller_of_106.key,
+            "PREMADE_TEST_KEY": key["key"],
             "SCHEMATHESIS_HOOKS": str(HERE / "schemathesis_hooks.py"),
         },
         capture_output=True,
