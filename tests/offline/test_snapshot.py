@@ -1,28 +1,35 @@
 """What a device may admit without network: all of it, only that, and as it is at one moment."""
 
+import asyncio
 import base64
 import gzip
 import json
+import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from random import Random
 from typing import Any
 
+import httpx
 import orjson
 import psycopg
 import pytest
+from starlette.requests import ClientDisconnect
 from support.gate import SNAPSHOT, Device, gate_client
 from support.service import Service
 from support.shop import Seller, Shop
 
+from premade.base import stream
+from premade.base.errors import DatabaseAway
 from premade.base.work import Database, open_database
 from premade.base.world import World
 from premade.offline import snapshot
 from premade.offline.snapshot import Cursor, Snapshots, SnapshotsBusy
+from premade.tickets.signing import sql as signing
 
 USES = {"ferry": 2, "gift": 1, "tokens": 10}
 
@@ -332,7 +339,12 @@ def test_it_is_json_lines_and_always_compressed(seller: Seller, device: Device) 
     assert len(lines) == 5
 
 
-def test_more_at_once_than_a_process_allows_are_told_to_come_again(shop: Shop, seller: Seller) -> None:
+def test_more_at_once_than_a_process_allows_are_told_to_come_again(
+    shop: Shop, seller: Seller, device: Device
+) -> None:
+    device.sync()
+    since = device.since
+
     async def fetch_beside_another(_: Database, world: World) -> None:
         async with open_database(shop.dsn, connections_max=4) as wide:
             snapshots = Snapshots(wide, world)
@@ -340,6 +352,8 @@ def test_more_at_once_than_a_process_allows_are_told_to_come_again(shop: Shop, s
             await anext(held)
             with pytest.raises(SnapshotsBusy):
                 await anext(snapshots.lines(seller.partner_id, None))
+            # Changes take moments, and do not wait for those that read everything.
+            assert b"changes" in await anext(snapshots.lines(seller.partner_id, since))
             await held.aclose()
             # Its turn came back, and its connection.
             assert b"full" in await anext(snapshots.lines(seller.partner_id, None))
@@ -347,12 +361,11 @@ def test_more_at_once_than_a_process_allows_are_told_to_come_again(shop: Shop, s
     shop.operate(fetch_beside_another)
 
 
+LONG_READS = "application_name = 'premade' AND query LIKE 'FETCH FORWARD%%' AND state <> 'idle'"
+
+
 def long_reads(shop: Shop) -> int:
-    return len(
-        shop.sql(
-            "SELECT FROM pg_stat_activity WHERE application_name = 'premade' AND query LIKE '%%FETCH FORWARD%%' AND state <> 'idle'"
-        )
-    )
+    return len(shop.sql(f"SELECT FROM pg_stat_activity WHERE {LONG_READS}"))
 
 
 @pytest.fixture
@@ -393,6 +406,65 @@ def test_a_client_that_goes_away_ends_the_transaction(
     assert long_reads(shop) == 0
     device.sync()
     assert len(device.tickets) == many
+
+
+def test_what_breaks_off_in_the_middle_has_no_end(
+    service: Service, shop: Shop, many: int, device: Device
+) -> None:
+    with device.http.stream("GET", SNAPSHOT) as answer:
+        pieces = answer.iter_raw()
+        got = [next(pieces)]
+        shop.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {LONG_READS}")
+        with pytest.raises(httpx.RemoteProtocolError):
+            got.extend(pieces)
+
+    with pytest.raises(EOFError):
+        gzip.decompress(b"".join(got))
+    mine = answer.headers["x-request-id"]
+    wait_until(lambda: any(line.get("request_id") == mine for line in service.log_lines()))
+    told = [line for line in service.log_lines() if line.get("request_id") == mine]
+    assert (told[0]["event"], told[0]["code"]) == ("http.stream_broken_off", "DATABASE_AWAY")
+    device.sync()
+    assert len(device.tickets) == many
+
+
+def test_a_client_that_takes_nothing_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "SEND_SECONDS_MAX", 0.05)
+    ended: list[str] = []
+
+    async def pieces() -> AsyncGenerator[bytes]:
+        try:
+            while True:
+                yield os.urandom(100_000)
+        finally:
+            ended.append("pieces")
+
+    async def never(*_: Any) -> Any:
+        await asyncio.Event().wait()
+
+    async def answer() -> None:
+        begun = await stream.begin_answer(stream.Stream(pieces(), "application/x-ndjson"))
+        with pytest.raises(ClientDisconnect):
+            await begun({"type": "http"}, never, never)
+
+    asyncio.run(answer())
+
+    assert ended == ["pieces"]
+
+
+def test_a_long_read_sees_one_moment_and_changes_nothing(shop: Shop, seller: Seller) -> None:
+    activated = sold(seller, 1)
+
+    async def read_twice(database: Database, world: World) -> list[Any]:
+        async with database.long_read(whole_tables=True) as read:
+            counts = [len(await read.all(snapshot.sql.active_tickets, partner_id=seller.partner_id))]
+            await asyncio.to_thread(sold, seller, 1)
+            counts.append(len(await read.all(snapshot.sql.active_tickets, partner_id=seller.partner_id)))
+            with pytest.raises(DatabaseAway):
+                await read.all(signing.retire_key, key_id="K1", now=world.now())
+        return counts
+
+    assert shop.operate(read_twice) == [len(activated)] * 2
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:

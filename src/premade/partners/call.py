@@ -1,7 +1,7 @@
 """What an endpoint is given for one request: who asks, and what the answer may use."""
 
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from fastapi import APIRouter, Security
 from fastapi.security import APIKeyHeader, SecurityScopes
@@ -21,6 +21,7 @@ from premade.partners.keyring import (
 )
 
 Service = TypeVar("Service")
+Known = TypeVar("Known")
 
 HEADER = APIKeyHeader(
     name="X-API-Key", scheme_name="ApiKeyAuth", auto_error=False, description="The partner's API key."
@@ -28,10 +29,10 @@ HEADER = APIKeyHeader(
 
 
 @dataclass(frozen=True)
-class Call:
-    """One authenticated request of a partner."""
+class _Asked(Generic[Known]):
+    """One authenticated request, by whoever the key says."""
 
-    caller: Caller
+    caller: Known
     request_id: str
     database: Database
     services: dict[type[Any], Any]
@@ -42,18 +43,12 @@ class Call:
         return self.services[kind]
 
 
-@dataclass(frozen=True)
-class GateCall:
-    """One authenticated request of a gate."""
+class Call(_Asked[Caller]):
+    """One authenticated request of a partner."""
 
-    caller: GateCaller
-    request_id: str
-    database: Database
-    services: dict[type[Any], Any]
 
-    def use(self, kind: type[Service]) -> Service:
-        """What the process keeps one of, as the application wired it."""
-        return self.services[kind]
+class GateCall(_Asked[GateCaller]):
+    """One authenticated request of a gate, a partner's or the operator's."""
 
 
 async def _admit(request: Request, wanted: SecurityScopes, _documented: str = Security(HEADER)) -> Call:
@@ -73,7 +68,7 @@ async def _admit_gate(
     given = header_values(request, HEADER.model.name)
     caller = await keyring.gate_for(given[0] if given else None, wanted.scopes[0])
     state["partner_id"], state["key_id"] = caller.partner_id, caller.key_id
-    return GateCall(caller, state["request_id"], wired.database, wired.services)
+    return GateCall(caller, state["request_id"], wired.database, wired.services, request.scope)
 
 
 def partner_router(tag: str) -> APIRouter:
@@ -87,10 +82,10 @@ def partner_with(permission: str) -> Any:
 
 
 def gate_router(tag: str) -> APIRouter:
-    """A router for endpoints that a gate's key opens: a partner's or the operator's."""
+    """A router for endpoints that a gate's key opens, a partner's or the operator's."""
     return json_router(tag, ApiKeyMissing, ApiKeyInvalid, PermissionMissing)
 
 
 def gate_with(permission: str) -> Any:
-    """Marks an endpoint's `call` argument: a partner's or the operator's key with this permission."""
+    """Marks an endpoint's `call` argument: a key with this permission, a partner's or the operator's."""
     return Security(_admit_gate, scopes=[permission])

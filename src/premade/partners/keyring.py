@@ -90,10 +90,22 @@ class Caller:
 
 @dataclass(frozen=True)
 class GateCaller:
-    """Who asks at a gate: a partner for its own tickets, or the operator (partner_id None) for every partner's."""
+    """Who asks at a gate: by a key of a partner, which sees that partner's tickets, or of the operator (None), which
+    sees all.
+    """
 
     key_id: int
     partner_id: int | None
+    permissions: frozenset[str]
+
+    @property
+    def actor(self) -> str:
+        """As the audit record names it."""
+        return f"key:{self.key_id}"
+
+    def require(self, permission: str) -> None:
+        """PermissionMissing when the key lacks it."""
+        _require(permission, self.permissions)
 
 
 class Keyring:
@@ -106,24 +118,18 @@ class Keyring:
 
     async def partner_for(self, given: str | None, permission: str) -> Caller:
         """The partner whose key was sent. Unauthenticated or Forbidden when it is none, or may not."""
-        known = await self._permitted(given, permission)
+        known = await self._authentic(given)
+        _require(permission, known.permissions)
         if known.partner_id is None or known.channel is None:
             message = "The key is the operator's; what is asked for belongs to one partner."
             raise PartnerKeyNeeded(message)
         return Caller(known.key_id, known.partner_id, known.channel)
 
     async def gate_for(self, given: str | None, permission: str) -> GateCaller:
-        """The partner or the operator whose key was sent. Unauthenticated or Forbidden, as for a partner."""
-        known = await self._permitted(given, permission)
-        return GateCaller(known.key_id, known.partner_id)
-
-    async def _permitted(self, given: str | None, permission: str) -> _KnownKey:
+        """Whose gate the key that was sent opens. Unauthenticated or Forbidden when it is none, or may not."""
         known = await self._authentic(given)
-        if permission not in known.permissions:
-            has = ", ".join(sorted(known.permissions))
-            message = f"The key lacks the permission '{permission}'; it has: {has}."
-            raise PermissionMissing(message, permission=permission)
-        return known
+        _require(permission, known.permissions)
+        return GateCaller(known.key_id, known.partner_id, known.permissions)
 
     async def _authentic(self, given: str | None) -> _KnownKey:
         if not given:
@@ -167,3 +173,10 @@ class Keyring:
         known.last_used_at = now
         async with self._database.single_statement() as work:
             await work.all(sql.touch_key, key_id=known.key_id, now=now)
+
+
+def _require(permission: str, permissions: frozenset[str]) -> None:
+    if permission not in permissions:
+        has = ", ".join(sorted(permissions))
+        message = f"The key lacks the permission '{permission}'; it has: {has}."
+        raise PermissionMissing(message, permission=permission)
