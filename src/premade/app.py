@@ -32,6 +32,8 @@ from premade.generation import routes as generation
 from premade.generation.generate import Generator
 from premade.monitoring.fold import fold_for_ever
 from premade.monitoring.routes import monitoring_routes
+from premade.offline import routes as offline
+from premade.offline.snapshot import Snapshots
 from premade.orders import routes as orders
 from premade.partners.keyring import Keyring
 from premade.redemption import routes as redemption
@@ -67,6 +69,7 @@ FEATURES = (
     orders,
     stock,
     redemption,
+    offline,
 )
 
 
@@ -76,6 +79,7 @@ def services(database: Database, world: World) -> dict[type[Any], Any]:
     verifiers = Verifiers(database, world)
     return {
         Keyring: Keyring(database, world),
+        Signers: signers,
         Generator: Generator(database, world, signers),
         Activator: Activator(database, world),
         OrderMaker: OrderMaker(database, world),
@@ -88,6 +92,7 @@ def services(database: Database, world: World) -> dict[type[Any], Any]:
         ManualEntries: ManualEntries(database, world),
         Inspector: Inspector(database, world),
         Syncer: Syncer(database, world, verifiers),
+        Snapshots: Snapshots(database, world),
     }
 
 
@@ -122,6 +127,7 @@ def make_app(settings: Settings, world: World) -> ASGIApp:
     app.state.world = world
     for feature in FEATURES:
         app.router.routes.extend(feature.router.routes)
+    app.router.routes.extend(offline.public_routes())
     app.router.routes.extend(monitoring_routes())
     app.router.routes.extend(document_routes(app))
     return Edge(app, world)

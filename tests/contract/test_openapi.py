@@ -180,7 +180,7 @@ def test_every_example_of_a_request_works(document: Json, seller_of_106: Seller,
     order = [
         "bulk_generate", "activate", "draw", "make_order", "ticket", "redeem", "inspect", "sync", "reissue",
         "cancel_batch", "order", "cancel_ticket", "inventory", "reserve", "reservations", "reservation",
-        "release_reservation",
+        "release_reservation", "gate_snapshot",
     ]  # fmt: skip
     by_id = {
         operation["operationId"]: (method, path, operation)
@@ -225,6 +225,10 @@ def test_every_member_of_an_answer_has_an_example_or_is_made_of_such(document: J
     assert [member for member in bare if not member.endswith((".qr_code", ".qr_token"))] == []
 
 
+def success_of(path: str) -> str:
+    return "application/x-ndjson" if path == "/api/gate/snapshot" else "application/json"
+
+
 def test_every_answer_is_listed_with_its_headers(document: Json) -> None:
     for method, path, operation in operations(document):
         answers = operation["responses"]
@@ -232,7 +236,7 @@ def test_every_answer_is_listed_with_its_headers(document: Json) -> None:
         for status, answer in answers.items():
             assert answer["description"], (method, path, status)
             assert answer["headers"]["X-Request-Id"]["required"], (method, path, status)
-            media_type = "application/json" if status.startswith("2") else "application/problem+json"
+            media_type = success_of(path) if status.startswith("2") else "application/problem+json"
             assert list(answer["content"]) == [media_type], (method, path, status)
         assert answers["401"]["headers"]["WWW-Authenticate"]["required"]
         assert answers["503"]["headers"]["Retry-After"]["required"]

@@ -17,6 +17,7 @@ from premade.cancellation.cancel import sql as cancellation
 from premade.cancellation.cancel_batch import sql as batch_cancellation
 from premade.expiry.expire import sql as expiry
 from premade.generation.generate import sql as generation
+from premade.offline.snapshot import sql as snapshots
 from premade.orders.lookup import sql as orders
 from premade.partners.keyring import sql as keys
 from premade.redemption.inspect import sql as inspect
@@ -83,6 +84,7 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     "hold_tickets": (sync.hold_tickets, {"ticket_code_taken"}),
     "conflicts_told": (sync.conflicts_told, {"ticket_code_taken", "audit_idempotency_key_taken"}),
     "ticket_by_code": (tickets.ticket_by_code, {"ticket_code_taken"}),
+    "changed_tickets": (snapshots.changed_tickets, {"audit_events_by_transaction", "ticket_code_taken"}),
     "order_by_id": (orders.order_by_id, {"ota_orders_by_partner"}),
     "order_made_before": (several.order_made_before, {"ota_orders_idempotency_key_taken"}),
     "tickets_as_sold": (

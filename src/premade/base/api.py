@@ -31,6 +31,7 @@ from premade.base.problems import (
     together,
     transport_problem,
 )
+from premade.base.stream import Stream, begin_answer
 
 BODY_BYTES_MAX = 1024 * 1024
 BODY_SECONDS_MAX = 20
@@ -305,6 +306,8 @@ class Endpoint(APIRoute):
                 raw = await _receive_body(request) if takes.body else None
                 values |= takes.read(request, raw)
                 result = await self.endpoint(**values)
+                if isinstance(result, Stream):
+                    return await begin_answer(result)
             except DomainError as error:
                 return problem_of(error, **_named(request))
             except _Refused as error:

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 import psycopg
-from psycopg import AsyncConnection, AsyncRawCursor
+from psycopg import AsyncConnection, AsyncRawCursor, AsyncRawServerCursor
 from psycopg.errors import (
     DeadlockDetected,
     LockNotAvailable,
@@ -39,6 +39,11 @@ IDLE_IN_TRANSACTION_TIMEOUT_MS = 8_000
 CUT_OFF_SECONDS = 10.0
 """A server that stands still, or a network that drops everything, heeds none of the timeouts before."""
 
+LONG_READ_SECONDS_MAX = 180.0
+LONG_READ_PAUSE_SECONDS_MAX = 30
+"""Between two portions; a reader that stands still must not keep old rows from being cleaned away."""
+PORTION_ROWS = 2_000
+
 SESSION_SETTINGS = (
     f"SET lock_timeout = {LOCK_TIMEOUT_MS}; SET statement_timeout = {STATEMENT_TIMEOUT_MS}; "
     f"SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_TIMEOUT_MS}; SET timezone = 'UTC'; "
@@ -46,6 +51,14 @@ SESSION_SETTINGS = (
     # also within the checks of foreign keys, so it must not be one that reads whole tables.
     "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
 ).encode()
+_LONG_READ = (
+    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; "
+    f"SET LOCAL statement_timeout = {round(LONG_READ_SECONDS_MAX * 1000)}; "
+    f"SET LOCAL idle_in_transaction_session_timeout = {LONG_READ_PAUSE_SECONDS_MAX * 1000}"
+).encode()
+_WHOLE_TABLES = (
+    b"SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on; SET LOCAL cursor_tuple_fraction = 1"
+)
 
 set_json_dumps(orjson.dumps)
 set_json_loads(orjson.loads)
@@ -120,6 +133,18 @@ class Work:
         return rows[0] if rows else None
 
 
+class LongRead(Work):
+    """A transaction that sees one moment of the database, for as long as it lasts."""
+
+    async def portions(self, statement: Statement, **given: Any) -> AsyncGenerator[list[dict[str, Any]]]:
+        """Every row, PORTION_ROWS at a time, none of them kept here or on the way."""
+        with _database_errors():
+            async with AsyncRawServerCursor(self._connection, statement.name) as cursor:
+                await cursor.execute(statement.text, statement.arguments(given))
+                while rows := await cursor.fetchmany(PORTION_ROWS):
+                    yield rows
+
+
 class Database:
     """A PostgreSQL server, reached through a bounded pool."""
 
@@ -148,6 +173,24 @@ class Database:
                 _cut_off(connection, seconds_max),
             ):
                 yield Work(connection)
+
+    @asynccontextmanager
+    async def long_read(self, *, whole_tables: bool = False) -> AsyncGenerator[LongRead]:
+        """One moment of the database, read for at most LONG_READ_SECONDS_MAX; nothing can be changed within.
+
+        It keeps its connection, so whoever opens it bounds how many there are at once. `whole_tables`: most rows
+        are wanted, so a plan may read a table from end to end.
+        """
+        with _database_errors():
+            async with (
+                self._pool.connection() as connection,
+                _cut_off(connection, LONG_READ_SECONDS_MAX),
+                connection.transaction(),
+            ):
+                await connection.execute(_LONG_READ)
+                if whole_tables:
+                    await connection.execute(_WHOLE_TABLES)
+                yield LongRead(connection)
 
 
 @asynccontextmanager

@@ -12,9 +12,10 @@ from premade.base.errors import DomainError, Invalid
 from premade.base.migrate import SchemaNotCurrent
 from premade.base.settings import Settings
 from premade.base.world import World
-from premade.cli import allotment, key, partner, product
+from premade.cli import allotment, key, partner, product, signing_key
 from premade.cli.expire import expire
 from premade.cli.output import AsJson, print_json, show_one
+from premade.cli.verify import verify
 from premade.database import bring_up_to_date, embedded_or_named
 from premade.serve import CannotServe, Listen, serve
 
@@ -28,6 +29,8 @@ app.add_typer(product.app, name="product")
 app.add_typer(partner.app, name="partner")
 app.add_typer(key.app, name="key")
 app.add_typer(allotment.app, name="allotment")
+app.add_typer(signing_key.app, name="signing-key")
+app.command()(verify)
 app.command()(expire)
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]

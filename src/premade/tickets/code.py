@@ -6,7 +6,9 @@ holds a token that carries a signature, `PM1:<ticket_code>:<issue number>:<key i
 
 import base64
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 import base45  # pyright: ignore[reportMissingTypeStubs]
 from nacl.encoding import RawEncoder
@@ -14,12 +16,19 @@ from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey, VerifyKey
 
 TOKEN_VERSION = "PM1"  # noqa: S105  (the name of a format)
+SIGNATURE_ALGORITHM = "Ed25519"
+PUBLIC_KEY_BYTES = 32
 ISSUE_NUMBER_MAX = 999
 _TICKET_CODE = re.compile(r"[A-Z]{2,12}-[0-9]{4}-[A-Z]{2,12}-[0-9]{13}")
 _ORDER_ID = re.compile(r"ORD-[0-9]{13}")
-_SIGNED_FIELDS = 4
 _SIGNATURE_BYTES = 64
 _SIGNATURE_CHARACTERS = 96
+# Each of exactly one spelling: a token that reads the same is the same.
+_TOKEN = re.compile(
+    rf"{TOKEN_VERSION}:(?P<code>{_TICKET_CODE.pattern}):(?P<issue>[1-9][0-9]{{0,2}}):(?P<key>K[1-9][0-9]{{0,2}})"
+    rf":[0-9A-Z $%*+\-./:]{{{_SIGNATURE_CHARACTERS}}}"
+)
+_NO_TOKEN = f"It has not the form {TOKEN_VERSION}:<ticket_code>:<issue number>:<key id>:<{_SIGNATURE_CHARACTERS} characters>."
 
 
 def ticket_code(prefix: str, year: int, ticket_type: str, logical_ms: int) -> str:
@@ -75,27 +84,56 @@ class Token:
     key_id: str
 
 
-def key_named_in(text: str) -> str | None:
-    """The id of the key that a token says it was signed with; None when it is no token."""
-    fields = text.split(":", _SIGNED_FIELDS)
-    return fields[3] if len(fields) == _SIGNED_FIELDS + 1 and fields[0] == TOKEN_VERSION else None
+class TokenFault(StrEnum):
+    """Why a token does not hold: the first check that it fails, in this order."""
+
+    MALFORMED = "MALFORMED"
+    KEY_UNKNOWN = "KEY_UNKNOWN"
+    SIGNATURE_MALFORMED = "SIGNATURE_MALFORMED"
+    SIGNATURE_WRONG = "SIGNATURE_WRONG"
 
 
-def read_token(text: str, public_keys: dict[str, bytes]) -> Token | None:
-    """The token, or None when its form, its key or its signature is not right."""
-    # The signature's own alphabet has the separator in it, so only the first four count.
-    fields = text.split(":", _SIGNED_FIELDS)
-    if len(fields) != _SIGNED_FIELDS + 1 or fields[0] != TOKEN_VERSION or fields[3] not in public_keys:
-        return None
-    _, code, issue, key_id, encoded = fields
-    if not (is_ticket_code(code) and re.fullmatch(r"[1-9][0-9]{0,2}", issue)):
-        return None
+class TokenRefused(Exception):
+    """The token does not hold; the message says why in a sentence."""
+
+    def __init__(self, fault: TokenFault, why: str) -> None:
+        super().__init__(why)
+        self.fault = fault
+
+
+def split_token(text: str) -> Token | None:
+    """What a text of the token's form says, nothing of it being checked."""
+    parts = _TOKEN.fullmatch(text)
+    return Token(parts["code"], int(parts["issue"]), parts["key"]) if parts else None
+
+
+def check_token(text: str, public_keys: Mapping[str, bytes]) -> Token:
+    """What the token says, checked as docs/qr-token.md has it. TokenRefused when it does not hold."""
+    token = split_token(text)
+    if token is None:
+        raise TokenRefused(TokenFault.MALFORMED, _NO_TOKEN)
+    if token.key_id not in public_keys:
+        message = f"The key {token.key_id} is not known; it was retired, or is newer than these keys."
+        raise TokenRefused(TokenFault.KEY_UNKNOWN, message)
+    signed, encoded = text[: -_SIGNATURE_CHARACTERS - 1], text[-_SIGNATURE_CHARACTERS:]
     try:
         signature = base45.b45decode(encoded)
-        # Three characters for two bytes: of this length no two texts decode to the same signature.
-        if len(signature) != _SIGNATURE_BYTES or len(encoded) != _SIGNATURE_CHARACTERS:
-            return None
-        VerifyKey(public_keys[key_id]).verify(":".join(fields[:_SIGNED_FIELDS]).encode(), signature)
+    except ValueError:
+        signature = b""
+    if len(signature) != _SIGNATURE_BYTES:
+        message = f"The signature is no base45 of {_SIGNATURE_BYTES} bytes."
+        raise TokenRefused(TokenFault.SIGNATURE_MALFORMED, message)
+    try:
+        VerifyKey(public_keys[token.key_id]).verify(signed.encode(), signature)
     except (ValueError, BadSignatureError):
+        message = f"The signature was not made over this text by the key {token.key_id}."
+        raise TokenRefused(TokenFault.SIGNATURE_WRONG, message) from None
+    return token
+
+
+def read_token(text: str, public_keys: Mapping[str, bytes]) -> Token | None:
+    """The token, or None when its form, its key or its signature is not right."""
+    try:
+        return check_token(text, public_keys)
+    except TokenRefused:
         return None
-    return Token(code, int(issue), key_id)

@@ -2,14 +2,17 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
 from nacl.signing import SigningKey
 
+from premade.audit.record import Event, record
 from premade.base import statements
-from premade.base.errors import Unavailable
-from premade.base.work import Database
+from premade.base.errors import Conflict, Exhausted, NotFound, Unavailable
+from premade.base.work import Database, Work
 from premade.base.world import World
-from premade.tickets.code import Signer, Token, key_named_in, read_token
+from premade.tickets.code import Signer, Token, read_token, split_token
 
 sql = statements.load(__file__)
 
@@ -18,6 +21,9 @@ VERIFIER_CACHE_SECONDS = 5.0
 """A key that is retired verifies at most this long in a process that knew it."""
 VERIFIER_LOOKS_APART_SECONDS = 0.5
 """For a key that is not known, which may be a new one."""
+RETIRE_AFTER_SECONDS = 60
+"""Until every process signs with the next key, and what it had begun with the last one is committed."""
+KEYS_MAX = 999
 _SEED_BYTES = 32
 
 
@@ -29,24 +35,130 @@ class SigningKeyMissing(Unavailable):
     remedy = "The operator runs 'premade migrate'; then try again."
 
 
+class SigningKeyUnknown(NotFound):
+    """There is no signing key of this id."""
+
+    code = "SIGNING_KEY_UNKNOWN"
+    title = "There is no such signing key"
+    remedy = "'premade signing-key list' shows them."
+
+
+class SigningKeyInUse(Conflict):
+    """The key signs new tokens, or did so a moment ago. Nothing was changed."""
+
+    code = "SIGNING_KEY_IN_USE"
+    title = "The signing key is in use"
+    remedy = "Make another with 'premade signing-key rotate', and wait for a minute."
+
+
+class SigningKeysExhausted(Exhausted):
+    """A token has room for three digits of its key's number, and they are used up. Nothing was changed."""
+
+    code = "SIGNING_KEYS_EXHAUSTED"
+    title = "There have been as many signing keys as there can be"
+    remedy = "Go on with the current key."
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    """What verifies the tokens of one key. The current one signs new tokens."""
+
+    key_id: str
+    public_key: bytes
+    created_at: datetime
+    retired_at: datetime | None
+    is_current: bool
+
+
 async def ensure_signing_key(database: Database, world: World) -> None:
     """Make the first key where there is none."""
     async with database.transaction() as work:
         await work.all(sql.lock_signing_keys)
         if await work.one(sql.current_key) is None:
-            seed = world.random_bytes(_SEED_BYTES)
-            public_key = SigningKey(seed).verify_key.encode()
-            await work.all(sql.add_key, seed=seed, public_key=public_key, now=world.now())
+            await _add_key(work, world)
+
+
+async def rotate_signing_key(database: Database, world: World) -> PublicKey:
+    """A new key signs from now on, in every process within SIGNER_CACHE_SECONDS. Tokens of the old ones stay valid."""
+    async with database.transaction() as work:
+        await work.all(sql.lock_signing_keys)
+        return await _add_key(work, world)
+
+
+async def _add_key(work: Work, world: World) -> PublicKey:
+    number = len(await work.all(sql.list_keys)) + 1
+    if number > KEYS_MAX:
+        message = f"There are {KEYS_MAX} signing keys, and a token's key id has room for no more."
+        raise SigningKeysExhausted(message)
+    key_id, now, seed = f"K{number}", world.now(), world.random_bytes(_SEED_BYTES)
+    public_key = SigningKey(seed).verify_key.encode()
+    await work.all(sql.add_key, key_id=key_id, seed=seed, public_key=public_key, now=now)
+    await record(work, Event.SIGNING_KEY_ADDED, now, partner_id=None, signing_key_id=key_id)
+    return PublicKey(key_id, public_key, now, retired_at=None, is_current=True)
+
+
+async def list_signing_keys(database: Database) -> list[PublicKey]:
+    """All of them, the oldest first, without what signs."""
+    async with database.single_statement() as work:
+        return await _listed(work)
+
+
+async def _listed(work: Work) -> list[PublicKey]:
+    rows = await work.all(sql.list_keys)
+    current = max((place for place, row in enumerate(rows) if row["retired_at"] is None), default=None)
+    return [PublicKey(**row, is_current=place == current) for place, row in enumerate(rows)]
+
+
+async def tickets_with_tokens_of(database: Database, key_id: str) -> dict[str, int]:
+    """How many 'unused' and 'active' tickets no gate will admit when the key is retired. Reads all tickets."""
+    async with database.long_read(whole_tables=True) as read:
+        counted = await read.one(sql.tickets_with_tokens_of, key_id=key_id)
+    assert counted is not None
+    return counted
+
+
+async def retire_signing_key(database: Database, world: World, key_id: str) -> dict[str, Any]:
+    """The tokens of the key hold no longer, at any gate that knows of it. Retiring twice is the same as once."""
+    async with database.transaction() as work:
+        await work.all(sql.lock_signing_keys)
+        now = world.now()
+        key = retirable(await _listed(work), key_id, now)
+        if key.retired_at is not None:
+            return {"key_id": key_id, "retired_at": key.retired_at}
+        await work.all(sql.retire_key, key_id=key_id, now=now)
+        await record(work, Event.SIGNING_KEY_RETIRED, now, partner_id=None, signing_key_id=key_id)
+    return {"key_id": key_id, "retired_at": now}
+
+
+def retirable(keys: list[PublicKey], key_id: str, now: datetime) -> PublicKey:
+    """The key of `key_id`. SigningKeyUnknown; SigningKeyInUse while any process may sign with it."""
+    places = {key.key_id: place for place, key in enumerate(keys)}
+    if key_id not in places:
+        message = f"There is no signing key {key_id!r}; 'premade signing-key list' shows them."
+        raise SigningKeyUnknown(message)
+    key, later = keys[places[key_id]], keys[places[key_id] + 1 :]
+    if key.is_current:
+        message = f"{key_id} signs new tokens; make another first with 'premade signing-key rotate'."
+        raise SigningKeyInUse(message)
+    if key.retired_at is None and later[0].created_at > now - timedelta(seconds=RETIRE_AFTER_SECONDS):
+        message = (
+            f"{key_id} signed new tokens less than {RETIRE_AFTER_SECONDS} seconds ago; try again in a minute."
+        )
+        raise SigningKeyInUse(message)
+    return key
 
 
 class Signers:
-    """The keys: that in force is asked from the database at most once in SIGNER_CACHE_SECONDS, others once."""
+    """The keys: that in force and the public ones are asked from the database at most once in SIGNER_CACHE_SECONDS each,
+    others once.
+    """
 
     def __init__(self, database: Database, world: World) -> None:
         self._database = database
         self._world = world
         self._current: tuple[float, Signer] | None = None
         self._by_id: dict[str, Signer] = {}
+        self._public: tuple[float, list[PublicKey]] | None = None
 
     async def current(self) -> Signer:
         """The newest key that is not retired. SigningKeyMissing when there is none."""
@@ -65,6 +177,14 @@ class Signers:
                 raise SigningKeyMissing(message)
             self._by_id[key_id] = Signer.of(row["key_id"], row["seed"])
         return self._by_id[key_id]
+
+    async def public_keys(self) -> list[PublicKey]:
+        """Those that are not retired, the oldest first."""
+        now = self._world.monotonic_seconds()
+        if self._public is None or now - self._public[0] >= SIGNER_CACHE_SECONDS:
+            keys = await list_signing_keys(self._database)
+            self._public = (now, [key for key in keys if key.retired_at is None])
+        return self._public[1]
 
     async def _fetch(self) -> Signer:
         async with self._database.single_statement() as work:
@@ -96,10 +216,10 @@ class Verifiers:
 
     async def read(self, text: str) -> Verified | None:
         """What the token says, or None when no key of this service signed it."""
-        key_id = key_named_in(text)
-        if key_id is None:
+        told = split_token(text)
+        if told is None:
             return None
-        is_known = key_id in self._public_keys
+        is_known = told.key_id in self._public_keys
         await self._refresh(VERIFIER_CACHE_SECONDS if is_known else VERIFIER_LOOKS_APART_SECONDS)
         token = read_token(text, self._public_keys)
         return token and Verified(token, token.key_id in self._retired)

@@ -1,0 +1,59 @@
+"""`premade verify`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from premade.base.errors import FieldError, Invalid
+from premade.cli.operate import operate
+from premade.cli.output import AsJson, show_one
+from premade.tickets.code import TokenRefused, check_token, split_token
+from premade.tickets.key_file import read_key_file
+from premade.tickets.signing import list_signing_keys
+
+
+def verify(
+    token: Annotated[str, typer.Argument(help="The text inside the QR code.")],
+    *,
+    keys: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file as /.well-known/premade-keys.json answers it; the database's keys unless told."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a QR token: whether it is genuine, not whether the ticket was sold or used."""
+    public_keys = _keys_of_database() if keys is None else _keys_of_file(keys)
+    fault, why = None, "It is genuine."
+    try:
+        check_token(token, public_keys)
+    except TokenRefused as refused:
+        fault, why = refused.fault.value, str(refused)
+    said = split_token(token)
+    show_one(
+        {
+            "valid": fault is None,
+            "reason": fault,
+            "detail": why,
+            "ticket_code": said and said.ticket_code,
+            "issue_number": said and said.issue_number,
+            "key_id": said and said.key_id,
+        },
+        as_json=as_json,
+    )
+    if fault is not None:
+        raise typer.Exit(1)
+
+
+def _keys_of_database() -> dict[str, bytes]:
+    keys = operate(lambda database, _: list_signing_keys(database))
+    return {key.key_id: key.public_key for key in keys if key.retired_at is None}
+
+
+def _keys_of_file(path: Path) -> dict[str, bytes]:
+    try:
+        return read_key_file(path.read_bytes())
+    except OSError as error:
+        raise Invalid([FieldError("keys", f"{path} cannot be read: {error.strerror}")]) from None

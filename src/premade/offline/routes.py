@@ -1,0 +1,86 @@
+"""`GET /api/gate/snapshot`, and `/.well-known/premade-keys.json`."""
+
+from typing import Annotated, Any
+
+from fastapi import Query
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute
+
+from premade.base.edge import Page
+from premade.base.errors import Busy, DatabaseAway, DomainError
+from premade.base.problems import documented, problem_of
+from premade.base.stream import Stream
+from premade.offline.snapshot import CURSOR_CHARACTERS_MAX, Snapshots, SnapshotsBusy
+from premade.partners.call import GateCall, gate_router, gate_with
+from premade.tickets.key_file import key_file
+from premade.tickets.signing import Signers
+
+router = gate_router("Gate")
+
+KEYS_PATH = "/.well-known/premade-keys.json"
+KEYS_CACHE_SECONDS = 300
+MEDIA_TYPE = "application/x-ndjson"
+_EXAMPLE = """{"snapshot":"full","made_at":"2025-11-04T08:40:00.000Z"}
+{"ticket_code":"CRUISE-2025-FERRY-1762274285982","issue_number":1,"uses":{"ferry":2,"gift":1},"usable_until":null}
+{"next":"WyI3NDU2LjE2Mzg0LjAwMDAwMDAxIixudWxsLDgxMV0","tickets":1}
+"""
+
+
+class JsonLines(Response):
+    """Only for the document."""
+
+    media_type = MEDIA_TYPE
+
+
+_LINES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": _EXAMPLE}}}
+}
+
+
+@router.get(
+    "/api/gate/snapshot",
+    summary="The tickets to admit without network",
+    response_description="JSON lines, one object each, with `Content-Encoding: gzip`",
+    response_class=JsonLines,
+    response_model=None,
+    responses=_LINES | documented(SnapshotsBusy),
+)
+async def gate_snapshot(
+    call: Annotated[GateCall, gate_with("gate:redeem")],
+    since: Annotated[
+        str | None,
+        Query(
+            description="The 'next' of the snapshot before; opaque. Without it, the snapshot is full.",
+            json_schema_extra={"pattern": "^[A-Za-z0-9_-]+$", "maxLength": CURSOR_CHARACTERS_MAX},
+        ),
+    ] = None,
+) -> Stream:
+    """Every ACTIVE ticket with its issue number and remaining uses; with `since`, what changed.
+
+    The first line is `{"snapshot": "full" or "changes", "made_at": …}`. It is "full" also where the changes are not to
+    be had: then throw away what you know. A line with `gone` is a ticket to forget, and says why: USED or CANCELLED.
+    The last line is `{"next": …, "tickets": …}`: without it, the answer broke off and nothing of it counts. A partner's
+    key is told of its own tickets, the operator's of every partner's.
+    """
+    return Stream(call.use(Snapshots).lines(call.caller.partner_id, since), MEDIA_TYPE)
+
+
+def public_routes() -> list[BaseRoute]:
+    """The routes that need no API key."""
+    return [Page(KEYS_PATH, _keys, documented(DatabaseAway, Busy))]
+
+
+async def _keys(request: Request) -> Response:
+    """Every key that a QR token may be signed with, the newest last; it signs the new ones."""
+    signers: Signers = request.app.state.services[Signers]
+    try:
+        keys = await signers.public_keys()
+    except DomainError as error:
+        return problem_of(error, path=request.url.path, request_id=request.state.request_id)
+    headers = {
+        "Cache-Control": f"public, max-age={KEYS_CACHE_SECONDS}",
+        # A scanner may be a page of another site.
+        "Access-Control-Allow-Origin": "*",
+    }
+    return JSONResponse(key_file(keys), headers=headers)

@@ -1,0 +1,188 @@
+"""The tickets that a gate may admit without network, as JSON lines: all of them, or what changed since.
+
+A snapshot is one moment of the database. Its cursor is the oldest transaction that had not ended at that moment: the
+changes since are the tickets that audit events of that transaction or a later one name, told as they are now. So a
+transaction that commits late is told by the next snapshot, and what is told twice is told the same.
+"""
+
+import asyncio
+import base64
+import binascii
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from premade.base import statements
+from premade.base.errors import FieldError, Invalid, Unavailable
+from premade.base.work import Database, LongRead
+from premade.base.world import World, rfc3339
+from premade.tickets.ticket import Status
+
+sql = statements.load(__file__)
+
+FULL_AT_ONCE_MAX = 1
+CHANGES_AT_ONCE_MAX = 2
+"""Both in each process. Each keeps a connection for as long as its client takes to read."""
+TURN_SECONDS_MAX = 2.0
+CHANGES_TRANSACTIONS_MAX = 2_000_000
+"""After more than that, the tickets themselves are read faster than what happened to them."""
+CURSOR_CHARACTERS_MAX = 200
+_KINDS_OF_USES_MAX = 10_000
+_XID_MAX = 2**63 - 1
+
+
+class SnapshotsBusy(Unavailable):
+    """As many snapshots are being read from this process as it allows at once. This one was not begun."""
+
+    code = "SNAPSHOTS_BUSY"
+    title = "Other devices are fetching their snapshots"
+    remedy = "Try again after Retry-After seconds, each device a little later than the last. Ask for changes with 'since' where you can: they take moments."
+    retry_after_seconds = 10
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """How far a device knows the tickets of `partner_id` (None: of all partners).
+
+    `history` names one database that goes on; one that was restored from a backup, or another, has its own.
+    """
+
+    history: str
+    partner_id: int | None
+    oldest_open: int
+
+    def __str__(self) -> str:
+        """As a device keeps it: base64url, opaque."""
+        told = [self.history, self.partner_id, self.oldest_open]
+        return base64.urlsafe_b64encode(orjson.dumps(told)).decode().rstrip("=")
+
+    @classmethod
+    def read(cls, text: str) -> "Cursor":
+        """Invalid when `text` is no cursor."""
+        try:
+            if len(text) > CURSOR_CHARACTERS_MAX:
+                raise ValueError  # noqa: TRY301
+            raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            history, partner_id, oldest_open = orjson.loads(raw)
+            if not (isinstance(history, str) and type(oldest_open) is int and 0 < oldest_open <= _XID_MAX):
+                raise ValueError  # noqa: TRY301
+            return cls(history, partner_id, oldest_open)
+        except (ValueError, TypeError, binascii.Error):
+            message = "Must be the 'next' of a snapshot, as it came; leave it out for a full one"
+            raise Invalid([FieldError("query#/since", message)]) from None
+
+
+class Snapshots:
+    """What making snapshots needs; each process allows so many at once."""
+
+    def __init__(self, database: Database, world: World) -> None:
+        self._database = database
+        self._world = world
+        self._full = asyncio.Semaphore(FULL_AT_ONCE_MAX)
+        self._changes = asyncio.Semaphore(CHANGES_AT_ONCE_MAX)
+
+    async def lines(self, partner_id: int | None, since: str | None) -> AsyncGenerator[bytes]:
+        """The snapshot, in pieces of whole lines. `partner_id` None: of every partner.
+
+        Full without `since`, or where the changes since then are not to be had. SnapshotsBusy, Invalid before the
+        first piece; DatabaseAway or Busy at any.
+        """
+        cursor = None if since is None else await self._usable(Cursor.read(since), partner_id)
+        async with (
+            _turn(self._full if cursor is None else self._changes),
+            _read(self._database, self._world, partner_id, cursor) as pieces,
+        ):
+            async for piece in pieces:
+                yield piece
+
+    async def _usable(self, cursor: Cursor, partner_id: int | None) -> Cursor | None:
+        """The cursor, if it is of this database and these tickets, and not too old."""
+        async with self._database.single_statement() as work:
+            moment = await work.one(sql.moment)
+        assert moment is not None
+        passed = moment["oldest_open"] - cursor.oldest_open
+        is_ours = (cursor.history, cursor.partner_id) == (moment["history"], partner_id)
+        return cursor if is_ours and 0 <= passed <= CHANGES_TRANSACTIONS_MAX else None
+
+
+@asynccontextmanager
+async def _turn(turns: asyncio.Semaphore) -> AsyncGenerator[None]:
+    try:
+        async with asyncio.timeout(TURN_SECONDS_MAX):
+            await turns.acquire()
+    except TimeoutError:
+        message = "As many snapshots as this process allows at once are being read."
+        raise SnapshotsBusy(message) from None
+    try:
+        yield
+    finally:
+        turns.release()
+
+
+@asynccontextmanager
+async def _read(
+    database: Database, world: World, partner_id: int | None, since: Cursor | None
+) -> AsyncGenerator[AsyncGenerator[bytes]]:
+    # Before the snapshot: all that was committed by then is in it.
+    made_at = world.now()
+    async with database.long_read(whole_tables=since is None) as read:
+        moment = await read.one(sql.moment)
+        assert moment is not None
+        head = {"snapshot": "full" if since is None else "changes", "made_at": rfc3339(made_at)}
+        following = Cursor(moment["history"], partner_id, moment["oldest_open"])
+        async with (
+            aclosing(_portions(read, partner_id, since, moment)) as portions,
+            aclosing(_pieces(head, portions, following)) as pieces,
+        ):
+            yield pieces
+
+
+def _portions(
+    read: LongRead, partner_id: int | None, since: Cursor | None, moment: dict[str, Any]
+) -> AsyncGenerator[list[dict[str, Any]]]:
+    if since is None:
+        return read.portions(sql.active_tickets, partner_id=partner_id)
+    return read.portions(
+        sql.changed_tickets,
+        partner_id=partner_id,
+        since=str(since.oldest_open),
+        until=str(moment["first_unseen"]),
+    )
+
+
+async def _pieces(
+    head: dict[str, Any], portions: AsyncGenerator[list[dict[str, Any]]], following: Cursor
+) -> AsyncGenerator[bytes]:
+    """The first line goes out with the first tickets, so that what fails before them is still refused whole."""
+    piece = _line(head)
+    tickets = 0
+    async for rows in portions:
+        yield piece + b"".join([_line(_ticket(row)) for row in rows])
+        piece = b""
+        tickets += len(rows)
+    yield piece + _line({"next": str(following), "tickets": tickets})
+
+
+def _line(told: dict[str, Any]) -> bytes:
+    return orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _ticket(row: dict[str, Any]) -> dict[str, Any]:
+    if row["status"] != Status.ACTIVE:
+        return {"ticket_code": row["ticket_code"], "gone": row["status"]}
+    return {
+        "ticket_code": row["ticket_code"],
+        "issue_number": row["issue_number"],
+        "uses": _uses(row["entitlements"]),
+        "usable_until": row["usable_until"],
+    }
+
+
+@lru_cache(_KINDS_OF_USES_MAX)
+def _uses(entitlements: str) -> dict[str, int]:
+    """Of a million tickets most are good for the same."""
+    return {given["function_code"]: given["remaining_uses"] for given in orjson.loads(entitlements)}

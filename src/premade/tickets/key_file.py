@@ -1,0 +1,49 @@
+"""The public keys as `/.well-known/premade-keys.json` has them. Pure."""
+
+import base64
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from premade.base.errors import FieldError, Invalid
+from premade.base.world import rfc3339
+from premade.tickets.code import PUBLIC_KEY_BYTES, SIGNATURE_ALGORITHM
+from premade.tickets.signing import PublicKey
+
+
+def base64url(raw: bytes) -> str:
+    """Without padding."""
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def key_file(keys: Iterable[PublicKey]) -> dict[str, Any]:
+    """What a scanner fetches; retired keys are left out."""
+    told = [
+        {
+            "key_id": key.key_id,
+            "algorithm": SIGNATURE_ALGORITHM,
+            "public_key": base64url(key.public_key),
+            "created_at": rfc3339(key.created_at),
+            "current": key.is_current,
+        }
+        for key in keys
+        if key.retired_at is None
+    ]
+    return {"keys": told}
+
+
+def read_key_file(raw: bytes) -> dict[str, bytes]:
+    """The public keys by their ids. Invalid when it is no such file."""
+    try:
+        return {key["key_id"]: _public_key(key["public_key"]) for key in orjson.loads(raw)["keys"]}
+    except (ValueError, TypeError, KeyError):
+        message = "The file is not as /.well-known/premade-keys.json answers it: a list 'keys' of key_id and public_key"
+        raise Invalid([FieldError("keys", message)]) from None
+
+
+def _public_key(text: str) -> bytes:
+    raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    if len(raw) != PUBLIC_KEY_BYTES:
+        raise ValueError
+    return raw

@@ -1,0 +1,252 @@
+"""Keys that sign QR tokens come and go, and a token says by which it holds."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+from support.shop import Seller, Shop, unique
+from support.terminal import Operator
+
+from premade.base.work import open_database
+from premade.database import bring_up_to_date
+from premade.generation.generate import Generator, Wanted
+from premade.partners.keyring import Caller
+from premade.tickets.code import read_token
+from premade.tickets.signing import (
+    KEYS_MAX,
+    RETIRE_AFTER_SECONDS,
+    SIGNER_CACHE_SECONDS,
+    Signers,
+    SigningKeyInUse,
+    SigningKeysExhausted,
+    list_signing_keys,
+    retire_signing_key,
+    rotate_signing_key,
+)
+
+KEYS = "/.well-known/premade-keys.json"
+
+
+@pytest.fixture
+def own_shop(dsn: str, shop: Shop) -> Iterator[Shop]:
+    """On a database of its own, whose keys can be retired without harm to other tests."""
+    name = unique("keys").replace("-", "_")
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+        own = make_conninfo(dsn, dbname=name)
+        bring_up_to_date(own, shop.world)
+        yield Shop(own, "http://nowhere")
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture
+def operator(own_shop: Shop) -> Operator:
+    return Operator(own_shop.dsn)
+
+
+def pass_a_minute(shop: Shop) -> None:
+    shop.sql("UPDATE signing_keys SET created_at = created_at - %s", timedelta(seconds=RETIRE_AFTER_SECONDS))
+
+
+def generate(shop: Shop, seller: Seller, quantity: int = 1) -> list[str]:
+    """The tokens of a new batch."""
+    batch = shop.operate(
+        lambda database, world: Generator(database, world, Signers(database, world)).generate(
+            Caller(seller.key_id, seller.partner_id, seller.channel),
+            "r",
+            Wanted(seller.product_id, quantity, unique("BATCH")),
+        )
+    )
+    return [ticket.token for ticket in batch.tickets]
+
+
+def test_the_public_keys_are_there_for_anybody(shop: Shop) -> None:
+    answer = shop.client().get(KEYS)
+
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    assert answer.headers["cache-control"] == "public, max-age=300"
+    for key in answer.json()["keys"]:
+        assert key.keys() == {"key_id", "algorithm", "public_key", "created_at", "current"}
+        assert (key["algorithm"], len(key["public_key"])) == ("Ed25519", 43)
+    assert [key["current"] for key in answer.json()["keys"]].count(True) == 1
+    assert "seed" not in answer.text
+
+
+def test_a_rotation_makes_a_new_current_key_and_old_tokens_stay_valid(
+    own_shop: Shop, operator: Operator, tmp_path: Path
+) -> None:
+    seller = own_shop.seller()
+    [old] = generate(own_shop, seller)
+
+    made = operator.does("signing-key", "rotate")
+
+    [new] = generate(own_shop, seller)
+    keys = {key.key_id: key.public_key for key in own_shop.operate(lambda db, _: list_signing_keys(db))}
+    assert [token.split(":")[3] for token in (old, new)] == ["K1", made["key_id"]] == ["K1", "K2"]
+    assert read_token(old, keys)
+    assert read_token(new, keys)
+    assert [(key["key_id"], key["current"]) for key in operator.does("signing-key", "list")] == [
+        ("K1", False),
+        ("K2", True),
+    ]
+    told = own_shop.sql(
+        "SELECT data, actor FROM audit_events WHERE event = 'signing_key.added' ORDER BY event_id"
+    )
+    assert [row["data"]["signing_key_id"] for row in told] == ["K1", "K2"]
+
+
+def test_two_rotations_at_once_make_two_keys(own_shop: Shop) -> None:
+    async def both(database: Any, world: Any) -> list[str]:
+        async with open_database(own_shop.dsn, connections_max=4) as wide:
+            made = await asyncio.gather(*(rotate_signing_key(wide, world) for _ in range(4)))
+            return sorted(key.key_id for key in made)
+
+    assert own_shop.operate(both) == ["K2", "K3", "K4", "K5"]
+
+
+def test_the_tenth_key_is_newer_than_the_ninth_whatever_the_clocks_say(own_shop: Shop) -> None:
+    for _ in range(9):
+        own_shop.operate(rotate_signing_key)
+    own_shop.sql("UPDATE signing_keys SET created_at = '2001-01-01' WHERE key_id = 'K10'")
+    seller = own_shop.seller()
+
+    [token] = generate(own_shop, seller)
+
+    assert token.split(":")[3] == "K10"
+    assert [key.is_current for key in own_shop.operate(lambda db, _: list_signing_keys(db))] == [
+        False
+    ] * 9 + [True]
+
+
+def test_a_worker_signs_with_the_new_key_as_soon_as_it_looks_again(own_shop: Shop) -> None:
+    async def keys_in_turn(database: Any, world: Any) -> list[str]:
+        seconds = 0.0
+        signers = Signers(database, type(world)(world.zone, monotonic_seconds=lambda: seconds))
+        first = await signers.current()
+        await rotate_signing_key(database, world)
+        seconds = SIGNER_CACHE_SECONDS - 1
+        kept = await signers.current()
+        seconds = SIGNER_CACHE_SECONDS
+        used = [signer.key_id for signer in (first, kept, await signers.current())]
+        return [*used, str(len(await signers.public_keys()))]
+
+    assert own_shop.operate(keys_in_turn) == ["K1", "K1", "K2", "2"]
+
+
+def test_there_is_no_thousandth_key(own_shop: Shop) -> None:
+    own_shop.sql(
+        "INSERT INTO signing_keys (key_id, seed, public_key, created_at)"
+        " SELECT 'K' || n, seed, public_key, created_at FROM signing_keys, generate_series(2, %s) AS n",
+        KEYS_MAX,
+    )
+
+    with pytest.raises(SigningKeysExhausted):
+        own_shop.operate(rotate_signing_key)
+
+
+def test_the_current_key_and_one_that_may_still_sign_are_not_retired(
+    own_shop: Shop, operator: Operator
+) -> None:
+    assert "signs new tokens" in operator.is_refused("signing-key", "retire", "K1", "--yes")
+    operator.does("signing-key", "rotate")
+    assert "less than" in operator.is_refused("signing-key", "retire", "K1", "--yes")
+    assert "no signing key 'K7'" in operator.is_refused("signing-key", "retire", "K7", "--yes")
+    with pytest.raises(SigningKeyInUse):
+        own_shop.operate(lambda database, world: retire_signing_key(database, world, "K1"))
+    assert own_shop.sql("SELECT FROM signing_keys WHERE retired_at IS NOT NULL") == []
+
+
+def test_before_a_key_is_retired_it_is_said_whose_tokens_end(own_shop: Shop, operator: Operator) -> None:
+    seller = own_shop.seller()
+    first = generate(own_shop, seller, 5)
+    sold, reissued, unsold = (token.split(":")[1] for token in first[:3])
+    operator.does("signing-key", "rotate")
+    generate(own_shop, seller, 3)
+    own_shop.sql(
+        """WITH sale AS (
+            INSERT INTO ota_orders (order_id, partner_id, customer_name, customer_email, customer_phone, payment_reference,
+                total_amount, currency, operation, request_digest, created_at, ticket_codes)
+            SELECT 'ORD-0000000000001', partner_id, 'A', 'a@example.com', '+1234567890', 'P', 1, 'HKD', 'activate', '', now(),
+                ARRAY[ticket_code] FROM pre_generated_tickets WHERE ticket_code = %s
+            RETURNING order_id
+        )
+        UPDATE pre_generated_tickets SET status = 'ACTIVE', activated_at = now(), order_id = (SELECT order_id FROM sale)
+        WHERE ticket_code = %s""",
+        sold,
+        sold,
+    )
+    own_shop.sql(
+        "UPDATE pre_generated_tickets SET issue_number = 2, qr_code = encode(convert_to('PM1:' || ticket_code || ':2:K2:', 'UTF8'), 'base64')"
+        " WHERE ticket_code = %s",
+        reissued,
+    )
+    own_shop.sql(
+        "UPDATE pre_generated_tickets SET issue_number = 2, qr_code = encode(convert_to('PM1:' || ticket_code || ':2:K1:', 'UTF8'), 'base64')"
+        " WHERE ticket_code = %s",
+        unsold,
+    )
+    pass_a_minute(own_shop)
+
+    refused = operator.is_refused("signing-key", "retire", "K1")
+
+    assert "3 unused and 1 ACTIVE tickets have tokens of K1" in refused
+    asked = operator.run("signing-key", "retire", "K1")
+    assert asked.returncode == 1
+    assert "Retire it?" in asked.stdout
+    assert own_shop.sql("SELECT FROM signing_keys WHERE retired_at IS NOT NULL") == []
+    done = operator.does("signing-key", "retire", "K1", "--yes")
+    assert (done["key_id"], done["unused"], done["active"]) == ("K1", 3, 1)
+    assert operator.does("signing-key", "retire", "K1", "--yes")["retired_at"] == done["retired_at"]
+    told = own_shop.sql("SELECT data FROM audit_events WHERE event = 'signing_key.retired'")
+    assert [row["data"]["signing_key_id"] for row in told] == ["K1"]
+
+
+def test_the_tokens_of_a_retired_key_hold_no_longer(own_shop: Shop, operator: Operator) -> None:
+    [token] = generate(own_shop, own_shop.seller())
+    operator.does("signing-key", "rotate")
+    pass_a_minute(own_shop)
+    assert operator.does("verify", token)["valid"]
+
+    operator.does("signing-key", "retire", "K1", "--yes")
+
+    done = operator.run("verify", token, "--json")
+    assert (done.returncode, json.loads(done.stdout)["reason"]) == (1, "KEY_UNKNOWN")
+
+
+def test_a_token_is_checked_by_hand_without_a_database(seller: Seller, shop: Shop, tmp_path: Path) -> None:
+    [ticket] = seller.generate(1).json()["tickets"]
+    keys = tmp_path / "keys.json"
+    keys.write_bytes(shop.client().get(KEYS).content)
+    nowhere = Operator("postgresql://127.0.0.1:1/nowhere")
+
+    good = nowhere.does("verify", ticket["qr_token"], "--keys", str(keys))
+    bad = nowhere.run("verify", ticket["qr_token"].replace(":1:", ":3:", 1), "--keys", str(keys))
+
+    assert good == {
+        "valid": True, "reason": None, "detail": "It is genuine.", "ticket_code": ticket["ticket_code"],
+        "issue_number": 1, "key_id": good["key_id"],
+    }  # fmt: skip
+    assert bad.returncode == 1
+    assert "SIGNATURE_WRONG" in bad.stdout
+    assert ticket["ticket_code"] in bad.stdout
+    assert "was not made over this text" in bad.stdout
+    nothing = nowhere.run("verify", "PM1:", "--keys", str(keys))
+    assert (nothing.returncode, "has not the form" in nothing.stdout) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"keys": [1]}', '{"keys": [{"key_id": "K1", "public_key": "AAAA"}]}']
+)
+def test_a_file_of_keys_that_is_none_is_refused(tmp_path: Path, content: str) -> None:
+    keys = tmp_path / "keys.json"
+    keys.write_text(content)
+    nowhere = Operator("postgresql://127.0.0.1:1/nowhere")
+
+    assert "premade-keys.json" in nowhere.is_refused("verify", "PM1:", "--keys", str(keys))
+    assert "cannot be read" in nowhere.is_refused("verify", "PM1:", "--keys", str(tmp_path / "none"))
