@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -18,9 +18,15 @@ from premade.base.errors import FieldError, Invalid
 
 PAGE_ROWS_DEFAULT = 100
 PAGE_ROWS_MAX = 1000
+ROWS_LOOKED_AT_MAX = 10_000
+"""A page ends after so many rows, however few of them are what was asked for."""
 CURSOR_CHARACTERS_MAX = 1000
 
 Limit = Annotated[int, Query(ge=1, le=PAGE_ROWS_MAX, description=f"How many at most, 1 to {PAGE_ROWS_MAX}")]
+BOUNDED = (
+    f"A page looks at {ROWS_LOOKED_AT_MAX:,} rows at most. With a filter that few rows match it may therefore be short, "
+    "or empty: go on until `next` is null."
+)
 CursorText = Annotated[
     str | None,
     Query(
@@ -36,7 +42,7 @@ def _moment(value: Any) -> datetime:
     if moment.tzinfo is None:
         message = "without a time zone"
         raise ValueError(message)
-    return moment
+    return moment.astimezone(UTC)
 
 
 def _text(value: Any) -> str:
@@ -77,9 +83,15 @@ class Order:
         return base64.urlsafe_b64encode(orjson.dumps([self.of, *key])).decode().rstrip("=")
 
     def page(self, rows: Sequence[Row], limit: int) -> tuple[list[Row], str | None]:
-        """The page, and where the next begins; the statement is asked for one row more than `limit`."""
+        """The page, and where the next begins; the statement is asked for one row more than `limit`.
+
+        One that looks at rows which do not match tells so in `matches`, and in `place` which row it is that it looks
+        at. The last that it may look at comes in any case, to say where the next page begins.
+        """
         page = list(rows[:limit])
-        return page, self.cursor(page[-1]) if len(rows) > limit else None
+        goes_on = len(rows) > limit or (bool(page) and page[-1].get("place") == ROWS_LOOKED_AT_MAX)
+        following = self.cursor(page[-1]) if goes_on else None
+        return [row for row in page if row.get("matches", True)], following
 
     def _read(self, cursor: str) -> list[Any]:
         try:
@@ -90,7 +102,7 @@ class Order:
             if of != self.of:
                 raise ValueError  # noqa: TRY301
             return [_READERS[kind](value) for kind, value in zip(self.columns.values(), key, strict=True)]
-        except (ValueError, TypeError, binascii.Error):
+        except (ValueError, TypeError, OverflowError, binascii.Error):
             message = "Must be the 'next' of a page of this list, as it came"
             raise Invalid([FieldError("query#/cursor", message)]) from None
 
@@ -102,3 +114,12 @@ def link_to_next(scope: Scope, following: str | None) -> dict[str, str]:
     asked = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     query = urlencode([*((name, value) for name, value in asked if name != "cursor"), ("cursor", following)])
     return {"Link": f'<{scope["raw_path"].decode("latin-1")}?{query}>; rel="next"'}
+
+
+LINK_HEADER: dict[str, Any] = {
+    "Link": {
+        "description": "The next page, `<…>; rel=\"next\"` (RFC 8288), unless this is the last",
+        "schema": {"type": "string"},
+    }
+}
+NEXT = "The `cursor` of the next page; null: there is none"

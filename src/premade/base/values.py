@@ -1,7 +1,7 @@
 """Kinds of values that several endpoints take or answer."""
 
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -13,6 +13,9 @@ from premade.base.world import rfc3339
 IDEMPOTENCY_KEY_CHARACTERS_MAX = 255
 _IDEMPOTENCY_KEY = re.compile(rf"[\x21-\x7e]{{1,{IDEMPOTENCY_KEY_CHARACTERS_MAX}}}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_RFC_3339 = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})", re.ASCII
+)
 
 
 class RequestModel(BaseModel):
@@ -66,6 +69,21 @@ def _calendar_day(value: Any) -> date:
 CalendarDay = Annotated[
     date, BeforeValidator(_calendar_day), WithJsonSchema({"type": "string", "format": "date"})
 ]
+
+def _moment(value: Any) -> datetime:
+    if isinstance(value, str) and _RFC_3339.fullmatch(value):
+        try:
+            return datetime.fromisoformat(value.upper()).astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+    message = "Must be a time as RFC 3339 has it, such as 2025-11-04T08:40:00Z ('+' in an address is %2B)"
+    raise ValueError(message)
+
+
+Moment = Annotated[
+    datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})
+]
+"""A time that a client asks for, to the microsecond."""
 
 Timestamp = Annotated[
     datetime,

@@ -127,7 +127,7 @@ def _parameter(parameter: Json) -> Json:
 
 
 def _response(status: str, answer: Json, *, replays: bool) -> Json:
-    headers = {"X-Request-Id": _REQUEST_ID, **_HEADERS_OF_STATUS.get(status, {})}
+    headers = {"X-Request-Id": _REQUEST_ID, **_HEADERS_OF_STATUS.get(status, {}), **answer.get("headers", {})}
     if replays:
         headers["Idempotency-Replayed"] = _REPLAYED
     return {**_with_content(answer), "headers": headers}

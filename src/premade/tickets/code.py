@@ -16,6 +16,7 @@ TOKEN_VERSION = "PM1"  # noqa: S105  (the name of a format)
 ISSUE_NUMBER_MAX = 999
 _TICKET_CODE = re.compile(r"[A-Z]{2,12}-[0-9]{4}-[A-Z]{2,12}-[0-9]{13}")
 _ORDER_ID = re.compile(r"ORD-[0-9]{13}")
+_BATCH_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _SIGNED_FIELDS = 4
 _SIGNATURE_BYTES = 64
 
@@ -33,6 +34,11 @@ def is_ticket_code(text: str) -> bool:
 def is_order_id(text: str) -> bool:
     """Whether an order could have this id."""
     return _ORDER_ID.fullmatch(text) is not None
+
+
+def is_batch_id(text: str) -> bool:
+    """Whether a batch could have this id."""
+    return _BATCH_ID.fullmatch(text) is not None
 
 
 @dataclass(frozen=True)
