@@ -467,7 +467,7 @@ CREATE INDEX audit_events_by_transaction ON public.audit_events USING btree (tra
 
 CREATE UNIQUE INDEX audit_idempotency_key_taken ON public.audit_events USING btree (partner_id, operation, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
-CREATE INDEX batches_by_partner ON public.batches USING btree (partner_id, created_at);
+CREATE INDEX batches_by_partner ON public.batches USING btree (((partner_id + 0)), created_at, batch_id);
 
 CREATE INDEX batches_by_time ON public.batches USING btree (created_at);
 

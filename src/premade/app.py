@@ -21,6 +21,7 @@ from premade.base.logs import log, start_logging
 from premade.base.settings import Settings
 from premade.base.work import Database, open_database
 from premade.base.world import World
+from premade.batches import routes as batches
 from premade.document.routes import document_routes
 from premade.generation import routes as generation
 from premade.generation.generate import Generator
@@ -43,12 +44,13 @@ Authenticate with your key in `X-API-Key`. Send an `Idempotency-Key` with what w
 answer gives the same answer again. Every refusal is `application/problem+json` with a stable `code`; [the list of
 errors](/problems) says what each means and what to do. Times are RFC 3339 in UTC, amounts of money are strings with
 two decimals, and further members may be added to answers at any time."""
-FEATURES = (generation, activation, tickets, orders, stock)
+FEATURES = (generation, activation, tickets, batches, orders, stock)
 
 
 def services(database: Database, world: World) -> dict[type[Any], Any]:
     """What a process keeps one of."""
     return {
+        World: world,
         Keyring: Keyring(database, world),
         Generator: Generator(database, world, Signers(database, world)),
         Activator: Activator(database, world),

@@ -26,13 +26,13 @@ from premade.base.settings import Settings
 from premade.base.world import World
 from premade.document.pages import Problems, assets
 from premade.document.routes import problems_of
-from premade.generation import routes as generation
 from premade.partners.keys import KeyUnknown
 from premade.partners.partner import PartnerUnknown
 from premade.tickets import code as tickets
 
 HERE = Path(__file__).parent
 CHROMIUM = shutil.which("chromium") or "chromium"
+SHOWN = ("Stock", "GeneratedTicket", "ListedTicket", "TicketEvent", "TicketCounts", "Function", "Entitlement")
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 Json = dict[str, Any]
 
@@ -151,6 +151,7 @@ def test_every_example_of_a_request_works(document: Json, seller_of_106: Seller)
     real: dict[str, str] = {}
     sent: list[str] = []
     order = ["bulk_generate", "activate", "ticket", "order", "inventory"]
+    order += ["products", "tickets", "batches", "batch", "orders", "qr_png", "qr_svg"]
     by_id = {
         operation["operationId"]: (method, path, operation)
         for method, path, operation in operations(document)
@@ -171,6 +172,7 @@ def test_every_example_of_a_request_works(document: Json, seller_of_106: Seller)
         sent.append(operation_id)
         if operation_id == "bulk_generate":
             real["code"] = answer.json()["tickets"][0]["ticket_code"]
+            real["batch_id"] = answer.json()["batch_id"]
         if operation_id == "activate":
             real["order_id"] = answer.json()["order_id"]
     assert sent == order
@@ -181,7 +183,7 @@ def test_every_member_of_an_answer_has_an_example_or_is_made_of_such(document: J
     bare = [
         f"{name}.{member}"
         for name, schema in document["components"]["schemas"].items()
-        if name.endswith("Answer") or name in ("Stock", "GeneratedTicket", "Entitlement")
+        if name.endswith("Answer") or name in SHOWN
         for member, inner in schema["properties"].items()
         if not {"example", "enum", "$ref", "allOf", "items"} & set(inner)
     ]
@@ -196,7 +198,10 @@ def test_every_answer_is_listed_with_its_headers(document: Json) -> None:
         for status, answer in answers.items():
             assert answer["description"], (method, path, status)
             assert answer["headers"]["X-Request-Id"]["required"], (method, path, status)
-            media_type = "application/json" if status.startswith("2") else "application/problem+json"
+            picture = {"qr.png": "image/png", "qr.svg": "image/svg+xml"}.get(path.rpartition("/")[2])
+            media_type = (
+                picture or "application/json" if status.startswith("2") else "application/problem+json"
+            )
             assert list(answer["content"]) == [media_type], (method, path, status)
         assert answers["401"]["headers"]["WWW-Authenticate"]["required"]
         assert answers["503"]["headers"]["Retry-After"]["required"]
@@ -239,9 +244,8 @@ def test_the_patterns_of_the_document_are_those_that_are_checked(document: Json)
 
     assert patterns["code"] == f"^{tickets._TICKET_CODE.pattern}$"
     assert patterns["order_id"] == f"^{tickets._ORDER_ID.pattern}$"
-    assert (
-        schemas["GenerateRequest"]["properties"]["batch_id"]["pattern"] == f"^{generation._BATCH_ID.pattern}$"
-    )
+    assert patterns["batch_id"] == f"^{tickets._BATCH_ID.pattern}$"
+    assert schemas["GenerateRequest"]["properties"]["batch_id"]["pattern"] == patterns["batch_id"]
     product_id = schemas["GenerateRequest"]["properties"]["product_id"]
     assert (product_id["minimum"], product_id["maximum"]) == (-(2**63), 2**63 - 1)
 

@@ -11,9 +11,12 @@ from support.shop import Seller
 from premade.activation.activate import sql as activation
 from premade.base.statements import Statement
 from premade.base.work import SESSION_SETTINGS
+from premade.batches.lookup import sql as batches
 from premade.generation.generate import sql as generation
 from premade.orders.lookup import sql as orders
 from premade.partners.keyring import sql as keys
+from premade.stock.allotment import sql as stock
+from premade.tickets.listing import sql as listing
 from premade.tickets.lookup import sql as tickets
 
 PLANS: dict[str, tuple[Statement, set[str]]] = {
@@ -29,7 +32,24 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     "write": (generation.write, {"allotments_pkey"}),
     "key_by_prefix": (keys.key_by_prefix, {"api_keys_prefix_taken", "partners_pkey"}),
     "ticket_by_code": (tickets.ticket_by_code, {"ticket_code_taken"}),
+    "ticket_with_history": (
+        tickets.ticket_with_history, {"ticket_code_taken", "audit_events_by_ticket", "audit_events_by_batch"}
+    ),
+    "tickets_by_time": (listing.tickets_by_time, {"tickets_by_time"}),
+    "tickets_of_batch": (listing.tickets_of_batch, {"tickets_by_batch"}),
+    "tickets_of_payment": (listing.tickets_of_payment, {"ota_orders_by_payment", "ticket_code_taken"}),
+    "batch_by_id": (batches.batch_by_id, {"batch_id_taken", "tickets_by_batch"}),
+    "batches_by_time": (batches.batches_by_time, {"batches_by_partner", "tickets_by_batch"}),
     "order_by_id": (orders.order_by_id, {"ota_orders_by_partner"}),
+    "orders_by_id": (orders.orders_by_id, {"ota_orders_by_partner"}),
+    "orders_of_payment": (orders.orders_of_payment, {"ota_orders_by_payment"}),
+    "inventory_of_partner": (
+        stock.inventory_of_partner,
+        {"partners_pkey", "allotments_pkey", "products_pkey", "reservations_not_ended"},
+    ),
+    "products_of_partner": (
+        stock.products_of_partner, {"partners_pkey", "allotments_pkey", "products_pkey", "product_functions_pkey"}
+    ),
 }  # fmt: skip
 
 

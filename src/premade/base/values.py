@@ -70,6 +70,7 @@ CalendarDay = Annotated[
     date, BeforeValidator(_calendar_day), WithJsonSchema({"type": "string", "format": "date"})
 ]
 
+
 def _moment(value: Any) -> datetime:
     if isinstance(value, str) and _RFC_3339.fullmatch(value):
         try:

@@ -44,6 +44,9 @@ _LINKS_OF_OPERATION: dict[str, Json] = {
     "inventory": {
         "bulk_generate": {"requestBody": {"product_id": "$response.body#/items/0/product_id"}},
     },
+    "tickets": {"ticket": {"parameters": {"code": "$response.body#/items/0/ticket_code"}}},
+    "batches": {"batch": {"parameters": {"batch_id": "$response.body#/items/0/batch_id"}}},
+    "orders": {"order": {"parameters": {"order_id": "$response.body#/items/0/order_id"}}},
     "bulk_generate": {
         "activate": {"parameters": {"code": "$response.body#/tickets/0/ticket_code"}},
         "ticket": {"parameters": {"code": "$response.body#/tickets/0/ticket_code"}},

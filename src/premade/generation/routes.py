@@ -1,6 +1,5 @@
 """`POST /api/ota/tickets/bulk-generate`."""
 
-import re
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -15,21 +14,13 @@ from premade.base.values import AnswerModel, CalendarDay, IdempotencyKey, Money,
 from premade.catalog.product import ProductUnknown
 from premade.generation.generate import Batch, BatchIdTaken, Generator, ProductOver, StockShort, Wanted
 from premade.partners.call import Call, partner_router, partner_with
-from premade.tickets.routes import Entitlement, QrCode, qr_of
+from premade.tickets.routes import BATCH_ID_PATTERN, Entitlement, QrCode, checked_batch_id, qr_of
 from premade.tickets.signing import SigningKeyMissing
 
 router = partner_router("OTA Integration")
 
 QUANTITY_MAX = 100
 METADATA_BYTES_MAX = 4096
-_BATCH_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-
-
-def _batch_id(value: str) -> str:
-    if not _BATCH_ID.fullmatch(value):
-        message = "Must be 1 to 64 of letters A to Z, a to z, digits, '.', '_', ':' and '-'"
-        raise ValueError(message)
-    return value
 
 
 def _small(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -53,10 +44,10 @@ class GenerateRequest(RequestModel):
     quantity: int = Field(
         ge=1, le=QUANTITY_MAX, description="Number of pre-made tickets to generate", examples=[50]
     )
-    batch_id: Annotated[str, AfterValidator(_batch_id)] = Field(
+    batch_id: Annotated[str, AfterValidator(checked_batch_id)] = Field(
         description="Batch identifier for tracking; unique among the partner's own",
         examples=["BATCH_2025_Q1_001"],
-        json_schema_extra={"pattern": f"^{_BATCH_ID.pattern}$"},
+        json_schema_extra={"pattern": BATCH_ID_PATTERN},
     )
     valid_until: CalendarDay | None = Field(
         default=None, description="The last day of sale, in the operator's time zone", examples=["2099-03-31"]

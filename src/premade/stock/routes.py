@@ -1,14 +1,24 @@
-"""`GET /api/ota/inventory`."""
+"""`GET /api/ota/inventory` and `GET /api/ota/products`."""
 
+import re
+from datetime import date
 from typing import Annotated
 
-from pydantic import Field
+from fastapi import Query
+from pydantic import AfterValidator, Field
 
+from premade.base.api import Reply
+from premade.base.pages import LINK_HEADER, NEXT, PAGE_ROWS_DEFAULT, CursorText, Limit, link_to_next
 from premade.base.values import AnswerModel, Money
+from premade.base.world import World
+from premade.catalog.product import PRODUCT_ID_MAX, Cancellation
 from premade.partners.call import Call, partner_router, partner_with
-from premade.stock.allotment import inventory_of
+from premade.stock.allotment import inventory_of, products_of
 
 router = partner_router("Inventory")
+
+PRODUCT_IDS_MAX = 100
+_PRODUCT_IDS = re.compile(rf"[0-9]{{1,19}}(?:,[0-9]{{1,19}}){{0,{PRODUCT_IDS_MAX - 1}}}")
 
 
 class Stock(AnswerModel):
@@ -25,14 +35,103 @@ class Stock(AnswerModel):
 
 
 class Inventory(AnswerModel):
-    """All products of the channel, by id."""
+    """The channel's products, by id."""
 
     items: list[Stock]
-    next: str | None = Field(default=None, description="null: there is nothing beyond these")
+    next: str | None = Field(default=None, description=NEXT)
 
 
-@router.get("/api/ota/inventory", summary="Stock left, per product", response_description="The stock")
-async def inventory(call: Annotated[Call, partner_with("inventory:read")]) -> Inventory:
-    """What the partner's channel was allotted, what is issued and held of it, and what is available."""
-    rows = await inventory_of(call.database, call.caller.partner_id)
-    return Inventory(items=[Stock(**row) for row in rows])
+def _product_ids(value: str | None) -> str | None:
+    if value is None or (
+        _PRODUCT_IDS.fullmatch(value) and all(int(given) <= PRODUCT_ID_MAX for given in value.split(","))
+    ):
+        return value
+    message = f"Must be 1 to {PRODUCT_IDS_MAX} product ids with commas between them, such as 106,107"
+    raise ValueError(message)
+
+
+ProductIds = Annotated[
+    str | None,
+    Query(
+        description=f"Only these, 1 to {PRODUCT_IDS_MAX} with commas between them; those that your channel does not "
+        "have are left out",
+        examples=["106,107"],
+        json_schema_extra={"pattern": f"^{_PRODUCT_IDS.pattern}$"},
+    ),
+    AfterValidator(_product_ids),
+]
+
+
+@router.get(
+    "/api/ota/inventory",
+    summary="Stock left, per product",
+    response_description="The stock",
+    responses={200: {"headers": LINK_HEADER}},
+    response_model=Inventory,
+)
+async def inventory(
+    call: Annotated[Call, partner_with("inventory:read")],
+    product_ids: ProductIds = None,
+    limit: Limit = PAGE_ROWS_DEFAULT,
+    cursor: CursorText = None,
+) -> Reply:
+    """What the partner's channel was allotted, what is issued and held of it, and what is available this second."""
+    only = None if product_ids is None else [int(given) for given in product_ids.split(",")]
+    rows, following = await inventory_of(
+        call.database, call.use(World), call.caller.partner_id, only, limit, cursor
+    )
+    answer = Inventory(items=[Stock(**row) for row in rows], next=following)
+    return Reply(answer, link_to_next(call.scope, following))
+
+
+class Function(AnswerModel):
+    """What a product entitles to, and how often."""
+
+    function_code: str = Field(examples=["ferry"])
+    uses: int = Field(examples=[2])
+
+
+class ProductAnswer(AnswerModel):
+    """A product as a batch of it would be made now."""
+
+    product_id: int = Field(examples=[106])
+    name: str = Field(examples=["Harbour Cruise Premium"])
+    ticket_type: str = Field(description="The TYPE in its ticket codes", examples=["FERRY"])
+    code_prefix: str = Field(description="What its ticket codes begin with", examples=["CRUISE"])
+    price: Money = Field(description="Of one ticket")
+    currency: str = Field(description="ISO 4217", examples=["HKD"])
+    functions: list[Function]
+    usable_days: int | None = Field(
+        description="How many days after that of its activation a ticket can be used; null: not counted from there",
+        examples=[30],
+    )
+    usable_until: date | None = Field(
+        description="The last day on which a ticket can be used, whenever it was activated",
+        examples=["2099-12-31"],
+    )
+    cancellation: Cancellation = Field(description="Until when a ticket that is sold can be cancelled")
+
+
+class ProductsAnswer(AnswerModel):
+    """A page of products, by id."""
+
+    items: list[ProductAnswer]
+    next: str | None = Field(description=NEXT, examples=["WyJwcm9kdWN0cyIsMTA2XQ"])
+
+
+@router.get(
+    "/api/ota/products",
+    summary="What can be sold",
+    response_description="A page of products",
+    responses={200: {"headers": LINK_HEADER}},
+    response_model=ProductsAnswer,
+)
+async def products(
+    call: Annotated[Call, partner_with("inventory:read")],
+    limit: Limit = PAGE_ROWS_DEFAULT,
+    cursor: CursorText = None,
+) -> Reply:
+    """The products that the partner's channel has an allotment of, with all that a shop needs to show them."""
+    rows, following = await products_of(call.database, call.caller.partner_id, limit, cursor)
+    answer = ProductsAnswer(items=[ProductAnswer(**row) for row in rows], next=following)
+    return Reply(answer, link_to_next(call.scope, following))

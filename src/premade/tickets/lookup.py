@@ -69,4 +69,20 @@ async def ticket_with_history(database: Database, partner_id: int, code: str) ->
             )
     if row is None:
         raise ticket_unknown(code)
-    return row
+    return {**row, "history": _history(row["status"], row["history"] or [])}
+
+
+def _history(status: str, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The events as the ticket's own."""
+    own = {event["event"] for event in events if not event["of_batch"]}
+    history: list[dict[str, Any]] = []
+    for event in events:
+        name = event["event"]
+        if event["of_batch"] and name == Event.BATCH_GENERATED:
+            name = GENERATED
+        elif event["of_batch"]:
+            ended_as, name = _ENDED_BY_ITS_BATCH[name]
+            if ended_as != status or name in own:
+                continue
+        history.append({**event, "event": name})
+    return history

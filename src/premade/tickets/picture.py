@@ -51,7 +51,9 @@ def modules(token: str) -> list[bytes]:
 @cache
 def _pixels(module_pixels: int) -> list[bytes]:
     """For each byte of modules its pixels, 1 light."""
-    bits = ["".join("01"[not byte >> module & 1] * module_pixels for module in range(8)) for byte in range(256)]
+    bits = [
+        "".join("01"[not byte >> module & 1] * module_pixels for module in range(8)) for byte in range(256)
+    ]
     return [int(eight, 2).to_bytes(module_pixels, "big") for eight in bits]
 
 
