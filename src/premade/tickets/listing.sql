@@ -48,7 +48,7 @@ LIMIT :rows
 -- name: tickets_of_payment
 -- By the orders of the payment, the newest first; each names its tickets.
 WITH looked_at AS (
-    SELECT o.order_id AS paid_by, t.ticket_id, t.ticket_code, t.qr_code, t.status, t.entitlements, t.product_id,
+    SELECT o.order_id || '' AS paid_by, t.ticket_id, t.ticket_code, t.qr_code, t.status, t.entitlements, t.product_id,
            t.batch_id, t.issue_number, t.price, t.currency, t.valid_until, t.usable_until, t.first_used_at,
            t.created_at, t.activated_at, t.order_id,
            row_number() OVER (ORDER BY o.order_id || '' DESC, t.ticket_code) AS place,
