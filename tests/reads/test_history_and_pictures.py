@@ -107,7 +107,8 @@ def test_another_library_reads_pictures_of_every_size(module_pixels: int, margin
     from_path = drawn(vector, module_pixels)
     assert np.array_equal(np.array(image.convert("L")), np.array(from_path))
     # A reader wants light around the code and more than a pixel a module: what the picture leaves out is added.
-    grown = image.convert("L").resize((side * max(1, 3 // module_pixels),) * 2, Image.Resampling.NEAREST)
+    wide = side * max(1, 3 // module_pixels)
+    grown = image.convert("L").resize((wide, wide), Image.Resampling.NEAREST)
     room = Image.new("L", (grown.width + 64, grown.height + 64), 255)
     room.paste(grown, (32, 32))
     assert read(room) == TOKEN

@@ -210,6 +210,11 @@ def test_a_page_reads_what_it_answers_however_far_on_it_is(
     )
     deep = BY_TIME.after(BY_TIME.cursor(middle))
     deep_order = f"ORD-{grown['partner_id'] * 1_000_000 + 50_000:013d}"
+    # The batch that all the tickets were put into is no batch that the service would make.
+    [source] = shop.sql(
+        "SELECT created_at FROM batches WHERE partner_id = %s AND batch_id = 'SOURCE'", grown["partner_id"]
+    )
+    after_source = {"after_created_at": source["created_at"], "after_batch_id": "SOURCE"}
     asked: list[tuple[Statement, dict[str, Any], str]] = [
         (listing.tickets_by_time, {}, "tickets_by_time"),
         (listing.tickets_by_time, deep, "tickets_by_time"),
@@ -217,7 +222,7 @@ def test_a_page_reads_what_it_answers_however_far_on_it_is(
         (orders.orders_by_id, {"after_order_id": deep_order}, "ota_orders_by_partner"),
         (orders.orders_of_payment, {}, "ota_orders_by_payment"),
         (orders.orders_of_payment, {"after_order_id": deep_order}, "ota_orders_by_payment"),
-        (batches.batches_by_time, {}, "batches_by_partner"),
+        (batches.batches_by_time, after_source, "batches_by_partner"),
     ]
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(SESSION_SETTINGS)
