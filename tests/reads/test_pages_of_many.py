@@ -177,7 +177,6 @@ def grown(dsn: str, seller: Seller, shop: Shop) -> dict[str, Any]:
     [code] = seller.tickets(1)
     order_id = seller.activate(code).json()["order_id"]
     [unsold] = seller.tickets(1, batch_id="SOURCE")
-    shop.sql(MORE, 100_000, unsold)
     shop.sql(MORE_ORDERS, 100_000, order_id)
     shop.sql(
         "INSERT INTO batches (partner_id, batch_id, product_id, channel, quantity, entitlements, price, currency, "
@@ -187,6 +186,8 @@ def grown(dsn: str, seller: Seller, shop: Shop) -> dict[str, Any]:
         "WHERE partner_id = %s AND batch_id = 'SOURCE'",
         seller.partner_id,
     )
+    # Fifty for each batch, as statistics of real tables have it.
+    shop.sql(MORE.replace("t.batch_id,", "'B' || 1 + mod(n, 2000),"), 100_000, unsold)
     shop.sql("ANALYZE pre_generated_tickets, ota_orders, batches")
     filters = "status product_id batch_id activated_from activated_before created_from created_before"
     keys = "created_at ticket_id order_id batch_id paid_by ticket_code"
@@ -210,11 +211,6 @@ def test_a_page_reads_what_it_answers_however_far_on_it_is(
     )
     deep = BY_TIME.after(BY_TIME.cursor(middle))
     deep_order = f"ORD-{grown['partner_id'] * 1_000_000 + 50_000:013d}"
-    # The batch that all the tickets were put into is no batch that the service would make.
-    [source] = shop.sql(
-        "SELECT created_at FROM batches WHERE partner_id = %s AND batch_id = 'SOURCE'", grown["partner_id"]
-    )
-    after_source = {"after_created_at": source["created_at"], "after_batch_id": "SOURCE"}
     asked: list[tuple[Statement, dict[str, Any], str]] = [
         (listing.tickets_by_time, {}, "tickets_by_time"),
         (listing.tickets_by_time, deep, "tickets_by_time"),
@@ -222,7 +218,7 @@ def test_a_page_reads_what_it_answers_however_far_on_it_is(
         (orders.orders_by_id, {"after_order_id": deep_order}, "ota_orders_by_partner"),
         (orders.orders_of_payment, {}, "ota_orders_by_payment"),
         (orders.orders_of_payment, {"after_order_id": deep_order}, "ota_orders_by_payment"),
-        (batches.batches_by_time, after_source, "batches_by_partner"),
+        (batches.batches_by_time, {}, "batches_by_partner"),
     ]
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(SESSION_SETTINGS)
@@ -231,7 +227,8 @@ def test_a_page_reads_what_it_answers_however_far_on_it_is(
             for statement, more, index in asked:
                 rows, indexes = rows_read(connection, statement, **{**grown, **more})
                 assert index in indexes, statement.name
-                assert rows <= 400, (statement.name, mode, rows)
+                most = 101 * 50 if statement is batches.batches_by_time else 400
+                assert rows <= most, (statement.name, mode, rows)
 
 
 def test_a_filter_that_nothing_matches_reads_no_more_than_the_bound(dsn: str, grown: dict[str, Any]) -> None:
