@@ -45,13 +45,15 @@ async def list_batches(
 
     `created` is from its first moment to before its second; None: without that bound.
     """
+    start, before = BY_TIME.after(cursor), created[1]
+    if before is not None and (cursor is None or before < start["after_created_at"]):
+        start = {"after_created_at": before, "after_batch_id": ""}
     async with database.single_statement() as work:
         rows = await work.all(
             sql.batches_by_time,
-            **BY_TIME.after(cursor),
+            **start,
             partner_id=partner_id,
             created_from=created[0],
-            created_before=created[1],
             rows_looked_at_max=ROWS_LOOKED_AT_MAX,
             rows=limit + 1,
         )

@@ -12,7 +12,6 @@ FROM (
         AND (partner_id + 0, created_at, batch_id) >= (
             :partner_id, coalesce(:created_from::timestamptz, '-infinity'), ''
         )
-        AND created_at < coalesce(:created_before::timestamptz, 'infinity')
     ORDER BY partner_id + 0 DESC, created_at DESC, batch_id DESC
     LIMIT :rows
 ) AS b
