@@ -23,6 +23,7 @@ PER_SECOND_MAX = 15_000
 USES_PER_SECOND_MAX = 10_000
 """The same of the gate, whose tickets are dearer to lay ready: each has an order."""
 TEN_THOUSAND = 10_000
+PLACES_IN_THE_LIST = 200
 WARM_UP_SECONDS = 2
 FRESH = 50_000
 """The newest tickets, of which most sales are. The stride is coprime to it: one after the other is far apart."""
@@ -157,6 +158,13 @@ def refuse(place: Place, seconds: int) -> Load:
     return load.all_of(404, 409)
 
 
+def list_pages(place: Place, seconds: int) -> Load:
+    """One client lists, from the newest ticket to the oldest."""
+    url, key = place.service.url, place.seller.key
+    load = wrk(url, "list.lua", key, *place.cursors(PLACES_IN_THE_LIST), clients=ONE, seconds=seconds)
+    return load.all_of(200)
+
+
 def one_round(number: int, place: Place, figures: Figures, plan: Plan) -> None:
     """Service and ceilings in turn, each round beginning with another."""
     loads: dict[str, Load] = {}
@@ -222,9 +230,11 @@ def compare_sizes(number: int, small: Place, large: Place, figures: Figures) -> 
             figures.generate_large.add(
                 generate(large, run, 2).per_second / generate(small, run, 2).per_second
             )
+    figures.page.add(list_pages(large, 2).p50_ms)
     figures.scrape.add(statistics.median(_scrape_ms(large) for _ in range(5)))
     say(f"  10 million: activations {figures.activate_large.value:.2f}, anywhere "
         f"{figures.activate_anywhere.value:.2f}, batches {figures.generate_large.value:.2f}, "
+        f"page {figures.page.value:.1f} ms, "
         f"scrape {figures.scrape.value:.0f} ms")  # fmt: skip
 
 

@@ -84,6 +84,11 @@ class Figures:
             "bulk-generates/s with 10 million tickets ÷ with 10 thousand", 0.85, 0.95
         )
     )
+    page: Figure = field(
+        default_factory=lambda: Figure(
+            "a page of 100 tickets anywhere among 10 million, p50 in ms", 10, 5, "lower"
+        )
+    )
     refusals: Figure = field(default_factory=lambda: Figure("409 and 404 answers/s ÷ 200s/s", 1.0, 1.5))
     memory: Figure = field(
         default_factory=lambda: Figure("resident memory of a worker, MiB", 150, 100, "lower")

@@ -23,6 +23,7 @@ from premade.base.statements import Statement
 from premade.base.world import World
 from premade.database import bring_up_to_date
 from premade.tickets.code import Signer, ticket_code
+from premade.tickets.listing import BY_TIME
 
 ROOT = Path(__file__).parent.parent
 sql = statements.load(__file__.replace("place", "stock"))
@@ -101,6 +102,14 @@ class Place:
                 connection, sql.activated, partner_id=self.seller.partner_id, first=first, count=count
             )
         return tickets
+
+    def cursors(self, count: int) -> list[str]:
+        """Where pages of the list of tickets begin, all over the table."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            rows = _run(
+                connection, sql.places, partner_id=self.seller.partner_id, below=self.next_ticket, count=count
+            )
+        return [BY_TIME.cursor({"created_at": at, "ticket_id": ticket_id}) for at, ticket_id in rows]
 
     def cpu_seconds(self) -> float:
         """What the parent and the workers of the service have used."""

@@ -66,6 +66,17 @@ WHERE partner_id = :partner_id::bigint AND status = 'ACTIVE' AND first_used_at I
 -- name: signing_key
 SELECT key_id, seed FROM signing_keys WHERE retired_at IS NULL
 
+-- name: places
+-- Rows all over the table, in the order of a partner's list.
+SELECT t.created_at, t.ticket_id FROM generate_series(1, :count::bigint) AS n
+CROSS JOIN LATERAL (
+    SELECT created_at, ticket_id FROM pre_generated_tickets
+    WHERE partner_id = :partner_id::bigint
+        AND ticket_code >= 'CRUISE-2025-FERRY-' || lpad((n * :below::bigint / (:count::bigint + 1))::text, 13, '0')
+    ORDER BY ticket_code
+    LIMIT 1
+) AS t
+
 -- name: empty
 -- What the product itself refuses; see Place.empty.
 TRUNCATE pre_generated_tickets, ota_orders, audit_events, batches, ticket_deltas, ticket_totals, activation_spans

@@ -467,7 +467,7 @@ CREATE INDEX audit_events_by_transaction ON public.audit_events USING btree (tra
 
 CREATE UNIQUE INDEX audit_idempotency_key_taken ON public.audit_events USING btree (partner_id, operation, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
-CREATE INDEX batches_by_partner ON public.batches USING btree (partner_id, created_at);
+CREATE INDEX batches_by_partner ON public.batches USING btree (((partner_id + 0)), created_at, batch_id);
 
 CREATE INDEX batches_by_time ON public.batches USING btree (created_at);
 
@@ -475,7 +475,7 @@ CREATE UNIQUE INDEX batches_idempotency_key_taken ON public.batches USING btree 
 
 CREATE INDEX batches_to_expire ON public.batches USING btree (valid_until) WHERE ((expired_at IS NULL) AND (valid_until IS NOT NULL));
 
-CREATE INDEX ota_orders_by_payment ON public.ota_orders USING btree (payment_reference);
+CREATE INDEX ota_orders_by_payment ON public.ota_orders USING btree (payment_reference, ((partner_id + 0)), ((order_id || ''::text)));
 
 CREATE UNIQUE INDEX ota_orders_idempotency_key_taken ON public.ota_orders USING btree (partner_id, operation, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 

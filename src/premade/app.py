@@ -23,6 +23,7 @@ from premade.base.logs import log, start_logging
 from premade.base.settings import Settings
 from premade.base.work import Database, open_database
 from premade.base.world import World
+from premade.batches import routes as batches
 from premade.cancellation import routes as cancellation
 from premade.cancellation.cancel import Canceller
 from premade.cancellation.cancel_batch import BatchCanceller
@@ -43,6 +44,7 @@ from premade.redemption.redeem import Redeemer
 from premade.redemption.sync import Syncer
 from premade.reissue import routes as reissue
 from premade.reissue.reissue import Reissuer
+from premade.stock import reservation_routes as reservations
 from premade.stock import routes as stock
 from premade.stock.reserve import Reservations
 from premade.tickets import routes as tickets
@@ -66,8 +68,10 @@ FEATURES = (
     cancellation,
     reissue,
     tickets,
+    batches,
     orders,
     stock,
+    reservations,
     redemption,
     offline,
 )
@@ -78,6 +82,7 @@ def services(database: Database, world: World) -> dict[type[Any], Any]:
     signers = Signers(database, world)
     verifiers = Verifiers(database, world)
     return {
+        World: world,
         Keyring: Keyring(database, world),
         Signers: signers,
         Generator: Generator(database, world, signers),

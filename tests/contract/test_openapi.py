@@ -39,6 +39,7 @@ from premade.tickets.batch import BATCH_ID_PATTERN
 HERE = Path(__file__).parent
 CHROMIUM = shutil.which("chromium") or "chromium"
 PROBLEM = "application/problem+json"
+SHOWN = ("Stock", "GeneratedTicket", "ListedTicket", "TicketEvent", "TicketCounts", "Function", "Entitlement")
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 Json = dict[str, Any]
 
@@ -180,7 +181,7 @@ def test_every_example_of_a_request_works(document: Json, seller_of_106: Seller,
     order = [
         "bulk_generate", "activate", "draw", "make_order", "ticket", "redeem", "inspect", "sync", "reissue",
         "cancel_batch", "order", "cancel_ticket", "inventory", "reserve", "reservations", "reservation",
-        "release_reservation", "gate_snapshot",
+        "release_reservation", "gate_snapshot", "products", "tickets", "batches", "batch", "orders", "qr_png", "qr_svg",
     ]  # fmt: skip
     by_id = {
         operation["operationId"]: (method, path, operation)
@@ -217,7 +218,7 @@ def test_every_member_of_an_answer_has_an_example_or_is_made_of_such(document: J
     bare = [
         f"{name}.{member}"
         for name, schema in document["components"]["schemas"].items()
-        if name.endswith("Answer") or name in ("Stock", "GeneratedTicket", "Entitlement")
+        if name.endswith("Answer") or name in SHOWN
         for member, inner in schema["properties"].items()
         if not {"example", "enum", "$ref", "allOf", "items"} & set(inner)
     ]
@@ -226,7 +227,8 @@ def test_every_member_of_an_answer_has_an_example_or_is_made_of_such(document: J
 
 
 def success_of(path: str) -> str:
-    return "application/x-ndjson" if path == "/api/gate/snapshot" else "application/json"
+    of_files = {"snapshot": "application/x-ndjson", "qr.png": "image/png", "qr.svg": "image/svg+xml"}
+    return of_files.get(path.rpartition("/")[2], "application/json")
 
 
 def test_every_answer_is_listed_with_its_headers(document: Json) -> None:

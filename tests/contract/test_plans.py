@@ -13,6 +13,7 @@ from premade.activation.order import sql as several
 from premade.audit.replay import sql as replay
 from premade.base.statements import Statement
 from premade.base.work import SESSION_SETTINGS
+from premade.batches.lookup import sql as batches
 from premade.cancellation.cancel import sql as cancellation
 from premade.cancellation.cancel_batch import sql as batch_cancellation
 from premade.expiry.expire import sql as expiry
@@ -25,8 +26,10 @@ from premade.redemption.manual import sql as manual
 from premade.redemption.redeem import sql as redemption
 from premade.redemption.sync import sql as sync
 from premade.reissue.reissue import sql as reissue
+from premade.stock.allotment import sql as stock
 from premade.stock.hold import sql as holds
 from premade.stock.reserve import sql as reservations
+from premade.tickets.listing import sql as listing
 from premade.tickets.lookup import sql as tickets
 
 PLANS: dict[str, tuple[Statement, set[str]]] = {
@@ -96,6 +99,23 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     "unused_tickets": (several.unused_tickets, {"tickets_by_batch"}),
     "listed_tickets": (several.listed_tickets, {"ticket_code_taken", "ota_orders_by_partner"}),
     "sell": (several.sell, {"pre_generated_tickets_pkey"}),
+    "ticket_with_history": (
+        tickets.ticket_with_history, {"ticket_code_taken", "audit_events_by_ticket", "audit_events_by_batch"}
+    ),
+    "tickets_by_time": (listing.tickets_by_time, {"tickets_by_time"}),
+    "tickets_of_batch": (listing.tickets_of_batch, {"tickets_by_batch"}),
+    "tickets_of_payment": (listing.tickets_of_payment, {"ota_orders_by_payment", "ticket_code_taken"}),
+    "batch_by_id": (batches.batch_by_id, {"batch_id_taken", "tickets_by_batch"}),
+    "batches_by_time": (batches.batches_by_time, {"batches_by_partner", "tickets_by_batch"}),
+    "orders_by_id": (orders.orders_by_id, {"ota_orders_by_partner"}),
+    "orders_of_payment": (orders.orders_of_payment, {"ota_orders_by_payment"}),
+    "inventory_of_partner": (
+        stock.inventory_of_partner,
+        {"partners_pkey", "allotments_pkey", "products_pkey", "reservations_not_ended"},
+    ),
+    "products_of_partner": (
+        stock.products_of_partner, {"partners_pkey", "allotments_pkey", "products_pkey", "product_functions_pkey"}
+    ),
 }  # fmt: skip
 
 

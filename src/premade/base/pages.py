@@ -1,26 +1,21 @@
-"""Lists in pages. A page begins after the row that the one before ended with, so that it costs the same however
-far on it is, and what is added meanwhile neither repeats a row nor hides one.
-"""
+"""Lists in pages, as HTTP has them: what a client asks with, and the link to the next page."""
 
-import base64
-import binascii
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlencode
 
-import orjson
 from fastapi import Query
 from starlette.types import Scope
 
-from premade.base.errors import FieldError, Invalid
+from premade.base.cursors import CURSOR_CHARACTERS_MAX, ROWS_LOOKED_AT_MAX
 
 PAGE_ROWS_DEFAULT = 100
 PAGE_ROWS_MAX = 1000
-CURSOR_CHARACTERS_MAX = 1000
 
 Limit = Annotated[int, Query(ge=1, le=PAGE_ROWS_MAX, description=f"How many at most, 1 to {PAGE_ROWS_MAX}")]
+BOUNDED = (
+    f"A page looks at {ROWS_LOOKED_AT_MAX:,} rows at most. With a filter that few rows match it may therefore be short, "
+    "or empty: go on until `next` is null."
+)
 CursorText = Annotated[
     str | None,
     Query(
@@ -28,71 +23,13 @@ CursorText = Annotated[
         json_schema_extra={"pattern": "^[A-Za-z0-9_-]+$", "maxLength": CURSOR_CHARACTERS_MAX},
     ),
 ]
-Row = dict[str, Any]
-
-
-def _moment(value: Any) -> datetime:
-    moment = datetime.fromisoformat(value)
-    if moment.tzinfo is None:
-        message = "without a time zone"
-        raise ValueError(message)
-    return moment
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or "\0" in value:
-        message = "no text"
-        raise ValueError(message)
-    return value
-
-
-def _integer(value: Any) -> int:
-    if type(value) is not int or not -(2**63) <= value < 2**63:
-        message = "no integer of 64 bits"
-        raise ValueError(message)
-    return value
-
-
-_READERS: dict[type, Callable[[Any], Any]] = {datetime: _moment, str: _text, int: _integer}
-
-
-@dataclass(frozen=True)
-class Order:
-    """What one list is ordered by: the name of the list, and the columns with their kinds (str, int, datetime)."""
-
-    of: str
-    columns: dict[str, type]
-
-    def after(self, cursor: str | None) -> dict[str, Any]:
-        """The row that the page before ended with, as `after_<column>` for the statement; None at the beginning.
-
-        Invalid when `cursor` is none of this list.
-        """
-        key = [None] * len(self.columns) if cursor is None else self._read(cursor)
-        return {f"after_{name}": value for name, value in zip(self.columns, key, strict=True)}
-
-    def cursor(self, row: Row) -> str:
-        """Where the page after `row` begins."""
-        key = [row[name] for name in self.columns]
-        return base64.urlsafe_b64encode(orjson.dumps([self.of, *key])).decode().rstrip("=")
-
-    def page(self, rows: Sequence[Row], limit: int) -> tuple[list[Row], str | None]:
-        """The page, and where the next begins; the statement is asked for one row more than `limit`."""
-        page = list(rows[:limit])
-        return page, self.cursor(page[-1]) if len(rows) > limit else None
-
-    def _read(self, cursor: str) -> list[Any]:
-        try:
-            if len(cursor) > CURSOR_CHARACTERS_MAX:
-                raise ValueError  # noqa: TRY301
-            raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-            of, *key = orjson.loads(raw)
-            if of != self.of:
-                raise ValueError  # noqa: TRY301
-            return [_READERS[kind](value) for kind, value in zip(self.columns.values(), key, strict=True)]
-        except (ValueError, TypeError, binascii.Error):
-            message = "Must be the 'next' of a page of this list, as it came"
-            raise Invalid([FieldError("query#/cursor", message)]) from None
+LINK_HEADER: dict[str, Any] = {
+    "Link": {
+        "description": 'The next page, `<…>; rel="next"` (RFC 8288), unless this is the last',
+        "schema": {"type": "string"},
+    }
+}
+NEXT = "The `cursor` of the next page; null: there is none"
 
 
 def link_to_next(scope: Scope, following: str | None) -> dict[str, str]:

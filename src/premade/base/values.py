@@ -76,7 +76,7 @@ def _moment(value: Any) -> datetime:
             return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
         except (ValueError, OverflowError):
             pass
-    message = "Must be a time as RFC 3339 has it, with an offset, such as 2026-03-31T18:00:00Z"
+    message = "Must be a time as RFC 3339 has it, with an offset, such as 2026-03-31T18:00:00Z ('+' in an address is %2B)"
     raise ValueError(message)
 
 

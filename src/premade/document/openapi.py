@@ -48,6 +48,9 @@ _LINKS_OF_OPERATION: dict[str, Json] = {
         "reservation": {"parameters": {"reservation_id": "$response.body#/reservation_id"}},
         "release_reservation": {"parameters": {"reservation_id": "$response.body#/reservation_id"}},
     },
+    "tickets": {"ticket": {"parameters": {"code": "$response.body#/items/0/ticket_code"}}},
+    "batches": {"batch": {"parameters": {"batch_id": "$response.body#/items/0/batch_id"}}},
+    "orders": {"order": {"parameters": {"order_id": "$response.body#/items/0/order_id"}}},
     "bulk_generate": {
         "activate": {"parameters": {"code": "$response.body#/tickets/0/ticket_code"}},
         "draw": {"parameters": {"batch_id": "$response.body#/batch_id"}},
@@ -143,7 +146,7 @@ def _parameter(parameter: Json) -> Json:
 
 
 def _response(status: str, answer: Json, *, replays: bool) -> Json:
-    headers = {"X-Request-Id": _REQUEST_ID, **_HEADERS_OF_STATUS.get(status, {})}
+    headers = {"X-Request-Id": _REQUEST_ID, **_HEADERS_OF_STATUS.get(status, {}), **answer.get("headers", {})}
     if replays:
         headers["Idempotency-Replayed"] = _REPLAYED
     return {**_with_content(answer), "headers": headers}

@@ -22,21 +22,14 @@ from premade.stock.reservation import (
     ReservationUnknown,
     is_reservation_id,
 )
-from premade.tickets.batch import BATCH_ID_PATTERN, is_batch_id
-from premade.tickets.routes import Entitlement, QrCode, qr_of
+from premade.tickets.batch import BATCH_ID_PATTERN
+from premade.tickets.routes import Entitlement, QrCode, checked_batch_id, qr_of
 from premade.tickets.signing import SigningKeyMissing
 
 router = partner_router("OTA Integration")
 
 QUANTITY_MAX = 100
 METADATA_BYTES_MAX = 4096
-
-
-def _batch_id(value: str) -> str:
-    if not is_batch_id(value):
-        message = "Must be 1 to 64 of letters A to Z, a to z, digits, '.', '_', ':' and '-'"
-        raise ValueError(message)
-    return value
 
 
 def _small(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +75,7 @@ class GenerateRequest(RequestModel):
     quantity: int = Field(
         ge=1, le=QUANTITY_MAX, description="Number of pre-made tickets to generate", examples=[50]
     )
-    batch_id: Annotated[str, AfterValidator(_batch_id)] = Field(
+    batch_id: Annotated[str, AfterValidator(checked_batch_id)] = Field(
         description="Batch identifier for tracking; unique among the partner's own",
         examples=["BATCH_2025_Q1_001"],
         json_schema_extra={"pattern": f"^{BATCH_ID_PATTERN}$"},

@@ -1,13 +1,20 @@
 """Finding orders."""
 
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from premade.base import statements
+from premade.base.cursors import ROWS_LOOKED_AT_MAX, Order, Row
 from premade.base.errors import NotFound
 from premade.base.work import Database
 from premade.tickets.code import is_order_id
 
 sql = statements.load(__file__)
+
+BY_ID = Order("orders", {"order_id": str})
+CLOCKS_APART_MAX = timedelta(days=1)
+"""An order id is never behind the database's clock; the service's may be ahead of that by less than this."""
 
 
 class OrderUnknown(NotFound):
@@ -28,3 +35,37 @@ async def order_of(database: Database, partner_id: int, order_id: str) -> dict[s
         message = "There is no such order among yours; an order id looks like ORD-1762274304824."
         raise OrderUnknown(message)
     return row
+
+
+@dataclass(frozen=True)
+class OrderFilter:
+    """Which orders; None: whichever. 'from' is with its moment, 'before' without."""
+
+    payment_reference: str | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+
+    @property
+    def oldest_id(self) -> str:
+        """No order from `created_from` on has a lower id."""
+        if self.created_from is None:
+            return "ORD-"
+        milliseconds = int((self.created_from.timestamp() - CLOCKS_APART_MAX.total_seconds()) * 1000)
+        return f"ORD-{max(milliseconds, 0):013d}"
+
+
+async def list_orders(
+    database: Database, partner_id: int, wanted: OrderFilter, limit: int, cursor: str | None
+) -> tuple[list[Row], str | None]:
+    """A page of the partner's orders, the newest first, and the cursor of the next. Invalid: no cursor of theirs."""
+    asked: dict[str, Any] = {
+        **asdict(wanted),
+        **BY_ID.after(cursor),
+        "oldest_id": wanted.oldest_id,
+        "partner_id": partner_id,
+        "rows_looked_at_max": ROWS_LOOKED_AT_MAX,
+        "rows": limit + 1,
+    }
+    statement = sql.orders_by_id if wanted.payment_reference is None else sql.orders_of_payment
+    async with database.single_statement() as work:
+        return BY_ID.page(await work.all(statement, **asked), limit)

@@ -3,3 +3,40 @@ SELECT o.order_id, o.status, o.customer_name, o.customer_email, o.customer_phone
        o.total_amount, o.currency, o.created_at, o.ticket_codes
 FROM ota_orders o
 WHERE o.partner_id = :partner_id AND o.order_id = :order_id
+
+-- name: orders_by_id
+-- The last row that a page may look at comes whether it matches or not: there the next page begins.
+WITH looked_at AS (
+    SELECT o.partner_id, o.order_id, o.status, o.customer_name, o.customer_email, o.customer_phone, o.payment_reference,
+           o.total_amount, o.currency, o.created_at, o.ticket_codes,
+           row_number() OVER (ORDER BY o.partner_id DESC, o.order_id DESC) AS place,
+           o.created_at >= coalesce(:created_from::timestamptz, '-infinity')
+               AND o.created_at < coalesce(:created_before::timestamptz, 'infinity') AS matches
+    FROM ota_orders o
+    -- In pairs, so that no plan goes through the orders of all partners.
+    WHERE (o.partner_id, o.order_id) < (:partner_id, coalesce(:after_order_id, 'P'))
+        AND (o.partner_id, o.order_id) >= (:partner_id, :oldest_id)
+    ORDER BY o.partner_id DESC, o.order_id DESC
+    LIMIT :rows_looked_at_max
+)
+SELECT * FROM looked_at WHERE matches OR place = :rows_looked_at_max
+ORDER BY partner_id DESC, order_id DESC
+LIMIT :rows
+
+-- name: orders_of_payment
+-- The same, as the index ota_orders_by_payment has them.
+WITH looked_at AS (
+    SELECT o.order_id || '' AS by_id, o.order_id, o.status, o.customer_name, o.customer_email, o.customer_phone, o.payment_reference,
+           o.total_amount, o.currency, o.created_at, o.ticket_codes,
+           row_number() OVER (ORDER BY o.order_id || '' DESC) AS place,
+           o.created_at >= coalesce(:created_from::timestamptz, '-infinity')
+               AND o.created_at < coalesce(:created_before::timestamptz, 'infinity') AS matches
+    FROM ota_orders o
+    WHERE o.payment_reference = :payment_reference AND o.partner_id + 0 = :partner_id
+        AND o.order_id || '' < coalesce(:after_order_id, 'P') AND o.order_id || '' >= :oldest_id
+    ORDER BY o.order_id || '' DESC
+    LIMIT :rows_looked_at_max
+)
+SELECT * FROM looked_at WHERE matches OR place = :rows_looked_at_max
+ORDER BY by_id DESC
+LIMIT :rows

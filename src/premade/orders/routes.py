@@ -1,14 +1,17 @@
-"""`GET /api/ota/orders/{order_id}`."""
+"""`GET /api/ota/orders`, and one of them."""
 
 from typing import Annotated, Literal
 
 from fastapi import Path
 from pydantic import Field
 
+from premade.base.api import Reply
+from premade.base.pages import BOUNDED, LINK_HEADER, NEXT, PAGE_ROWS_DEFAULT, CursorText, Limit, link_to_next
 from premade.base.problems import documented
 from premade.base.values import AnswerModel, Money, Timestamp
-from premade.orders.lookup import OrderUnknown, order_of
+from premade.orders.lookup import OrderFilter, OrderUnknown, list_orders, order_of
 from premade.partners.call import Call, partner_router, partner_with
+from premade.tickets.routes import CreatedBefore, CreatedFrom, PaymentReferenceFilter
 
 router = partner_router("OTA Integration")
 
@@ -35,6 +38,36 @@ class OrderAnswer(AnswerModel):
     total_amount: Money
     currency: str = Field(description="ISO 4217", examples=["HKD"])
     created_at: Timestamp
+
+
+class OrdersAnswer(AnswerModel):
+    """A page of orders."""
+
+    items: list[OrderAnswer]
+    next: str | None = Field(description=NEXT, examples=["WyJvcmRlcnMiLCLigKYiXQ"])
+
+
+@router.get(
+    "/api/ota/orders",
+    summary="The orders, in pages",
+    description=f"The partner's orders, the newest first.\n\n{BOUNDED}",
+    response_description="A page of orders",
+    responses={200: {"headers": LINK_HEADER}},
+    response_model=OrdersAnswer,
+)
+async def orders(
+    call: Annotated[Call, partner_with("orders:read")],
+    payment_reference: PaymentReferenceFilter = None,
+    created_from: CreatedFrom = None,
+    created_before: CreatedBefore = None,
+    limit: Limit = PAGE_ROWS_DEFAULT,
+    cursor: CursorText = None,
+) -> Reply:
+    """Says what the description above says."""
+    wanted = OrderFilter(payment_reference, created_from, created_before)
+    rows, following = await list_orders(call.database, call.caller.partner_id, wanted, limit, cursor)
+    answer = OrdersAnswer(items=[OrderAnswer(**row) for row in rows], next=following)
+    return Reply(answer, link_to_next(call.scope, following))
 
 
 @router.get(

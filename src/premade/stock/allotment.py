@@ -4,6 +4,7 @@ from typing import Any
 
 from premade.audit.record import Event, record
 from premade.base import statements
+from premade.base.cursors import Order, Row
 from premade.base.errors import Exhausted, FieldError, Invalid, NotFound, RuleBroken
 from premade.base.work import Database
 from premade.base.world import World
@@ -12,6 +13,8 @@ from premade.stock.hold import expire_holds
 sql = statements.load(__file__)
 
 ALLOTTED_MAX = 2**31 - 1
+INVENTORY = Order("inventory", {"product_id": int})
+PRODUCTS = Order("products", {"product_id": int})
 
 
 class StockUnknown(NotFound):
@@ -83,7 +86,39 @@ async def list_allotments(database: Database, world: World) -> list[dict[str, An
         return await work.all(sql.list_allotments, now=world.now())
 
 
-async def inventory_of(database: Database, partner_id: int) -> list[dict[str, Any]]:
-    """What the partner's channel has of each product."""
+async def inventory_of(
+    database: Database,
+    world: World,
+    partner_id: int,
+    product_ids: list[int] | None,
+    limit: int,
+    cursor: str | None,
+) -> tuple[list[Row], str | None]:
+    """A page of what the partner's channel has of each product, or of these, and the cursor of the next.
+
+    Invalid: no cursor of such a page.
+    """
     async with database.single_statement() as work:
-        return await work.all(sql.inventory_of_partner, partner_id=partner_id)
+        rows = await work.all(
+            sql.inventory_of_partner,
+            **INVENTORY.after(cursor),
+            partner_id=partner_id,
+            product_ids=product_ids,
+            now=world.now(),
+            rows=limit + 1,
+        )
+    return INVENTORY.page(rows, limit)
+
+
+async def products_of(
+    database: Database, partner_id: int, limit: int, cursor: str | None
+) -> tuple[list[Row], str | None]:
+    """A page of the products that the partner's channel has an allotment of, and the cursor of the next.
+
+    Invalid: no cursor of such a page.
+    """
+    async with database.single_statement() as work:
+        rows = await work.all(
+            sql.products_of_partner, **PRODUCTS.after(cursor), partner_id=partner_id, rows=limit + 1
+        )
+    return PRODUCTS.page(rows, limit)

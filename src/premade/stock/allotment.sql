@@ -17,10 +17,31 @@ CROSS JOIN LATERAL (
 ORDER BY a.product_id, a.channel
 
 -- name: inventory_of_partner
-SELECT a.product_id, p.name, p.price, p.currency, a.allotted, a.issued, a.held,
-       a.allotted - a.issued - a.held AS available
+-- A reservation that has expired holds nothing, also while its hold was not given back yet.
+SELECT a.product_id, p.name, p.price, p.currency, a.allotted, a.issued, a.held - over.tickets AS held,
+       a.allotted - a.issued - a.held + over.tickets AS available
 FROM partners
 JOIN allotments a USING (channel)
 JOIN products p USING (product_id)
-WHERE partners.partner_id = :partner_id
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(r.quantity - r.taken), 0) AS tickets FROM reservations r
+    WHERE r.product_id = a.product_id AND r.channel = a.channel AND r.ended_at IS NULL AND r.expires_at <= :now
+) AS over
+WHERE partners.partner_id = :partner_id AND a.product_id > coalesce(:after_product_id, 0)
+    AND (:product_ids::bigint[] IS NULL OR a.product_id = ANY(:product_ids))
 ORDER BY a.product_id
+LIMIT :rows
+
+-- name: products_of_partner
+SELECT p.product_id, p.name, p.ticket_type, p.code_prefix, p.price, p.currency, p.usable_days, p.usable_until,
+       p.cancellation,
+       (
+           SELECT jsonb_agg(jsonb_build_object('function_code', f.function_code, 'uses', f.uses) ORDER BY f.position)
+           FROM product_functions f WHERE f.product_id = p.product_id
+       ) AS functions
+FROM partners
+JOIN allotments a USING (channel)
+JOIN products p USING (product_id)
+WHERE partners.partner_id = :partner_id AND a.product_id > coalesce(:after_product_id, 0)
+ORDER BY a.product_id
+LIMIT :rows

@@ -1,32 +1,24 @@
-"""`GET /api/ota/inventory`, and `/api/ota/reservations`."""
+"""`GET /api/ota/inventory` and `GET /api/ota/products`."""
 
-from dataclasses import asdict
+import re
+from datetime import date
 from typing import Annotated
 
-from fastapi import Path
-from pydantic import ConfigDict, Field
+from fastapi import Query
+from pydantic import AfterValidator, Field
 
 from premade.base.api import Reply
-from premade.base.errors import IdempotencyKeyReused
-from premade.base.pages import PAGE_ROWS_DEFAULT, CursorText, Limit, Order, link_to_next
-from premade.base.problems import documented
-from premade.base.values import AnswerModel, IdempotencyKey, Moment, Money, RequestModel, Timestamp
-from premade.catalog.product import ProductUnknown
+from premade.base.pages import LINK_HEADER, NEXT, PAGE_ROWS_DEFAULT, CursorText, Limit, link_to_next
+from premade.base.values import AnswerModel, Money
+from premade.base.world import World
+from premade.catalog.product import PRODUCT_ID_MAX, Cancellation
 from premade.partners.call import Call, partner_router, partner_with
-from premade.stock.allotment import StockShort, inventory_of
-from premade.stock.reservation import (
-    QUANTITY_MAX,
-    RESERVATION_ID_PATTERN,
-    Reservation,
-    ReservationEnded,
-    ReservationUnknown,
-    Status,
-)
-from premade.stock.reserve import Reservations, Wanted
+from premade.stock.allotment import inventory_of, products_of
 
 router = partner_router("Inventory")
 
-NEWEST_FIRST = Order("reservations", {"reservation_id": str})
+PRODUCT_IDS_MAX = 100
+_PRODUCT_IDS = re.compile(rf"[0-9]{{1,19}}(?:,[0-9]{{1,19}}){{0,{PRODUCT_IDS_MAX - 1}}}")
 
 
 class Stock(AnswerModel):
@@ -43,146 +35,103 @@ class Stock(AnswerModel):
 
 
 class Inventory(AnswerModel):
-    """All products of the channel, by id."""
+    """The channel's products, by id."""
 
     items: list[Stock]
-    next: str | None = Field(default=None, description="null: there is nothing beyond these")
+    next: str | None = Field(default=None, description=NEXT)
 
 
-@router.get("/api/ota/inventory", summary="Stock left, per product", response_description="The stock")
-async def inventory(call: Annotated[Call, partner_with("inventory:read")]) -> Inventory:
-    """What the partner's channel was allotted, what is issued and held of it, and what is available."""
-    rows = await inventory_of(call.database, call.caller.partner_id)
-    return Inventory(items=[Stock(**row) for row in rows])
+def _product_ids(value: str | None) -> str | None:
+    if value is None or (
+        _PRODUCT_IDS.fullmatch(value) and all(int(given) <= PRODUCT_ID_MAX for given in value.split(","))
+    ):
+        return value
+    message = f"Must be 1 to {PRODUCT_IDS_MAX} product ids with commas between them, such as 106,107"
+    raise ValueError(message)
 
 
-ReservationId = Annotated[
-    str,
-    Path(
-        description="The reservation id. One that is malformed is answered like one that is unknown: 404.",
-        examples=["RSV-1762274285982"],
-        json_schema_extra={"pattern": f"^{RESERVATION_ID_PATTERN}$"},
+ProductIds = Annotated[
+    str | None,
+    Query(
+        description=f"Only these, 1 to {PRODUCT_IDS_MAX} with commas between them; those that your channel does not "
+        "have are left out",
+        examples=["106,107"],
+        json_schema_extra={"pattern": f"^{_PRODUCT_IDS.pattern}$"},
     ),
+    AfterValidator(_product_ids),
 ]
 
 
-class ReserveRequest(RequestModel):
-    """What to hold, and until when."""
-
-    # As a whole, so that what is sent from the page works: no fixed time stays within the limit.
-    model_config = ConfigDict(json_schema_extra={"examples": [{"product_id": 106, "quantity": 50}]})
-
-    product_id: int = Field(
-        ge=-(2**63),
-        le=2**63 - 1,
-        description="Package product ID, an integer of 64 bits",
-        examples=[106],
-        json_schema_extra={"format": "int64"},
-    )
-    quantity: int = Field(ge=1, le=QUANTITY_MAX, description="Number of tickets to hold", examples=[50])
-    expires_at: Moment | None = Field(
-        default=None,
-        description="When the hold ends, by RFC 3339; later than now, and within the limit that the operator set "
-        "for you (7 days unless told). 24 hours from now, or the limit if that is less, unless told.",
-        examples=["2025-11-05T08:40:00Z"],
-    )
-
-
-class ReservationAnswer(AnswerModel):
-    """A reservation as it is now."""
-
-    reservation_id: str = Field(examples=["RSV-1762274285982"])
-    product_id: int = Field(examples=[106])
-    quantity: int = Field(description="Tickets that it was made for", examples=[50])
-    taken: int = Field(description="Of these, made into tickets", examples=[20])
-    held: int = Field(description="Of these, still held: 0 when it has ended", examples=[30])
-    status: Status = Field(description="USED_UP: all of it was made into tickets")
-    expires_at: Timestamp
-    created_at: Timestamp
-
-
-class ReservationList(AnswerModel):
-    """Reservations, newest first."""
-
-    items: list[ReservationAnswer]
-    next: str | None = Field(
-        description="The 'cursor' of the next page; null: this is the last",
-        examples=["WyJyZXNlcnZhdGlvbnMiXQ"],
-    )
-
-
-def _reply(found: Reservation) -> Reply:
-    answer = ReservationAnswer(**asdict(found))
-    return Reply(answer, {"Idempotency-Replayed": "true"} if found.replayed else {})
-
-
-@router.post(
-    "/api/ota/reservations",
-    status_code=201,
-    summary="Hold stock for a while",
-    response_description="The stock is held",
-    responses=documented(ProductUnknown, StockShort, IdempotencyKeyReused),
-    response_model=ReservationAnswer,
-)
-async def reserve(
-    call: Annotated[Call, partner_with("inventory:reserve")],
-    wanted: ReserveRequest,
-    idempotency_key: IdempotencyKey = None,
-) -> Reply:
-    """Holds stock of your channel until it expires, is released, or is made into tickets: a batch that names the
-    reservation takes from it.
-    """
-    asked = Wanted(**dict(wanted), idempotency_key=idempotency_key)
-    return _reply(await call.use(Reservations).reserve(call.caller, call.request_id, asked))
-
-
 @router.get(
-    "/api/ota/reservations",
-    summary="Your reservations",
-    response_description="A page of them",
-    response_model=ReservationList,
+    "/api/ota/inventory",
+    summary="Stock left, per product",
+    response_description="The stock",
+    responses={200: {"headers": LINK_HEADER}},
+    response_model=Inventory,
 )
-async def reservations(
-    call: Annotated[Call, partner_with("inventory:reserve")],
+async def inventory(
+    call: Annotated[Call, partner_with("inventory:read")],
+    product_ids: ProductIds = None,
     limit: Limit = PAGE_ROWS_DEFAULT,
     cursor: CursorText = None,
 ) -> Reply:
-    """All that you made, newest first, those that have ended included."""
-    found = await call.use(Reservations).newest(call.caller, limit + 1, **NEWEST_FIRST.after(cursor))
-    page, following = NEWEST_FIRST.page([asdict(one) for one in found], limit)
-    answer = ReservationList(items=[ReservationAnswer(**row) for row in page], next=following)
+    """What the partner's channel was allotted, what is issued and held of it, and what is available this second."""
+    only = None if product_ids is None else [int(given) for given in product_ids.split(",")]
+    rows, following = await inventory_of(
+        call.database, call.use(World), call.caller.partner_id, only, limit, cursor
+    )
+    answer = Inventory(items=[Stock(**row) for row in rows], next=following)
     return Reply(answer, link_to_next(call.scope, following))
 
 
-@router.get(
-    "/api/ota/reservations/{reservation_id}",
-    summary="One reservation",
-    response_description="The reservation",
-    responses=documented(ReservationUnknown),
-)
-async def reservation(
-    call: Annotated[Call, partner_with("inventory:reserve")], reservation_id: ReservationId
-) -> ReservationAnswer:
-    """The reservation as it is now."""
-    return ReservationAnswer(**asdict(await call.use(Reservations).one(call.caller, reservation_id)))
+class Function(AnswerModel):
+    """What a product entitles to, and how often."""
+
+    function_code: str = Field(examples=["ferry"])
+    uses: int = Field(examples=[2])
 
 
-@router.delete(
-    "/api/ota/reservations/{reservation_id}",
-    summary="Release a reservation",
-    response_description="The reservation, released now or before",
-    responses=documented(ReservationUnknown, ReservationEnded, IdempotencyKeyReused),
-    response_model=ReservationAnswer,
-)
-async def release_reservation(
-    call: Annotated[Call, partner_with("inventory:reserve")],
-    reservation_id: ReservationId,
-    idempotency_key: IdempotencyKey = None,
-) -> Reply:
-    """Gives back what is still held; what was made into tickets stays. Once more is answered the same. One that
-    expired or is used up is refused: there is nothing to release.
-    """
-    released = await call.use(Reservations).release(
-        call.caller, call.request_id, reservation_id, idempotency_key
+class ProductAnswer(AnswerModel):
+    """A product as a batch of it would be made now."""
+
+    product_id: int = Field(examples=[106])
+    name: str = Field(examples=["Harbour Cruise Premium"])
+    ticket_type: str = Field(description="The TYPE in its ticket codes", examples=["FERRY"])
+    code_prefix: str = Field(description="What its ticket codes begin with", examples=["CRUISE"])
+    price: Money = Field(description="Of one ticket")
+    currency: str = Field(description="ISO 4217", examples=["HKD"])
+    functions: list[Function]
+    usable_days: int | None = Field(
+        description="How many days after that of its activation a ticket can be used; null: not counted from there",
+        examples=[30],
     )
-    return _reply(released)
+    usable_until: date | None = Field(
+        description="The last day on which a ticket can be used, whenever it was activated",
+        examples=["2099-12-31"],
+    )
+    cancellation: Cancellation = Field(description="Until when a ticket that is sold can be cancelled")
+
+
+class ProductsAnswer(AnswerModel):
+    """A page of products, by id."""
+
+    items: list[ProductAnswer]
+    next: str | None = Field(description=NEXT, examples=["WyJwcm9kdWN0cyIsMTA2XQ"])
+
+
+@router.get(
+    "/api/ota/products",
+    summary="What can be sold",
+    response_description="A page of products",
+    responses={200: {"headers": LINK_HEADER}},
+    response_model=ProductsAnswer,
+)
+async def products(
+    call: Annotated[Call, partner_with("inventory:read")],
+    limit: Limit = PAGE_ROWS_DEFAULT,
+    cursor: CursorText = None,
+) -> Reply:
+    """The products that the partner's channel has an allotment of, with all that a shop needs to show them."""
+    rows, following = await products_of(call.database, call.caller.partner_id, limit, cursor)
+    answer = ProductsAnswer(items=[ProductAnswer(**row) for row in rows], next=following)
+    return Reply(answer, link_to_next(call.scope, following))

@@ -2,12 +2,30 @@
 
 from typing import Any
 
+from premade.audit.record import Event
 from premade.base import statements
 from premade.base.errors import NotFound
 from premade.base.work import Database
 from premade.tickets.code import is_ticket_code
+from premade.tickets.ticket import Status
 
 sql = statements.load(__file__)
+
+HISTORY_EVENTS_MAX = 1000
+GENERATED = "ticket.generated"
+"""How a ticket's history calls what the record says of its batch."""
+_OF_A_TICKET = [
+    Event.TICKET_ACTIVATED,
+    Event.TICKET_REDEEMED,
+    Event.TICKET_CANCELLED,
+    Event.TICKET_REISSUED,
+    Event.TICKET_EXPIRED,
+]
+# What a batch's event means to a ticket that is in this state by now, unless the ticket has an event of its own.
+_ENDED_BY_ITS_BATCH = {
+    Event.BATCH_CANCELLED: (Status.CANCELLED, Event.TICKET_CANCELLED),
+    Event.TICKET_EXPIRED: (Status.EXPIRED, Event.TICKET_EXPIRED),
+}
 
 
 class TicketUnknown(NotFound):
@@ -34,3 +52,37 @@ async def ticket_of(database: Database, partner_id: int, code: str) -> dict[str,
     if row is None:
         raise ticket_unknown(code)
     return row
+
+
+async def ticket_with_history(database: Database, partner_id: int, code: str) -> dict[str, Any]:
+    """The partner's ticket and its `history`, oldest first, the newest HISTORY_EVENTS_MAX. TicketUnknown."""
+    row = None
+    if is_ticket_code(code):
+        async with database.single_statement() as work:
+            row = await work.one(
+                sql.ticket_with_history,
+                partner_id=partner_id,
+                ticket_code=code,
+                events=list(_OF_A_TICKET),
+                batch_events=[Event.BATCH_GENERATED, *_ENDED_BY_ITS_BATCH],
+                events_max=HISTORY_EVENTS_MAX,
+            )
+    if row is None:
+        raise ticket_unknown(code)
+    return {**row, "history": _history(row["status"], row["history"] or [])}
+
+
+def _history(status: str, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The events as the ticket's own."""
+    own = {event["event"] for event in events if not event["of_batch"]}
+    history: list[dict[str, Any]] = []
+    for event in events:
+        name = event["event"]
+        if event["of_batch"] and name == Event.BATCH_GENERATED:
+            name = GENERATED
+        elif event["of_batch"]:
+            ended_as, name = _ENDED_BY_ITS_BATCH[name]
+            if ended_as != status or name in own:
+                continue
+        history.append({**event, "event": name})
+    return history

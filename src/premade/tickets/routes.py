@@ -1,22 +1,34 @@
-"""`GET /api/ota/tickets/{code}`, and how a ticket looks in every answer."""
+"""Reading tickets: one, many, and their pictures; and how a ticket looks in every answer."""
 
 import base64
+from collections.abc import Callable
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import Path
-from pydantic import Field
+from fastapi import Path, Query
+from pydantic import AfterValidator, Field
+from starlette.responses import Response
 
+from premade.base.api import Reply
+from premade.base.pages import BOUNDED, LINK_HEADER, NEXT, PAGE_ROWS_DEFAULT, CursorText, Limit, link_to_next
 from premade.base.problems import documented
-from premade.base.values import AnswerModel, Money, Timestamp
+from premade.base.values import AnswerModel, Moment, Money, Timestamp
 from premade.partners.call import Call, partner_router, partner_with
 from premade.tickets import picture
-from premade.tickets.batch import BATCH_ID_PATTERN
+from premade.tickets.batch import BATCH_ID_PATTERN, is_batch_id
 from premade.tickets.code import stored_token
-from premade.tickets.lookup import TicketUnknown, ticket_of
-from premade.tickets.ticket import Status
+from premade.tickets.listing import TicketFilter, list_tickets
+from premade.tickets.lookup import (
+    HISTORY_EVENTS_MAX,
+    TicketUnknown,
+    ticket_of,
+    ticket_with_history,
+)
+from premade.tickets.ticket import FINAL, Status
 
 router = partner_router("OTA Integration")
+
+PAYMENT_REFERENCE_CHARACTERS_MAX = 128
 
 TicketCode = Annotated[
     str,
@@ -55,10 +67,11 @@ def qr_of(token: str) -> dict[str, Any]:
     return {"qr_code": base64.b64encode(picture.png(token)).decode(), "qr_token": token}
 
 
-class TicketAnswer(QrCode):
-    """A ticket as it is now."""
+class ListedTicket(AnswerModel):
+    """A ticket as it is now, without its picture."""
 
     ticket_code: str = Field(examples=["CRUISE-2025-FERRY-1762274285982"])
+    qr_token: str = Field(description="The signed text inside the QR.")
     status: Status
     entitlements: list[Entitlement]
     product_id: int = Field(examples=[106])
@@ -81,13 +94,198 @@ class TicketAnswer(QrCode):
     )
 
 
+class TicketAnswer(ListedTicket, QrCode):
+    """A ticket as it is now."""
+
+
+class TicketEvent(AnswerModel):
+    """What happened to a ticket. A member that says nothing about it is null."""
+
+    event: Literal[
+        "ticket.generated",
+        "ticket.activated",
+        "ticket.redeemed",
+        "ticket.cancelled",
+        "ticket.reissued",
+        "ticket.expired",
+    ]
+    occurred_at: Timestamp
+    order_id: str | None = Field(default=None, examples=["ORD-1762274304824"])
+    payment_reference: str | None = Field(default=None, examples=["PAY-OTA-2025-001"])
+    function_code: str | None = Field(default=None, examples=["ferry"])
+    uses: int | None = Field(default=None, examples=[1])
+    device_id: str | None = Field(default=None, description="The gate's device", examples=["gate-3"])
+    reason: str | None = Field(default=None, examples=["lost"])
+    issue_number: int | None = Field(default=None, description="The new QR's", examples=[2])
+
+
+class TicketWithHistoryAnswer(TicketAnswer):
+    """A ticket as it is now, and how it came to be so."""
+
+    history: list[TicketEvent] = Field(
+        description=f"Oldest first; of more than {HISTORY_EVENTS_MAX:,} events the newest"
+    )
+
+
+class TicketsAnswer(AnswerModel):
+    """A page of tickets."""
+
+    items: list[ListedTicket]
+    next: str | None = Field(description=NEXT, examples=["WyJ0aWNrZXRzIiwi4oCmIl0"])
+
+
+def checked_batch_id(value: str) -> str:
+    """A batch id. ValueError when it could be none."""
+    if not is_batch_id(value):
+        message = "Must be 1 to 64 of letters A to Z, a to z, digits, '.', '_', ':' and '-'"
+        raise ValueError(message)
+    return value
+
+
+def _payment_reference(value: str) -> str:
+    if not (1 <= len(value) <= PAYMENT_REFERENCE_CHARACTERS_MAX and value.isprintable()):
+        message = f"Must be 1 to {PAYMENT_REFERENCE_CHARACTERS_MAX} printable characters"
+        raise ValueError(message)
+    return value
+
+
+def _optional(check: Callable[[str], str]) -> AfterValidator:
+    return AfterValidator(lambda value: None if value is None else check(value))
+
+
+BatchIdFilter = Annotated[
+    str | None,
+    Query(description="Of this batch", json_schema_extra={"pattern": f"^{BATCH_ID_PATTERN}$"}),
+    _optional(checked_batch_id),
+]
+PaymentReferenceFilter = Annotated[
+    str | None,
+    Query(
+        description="Sold with this payment reference, exactly",
+        json_schema_extra={"minLength": 1, "maxLength": PAYMENT_REFERENCE_CHARACTERS_MAX},
+    ),
+    _optional(_payment_reference),
+]
+CreatedFrom = Annotated[Moment | None, Query(description="Made at this time or later")]
+CreatedBefore = Annotated[Moment | None, Query(description="Made before this time")]
+
+
+@router.get(
+    "/api/ota/tickets",
+    summary="The tickets, in pages",
+    description=f"The partner's tickets, the newest first; with `payment_reference`, the newest sale first.\n\n{BOUNDED}",
+    response_description="A page of tickets",
+    responses={200: {"headers": LINK_HEADER}},
+    response_model=TicketsAnswer,
+)
+async def tickets(  # noqa: PLR0913, PLR0917  (a filter is an argument)
+    call: Annotated[Call, partner_with("tickets:read")],
+    status: Annotated[Status | None, Query(description="In this state")] = None,
+    batch_id: BatchIdFilter = None,
+    product_id: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="Of this product")] = None,
+    created_from: CreatedFrom = None,
+    created_before: CreatedBefore = None,
+    activated_from: Annotated[Moment | None, Query(description="Sold at this time or later")] = None,
+    activated_before: Annotated[Moment | None, Query(description="Sold before this time")] = None,
+    payment_reference: PaymentReferenceFilter = None,
+    limit: Limit = PAGE_ROWS_DEFAULT,
+    cursor: CursorText = None,
+) -> Reply:
+    """Says what the description above says."""
+    wanted = TicketFilter(
+        status,
+        batch_id,
+        product_id,
+        created_from,
+        created_before,
+        activated_from,
+        activated_before,
+        payment_reference,
+    )
+    rows, following = await list_tickets(call.database, call.caller.partner_id, wanted, limit, cursor)
+    items = [ListedTicket(**row, qr_token=stored_token(row["qr_code"])) for row in rows]
+    return Reply(TicketsAnswer(items=items, next=following), link_to_next(call.scope, following))
+
+
 @router.get(
     "/api/ota/tickets/{code}",
     summary="One ticket",
     response_description="The ticket",
     responses=documented(TicketUnknown),
 )
-async def ticket(call: Annotated[Call, partner_with("tickets:read")], code: TicketCode) -> TicketAnswer:
-    """The ticket as it is now, with its QR."""
+async def ticket(
+    call: Annotated[Call, partner_with("tickets:read")], code: TicketCode
+) -> TicketWithHistoryAnswer:
+    """The ticket as it is now, with its QR and its history."""
+    row = await ticket_with_history(call.database, call.caller.partner_id, code)
+    return TicketWithHistoryAnswer(**{**row, **qr_of(stored_token(row["qr_code"]))})
+
+
+ModulePixels = Annotated[
+    int, Query(ge=1, le=picture.MODULE_PIXELS_MAX, description="The side of a module, in pixels")
+]
+MarginModules = Annotated[
+    int,
+    Query(
+        ge=0,
+        le=picture.MARGIN_MODULES_MAX,
+        description=f"The light margin, in modules; scanners want {picture.MARGIN_MODULES}",
+    ),
+]
+
+
+class _Png(Response):
+    media_type = "image/png"
+
+
+class _Svg(Response):
+    media_type = "image/svg+xml"
+
+
+def _picture_of(media_type: str) -> dict[str, Any]:
+    """How a picture is declared."""
+    content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
+    return {"response_model": None, "responses": {200: {"content": content}, **documented(TicketUnknown)}}
+
+
+def _caching(status: str) -> dict[str, str]:
+    """A ticket that can still change may be reissued: then its picture is no longer the good one."""
+    return {"Cache-Control": "private, max-age=86400" if status in FINAL else "private, no-store"}
+
+
+@router.get(
+    "/api/ota/tickets/{code}/qr.png",
+    summary="The QR picture of a ticket, as PNG",
+    response_description="The picture, 1 bit a pixel",
+    response_class=_Png,
+    **_picture_of(_Png.media_type),
+)
+async def qr_png(
+    call: Annotated[Call, partner_with("tickets:read")],
+    code: TicketCode,
+    module_pixels: ModulePixels = picture.MODULE_PIXELS,
+    margin_modules: MarginModules = picture.MARGIN_MODULES,
+) -> Reply:
+    """The QR code that is good now, in the size that a printer or a page needs."""
     row = await ticket_of(call.database, call.caller.partner_id, code)
-    return TicketAnswer(**{**row, **qr_of(stored_token(row["qr_code"]))})
+    drawn = picture.png(stored_token(row["qr_code"]), module_pixels, margin_modules)
+    return Reply(drawn, _caching(row["status"]), media_type=_Png.media_type)
+
+
+@router.get(
+    "/api/ota/tickets/{code}/qr.svg",
+    summary="The QR picture of a ticket, as SVG",
+    response_description="The picture, one path",
+    response_class=_Svg,
+    **_picture_of(_Svg.media_type),
+)
+async def qr_svg(
+    call: Annotated[Call, partner_with("tickets:read")],
+    code: TicketCode,
+    module_pixels: ModulePixels = picture.MODULE_PIXELS,
+    margin_modules: MarginModules = picture.MARGIN_MODULES,
+) -> Reply:
+    """The QR code that is good now, sharp in any size."""
+    row = await ticket_of(call.database, call.caller.partner_id, code)
+    drawn = picture.svg(stored_token(row["qr_code"]), module_pixels, margin_modules)
+    return Reply(drawn, _caching(row["status"]), media_type=_Svg.media_type)

@@ -22,3 +22,6 @@ ALLOWED_CHANGES = frozenset(
         (Status.ACTIVE, Status.CANCELLED),
     }
 )
+
+FINAL = frozenset(Status) - {before for before, _ in ALLOWED_CHANGES}
+"""The states that nothing leads out of."""

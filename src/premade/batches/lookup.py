@@ -1,0 +1,51 @@
+"""Finding batches, and counting their tickets."""
+
+from datetime import datetime
+from typing import Any
+
+from premade.base import statements
+from premade.base.cursors import ROWS_LOOKED_AT_MAX, Order, Row
+from premade.base.work import Database
+from premade.tickets.batch import batch_unknown, is_batch_id
+
+sql = statements.load(__file__)
+
+BY_TIME = Order("batches", {"created_at": datetime, "batch_id": str})
+
+
+async def batch_of(database: Database, partner_id: int, batch_id: str) -> dict[str, Any]:
+    """The partner's batch, with its tickets by state. BatchUnknown when it has none of this id."""
+    row = None
+    if is_batch_id(batch_id):
+        async with database.single_statement() as work:
+            row = await work.one(sql.batch_by_id, partner_id=partner_id, batch_id=batch_id)
+    if row is None:
+        raise batch_unknown(batch_id)
+    return row
+
+
+async def list_batches(
+    database: Database,
+    partner_id: int,
+    created: tuple[datetime | None, datetime | None],
+    limit: int,
+    cursor: str | None,
+) -> tuple[list[Row], str | None]:
+    """A page of the partner's batches, the newest first, and the cursor of the next. Invalid: no cursor of theirs.
+
+    `created` is from its first moment to before its second; None: without that bound.
+    """
+    start, before = BY_TIME.after(cursor), created[1]
+    if before is not None and (cursor is None or before < start["after_created_at"]):
+        start = {"after_created_at": before, "after_batch_id": ""}
+    async with database.single_statement() as work:
+        rows = await work.all(
+            sql.batches_by_time,
+            **start,
+            partner_id=partner_id,
+            created_from=created[0],
+            rows_looked_at_max=ROWS_LOOKED_AT_MAX,
+            rows=limit + 1,
+        )
+    counted = sum(row["tickets_before"] < ROWS_LOOKED_AT_MAX for row in rows)
+    return BY_TIME.page(rows, min(limit, counted))

@@ -1,0 +1,46 @@
+-- name: batches_by_time
+-- Each with its tickets by state, which are counted: so the page ends where its batches before have enough of them.
+SELECT b.batch_id, b.product_id, b.quantity, b.price, b.currency, b.valid_until, b.usable_days, b.usable_until,
+       b.reservation_id, b.metadata, b.created_at, b.tickets_before, counted.*
+FROM (
+    SELECT batches.*, sum(quantity) OVER (ORDER BY partner_id + 0 DESC, created_at DESC, batch_id DESC) - quantity AS tickets_before
+    FROM batches
+    -- As the index batches_by_partner has it; in threes, so that no plan goes through the batches of all partners.
+    WHERE (partner_id + 0, created_at, batch_id) < (
+            :partner_id, coalesce(:after_created_at::timestamptz, 'infinity'), coalesce(:after_batch_id, '')
+        )
+        AND (partner_id + 0, created_at, batch_id) >= (
+            :partner_id, coalesce(:created_from::timestamptz, '-infinity'), ''
+        )
+    ORDER BY partner_id + 0 DESC, created_at DESC, batch_id DESC
+    LIMIT :rows
+) AS b
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE t.status = 'PRE_GENERATED') AS pre_generated,
+           count(*) FILTER (WHERE t.status = 'ACTIVE') AS active,
+           count(*) FILTER (WHERE t.status = 'USED') AS used,
+           count(*) FILTER (WHERE t.status = 'EXPIRED') AS expired,
+           count(*) FILTER (WHERE t.status = 'CANCELLED') AS cancelled
+    FROM (
+        SELECT status FROM pre_generated_tickets
+        WHERE partner_id = b.partner_id AND batch_id = b.batch_id AND b.tickets_before < :rows_looked_at_max
+        -- The index of batches has this order, so that it is the one also while the table is young.
+        ORDER BY ticket_code
+    ) AS t
+) AS counted
+ORDER BY b.created_at DESC, b.batch_id DESC
+
+-- name: batch_by_id
+SELECT b.batch_id, b.product_id, b.quantity, b.price, b.currency, b.valid_until, b.usable_days, b.usable_until,
+       b.reservation_id, b.metadata, b.created_at, counted.*
+FROM batches b
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE t.status = 'PRE_GENERATED') AS pre_generated,
+           count(*) FILTER (WHERE t.status = 'ACTIVE') AS active,
+           count(*) FILTER (WHERE t.status = 'USED') AS used,
+           count(*) FILTER (WHERE t.status = 'EXPIRED') AS expired,
+           count(*) FILTER (WHERE t.status = 'CANCELLED') AS cancelled
+    FROM pre_generated_tickets t
+    WHERE t.partner_id = b.partner_id AND t.batch_id = b.batch_id
+) AS counted
+WHERE b.partner_id = :partner_id AND b.batch_id = :batch_id

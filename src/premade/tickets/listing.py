@@ -1,0 +1,54 @@
+"""Listing tickets, in pages."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from premade.base import statements
+from premade.base.cursors import ROWS_LOOKED_AT_MAX, Order, Row
+from premade.base.work import Database
+from premade.tickets.ticket import Status
+
+sql = statements.load(__file__)
+
+BY_TIME = Order("tickets", {"created_at": datetime, "ticket_id": int})
+BY_PAYMENT = Order("tickets of a payment", {"paid_by": str, "ticket_code": str})
+
+
+@dataclass(frozen=True)
+class TicketFilter:
+    """Which tickets; None: whichever. Each 'from' is with its moment, each 'before' without."""
+
+    status: Status | None = None
+    batch_id: str | None = None
+    product_id: int | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+    activated_from: datetime | None = None
+    activated_before: datetime | None = None
+    payment_reference: str | None = None
+
+
+async def list_tickets(
+    database: Database, partner_id: int, wanted: TicketFilter, limit: int, cursor: str | None
+) -> tuple[list[Row], str | None]:
+    """A page of the partner's tickets, the newest first, and the cursor of the next. Invalid: no cursor of theirs.
+
+    With a payment reference the newest sale is first.
+    """
+    order = BY_TIME if wanted.payment_reference is None else BY_PAYMENT
+    asked: dict[str, Any] = {
+        **asdict(wanted),
+        **order.after(cursor),
+        "partner_id": partner_id,
+        "rows_looked_at_max": ROWS_LOOKED_AT_MAX,
+        "rows": limit + 1,
+    }
+    if order is BY_PAYMENT:
+        statement = sql.tickets_of_payment
+    elif wanted.batch_id is not None:
+        statement = sql.tickets_of_batch
+    else:
+        statement = sql.tickets_by_time
+    async with database.single_statement() as work:
+        return order.page(await work.all(statement, **asked), limit)
