@@ -36,6 +36,9 @@ from premade.monitoring.gauges import DatabaseFigures
 BACKLOG_CONNECTIONS = 2048
 KEEP_ALIVE_SECONDS = 65
 SHUTDOWN_SECONDS_MAX = 30
+WORKER_SILENT_SECONDS_MAX = 30
+"""A worker that does not answer its parent for so long is replaced. It is silent while it starts, too: on a machine
+that is busy uvicorn's own five seconds would replace it again and again."""
 READY_SECONDS_MAX = 60
 READY_POLL_SECONDS = 0.05
 METRICS_FOLDER = "premade-metrics"
@@ -98,6 +101,7 @@ def serve_on(dsn: str, settings: Settings, listen: Listen, when_ready: WhenReady
             backlog=BACKLOG_CONNECTIONS,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS_MAX,
+            timeout_worker_healthcheck=WORKER_SILENT_SECONDS_MAX,
         )
         supervisor = Multiprocess(config, [bound])
         port = bound.getsockname()[1]

@@ -50,7 +50,10 @@ def test_a_reissue_makes_the_next_token_and_changes_nothing_else(
         "issue_number": 2,
         "qr_token": told["qr_token"],
         "qr_code": told["qr_code"],
+        "history": [*before["history"], after["history"][-1]],
     }
+    event = after["history"][-1]
+    assert (event["event"], event["issue_number"], event["reason"]) == ("ticket.reissued", 2, REASON)
     assert told["qr_token"] != before["qr_token"]
 
 
