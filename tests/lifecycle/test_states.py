@@ -1,13 +1,18 @@
 """The state machine as the database keeps it, against SQL that asks for what no operation does; and as it is drawn."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
 from support.gate import gate_client
 from support.shop import Seller, Shop, unique
 
+from premade.base.world import World
+from premade.expiry.expire import expire_now
 from premade.tickets.ticket import ALLOWED_CHANGES, FINAL, Status
 
 STATES_PAGE = Path(__file__).parents[2] / "docs" / "states.md"
@@ -29,6 +34,15 @@ def sold(seller: Seller) -> str:
     [code] = seller.tickets()
     assert seller.activate(code).status_code == 200
     return code
+
+
+def history(seller: Seller, code: str) -> list[dict[str, Any]]:
+    """Each event without its time, and without what it does not tell."""
+    told = seller.http.get(f"/api/ota/tickets/{code}").json()["history"]
+    return [
+        {name: value for name, value in event.items() if value is not None and name != "occurred_at"}
+        for event in told
+    ]
 
 
 def assert_refused(shop: Shop, code: str, to: str) -> None:
@@ -91,6 +105,23 @@ def test_a_ticket_is_used_from_the_use_that_leaves_nothing(seller: Seller, shop:
     for expected in ("ACTIVE", "USED"):
         assert gate.post("/api/gate/redemptions", json={**scan, "scan_id": unique("scan")}).status_code == 200
         assert seller.http.get(f"/api/ota/tickets/{code}").json()["status"] == expected
+
+    assert history(seller, code)[-1] == {
+        "event": "ticket.redeemed", "function_code": "ferry", "uses": 1, "device_id": "gate-1",
+    }  # fmt: skip
+    assert [event["event"] for event in history(seller, code)] == [
+        "ticket.generated", "ticket.activated", "ticket.redeemed", "ticket.redeemed",
+    ]  # fmt: skip
+
+
+def test_that_a_ticket_expired_stands_in_its_history(seller: Seller, shop: Shop) -> None:
+    today = datetime.now(UTC)
+    [code] = seller.tickets(valid_until=str((today + timedelta(days=1)).date()))
+    then = World(ZoneInfo("UTC"), now=lambda: today + timedelta(days=3))
+
+    shop.operate(lambda database, _: expire_now(database, then, tell=lambda _: None))
+
+    assert [event["event"] for event in history(seller, code)] == ["ticket.generated", "ticket.expired"]
 
 
 def test_the_states_are_drawn_as_they_are() -> None:
