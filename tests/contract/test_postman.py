@@ -40,7 +40,7 @@ OTHER_PARTNER_PERMISSIONS = [
     "inventory:reserve",
     "gate:redeem",
 ]
-SECONDS_MAX = 120
+SECONDS_MAX = 300
 SECRET = re.compile(r"pm_(live|test)_|-----BEGIN|/(home|root|work|Users|tmp)/|[A-Z]:\\\\")
 OUTSIDE = re.compile(r"https?://(?!127\.0\.0\.1:8080)[^\s\"]+")
 FORMAT = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
@@ -76,9 +76,8 @@ class Run:
         """The ticket's audit events, the oldest first."""
         return self.shop.sql("SELECT * FROM audit_events WHERE ticket_code = %s ORDER BY event_id", code)
 
-    def counted(self, what: str) -> dict[Any, int]:
-        """How many rows the partner has of each value: `what` is the value and the table."""
-        value, table = what.split(" of ")
+    def counted(self, table: str, value: str) -> dict[Any, int]:
+        """How many of the partner's rows have each value, which is a column or an expression."""
         rows = self.shop.sql(
             f"SELECT {value} AS value, count(*) FROM {table} WHERE partner_id = %s GROUP BY 1",
             self.seller.partner_id,
@@ -182,26 +181,28 @@ def test_the_tables_hold_the_sale_that_the_verification_read(run: Run) -> None:
 
 
 def test_every_ticket_order_and_hold_is_in_the_state_that_the_folders_left_it_in(run: Run) -> None:
-    # By folder: what was refused anywhere made and changed nothing.
+    # By folder, in their order; what was refused made and changed nothing.
     unsold = 153 + 0 + 1 + 2 + 10 + 2 + 0 + 0 + 1 + 1 + 1 + 1
     active = 0 + 2 + 1 + 1 + 0 + 4 + 0 + 0 + 4 + 0 + 1 + 1
-    assert run.counted("status of pre_generated_tickets") == twice(
-        {"PRE_GENERATED": unsold, "ACTIVE": active, "USED": 1, "CANCELLED": 5 + 1 + 1}
+    used, cancelled = 1, 5 + 1 + 1
+    tickets = unsold + active + used + cancelled
+
+    assert run.counted("pre_generated_tickets", "status") == twice(
+        {"PRE_GENERATED": unsold, "ACTIVE": active, "USED": used, "CANCELLED": cancelled}
     )
-    assert run.counted("status of ota_orders") == twice(
+    assert run.counted("pre_generated_tickets", "issue_number") == twice({1: tickets - 2, 2: 1, 3: 1})
+    assert run.counted("ota_orders", "status") == twice(
         {"CONFIRMED": 8, "PARTLY_CANCELLED": 1, "CANCELLED": 2}
     )
-    assert run.counted("(end_reason, quantity, taken)::text of reservations") == twice(
+    assert run.counted("reservations", "(end_reason, quantity, taken)::text") == twice(
         {"(used_up,10,10)": 1, "(released,5,0)": 1, "(released,1,0)": 1}
     )
-    assert run.counted("issue_number of pre_generated_tickets")[2] == 2
-    assert run.counted("issue_number of pre_generated_tickets")[3] == 2
 
 
 def test_the_allotment_counts_the_tickets_that_are_neither_cancelled_nor_held(run: Run) -> None:
     [stock] = run.shop.sql("SELECT * FROM allotments WHERE channel = %s", run.seller.channel)
     [shown] = run.answer("The stock is as after the generation")["items"]
-    states = run.counted("status of pre_generated_tickets")
+    states = run.counted("pre_generated_tickets", "status")
 
     assert shown["issued"] == stock["issued"] == sum(states.values()) - states["CANCELLED"]
     assert shown["held"] == stock["held"] == 0
