@@ -9,7 +9,6 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-
 JOINED_BYTES_MAX = 64 * 1024
 """From here on it is sent at once: only then does the transport tell an answer to wait for its client."""
 
