@@ -14,7 +14,7 @@ from premade.base.stream import Stream
 from premade.offline.snapshot import CURSOR_CHARACTERS_MAX, Snapshots, SnapshotsBusy
 from premade.partners.call import GateCall, gate_router, gate_with
 from premade.tickets.key_file import key_file
-from premade.tickets.signing import Signers
+from premade.tickets.signing import Verifiers
 
 router = gate_router("Gate")
 
@@ -73,9 +73,9 @@ def public_routes() -> list[BaseRoute]:
 
 async def _keys(request: Request) -> Response:
     """Every key that a QR token may be signed with, the newest last; it signs the new ones."""
-    signers: Signers = request.app.state.services[Signers]
+    verifiers: Verifiers = request.app.state.services[Verifiers]
     try:
-        keys = await signers.public_keys()
+        keys = await verifiers.public_keys()
     except DomainError as error:
         return problem_of(error, path=request.url.path, request_id=request.state.request_id)
     headers = {
