@@ -9,6 +9,7 @@ import pytest
 import zxingcpp
 from PIL import Image
 from support.shop import Seller, Shop, unique
+from support.taking_back import cancel, cancel_batch
 
 from premade.tickets import picture
 from premade.tickets.code import Signer
@@ -58,15 +59,14 @@ def test_the_history_of_a_ticket_is_told_oldest_first(seller: Seller, shop: Shop
     assert [event["event"] for event in history_of(seller, other)] == ["ticket.generated"]
 
 
-def test_what_ended_the_unused_tickets_of_a_batch_ended_each(seller: Seller, shop: Shop) -> None:
+def test_a_batch_that_is_cancelled_stands_once_in_the_history_of_each_ticket_that_it_ended(
+    seller: Seller,
+) -> None:
     batch = unique("BATCH")
     ended, alone, active = seller.tickets(3, batch_id=batch)
     seller.activate(active)
-    shop.sql(
-        "UPDATE pre_generated_tickets SET status = 'CANCELLED' WHERE ticket_code = ANY(%s)", [ended, alone]
-    )
-    record(shop, seller, "ticket.cancelled", alone, None, '{"reason": "mine"}')
-    record(shop, seller, "batch.cancelled", None, batch, '{"reason": "all"}')
+    cancel(seller, alone, "mine")
+    cancel_batch(seller, batch, "all")
 
     def reasons(code: str) -> list[str | None]:
         return [

@@ -1,5 +1,6 @@
 """Lists in pages: each filter, whole and without repeats while others write, and only the partner's own."""
 
+import base64
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -282,6 +283,28 @@ def test_a_cursor_that_is_none_is_named(seller: Seller, path: str, cursor: str) 
 
     assert answer.status_code == 400, answer.text
     assert [wrong["pointer"] for wrong in answer.json()["errors"]] == ["query#/cursor"]
+
+
+def test_a_cursor_has_one_spelling(seller: Seller) -> None:
+    seller.tickets(2)
+    cursor = seller.http.get("/api/ota/tickets?limit=1").json()["next"]
+    raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+
+    def status(text: str) -> int:
+        return seller.http.get("/api/ota/tickets", params={"cursor": text}).status_code
+
+    def encoded(spelt: bytes) -> str:
+        return base64.urlsafe_b64encode(spelt).decode().rstrip("=")
+
+    assert (status(cursor), encoded(raw)) == (200, cursor)
+    for other in (
+        raw.replace(b",", b", "),
+        raw.replace(b"+00:00", b"Z"),
+        raw.replace(b"tickets", b"\\u0074ickets"),
+    ):
+        assert other != raw
+        assert status(encoded(other)) == 400, other
+    assert status(f"{cursor}====") == 400
 
 
 def test_a_cursor_of_one_list_is_none_of_another(seller: Seller) -> None:

@@ -103,7 +103,7 @@ def test_only_one_s_own_reservation_of_that_product_serves(seller: Seller, shop:
     assert state(seller, other_hold) == ("HELD", 0, 5)
 
 
-def test_the_order_of_refusals_is_that_of_every_batch(seller: Seller) -> None:
+def test_the_order_of_refusals_is_that_of_every_batch(seller: Seller, shop: Shop) -> None:
     reservation_id = seller.hold(1)
     seller.tickets(1, batch_id="B1", headers=KEY)
 
@@ -115,6 +115,12 @@ def test_the_order_of_refusals_is_that_of_every_batch(seller: Seller) -> None:
         "RESERVATION_UNKNOWN",
     )
     assert refusal(seller.generate(5, **wanted)) == (409, "BATCH_ID_TAKEN")
+    shop.sql("UPDATE products SET usable_until = '2025-01-01' WHERE product_id = %s", seller.product_id)
+    assert refusal(seller.generate(5, **wanted)) == (409, "PRODUCT_OVER")
+    assert refusal(seller.generate(5, batch_id="B1", reservation_id="RSV-0000000000000")) == (
+        404,
+        "RESERVATION_UNKNOWN",
+    )
 
 
 def test_a_dry_run_looks_at_the_reservation_and_takes_nothing(shop: Shop, let_expire: LetExpire) -> None:

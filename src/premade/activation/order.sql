@@ -6,8 +6,6 @@ WHERE partner_id = :partner_id AND operation = :operation AND idempotency_key = 
 
 -- name: tickets_as_sold
 -- A ticket may have been used or reissued since: its entitlements are the batch's, its token is signed again.
--- A batch_id that is 'BETWEEN' itself, here and below, keeps to the order of its own index. Otherwise the planner
--- may go by the partner's batches, or by the codes of everybody's tickets, where a few batches are most of a table.
 SELECT c.ticket_code, b.entitlements, t.usable_until, e.issue_number, k.key_id, k.seed
 FROM ota_orders o
 CROSS JOIN unnest(o.ticket_codes) WITH ORDINALITY AS c (ticket_code, place)
@@ -18,8 +16,7 @@ CROSS JOIN LATERAL (
 ) AS t
 CROSS JOIN LATERAL (
     SELECT entitlements FROM batches
-    WHERE partner_id = o.partner_id AND batch_id BETWEEN t.batch_id AND t.batch_id
-    ORDER BY batch_id
+    WHERE partner_id = o.partner_id AND batch_id = t.batch_id
     LIMIT 1
 ) AS b
 CROSS JOIN LATERAL (
@@ -37,7 +34,9 @@ WHERE o.partner_id = :partner_id AND o.order_id = :order_id
 ORDER BY c.place
 
 -- name: free_tickets
--- The unused tickets of the batch with the lowest codes; what another transaction holds is passed over.
+-- The unused tickets of the batch with the lowest codes; what another transaction holds is passed over. A batch_id that
+-- is 'BETWEEN' itself keeps to the order of its own index. Otherwise the planner may go by the codes of everybody's
+-- tickets where a few batches are most of the table.
 SELECT ticket_id, ticket_code, price, currency, valid_until
 FROM pre_generated_tickets
 WHERE partner_id = :partner_id AND batch_id BETWEEN :batch_id AND :batch_id AND status = 'PRE_GENERATED'
@@ -47,8 +46,7 @@ FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: wait_for_batch
 SELECT valid_until FROM batches
-WHERE partner_id = :partner_id AND batch_id BETWEEN :batch_id AND :batch_id
-ORDER BY batch_id
+WHERE partner_id = :partner_id AND batch_id = :batch_id
 FOR NO KEY UPDATE
 
 -- name: unused_tickets

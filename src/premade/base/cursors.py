@@ -83,7 +83,11 @@ class Order:
             of, *key = orjson.loads(raw)
             if of != self.of:
                 raise ValueError  # noqa: TRY301
-            return [_READERS[kind](value) for kind, value in zip(self.columns.values(), key, strict=True)]
+            values = [_READERS[kind](value) for kind, value in zip(self.columns.values(), key, strict=True)]
+            # Each place has one spelling: what was changed on the way is told, however well it reads.
+            if cursor != self.cursor(dict(zip(self.columns, values, strict=True))):
+                raise ValueError  # noqa: TRY301
         except (ValueError, TypeError, OverflowError, binascii.Error):
             message = "Must be the 'next' of a page of this list, as it came"
             raise Invalid([FieldError("query#/cursor", message)]) from None
+        return values

@@ -10,6 +10,7 @@ import orjson
 from premade.audit.record import Event
 from premade.audit.replay import Keyed, made_before, settled
 from premade.base import statements
+from premade.base.errors import Busy
 from premade.base.logs import log
 from premade.base.work import Database, Work
 from premade.base.world import World
@@ -89,8 +90,15 @@ class BatchCanceller:
         request with the same key goes on from there.
         """
         state = await settled(lambda: self._begin(asked))
-        while isinstance(state, _Begun):
-            state = await self._go_on(asked, state)
+        try:
+            while isinstance(state, _Begun):
+                state = await self._go_on(asked, state)
+        except Busy:
+            message = (
+                f"Another request holds a ticket of batch {asked.batch_id}; what was free may be cancelled already. "
+                "Try again, with the same Idempotency-Key: it goes on from there."
+            )
+            raise Busy(message) from None
         if not state.replayed:
             log.info("ota.batches.cancelled", batch_id=state.batch_id, cancelled=state.cancelled)
         return state

@@ -287,9 +287,9 @@ def _check(seen: dict[str, Any], wanted: Wanted, world: World) -> None:
         raise Invalid([FieldError("#/valid_until", message)])
     if seen["product_id"] is None:
         raise product_unknown(wanted.product_id)
-    _check_days(seen, wanted, today)
     if wanted.reservation_id is not None:
         _check_whose(seen, wanted, wanted.reservation_id)
+    _check_days(seen, wanted, today)
     if seen["batch_id_taken"]:
         raise _batch_id_taken(wanted)
     _check_stock(seen, wanted, world.now())

@@ -11,12 +11,7 @@ SELECT p.product_id, p.ticket_type, p.code_prefix, p.price, p.currency,
        coalesce(a.allotted - a.issued - a.held + expired.held, 0) AS available, expired.held > 0 AS stale,
        r.product_id AS reserved_product_id, r.quantity - r.taken AS left_of_reservation,
        r.expires_at AS reservation_expires_at, r.end_reason AS reservation_end_reason,
-       -- 'BETWEEN' keeps to the order of batch ids: a big partner's batches are not all looked at.
-       (
-           SELECT true FROM batches b
-           WHERE b.partner_id = :partner_id AND b.batch_id BETWEEN :batch_id AND :batch_id
-           ORDER BY b.batch_id LIMIT 1
-       ) IS NOT NULL AS batch_id_taken,
+       EXISTS (SELECT FROM batches b WHERE b.partner_id = :partner_id AND b.batch_id = :batch_id) AS batch_id_taken,
        same_key.batch_id AS made_batch_id, same_key.request_digest AS made_request_digest
 FROM (SELECT) AS one_row
 LEFT JOIN products p ON p.product_id = :product_id

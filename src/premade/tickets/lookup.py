@@ -7,7 +7,6 @@ from premade.base import statements
 from premade.base.errors import NotFound
 from premade.base.work import Database
 from premade.tickets.code import is_ticket_code
-from premade.tickets.ticket import Status
 
 sql = statements.load(__file__)
 
@@ -21,11 +20,6 @@ _OF_A_TICKET = [
     Event.TICKET_REISSUED,
     Event.TICKET_EXPIRED,
 ]
-# What a batch's event means to a ticket that is in this state by now, unless the ticket has an event of its own.
-_ENDED_BY_ITS_BATCH = {
-    Event.BATCH_CANCELLED: (Status.CANCELLED, Event.TICKET_CANCELLED),
-    Event.TICKET_EXPIRED: (Status.EXPIRED, Event.TICKET_EXPIRED),
-}
 
 
 class TicketUnknown(NotFound):
@@ -64,25 +58,10 @@ async def ticket_with_history(database: Database, partner_id: int, code: str) ->
                 partner_id=partner_id,
                 ticket_code=code,
                 events=list(_OF_A_TICKET),
-                batch_events=[Event.BATCH_GENERATED, *_ENDED_BY_ITS_BATCH],
+                batch_generated=Event.BATCH_GENERATED.value,
+                generated=GENERATED,
                 events_max=HISTORY_EVENTS_MAX,
             )
     if row is None:
         raise ticket_unknown(code)
-    return {**row, "history": _history(row["status"], row["history"] or [])}
-
-
-def _history(status: str, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The events as the ticket's own."""
-    own = {event["event"] for event in events if not event["of_batch"]}
-    history: list[dict[str, Any]] = []
-    for event in events:
-        name = event["event"]
-        if event["of_batch"] and name == Event.BATCH_GENERATED:
-            name = GENERATED
-        elif event["of_batch"]:
-            ended_as, name = _ENDED_BY_ITS_BATCH[name]
-            if ended_as != status or name in own:
-                continue
-        history.append({**event, "event": name})
-    return history
+    return row

@@ -6,23 +6,23 @@ WHERE t.partner_id = :partner_id AND t.ticket_code = :ticket_code
 
 -- name: ticket_with_history
 -- In one statement, so that the ticket and its history agree. That it was generated stands with its batch, once for all
--- of them, and so may what ended the batch's unused tickets.
+-- of them.
 SELECT t.ticket_code, t.qr_code, t.status, t.entitlements, t.product_id, t.batch_id, t.issue_number, t.price,
        t.currency, t.valid_until, t.usable_until, t.first_used_at, t.created_at, t.activated_at, t.order_id,
        (
            SELECT jsonb_agg(
                e.data || jsonb_build_object(
-                   'event', e.event, 'occurred_at', e.occurred_at, 'order_id', e.order_id, 'of_batch', e.of_batch
+                   'event', e.event, 'occurred_at', e.occurred_at, 'order_id', e.order_id
                )
                ORDER BY e.occurred_at, e.event_id
            )
            FROM (
-               SELECT event_id, event, occurred_at, order_id, data, false AS of_batch FROM audit_events
+               SELECT event_id, event, occurred_at, order_id, data FROM audit_events
                WHERE partner_id = t.partner_id AND ticket_code = t.ticket_code AND event = ANY(:events)
                UNION ALL
-               SELECT event_id, event, occurred_at, order_id, data, true FROM audit_events
+               SELECT event_id, :generated::text, occurred_at, order_id, data FROM audit_events
                WHERE partner_id = t.partner_id AND batch_id = t.batch_id AND ticket_code IS NULL
-                   AND event = ANY(:batch_events)
+                   AND event = :batch_generated
                ORDER BY occurred_at DESC, event_id DESC
                LIMIT :events_max
            ) AS e
