@@ -1,30 +1,24 @@
 """Taking one ticket back: its stock returns, its QR opens nothing more, its order says so."""
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import orjson
-
 from premade.audit.record import Event
-from premade.audit.replay import Keyed, made_before, settled
+from premade.audit.replay import made_before, settled
 from premade.base import statements
 from premade.base.errors import Conflict
 from premade.base.logs import log
 from premade.base.work import Database, Work
 from premade.base.world import World
 from premade.catalog.product import Cancellation
-from premade.partners.keyring import Caller
-from premade.tickets.code import is_ticket_code
+from premade.tickets.change import TicketChange
+from premade.tickets.code import possible_code
 from premade.tickets.lookup import ticket_unknown
 from premade.tickets.refusals import cancelled, expired, used
 from premade.tickets.ticket import Status
 
 sql = statements.load(__file__)
-
-OPERATION = "cancel"
-"""What an Idempotency-Key is scoped to, beside the partner."""
 
 
 class NotCancellable(Conflict):
@@ -35,21 +29,10 @@ class NotCancellable(Conflict):
     remedy = "Ask the operator, who decides that for each product."
 
 
-@dataclass(frozen=True)
-class ToCancel:
+class ToCancel(TicketChange):
     """One ticket to take back."""
 
-    caller: Caller
-    request_id: str
-    ticket_code: str
-    reason: str
-    idempotency_key: str | None = None
-
-    @property
-    def keyed(self) -> Keyed:
-        """As the record remembers it."""
-        digest = hashlib.sha256(orjson.dumps([self.ticket_code, self.reason])).digest()
-        return Keyed(self.caller.partner_id, OPERATION, self.idempotency_key, digest)
+    operation = "cancel"
 
 
 @dataclass(frozen=True)
@@ -88,7 +71,11 @@ class Canceller:
     async def _try(self, asked: ToCancel) -> Cancelled:
         async with self.database.transaction() as work:
             # Locked before the key is looked for: whoever waited here sees what the winner left.
-            ticket = await _locked(work, asked)
+            ticket = await work.one(
+                sql.ticket_to_cancel,
+                partner_id=asked.caller.partner_id,
+                ticket_code=possible_code(asked.ticket_code),
+            )
             if event := await made_before(work, asked.keyed):
                 return Cancelled(
                     event["ticket_code"],
@@ -123,14 +110,6 @@ class Canceller:
         return Cancelled(
             asked.ticket_code, now, asked.reason, ticket["order_id"], done["order_status"], replayed=False
         )
-
-
-async def _locked(work: Work, asked: ToCancel) -> dict[str, Any] | None:
-    if not is_ticket_code(asked.ticket_code):
-        return None
-    return await work.one(
-        sql.ticket_to_cancel, partner_id=asked.caller.partner_id, ticket_code=asked.ticket_code
-    )
 
 
 def _check(ticket: dict[str, Any], code: str) -> None:

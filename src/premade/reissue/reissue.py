@@ -1,31 +1,25 @@
 """Making a ticket's QR anew: the next issue number, a new token; the gate refuses the ones before."""
 
 import base64
-import hashlib
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-import orjson
-
 from premade.audit.record import Event
-from premade.audit.replay import Keyed, made_before, settled
+from premade.audit.replay import made_before, settled
 from premade.base import statements
 from premade.base.errors import Conflict
 from premade.base.logs import log
-from premade.base.work import Database, Work
+from premade.base.work import Database
 from premade.base.world import World
-from premade.partners.keyring import Caller
-from premade.tickets.code import ISSUE_NUMBER_MAX, is_ticket_code
+from premade.tickets.change import TicketChange
+from premade.tickets.code import ISSUE_NUMBER_MAX, possible_code
 from premade.tickets.lookup import ticket_unknown
 from premade.tickets.refusals import cancelled, expired, used
 from premade.tickets.signing import Signers
 from premade.tickets.ticket import Status
 
 sql = statements.load(__file__)
-
-OPERATION = "reissue"
-"""What an Idempotency-Key is scoped to, beside the partner."""
 
 
 class IssueLimit(Conflict):
@@ -36,21 +30,10 @@ class IssueLimit(Conflict):
     remedy = "Cancel the ticket and sell another one; and find out why it was reissued so often."
 
 
-@dataclass(frozen=True)
-class ToReissue:
+class ToReissue(TicketChange):
     """One ticket whose QR is to be made anew."""
 
-    caller: Caller
-    request_id: str
-    ticket_code: str
-    reason: str
-    idempotency_key: str | None = None
-
-    @property
-    def keyed(self) -> Keyed:
-        """As the record remembers it."""
-        digest = hashlib.sha256(orjson.dumps([self.ticket_code, self.reason])).digest()
-        return Keyed(self.caller.partner_id, OPERATION, self.idempotency_key, digest)
+    operation = "reissue"
 
 
 @dataclass(frozen=True)
@@ -104,7 +87,11 @@ class Reissuer:
         signer = await self.signers.current()
         async with self.database.transaction() as work:
             # Locked before the key is looked for: whoever waited here sees what the winner left.
-            ticket = await _locked(work, asked)
+            ticket = await work.one(
+                sql.ticket_to_reissue,
+                partner_id=asked.caller.partner_id,
+                ticket_code=possible_code(asked.ticket_code),
+            )
             if event := await made_before(work, asked.keyed):
                 return event, True
             if ticket is None:
@@ -127,14 +114,6 @@ class Reissuer:
             )
             assert event is not None
             return event, False
-
-
-async def _locked(work: Work, asked: ToReissue) -> dict[str, Any] | None:
-    if not is_ticket_code(asked.ticket_code):
-        return None
-    return await work.one(
-        sql.ticket_to_reissue, partner_id=asked.caller.partner_id, ticket_code=asked.ticket_code
-    )
 
 
 def _check(ticket: dict[str, Any], code: str, today: date) -> None:

@@ -6,7 +6,7 @@ from premade.audit.record import Event
 from premade.base import statements
 from premade.base.errors import NotFound
 from premade.base.work import Database
-from premade.tickets.code import is_ticket_code
+from premade.tickets.code import is_ticket_code, possible_code
 
 sql = statements.load(__file__)
 
@@ -39,10 +39,8 @@ def ticket_unknown(code: str) -> TicketUnknown:
 
 async def ticket_of(database: Database, partner_id: int, code: str) -> dict[str, Any]:
     """The partner's ticket. TicketUnknown when it has none of this code."""
-    row = None
-    if is_ticket_code(code):
-        async with database.single_statement() as work:
-            row = await work.one(sql.ticket_by_code, partner_id=partner_id, ticket_code=code)
+    async with database.single_statement() as work:
+        row = await work.one(sql.ticket_by_code, partner_id=partner_id, ticket_code=possible_code(code))
     if row is None:
         raise ticket_unknown(code)
     return row
@@ -50,18 +48,16 @@ async def ticket_of(database: Database, partner_id: int, code: str) -> dict[str,
 
 async def ticket_with_history(database: Database, partner_id: int, code: str) -> dict[str, Any]:
     """The partner's ticket and its `history`, oldest first, the newest HISTORY_EVENTS_MAX. TicketUnknown."""
-    row = None
-    if is_ticket_code(code):
-        async with database.single_statement() as work:
-            row = await work.one(
-                sql.ticket_with_history,
-                partner_id=partner_id,
-                ticket_code=code,
-                events=list(_OF_A_TICKET),
-                batch_generated=Event.BATCH_GENERATED.value,
-                generated=GENERATED,
-                events_max=HISTORY_EVENTS_MAX,
-            )
+    async with database.single_statement() as work:
+        row = await work.one(
+            sql.ticket_with_history,
+            partner_id=partner_id,
+            ticket_code=possible_code(code),
+            events=list(_OF_A_TICKET),
+            batch_generated=Event.BATCH_GENERATED.value,
+            generated=GENERATED,
+            events_max=HISTORY_EVENTS_MAX,
+        )
     if row is None:
         raise ticket_unknown(code)
     return row
