@@ -48,10 +48,44 @@ class Place:
     next_ticket: int = 0
     old_turns: int = 0
     """How many times old tickets were taken from the ten million."""
+    note: Path | None = None
+    """Where the two are kept, for the database that outlives a run."""
+
+    def keep_in(self, note: Path) -> None:
+        """Goes on from what the note says, and keeps it."""
+        known = json.loads(note.read_text())
+        self.next_ticket, self.old_turns, self.note = known["next_ticket"], known["old_turns"], note
+
+    def _keep(self) -> None:
+        """Before the tickets are used: a run that is killed must not use them again in the next one."""
+        if self.note:
+            used = {"next_ticket": self.next_ticket, "old_turns": self.old_turns}
+            new = self.note.with_suffix(".new")
+            new.write_text(json.dumps({**json.loads(self.note.read_text()), **used}))
+            new.replace(self.note)
+
+    def take_old_turn(self) -> int:
+        """Which turn it is to take old tickets."""
+        self.old_turns += 1
+        self._keep()
+        return self.old_turns - 1
+
+    def last_event(self) -> int:
+        """The newest entry of the record."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            [[event_id]] = _run(connection, sql.last_event)
+        return event_id
+
+    def sales_after(self, event_id: int) -> int:
+        """How many activations the record has since."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            [[sales]] = _run(connection, sql.sales_after, event_id=event_id)
+        return sales
 
     def fill(self, count: int) -> int:
         """Adds so many unused tickets; answers the number of the first."""
         first, self.next_ticket = self.next_ticket, self.next_ticket + count
+        self._keep()
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             _add_tickets(connection, self.seller, first, count, half_sold=False)
         return first

@@ -52,7 +52,8 @@ def _page(told: list[Figure], rounds: int, seconds: float) -> str:
 `make bench` writes this page, up to the last heading: {rounds} rounds in {seconds:.0f} seconds, each with the service
 and its ceilings in turn, on a PostgreSQL of its own with its default durability (`fsync` and `synchronous_commit`
 on). Load generator, service (2 workers) and database share the machine. A row is the median of the rounds, with the
-least and the most. A measurement in which an answer had another status than expected is void and ends the run.
+least and the most; "server CPU" is the processor time of the service alone, its parent and its workers, without
+PostgreSQL's. A measurement in which an answer had another status than expected is void and ends the run.
 
 | figure | median | range | must | aim | reached |
 |---|---|---|---|---|---|

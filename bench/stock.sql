@@ -55,6 +55,12 @@ WHERE partner_id = :partner_id::bigint AND status = 'ACTIVE'
     AND ticket_code BETWEEN 'CRUISE-2025-FERRY-' || lpad(:first::text, 13, '0')
         AND 'CRUISE-2025-FERRY-' || lpad((:first::bigint + :count::bigint - 1)::text, 13, '0')
 
+-- name: last_event
+SELECT coalesce(max(event_id), 0) FROM audit_events
+
+-- name: sales_after
+SELECT count(*) FROM audit_events WHERE event_id > :event_id::bigint AND event = 'ticket.activated'
+
 -- name: redeemed
 -- How many of these were used.
 SELECT count(*) AS tickets FROM pre_generated_tickets

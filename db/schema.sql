@@ -475,6 +475,8 @@ CREATE UNIQUE INDEX batches_idempotency_key_taken ON public.batches USING btree 
 
 CREATE INDEX batches_to_expire ON public.batches USING btree (valid_until) WHERE ((expired_at IS NULL) AND (valid_until IS NOT NULL));
 
+CREATE INDEX manual_entries_by_time ON public.manual_entries USING btree (span_began_at);
+
 CREATE INDEX ota_orders_by_payment ON public.ota_orders USING btree (payment_reference, ((partner_id + 0)), ((order_id || ''::text)));
 
 CREATE UNIQUE INDEX ota_orders_idempotency_key_taken ON public.ota_orders USING btree (partner_id, operation, idempotency_key) WHERE (idempotency_key IS NOT NULL);

@@ -38,6 +38,7 @@ PERMISSIONS = [
     "inventory:read",
     "inventory:reserve",
     "orders:read",
+    "gate:redeem",
 ]
 KEY_FILE = "demo.json"
 BATCH_ID = "DEMO-BATCH-001"
@@ -94,7 +95,8 @@ async def _set_up(dsn: str, world: World, kept: str | None) -> str:
 
 async def _works(database: Database, world: World, key: str) -> bool:
     with suppress(DomainError):
-        await Keyring(database, world).partner_for(key, PERMISSIONS[0])
+        for permission in PERMISSIONS:
+            await Keyring(database, world).partner_for(key, permission)
         return True
     return False
 
@@ -153,7 +155,7 @@ def _sell(url: str, metrics_url: str, key: str) -> None:
     console.print(qr_drawing(first["qr_token"], in_colour=console.is_terminal and not console.no_color))
     console.print(first["ticket_code"], "\n")
     console.rule("Your turn: paste a line into another terminal")
-    _print_curl_lines(url, key, second["ticket_code"], sale["order_id"])
+    _print_curl_lines(url, key, second["ticket_code"], sale["order_id"], first["qr_token"])
     typer.echo(f"premade serves at {url} with metrics at {metrics_url}; Ctrl-C ends it and its database.")
 
 
@@ -186,7 +188,7 @@ def qr_drawing(token: str, *, in_colour: bool) -> Text:
     return Text("\n".join(lines), style="bright_white on black" if in_colour else "")
 
 
-def _print_curl_lines(url: str, key: str, code: str, order_id: str) -> None:
+def _print_curl_lines(url: str, key: str, code: str, order_id: str, token: str) -> None:
     """Plain, unwrapped lines: whatever prints them must not break or colour them."""
     header = f"-H 'X-API-Key: {key}'"
     as_json = "-H 'Content-Type: application/json'"
@@ -194,12 +196,16 @@ def _print_curl_lines(url: str, key: str, code: str, order_id: str) -> None:
         '{"customer_details":{"name":"Mei Wong","email":"mei.wong@example.com","phone":"+85291234567"},'
         '"payment_reference":"PAY-OTA-2025-002"}'
     )
+    scan = json.dumps(
+        {"qr": token, "function_code": "ferry", "device_id": "gate-1", "scan_id": "my-first-scan"}
+    )
     lines = {
         "stock that is left": f"curl -s {header} {url}/api/ota/inventory",
         "one ticket": f"curl -s {header} {url}/api/ota/tickets/{code}",
         "sell it": f"curl -s {header} {as_json} -H 'Idempotency-Key: my-first-sale' "
         f"-d '{customer}' {url}/api/ota/tickets/{code}/activate",
         "its first order": f"curl -s {header} {url}/api/ota/orders/{order_id}",
+        "scan the QR above at the gate": f"curl -s {header} {as_json} -d '{scan}' {url}/api/gate/redemptions",
         "what a batch of 10 would cost": f"curl -s {header} {as_json} "
         f'-d \'{{"product_id":107,"quantity":10,"batch_id":"MINE-001"}}\' '
         f"'{url}/api/ota/tickets/bulk-generate?dry_run=true'",

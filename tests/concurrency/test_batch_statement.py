@@ -3,17 +3,20 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import psycopg
+import pytest
+from support.race import deadlocks, wait_until_something_waits_for_a_row
 from support.shop import Seller, Shop, unique
 
-from premade.activation.activate import Activated, Activator
+from premade.activation.activate import Activated, Activator, sql
 from premade.activation.activation import Activation
 from premade.activation.refusals import AlreadyActivated
-from premade.base.errors import IdempotencyKeyReused
+from premade.base.errors import Busy, IdempotencyKeyReused
 from premade.base.work import LOCK_TIMEOUT_MS, Database, open_database
 from premade.base.world import World
 from premade.generation.generate import Generator, Wanted
@@ -25,6 +28,7 @@ ROWS = 200
 ROUNDS = 10
 WAVES = 3
 BATCH = 100
+OPPOSITE_PAIRS_MAX = 20
 OUTCOMES = {"activated", "replayed", "key_reused", "unknown", "already_activated", "again"}
 
 
@@ -203,3 +207,57 @@ def test_two_processes_worth_of_queues_answer_every_request(shop: Shop) -> None:
             assert order_of[row.ticket_code] == answer.order_id
         else:
             assert isinstance(answer, AlreadyActivated | IdempotencyKeyReused), repr(answer)
+
+
+def whole(text: bytes) -> bytes:
+    return text
+
+
+def without_the_order_of_keys(text: bytes) -> bytes:
+    order = b"ORDER BY partner_id, idempotency_key\n"
+    assert text.count(order) == 1
+    return text.replace(order, b"")
+
+
+@pytest.mark.parametrize(("changed", "is_noticed"), [(whole, False), (without_the_order_of_keys, True)])
+def test_keys_the_other_way_round_make_no_deadlock_and_without_their_order_it_would_be_noticed(
+    shop: Shop,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    changed: Callable[[bytes], bytes],
+    is_noticed: bool,
+) -> None:
+    monkeypatch.setattr(sql, "activate", replace(sql.activate, text=changed(sql.activate.text)))
+    seller = shop.seller(stock=10_000)
+    before = deadlocks(shop)
+
+    async def settled_at_once(database: Database, pair: list[list[Activation]]) -> None:
+        """Both begin at the same moment: when the lock on the table goes."""
+        activator = Activator(database, shop.world)
+        holder = await psycopg.AsyncConnection[Any].connect(shop.dsn)
+        async with holder:
+            await holder.execute("LOCK TABLE ota_orders IN EXCLUSIVE MODE")
+            both = [asyncio.create_task(settle(database, activator, rows)) for rows in pair]
+            await asyncio.to_thread(wait_until_something_waits_for_a_row, shop, len(both))
+            await holder.rollback()
+            failed = await asyncio.gather(*both, return_exceptions=True)
+        assert all(isinstance(one, Busy) for one in failed if isinstance(one, BaseException)), failed
+
+    async def run() -> None:
+        async with connected(shop) as database:
+            for turn in range(OPPOSITE_PAIRS_MAX):
+                mine = await stall(database, shop.world, seller, 2)
+                first, second = sorted(mine.codes[:BATCH]), sorted(mine.codes[BATCH:])
+                # A statement takes its tickets in the order of their codes: to these the keys run up, to those down.
+                keys = [f"{turn}-{number:03d}" for number in range(BATCH)]
+                up = [asked(mine.caller, code, key, "John") for code, key in zip(first, keys, strict=True)]
+                down = [
+                    asked(mine.caller, code, key, "Mei") for code, key in zip(second, keys[::-1], strict=True)
+                ]
+                await settled_at_once(database, [up, down])
+                if deadlocks(shop) > before:
+                    return
+
+    asyncio.run(run())
+
+    assert (deadlocks(shop) > before) is is_noticed

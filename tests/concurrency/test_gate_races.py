@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 import psycopg
-from concurrency.test_races import deadlocks, wait_until_something_waits_for_a_row
 from gate.conftest import Gate, Ticket, gate_of, sold
+from support.race import deadlocks, wait_until_something_waits_for_a_row
 from support.shop import Seller, Shop, unique
 
 Body = dict[str, Any]

@@ -1,5 +1,6 @@
 """The service is killed in the middle of its work: what it did is whole or absent, and a retry is safe."""
 
+import asyncio
 import os
 import signal
 import threading
@@ -17,12 +18,14 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop, unique
+from support.wire import Answer, activation, send_behind, wires
 
 from premade.base.world import World
 from premade.database import bring_up_to_date
 
 QUANTITY = 40
 CLIENTS = 3
+IN_THE_QUEUE = 30
 LEAVE_SECONDS_MAX = 10
 # With tries after 1, 3, 7, 15 and 31 seconds, the next one would be a quarter of a minute away.
 AWAY_SECONDS = 17
@@ -230,6 +233,33 @@ def test_sigterm_lets_a_sale_that_is_under_way_be_answered(own_dsn: str, tmp_pat
             assert answer.result(30).status_code == 200
         assert service.process.wait(LEAVE_SECONDS_MAX) == 0
     assert len(shop.sql("SELECT FROM ota_orders")) == 1
+
+
+def test_sigterm_lets_every_sale_in_the_queue_be_answered(own_dsn: str, tmp_path: Path) -> None:
+    with running_service(environment_for(own_dsn), tmp_path / "log", workers=1) as service:
+        shop = Shop(own_dsn, service.url)
+        seller = shop.seller()
+        sends = [activation(seller, code) for code in seller.tickets(IN_THE_QUEUE + 1)]
+
+        async def run() -> list[Answer]:
+            async with wires(service, len(sends)) as (first, *rest):
+                with psycopg.connect(own_dsn) as holder:
+                    holder.execute("LOCK TABLE ota_orders IN EXCLUSIVE MODE")
+                    await send_behind(service, shop, first, list(zip(rest, sends[1:], strict=True)), sends[0])
+                    service.process.terminate()
+                    await asyncio.to_thread(
+                        wait_until, lambda: takes_nothing_new(service), "it goes on taking requests"
+                    )
+                    # All but the first wait in the worker, not in the database.
+                    assert len(shop.sql("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'")) == 1
+                return await asyncio.gather(*(wire.answer() for wire in (first, *rest)))
+
+        answers = asyncio.run(run())
+        assert [answer.status for answer in answers] == [200] * len(sends)
+        assert {answer.headers["connection"] for answer in answers} == {"close"}
+        assert service.process.wait(LEAVE_SECONDS_MAX) == 0
+    orders = shop.sql("SELECT order_id FROM ota_orders ORDER BY order_id")
+    assert [order["order_id"] for order in orders] == sorted(answer.json()["order_id"] for answer in answers)
 
 
 def takes_nothing_new(service: Service) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 from gate.conftest import Gate, Ticket, gate_of, sold, unsold
 from support.shop import Seller, Shop, unique
 
-from premade.redemption.manual import DEVICE_ENTRIES_MAX, TICKET_WRONG_ENTRIES_MAX
+from premade.redemption.manual import DEVICE_ENTRIES_MAX, TICKET_SPAN_SECONDS, TICKET_WRONG_ENTRIES_MAX
 
 RIGHT, WRONG = "7890", "7891"
 
@@ -94,3 +94,30 @@ def test_the_right_digits_are_not_counted_among_the_wrong(gate: Gate, ticket: Ti
     for _ in range(TICKET_WRONG_ENTRIES_MAX + 2):
         answer = another_device(gate).inspect(ticket_code=ticket.code, phone_last4=RIGHT)
         assert answer.status_code == 200
+
+
+def test_a_stranger_who_guesses_does_not_lock_the_ticket_for_its_own_gates(
+    gate: Gate, ticket: Ticket, shop: Shop
+) -> None:
+    stranger = gate_of(shop, shop.seller().name)
+    guesses = [
+        another_device(stranger).redeem(ticket_code=ticket.code, phone_last4=WRONG)
+        for _ in range(TICKET_WRONG_ENTRIES_MAX + 1)
+    ]
+
+    assert [guess.status_code for guess in guesses] == [404] * TICKET_WRONG_ENTRIES_MAX + [429]
+    assert gate.redeem(ticket_code=ticket.code, phone_last4=RIGHT).status_code == 200
+
+
+def test_what_was_typed_in_long_ago_is_forgotten(gate: Gate, ticket: Ticket, shop: Shop) -> None:
+    old, young = unique("old"), unique("young")
+    insert = """INSERT INTO manual_entries (subject, span_began_at, entries)
+        SELECT %s || n, now() - %s * interval '1 second', 1 FROM generate_series(1, 25) AS n"""
+    shop.sql(insert, old, TICKET_SPAN_SECONDS + 1)
+    shop.sql(insert, young, TICKET_SPAN_SECONDS - 60)
+
+    for _ in range(3):
+        assert gate.inspect(ticket_code=ticket.code, phone_last4=RIGHT).status_code == 200
+
+    kept = "SELECT FROM manual_entries WHERE starts_with(subject, %s)"
+    assert (len(shop.sql(kept, old)), len(shop.sql(kept, young))) == (0, 25)

@@ -334,3 +334,20 @@ def test_no_two_devices_share_a_scan_id(gate: Gate, ticket: Ticket, shop: Shop, 
     other = Gate(gate.http, unique("GATE"), gate.key_id)
 
     assert [each.redeem(ticket, scan_id="s").json()["remaining"] for each in (gate, other)] == [1, 0]
+
+
+def test_a_device_of_the_operator_and_one_of_the_partner_may_have_one_name(
+    gate: Gate, operator_gate: Gate, seller: Seller
+) -> None:
+    one, other = sold(seller, 2)
+    scan = {"device_id": "GATE-1", "scan_id": "scan-000001"}
+
+    assert operator_gate.redeem(one, **scan).json()["remaining"] == 1
+
+    # Not a replay of the operator's: the bearer goes in a second time, and a second use is taken.
+    second = gate.redeem(one, **scan)
+    assert (second.json()["remaining"], "Idempotency-Replayed" in second.headers) == (0, False)
+    assert gate.redeem(other, **{**scan, "scan_id": "scan-000002"}).status_code == 200
+    assert operator_gate.redeem(one, "gift", **{**scan, "scan_id": "scan-000002"}).status_code == 200
+    for each in (gate, operator_gate):
+        assert each.redeem(one, **scan).headers["Idempotency-Replayed"] == "true"

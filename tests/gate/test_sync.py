@@ -237,3 +237,20 @@ def test_one_upload_sent_many_times_at_once_is_one(gate: Gate, ticket: Ticket, s
     assert alike == [alike[0]] * 8
     assert [each["outcome"] for each in alike[0]] == ["accepted"] * 10 + ["conflict"] * 3
     assert all(len(events(shop, each["scan_id"])) == 1 for each in sent)
+
+
+def test_uploads_of_two_that_name_a_device_alike_are_told_apart(
+    gate: Gate, operator_gate: Gate, seller: Seller, shop: Shop
+) -> None:
+    [ticket], [late] = sold(seller), unsold(seller)
+    sent = [use(ticket, scan_id="scan-000001"), use(late, scan_id="scan-000002")]
+    results(operator_gate.sync(*sent, device_id="GATE-1"))
+
+    told = results(gate.sync(*sent, device_id="GATE-1"))
+
+    assert [(each["remaining"], each["code"], each["is_replayed"]) for each in told] == [
+        (0, None, False),
+        (None, "NOT_ACTIVATED", False),
+    ]
+    again = results(gate.sync(*sent, device_id="GATE-1"))
+    assert [{**each, "is_replayed": False} for each in again] == told

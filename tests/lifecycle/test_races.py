@@ -12,6 +12,7 @@ import psutil
 import psycopg
 import pytest
 from support import past
+from support.race import deadlocks
 from support.service import environment_for, running_service
 from support.shop import CUSTOMER, Seller, Shop
 from support.taking_back import (
@@ -61,12 +62,6 @@ def post(what: str, body: Any = None, **headers: str) -> Send:
 
 def selling(code: str) -> Send:
     return post(f"tickets/{code}/activate", SALE)
-
-
-def deadlocks(shop: Shop) -> int:
-    shop.sql("SELECT pg_stat_clear_snapshot()")
-    [row] = shop.sql("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
-    return row["deadlocks"]
 
 
 def test_a_ticket_is_either_sold_or_taken_back_when_its_product_is_sold_for_good(shop: Shop) -> None:

@@ -3,6 +3,8 @@
 import json
 import re
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -119,6 +121,29 @@ def test_neither_a_key_nor_a_person_is_logged_wherever_a_client_puts_them(
 )
 def test_what_is_masked_and_what_is_not(text: str, kept: str) -> None:
     assert masked(text) == kept
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_what_is_no_text_is_masked_as_the_text_that_it_becomes(form: str) -> None:
+    program = f"""
+from datetime import UTC, datetime
+from premade.base.logs import log, start_logging
+start_logging({form!r}, mask_customer_email=True)
+who = {EMAIL!r}
+log.info(
+    "here", error=ValueError(who), members={{who}}, inner={{who: {{"a": [{{who}}], 1: (who,)}}}}, kind=type(who, (), {{}}),
+    customer_email=ValueError(who), at=datetime(2026, 3, 31, tzinfo=UTC), tickets=3, share=0.5, is_test=True, none=None,
+)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert EMAIL.partition("@")[0] not in done.stderr
+    assert done.stderr.count(MASKED_EMAIL) == 7
+    if form == "json":
+        line = json.loads(done.stderr)
+        assert line["inner"] == {MASKED_EMAIL: {"a": [f"{MASKED_EMAIL}'}}"], "1": [MASKED_EMAIL]}}
+        assert line["at"] == "2026-03-31T00:00:00+00:00"
+        assert (line["tickets"], line["share"], line["is_test"], line["none"]) == (3, 0.5, True, None)
 
 
 def test_a_long_word_is_looked_through_once() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +14,8 @@ from psycopg.conninfo import make_conninfo
 from support.shop import Seller, Shop, unique
 from support.terminal import Operator
 
+from premade.base import work
+from premade.base.errors import DatabaseAway
 from premade.base.work import open_database
 from premade.database import bring_up_to_date
 from premade.generation.generate import Generator, Wanted
@@ -22,9 +25,11 @@ from premade.tickets.signing import (
     KEYS_MAX,
     RETIRE_AFTER_SECONDS,
     SIGNER_CACHE_SECONDS,
+    VERIFIER_CACHE_SECONDS,
     Signers,
     SigningKeyInUse,
     SigningKeysExhausted,
+    Verifiers,
     list_signing_keys,
     retire_signing_key,
     rotate_signing_key,
@@ -133,10 +138,44 @@ def test_a_worker_signs_with_the_new_key_as_soon_as_it_looks_again(own_shop: Sho
         seconds = SIGNER_CACHE_SECONDS - 1
         kept = await signers.current()
         seconds = SIGNER_CACHE_SECONDS
-        used = [signer.key_id for signer in (first, kept, await signers.current())]
-        return [*used, str(len(await signers.public_keys()))]
+        return [signer.key_id for signer in (first, kept, await signers.current())]
 
-    assert own_shop.operate(keys_in_turn) == ["K1", "K1", "K2", "2"]
+    assert own_shop.operate(keys_in_turn) == ["K1", "K1", "K2"]
+
+
+def test_a_worker_tells_of_a_new_key_as_soon_as_it_looks_again(own_shop: Shop) -> None:
+    async def keys_in_turn(database: Any, world: Any) -> list[int]:
+        seconds = 0.0
+        verifiers = Verifiers(database, type(world)(world.zone, monotonic_seconds=lambda: seconds))
+        first = await verifiers.public_keys()
+        await rotate_signing_key(database, world)
+        seconds = VERIFIER_CACHE_SECONDS - 1
+        kept = await verifiers.public_keys()
+        seconds = VERIFIER_CACHE_SECONDS
+        return [len(keys) for keys in (first, kept, await verifiers.public_keys())]
+
+    assert own_shop.operate(keys_in_turn) == [1, 1, 2]
+
+
+def test_when_the_keys_cannot_be_had_all_who_wait_for_them_learn_it_at_once(
+    own_shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "POOL_WAIT_SECONDS", 0.5)
+    [token] = generate(own_shop, own_shop.seller())
+
+    async def many_at_once(database: Any, world: Any) -> tuple[set[type], float]:
+        verifiers = Verifiers(database, world)
+        async with database.transaction():  # The only connection.
+            started = time.monotonic()
+            read = (verifiers.read(token) for _ in range(20))
+            failed = await asyncio.gather(*read, return_exceptions=True)
+            took = time.monotonic() - started
+        assert await verifiers.read(token)
+        return {type(each) for each in failed}, took
+
+    kinds, took = own_shop.operate(many_at_once)
+    assert kinds == {DatabaseAway}
+    assert took < 5
 
 
 def test_there_is_no_thousandth_key(own_shop: Shop) -> None:

@@ -293,6 +293,20 @@ def test_a_cursor_that_is_too_old_gets_a_full_snapshot(
     assert shop.operate(kind_of_snapshot) == "full"
 
 
+def test_a_dump_that_is_restored_in_the_same_database_makes_cursors_void(shop: Shop) -> None:
+    moment = snapshot.sql.moment.text
+    with psycopg.connect(shop.dsn) as connection:
+        before = connection.execute(moment).fetchone()
+        connection.execute("ALTER TABLE audit_events RENAME TO audit_events_before")
+        connection.execute("CREATE TABLE audit_events (LIKE audit_events_before INCLUDING ALL)")
+        after = connection.execute(moment).fetchone()
+        connection.rollback()
+
+    assert before is not None
+    assert after is not None
+    assert before[0] != after[0]
+
+
 @pytest.mark.parametrize(
     "since",
     ["", "x", "!", "AAAA", "bnVsbA", "W10", "\0", "é", "W" * 5000]
@@ -335,6 +349,7 @@ def test_it_is_json_lines_and_always_compressed(seller: Seller, device: Device) 
     lines = gzip.decompress(raw).decode().splitlines()
     assert json.loads(lines[0])["snapshot"] == "full"
     assert json.loads(lines[0])["made_at"].endswith("Z")
+    assert json.loads(lines[0])["time_zone"] == "UTC"
     assert json.loads(lines[-1]).keys() == {"next", "tickets"}
     assert len(lines) == 5
 

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from support.race import deadlocks
 from support.shop import Seller, Shop, unique
 
 from premade.base.errors import DomainError
@@ -63,12 +64,6 @@ def release(reservation_id: str, **headers: str) -> Send:
 
 def codes(answers: list[httpx.Response]) -> Counter[tuple[int, str | None]]:
     return Counter((answer.status_code, answer.json().get("code")) for answer in answers)
-
-
-def deadlocks(shop: Shop) -> int:
-    return shop.sql("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")[0][
-        "deadlocks"
-    ]
 
 
 def test_twenty_batches_of_one_hold_take_no_more_than_it_holds(shop: Shop, conserved: Conserved) -> None:

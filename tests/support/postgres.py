@@ -12,6 +12,8 @@ from pathlib import Path
 from premade.base.embedded import embedded_postgres
 
 STANDALONE_BINARIES = Path("/usr/lib/postgresql/15/bin")
+SERVER_LOG = "server.log"
+"""Beside the folder of the data, of either kind."""
 _ACCOUNT = "postgres"
 
 
@@ -58,7 +60,7 @@ def _standalone(folder: Path) -> Generator[str]:
             "-N",
         )
         options = f"-c listen_addresses='' -k {place} -c fsync=off -c max_connections=200"
-        run("pg_ctl", "-D", cluster, "-l", str(place / "log"), "-w", "-o", options, "start")
+        run("pg_ctl", "-D", cluster, "-l", str(place / SERVER_LOG), "-w", "-o", options, "start")
         try:
             yield f"host={place} user=premade dbname=postgres"
         finally:

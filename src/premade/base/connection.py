@@ -9,6 +9,9 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+JOINED_BYTES_MAX = 64 * 1024
+"""From here on it is sent at once: only then does the transport tell an answer to wait for its client."""
+
 
 class _JoinedWrites:
     """A transport that sends what was written in one turn of the event loop together, at the turn's end."""
@@ -17,6 +20,7 @@ class _JoinedWrites:
         self._transport = transport
         self._loop = loop
         self._written: list[bytes] = []
+        self._bytes = 0
 
     def __getattr__(self, name: str) -> Any:
         """Everything else is the transport's own."""
@@ -26,13 +30,16 @@ class _JoinedWrites:
         if not self._written:
             self._loop.call_soon(self._send)
         self._written.append(data)
+        self._bytes += len(data)
+        if self._bytes >= JOINED_BYTES_MAX:
+            self._send()
 
     def close(self) -> None:
         self._send()
         self._transport.close()
 
     def _send(self) -> None:
-        written, self._written = self._written, []
+        written, self._written, self._bytes = self._written, [], 0
         if written and not self._transport.is_closing():
             self._transport.write(b"".join(written))
 

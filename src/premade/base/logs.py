@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import MutableMapping
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Literal, cast
 
 import orjson
@@ -38,10 +38,11 @@ def masked(text: str) -> str:
 
 def _masked(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _masked(member) for name, member in value.items()}  # pyright: ignore[reportUnknownVariableType]
+        return {masked(str(name)): _masked(member) for name, member in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     if isinstance(value, list | tuple):
         return [_masked(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
-    return masked(value) if isinstance(value, str) else value
+    # What is no text becomes one in the line anyway: an exception, a set, an object of ours.
+    return value if isinstance(value, int | float | date | None) else masked(str(value))
 
 
 def _complete(_logger: Any, method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

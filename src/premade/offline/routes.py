@@ -14,14 +14,14 @@ from premade.base.stream import Stream
 from premade.offline.snapshot import CURSOR_CHARACTERS_MAX, Snapshots, SnapshotsBusy
 from premade.partners.call import GateCall, gate_router, gate_with
 from premade.tickets.key_file import key_file
-from premade.tickets.signing import Signers
+from premade.tickets.signing import Verifiers
 
 router = gate_router("Gate")
 
 KEYS_PATH = "/.well-known/premade-keys.json"
 KEYS_CACHE_SECONDS = 300
 MEDIA_TYPE = "application/x-ndjson"
-_EXAMPLE = """{"snapshot":"full","made_at":"2025-11-04T08:40:00.000Z"}
+_EXAMPLE = """{"snapshot":"full","made_at":"2025-11-04T08:40:00.000Z","time_zone":"Asia/Hong_Kong"}
 {"ticket_code":"CRUISE-2025-FERRY-1762274285982","issue_number":1,"uses":{"ferry":2,"gift":1},"usable_until":null}
 {"next":"WyI3NDU2LjE2Mzg0LjAwMDAwMDAxIixudWxsLDgxMV0","tickets":1}
 """
@@ -58,8 +58,9 @@ async def gate_snapshot(
 ) -> Stream:
     """Every ACTIVE ticket with its issue number and remaining uses; with `since`, what changed.
 
-    The first line is `{"snapshot": "full" or "changes", "made_at": …}`. It is "full" also where the changes are not to
-    be had: then throw away what you know. A line with `gone` is a ticket to forget, and says why: USED or CANCELLED.
+    The first line is `{"snapshot": "full" or "changes", "made_at": …, "time_zone": …}`. It is "full" also where the
+    changes are not to be had: then throw away what you know. A day of `usable_until` ends in that time zone. A line
+    with `gone` is a ticket to forget, and says why: USED or CANCELLED.
     The last line is `{"next": …, "tickets": …}`: without it, the answer broke off and nothing of it counts. A partner's
     key is told of its own tickets, the operator's of every partner's.
     """
@@ -73,9 +74,9 @@ def public_routes() -> list[BaseRoute]:
 
 async def _keys(request: Request) -> Response:
     """Every key that a QR token may be signed with, the newest last; it signs the new ones."""
-    signers: Signers = request.app.state.services[Signers]
+    verifiers: Verifiers = request.app.state.services[Verifiers]
     try:
-        keys = await signers.public_keys()
+        keys = await verifiers.public_keys()
     except DomainError as error:
         return problem_of(error, path=request.url.path, request_id=request.state.request_id)
     headers = {

@@ -132,7 +132,11 @@ async def _read(
     async with database.long_read(whole_tables=since is None) as read:
         moment = await read.one(sql.moment)
         assert moment is not None
-        head = {"snapshot": "full" if since is None else "changes", "made_at": rfc3339(made_at)}
+        head = {
+            "snapshot": "full" if since is None else "changes",
+            "made_at": rfc3339(made_at),
+            "time_zone": world.zone.key,
+        }
         following = Cursor(moment["history"], partner_id, moment["oldest_open"])
         async with (
             aclosing(_portions(read, partner_id, since, moment)) as portions,

@@ -1,7 +1,10 @@
 -- name: moment
 -- The snapshot of this transaction: every transaction below 'oldest_open' has ended, none from 'first_unseen' on is
--- seen. The timeline changes where a backup is restored, or a standby takes over: what it lacks is not known.
-SELECT concat_ws('.', s.system_identifier, d.oid, left(pg_walfile_name(pg_current_wal_lsn()), 8)) AS history,
+-- seen. The timeline changes where a backup is restored, or a standby takes over: what it lacks is not known. A dump
+-- that is restored in the same database makes its tables anew, with events of transactions that were told of long ago.
+SELECT concat_ws(
+           '.', s.system_identifier, d.oid, 'audit_events'::regclass::oid, left(pg_walfile_name(pg_current_wal_lsn()), 8)
+       ) AS history,
        pg_snapshot_xmin(now.snapshot)::text::bigint AS oldest_open,
        pg_snapshot_xmax(now.snapshot)::text::bigint AS first_unseen
 FROM pg_control_system() AS s

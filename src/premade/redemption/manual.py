@@ -23,6 +23,8 @@ DEVICE_ENTRIES_MAX = 10
 DEVICE_SPAN_SECONDS = 60
 TICKET_WRONG_ENTRIES_MAX = 10
 TICKET_SPAN_SECONDS = 3600
+FORGOTTEN_AT_ONCE_MAX = 10
+"""More than an entry can add, so that those of one span are all that is ever kept."""
 
 
 class TooManyEntries(TooMany):
@@ -58,6 +60,7 @@ class ManualEntries:
             device = f"device {caller.key_id} {typed.device_id}"
             await self._count(work, device, DEVICE_ENTRIES_MAX, DEVICE_SPAN_SECONDS)
             is_right = await self._is_right(work, caller, typed)
+        await self._forget_old()
         # After the commit: what was wrong is counted.
         if not is_right:
             raise not_known_here()
@@ -66,7 +69,8 @@ class ManualEntries:
         """Counted before it is compared, and taken back when right: those who guess at once wait for each other."""
         if not is_ticket_code(typed.ticket_code):
             return False
-        ticket = f"ticket {typed.ticket_code}"
+        # Of those who may see the ticket: a stranger, who guesses at it in vain, must not lock it for its own gates.
+        ticket = f"ticket {caller.partner_id or 'operator'} {typed.ticket_code}"
         await self._count(work, ticket, TICKET_WRONG_ENTRIES_MAX, TICKET_SPAN_SECONDS)
         row = await work.one(sql.customer_phone, ticket_code=typed.ticket_code, partner_id=caller.partner_id)
         phone = row["customer_phone"] if row else ""
@@ -74,6 +78,15 @@ class ManualEntries:
             return False
         await work.all(sql.take_entry_back, subject=ticket)
         return True
+
+    async def _forget_old(self) -> None:
+        """In a transaction of its own, which waits for nobody: no two of those who count can wait for each other."""
+        async with self._database.single_statement() as work:
+            await work.all(
+                sql.forget_old,
+                before=self._world.now() - timedelta(seconds=max(DEVICE_SPAN_SECONDS, TICKET_SPAN_SECONDS)),
+                rows_max=FORGOTTEN_AT_ONCE_MAX,
+            )
 
     async def _count(self, work: Work, subject: str, entries_max: int, span_seconds: int) -> None:
         now, span = self._world.now(), timedelta(seconds=span_seconds)

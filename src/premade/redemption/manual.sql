@@ -9,6 +9,14 @@ RETURNING entries, span_began_at
 -- name: take_entry_back
 UPDATE manual_entries SET entries = entries - 1 WHERE subject = :subject
 
+-- name: forget_old
+DELETE FROM manual_entries WHERE subject IN (
+    SELECT subject FROM manual_entries WHERE span_began_at <= :before
+    ORDER BY span_began_at
+    LIMIT :rows_max
+    FOR UPDATE SKIP LOCKED
+)
+
 -- name: customer_phone
 SELECT o.customer_phone
 FROM pre_generated_tickets t

@@ -141,6 +141,7 @@ def _row(position: int, scan: Scan, world: World) -> dict[str, Any]:
         "uses": scan.uses,
         "device_id": scan.device_id,
         "scan_id": scan.scan_id,
+        "idempotency_key": scan.key,
         "entry": scan.entry.value,
         "request_digest": scan.digest.hex(),
         "used_at": scan.scanned_at,

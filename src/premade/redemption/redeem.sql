@@ -12,13 +12,13 @@ WITH asked AS MATERIALIZED (
                AS is_as_known,
            e.place, e.remaining, e.of_others
     FROM (
-        SELECT i.*, i.device_id || ' ' || i.scan_id AS idempotency_key
+        SELECT i.*
         -- Set for this statement only, before it takes its first lock.
         FROM (SELECT set_config('lock_timeout', :lock_timeout_ms, true)) AS setting
         CROSS JOIN jsonb_to_recordset(:scans::jsonb) AS i (
             position integer, caller_partner_id bigint, actor text, request_id text, ticket_code text,
             issue_number integer, is_key_good boolean, function_code text, uses integer, device_id text,
-            scan_id text, entry text, request_digest text, used_at timestamptz, day date
+            scan_id text, idempotency_key text, entry text, request_digest text, used_at timestamptz, day date
         )
         -- One order of codes in every statement: that of the locks below.
         ORDER BY i.ticket_code

@@ -31,6 +31,11 @@ def name_of_device_or_scan(text: str) -> str:
     return text
 
 
+def device_of(caller: GateCaller, device_id: str) -> str:
+    """The device, told apart from others' of the same name: a partner and the operator may both have a GATE-1."""
+    return device_id if caller.partner_id is not None else f"operator {device_id}"
+
+
 @dataclass(frozen=True)
 class Presented:
     """The ticket that a bearer presents. `issue_number` is that of the QR, None when the code was typed in;
@@ -63,8 +68,8 @@ class Scan:
 
     @property
     def key(self) -> str:
-        """What the audit record knows it by. A space stands in neither half."""
-        return f"{self.device_id} {self.scan_id}"
+        """What the audit record knows it by, beside the ticket's partner. A space stands in no part of it."""
+        return f"{device_of(self.caller, self.device_id)} {self.scan_id}"
 
     @cached_property
     def digest(self) -> bytes:

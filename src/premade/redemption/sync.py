@@ -18,7 +18,7 @@ from premade.base.work import Database, Work
 from premade.base.world import World, rfc3339
 from premade.partners.keyring import GateCaller
 from premade.redemption.redeem import Redeemed, log_redeemed, redeem_waiting, redeemed_or_refused
-from premade.redemption.scan import Entry, Presented, Scan
+from premade.redemption.scan import Entry, Presented, Scan, device_of
 from premade.redemption.verdict import qr_invalid
 from premade.tickets.lookup import TicketUnknown
 from premade.tickets.signing import Verifiers
@@ -54,6 +54,11 @@ class Device:
     caller: GateCaller
     request_id: str
     device_id: str
+
+    @property
+    def lock_name(self) -> str:
+        """Two partners may both have a GATE-1, and do not wait for each other."""
+        return f"{self.caller.partner_id} {self.device_id}"
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,7 @@ class Syncer:
         self._check_clock(redemptions)
         sent = [await self._read(place, device, offline) for place, offline in enumerate(redemptions)]
         async with self._database.transaction() as work:
-            await work.all(sql.hold_device, lock_space=_LOCK_SPACE, device=device.device_id)
+            await work.all(sql.hold_device, lock_space=_LOCK_SPACE, device=device.lock_name)
             settled = await self._settle(work, device, sent)
         for each, outcome in zip(sent, settled, strict=True):
             if not outcome.replayed:
@@ -219,7 +224,7 @@ async def _conflicts_told(work: Work, device: Device, sent: list[_Sent]) -> dict
 
 def _key(device: Device, each: _Sent) -> str:
     """A space stands in no part of it."""
-    return f"{device.device_id} {each.offline.scan_id} {each.digest.hex()}"
+    return f"{device_of(device.caller, device.device_id)} {each.offline.scan_id} {each.digest.hex()}"
 
 
 def _redeemed(each: _Sent, outcome: dict[str, Any] | None, world: World) -> Redeemed:

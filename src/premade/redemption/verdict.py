@@ -103,8 +103,11 @@ class Judge:
     zone: ZoneInfo
 
     def day_of(self, moment: datetime) -> date:
-        """The day that it was for the operator."""
-        return moment.astimezone(self.zone).date()
+        """The day that it was for the operator. Of a device whose clock was never set, the first that there is."""
+        try:
+            return moment.astimezone(self.zone).date()
+        except OverflowError:
+            return date.min
 
     def refusal(self, ticket: Shown, issue_number: int | None, day: date) -> DomainError | None:
         """Why the ticket opens no gate on that day; None when it does. `issue_number` is that of the QR, if one was

@@ -149,16 +149,13 @@ def retirable(keys: list[PublicKey], key_id: str, now: datetime) -> PublicKey:
 
 
 class Signers:
-    """The keys: that in force and the public ones are asked from the database at most once in SIGNER_CACHE_SECONDS each,
-    others once.
-    """
+    """The keys that sign: that in force is asked from the database at most once in SIGNER_CACHE_SECONDS, others once."""
 
     def __init__(self, database: Database, world: World) -> None:
         self._database = database
         self._world = world
         self._current: tuple[float, Signer] | None = None
         self._by_id: dict[str, Signer] = {}
-        self._public: tuple[float, list[PublicKey]] | None = None
 
     async def current(self) -> Signer:
         """The newest key that is not retired. SigningKeyMissing when there is none."""
@@ -177,14 +174,6 @@ class Signers:
                 raise SigningKeyMissing(message)
             self._by_id[key_id] = Signer.of(row["key_id"], row["seed"])
         return self._by_id[key_id]
-
-    async def public_keys(self) -> list[PublicKey]:
-        """Those that are not retired, the oldest first."""
-        now = self._world.monotonic_seconds()
-        if self._public is None or now - self._public[0] >= SIGNER_CACHE_SECONDS:
-            keys = await list_signing_keys(self._database)
-            self._public = (now, [key for key in keys if key.retired_at is None])
-        return self._public[1]
 
     async def _fetch(self) -> Signer:
         async with self._database.single_statement() as work:
@@ -210,9 +199,10 @@ class Verifiers:
         self._database = database
         self._world = world
         self._asked_at = -VERIFIER_CACHE_SECONDS
+        self._asking: asyncio.Task[None] | None = None
+        self._keys: list[PublicKey] = []
         self._public_keys: dict[str, bytes] = {}
         self._retired: frozenset[str] = frozenset()
-        self._one_at_a_time = asyncio.Lock()
 
     async def read(self, text: str) -> Verified | None:
         """What the token says, or None when no key of this service signed it."""
@@ -224,15 +214,23 @@ class Verifiers:
         token = read_token(text, self._public_keys)
         return token and Verified(token, token.key_id in self._retired)
 
+    async def public_keys(self) -> list[PublicKey]:
+        """Those that are not retired, the oldest first."""
+        await self._refresh(VERIFIER_CACHE_SECONDS)
+        return [key for key in self._keys if key.retired_at is None]
+
     async def _refresh(self, age_max: float) -> None:
         if self._world.monotonic_seconds() - self._asked_at < age_max:
             return
-        async with self._one_at_a_time:
-            now = self._world.monotonic_seconds()
-            if now - self._asked_at < age_max:
-                return
-            async with self._database.single_statement() as work:
-                rows = await work.all(sql.verifying_keys)
-            self._public_keys = {row["key_id"]: row["public_key"] for row in rows}
-            self._retired = frozenset(row["key_id"] for row in rows if row["is_retired"])
-            self._asked_at = now
+        if self._asking is None or self._asking.done():
+            # One question for however many wait: when the database is away, all learn it at once, not one after another.
+            self._asking = asyncio.create_task(self._ask())
+        # A client that goes away must not cancel the question of the others.
+        await asyncio.shield(self._asking)
+
+    async def _ask(self) -> None:
+        now = self._world.monotonic_seconds()
+        self._keys = await list_signing_keys(self._database)
+        self._public_keys = {key.key_id: key.public_key for key in self._keys}
+        self._retired = frozenset(key.key_id for key in self._keys if key.retired_at is not None)
+        self._asked_at = now

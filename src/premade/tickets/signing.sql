@@ -11,9 +11,6 @@ LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE
 -- name: add_key
 INSERT INTO signing_keys (key_id, seed, public_key, created_at) VALUES (:key_id, :seed, :public_key, :now)
 
--- name: verifying_keys
-SELECT key_id, public_key, retired_at IS NOT NULL AS is_retired FROM signing_keys ORDER BY key_id
-
 -- name: list_keys
 SELECT key_id, public_key, created_at, retired_at FROM signing_keys ORDER BY length(key_id), key_id
 
