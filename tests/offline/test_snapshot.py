@@ -383,6 +383,36 @@ def long_reads(shop: Shop) -> int:
     return len(shop.sql(f"SELECT FROM pg_stat_activity WHERE {LONG_READS}"))
 
 
+BYTES_OF_A_MILLION_MAX = 20_000_000
+ORDINARY = 20_000
+
+
+def test_a_million_tickets_would_fit_into_20_megabytes(shop: Shop, seller: Seller, device: Device) -> None:
+    [code] = sold(seller, 1)
+    with psycopg.connect(shop.dsn, autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")
+        # Their codes as far apart as codes of several batches are, and each used in another way.
+        connection.execute(
+            """INSERT INTO pre_generated_tickets (
+                ticket_code, partner_id, product_id, batch_id, qr_code, entitlements, price, currency, created_at, status,
+                activated_at, order_id, issue_number, usable_until
+            )
+            SELECT 'PLAIN-2025-FERRY-' || (1762274285982 + n * 7919), partner_id, product_id, batch_id, qr_code,
+                   jsonb_set(entitlements, '{2,remaining_uses}', to_jsonb(n * 31 %% 11)), price, currency, created_at,
+                   status, activated_at, order_id, 1 + n %% 3, date '2026-01-01' + n * 17 %% 300
+            FROM pre_generated_tickets, generate_series(1, %s) AS n WHERE ticket_code = %s""",
+            [ORDINARY, code],
+        )
+        try:
+            with device.http.stream("GET", SNAPSHOT) as answer:
+                raw = b"".join(answer.iter_raw())
+        finally:
+            connection.execute("DELETE FROM pre_generated_tickets WHERE ticket_code LIKE 'PLAIN-2025-%'")
+
+    assert len(gzip.decompress(raw).splitlines()) == ORDINARY + 1 + 2
+    assert len(raw) / ORDINARY < BYTES_OF_A_MILLION_MAX / 1_000_000
+
+
 @pytest.fixture
 def many(shop: Shop, seller: Seller) -> Iterator[int]:
     """ACTIVE tickets of more text than fits between a server and a client that does not read."""
