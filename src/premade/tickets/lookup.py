@@ -26,6 +26,8 @@ _ENDED_BY_ITS_BATCH = {
     Event.BATCH_CANCELLED: (Status.CANCELLED, Event.TICKET_CANCELLED),
     Event.TICKET_EXPIRED: (Status.EXPIRED, Event.TICKET_EXPIRED),
 }
+# Of a large batch the first of these tells when its making began; the ticket itself says when it was made.
+_MADE_BY_ITS_BATCH = (Event.BATCH_GENERATION_BEGUN, Event.BATCH_GENERATED)
 
 
 class TicketUnknown(NotFound):
@@ -64,23 +66,27 @@ async def ticket_with_history(database: Database, partner_id: int, code: str) ->
                 partner_id=partner_id,
                 ticket_code=code,
                 events=list(_OF_A_TICKET),
-                batch_events=[Event.BATCH_GENERATED, *_ENDED_BY_ITS_BATCH],
+                batch_events=[*_MADE_BY_ITS_BATCH, *_ENDED_BY_ITS_BATCH],
                 events_max=HISTORY_EVENTS_MAX,
             )
     if row is None:
         raise ticket_unknown(code)
-    return {**row, "history": _history(row["status"], row["history"] or [])}
+    return {**row, "history": _history(row, row["history"] or [])}
 
 
-def _history(status: str, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _history(ticket: dict[str, Any], events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The events as the ticket's own."""
+    status = ticket["status"]
     own = {event["event"] for event in events if not event["of_batch"]}
     history: list[dict[str, Any]] = []
     for event in events:
         name = event["event"]
-        if event["of_batch"] and name == Event.BATCH_GENERATED:
-            name = GENERATED
-        elif event["of_batch"]:
+        if event["of_batch"] and name in _MADE_BY_ITS_BATCH:
+            if history:
+                continue
+            history.append({**event, "event": GENERATED, "occurred_at": ticket["created_at"]})
+            continue
+        if event["of_batch"]:
             ended_as, name = _ENDED_BY_ITS_BATCH[name]
             if ended_as != status or name in own:
                 continue
