@@ -116,6 +116,8 @@ def log_only_what_goes_wrong() -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    # The driver warns of each connection that is closed in the middle; why it was, the command says itself.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 
 def _let_others_log_alike(before: list[Any], last: Any) -> None:

@@ -211,7 +211,9 @@ class Database:
                     raise
                 finally:
                     if is_alone and not connection.closed:
-                        await connection.execute(_LET_GO_OF_NAME, [name])
+                        # A connection that broke meanwhile has let go already.
+                        with suppress(psycopg.OperationalError):
+                            await connection.execute(_LET_GO_OF_NAME, [name])
 
     @asynccontextmanager
     async def long_read(self, *, whole_tables: bool = False) -> AsyncGenerator[LongRead]:
