@@ -98,9 +98,9 @@ def test_the_same_asked_again_is_made_already_and_another_is_refused(seller: Sel
     first = make(shop, seller, 700)
 
     assert make(shop, seller, 700) == first
-    for more in ({"quantity": 701}, {"quantity": 700, "valid_until": date(2099, 1, 1)}):
+    for quantity, last_day in ((701, None), (700, date(2099, 1, 1))):
         with pytest.raises(BatchIdTaken):
-            make(shop, seller, **more)
+            make(shop, seller, quantity, valid_until=last_day)
     with pytest.raises(BatchMade):
         stop(shop, seller)
     assert assert_all_agrees(shop, seller)["tickets"] == 700
