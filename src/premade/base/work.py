@@ -50,7 +50,9 @@ SESSION_SETTINGS = (
     f"SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_TIMEOUT_MS}; SET timezone = 'UTC'; "
     # Whatever the service asks for, it has the keys of. A plan that was made while a table was nearly empty is kept,
     # also within the checks of foreign keys, so it must not be one that reads whole tables.
-    "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
+    "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; "
+    # Nor one that collects and sorts all of a batch, to have the first of its tickets: a batch may be large.
+    "SET enable_bitmapscan = off"
 ).encode()
 _LONG_READ = (
     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; "

@@ -1,9 +1,11 @@
 -- name: batch_to_make
 SELECT b.batch_id, b.product_id, b.quantity, b.to_make, b.unmade, b.valid_until, b.request_digest, b.signing_key_id,
-       p.code_prefix, p.ticket_type, k.retired_at AS key_retired_at
+       p.code_prefix, p.ticket_type,
+       (SELECT k.retired_at FROM signing_keys k WHERE k.key_id = b.signing_key_id) AS key_retired_at
 FROM batches b
-JOIN products p USING (product_id)
-JOIN signing_keys k ON k.key_id = b.signing_key_id
+CROSS JOIN LATERAL (
+    SELECT code_prefix, ticket_type FROM products WHERE product_id = b.product_id LIMIT 1
+) AS p
 WHERE b.partner_id = :partner_id AND b.batch_id = :batch_id
 
 -- name: make
@@ -13,7 +15,7 @@ WITH batch AS (
     UPDATE batches b SET to_make = to_make - jsonb_array_length(:tickets::jsonb)
     WHERE partner_id = :partner_id AND batch_id = :batch_id AND to_make >= jsonb_array_length(:tickets::jsonb)
         AND (valid_until IS NULL OR valid_until >= :today)
-        AND EXISTS (SELECT FROM signing_keys k WHERE k.key_id = b.signing_key_id AND k.retired_at IS NULL)
+        AND (SELECT k.retired_at FROM signing_keys k WHERE k.key_id = b.signing_key_id) IS NULL
     RETURNING *
 ),
 made AS (
