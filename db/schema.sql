@@ -47,6 +47,15 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION public.refuse_batch_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'a batch is made once: that change of batch % is refused', OLD.batch_id
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'batch_is_made_once', TABLE = TG_TABLE_NAME;
+END
+$$;
+
 CREATE FUNCTION public.refuse_ticket_change() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -177,7 +186,11 @@ CREATE TABLE public.batches (
     usable_until date,
     reservation_id text,
     expired_at timestamp with time zone,
+    to_make integer DEFAULT 0 NOT NULL,
+    unmade integer DEFAULT 0 NOT NULL,
+    CONSTRAINT batch_being_made_or_stopped CHECK (((to_make = 0) OR (unmade = 0))),
     CONSTRAINT batch_id_form CHECK ((batch_id ~ '^[A-Za-z0-9._:-]{1,64}$'::text)),
+    CONSTRAINT batch_made_within_quantity CHECK (((to_make >= 0) AND (unmade >= 0) AND ((to_make + unmade) <= quantity))),
     CONSTRAINT batch_quantity_positive CHECK ((quantity > 0))
 );
 
@@ -492,6 +505,8 @@ CREATE INDEX tickets_by_batch ON public.pre_generated_tickets USING btree (partn
 CREATE INDEX tickets_by_time ON public.pre_generated_tickets USING btree (partner_id, created_at, ticket_id);
 
 CREATE TRIGGER audit_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_audit_change();
+
+CREATE TRIGGER batch_is_made_once BEFORE UPDATE ON public.batches FOR EACH ROW WHEN (((new.to_make > old.to_make) OR (new.unmade < old.unmade) OR ((new.to_make + new.unmade) > (old.to_make + old.unmade)))) EXECUTE FUNCTION public.refuse_batch_change();
 
 CREATE TRIGGER changed_tickets_are_counted AFTER UPDATE ON public.pre_generated_tickets REFERENCING OLD TABLE AS old_tickets NEW TABLE AS new_tickets FOR EACH STATEMENT EXECUTE FUNCTION public.count_changed_tickets();
 

@@ -18,6 +18,7 @@ from premade.cancellation.cancel import sql as cancellation
 from premade.cancellation.cancel_batch import sql as batch_cancellation
 from premade.expiry.expire import sql as expiry
 from premade.generation.generate import sql as generation
+from premade.generation.large import sql as large
 from premade.offline.snapshot import sql as snapshots
 from premade.orders.lookup import sql as orders
 from premade.partners.keyring import sql as keys
@@ -31,6 +32,7 @@ from premade.stock.hold import sql as holds
 from premade.stock.reserve import sql as reservations
 from premade.tickets.listing import sql as listing
 from premade.tickets.lookup import sql as tickets
+from premade.tickets.making import sql as making
 
 PLANS: dict[str, tuple[Statement, set[str]]] = {
     "activate": (
@@ -46,6 +48,9 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
         },
     ),
     "write": (generation.write, {"allotments_pkey", "reservations_by_partner"}),
+    "batch_to_make": (large.batch_to_make, {"batch_id_taken", "products_pkey", "signing_keys_pkey"}),
+    "make": (large.make, {"batch_id_taken", "signing_keys_pkey"}),
+    "stop_making": (making.stop_making, {"batch_id_taken", "allotments_pkey"}),
     "look_at_stock": (
         reservations.look_at_stock,
         {"partners_pkey", "products_pkey", "allotments_pkey", "reservations_not_ended", "reservations_idempotency_key_taken"},

@@ -49,6 +49,7 @@ def test_the_unused_are_cancelled_and_the_rest_is_left_alone_and_counted(seller:
         "reason": REASON,
         "cancelled": 4,
         "left_alone": {"ACTIVE": 1, "USED": 1, "EXPIRED": 1, "CANCELLED": 1},
+        "unmade": 0,
     }
     assert {status_of(seller, code) for code in unused} == {"CANCELLED"}
     assert [status_of(seller, code) for code in (sold, used, expired, cancelled)] == [

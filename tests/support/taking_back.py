@@ -65,13 +65,21 @@ def in_one_order(shop: Shop, seller: Seller, quantity: int) -> tuple[str, list[s
 
 
 def assert_books_balance(shop: Shop, seller: Seller) -> None:
-    """Stock counts what is neither cancelled nor expired; an order's state follows its tickets; each end is told once."""
+    """Stock counts what is neither cancelled nor expired, and what is still to be made; an order's state follows its
+    tickets; each end is told once.
+    """
     tickets = shop.sql(
         "SELECT ticket_code, status, order_id FROM pre_generated_tickets WHERE partner_id = %s",
         seller.partner_id,
     )
     standing = [ticket for ticket in tickets if ticket["status"] not in ("CANCELLED", "EXPIRED")]
-    assert issued(shop, seller) == len(standing)
+    batches = shop.sql(
+        "SELECT coalesce(sum(to_make), 0)::int AS to_make, coalesce(sum(quantity - to_make - unmade), 0)::int AS made"
+        " FROM batches WHERE partner_id = %s",
+        seller.partner_id,
+    )
+    assert len(tickets) == batches[0]["made"]
+    assert issued(shop, seller) == len(standing) + batches[0]["to_make"]
     for ending in ("cancelled", "expired"):
         told = [event["ticket_code"] for event in events(shop, seller, f"ticket.{ending}")]
         ended = [ticket["ticket_code"] for ticket in tickets if ticket["status"] == ending.upper()]

@@ -28,6 +28,8 @@ class Event(StrEnum):
     PRODUCT_CHANGED = "product.changed"
     ALLOTMENT_SET = "allotment.set"
     BATCH_GENERATED = "batch.generated"
+    BATCH_GENERATION_BEGUN = "batch.generation_begun"
+    BATCH_GENERATION_STOPPED = "batch.generation_stopped"
     TICKET_ACTIVATED = "ticket.activated"
     TICKET_REDEEMED = "ticket.redeemed"
     REDEMPTION_CONFLICT = "ticket.redemption_conflict"

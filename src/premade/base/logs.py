@@ -111,6 +111,16 @@ def start_logging(form: Literal["auto", "json", "console"], *, mask_customer_ema
     _let_others_log_alike(before, last)
 
 
+def log_only_what_goes_wrong() -> None:
+    """For a command, whose answer alone belongs on standard output."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    # The driver warns of each connection that is closed in the middle; why it was, the command says itself.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
+
+
 def _let_others_log_alike(before: list[Any], last: Any) -> None:
     """Lines of libraries, uvicorn's among them, in the same form."""
     handler = logging.StreamHandler(sys.stderr)

@@ -39,6 +39,7 @@ IDLE_IN_TRANSACTION_TIMEOUT_MS = 8_000
 CUT_OFF_SECONDS = 10.0
 """A server that stands still, or a network that drops everything, heeds none of the timeouts before."""
 
+ALONE_EVERY_SECONDS = 0.05
 LONG_READ_SECONDS_MAX = 180.0
 LONG_READ_PAUSE_SECONDS_MAX = 30
 """Between two portions; a reader that stands still must not keep old rows from being cleaned away."""
@@ -49,13 +50,21 @@ SESSION_SETTINGS = (
     f"SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_TIMEOUT_MS}; SET timezone = 'UTC'; "
     # Whatever the service asks for, it has the keys of. A plan that was made while a table was nearly empty is kept,
     # also within the checks of foreign keys, so it must not be one that reads whole tables.
-    "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
+    "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; "
+    # Nor one that collects and sorts all of a batch, to have the first of its tickets: a batch may be large.
+    "SET enable_bitmapscan = off"
 ).encode()
 _LONG_READ = (
     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; "
     f"SET LOCAL statement_timeout = {round(LONG_READ_SECONDS_MAX * 1000)}; "
     f"SET LOCAL idle_in_transaction_session_timeout = {LONG_READ_PAUSE_SECONDS_MAX * 1000}"
 ).encode()
+_TAKE_NAME = b"SELECT pg_try_advisory_lock(hashtextextended(%s, 0)) AS mine"
+_LET_GO_OF_NAME = b"SELECT pg_advisory_unlock(hashtextextended(%s, 0))"
+# PostgreSQL's own patience with a client whose machine or network is gone is two hours.
+_MISS_A_LOST_MACHINE = (
+    b"SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 4"
+)
 _WHOLE_TABLES = (
     b"SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on; SET LOCAL cursor_tuple_fraction = 1"
 )
@@ -107,6 +116,18 @@ class _cut_off:  # noqa: N801  (used like a function)
             socket.socket(fileno=os.dup(self._connection.fileno())) as same,
         ):
             same.shutdown(socket.SHUT_RDWR)
+
+
+async def _take_name(connection: AsyncConnection[DictRow], name: str, wait_seconds_max: float) -> bool:
+    deadline = time.monotonic() + wait_seconds_max
+    async with _cut_off(connection, wait_seconds_max + CUT_OFF_SECONDS):
+        await connection.execute(_MISS_A_LOST_MACHINE)
+        while True:
+            row = await (await connection.execute(_TAKE_NAME, [name])).fetchone()
+            is_taken = row is not None and row["mine"]
+            if is_taken or time.monotonic() >= deadline:
+                return is_taken
+            await asyncio.sleep(ALONE_EVERY_SECONDS)
 
 
 class Work:
@@ -173,6 +194,28 @@ class Database:
                 _cut_off(connection, seconds_max),
             ):
                 yield Work(connection)
+
+    @asynccontextmanager
+    async def alone(self, name: str, wait_seconds_max: float) -> AsyncGenerator[bool]:
+        """Whether nobody else is in such a block of this name; then nobody will be until it ends, or its process does.
+
+        It keeps a connection. For work of many transactions; each must be right also if two should be at it, as the
+        database lets go of the name when the connection breaks.
+        """
+        with _database_errors():
+            async with self._pool.connection() as connection:
+                is_alone = await _take_name(connection, name, wait_seconds_max)
+                try:
+                    yield is_alone
+                except asyncio.CancelledError:
+                    # To let go of the name could be interrupted too, and nobody must get a connection that has it.
+                    await connection.close()
+                    raise
+                finally:
+                    if is_alone and not connection.closed:
+                        # A connection that broke meanwhile has let go already.
+                        with suppress(psycopg.OperationalError):
+                            await connection.execute(_LET_GO_OF_NAME, [name])
 
     @asynccontextmanager
     async def long_read(self, *, whole_tables: bool = False) -> AsyncGenerator[LongRead]:

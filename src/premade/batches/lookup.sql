@@ -1,7 +1,7 @@
 -- name: batches_by_time
 -- Each with its tickets by state, which are counted: so the page ends where its batches before have enough of them.
 SELECT b.batch_id, b.product_id, b.quantity, b.price, b.currency, b.valid_until, b.usable_days, b.usable_until,
-       b.reservation_id, b.metadata, b.created_at, b.tickets_before, counted.*
+       b.reservation_id, b.metadata, b.created_at, b.to_make, b.unmade, b.tickets_before, counted.*
 FROM (
     SELECT batches.*, sum(quantity) OVER (ORDER BY partner_id + 0 DESC, created_at DESC, batch_id DESC) - quantity AS tickets_before
     FROM batches
@@ -32,7 +32,7 @@ ORDER BY b.created_at DESC, b.batch_id DESC
 
 -- name: batch_by_id
 SELECT b.batch_id, b.product_id, b.quantity, b.price, b.currency, b.valid_until, b.usable_days, b.usable_until,
-       b.reservation_id, b.metadata, b.created_at, counted.*
+       b.reservation_id, b.metadata, b.created_at, b.to_make, b.unmade, counted.*
 FROM batches b
 CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE t.status = 'PRE_GENERATED') AS pre_generated,

@@ -19,7 +19,7 @@ from premade.base.problems import documented
 from premade.base.values import AnswerModel, Money, Timestamp
 from premade.batches.lookup import batch_of, list_batches
 from premade.partners.call import Call, partner_router, partner_with
-from premade.tickets.batch import BatchUnknown
+from premade.tickets.batch import BatchStatus, BatchUnknown, batch_status
 from premade.tickets.routes import BatchId, CreatedBefore, CreatedFrom
 
 router = partner_router("OTA Integration")
@@ -40,7 +40,13 @@ class BatchAnswer(AnswerModel):
 
     batch_id: str = Field(examples=["BATCH_2025_Q1_001"])
     product_id: int = Field(examples=[106])
-    quantity: int = Field(description="Tickets generated", examples=[50])
+    quantity: int = Field(description="Tickets asked for", examples=[50])
+    status: BatchStatus = Field(
+        description="MADE: all its tickets are there; the operator makes large batches bit by bit, MAKING, and may stop "
+        "before the end, STOPPED",
+        examples=["MADE"],
+    )
+    made: int = Field(description="Tickets made of them by now, in whatever state they are", examples=[50])
     tickets: TicketCounts
     price: Money = Field(description="Of one ticket")
     currency: str = Field(description="ISO 4217", examples=["HKD"])
@@ -102,4 +108,10 @@ async def batch(call: Annotated[Call, partner_with("tickets:read")], batch_id: B
 
 
 def _answer(row: Row) -> BatchAnswer:
-    return BatchAnswer(**row, tickets=TicketCounts(**row))
+    to_make, unmade = row["to_make"], row["unmade"]
+    return BatchAnswer(
+        **row,
+        status=batch_status(to_make, unmade),
+        made=row["quantity"] - to_make - unmade,
+        tickets=TicketCounts(**row),
+    )

@@ -1,7 +1,7 @@
 """Taking back all tickets of a batch that are unused, in many small transactions."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from premade.base.work import Database, Work
 from premade.base.world import World
 from premade.partners.keyring import Caller
 from premade.tickets.batch import batch_unknown, is_batch_id
+from premade.tickets.making import stop_making
 
 sql = statements.load(__file__)
 
@@ -55,8 +56,9 @@ class BatchToCancel:
 
 @dataclass(frozen=True)
 class BatchCancelled:
-    """What came of it: how many tickets this request took back, over all its tries, and how many it left alone,
-    by their state. `replayed` when an earlier request with the same Idempotency-Key did it.
+    """What came of it: how many tickets this request took back, over all its tries, how many it left alone, by
+    their state, and how many were not made yet and now never will be. `replayed` when an earlier request with the
+    same Idempotency-Key did it.
     """
 
     batch_id: str
@@ -64,14 +66,18 @@ class BatchCancelled:
     reason: str
     cancelled: int
     left_alone: dict[str, int]
+    unmade: int
     replayed: bool
 
 
 @dataclass(frozen=True)
 class _Begun:
-    """A cancellation under way: `beginning` is its first event, which all its tickets' events name."""
+    """A cancellation under way: `beginning` is its first event, which all its tickets' events name; `unmade` tickets
+    were not made when it began.
+    """
 
     beginning: int
+    unmade: int
     after: str = _FROM_THE_FIRST
     """The code that the transaction before ended with."""
 
@@ -109,13 +115,24 @@ class BatchCanceller:
             if done := await _ended_before(work, asked):
                 return done
             if begun := await made_before(work, asked.keyed(BEGINNING)):
-                return _Begun(begun["event_id"])
+                return _Begun(begun["event_id"], begun["data"].get("unmade", 0))
             if batch is None:
                 raise batch_unknown(asked.batch_id)
+            now = self.world.now()
+            # From here on none is made any more, so the tickets that there are are all that there will be.
+            unmade = await stop_making(
+                work,
+                asked.caller.partner_id,
+                asked.batch_id,
+                now,
+                actor=asked.caller.actor,
+                reason=asked.reason,
+                request_id=asked.request_id,
+            )
             told = asked.told(BEGINNING, Event.BATCH_CANCELLATION_BEGUN)
-            row = await work.one(sql.begin, **told, now=self.world.now())
+            row = await work.one(sql.begin, **told, unmade=unmade or None, now=now)
             assert row is not None
-            return _Begun(row["event_id"])
+            return _Begun(row["event_id"], unmade)
 
     async def _go_on(self, asked: BatchToCancel, begun: _Begun) -> _Begun | BatchCancelled:
         """One transaction's worth."""
@@ -141,19 +158,19 @@ class BatchCanceller:
                     now=self.world.now(),
                 )
                 assert last is not None
-                return _Begun(begun.beginning, last["ticket_code"])
+                return replace(begun, after=last["ticket_code"])
             if begun.after != _FROM_THE_FIRST:
                 # Once more for those that a sale held when they were passed, and that it let go.
-                return _Begun(begun.beginning)
-            return await self._end(work, asked, begun.beginning)
+                return replace(begun, after=_FROM_THE_FIRST)
+            return await self._end(work, asked, begun)
 
-    async def _end(self, work: Work, asked: BatchToCancel, beginning: int) -> BatchCancelled:
+    async def _end(self, work: Work, asked: BatchToCancel, begun: _Begun) -> BatchCancelled:
         rows = await work.all(
             sql.count_by_state,
             partner_id=asked.caller.partner_id,
             batch_id=asked.batch_id,
             event=Event.TICKET_CANCELLED.value,
-            beginning=beginning,
+            beginning=begun.beginning,
         )
         cancelled = sum(row["tickets"] for row in rows if row["by_this"])
         left_alone = {row["status"]: row["tickets"] for row in rows if not row["by_this"]}
@@ -163,9 +180,12 @@ class BatchCanceller:
             **asked.told(OPERATION, Event.BATCH_CANCELLED),
             cancelled=cancelled,
             left_alone=orjson.dumps(left_alone).decode(),
+            unmade=begun.unmade or None,
             now=now,
         )
-        return BatchCancelled(asked.batch_id, now, asked.reason, cancelled, left_alone, replayed=False)
+        return BatchCancelled(
+            asked.batch_id, now, asked.reason, cancelled, left_alone, begun.unmade, replayed=False
+        )
 
 
 async def _locked(work: Work, asked: BatchToCancel) -> dict[str, Any] | None:
@@ -186,5 +206,6 @@ async def _ended_before(work: Work, asked: BatchToCancel) -> BatchCancelled | No
         data["reason"],
         data["cancelled"],
         data["left_alone"],
+        data.get("unmade", 0),
         replayed=True,
     )

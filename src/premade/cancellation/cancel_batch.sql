@@ -7,7 +7,8 @@ INSERT INTO audit_events (
     partner_id, event, actor, request_id, batch_id, data, occurred_at, operation, idempotency_key, request_digest
 )
 VALUES (
-    :partner_id, :event, :actor, :request_id, :batch_id, jsonb_build_object('reason', :reason::text), :now,
+    :partner_id, :event, :actor, :request_id, :batch_id,
+    jsonb_strip_nulls(jsonb_build_object('reason', :reason::text, 'unmade', :unmade::integer)), :now,
     :operation, :idempotency_key, :request_digest
 )
 RETURNING event_id
@@ -70,6 +71,11 @@ INSERT INTO audit_events (
 )
 VALUES (
     :partner_id, :event, :actor, :request_id, :batch_id,
-    jsonb_build_object('reason', :reason::text, 'cancelled', :cancelled::bigint, 'left_alone', :left_alone::jsonb),
+    jsonb_strip_nulls(
+        jsonb_build_object(
+            'reason', :reason::text, 'cancelled', :cancelled::bigint, 'left_alone', :left_alone::jsonb,
+            'unmade', :unmade::integer
+        )
+    ),
     :now, :operation, :idempotency_key, :request_digest
 )

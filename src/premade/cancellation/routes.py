@@ -53,6 +53,9 @@ class CancelBatchAnswer(AnswerModel):
     reason: str = Field(examples=["The customer's plans changed"])
     cancelled: int = Field(description="Tickets that this request took back", examples=[34])
     left_alone: LeftAlone
+    unmade: int = Field(
+        description="Tickets of a large batch that were not made yet, and now never will be", examples=[0]
+    )
 
 
 @router.post(
@@ -109,5 +112,6 @@ async def cancel_batch(
         reason=done.reason,
         cancelled=done.cancelled,
         left_alone=LeftAlone(**done.left_alone),
+        unmade=done.unmade,
     )
     return Reply(answer, {"Idempotency-Replayed": "true"} if done.replayed else {})

@@ -14,6 +14,7 @@ from premade.base.settings import Settings
 from premade.base.world import World
 from premade.cli import allotment, key, partner, product, signing_key
 from premade.cli.expire import expire
+from premade.cli.generate import generate
 from premade.cli.output import AsJson, print_json, show_one
 from premade.cli.verify import verify
 from premade.database import bring_up_to_date, embedded_or_named
@@ -30,6 +31,7 @@ app.add_typer(partner.app, name="partner")
 app.add_typer(key.app, name="key")
 app.add_typer(allotment.app, name="allotment")
 app.add_typer(signing_key.app, name="signing-key")
+app.command()(generate)
 app.command()(verify)
 app.command()(expire)
 

@@ -14,6 +14,7 @@ from premade.base.errors import Unavailable
 from premade.base.logs import log
 from premade.base.work import Database
 from premade.base.world import World
+from premade.tickets.making import DAY_IS_OVER, stop_making
 
 sql = statements.load(__file__)
 
@@ -104,6 +105,8 @@ class Expirer:
             )
             assert done is not None
             ended = False
+            if held["to_make"]:
+                await stop_making(work, **here, now=now, actor=self.actor, reason=DAY_IS_OVER)
             if done["expired"] < TICKETS_A_TRANSACTION_MAX:
                 ended = await work.one(sql.end_batch, **here, now=now) is not None
             return _Step(done["expired"], done["last_code"] or after, ended)

@@ -8,7 +8,7 @@ ORDER BY valid_until LIMIT :batches_max
 SELECT pg_try_advisory_xact_lock(:lock::bigint) AS mine
 
 -- name: hold_batch
-SELECT product_id, channel FROM batches
+SELECT product_id, channel, to_make FROM batches
 WHERE partner_id = :partner_id AND batch_id = :batch_id AND expired_at IS NULL
 FOR NO KEY UPDATE SKIP LOCKED
 

@@ -17,12 +17,12 @@ from premade.base.logs import log
 from premade.base.work import Database
 from premade.base.world import World
 from premade.catalog.product import product_unknown
-from premade.partners.keyring import Caller
+from premade.partners.keyring import Caller, OnBehalf
 from premade.stock.allotment import stock_short
 from premade.stock.hold import expire_holds
 from premade.stock.reservation import Status as ReservationStatus
 from premade.stock.reservation import check_take, reservation_unknown, status_of
-from premade.tickets.code import ticket_code
+from premade.tickets.code import Signer, ticket_code
 from premade.tickets.signing import Signers
 
 sql = statements.load(__file__)
@@ -62,6 +62,8 @@ class Wanted:
     metadata: dict[str, Any] | None = None
     reservation_id: str | None = None
     idempotency_key: str | None = None
+    is_large: bool = False
+    """Made by the operator in many transactions, not by the partner in one."""
 
     @cached_property
     def digest(self) -> bytes:
@@ -72,6 +74,8 @@ class Wanted:
         asked = [self.product_id, self.quantity, self.batch_id, self.valid_until, self.metadata]
         if self.reservation_id is not None:
             asked.append(self.reservation_id)
+        if self.is_large:
+            asked.append("large")
         return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).digest()
 
 
@@ -128,12 +132,43 @@ class Generator:
             _check(seen, wanted, self.world)
         return Estimate(seen["price"], seen["currency"], seen["available"], _held(seen, self.world.now()))
 
-    async def generate(self, caller: Caller, request_id: str, wanted: Wanted) -> Batch:
+    async def generate(self, caller: Caller | OnBehalf, request_id: str, wanted: Wanted) -> Batch:
         """The batch, made now or by an earlier request with the same Idempotency-Key.
 
         ProductUnknown, BatchIdTaken, StockShort, IdempotencyKeyReused, and the refusals of the reservation that
         it names; nothing is written then.
         """
+        batch = await self._make_once(caller, request_id, wanted, now=wanted.quantity)
+        if not batch.replayed:
+            log.info(
+                "ota.tickets.bulk_generated",
+                batch_id=wanted.batch_id,
+                product_id=wanted.product_id,
+                quantity=wanted.quantity,
+            )
+        return batch
+
+    async def take_stock(self, caller: Caller | OnBehalf, wanted: Wanted) -> None:
+        """The batch with all of its stock and none of its tickets yet. The refusals of `generate`."""
+        await self._make_once(caller, None, wanted, now=0)
+
+    async def take_codes(self, code_prefix: str, ticket_type: str, quantity: int) -> list[str]:
+        """So many codes that no ticket has had and none will have."""
+        if not quantity:
+            return []
+        async with self.database.single_statement() as work:
+            codes = await work.one(sql.take_codes, quantity=quantity)
+        assert codes is not None
+        year = self.world.today().year
+        return [
+            ticket_code(code_prefix, year, ticket_type, codes["first_ms"] + offset)
+            for offset in range(quantity)
+        ]
+
+    async def _make_once(
+        self, caller: Caller | OnBehalf, request_id: str | None, wanted: Wanted, now: int
+    ) -> Batch:
+        """`now`: how many of its tickets are made at once."""
         for _ in range(TRIES_MAX):
             seen = await self._look(caller, wanted)
             if _made_before(seen, wanted):
@@ -141,18 +176,12 @@ class Generator:
             _check(seen, wanted, self.world)
             if seen["stale"]:
                 await expire_holds(self.database, self.world, wanted.product_id, caller.channel)
-            if batch := await self._make(caller, request_id, wanted, seen):
-                log.info(
-                    "ota.tickets.bulk_generated",
-                    batch_id=wanted.batch_id,
-                    product_id=wanted.product_id,
-                    quantity=wanted.quantity,
-                )
+            if batch := await self._make(caller, request_id, wanted, seen, now):
                 return batch
         message = f"Other requests came first, {TRIES_MAX} times in a row; nothing was generated. Try again."
         raise Busy(message)
 
-    async def _look(self, caller: Caller, wanted: Wanted) -> dict[str, Any]:
+    async def _look(self, caller: Caller | OnBehalf, wanted: Wanted) -> dict[str, Any]:
         async with self.database.single_statement() as work:
             seen = await work.one(
                 sql.look,
@@ -168,22 +197,16 @@ class Generator:
         return seen
 
     async def _make(
-        self, caller: Caller, request_id: str, wanted: Wanted, seen: dict[str, Any]
+        self,
+        caller: Caller | OnBehalf,
+        request_id: str | None,
+        wanted: Wanted,
+        seen: dict[str, Any],
+        quantity_now: int,
     ) -> Batch | None:
         """The batch, or None when another request came first."""
         signer = await self.signers.current()
-        async with self.database.single_statement() as work:
-            codes = await work.one(sql.take_codes, quantity=wanted.quantity)
-        assert codes is not None
-        now = self.world.now()
-        year = now.astimezone(self.world.zone).year
-        tickets = [
-            MadeTicket(code, signer.token(code, 1))
-            for code in (
-                ticket_code(seen["code_prefix"], year, seen["ticket_type"], codes["first_ms"] + offset)
-                for offset in range(wanted.quantity)
-            )
-        ]
+        codes = await self.take_codes(seen["code_prefix"], seen["ticket_type"], quantity_now)
         batch = Batch(
             wanted.batch_id,
             wanted.product_id,
@@ -195,17 +218,23 @@ class Generator:
             seen["usable_until"],
             wanted.metadata,
             wanted.reservation_id,
-            now,
-            tickets,
+            self.world.now(),
+            signed(signer, codes),
             replayed=False,
         )
         written = await self._write(caller, request_id, wanted, batch, signer.key_id)
         return batch if written else None
 
     async def _write(
-        self, caller: Caller, request_id: str, wanted: Wanted, batch: Batch, signing_key_id: str
+        self,
+        caller: Caller | OnBehalf,
+        request_id: str | None,
+        wanted: Wanted,
+        batch: Batch,
+        signing_key_id: str,
     ) -> bool:
         """Whether it is written; False when the batch_id, the key or the stock is taken by now."""
+        to_make = wanted.quantity - len(batch.tickets)
         try:
             async with self.database.transaction() as work:
                 written = await work.one(
@@ -214,10 +243,11 @@ class Generator:
                     channel=caller.channel,
                     actor=caller.actor,
                     request_id=request_id,
-                    event=Event.BATCH_GENERATED.value,
+                    event=(Event.BATCH_GENERATION_BEGUN if to_make else Event.BATCH_GENERATED).value,
                     batch_id=batch.batch_id,
                     product_id=batch.product_id,
-                    quantity=len(batch.tickets),
+                    quantity=wanted.quantity,
+                    to_make=to_make,
                     entitlements=orjson.dumps(batch.entitlements).decode(),
                     price=batch.price,
                     currency=batch.currency,
@@ -230,7 +260,7 @@ class Generator:
                     idempotency_key=wanted.idempotency_key,
                     request_digest=wanted.digest,
                     now=batch.created_at,
-                    tickets=_rows(batch.tickets),
+                    tickets=as_rows(batch.tickets),
                 )
                 assert written is not None
                 _undo_unless_taken(written, wanted)
@@ -242,19 +272,25 @@ class Generator:
                 raise
             return False
 
-    async def _as_made(self, caller: Caller, batch_id: str) -> Batch:
+    async def _as_made(self, caller: Caller | OnBehalf, batch_id: str) -> Batch:
         async with self.database.single_statement() as work:
             batch = await work.one(sql.batch_as_made, partner_id=caller.partner_id, batch_id=batch_id)
             rows = await work.all(sql.tickets_as_made, partner_id=caller.partner_id, batch_id=batch_id)
         assert batch is not None
         # Signed again, not read: a ticket may have been reissued since. Ed25519 signs the same each time.
         signer = await self.signers.by_id(batch["signing_key_id"])
-        tickets = [MadeTicket(row["ticket_code"], signer.token(row["ticket_code"], 1)) for row in rows]
+        tickets = signed(signer, [row["ticket_code"] for row in rows])
         del batch["quantity"], batch["signing_key_id"]
         return Batch(**batch, tickets=tickets, replayed=True)
 
 
-def _rows(tickets: list[MadeTicket]) -> str:
+def signed(signer: Signer, codes: list[str]) -> list[MadeTicket]:
+    """The tickets of these codes, with their first tokens."""
+    return [MadeTicket(code, signer.token(code, 1)) for code in codes]
+
+
+def as_rows(tickets: list[MadeTicket]) -> str:
+    """As a statement reads them: JSON."""
     return orjson.dumps(
         [
             {"ticket_code": ticket.ticket_code, "qr_code": base64.b64encode(ticket.token.encode()).decode()}

@@ -30,16 +30,17 @@ SELECT take_logical_ms('ticket_code_ms', :quantity) AS first_ms
 
 -- name: write
 -- The allotment comes last: its row is the one that all batches of a product share. A reservation changes under
--- its lock, after it.
+-- its lock, after it. What is to be made later takes its stock now.
 WITH batch AS (
     INSERT INTO batches (
         partner_id, batch_id, product_id, channel, quantity, entitlements, price, currency, valid_until,
-        usable_days, usable_until, metadata, reservation_id, signing_key_id, idempotency_key, request_digest, created_at
+        usable_days, usable_until, metadata, reservation_id, signing_key_id, idempotency_key, request_digest, created_at,
+        to_make
     )
     VALUES (
         :partner_id, :batch_id, :product_id, :channel, :quantity, :entitlements::jsonb, :price, :currency,
         :valid_until, :usable_days, :usable_until, :metadata::jsonb, :reservation_id, :signing_key_id, :idempotency_key,
-        :request_digest, :now
+        :request_digest, :now, :to_make
     )
     ON CONFLICT DO NOTHING
     RETURNING *
@@ -67,21 +68,21 @@ told AS (
 ),
 stock AS (
     UPDATE allotments a
-    SET issued = a.issued + n.made, held = a.held - CASE WHEN :reservation_id IS NULL THEN 0 ELSE n.made END
-    FROM (SELECT count(*)::integer AS made FROM made) AS n
-    WHERE n.made > 0 AND a.product_id = :product_id AND a.channel = :channel
-    RETURNING a.product_id, a.channel, n.made
+    SET issued = a.issued + n.taken, held = a.held - CASE WHEN :reservation_id IS NULL THEN 0 ELSE n.taken END
+    FROM (SELECT (SELECT count(*)::integer FROM made) + (SELECT to_make FROM batch) AS taken) AS n
+    WHERE n.taken > 0 AND a.product_id = :product_id AND a.channel = :channel
+    RETURNING a.product_id, a.channel, n.taken
 ),
 reservation AS (
     UPDATE reservations r
-    SET taken = r.taken + s.made,
-        ended_at = CASE WHEN r.taken + s.made = r.quantity THEN :now END,
-        end_reason = CASE WHEN r.taken + s.made = r.quantity THEN 'used_up' END
+    SET taken = r.taken + s.taken,
+        ended_at = CASE WHEN r.taken + s.taken = r.quantity THEN :now END,
+        end_reason = CASE WHEN r.taken + s.taken = r.quantity THEN 'used_up' END
     FROM stock s
     WHERE r.partner_id = :partner_id AND r.reservation_id = :reservation_id
         AND r.product_id = s.product_id AND r.channel = s.channel
         -- Not by 'ended_at', which would let a plan of a young table read every hold.
-        AND r.end_reason IS NULL AND r.expires_at > :now AND r.taken + s.made <= r.quantity
+        AND r.end_reason IS NULL AND r.expires_at > :now AND r.taken + s.taken <= r.quantity
     RETURNING r.reservation_id
 )
 SELECT (SELECT count(*) FROM batch) AS batches, (SELECT count(*) FROM stock) AS stock,

@@ -29,7 +29,7 @@ LEFT JOIN (
     FROM reservations WHERE ended_at IS NULL AND expires_at <= :now GROUP BY product_id, channel
 ) AS expired ON expired.product_id = a.product_id AND expired.channel = a.channel
 LEFT JOIN (
-    SELECT product_id, channel, sum(quantity) AS quantity
+    SELECT product_id, channel, sum(quantity - unmade) AS quantity
     FROM batches WHERE created_at >= :since GROUP BY product_id, channel
 ) AS b ON b.product_id = a.product_id AND b.channel = a.channel
 ORDER BY a.product_id, a.channel

@@ -89,6 +89,15 @@ class Caller:
 
 
 @dataclass(frozen=True)
+class OnBehalf:
+    """Somebody of the operator who does for a partner what the partner could do. `actor` as the audit record names them."""
+
+    partner_id: int
+    channel: str
+    actor: str
+
+
+@dataclass(frozen=True)
 class GateCaller:
     """Who asks at a gate: by a key of a partner, which sees that partner's tickets, or of the operator (None), which
     sees all.

@@ -1,11 +1,20 @@
 """Batches, as every feature names them. Pure."""
 
 import re
+from enum import StrEnum
 
 from premade.base.errors import NotFound
 
 BATCH_ID_PATTERN = "[A-Za-z0-9._:-]{1,64}"
 _BATCH_ID = re.compile(BATCH_ID_PATTERN)
+
+
+class BatchStatus(StrEnum):
+    """How far the making of a batch is: docs/states.md."""
+
+    MAKING = "MAKING"
+    MADE = "MADE"
+    STOPPED = "STOPPED"
 
 
 class BatchUnknown(NotFound):
@@ -26,3 +35,10 @@ def batch_unknown(batch_id: str) -> BatchUnknown:
     if not is_batch_id(batch_id):
         return BatchUnknown("That is no batch id; one looks like BATCH_2025_Q1_001.")
     return BatchUnknown(f"There is no batch {batch_id} among yours.")
+
+
+def batch_status(to_make: int, unmade: int) -> BatchStatus:
+    """By how many of its tickets are still to be made, and how many never will be."""
+    if to_make:
+        return BatchStatus.MAKING
+    return BatchStatus.STOPPED if unmade else BatchStatus.MADE

@@ -20,6 +20,8 @@ _OF_A_TICKET = [
     Event.TICKET_REISSUED,
     Event.TICKET_EXPIRED,
 ]
+# Of a large batch the first of these tells when its making began; the ticket itself says when it was made.
+_MADE_BY_ITS_BATCH = [Event.BATCH_GENERATION_BEGUN, Event.BATCH_GENERATED]
 
 
 class TicketUnknown(NotFound):
@@ -54,7 +56,7 @@ async def ticket_with_history(database: Database, partner_id: int, code: str) ->
             partner_id=partner_id,
             ticket_code=possible_code(code),
             events=list(_OF_A_TICKET),
-            batch_generated=Event.BATCH_GENERATED.value,
+            made_by_its_batch=list(_MADE_BY_ITS_BATCH),
             generated=GENERATED,
             events_max=HISTORY_EVENTS_MAX,
         )

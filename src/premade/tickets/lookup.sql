@@ -20,9 +20,13 @@ SELECT t.ticket_code, t.qr_code, t.status, t.entitlements, t.product_id, t.batch
                SELECT event_id, event, occurred_at, order_id, data FROM audit_events
                WHERE partner_id = t.partner_id AND ticket_code = t.ticket_code AND event = ANY(:events)
                UNION ALL
-               SELECT event_id, :generated::text, occurred_at, order_id, data FROM audit_events
-               WHERE partner_id = t.partner_id AND batch_id = t.batch_id AND ticket_code IS NULL
-                   AND event = :batch_generated
+               (
+                   SELECT event_id, :generated::text, t.created_at, order_id, data FROM audit_events
+                   WHERE partner_id = t.partner_id AND batch_id = t.batch_id AND ticket_code IS NULL
+                       AND event = ANY(:made_by_its_batch)
+                   ORDER BY occurred_at, event_id
+                   LIMIT 1
+               )
                ORDER BY occurred_at DESC, event_id DESC
                LIMIT :events_max
            ) AS e

@@ -1,0 +1,132 @@
+"""`premade generate`."""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from premade.audit.record import COMMAND
+from premade.base.errors import FieldError, Invalid
+from premade.base.work import Database
+from premade.base.world import World
+from premade.catalog.product import PRODUCT_ID_MAX
+from premade.cli.operate import operate
+from premade.cli.output import AsJson, show_one
+from premade.cli.times import day
+from premade.generation.generate import Wanted
+from premade.generation.large import CONNECTIONS, LargeBatches, Making, check
+from premade.partners.keyring import OnBehalf
+from premade.partners.partner import partner_named
+from premade.tickets.signing import Signers
+
+LINES_A_BATCH = 10
+"""Where there is no terminal."""
+INTERRUPTED = 130
+
+
+def generate(
+    *,
+    partner: Annotated[str, typer.Option(help="The partner whose tickets they are.")],
+    batch: Annotated[str, typer.Option(help="The batch id, of the partner's own.")],
+    product: Annotated[int | None, typer.Option(help="The product id.")] = None,
+    quantity: Annotated[int | None, typer.Option(help="How many tickets, 100,000 at most.")] = None,
+    valid_until: Annotated[str | None, typer.Option(help="The last day of sale, such as 2026-03-31.")] = None,
+    reservation: Annotated[
+        str | None, typer.Option(help="Take them from this reservation of the partner.")
+    ] = None,
+    cancel: Annotated[
+        bool, typer.Option("--cancel", help="Make no more of it, and give back the stock of the rest.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a batch of up to 100,000 tickets; the same command goes on with one that was interrupted."""
+    if cancel:
+        if any(given is not None for given in (product, quantity, valid_until, reservation)):
+            raise Invalid([FieldError("cancel", "Give --partner and --batch with it, and nothing else")])
+        made = operate(lambda database, world: _stop(database, world, partner, batch))
+        show_one(asdict(made), as_json=as_json)
+        return
+    wanted = _wanted(product, quantity, batch, valid_until, reservation)
+    try:
+        with _progress(is_quiet=as_json) as tell:
+            made = operate(
+                lambda database, world: _make(database, world, partner, wanted, tell),
+                connections_max=CONNECTIONS,
+            )
+    except KeyboardInterrupt:
+        typer.echo(
+            "premade: Interrupted. What is made is kept: the same command goes on, and --cancel in place of "
+            "--product and --quantity gives back the rest.",
+            err=True,
+        )
+        raise typer.Exit(INTERRUPTED) from None
+    show_one(asdict(made), as_json=as_json)
+
+
+def _wanted(
+    product: int | None, quantity: int | None, batch: str, valid_until: str | None, reservation: str | None
+) -> Wanted:
+    errors: list[FieldError] = []
+    if product is None or not 1 <= product <= PRODUCT_ID_MAX:
+        errors.append(FieldError("product", "Say which, such as --product 106"))
+    if quantity is None:
+        errors.append(FieldError("quantity", "Say how many, such as --quantity 100000"))
+    if errors:
+        raise Invalid(errors)
+    assert product is not None
+    assert quantity is not None
+    wanted = Wanted(
+        product, quantity, batch, day(valid_until, "valid_until"), None, reservation, is_large=True
+    )
+    check(wanted)
+    return wanted
+
+
+async def _whose(database: Database, partner: str) -> OnBehalf:
+    async with database.single_statement() as work:
+        found = await partner_named(work, partner)
+    return OnBehalf(found["partner_id"], found["channel"], COMMAND)
+
+
+async def _make(
+    database: Database, world: World, partner: str, wanted: Wanted, tell: Callable[[Making], None]
+) -> Making:
+    batches = LargeBatches(database, world, Signers(database, world))
+    return await batches.make(await _whose(database, partner), wanted, tell)
+
+
+async def _stop(database: Database, world: World, partner: str, batch_id: str) -> Making:
+    batches = LargeBatches(database, world, Signers(database, world))
+    return await batches.stop(await _whose(database, partner), batch_id)
+
+
+@contextmanager
+def _progress(*, is_quiet: bool) -> Generator[Callable[[Making], None]]:
+    """A bar on a terminal, a line now and then elsewhere; on standard error, as the answer is what comes at the end."""
+    console = Console(stderr=True)
+    if is_quiet:
+        yield lambda _: None
+    elif console.is_terminal:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=console, transient=True) as progress:
+            task = progress.add_task("Tickets", total=None)
+            yield lambda making: progress.update(task, completed=making.made, total=making.quantity)
+    else:
+        yield _lines()
+
+
+def _lines() -> Callable[[Making], None]:
+    told = -1
+
+    def tell(making: Making) -> None:
+        nonlocal told
+        step = making.made * LINES_A_BATCH // making.quantity
+        if step > told:
+            told = step
+            typer.echo(f"{making.made:,} of {making.quantity:,} tickets", err=True)
+
+    return tell

@@ -1,0 +1,260 @@
+"""Making a large batch: the operator's, bit by bit, and whatever stops it, exactly once.
+
+The first transaction writes the batch and takes all of its stock. Each one after that makes some tickets and lowers
+`to_make` of the batch by as many, so what is left to do always stands in the database, and whoever asks for the same
+batch again goes on from there.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from premade.audit.record import Event
+from premade.base import statements
+from premade.base.errors import Conflict, FieldError, Invalid
+from premade.base.logs import log
+from premade.base.work import Database
+from premade.base.world import World
+from premade.generation.generate import BatchIdTaken, Generator, Wanted, as_rows, signed
+from premade.partners.keyring import OnBehalf
+from premade.stock.reservation import is_reservation_id
+from premade.tickets.batch import BatchStatus, batch_status, batch_unknown, is_batch_id
+from premade.tickets.code import Signer
+from premade.tickets.making import DAY_IS_OVER, stop_making
+from premade.tickets.signing import Signers
+
+sql = statements.load(__file__)
+
+QUANTITY_MAX = 100_000
+TICKETS_A_TRANSACTION_MAX = 500
+ALONE_WAIT_SECONDS = 2.0
+"""A maker that was killed is off the database within milliseconds."""
+CONNECTIONS = 3
+"""Of the database's pool, while a batch is made: to be alone, to write, and to take the next codes meanwhile."""
+BY_COMMAND = "Stopped by its operator"
+
+
+class BatchBeingMade(Conflict):
+    """Another process is making this batch at this moment. Nothing was changed."""
+
+    code = "BATCH_BEING_MADE"
+    title = "Another process is making this batch"
+    remedy = "Let it go on. If it is gone, the same command goes on from where it was."
+
+
+class BatchStopped(Conflict):
+    """The making of the batch was stopped for good, and the stock of what was not made is available again."""
+
+    code = "BATCH_STOPPED"
+    title = "The making of this batch was stopped"
+    remedy = "Choose another batch_id for what is still needed."
+
+
+class BatchMade(Conflict):
+    """All tickets of the batch are made, so there is nothing to stop. Nothing was changed."""
+
+    code = "BATCH_MADE"
+    title = "The batch is made"
+    remedy = "Cancel the batch to take back its unused tickets."
+
+
+class BatchKeyRetired(Conflict):
+    """The key that signs all tokens of this batch was retired before the last of them was made."""
+
+    code = "BATCH_KEY_RETIRED"
+    title = "The batch's signing key is retired"
+    remedy = "Stop the batch with 'premade generate --cancel', and make another."
+
+
+@dataclass(frozen=True)
+class Making:
+    """How far a batch is: `made` tickets of `quantity`; `unmade` never will be."""
+
+    batch_id: str
+    product_id: int
+    quantity: int
+    made: int
+    unmade: int
+    status: BatchStatus
+
+
+Tell = Callable[[Making], None]
+"""Called after each transaction."""
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class LargeBatches:
+    """What making large batches needs. The database's pool must have CONNECTIONS."""
+
+    database: Database
+    world: World
+    signers: Signers
+
+    async def make(self, whose: OnBehalf, wanted: Wanted, tell: Tell = lambda _: None) -> Making:
+        """The batch with all of its tickets; one that was begun before with the same `wanted` goes on.
+
+        Invalid, the refusals of Generator.generate (nothing is written then), BatchBeingMade, BatchStopped,
+        BatchKeyRetired. Busy, DatabaseAway: what is made is kept, and the same call goes on from there.
+        """
+        check(wanted)
+        name = f"{whose.partner_id}:{wanted.batch_id}"
+        async with self.database.alone(name, ALONE_WAIT_SECONDS) as is_alone:
+            if not is_alone:
+                raise await self._being_made(whose, wanted)
+            batch = await self._begun(whose, wanted)
+            tell(_making(batch))
+            is_new = bool(batch["to_make"])
+            while batch["to_make"]:
+                await self._go_on(whose, batch, tell)
+                batch = await self._begun(whose, wanted)
+        if is_new:
+            log.info(
+                "ota.tickets.bulk_generated",
+                batch_id=wanted.batch_id,
+                product_id=wanted.product_id,
+                quantity=wanted.quantity,
+            )
+        return _making(batch)
+
+    async def progress(self, partner_id: int, batch_id: str) -> Making:
+        """How far the batch is, as the database has it. BatchUnknown."""
+        batch = await self._batch(partner_id, batch_id) if is_batch_id(batch_id) else None
+        if batch is None:
+            raise batch_unknown(batch_id)
+        return _making(batch)
+
+    async def stop(self, whose: OnBehalf, batch_id: str) -> Making:
+        """Makes no more of it: what is not made is available again, what is made stays. Stopping twice is the same as
+        once. BatchUnknown, BatchMade.
+        """
+        await self.progress(whose.partner_id, batch_id)
+        await self._stop(whose, batch_id, BY_COMMAND)
+        making = await self.progress(whose.partner_id, batch_id)
+        if making.status is BatchStatus.MADE:
+            message = f"All {making.quantity} tickets of batch {batch_id} are made; there is nothing to stop."
+            raise BatchMade(message, batch_id=batch_id)
+        return making
+
+    async def _stop(self, whose: OnBehalf, batch_id: str, reason: str) -> None:
+        async with self.database.single_statement() as work:
+            now = self.world.now()
+            await stop_making(work, whose.partner_id, batch_id, now, actor=whose.actor, reason=reason)
+
+    async def _batch(self, partner_id: int, batch_id: str) -> Row | None:
+        async with self.database.single_statement() as work:
+            return await work.one(sql.batch_to_make, partner_id=partner_id, batch_id=batch_id)
+
+    async def _being_made(self, whose: OnBehalf, wanted: Wanted) -> BatchBeingMade:
+        batch = await self._batch(whose.partner_id, wanted.batch_id)
+        made = 0 if batch is None else _making(batch).made
+        message = f"Another process is making batch {wanted.batch_id}: {made} of its tickets are made."
+        return BatchBeingMade(message, batch_id=wanted.batch_id, made=made)
+
+    async def _begun(self, whose: OnBehalf, wanted: Wanted) -> Row:
+        """The batch as it is, begun now or before. A refusal when it cannot go on, or is another."""
+        batch = await self._batch(whose.partner_id, wanted.batch_id)
+        if batch is None:
+            await self._generator.take_stock(whose, wanted)
+            batch = await self._batch(whose.partner_id, wanted.batch_id)
+        assert batch is not None
+        if (
+            batch["to_make"]
+            and batch["valid_until"] is not None
+            and batch["valid_until"] < self.world.today()
+        ):
+            await self._stop(whose, wanted.batch_id, DAY_IS_OVER)
+            batch = await self._batch(whose.partner_id, wanted.batch_id)
+            assert batch is not None
+        _check_the_same(batch, wanted)
+        return batch
+
+    @property
+    def _generator(self) -> Generator:
+        return Generator(self.database, self.world, self.signers)
+
+    async def _go_on(self, whose: OnBehalf, batch: Row, tell: Tell) -> None:
+        """Transaction after transaction, until nothing is left or one is refused: then somebody stopped the batch."""
+        signer = await self.signers.by_id(batch["signing_key_id"])
+        to_make = batch["to_make"]
+        quantity, tickets = await self._sign(batch, signer, to_make)
+        while quantity:
+            # While the database writes these, another core signs the next.
+            done, (next_quantity, next_tickets) = await asyncio.gather(
+                self._write(whose, batch["batch_id"], tickets),
+                self._sign(batch, signer, to_make - quantity),
+            )
+            if done is None:
+                return
+            tell(_making({**batch, **done}))
+            to_make = done["to_make"]
+            quantity, tickets = next_quantity, next_tickets
+
+    async def _sign(self, batch: Row, signer: Signer, to_make: int) -> tuple[int, str]:
+        """How many tickets the next transaction makes, and they themselves."""
+        quantity = min(to_make, TICKETS_A_TRANSACTION_MAX)
+        codes = await self._generator.take_codes(batch["code_prefix"], batch["ticket_type"], quantity)
+        return quantity, await asyncio.to_thread(lambda: as_rows(signed(signer, codes)))
+
+    async def _write(self, whose: OnBehalf, batch_id: str, tickets: str) -> Row | None:
+        """What the batch then is, or None when these are not to be made any more."""
+        async with self.database.single_statement() as work:
+            return await work.one(
+                sql.make,
+                partner_id=whose.partner_id,
+                batch_id=batch_id,
+                tickets=tickets,
+                event=Event.BATCH_GENERATED.value,
+                actor=whose.actor,
+                today=self.world.today(),
+                now=self.world.now(),
+            )
+
+
+def check(wanted: Wanted) -> None:
+    """Invalid, with all that is wrong in the form of what is asked for."""
+    errors: list[FieldError] = []
+    if not 1 <= wanted.quantity <= QUANTITY_MAX:
+        errors.append(FieldError("quantity", f"Must be 1 to {QUANTITY_MAX}"))
+    if not is_batch_id(wanted.batch_id):
+        errors.append(FieldError("batch", "Must be 1 to 64 letters, digits and . _ : -"))
+    if wanted.reservation_id is not None and not is_reservation_id(wanted.reservation_id):
+        errors.append(FieldError("reservation", "Must be a reservation's id, such as RSV-1762274285982"))
+    if not wanted.is_large:
+        errors.append(FieldError("is_large", "Must be true"))
+    if errors:
+        raise Invalid(errors)
+
+
+def _check_the_same(batch: Row, wanted: Wanted) -> None:
+    if batch["request_digest"] != wanted.digest:
+        message = (
+            f"There is a batch {wanted.batch_id} already, of {batch['quantity']} tickets of product "
+            f"{batch['product_id']}, and this asks for another; nothing was changed."
+        )
+        raise BatchIdTaken(message, batch_id=wanted.batch_id)
+    making = _making(batch)
+    if making.status is BatchStatus.STOPPED:
+        message = (
+            f"The making of batch {wanted.batch_id} was stopped after {making.made} of {making.quantity} tickets; "
+            f"the other {making.unmade} are available stock again."
+        )
+        raise BatchStopped(message, batch_id=wanted.batch_id, made=making.made)
+    if making.status is BatchStatus.MAKING and batch["key_retired_at"] is not None:
+        message = (
+            f"Key {batch['signing_key_id']}, which signs the tokens of batch {wanted.batch_id}, is retired."
+        )
+        raise BatchKeyRetired(message, batch_id=wanted.batch_id)
+
+
+def _making(batch: Row) -> Making:
+    to_make, unmade = batch["to_make"], batch["unmade"]
+    return Making(
+        batch["batch_id"],
+        batch["product_id"],
+        batch["quantity"],
+        batch["quantity"] - to_make - unmade,
+        unmade,
+        batch_status(to_make, unmade),
+    )

@@ -1,0 +1,41 @@
+-- name: batch_to_make
+SELECT b.batch_id, b.product_id, b.quantity, b.to_make, b.unmade, b.valid_until, b.request_digest, b.signing_key_id,
+       p.code_prefix, p.ticket_type,
+       (SELECT k.retired_at FROM signing_keys k WHERE k.key_id = b.signing_key_id) AS key_retired_at
+FROM batches b
+CROSS JOIN LATERAL (
+    SELECT code_prefix, ticket_type FROM products WHERE product_id = b.product_id LIMIT 1
+) AS p
+WHERE b.partner_id = :partner_id AND b.batch_id = :batch_id
+
+-- name: make
+-- The batch comes first: by its row makers, cancellations and expiry take turns. Tickets that were signed long ago, by
+-- a process that stood still meanwhile, may find that their key or their last day of sale is gone.
+WITH batch AS (
+    UPDATE batches b SET to_make = to_make - jsonb_array_length(:tickets::jsonb)
+    WHERE partner_id = :partner_id AND batch_id = :batch_id AND to_make >= jsonb_array_length(:tickets::jsonb)
+        AND (valid_until IS NULL OR valid_until >= :today)
+        AND (SELECT k.retired_at FROM signing_keys k WHERE k.key_id = b.signing_key_id) IS NULL
+    RETURNING *
+),
+made AS (
+    INSERT INTO pre_generated_tickets (
+        ticket_code, partner_id, product_id, batch_id, qr_code, entitlements, price, currency, valid_until,
+        usable_days, usable_until, created_at
+    )
+    SELECT t.ticket_code, b.partner_id, b.product_id, b.batch_id, t.qr_code, b.entitlements, b.price,
+           b.currency, b.valid_until, b.usable_days, b.usable_until, :now
+    FROM batch b CROSS JOIN jsonb_to_recordset(:tickets::jsonb) AS t (ticket_code text, qr_code text)
+),
+told AS (
+    INSERT INTO audit_events (partner_id, event, actor, batch_id, data, occurred_at)
+    SELECT b.partner_id, :event, :actor, b.batch_id,
+           jsonb_strip_nulls(
+               jsonb_build_object(
+                   'product_id', b.product_id, 'quantity', b.quantity, 'reservation_id', b.reservation_id
+               )
+           ),
+           :now
+    FROM batch b WHERE b.to_make = 0
+)
+SELECT to_make, unmade FROM batch
