@@ -125,12 +125,8 @@ def name_on_card(shop: Shop, operator: Operator, folder: Path, name: str) -> tup
     card, points = CARDS[Paper.A4, 10], 72 / 25.4
     left = ((210 - 2 * card.width_mm) / 2 + card.text_left_mm) * points * SCANNED_AT
     top = ((297 - 5 * card.height_mm) / 2 + card.padding_mm) * points * SCANNED_AT
-    box = (
-        left,
-        top,
-        left + card.text_width_mm * points * SCANNED_AT,
-        top + 1.4 * card.name_points * SCANNED_AT,
-    )
+    right = left + card.text_width_mm * points * SCANNED_AT
+    bottom = top + 1.4 * card.name_points * SCANNED_AT
     [page] = page_images(file)
     return page.crop((left, top, right, bottom)).convert("L"), done.stderr
 
