@@ -29,6 +29,8 @@ from premade.cancellation.cancel import Canceller
 from premade.cancellation.cancel_batch import BatchCanceller
 from premade.document.routes import document_routes
 from premade.expiry.expire import expire_for_ever
+from premade.export import routes as export
+from premade.export.text import Exports
 from premade.generation import routes as generation
 from premade.generation.generate import Generator
 from premade.monitoring.fold import fold_for_ever
@@ -69,6 +71,7 @@ FEATURES = (
     reissue,
     tickets,
     batches,
+    export,
     orders,
     stock,
     reservations,
@@ -98,6 +101,7 @@ def services(database: Database, world: World) -> dict[type[Any], Any]:
         Inspector: Inspector(database, world),
         Syncer: Syncer(database, world, verifiers),
         Snapshots: Snapshots(database, world),
+        Exports: Exports(database),
     }
 
 

@@ -181,7 +181,8 @@ def test_every_example_of_a_request_works(document: Json, seller_of_106: Seller,
     order = [
         "bulk_generate", "activate", "draw", "make_order", "ticket", "redeem", "inspect", "sync", "reissue",
         "cancel_batch", "order", "cancel_ticket", "inventory", "reserve", "reservations", "reservation",
-        "release_reservation", "gate_snapshot", "products", "tickets", "batches", "batch", "orders", "qr_png", "qr_svg",
+        "release_reservation", "gate_snapshot", "products", "tickets", "batches", "batch", "batch_tickets",
+            "batch_tickets_csv", "batch_tickets_jsonl", "orders", "qr_png", "qr_svg",
     ]  # fmt: skip
     by_id = {
         operation["operationId"]: (method, path, operation)
@@ -231,7 +232,15 @@ def test_every_member_of_an_answer_has_an_example_or_is_made_of_such(document: J
 
 
 def success_of(path: str) -> str:
-    of_files = {"snapshot": "application/x-ndjson", "qr.png": "image/png", "qr.svg": "image/svg+xml"}
+    of_files = {
+        "snapshot": "application/x-ndjson",
+        "qr.png": "image/png",
+        "qr.svg": "image/svg+xml",
+        "tickets.csv": "text/csv",
+        "tickets.jsonl": "application/x-ndjson",
+    }
+    if path.endswith("{batch_id}/tickets"):
+        return of_files["tickets.jsonl"]
     return of_files.get(path.rpartition("/")[2], "application/json")
 
 

@@ -29,6 +29,10 @@ class Forbidden(DomainError):
     """The asker is known and may not."""
 
 
+class Unacceptable(DomainError):
+    """There is such a thing, but in no form that the asker takes."""
+
+
 class NotFound(DomainError):
     """There is no such thing, or it is another partner's."""
 

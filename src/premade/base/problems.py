@@ -18,6 +18,7 @@ STATUS_OF: dict[type[DomainError], int] = {
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
     errors.NotFound: 404,
+    errors.Unacceptable: 406,
     errors.Conflict: 409,
     errors.Exhausted: 409,
     errors.Mismatch: 422,

@@ -26,6 +26,8 @@ class Stream:
     pieces: AsyncGenerator[bytes]
     media_type: str
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    is_compressed: bool = True
+    """With gzip. What a person saves with a simple client is better sent as it is, unless asked for."""
 
 
 async def begin_answer(stream: Stream) -> Response:
@@ -41,9 +43,10 @@ class _StreamedAnswer(Response):
         self.background = None
         self._first = first
         self._pieces = stream.pieces
+        self._is_compressed = stream.is_compressed
         self.raw_headers = [
             (b"content-type", stream.media_type.encode()),
-            (b"content-encoding", b"gzip"),
+            *([(b"content-encoding", b"gzip")] if stream.is_compressed else []),
             *((name.lower().encode(), value.encode()) for name, value in stream.headers.items()),
         ]
 
@@ -56,7 +59,7 @@ class _StreamedAnswer(Response):
                     send,
                     {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers},
                 )
-                await self._send_compressed(send, gone)
+                await (self._send_compressed if self._is_compressed else self._send_plain)(send, gone)
         except DomainError as error:
             log.warning("http.stream_broken_off", code=error.code, detail=error.detail)
         finally:
@@ -74,6 +77,15 @@ class _StreamedAnswer(Response):
                 await _send(send, {"type": "http.response.body", "body": compressed, "more_body": True})
             piece = await anext(self._pieces, None)
         await _send(send, {"type": "http.response.body", "body": compressor.flush()})
+
+    async def _send_plain(self, send: Send, gone: asyncio.Task[None]) -> None:
+        piece: bytes | None = self._first
+        while piece is not None:
+            if gone.done():
+                raise ClientDisconnect
+            await _send(send, {"type": "http.response.body", "body": piece, "more_body": True})
+            piece = await anext(self._pieces, None)
+        await _send(send, {"type": "http.response.body", "body": b""})
 
 
 async def _client_gone(receive: Receive) -> None:

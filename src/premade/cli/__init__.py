@@ -15,6 +15,7 @@ from premade.base.world import World
 from premade.cli import allotment, key, partner, product, signing_key
 from premade.cli.expire import expire
 from premade.cli.generate import generate
+from premade.cli.export import export
 from premade.cli.output import AsJson, print_json, show_one
 from premade.cli.verify import verify
 from premade.database import bring_up_to_date, embedded_or_named
@@ -34,6 +35,7 @@ app.add_typer(signing_key.app, name="signing-key")
 app.command()(generate)
 app.command()(verify)
 app.command()(expire)
+app.command()(export)
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for any that is free.")]

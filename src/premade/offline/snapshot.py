@@ -18,6 +18,7 @@ import orjson
 
 from premade.base import statements
 from premade.base.errors import FieldError, Invalid, Unavailable
+from premade.base.turns import turn
 from premade.base.work import Database, LongRead
 from premade.base.world import World, rfc3339
 from premade.tickets.ticket import Status
@@ -27,11 +28,11 @@ sql = statements.load(__file__)
 FULL_AT_ONCE_MAX = 1
 CHANGES_AT_ONCE_MAX = 2
 """Both in each process. Each keeps a connection for as long as its client takes to read."""
-TURN_SECONDS_MAX = 2.0
 CHANGES_TRANSACTIONS_MAX = 2_000_000
 """After more than that, the tickets themselves are read faster than what happened to them."""
 CURSOR_CHARACTERS_MAX = 200
 _KINDS_OF_USES_MAX = 10_000
+_BUSY = "As many snapshots as this process allows at once are being read."
 _XID_MAX = 2**63 - 1
 
 
@@ -93,7 +94,7 @@ class Snapshots:
         """
         cursor = None if since is None else await self._usable(Cursor.read(since), partner_id)
         async with (
-            _turn(self._full if cursor is None else self._changes),
+            turn(self._full if cursor is None else self._changes, SnapshotsBusy(_BUSY)),
             _read(self._database, self._world, partner_id, cursor) as pieces,
         ):
             async for piece in pieces:
@@ -107,20 +108,6 @@ class Snapshots:
         passed = moment["oldest_open"] - cursor.oldest_open
         is_ours = (cursor.history, cursor.partner_id) == (moment["history"], partner_id)
         return cursor if is_ours and 0 <= passed <= CHANGES_TRANSACTIONS_MAX else None
-
-
-@asynccontextmanager
-async def _turn(turns: asyncio.Semaphore) -> AsyncGenerator[None]:
-    try:
-        async with asyncio.timeout(TURN_SECONDS_MAX):
-            await turns.acquire()
-    except TimeoutError:
-        message = "As many snapshots as this process allows at once are being read."
-        raise SnapshotsBusy(message) from None
-    try:
-        yield
-    finally:
-        turns.release()
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ One version for every token keeps pictures alike and spares the search for a ver
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -46,6 +47,13 @@ def modules(token: str) -> list[bytes]:
     stride = rows.nbytes // len(rows)
     flat = rows.cast("B")
     return [bytes(flat[start : start + _ROW_BYTES]) for start in range(0, SIDE_MODULES * stride, stride)]
+
+
+def dark_runs(token: str) -> Iterator[tuple[int, int, int]]:
+    """The QR code as rows of dark modules: column, row and length of each, counted from its upper left corner."""
+    for y, row in enumerate(modules(token)):
+        for run in _DARK_RUN.finditer(f"{int.from_bytes(row, 'little'):0{8 * _ROW_BYTES}b}"[::-1]):
+            yield run.start(), y, run.end() - run.start()
 
 
 @cache
@@ -121,9 +129,8 @@ def svg(token: str, module_pixels: int = MODULE_PIXELS, margin_modules: int = MA
     """The picture as one path: a rectangle for each run of dark modules, on a light ground."""
     side = SIDE_MODULES + 2 * margin_modules
     path = "".join(
-        f"M{margin_modules + run.start()} {margin_modules + y}h{len(run[0])}v1h-{len(run[0])}z"
-        for y, row in enumerate(modules(token))
-        for run in _DARK_RUN.finditer(f"{int.from_bytes(row, 'little'):0{8 * _ROW_BYTES}b}"[::-1])
+        f"M{margin_modules + x} {margin_modules + y}h{length}v1h-{length}z"
+        for x, y, length in dark_runs(token)
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {side} {side}" width="{side * module_pixels}" '

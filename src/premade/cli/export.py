@@ -1,0 +1,221 @@
+"""`premade export`."""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from premade.base.errors import Conflict, FieldError, Invalid
+from premade.base.work import Database
+from premade.base.world import World
+from premade.cli.operate import operate
+from premade.cli.output import AsJson, show_one
+from premade.cli.whole_files import WholeFiles
+from premade.export.as_csv import CSV
+from premade.export.as_jsonl import JSON_LINES
+from premade.export.layout import PER_PAGE, Paper
+from premade.export.rows import Export, Selection, read_export
+from premade.export.text import write_text
+from premade.partners.partner import partner_named
+from premade.tickets.ticket import FINAL, Status
+
+STANDARD_OUTPUT = "-"
+
+
+class Format(StrEnum):
+    """What `--format` takes."""
+
+    CSV = "csv"
+    XLSX = "xlsx"
+    JSON_LINES = "jsonl"
+    PDF = "pdf"
+    PNG = "png"
+
+
+PRINTED = (Format.PDF, Format.PNG)
+
+
+class NothingToPrint(Conflict):
+    """The batch has no ticket in these states."""
+
+    code = "NOTHING_TO_PRINT"
+    title = "There is nothing to print"
+    remedy = "Ask for tickets in other states with --status."
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command was told; `statuses` None: every ticket."""
+
+    partner: str
+    batch_id: str
+    form: Format
+    output: str
+    statuses: tuple[Status, ...] | None
+    paper: Paper
+    per_page: int
+    logo: Path | None
+
+    def check(self) -> None:
+        """Invalid lists what does not go together."""
+        wrong: list[FieldError] = []
+        if self.per_page not in PER_PAGE:
+            wrong.append(FieldError("per-page", f"Must be {' or '.join(map(str, PER_PAGE))}"))
+        if self.logo is not None and self.form is not Format.PDF:
+            wrong.append(FieldError("logo", "Only printable sheets have one: --format pdf"))
+        if self.output == STANDARD_OUTPUT:
+            if self.form is Format.PDF:
+                wrong.append(FieldError("output", "Sheets may be several files: name one"))
+            elif self.form in {Format.XLSX, Format.PNG} and sys.stdout.isatty():
+                wrong.append(FieldError("output", f"{self.form} is not for a terminal: name a file"))
+        if wrong:
+            raise Invalid(wrong)
+
+
+def export(
+    batch: Annotated[str, typer.Argument(help="The batch_id.")],
+    *,
+    partner: Annotated[str, typer.Option(help="The partner whose batch it is.")],
+    form: Annotated[
+        Format,
+        typer.Option("--format", help="Tables: csv, xlsx, jsonl. To print: pdf (sheets), png (in a ZIP)."),
+    ],
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output", "-o", help="The file; '-' for standard output. Several PDFs are numbered: FILE-1.pdf."
+        ),
+    ],
+    status: Annotated[
+        list[Status] | None,
+        typer.Option(
+            help="Only tickets in this state; may come again. Unless told: all, or to print those not over."
+        ),
+    ] = None,
+    paper: Annotated[Paper, typer.Option(help="Of the sheets.")] = Paper.A4,
+    per_page: Annotated[int, typer.Option(help="Tickets on a sheet, 10 or 24.")] = PER_PAGE[0],
+    logo: Annotated[Path | None, typer.Option(help="A PNG or JPEG for the sheets.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the tickets of a batch into a file: a table, or to print."""
+    statuses = tuple(status) if status else None
+    if statuses is None and form in PRINTED:
+        statuses = tuple(one for one in Status if one not in FINAL)
+    asked = Asked(partner, batch, form, output, statuses, paper, per_page, logo)
+    asked.check()
+    done = operate(lambda database, world: _export(database, world, asked, is_quiet=as_json))
+    if missing := done.pop("missing", ""):
+        message = f"premade: no font has these characters of the product's name, they are boxes: {missing}"
+        typer.echo(message, err=True)
+    if output != STANDARD_OUTPUT:
+        show_one(done, as_json=as_json)
+
+
+async def _export(database: Database, world: World, asked: Asked, *, is_quiet: bool) -> dict[str, Any]:
+    async with database.single_statement() as work:
+        found = await partner_named(work, asked.partner)
+    wanted = Selection(found["partner_id"], asked.batch_id, asked.statuses)
+    columns = (TextColumn("Tickets"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(
+        *columns, console=console, disable=is_quiet or not console.is_terminal, transient=True
+    ) as progress:
+        bar = progress.add_task("Tickets", total=None)
+
+        def tell(tickets: int) -> None:
+            progress.advance(bar, tickets)
+
+        def begin(export: Export) -> None:
+            progress.update(bar, total=export.batch.tickets)
+            if asked.form in PRINTED and not export.batch.tickets:
+                message = (
+                    f"Batch {asked.batch_id} has no ticket that is {' or '.join(asked.statuses or Status)}."
+                )
+                raise NothingToPrint(message)
+
+        if asked.form is Format.PDF:
+            return await _sheets(database, wanted, asked, begin, tell)
+        return await _one_file(database, world, wanted, asked, begin, tell)
+
+
+async def _one_file(
+    database: Database,
+    world: World,
+    wanted: Selection,
+    asked: Asked,
+    begin: Callable[[Export], None],
+    tell: Callable[[int], None],
+) -> dict[str, Any]:
+    if asked.output == STANDARD_OUTPUT:
+        async with read_export(database, wanted) as found:
+            begin(found)
+            try:
+                await _write(found, sys.stdout.buffer, asked.form, world, tell)
+                sys.stdout.buffer.flush()
+            except BrokenPipeError:
+                # Whoever reads has enough. What is still to be flushed at the end has to go somewhere.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                raise typer.Exit(1) from None
+        return {}
+    with WholeFiles(Path(asked.output)) as files:
+        async with read_export(database, wanted) as found:
+            begin(found)
+            await _write(found, files.begin(), asked.form, world, tell)
+        return {"files": [str(name) for name in files.finish()], "tickets": found.batch.tickets}
+
+
+async def _write(
+    found: Export, out: BinaryIO, form: Format, world: World, tell: Callable[[int], None]
+) -> None:
+    # What makes workbooks is imported by who makes one.
+    if form is Format.XLSX:
+        from premade.export.as_xlsx import write_xlsx  # noqa: PLC0415
+
+        await write_xlsx(found, out, tell)
+    elif form is Format.PNG:
+        from premade.export.as_pictures import write_pictures  # noqa: PLC0415
+
+        await write_pictures(found, out, world.now(), tell)
+    else:
+        await write_text(CSV if form is Format.CSV else JSON_LINES, found, out, tell)
+
+
+async def _sheets(
+    database: Database,
+    wanted: Selection,
+    asked: Asked,
+    begin: Callable[[Export], None],
+    tell: Callable[[int], None],
+) -> dict[str, Any]:
+    """Each file is a read of its own: drawing takes longer than a read may last."""
+    from premade.export.as_sheets import (  # noqa: PLC0415  (as above)
+        TICKETS_A_FILE_MAX,
+        design,
+        read_logo,
+        write_sheets,
+    )
+
+    logo = None if asked.logo is None else read_logo(asked.logo)
+    look, tickets, after_code = None, 0, ""
+    with WholeFiles(Path(asked.output)) as files:
+        while True:
+            portion = Selection(
+                wanted.partner_id, wanted.batch_id, wanted.statuses, after_code, TICKETS_A_FILE_MAX
+            )
+            async with read_export(database, portion) as found:
+                if look is None:
+                    begin(found)
+                    look = design(found.batch, asked.paper, asked.per_page, logo)
+                drawn, after_code = await write_sheets(found, files.begin, look, tell)
+            tickets += drawn
+            if drawn < TICKETS_A_FILE_MAX:
+                break
+        names = [str(name) for name in files.finish()]
+    return {"files": names, "tickets": tickets, "missing": look.missing}

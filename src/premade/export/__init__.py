@@ -1,0 +1,1 @@
+"""The tickets of a batch, to take away: for a program, a spreadsheet or a printer."""

@@ -1,0 +1,269 @@
+"""Printable sheets as PDF: cards to cut along the crop marks. Lengths are in points here, the y axis points up.
+
+What many tickets have in common is drawn once and shown again; the QR is drawn by its modules, sharp on any printer.
+"""
+
+# The library's types are known in part.
+# pyright: reportUnknownMemberType=false
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image, UnidentifiedImageError
+from reportlab import rl_config
+from reportlab.lib.units import mm
+from reportlab.lib.utils import ImageReader
+from reportlab.pdfgen.canvas import Canvas
+
+from premade.base.errors import FieldError, Invalid
+from premade.export.cells import uses
+from premade.export.layout import CARDS, SIZES_MM, Card, Paper
+from premade.export.rows import Batch, Export, Row
+from premade.export.typeface import Typeface, composed
+from premade.tickets import picture
+
+TICKETS_A_FILE_MAX = 5_000
+LOGO_PIXELS_MAX = (1200, 600)
+"""More than a printer shows on a card."""
+# Bytes as they are, rather than as printable characters of which there are a quarter more.
+rl_config.useA85 = 0
+_BOLD, _REGULAR = 600, 400
+_ASCII = "".join(map(chr, range(0x20, 0x7F)))
+_TIMES, _DOT = "\u00d7", "\u00b7"
+_LEADING = 1.2
+_NAME_LINES_MAX = 2
+_TEXT_LINES_MAX = 4
+_CODE_LINES_MAX = 3
+_MARK_MM = 4.0
+_MARK_GAP_MM = 1.0
+_CROSS_MM = 1.0
+_HAIRLINE = 0.25
+_FOOT_POINTS = 6.0
+_FOOT_MM = 3.5
+
+
+@dataclass(frozen=True)
+class Design:
+    """How the sheets of a batch look; the same for all of its files."""
+
+    paper: Paper
+    card: Card
+    name: Typeface
+    text: Typeface
+    logo: ImageReader | None
+
+    @property
+    def missing(self) -> str:
+        """Characters of the product's name that no font has."""
+        return self.name.missing
+
+
+def design(batch: Batch, paper: Paper, per_page: int, logo: ImageReader | None) -> Design:
+    """The design for this batch: its letters are those of its product's name, and ASCII."""
+    letters = _ASCII + composed(batch.product_name)
+    return Design(
+        paper,
+        CARDS[paper, per_page],
+        Typeface(letters, _BOLD),
+        Typeface(_ASCII + _TIMES + _DOT, _REGULAR),
+        logo,
+    )
+
+
+def read_logo(path: Path) -> ImageReader:
+    """The operator's logo, a PNG or JPEG, made no larger than a card needs. Invalid when it cannot be read."""
+    try:
+        with Image.open(path, formats=["PNG", "JPEG"]) as opened:
+            opened.thumbnail(LOGO_PIXELS_MAX)
+            return ImageReader(opened.convert("RGBA"))
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        message = f"{path} is no PNG or JPEG that can be read: {error}"
+        raise Invalid([FieldError("logo", message)]) from None
+
+
+async def write_sheets(
+    export: Export, begin: Callable[[], BinaryIO], design: Design, tell: Callable[[int], None]
+) -> tuple[int, str]:
+    """The tickets of one file, at most TICKETS_A_FILE_MAX, in the order of their codes; `begin` opens it, unless there
+    are none. Answers how many there were, and the last code.
+    """
+    book, tickets, last_code = None, 0, ""
+    async for rows in export.portions:
+        book = book or _Book(begin(), design, export.batch)
+        for row in rows:
+            book.add(row)
+        tickets, last_code = tickets + len(rows), rows[-1]["ticket_code"]
+        tell(len(rows))
+    if book is not None:
+        book.end()
+    return tickets, last_code
+
+
+class _Book:
+    """The pages of one file."""
+
+    def __init__(self, out: BinaryIO, design: Design, batch: Batch) -> None:
+        self._design = design
+        self._batch = batch
+        width_mm, height_mm = SIZES_MM[design.paper]
+        card = design.card
+        self._left = (width_mm - card.columns * card.width_mm) / 2 * mm
+        self._top = (height_mm + card.rows * card.height_mm) / 2 * mm
+        self._canvas = Canvas(out, pagesize=(width_mm * mm, height_mm * mm), pageCompression=1)
+        self._canvas.setTitle(f"{batch.batch_id} {composed(batch.product_name)}")
+        self._canvas.setCreator("premade")
+        self._pages = 0
+        self._on_page = 0
+        self._code_bottom = (design.card.padding_mm + 0.5) * mm
+        self._faces: dict[tuple[str, ...], str] = {}
+        self._broken_codes: dict[str, list[str]] = {}
+
+    def add(self, ticket: Row) -> None:
+        card = self._design.card
+        if self._on_page == card.columns * card.rows:
+            self._canvas.showPage()
+            self._on_page = 0
+        # Before the page: a form is not drawn into one.
+        face = self._face(ticket)
+        if self._on_page == 0:
+            self._begin_page(ticket["ticket_code"])
+        row, column = divmod(self._on_page, card.columns)
+        left = self._left + column * card.width_mm * mm
+        bottom = self._top - (row + 1) * card.height_mm * mm
+        self._canvas.saveState()
+        self._canvas.translate(left, bottom)
+        self._canvas.doForm(face)
+        self._draw_code(ticket["ticket_code"])
+        self._draw_qr(ticket["qr_token"])
+        self._canvas.restoreState()
+        self._on_page += 1
+
+    def end(self) -> None:
+        self._canvas.save()
+
+    def _begin_page(self, first_code: str) -> None:
+        self._pages += 1
+        self._draw_marks()
+        typeface, width = self._design.text, self._design.card.width_mm * mm
+        # Each below a column of its own, clear of the marks.
+        for column, told in enumerate((f"{self._pages} {_DOT} {self._batch.batch_id}", f"from {first_code}")):
+            [line] = typeface.wrapped(told, _FOOT_POINTS, width - 2 * _FOOT_MM * mm, 1)
+            self._draw_text(
+                typeface, line, self._left + column * width + _FOOT_MM * mm, _FOOT_MM * mm, _FOOT_POINTS
+            )
+
+    def _draw_marks(self) -> None:
+        """Where to cut: lines in the margin for a guillotine, small crosses between the cards for scissors."""
+        card, canvas = self._design.card, self._canvas
+        across = [self._left + place * card.width_mm * mm for place in range(card.columns + 1)]
+        down = [self._top - place * card.height_mm * mm for place in range(card.rows + 1)]
+        near, far = _MARK_GAP_MM * mm, (_MARK_GAP_MM + _MARK_MM) * mm
+        canvas.setLineWidth(_HAIRLINE)
+        lines = [
+            line
+            for x in across
+            for line in ((x, down[0] + near, x, down[0] + far), (x, down[-1] - near, x, down[-1] - far))
+        ] + [
+            line
+            for y in down
+            for line in (
+                (across[0] - near, y, across[0] - far, y),
+                (across[-1] + near, y, across[-1] + far, y),
+            )
+        ]
+        half = _CROSS_MM * mm
+        for x in across[1:-1]:
+            for y in down[1:-1]:
+                lines += [(x - half, y, x + half, y), (x, y - half, x, y + half)]
+        canvas.lines(lines)
+
+    def _face(self, ticket: Row) -> str:
+        """The name of what tickets with the same entitlements and days have in common, drawn when first needed."""
+        lines = tuple(_lines(ticket, self._batch))
+        if lines not in self._faces:
+            name = f"face-{len(self._faces)}"
+            self._canvas.beginForm(name)
+            self._draw_face(lines, len(self._code_lines(ticket["ticket_code"])))
+            self._canvas.endForm()
+            self._faces[lines] = name
+        return self._faces[lines]
+
+    def _draw_face(self, lines: tuple[str, ...], code_lines: int) -> None:
+        design, card = self._design, self._design.card
+        left, width = card.text_left_mm * mm, card.text_width_mm * mm
+        y = (card.height_mm - card.padding_mm) * mm
+        if design.logo is not None:
+            y = self._draw_logo(design.logo, left, y, width)
+        name = composed(self._batch.product_name)
+        for line in design.name.wrapped(name, card.name_points, width, _NAME_LINES_MAX):
+            y -= card.name_points * _LEADING
+            self._draw_text(design.name, line, left, y, card.name_points)
+        y -= card.text_points * (_LEADING - 1) * 2
+        line_height = card.text_points * _LEADING
+        code_top = self._code_bottom + code_lines * card.code_points * _LEADING
+        room = min(_TEXT_LINES_MAX, int((y - code_top) / line_height))
+        for text in lines:
+            for line in design.text.wrapped(text, card.text_points, width, room):
+                y -= line_height
+                self._draw_text(design.text, line, left, y, card.text_points)
+                room -= 1
+
+    def _draw_logo(self, logo: ImageReader, left: float, top: float, width: float) -> float:
+        """At its own proportions, within the text's width. Answers where it ends."""
+        pixels_wide, pixels_high = logo.getSize()
+        height = min(self._design.card.logo_height_mm * mm, width * pixels_high / pixels_wide)
+        self._canvas.drawImage(
+            logo, left, top - height, height * pixels_wide / pixels_high, height, mask="auto"
+        )
+        return top - height - self._design.card.text_points * (_LEADING - 1)
+
+    def _draw_code(self, code: str) -> None:
+        """At the foot of the card."""
+        card = self._design.card
+        for place, line in enumerate(reversed(self._code_lines(code))):
+            y = self._code_bottom + place * card.code_points * _LEADING
+            self._draw_text(self._design.name, line, card.text_left_mm * mm, y, card.code_points)
+
+    def _code_lines(self, code: str) -> list[str]:
+        """The code, broken after a hyphen where it is too long for a line. Codes that differ in their digits only are
+        broken alike: all digits are of one width.
+        """
+        start, _, digits = code.rpartition("-")
+        if start not in self._broken_codes:
+            card = self._design.card
+            lines = self._design.name.wrapped(
+                code, card.code_points, card.text_width_mm * mm, _CODE_LINES_MAX
+            )
+            self._broken_codes[start] = [*lines[:-1], lines[-1].removesuffix(digits)]
+        *lines, last = self._broken_codes[start]
+        return [*lines, last + digits]
+
+    def _draw_text(self, typeface: Typeface, text: str, left: float, y: float, size: float) -> None:
+        drawn = self._canvas.beginText(left, y)
+        for font_name, part in typeface.runs(text):
+            drawn.setFont(font_name, size)
+            drawn.textOut(part)
+        self._canvas.drawText(drawn)
+
+    def _draw_qr(self, token: str) -> None:
+        """One path, in units of a module with the y axis pointing down; the paper is its light margin."""
+        card = self._design.card
+        module = card.qr_mm * mm / (picture.SIDE_MODULES + 2 * picture.MARGIN_MODULES)
+        margin = picture.MARGIN_MODULES * module
+        top = (card.height_mm * mm + card.qr_mm * mm) / 2 - margin
+        left = card.padding_mm * mm / 2 + margin
+        dark = " ".join([f"{x} {y} {length} 1 re" for x, y, length in picture.dark_runs(token)])
+        self._canvas.addLiteral(f"q {module:.4f} 0 0 {-module:.4f} {left:.3f} {top:.3f} cm {dark} f Q")
+
+
+def _lines(ticket: Row, batch: Batch) -> Iterator[str]:
+    """What a ticket is good for, and until when."""
+    yield ", ".join(f"{code} {_TIMES} {left}" for code, left in uses(ticket["entitlements"]))
+    if ticket["usable_until"] is not None:
+        yield f"Last day of use: {ticket['usable_until']}"
+    elif batch.usable_days is not None:
+        yield f"To be used within {batch.usable_days} days after the day of sale"
+    if ticket["valid_until"] is not None:
+        yield f"Last day of sale: {ticket['valid_until']}"

@@ -1,0 +1,97 @@
+"""A workbook for a spreadsheet program: one sheet, whose rows leave the memory as they are written."""
+
+# The library says of most types what they are, not of all.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any, BinaryIO
+
+import xlsxwriter
+from xlsxwriter.format import Format
+from xlsxwriter.worksheet import Worksheet
+
+from premade.base.errors import Exhausted
+from premade.export.cells import harmless, uses_cell
+from premade.export.rows import COLUMNS, Export
+
+ROWS_MAX = 1_048_575
+"""Of a sheet, by the format, without the header."""
+_WHOLE_INTEGER_MAX = 10**11
+"""A spreadsheet shows eleven digits of a number."""
+_WIDTHS = {
+    "ticket_code": 36,
+    "qr_token": 40,
+    "product_name": 32,
+    "batch_id": 24,
+    "entitlements": 30,
+    "created_at": 19,
+    "activated_at": 19,
+    "order_id": 20,
+}
+_WIDTH = 14
+
+
+class TooManyForASheet(Exhausted):
+    """A sheet of a workbook has room for so many rows, and the batch has more tickets."""
+
+    code = "TOO_MANY_FOR_A_SHEET"
+    title = "The batch is too large for a spreadsheet"
+    remedy = "Export it as CSV or JSON lines."
+
+
+async def write_xlsx(export: Export, out: BinaryIO, tell: Callable[[int], None]) -> None:
+    """The export as a workbook; times are in UTC. TooManyForASheet."""
+    if export.batch.tickets > ROWS_MAX:
+        message = f"{export.batch.tickets:,} tickets; a sheet has room for {ROWS_MAX:,}. Use csv or jsonl."
+        raise TooManyForASheet(message)
+    # What the library puts aside goes with the folder, whatever happens. The workbook is closed only when it is
+    # whole: closing writes it.
+    with tempfile.TemporaryDirectory() as aside:
+        workbook = xlsxwriter.Workbook(out, {"constant_memory": True, "tmpdir": aside})
+        sheet = _Sheet(workbook)
+        async for rows in export.portions:
+            for row in rows:
+                sheet.add({**row, "entitlements": uses_cell(row["entitlements"])})
+            tell(len(rows))
+        sheet.end()
+        workbook.close()
+
+
+class _Sheet:
+    def __init__(self, workbook: xlsxwriter.Workbook) -> None:
+        self._sheet: Worksheet = workbook.add_worksheet("Tickets")
+        self._header: Format = workbook.add_format({"bold": True, "bottom": 1})
+        self._day: Format = workbook.add_format({"num_format": "yyyy-mm-dd"})
+        self._moment: Format = workbook.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+        self._money: Format = workbook.add_format({"num_format": "0.00"})
+        self._rows = 0
+        for place, column in enumerate(COLUMNS):
+            self._sheet.set_column(place, place, _WIDTHS.get(column, _WIDTH))
+            self._sheet.write_string(0, place, column, self._header)
+        self._sheet.freeze_panes(1, 1)
+
+    def add(self, row: dict[str, Any]) -> None:
+        self._rows += 1
+        for place, column in enumerate(COLUMNS):
+            self._write(place, row[column])
+
+    def _write(self, place: int, value: Any) -> None:
+        sheet, number = self._sheet, self._rows
+        if isinstance(value, str):
+            sheet.write_string(number, place, harmless(value))
+        elif isinstance(value, Decimal):
+            sheet.write_number(number, place, float(value), self._money)
+        elif isinstance(value, datetime):
+            sheet.write_datetime(number, place, value.astimezone(UTC).replace(tzinfo=None), self._moment)
+        elif isinstance(value, date):
+            sheet.write_datetime(number, place, value, self._day)  # pyright: ignore[reportArgumentType]  (days too)
+        elif isinstance(value, int) and value < _WHOLE_INTEGER_MAX:
+            sheet.write_number(number, place, value)
+        elif value is not None:
+            sheet.write_string(number, place, str(value))
+
+    def end(self) -> None:
+        self._sheet.autofilter(0, 0, self._rows, len(COLUMNS) - 1)

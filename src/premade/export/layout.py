@@ -1,0 +1,58 @@
+"""Where things stand on a printable sheet: papers, cards, and their parts. All lengths in millimetres, type in points."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Paper(StrEnum):
+    """What is in the printer."""
+
+    A4 = "a4"
+    LETTER = "letter"
+
+
+SIZES_MM = {Paper.A4: (210.0, 297.0), Paper.LETTER: (215.9, 279.4)}
+PER_PAGE = (10, 24)
+
+
+@dataclass(frozen=True)
+class Card:
+    """One ticket. The QR stands at the left, its light margin within `qr_mm`; the text to the right of it."""
+
+    columns: int
+    rows: int
+    width_mm: float
+    height_mm: float
+    padding_mm: float
+    qr_mm: float
+    logo_height_mm: float
+    name_points: float
+    text_points: float
+    code_points: float
+
+    @property
+    def text_left_mm(self) -> float:
+        """From the card's left edge."""
+        return self.padding_mm + self.qr_mm
+
+    @property
+    def text_width_mm(self) -> float:
+        """Up to the padding at the right."""
+        return self.width_mm - self.text_left_mm - self.padding_mm
+
+
+def _large(width_mm: float, height_mm: float) -> Card:
+    return Card(2, 5, width_mm, height_mm, 3.0, 41.0, 9.0, name_points=11.0, text_points=7.5, code_points=9.0)
+
+
+def _small(width_mm: float, height_mm: float) -> Card:
+    return Card(3, 8, width_mm, height_mm, 1.5, 29.0, 5.0, name_points=7.5, text_points=5.5, code_points=7.0)
+
+
+CARDS = {
+    (Paper.A4, 10): _large(90.0, 54.0),
+    (Paper.A4, 24): _small(64.0, 34.0),
+    # The American size of a business card.
+    (Paper.LETTER, 10): _large(88.9, 50.8),
+    (Paper.LETTER, 24): _small(66.0, 33.0),
+}

@@ -1,0 +1,146 @@
+"""`GET /api/ota/batches/{batch_id}/tickets`: all tickets of a batch in one answer, as CSV or JSON lines."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import Query
+from starlette.responses import Response
+from starlette.types import Scope
+
+from premade.base.errors import Unacceptable
+from premade.base.problems import documented
+from premade.base.stream import Stream
+from premade.export.as_csv import CSV
+from premade.export.as_jsonl import JSON_LINES
+from premade.export.media_types import preferred, takes_gzip
+from premade.export.rows import Selection
+from premade.export.text import Exports, ExportsBusy, TextForm
+from premade.partners.call import Call, partner_router, partner_with
+from premade.tickets.batch import BatchUnknown
+from premade.tickets.routes import BatchId
+from premade.tickets.ticket import Status
+
+router = partner_router("OTA Integration")
+
+_EXAMPLES = {
+    CSV: "ticket_code,status,qr_token,product_id,product_name,batch_id,issue_number,entitlements,price,currency,valid_until,"
+    "usable_until,created_at,activated_at,order_id\r\nCRUISE-2025-FERRY-1762274285982,PRE_GENERATED,"
+    "PM1:CRUISE-2025-FERRY-1762274285982:1:K1:…,106,Harbour Cruise Premium,BATCH_2025_Q1_001,1,"
+    '"ferry=2, gift=1",288.00,HKD,2099-03-31,,2025-11-04T08:40:00.000Z,,\r\n',
+    JSON_LINES: '{"ticket_code":"CRUISE-2025-FERRY-1762274285982","status":"PRE_GENERATED","qr_token":"PM1:…","product_id":106,'
+    '"product_name":"Harbour Cruise Premium","batch_id":"BATCH_2025_Q1_001","issue_number":1,"entitlements":[{'
+    '"function_code":"ferry","remaining_uses":2}],"price":"288.00","currency":"HKD","valid_until":"2099-03-31",'
+    '"usable_until":null,"created_at":"2025-11-04T08:40:00.000Z","activated_at":null,"order_id":null}\n',
+}
+_ALL = "As the tickets are at one moment, in the order of their codes, however many they are."
+_DOCUMENTED = documented(BatchUnknown, ExportsBusy)
+
+
+class NoFormatAccepted(Unacceptable):
+    """The header Accept leaves out every format that the tickets are to be had in."""
+
+    code = "NO_FORMAT_ACCEPTED"
+    title = "The tickets are not to be had in a format that you accept"
+    remedy = "Send 'Accept: text/csv' or 'Accept: application/x-ndjson'."
+
+
+class _Csv(Response):
+    media_type = CSV.media_type
+
+
+class _JsonLines(Response):
+    media_type = JSON_LINES.media_type
+
+
+def _content(*forms: TextForm) -> dict[int | str, dict[str, Any]]:
+    return {
+        200: {
+            "content": {
+                form.media_type: {"schema": {"type": "string"}, "example": _EXAMPLES[form]} for form in forms
+            }
+        }
+    }
+
+
+StatusFilter = Annotated[Status | None, Query(description="In this state")]
+
+
+def _stream(
+    call: Call, form: TextForm, batch_id: str, status: Status | None, headers: Mapping[str, str]
+) -> Stream:
+    wanted = Selection(call.caller.partner_id, batch_id, None if status is None else (status,))
+    charset = "; charset=utf-8" if form is CSV else ""
+    return Stream(
+        call.use(Exports).pieces(form, wanted),
+        form.media_type + charset,
+        # A partner's tickets are for nobody's cache.
+        {"Cache-Control": "private, no-store", **headers},
+        is_compressed=takes_gzip(_header(call.scope, b"accept-encoding")),
+    )
+
+
+def _file(call: Call, form: TextForm, batch_id: str, status: Status | None) -> Stream:
+    # A batch id is of characters that a file name may have, but for the colon on Windows.
+    name = f"{batch_id.replace(':', '_')}.{form.suffix}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Vary": "Accept-Encoding"}
+    return _stream(call, form, batch_id, status, headers)
+
+
+@router.get(
+    "/api/ota/batches/{batch_id}/tickets.csv",
+    summary="All tickets of a batch, as CSV",
+    description=f"{_ALL} UTF-8 with a header (RFC 4180). A cell that a spreadsheet would take for a formula begins with an "
+    "apostrophe instead.",
+    response_description="A line for each ticket",
+    response_class=_Csv,
+    response_model=None,
+    responses=_content(CSV) | _DOCUMENTED,
+)
+async def batch_tickets_csv(
+    call: Annotated[Call, partner_with("tickets:read")], batch_id: BatchId, status: StatusFilter = None
+) -> Stream:
+    """Says what the description above says."""
+    return _file(call, CSV, batch_id, status)
+
+
+@router.get(
+    "/api/ota/batches/{batch_id}/tickets.jsonl",
+    summary="All tickets of a batch, as JSON lines",
+    description=f"{_ALL} An object for each, with its values as everywhere in this interface.",
+    response_description="A line for each ticket",
+    response_class=_JsonLines,
+    response_model=None,
+    responses=_content(JSON_LINES) | _DOCUMENTED,
+)
+async def batch_tickets_jsonl(
+    call: Annotated[Call, partner_with("tickets:read")], batch_id: BatchId, status: StatusFilter = None
+) -> Stream:
+    """Says what the description above says."""
+    return _file(call, JSON_LINES, batch_id, status)
+
+
+@router.get(
+    "/api/ota/batches/{batch_id}/tickets",
+    summary="All tickets of a batch, in the format that Accept asks for",
+    description=f"{_ALL} `Accept: text/csv` or `application/x-ndjson`; JSON lines where both are as good.",
+    response_description="A line for each ticket",
+    response_class=_JsonLines,
+    response_model=None,
+    responses=_content(JSON_LINES, CSV) | _DOCUMENTED | documented(NoFormatAccepted),
+)
+async def batch_tickets(
+    call: Annotated[Call, partner_with("tickets:read")], batch_id: BatchId, status: StatusFilter = None
+) -> Stream:
+    """Says what the description above says."""
+    forms = {form.media_type: form for form in (JSON_LINES, CSV)}
+    wanted = preferred(_header(call.scope, b"accept"), list(forms))
+    if wanted is None:
+        message = f"The tickets are to be had as {' or '.join(forms)}."
+        raise NoFormatAccepted(message)
+    return _stream(call, forms[wanted], batch_id, status, {"Vary": "Accept, Accept-Encoding"})
+
+
+def _header(scope: Scope, name: bytes) -> str | None:
+    """All that was sent under this name, as one list (RFC 9110, 5.3). None: nothing was."""
+    given = [value.decode("latin-1") for header, value in scope["headers"] if header == name]
+    return ", ".join(given) if given else None

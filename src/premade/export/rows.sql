@@ -1,0 +1,25 @@
+-- name: batch_to_export
+SELECT b.batch_id, b.product_id, p.name AS product_name, b.usable_days, counted.tickets
+FROM batches b
+JOIN products p USING (product_id)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS tickets
+    FROM (
+        SELECT status FROM pre_generated_tickets
+        WHERE partner_id = b.partner_id AND batch_id = b.batch_id
+            AND (:statuses::text[] IS NULL OR status = ANY(:statuses))
+        -- The index of batches has this order, so that it is the one also while the table is young.
+        ORDER BY ticket_code
+    ) AS t
+) AS counted
+WHERE b.partner_id = :partner_id AND b.batch_id = :batch_id
+
+-- name: tickets_to_export
+-- As the index tickets_by_batch has them, so that none of them waits for the last.
+SELECT ticket_code, status, qr_code, issue_number, entitlements::text AS entitlements, price, currency, valid_until,
+       usable_until, created_at, activated_at, order_id
+FROM pre_generated_tickets
+WHERE partner_id = :partner_id AND batch_id = :batch_id AND ticket_code > :after_code
+    AND (:statuses::text[] IS NULL OR status = ANY(:statuses))
+ORDER BY ticket_code
+LIMIT :rows_max

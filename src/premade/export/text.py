@@ -1,0 +1,76 @@
+"""Exports that are lines of text: made piece by piece, for whoever asks over HTTP and for the command."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from premade.base.errors import Unavailable
+from premade.base.turns import turn
+from premade.base.work import Database
+from premade.export.rows import Export, Row, Selection, read_export
+
+AT_ONCE_MAX = 1
+"""In each process; it keeps a connection for as long as its client takes to read."""
+PIECE_ROWS = 250
+"""Some 100 KB, and some milliseconds of the event loop."""
+_BUSY = "As many exports as this process allows at once are being read."
+
+
+class ExportsBusy(Unavailable):
+    """As many exports are being read from this process as it allows at once. This one was not begun."""
+
+    code = "EXPORTS_BUSY"
+    title = "Another export is being read"
+    remedy = "Try again after Retry-After seconds."
+    retry_after_seconds = 5
+
+
+@dataclass(frozen=True)
+class TextForm:
+    """A format of lines: what it begins with, and the lines of some rows."""
+
+    media_type: str
+    suffix: str
+    head: bytes
+    lines: Callable[[Sequence[Row]], bytes]
+
+
+class Exports:
+    """What answering with exports needs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._turns = asyncio.Semaphore(AT_ONCE_MAX)
+
+    async def pieces(self, form: TextForm, wanted: Selection) -> AsyncGenerator[bytes]:
+        """The export, in pieces of whole lines. ExportsBusy, BatchUnknown before the first piece; DatabaseAway or
+        Busy at any.
+        """
+        async with (
+            turn(self._turns, ExportsBusy(_BUSY)),
+            read_export(self._database, wanted) as export,
+            aclosing(_pieces(form, export)) as pieces,
+        ):
+            async for piece in pieces:
+                yield piece
+
+
+async def _pieces(form: TextForm, export: Export) -> AsyncGenerator[bytes]:
+    """What it begins with goes out with the first tickets, so that what fails before them is still refused whole."""
+    head = form.head
+    async for rows in export.portions:
+        for start in range(0, len(rows), PIECE_ROWS):
+            yield head + form.lines(rows[start : start + PIECE_ROWS])
+            head = b""
+    if head or not export.batch.tickets:
+        yield head
+
+
+async def write_text(form: TextForm, export: Export, out: BinaryIO, tell: Callable[[int], None]) -> None:
+    """The export into a file; `tell` hears how many tickets each step took."""
+    out.write(form.head)
+    async for rows in export.portions:
+        out.write(form.lines(rows))
+        tell(len(rows))

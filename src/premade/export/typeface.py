@@ -1,0 +1,139 @@
+"""The letters on printed sheets: Noto Sans, and its Chinese, Japanese and Korean sisters for what it lacks.
+
+The fonts are variable and have tens of thousands of glyphs. Only the glyphs that a sheet needs are taken, in the weight
+that it needs, so that what a PDF embeds is a few kilobytes.
+"""
+
+# fontTools says of most types what they are, not of all.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+
+import io
+import re
+import unicodedata
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from itertools import groupby
+
+from fontTools.subset import Options, Subsetter
+from fontTools.ttLib import TTFont
+from fontTools.varLib.instancer import instantiateVariableFont
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.ttfonts import TTFont as EmbeddedFont
+
+_FONTS = (
+    ("fontpkg_noto_sans", "files/NotoSans[wdth,wght].ttf"),
+    ("justmytype_intl_cjk", "fonts/ofl/notosanssc/NotoSansSC[wght].ttf"),
+    ("justmytype_intl_cjk", "fonts/ofl/notosanstc/NotoSansTC[wght].ttf"),
+    ("justmytype_intl_cjk", "fonts/ofl/notosansjp/NotoSansJP[wght].ttf"),
+    ("justmytype_intl_cjk", "fonts/ofl/notosanskr/NotoSansKR[wght].ttf"),
+)
+"""Package and file; a character is drawn by the first that has it. Latin, Cyrillic and Greek are in the first."""
+# After a space or a hyphen, and around each character of the scripts that put no spaces between words.
+_BREAK_AFTER = re.compile(r"[ \-]|[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
+_ELLIPSIS = "…"
+_POSTSCRIPT_NAME = 6
+
+
+@dataclass(frozen=True)
+class _Face:
+    font_name: str
+    characters: frozenset[str]
+
+
+class Typeface:
+    """One weight of the letters, for `characters` and no others."""
+
+    def __init__(self, characters: str, weight: int) -> None:
+        wanted = set(composed(characters)) | {_ELLIPSIS, " "}
+        self._faces: list[_Face] = []
+        for package, file in _FONTS:
+            face = _face(package, file, frozenset(wanted), weight)
+            if face is not None:
+                self._faces.append(face)
+                wanted -= face.characters
+        self.missing = "".join(sorted(wanted))
+        """What none of the fonts has: it is drawn as a box."""
+
+    def runs(self, text: str) -> Iterator[tuple[str, str]]:
+        """The text in parts, each with the name of its font."""
+        for font_name, part in groupby(text, key=self._font_of):
+            yield font_name, "".join(part)
+
+    def _font_of(self, character: str) -> str:
+        for face in self._faces:
+            if character in face.characters:
+                return face.font_name
+        return self._faces[0].font_name
+
+    def width(self, text: str, size: float) -> float:
+        """In points."""
+        return sum(pdfmetrics.stringWidth(part, font_name, size) for font_name, part in self.runs(text))
+
+    def wrapped(self, text: str, size: float, width: float, lines_max: int) -> list[str]:
+        """The text in lines of at most `width` points; one that needs more than `lines_max` ends in an ellipsis."""
+        lines: list[str] = []
+        rest = text.strip()
+        while rest and len(lines) < lines_max:
+            end = self._line_end(rest, size, width)
+            lines.append(rest[:end].rstrip())
+            rest = rest[end:].lstrip()
+        if rest and lines:
+            lines[-1] = self._shortened(lines[-1], size, width)
+        return lines
+
+    def _line_end(self, text: str, size: float, width: float) -> int:
+        fits = next(
+            (end - 1 for end in range(1, len(text) + 1) if self.width(text[:end].rstrip(), size) > width),
+            len(text),
+        )
+        if fits == len(text):
+            return fits
+        breaks = [found.end() for found in _BREAK_AFTER.finditer(text) if found.end() <= fits]
+        # A word that is too long for any line is broken where the line ends.
+        return breaks[-1] if breaks else max(1, fits)
+
+    def _shortened(self, text: str, size: float, width: float) -> str:
+        while text and self.width(text + _ELLIPSIS, size) > width:
+            text = text[:-1].rstrip()
+        return text + _ELLIPSIS
+
+
+def composed(text: str) -> str:
+    """Letters with their accents as one character each, since nothing here puts them together."""
+    return unicodedata.normalize("NFC", text)
+
+
+def _face(package: str, file: str, wanted: frozenset[str], weight: int) -> _Face | None:
+    """What the font has of the wanted characters, registered under a name that says what it is made of."""
+    if not wanted:
+        return None
+    with as_file(files(package).joinpath(file)) as path, TTFont(path, lazy=True) as font:
+        covered = font.getBestCmap() or {}
+        has = frozenset(character for character in wanted if ord(character) in covered)
+        if not has:
+            return None
+        made_of = f"{file}:{weight}:{''.join(sorted(has))}"
+        font_name = f"premade-{zlib.crc32(made_of.encode()):08x}"
+        for record in font["name"].names:
+            if record.nameID == _POSTSCRIPT_NAME:
+                # A PDF tells its fonts apart by this one.
+                record.string = font_name.encode(record.getEncoding() or "ascii")
+        pdfmetrics.registerFont(EmbeddedFont(font_name, io.BytesIO(_cut(font, has, weight))))
+    return _Face(font_name, has)
+
+
+def _cut(font: TTFont, characters: frozenset[str], weight: int) -> bytes:
+    """The font with these glyphs only, in one weight. What cannot be drawn stays a box."""
+    options = Options()
+    options.notdef_outline = True
+    options.layout_features = []
+    subsetter = Subsetter(options)
+    subsetter.populate(unicodes=[ord(character) for character in characters])
+    subsetter.subset(font)
+    axes = {axis.axisTag: axis.defaultValue for axis in font["fvar"].axes} | {"wght": weight}
+    made = io.BytesIO()
+    instantiateVariableFont(font, axes).save(made)
+    made.seek(0)
+    return made.getvalue()
