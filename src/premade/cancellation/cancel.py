@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from premade.audit.record import Event
+from premade.audit.record import Acting, Event
 from premade.audit.replay import Keyed, made_before, settled
 from premade.base import statements
 from premade.base.errors import Conflict
@@ -15,7 +15,6 @@ from premade.base.logs import log
 from premade.base.work import Database, Work
 from premade.base.world import World
 from premade.catalog.product import Cancellation
-from premade.partners.keyring import Caller
 from premade.tickets.code import is_ticket_code
 from premade.tickets.lookup import ticket_unknown
 from premade.tickets.refusals import cancelled, expired, used
@@ -39,7 +38,7 @@ class NotCancellable(Conflict):
 class ToCancel:
     """One ticket to take back."""
 
-    caller: Caller
+    caller: Acting
     request_id: str
     ticket_code: str
     reason: str

@@ -12,7 +12,7 @@ from premade.base.errors import DomainError, Invalid
 from premade.base.migrate import SchemaNotCurrent
 from premade.base.settings import Settings
 from premade.base.world import World
-from premade.cli import allotment, key, partner, product, signing_key
+from premade.cli import allotment, key, partner, product, signing_key, staff
 from premade.cli.expire import expire
 from premade.cli.output import AsJson, print_json, show_one
 from premade.cli.verify import verify
@@ -30,6 +30,7 @@ app.add_typer(partner.app, name="partner")
 app.add_typer(key.app, name="key")
 app.add_typer(allotment.app, name="allotment")
 app.add_typer(signing_key.app, name="signing-key")
+app.add_typer(staff.app, name="staff")
 app.command()(verify)
 app.command()(expire)
 

@@ -8,14 +8,13 @@ from typing import Any
 
 import orjson
 
-from premade.audit.record import Event
+from premade.audit.record import Acting, Event
 from premade.audit.replay import Keyed, made_before, settled
 from premade.base import statements
 from premade.base.errors import Conflict
 from premade.base.logs import log
 from premade.base.work import Database, Work
 from premade.base.world import World
-from premade.partners.keyring import Caller
 from premade.tickets.code import ISSUE_NUMBER_MAX, is_ticket_code
 from premade.tickets.lookup import ticket_unknown
 from premade.tickets.refusals import cancelled, expired, used
@@ -40,7 +39,7 @@ class IssueLimit(Conflict):
 class ToReissue:
     """One ticket whose QR is to be made anew."""
 
-    caller: Caller
+    caller: Acting
     request_id: str
     ticket_code: str
     reason: str
