@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 from support.service import Service
 from support.shop import Result, Shop, unique
 
@@ -122,17 +122,21 @@ def somebody(shop: Shop, browser: Browser) -> Iterator[Somebody]:
 
     def arrive(role: str = "operations", *, signed_in: bool = True, **browsing: Any) -> Person:
         name = unique("mei")
-        # A worker of the service decides by what the database says, so this counts at once.
         shop.operate(lambda database, world: add_staff(database, world, name, role, PASSWORD))
-        context = browser.new_context(**{"viewport": DESK, **browsing})
+        how: dict[str, Any] = {"viewport": DESK, **browsing}
+        context = browser.new_context(**how)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: complaints.append(f"{page.url}: {message.text}"))
-        page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
-        page.on(
-            "request",
-            lambda request: request.url.startswith(f"{shop.url}/") or complaints.append(request.url),
-        )
+
+        def note_message(message: ConsoleMessage) -> None:
+            complaints.append(f"{page.url}: {message.text}")
+
+        def note_request(request: Request) -> None:
+            if not request.url.startswith(f"{shop.url}/"):
+                complaints.append(request.url)
+
+        page.on("console", note_message)
+        page.on("request", note_request)
         person = Person(shop, name, page)
         if signed_in:
             person.signs_in()

@@ -64,6 +64,7 @@ class Paper:
         environment.filters.update(
             {
                 "moment": self._moment,
+                "minute": self._minute,
                 "rfc3339": rfc3339,
                 "money": _money,
                 "number": _number,
@@ -86,6 +87,10 @@ class Paper:
         if isinstance(moment, str):
             moment = datetime.fromisoformat(moment)
         return f"{moment.astimezone(self._zone):%Y-%m-%d %H:%M:%S}"
+
+    def _minute(self, moment: datetime) -> str:
+        """`2025-11-04 16:40`, likewise; for lists."""
+        return f"{moment.astimezone(self._zone):%Y-%m-%d %H:%M}"
 
 
 @cache
