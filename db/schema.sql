@@ -525,11 +525,11 @@ CREATE UNIQUE INDEX batches_idempotency_key_taken ON public.batches USING btree 
 
 CREATE INDEX batches_to_expire ON public.batches USING btree (valid_until) WHERE ((expired_at IS NULL) AND (valid_until IS NOT NULL));
 
-CREATE INDEX ota_orders_by_email ON public.ota_orders USING btree (lower(customer_email), ((order_id || ''::text)));
+CREATE INDEX ota_orders_by_email ON public.ota_orders USING btree (hashtextextended(lower(customer_email), (0)::bigint), created_at);
 
 CREATE INDEX ota_orders_by_payment ON public.ota_orders USING btree (payment_reference, ((partner_id + 0)), ((order_id || ''::text)));
 
-CREATE INDEX ota_orders_by_phone ON public.ota_orders USING btree (customer_phone, ((order_id || ''::text)));
+CREATE INDEX ota_orders_by_phone ON public.ota_orders USING btree (hashtextextended(customer_phone, (0)::bigint), created_at);
 
 CREATE UNIQUE INDEX ota_orders_idempotency_key_taken ON public.ota_orders USING btree (partner_id, operation, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 

@@ -36,7 +36,8 @@ CREATE TABLE sign_in_tries (
 
 CREATE INDEX sign_in_tries_by_time ON sign_in_tries (span_began_at);
 
--- The console finds a customer's orders, of whichever partner. Each sale pays for both; docs/adr/0018 says how much. Of
--- the order id as an expression, so that no plan mistakes them for the indexes of ids.
-CREATE INDEX ota_orders_by_email ON ota_orders (lower(customer_email), (order_id || ''));
-CREATE INDEX ota_orders_by_phone ON ota_orders (customer_phone, (order_id || ''));
+-- The console finds a customer's orders, of whichever partner. Each sale pays for both, so they
+-- keep 64 bits of the text in place of it: a third of the size, and no comparing of texts. With the time, the newest of
+-- a customer with many orders are read without the others.
+CREATE INDEX ota_orders_by_email ON ota_orders (hashtextextended(lower(customer_email), 0), created_at);
+CREATE INDEX ota_orders_by_phone ON ota_orders (hashtextextended(customer_phone, 0), created_at);

@@ -13,12 +13,14 @@ CROSS JOIN LATERAL (SELECT name, is_test FROM partners WHERE partner_id = o.part
 WHERE o.order_id = :order_id
 
 -- name: orders_of_email
+-- By the 64 bits that the index has, and then by the whole: two addresses may share the bits.
 SELECT o.order_id, o.partner_id, o.status, o.customer_name, o.payment_reference, o.total_amount, o.currency,
        o.created_at, cardinality(o.ticket_codes) AS tickets, p.name AS partner
 FROM ota_orders o
 CROSS JOIN LATERAL (SELECT name FROM partners WHERE partner_id = o.partner_id LIMIT 1) AS p
-WHERE lower(o.customer_email) = lower(:value)
-ORDER BY o.order_id || '' DESC
+WHERE hashtextextended(lower(o.customer_email), 0) = hashtextextended(lower(:value), 0)
+    AND lower(o.customer_email) = lower(:value)
+ORDER BY o.created_at DESC
 LIMIT :rows
 
 -- name: orders_of_phone
@@ -26,8 +28,8 @@ SELECT o.order_id, o.partner_id, o.status, o.customer_name, o.payment_reference,
        o.created_at, cardinality(o.ticket_codes) AS tickets, p.name AS partner
 FROM ota_orders o
 CROSS JOIN LATERAL (SELECT name FROM partners WHERE partner_id = o.partner_id LIMIT 1) AS p
-WHERE o.customer_phone = :value
-ORDER BY o.order_id || '' DESC
+WHERE hashtextextended(o.customer_phone, 0) = hashtextextended(:value, 0) AND o.customer_phone = :value
+ORDER BY o.created_at DESC
 LIMIT :rows
 
 -- name: orders_of_payment
