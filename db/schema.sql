@@ -360,6 +360,13 @@ CREATE TABLE public.schema_migrations (
     applied_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE TABLE public.sign_in_tries (
+    subject bytea NOT NULL,
+    span_began_at timestamp with time zone NOT NULL,
+    tries integer NOT NULL,
+    CONSTRAINT sign_in_subject_is_sha256 CHECK ((octet_length(subject) = 32))
+);
+
 CREATE TABLE public.signing_keys (
     key_id text NOT NULL,
     seed bytea NOT NULL,
@@ -369,6 +376,37 @@ CREATE TABLE public.signing_keys (
     CONSTRAINT signing_key_id_form CHECK ((key_id ~ '^K[0-9]{1,3}$'::text)),
     CONSTRAINT signing_key_public_is_ed25519 CHECK ((octet_length(public_key) = 32)),
     CONSTRAINT signing_key_seed_is_ed25519 CHECK ((octet_length(seed) = 32))
+);
+
+CREATE TABLE public.staff (
+    staff_id bigint NOT NULL,
+    name text NOT NULL,
+    password_digest text NOT NULL,
+    role text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    disabled_at timestamp with time zone,
+    CONSTRAINT staff_name_form CHECK ((name ~ '^[a-z0-9][a-z0-9._@-]{0,62}$'::text)),
+    CONSTRAINT staff_password_is_argon2id CHECK ((password_digest ~~ '$argon2id$%'::text)),
+    CONSTRAINT staff_role_known CHECK ((role = ANY (ARRAY['admin'::text, 'operations'::text, 'finance'::text, 'gate'::text])))
+);
+
+CREATE TABLE public.staff_sessions (
+    digest bytea NOT NULL,
+    staff_id bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    last_seen_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT staff_session_digest_is_sha256 CHECK ((octet_length(digest) = 32)),
+    CONSTRAINT staff_session_expires_later CHECK ((expires_at > created_at))
+);
+
+ALTER TABLE public.staff ALTER COLUMN staff_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.staff_staff_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
 );
 
 CREATE SEQUENCE public.ticket_code_ms
@@ -458,8 +496,20 @@ ALTER TABLE ONLY public.reservations
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY public.sign_in_tries
+    ADD CONSTRAINT sign_in_tries_pkey PRIMARY KEY (subject);
+
 ALTER TABLE ONLY public.signing_keys
     ADD CONSTRAINT signing_keys_pkey PRIMARY KEY (key_id);
+
+ALTER TABLE ONLY public.staff
+    ADD CONSTRAINT staff_name_taken UNIQUE (name);
+
+ALTER TABLE ONLY public.staff
+    ADD CONSTRAINT staff_pkey PRIMARY KEY (staff_id);
+
+ALTER TABLE ONLY public.staff_sessions
+    ADD CONSTRAINT staff_sessions_pkey PRIMARY KEY (digest);
 
 ALTER TABLE ONLY public.pre_generated_tickets
     ADD CONSTRAINT ticket_code_taken UNIQUE (ticket_code);
@@ -490,7 +540,11 @@ CREATE INDEX batches_to_expire ON public.batches USING btree (valid_until) WHERE
 
 CREATE INDEX manual_entries_by_time ON public.manual_entries USING btree (span_began_at);
 
+CREATE INDEX ota_orders_by_email ON public.ota_orders USING btree (hashtextextended(lower(customer_email), (0)::bigint), created_at);
+
 CREATE INDEX ota_orders_by_payment ON public.ota_orders USING btree (payment_reference, ((partner_id + 0)), ((order_id || ''::text)));
+
+CREATE INDEX ota_orders_by_phone ON public.ota_orders USING btree (hashtextextended(customer_phone, (0)::bigint), created_at);
 
 CREATE UNIQUE INDEX ota_orders_idempotency_key_taken ON public.ota_orders USING btree (partner_id, operation, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
@@ -499,6 +553,12 @@ CREATE INDEX reservations_by_partner ON public.reservations USING btree (partner
 CREATE UNIQUE INDEX reservations_idempotency_key_taken ON public.reservations USING btree (partner_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
 CREATE INDEX reservations_not_ended ON public.reservations USING btree (product_id, channel, expires_at) WHERE (ended_at IS NULL);
+
+CREATE INDEX sign_in_tries_by_time ON public.sign_in_tries USING btree (span_began_at);
+
+CREATE INDEX staff_sessions_by_expiry ON public.staff_sessions USING btree (expires_at);
+
+CREATE INDEX staff_sessions_by_staff ON public.staff_sessions USING btree (staff_id);
 
 CREATE INDEX tickets_by_batch ON public.pre_generated_tickets USING btree (partner_id, batch_id, ticket_code);
 
@@ -566,6 +626,9 @@ ALTER TABLE ONLY public.reservations
 
 ALTER TABLE ONLY public.reservations
     ADD CONSTRAINT reservations_partner FOREIGN KEY (partner_id) REFERENCES public.partners(partner_id);
+
+ALTER TABLE ONLY public.staff_sessions
+    ADD CONSTRAINT staff_sessions_staff FOREIGN KEY (staff_id) REFERENCES public.staff(staff_id);
 
 ALTER TABLE ONLY public.pre_generated_tickets
     ADD CONSTRAINT tickets_batch FOREIGN KEY (partner_id, batch_id) REFERENCES public.batches(partner_id, batch_id);

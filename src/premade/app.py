@@ -27,6 +27,7 @@ from premade.batches import routes as batches
 from premade.cancellation import routes as cancellation
 from premade.cancellation.cancel import Canceller
 from premade.cancellation.cancel_batch import BatchCanceller
+from premade.console.routes import console_routes
 from premade.document.routes import document_routes
 from premade.expiry.expire import expire_for_ever
 from premade.export import routes as export
@@ -46,6 +47,7 @@ from premade.redemption.redeem import Redeemer
 from premade.redemption.sync import Syncer
 from premade.reissue import routes as reissue
 from premade.reissue.reissue import Reissuer
+from premade.staff.session import Sessions
 from premade.stock import reservation_routes as reservations
 from premade.stock import routes as stock
 from premade.stock.reserve import Reservations
@@ -102,6 +104,7 @@ def services(database: Database, world: World) -> dict[type[Any], Any]:
         Syncer: Syncer(database, world, verifiers),
         Snapshots: Snapshots(database, world),
         Exports: Exports(database),
+        Sessions: Sessions(database, world),
     }
 
 
@@ -139,6 +142,7 @@ def make_app(settings: Settings, world: World) -> ASGIApp:
     app.router.routes.extend(offline.public_routes())
     app.router.routes.extend(monitoring_routes())
     app.router.routes.extend(document_routes(app))
+    app.router.routes.extend(console_routes(world.zone))
     return Edge(app, world)
 
 

@@ -16,6 +16,7 @@ from premade.base.work import SESSION_SETTINGS
 from premade.batches.lookup import sql as batches
 from premade.cancellation.cancel import sql as cancellation
 from premade.cancellation.cancel_batch import sql as batch_cancellation
+from premade.console.search import sql as console
 from premade.expiry.expire import sql as expiry
 from premade.export.rows import sql as exports
 from premade.generation.generate import sql as generation
@@ -28,6 +29,8 @@ from premade.redemption.manual import sql as manual
 from premade.redemption.redeem import sql as redemption
 from premade.redemption.sync import sql as sync
 from premade.reissue.reissue import sql as reissue
+from premade.staff.member import sql as staff
+from premade.staff.session import sql as sessions
 from premade.stock.allotment import sql as stock
 from premade.stock.hold import sql as holds
 from premade.stock.reserve import sql as reservations
@@ -124,6 +127,19 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     "products_of_partner": (
         stock.products_of_partner, {"partners_pkey", "allotments_pkey", "products_pkey", "product_functions_pkey"}
     ),
+    "batches_of_all": (batches.batches_of_all, {"batches_by_time", "tickets_by_batch"}),
+    "partner_of_ticket": (console.partner_of_ticket, {"ticket_code_taken", "partners_pkey", "products_pkey"}),
+    "partner_of_order": (console.partner_of_order, {"ota_orders_by_partner", "partners_pkey"}),
+    "orders_of_email": (console.orders_of_email, {"ota_orders_by_email", "partners_pkey"}),
+    "orders_of_phone": (console.orders_of_phone, {"ota_orders_by_phone", "partners_pkey"}),
+    "console_orders_of_payment": (console.orders_of_payment, {"ota_orders_by_payment", "partners_pkey"}),
+    "tickets_of_order": (console.tickets_of_order, {"ticket_code_taken", "products_pkey"}),
+    "staff_by_name": (staff.by_name, {"staff_name_taken"}),
+    "member_by_session": (sessions.member_by_session, {"staff_sessions_pkey", "staff_pkey"}),
+    "sweep_sessions": (sessions.sweep_sessions, {"staff_sessions_by_expiry"}),
+    "close_sessions": (sessions.close_sessions, {"staff_sessions_by_staff"}),
+    "count_sessions": (sessions.count_sessions, {"staff_sessions_by_staff"}),
+    "sweep_tries": (sessions.sweep_tries, {"sign_in_tries_by_time", "sign_in_tries_pkey"}),
 }  # fmt: skip
 
 

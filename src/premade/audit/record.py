@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -44,6 +44,28 @@ class Event(StrEnum):
     PARTNER_CHANGED = "partner.changed"
     SIGNING_KEY_ADDED = "signing_key.added"
     SIGNING_KEY_RETIRED = "signing_key.retired"
+    STAFF_ADDED = "staff.added"
+    STAFF_PASSWORD_SET = "staff.password_set"  # noqa: S105  (the name of an event)
+    STAFF_ROLE_SET = "staff.role_set"
+    STAFF_DISABLED = "staff.disabled"
+    STAFF_ENABLED = "staff.enabled"
+    STAFF_SIGNED_IN = "staff.signed_in"
+    STAFF_SIGNED_OUT = "staff.signed_out"
+    STAFF_SIGN_IN_REFUSED = "staff.sign_in_refused"
+
+
+class Acting(Protocol):
+    """Who changes something that belongs to a partner: the partner, by a key, or the operator's staff."""
+
+    @property
+    def partner_id(self) -> int:
+        """Whose it is."""
+        ...
+
+    @property
+    def actor(self) -> str:
+        """As the record names who does it."""
+        ...
 
 
 async def record(

@@ -1,7 +1,7 @@
 """The outermost layer of the service: request ids, the request log, and an answer whatever happens."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
@@ -31,10 +31,15 @@ class Page(Route):
     """A route that is no JSON endpoint; the request log names it as it does those."""
 
     def __init__(
-        self, path: str, endpoint: Endpoint, responses: dict[int | str, dict[str, Any]] | None = None
+        self,
+        path: str,
+        endpoint: Endpoint,
+        responses: dict[int | str, dict[str, Any]] | None = None,
+        *,
+        methods: Collection[str] = ("GET",),
     ) -> None:
         """`responses` are the refusals, as an endpoint declares them."""
-        super().__init__(path, endpoint)
+        super().__init__(path, endpoint, methods=list(methods))
         self.responses = responses or {}
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:

@@ -11,6 +11,7 @@ from premade.tickets.batch import batch_unknown, is_batch_id
 sql = statements.load(__file__)
 
 BY_TIME = Order("batches", {"created_at": datetime, "batch_id": str})
+OF_ALL = Order("batches of all", {"created_at": datetime, "partner_id": int, "batch_id": str})
 
 
 async def batch_of(database: Database, partner_id: int, batch_id: str) -> dict[str, Any]:
@@ -47,5 +48,23 @@ async def list_batches(
             rows_looked_at_max=ROWS_LOOKED_AT_MAX,
             rows=limit + 1,
         )
-    counted = sum(row["tickets_before"] < ROWS_LOOKED_AT_MAX for row in rows)
-    return BY_TIME.page(rows, min(limit, counted))
+    return BY_TIME.page(rows, _counted(rows, limit))
+
+
+async def list_batches_of_all(
+    database: Database, limit: int, cursor: str | None
+) -> tuple[list[Row], str | None]:
+    """A page of all partners' batches, the newest first, and the cursor of the next; for the operator alone."""
+    async with database.single_statement() as work:
+        rows = await work.all(
+            sql.batches_of_all,
+            **OF_ALL.after(cursor),
+            rows_looked_at_max=ROWS_LOOKED_AT_MAX,
+            rows=limit + 1,
+        )
+    return OF_ALL.page(rows, _counted(rows, limit))
+
+
+def _counted(rows: list[Row], limit: int) -> int:
+    """How many of them have their tickets counted: a page ends where the batches before have enough."""
+    return min(limit, sum(row["tickets_before"] < ROWS_LOOKED_AT_MAX for row in rows))

@@ -44,3 +44,31 @@ CROSS JOIN LATERAL (
     WHERE t.partner_id = b.partner_id AND t.batch_id = b.batch_id
 ) AS counted
 WHERE b.partner_id = :partner_id AND b.batch_id = :batch_id
+
+-- name: batches_of_all
+-- The same over all partners, as the index batches_by_time has them.
+SELECT b.partner_id, b.batch_id, b.product_id, b.quantity, b.price, b.currency, b.valid_until, b.created_at,
+       b.tickets_before, counted.*
+FROM (
+    SELECT batches.*, sum(quantity) OVER (ORDER BY created_at DESC, partner_id DESC, batch_id DESC) - quantity AS tickets_before
+    FROM batches
+    WHERE created_at <= coalesce(:after_created_at::timestamptz, 'infinity')
+        AND (created_at, partner_id, batch_id) < (
+            coalesce(:after_created_at::timestamptz, 'infinity'), coalesce(:after_partner_id, 0), coalesce(:after_batch_id, '')
+        )
+    ORDER BY created_at DESC, partner_id DESC, batch_id DESC
+    LIMIT :rows
+) AS b
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE t.status = 'PRE_GENERATED') AS pre_generated,
+           count(*) FILTER (WHERE t.status = 'ACTIVE') AS active,
+           count(*) FILTER (WHERE t.status = 'USED') AS used,
+           count(*) FILTER (WHERE t.status = 'EXPIRED') AS expired,
+           count(*) FILTER (WHERE t.status = 'CANCELLED') AS cancelled
+    FROM (
+        SELECT status FROM pre_generated_tickets
+        WHERE partner_id = b.partner_id AND batch_id = b.batch_id AND b.tickets_before < :rows_looked_at_max
+        ORDER BY ticket_code
+    ) AS t
+) AS counted
+ORDER BY b.created_at DESC, b.partner_id DESC, b.batch_id DESC

@@ -12,10 +12,10 @@ from premade.base.errors import DomainError, Invalid
 from premade.base.migrate import SchemaNotCurrent
 from premade.base.settings import Settings
 from premade.base.world import World
-from premade.cli import allotment, key, partner, product, signing_key
+from premade.cli import allotment, key, partner, product, signing_key, staff
 from premade.cli.expire import expire
-from premade.cli.generate import generate
 from premade.cli.export import export
+from premade.cli.generate import generate
 from premade.cli.output import AsJson, print_json, show_one
 from premade.cli.verify import verify
 from premade.database import bring_up_to_date, embedded_or_named
@@ -33,6 +33,7 @@ app.add_typer(key.app, name="key")
 app.add_typer(allotment.app, name="allotment")
 app.add_typer(signing_key.app, name="signing-key")
 app.command()(generate)
+app.add_typer(staff.app, name="staff")
 app.command()(verify)
 app.command()(expire)
 app.command()(export)

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 import orjson
 
+from premade.audit.record import Acting
 from premade.audit.replay import Keyed
-from premade.partners.keyring import Caller
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class TicketChange:
 
     operation: ClassVar[str]
     """What an Idempotency-Key is scoped to, beside the partner."""
-    caller: Caller
+    caller: Acting
     request_id: str
     ticket_code: str
     reason: str

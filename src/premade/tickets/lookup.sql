@@ -12,16 +12,16 @@ SELECT t.ticket_code, t.qr_code, t.status, t.entitlements, t.product_id, t.batch
        (
            SELECT jsonb_agg(
                e.data || jsonb_build_object(
-                   'event', e.event, 'occurred_at', e.occurred_at, 'order_id', e.order_id
+                   'event', e.event, 'occurred_at', e.occurred_at, 'order_id', e.order_id, 'actor', e.actor
                )
                ORDER BY e.occurred_at, e.event_id
            )
            FROM (
-               SELECT event_id, event, occurred_at, order_id, data FROM audit_events
+               SELECT event_id, event, actor, occurred_at, order_id, data FROM audit_events
                WHERE partner_id = t.partner_id AND ticket_code = t.ticket_code AND event = ANY(:events)
                UNION ALL
                (
-                   SELECT event_id, :generated::text, t.created_at, order_id, data FROM audit_events
+                   SELECT event_id, :generated::text, actor, t.created_at, order_id, data FROM audit_events
                    WHERE partner_id = t.partner_id AND batch_id = t.batch_id AND ticket_code IS NULL
                        AND event = ANY(:made_by_its_batch)
                    ORDER BY occurred_at, event_id

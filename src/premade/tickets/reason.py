@@ -14,7 +14,8 @@ _ONE_LINE = (
 )
 
 
-def _reason(text: str) -> str:
+def checked_reason(text: str) -> str:
+    """The reason. ValueError when it is none."""
     if not text.strip() or len(text) > REASON_CHARACTERS_MAX or not text.isprintable():
         message = f"Must be 1 to {REASON_CHARACTERS_MAX} printable characters, not only blanks"
         raise ValueError(message)
@@ -29,7 +30,7 @@ Reason = Annotated[
         examples=["The customer's plans changed"],
         json_schema_extra={"minLength": 1, "maxLength": REASON_CHARACTERS_MAX, "pattern": _ONE_LINE},
     ),
-    AfterValidator(_reason),
+    AfterValidator(checked_reason),
 ]
 
 

@@ -1,0 +1,281 @@
+"""Who is let in to a page: the session's cookie, and that a form came from a page of our own."""
+
+import hmac
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import RedirectResponse, Response
+
+from premade.base.api import header_values
+from premade.base.edge import Page
+from premade.base.errors import DomainError, Forbidden
+from premade.base.logs import log
+from premade.base.metrics import REFUSALS
+from premade.base.problems import TRANSPORT_PROBLEMS, status_of_kind
+from premade.base.work import Database
+from premade.base.world import World
+from premade.console.paper import HEADERS, Paper
+from premade.staff.role import Right
+from premade.staff.session import SESSION_SECONDS_MAX, Member, Sessions, form_token
+
+Service = TypeVar("Service")
+
+HOME = "/console"
+SIGN_IN = f"{HOME}/sign-in"
+COOKIE = "premade_session"
+FORM_BYTES_MAX = 16_384
+FORM_FIELDS_MAX = 50
+QUERY_CHARACTERS_MAX = 2_000
+FORM_TOKEN = "form_token"  # noqa: S105  (the name of a field)
+_SEE_OTHER = 303
+
+
+class RoleMissing(Forbidden):
+    """Who is signed in has a role that may not see or do this. Nothing was changed."""
+
+    code = "ROLE_MISSING"
+    title = "Your role may not see this page"
+    remedy = "Ask an admin, if you need it."
+
+
+class FormForeign(Forbidden):
+    """The form did not come from a page of this console, or its session is over. Nothing was changed."""
+
+    code = "FORM_FOREIGN"
+    title = "This form is no longer good"
+    remedy = "Go back, load the page anew, and send it once more."
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request for a page, by somebody who is let in."""
+
+    request: Request
+    paper: Paper
+    member: Member
+    token: str
+    form: dict[str, str]
+    """The fields that were sent; empty when the page is only looked at."""
+
+    @property
+    def database(self) -> Database:
+        """As the process has it."""
+        return self.request.app.state.database
+
+    @property
+    def world(self) -> World:
+        """As the process has it."""
+        return self.request.app.state.world
+
+    @property
+    def request_id(self) -> str:
+        """As the answer says it."""
+        return self.request.scope["state"]["request_id"]
+
+    def use(self, kind: type[Service]) -> Service:
+        """What the process keeps one of, as the application wired it."""
+        return self.request.app.state.services[kind]
+
+    def asked(self, name: str) -> str:
+        """A parameter of the address, or ""."""
+        return self.request.query_params.get(name, "")
+
+    def named(self, name: str) -> str:
+        """A part of the path."""
+        return self.request.path_params[name]
+
+    def page(self, template: str, status: int = 200, **shown: Any) -> Response:
+        """A page for this visitor."""
+        given = {"member": self.member, FORM_TOKEN: form_token(self.token), **shown}
+        return self.paper.page(template, status, **given)
+
+    def require(self, right: Right) -> None:
+        """RoleMissing unless their role has it."""
+        if not self.member.may(right):
+            message = f"You are signed in as {self.member.name}, whose role is {self.member.role}."
+            raise RoleMissing(message)
+
+
+Shown = Callable[[Visit], Awaitable[Response]]
+
+
+def page(
+    paper: Paper, path: str, show: Shown, send: Shown | None = None, right: Right | None = None
+) -> list[Page]:
+    """The routes of one page for those who have the right (None: everybody who is signed in).
+
+    `show` answers it; `send`, what is done with its form.
+    """
+
+    async def looked_at(request: Request) -> Response:
+        visit = await _admitted(request, paper, {})
+        if visit is None:
+            return _to_sign_in(request)
+        if right:
+            visit.require(right)
+        return await show(visit)
+
+    async def sent(request: Request) -> Response:
+        assert send is not None
+        form = await read_form(request)
+        require_own_page(request)
+        visit = await _admitted(request, paper, form)
+        if visit is None:
+            return go_to(SIGN_IN)
+        if not hmac.compare_digest(form_token(visit.token).encode(), form.get(FORM_TOKEN, "").encode()):
+            message = "It does not belong to this session; somebody signed in anew, perhaps."
+            raise FormForeign(message)
+        if right:
+            visit.require(right)
+        return await send(visit)
+
+    routes = [Page(path, told_as_pages(paper, looked_at))]
+    if send is not None:
+        routes.append(Page(path, told_as_pages(paper, sent), methods=("POST",)))
+    return routes
+
+
+def form_only(paper: Paper, path: str, send: Shown, right: Right | None = None) -> list[Page]:
+    """The route of a form that stands on another page; who comes to its address is led home."""
+
+    async def nothing(_: Visit) -> Response:
+        return go_to(HOME)
+
+    return page(paper, path, nothing, send, right)
+
+
+def told_as_pages(
+    paper: Paper, answer: Callable[[Request], Awaitable[Response]]
+) -> Callable[[Request], Awaitable[Response]]:
+    """The same, with every refusal as a page that a person can read."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            return await answer(request)
+        except DomainError as error:
+            REFUSALS.labels(error.code).inc()
+            return await _error_page(
+                request, paper, status_of_kind(type(error)), error.title, error.detail, error.remedy
+            )
+        except HTTPException as error:
+            told = TRANSPORT_PROBLEMS[error.status_code]
+            REFUSALS.labels(told.code).inc()
+            return await _error_page(request, paper, error.status_code, told.title, "", "")
+        except ClientDisconnect:
+            raise
+        except Exception:  # noqa: BLE001  (whatever it was, a person gets a page)
+            log.exception("console.failed")
+            detail = "Something happened that nobody foresaw. What was asked for is done whole or not at all."
+            return await _error_page(request, paper, 500, "The service made a mistake", detail, "")
+
+    return endpoint
+
+
+async def _error_page(
+    request: Request, paper: Paper, status: int, title: str, detail: str, remedy: str
+) -> Response:
+    member, token = None, ""
+    # When the database is away, the page says so without the menu.
+    with suppress(DomainError):
+        member, token = await _signed_in(request)
+    shown = {
+        "member": member,
+        FORM_TOKEN: form_token(token) if member else "",
+        "title": title,
+        "detail": detail,
+        "remedy": remedy,
+        "request_id": request.scope["state"]["request_id"],
+    }
+    return paper.page("error.html", status, **shown)
+
+
+async def _signed_in(request: Request) -> tuple[Member | None, str]:
+    token = request.cookies.get(COOKIE, "")
+    sessions: Sessions = request.app.state.services[Sessions]
+    return (await sessions.member_of(token) if token else None), token
+
+
+async def _admitted(request: Request, paper: Paper, form: dict[str, str]) -> Visit | None:
+    member, token = await _signed_in(request)
+    if member is None:
+        return None
+    return Visit(request, paper, member, token, form)
+
+
+def _to_sign_in(request: Request) -> Response:
+    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return go_to(SIGN_IN if wanted == HOME else f"{SIGN_IN}?next={quote(wanted, safe='/')}")
+
+
+def own_address(text: str) -> str:
+    """The address when it is one of the console's pages; otherwise the console's first page."""
+    parts = urlsplit(text)
+    is_ours = not parts.scheme and not parts.netloc and (text == HOME or text.startswith(f"{HOME}/"))
+    is_plain = text.isascii() and text.isprintable() and "\\" not in text
+    return text if is_ours and is_plain and len(text) <= QUERY_CHARACTERS_MAX else HOME
+
+
+def go_to(address: str) -> RedirectResponse:
+    """To another page, to be looked at."""
+    return RedirectResponse(address, _SEE_OTHER, headers=HEADERS)
+
+
+def keep_signed_in(answer: Response, request: Request, token: str) -> None:
+    """Gives the browser its cookie, which no script can read and no other site can send."""
+    answer.set_cookie(
+        COOKIE,
+        token,
+        max_age=SESSION_SECONDS_MAX,
+        path=HOME,
+        httponly=True,
+        samesite="strict",
+        # Behind a proxy only the browser knows that it speaks https; it says so with each form.
+        secure=request.url.scheme == "https" or _origin(request).startswith("https://"),
+    )
+
+
+def forget(answer: Response) -> None:
+    """Takes the cookie back."""
+    answer.delete_cookie(COOKIE, path=HOME, httponly=True, samesite="strict")
+
+
+def _origin(request: Request) -> str:
+    return next(iter(header_values(request, "Origin")), "")
+
+
+def require_own_page(request: Request) -> None:
+    """FormForeign unless the browser says that the form stands on a page of this site.
+
+    Old browsers, and those on plain http, send no Sec-Fetch-Site; all send Origin with a form.
+    """
+    fetched_from = header_values(request, "Sec-Fetch-Site")
+    if fetched_from:
+        is_own = fetched_from == ["same-origin"]
+    else:
+        is_own = urlsplit(_origin(request)).netloc == request.headers.get("host", "") != ""
+    if not is_own:
+        message = "The browser says that it stands on another site."
+        raise FormForeign(message)
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """The fields, each once. FormForeign for what none of our forms sends."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > FORM_BYTES_MAX:
+            message = f"It is larger than {FORM_BYTES_MAX} bytes."
+            raise FormForeign(message)
+    try:
+        fields = parse_qsl(
+            body.decode("ascii"), keep_blank_values=True, max_num_fields=FORM_FIELDS_MAX, errors="replace"
+        )
+    except ValueError:
+        message = "It is no form of this console."
+        raise FormForeign(message) from None
+    return dict(fields)

@@ -1,0 +1,131 @@
+"""How a page is written: templates, what they may call, and the headers that go with each."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from importlib import resources
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.responses import HTMLResponse, Response
+
+from premade.base.world import rfc3339
+from premade.staff.role import Right, Role
+from premade.tickets.lookup import GENERATED
+from premade.tickets.ticket import Status
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    # To our own pages: without it a browser says of a form that it comes from nowhere.
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+STATE_NAMES: dict[str, str] = {
+    Status.PRE_GENERATED: "Unused",
+    Status.ACTIVE: "Active",
+    Status.USED: "Used",
+    Status.EXPIRED: "Expired",
+    Status.CANCELLED: "Cancelled",
+    "CONFIRMED": "Confirmed",
+    "PARTLY_CANCELLED": "Partly cancelled",
+}
+EVENT_NAMES: dict[str, str] = {
+    GENERATED: "Generated",
+    "ticket.activated": "Activated",
+    "ticket.redeemed": "Redeemed",
+    "ticket.cancelled": "Cancelled",
+    "ticket.reissued": "Reissued",
+    "ticket.expired": "Expired",
+}
+_ASSETS = {"console.css": "text/css", "icon.svg": "image/svg+xml"}
+
+
+class Paper:
+    """The templates, in the operator's time zone."""
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self._zone = zone
+        environment: Any = Environment(
+            loader=PackageLoader("premade.console"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        environment.filters.update(
+            {
+                "moment": self._moment,
+                "minute": self._minute,
+                "rfc3339": rfc3339,
+                "money": _money,
+                "number": _number,
+                "day": _day,
+                "state": _state,
+                "event": _event,
+                "actor": _actor,
+            }
+        )
+        environment.globals.update(Right=Right, Role=Role, Status=Status, zone=str(zone))
+        self._environment = environment
+
+    def page(self, template: str, status: int, **shown: Any) -> Response:
+        """The page."""
+        text = self._environment.get_template(template).render(shown)
+        return HTMLResponse(text, status, headers=HEADERS)
+
+    def _moment(self, moment: datetime | str) -> str:
+        """`2025-11-04 16:40:12`, in the operator's time zone."""
+        if isinstance(moment, str):
+            moment = datetime.fromisoformat(moment)
+        return f"{moment.astimezone(self._zone):%Y-%m-%d %H:%M:%S}"
+
+    def _minute(self, moment: datetime) -> str:
+        """`2025-11-04 16:40`, likewise; for lists."""
+        return f"{moment.astimezone(self._zone):%Y-%m-%d %H:%M}"
+
+
+@cache
+def assets() -> Mapping[str, tuple[bytes, str]]:
+    """The files under /console/assets, by their name there, each with its type. Only these are served."""
+    folder = resources.files("premade.console") / "static"
+    return {name: (folder.joinpath(name).read_bytes(), kind) for name, kind in _ASSETS.items()}
+
+
+def _state(status: str) -> str:
+    return STATE_NAMES[status]
+
+
+def _event(name: str) -> str:
+    return EVENT_NAMES[name]
+
+
+def _money(amount: Decimal, currency: str) -> str:
+    return f"{amount:,.2f} {currency}"
+
+
+def _number(count: int) -> str:
+    return f"{count:,}"
+
+
+def _day(day: date | None) -> str:
+    return "none" if day is None else day.isoformat()
+
+
+def _actor(actor: str) -> str:
+    """Who did it, as the record names them, for people."""
+    kind, _, number = actor.partition(":")
+    names = {
+        "key": f"API key {number}",
+        "staff": f"staff member {number}",
+        "command": "an operator's command",
+    }
+    return names.get(kind, actor)

@@ -1,0 +1,47 @@
+"""Every page of the console, for the application to serve."""
+
+from zoneinfo import ZoneInfo
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from premade.base.edge import Page
+from premade.console import account, batches, people, tickets
+from premade.console.door import HOME, Visit, go_to, page, told_as_pages
+from premade.console.paper import HEADERS, Paper, assets
+from premade.staff.role import Right
+
+_ASSETS_CACHE = "public, max-age=3600"
+
+
+def console_routes(zone: ZoneInfo) -> list[BaseRoute]:
+    """The pages; times on them are of this zone."""
+    paper = Paper(zone)
+    return [
+        *page(paper, HOME, _home),
+        *account.pages(paper),
+        *tickets.pages(paper),
+        *batches.pages(paper),
+        *people.pages(paper),
+        Page(f"{HOME}/assets/{{name}}", told_as_pages(paper, _asset)),
+        *page(paper, f"{HOME}/{{rest:path}}", _nowhere),
+    ]
+
+
+async def _home(visit: Visit) -> Response:
+    return go_to(f"{HOME}/tickets" if visit.member.may(Right.SEE_SALES) else f"{HOME}/account")
+
+
+async def _asset(request: Request) -> Response:
+    if request.path_params["name"] not in assets():
+        raise HTTPException(404)
+    content, kind = assets()[request.path_params["name"]]
+    return Response(content, media_type=kind, headers={**HEADERS, "Cache-Control": _ASSETS_CACHE})
+
+
+async def _nowhere(visit: Visit) -> Response:
+    if not visit.named("rest"):
+        return go_to(HOME)
+    raise HTTPException(404)

@@ -1,0 +1,116 @@
+"""Finding a ticket or orders of whichever partner, by whatever somebody has in hand."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from premade.activation.customer import EMAIL_CHARACTERS_MAX, phone
+from premade.base import statements
+from premade.base.work import Database
+from premade.orders.lookup import OrderUnknown
+from premade.tickets.code import is_order_id, is_ticket_code, split_token
+from premade.tickets.lookup import TicketUnknown
+
+sql = statements.load(__file__)
+
+ORDERS_SHOWN_MAX = 50
+SEARCH_CHARACTERS_MAX = 500
+"""More than the longest of what can be searched for, a QR token or an e-mail address."""
+
+
+class Like(StrEnum):
+    """What several orders can have in common."""
+
+    EMAIL = "email"
+    PHONE = "phone"
+    PAYMENT = "payment"
+
+
+@dataclass(frozen=True)
+class SearchedTicket:
+    """A text that names one ticket; `token` when it was a QR."""
+
+    ticket_code: str
+    token: str | None = None
+
+
+@dataclass(frozen=True)
+class SearchedOrder:
+    """A text that names one order."""
+
+    order_id: str
+
+
+@dataclass(frozen=True)
+class SearchedSales:
+    """A text that may be of several orders, in the ways in which it can be read, the likeliest first."""
+
+    readings: tuple[tuple[Like, str], ...]
+
+
+Searched = SearchedTicket | SearchedOrder | SearchedSales
+
+
+def read_search(text: str) -> Searched:
+    """What a text in the search box asks for. Pure."""
+    text = text.strip()
+    if token := split_token(text):
+        return SearchedTicket(token.ticket_code, text)
+    if is_ticket_code(text.upper()):
+        return SearchedTicket(text.upper())
+    if is_order_id(text.upper()):
+        return SearchedOrder(text.upper())
+    readings: list[tuple[Like, str]] = []
+    if "@" in text and len(text) <= EMAIL_CHARACTERS_MAX:
+        readings.append((Like.EMAIL, text))
+    with suppress(ValueError):
+        # Some leave the '+' away, and some write 00 for it.
+        readings.append((Like.PHONE, phone(text if text.startswith("+") else f"+{text.removeprefix('00')}")))
+    readings.append((Like.PAYMENT, text))
+    # PostgreSQL cannot be asked for a text with a NUL in it.
+    return SearchedSales(tuple((like, value) for like, value in readings if "\0" not in value))
+
+
+async def partner_of_ticket(database: Database, code: str) -> dict[str, Any]:
+    """The partner whose ticket it is. TicketUnknown."""
+    row = None
+    if is_ticket_code(code):
+        async with database.single_statement() as work:
+            row = await work.one(sql.partner_of_ticket, ticket_code=code)
+    if row is None:
+        message = "No partner has a ticket of this code; one looks like CRUISE-2025-FERRY-1762274285982."
+        raise TicketUnknown(message)
+    return row
+
+
+async def partner_of_order(database: Database, order_id: str) -> dict[str, Any]:
+    """The partner whose order it is. OrderUnknown."""
+    row = None
+    if is_order_id(order_id):
+        async with database.single_statement() as work:
+            row = await work.one(sql.partner_of_order, order_id=order_id)
+    if row is None:
+        message = "No partner has an order of this id; one looks like ORD-1762274304824."
+        raise OrderUnknown(message)
+    return row
+
+
+async def orders_like(database: Database, like: Like, value: str) -> tuple[list[dict[str, Any]], bool]:
+    """The orders of all partners with this e-mail address, phone number or payment reference, and whether there are
+    more than the ORDERS_SHOWN_MAX that are answered. The newest first; of a payment, one partner's after another's.
+    """
+    statement = {
+        Like.EMAIL: sql.orders_of_email,
+        Like.PHONE: sql.orders_of_phone,
+        Like.PAYMENT: sql.orders_of_payment,
+    }[like]
+    async with database.single_statement() as work:
+        rows = await work.all(statement, value=value, rows=ORDERS_SHOWN_MAX + 1)
+    return rows[:ORDERS_SHOWN_MAX], len(rows) > ORDERS_SHOWN_MAX
+
+
+async def tickets_of_order(database: Database, partner_id: int, codes: list[str]) -> list[dict[str, Any]]:
+    """The tickets that an order names."""
+    async with database.single_statement() as work:
+        return await work.all(sql.tickets_of_order, partner_id=partner_id, ticket_codes=codes)

@@ -1,0 +1,50 @@
+-- name: partner_of_ticket
+SELECT t.partner_id, p.name AS partner, p.is_test, r.name AS product
+FROM pre_generated_tickets t
+-- LIMIT keeps a young table from being read whole, whatever the planner believes of it.
+CROSS JOIN LATERAL (SELECT name, is_test FROM partners WHERE partner_id = t.partner_id LIMIT 1) AS p
+CROSS JOIN LATERAL (SELECT name FROM products WHERE product_id = t.product_id LIMIT 1) AS r
+WHERE t.ticket_code = :ticket_code
+
+-- name: partner_of_order
+SELECT o.partner_id, p.name AS partner, p.is_test
+FROM ota_orders o
+CROSS JOIN LATERAL (SELECT name, is_test FROM partners WHERE partner_id = o.partner_id LIMIT 1) AS p
+WHERE o.order_id = :order_id
+
+-- name: orders_of_email
+-- By the 64 bits that the index has, and then by the whole: two addresses may share the bits.
+SELECT o.order_id, o.partner_id, o.status, o.customer_name, o.payment_reference, o.total_amount, o.currency,
+       o.created_at, cardinality(o.ticket_codes) AS tickets, p.name AS partner
+FROM ota_orders o
+CROSS JOIN LATERAL (SELECT name FROM partners WHERE partner_id = o.partner_id LIMIT 1) AS p
+WHERE hashtextextended(lower(o.customer_email), 0) = hashtextextended(lower(:value), 0)
+    AND lower(o.customer_email) = lower(:value)
+ORDER BY o.created_at DESC
+LIMIT :rows
+
+-- name: orders_of_phone
+SELECT o.order_id, o.partner_id, o.status, o.customer_name, o.payment_reference, o.total_amount, o.currency,
+       o.created_at, cardinality(o.ticket_codes) AS tickets, p.name AS partner
+FROM ota_orders o
+CROSS JOIN LATERAL (SELECT name FROM partners WHERE partner_id = o.partner_id LIMIT 1) AS p
+WHERE hashtextextended(o.customer_phone, 0) = hashtextextended(:value, 0) AND o.customer_phone = :value
+ORDER BY o.created_at DESC
+LIMIT :rows
+
+-- name: orders_of_payment
+-- As the index has them, one partner after another: a reference may repeat as often as a partner likes.
+SELECT o.order_id, o.partner_id, o.status, o.customer_name, o.payment_reference, o.total_amount, o.currency,
+       o.created_at, cardinality(o.ticket_codes) AS tickets, p.name AS partner
+FROM ota_orders o
+CROSS JOIN LATERAL (SELECT name FROM partners WHERE partner_id = o.partner_id LIMIT 1) AS p
+WHERE o.payment_reference = :value
+ORDER BY o.partner_id + 0 DESC, o.order_id || '' DESC
+LIMIT :rows
+
+-- name: tickets_of_order
+SELECT t.ticket_code, t.status, t.price, t.currency, t.entitlements, t.batch_id, r.name AS product
+FROM pre_generated_tickets t
+CROSS JOIN LATERAL (SELECT name FROM products WHERE product_id = t.product_id LIMIT 1) AS r
+WHERE t.ticket_code = ANY(:ticket_codes) AND t.partner_id + 0 = :partner_id
+ORDER BY t.ticket_code

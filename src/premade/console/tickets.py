@@ -1,0 +1,256 @@
+"""Tickets and orders: finding them, looking at them, cancelling and reissuing."""
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from premade.base.edge import Page
+from premade.cancellation.cancel import Canceller, ToCancel
+from premade.console.door import HOME, FormForeign, Visit, form_only, go_to, page
+from premade.console.paper import HEADERS, Paper
+from premade.console.search import (
+    ORDERS_SHOWN_MAX,
+    SEARCH_CHARACTERS_MAX,
+    Like,
+    SearchedOrder,
+    SearchedTicket,
+    orders_like,
+    partner_of_order,
+    partner_of_ticket,
+    read_search,
+    tickets_of_order,
+)
+from premade.orders.lookup import OrderUnknown, order_of
+from premade.reissue.reissue import Reissuer, ToReissue
+from premade.staff.member import list_staff
+from premade.staff.role import Right
+from premade.tickets import picture
+from premade.tickets.code import stored_token
+from premade.tickets.lookup import TicketUnknown, ticket_of, ticket_with_history
+from premade.tickets.reason import REASON_CHARACTERS_MAX, checked_reason
+from premade.tickets.signing import Verifiers
+
+TICKETS = f"{HOME}/tickets"
+ORDERS = f"{HOME}/orders"
+_ONCE_BYTES = 16
+_ONCE = re.compile(rf"[0-9a-f]{{{2 * _ONCE_BYTES}}}")
+_COLUMN_OF = {
+    Like.EMAIL: "customer_email",
+    Like.PHONE: "customer_phone",
+    Like.PAYMENT: "payment_reference",
+}
+_DONE = {
+    "cancelled": "The ticket is cancelled. Its stock is available again, and its QR opens no gate.",
+    "reissued": "The ticket has a new QR, shown here. The ones before open no gate.",
+}
+_SCANNED = {
+    "current": "The QR that you scanned is the good one.",
+    "replaced": "The QR that you scanned was replaced by a newer one; it opens no gate.",
+    "retired": "The QR that you scanned was signed by a key that is retired; it opens no gate.",
+    "forged": "The QR that you scanned was not made by this service: a forgery, or of another system.",
+}
+
+
+@dataclass(frozen=True)
+class OnBehalf:
+    """A member of the staff who changes something of a partner's."""
+
+    partner_id: int
+    actor: str
+
+
+def pages(paper: Paper) -> list[Page]:
+    """The routes."""
+    see, change = Right.SEE_SALES, Right.CHANGE_TICKETS
+    return [
+        *page(paper, TICKETS, _search_page, right=see),
+        *form_only(paper, f"{HOME}/search", _search, see),
+        *page(paper, f"{TICKETS}/{{code}}", _ticket, right=see),
+        *page(paper, f"{TICKETS}/{{code}}/qr.svg", _picture, right=see),
+        *page(paper, f"{TICKETS}/{{code}}/cancel", _asker("cancel"), _doer("cancel", _cancel), change),
+        *page(paper, f"{TICKETS}/{{code}}/reissue", _asker("reissue"), _doer("reissue", _reissue), change),
+        *page(paper, f"{ORDERS}/{{order_id}}", _order, right=see),
+        *page(paper, f"{ORDERS}/{{order_id}}/same/{{like}}", _orders_like, right=see),
+    ]
+
+
+async def _search_page(visit: Visit) -> Response:
+    return visit.page("search.html", searched=None)
+
+
+async def _search(visit: Visit) -> Response:
+    """Leads to what was found. Sent as a form, and led to by ids alone: no address, and so no log and no browser's
+    history, has a customer's e-mail or phone in it.
+    """
+    text = visit.form.get("searched", "").strip()
+    if not text or len(text) > SEARCH_CHARACTERS_MAX:
+        return _nothing_found(visit, text[:SEARCH_CHARACTERS_MAX])
+    searched = read_search(text)
+    try:
+        if isinstance(searched, SearchedTicket):
+            return await _lead_to_ticket(visit, searched)
+        if isinstance(searched, SearchedOrder):
+            await partner_of_order(visit.database, searched.order_id)
+            return go_to(f"{ORDERS}/{searched.order_id}")
+    except (TicketUnknown, OrderUnknown):
+        return _nothing_found(visit, text)
+    for like, value in searched.readings:
+        orders, _ = await orders_like(visit.database, like, value)
+        if orders:
+            same = f"/same/{like}" if len(orders) > 1 else ""
+            return go_to(f"{ORDERS}/{orders[0]['order_id']}{same}")
+    return _nothing_found(visit, text)
+
+
+def _nothing_found(visit: Visit, text: str) -> Response:
+    return visit.page("search.html", 404 if text else 200, searched=text or None)
+
+
+async def _lead_to_ticket(visit: Visit, searched: SearchedTicket) -> Response:
+    whose = await partner_of_ticket(visit.database, searched.ticket_code)
+    address = f"{TICKETS}/{searched.ticket_code}"
+    if searched.token is None:
+        return go_to(address)
+    ticket = await ticket_of(visit.database, whose["partner_id"], searched.ticket_code)
+    verified = await visit.use(Verifiers).read(searched.token)
+    if verified is None:
+        found = "forged"
+    elif verified.is_retired:
+        found = "retired"
+    else:
+        found = "current" if verified.token.issue_number == ticket["issue_number"] else "replaced"
+    return go_to(f"{address}?scanned={found}")
+
+
+async def _ticket(visit: Visit) -> Response:
+    code = visit.named("code")
+    whose = await partner_of_ticket(visit.database, code)
+    ticket = await ticket_with_history(visit.database, whose["partner_id"], code)
+    order_id = ticket["order_id"]
+    order = None if order_id is None else await order_of(visit.database, whose["partner_id"], order_id)
+    can_change = visit.member.may(Right.CHANGE_TICKETS) and ticket["status"] in {"PRE_GENERATED", "ACTIVE"}
+    return visit.page(
+        "ticket.html",
+        ticket=ticket,
+        whose=whose,
+        order=order,
+        names=await _names_of_actors(visit, ticket["history"]),
+        can_cancel=can_change and ticket["first_used_at"] is None,
+        can_reissue=can_change,
+        done=_DONE.get(visit.asked("done")),
+        scanned=_SCANNED.get(visit.asked("scanned")),
+        is_scan_good=visit.asked("scanned") == "current",
+    )
+
+
+async def _names_of_actors(visit: Visit, history: list[dict[str, Any]]) -> dict[str, str]:
+    """The names of the staff in a history, by how the record has them."""
+    if not any(event["actor"].startswith("staff:") for event in history):
+        return {}
+    return {f"staff:{each['staff_id']}": each["name"] for each in await list_staff(visit.database)}
+
+
+async def _picture(visit: Visit) -> Response:
+    code = visit.named("code")
+    whose = await partner_of_ticket(visit.database, code)
+    ticket = await ticket_of(visit.database, whose["partner_id"], code)
+    drawn = picture.svg(stored_token(ticket["qr_code"]))
+    return Response(drawn, media_type="image/svg+xml", headers=HEADERS)
+
+
+def _asker(what: str) -> Callable[[Visit], Awaitable[Response]]:
+    """The page that says what a change will do, and asks why."""
+
+    async def ask(visit: Visit) -> Response:
+        once = visit.world.random_bytes(_ONCE_BYTES).hex()
+        return await _ask(visit, what, once, reason="", wrong=None)
+
+    return ask
+
+
+async def _ask(visit: Visit, what: str, once: str, *, reason: str, wrong: str | None) -> Response:
+    code = visit.named("code")
+    whose = await partner_of_ticket(visit.database, code)
+    ticket = await ticket_of(visit.database, whose["partner_id"], code)
+    return visit.page(
+        "change.html",
+        400 if wrong else 200,
+        what=what,
+        ticket=ticket,
+        whose=whose,
+        once=once,
+        reason=reason,
+        reason_characters_max=REASON_CHARACTERS_MAX,
+        wrong=wrong,
+    )
+
+
+def _doer(
+    what: str, do: Callable[[Visit, int, str, str], Awaitable[str]]
+) -> Callable[[Visit], Awaitable[Response]]:
+    """Makes the change, once for each form that was shown, and leads to the ticket as it is then."""
+
+    async def act(visit: Visit) -> Response:
+        code, once = visit.named("code"), visit.form.get("once", "")
+        if not _ONCE.fullmatch(once):
+            message = "It is no form of this console."
+            raise FormForeign(message)
+        reason = visit.form.get("reason", "").strip()
+        try:
+            checked_reason(reason)
+        except ValueError as error:
+            return await _ask(visit, what, once, reason=reason, wrong=str(error))
+        whose = await partner_of_ticket(visit.database, code)
+        done = await do(visit, whose["partner_id"], reason, once)
+        return go_to(f"{TICKETS}/{code}?done={done}")
+
+    return act
+
+
+async def _cancel(visit: Visit, partner_id: int, reason: str, once: str) -> str:
+    asked = ToCancel(
+        OnBehalf(partner_id, visit.member.actor),
+        visit.request_id,
+        visit.named("code"),
+        reason,
+        f"{visit.member.actor}:{once}",
+    )
+    await visit.use(Canceller).cancel(asked)
+    return "cancelled"
+
+
+async def _reissue(visit: Visit, partner_id: int, reason: str, once: str) -> str:
+    asked = ToReissue(
+        OnBehalf(partner_id, visit.member.actor),
+        visit.request_id,
+        visit.named("code"),
+        reason,
+        f"{visit.member.actor}:{once}",
+    )
+    await visit.use(Reissuer).reissue(asked)
+    return "reissued"
+
+
+async def _order(visit: Visit) -> Response:
+    order_id = visit.named("order_id")
+    whose = await partner_of_order(visit.database, order_id)
+    order = await order_of(visit.database, whose["partner_id"], order_id)
+    tickets = await tickets_of_order(visit.database, whose["partner_id"], order["ticket_codes"])
+    return visit.page("order.html", order=order, whose=whose, tickets=tickets)
+
+
+async def _orders_like(visit: Visit) -> Response:
+    if visit.named("like") not in set(Like):
+        raise HTTPException(404)
+    like = Like(visit.named("like"))
+    whose = await partner_of_order(visit.database, visit.named("order_id"))
+    order = await order_of(visit.database, whose["partner_id"], visit.named("order_id"))
+    value = order[_COLUMN_OF[like]]
+    orders, is_cut = await orders_like(visit.database, like, value)
+    return visit.page(
+        "orders.html", like=like, value=value, orders=orders, is_cut=is_cut, shown_max=ORDERS_SHOWN_MAX
+    )

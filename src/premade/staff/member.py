@@ -1,0 +1,142 @@
+"""Members of the staff: adding, finding, changing, disabling."""
+
+import re
+from typing import Any
+
+from premade.audit.record import COMMAND, Event, record
+from premade.base import statements
+from premade.base.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
+from premade.base.work import Database, Work
+from premade.base.world import World
+from premade.staff import password as passwords
+from premade.staff.role import Role
+
+sql = statements.load(__file__)
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,62}")
+
+
+class StaffUnknown(NotFound):
+    """Nobody of the staff has this name."""
+
+    code = "STAFF_UNKNOWN"
+    title = "There is nobody of this name"
+    remedy = "See 'premade staff list'."
+
+
+class StaffNameTaken(Conflict):
+    """A name is unique among the staff."""
+
+    code = "STAFF_NAME_TAKEN"
+    title = "There is somebody of this name"
+    remedy = "Choose another name."
+
+
+def name_as_kept(name: str) -> str:
+    """In lower case, without blanks around it: people type their names either way."""
+    return name.strip().lower()
+
+
+async def add_staff(
+    database: Database, world: World, name: str, role: str, password: str, *, actor: str = COMMAND
+) -> dict[str, Any]:
+    """A new member. Invalid, or StaffNameTaken."""
+    name = name_as_kept(name)
+    _check(name=name, role=role, password=password)
+    digest = await passwords.digest(password)
+    try:
+        async with database.transaction() as work:
+            now = world.now()
+            added = await work.one(sql.add, name=name, role=role, password_digest=digest, now=now)
+            assert added is not None
+            await _record(work, Event.STAFF_ADDED, world, added, actor, role=role)
+    except RuleBroken as broken:
+        if broken.rule != "staff_name_taken":
+            raise
+        message = f"There is already somebody named {name!r}."
+        raise StaffNameTaken(message) from None
+    return added
+
+
+async def list_staff(database: Database) -> list[dict[str, Any]]:
+    """All, by name."""
+    async with database.single_statement() as work:
+        return await work.all(sql.list_staff)
+
+
+async def staff_named(database: Database, name: str) -> dict[str, Any]:
+    """The member. StaffUnknown."""
+    async with database.single_statement() as work:
+        return await _named(work, name)
+
+
+async def set_password(
+    database: Database, world: World, name: str, password: str, *, actor: str = COMMAND
+) -> dict[str, Any]:
+    """From now on only the new one opens; who was signed in by the old one no longer is."""
+    _check(password=password)
+    digest = await passwords.digest(password)
+    async with database.transaction() as work:
+        member = await _named(work, name)
+        await work.all(sql.set_password, staff_id=member["staff_id"], password_digest=digest)
+        await work.all(sql.end_sessions, staff_id=member["staff_id"])
+        await _record(work, Event.STAFF_PASSWORD_SET, world, member, actor)
+    return member
+
+
+async def set_role(
+    database: Database, world: World, name: str, role: str, *, actor: str = COMMAND
+) -> dict[str, Any]:
+    """It counts from the next page on."""
+    _check(role=role)
+    async with database.transaction() as work:
+        member = await _named(work, name)
+        changed = await work.one(sql.set_role, staff_id=member["staff_id"], role=role)
+        await _record(work, Event.STAFF_ROLE_SET, world, member, actor, role=role)
+    assert changed is not None
+    return changed
+
+
+async def set_disabled(
+    database: Database, world: World, name: str, *, disabled: bool, actor: str = COMMAND
+) -> dict[str, Any]:
+    """Who is disabled is signed out at once and cannot sign in."""
+    async with database.transaction() as work:
+        member = await _named(work, name)
+        now = world.now()
+        changed = await work.one(
+            sql.set_disabled, staff_id=member["staff_id"], disabled_at=now if disabled else None
+        )
+        if disabled:
+            await work.all(sql.end_sessions, staff_id=member["staff_id"])
+        event = Event.STAFF_DISABLED if disabled else Event.STAFF_ENABLED
+        await _record(work, event, world, member, actor)
+    assert changed is not None
+    return changed
+
+
+async def _named(work: Work, name: str) -> dict[str, Any]:
+    found = await work.one(sql.by_name, name=name_as_kept(name).replace("\0", ""))
+    if found is None:
+        message = f"There is nobody named {name!r}; 'premade staff list' shows the staff."
+        raise StaffUnknown(message)
+    return found
+
+
+async def _record(
+    work: Work, event: Event, world: World, member: dict[str, Any], actor: str, **data: Any
+) -> None:
+    await record(work, event, world.now(), partner_id=None, actor=actor, staff_id=member["staff_id"], **data)
+
+
+def _check(*, name: str | None = None, role: str | None = None, password: str | None = None) -> None:
+    wrong: list[FieldError] = []
+    if name is not None and not _NAME.fullmatch(name):
+        detail = "Must be 1 to 63 of a-z, 0-9, '.', '_', '@' and '-', such as mei.wong"
+        wrong.append(FieldError("name", detail))
+    if role is not None and role not in set(Role):
+        wrong.append(FieldError("role", f"Must be one of {', '.join(Role)}"))
+    if password is not None and not passwords.fits(password):
+        wrong.append(FieldError("password", passwords.PASSWORD_RULE))
+    if wrong:
+        raise Invalid(wrong)

@@ -1,0 +1,204 @@
+"""Signing in and out, and who is signed in."""
+
+import base64
+import hashlib
+import hmac
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from premade.audit.record import Event, record
+from premade.base import statements
+from premade.base.errors import TooMany, Unauthenticated
+from premade.base.logs import log
+from premade.base.work import Database, Work
+from premade.base.world import World
+from premade.staff import password as passwords
+from premade.staff.member import name_as_kept
+from premade.staff.role import RIGHTS, Right, Role
+
+sql = statements.load(__file__)
+
+IDLE_SECONDS_MAX = 3_600
+"""Who asks for no page for so long must sign in again."""
+SESSION_SECONDS_MAX = 12 * 3_600
+"""So must everybody after so long: a working day."""
+SEEN_EVERY_SECONDS = 60
+TRY_SPAN_SECONDS = 900
+TRIES_OF_A_NAME_MAX = 10
+TRIES_OF_AN_ADDRESS_MAX = 100
+"""More than of a name: behind a proxy, or in one office, everybody has the same address."""
+TOKEN_BYTES = 32
+CONSOLE = "console"
+"""The actor of what somebody does who is not signed in."""
+
+
+class SignInRefused(Unauthenticated):
+    """There is nobody of this name with this password, or they are disabled; which of these is not told."""
+
+    code = "SIGN_IN_REFUSED"
+    title = "That name and password do not fit"
+    remedy = "Try again, or ask an admin to set a new password."
+
+
+class TooManySignIns(TooMany):
+    """Signing in failed too often, for this name or from this address."""
+
+    code = "TOO_MANY_SIGN_INS"
+    title = "Signing in failed too often"
+    remedy = "Wait, then try again; or ask an admin to set a new password."
+
+
+@dataclass(frozen=True)
+class Member:
+    """Somebody who is signed in."""
+
+    staff_id: int
+    name: str
+    role: Role
+
+    @property
+    def actor(self) -> str:
+        """As the audit record names them."""
+        return f"staff:{self.staff_id}"
+
+    def may(self, right: Right) -> bool:
+        """Whether their role has it."""
+        return right in RIGHTS[self.role]
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """What being signed in needs."""
+
+    database: Database
+    world: World
+
+    async def sign_in(self, name: str, password: str, address: str) -> str:
+        """The token of a new session, for the browser alone. SignInRefused, TooManySignIns."""
+        subjects = {
+            _digest(f"name {name_as_kept(name)}"): TRIES_OF_A_NAME_MAX,
+            _digest(f"address {address}"): TRIES_OF_AN_ADDRESS_MAX,
+        }
+        # Counted before it is checked, and taken back when right: those who guess at once wait for each other.
+        for subject, tries_max in subjects.items():
+            await self._count(subject, tries_max)
+        member = await self._member_with(name, password)
+        now, token = self.world.now(), base64.urlsafe_b64encode(self.world.random_bytes(TOKEN_BYTES)).decode()
+        async with self.database.transaction() as work:
+            # Whoever was disabled, or got another password, while the digest was made is not let in.
+            opened = await work.one(
+                sql.open_session,
+                digest=_digest(token),
+                staff_id=member["staff_id"],
+                password_digest=member["password_digest"],
+                now=now,
+                expires_at=now + timedelta(seconds=SESSION_SECONDS_MAX),
+            )
+            if opened is None:
+                raise _refused()
+            await work.all(sql.sweep_sessions, now=now)
+            for subject in sorted(subjects):
+                await work.all(sql.take_try_back, subject=subject)
+            actor = f"staff:{member['staff_id']}"
+            await record(work, Event.STAFF_SIGNED_IN, now, partner_id=None, actor=actor)
+        log.info("console.signed_in", staff_id=member["staff_id"])
+        return token
+
+    async def _member_with(self, name: str, password: str) -> dict[str, Any]:
+        async with self.database.single_statement() as work:
+            member = await work.one(sql.member_by_name, name=name_as_kept(name).replace("\0", ""))
+        kept = None if member is None else member["password_digest"]
+        is_right = await passwords.is_right(password, kept)
+        if member is not None and is_right and member["disabled_at"] is None:
+            return member
+        staff_id = None if member is None else member["staff_id"]
+        async with self.database.transaction() as work:
+            reason = "disabled" if is_right else "wrong"
+            await self._record_refusal(work, reason, staff_id)
+        log.info("console.sign_in_refused", staff_id=staff_id)
+        raise _refused()
+
+    async def _count(self, subject: bytes, tries_max: int) -> None:
+        now, span = self.world.now(), timedelta(seconds=TRY_SPAN_SECONDS)
+        async with self.database.transaction() as work:
+            await work.all(sql.sweep_tries, span_start=now - span, subject=subject)
+            counted = await work.one(sql.count_try, subject=subject, now=now, span_start=now - span)
+            assert counted is not None
+            if counted["tries"] == tries_max + 1:
+                # The first of a span only: the record must not grow with each further try.
+                await self._record_refusal(work, "too_many", None)
+        if counted["tries"] > tries_max:
+            wait = max(1, math.ceil((counted["span_began_at"] + span - now).total_seconds()))
+            minutes = math.ceil(wait / 60)
+            message = f"Try again in {minutes} minute{'s' if minutes > 1 else ''}."
+            raise TooManySignIns(message, retry_after_seconds=wait)
+
+    async def _record_refusal(self, work: Work, reason: str, staff_id: object) -> None:
+        await record(
+            work,
+            Event.STAFF_SIGN_IN_REFUSED,
+            self.world.now(),
+            partner_id=None,
+            actor=CONSOLE,
+            reason=reason,
+            staff_id=staff_id,
+        )
+
+    async def member_of(self, token: str) -> Member | None:
+        """Who is signed in with this token; None when nobody is, or no longer."""
+        now, digest = self.world.now(), _digest(token)
+        async with self.database.single_statement() as work:
+            row = await work.one(
+                sql.member_by_session,
+                digest=digest,
+                now=now,
+                seen_after=now - timedelta(seconds=IDLE_SECONDS_MAX),
+            )
+            if row is None:
+                return None
+            if now - row["last_seen_at"] >= timedelta(seconds=SEEN_EVERY_SECONDS):
+                await work.all(sql.note_seen, digest=digest, now=now)
+        return Member(row["staff_id"], row["name"], Role(row["role"]))
+
+    async def sign_out(self, member: Member, token: str, *, everywhere: bool) -> None:
+        """Ends this session, or all of theirs."""
+        async with self.database.transaction() as work:
+            digest = None if everywhere else _digest(token)
+            await work.all(sql.close_sessions, staff_id=member.staff_id, digest=digest)
+            await record(
+                work,
+                Event.STAFF_SIGNED_OUT,
+                self.world.now(),
+                partner_id=None,
+                actor=member.actor,
+                everywhere=everywhere,
+            )
+        log.info("console.signed_out", staff_id=member.staff_id)
+
+    async def count_of(self, member: Member) -> int:
+        """How many browsers they are signed in with."""
+        now = self.world.now()
+        async with self.database.single_statement() as work:
+            row = await work.one(
+                sql.count_sessions,
+                staff_id=member.staff_id,
+                now=now,
+                seen_after=now - timedelta(seconds=IDLE_SECONDS_MAX),
+            )
+        assert row is not None
+        return row["sessions"]
+
+
+def form_token(token: str) -> str:
+    """What every form of a session carries: another site can neither read it nor make it."""
+    return hmac.new(token.encode(), b"form", hashlib.sha256).hexdigest()
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
+
+
+def _refused() -> SignInRefused:
+    return SignInRefused("Check both, and whether the Caps Lock key is on.")

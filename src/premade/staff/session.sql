@@ -1,0 +1,49 @@
+-- name: member_by_name
+SELECT staff_id, password_digest, disabled_at FROM staff WHERE name = :name
+
+-- name: open_session
+INSERT INTO staff_sessions (digest, staff_id, created_at, last_seen_at, expires_at)
+SELECT :digest, staff_id, :now, :now, :expires_at FROM staff
+WHERE staff_id = :staff_id AND password_digest = :password_digest AND disabled_at IS NULL
+FOR SHARE
+RETURNING staff_id
+
+-- name: sweep_sessions
+DELETE FROM staff_sessions WHERE expires_at <= :now
+
+-- name: member_by_session
+-- 'IS TRUE' keeps a young table from being read by the index of expiry.
+SELECT s.staff_id, s.name, s.role, o.last_seen_at
+FROM staff_sessions o
+CROSS JOIN LATERAL (
+    SELECT staff_id, name, role FROM staff WHERE staff_id = o.staff_id AND disabled_at IS NULL LIMIT 1
+) AS s
+WHERE o.digest = :digest AND (o.expires_at > :now) IS TRUE AND o.last_seen_at > :seen_after
+
+-- name: note_seen
+UPDATE staff_sessions SET last_seen_at = :now WHERE digest = :digest
+
+-- name: close_sessions
+DELETE FROM staff_sessions WHERE staff_id = :staff_id AND (:digest::bytea IS NULL OR digest = :digest)
+
+-- name: count_sessions
+SELECT count(*) AS sessions FROM staff_sessions
+WHERE staff_id = :staff_id AND (expires_at > :now) IS TRUE AND last_seen_at > :seen_after
+
+-- name: count_try
+-- The count of the span that this try falls into, with it.
+INSERT INTO sign_in_tries AS t (subject, span_began_at, tries) VALUES (:subject, :now, 1)
+ON CONFLICT (subject) DO UPDATE
+SET span_began_at = CASE WHEN t.span_began_at > :span_start THEN t.span_began_at ELSE excluded.span_began_at END,
+    tries = CASE WHEN t.span_began_at > :span_start THEN t.tries + 1 ELSE 1 END
+RETURNING tries, span_began_at
+
+-- name: take_try_back
+UPDATE sign_in_tries SET tries = tries - 1 WHERE subject = :subject
+
+-- name: sweep_tries
+-- Those whose span is over, so that the table stays small whatever is tried. Two that sweep at once do not wait.
+DELETE FROM sign_in_tries WHERE subject = ANY(ARRAY(
+    SELECT subject FROM sign_in_tries WHERE span_began_at <= :span_start AND subject <> :subject
+    ORDER BY span_began_at LIMIT 100 FOR UPDATE SKIP LOCKED
+))

@@ -1,0 +1,150 @@
+"""Somebody of the operator's staff at a browser, Debian's Chromium, on the service as it is run."""
+
+import shutil
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from support.service import Service
+from support.shop import Result, Shop, unique
+
+from premade.base.work import Database
+from premade.base.world import World
+from premade.staff.member import add_staff
+
+CHROMIUM = shutil.which("chromium") or "chromium"
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+PASSWORD = "three small ferries"
+DESK = {"width": 1280, "height": 800}
+PHONE = {"width": 360, "height": 740}
+
+
+@dataclass
+class Person:
+    """A member of the staff, and the page they look at."""
+
+    shop: Shop
+    name: str
+    page: Page
+
+    @property
+    def staff_id(self) -> int:
+        [row] = self.shop.sql("SELECT staff_id FROM staff WHERE name = %s", self.name)
+        return row["staff_id"]
+
+    def goes_to(self, path: str) -> int:
+        """The status of the page."""
+        answer = self.page.goto(f"{self.shop.url}{path}")
+        assert answer is not None
+        return answer.status
+
+    def signs_in(self, password: str = PASSWORD) -> None:
+        self.goes_to("/console/sign-in")
+        self.page.get_by_label("Name").fill(self.name)
+        self.page.get_by_label("Password").fill(password)
+        self.page.get_by_role("button", name="Sign in").click()
+
+    def searches(self, text: str) -> None:
+        self.page.get_by_role("searchbox").fill(text)
+        self.page.get_by_role("button", name="Find").click()
+
+    @property
+    def path(self) -> str:
+        return self.page.url.removeprefix(self.shop.url)
+
+    @property
+    def heading(self) -> str:
+        return self.page.get_by_role("heading", level=1).inner_text()
+
+    def cookie(self) -> dict[str, Any]:
+        [cookie] = self.page.context.cookies()
+        return dict(cookie)
+
+    def as_client(self) -> httpx.Client:
+        """A program that has their cookie."""
+        return httpx.Client(
+            base_url=self.shop.url,
+            headers={"Cookie": f"{self.cookie()['name']}={self.cookie()['value']}"},
+            timeout=60,
+            trust_env=False,
+        )
+
+    def form_token(self) -> str:
+        return self.page.locator("input[name=form_token]").first.get_attribute("value") or ""
+
+    def events(self, event: str) -> list[dict[str, Any]]:
+        """What the record says that they did, or that was done to them."""
+        return self.shop.sql(
+            "SELECT * FROM audit_events WHERE event = %s AND (actor = %s OR data->>'staff_id' = %s) ORDER BY event_id",
+            event,
+            f"staff:{self.staff_id}",
+            str(self.staff_id),
+        )
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Gone with its module: while it is there, no other test of the process can run an event loop."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@dataclass
+class ShopBesideABrowser(Shop):
+    """Playwright has an event loop in this thread, so the operator's actions run in another."""
+
+    def operate(self, action: Callable[[Database, World], Awaitable[Result]]) -> Result:
+        with ThreadPoolExecutor(1) as aside:
+            return aside.submit(super().operate, action).result()
+
+
+@pytest.fixture
+def shop(dsn: str, service: Service) -> Shop:
+    return ShopBesideABrowser(dsn, service.url)
+
+
+Somebody = Callable[..., Person]
+
+
+@pytest.fixture
+def somebody(shop: Shop, browser: Browser) -> Iterator[Somebody]:
+    """A new member of the staff with this role, signed in; at a desk unless told. Whatever a page loads comes from the
+    service, and no page complains.
+    """
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def arrive(role: str = "operations", *, signed_in: bool = True, **browsing: Any) -> Person:
+        name = unique("mei")
+        shop.operate(lambda database, world: add_staff(database, world, name, role, PASSWORD))
+        how: dict[str, Any] = {"viewport": DESK, **browsing}
+        context = browser.new_context(**how)
+        contexts.append(context)
+        page = context.new_page()
+
+        def note_message(message: ConsoleMessage) -> None:
+            complaints.append(f"{page.url}: {message.text}")
+
+        def note_request(request: Request) -> None:
+            if not request.url.startswith(f"{shop.url}/"):
+                complaints.append(request.url)
+
+        page.on("console", note_message)
+        page.on("request", note_request)
+        person = Person(shop, name, page)
+        if signed_in:
+            person.signs_in()
+        return person
+
+    yield arrive
+    for context in contexts:
+        context.close()
+    # That a page was refused is what some tests ask for.
+    assert [text for text in complaints if "Failed to load resource" not in text] == []

@@ -1,0 +1,115 @@
+"""By keyboard, on a phone, in light and dark, with a screen reader."""
+
+import pytest
+from browser.conftest import AXE, DESK, PASSWORD, PHONE, Somebody
+from support.shop import Seller, unique
+from support.taking_back import cancel, reissue
+
+FINDINGS = """async () => (await axe.run(document, {resultTypes: ['violations']})).violations
+    .map(each => each.id + ': ' + each.nodes.map(node => node.target + ' ' + node.failureSummary).join('; '))"""
+
+
+@pytest.fixture
+def paths(seller: Seller) -> list[str]:
+    """Every kind of page, with much on it."""
+    batch = unique("BATCH_WITH_A_LONG_NAME")
+    codes = seller.tickets(
+        60, batch_id=batch, metadata={"campaign": "a-word-without-any-place-to-break-it" * 3}
+    )
+    order_id = seller.draw(batch, 5, payment_reference="P" * 128, name="Maximilian-Alexander" * 8).json()[
+        "order_id"
+    ]
+    reissue(seller, codes[0])
+    cancel(seller, codes[1])
+    return [
+        "/console/tickets",
+        f"/console/tickets/{codes[0]}?done=reissued",
+        f"/console/tickets/{codes[1]}?scanned=forged",
+        f"/console/tickets/{codes[0]}/cancel",
+        f"/console/tickets/{codes[0]}/reissue",
+        f"/console/orders/{order_id}",
+        f"/console/orders/{order_id}/same/payment",
+        "/console/batches",
+        f"/console/batch?partner={seller.partner_id}&batch={batch}",
+        f"/console/batch?partner={seller.partner_id}&batch={batch}&state=ACTIVE",
+        "/console/staff",
+        "/console/account",
+        "/console/nowhere",
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+def test_no_page_has_a_barrier_or_is_wider_than_its_screen(
+    somebody: Somebody, paths: list[str], scheme: str, viewport: dict[str, int]
+) -> None:
+    # axe is brought in by the browser's own tools, which the policy of the pages does not bind.
+    ann = somebody("admin", color_scheme=scheme, viewport=viewport)
+    other = somebody("gate", signed_in=False)
+    found: dict[str, object] = {}
+
+    def look(path: str) -> None:
+        ann.page.evaluate(AXE.read_text())
+        if findings := ann.page.evaluate(FINDINGS):
+            found[path] = findings
+        beyond = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        if (pixels := ann.page.evaluate(beyond)) > 0:
+            found[f"{path} is wider"] = pixels
+
+    for path in [*paths, f"/console/staff/{other.name}"]:
+        ann.goes_to(path)
+        look(path)
+    ann.goes_to("/console/account")
+    ann.page.get_by_role("button", name="Sign out", exact=True).click()
+    look("/console/sign-in")
+    ann.signs_in("three large ferries")
+    look("/console/sign-in, refused")
+
+    assert found == {}
+
+
+def test_dark_is_dark_and_light_is_light(somebody: Somebody) -> None:
+    ground = "getComputedStyle(document.body).backgroundColor"
+    seen = {scheme: somebody("gate", signed_in=False, color_scheme=scheme) for scheme in ("light", "dark")}
+    for each in seen.values():
+        each.goes_to("/console/sign-in")
+
+    assert {scheme: each.page.evaluate(ground) for scheme, each in seen.items()} == {
+        "light": "rgb(246, 247, 248)",
+        "dark": "rgb(18, 23, 28)",
+    }
+
+
+def test_a_ticket_is_found_and_cancelled_by_keyboard_alone(somebody: Somebody, seller: Seller) -> None:
+    [code] = seller.tickets(1)
+    mei = somebody("operations", signed_in=False)
+    keyboard = mei.page.keyboard
+    mei.goes_to("/console/sign-in")
+
+    def tab_to(name: str) -> None:
+        for _ in range(40):
+            keyboard.press("Tab")
+            if mei.page.evaluate("document.activeElement.textContent.trim()") == name:
+                outline = mei.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+                assert outline == "solid", "the focus is not seen"
+                return
+        raise AssertionError(f"No Tab leads to {name!r}")
+
+    keyboard.type(mei.name)
+    keyboard.press("Tab")
+    keyboard.type(PASSWORD)
+    keyboard.press("Enter")
+    mei.page.wait_for_url("**/console/tickets")
+    keyboard.type(code)
+    keyboard.press("Enter")
+    mei.page.wait_for_url(f"**/{code}")
+    tab_to("Cancel the ticket")
+    keyboard.press("Enter")
+    mei.page.wait_for_url("**/cancel")
+    keyboard.type("The ferry did not sail")
+    keyboard.press("Enter")
+    mei.page.wait_for_url("**?done=cancelled")
+
+    assert seller.http.get(f"/api/ota/tickets/{code}").json()["status"] == "CANCELLED"
+    keyboard.press("Tab")
+    assert mei.page.evaluate("document.activeElement.textContent") == "To the content"

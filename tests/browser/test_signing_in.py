@@ -1,0 +1,281 @@
+"""Signing in and out: who is let in, for how long, and what a form must carry."""
+
+import httpx
+import pytest
+from browser.conftest import PASSWORD, Somebody
+from support.shop import Shop, unique
+
+from premade.staff import session
+from premade.staff.member import set_disabled, set_password, set_role
+
+HTML = {"Sec-Fetch-Site": "same-origin"}
+
+
+def test_somebody_signs_in_and_out_and_the_record_says_so(somebody: Somebody) -> None:
+    mei = somebody("operations")
+    assert mei.path == "/console/tickets"
+    assert mei.heading == "Tickets and orders"
+
+    mei.page.get_by_role("button", name="Sign out").click()
+
+    assert (mei.path, mei.heading) == ("/console/sign-in", "Sign in")
+    assert mei.page.context.cookies() == []
+    assert [len(mei.events(f"staff.signed_{way}")) for way in ("in", "out")] == [1, 1]
+
+
+def test_whoever_is_not_signed_in_is_led_back_to_the_page_they_wanted(somebody: Somebody) -> None:
+    mei = somebody("operations", signed_in=False)
+
+    mei.goes_to("/console/batches?partner=1")
+    assert mei.path == "/console/sign-in?next=/console/batches%3Fpartner%3D1"
+    mei.page.get_by_label("Name").fill(f" {mei.name.upper()} ")
+    mei.page.get_by_label("Password").fill(PASSWORD)
+    mei.page.keyboard.press("Enter")
+
+    mei.page.wait_for_url("**/console/batches?partner=1")
+
+
+@pytest.mark.parametrize(
+    "elsewhere", ["https://evil.example/console", "//evil.example", "/docs", "/console/\\evil.example"]
+)
+def test_after_signing_in_nobody_is_led_elsewhere(somebody: Somebody, elsewhere: str) -> None:
+    mei = somebody("operations", signed_in=False)
+    with mei.shop.client() as client:
+        form = {"name": mei.name, "password": PASSWORD, "next": elsewhere}
+        answer = client.post("/console/sign-in", data=form, headers=HTML)
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/console")
+
+
+def test_a_wrong_password_and_an_unknown_name_are_refused_alike(somebody: Somebody) -> None:
+    mei = somebody("operations", signed_in=False)
+
+    mei.signs_in("three large ferries")
+    refused = mei.page.get_by_role("alert").inner_text()
+    mei.page.get_by_label("Name").fill(unique("nobody"))
+    mei.page.get_by_label("Password").fill(PASSWORD)
+    mei.page.get_by_role("button", name="Sign in").click()
+
+    assert "do not fit" in refused
+    assert mei.page.get_by_role("alert").inner_text() == refused
+    assert mei.page.context.cookies() == []
+    [told] = mei.events("staff.sign_in_refused")
+    assert (told["actor"], told["data"]["reason"]) == ("console", "wrong")
+
+
+def test_signing_in_for_one_name_is_throttled_until_its_span_is_over(somebody: Somebody) -> None:
+    mei = somebody("operations", signed_in=False)
+    wrong = {"name": mei.name, "password": "three large ferries"}
+    with mei.shop.client() as client:
+        answers = [
+            client.post("/console/sign-in", data=wrong, headers=HTML)
+            for _ in range(session.TRIES_OF_A_NAME_MAX + 1)
+        ]
+        right = client.post("/console/sign-in", data={**wrong, "password": PASSWORD}, headers=HTML)
+
+        assert [answer.status_code for answer in answers] == [401] * session.TRIES_OF_A_NAME_MAX + [429]
+        assert right.status_code == 429
+        assert 0 < int(right.headers["retry-after"]) <= session.TRY_SPAN_SECONDS
+        mei.shop.sql(
+            "UPDATE sign_in_tries SET span_began_at = span_began_at - make_interval(secs => %s)",
+            session.TRY_SPAN_SECONDS,
+        )
+        assert (
+            client.post("/console/sign-in", data={**wrong, "password": PASSWORD}, headers=HTML).status_code
+            == 303
+        )
+
+
+def test_an_address_is_throttled_whatever_names_it_tries(shop: Shop) -> None:
+    shop.sql("DELETE FROM sign_in_tries")
+    # A try by hand first: then its count is there, and stands just below the limit.
+    with shop.client() as client:
+        tries = {"name": unique("nobody"), "password": "x"}
+        assert client.post("/console/sign-in", data=tries, headers=HTML).status_code == 401
+        shop.sql("UPDATE sign_in_tries SET tries = %s", session.TRIES_OF_AN_ADDRESS_MAX - 1)
+        statuses = [
+            client.post(
+                "/console/sign-in", data={**tries, "name": unique("nobody")}, headers=HTML
+            ).status_code
+            for _ in range(3)
+        ]
+    shop.sql("DELETE FROM sign_in_tries")
+
+    assert statuses == [401, 429, 429]
+
+
+@pytest.mark.parametrize(
+    ("column", "seconds"),
+    [("last_seen_at", session.IDLE_SECONDS_MAX), ("expires_at", session.SESSION_SECONDS_MAX)],
+)
+def test_a_session_ends(somebody: Somebody, column: str, seconds: int) -> None:
+    mei = somebody("operations")
+    back = f"UPDATE staff_sessions SET created_at = created_at - make_interval(secs => %s), {column} = {column} - make_interval(secs => %s) WHERE staff_id = %s"
+
+    mei.shop.sql(back, seconds - 60, seconds - 60, mei.staff_id)
+    assert mei.goes_to("/console/batches") == 200
+    assert mei.path == "/console/batches"
+    mei.shop.sql(back, 3600, seconds + 61, mei.staff_id)
+    mei.goes_to("/console/batches")
+
+    assert mei.path == "/console/sign-in?next=/console/batches"
+
+
+def test_signing_out_everywhere_ends_every_browser_s_session(somebody: Somebody) -> None:
+    mei = somebody("finance")
+    with mei.as_client() as other_browser:
+        form = {"name": mei.name, "password": PASSWORD}
+        signed_in = other_browser.post("/console/sign-in", data=form, headers=HTML)
+        other = {"Cookie": signed_in.headers["set-cookie"].partition(";")[0]}
+        assert other_browser.get("/console/batches", headers=other).status_code == 200
+
+        mei.goes_to("/console/account")
+        assert "in 2 browsers" in mei.page.inner_text("main")
+        mei.page.get_by_role("button", name="Sign out everywhere").click()
+
+        assert mei.path == "/console/sign-in"
+        assert other_browser.get("/console/batches", headers=other).status_code == 303
+
+
+def test_whoever_is_disabled_is_out_at_once_and_stays_out(somebody: Somebody) -> None:
+    mei = somebody("operations")
+
+    mei.shop.operate(lambda database, world: set_disabled(database, world, mei.name, disabled=True))
+    mei.goes_to("/console/tickets")
+    assert mei.path.startswith("/console/sign-in")
+    mei.signs_in()
+
+    assert "do not fit" in mei.page.get_by_role("alert").inner_text()
+    mei.shop.operate(lambda database, world: set_disabled(database, world, mei.name, disabled=False))
+    mei.signs_in()
+    assert mei.path == "/console/tickets"
+
+
+def test_a_new_password_ends_what_the_old_one_opened(somebody: Somebody) -> None:
+    mei = somebody("operations")
+
+    mei.shop.operate(lambda database, world: set_password(database, world, mei.name, "four small ferries"))
+    mei.goes_to("/console/tickets")
+    assert mei.path.startswith("/console/sign-in")
+    mei.signs_in()
+    assert "do not fit" in mei.page.get_by_role("alert").inner_text()
+    mei.signs_in("four small ferries")
+
+    assert mei.path == "/console/tickets"
+
+
+def test_a_new_role_counts_from_the_next_page_on(somebody: Somebody) -> None:
+    mei = somebody("admin")
+    assert mei.goes_to("/console/staff") == 200
+
+    mei.shop.operate(lambda database, world: set_role(database, world, mei.name, "gate"))
+
+    assert mei.goes_to("/console/staff") == 403
+
+
+def test_no_password_and_no_token_is_kept_or_logged(somebody: Somebody) -> None:
+    mei = somebody("operations")
+    token = mei.cookie()["value"]
+
+    for table in ("staff", "staff_sessions", "sign_in_tries", "audit_events"):
+        kept = str(mei.shop.sql(f"SELECT * FROM {table}"))
+        assert PASSWORD not in kept
+        assert token not in kept
+    [row] = mei.shop.sql("SELECT password_digest FROM staff WHERE name = %s", mei.name)
+    assert row["password_digest"].startswith("$argon2id$")
+
+
+def test_the_cookie_is_for_this_site_and_no_script(somebody: Somebody) -> None:
+    mei = somebody("operations")
+
+    cookie = mei.cookie()
+
+    assert (cookie["httpOnly"], cookie["sameSite"], cookie["secure"], cookie["path"]) == (
+        True,
+        "Strict",
+        False,
+        "/console",
+    )
+    with mei.shop.client() as client:
+        form = {"name": mei.name, "password": PASSWORD}
+        over_https = client.post(
+            "/console/sign-in", data=form, headers={**HTML, "Origin": "https://tickets.example"}
+        )
+    assert "Secure" in over_https.headers["set-cookie"]
+
+
+def test_a_form_from_another_site_is_refused(somebody: Somebody) -> None:
+    mei = somebody("operations")
+    host = mei.shop.url.removeprefix("http://")
+    form = {"form_token": mei.form_token()}
+    foreign: list[dict[str, str]] = [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site", "Origin": mei.shop.url},
+        {"Sec-Fetch-Site": "none"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": f"https://evil.example/{host}"},
+        {},
+    ]
+    with mei.as_client() as client:
+        for path in ("/console/sign-out", "/console/sign-in"):
+            for headers in foreign:
+                answer = client.post(path, data=form, headers=headers)
+                assert (path, headers, answer.status_code) == (path, headers, 403)
+        # Its token must be that of the session, too.
+        for token in ("", "x", "é", session.form_token("another session")):
+            assert (
+                client.post("/console/sign-out", data={"form_token": token}, headers=HTML).status_code == 403
+            )
+        assert client.get("/console/account").status_code == 200
+
+        assert (
+            client.post("/console/sign-out", data=form, headers={"Origin": mei.shop.url}).status_code == 303
+        )
+        assert client.get("/console/account").status_code == 303
+
+
+@pytest.mark.parametrize("body", [b"x" * 20_000, b"\xff\xfe", b"&".join([b"a=1"] * 60)])
+def test_what_is_no_form_is_refused(shop: Shop, body: bytes) -> None:
+    with shop.client() as client:
+        assert client.post("/console/sign-in", content=body, headers=HTML).status_code == 403
+
+
+def test_every_page_forbids_what_it_does_not_need_and_is_kept_nowhere(somebody: Somebody) -> None:
+    mei = somebody("admin")
+    with mei.as_client() as client:
+        for path in (
+            "/console/sign-in",
+            "/console/tickets",
+            "/console/staff",
+            "/console/nowhere",
+            "/console/tickets/x",
+        ):
+            answer = client.get(path)
+            assert answer.headers["content-security-policy"] == (
+                "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
+                "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+            )
+            assert answer.headers["cache-control"] == "no-store"
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert " style=" not in answer.text
+            assert "<script" not in answer.text
+
+
+def test_errors_are_pages_too_and_the_interface_keeps_its_problems(somebody: Somebody) -> None:
+    mei = somebody("operations")
+
+    assert (mei.goes_to("/console/nowhere"), mei.heading) == (404, "There is nothing at this address")
+    assert (mei.goes_to("/console/tickets/NO-CODE"), mei.heading) == (404, "There is no such ticket")
+    assert (mei.goes_to("/console/batches?cursor=x"), mei.heading) == (400, "The request is not valid")
+    assert (mei.goes_to("/console/batches?partner=x"), mei.heading) == (400, "The request is not valid")
+    assert mei.page.get_by_role("link", name="Batches").is_visible()
+    with mei.shop.client() as client:
+        assert client.get("/consolation").headers["content-type"] == "application/problem+json"
+        assert client.put("/console/tickets").status_code == 405
+        assert not [path for path in client.get("/openapi.json").json()["paths"] if "console" in path]
+
+
+def test_the_pages_are_of_no_use_to_a_partner_s_key(shop: Shop) -> None:
+    with httpx.Client(base_url=shop.url, trust_env=False, headers={"X-API-Key": shop.seller().key}) as client:
+        assert client.get("/console/tickets").status_code == 303

@@ -1,0 +1,232 @@
+"""Tickets and orders, as operations and finance look for them and change them."""
+
+from urllib.parse import quote
+
+import httpx
+import pytest
+from browser.conftest import Somebody
+from support.shop import Seller, Shop, unique
+from support.taking_back import assert_books_balance, reissue, status_of
+
+
+@pytest.fixture
+def sold(seller: Seller) -> dict[str, str]:
+    """A ticket that was sold, with everything that somebody could have in hand of it."""
+    [code] = seller.tickets(1)
+    email, payment = f"{unique('Mei.Wong')}@example.com", unique("PAY")
+    phone = f"+852{payment[-9:]}"
+    order_id = seller.activate(
+        code, name="Mei Wong 黃美", email=email, phone=phone, payment_reference=payment
+    ).json()["order_id"]
+    ticket = seller.http.get(f"/api/ota/tickets/{code}").json()
+    return {
+        "code": code,
+        "order_id": order_id,
+        "payment": payment,
+        "email": email,
+        "phone": phone,
+        "token": ticket["qr_token"],
+    }
+
+
+def test_a_ticket_is_found_by_its_code_and_shown_whole(
+    somebody: Somebody, seller: Seller, sold: dict[str, str]
+) -> None:
+    mei = somebody("finance")
+
+    mei.searches(f"  {sold['code'].lower()} ")
+
+    assert mei.path == f"/console/tickets/{sold['code']}"
+    shown = mei.page.inner_text("main")
+    for told in (
+        sold["code"], "Active", "Harbour Cruise Premium", seller.name, sold["order_id"], "Mei Wong 黃美", sold["email"],
+        sold["phone"], sold["payment"], "288.00 HKD", "2 ferry left", "Generated", "Activated", f"by API key {seller.key_id}",
+    ):  # fmt: skip
+        assert told in shown
+    width = "document.querySelector('.picture img').naturalWidth"
+    assert mei.page.evaluate(width) > 100
+
+
+@pytest.mark.parametrize("by", ["order_id", "email", "phone", "payment"])
+def test_a_sale_is_found_by_whatever_is_in_hand(somebody: Somebody, sold: dict[str, str], by: str) -> None:
+    mei = somebody("operations")
+
+    mei.searches(sold[by].swapcase() if by == "email" else sold[by])
+
+    assert mei.path == f"/console/orders/{sold['order_id']}"
+    assert sold["code"] in mei.page.inner_text("table")
+
+
+def test_a_phone_number_is_found_however_it_is_typed(somebody: Somebody, sold: dict[str, str]) -> None:
+    mei = somebody("operations")
+    digits = sold["phone"].removeprefix("+")
+
+    for typed in (digits, f"00{digits}", f"+{digits[:3]} {digits[3:7]}-{digits[7:]}"):
+        mei.goes_to("/console/tickets")
+        mei.searches(typed)
+        assert mei.path == f"/console/orders/{sold['order_id']}", typed
+
+
+def test_several_orders_of_one_customer_are_listed_whichever_partner_sold_them(
+    somebody: Somebody, shop: Shop, seller: Seller
+) -> None:
+    email, other = f"{unique('ann')}@example.com", shop.seller()
+    orders = [
+        each.activate(each.tickets(1)[0], email=email).json()["order_id"] for each in (seller, other, seller)
+    ]
+    mei = somebody("operations")
+
+    mei.searches(email)
+
+    links = mei.page.locator("tbody tr td:first-child a").all_inner_texts()
+    assert links == sorted(orders, reverse=True)
+    assert mei.path == f"/console/orders/{links[0]}/same/email"
+    assert email not in mei.page.url
+    assert {seller.name, other.name} <= set(mei.page.inner_text("table").replace("\t", "\n").split("\n"))
+
+
+def test_more_orders_than_a_page_shows_are_said_to_be_more(somebody: Somebody, seller: Seller) -> None:
+    payment = unique("PAY")
+    for code in seller.tickets(51):
+        assert seller.activate(code, payment_reference=payment).status_code == 200
+    mei = somebody("operations")
+
+    mei.searches(payment)
+
+    assert mei.page.locator("tbody tr").count() == 50
+    assert "more than the 50" in mei.page.get_by_role("status").inner_text()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CRUISE-2025-FERRY-0000000000001",
+        "ORD-0000000000001",
+        "a@b.example",
+        "+85200000000",
+        "-",
+        "'; --",
+        "<b>",
+    ],
+)
+def test_what_there_is_not_is_said_not_to_be(somebody: Somebody, text: str) -> None:
+    mei = somebody("operations")
+
+    mei.searches(text)
+
+    assert "Nothing found" in mei.page.get_by_role("alert").inner_text()
+    assert mei.page.get_by_role("searchbox").input_value() == text
+
+
+def test_a_scanned_qr_leads_to_its_ticket_and_is_judged(
+    somebody: Somebody, seller: Seller, sold: dict[str, str]
+) -> None:
+    mei = somebody("operations")
+
+    def told() -> str:
+        assert mei.path.startswith(f"/console/tickets/{sold['code']}?")
+        return mei.page.get_by_role("status").inner_text()
+
+    mei.searches(sold["token"])
+    assert "the good one" in told()
+    mei.searches(sold["token"][:-1] + ("0" if sold["token"][-1] != "0" else "1"))
+    assert "not made by this service" in told()
+    reissue(seller, sold["code"])
+    mei.searches(sold["token"])
+    assert "replaced" in told()
+
+
+def test_a_ticket_is_cancelled_with_a_reason(
+    somebody: Somebody, shop: Shop, seller: Seller, sold: dict[str, str]
+) -> None:
+    mei = somebody("operations")
+    mei.goes_to(f"/console/tickets/{sold['code']}")
+
+    mei.page.get_by_role("link", name="Cancel the ticket").click()
+    assert "cannot be taken back" in mei.page.inner_text("main")
+    mei.page.get_by_label("Reason").fill("The ferry did not sail")
+    mei.page.get_by_role("button", name="Cancel the ticket").click()
+
+    assert "The ticket is cancelled" in mei.page.get_by_role("status").inner_text()
+    history = mei.page.locator(".timeline").inner_text()
+    assert "The ferry did not sail" in history
+    assert f"by {mei.name}" in history
+    assert mei.page.get_by_role("link", name="Cancel the ticket").count() == 0
+    assert status_of(seller, sold["code"]) == "CANCELLED"
+    [event] = shop.sql(
+        "SELECT * FROM audit_events WHERE event = 'ticket.cancelled' AND ticket_code = %s", sold["code"]
+    )
+    assert (event["actor"], event["partner_id"]) == (f"staff:{mei.staff_id}", seller.partner_id)
+    assert_books_balance(shop, seller)
+
+
+def test_a_ticket_is_reissued_with_a_reason(somebody: Somebody, seller: Seller, sold: dict[str, str]) -> None:
+    mei = somebody("admin")
+    mei.goes_to(f"/console/tickets/{sold['code']}")
+
+    mei.page.get_by_role("link", name="Reissue the QR").click()
+    mei.page.get_by_label("Reason").fill("The phone was lost")
+    mei.page.get_by_role("button", name="Reissue the QR").click()
+
+    assert "a new QR" in mei.page.get_by_role("status").inner_text()
+    ticket = seller.http.get(f"/api/ota/tickets/{sold['code']}").json()
+    assert (ticket["issue_number"], ticket["history"][-1]["reason"]) == (2, "The phone was lost")
+    assert "actor" not in ticket["history"][-1]
+
+
+def test_a_form_that_is_sent_twice_is_done_once(
+    somebody: Somebody, seller: Seller, sold: dict[str, str]
+) -> None:
+    mei = somebody("operations")
+    mei.goes_to(f"/console/tickets/{sold['code']}/reissue")
+    once = mei.page.locator("input[name=once]").get_attribute("value")
+    form = {"form_token": mei.form_token(), "once": once, "reason": "lost"}
+
+    with mei.as_client() as client:
+        answers = [
+            client.post(mei.path, data=form, headers={"Sec-Fetch-Site": "same-origin"}) for _ in range(2)
+        ]
+
+    assert [answer.status_code for answer in answers] == [303, 303]
+    assert seller.http.get(f"/api/ota/tickets/{sold['code']}").json()["issue_number"] == 2
+
+
+def test_no_reason_and_no_ticket_to_cancel_are_told_on_a_page(
+    somebody: Somebody, seller: Seller, sold: dict[str, str]
+) -> None:
+    mei = somebody("operations")
+    mei.goes_to(f"/console/tickets/{sold['code']}/cancel")
+    mei.page.get_by_label("Reason").fill("   ")
+    mei.page.get_by_role("button", name="Cancel the ticket").click()
+    assert "printable characters" in mei.page.get_by_role("alert").inner_text()
+    assert status_of(seller, sold["code"]) == "ACTIVE"
+
+    mei.page.get_by_label("Reason").fill("lost")
+    seller.http.post(f"/api/ota/tickets/{sold['code']}/cancel", json={"reason": "before"})
+    mei.page.get_by_role("button", name="Cancel the ticket").click()
+
+    assert mei.heading == "The ticket is cancelled"
+
+
+def test_what_a_partner_wrote_is_text_and_no_markup(somebody: Somebody, seller: Seller) -> None:
+    [code] = seller.tickets(1)
+    seller.activate(code, name="<img src=x onerror=alert(1)>", payment_reference="<b>&amp;")
+    mei = somebody("operations")
+
+    mei.goes_to(f"/console/tickets/{code}")
+
+    assert "<img src=x onerror=alert(1)>" in mei.page.inner_text("main")
+    assert "<b>&amp;" in mei.page.inner_text("main")
+    assert mei.page.locator("main img").count() == 1
+
+
+def test_the_address_of_a_ticket_holds_no_more_than_its_code(
+    somebody: Somebody, sold: dict[str, str]
+) -> None:
+    mei = somebody("operations")
+    mei.goes_to(f"/console/tickets/{quote(sold['code'])}/qr.svg")
+
+    with mei.as_client() as client:
+        picture = client.get(mei.path)
+    assert (picture.status_code, picture.headers["content-type"]) == (httpx.codes.OK, "image/svg+xml")
+    assert picture.headers["cache-control"] == "no-store"
