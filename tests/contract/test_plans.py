@@ -18,7 +18,6 @@ from premade.cancellation.cancel import sql as cancellation
 from premade.cancellation.cancel_batch import sql as batch_cancellation
 from premade.console.search import sql as console
 from premade.expiry.expire import sql as expiry
-from premade.export.rows import sql as exports
 from premade.generation.generate import sql as generation
 from premade.generation.large import sql as large
 from premade.offline.snapshot import sql as snapshots
@@ -97,8 +96,6 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     "conflicts_told": (sync.conflicts_told, {"ticket_code_taken", "audit_idempotency_key_taken"}),
     "ticket_by_code": (tickets.ticket_by_code, {"ticket_code_taken"}),
     "changed_tickets": (snapshots.changed_tickets, {"audit_events_by_transaction", "ticket_code_taken"}),
-    "batch_to_export": (exports.batch_to_export, {"batch_id_taken", "products_pkey", "tickets_by_batch"}),
-    "tickets_to_export": (exports.tickets_to_export, {"tickets_by_batch"}),
     "order_by_id": (orders.order_by_id, {"ota_orders_by_partner"}),
     "order_made_before": (several.order_made_before, {"ota_orders_idempotency_key_taken"}),
     "tickets_as_sold": (
