@@ -36,7 +36,7 @@ from premade.monitoring.gauges import DatabaseFigures
 BACKLOG_CONNECTIONS = 2048
 KEEP_ALIVE_SECONDS = 65
 SHUTDOWN_SECONDS_MAX = 30
-WORKER_SILENT_SECONDS_MAX = 30
+WORKER_SILENT_SECONDS_MAX = 10
 """A worker that does not answer its parent for so long is replaced. It is silent while it starts, too: on a machine
 that is busy uvicorn's own five seconds would replace it again and again."""
 READY_SECONDS_MAX = 60
