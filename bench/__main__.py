@@ -276,8 +276,9 @@ def _spread(place: Place, turn: int, first: int, step: int, stride: int, count: 
     begin = turn * TEN_THOUSAND
     before = place.last_event()
     load = wrk(url, "activate.lua", key, begin, first, step, stride, count, clients=MANY, seconds=1)
-    # By its record: an answer that repeats an earlier one, since its ticket was sold before, is no sale.
-    assert_each_counted("activations", load.all_of(200), place.sales_after(before), MANY)
+    # By its record: an answer that repeats an earlier one, since its ticket was sold before, is no sale. Those that
+    # wrk no longer waited for are twice as many, since those of the turn before may have come late.
+    assert_each_counted("activations", load.all_of(200), place.sales_after(before), 2 * MANY)
     return load
 
 

@@ -20,7 +20,7 @@ from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop, unique
 from support.wire import Answer, activation, send_behind, wires
 
-from premade.base.world import World
+from premade.base.world import World, rfc3339
 from premade.database import bring_up_to_date
 
 QUANTITY = 40
@@ -274,3 +274,57 @@ def wait_until(holds: Callable[[], bool], otherwise: str) -> None:
     deadline = time.monotonic() + LEAVE_SECONDS_MAX
     while not holds():
         assert time.monotonic() < deadline, otherwise
+
+
+def test_what_a_device_did_while_it_was_away_is_settled_once_though_the_service_is_killed_meanwhile(
+    own_dsn: str, tmp_path: Path
+) -> None:
+    def upload(shop: Shop, key: str) -> httpx.Response:
+        return shop.client(key).post("/api/gate/redemptions/sync", json=sent)
+
+    with running_service(environment_for(own_dsn), tmp_path / "log", workers=1) as service:
+        shop = Shop(own_dsn, service.url)
+        seller = shop.seller()
+        key = shop.key(seller.name, ["gate:redeem"])["key"]
+        tickets = seller.generate(QUANTITY).json()["tickets"]
+        for ticket in tickets:
+            assert seller.activate(ticket["ticket_code"]).status_code == 200
+        scanned_at = rfc3339(shop.world.now())
+        sent = {
+            "device_id": "GATE-7",
+            "redemptions": [
+                {
+                    "scan_id": f"{place}",
+                    "qr": ticket["qr_token"],
+                    "function_code": "ferry",
+                    "scanned_at": scanned_at,
+                }
+                for place, ticket in enumerate(tickets)
+            ],
+        }
+        # Held by another transaction: the upload has begun, and cannot end.
+        with psycopg.connect(own_dsn) as holder, ThreadPoolExecutor() as pool:
+            holder.execute(
+                "SELECT FROM pre_generated_tickets WHERE ticket_code = %s FOR UPDATE",
+                [tickets[-1]["ticket_code"]],
+            )
+            answer = pool.submit(upload, shop, key)
+            deadline = time.monotonic() + LEAVE_SECONDS_MAX
+            while not shop.sql(
+                "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            ):
+                assert time.monotonic() < deadline
+            for process in [*workers(service), psutil.Process(service.process.pid)]:
+                process.kill()
+            with pytest.raises(httpx.TransportError):
+                answer.result()
+    assert (
+        shop.sql("SELECT FROM audit_events WHERE event LIKE '%%redeem%%' OR event LIKE '%%redemption%%'")
+        == []
+    )
+
+    with running_service(environment_for(own_dsn), tmp_path / "log", workers=1) as service:
+        first, again = (upload(replace(shop, url=service.url), key).json() for _ in range(2))
+    assert (first["accepted"], first["conflicts"]) == (QUANTITY, 0)
+    assert [each["outcome"] for each in again["results"]] == [each["outcome"] for each in first["results"]]
+    assert len(shop.sql("SELECT FROM audit_events WHERE event = 'ticket.redeemed'")) == QUANTITY

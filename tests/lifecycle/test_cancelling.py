@@ -7,6 +7,7 @@ import pytest
 from support.shop import Seller, Shop
 from support.taking_back import (
     REASON,
+    USED_UP,
     assert_books_balance,
     cancel,
     events,
@@ -86,9 +87,14 @@ def test_an_order_is_partly_cancelled_until_its_last_ticket_is(seller: Seller, s
     assert_books_balance(shop, seller)
 
 
+FIRST_USED_AT = "first_used_at = '2026-01-02T03:04:05.678Z'"
+
+
 @pytest.mark.parametrize(
-    "use", ["first_used_at = '2026-01-02T03:04:05.678Z'", "status = 'USED', first_used_at = '2026-01-02T03:04:05.678Z'"]
-)  # fmt: skip
+    "use",
+    [FIRST_USED_AT, USED_UP.replace("first_used_at = now()", FIRST_USED_AT)],
+    ids=["partly used", "used up"],
+)
 def test_a_used_ticket_is_never_taken_back(seller: Seller, shop: Shop, use: str) -> None:
     [code] = seller.tickets()
     seller.activate(code)

@@ -8,6 +8,7 @@ import pytest
 from support.shop import Seller, Shop
 from support.taking_back import (
     REASON,
+    USED_UP,
     assert_books_balance,
     caller_of,
     cancel,
@@ -34,9 +35,7 @@ def test_the_unused_are_cancelled_and_the_rest_is_left_alone_and_counted(seller:
     sold, used, expired, cancelled, *unused = codes
     for code in (sold, used):
         seller.activate(code)
-    shop.sql(
-        "UPDATE pre_generated_tickets SET status = 'USED', first_used_at = now() WHERE ticket_code = %s", used
-    )
+    shop.sql(f"UPDATE pre_generated_tickets SET {USED_UP} WHERE ticket_code = %s", used)
     shop.sql("UPDATE pre_generated_tickets SET status = 'EXPIRED' WHERE ticket_code = %s", expired)
     cancel(seller, cancelled)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from support.shop import Seller, Shop, unique
-from support.taking_back import REASON, caller_of, cancel, events, reissue
+from support.taking_back import REASON, USED_UP, caller_of, cancel, events, reissue
 
 from premade.base.work import Database
 from premade.base.world import World
@@ -73,7 +73,8 @@ def test_what_opens_no_gate_any_more_is_not_reissued(seller: Seller, shop: Shop,
     [code] = seller.tickets()
     if state == "USED":
         seller.activate(code)
-    shop.sql("UPDATE pre_generated_tickets SET status = %s WHERE ticket_code = %s", state, code)
+    change = USED_UP if state == "USED" else f"status = '{state}'"
+    shop.sql(f"UPDATE pre_generated_tickets SET {change} WHERE ticket_code = %s", code)
 
     assert refusal(reissue(seller, code)) == (409, f"TICKET_{state}")
     assert seller.http.get(f"/api/ota/tickets/{code}").json()["issue_number"] == 1

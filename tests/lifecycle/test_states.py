@@ -60,6 +60,7 @@ def assert_refused(shop: Shop, code: str, to: str) -> None:
         USED_ONCE % 0,
         (USED_ONCE % 1).replace("now()", "NULL"),
         f"status = 'CANCELLED', {USED_ONCE % 1}",
+        "status = 'USED', first_used_at = now()",
     ],
     ids=[
         "below zero",
@@ -67,6 +68,7 @@ def assert_refused(shop: Shop, code: str, to: str) -> None:
         "active with none left",
         "without its time",
         "while cancelled",
+        "used without a use",
     ],
 )
 def test_the_database_refuses_a_use_that_does_not_add_up(seller: Seller, shop: Shop, to: str) -> None:

@@ -25,6 +25,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from psycopg.conninfo import make_conninfo
 from support.service import Service, environment_for, running_service
 from support.shop import CUSTOMER, PARTNER_PERMISSIONS, Seller, Shop, unique
+from support.taking_back import USED_UP
 
 from premade.activation.activate import Activator
 from premade.activation.activation import Activation
@@ -245,7 +246,7 @@ def a_day(shop: Shop) -> dict[str, Seller]:
     # What later days bring: tickets that expire, are cancelled, are used; a batch that is a week old.
     change(shop, "status = 'EXPIRED'", codes[10:12])
     change(shop, "status = 'CANCELLED'", [codes[12], codes[0]])
-    change(shop, "status = 'USED'", [codes[1]])
+    change(shop, USED_UP, [codes[1]])
     change(shop, f"valid_until = '{today - timedelta(days=1)}'", codes[35:37])
     shop.sql(
         "UPDATE batches SET created_at = now() - interval '8 days' WHERE partner_id = %s", green.partner_id
@@ -338,7 +339,7 @@ def test_changes_of_state_that_are_refused_leave_no_difference(day: Day) -> None
     # Nor does a change that is none, or one that counts nothing.
     change(shop, "status = status", [sold, expired, unused])
     change(shop, "issue_number = issue_number + 1", [unused])
-    change(shop, "status = 'USED'", [sold])
+    change(shop, USED_UP, [sold])
 
     assert deltas(shop) == before
     assert_as_the_tables_say(day.service.metrics_url, shop)

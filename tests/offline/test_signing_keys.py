@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
+from support.gate import gate_client
+from support.service import environment_for, running_service
 from support.shop import Seller, Shop, unique
 from support.terminal import Operator
 
@@ -289,3 +291,34 @@ def test_a_file_of_keys_that_is_none_is_refused(tmp_path: Path, content: str) ->
 
     assert "premade-keys.json" in nowhere.is_refused("verify", "PM1:", "--keys", str(keys))
     assert "cannot be read" in nowhere.is_refused("verify", "PM1:", "--keys", str(tmp_path / "none"))
+
+
+def test_a_gate_at_work_takes_the_tokens_of_an_old_key_until_it_is_retired(
+    own_shop: Shop, operator: Operator, tmp_path: Path
+) -> None:
+    with running_service(environment_for(own_shop.dsn), tmp_path / "log", workers=1) as service:
+        shop = Shop(own_shop.dsn, service.url)
+        seller = shop.seller()
+        gate = gate_client(shop, seller.name)
+        [ticket] = seller.generate(1).json()["tickets"]
+        assert seller.activate(ticket["ticket_code"]).status_code == 200
+        operator.does("signing-key", "rotate")
+        asked = {"qr": ticket["qr_token"], "device_id": "GATE-7"}
+
+        def served() -> list[str]:
+            return [key["key_id"] for key in shop.client().get(KEYS).json()["keys"]]
+
+        seconds_max = VERIFIER_CACHE_SECONDS + 10
+        until(lambda: served() == ["K1", "K2"], seconds_max)
+        assert gate.post("/api/gate/inspect", json=asked).json()["ticket_code"] == ticket["ticket_code"]
+        pass_a_minute(own_shop)
+        operator.does("signing-key", "retire", "K1", "--yes")
+
+        until(lambda: served() == ["K2"], seconds_max)
+        until(lambda: gate.post("/api/gate/inspect", json=asked).status_code == 422, seconds_max)
+
+
+def until(is_so: Callable[[], bool], seconds_max: float) -> None:
+    deadline = time.monotonic() + seconds_max
+    while not is_so():
+        assert time.monotonic() < deadline

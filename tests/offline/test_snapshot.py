@@ -22,6 +22,7 @@ from starlette.requests import ClientDisconnect
 from support.gate import SNAPSHOT, Device, gate_client
 from support.service import Service
 from support.shop import Seller, Shop
+from support.taking_back import USED_UP
 
 from premade.base import stream
 from premade.base.errors import DatabaseAway
@@ -72,7 +73,7 @@ CHANGE = {
     ),
     "use_up": (
         "ticket.redeemed",
-        "UPDATE pre_generated_tickets SET first_used_at = now(), status = 'USED' WHERE ticket_code = %s AND status = 'ACTIVE'",
+        f"UPDATE pre_generated_tickets SET {USED_UP} WHERE ticket_code = %s AND status = 'ACTIVE'",
     ),
     "cancel": (
         "ticket.cancelled",

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from support.shop import Seller, Shop, unique
+from support.taking_back import USED_UP
 
 
 def walk(client: httpx.Client, path: str, **asked: Any) -> list[dict[str, Any]]:
@@ -144,10 +145,7 @@ def test_batches_come_newest_first_with_their_tickets_by_state(seller: Seller, s
     seller.activate(codes[0])
     seller.activate(codes[1])
     shop.sql("UPDATE pre_generated_tickets SET status = 'CANCELLED' WHERE ticket_code = %s", codes[2])
-    shop.sql(
-        "UPDATE pre_generated_tickets SET status = 'USED', first_used_at = now() WHERE ticket_code = %s",
-        codes[1],
-    )
+    shop.sql(f"UPDATE pre_generated_tickets SET {USED_UP} WHERE ticket_code = %s", codes[1])
 
     listed = walk(seller.http, "/api/ota/batches", limit=2)
 
@@ -251,7 +249,7 @@ LISTS = ("tickets", "batches", "orders", "inventory", "products")
 
 
 @pytest.mark.parametrize("path", LISTS)
-@pytest.mark.parametrize("limit", ["0", "1001", "-1", "x", "", "1.5", str(2**70), "1%00"])
+@pytest.mark.parametrize("limit", ["0", "1001", "-1", "+5", "5_0", "x", "", "1.5", str(2**70), "1%00"])
 def test_a_limit_out_of_bounds_is_named(seller: Seller, path: str, limit: str) -> None:
     answer = seller.http.get(f"/api/ota/{path}?limit={limit}")
 

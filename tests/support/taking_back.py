@@ -8,6 +8,10 @@ from premade.partners.keyring import Caller
 from support.shop import Seller, Shop
 
 REASON = "The customer's plans changed"
+USED_UP = """status = 'USED', first_used_at = now(), entitlements = (
+    SELECT jsonb_agg(jsonb_set(each, '{remaining_uses}', '0')) FROM jsonb_array_elements(entitlements) AS each
+)"""
+"""What the gate makes of an ACTIVE ticket in the end; for an UPDATE past the product's own code."""
 
 
 def caller_of(seller: Seller) -> Caller:

@@ -7,11 +7,14 @@ from fastapi import Query
 from starlette.types import Scope
 
 from premade.base.cursors import CURSOR_CHARACTERS_MAX, ROWS_LOOKED_AT_MAX
+from premade.base.values import IN_DIGITS
 
 PAGE_ROWS_DEFAULT = 100
 PAGE_ROWS_MAX = 1000
 
-Limit = Annotated[int, Query(ge=1, le=PAGE_ROWS_MAX, description=f"How many at most, 1 to {PAGE_ROWS_MAX}")]
+Limit = Annotated[
+    int, Query(ge=1, le=PAGE_ROWS_MAX, description=f"How many at most, 1 to {PAGE_ROWS_MAX}"), IN_DIGITS
+]
 BOUNDED = (
     f"A page looks at {ROWS_LOOKED_AT_MAX:,} rows at most. With a filter that few rows match it may therefore be short, "
     "or empty: go on until `next` is null."

@@ -12,6 +12,8 @@ from premade.base.world import rfc3339
 
 IDEMPOTENCY_KEY_CHARACTERS_MAX = 255
 _IDEMPOTENCY_KEY = re.compile(rf"[\x21-\x7e]{{1,{IDEMPOTENCY_KEY_CHARACTERS_MAX}}}")
+_DIGITS_MAX = 19
+_DIGITS = re.compile(rf"[0-9]{{1,{_DIGITS_MAX}}}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 
@@ -52,6 +54,18 @@ IdempotencyKey = Annotated[
     ),
     AfterValidator(lambda value: None if value is None else _idempotency_key(value)),
 ]
+
+
+def _digits(value: Any) -> Any:
+    """Python reads more as a number, such as 5_0 and +5."""
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
+        message = f"Must be a whole number, in 1 to {_DIGITS_MAX} digits"
+        raise ValueError(message)
+    return value
+
+
+IN_DIGITS = BeforeValidator(_digits)
+"""For a whole number in an address, where everything is text."""
 
 
 def _calendar_day(value: Any) -> date:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from premade.base.api import Reply
 from premade.base.pages import BOUNDED, LINK_HEADER, NEXT, PAGE_ROWS_DEFAULT, CursorText, Limit, link_to_next
 from premade.base.problems import documented
-from premade.base.values import AnswerModel, Moment, Money, Timestamp
+from premade.base.values import IN_DIGITS, AnswerModel, Moment, Money, Timestamp
 from premade.partners.call import Call, partner_router, partner_with
 from premade.tickets import picture
 from premade.tickets.batch import BATCH_ID_PATTERN, is_batch_id
@@ -182,7 +182,9 @@ async def tickets(  # noqa: PLR0913, PLR0917  (a filter is an argument)
     call: Annotated[Call, partner_with("tickets:read")],
     status: Annotated[Status | None, Query(description="In this state")] = None,
     batch_id: BatchIdFilter = None,
-    product_id: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="Of this product")] = None,
+    product_id: Annotated[
+        int | None, Query(ge=1, le=2**63 - 1, description="Of this product"), IN_DIGITS
+    ] = None,
     created_from: CreatedFrom = None,
     created_before: CreatedBefore = None,
     activated_from: Annotated[Moment | None, Query(description="Sold at this time or later")] = None,
@@ -222,7 +224,7 @@ async def ticket(
 
 
 ModulePixels = Annotated[
-    int, Query(ge=1, le=picture.MODULE_PIXELS_MAX, description="The side of a module, in pixels")
+    int, Query(ge=1, le=picture.MODULE_PIXELS_MAX, description="The side of a module, in pixels"), IN_DIGITS
 ]
 MarginModules = Annotated[
     int,
@@ -231,6 +233,7 @@ MarginModules = Annotated[
         le=picture.MARGIN_MODULES_MAX,
         description=f"The light margin, in modules; scanners want {picture.MARGIN_MODULES}",
     ),
+    IN_DIGITS,
 ]
 
 
