@@ -1,11 +1,9 @@
 """An activation as it is asked for. Pure."""
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
-import orjson
-
+from premade.base.digest import request_digest
 from premade.partners.keyring import Caller
 
 
@@ -24,15 +22,14 @@ class Activation:
 
     @cached_property
     def digest(self) -> bytes:
-        """What makes two requests the same one: SHA-256 of what is asked for, normalised."""
-        asked = [
+        """What makes two requests the same one."""
+        return request_digest(
             self.ticket_code,
             self.customer_name,
             self.customer_email,
             self.customer_phone,
             self.payment_reference,
-        ]
-        return hashlib.sha256(orjson.dumps(asked)).digest()
+        )
 
     @property
     def claims(self) -> set[tuple[int, str, str]]:

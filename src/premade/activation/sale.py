@@ -1,11 +1,10 @@
 """An order of several tickets as it is asked for. Pure."""
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
-import orjson
+from premade.base.digest import request_digest
 
 TICKETS_PER_ORDER_MAX = 100
 
@@ -27,15 +26,14 @@ class Sale:
 
     @cached_property
     def digest(self) -> bytes:
-        """What makes two requests the same one: SHA-256 of what is asked for, normalised."""
-        asked = [
+        """What makes two requests the same one."""
+        return request_digest(
             *self._tickets,
             self.customer_name,
             self.customer_email,
             self.customer_phone,
             self.payment_reference,
-        ]
-        return hashlib.sha256(orjson.dumps(asked)).digest()
+        )
 
     @property
     def _tickets(self) -> list[Any]:

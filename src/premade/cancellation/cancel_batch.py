@@ -1,6 +1,5 @@
 """Taking back all tickets of a batch that are unused, in many small transactions."""
 
-import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -10,6 +9,7 @@ import orjson
 from premade.audit.record import Event
 from premade.audit.replay import Keyed, made_before, settled
 from premade.base import statements
+from premade.base.digest import request_digest
 from premade.base.errors import Busy
 from premade.base.logs import log
 from premade.base.work import Database, Work
@@ -39,7 +39,7 @@ class BatchToCancel:
 
     def keyed(self, operation: str) -> Keyed:
         """As the record remembers it."""
-        digest = hashlib.sha256(orjson.dumps([self.batch_id, self.reason])).digest()
+        digest = request_digest(self.batch_id, self.reason)
         return Keyed(self.caller.partner_id, operation, self.idempotency_key, digest)
 
     def told(self, operation: str, event: Event) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Making a batch of tickets: whole or not at all, and once however often it is asked for."""
 
 import base64
-import hashlib
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -12,6 +11,7 @@ import orjson
 
 from premade.audit.record import Event
 from premade.base import statements
+from premade.base.digest import request_digest
 from premade.base.errors import Busy, Conflict, FieldError, IdempotencyKeyReused, Invalid, RuleBroken
 from premade.base.logs import log
 from premade.base.work import Database
@@ -76,7 +76,7 @@ class Wanted:
             asked.append(self.reservation_id)
         if self.is_large:
             asked.append("large")
-        return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).digest()
+        return request_digest(*asked)
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,12 @@
 """A ticket that is shown at a gate, as a device sends it. Pure."""
 
-import hashlib
 import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 
-import orjson
-
+from premade.base.digest import request_digest
 from premade.partners.keyring import GateCaller
 
 NAME_PATTERN = r"[A-Za-z0-9._:-]{1,64}"
@@ -76,8 +74,7 @@ class Scan:
         """What makes two requests the same one. Not when and how: a scan whose answer was lost may come again in what
         the device did while away.
         """
-        asked = [self.ticket_code, self.presented.issue_number, self.function_code, self.uses]
-        return hashlib.sha256(orjson.dumps(asked)).digest()
+        return request_digest(self.ticket_code, self.presented.issue_number, self.function_code, self.uses)
 
     @property
     def claims(self) -> set[tuple[str, str]]:

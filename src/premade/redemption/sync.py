@@ -11,6 +11,7 @@ import orjson
 
 from premade.audit.record import Event
 from premade.base import statements
+from premade.base.digest import request_digest
 from premade.base.errors import DomainError, FieldError, Invalid
 from premade.base.logs import log
 from premade.base.queue import may_share
@@ -107,8 +108,7 @@ class _Sent:
     @property
     def digest(self) -> bytes:
         """What makes two of one scan_id the same."""
-        asked = [self.offline.qr, self.offline.function_code, self.offline.uses]
-        return hashlib.sha256(orjson.dumps(asked)).digest()
+        return request_digest(self.offline.qr, self.offline.function_code, self.offline.uses)
 
 
 class Syncer:

@@ -1,15 +1,13 @@
 """Holding stock for a while, and letting go of it."""
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-import orjson
-
 from premade.audit.record import Event
 from premade.base import statements
+from premade.base.digest import request_digest
 from premade.base.errors import Busy, IdempotencyKeyReused, RuleBroken
 from premade.base.logs import log
 from premade.base.work import Database
@@ -47,8 +45,8 @@ class Wanted:
 
     @cached_property
     def digest(self) -> bytes:
-        """What makes two requests the same one: SHA-256 of what is asked for, whatever its spelling."""
-        return _digest(self.product_id, self.quantity, self.expires_at)
+        """What makes two requests the same one."""
+        return request_digest(self.product_id, self.quantity, self.expires_at)
 
 
 @dataclass(frozen=True)
@@ -224,7 +222,7 @@ class Reservations:
                     event=Event.RESERVATION_RELEASED.value,
                     operation=RELEASE,
                     idempotency_key=idempotency_key,
-                    request_digest=None if idempotency_key is None else _digest(row["reservation_id"]),
+                    request_digest=None if idempotency_key is None else request_digest(row["reservation_id"]),
                     now=now,
                 )
         except RuleBroken as broken:
@@ -232,10 +230,6 @@ class Reservations:
                 raise
             return None
         return None if released is None else reservation_at(released, now)
-
-
-def _digest(*asked: Any) -> bytes:
-    return hashlib.sha256(orjson.dumps(asked)).digest()
 
 
 def _check(seen: dict[str, Any], wanted: Wanted) -> None:
@@ -250,7 +244,7 @@ def _released_before(row: dict[str, Any]) -> bool:
     made = row["made_reservation_id"]
     if made is None:
         return False
-    if row["made_request_digest"] != _digest(row["reservation_id"]):
+    if row["made_request_digest"] != request_digest(row["reservation_id"]):
         message = f"It released reservation {made} before. Use a new key for a new request."
         raise IdempotencyKeyReused(message, reservation_id=made)
     return True

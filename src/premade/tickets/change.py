@@ -1,13 +1,11 @@
 """A change of one ticket, and why, as a partner asks for it. Pure."""
 
-import hashlib
 from dataclasses import dataclass
 from typing import ClassVar
 
-import orjson
-
 from premade.audit.record import Acting
 from premade.audit.replay import Keyed
+from premade.base.digest import request_digest
 
 
 @dataclass(frozen=True)
@@ -25,5 +23,5 @@ class TicketChange:
     @property
     def keyed(self) -> Keyed:
         """As the record remembers it."""
-        digest = hashlib.sha256(orjson.dumps([self.ticket_code, self.reason])).digest()
+        digest = request_digest(self.ticket_code, self.reason)
         return Keyed(self.caller.partner_id, self.operation, self.idempotency_key, digest)
