@@ -7,24 +7,19 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
-from support.shop import unique
+from support.postgres import empty_database
 from support.terminal import Operator
 
 
 @pytest.fixture(scope="module")
 def operator(dsn: str) -> Iterator[Operator]:
-    name = unique("operator").replace("-", "_")
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-        operator = Operator(make_conninfo(dsn, dbname=name))
+    with empty_database(dsn) as own:
+        operator = Operator(own)
         assert "premade migrate" in operator.is_refused("product", "list")
         assert "0012_pre_generated_tickets.sql" in operator.does("migrate")["applied"]
         operator.does("product", "add", "--id", "301", *FERRY, "--entitles", "ferry=2")
         yield operator
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 FERRY = ["--name", "Island Ferry", "--type", "FERRY", "--price", "95.00", "--currency", "HKD"]

@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator
 
-import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
-from support.shop import unique
+from support.postgres import empty_database
 from support.terminal import COLUMNS, Operator
 
 WIDE = "200"
@@ -16,10 +14,8 @@ PARTNER = "Blue [bold]Travel[/bold] Holdings (Hong Kong)"
 @pytest.fixture(scope="module")
 def operator(dsn: str) -> Iterator[Operator]:
     """One with a product, a partner of an awkward name, a key and an allotment."""
-    name = unique("output").replace("-", "_")
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-        operator = Operator(make_conninfo(dsn, dbname=name))
+    with empty_database(dsn) as own:
+        operator = Operator(own)
         assert "0012_pre_generated_tickets.sql" in operator.shows("migrate")
         assert operator.shows("partner", "list") == "None yet.\n"
         operator.shows(
@@ -31,7 +27,6 @@ def operator(dsn: str) -> Iterator[Operator]:
         operator.shows("key", "create", "--partner", PARTNER, "--permission", "tickets:bulk-generate")
         operator.shows("allotment", "set", "--product", "106", "--channel", "ota", "--quantity", "2000")
         yield operator
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 @pytest.mark.parametrize("columns", [str(COLUMNS), WIDE])

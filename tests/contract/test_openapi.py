@@ -13,12 +13,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
-import psycopg
 import pytest
 import yaml
 from openapi_spec_validator import OpenAPIV30SpecValidator
 from playwright.sync_api import ConsoleMessage, Page, Request, sync_playwright
-from psycopg.conninfo import make_conninfo
+from support.postgres import empty_database
 from support.shop import CUSTOMER, Seller, Shop, unique
 from support.taking_back import cancel, cancel_batch, reissue
 
@@ -554,16 +553,6 @@ def test_the_process_says_that_it_is_alive_and_ready(shop: Shop) -> None:
         assert (client.get("/readyz").status_code, client.get("/readyz").json()) == (200, {"status": "ready"})
 
 
-@pytest.fixture
-def empty_database(dsn: str) -> Iterator[str]:
-    """A database without any schema, on the same server."""
-    name = unique("empty").replace("-", "_")
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-        yield make_conninfo(dsn, dbname=name)
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
-
-
 def answers_on(database: str, *paths: str) -> list[httpx.Response]:
     """What the application answers when it stands on that database."""
 
@@ -579,10 +568,9 @@ def answers_on(database: str, *paths: str) -> list[httpx.Response]:
     return asyncio.run(ask())
 
 
-def test_on_a_database_without_its_schema_it_is_alive_but_not_ready(
-    empty_database: str, problems: Problems
-) -> None:
-    alive, ready = answers_on(empty_database, "/healthz", "/readyz")
+def test_on_a_database_without_its_schema_it_is_alive_but_not_ready(dsn: str, problems: Problems) -> None:
+    with empty_database(dsn) as without_schema:
+        alive, ready = answers_on(without_schema, "/healthz", "/readyz")
 
     assert alive.status_code == 200
     assert (ready.status_code, ready.headers["content-type"]) == (503, "application/problem+json")

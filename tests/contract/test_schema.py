@@ -6,8 +6,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
-from support.shop import unique
+from support.postgres import empty_database
 
 from premade.base import migrate as migrations_module
 from premade.base.migrate import SchemaNotCurrent, check_current, migrate, migrations
@@ -16,14 +15,10 @@ from premade.base.schema import schema_of
 REPOSITORY = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def empty_database(dsn: str) -> Iterator[str]:
-    """A database without any schema, on the same server."""
-    name = unique("empty").replace("-", "_")
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-        yield make_conninfo(dsn, dbname=name)
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+@pytest.fixture(name="empty_database")
+def _empty_database(dsn: str) -> Iterator[str]:
+    with empty_database(dsn) as empty:
+        yield empty
 
 
 def test_the_migrations_make_the_schema_that_is_shown(postgres_kind: str, empty_database: str) -> None:

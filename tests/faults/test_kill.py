@@ -9,19 +9,18 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import httpx
 import psutil
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
+from support.postgres import own_database
 from support.service import Service, environment_for, running_service
-from support.shop import Seller, Shop, unique
+from support.shop import Seller, Shop
 from support.wire import Answer, activation, send_behind, wires
 
-from premade.base.world import World, rfc3339
-from premade.database import bring_up_to_date
+from premade.base.world import rfc3339
 
 QUANTITY = 40
 CLIENTS = 3
@@ -35,13 +34,8 @@ FOUND_AGAIN_SECONDS_MAX = 10
 @pytest.fixture
 def own_dsn(dsn: str) -> Iterator[str]:
     """A database of its own, whose service can be killed without harm to other tests."""
-    name = unique("kill").replace("-", "_")
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-        own = make_conninfo(dsn, dbname=name)
-        bring_up_to_date(own, World(ZoneInfo("UTC")))
+    with own_database(dsn) as own:
         yield own
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 def workers(service: Service) -> list[psutil.Process]:

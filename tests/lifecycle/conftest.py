@@ -5,13 +5,11 @@ from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
-from support.shop import Shop, unique
+from support.postgres import own_database
+from support.shop import Shop
 
 from premade.base.world import World
-from premade.database import bring_up_to_date
 
 ShopAt = Callable[[str, str], Shop]
 
@@ -19,13 +17,8 @@ ShopAt = Callable[[str, str], Shop]
 @pytest.fixture
 def quiet_shop(dsn: str) -> Iterator[Shop]:
     """Nothing expires by itself here, so that a test's clock may show any day."""
-    name = unique("quiet").replace("-", "_")
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-        own = make_conninfo(dsn, dbname=name)
-        bring_up_to_date(own, World(ZoneInfo("UTC")))
+    with own_database(dsn) as own:
         yield Shop(own, "http://nowhere.invalid")
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 @pytest.fixture

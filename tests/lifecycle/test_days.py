@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
 
-import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
 from support import past
+from support.postgres import own_database
 from support.shop import Shop, unique
 from support.terminal import Operator
 
@@ -175,14 +174,10 @@ def test_the_answers_say_how_long_a_ticket_is_good(shop: Shop) -> None:
 
 @pytest.fixture(scope="module")
 def operator(dsn: str) -> Iterator[Operator]:
-    name = unique("days").replace("-", "_")
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-        operator = Operator(make_conninfo(dsn, dbname=name))
-        operator.does("migrate")
+    with own_database(dsn) as own:
+        operator = Operator(own)
         operator.does("product", "add", "--id", "1", *FERRY)
         yield operator
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 FERRY = ["--name", "Ferry", "--type", "FERRY", "--price", "95.00", "--currency", "HKD", "--entitles", "ferry=2"]  # fmt: skip

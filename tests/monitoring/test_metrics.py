@@ -22,7 +22,7 @@ import pytest
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
-from psycopg.conninfo import make_conninfo
+from support.postgres import own_database
 from support.service import Service, environment_for, running_service
 from support.shop import CUSTOMER, PARTNER_PERMISSIONS, Seller, Shop, unique
 from support.taking_back import USED_UP
@@ -32,7 +32,6 @@ from premade.activation.activation import Activation
 from premade.base.errors import Invalid
 from premade.base.work import Database
 from premade.base.world import World
-from premade.database import bring_up_to_date
 from premade.monitoring.fold import FOLD_LOCK, fold_once
 from premade.monitoring.gauges import CUT_OFF_SECONDS, DatabaseFigures
 from premade.partners.keyring import Caller
@@ -128,17 +127,6 @@ def assert_as_the_tables_say(metrics_url: str, shop: Shop) -> Figures:
 
 def deltas(shop: Shop) -> int:
     return shop.sql("SELECT count(*) AS deltas FROM ticket_deltas")[0]["deltas"]
-
-
-@contextmanager
-def own_database(dsn: str) -> Generator[str]:
-    name = unique("metrics").replace("-", "_")
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-        own = make_conninfo(dsn, dbname=name)
-        bring_up_to_date(own, World(ZoneInfo("UTC")))
-        yield own
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 @contextmanager

@@ -8,10 +8,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
 from support.gate import gate_client
+from support.postgres import own_database
 from support.service import environment_for, running_service
 from support.shop import Seller, Shop, unique
 from support.terminal import Operator
@@ -19,7 +18,6 @@ from support.terminal import Operator
 from premade.base import work
 from premade.base.errors import DatabaseAway
 from premade.base.work import open_database
-from premade.database import bring_up_to_date
 from premade.generation.generate import Generator, Wanted
 from premade.partners.keyring import Caller
 from premade.tickets.code import read_token
@@ -41,15 +39,10 @@ KEYS = "/.well-known/premade-keys.json"
 
 
 @pytest.fixture
-def own_shop(dsn: str, shop: Shop) -> Iterator[Shop]:
+def own_shop(dsn: str) -> Iterator[Shop]:
     """On a database of its own, whose keys can be retired without harm to other tests."""
-    name = unique("keys").replace("-", "_")
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-        own = make_conninfo(dsn, dbname=name)
-        bring_up_to_date(own, shop.world)
+    with own_database(dsn) as own:
         yield Shop(own, "http://nowhere")
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 @pytest.fixture

@@ -8,8 +8,15 @@ import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import psycopg
+from psycopg.conninfo import make_conninfo
 
 from premade.base.embedded import embedded_postgres
+from premade.base.world import World
+from premade.database import bring_up_to_date
+from support.shop import unique
 
 STANDALONE_BINARIES = Path("/usr/lib/postgresql/15/bin")
 SERVER_LOG = "server.log"
@@ -26,6 +33,26 @@ def postgres(kind: str, folder: Path) -> Generator[str]:
         return
     with _standalone(folder) as dsn:
         yield dsn
+
+
+@contextmanager
+def empty_database(dsn: str) -> Generator[str]:
+    """A database without any schema on the same server, dropped in the end whoever is still connected."""
+    name = unique("own").replace("-", "_")
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+        try:
+            yield make_conninfo(dsn, dbname=name)
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@contextmanager
+def own_database(dsn: str) -> Generator[str]:
+    """One with the schema of this version, for what would disturb other tests, or be disturbed by them."""
+    with empty_database(dsn) as own:
+        bring_up_to_date(own, World(ZoneInfo("UTC")))
+        yield own
 
 
 @contextmanager
