@@ -67,7 +67,7 @@ CATALOGUE = [
     (_harbour_cruise(108, "Deluxe", "788.00", {"ferry": 2, "tea_set": 1, "tokens": 20}), 1500),
 ]
 """Products and the allotment of each on the channel."""
-HISTORY = {106: (30, 21.0), 107: (18, 4.0), 108: (7, 45.0)}
+HISTORY = {106: (30, 21.0), 107: (18, 2.5), 108: (7, 45.0)}
 """Of the test partner: how many of each product are sold a day, and for how many days its stock lasts."""
 ADMIN = "demo"
 PASSWORD_BYTES = 10

@@ -11,7 +11,8 @@ TICKS_MAX = 4
 BAR_SHARE = 0.72
 """Of a day's width; the rest is the gap to the next."""
 DAYS_LABELLED_EACH_MAX = 7
-LABELS_ON_A_PHONE_MAX = 5
+LABELS_MAX = 7
+LABELS_ON_A_PHONE_MAX = 4
 _STEPS = (1, 2, 5, 10)
 _MONDAY = 0
 _WRITTEN_OUT_BELOW = 10_000
@@ -61,6 +62,7 @@ class Chart:
     rows: list[tuple[date, str]]
     most: str
     total: str
+    is_empty: bool
 
 
 def chart_of_days(
@@ -89,7 +91,9 @@ def chart_of_days(
         Tick(_round(100 - 100 * value / top_value), compact(value)) for value in range(0, top_value + 1, step)
     ]
     rows = [(day, say(value)) for day, value in zip(span, values, strict=True)]
-    return Chart(bars, ticks, _labels(span), rows, say(max(values)), say(sum(values)))
+    return Chart(
+        bars, ticks, _labels(span), rows, say(max(values)), say(sum(values)), is_empty=not any(values)
+    )
 
 
 def tick_step(most: Amount) -> int:
@@ -108,18 +112,19 @@ def compact(value: int) -> str:
 
 
 def _labels(span: list[date]) -> list[DayLabel]:
-    """Each day of a week, otherwise the Mondays; the latest is always among those that a phone shows."""
+    """Each day of a week, otherwise Mondays, as many as there is room for; the latest is always among them."""
     width = 100 / len(span)
     each = len(span) <= DAYS_LABELLED_EACH_MAX
-    places = [place for place, day in enumerate(span) if each or day.weekday() == _MONDAY]
-    every = 1 if each else math.ceil(len(places) / LABELS_ON_A_PHONE_MAX)
+    places = [place for place, day in enumerate(span) if each or day.weekday() == _MONDAY][::-1]
+    places = places[:: math.ceil(len(places) / LABELS_MAX)]
+    on_a_phone = places[:: math.ceil(len(places) / LABELS_ON_A_PHONE_MAX)]
     return [
         DayLabel(
             middle=_round(width * (place + 0.5)),
             label=f"{span[place]:%a} {span[place].day}" if each else f"{span[place].day} {span[place]:%b}",
-            is_for_wide=(len(places) - 1 - index) % every != 0,
+            is_for_wide=place not in on_a_phone,
         )
-        for index, place in enumerate(places)
+        for place in reversed(places)
     ]
 
 

@@ -1,7 +1,6 @@
 """The overview: how sales go, what is left to sell, and what needs attention."""
 
 from collections import defaultdict
-from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -25,6 +24,7 @@ PERIOD_DAYS = 30
 FINDINGS_SHOWN_MAX = 20
 STOCK_ROWS_SHOWN_MAX = 50
 CODES_SHOWN_MAX = 10
+TEST_PARTNERS_SHOWN_MAX = 3
 _DAY_SECONDS = 86_400
 
 
@@ -50,7 +50,7 @@ async def _overview(visit: Visit) -> Response:
         chosen=partner_id,
         days=days,
         periods=PERIODS_DAYS,
-        first=min(_days_of(figures), default=today),
+        testers_max=TEST_PARTNERS_SHOWN_MAX,
         products={each.product_id: each.name for each in await list_products(visit.database)},
         figures=figures,
         rate=activation_rate(figures.unused, figures.activated),
@@ -72,10 +72,6 @@ def _asked_days(visit: Visit) -> int:
     if given not in map(str, PERIODS_DAYS):
         raise Invalid([FieldError("days", f"Must be one of {', '.join(map(str, PERIODS_DAYS))}")])
     return int(given)
-
-
-def _days_of(figures: Figures) -> Iterable[date]:
-    return (each.key for each in figures.sales_by_day)
 
 
 def _by_currency(sales: list[Sales]) -> dict[str, Decimal]:
