@@ -9,19 +9,20 @@ CREATE FUNCTION public.count_changed_tickets() RETURNS trigger
     AS $$
 BEGIN
     INSERT INTO ticket_deltas (
-        partner_id, product_id, last_day, activated_span, unused_change, activated
+        partner_id, product_id, last_day, currency, span, unused_change, activated, amount
     )
-    SELECT partner_id, product_id, last_day, activation_span(max(activated_at)), sum(unused), sum(activated)
+    SELECT partner_id, product_id, last_day, currency, activation_span(max(activated_at)), sum(unused), sum(activated),
+           sum(activated * price)
     FROM (
-        SELECT partner_id, product_id, coalesce(valid_until, 'infinity') AS last_day, activated_at,
+        SELECT partner_id, product_id, coalesce(valid_until, 'infinity') AS last_day, currency, price, activated_at,
                (status = 'PRE_GENERATED')::integer AS unused, (activated_at IS NOT NULL)::integer AS activated
         FROM new_tickets
         UNION ALL
-        SELECT partner_id, product_id, coalesce(valid_until, 'infinity'), NULL,
+        SELECT partner_id, product_id, coalesce(valid_until, 'infinity'), currency, price, NULL,
                -(status = 'PRE_GENERATED')::integer, -(activated_at IS NOT NULL)::integer
         FROM old_tickets
     ) AS changes
-    GROUP BY partner_id, product_id, last_day
+    GROUP BY partner_id, product_id, last_day, currency
     HAVING sum(unused) <> 0 OR sum(activated) <> 0;
     RETURN NULL;
 END
@@ -326,6 +327,13 @@ CREATE TABLE public.products (
     CONSTRAINT product_usable_in_one_way CHECK (((usable_days IS NULL) OR (usable_until IS NULL)))
 );
 
+CREATE TABLE public.refusal_days (
+    day date NOT NULL,
+    partner_id bigint,
+    code text NOT NULL,
+    refused bigint NOT NULL
+);
+
 CREATE SEQUENCE public.reservation_id_ms
     START WITH 1
     INCREMENT BY 1
@@ -352,6 +360,15 @@ CREATE TABLE public.reservations (
     CONSTRAINT reservation_id_form CHECK ((reservation_id ~ '^RSV-[0-9]{13}$'::text)),
     CONSTRAINT reservation_quantity_positive CHECK ((quantity > 0)),
     CONSTRAINT reservation_taken_within_quantity CHECK (((taken >= 0) AND (taken <= quantity)))
+);
+
+CREATE TABLE public.sales_days (
+    day date NOT NULL,
+    partner_id bigint NOT NULL,
+    product_id bigint NOT NULL,
+    currency text NOT NULL,
+    tickets bigint NOT NULL,
+    amount numeric(20,2) NOT NULL
 );
 
 CREATE TABLE public.schema_migrations (
@@ -421,9 +438,11 @@ CREATE TABLE public.ticket_deltas (
     partner_id bigint NOT NULL,
     product_id bigint NOT NULL,
     last_day date NOT NULL,
-    activated_span timestamp with time zone,
+    span timestamp with time zone,
     unused_change integer NOT NULL,
-    activated integer NOT NULL
+    activated integer NOT NULL,
+    currency text,
+    amount numeric(20,2) DEFAULT 0 NOT NULL
 );
 
 ALTER TABLE public.ticket_deltas ALTER COLUMN delta_id ADD GENERATED ALWAYS AS IDENTITY (
@@ -490,8 +509,14 @@ ALTER TABLE ONLY public.product_functions
 ALTER TABLE ONLY public.products
     ADD CONSTRAINT products_pkey PRIMARY KEY (product_id);
 
+ALTER TABLE ONLY public.refusal_days
+    ADD CONSTRAINT refusal_day_once UNIQUE NULLS NOT DISTINCT (day, partner_id, code);
+
 ALTER TABLE ONLY public.reservations
     ADD CONSTRAINT reservations_pkey PRIMARY KEY (reservation_id);
+
+ALTER TABLE ONLY public.sales_days
+    ADD CONSTRAINT sales_days_pkey PRIMARY KEY (day, partner_id, product_id, currency);
 
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (name);

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from typing import Any
 
@@ -19,6 +19,7 @@ from premade.activation import routes as activation
 from premade.activation.activate import Activator
 from premade.activation.order import OrderMaker
 from premade.base.edge import Edge
+from premade.base.errors import Unavailable
 from premade.base.logs import log, start_logging
 from premade.base.settings import Settings
 from premade.base.work import Database, open_database
@@ -35,6 +36,7 @@ from premade.export.text import Exports
 from premade.generation import routes as generation
 from premade.generation.generate import Generator
 from premade.monitoring.fold import fold_for_ever
+from premade.monitoring.refusals import write_refusals, write_refusals_for_ever
 from premade.monitoring.routes import monitoring_routes
 from premade.offline import routes as offline
 from premade.offline.snapshot import Snapshots
@@ -119,11 +121,13 @@ def make_app(settings: Settings, world: World) -> ASGIApp:
             app.state.services = services(database, world)
             background = [
                 asyncio.create_task(run(database, world), name=run.__name__)
-                for run in (fold_for_ever, expire_for_ever)
+                for run in (fold_for_ever, expire_for_ever, write_refusals_for_ever)
             ]
             _spare_the_collector()
             yield
             await asyncio.gather(*map(_end, background))
+            with suppress(Unavailable):
+                await write_refusals(database, world)
 
     app = FastAPI(
         title="premade",

@@ -40,7 +40,7 @@ def embedded_or_named(settings: Settings) -> Generator[str]:
 
 def bring_up_to_date(dsn: str, world: World) -> list[str]:
     """Migrates, and makes the first signing key; answers the names of what was applied."""
-    applied = migrate(dsn)
+    applied = migrate(dsn, str(world.zone))
     asyncio.run(_ensure_signing_key(dsn, world))
     return applied
 

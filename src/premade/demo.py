@@ -1,11 +1,16 @@
-"""`premade demo`: a catalogue, a partner, a batch and a sale, on a service that then goes on."""
+"""`premade demo`: a catalogue, a partner, a batch and a sale, on a service that then goes on.
+
+Beside them an admin of the console, and a test partner with 90 days of history to look at there.
+"""
 
 import asyncio
+import base64
 import json
 import os
 import signal
 import urllib.request
 from contextlib import suppress
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,15 +21,20 @@ from rich.console import Console
 from rich.text import Text
 
 from premade.base.errors import DomainError
+from premade.base.logs import log_only_what_goes_wrong
 from premade.base.settings import Settings
 from premade.base.work import Database, open_database
 from premade.base.world import World
 from premade.catalog.product import Product, add_product, list_products
 from premade.database import ready_database
+from premade.history import PARTNER as HISTORY_PARTNER
+from premade.history import Line, make_history
 from premade.partners.keyring import Keyring
 from premade.partners.keys import create_key
 from premade.partners.partner import PartnerNameTaken, add_partner
 from premade.serve import Listen, exit_on_signals, serve_on
+from premade.staff.member import StaffNameTaken, add_staff, has_password, set_password
+from premade.staff.role import Role
 from premade.stock.allotment import list_allotments, set_allotment
 from premade.tickets import picture
 
@@ -57,27 +67,38 @@ CATALOGUE = [
     (_harbour_cruise(108, "Deluxe", "788.00", {"ferry": 2, "tea_set": 1, "tokens": 20}), 1500),
 ]
 """Products and the allotment of each on the channel."""
+HISTORY = {106: (30, 21.0), 107: (18, 2.5), 108: (7, 45.0)}
+"""Of the test partner: how many of each product are sold a day, and for how many days its stock lasts."""
+ADMIN = "demo"
+PASSWORD_BYTES = 10
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What opens the service; kept for the next run. None of the password: somebody has set another one since."""
+
+    key: str
+    password: str | None
 
 
 def run_demo(settings: Settings, port: int) -> None:
     """Fills an empty database, starts the service, sells one ticket over HTTP, and goes on serving."""
     exit_on_signals()
     world = World(settings.zone)
+    log_only_what_goes_wrong()
     typer.echo(f"Starting premade on {settings.server_name} …")
     with ready_database(settings, world) as dsn:
         key_file = settings.data_dir / KEY_FILE
-        kept = _kept_key(key_file)
-        key = asyncio.run(_set_up(dsn, world, kept))
-        if key != kept:
-            _keep_key(key_file, key)
+        kept = asyncio.run(_set_up(dsn, world, key_file))
         serve_on(
-            dsn, settings, Listen(port=port), lambda url, metrics_url: _tell_story(url, metrics_url, key)
+            dsn, settings, Listen(port=port), lambda url, metrics_url: _tell_story(url, metrics_url, kept)
         )
 
 
-async def _set_up(dsn: str, world: World, kept: str | None) -> str:
-    """Makes the demo's data, as far as they are missing; answers the kept key where it works, or a new one."""
-    async with open_database(dsn, connections_max=1) as database:
+async def _set_up(dsn: str, world: World, key_file: Path) -> _Kept:
+    """Makes the demo's data, as far as they are missing; answers what is kept where it works, or what is new."""
+    before = _kept(key_file)
+    async with open_database(dsn, connections_max=2) as database:
         known = {product.product_id for product in await list_products(database)}
         allotments = await list_allotments(database, world)
         stocked = {row["product_id"] for row in allotments if row["channel"] == CHANNEL}
@@ -88,9 +109,39 @@ async def _set_up(dsn: str, world: World, kept: str | None) -> str:
                 await set_allotment(database, world, product.product_id, CHANNEL, quantity)
         with suppress(PartnerNameTaken):
             await add_partner(database, world, PARTNER, channel=CHANNEL)
-        if kept is not None and await _works(database, world, kept):
-            return kept
-        return (await create_key(database, world, partner=PARTNER, permissions=PERMISSIONS))["key"]
+        key = before.get("key")
+        if key is None or not await _works(database, world, key):
+            key = (await create_key(database, world, partner=PARTNER, permissions=PERMISSIONS))["key"]
+        password = before.get("password") or _new_password(world)
+        is_theirs = await _make_admin(database, world, password, is_new="password" not in before)
+        if before != (after := {"partner": PARTNER, "key": key, "admin": ADMIN, "password": password}):
+            _keep(key_file, after)
+        products = {product.product_id: product for product in await list_products(database)}
+        lines = [Line(products[product_id], *line) for product_id, line in HISTORY.items()]
+        await make_history(
+            database,
+            world,
+            lines,
+            lambda days: typer.echo(f"Making {days} days of sales of {HISTORY_PARTNER}, a test partner …"),
+        )
+        return _Kept(key, password if is_theirs else None)
+
+
+def _new_password(world: World) -> str:
+    """Four groups of four letters and digits, easy to type."""
+    text = base64.b32encode(world.random_bytes(PASSWORD_BYTES)).decode().lower()
+    return "-".join(text[place : place + 4] for place in range(0, len(text), 4))
+
+
+async def _make_admin(database: Database, world: World, password: str, *, is_new: bool) -> bool:
+    """Whether the admin of the console has this password: a new one is set, but one that somebody chose is left."""
+    try:
+        await add_staff(database, world, ADMIN, Role.ADMIN, password)
+    except StaffNameTaken:
+        if not is_new:
+            return await has_password(database, ADMIN, password)
+        await set_password(database, world, ADMIN, password)
+    return True
 
 
 async def _works(database: Database, world: World, key: str) -> bool:
@@ -101,15 +152,15 @@ async def _works(database: Database, world: World, key: str) -> bool:
     return False
 
 
-def _kept_key(key_file: Path) -> str | None:
-    return json.loads(key_file.read_text())["key"] if key_file.exists() else None
+def _kept(key_file: Path) -> dict[str, str]:
+    return json.loads(key_file.read_text()) if key_file.exists() else {}
 
 
-def _keep_key(key_file: Path, key: str) -> None:
+def _keep(key_file: Path, kept: dict[str, str]) -> None:
     key_file.parent.mkdir(parents=True, exist_ok=True)
     key_file.unlink(missing_ok=True)
     with os.fdopen(os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump({"partner": PARTNER, "key": key}, file)
+        json.dump(kept, file)
 
 
 def _post(url: str, path: str, key: str, idempotency_key: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -123,16 +174,16 @@ def _post(url: str, path: str, key: str, idempotency_key: str, body: dict[str, A
         return json.load(answer)
 
 
-def _tell_story(url: str, metrics_url: str, key: str) -> None:
+def _tell_story(url: str, metrics_url: str, kept: _Kept) -> None:
     try:
-        _sell(url, metrics_url, key)
+        _sell(url, metrics_url, kept)
     except HTTPError as error:
         typer.echo(f"The demo was refused: {error.read().decode()}", err=True)
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _sell(url: str, metrics_url: str, key: str) -> None:
-    console = Console(highlight=False)
+def _sell(url: str, metrics_url: str, kept: _Kept) -> None:
+    console, key = Console(highlight=False), kept.key
     wanted = {"product_id": 106, "quantity": BATCH_QUANTITY, "batch_id": BATCH_ID}
     batch = _post(url, "/api/ota/tickets/bulk-generate", key, "demo-generate", wanted)
     first, second = batch["tickets"][0], batch["tickets"][1]
@@ -156,6 +207,9 @@ def _sell(url: str, metrics_url: str, key: str) -> None:
     console.print(first["ticket_code"], "\n")
     console.rule("Your turn: paste a line into another terminal")
     _print_curl_lines(url, key, second["ticket_code"], sale["order_id"], first["qr_token"])
+    console.rule("Look at it in the console")
+    typer.echo(f"{url}/console")
+    typer.echo(f"name      {ADMIN}\npassword  {kept.password or '(the one that was set since)'}\n")
     typer.echo(f"premade serves at {url} with metrics at {metrics_url}; Ctrl-C ends it and its database.")
 
 

@@ -339,7 +339,7 @@ def test_figures_stay_while_a_backlog_is_folded(place: tuple[Service, Shop]) -> 
     seller.tickets(5)
     with nothing_is_folded(shop.dsn):
         shop.sql(
-            "INSERT INTO ticket_deltas (partner_id, product_id, last_day, activated_span, unused_change, activated)"
+            "INSERT INTO ticket_deltas (partner_id, product_id, last_day, span, unused_change, activated)"
             " SELECT %s, %s, 'infinity', activation_span(now()), 2, 1 FROM generate_series(1, 25000)",
             seller.partner_id,
             seller.product_id,
@@ -701,7 +701,7 @@ FILL = """
     INSERT INTO activation_spans
         SELECT activation_span(now()) - s * interval '5 minutes', p.partner_id, n, 1
         FROM partners p CROSS JOIN generate_series(1, 20) n CROSS JOIN generate_series(0, 249) s;
-    INSERT INTO ticket_deltas (partner_id, product_id, last_day, activated_span, unused_change, activated)
+    INSERT INTO ticket_deltas (partner_id, product_id, last_day, span, unused_change, activated)
         SELECT p.partner_id, n % 20 + 1, current_date, activation_span(now()), -1, 1
         FROM partners p CROSS JOIN generate_series(1, 500) n;
     INSERT INTO batches (partner_id, batch_id, product_id, channel, quantity, entitlements, price, currency,

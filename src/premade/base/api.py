@@ -25,6 +25,7 @@ from premade.base.edge import printable_path
 from premade.base.errors import Busy, DatabaseAway, DomainError, FieldError, Invalid
 from premade.base.json_body import read_json, step
 from premade.base.problems import (
+    TRANSPORT_PROBLEMS,
     documented,
     documented_transport,
     problem_of,
@@ -32,6 +33,7 @@ from premade.base.problems import (
     transport_problem,
 )
 from premade.base.stream import Stream, begin_answer
+from premade.base.tally import note_refusal
 
 BODY_BYTES_MAX = 1024 * 1024
 BODY_SECONDS_MAX = 20
@@ -310,8 +312,10 @@ class Endpoint(APIRoute):
                 if isinstance(result, Stream):
                     return await begin_answer(result)
             except DomainError as error:
+                _count(request, error.code)
                 return problem_of(error, **_named(request))
             except _Refused as error:
+                _count(request, TRANSPORT_PROBLEMS[error.status].code)
                 answer = transport_problem(error.status, error.detail, **_named(request))
                 # The rest of the body is not read; the connection cannot carry another request.
                 answer.headers["Connection"] = "close"
@@ -320,6 +324,11 @@ class Endpoint(APIRoute):
             return _respond(result, status_by_default)
 
         return handle
+
+
+def _count(request: Request, code: str) -> None:
+    """For the refusals of each day. The partner is known once its key is."""
+    note_refusal(request.scope["state"].get("partner_id"), code)
 
 
 def _named(request: Request) -> dict[str, str]:

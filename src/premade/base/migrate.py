@@ -52,10 +52,14 @@ def migrations() -> list[Migration]:
     return [Migration(file.name, file.read_bytes()) for file in files]
 
 
-def migrate(dsn: str) -> list[str]:
-    """Applies what is missing and answers the names. SchemaNotCurrent when an applied one was edited."""
+def migrate(dsn: str, zone: str = "UTC") -> list[str]:
+    """Applies what is missing and answers the names. SchemaNotCurrent when an applied one was edited.
+
+    `zone`: the operator's time zone, for what is counted by day.
+    """
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'".encode())
+        connection.execute("SELECT set_config('premade.timezone', %s, false)", [zone])
         connection.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
         try:
             connection.execute(_TABLE)

@@ -32,7 +32,8 @@ def pages(paper: Paper) -> list[Page]:
     ]
 
 
-def _partner_id(visit: Visit) -> int | None:
+def asked_partner_id(visit: Visit) -> int | None:
+    """The partner that the address names, or None. Invalid when it is no number of one."""
     given = visit.asked("partner")
     if not given:
         return None
@@ -42,7 +43,7 @@ def _partner_id(visit: Visit) -> int | None:
 
 
 async def _batches(visit: Visit) -> Response:
-    partner_id, cursor = _partner_id(visit), visit.asked("cursor") or None
+    partner_id, cursor = asked_partner_id(visit), visit.asked("cursor") or None
     partners = {each["partner_id"]: each for each in await list_partners(visit.database)}
     if partner_id is None:
         rows, following = await list_batches_of_all(visit.database, BATCHES_A_PAGE, cursor)
@@ -64,7 +65,7 @@ async def _batches(visit: Visit) -> Response:
 
 
 async def _batch(visit: Visit) -> Response:
-    partner_id, batch_id = _partner_id(visit) or 0, visit.asked("batch")
+    partner_id, batch_id = asked_partner_id(visit) or 0, visit.asked("batch")
     batch = await batch_of(visit.database, partner_id, batch_id)
     state = Status(visit.asked("state")) if visit.asked("state") in set(Status) else None
     tickets, following = await list_tickets(

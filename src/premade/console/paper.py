@@ -66,8 +66,10 @@ class Paper:
                 "moment": self._moment,
                 "minute": self._minute,
                 "rfc3339": rfc3339,
-                "money": _money,
-                "number": _number,
+                "money": in_money,
+                "number": in_number,
+                "percent": _percent,
+                "days_left": _days_left,
                 "day": _day,
                 "state": _state,
                 "event": _event,
@@ -108,12 +110,24 @@ def _event(name: str) -> str:
     return EVENT_NAMES[name]
 
 
-def _money(amount: Decimal, currency: str) -> str:
+def in_money(amount: Decimal, currency: str) -> str:
+    """`1,288.00 HKD`."""
     return f"{amount:,.2f} {currency}"
 
 
-def _number(count: int) -> str:
-    return f"{count:,}"
+def in_number(count: float) -> str:
+    """`12,000`; of what is whole."""
+    return f"{count:,.0f}"
+
+
+def _percent(share: float | None) -> str:
+    """`4.3 %`; of a share of nothing, `none`."""
+    return "none" if share is None else f"{100 * share:.1f} %"
+
+
+def _days_left(days: float) -> str:
+    """`0.4`, `12`: with a decimal only where it matters."""
+    return f"{days:.1f}" if days < 10 else f"{days:,.0f}"  # noqa: PLR2004  (a digit)
 
 
 def _day(day: date | None) -> str:

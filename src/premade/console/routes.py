@@ -8,10 +8,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from premade.base.edge import Page
-from premade.console import account, batches, people, tickets
+from premade.console import account, batches, overview, people, tickets
 from premade.console.door import HOME, Visit, go_to, page, told_as_pages
 from premade.console.paper import HEADERS, Paper, assets
-from premade.staff.role import Right
 
 _ASSETS_CACHE = "public, max-age=3600"
 
@@ -20,7 +19,7 @@ def console_routes(zone: ZoneInfo) -> list[BaseRoute]:
     """The pages; times on them are of this zone."""
     paper = Paper(zone)
     return [
-        *page(paper, HOME, _home),
+        *overview.pages(paper),
         *account.pages(paper),
         *tickets.pages(paper),
         *batches.pages(paper),
@@ -28,10 +27,6 @@ def console_routes(zone: ZoneInfo) -> list[BaseRoute]:
         Page(f"{HOME}/assets/{{name}}", told_as_pages(paper, _asset)),
         *page(paper, f"{HOME}/{{rest:path}}", _nowhere),
     ]
-
-
-async def _home(visit: Visit) -> Response:
-    return go_to(f"{HOME}/tickets" if visit.member.may(Right.SEE_SALES) else f"{HOME}/account")
 
 
 async def _asset(request: Request) -> Response:

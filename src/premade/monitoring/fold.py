@@ -17,6 +17,8 @@ sql = statements.load(__file__)
 FOLD_EVERY_SECONDS = 5.0
 DELTAS_A_TRANSACTION_MAX = 10_000
 SPANS_KEPT = timedelta(days=8)
+DAYS_KEPT = timedelta(days=800)
+"""Two years and some weeks: a season can be laid beside the ones before."""
 FOLD_LOCK = 7_214_938_062
 """A PostgreSQL advisory lock: of all processes one folds at a time."""
 
@@ -27,8 +29,9 @@ async def fold_once(database: Database, world: World) -> int:
         turn = await work.one(sql.only_one, lock=FOLD_LOCK)
         if turn is None or not turn["mine"]:
             return 0
-        row = await work.one(sql.fold, deltas_max=DELTAS_A_TRANSACTION_MAX)
+        row = await work.one(sql.fold, deltas_max=DELTAS_A_TRANSACTION_MAX, zone=str(world.zone))
         await work.all(sql.forget_old_spans, before=world.now() - SPANS_KEPT)
+        await work.all(sql.forget_old_days, before=world.today() - DAYS_KEPT)
         return row["folded"] if row else 0
 
 

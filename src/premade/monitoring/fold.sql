@@ -5,7 +5,7 @@ WITH taken AS (
     WHERE delta_id IN (
         SELECT delta_id FROM ticket_deltas ORDER BY delta_id LIMIT :deltas_max FOR UPDATE SKIP LOCKED
     )
-    RETURNING partner_id, product_id, last_day, activated_span, unused_change, activated
+    RETURNING partner_id, product_id, last_day, currency, span, unused_change, activated, amount
 ),
 totals AS (
     INSERT INTO ticket_totals (partner_id, product_id, last_day, unused)
@@ -16,15 +16,26 @@ totals AS (
 ),
 spans AS (
     INSERT INTO activation_spans (span, partner_id, product_id, activated)
-    SELECT activated_span, partner_id, product_id, sum(activated)
-    FROM taken WHERE activated > 0 GROUP BY activated_span, partner_id, product_id
+    SELECT span, partner_id, product_id, sum(activated)
+    FROM taken WHERE activated > 0 GROUP BY span, partner_id, product_id
     ON CONFLICT (span, partner_id, product_id)
         DO UPDATE SET activated = activation_spans.activated + excluded.activated
+),
+days AS (
+    INSERT INTO sales_days (day, partner_id, product_id, currency, tickets, amount)
+    SELECT (span AT TIME ZONE :zone)::date, partner_id, product_id, currency, sum(activated), sum(amount)
+    FROM taken WHERE activated > 0 AND currency IS NOT NULL GROUP BY 1, 2, 3, 4
+    ON CONFLICT (day, partner_id, product_id, currency)
+        DO UPDATE SET tickets = sales_days.tickets + excluded.tickets, amount = sales_days.amount + excluded.amount
 )
 SELECT count(*) AS folded FROM taken
 
 -- name: forget_old_spans
 DELETE FROM activation_spans WHERE span < :before
+
+-- name: forget_old_days
+WITH refusals AS (DELETE FROM refusal_days WHERE day < :before)
+DELETE FROM sales_days WHERE day < :before
 
 -- name: only_one
 SELECT pg_try_advisory_xact_lock(:lock::bigint) AS mine

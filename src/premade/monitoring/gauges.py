@@ -5,7 +5,6 @@ import socket
 import threading
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
-from datetime import timedelta
 from importlib.metadata import version
 from platform import python_version
 from typing import Any
@@ -16,17 +15,19 @@ from prometheus_client.registry import Collector
 from psycopg import Connection, RawCursor
 from psycopg.rows import DictRow, dict_row
 
-from premade.base import statements
 from premade.base.logs import log
 from premade.base.statements import Statement
 from premade.base.world import World
+from premade.monitoring.figures import (
+    ALL_PARTNERS,
+    EXPIRING_WITHIN,
+    STOCK_RATE_WINDOW,
+    activation_rate,
+    moments,
+    seconds_left,
+    sql,
+)
 
-sql = statements.load(__file__)
-
-ACTIVATION_WINDOW = timedelta(hours=24)
-SPAN = timedelta(minutes=5)
-STOCK_RATE_WINDOW = timedelta(days=7)
-EXPIRING_WITHIN = timedelta(days=14)
 CONNECT_TIMEOUT_SECONDS = 2
 STATEMENT_TIMEOUT_MS = 3_000
 CUT_OFF_SECONDS = 3.5
@@ -90,13 +91,10 @@ class DatabaseFigures(Collector):
             return None
 
     def _read(self, connection: Connection[DictRow]) -> list[Metric]:
-        now = self._world.now()
-        # From the start of a span: that is as fine as activations are kept.
-        since = now - ACTIVATION_WINDOW - timedelta(seconds=now.timestamp() % SPAN.total_seconds())
-        today = self._world.today()
+        asked = moments(self._world, ALL_PARTNERS)
         with _cut_off_after(CUT_OFF_SECONDS, connection):
-            tickets = _rows(connection, sql.tickets, since=since, today=today, soon=today + EXPIRING_WITHIN)
-            stock = _rows(connection, sql.stock, now=now, since=now - STOCK_RATE_WINDOW)
+            tickets = _rows(connection, sql.tickets, asked)
+            stock = _rows(connection, sql.stock, asked)
         return [*_ticket_metrics(tickets), *_stock_metrics(stock)]
 
     def _connect(self) -> Connection[DictRow]:
@@ -116,7 +114,7 @@ class DatabaseFigures(Collector):
             self._connection = None
 
 
-def _rows(connection: Connection[DictRow], statement: Statement, **given: Any) -> list[DictRow]:
+def _rows(connection: Connection[DictRow], statement: Statement, given: dict[str, Any]) -> list[DictRow]:
     return RawCursor(connection).execute(statement.text, statement.arguments(given)).fetchall()
 
 
@@ -169,8 +167,8 @@ def _ticket_metrics(rows: list[DictRow]) -> list[Metric]:
         unused.add_metric(labels, row["unused"])
         activated.add_metric(labels, row["activated"])
         expiring.add_metric(labels, row["expiring"])
-        if both := row["unused"] + row["activated"]:
-            rate.add_metric(labels, row["activated"] / both)
+        if (of_these := activation_rate(row["unused"], row["activated"])) is not None:
+            rate.add_metric(labels, of_these)
     return [unused, rate, activated, expiring]
 
 
@@ -187,7 +185,6 @@ def _stock_metrics(rows: list[DictRow]) -> list[Metric]:
     for row in rows:
         labels = [str(row["product_id"]), row["channel"]]
         available.add_metric(labels, row["available"])
-        if row["issued_lately"]:
-            seconds = row["available"] * STOCK_RATE_WINDOW.total_seconds() / row["issued_lately"]
+        if (seconds := seconds_left(row)) is not None:
             time_left.add_metric(labels, seconds)
     return [available, time_left]

@@ -84,6 +84,13 @@ async def set_password(
     return member
 
 
+async def has_password(database: Database, name: str, password: str) -> bool:
+    """Whether it is theirs. For the operator, who tries it once: nothing here counts or slows down tries."""
+    async with database.single_statement() as work:
+        kept = await work.one(sql.digest_by_name, name=name_as_kept(name))
+    return await passwords.is_right(password, None if kept is None else kept["password_digest"])
+
+
 async def set_role(
     database: Database, world: World, name: str, role: str, *, actor: str = COMMAND
 ) -> dict[str, Any]:

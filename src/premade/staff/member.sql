@@ -8,6 +8,9 @@ SELECT staff_id, name, role, created_at, disabled_at FROM staff ORDER BY name
 -- name: by_name
 SELECT staff_id, name, role, created_at, disabled_at FROM staff WHERE name = :name
 
+-- name: digest_by_name
+SELECT password_digest FROM staff WHERE name = :name
+
 -- name: set_password
 UPDATE staff SET password_digest = :password_digest WHERE staff_id = :staff_id
 

@@ -1,0 +1,124 @@
+"""The overview: how sales go, what is left to sell, and what needs attention."""
+
+from collections import defaultdict
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from starlette.responses import Response
+
+from premade.base.edge import Page
+from premade.base.errors import FieldError, Invalid
+from premade.catalog.product import list_products
+from premade.console.batches import asked_partner_id
+from premade.console.chart import Amount, Chart, chart_of_days
+from premade.console.door import HOME, Visit, go_to, page
+from premade.console.paper import Paper, in_money, in_number
+from premade.monitoring.attention import Alert, findings
+from premade.monitoring.figures import Figures, Row, Sales, activation_rate, read_figures, seconds_left
+from premade.partners.partner import PartnerUnknown, list_partners
+from premade.staff.role import Right
+
+PERIODS_DAYS = (7, 30, 90)
+PERIOD_DAYS = 30
+FINDINGS_SHOWN_MAX = 20
+STOCK_ROWS_SHOWN_MAX = 50
+CODES_SHOWN_MAX = 10
+TEST_PARTNERS_SHOWN_MAX = 3
+_DAY_SECONDS = 86_400
+
+
+def pages(paper: Paper) -> list[Page]:
+    """The first page of the console. Those who may not see sales are led to their account."""
+    return page(paper, HOME, _overview)
+
+
+async def _overview(visit: Visit) -> Response:
+    if not visit.member.may(Right.SEE_SALES):
+        return go_to(f"{HOME}/account")
+    partner_id, days = asked_partner_id(visit), _asked_days(visit)
+    partners = {each["partner_id"]: each for each in await list_partners(visit.database)}
+    if partner_id is not None and partner_id not in partners:
+        message = f"There is no partner {partner_id}; choose one of the list."
+        raise PartnerUnknown(message)
+    figures = await read_figures(visit.database, visit.world, partner_id, days)
+    found = findings(figures)
+    today = visit.world.today()
+    return visit.page(
+        "overview.html",
+        partners=partners,
+        chosen=partner_id,
+        days=days,
+        periods=PERIODS_DAYS,
+        testers_max=TEST_PARTNERS_SHOWN_MAX,
+        products={each.product_id: each.name for each in await list_products(visit.database)},
+        figures=figures,
+        rate=activation_rate(figures.unused, figures.activated),
+        sold=sum(each.tickets for each in figures.sales_by_day),
+        money=_by_currency(figures.sales_by_day),
+        refused=sum(row["refused"] for row in figures.refusals),
+        findings=found[:FINDINGS_SHOWN_MAX],
+        findings_left=max(0, len(found) - FINDINGS_SHOWN_MAX),
+        Alert=Alert,
+        charts=_charts(figures, today, days),
+        stock=_stock(figures)[:STOCK_ROWS_SHOWN_MAX],
+        stock_left=max(0, len(figures.stock) - STOCK_ROWS_SHOWN_MAX),
+        codes=_codes(figures.refusals),
+    )
+
+
+def _asked_days(visit: Visit) -> int:
+    given = visit.asked("days") or str(PERIOD_DAYS)
+    if given not in map(str, PERIODS_DAYS):
+        raise Invalid([FieldError("days", f"Must be one of {', '.join(map(str, PERIODS_DAYS))}")])
+    return int(given)
+
+
+def _by_currency(sales: list[Sales]) -> dict[str, Decimal]:
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    for each in sales:
+        sums[each.currency] += each.amount
+    return dict(sorted(sums.items()))
+
+
+def _charts(figures: Figures, today: date, days: int) -> list[dict[str, Any]]:
+    """Tickets, the money of each currency, refusals: each with its heading, and what the figure of a day is called."""
+    tickets: dict[date, Amount] = defaultdict(int)
+    for each in figures.sales_by_day:
+        tickets[each.key] += each.tickets
+    refused: dict[date, Amount] = defaultdict(int)
+    for row in figures.refusals:
+        refused[row["day"]] += row["refused"]
+
+    def drawn(heading: str, kind: str, of_days: dict[date, Amount], unit: str) -> dict[str, Any]:
+        chart: Chart = chart_of_days(of_days, today, days, lambda value: in_number(int(value)))
+        return {"heading": heading, "kind": kind, "unit": unit, "chart": chart}
+
+    charts = [drawn("Tickets sold a day", "sold", tickets, "Tickets")]
+    for currency in _by_currency(figures.sales_by_day):
+        amounts: dict[date, Amount] = {
+            each.key: each.amount for each in figures.sales_by_day if each.currency == currency
+        }
+        chart = chart_of_days(amounts, today, days, lambda value, of=currency: in_money(Decimal(value), of))
+        heading = f"Sales a day in {currency}"
+        charts.append({"heading": heading, "kind": "money", "unit": currency, "chart": chart})
+    return [*charts, drawn("Refused requests a day", "refused", refused, "Refusals")]
+
+
+def _stock(figures: Figures) -> list[Row]:
+    """Those that are used up first come first; those of which nobody takes, last."""
+    rows = [{**row, "days_left": _days_left(row)} for row in figures.stock]
+    return sorted(rows, key=lambda row: (row["days_left"] is None, row["days_left"] or 0, row["product_id"]))
+
+
+def _days_left(row: Row) -> float | None:
+    seconds = seconds_left(row)
+    return None if seconds is None else seconds / _DAY_SECONDS
+
+
+def _codes(refusals: list[Row]) -> list[tuple[str, int]]:
+    """The most frequent codes."""
+    sums: dict[str, int] = defaultdict(int)
+    for row in refusals:
+        sums[row["code"]] += row["refused"]
+    return sorted(sums.items(), key=lambda each: (-each[1], each[0]))[:CODES_SHOWN_MAX]

@@ -1,0 +1,112 @@
+"""Figures of tickets, stock, sales and refusals, from sums alone: no statement here reads a ticket or an order.
+
+They are exact at the moment of looking, but for refusals, which each process writes down every few seconds.
+"""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from premade.base import statements
+from premade.base.work import Database
+from premade.base.world import World
+
+sql = statements.load(__file__)
+
+ALL_PARTNERS = None
+"""In place of a partner's id: all but test partners."""
+ACTIVATION_WINDOW = timedelta(hours=24)
+SPAN = timedelta(minutes=5)
+STOCK_RATE_WINDOW = timedelta(days=7)
+EXPIRING_WITHIN = timedelta(days=14)
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Sales:
+    """What was sold, in one currency. `key` is the day, or the product's id."""
+
+    key: Any
+    currency: str
+    tickets: int
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one look at the sums shows. The rows are those of the statements."""
+
+    tickets: list[Row]
+    stock: list[Row]
+    generated: dict[tuple[int, int], Row]
+    """By partner and product; only where something was generated within a day."""
+    sales_by_day: list[Sales]
+    sales_by_product: list[Sales]
+    refusals: list[Row]
+
+    @property
+    def unused(self) -> int:
+        """Tickets that are generated and not yet sold."""
+        return sum(row["unused"] for row in self.tickets)
+
+    @property
+    def activated(self) -> int:
+        """Tickets activated in ACTIVATION_WINDOW."""
+        return sum(row["activated"] for row in self.tickets)
+
+
+def activation_rate(unused: int, activated: int) -> float | None:
+    """Activated in ACTIVATION_WINDOW, divided by those and the unused ones; None where there was nothing to sell."""
+    return activated / (unused + activated) if unused + activated else None
+
+
+def seconds_left(stock: Row) -> float | None:
+    """Until an allotment is used up at the rate of STOCK_RATE_WINDOW; None where nobody took of it."""
+    if not stock["issued_lately"]:
+        return None
+    return stock["available"] * STOCK_RATE_WINDOW.total_seconds() / stock["issued_lately"]
+
+
+def moments(world: World, partner_id: int | None) -> dict[str, Any]:
+    """What the statements `tickets`, `stock` and `generated` are asked with."""
+    now, today = world.now(), world.today()
+    start = now - ACTIVATION_WINDOW
+    return {
+        "partner_id": partner_id,
+        "now": now,
+        # From the start of a span: that is as fine as activations are kept.
+        "since": start - timedelta(seconds=start.timestamp() % SPAN.total_seconds()),
+        "rate_since": now - STOCK_RATE_WINDOW,
+        "today": today,
+        "soon": today + EXPIRING_WITHIN,
+        "hour_ago": now - timedelta(hours=1),
+        "day_ago": now - timedelta(days=1),
+    }
+
+
+async def read_figures(database: Database, world: World, partner_id: int | None, days: int) -> Figures:
+    """Of one partner or ALL_PARTNERS; sales and refusals of so many days, the last of which is today."""
+    asked = moments(world, partner_id)
+    first = asked["today"] - timedelta(days=days - 1)
+    period = {"first": first, "last": asked["today"], "zone": str(world.zone), "partner_id": partner_id}
+    # One moment for all of them, so that they agree with each other; most are of nearly whole, small tables.
+    async with database.long_read(whole_tables=True) as work:
+        tickets = await work.all(sql.tickets, **asked)
+        stock = await work.all(sql.stock, **asked)
+        generated = await work.all(sql.generated, **asked)
+        sales = await work.all(sql.sales, **period)
+        refusals = await work.all(sql.refusals, **period)
+    return Figures(
+        tickets,
+        stock,
+        {(row["partner_id"], row["product_id"]): row for row in generated},
+        [_sales(row, row["day"]) for row in sales if row["day"] is not None],
+        [_sales(row, row["product_id"]) for row in sales if row["day"] is None],
+        refusals,
+    )
+
+
+def _sales(row: Row, key: date | int) -> Sales:
+    return Sales(key, row["currency"], row["tickets"], row["amount"])

@@ -1,0 +1,76 @@
+-- name: tickets
+-- Of one partner, or of all but test partners (NULL): their tickets are nobody's.
+SELECT f.partner_id, p.name AS partner, f.product_id, sum(f.unused)::bigint AS unused,
+       sum(f.activated)::bigint AS activated,
+       coalesce(sum(f.unused) FILTER (WHERE f.last_day BETWEEN :today AND :soon), 0)::bigint AS expiring
+FROM (
+    SELECT partner_id, product_id, last_day, unused, 0 AS activated FROM ticket_totals
+    UNION ALL
+    SELECT partner_id, product_id, last_day, unused_change, CASE WHEN span >= :since THEN activated ELSE 0 END
+    FROM ticket_deltas
+    UNION ALL
+    -- Added up first: of the three this is the long one.
+    SELECT partner_id, product_id, NULL, 0, sum(activated)::bigint
+    FROM activation_spans WHERE span >= :since GROUP BY partner_id, product_id
+) AS f
+JOIN partners p USING (partner_id)
+WHERE CASE WHEN :partner_id::bigint IS NULL THEN NOT p.is_test ELSE p.partner_id = :partner_id END
+GROUP BY f.partner_id, p.name, f.product_id
+ORDER BY p.name, f.product_id
+
+-- name: stock
+-- Of the channel of one partner, or of all but test channels (NULL). What has expired is available again, whether or
+-- not anybody has come by to give it back.
+SELECT a.product_id, a.channel, a.allotted - a.issued - a.held + coalesce(expired.held, 0) AS available,
+       coalesce(b.quantity, 0)::bigint AS issued_lately
+FROM allotments a
+JOIN channels c ON c.channel = a.channel
+LEFT JOIN (
+    SELECT product_id, channel, sum(quantity - taken) AS held
+    FROM reservations WHERE ended_at IS NULL AND expires_at <= :now GROUP BY product_id, channel
+) AS expired ON expired.product_id = a.product_id AND expired.channel = a.channel
+LEFT JOIN (
+    SELECT product_id, channel, sum(quantity - unmade) AS quantity
+    FROM batches WHERE created_at >= :rate_since GROUP BY product_id, channel
+) AS b ON b.product_id = a.product_id AND b.channel = a.channel
+WHERE CASE
+    WHEN :partner_id::bigint IS NULL THEN NOT c.is_test
+    ELSE a.channel = (SELECT channel FROM partners WHERE partner_id = :partner_id)
+END
+ORDER BY a.product_id, a.channel
+
+-- name: generated
+-- How many tickets were generated lately, of each partner and product: in the last hour, in the last day.
+SELECT partner_id, product_id, sum(quantity - unmade)::bigint AS last_day,
+       coalesce(sum(quantity - unmade) FILTER (WHERE created_at >= :hour_ago), 0)::bigint AS last_hour
+FROM batches WHERE created_at >= :day_ago
+GROUP BY partner_id, product_id
+
+-- name: sales
+-- By day, by product and by currency alone. What is not folded yet counts too.
+SELECT s.day, s.product_id, s.currency, sum(s.tickets)::bigint AS tickets, sum(s.amount) AS amount
+FROM (
+    SELECT day, partner_id, product_id, currency, tickets, amount
+    FROM sales_days WHERE day BETWEEN :first AND :last
+    UNION ALL
+    SELECT d.day, d.partner_id, d.product_id, d.currency, d.activated, d.amount
+    FROM (
+        SELECT (span AT TIME ZONE :zone)::date AS day, partner_id, product_id, currency, activated, amount
+        FROM ticket_deltas WHERE activated > 0 AND currency IS NOT NULL
+    ) AS d
+    WHERE d.day BETWEEN :first AND :last
+) AS s
+JOIN partners p USING (partner_id)
+WHERE CASE WHEN :partner_id::bigint IS NULL THEN NOT p.is_test ELSE p.partner_id = :partner_id END
+GROUP BY GROUPING SETS ((s.day, s.currency), (s.product_id, s.currency))
+ORDER BY s.day, s.product_id, s.currency
+
+-- name: refusals
+-- Of one partner, or of all but test partners (NULL), and then also of those of whom nobody knows who they are.
+SELECT r.day, r.code, sum(r.refused)::bigint AS refused
+FROM refusal_days r
+LEFT JOIN partners p USING (partner_id)
+WHERE r.day BETWEEN :first AND :last
+    AND CASE WHEN :partner_id::bigint IS NULL THEN p.is_test IS NOT TRUE ELSE p.partner_id = :partner_id END
+GROUP BY r.day, r.code
+ORDER BY r.day, r.code

@@ -1,0 +1,56 @@
+"""Writing down how often partners and gates were refused, by day, in the background of each process.
+
+A refusal itself writes nothing. What a process that is killed had not written yet is lost: some seconds of it.
+"""
+
+import asyncio
+from collections import Counter
+from datetime import date
+
+import orjson
+
+from premade.base import statements
+from premade.base.errors import Unavailable
+from premade.base.logs import log
+from premade.base.tally import Refused, give_back, take_refusals
+from premade.base.work import Database
+from premade.base.world import World
+
+sql = statements.load(__file__)
+
+WRITE_EVERY_SECONDS = 2.0
+"""One refused just before midnight may count for the day after."""
+
+
+async def write_refusals(database: Database, world: World) -> None:
+    """What waits in this process. What cannot be written waits on."""
+    taken = take_refusals()
+    try:
+        await add_refusals(database, world.today(), taken)
+    except BaseException:
+        give_back(taken)
+        raise
+
+
+async def add_refusals(database: Database, day: date, refusals: Counter[Refused]) -> None:
+    """So many more, on that day."""
+    if not refusals:
+        return
+    rows = [
+        {"partner_id": partner_id, "code": code, "refused": refused}
+        for (partner_id, code), refused in refusals.items()
+    ]
+    async with database.single_statement() as work:
+        await work.all(sql.add_refusals, day=day, refusals=orjson.dumps(rows).decode())
+
+
+async def write_refusals_for_ever(database: Database, world: World) -> None:
+    """Until it is cancelled. A database that is away is tried again."""
+    while True:
+        try:
+            await write_refusals(database, world)
+        except Unavailable as error:
+            log.warning("refusals.write_postponed", reason=error.code)
+        except Exception:  # noqa: BLE001  (whatever it was, the next turn may succeed; ending would be silent)
+            log.exception("refusals.write_failed")
+        await asyncio.sleep(WRITE_EVERY_SECONDS)
