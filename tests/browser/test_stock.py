@@ -1,20 +1,22 @@
 """Stock in the console: looking at it, and changes that say what they do before they are saved."""
 
+import re
 from datetime import date
+from html import unescape
 from typing import Any
 
-import httpx
 import pytest
 from browser.barriers import barriers_of
 from browser.conftest import Person, Somebody
+from browser.visitors import visitor
 from support.shop import Seller, Shop, unique
 
-from premade.catalog.product import change_product
+from premade.catalog.product import change_product, product_of
+from premade.catalog.typed import as_typed
 from premade.partners.partner import add_partner
 from premade.staff.role import Role
+from premade.staff.session import form_token
 from premade.stock.allotment import set_allotment
-
-OWN = {"Sec-Fetch-Site": "same-origin"}
 
 
 def address(seller: Seller, more: str = "") -> str:
@@ -32,12 +34,6 @@ def press(person: Person, name: str) -> None:
 
 def notice(person: Person) -> str:
     return person.page.locator(".notice").inner_text()
-
-
-def sent(person: Person, path: str, **fields: str) -> httpx.Response:
-    """The form of a page, as a program sends it with their cookie."""
-    with person.as_client() as client:
-        return client.post(path, data={"form_token": person.form_token(), **fields}, headers=OWN)
 
 
 def test_stock_shows_each_product_and_what_its_channels_have(
@@ -74,22 +70,6 @@ def test_stock_shows_each_product_and_what_its_channels_have(
     assert "test" in rows.nth(1).locator(".tag").inner_text()
     assert finance.page.get_by_role("link", name="Add a product").count() == 0
     assert barriers_of(finance.page) == []
-
-
-def test_stock_comes_in_pages(somebody: Somebody, shop: Shop) -> None:
-    name = unique("Many")
-    channel = shop.seller().channel
-    ids = sorted(shop.product(channel, 1, name=name) for _ in range(22))
-    mei = somebody("operations")
-
-    mei.goes_to(f"/console/stock?find={name.lower()}")
-    hrefs = mei.page.locator("tbody a").evaluate_all("all => all.map(each => each.pathname)")
-    mei.page.get_by_role("link", name="Next page").click()
-    hrefs += mei.page.locator("tbody a").evaluate_all("all => all.map(each => each.pathname)")
-
-    assert hrefs == [f"/console/stock/products/{each}" for each in ids]
-    mei.goes_to("/console/stock?find=nothing%20is%20like%20this%00")
-    assert "No product is like that" in mei.page.inner_text("main")
 
 
 def test_a_price_is_changed_as_it_was_shown_before(somebody: Somebody, seller: Seller) -> None:
@@ -200,30 +180,26 @@ WRONG = [
 ]
 
 
-def test_what_is_wrong_is_told_beside_its_field_and_nothing_is_changed(
-    somebody: Somebody, seller: Seller
-) -> None:
-    mei, path = somebody("operations"), address(seller, "/change")
-    mei.goes_to(path)
-    fields = ("name", "price", "currency", "entitles", "usable_days", "usable_until", "type", "prefix")
-    typed = {field: mei.page.locator(f"[name={field}]").input_value() for field in (*fields, "cancellation")}
-    was = {f"was.{field}": text for field, text in typed.items()}
+def test_what_is_wrong_is_told_beside_its_field_and_nothing_is_changed(shop: Shop, seller: Seller) -> None:
+    path = address(seller, "/change")
+    product = shop.operate(lambda database, _: product_of(database, seller.product_id))
+    typed = as_typed(product)
+    form = {**typed, **{f"was.{field}": text for field, text in typed.items()}}
 
-    for field, text in WRONG:
-        for step in ("show", "save"):
-            answer = sent(mei, path, **{**typed, **was, field: text, "step": step})
-            wrong = [name for name in typed if f'id="{name}-wrong"' in answer.text]
-            assert (answer.status_code, wrong) == (400, [field]), text
-    both = sent(
-        mei, path, **{**typed, **was, "usable_days": "3", "usable_until": "2099-01-01", "step": "save"}
-    )
-    assert (both.status_code, "not both" in both.text) == (400, True)
-    # The least that a form can say: no field at all, and bytes that are no text.
-    assert sent(mei, path).status_code == 400
-    with mei.as_client() as client:
-        body = f"form_token={mei.form_token()}&step=save&name=%ED%A0%80&name=%FF&price=%00"
-        assert client.post(path, content=body, headers=OWN).status_code == 400
-    assert stock_of(seller)["price"] == "288.00"
+    with visitor(shop, "operations") as mei:
+        for field, text in WRONG:
+            for step in ("show", "save"):
+                answer = mei.sends(path, **{**form, field: text, "step": step})
+                wrong = [name for name in typed if f'id="{name}-wrong"' in answer.text]
+                assert (answer.status_code, wrong) == (400, [field]), text
+        both = mei.sends(path, **{**form, "usable_days": "3", "usable_until": "2099-01-01", "step": "save"})
+        assert (both.status_code, "not both" in both.text) == (400, True)
+        # The least that a form can say, and bytes that are no text.
+        assert mei.sends(path).status_code == 400
+        body = f"form_token={form_token(mei.token)}&step=save&name=%ED%A0%80&name=%FF&price=%00"
+        assert mei.http.post(path, content=body).status_code == 400
+
+    assert shop.operate(lambda database, _: product_of(database, seller.product_id)) == product
 
 
 def test_a_product_is_added_as_it_was_shown_before(somebody: Somebody, shop: Shop, seller: Seller) -> None:
@@ -310,22 +286,25 @@ def test_an_allotment_that_somebody_else_set_meanwhile_is_shown_anew(
     assert stock_of(seller)["allotted"] == 800
 
 
-def test_an_allotment_refuses_what_cannot_be_meant(somebody: Somebody, seller: Seller) -> None:
+def test_an_allotment_refuses_what_cannot_be_meant(shop: Shop, seller: Seller) -> None:
     seller.tickets(5)
-    mei = somebody("operations")
-    mei.goes_to(address(seller, f"/allotment?channel={seller.channel}"))
     path = address(seller, "/allotment")
+    form = {"channel": seller.channel, "step": "save", "seen": "1000"}
 
-    def answered(**fields: str) -> tuple[int, bool]:
-        answer = sent(mei, path, **{"channel": seller.channel, "step": "save", "seen": "1000", **fields})
-        return answer.status_code, "quantity-wrong" in answer.text
+    with visitor(shop, "operations") as mei:
 
-    refused = [answered(quantity=text) for text in ("", "-1", "1.5", "2147483648", "9" * 5000, "\0")]
-    assert refused == [(400, True)] * 6
-    assert answered(quantity="4") == (409, True)
-    assert answered(quantity="700", seen="9" * 18) == (409, False)
-    assert answered(quantity="700", seen="") == (409, False)
-    assert sent(mei, path, channel="\0", quantity="7", step="save").status_code == 400
+        def answered(**fields: str) -> tuple[int, bool]:
+            answer = mei.sends(path, **{**form, **fields})
+            return answer.status_code, "quantity-wrong" in answer.text
+
+        refused = [answered(quantity=text) for text in ("", "-1", "1.5", "2147483648", "9" * 5000, "\0")]
+        assert refused == [(400, True)] * 6
+        assert answered(quantity="4") == (409, True)
+        for seen in ("9" * 18, ""):
+            assert answered(quantity="700", seen=seen) == (409, False)
+        assert answered(quantity="7", seen="x") == (400, False)
+        assert answered(quantity="7", channel="\0") == (400, False)
+
     assert stock_of(seller)["allotted"] == 1000
 
 
@@ -352,37 +331,53 @@ def test_operations_release_what_a_partner_holds(somebody: Somebody, seller: Sel
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_stock_is_for_those_whose_role_has_it(somebody: Somebody, seller: Seller, role: Role) -> None:
-    who, reservation = somebody(role), seller.hold(1)
+def test_stock_is_for_those_whose_role_has_it(shop: Shop, seller: Seller, role: Role) -> None:
+    reservation = seller.hold(1)
     may_see, may_change = role is not Role.GATE, role in {Role.ADMIN, Role.OPERATIONS}
     seen = ["/console/stock", address(seller)]
     changing = ["/console/stock/new", address(seller, "/change"), address(seller, "/allotment")]
     changing.append(f"/console/stock/reservations/{reservation}/release")
 
-    served = {path: who.goes_to(path) for path in [*seen, *changing]}
-    who.goes_to("/console/account")
-    linked = who.page.get_by_role("link", name="Stock", exact=True).count()
-    fields = {"step": "save", "channel": seller.channel, "quantity": "1", "seen": "1000"}
-    written = {path: sent(who, path, **fields).status_code for path in changing} if not may_change else {}
-    inside = 0
-    if may_see:
-        who.goes_to(address(seller))
-        inside = who.page.locator("main a").filter(has_text="Change").count()
+    with visitor(shop, role) as who:
+        served = {path: who.status(path) for path in [*seen, *changing]}
+        linked = 'href="/console/stock"' in who.page("/console/account")
+        listed = who.page(seen[0]) if may_see else ""
+        shown = who.page(seen[1]) if may_see else ""
+        fields = {"step": "save", "channel": seller.channel, "quantity": "1", "seen": "1000"}
+        written = {} if may_change else {path: who.sends(path, **fields).status_code for path in changing}
 
     assert served == dict.fromkeys(seen, 200 if may_see else 403) | dict.fromkeys(
         changing, 200 if may_change else 403
     )
     assert written == ({} if may_change else dict.fromkeys(changing, 403))
     assert linked == may_see
-    assert (inside > 0) == may_change
+    links = [path for path in changing if f'href="{path}"' in listed + shown]
+    assert links == (changing if may_change else [])
     assert (stock_of(seller)["allotted"], stock_of(seller)["held"]) == (1000, 1)
 
 
-def test_addresses_of_no_product_are_not_found(somebody: Somebody) -> None:
-    mei = somebody("operations")
+def test_stock_comes_in_pages(shop: Shop) -> None:
+    name, channel = unique("Many"), shop.seller().channel
+    ids = sorted(shop.product(channel, 1, name=name) for _ in range(22))
 
-    for given in ("0", "9" * 19, "9" * 400, "x", "%00", "-1", "٣"):
-        assert mei.goes_to(f"/console/stock/products/{given}") == 404
+    with visitor(shop, "finance") as finance:
+        first = finance.page(f"/console/stock?find={name.lower()}")
+        [following] = re.findall(r'href="([^"]*)" rel="next"', first)
+        second = finance.page(unescape(following))
+        nothing = finance.page("/console/stock?find=nothing%20is%20like%20this%00%FF")
+        assert finance.status("/console/stock?cursor=nonsense") == 400
+
+    found = re.findall(r"/console/stock/products/(\d+)", first), re.findall(r"/products/(\d+)", second)
+    assert found == ([str(each) for each in ids[:20]], [str(each) for each in ids[20:]])
+    assert "No product is like that" in nothing
+
+
+def test_addresses_of_no_product_are_not_found(shop: Shop) -> None:
+    with visitor(shop, "operations") as mei:
+        for given in ("0", "9" * 19, "9" * 400, "x", "%00", "-1", "٣"):
+            for more in ("", "/change", "/allotment"):
+                assert mei.status(f"/console/stock/products/{given}{more}") == 404
+        assert mei.status("/console/stock/reservations/%00/release") == 404
 
 
 def test_a_price_is_changed_by_keyboard_alone(somebody: Somebody, seller: Seller) -> None:
