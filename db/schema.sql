@@ -127,6 +127,7 @@ CREATE TABLE public.api_keys (
     revoked_at timestamp with time zone,
     last_used_at timestamp with time zone,
     rotated_from bigint,
+    made_once text,
     CONSTRAINT api_key_digest_is_sha256 CHECK ((octet_length(digest) = 32)),
     CONSTRAINT api_key_has_permissions CHECK ((cardinality(permissions) > 0)),
     CONSTRAINT api_key_permissions_known CHECK ((permissions <@ ARRAY['tickets:bulk-generate'::text, 'tickets:activate'::text, 'tickets:read'::text, 'tickets:cancel'::text, 'inventory:read'::text, 'inventory:reserve'::text, 'orders:read'::text, 'gate:redeem'::text, 'gate:manual-entry'::text]))
@@ -466,6 +467,9 @@ ALTER TABLE ONLY public.activation_spans
 
 ALTER TABLE ONLY public.allotments
     ADD CONSTRAINT allotments_pkey PRIMARY KEY (product_id, channel);
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_key_made_once UNIQUE (made_once);
 
 ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_pkey PRIMARY KEY (key_id);

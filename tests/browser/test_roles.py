@@ -10,9 +10,9 @@ from premade.staff.role import Role
 
 SALES = {"admin", "operations", "finance"}
 LINKS = {
-    "admin": ["Tickets and orders", "Batches", "Staff"],
-    "operations": ["Tickets and orders", "Batches"],
-    "finance": ["Tickets and orders", "Batches"],
+    "admin": ["Tickets and orders", "Batches", "Stock", "Partners", "Staff"],
+    "operations": ["Tickets and orders", "Batches", "Stock", "Partners"],
+    "finance": ["Tickets and orders", "Batches", "Stock", "Partners"],
     "gate": [],
 }
 

@@ -65,6 +65,8 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     "reservations_of_partner": (reservations.reservations_of_partner, {"reservations_by_partner"}),
     "wait_for_allotment": (holds.wait_for_allotment, {"allotments_pkey"}),
     "expire_holds": (holds.expire, {"allotments_pkey", "reservations_not_ended"}),
+    "holds_of_product": (holds.holds_of_product, {"reservations_not_ended", "partners_pkey"}),
+    "hold_to_release": (holds.hold_to_release, {"reservations_pkey", "partners_pkey"}),
     "key_by_prefix": (keys.key_by_prefix, {"api_keys_prefix_taken", "partners_pkey"}),
     "hold_order": (cancellation.hold_order, {"ota_orders_by_partner"}),
     "cancel": (

@@ -15,6 +15,7 @@ PARTNER_TABLES = re.compile(r"\b(pre_generated_tickets|ota_orders|batches|reserv
 ACROSS_PARTNERS = {
     "stock": "the operator's figure of an allotment, which partners of a channel share",
     "list_allotments": "the same, in the operator's list",
+    "made_of_product": "how much of a product is made, before the operator changes it",
 }
 
 

@@ -68,3 +68,11 @@ async def list_batches_of_all(
 def _counted(rows: list[Row], limit: int) -> int:
     """How many of them have their tickets counted: a page ends where the batches before have enough."""
     return min(limit, sum(row["tickets_before"] < ROWS_LOOKED_AT_MAX for row in rows))
+
+
+async def made_of_product(database: Database, product_id: int) -> dict[str, int]:
+    """How many `tickets` of the product are made, or have their stock and will be, in how many `batches`."""
+    async with database.single_statement() as work:
+        row = await work.one(sql.made_of_product, product_id=product_id)
+    assert row is not None
+    return row

@@ -72,3 +72,8 @@ CROSS JOIN LATERAL (
     ) AS t
 ) AS counted
 ORDER BY b.created_at DESC, b.partner_id DESC, b.batch_id DESC
+
+-- name: made_of_product
+-- Of all partners. Asked for when an operator is about to change the product.
+SELECT coalesce(sum(quantity - unmade), 0)::bigint AS tickets, count(*) AS batches
+FROM batches WHERE product_id = :product_id

@@ -1,5 +1,6 @@
 """Products: what is sold, at which price, and which functions a ticket of it entitles to."""
 
+import hashlib
 import re
 from dataclasses import asdict, dataclass, replace
 from datetime import date
@@ -9,8 +10,9 @@ from typing import Any
 
 import orjson
 
-from premade.audit.record import Event, record
+from premade.audit.record import COMMAND, Event, record
 from premade.base import statements
+from premade.base.cursors import Order
 from premade.base.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
 from premade.base.work import Database, Work
 from premade.base.world import World
@@ -22,9 +24,11 @@ DEFAULT_CODE_PREFIX = "CRUISE"
 NAME_CHARACTERS_MAX = 200
 FUNCTIONS_MAX = 20
 FUNCTION_USES_MAX = 10_000
+_USES_DIGITS_MAX = 9
 USABLE_DAYS_MAX = 3650
 PRODUCT_ID_MAX = 2**63 - 1
 PRICE_MAX = Decimal("9999999999.99")
+ALL_PRODUCTS = Order("all products", {"product_id": int})
 _TICKET_TYPE = re.compile(r"[A-Z]{2,12}")
 _FUNCTION_CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -51,6 +55,14 @@ class ProductIdTaken(Conflict):
     remedy = "Choose another id, or change the product with 'premade product set'."
 
 
+class ProductChangedMeanwhile(Conflict):
+    """Somebody else changed the product after it was looked at. Nothing was changed."""
+
+    code = "PRODUCT_CHANGED_MEANWHILE"
+    title = "Somebody else changed the product meanwhile"
+    remedy = "Look at it as it is now, and decide anew."
+
+
 class Cancellation(StrEnum):
     """Until when a ticket that is sold can be cancelled."""
 
@@ -74,6 +86,11 @@ class Product:
     usable_until: date | None = None
     """The last day on which a ticket can be used, whenever it was activated; None: there is none."""
     cancellation: Cancellation = Cancellation.UNTIL_FIRST_USE
+
+    @property
+    def mark(self) -> str:
+        """Another one whenever anything of the product is another."""
+        return hashlib.sha256(orjson.dumps(_audited(self))).hexdigest()
 
     def check(self) -> None:
         """Invalid lists every field that is wrong."""
@@ -132,7 +149,8 @@ def read_functions(entries: list[str]) -> dict[str, int]:
     wrong: list[FieldError] = []
     for entry in entries:
         code, _, uses = entry.partition("=")
-        if uses.isascii() and uses.isdecimal() and code not in functions:
+        is_number = uses.isascii() and uses.isdecimal() and len(uses) <= _USES_DIGITS_MAX
+        if is_number and code not in functions:
             functions[code] = int(uses)
         else:
             wrong.append(
@@ -143,7 +161,7 @@ def read_functions(entries: list[str]) -> dict[str, int]:
     return functions
 
 
-async def add_product(database: Database, world: World, product: Product) -> None:
+async def add_product(database: Database, world: World, product: Product, *, actor: str = COMMAND) -> None:
     """ProductIdTaken, or Invalid, or it is there."""
     product.check()
     try:
@@ -151,35 +169,86 @@ async def add_product(database: Database, world: World, product: Product) -> Non
             now = world.now()
             await work.all(sql.add_product, **_columns(product), now=now)
             await _write_functions(work, product)
-            await record(work, Event.PRODUCT_ADDED, now, partner_id=None, **_audited(product))
+            await record(work, Event.PRODUCT_ADDED, now, partner_id=None, actor=actor, **_audited(product))
     except RuleBroken as broken:
         if broken.rule != "products_pkey":
             raise
-        message = f"Product {product.product_id} exists; 'premade product set' changes it."
-        raise ProductIdTaken(message) from None
+        raise product_id_taken(product.product_id) from None
 
 
-async def change_product(database: Database, world: World, product_id: int, **changes: Any) -> Product:
-    """The product with `changes` made. Batches keep the price and functions they were made with."""
+def product_id_taken(product_id: int) -> ProductIdTaken:
+    """The refusal to the operator."""
+    return ProductIdTaken(f"Product {product_id} exists; 'premade product set' changes it.")
+
+
+async def change_product(
+    database: Database,
+    world: World,
+    product_id: int,
+    *,
+    seen: str | None = None,
+    actor: str = COMMAND,
+    **changes: Any,
+) -> Product:
+    """The product with `changes` made. Batches keep the price and functions they were made with.
+
+    `seen`: the mark of the product as somebody looked at it; ProductChangedMeanwhile when it is another now.
+    """
     async with database.transaction() as work:
         await work.one(sql.lock_product, product_id=product_id)
-        product = replace(await _product(work, product_id), **changes)
+        before = await _product(work, product_id)
+        if seen is not None and seen != before.mark:
+            message = f"Product {product_id} is not any more what was looked at; nothing was changed."
+            raise ProductChangedMeanwhile(message)
+        product = replace(before, **changes)
         product.check()
         await work.all(sql.change_product, **_columns(product))
         await work.all(sql.forget_functions, product_id=product_id)
         await _write_functions(work, product)
-        await record(work, Event.PRODUCT_CHANGED, world.now(), partner_id=None, **_audited(product))
+        await record(
+            work, Event.PRODUCT_CHANGED, world.now(), partner_id=None, actor=actor, **_audited(product)
+        )
     return product
 
 
 async def list_products(database: Database) -> list[Product]:
     """All, by id."""
     async with database.single_statement() as work:
-        return [_product_of(row) for row in await work.all(sql.list_products, product_id=None)]
+        rows = await work.all(
+            sql.list_products, product_id=None, sought=None, after_product_id=None, rows=None
+        )
+    return [_product_of(row) for row in rows]
+
+
+async def page_of_products(
+    database: Database, sought: str, limit: int, cursor: str | None
+) -> tuple[list[Product], str | None]:
+    """A page of those whose name has `sought` in it, or whose id it is, by id, and the cursor of the next.
+
+    Invalid: no cursor of such a page.
+    """
+    async with database.single_statement() as work:
+        rows = await work.all(
+            sql.list_products,
+            **ALL_PRODUCTS.after(cursor),
+            product_id=None,
+            sought=sought.replace("\0", "") or None,
+            rows=limit + 1,
+        )
+    page, following = ALL_PRODUCTS.page(rows, limit)
+    return [_product_of(row) for row in page], following
+
+
+async def product_of(database: Database, product_id: int) -> Product:
+    """The product. ProductUnknown."""
+    async with database.single_statement() as work:
+        return await _product(work, product_id)
 
 
 async def _product(work: Work, product_id: int) -> Product:
-    row = await work.one(sql.list_products, product_id=product_id)
+    row = await work.one(
+        sql.list_products, product_id=product_id, sought=None, after_product_id=None, rows=None
+    )
     if row is None:
         message = f"There is no product {product_id}; 'premade product list' shows them."
         raise ProductUnknown(message)
@@ -191,7 +260,7 @@ def _columns(product: Product) -> dict[str, Any]:
 
 
 def _audited(product: Product) -> dict[str, Any]:
-    return {**asdict(product), "price": str(product.price)}
+    return {**asdict(product), "price": f"{product.price:.2f}"}
 
 
 def _product_of(row: dict[str, Any]) -> Product:

@@ -28,9 +28,13 @@ SELECT p.product_id, p.name, p.ticket_type, p.code_prefix, p.price, p.currency,
            json_object_agg(f.function_code, f.uses ORDER BY f.position) FILTER (WHERE f.uses IS NOT NULL), '{}'
        ) AS functions
 FROM products p LEFT JOIN product_functions f USING (product_id)
-WHERE :product_id::bigint IS NULL OR p.product_id = :product_id
+WHERE (:product_id::bigint IS NULL OR p.product_id = :product_id) AND p.product_id > coalesce(:after_product_id, 0)
+    AND (
+        :sought::text IS NULL OR p.product_id::text = :sought OR position(lower(:sought) IN lower(p.name)) > 0
+    )
 GROUP BY p.product_id
 ORDER BY p.product_id
+LIMIT :rows
 
 -- name: lock_product
 SELECT product_id FROM products WHERE product_id = :product_id FOR NO KEY UPDATE

@@ -11,12 +11,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from premade.audit.record import COMMAND
 from premade.base.errors import FieldError, Invalid
+from premade.base.typed import day
 from premade.base.work import Database
 from premade.base.world import World
 from premade.catalog.product import PRODUCT_ID_MAX
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one
-from premade.cli.times import day
 from premade.generation.generate import Wanted
 from premade.generation.large import CONNECTIONS, LargeBatches, Making, check
 from premade.partners.keyring import OnBehalf

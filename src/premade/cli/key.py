@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from premade.base.errors import FieldError, Invalid
+from premade.base.typed import duration, moment
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one, show_rows
-from premade.cli.times import duration, moment
 from premade.partners.api_key import PERMISSIONS
 from premade.partners.keys import create_key, list_keys, revoke_key, rotate_key
 

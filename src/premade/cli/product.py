@@ -1,11 +1,12 @@
 """`premade product`."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from premade.base.errors import FieldError, Invalid
+from premade.base.typed import day
 from premade.catalog.product import (
     DEFAULT_CODE_PREFIX,
     Cancellation,
@@ -18,7 +19,6 @@ from premade.catalog.product import (
 )
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one, show_rows
-from premade.cli.times import day
 
 app = typer.Typer(help="What is sold, and what a ticket of it entitles to.", no_args_is_help=True)
 
@@ -95,7 +95,7 @@ def change(
         "code_prefix": prefix,
         "cancellation": cancellation,
     }
-    changes = {field: value for field, value in given.items() if value is not None}
+    changes: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
     has_last_day = usable_days is not None or usable_until is not None
     if usable_for_ever and has_last_day:
         message = "Either for ever, or with a last day of use: not both"

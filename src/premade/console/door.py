@@ -1,6 +1,7 @@
 """Who is let in to a page: the session's cookie, and that a form came from a page of our own."""
 
 import hmac
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 
 from premade.base.api import header_values
 from premade.base.edge import Page
-from premade.base.errors import DomainError, Forbidden
+from premade.base.errors import DomainError, FieldError, Forbidden
 from premade.base.logs import log
 from premade.base.metrics import REFUSALS
 from premade.base.problems import TRANSPORT_PROBLEMS, status_of_kind
@@ -33,6 +34,8 @@ FORM_FIELDS_MAX = 50
 QUERY_CHARACTERS_MAX = 2_000
 FORM_TOKEN = "form_token"  # noqa: S105  (the name of a field)
 _SEE_OTHER = 303
+_ONCE_BYTES = 16
+_ONCE = re.compile(rf"[0-9a-f]{{{2 * _ONCE_BYTES}}}")
 
 
 class RoleMissing(Forbidden):
@@ -93,6 +96,18 @@ class Visit:
         """A page for this visitor."""
         given = {"member": self.member, FORM_TOKEN: form_token(self.token), **shown}
         return self.paper.page(template, status, **given)
+
+    def fresh_once(self) -> str:
+        """For a form that must be done once: a hidden field `once`."""
+        return self.world.random_bytes(_ONCE_BYTES).hex()
+
+    def once(self) -> str:
+        """What the form carries of that. FormForeign when it is none."""
+        given = self.form.get("once", "")
+        if not _ONCE.fullmatch(given):
+            message = "It is no form of this console."
+            raise FormForeign(message)
+        return given
 
     def require(self, right: Right) -> None:
         """RoleMissing unless their role has it."""
@@ -279,3 +294,8 @@ async def read_form(request: Request) -> dict[str, str]:
         message = "It is no form of this console."
         raise FormForeign(message) from None
     return dict(fields)
+
+
+def by_field(errors: list[FieldError]) -> dict[str, str]:
+    """What is wrong with each field of a form, by its name."""
+    return {error.pointer: error.detail for error in errors}

@@ -36,6 +36,9 @@ STATE_NAMES: dict[str, str] = {
     Status.CANCELLED: "Cancelled",
     "CONFIRMED": "Confirmed",
     "PARTLY_CANCELLED": "Partly cancelled",
+    "ISSUED": "Issued",
+    "HELD": "Held",
+    "AVAILABLE": "Available",
 }
 EVENT_NAMES: dict[str, str] = {
     GENERATED: "Generated",

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from starlette.responses import Response
 
 from premade.base.edge import Page
-from premade.base.errors import Conflict, FieldError, Invalid
-from premade.console.door import HOME, Visit, form_only, go_to, page
+from premade.base.errors import Conflict, Invalid
+from premade.console.door import HOME, Visit, by_field, form_only, go_to, page
 from premade.console.paper import Paper
 from premade.staff.member import (
     StaffNameTaken,
@@ -72,14 +72,10 @@ async def _add(visit: Visit) -> Response:
     try:
         added = await add_staff(visit.database, visit.world, name, role, password, actor=visit.member.actor)
     except Invalid as error:
-        return await _list(visit, 400, _by_field(error.errors), given)
+        return await _list(visit, 400, by_field(error.errors), given)
     except StaffNameTaken as error:
         return await _list(visit, 409, {"name": error.detail}, given)
     return go_to(f"{STAFF}/{added['name']}?done=added")
-
-
-def _by_field(errors: list[FieldError]) -> dict[str, str]:
-    return {error.pointer: error.detail for error in errors}
 
 
 async def _one(visit: Visit) -> Response:
@@ -110,7 +106,7 @@ def _changer(
         try:
             await change(visit, somebody["name"])
         except Invalid as error:
-            return await _show(visit, 400, _by_field(error.errors))
+            return await _show(visit, 400, by_field(error.errors))
         return go_to(f"{STAFF}/{somebody['name']}?done={done}")
 
     return act

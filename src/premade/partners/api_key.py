@@ -16,6 +16,8 @@ PERMISSIONS = (
     "gate:redeem",
     "gate:manual-entry",
 )
+GATE_PERMISSIONS = tuple(name for name in PERMISSIONS if name.startswith("gate:"))
+"""What a key of the operator can be used for: everything else belongs to one partner."""
 
 _PREFIX_CHARACTERS = 10
 _SECRET_CHARACTERS = 40

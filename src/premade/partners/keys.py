@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from premade.audit.record import Event, record
+from premade.audit.record import COMMAND, Event, record
 from premade.base import statements
-from premade.base.errors import Conflict, FieldError, Invalid, NotFound
+from premade.base.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
 from premade.base.work import Database, Work
 from premade.base.world import World
 from premade.partners import api_key
@@ -30,6 +30,14 @@ class KeyAlreadyRotated(Conflict):
     remedy = "Rotate the successor, or revoke it first."
 
 
+class KeyMadeBefore(Conflict):
+    """The form made a key when it was sent first; a key is shown once. Nothing was changed."""
+
+    code = "KEY_MADE_BEFORE"
+    title = "This key was shown before, and cannot be shown again"
+    remedy = "If it was not copied then, revoke it and make another one."
+
+
 async def create_key(
     database: Database,
     world: World,
@@ -37,9 +45,32 @@ async def create_key(
     partner: str | None,
     permissions: list[str],
     expires_at: datetime | None = None,
+    once: str | None = None,
+    actor: str = COMMAND,
 ) -> dict[str, Any]:
-    """A new key of the partner named so, or of the operator (None). Invalid for an unknown permission."""
+    """A new key of the partner named so, or of the operator (None). Invalid for an unknown permission.
+
+    `once`: what makes a repetition one; KeyMadeBefore when it made a key before.
+    """
     _check(permissions, expires_at, world.now())
+    try:
+        return await _create(database, world, partner, permissions, expires_at, once, actor)
+    except RuleBroken as broken:
+        if broken.rule != "api_key_made_once":
+            raise
+        message = "The same form was sent twice. The key that it made works; nobody can read it any more."
+        raise KeyMadeBefore(message) from None
+
+
+async def _create(
+    database: Database,
+    world: World,
+    partner: str | None,
+    permissions: list[str],
+    expires_at: datetime | None,
+    once: str | None,
+    actor: str,
+) -> dict[str, Any]:
     async with database.transaction() as work:
         found = await partner_named(work, partner) if partner is not None else None
         made = await _insert(
@@ -49,12 +80,14 @@ async def create_key(
             is_test=bool(found and found["is_test"]),
             permissions=sorted(set(permissions)),
             expires_at=expires_at,
+            once=once,
         )
         await record(
             work,
             Event.KEY_CREATED,
             world.now(),
             partner_id=found["partner_id"] if found else None,
+            actor=actor,
             key_id=made["id"],
             permissions=made["permissions"],
         )
@@ -85,6 +118,7 @@ async def _insert(
     permissions: list[str],
     expires_at: datetime | None,
     rotated_from: int | None = None,
+    once: str | None = None,
 ) -> dict[str, Any]:
     key = api_key.mint(is_test=is_test, random_bytes=world.random_bytes)
     row = await work.one(
@@ -96,12 +130,15 @@ async def _insert(
         now=world.now(),
         expires_at=expires_at,
         rotated_from=rotated_from,
+        once=once,
     )
     assert row is not None
     return {"id": row["key_id"], "key": key.text, "permissions": permissions, "expires_at": expires_at}
 
 
-async def rotate_key(database: Database, world: World, key_id: int, overlap: timedelta) -> dict[str, Any]:
+async def rotate_key(
+    database: Database, world: World, key_id: int, overlap: timedelta, *, actor: str = COMMAND
+) -> dict[str, Any]:
     """A second key with the same permissions; the first ends after `overlap`. KeyUnknown when revoked."""
     async with database.transaction() as work:
         old = await work.one(sql.key_to_rotate, key_id=key_id)
@@ -130,6 +167,7 @@ async def rotate_key(database: Database, world: World, key_id: int, overlap: tim
             Event.KEY_ROTATED,
             now,
             partner_id=old["partner_id"],
+            actor=actor,
             key_id=made["id"],
             rotated_from=key_id,
             overlap_seconds=int(overlap.total_seconds()),
@@ -137,14 +175,19 @@ async def rotate_key(database: Database, world: World, key_id: int, overlap: tim
     return {**made, "rotated_from": key_id, "old_key_ends_at": now + overlap}
 
 
-async def revoke_key(database: Database, world: World, key_id: int) -> dict[str, Any]:
+async def revoke_key(
+    database: Database, world: World, key_id: int, *, actor: str = COMMAND
+) -> dict[str, Any]:
     """Ends a key now, in every process within seconds. Revoking twice is the same as once."""
     async with database.transaction() as work:
         now = world.now()
         revoked = await work.one(sql.revoke_key, key_id=key_id, now=now)
         if revoked is None:
             raise _unknown(key_id)
-        await record(work, Event.KEY_REVOKED, now, partner_id=revoked["partner_id"], key_id=key_id)
+        if revoked["revoked_at"] == now:
+            await record(
+                work, Event.KEY_REVOKED, now, partner_id=revoked["partner_id"], actor=actor, key_id=key_id
+            )
     return {"id": key_id, "revoked_at": revoked["revoked_at"]}
 
 
@@ -156,3 +199,18 @@ async def list_keys(database: Database) -> list[dict[str, Any]]:
     """All keys, without what would let anybody use them."""
     async with database.single_statement() as work:
         return await work.all(sql.list_keys)
+
+
+async def keys_of(database: Database, partner_id: int | None) -> list[dict[str, Any]]:
+    """The partner's, or the operator's own (None), newest first."""
+    async with database.single_statement() as work:
+        return await work.all(sql.keys_of, partner_id=partner_id)
+
+
+async def key_of(database: Database, key_id: int) -> dict[str, Any]:
+    """The key, as `keys_of` has it, with whose it is. KeyUnknown."""
+    async with database.single_statement() as work:
+        found = await work.one(sql.key_by_id, key_id=key_id)
+    if found is None:
+        raise _unknown(key_id)
+    return found

@@ -1,6 +1,6 @@
 -- name: insert_key
-INSERT INTO api_keys (partner_id, prefix, digest, permissions, created_at, expires_at, rotated_from)
-VALUES (:partner_id, :prefix, :digest, :permissions, :now, :expires_at, :rotated_from)
+INSERT INTO api_keys (partner_id, prefix, digest, permissions, created_at, expires_at, rotated_from, made_once)
+VALUES (:partner_id, :prefix, :digest, :permissions, :now, :expires_at, :rotated_from, :once)
 RETURNING key_id
 
 -- name: key_to_rotate
@@ -22,3 +22,17 @@ SELECT k.key_id, p.name AS partner, k.prefix, k.permissions, k.created_at, k.exp
        k.last_used_at, k.rotated_from
 FROM api_keys k LEFT JOIN partners p USING (partner_id)
 ORDER BY k.key_id
+
+-- name: keys_of
+SELECT k.key_id, k.prefix, k.permissions, k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.rotated_from,
+       EXISTS (SELECT FROM api_keys s WHERE s.rotated_from = k.key_id AND s.revoked_at IS NULL) AS has_successor
+FROM api_keys k
+WHERE k.partner_id = :partner_id OR (:partner_id::bigint IS NULL AND k.partner_id IS NULL)
+ORDER BY k.key_id DESC
+
+-- name: key_by_id
+SELECT k.key_id, k.partner_id, p.name AS partner, coalesce(p.is_test, false) AS is_test, k.prefix, k.permissions,
+       k.created_at, k.expires_at, k.revoked_at, k.last_used_at, k.rotated_from,
+       EXISTS (SELECT FROM api_keys s WHERE s.rotated_from = k.key_id AND s.revoked_at IS NULL) AS has_successor
+FROM api_keys k LEFT JOIN partners p USING (partner_id)
+WHERE k.key_id = :key_id

@@ -3,8 +3,9 @@
 import re
 from typing import Any
 
-from premade.audit.record import Event, record
+from premade.audit.record import COMMAND, Event, record
 from premade.base import statements
+from premade.base.cursors import Order, Row
 from premade.base.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
 from premade.base.work import Database, Work
 from premade.base.world import World
@@ -15,6 +16,7 @@ LIVE_CHANNEL = "ota"
 NAME_CHARACTERS_MAX = 200
 RESERVATION_HOURS_DEFAULT = 168
 RESERVATION_HOURS_MAX = 8760
+ALL_PARTNERS = Order("all partners", {"partner_id": int})
 _CHANNEL = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _NOT_IN_A_CHANNEL = re.compile(r"[^a-z0-9]+")
 
@@ -56,6 +58,7 @@ async def add_partner(
     channel: str | None = None,
     is_test: bool = False,
     reservation_hours_max: int = RESERVATION_HOURS_DEFAULT,
+    actor: str = COMMAND,
 ) -> dict[str, Any]:
     """A new partner, and its channel where there is none. A test partner gets a channel of its own.
 
@@ -78,7 +81,9 @@ async def add_partner(
                 now=now,
             )
             assert added is not None
-            await record(work, Event.PARTNER_ADDED, now, partner_id=added["partner_id"], channel=channel)
+            await record(
+                work, Event.PARTNER_ADDED, now, partner_id=added["partner_id"], actor=actor, channel=channel
+            )
     except RuleBroken as broken:
         raise _refusal(broken, name, channel) from None
     return added
@@ -104,7 +109,7 @@ def _refusal(broken: RuleBroken, name: str, channel: str) -> Exception:
     if broken.rule == "partners_name_taken":
         return PartnerNameTaken(f"There is already a partner named {name!r}.")
     if broken.rule == "partner_and_channel_both_test_or_both_live":
-        message = f"Channel {channel!r} is of the other kind; choose one of its own with --channel."
+        message = f"Channel {channel!r} is of the other kind; choose another one."
         return ChannelIsOtherKind(message)
     return broken
 
@@ -124,7 +129,42 @@ async def list_partners(database: Database) -> list[dict[str, Any]]:
         return await work.all(sql.list_partners)
 
 
-async def set_disabled(database: Database, world: World, name: str, *, disabled: bool) -> dict[str, Any]:
+async def page_of_partners(
+    database: Database, world: World, sought: str, limit: int, cursor: str | None
+) -> tuple[list[Row], str | None]:
+    """A page of those with `sought` in their name, or whose channel it is, oldest first, with how many of their keys
+    work and when one was last used; and the cursor of the next. Invalid: no cursor of such a page.
+    """
+    async with database.single_statement() as work:
+        rows = await work.all(
+            sql.page_of_partners,
+            **ALL_PARTNERS.after(cursor),
+            sought=sought.replace("\0", "") or None,
+            now=world.now(),
+            rows=limit + 1,
+        )
+    return ALL_PARTNERS.page(rows, limit)
+
+
+async def partner_of(database: Database, partner_id: int) -> dict[str, Any]:
+    """The partner. PartnerUnknown."""
+    async with database.single_statement() as work:
+        found = await work.one(sql.partner_by_id, partner_id=partner_id)
+    if found is None:
+        message = f"There is no partner {partner_id}."
+        raise PartnerUnknown(message)
+    return found
+
+
+async def list_channels(database: Database) -> list[dict[str, Any]]:
+    """All, by name, each with whether it is for tests."""
+    async with database.single_statement() as work:
+        return await work.all(sql.list_channels)
+
+
+async def set_disabled(
+    database: Database, world: World, name: str, *, disabled: bool, actor: str = COMMAND
+) -> dict[str, Any]:
     """Stop a partner, or let it go on. Its keys follow within seconds in every process."""
     async with database.transaction() as work:
         partner_id = (await partner_named(work, name))["partner_id"]
@@ -133,13 +173,13 @@ async def set_disabled(database: Database, world: World, name: str, *, disabled:
             sql.set_disabled, partner_id=partner_id, disabled_at=now if disabled else None
         )
         event = Event.PARTNER_DISABLED if disabled else Event.PARTNER_ENABLED
-        await record(work, event, now, partner_id=partner_id)
+        await record(work, event, now, partner_id=partner_id, actor=actor)
     assert changed is not None
     return changed
 
 
 async def set_reservation_hours(
-    database: Database, world: World, name: str, reservation_hours_max: int
+    database: Database, world: World, name: str, reservation_hours_max: int, *, actor: str = COMMAND
 ) -> dict[str, Any]:
     """How long the partner may hold stock, from now on; what it holds already stays as it is."""
     if errors := _wrong_hours(reservation_hours_max):
@@ -154,6 +194,7 @@ async def set_reservation_hours(
             Event.PARTNER_CHANGED,
             world.now(),
             partner_id=partner_id,
+            actor=actor,
             reservation_hours_max=reservation_hours_max,
         )
     assert changed is not None

@@ -9,6 +9,27 @@ RETURNING partner_id, name, channel, is_test, reservation_hours_max, created_at,
 -- name: partner_by_name
 SELECT partner_id, name, channel, is_test, reservation_hours_max, created_at, disabled_at FROM partners WHERE name = :name
 
+-- name: partner_by_id
+SELECT partner_id, name, channel, is_test, reservation_hours_max, created_at, disabled_at FROM partners
+WHERE partner_id = :partner_id
+
+-- name: page_of_partners
+SELECT p.partner_id, p.name, p.channel, p.is_test, p.reservation_hours_max, p.created_at, p.disabled_at, k.working_keys,
+       k.last_used_at
+FROM partners p
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE revoked_at IS NULL AND coalesce(expires_at > :now, true)) AS working_keys,
+           max(last_used_at) AS last_used_at
+    FROM api_keys WHERE partner_id = p.partner_id
+) AS k
+WHERE p.partner_id > coalesce(:after_partner_id, 0)
+    AND (:sought::text IS NULL OR p.channel = :sought OR position(lower(:sought) IN lower(p.name)) > 0)
+ORDER BY p.partner_id
+LIMIT :rows
+
+-- name: list_channels
+SELECT channel, is_test FROM channels ORDER BY channel
+
 -- name: list_partners
 SELECT partner_id, name, channel, is_test, reservation_hours_max, created_at, disabled_at FROM partners ORDER BY partner_id
 

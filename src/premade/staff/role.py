@@ -19,12 +19,28 @@ class Right(StrEnum):
     """Tickets, orders and batches of all partners, with the customers' details."""
     CHANGE_TICKETS = "change_tickets"
     """Cancel and reissue, for every partner."""
+    SEE_STOCK = "see_stock"
+    """Products, allotments, and who holds what of them."""
+    CHANGE_STOCK = "change_stock"
+    """Products, prices and allotments; release what a partner holds."""
+    SEE_PARTNERS = "see_partners"
+    """Partners, and what their keys may; never a key itself."""
+    MANAGE_PARTNERS = "manage_partners"
+    """Add and disable them, make and end keys, a partner's and the operator's."""
     MANAGE_STAFF = "manage_staff"
 
 
 RIGHTS: dict[Role, frozenset[Right]] = {
     Role.ADMIN: frozenset(Right),
-    Role.OPERATIONS: frozenset({Right.SEE_SALES, Right.CHANGE_TICKETS}),
-    Role.FINANCE: frozenset({Right.SEE_SALES}),
+    Role.OPERATIONS: frozenset(
+        {
+            Right.SEE_SALES,
+            Right.CHANGE_TICKETS,
+            Right.SEE_STOCK,
+            Right.CHANGE_STOCK,
+            Right.SEE_PARTNERS,
+        }
+    ),
+    Role.FINANCE: frozenset({Right.SEE_SALES, Right.SEE_STOCK, Right.SEE_PARTNERS}),
     Role.GATE: frozenset(),
 }

@@ -1,11 +1,12 @@
 """Allotments: the stock of one product given to one channel."""
 
+from dataclasses import dataclass
 from typing import Any
 
-from premade.audit.record import Event, record
+from premade.audit.record import COMMAND, Event, record
 from premade.base import statements
 from premade.base.cursors import Order, Row
-from premade.base.errors import Exhausted, FieldError, Invalid, NotFound, RuleBroken
+from premade.base.errors import Conflict, Exhausted, FieldError, Invalid, NotFound, RuleBroken
 from premade.base.work import Database
 from premade.base.world import World
 from premade.stock.hold import expire_holds
@@ -33,6 +34,14 @@ class AllotmentBelowIssued(Exhausted):
     remedy = "Set at least that many; 'premade allotment list' shows it."
 
 
+class AllotmentChangedMeanwhile(Conflict):
+    """Somebody else set the allotment after it was looked at. Nothing was changed."""
+
+    code = "ALLOTMENT_CHANGED_MEANWHILE"
+    title = "Somebody else changed the allotment meanwhile"
+    remedy = "Look at it as it is now, and decide anew."
+
+
 class StockShort(Exhausted):
     """Your channel's allotment has fewer tickets left than were asked for. Nothing was changed."""
 
@@ -47,43 +56,115 @@ def stock_short(product_id: int, quantity: int, available: int) -> StockShort:
     return StockShort(message, product_id=product_id, requested=quantity, available=available)
 
 
-async def set_allotment(
+@dataclass(frozen=True)
+class Seen:
+    """An allotment as somebody looked at it before they set it; None: there was none."""
+
+    allotted: int | None
+
+
+@dataclass(frozen=True)
+class AllotmentPlan:
+    """What setting an allotment would do. `before` None: the channel has none of the product."""
+
+    before: dict[str, Any] | None
+    allotted: int
+
+    @property
+    def seen(self) -> Seen:
+        """What it is based on."""
+        return Seen(self.before["allotted"] if self.before else None)
+
+    @property
+    def available(self) -> int:
+        """What would be left."""
+        return self.allotted - (self.before["issued"] + self.before["held"] if self.before else 0)
+
+
+async def plan_allotment(
     database: Database, world: World, product_id: int, channel: str, quantity: int
+) -> AllotmentPlan:
+    """What `set_allotment` would do. Invalid, AllotmentBelowIssued."""
+    _check(quantity)
+    plan = AllotmentPlan(await _allotment(database, world, product_id, channel), quantity)
+    if plan.before and plan.available < 0:
+        raise _below_issued(plan.before)
+    return plan
+
+
+async def set_allotment(
+    database: Database,
+    world: World,
+    product_id: int,
+    channel: str,
+    quantity: int,
+    *,
+    seen: Seen | None = None,
+    actor: str = COMMAND,
 ) -> dict[str, Any]:
     """Gives `quantity` tickets of the product to the channel in all: those issued and held count in it.
 
-    AllotmentBelowIssued when more are issued and held already.
+    AllotmentBelowIssued when more are issued and held already. AllotmentChangedMeanwhile when it is not `seen` any
+    more; None: whatever it is.
     """
-    if not 0 <= quantity <= ALLOTTED_MAX:
-        raise Invalid([FieldError("quantity", f"Must be 0 to {ALLOTTED_MAX}")])
+    _check(quantity)
     await expire_holds(database, world, product_id, channel)
     try:
         async with database.transaction() as work:
             allotment = await work.one(
-                sql.set_allotment, product_id=product_id, channel=channel, quantity=quantity
+                sql.set_allotment,
+                product_id=product_id,
+                channel=channel,
+                quantity=quantity,
+                is_seen=seen is not None,
+                seen=seen.allotted if seen else None,
             )
-            assert allotment is not None
-            await record(work, Event.ALLOTMENT_SET, world.now(), partner_id=None, **allotment)
+            if allotment is None:
+                message = (
+                    f"The allotment of {channel} is not any more what was looked at; nothing was changed."
+                )
+                raise AllotmentChangedMeanwhile(message)
+            await record(work, Event.ALLOTMENT_SET, world.now(), partner_id=None, actor=actor, **allotment)
     except RuleBroken as broken:
-        raise _refusal(broken, product_id, channel) from None
+        before = await _allotment(database, world, product_id, channel)
+        raise _refusal(broken, product_id, channel, before) from None
     return allotment
 
 
-def _refusal(broken: RuleBroken, product_id: int, channel: str) -> Exception:
+def _check(quantity: int) -> None:
+    if not 0 <= quantity <= ALLOTTED_MAX:
+        raise Invalid([FieldError("quantity", f"Must be 0 to {ALLOTTED_MAX}")])
+
+
+def _refusal(broken: RuleBroken, product_id: int, channel: str, before: dict[str, Any] | None) -> Exception:
     if broken.rule == "allotments_product":
         return StockUnknown(f"There is no product {product_id}; 'premade product list' shows them.")
     if broken.rule == "allotments_channel":
         return StockUnknown(f"There is no channel {channel!r}; 'premade partner add --channel' makes one.")
-    if broken.rule == "available_not_negative":
-        message = "More is issued and held already; 'premade allotment list' shows how much."
-        return AllotmentBelowIssued(message)
+    if broken.rule == "available_not_negative" and before:
+        return _below_issued(before)
     return broken
 
 
-async def list_allotments(database: Database, world: World) -> list[dict[str, Any]]:
-    """All, with what is left of each."""
+def _below_issued(before: dict[str, Any]) -> AllotmentBelowIssued:
+    issued, held = before["issued"], before["held"]
+    message = f"{issued:,} are issued and {held:,} held already, so it must be {issued + held:,} or more."
+    return AllotmentBelowIssued(message, issued=issued, held=held)
+
+
+async def list_allotments(
+    database: Database, world: World, product_ids: list[int] | None = None
+) -> list[dict[str, Any]]:
+    """All, or those of these products, with what is left of each."""
     async with database.single_statement() as work:
-        return await work.all(sql.list_allotments, now=world.now())
+        return await work.all(sql.list_allotments, product_ids=product_ids, now=world.now())
+
+
+async def _allotment(
+    database: Database, world: World, product_id: int, channel: str
+) -> dict[str, Any] | None:
+    rows = await list_allotments(database, world, [product_id])
+    return next((row for row in rows if row["channel"] == channel), None)
 
 
 async def inventory_of(

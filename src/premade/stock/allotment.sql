@@ -2,18 +2,21 @@
 INSERT INTO allotments (product_id, channel, allotted)
 VALUES (:product_id, :channel, :quantity)
 ON CONFLICT (product_id, channel) DO UPDATE SET allotted = excluded.allotted
+WHERE NOT :is_seen::boolean OR allotments.allotted = :seen::bigint
 RETURNING product_id, channel, allotted, issued, held, allotted - issued - held AS available
 
 -- name: list_allotments
 -- What has expired is no longer held, whether or not anybody has come by to give it back.
-SELECT a.product_id, a.channel, a.allotted, a.issued, a.held - expired.held AS held,
+SELECT a.product_id, a.channel, c.is_test, a.allotted, a.issued, a.held - expired.held AS held,
        a.allotted - a.issued - a.held + expired.held AS available
 FROM allotments a
+JOIN channels c USING (channel)
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(h.quantity - h.taken), 0)::integer AS held
     FROM reservations h
     WHERE h.product_id = a.product_id AND h.channel = a.channel AND h.ended_at IS NULL AND h.expires_at <= :now
 ) AS expired
+WHERE :product_ids::bigint[] IS NULL OR a.product_id = ANY(:product_ids)
 ORDER BY a.product_id, a.channel
 
 -- name: inventory_of_partner

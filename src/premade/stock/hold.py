@@ -5,16 +5,19 @@ add up to, and nobody sees the two apart.
 """
 
 from datetime import datetime
+from typing import Any
 
 from premade.audit.record import Event
 from premade.base import statements
 from premade.base.logs import log
 from premade.base.work import Database, Work
 from premade.base.world import World
+from premade.stock.reservation import ReservationUnknown, is_reservation_id
 
 sql = statements.load(__file__)
 
 HOLDS_A_TRANSACTION_MAX = 500
+HOLDS_SHOWN_MAX = 200
 CLOCK = "clock"
 """The actor of what nobody does: it is time."""
 
@@ -47,3 +50,23 @@ async def _expire_some(database: Database, now: datetime, product_id: int, chann
     for row in expired:
         log.info("ota.reservations.expired", **row)
     return len(expired)
+
+
+async def holds_of_product(database: Database, world: World, product_id: int) -> list[dict[str, Any]]:
+    """Who holds how much of it now, the first to expire first, at most HOLDS_SHOWN_MAX; for the operator alone."""
+    async with database.single_statement() as work:
+        return await work.all(
+            sql.holds_of_product, product_id=product_id, now=world.now(), holds_max=HOLDS_SHOWN_MAX
+        )
+
+
+async def hold_to_release(database: Database, world: World, reservation_id: str) -> dict[str, Any]:
+    """Whose the reservation is and what it holds now; for the operator alone. ReservationUnknown when it holds nothing."""
+    row = None
+    if is_reservation_id(reservation_id):
+        async with database.single_statement() as work:
+            row = await work.one(sql.hold_to_release, reservation_id=reservation_id, now=world.now())
+    if row is None:
+        message = "There is no such reservation, or it holds nothing any more."
+        raise ReservationUnknown(message)
+    return row

@@ -24,3 +24,16 @@ told AS (
     FROM ended
 )
 SELECT reservation_id, product_id, held FROM ended
+
+-- name: holds_of_product
+SELECT r.reservation_id, p.name AS partner, p.is_test, r.channel, r.quantity, r.taken, r.quantity - r.taken AS held,
+       r.created_at, r.expires_at
+FROM reservations r JOIN partners p USING (partner_id)
+WHERE r.product_id = :product_id AND r.ended_at IS NULL AND r.expires_at > :now
+ORDER BY r.expires_at, r.reservation_id LIMIT :holds_max
+
+-- name: hold_to_release
+SELECT r.reservation_id, r.partner_id, p.name AS partner, r.product_id, r.channel, r.quantity, r.taken,
+       r.quantity - r.taken AS held, r.expires_at
+FROM reservations r JOIN partners p USING (partner_id)
+WHERE r.reservation_id = :reservation_id AND r.end_reason IS NULL AND r.expires_at > :now

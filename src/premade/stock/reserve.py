@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from premade.audit.record import Event
+from premade.audit.record import Acting, Event
 from premade.base import statements
 from premade.base.digest import request_digest
 from premade.base.errors import Busy, IdempotencyKeyReused, RuleBroken
@@ -82,7 +82,7 @@ class Reservations:
         raise _overtaken()
 
     async def release(
-        self, caller: Caller, request_id: str, reservation_id: str, idempotency_key: str | None = None
+        self, caller: Acting, request_id: str, reservation_id: str, idempotency_key: str | None = None
     ) -> Reservation:
         """The reservation, released now or before; what was taken from it stays taken.
 
@@ -188,7 +188,7 @@ class Reservations:
         return None if row is None else reservation_at(row, now)
 
     async def _look_at(
-        self, caller: Caller, reservation_id: str, idempotency_key: str | None
+        self, caller: Acting, reservation_id: str, idempotency_key: str | None
     ) -> dict[str, Any]:
         async with self.database.single_statement() as work:
             row = await work.one(
@@ -203,7 +203,7 @@ class Reservations:
 
     async def _release(
         self,
-        caller: Caller,
+        caller: Acting,
         request_id: str,
         row: dict[str, Any],
         now: datetime,

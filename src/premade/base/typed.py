@@ -1,4 +1,4 @@
-"""Times as an operator types them. Pure."""
+"""Times and numbers as an operator types them. Pure."""
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
@@ -8,6 +8,7 @@ from premade.base.errors import FieldError, Invalid
 
 _DURATION = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -28,12 +29,13 @@ def moment(text: str, field: str, now: datetime, zone: ZoneInfo) -> datetime:
             end = datetime.combine(date.fromisoformat(text) + timedelta(days=1), time.min, zone)
             return end.astimezone(UTC)
         given = datetime.fromisoformat(text)
+        in_utc = given.astimezone(UTC)
     except (ValueError, OverflowError):
         message = f"{text!r} is no time; 90d, 2026-03-31 or 2026-03-31T12:00:00Z would be one"
         raise Invalid([FieldError(field, message)]) from None
     if given.tzinfo is None:
         raise Invalid([FieldError(field, "Say the time zone: 2026-03-31T12:00:00Z")])
-    return given.astimezone(UTC)
+    return in_utc
 
 
 def day(text: str | None, field: str) -> date | None:
@@ -47,3 +49,11 @@ def day(text: str | None, field: str) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         raise Invalid([FieldError(field, f"{text!r} is no day; 2026-03-31 would be one")]) from None
+
+
+def whole_number(text: str, field: str) -> int:
+    """`12000`, or with commas as pages show it: `12,000`. Invalid otherwise, also when it has more than 18 digits."""
+    plain = text.strip().replace(",", "")
+    if not _WHOLE_NUMBER.fullmatch(plain):
+        raise Invalid([FieldError(field, "Must be a whole number, such as 1000")])
+    return int(plain)

@@ -1,0 +1,334 @@
+"""Partners: what they may, their keys, and the operator's own keys. A key is shown once, in the answer to its form."""
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from premade.base.edge import Page
+from premade.base.errors import FieldError, Invalid
+from premade.base.typed import duration, moment, whole_number
+from premade.console.door import HOME, Visit, by_field, form_only, go_to, page
+from premade.console.paper import Paper
+from premade.partners.api_key import GATE_PERMISSIONS, PERMISSIONS
+from premade.partners.keyring import KEY_CACHE_SECONDS
+from premade.partners.keys import (
+    create_key,
+    key_of,
+    keys_of,
+    revoke_key,
+    rotate_key,
+)
+from premade.partners.partner import (
+    LIVE_CHANNEL,
+    RESERVATION_HOURS_DEFAULT,
+    RESERVATION_HOURS_MAX,
+    ChannelIsOtherKind,
+    PartnerNameTaken,
+    add_partner,
+    page_of_partners,
+    partner_of,
+    set_disabled,
+    set_reservation_hours,
+)
+from premade.staff.role import Right
+
+PARTNERS = f"{HOME}/partners"
+OPERATOR = f"{HOME}/operator-keys"
+KEYS = f"{HOME}/keys"
+PARTNERS_A_PAGE = 25
+SOUGHT_CHARACTERS_MAX = 200
+OVERLAP_DEFAULT = "24h"
+_ID_DIGITS_MAX = 18
+_DONE = {
+    "added": "Added. Make a key, so that they can begin.",
+    "limits": "Saved. It counts for what they hold from now on.",
+    "disabled": f"Disabled. Its keys cease to work within {KEY_CACHE_SECONDS:g} seconds.",
+    "enabled": f"Enabled. Its keys work again within {KEY_CACHE_SECONDS:g} seconds.",
+    "revoked": f"Revoked. The key ceases to work within {KEY_CACHE_SECONDS:g} seconds.",
+}
+PERMISSION_NAMES = {
+    "tickets:bulk-generate": "generate batches",
+    "tickets:activate": "activate tickets, draw from batches, make orders",
+    "tickets:read": "see its tickets and batches",
+    "tickets:cancel": "cancel and reissue tickets",
+    "inventory:read": "see products and stock",
+    "inventory:reserve": "hold stock",
+    "orders:read": "see its orders, with the customers' details",
+    "gate:redeem": "redeem at a gate, also without network",
+    "gate:manual-entry": "type in a ticket code at a gate",
+}
+
+
+def pages(paper: Paper) -> list[Page]:
+    """The routes. Keys of partners and of the operator are ended in the same way, by their id."""
+    see, manage = Right.SEE_PARTNERS, Right.MANAGE_PARTNERS
+    one, key = f"{PARTNERS}/{{partner_id}}", f"{KEYS}/{{key_id}}"
+    return [
+        *page(paper, PARTNERS, _partners, right=see),
+        *page(paper, f"{PARTNERS}/new", _new, _new_sent, manage),
+        *page(paper, one, _partner, right=see),
+        *page(paper, f"{one}/limits", _limits, _limits_sent, manage),
+        *page(paper, f"{one}/disable", _disable, _disable_sent, manage),
+        *form_only(paper, f"{one}/enable", _enable_sent, manage),
+        *page(paper, f"{one}/keys/new", _new_key, _new_key_sent, manage),
+        *page(paper, OPERATOR, _operator, right=see),
+        *page(paper, f"{OPERATOR}/new", _new_key, _new_key_sent, manage),
+        *page(paper, f"{key}/rotate", _rotate, _rotate_sent, manage),
+        *page(paper, f"{key}/revoke", _revoke, _revoke_sent, manage),
+    ]
+
+
+def _id(visit: Visit, name: str) -> int:
+    given = visit.named(name)
+    if not (given.isascii() and given.isdecimal() and len(given) <= _ID_DIGITS_MAX):
+        raise HTTPException(404)
+    return int(given)
+
+
+async def _partners(visit: Visit) -> Response:
+    sought, cursor = visit.asked("find").strip()[:SOUGHT_CHARACTERS_MAX], visit.asked("cursor") or None
+    partners, following = await page_of_partners(visit.database, visit.world, sought, PARTNERS_A_PAGE, cursor)
+    return visit.page(
+        "partners.html",
+        partners=partners,
+        sought=sought,
+        sought_characters_max=SOUGHT_CHARACTERS_MAX,
+        is_first=cursor is None,
+        first_page=f"{PARTNERS}?{urlencode({'find': sought})}" if sought else PARTNERS,
+        next_page=following and f"{PARTNERS}?{urlencode({'find': sought, 'cursor': following})}",
+    )
+
+
+async def _new(visit: Visit) -> Response:
+    typed = {"name": "", "channel": "", "reservation-hours": str(RESERVATION_HOURS_DEFAULT), "test": ""}
+    return _new_form(visit, typed, {}, 200)
+
+
+def _new_form(visit: Visit, typed: dict[str, str], wrong: dict[str, str], status: int) -> Response:
+    return visit.page(
+        "partner_new.html",
+        status,
+        typed=typed,
+        wrong=wrong,
+        hours_max=RESERVATION_HOURS_MAX,
+        live_channel=LIVE_CHANNEL,
+    )
+
+
+async def _new_sent(visit: Visit) -> Response:
+    typed = {field: visit.form.get(field, "") for field in ("name", "channel", "reservation-hours", "test")}
+    try:
+        added = await add_partner(
+            visit.database,
+            visit.world,
+            typed["name"],
+            channel=typed["channel"].strip() or None,
+            is_test=bool(typed["test"]),
+            reservation_hours_max=whole_number(typed["reservation-hours"], "reservation-hours"),
+            actor=visit.member.actor,
+        )
+    except Invalid as error:
+        return _new_form(visit, typed, by_field(error.errors), 400)
+    except PartnerNameTaken as error:
+        return _new_form(visit, typed, {"name": error.detail}, 409)
+    except ChannelIsOtherKind as error:
+        return _new_form(visit, typed, {"channel": error.detail}, 409)
+    return go_to(f"{PARTNERS}/{added['partner_id']}?done=added")
+
+
+async def _partner(visit: Visit) -> Response:
+    partner = await partner_of(visit.database, _id(visit, "partner_id"))
+    return visit.page(
+        "partner.html",
+        partner=partner,
+        keys=await _keys(visit, partner["partner_id"]),
+        permission_names=PERMISSION_NAMES,
+        done=_DONE.get(visit.asked("done")),
+    )
+
+
+async def _operator(visit: Visit) -> Response:
+    return visit.page(
+        "operator_keys.html",
+        keys=await _keys(visit, None),
+        permission_names=PERMISSION_NAMES,
+        done=_DONE.get(visit.asked("done")),
+    )
+
+
+async def _keys(visit: Visit, partner_id: int | None) -> list[dict[str, Any]]:
+    now = visit.world.now()
+    return [{**key, "state": _state(key, now)} for key in await keys_of(visit.database, partner_id)]
+
+
+def _state(key: dict[str, Any], now: datetime) -> str:
+    if key["revoked_at"] is not None:
+        return "revoked"
+    return "expired" if key["expires_at"] is not None and key["expires_at"] <= now else "working"
+
+
+async def _limits(visit: Visit) -> Response:
+    partner = await partner_of(visit.database, _id(visit, "partner_id"))
+    return _limits_form(visit, partner, str(partner["reservation_hours_max"]), {})
+
+
+def _limits_form(visit: Visit, partner: dict[str, Any], typed: str, wrong: dict[str, str]) -> Response:
+    return visit.page(
+        "partner_limits.html",
+        400 if wrong else 200,
+        partner=partner,
+        typed={"reservation-hours": typed},
+        wrong=wrong,
+        hours_max=RESERVATION_HOURS_MAX,
+    )
+
+
+async def _limits_sent(visit: Visit) -> Response:
+    partner = await partner_of(visit.database, _id(visit, "partner_id"))
+    typed = visit.form.get("reservation-hours", "")
+    try:
+        hours = whole_number(typed, "reservation-hours")
+        await set_reservation_hours(
+            visit.database, visit.world, partner["name"], hours, actor=visit.member.actor
+        )
+    except Invalid as error:
+        return _limits_form(visit, partner, typed, by_field(error.errors))
+    return go_to(f"{PARTNERS}/{partner['partner_id']}?done=limits")
+
+
+async def _disable(visit: Visit) -> Response:
+    partner = await partner_of(visit.database, _id(visit, "partner_id"))
+    keys = await _keys(visit, partner["partner_id"])
+    return visit.page(
+        "partner_disable.html",
+        partner=partner,
+        keys=[key for key in keys if key["state"] == "working"],
+        seconds_max=f"{KEY_CACHE_SECONDS:g}",
+    )
+
+
+async def _disable_sent(visit: Visit) -> Response:
+    return await _set_disabled(visit, disabled=True)
+
+
+async def _enable_sent(visit: Visit) -> Response:
+    return await _set_disabled(visit, disabled=False)
+
+
+async def _set_disabled(visit: Visit, *, disabled: bool) -> Response:
+    partner = await partner_of(visit.database, _id(visit, "partner_id"))
+    # A form that is sent again changes nothing, and leaves no second event.
+    if (partner["disabled_at"] is not None) != disabled:
+        await set_disabled(
+            visit.database, visit.world, partner["name"], disabled=disabled, actor=visit.member.actor
+        )
+    done = "disabled" if disabled else "enabled"
+    return go_to(f"{PARTNERS}/{partner['partner_id']}?done={done}")
+
+
+async def _whose(visit: Visit) -> dict[str, Any] | None:
+    """The partner that the path names; None for the operator."""
+    if "partner_id" not in visit.request.path_params:
+        return None
+    return await partner_of(visit.database, _id(visit, "partner_id"))
+
+
+def _permissions(partner: dict[str, Any] | None) -> tuple[str, ...]:
+    return PERMISSIONS if partner else GATE_PERMISSIONS
+
+
+async def _new_key(visit: Visit) -> Response:
+    partner = await _whose(visit)
+    return _key_form(visit, partner, visit.fresh_once(), set(), "", {})
+
+
+def _key_form(
+    visit: Visit,
+    partner: dict[str, Any] | None,
+    once: str,
+    chosen: set[str],
+    expires: str,
+    wrong: dict[str, str],
+) -> Response:
+    return visit.page(
+        "key_new.html",
+        400 if wrong else 200,
+        partner=partner,
+        permissions={name: PERMISSION_NAMES[name] for name in _permissions(partner)},
+        chosen=chosen,
+        typed={"expires": expires},
+        once=once,
+        wrong=wrong,
+    )
+
+
+async def _new_key_sent(visit: Visit) -> Response:
+    partner, once = await _whose(visit), visit.once()
+    chosen = [name for name in _permissions(partner) if name in visit.form]
+    expires = visit.form.get("expires", "").strip()
+    try:
+        expires_at = _end(visit, expires)
+        if not chosen:
+            raise Invalid([FieldError("permission", "Choose at least one")])  # noqa: TRY301
+        made = await create_key(
+            visit.database,
+            visit.world,
+            partner=partner["name"] if partner else None,
+            permissions=chosen,
+            expires_at=expires_at,
+            once=f"{visit.member.actor}:{once}",
+            actor=visit.member.actor,
+        )
+    except Invalid as error:
+        return _key_form(visit, partner, once, set(chosen), expires, by_field(error.errors))
+    return visit.page(
+        "key_made.html", partner=partner, made=made, permission_names=PERMISSION_NAMES, rotated=None
+    )
+
+
+def _end(visit: Visit, expires: str) -> datetime | None:
+    """The end of the day that was typed."""
+    return moment(expires, "expires", visit.world.now(), visit.world.zone) if expires else None
+
+
+async def _rotate(visit: Visit) -> Response:
+    return await _rotate_form(visit, OVERLAP_DEFAULT, {}, 200)
+
+
+async def _rotate_form(visit: Visit, overlap: str, wrong: dict[str, str], status: int) -> Response:
+    key = await key_of(visit.database, _id(visit, "key_id"))
+    return visit.page("key_rotate.html", status, key=key, typed={"overlap": overlap}, wrong=wrong)
+
+
+async def _rotate_sent(visit: Visit) -> Response:
+    overlap = visit.form.get("overlap", "").strip()
+    key = await key_of(visit.database, _id(visit, "key_id"))
+    try:
+        length = duration(overlap, "overlap")
+        made = await rotate_key(visit.database, visit.world, key["key_id"], length, actor=visit.member.actor)
+    except Invalid as error:
+        return await _rotate_form(visit, overlap, by_field(error.errors), 400)
+    partner = await partner_of(visit.database, key["partner_id"]) if key["partner_id"] else None
+    return visit.page(
+        "key_made.html", partner=partner, made=made, permission_names=PERMISSION_NAMES, rotated=key
+    )
+
+
+async def _revoke(visit: Visit) -> Response:
+    key = await key_of(visit.database, _id(visit, "key_id"))
+    if key["revoked_at"] is not None:
+        return go_to(f"{_home_of(key)}?done=revoked")
+    return visit.page("key_revoke.html", key=key, seconds_max=f"{KEY_CACHE_SECONDS:g}")
+
+
+async def _revoke_sent(visit: Visit) -> Response:
+    key = await key_of(visit.database, _id(visit, "key_id"))
+    await revoke_key(visit.database, visit.world, key["key_id"], actor=visit.member.actor)
+    return go_to(f"{_home_of(key)}?done=revoked")
+
+
+def _home_of(key: dict[str, Any]) -> str:
+    return OPERATOR if key["partner_id"] is None else f"{PARTNERS}/{key['partner_id']}"

@@ -1,0 +1,386 @@
+"""Stock: products, what each channel has of them, and who holds it. A change is shown before it is saved."""
+
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from premade.base.edge import Page
+from premade.base.errors import FieldError, Invalid
+from premade.base.typed import whole_number
+from premade.batches.lookup import made_of_product
+from premade.catalog.product import (
+    DEFAULT_CODE_PREFIX,
+    PRODUCT_ID_MAX,
+    Cancellation,
+    Product,
+    ProductChangedMeanwhile,
+    ProductIdTaken,
+    ProductUnknown,
+    add_product,
+    change_product,
+    page_of_products,
+    product_id_taken,
+    product_of,
+)
+from premade.catalog.typed import FIELDS, as_typed, read_fields
+from premade.console.door import HOME, Visit, by_field, go_to, page
+from premade.console.paper import Paper
+from premade.partners.keyring import OnBehalf
+from premade.partners.partner import list_channels
+from premade.staff.role import Right
+from premade.stock.allotment import (
+    AllotmentBelowIssued,
+    AllotmentChangedMeanwhile,
+    Seen,
+    list_allotments,
+    plan_allotment,
+    set_allotment,
+)
+from premade.stock.hold import HOLDS_SHOWN_MAX, hold_to_release, holds_of_product
+from premade.stock.reserve import Reservations
+
+STOCK = f"{HOME}/stock"
+PRODUCTS = f"{STOCK}/products"
+PRODUCTS_A_PAGE = 20
+SOUGHT_CHARACTERS_MAX = 200
+_ID_DIGITS_MAX = 19
+_WAS = "was."
+"""Before the name of a field: what it said when the form was first shown, so that only what was typed is changed."""
+_DONE = {
+    "added": "Added. Give a channel stock of it, and its partners can sell it.",
+    "changed": "Saved.",
+    "allotment": "Saved. The channel's partners see it at once.",
+    "released": "Released. What was held is available again.",
+}
+_KEPT = {
+    "price": "price",
+    "currency": "currency",
+    "entitles": "functions",
+    "usable_days": "validity",
+    "usable_until": "validity",
+}
+"""What a batch keeps as it was when it was made, by the field."""
+_LABELS = {
+    "name": "Name",
+    "price": "Price",
+    "currency": "Currency",
+    "entitles": "Functions",
+    "usable_days": "Days of use after activation",
+    "usable_until": "Last day of use",
+    "cancellation": "Cancellation of sold tickets",
+    "type": "Ticket type",
+    "prefix": "Prefix",
+}
+CANCELLATIONS = {
+    Cancellation.UNTIL_FIRST_USE: "until the first use",
+    Cancellation.NEVER: "never",
+}
+
+
+def pages(paper: Paper) -> list[Page]:
+    """The routes."""
+    see, change = Right.SEE_STOCK, Right.CHANGE_STOCK
+    one = f"{PRODUCTS}/{{product_id}}"
+    return [
+        *page(paper, STOCK, _stock, right=see),
+        *page(paper, f"{STOCK}/new", _new, _new_sent, change),
+        *page(paper, one, _product, right=see),
+        *page(paper, f"{one}/change", _change, _change_sent, change),
+        *page(paper, f"{one}/allotment", _allotment, _allotment_sent, change),
+        *page(paper, f"{STOCK}/reservations/{{reservation_id}}/release", _release, _release_sent, change),
+    ]
+
+
+async def _stock(visit: Visit) -> Response:
+    sought, cursor = visit.asked("find").strip()[:SOUGHT_CHARACTERS_MAX], visit.asked("cursor") or None
+    products, following = await page_of_products(visit.database, sought, PRODUCTS_A_PAGE, cursor)
+    ids = [product.product_id for product in products]
+    allotments: dict[int, list[dict[str, Any]]] = {product_id: [] for product_id in ids}
+    for row in await list_allotments(visit.database, visit.world, ids):
+        allotments[row["product_id"]].append(row)
+    first = f"{STOCK}?{urlencode({'find': sought})}" if sought else STOCK
+    return visit.page(
+        "stock.html",
+        products=products,
+        allotments=allotments,
+        sought=sought,
+        sought_characters_max=SOUGHT_CHARACTERS_MAX,
+        is_first=cursor is None,
+        first_page=first,
+        next_page=following and f"{STOCK}?{urlencode({'find': sought, 'cursor': following})}",
+    )
+
+
+async def _product_of_path(visit: Visit) -> Product:
+    given = visit.named("product_id")
+    is_id = given.isascii() and given.isdecimal() and len(given) <= _ID_DIGITS_MAX
+    if not is_id or int(given) > PRODUCT_ID_MAX:
+        raise HTTPException(404)
+    return await product_of(visit.database, int(given))
+
+
+async def _product(visit: Visit) -> Response:
+    product = await _product_of_path(visit)
+    holds = await holds_of_product(visit.database, visit.world, product.product_id)
+    return visit.page(
+        "product.html",
+        product=product,
+        allotments=await list_allotments(visit.database, visit.world, [product.product_id]),
+        holds=holds,
+        is_cut=len(holds) == HOLDS_SHOWN_MAX,
+        holds_shown_max=HOLDS_SHOWN_MAX,
+        cancellations=CANCELLATIONS,
+        done=_DONE.get(visit.asked("done")),
+    )
+
+
+async def _new(visit: Visit) -> Response:
+    blank = dict.fromkeys(FIELDS, "")
+    typed = {**blank, "prefix": DEFAULT_CODE_PREFIX, "cancellation": str(Cancellation.UNTIL_FIRST_USE)}
+    return _form(visit, None, typed, {})
+
+
+async def _change(visit: Visit) -> Response:
+    product = await _product_of_path(visit)
+    typed = as_typed(product)
+    return _form(visit, product, typed, typed)
+
+
+def _form(
+    visit: Visit,
+    product: Product | None,
+    typed: dict[str, str],
+    was: dict[str, str],
+    wrong: dict[str, str] | None = None,
+    *,
+    status: int = 200,
+    is_same: bool = False,
+) -> Response:
+    return visit.page(
+        "product_form.html",
+        status,
+        product=product,
+        typed=typed,
+        was={f"{_WAS}{field}": text for field, text in was.items()},
+        wrong=wrong or {},
+        is_same=is_same,
+        cancellations=CANCELLATIONS,
+    )
+
+
+def _typed(visit: Visit) -> tuple[dict[str, str], dict[str, str]]:
+    """What the form says in each field, and what it said at first."""
+    form = visit.form
+    typed = {field: form.get(field, "") for field in FIELDS}
+    return typed, {field: form[f"{_WAS}{field}"] for field in FIELDS if f"{_WAS}{field}" in form}
+
+
+async def _new_sent(visit: Visit) -> Response:
+    typed, _ = _typed(visit)
+    if visit.form.get("step") == "edit":
+        return _form(visit, None, typed, {})
+    try:
+        product = Product(**read_fields(typed))
+        product.check()
+        if visit.form.get("step") == "save":
+            await add_product(visit.database, visit.world, product, actor=visit.member.actor)
+            return go_to(f"{PRODUCTS}/{product.product_id}?done=added")
+        await _require_free(visit, product.product_id)
+    except Invalid as error:
+        return _form(visit, None, typed, {}, by_field(error.errors), status=400)
+    except ProductIdTaken:
+        wrong = {"id": f"There is a product {typed['id'].strip()} already"}
+        return _form(visit, None, typed, {}, wrong, status=409)
+    return visit.page(
+        "product_preview.html",
+        product=product,
+        is_new=True,
+        year=visit.world.today().year,
+        typed=typed,
+        was={},
+        cancellations=CANCELLATIONS,
+    )
+
+
+async def _require_free(visit: Visit, product_id: int) -> None:
+    try:
+        await product_of(visit.database, product_id)
+    except ProductUnknown:
+        return
+    raise product_id_taken(product_id)
+
+
+async def _change_sent(visit: Visit) -> Response:
+    product = await _product_of_path(visit)
+    typed, was = _typed(visit)
+    # Whatever the form says: a product keeps its id.
+    typed["id"] = was["id"] = str(product.product_id)
+    if visit.form.get("step") == "edit":
+        return _form(visit, product, typed, was)
+    try:
+        changes = read_fields({field: text for field, text in typed.items() if text != was.get(field)})
+        after = replace(product, **changes)
+        after.check()
+    except Invalid as error:
+        return _form(visit, product, typed, was, by_field(error.errors), status=400)
+    is_overtaken = False
+    if visit.form.get("step") == "save":
+        try:
+            await change_product(
+                visit.database,
+                visit.world,
+                product.product_id,
+                seen=visit.form.get("seen", ""),
+                actor=visit.member.actor,
+                **changes,
+            )
+        except ProductChangedMeanwhile:
+            product = await product_of(visit.database, product.product_id)
+            after, is_overtaken = replace(product, **changes), True
+        else:
+            return go_to(f"{PRODUCTS}/{product.product_id}?done=changed")
+    if after == product:
+        return _form(visit, product, typed, was, is_same=True)
+    return await _preview(visit, product, after, (typed, was), is_overtaken=is_overtaken)
+
+
+async def _preview(
+    visit: Visit,
+    product: Product,
+    after: Product,
+    texts: tuple[dict[str, str], dict[str, str]],
+    *,
+    is_overtaken: bool,
+) -> Response:
+    typed, was = texts
+    return visit.page(
+        "product_preview.html",
+        409 if is_overtaken else 200,
+        product=product,
+        is_new=False,
+        changes=_changes(product, after),
+        made=await made_of_product(visit.database, product.product_id),
+        is_overtaken=is_overtaken,
+        typed=typed,
+        was={f"{_WAS}{field}": text for field, text in was.items()},
+    )
+
+
+def _changes(before: Product, after: Product) -> list[dict[str, str]]:
+    """Each field that becomes another: its label, what it says before and after, and what batches keep of it."""
+    old, new = _shown(before), _shown(after)
+    return [
+        {
+            "field": field,
+            "label": label,
+            "before": old[field] or "none",
+            "after": new[field] or "none",
+            "kept": _KEPT.get(field, ""),
+        }
+        for field, label in _LABELS.items()
+        if old[field] != new[field]
+    ]
+
+
+def _shown(product: Product) -> dict[str, str]:
+    return {
+        **as_typed(product),
+        "price": f"{product.price:,.2f} {product.currency}",
+        "entitles": ", ".join(f"{uses} {code}" for code, uses in product.functions.items()),
+        "cancellation": CANCELLATIONS[product.cancellation],
+    }
+
+
+async def _allotment(visit: Visit) -> Response:
+    product = await _product_of_path(visit)
+    channel = visit.asked("channel")
+    allotted = {row["channel"]: row["allotted"] for row in await _allotments(visit, product)}
+    typed = str(allotted[channel]) if channel in allotted else ""
+    return await _allotment_form(visit, product, channel, typed, {})
+
+
+async def _allotments(visit: Visit, product: Product) -> list[dict[str, Any]]:
+    return await list_allotments(visit.database, visit.world, [product.product_id])
+
+
+async def _allotment_form(
+    visit: Visit, product: Product, channel: str, typed: str, wrong: dict[str, str], status: int = 200
+) -> Response:
+    allotments = {row["channel"]: row for row in await _allotments(visit, product)}
+    channels = [each for each in await list_channels(visit.database) if each["channel"] not in allotments]
+    return visit.page(
+        "allotment_form.html",
+        status,
+        product=product,
+        before=allotments.get(channel),
+        channel=channel,
+        channels=channels,
+        typed={"quantity": typed},
+        wrong=wrong,
+    )
+
+
+async def _allotment_sent(visit: Visit) -> Response:
+    product = await _product_of_path(visit)
+    channel, typed = visit.form.get("channel", ""), visit.form.get("quantity", "")
+    if visit.form.get("step") == "edit":
+        return await _allotment_form(visit, product, channel, typed, {})
+    try:
+        return await _weigh_allotment(visit, product, channel, typed)
+    except Invalid as error:
+        return await _allotment_form(visit, product, channel, typed, by_field(error.errors), 400)
+    except AllotmentBelowIssued as error:
+        return await _allotment_form(visit, product, channel, typed, {"quantity": error.detail}, 409)
+
+
+async def _weigh_allotment(visit: Visit, product: Product, channel: str, typed: str) -> Response:
+    """Saves it when it was shown before as it is; otherwise shows what it would do."""
+    if channel not in {each["channel"] for each in await list_channels(visit.database)}:
+        raise Invalid([FieldError("channel", "Choose a channel")])
+    quantity, is_overtaken = whole_number(typed, "quantity"), False
+    if visit.form.get("step") == "save":
+        try:
+            await set_allotment(
+                visit.database,
+                visit.world,
+                product.product_id,
+                channel,
+                quantity,
+                seen=_seen(visit),
+                actor=visit.member.actor,
+            )
+        except AllotmentChangedMeanwhile:
+            is_overtaken = True
+        else:
+            return go_to(f"{PRODUCTS}/{product.product_id}?done=allotment")
+    plan = await plan_allotment(visit.database, visit.world, product.product_id, channel, quantity)
+    if plan.seen.allotted == quantity:
+        raise Invalid([FieldError("quantity", f"It is {quantity:,} already")])
+    return visit.page(
+        "allotment_preview.html",
+        409 if is_overtaken else 200,
+        product=product,
+        channel=channel,
+        plan=plan,
+        is_overtaken=is_overtaken,
+    )
+
+
+def _seen(visit: Visit) -> Seen:
+    given = visit.form.get("seen", "")
+    return Seen(whole_number(given, "seen") if given else None)
+
+
+async def _release(visit: Visit) -> Response:
+    hold = await hold_to_release(visit.database, visit.world, visit.named("reservation_id"))
+    return visit.page("release.html", hold=hold, product=await product_of(visit.database, hold["product_id"]))
+
+
+async def _release_sent(visit: Visit) -> Response:
+    hold = await hold_to_release(visit.database, visit.world, visit.named("reservation_id"))
+    whose = OnBehalf(hold["partner_id"], hold["channel"], visit.member.actor)
+    await visit.use(Reservations).release(whose, visit.request_id, hold["reservation_id"])
+    return go_to(f"{PRODUCTS}/{hold['product_id']}?done=released")

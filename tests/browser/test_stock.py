@@ -1,0 +1,400 @@
+"""Stock in the console: looking at it, and changes that say what they do before they are saved."""
+
+import re
+from datetime import date
+from html import unescape
+from typing import Any
+
+import pytest
+from browser.barriers import barriers_of
+from browser.conftest import Person, Somebody
+from browser.visitors import visitor
+from support.shop import Seller, Shop, unique
+
+from premade.catalog.product import change_product, product_of
+from premade.catalog.typed import as_typed
+from premade.partners.partner import add_partner
+from premade.staff.role import Role
+from premade.staff.session import form_token
+from premade.stock.allotment import set_allotment
+
+
+def address(seller: Seller, more: str = "") -> str:
+    return f"/console/stock/products/{seller.product_id}{more}"
+
+
+def stock_of(seller: Seller) -> dict[str, Any]:
+    [item] = seller.http.get("/api/ota/inventory").json()["items"]
+    return item
+
+
+def press(person: Person, name: str) -> None:
+    person.page.get_by_role("button", name=name, exact=True).click()
+
+
+def notice(person: Person) -> str:
+    return person.page.locator(".notice").inner_text()
+
+
+def test_stock_shows_each_product_and_what_its_channels_have(
+    somebody: Somebody, shop: Shop, seller: Seller
+) -> None:
+    seller.tickets(30)
+    seller.hold(20)
+    other = unique("test-channel")
+    shop.operate(lambda database, world: add_partner(database, world, other, channel=other, is_test=True))
+    shop.operate(lambda database, world: set_allotment(database, world, seller.product_id, other, 0))
+    shop.operate(lambda database, world: change_product(database, world, seller.product_id, usable_days=30))
+    finance = somebody("finance")
+    finance.goes_to("/console/stock")
+
+    finance.page.get_by_label("Name or id of a product").fill(str(seller.product_id))
+    press(finance, "Find")
+
+    rows = finance.page.locator("tbody tr")
+    assert rows.count() == 2
+    for told in (
+        "Harbour Cruise Premium",
+        "288.00 HKD",
+        "2 ferry, 1 gift, 10 tokens",
+        "30 days after",
+        "FERRY",
+    ):
+        assert told in rows.nth(0).inner_text()
+    assert rows.nth(0).locator("td.figure").all_inner_texts()[1:] == ["1,000", "30", "20", "950"]
+    bar = rows.nth(0).get_by_role("img")
+    assert bar.get_attribute("aria-label") == "30 issued, 20 held, 950 available"
+    widths = bar.locator("rect").evaluate_all("all => all.map(each => each.getBoundingClientRect().width)")
+    assert widths[0] / widths[1] == pytest.approx(1.5, rel=0.05)
+    assert "nothing is allotted" in rows.nth(1).inner_text()
+    assert "test" in rows.nth(1).locator(".tag").inner_text()
+    assert finance.page.get_by_role("link", name="Add a product").count() == 0
+    assert barriers_of(finance.page) == []
+
+
+def test_a_price_is_changed_as_it_was_shown_before(somebody: Somebody, seller: Seller) -> None:
+    seller.tickets(40)
+    seller.tickets(2)
+    mei = somebody("operations")
+    mei.goes_to(address(seller))
+    mei.page.get_by_role("link", name="Change the product").click()
+    assert barriers_of(mei.page) == []
+
+    mei.page.get_by_label("Price of a ticket").fill("300")
+    press(mei, "Show what it would do")
+
+    shown = mei.page.locator(".changes").inner_text()
+    assert "288.00 HKD → 300.00 HKD" in shown
+    assert "42 tickets in 2 batches keep their price" in shown
+    assert mei.page.locator(".changes li").count() == 1
+    assert stock_of(seller)["price"] == "288.00"
+    assert barriers_of(mei.page) == []
+    press(mei, "Save")
+    assert notice(mei) == "Saved."
+    assert (stock_of(seller)["price"], stock_of(seller)["currency"]) == ("300.00", "HKD")
+    [event] = [
+        each for each in mei.events("product.changed") if each["data"]["product_id"] == seller.product_id
+    ]
+    assert (event["actor"], event["data"]["price"]) == (f"staff:{mei.staff_id}", "300.00")
+
+
+def test_every_field_of_a_product_says_when_it_counts(somebody: Somebody, seller: Seller) -> None:
+    seller.tickets(1)
+    mei = somebody("operations")
+    mei.goes_to(address(seller, "/change"))
+
+    for label, text in {
+        "Name": "Night Cruise",
+        "Currency": "usd",
+        "Functions, and how often": "dinner=1, ferry=2",
+        "Last day": "2099-03-31",
+        "Ticket type": "night",
+        "Prefix": "BOAT",
+    }.items():
+        mei.page.get_by_label(label, exact=True).fill(text)
+    mei.page.get_by_label("Sold tickets can be cancelled").select_option("never")
+    press(mei, "Show what it would do")
+
+    told = {each.split("\n")[0]: each for each in mei.page.locator(".changes li").all_inner_texts()}
+    assert "also for tickets that are made" in told["Name"]
+    assert "1 ticket in 1 batch keep their functions" in told["Functions"]
+    assert "none → 2099-03-31" in told["Last day of use"]
+    assert "Counts at once" in told["Cancellation of sold tickets"]
+    assert "Stands in the codes" in told["Ticket type"]
+    press(mei, "Go on typing")
+    mei.page.get_by_label("Prefix").fill("SHIP")
+    press(mei, "Show what it would do")
+    press(mei, "Save")
+    [product] = seller.http.get("/api/ota/products").json()["items"]
+    assert product == {
+        **product,
+        "name": "Night Cruise",
+        "currency": "USD",
+        "ticket_type": "NIGHT",
+        "code_prefix": "SHIP",
+        "usable_until": "2099-03-31",
+        "cancellation": "never",
+        "functions": [{"function_code": "dinner", "uses": 1}, {"function_code": "ferry", "uses": 2}],
+    }
+
+
+def test_a_product_that_somebody_else_changed_meanwhile_is_shown_anew(
+    somebody: Somebody, shop: Shop, seller: Seller
+) -> None:
+    mei = somebody("operations")
+    mei.goes_to(address(seller, "/change"))
+    mei.page.get_by_label("Price of a ticket").fill("300")
+    press(mei, "Show what it would do")
+    shop.operate(
+        lambda database, world: change_product(
+            database, world, seller.product_id, price=290, name="Sunset Cruise"
+        )
+    )
+
+    press(mei, "Save")
+
+    assert "somebody else changed the product meanwhile" in notice(mei)
+    assert mei.page.locator(".change").all_inner_texts() == ["290.00 HKD → 300.00 HKD"]
+    assert stock_of(seller)["price"] == "290.00"
+    press(mei, "Save")
+    assert (stock_of(seller)["price"], stock_of(seller)["name"]) == ("300.00", "Sunset Cruise")
+    mei.goes_to(address(seller, "/change"))
+    press(mei, "Show what it would do")
+    assert "nothing to save" in notice(mei)
+
+
+WRONG = [
+    ("price", "288.001"),
+    ("price", "-1"),
+    ("price", "1e999999999"),
+    ("price", "sNaN"),
+    ("currency", "XXX"),
+    ("name", "a\0b"),
+    ("name", "a" * 201),
+    ("entitles", "ferry=" + "9" * 5000),
+    ("entitles", ""),
+    ("usable_days", "9" * 30),
+    ("usable_until", "2026-02-30"),
+    ("type", "X1"),
+    ("cancellation", "sometimes"),
+]
+
+
+def test_what_is_wrong_is_told_beside_its_field_and_nothing_is_changed(shop: Shop, seller: Seller) -> None:
+    path = address(seller, "/change")
+    product = shop.operate(lambda database, _: product_of(database, seller.product_id))
+    typed = as_typed(product)
+    form = {**typed, **{f"was.{field}": text for field, text in typed.items()}}
+
+    with visitor(shop, "operations") as mei:
+        for field, text in WRONG:
+            for step in ("show", "save"):
+                answer = mei.sends(path, **{**form, field: text, "step": step})
+                wrong = [name for name in typed if f'id="{name}-wrong"' in answer.text]
+                assert (answer.status_code, wrong) == (400, [field]), text
+        both = mei.sends(path, **{**form, "usable_days": "3", "usable_until": "2099-01-01", "step": "save"})
+        assert (both.status_code, "not both" in both.text) == (400, True)
+        # The least that a form can say, and bytes that are no text.
+        assert mei.sends(path).status_code == 400
+        body = f"form_token={form_token(mei.token)}&step=save&name=%ED%A0%80&name=%FF&price=%00"
+        assert mei.http.post(path, content=body).status_code == 400
+
+    assert shop.operate(lambda database, _: product_of(database, seller.product_id)) == product
+
+
+def test_a_product_is_added_as_it_was_shown_before(somebody: Somebody, shop: Shop, seller: Seller) -> None:
+    mei, new = somebody("operations"), int(unique("0").rpartition("-")[2])
+    mei.goes_to("/console/stock")
+    mei.page.get_by_role("link", name="Add a product").click()
+    assert barriers_of(mei.page) == []
+
+    for label, text in {
+        "Id": f"{seller.product_id}",
+        "Name": "Island Hopper",
+        "Price of a ticket": "99.5",
+        "Currency": "HKD",
+        "Functions, and how often": "ferry=4",
+        "Days after activation": "7",
+        "Ticket type": "HOP",
+    }.items():
+        mei.page.get_by_label(label, exact=True).fill(text)
+    press(mei, "Show what it would do")
+    assert "already" in mei.page.locator("#id-wrong").inner_text()
+    mei.page.get_by_label("Id", exact=True).fill(str(new))
+    press(mei, "Show what it would do")
+    assert f"CRUISE-{date.today().year}-HOP-" in mei.page.inner_text("main")  # noqa: DTZ011
+    assert shop.sql("SELECT FROM products WHERE product_id = %s", new) == []
+    assert barriers_of(mei.page) == []
+    press(mei, "Add it")
+
+    assert mei.path == f"/console/stock/products/{new}?done=added"
+    [event] = mei.events("product.added")
+    assert event["data"]["price"] == "99.50"
+    mei.page.get_by_role("link", name="Give stock to a channel").click()
+    mei.page.get_by_label("Channel").select_option(seller.channel)
+    mei.page.get_by_label("Tickets in all").fill("1,200")
+    press(mei, "Show what it would do")
+    assert "none → 1,200" in mei.page.locator(".changes").inner_text()
+    press(mei, "Save")
+    found = seller.http.get(f"/api/ota/inventory?product_ids={new}").json()["items"]
+    assert [(item["available"], item["price"]) for item in found] == [(1200, "99.50")]
+
+
+def test_an_allotment_is_changed_as_it_was_shown_before(somebody: Somebody, seller: Seller) -> None:
+    seller.tickets(30)
+    seller.hold(20)
+    mei = somebody("operations")
+    mei.goes_to(address(seller))
+    assert barriers_of(mei.page) == []
+    mei.page.get_by_role("link", name=f"Change the allotment of {seller.channel}").click()
+    assert barriers_of(mei.page) == []
+
+    mei.page.get_by_label("Tickets in all").fill("49")
+    press(mei, "Show what it would do")
+    assert "30 are issued and 20 held already, so it must be 50 or more" in mei.page.inner_text("main")
+    mei.page.get_by_label("Tickets in all").fill("800")
+    press(mei, "Show what it would do")
+    shown = mei.page.locator(".changes").inner_text()
+    assert "1,000 → 800" in shown
+    assert "Available goes from 950 to 750." in shown
+    assert barriers_of(mei.page) == []
+    seller.tickets(1)
+    press(mei, "Save")
+
+    assert (stock_of(seller)["allotted"], stock_of(seller)["available"]) == (800, 749)
+    [event] = mei.events("allotment.set")
+    assert (event["data"]["channel"], event["data"]["allotted"]) == (seller.channel, 800)
+
+
+def test_an_allotment_that_somebody_else_set_meanwhile_is_shown_anew(
+    somebody: Somebody, shop: Shop, seller: Seller
+) -> None:
+    mei = somebody("operations")
+    mei.goes_to(address(seller, f"/allotment?channel={seller.channel}"))
+    mei.page.get_by_label("Tickets in all").fill("800")
+    press(mei, "Show what it would do")
+    shop.operate(
+        lambda database, world: set_allotment(database, world, seller.product_id, seller.channel, 500)
+    )
+
+    press(mei, "Save")
+
+    assert "somebody else set the allotment meanwhile" in notice(mei)
+    assert "500 → 800" in mei.page.locator(".changes").inner_text()
+    assert stock_of(seller)["allotted"] == 500
+    press(mei, "Save")
+    assert stock_of(seller)["allotted"] == 800
+
+
+def test_an_allotment_refuses_what_cannot_be_meant(shop: Shop, seller: Seller) -> None:
+    seller.tickets(5)
+    path = address(seller, "/allotment")
+    form = {"channel": seller.channel, "step": "save", "seen": "1000"}
+
+    with visitor(shop, "operations") as mei:
+
+        def answered(**fields: str) -> tuple[int, bool]:
+            answer = mei.sends(path, **{**form, **fields})
+            return answer.status_code, "quantity-wrong" in answer.text
+
+        refused = [answered(quantity=text) for text in ("", "-1", "1.5", "2147483648", "9" * 5000, "\0")]
+        assert refused == [(400, True)] * 6
+        assert answered(quantity="4") == (409, True)
+        for seen in ("9" * 18, ""):
+            assert answered(quantity="700", seen=seen) == (409, False)
+        assert answered(quantity="7", seen="x") == (400, False)
+        assert answered(quantity="7", channel="\0") == (400, False)
+
+    assert stock_of(seller)["allotted"] == 1000
+
+
+def test_operations_release_what_a_partner_holds(somebody: Somebody, seller: Seller) -> None:
+    reservation = seller.hold(20)
+    seller.tickets(5, reservation_id=reservation)
+    mei = somebody("operations")
+    mei.goes_to(address(seller))
+    row = mei.page.get_by_role("row").filter(has_text=reservation).inner_text()
+    assert seller.name in row
+    assert "15" in row
+
+    mei.page.get_by_role("link", name=f"Release {reservation}").click()
+    assert "15 tickets become available again" in mei.page.inner_text("main")
+    assert barriers_of(mei.page) == []
+    press(mei, "Release it")
+
+    assert "Released" in notice(mei)
+    assert seller.http.get(f"/api/ota/reservations/{reservation}").json()["status"] == "RELEASED"
+    assert (stock_of(seller)["held"], stock_of(seller)["available"]) == (0, 995)
+    [event] = mei.events("reservation.released")
+    assert (event["partner_id"], event["data"]["held"]) == (seller.partner_id, 15)
+    assert mei.goes_to(f"/console/stock/reservations/{reservation}/release") == 404
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_stock_is_for_those_whose_role_has_it(shop: Shop, seller: Seller, role: Role) -> None:
+    reservation = seller.hold(1)
+    may_see, may_change = role is not Role.GATE, role in {Role.ADMIN, Role.OPERATIONS}
+    seen = ["/console/stock", address(seller)]
+    changing = ["/console/stock/new", address(seller, "/change"), address(seller, "/allotment")]
+    changing.append(f"/console/stock/reservations/{reservation}/release")
+
+    with visitor(shop, role) as who:
+        served = {path: who.status(path) for path in [*seen, *changing]}
+        linked = 'href="/console/stock"' in who.page("/console/account")
+        listed = who.page(seen[0]) if may_see else ""
+        shown = who.page(seen[1]) if may_see else ""
+        fields = {"step": "save", "channel": seller.channel, "quantity": "1", "seen": "1000"}
+        written = {} if may_change else {path: who.sends(path, **fields).status_code for path in changing}
+
+    assert served == dict.fromkeys(seen, 200 if may_see else 403) | dict.fromkeys(
+        changing, 200 if may_change else 403
+    )
+    assert written == ({} if may_change else dict.fromkeys(changing, 403))
+    assert linked == may_see
+    links = [path for path in changing if f'href="{path}"' in listed + shown]
+    assert links == (changing if may_change else [])
+    assert (stock_of(seller)["allotted"], stock_of(seller)["held"]) == (1000, 1)
+
+
+def test_stock_comes_in_pages(shop: Shop) -> None:
+    name, channel = unique("Many"), shop.seller().channel
+    ids = sorted(shop.product(channel, 1, name=name) for _ in range(22))
+
+    with visitor(shop, "finance") as finance:
+        first = finance.page(f"/console/stock?find={name.lower()}")
+        [following] = re.findall(r'href="([^"]*)" rel="next"', first)
+        second = finance.page(unescape(following))
+        nothing = finance.page("/console/stock?find=nothing%20is%20like%20this%00%FF")
+        assert finance.status("/console/stock?cursor=nonsense") == 400
+
+    found = re.findall(r"/console/stock/products/(\d+)", first), re.findall(r"/products/(\d+)", second)
+    assert found == ([str(each) for each in ids[:20]], [str(each) for each in ids[20:]])
+    assert "No product is like that" in nothing
+
+
+def test_addresses_of_no_product_are_not_found(shop: Shop) -> None:
+    with visitor(shop, "operations") as mei:
+        for given in ("0", "9" * 19, "9" * 400, "x", "%00", "-1", "٣"):
+            for more in ("", "/change", "/allotment"):
+                assert mei.status(f"/console/stock/products/{given}{more}") == 404
+        assert mei.status("/console/stock/reservations/%00/release") == 404
+
+
+def test_a_price_is_changed_by_keyboard_alone(somebody: Somebody, seller: Seller) -> None:
+    mei = somebody("operations")
+    mei.goes_to(address(seller, "/change"))
+    keyboard = mei.page.keyboard
+
+    mei.page.get_by_label("Price of a ticket").focus()
+    keyboard.press("Control+A")
+    keyboard.type("310")
+    keyboard.press("Enter")
+    mei.page.wait_for_selector(".changes")
+    for _ in range(20):
+        keyboard.press("Tab")
+        if mei.page.evaluate("document.activeElement.textContent") == "Save":
+            break
+    keyboard.press("Enter")
+    mei.page.wait_for_url("**done=changed")
+
+    assert stock_of(seller)["price"] == "310.00"

@@ -1,0 +1,53 @@
+"""Somebody of the staff without a browser: what a program with their session gets, and what it can send."""
+
+import hashlib
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import httpx
+from support.shop import Shop, unique
+
+from premade.console.door import COOKIE, FORM_TOKEN
+from premade.staff.session import TOKEN_BYTES, form_token
+
+
+@dataclass
+class Visitor:
+    """A session that nobody signed in for."""
+
+    http: httpx.Client
+    token: str
+
+    def status(self, path: str) -> int:
+        """Of the page."""
+        return self.http.get(path).status_code
+
+    def page(self, path: str) -> str:
+        """The page's source."""
+        answer = self.http.get(path)
+        assert answer.status_code == httpx.codes.OK, path
+        return answer.text
+
+    def sends(self, path: str, **fields: str) -> httpx.Response:
+        """The form of a page of their own session."""
+        form = {FORM_TOKEN: form_token(self.token), **fields}
+        return self.http.post(path, data=form)
+
+
+@contextmanager
+def visitor(shop: Shop, role: str) -> Generator[Visitor]:
+    """A new member of the staff with this role."""
+    token = shop.world.random_bytes(TOKEN_BYTES).hex()
+    shop.sql(
+        "WITH somebody AS (INSERT INTO staff (name, role, password_digest, created_at) "
+        "VALUES (%s, %s, '$argon2id$none', now()) RETURNING staff_id) "
+        "INSERT INTO staff_sessions (digest, staff_id, created_at, last_seen_at, expires_at) "
+        "SELECT %s, staff_id, now(), now(), now() + interval '1 hour' FROM somebody",
+        unique("program"),
+        role,
+        hashlib.sha256(token.encode()).digest(),
+    )
+    headers = {"Cookie": f"{COOKIE}={token}", "Sec-Fetch-Site": "same-origin"}
+    with httpx.Client(base_url=shop.url, headers=headers, timeout=60, trust_env=False) as http:
+        yield Visitor(http, token)
