@@ -178,6 +178,12 @@ async def list_products(database: Database) -> list[Product]:
         return [_product_of(row) for row in await work.all(sql.list_products, product_id=None)]
 
 
+async def list_functions(database: Database) -> list[str]:
+    """What tickets of any product are good for, by code."""
+    async with database.single_statement() as work:
+        return [row["function_code"] for row in await work.all(sql.list_functions)]
+
+
 async def _product(work: Work, product_id: int) -> Product:
     row = await work.one(sql.list_products, product_id=product_id)
     if row is None:

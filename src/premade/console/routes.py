@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from premade.base.edge import Page
-from premade.console import account, batches, people, tickets
+from premade.console import account, batches, gate, people, tickets
 from premade.console.door import HOME, Visit, go_to, page, told_as_pages
 from premade.console.paper import HEADERS, Paper, assets
 from premade.staff.role import Right
@@ -24,6 +24,7 @@ def console_routes(zone: ZoneInfo) -> list[BaseRoute]:
         *account.pages(paper),
         *tickets.pages(paper),
         *batches.pages(paper),
+        *gate.pages(paper),
         *people.pages(paper),
         Page(f"{HOME}/assets/{{name}}", told_as_pages(paper, _asset)),
         *page(paper, f"{HOME}/{{rest:path}}", _nowhere),
@@ -31,7 +32,9 @@ def console_routes(zone: ZoneInfo) -> list[BaseRoute]:
 
 
 async def _home(visit: Visit) -> Response:
-    return go_to(f"{HOME}/tickets" if visit.member.may(Right.SEE_SALES) else f"{HOME}/account")
+    homes = {Right.SEE_SALES: f"{HOME}/tickets", Right.USE_GATE: gate.GATE}
+    may_see = (path for right, path in homes.items() if visit.member.may(right))
+    return go_to(next(may_see, f"{HOME}/account"))
 
 
 async def _asset(request: Request) -> Response:
