@@ -16,6 +16,8 @@ from playwright.sync_api import Browser, Page, expect
 from support.shop import Seller, Shop, unique
 from support.taking_back import cancel, reissue
 
+from premade.console import gate as gate_module
+from premade.console.gate import files as gate_files
 from premade.tickets.picture import png
 
 GATE = "/console/gate"
@@ -164,15 +166,16 @@ def test_a_code_that_is_held_up_is_used_once_and_a_moment_later_again(
 
 
 def test_a_lost_answer_uses_a_ticket_once(at_gate: Any, shop: Shop, seller: Seller) -> None:
-    gate, tickets = at_gate(), sold(seller, 2)
-    listed, unlisted = tickets
-    gate.is_ready_to_lose_it(tickets)
+    gate, [listed] = at_gate(), sold(seller)
+    gate.is_ready_to_lose_it([listed])
+    gate.page.route("**/console/gate/snapshot*", lambda route: route.abort())
     [later] = sold(seller)
 
     def lose(route: Any) -> None:
         route.fetch()
         route.abort()
 
+    gate.page.clock.install()
     gate.page.route(f"**{SCANS}", lose)
     gate.scans(listed.qr)
     gate.hears("yes", "1 left", "judged without network")
@@ -183,11 +186,10 @@ def test_a_lost_answer_uses_a_ticket_once(at_gate: Any, shop: Shop, seller: Sell
     gate.hears("no", "Unknown")
     gate.page.unroute(f"**{SCANS}")
     gate.state_is("Online")
-    gate.page.wait_for_timeout(3_100)
+    gate.page.clock.fast_forward(4_000)
     gate.scans(later.qr)
     gate.hears("yes", "1 left")
     assert len(uses_of(shop, later)) == 1
-    assert uses_of(shop, unlisted) == []
 
 
 def test_without_network_the_page_loads_and_admits_by_its_list(
@@ -311,7 +313,7 @@ def test_a_code_is_typed_in_with_the_digits_of_the_phone(at_gate: Any, shop: Sho
 
     assert [use["entry"] for use in uses_of(shop, ticket)] == ["manual"]
     gate.loses_network()
-    page.get_by_label("Last 4 digits").fill("4567")
+    page.get_by_label("Last 4 digits").fill("5678")
     page.get_by_role("button", name="Let in by code").click()
     gate.hears("no", "No network")
 
@@ -357,3 +359,121 @@ def test_a_picture_before_the_camera_is_read_and_used_once(
     expect(answer).to_contain_text("The same code again")
     with_film.close()
     assert len(uses_of(shop, ticket)) == 1
+
+
+def test_what_the_page_asks_needs_a_session_its_token_and_a_page_of_our_own(
+    at_gate: Any, somebody: Somebody, shop: Shop, seller: Seller
+) -> None:
+    gate, [ticket] = at_gate(), sold(seller)
+    body = {"qr": ticket.qr, "function_code": "ferry", "device_id": gate.device, "scan_id": unique("scan")}
+    with gate.who.as_client() as client:
+        token = client.get(f"{GATE}/session").json()["form_token"]
+        own = {"X-Form-Token": token, "Sec-Fetch-Site": "same-origin"}
+        told: dict[str, Any] = {
+            "no token": client.post(SCANS, json=body, headers={**own, "X-Form-Token": ""}),
+            "another's token": client.post(SCANS, json=body, headers={**own, "X-Form-Token": "0" * 64}),
+            "another site": client.post(SCANS, json=body, headers={**own, "Sec-Fetch-Site": "cross-site"}),
+            "no session": httpx.post(f"{shop.url}{SCANS}", json=body, headers=own, trust_env=False),
+        }
+        assert {name: (answer.status_code, answer.json()["code"]) for name, answer in told.items()} == {
+            "no token": (403, "FORM_FOREIGN"),
+            "another's token": (403, "FORM_FOREIGN"),
+            "another site": (403, "FORM_FOREIGN"),
+            "no session": (403, "SESSION_OVER"),
+        }
+        assert uses_of(shop, ticket) == []
+        for path in ("redemptions", "inspect", "sync"):
+            for junk in (b"", b"{", b'"\\ud800"', b'{"qr":"\\u0000"}', b'{"uses":1e400}', b"[" * 200, b"\xff"):
+                answer = client.post(
+                    f"{GATE}/{path}", content=junk, headers={**own, "Content-Type": "application/json"}
+                )
+                assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_REQUEST"), (path, junk)
+        for since in ("", "x", "\0", "9" * 300):
+            assert client.get(f"{GATE}/snapshot", params={"since": since}).status_code == 400
+        assert client.post(SCANS, json=body, headers=own).status_code == 200
+    finance = somebody("finance")
+    with finance.as_client() as client:
+        assert client.post(SCANS, json=body, headers=own).json()["code"] == "FORM_FOREIGN"
+        for path in ("session", "snapshot"):
+            assert client.get(f"{GATE}/{path}").json()["code"] == "ROLE_MISSING"
+
+
+def test_only_the_files_of_the_page_are_served_and_only_this_version_may_be_kept(shop: Shop) -> None:
+    with shop.client() as client:
+        version = re.findall(r'"version":"([0-9a-f]{16})"', client.get(f"{GATE}/worker.js").text)[0]
+        for name, content in gate_files().items():
+            answer = client.get(f"{GATE}/files/{version}/{name}")
+            assert (answer.content, "immutable" in answer.headers["cache-control"]) == (content, True)
+            assert client.get(f"{GATE}/files/older/{name}").headers["cache-control"] == "no-store"
+        for name in ("worker.js", "qr/LICENSE", "..%2fconsole.css", ""):
+            assert client.get(f"{GATE}/files/{version}/{name}", follow_redirects=False).status_code != 200, name
+
+
+@pytest.mark.parametrize(
+    ("ours", "package", "names"),
+    [
+        ("qr", "qr", ["decode.js", "index.js", "LICENSE", "LICENSE-MIT"]),
+        ("noble-ed25519", "@noble/ed25519", ["index.js", "LICENSE"]),
+    ],
+)
+def test_the_libraries_are_those_of_their_packages_with_their_licences(
+    ours: str, package: str, names: list[str]
+) -> None:
+    here, there = Path(gate_module.__file__).parent / "static" / "gate" / ours, AXE.parents[1] / package
+
+    assert sorted(file.name for file in here.iterdir()) == sorted(names)
+    for name in names:
+        assert (here / name).read_bytes() == (there / name).read_bytes(), "copy the version of package.json"
+
+
+@pytest.mark.parametrize(("scheme", "viewport"), [("light", DESK), ("dark", PHONE)])
+def test_the_page_has_no_barrier_whatever_it_shows(
+    at_gate: Any, shop: Shop, seller: Seller, scheme: str, viewport: dict[str, int]
+) -> None:
+    gate, [ticket, contested] = at_gate(color_scheme=scheme, viewport=viewport), sold(seller, 2)
+    gate.is_ready_to_lose_it([ticket, contested])
+    found: dict[str, object] = {}
+
+    def look(what: str) -> None:
+        gate.page.evaluate(AXE.read_text())
+        if findings := gate.page.evaluate(FINDINGS):
+            found[what] = findings
+        beyond = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        if (pixels := gate.page.evaluate(beyond)) > 0:
+            found[f"{what} is wider"] = pixels
+
+    gate.page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true })")
+    look("ready")
+    gate.scans(ticket.qr)
+    gate.hears("yes")
+    look("green")
+    gate.loses_network()
+    gate.scans("W" * 400)
+    gate.hears("no")
+    look("red, without network")
+    gate.scans(contested.qr)
+    gate.hears("yes", "1 left")
+    cancel(seller, contested.code)
+    gate.finds_network()
+    expect(gate.page.locator("#conflicts li")).to_have_count(1, timeout=15_000)
+    look("conflict")
+    assert found == {}
+
+
+def test_everything_is_reached_by_keyboard_and_a_scan_still_finds_its_field(
+    at_gate: Any, shop: Shop, seller: Seller
+) -> None:
+    gate, tickets = at_gate(), sold(seller)
+    keyboard, reached = gate.page.keyboard, []
+    gate.page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true })")
+    gate.page.locator("#main").focus()
+    for _ in range(16):
+        keyboard.press("Tab")
+        reached.append(gate.page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()"))
+
+    for wanted in ("camera", "scanned", "typed-code", "typed-digits", "Let in by code", "device-name", "function", "uses", "look", "sound", "vibration"):  # fmt: skip
+        assert wanted in reached, reached
+    gate.page.locator("#camera").focus()
+    gate.scans(tickets[0].qr)
+    gate.hears("yes", "1 left")
+    assert gate.page.evaluate("document.activeElement.id") == "scanned"
