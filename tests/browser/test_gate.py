@@ -37,13 +37,14 @@ class GatePage:
 
     def scans(self, text: str) -> None:
         """As a hand scanner does: it types and ends with Enter, wherever the focus is."""
-        self.page.keyboard.type(text)
+        self.page.keyboard.press(text[0])
+        self.page.keyboard.insert_text(text[1:])
         self.page.keyboard.press("Enter")
 
     def hears(self, kind: str, *texts: str) -> None:
         """The answer that is shown now is of this kind and holds these texts."""
         answer = self.page.locator("#answer")
-        expect(answer).to_have_class(re.compile(rf"\banswer {kind}$"))
+        expect(answer).to_have_class(re.compile(rf"^answer {kind}( even)?$"))
         for text in texts:
             expect(answer).to_contain_text(text)
 
@@ -60,7 +61,9 @@ class GatePage:
 
     def is_ready_to_lose_it(self, tickets: list[Ticket]) -> None:
         """The page is kept on the device, with a list that has these tickets."""
-        self.page.evaluate("navigator.serviceWorker.ready.then((it) => it.active.state === 'activated' || new Promise((done) => it.active.addEventListener('statechange', done)))")
+        self.page.evaluate(
+            "navigator.serviceWorker.ready.then((it) => it.active.state === 'activated' || new Promise((done) => it.active.addEventListener('statechange', done)))"
+        )
         self.page.reload()
         listed = """async (codes) => {
             const open = await new Promise((done) => { const it = indexedDB.open("premade-gate"); it.onsuccess = () => done(it.result); });
@@ -68,7 +71,11 @@ class GatePage:
             open.close();
             return codes.every((code) => all.some((each) => each.ticket_code === code));
         }"""  # fmt: skip
-        self.page.wait_for_function(listed, arg=[ticket.code for ticket in tickets], timeout=15_000)
+        for _ in range(150):
+            if self.page.evaluate(listed, [ticket.code for ticket in tickets]):
+                return
+            self.page.wait_for_timeout(100)
+        raise AssertionError("The list lacks a ticket")
 
 
 @pytest.fixture
@@ -106,7 +113,9 @@ def test_a_hand_scanner_lets_a_ticket_in_once_and_says_what_is_left(
 
     gate.scans(ticket.qr)
 
-    gate.hears("yes", "Let in", "✓", "Welcome: 1 of ferry, 1 left.", "1 ferry, 1 gift, 10 tokens", ticket.code)
+    gate.hears(
+        "yes", "Let in", "✓", "Welcome: 1 of ferry, 1 left.", "1 ferry, 1 gift, 10 tokens", ticket.code
+    )
     [use] = uses_of(shop, ticket)
     assert (use["actor"], use["device_id"]) == (f"staff:{gate.who.staff_id}", gate.device)
     assert (use["entry"], use["uses"]) == ("scan", 1)
@@ -179,14 +188,15 @@ def test_a_lost_answer_uses_a_ticket_once(at_gate: Any, shop: Shop, seller: Sell
     gate.page.route(f"**{SCANS}", lose)
     gate.scans(listed.qr)
     gate.hears("yes", "1 left", "judged without network")
-    expect(gate.page.locator("#state")).to_contain_text("Online", timeout=15_000)
+    gate.page.clock.fast_forward(6_000)
+    gate.state_is("Online")
     assert [use["entry"] for use in uses_of(shop, listed)] == ["scan"]
 
     gate.scans(later.qr)
     gate.hears("no", "Unknown")
     gate.page.unroute(f"**{SCANS}")
+    gate.page.clock.fast_forward(6_000)
     gate.state_is("Online")
-    gate.page.clock.fast_forward(4_000)
     gate.scans(later.qr)
     gate.hears("yes", "1 left")
     assert len(uses_of(shop, later)) == 1
@@ -244,9 +254,12 @@ def test_without_network_the_page_loads_and_admits_by_its_list(
     gate.state_is("Online")
     expect(gate.page.locator("#conflicts")).to_be_hidden()
     kept = "indexedDB.open('premade-gate')"
-    assert gate.page.evaluate(
-        f"new Promise((done) => {{ const it = {kept}; it.onsuccess = () => {{ const all = it.result.transaction('notes').objectStore('notes').count(); all.onsuccess = () => done(all.result); }} }})"
-    ) == 0
+    assert (
+        gate.page.evaluate(
+            f"new Promise((done) => {{ const it = {kept}; it.onsuccess = () => {{ const all = it.result.transaction('notes').objectStore('notes').count(); all.onsuccess = () => done(all.result); }} }})"
+        )
+        == 0
+    )
 
 
 def test_a_session_that_ends_while_the_network_is_away_loses_no_scan(
@@ -349,7 +362,7 @@ def test_a_picture_before_the_camera_is_read_and_used_once(
     with_film = browser.browser_type.launch(
         executable_path=CHROMIUM, args=["--no-sandbox", *flags, f"--use-file-for-fake-video-capture={film}"]
     )
-    page = with_film.new_context(storage_state=state, viewport=PHONE).new_page()
+    page = with_film.new_context(storage_state=state, viewport={"width": 360, "height": 740}).new_page()
     page.goto(f"{shop.url}{GATE}")
 
     page.get_by_role("button", name="Start the camera").click()
@@ -383,7 +396,15 @@ def test_what_the_page_asks_needs_a_session_its_token_and_a_page_of_our_own(
         }
         assert uses_of(shop, ticket) == []
         for path in ("redemptions", "inspect", "sync"):
-            for junk in (b"", b"{", b'"\\ud800"', b'{"qr":"\\u0000"}', b'{"uses":1e400}', b"[" * 200, b"\xff"):
+            for junk in (
+                b"",
+                b"{",
+                b'"\\ud800"',
+                b'{"qr":"\\u0000"}',
+                b'{"uses":1e400}',
+                b"[" * 200,
+                b"\xff",
+            ):
                 answer = client.post(
                     f"{GATE}/{path}", content=junk, headers={**own, "Content-Type": "application/json"}
                 )
@@ -406,7 +427,9 @@ def test_only_the_files_of_the_page_are_served_and_only_this_version_may_be_kept
             assert (answer.content, "immutable" in answer.headers["cache-control"]) == (content, True)
             assert client.get(f"{GATE}/files/older/{name}").headers["cache-control"] == "no-store"
         for name in ("worker.js", "qr/LICENSE", "..%2fconsole.css", ""):
-            assert client.get(f"{GATE}/files/{version}/{name}", follow_redirects=False).status_code != 200, name
+            assert client.get(f"{GATE}/files/{version}/{name}", follow_redirects=False).status_code != 200, (
+                name
+            )
 
 
 @pytest.mark.parametrize(
@@ -469,7 +492,9 @@ def test_everything_is_reached_by_keyboard_and_a_scan_still_finds_its_field(
     gate.page.locator("#main").focus()
     for _ in range(16):
         keyboard.press("Tab")
-        reached.append(gate.page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()"))
+        reached.append(
+            gate.page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()")
+        )
 
     for wanted in ("camera", "scanned", "typed-code", "typed-digits", "Let in by code", "device-name", "function", "uses", "look", "sound", "vibration"):  # fmt: skip
         assert wanted in reached, reached

@@ -52,7 +52,13 @@ def run_by_node(script: str, given: Any) -> list[dict[str, Any]]:
     """What `told` is after the script, which finds the page's modules beside it."""
     read = 'import { readFileSync } from "node:fs"; const given = JSON.parse(readFileSync(0));'
     done = subprocess.run(
-        ["node", "--no-warnings", "--input-type=module", "--eval", f"{read}{script}console.log(JSON.stringify(told));"],
+        [
+            "node",
+            "--no-warnings",
+            "--input-type=module",
+            "--eval",
+            f"{read}{script}console.log(JSON.stringify(told));",
+        ],
         input=json.dumps(given),
         capture_output=True,
         text=True,
@@ -64,9 +70,7 @@ def run_by_node(script: str, given: Any) -> list[dict[str, Any]]:
     return json.loads(done.stdout)
 
 
-def told_by_node(
-    keys: list[dict[str, Any]], tokens: list[str], script: str = VERIFY
-) -> list[dict[str, Any]]:
+def told_by_node(keys: list[dict[str, Any]], tokens: list[str], script: str = VERIFY) -> list[dict[str, Any]]:
     return run_by_node(script, {"keys": keys, "tokens": tokens})
 
 

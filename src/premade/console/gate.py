@@ -134,7 +134,6 @@ OfStaff = Annotated[StaffCall, Security(_admit)]
 class GateSession(AnswerModel):
     """What the page needs to know to ask for more."""
 
-    name: str = Field(description="Who is signed in")
     form_token: str = Field(description=f"To be sent as {FORM_TOKEN_HEADER} with what writes")
     functions: list[str] = Field(description="What a gate can be for")
     now: Timestamp = Field(description="By the service's clock; the device's may be wrong")
@@ -142,9 +141,8 @@ class GateSession(AnswerModel):
 
 @router.get(f"{GATE}/session", include_in_schema=False, response_model=GateSession)
 async def session(call: OfStaff) -> Reply:
-    """Who is signed in, and what a gate can be for."""
+    """What the page writes with, and what a gate can be for."""
     told = GateSession(
-        name=call.member.name,
         form_token=form_token(call.token),
         functions=await list_functions(call.gate.database),
         now=call.gate.use(World).now(),
@@ -195,7 +193,9 @@ def pages(paper: Paper) -> list[BaseRoute]:
             raise HTTPException(404)
         # Whoever asks for an older version while the service is changed gets the new one, but must not keep it.
         kept = _FOR_EVER if request.path_params["version"] == version else _NO_STORE
-        return Response(content, media_type=_type_of(request.path_params["name"]), headers={**HEADERS, **kept})
+        return Response(
+            content, media_type=_type_of(request.path_params["name"]), headers={**HEADERS, **kept}
+        )
 
     return [
         *router.routes,

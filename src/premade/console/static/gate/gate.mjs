@@ -40,6 +40,7 @@ const settings = {
 const gate = new Gate(settings, tellState);
 const camera = new Camera(document.querySelector("video"));
 let sounds = null;
+let isEven = false;
 
 function keepSettings() {
   // Only looking is for now: tomorrow's guard must not find it on.
@@ -75,12 +76,17 @@ function answer({ kind, code, title, sentence, left = {}, ticket_code = "" }) {
   const place = $("answer");
   const word = kind === "yes" ? (settings.is_look ? "Good" : "Let in") : (title ?? `Stop: ${TITLES[code] ?? "refused"}`);
   place.className = `answer ${kind}`;
+  // The same answer twice in a row must be seen to be two.
+  place.classList.toggle("even", (isEven = !isEven));
   setText(".symbol", { yes: "✓", no: "✗" }[kind] ?? "");
   setText(".text", word);
   setText(".sentence", sentence);
   const uses = Object.entries(left).map(([name, count]) => `${count} ${name}`);
   setText(".left", uses.length ? `Left on the ticket: ${uses.join(", ")}` : "");
-  setText(".extra", [ticket_code, gate.mode === "offline" ? "judged without network" : ""].filter(Boolean).join(", "));
+  const how = kind !== "idle" && gate.mode === "offline" ? "judged without network" : "";
+  const time = kind === "idle" ? "" : clock(new Date());
+  setText(".extra", [ticket_code, time, how].filter(Boolean).join(", "));
+  if (kind !== "idle") place.scrollIntoView({ block: "nearest" });
 }
 
 function setText(selector, text) {
@@ -93,7 +99,7 @@ function listScan({ kind, code, ticket_code }) {
   if (list.firstElementChild?.className === "hint") list.replaceChildren();
   const line = document.createElement("li");
   const word = kind === "yes" ? (settings.is_look ? "✓ Good" : "✓ Let in") : `✗ ${TITLES[code] ?? "Refused"}`;
-  line.append(new Date().toLocaleTimeString(), " ", element("strong", word), " ", element("span", ticket_code ?? "", "code"));
+  line.append(clock(new Date()), " ", element("strong", word), " ", element("span", ticket_code ?? "", "code"));
   list.prepend(line);
   while (list.children.length > LAST_SCANS_MAX) list.lastElementChild.remove();
 }
@@ -143,6 +149,7 @@ function tellState() {
     "signed-out": [gate.problem || "Signed out"],
   }[gate.mode];
   if (gate.waiting) parts.push(scans);
+  if (gate.waiting && gate.unsendable) parts.push(`not taken: ${gate.unsendable}`);
   if (gate.list) {
     const age = Math.max(0, Math.floor((Date.now() - gate.list.fetched_at) / 1000));
     if (gate.mode !== "online" || age > STALE_LIST_SECONDS) parts.push(`list of ${told(age)} ago`);
@@ -210,7 +217,8 @@ function tellConflicts() {
   );
 }
 
-const when = (moment) => new Date(moment).toLocaleString();
+const clock = (moment) => moment.toLocaleTimeString([], { hourCycle: "h23" });
+const when = (moment) => `at ${clock(new Date(moment))} on ${new Date(moment).toLocaleDateString()}`;
 
 function ready() {
   if (settings.function_code) answer({ kind: "idle", title: "Ready", sentence: "Scan a ticket." });
@@ -239,7 +247,7 @@ $("typed").addEventListener("submit", (event) => {
   event.preventDefault();
   const shown = { ticket_code: $("typed-code").value.trim().toUpperCase(), phone_last4: $("typed-digits").value };
   $("typed-digits").value = "";
-  take(shown).then(() => $("answer").scrollIntoView({ block: "nearest" }));
+  take(shown);
 });
 
 $("camera").addEventListener("click", async () => {
@@ -250,7 +258,7 @@ $("camera").addEventListener("click", async () => {
     document.querySelector(".finder").hidden = false;
     try {
       await camera.start((text) => take({ qr: text }));
-      navigator.wakeLock?.request("screen").catch(() => {});
+      stayAwake();
     } catch (error) {
       camera.stop();
       $("camera-wrong").textContent =
@@ -263,6 +271,11 @@ $("camera").addEventListener("click", async () => {
   $("light").hidden = !camera.hasLight;
   $("camera").textContent = camera.isOn ? "Stop the camera" : "Start the camera";
 });
+
+function stayAwake() {
+  if (camera.isOn && !document.hidden) navigator.wakeLock?.request("screen").catch(() => {});
+}
+document.addEventListener("visibilitychange", stayAwake);
 
 $("light").addEventListener("click", async () => {
   const isOn = $("light").getAttribute("aria-pressed") !== "true";

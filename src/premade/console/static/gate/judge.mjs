@@ -24,15 +24,17 @@ const verifier = chooseVerifier();
 export class Gate {
   mode = "starting";
   problem = "";
-  facts = { functions: [], name: "", clock_ms: 0, ...JSON.parse(localStorage.getItem(FACTS) ?? "{}") };
+  facts = { functions: [], clock_ms: 0, ...JSON.parse(localStorage.getItem(FACTS) ?? "{}") };
   list = undefined;
+  /** Why the service does not take what waits, where it refuses it. */
+  unsendable = "";
   waiting = 0;
   conflicts = [];
   #settings;
   #changed;
   #recent = new Map();
   #turn = Promise.resolve();
-  #connecting = false;
+  #connecting = null;
   #connectedAt = -Infinity;
   #usedOnline = new Map();
 
@@ -95,7 +97,8 @@ export class Gate {
     return verdict;
   }
 
-  async #ask(shown, wanted, { scan_id, device_id }) {
+  async #ask(shown, wanted, scan, isAgain = false) {
+    const { scan_id, device_id } = scan;
     const { function_code, uses, is_look } = wanted;
     try {
       if (is_look) return looked(await service.inspect({ ...shown, device_id }), function_code);
@@ -106,6 +109,11 @@ export class Gate {
       return { kind: "yes", sentence: told.message, left, ticket_code: told.ticket_code };
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
+      if (error.code === "FORM_FOREIGN" && !isAgain) {
+        // Somebody signed in anew, in another window.
+        await this.connect();
+        if (this.mode === "online") return this.#ask(shown, wanted, scan, true);
+      }
       if (!MUST_SIGN_IN.includes(error.code)) return refusal(error.code, error.message, ticketOf(shown));
       this.#become("signed-out", error.message);
       return refusal("SIGNED_OUT", error.message);
@@ -131,13 +139,19 @@ export class Gate {
   }
 
   /** Finds out whether the service is there, sends what waits, and then goes on with it. */
-  async connect() {
-    if (this.#connecting) return;
-    this.#connecting = true;
+  connect() {
+    this.#connecting ??= this.#connect().finally(() => {
+      this.#connectedAt = performance.now();
+      this.#connecting = null;
+      if (this.mode === "online") this.#refresh();
+    });
+    return this.#connecting;
+  }
+
+  async #connect() {
     try {
       const told = await service.session();
-      const clock_ms = Date.parse(told.now) - Date.now();
-      this.facts = { functions: told.functions, name: told.name, clock_ms };
+      this.facts = { functions: told.functions, clock_ms: Date.parse(told.now) - Date.now() };
       localStorage.setItem(FACTS, JSON.stringify(this.facts));
       localStorage.removeItem(SIGNED_OUT);
       await this.#send();
@@ -146,11 +160,7 @@ export class Gate {
       if (error instanceof Refused) this.#become("signed-out", error.message);
       else if (error instanceof Away) this.#become("offline");
       else throw error;
-    } finally {
-      this.#connectedAt = performance.now();
-      this.#connecting = false;
     }
-    if (this.mode === "online") await this.#refresh();
   }
 
   async #send() {
@@ -165,9 +175,18 @@ export class Gate {
           // A clock that was set back since must not keep them here.
           scanned_at: scanned_at < latest ? scanned_at : latest,
         }));
-        const answer = await service.sync({ device_id: sent[0].note.device_id, redemptions });
-        await store.settle(sent, answer.results);
-        await this.#look();
+        this.unsendable = "";
+        try {
+          const answer = await service.sync({ device_id: sent[0].note.device_id, redemptions });
+          await store.settle(sent, answer.results);
+        } catch (error) {
+          if (!(error instanceof Refused) || MUST_SIGN_IN.includes(error.code)) throw error;
+          // They are kept and sent again; the gate must go on meanwhile.
+          this.unsendable = error.message;
+          return;
+        } finally {
+          await this.#look();
+        }
       }
     });
   }
@@ -243,7 +262,7 @@ function looked(told, functionCode) {
 /** What a guard can say aloud of what the list says; worded as the service does. */
 function sentenceOf(told, { function_code, uses }) {
   if (told.admitted) return `Welcome: ${uses} of ${function_code}, ${told.remaining || "none"} left.`;
-  const last = told.used_here_at ? ` It was let in here at ${new Date(told.used_here_at).toLocaleTimeString()}.` : "";
+  const last = told.used_here_at ? ` It was let in here at ${new Date(told.used_here_at).toLocaleTimeString([], { hourCycle: "h23" })}.` : "";
   const sentences = {
     UNKNOWN: "This ticket is not on the list of this device; without network it cannot be let in.",
     QR_INVALID: "This QR code is not one of ours.",

@@ -64,15 +64,17 @@ export async function takeIn(lines, now, usedOnline) {
   const first = (await lines.next()).value;
   if (first === undefined) throw new Broken();
   const before = await aboutList();
-  const taken = await (first.snapshot === "full" ? takeAll(lines, (before?.generation ?? 0) + 1) : takeChanges(lines));
+  const isFull = first.snapshot === "full";
+  // Never one that was there before: a page that is closed may have left half of one.
+  const generation = isFull ? Math.max(now, (before?.generation ?? 0) + 1) : before.generation;
+  const taken = await (isFull ? takeAll(lines, generation) : takeChanges(lines));
   if (taken.next === undefined) throw new Broken();
-  const generation = first.snapshot === "full" ? (before?.generation ?? 0) + 1 : before.generation;
   await transact(["tickets", "notes", "kept"], "readwrite", async ({ tickets, notes, kept }) => {
     for (const line of taken.changed) {
       if (line.gone) tickets.delete([generation, line.ticket_code]);
       else tickets.put(line, [generation, line.ticket_code]);
     }
-    const isNew = first.snapshot === "full" ? () => true : (code) => taken.codes.has(code);
+    const isNew = isFull ? () => true : (code) => taken.codes.has(code);
     // What is not sent yet the snapshot does not know of.
     for (const note of await done(notes.getAll())) {
       if (isNew(note.ticket_code)) await lower(tickets, generation, note.ticket_code, (uses) => takeOff(uses, note));
@@ -84,7 +86,7 @@ export async function takeIn(lines, now, usedOnline) {
     const { made_at, time_zone } = first;
     kept.put({ generation, since: taken.next, made_at, time_zone, fetched_at: now, tickets: all }, "snapshot");
   });
-  if (first.snapshot === "full") {
+  if (isFull) {
     const others = [IDBKeyRange.upperBound([generation], true), IDBKeyRange.lowerBound([generation, []])];
     await transact(["tickets"], "readwrite", ({ tickets }) => others.forEach((range) => void tickets.delete(range)));
   }
@@ -93,7 +95,6 @@ export async function takeIn(lines, now, usedOnline) {
 const ofGeneration = (generation) => IDBKeyRange.bound([generation], [generation, []]);
 
 async function takeAll(lines, generation) {
-  await transact(["tickets"], "readwrite", ({ tickets }) => void tickets.delete(ofGeneration(generation)));
   let next;
   let portion = [];
   const put = () =>
