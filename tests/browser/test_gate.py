@@ -380,6 +380,11 @@ def test_what_the_page_asks_needs_a_session_its_token_and_a_page_of_our_own(
     gate, [ticket] = at_gate(), sold(seller)
     body = {"qr": ticket.qr, "function_code": "ferry", "device_id": gate.device, "scan_id": unique("scan")}
     with gate.who.as_client() as client:
+        for path in (GATE, f"{GATE}/offline"):
+            policy = client.get(path).headers["content-security-policy"]
+            assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+            assert policy.endswith("; connect-src 'self'; worker-src 'self'")
+            assert (gate.who.name in client.get(path).text) == (path == GATE)
         token = client.get(f"{GATE}/session").json()["form_token"]
         own = {"X-Form-Token": token, "Sec-Fetch-Site": "same-origin"}
         told: dict[str, Any] = {
