@@ -9,11 +9,12 @@ from support.shop import Seller
 from premade.staff.role import Role
 
 SALES = {"admin", "operations", "finance"}
+GATE = {"admin", "operations", "gate"}
 LINKS = {
-    "admin": ["Tickets and orders", "Batches", "Stock", "Partners", "Staff"],
-    "operations": ["Tickets and orders", "Batches", "Stock", "Partners"],
-    "finance": ["Tickets and orders", "Batches", "Stock", "Partners"],
-    "gate": [],
+    "admin": ["Overview", "Tickets and orders", "Batches", "Stock", "Partners", "Gate", "Staff"],
+    "operations": ["Overview", "Tickets and orders", "Batches", "Stock", "Partners", "Gate"],
+    "finance": ["Overview", "Tickets and orders", "Batches", "Stock", "Partners"],
+    "gate": ["Gate"],
 }
 
 
@@ -34,6 +35,9 @@ def addresses(seller: Seller) -> dict[str, set[str]]:
         f"/console/batch?partner={seller.partner_id}&batch={batch}": SALES,
         f"/console/tickets/{code}/cancel": {"admin", "operations"},
         f"/console/tickets/{code}/reissue": {"admin", "operations"},
+        "/console/gate": GATE,
+        "/console/gate/offline": GATE,
+        "/console/gate/session": GATE,
         "/console/staff": {"admin"},
     }
 

@@ -61,7 +61,7 @@ def test_a_device_may_type_only_so_often_a_minute(gate: Gate, ticket: Ticket, sh
     assert gate.redeem(ticket).status_code == 200
     shop.sql(
         "UPDATE manual_entries SET span_began_at = now() - interval '61 seconds' WHERE subject = %s",
-        f"device {gate.key_id} {gate.device_id}",
+        f"device key:{gate.key_id} {gate.device_id}",
     )
     assert gate.inspect(**typed).status_code == 200
 

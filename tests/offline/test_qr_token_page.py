@@ -14,18 +14,32 @@ from playwright.sync_api import sync_playwright
 from support.shop import Seller, Shop
 from support.vectors import FILE, vectors, written
 
+from premade.console import gate
 from premade.tickets.code import ISSUE_NUMBER_MAX, TOKEN_VERSION, TokenRefused, check_token
 from premade.tickets.key_file import read_key_file
 from premade.tickets.picture import TOKEN_CHARACTERS_MAX
 from premade.tickets.signing import KEYS_MAX
 
 DOCS = FILE.parent
+SCRIPTS = Path(gate.__file__).parent / "static" / "gate"
 KEYS = {"keys": vectors()["keys"]}
-RUN = """
-import { readFileSync } from "node:fs";
+VERIFY = """
 import { verifyQrToken } from "./verify-qr-token.mjs";
-const { keys, tokens } = JSON.parse(readFileSync(0));
-console.log(JSON.stringify(await Promise.all(tokens.map((token) => verifyQrToken(token, keys)))));
+const { keys, tokens } = given;
+const told = await Promise.all(tokens.map((token) => verifyQrToken(token, keys)));
+"""
+VERIFY_BY_LIBRARY = """
+import { libraryVerifier } from "./ed25519.mjs";
+import { verifyQrToken } from "./verify-qr-token.mjs";
+const verify = await libraryVerifier();
+const told = await Promise.all(given.tokens.map((token) => verifyQrToken(token, given.keys, verify)));
+"""
+ADMIT = """
+import { admission, dayIn } from "./admission.mjs";
+const told = given.scans.map(({ issue_number, function_code, uses, at, ticket_code }) => {
+  const listed = given.snapshot.find((line) => line.ticket_code === ticket_code);
+  return admission(listed, issue_number, { function_code, uses, day: dayIn(given.time_zone, new Date(at)) });
+});
 """
 CHROMIUM = shutil.which("chromium") or "chromium"
 
@@ -34,18 +48,30 @@ def expected(vector: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in vector.items() if name not in ("token", "because")}
 
 
-def told_by_node(keys: list[dict[str, Any]], tokens: list[str]) -> list[dict[str, Any]]:
+def run_by_node(script: str, given: Any) -> list[dict[str, Any]]:
+    """What `told` is after the script, which finds the page's modules beside it."""
+    read = 'import { readFileSync } from "node:fs"; const given = JSON.parse(readFileSync(0));'
     done = subprocess.run(
-        ["node", "--no-warnings", "--input-type=module", "--eval", RUN],
-        input=json.dumps({"keys": keys, "tokens": tokens}),
+        [
+            "node",
+            "--no-warnings",
+            "--input-type=module",
+            "--eval",
+            f"{read}{script}console.log(JSON.stringify(told));",
+        ],
+        input=json.dumps(given),
         capture_output=True,
         text=True,
-        cwd=DOCS,
+        cwd=SCRIPTS,
         timeout=60,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
     return json.loads(done.stdout)
+
+
+def told_by_node(keys: list[dict[str, Any]], tokens: list[str], script: str = VERIFY) -> list[dict[str, Any]]:
+    return run_by_node(script, {"keys": keys, "tokens": tokens})
 
 
 def told_by_the_service(token: str, keys: dict[str, bytes]) -> dict[str, Any]:
@@ -80,10 +106,11 @@ def test_the_service_agrees_with_the_vectors(vector: dict[str, Any]) -> None:
     assert told_by_the_service(vector["token"], keys) == expected(vector)
 
 
-def test_the_other_implementation_agrees_with_the_vectors() -> None:
+@pytest.mark.parametrize("script", [VERIFY, VERIFY_BY_LIBRARY], ids=["by WebCrypto", "by the library"])
+def test_the_other_implementation_agrees_with_the_vectors(script: str) -> None:
     tokens = vectors()["tokens"]
 
-    told = told_by_node(KEYS["keys"], [vector["token"] for vector in tokens])
+    told = told_by_node(KEYS["keys"], [vector["token"] for vector in tokens], script)
 
     assert told == [expected(vector) for vector in tokens]
 
@@ -106,14 +133,14 @@ def test_the_other_implementation_runs_in_a_browser() -> None:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(DOCS)))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(SCRIPTS)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     tokens = [vector["token"] for vector in vectors()["tokens"]]
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             page = browser.new_page()
-            page.goto(f"http://127.0.0.1:{server.server_port}/qr-token-vectors.json")
+            page.goto(f"http://127.0.0.1:{server.server_port}/gate.css")
             told = page.evaluate(
                 """async ([tokens, keys]) => {
                     const { verifyQrToken } = await import("/verify-qr-token.mjs");
@@ -134,4 +161,14 @@ def test_the_page_gives_the_limits_that_hold() -> None:
 
     assert f"{TOKEN_CHARACTERS_MAX} characters" in page
     assert (ISSUE_NUMBER_MAX, KEYS_MAX, TOKEN_VERSION) == (999, 999, "PM1")
-    assert Path(DOCS / "verify-qr-token.mjs").read_text().count("import") == 1  # importKey: no dependency
+    assert (SCRIPTS / "verify-qr-token.mjs").read_text().count("import") == 1  # importKey: no dependency
+
+
+def test_the_gate_page_admits_as_the_table_says() -> None:
+    given = json.loads((DOCS / "offline-admission-vectors.json").read_text())
+
+    told = run_by_node(ADMIT, given)
+
+    assert told == [scan["told"] for scan in given["scans"]]
+    codes = {scan["told"].get("code") for scan in given["scans"]}
+    assert codes == {None, "UNKNOWN", "QR_REVOKED", "EXPIRED", "FUNCTION_UNKNOWN", "USED_UP"}

@@ -245,6 +245,12 @@ async def product_of(database: Database, product_id: int) -> Product:
         return await _product(work, product_id)
 
 
+async def list_functions(database: Database) -> list[str]:
+    """What tickets of any product are good for, by code."""
+    async with database.single_statement() as work:
+        return [row["function_code"] for row in await work.all(sql.list_functions)]
+
+
 async def _product(work: Work, product_id: int) -> Product:
     row = await work.one(
         sql.list_products, product_id=product_id, sought=None, after_product_id=None, rows=None

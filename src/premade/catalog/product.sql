@@ -38,3 +38,6 @@ LIMIT :rows
 
 -- name: lock_product
 SELECT product_id FROM products WHERE product_id = :product_id FOR NO KEY UPDATE
+
+-- name: list_functions
+SELECT function_code FROM product_functions GROUP BY function_code ORDER BY function_code

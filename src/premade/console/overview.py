@@ -13,6 +13,7 @@ from premade.catalog.product import list_products
 from premade.console.batches import asked_partner_id
 from premade.console.chart import Amount, Chart, chart_of_days
 from premade.console.door import HOME, Visit, go_to, page
+from premade.console.gate import GATE
 from premade.console.paper import Paper, in_money, in_number
 from premade.monitoring.attention import Alert, findings
 from premade.monitoring.figures import Figures, Row, Sales, activation_rate, read_figures, seconds_left
@@ -29,13 +30,13 @@ _DAY_SECONDS = 86_400
 
 
 def pages(paper: Paper) -> list[Page]:
-    """The first page of the console. Those who may not see sales are led to their account."""
+    """The first page of the console. Those who may not see sales are led to the gate, or to their account."""
     return page(paper, HOME, _overview)
 
 
 async def _overview(visit: Visit) -> Response:
     if not visit.member.may(Right.SEE_SALES):
-        return go_to(f"{HOME}/account")
+        return go_to(GATE if visit.member.may(Right.USE_GATE) else f"{HOME}/account")
     partner_id, days = asked_partner_id(visit), _asked_days(visit)
     partners = {each["partner_id"]: each for each in await list_partners(visit.database)}
     if partner_id is not None and partner_id not in partners:

@@ -48,7 +48,7 @@ EVENT_NAMES: dict[str, str] = {
     "ticket.reissued": "Reissued",
     "ticket.expired": "Expired",
 }
-_ASSETS = {"console.css": "text/css", "icon.svg": "image/svg+xml"}
+_ASSETS = {"console.css": "text/css", "icon.svg": "image/svg+xml", "leaving.js": "text/javascript"}
 
 
 class Paper:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from premade.base.edge import Page
-from premade.console import account, batches, overview, partners, people, stock, tickets
+from premade.console import account, batches, gate, overview, partners, people, stock, tickets
 from premade.console.door import HOME, Visit, go_to, page, told_as_pages
 from premade.console.paper import HEADERS, Paper, assets
 
@@ -25,6 +25,7 @@ def console_routes(zone: ZoneInfo) -> list[BaseRoute]:
         *batches.pages(paper),
         *stock.pages(paper),
         *partners.pages(paper),
+        *gate.pages(paper),
         *people.pages(paper),
         Page(f"{HOME}/assets/{{name}}", told_as_pages(paper, _asset)),
         *page(paper, f"{HOME}/{{rest:path}}", _nowhere),

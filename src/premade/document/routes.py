@@ -48,11 +48,11 @@ def document_routes(app: FastAPI) -> list[BaseRoute]:
 
 
 def problems_of(app: FastAPI) -> pages.Problems:
-    """The errors that the routes of `app` declare."""
+    """The errors that the routes of `app` declare, but for what only the service's own pages ask for."""
     listed = {
         code
         for route in app.router.routes
-        if isinstance(route, APIRoute | Page)
+        if isinstance(route, APIRoute | Page) and route.include_in_schema
         for answer in route.responses.values()
         for code in answer.get("content", {}).get(MEDIA_TYPE, {}).get("examples", {})
     }

@@ -100,17 +100,13 @@ class OnBehalf:
 @dataclass(frozen=True)
 class GateCaller:
     """Who asks at a gate: by a key of a partner, which sees that partner's tickets, or of the operator (None), which
-    sees all.
+    sees all; or somebody of the staff, as the operator's gate. `actor` as the audit record names them.
     """
 
-    key_id: int
+    actor: str
     partner_id: int | None
     permissions: frozenset[str]
-
-    @property
-    def actor(self) -> str:
-        """As the audit record names it."""
-        return f"key:{self.key_id}"
+    key_id: int | None = None
 
     def require(self, permission: str) -> None:
         """PermissionMissing when the key lacks it."""
@@ -138,7 +134,7 @@ class Keyring:
         """Whose gate the key that was sent opens. Unauthenticated or Forbidden when it is none, or may not."""
         known = await self._authentic(given)
         _require(permission, known.permissions)
-        return GateCaller(known.key_id, known.partner_id, known.permissions)
+        return GateCaller(f"key:{known.key_id}", known.partner_id, known.permissions, known.key_id)
 
     async def _authentic(self, given: str | None) -> _KnownKey:
         if not given:

@@ -57,7 +57,7 @@ class ManualEntries:
         """
         caller.require(PERMISSION)
         async with self._database.transaction() as work:
-            device = f"device {caller.key_id} {typed.device_id}"
+            device = f"device {caller.actor} {typed.device_id}"
             await self._count(work, device, DEVICE_ENTRIES_MAX, DEVICE_SPAN_SECONDS)
             is_right = await self._is_right(work, caller, typed)
         await self._forget_old()

@@ -27,6 +27,8 @@ class Right(StrEnum):
     """Partners, and what their keys may; never a key itself."""
     MANAGE_PARTNERS = "manage_partners"
     """Add and disable them, make and end keys, a partner's and the operator's."""
+    USE_GATE = "use_gate"
+    """Redeem tickets of all partners, as a gate of the operator."""
     MANAGE_STAFF = "manage_staff"
 
 
@@ -39,8 +41,9 @@ RIGHTS: dict[Role, frozenset[Right]] = {
             Right.SEE_STOCK,
             Right.CHANGE_STOCK,
             Right.SEE_PARTNERS,
+            Right.USE_GATE,
         }
     ),
     Role.FINANCE: frozenset({Right.SEE_SALES, Right.SEE_STOCK, Right.SEE_PARTNERS}),
-    Role.GATE: frozenset(),
+    Role.GATE: frozenset({Right.USE_GATE}),
 }

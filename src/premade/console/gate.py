@@ -1,0 +1,252 @@
+"""The gate in a browser: one page that goes on without network, and what its scripts ask of the service."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Annotated, Any
+
+import orjson
+from fastapi import Query, Security
+from fastapi.security import SecurityScopes
+from pydantic import Field
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from premade.base.api import Reply, header_values, json_router
+from premade.base.edge import Page
+from premade.base.errors import Forbidden
+from premade.base.stream import Stream
+from premade.base.values import AnswerModel, Timestamp
+from premade.base.world import World
+from premade.catalog.product import list_functions
+from premade.console.door import (
+    COOKIE,
+    HOME,
+    FormForeign,
+    RoleMissing,
+    Visit,
+    page,
+    require_own_page,
+    told_as_pages,
+)
+from premade.console.paper import CONTENT_SECURITY_POLICY, HEADERS, Paper, assets
+from premade.offline.routes import MEDIA_TYPE as JSON_LINES
+from premade.offline.snapshot import Snapshots
+from premade.partners.call import GateCall
+from premade.partners.keyring import GateCaller
+from premade.redemption import manual
+from premade.redemption import routes as redemption
+from premade.redemption.routes import (
+    InspectAnswer,
+    RedeemAnswer,
+    RedeemRequest,
+    ShownAtGate,
+    SyncAnswer,
+    SyncRequest,
+)
+from premade.staff.role import Right
+from premade.staff.session import Member, Sessions, form_token
+
+GATE = f"{HOME}/gate"
+SHELL = f"{GATE}/offline"
+FORM_TOKEN_HEADER = "X-Form-Token"  # noqa: S105  (the name of a header)
+PERMISSIONS = frozenset({"gate:redeem", manual.PERMISSION})
+GATE_HEADERS = {
+    **HEADERS,
+    # What the scripts ask for, and those that run beside the page.
+    "Content-Security-Policy": f"{CONTENT_SECURITY_POLICY}; connect-src 'self'; worker-src 'self'",
+}
+_NO_STORE = {"Cache-Control": "no-store"}
+_FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+_TYPES = {"css": "text/css", "js": "text/javascript", "mjs": "text/javascript"}
+_FILES = (
+    "gate.css",
+    "gate.mjs",
+    "judge.mjs",
+    "store.mjs",
+    "service.mjs",
+    "admission.mjs",
+    "ed25519.mjs",
+    "camera.mjs",
+    "decoder.mjs",
+    "verify-qr-token.mjs",
+    "qr/decode.js",
+    "qr/index.js",
+    "noble-ed25519/index.js",
+)
+_WORKER = "worker.js"
+
+router = json_router("Console", RoleMissing, FormForeign)
+
+
+class SessionOver(Forbidden):
+    """Nobody is signed in with this browser, or no longer. Nothing was changed."""
+
+    code = "SESSION_OVER"
+    title = "The session is over"
+    remedy = "Sign in again; what the device did meanwhile is kept."
+
+
+@dataclass(frozen=True)
+class StaffCall:
+    """One request of the gate page, by somebody who is let in; `gate` is the operator's, with them as the actor."""
+
+    member: Member
+    token: str
+    gate: GateCall
+
+
+async def _admit(request: Request, _wanted: SecurityScopes) -> StaffCall:
+    wired, state = request.app.state, request.scope["state"]
+    is_write = request.method != "GET"
+    if is_write:
+        require_own_page(request)
+    token, sessions = request.cookies.get(COOKIE, ""), wired.services[Sessions]
+    member: Member | None = await sessions.member_of(token) if token else None
+    if member is None:
+        message = "Nobody is signed in here. Sign in again."
+        raise SessionOver(message)
+    if is_write and not _is_of_session(request, token):
+        message = "It does not belong to this session; somebody signed in anew, perhaps."
+        raise FormForeign(message)
+    if not member.may(Right.USE_GATE):
+        message = f"You are signed in as {member.name}, whose role is {member.role}."
+        raise RoleMissing(message)
+    caller = GateCaller(member.actor, partner_id=None, permissions=PERMISSIONS)
+    return StaffCall(
+        member, token, GateCall(caller, state["request_id"], wired.database, wired.services, request.scope)
+    )
+
+
+def _is_of_session(request: Request, token: str) -> bool:
+    given = header_values(request, FORM_TOKEN_HEADER)
+    return len(given) == 1 and hmac.compare_digest(form_token(token).encode(), given[0].encode())
+
+
+OfStaff = Annotated[StaffCall, Security(_admit)]
+
+
+class GateSession(AnswerModel):
+    """What the page needs to know to ask for more."""
+
+    form_token: str = Field(description=f"To be sent as {FORM_TOKEN_HEADER} with what writes")
+    functions: list[str] = Field(description="What a gate can be for")
+    now: Timestamp = Field(description="By the service's clock; the device's may be wrong")
+
+
+@router.get(f"{GATE}/session", include_in_schema=False, response_model=GateSession)
+async def session(call: OfStaff) -> Reply:
+    """What the page writes with, and what a gate can be for."""
+    told = GateSession(
+        form_token=form_token(call.token),
+        functions=await list_functions(call.gate.database),
+        now=call.gate.use(World).now(),
+    )
+    return Reply(told, _NO_STORE)
+
+
+@router.post(f"{GATE}/redemptions", include_in_schema=False, response_model=RedeemAnswer)
+async def redeem(call: OfStaff, wanted: RedeemRequest) -> Reply:
+    """As POST /api/gate/redemptions."""
+    return await redemption.redeem(call.gate, wanted)
+
+
+@router.post(f"{GATE}/inspect", include_in_schema=False)
+async def inspect(call: OfStaff, wanted: ShownAtGate) -> InspectAnswer:
+    """As POST /api/gate/inspect."""
+    return await redemption.inspect(call.gate, wanted)
+
+
+@router.post(f"{GATE}/sync", include_in_schema=False)
+async def sync(call: OfStaff, wanted: SyncRequest) -> SyncAnswer:
+    """As POST /api/gate/redemptions/sync."""
+    return await redemption.sync(call.gate, wanted)
+
+
+@router.get(f"{GATE}/snapshot", include_in_schema=False, response_model=None)
+async def snapshot(call: OfStaff, since: Annotated[str | None, Query()] = None) -> Stream:
+    """As GET /api/gate/snapshot, of every partner's tickets."""
+    return Stream(call.gate.use(Snapshots).lines(call.gate.caller.partner_id, since), JSON_LINES, _NO_STORE)
+
+
+def pages(paper: Paper) -> list[BaseRoute]:
+    """The routes."""
+    version = _version(paper)
+
+    async def gate(visit: Visit) -> Response:
+        return _own_policy(visit.page("gate.html", version=version))
+
+    async def shell(_: Visit) -> Response:
+        return _own_policy(_shell(paper, version))
+
+    async def worker(_: Request) -> Response:
+        return _worker(version)
+
+    async def file(request: Request) -> Response:
+        content = files().get(request.path_params["name"])
+        if content is None:
+            raise HTTPException(404)
+        # Whoever asks for an older version while the service is changed gets the new one, but must not keep it.
+        kept = _FOR_EVER if request.path_params["version"] == version else _NO_STORE
+        return Response(
+            content, media_type=_type_of(request.path_params["name"]), headers={**HEADERS, **kept}
+        )
+
+    return [
+        *router.routes,
+        *page(paper, GATE, gate, right=Right.USE_GATE),
+        *page(paper, SHELL, shell, right=Right.USE_GATE),
+        Page(f"{GATE}/{_WORKER}", told_as_pages(paper, worker)),
+        Page(f"{GATE}/files/{{version}}/{{name:path}}", told_as_pages(paper, file)),
+    ]
+
+
+def _own_policy(answer: Response) -> Response:
+    answer.headers["Content-Security-Policy"] = GATE_HEADERS["Content-Security-Policy"]
+    return answer
+
+
+def _shell(paper: Paper, version: str) -> Response:
+    """The page as a device keeps it: it tells of nobody."""
+    return paper.page("gate.html", 200, member=None, version=version)
+
+
+@cache
+def files() -> Mapping[str, bytes]:
+    """The page's own files, by their names in its folder. Only these are served."""
+    folder = resources.files("premade.console") / "static" / "gate"
+    return {name: folder.joinpath(name).read_bytes() for name in _FILES}
+
+
+def _version(paper: Paper) -> str:
+    """Another as soon as any part of the page is."""
+    digest = hashlib.sha256(bytes(_shell(paper, "").body))
+    for content in (*files().values(), *(content for content, _ in assets().values())):
+        digest.update(hashlib.sha256(content).digest())
+    return digest.hexdigest()[:16]
+
+
+def _worker(version: str) -> Response:
+    """The script that keeps the page on the device, told what there is to keep."""
+    paths = [f"{GATE}/files/{version}/{name}" for name in _FILES]
+    kept: dict[str, Any] = {
+        "version": version,
+        "page": GATE,
+        "shell": SHELL,
+        "files": paths,
+        "assets": [f"{HOME}/assets/console.css", f"{HOME}/assets/icon.svg"],
+    }
+    script = resources.files("premade.console") / "static" / "gate" / _WORKER
+    content = b"const KEPT = " + orjson.dumps(kept) + b";\n" + script.read_bytes()
+    return Response(
+        content, media_type=_type_of(_WORKER), headers={**GATE_HEADERS, "Service-Worker-Allowed": GATE}
+    )
+
+
+def _type_of(name: str) -> str:
+    return _TYPES[name.rpartition(".")[2]]

@@ -1,0 +1,25 @@
+// Whether a genuine token is let in without network: the table "Without network" of docs/qr-token.md. Pure.
+
+/**
+ * @param {{issue_number: number, uses: Record<string, number>, usable_until: string | null} | undefined} listed the
+ *   ticket's line of the snapshot, with what this device counted off
+ * @param {number} issueNumber of the token
+ * @param {{function_code: string, uses: number, day: string}} wanted `day` as the operator's calendar has it now
+ * @returns {{admitted: true, remaining: number} | {admitted: false, code: string, remaining?: number}}
+ */
+export function admission(listed, issueNumber, wanted) {
+  if (listed === undefined || issueNumber > listed.issue_number) return { admitted: false, code: "UNKNOWN" };
+  if (issueNumber < listed.issue_number) return { admitted: false, code: "QR_REVOKED" };
+  if (listed.usable_until !== null && listed.usable_until < wanted.day) return { admitted: false, code: "EXPIRED" };
+  if (!Object.hasOwn(listed.uses, wanted.function_code)) return { admitted: false, code: "FUNCTION_UNKNOWN" };
+  const left = listed.uses[wanted.function_code];
+  if (left < wanted.uses) return { admitted: false, code: "USED_UP", remaining: left };
+  return { admitted: true, remaining: left - wanted.uses };
+}
+
+/** The day that it is in a time zone, `2025-11-04`. */
+export function dayIn(timeZone, moment) {
+  const format = new Intl.DateTimeFormat("en", { timeZone, year: "numeric", month: "2-digit", day: "2-digit" });
+  const part = Object.fromEntries(format.formatToParts(moment).map(({ type, value }) => [type, value]));
+  return `${part.year.padStart(4, "0")}-${part.month}-${part.day}`;
+}

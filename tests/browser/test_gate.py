@@ -1,0 +1,509 @@
+"""The gate page: a phone's camera or a hand scanner, green or red, with network and without."""
+
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from browser.conftest import AXE, CHROMIUM, DESK, PASSWORD, PHONE, Person, Somebody
+from browser.test_everybody_can_use_it import FINDINGS
+from gate.conftest import Ticket, gate_of, sold, unsold
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+from support.shop import Seller, Shop, unique
+from support.taking_back import cancel, reissue
+
+from premade.console import gate as gate_module
+from premade.console.gate import files as gate_files
+from premade.tickets.picture import png
+
+GATE = "/console/gate"
+SCANS = f"{GATE}/redemptions"
+
+
+@dataclass
+class GatePage:
+    """Somebody at the gate page, with a device of a name of its own."""
+
+    who: Person
+    device: str
+
+    @property
+    def page(self) -> Page:
+        return self.who.page
+
+    def scans(self, text: str) -> None:
+        """As a hand scanner does: it types and ends with Enter, wherever the focus is."""
+        self.page.keyboard.press(text[0])
+        self.page.keyboard.insert_text(text[1:])
+        self.page.keyboard.press("Enter")
+
+    def hears(self, kind: str, *texts: str) -> None:
+        """The answer that is shown now is of this kind and holds these texts."""
+        answer = self.page.locator("#answer")
+        expect(answer).to_have_class(re.compile(rf"^answer {kind}( even)?$"))
+        for text in texts:
+            expect(answer).to_contain_text(text)
+
+    def state_is(self, *texts: str) -> None:
+        for text in texts:
+            expect(self.page.locator("#state")).to_contain_text(text, timeout=15_000)
+
+    def loses_network(self) -> None:
+        self.page.context.set_offline(True)
+        self.state_is("Works without network")
+
+    def finds_network(self) -> None:
+        self.page.context.set_offline(False)
+
+    def is_ready_to_lose_it(self, tickets: list[Ticket]) -> None:
+        """The page is kept on the device, with a list that has these tickets."""
+        self.page.evaluate(
+            "navigator.serviceWorker.ready.then((it) => it.active.state === 'activated' || new Promise((done) => it.active.addEventListener('statechange', done)))"
+        )
+        self.page.reload()
+        listed = """async (codes) => {
+            const open = await new Promise((done) => { const it = indexedDB.open("premade-gate"); it.onsuccess = () => done(it.result); });
+            const all = await new Promise((done) => { const it = open.transaction("tickets").objectStore("tickets").getAll(); it.onsuccess = () => done(it.result); });
+            open.close();
+            return codes.every((code) => all.some((each) => each.ticket_code === code));
+        }"""  # fmt: skip
+        for _ in range(150):
+            if self.page.evaluate(listed, [ticket.code for ticket in tickets]):
+                return
+            self.page.wait_for_timeout(100)
+        raise AssertionError("The list lacks a ticket")
+
+
+@pytest.fixture
+def at_gate(somebody: Somebody) -> Any:
+    """Arrives at the gate page with a device that is for the ferry."""
+
+    def arrive(role: str = "gate", function_code: str = "ferry", **browsing: Any) -> GatePage:
+        who = somebody(role, **{"viewport": PHONE, **browsing})
+        gate = GatePage(who, unique("device"))
+        who.goes_to(GATE)
+        gate.state_is("Online")
+        if not gate.page.locator("#device").get_attribute("open"):
+            gate.page.locator("#device").evaluate("(it) => { it.open = true }")
+        gate.page.get_by_label("Name of the device").fill(gate.device)
+        gate.page.get_by_label("What this gate is for").select_option(function_code)
+        gate.page.locator("#device summary").click()
+        gate.hears("idle", "Ready")
+        return gate
+
+    return arrive
+
+
+def uses_of(shop: Shop, ticket: Ticket) -> list[dict[str, Any]]:
+    rows = shop.sql(
+        "SELECT actor, data FROM audit_events WHERE event = 'ticket.redeemed' AND ticket_code = %s ORDER BY event_id",
+        ticket.code,
+    )
+    return [{"actor": row["actor"], **row["data"]} for row in rows]
+
+
+def test_a_hand_scanner_lets_a_ticket_in_once_and_says_what_is_left(
+    at_gate: Any, shop: Shop, seller: Seller
+) -> None:
+    gate, [ticket] = at_gate(), sold(seller)
+
+    gate.scans(ticket.qr)
+
+    gate.hears(
+        "yes", "Let in", "✓", "Welcome: 1 of ferry, 1 left.", "1 ferry, 1 gift, 10 tokens", ticket.code
+    )
+    [use] = uses_of(shop, ticket)
+    assert (use["actor"], use["device_id"]) == (f"staff:{gate.who.staff_id}", gate.device)
+    assert (use["entry"], use["uses"]) == ("scan", 1)
+    assert gate.page.evaluate("document.activeElement.id") == "scanned"
+    assert gate.page.locator("#scanned").input_value() == ""
+
+
+def test_each_refusal_is_red_and_says_why(at_gate: Any, shop: Shop, seller: Seller) -> None:
+    gate = at_gate()
+    [fresh], [cancelled, revoked, used, good] = unsold(seller), sold(seller, 4)
+    cancel(seller, cancelled.code)
+    reissue(seller, revoked.code)
+    other = gate_of(shop, None)
+    assert other.redeem(used, uses=2).status_code == httpx.codes.OK
+    forged = good.qr[:-1] + ("0" if good.qr[-1] != "0" else "1")
+
+    for text, title, sentence in (
+        (fresh.qr, "Not sold", "was not sold yet"),
+        (cancelled.qr, "Cancelled", "was cancelled"),
+        (revoked.qr, "Replaced", "replaced by a newer one"),
+        (used.qr, "Used up", f"at {other.device_id}"),
+        (forged, "Not ours", "not one of ours"),
+        ("https://example.com/a-poster", "Not ours", "not one of ours"),
+    ):
+        gate.scans(text)
+        gate.hears("no", f"Stop: {title}", "✗", sentence)
+    assert uses_of(shop, good) == []
+
+
+def test_a_ticket_that_is_not_for_this_gate_is_refused(at_gate: Any, seller: Seller, shop: Shop) -> None:
+    shop.seller(functions={"museum": 1})
+    gate, [ticket] = at_gate(function_code="museum"), sold(seller)
+
+    gate.scans(ticket.qr)
+
+    gate.hears("no", "Stop: Not for this gate", "it is for: ferry, gift, tokens")
+
+
+def test_a_code_that_is_held_up_is_used_once_and_a_moment_later_again(
+    at_gate: Any, shop: Shop, seller: Seller
+) -> None:
+    gate, [ticket] = at_gate(), sold(seller)
+    gate.page.clock.install()
+    gate.scans(ticket.qr)
+    gate.hears("yes", "1 left")
+    gate.scans(ticket.qr)
+    gate.hears("yes", "1 left", "nothing more was used")
+    assert len(uses_of(shop, ticket)) == 1
+
+    for told in ("none left", "Used up"):
+        gate.page.clock.fast_forward(4_000)
+        gate.scans(ticket.qr)
+        expect(gate.page.locator("#answer")).to_contain_text(told)
+
+    gate.hears("no", "It was last used at", gate.device)
+    assert len(uses_of(shop, ticket)) == 2
+
+
+def test_a_lost_answer_uses_a_ticket_once(at_gate: Any, shop: Shop, seller: Seller) -> None:
+    gate, [listed] = at_gate(), sold(seller)
+    gate.is_ready_to_lose_it([listed])
+    gate.page.route("**/console/gate/snapshot*", lambda route: route.abort())
+    [later] = sold(seller)
+
+    def lose(route: Any) -> None:
+        route.fetch()
+        route.abort()
+
+    gate.page.clock.install()
+    gate.page.route(f"**{SCANS}", lose)
+    gate.scans(listed.qr)
+    gate.hears("yes", "1 left", "judged without network")
+    gate.page.clock.fast_forward(6_000)
+    gate.state_is("Online")
+    assert [use["entry"] for use in uses_of(shop, listed)] == ["scan"]
+
+    gate.scans(later.qr)
+    gate.hears("no", "Unknown")
+    gate.page.unroute(f"**{SCANS}")
+    gate.page.clock.fast_forward(6_000)
+    gate.state_is("Online")
+    gate.scans(later.qr)
+    gate.hears("yes", "1 left")
+    assert len(uses_of(shop, later)) == 1
+
+
+def test_without_network_the_page_loads_and_admits_by_its_list(
+    at_gate: Any, shop: Shop, seller: Seller
+) -> None:
+    gate, [ticket, contested, revoked] = at_gate(), sold(seller, 3)
+    reissue(seller, revoked.code)
+    gate.is_ready_to_lose_it([ticket, contested, revoked])
+    [late] = sold(seller)
+    gate.loses_network()
+    gate.page.reload()
+    gate.state_is("Works without network", "tickets listed")
+    gate.page.clock.install()
+
+    gate.scans(ticket.qr)
+    gate.hears("yes", "Let in", "Welcome: 1 of ferry, 1 left.", "judged without network")
+    gate.page.clock.fast_forward(4_000)
+    gate.scans(ticket.qr)
+    gate.hears("yes", "none left")
+    gate.page.clock.fast_forward(4_000)
+    gate.scans(ticket.qr)
+    gate.hears("no", "Used up", "It was let in here at")
+    gate.scans(late.qr)
+    gate.hears("no", "Unknown", "not on the list")
+    gate.scans(revoked.qr)
+    gate.hears("no", "Replaced")
+    gate.scans(ticket.qr[:-1] + ("0" if ticket.qr[-1] != "0" else "1"))
+    gate.hears("no", "Not ours")
+    gate.scans(contested.qr)
+    gate.hears("yes", "1 left")
+    gate.state_is("3 scans wait to be sent")
+    assert uses_of(shop, ticket) == []
+
+    other = gate_of(shop, None)
+    assert other.redeem(contested, uses=2).status_code == httpx.codes.OK
+    gate.finds_network()
+
+    gate.state_is("Online")
+    conflicts = gate.page.locator("#conflicts li")
+    expect(conflicts).to_have_count(1)
+    expect(conflicts).to_contain_text(contested.code)
+    expect(conflicts).to_contain_text(other.device_id)
+    assert [(use["entry"], use["actor"]) for use in uses_of(shop, ticket)] == [
+        ("offline", f"staff:{gate.who.staff_id}")
+    ] * 2
+    assert "wait" not in gate.page.inner_text("#state")
+    gate.page.reload()
+    gate.state_is("Online")
+    gate.page.get_by_role("button", name="Seen").click()
+    expect(gate.page.locator("#conflicts")).to_be_hidden()
+    gate.page.reload()
+    gate.state_is("Online")
+    expect(gate.page.locator("#conflicts")).to_be_hidden()
+    kept = "indexedDB.open('premade-gate')"
+    assert (
+        gate.page.evaluate(
+            f"new Promise((done) => {{ const it = {kept}; it.onsuccess = () => {{ const all = it.result.transaction('notes').objectStore('notes').count(); all.onsuccess = () => done(all.result); }} }})"
+        )
+        == 0
+    )
+
+
+def test_a_session_that_ends_while_the_network_is_away_loses_no_scan(
+    at_gate: Any, shop: Shop, seller: Seller
+) -> None:
+    gate, tickets = at_gate(), sold(seller)
+    gate.is_ready_to_lose_it(tickets)
+    gate.loses_network()
+    gate.scans(tickets[0].qr)
+    gate.hears("yes", "1 left")
+    shop.sql("DELETE FROM staff_sessions WHERE staff_id = %s", gate.who.staff_id)
+
+    gate.finds_network()
+    gate.state_is("Nobody is signed in", "1 scan waits")
+    gate.scans(tickets[0].qr.replace(":1:", ":2:", 1))
+    gate.hears("no", "Sign in")
+    gate.page.get_by_role("link", name="Sign in").click()
+    gate.page.get_by_label("Name").fill(gate.who.name)
+    gate.page.get_by_label("Password").fill(PASSWORD)
+    gate.page.get_by_role("button", name="Sign in").click()
+
+    gate.state_is("Online")
+    assert gate.who.path == GATE
+    expect(gate.page.locator("#state")).not_to_contain_text("wait")
+    assert [use["entry"] for use in uses_of(shop, tickets[0])] == ["offline"]
+
+
+def test_signing_out_with_scans_that_were_not_sent_asks_first_and_then_admits_nobody(
+    at_gate: Any, seller: Seller
+) -> None:
+    gate, tickets = at_gate(), sold(seller, 2)
+    gate.is_ready_to_lose_it(tickets)
+    sign_out = gate.page.get_by_role("button", name="Sign out")
+    asked: list[str] = []
+    # The service is away, and the way to it is not: as when its database is.
+    gate.page.route("**/console/gate/*", lambda route: route.abort())
+    gate.scans(tickets[0].qr)
+    gate.hears("yes", "judged without network")
+    gate.page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    sign_out.click()
+    assert "1 scan of this device was not sent" in asked[0]
+    assert gate.who.path == GATE
+
+    gate.page.once("dialog", lambda dialog: dialog.accept())
+    sign_out.click()
+    gate.page.wait_for_url("**/console/sign-in")
+    gate.page.context.set_offline(True)
+    gate.who.goes_to(GATE)
+    gate.state_is("Works without network")
+    gate.scans(tickets[1].qr)
+    gate.hears("no", "Sign in")
+
+
+def test_a_code_is_typed_in_with_the_digits_of_the_phone(at_gate: Any, shop: Shop, seller: Seller) -> None:
+    gate, [ticket] = at_gate(), sold(seller, phone="+85291234567")
+    page = gate.page
+
+    gate.scans(ticket.code)
+    assert page.get_by_label("Ticket code").input_value() == ticket.code
+    for digits, kind, told in (("0000", "no", "Unknown"), ("4567", "yes", "1 left")):
+        page.get_by_label("Last 4 digits").fill(digits)
+        page.get_by_role("button", name="Let in by code").click()
+        gate.hears(kind, told)
+
+    assert [use["entry"] for use in uses_of(shop, ticket)] == ["manual"]
+    gate.loses_network()
+    page.get_by_label("Last 4 digits").fill("5678")
+    page.get_by_role("button", name="Let in by code").click()
+    gate.hears("no", "No network")
+
+
+def test_only_looking_uses_nothing(at_gate: Any, shop: Shop, seller: Seller) -> None:
+    gate, tickets = at_gate("operations"), sold(seller)
+    gate.page.locator("#device summary").click()
+    gate.page.get_by_label("Only look").check()
+    gate.page.locator("#device summary").click()
+
+    gate.scans(tickets[0].qr)
+
+    gate.hears("yes", "Good", "2 ferry")
+    assert uses_of(shop, tickets[0]) == []
+    gate.page.reload()
+    gate.state_is("Online")
+    gate.scans(tickets[0].qr)
+    gate.hears("yes", "Let in", "1 left")
+
+
+def test_a_picture_before_the_camera_is_read_and_used_once(
+    browser: Browser, shop: Shop, seller: Seller, at_gate: Any, tmp_path: Path
+) -> None:
+    [ticket], film = sold(seller), tmp_path / "film.mjpeg"
+    code = Image.open(io.BytesIO(png(ticket.qr))).convert("L").resize((300, 300))
+    scene = Image.new("L", (640, 480), 150)
+    scene.paste(code.rotate(9, expand=True, fillcolor=150), (140, 70))
+    with film.open("wb") as frames:
+        for _ in range(3):
+            scene.convert("RGB").save(frames, "JPEG", quality=70)
+    state = at_gate().page.context.storage_state()
+    flags = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+    with_film = browser.browser_type.launch(
+        executable_path=CHROMIUM, args=["--no-sandbox", *flags, f"--use-file-for-fake-video-capture={film}"]
+    )
+    page = with_film.new_context(storage_state=state, viewport={"width": 360, "height": 740}).new_page()
+    page.goto(f"{shop.url}{GATE}")
+
+    page.get_by_role("button", name="Start the camera").click()
+
+    answer = page.locator("#answer")
+    expect(answer).to_contain_text("Let in", timeout=20_000)
+    expect(answer).to_contain_text("The same code again")
+    with_film.close()
+    assert len(uses_of(shop, ticket)) == 1
+
+
+def test_what_the_page_asks_needs_a_session_its_token_and_a_page_of_our_own(
+    at_gate: Any, somebody: Somebody, shop: Shop, seller: Seller
+) -> None:
+    gate, [ticket] = at_gate(), sold(seller)
+    body = {"qr": ticket.qr, "function_code": "ferry", "device_id": gate.device, "scan_id": unique("scan")}
+    with gate.who.as_client() as client:
+        for path in (GATE, f"{GATE}/offline"):
+            policy = client.get(path).headers["content-security-policy"]
+            assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+            assert policy.endswith("; connect-src 'self'; worker-src 'self'")
+            assert (gate.who.name in client.get(path).text) == (path == GATE)
+        token = client.get(f"{GATE}/session").json()["form_token"]
+        own = {"X-Form-Token": token, "Sec-Fetch-Site": "same-origin"}
+        told: dict[str, Any] = {
+            "no token": client.post(SCANS, json=body, headers={**own, "X-Form-Token": ""}),
+            "another's token": client.post(SCANS, json=body, headers={**own, "X-Form-Token": "0" * 64}),
+            "another site": client.post(SCANS, json=body, headers={**own, "Sec-Fetch-Site": "cross-site"}),
+            "no session": httpx.post(f"{shop.url}{SCANS}", json=body, headers=own, trust_env=False),
+        }
+        assert {name: (answer.status_code, answer.json()["code"]) for name, answer in told.items()} == {
+            "no token": (403, "FORM_FOREIGN"),
+            "another's token": (403, "FORM_FOREIGN"),
+            "another site": (403, "FORM_FOREIGN"),
+            "no session": (403, "SESSION_OVER"),
+        }
+        assert uses_of(shop, ticket) == []
+        for path in ("redemptions", "inspect", "sync"):
+            for junk in (
+                b"",
+                b"{",
+                b'"\\ud800"',
+                b'{"qr":"\\u0000"}',
+                b'{"uses":1e400}',
+                b"[" * 200,
+                b"\xff",
+            ):
+                answer = client.post(
+                    f"{GATE}/{path}", content=junk, headers={**own, "Content-Type": "application/json"}
+                )
+                assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_REQUEST"), (path, junk)
+        for since in ("", "x", "\0", "9" * 300):
+            assert client.get(f"{GATE}/snapshot", params={"since": since}).status_code == 400
+        assert client.post(SCANS, json=body, headers=own).status_code == 200
+    finance = somebody("finance")
+    with finance.as_client() as client:
+        assert client.post(SCANS, json=body, headers=own).json()["code"] == "FORM_FOREIGN"
+        for path in ("session", "snapshot"):
+            assert client.get(f"{GATE}/{path}").json()["code"] == "ROLE_MISSING"
+
+
+def test_only_the_files_of_the_page_are_served_and_only_this_version_may_be_kept(shop: Shop) -> None:
+    with shop.client() as client:
+        version = re.findall(r'"version":"([0-9a-f]{16})"', client.get(f"{GATE}/worker.js").text)[0]
+        for name, content in gate_files().items():
+            answer = client.get(f"{GATE}/files/{version}/{name}")
+            assert (answer.content, "immutable" in answer.headers["cache-control"]) == (content, True)
+            assert client.get(f"{GATE}/files/older/{name}").headers["cache-control"] == "no-store"
+        for name in ("worker.js", "qr/LICENSE", "..%2fconsole.css", ""):
+            assert client.get(f"{GATE}/files/{version}/{name}", follow_redirects=False).status_code != 200, (
+                name
+            )
+
+
+@pytest.mark.parametrize(
+    ("ours", "package", "names"),
+    [
+        ("qr", "qr", ["decode.js", "index.js", "LICENSE", "LICENSE-MIT"]),
+        ("noble-ed25519", "@noble/ed25519", ["index.js", "LICENSE"]),
+    ],
+)
+def test_the_libraries_are_those_of_their_packages_with_their_licences(
+    ours: str, package: str, names: list[str]
+) -> None:
+    here, there = Path(gate_module.__file__).parent / "static" / "gate" / ours, AXE.parents[1] / package
+
+    assert sorted(file.name for file in here.iterdir()) == sorted(names)
+    for name in names:
+        assert (here / name).read_bytes() == (there / name).read_bytes(), "copy the version of package.json"
+
+
+@pytest.mark.parametrize(("scheme", "viewport"), [("light", DESK), ("dark", PHONE)])
+def test_the_page_has_no_barrier_whatever_it_shows(
+    at_gate: Any, shop: Shop, seller: Seller, scheme: str, viewport: dict[str, int]
+) -> None:
+    gate, [ticket, contested] = at_gate(color_scheme=scheme, viewport=viewport), sold(seller, 2)
+    gate.is_ready_to_lose_it([ticket, contested])
+    found: dict[str, object] = {}
+
+    def look(what: str) -> None:
+        gate.page.evaluate(AXE.read_text())
+        if findings := gate.page.evaluate(FINDINGS):
+            found[what] = findings
+        beyond = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        if (pixels := gate.page.evaluate(beyond)) > 0:
+            found[f"{what} is wider"] = pixels
+
+    gate.page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true })")
+    look("ready")
+    gate.scans(ticket.qr)
+    gate.hears("yes")
+    look("green")
+    gate.loses_network()
+    gate.scans("W" * 400)
+    gate.hears("no")
+    look("red, without network")
+    gate.scans(contested.qr)
+    gate.hears("yes", "1 left")
+    cancel(seller, contested.code)
+    gate.finds_network()
+    expect(gate.page.locator("#conflicts li")).to_have_count(1, timeout=15_000)
+    look("conflict")
+    assert found == {}
+
+
+def test_everything_is_reached_by_keyboard_and_a_scan_still_finds_its_field(
+    at_gate: Any, shop: Shop, seller: Seller
+) -> None:
+    gate, tickets = at_gate(), sold(seller)
+    keyboard, reached = gate.page.keyboard, []
+    gate.page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true })")
+    gate.page.locator("#main").focus()
+    for _ in range(16):
+        keyboard.press("Tab")
+        reached.append(
+            gate.page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()")
+        )
+
+    for wanted in ("camera", "scanned", "typed-code", "typed-digits", "Let in by code", "device-name", "function", "uses", "look", "sound", "vibration"):  # fmt: skip
+        assert wanted in reached, reached
+    gate.page.locator("#camera").focus()
+    gate.scans(tickets[0].qr)
+    gate.hears("yes", "1 left")
+    assert gate.page.evaluate("document.activeElement.id") == "scanned"
