@@ -1,12 +1,13 @@
 """Finding batches, and counting their tickets."""
 
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from premade.base import statements
 from premade.base.cursors import ROWS_LOOKED_AT_MAX, Order, Row
 from premade.base.work import Database
-from premade.tickets.batch import batch_unknown, is_batch_id
+from premade.tickets.batch import BatchStatus, batch_unknown, is_batch_id
 
 sql = statements.load(__file__)
 
@@ -25,12 +26,24 @@ async def batch_of(database: Database, partner_id: int, batch_id: str) -> dict[s
     return row
 
 
+@dataclass(frozen=True)
+class BatchFilter:
+    """Which batches: of this product, and as far as this; None: whichever."""
+
+    product_id: int | None = None
+    status: BatchStatus | None = None
+
+
+ANY = BatchFilter()
+
+
 async def list_batches(
     database: Database,
     partner_id: int,
     created: tuple[datetime | None, datetime | None],
     limit: int,
     cursor: str | None,
+    wanted: BatchFilter = ANY,
 ) -> tuple[list[Row], str | None]:
     """A page of the partner's batches, the newest first, and the cursor of the next. Invalid: no cursor of theirs.
 
@@ -45,6 +58,7 @@ async def list_batches(
             **start,
             partner_id=partner_id,
             created_from=created[0],
+            **asdict(wanted),
             rows_looked_at_max=ROWS_LOOKED_AT_MAX,
             rows=limit + 1,
         )
@@ -52,13 +66,14 @@ async def list_batches(
 
 
 async def list_batches_of_all(
-    database: Database, limit: int, cursor: str | None
+    database: Database, limit: int, cursor: str | None, wanted: BatchFilter = ANY
 ) -> tuple[list[Row], str | None]:
     """A page of all partners' batches, the newest first, and the cursor of the next; for the operator alone."""
     async with database.single_statement() as work:
         rows = await work.all(
             sql.batches_of_all,
             **OF_ALL.after(cursor),
+            **asdict(wanted),
             rows_looked_at_max=ROWS_LOOKED_AT_MAX,
             rows=limit + 1,
         )

@@ -1,6 +1,7 @@
 """Who is let in to a page: the session's cookie, and that a form came from a page of our own."""
 
 import hmac
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ FORM_BYTES_MAX = 16_384
 FORM_FIELDS_MAX = 50
 QUERY_CHARACTERS_MAX = 2_000
 FORM_TOKEN = "form_token"  # noqa: S105  (the name of a field)
+_ONCE_BYTES = 16
+_ONCE = re.compile(rf"[0-9a-f]{{{2 * _ONCE_BYTES}}}")
 _SEE_OTHER = 303
 
 
@@ -93,6 +96,18 @@ class Visit:
         """A page for this visitor."""
         given = {"member": self.member, FORM_TOKEN: form_token(self.token), **shown}
         return self.paper.page(template, status, **given)
+
+    def new_once(self) -> str:
+        """For a form that is shown: what makes it count once, however often it is sent."""
+        return self.world.random_bytes(_ONCE_BYTES).hex()
+
+    def once(self) -> str:
+        """What the form that was sent carries of that kind. FormForeign when it carries none."""
+        once = self.form.get("once", "")
+        if not _ONCE.fullmatch(once):
+            message = "It is no form of this console."
+            raise FormForeign(message)
+        return once
 
     def require(self, right: Right) -> None:
         """RoleMissing unless their role has it."""

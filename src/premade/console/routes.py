@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from premade.base.edge import Page
-from premade.console import account, batches, people, tickets
+from premade.console import account, audit, batch_changes, batches, exports, new_batch, people, tickets
 from premade.console.door import HOME, Visit, go_to, page, told_as_pages
 from premade.console.paper import HEADERS, Paper, assets
 from premade.staff.role import Right
@@ -24,6 +24,10 @@ def console_routes(zone: ZoneInfo) -> list[BaseRoute]:
         *account.pages(paper),
         *tickets.pages(paper),
         *batches.pages(paper),
+        *batch_changes.pages(paper),
+        *exports.pages(paper),
+        *new_batch.pages(paper),
+        *audit.pages(paper),
         *people.pages(paper),
         Page(f"{HOME}/assets/{{name}}", told_as_pages(paper, _asset)),
         *page(paper, f"{HOME}/{{rest:path}}", _nowhere),

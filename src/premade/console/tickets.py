@@ -1,6 +1,5 @@
 """Tickets and orders: finding them, looking at them, cancelling and reissuing."""
 
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from starlette.responses import Response
 
 from premade.base.edge import Page
 from premade.cancellation.cancel import Canceller, ToCancel
-from premade.console.door import HOME, FormForeign, Visit, form_only, go_to, page
+from premade.console.door import HOME, Visit, form_only, go_to, page
 from premade.console.paper import HEADERS, Paper
 from premade.console.search import (
     ORDERS_SHOWN_MAX,
@@ -36,8 +35,6 @@ from premade.tickets.signing import Verifiers
 
 TICKETS = f"{HOME}/tickets"
 ORDERS = f"{HOME}/orders"
-_ONCE_BYTES = 16
-_ONCE = re.compile(rf"[0-9a-f]{{{2 * _ONCE_BYTES}}}")
 _COLUMN_OF = {
     Like.EMAIL: "customer_email",
     Like.PHONE: "customer_phone",
@@ -166,8 +163,7 @@ def _asker(what: str) -> Callable[[Visit], Awaitable[Response]]:
     """The page that says what a change will do, and asks why."""
 
     async def ask(visit: Visit) -> Response:
-        once = visit.world.random_bytes(_ONCE_BYTES).hex()
-        return await _ask(visit, what, once, reason="", wrong=None)
+        return await _ask(visit, what, visit.new_once(), reason="", wrong=None)
 
     return ask
 
@@ -195,10 +191,7 @@ def _doer(
     """Makes the change, once for each form that was shown, and leads to the ticket as it is then."""
 
     async def act(visit: Visit) -> Response:
-        code, once = visit.named("code"), visit.form.get("once", "")
-        if not _ONCE.fullmatch(once):
-            message = "It is no form of this console."
-            raise FormForeign(message)
+        code, once = visit.named("code"), visit.once()
         reason = visit.form.get("reason", "").strip()
         try:
             checked_reason(reason)

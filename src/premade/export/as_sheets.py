@@ -6,7 +6,8 @@ What many tickets have in common is drawn once and shown again; the QR is drawn 
 # The library's types are known in part.
 # pyright: reportUnknownMemberType=false
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -92,12 +93,12 @@ async def write_sheets(
     book, tickets, last_code = None, 0, ""
     async for rows in export.portions:
         book = book or _Book(begin(), design, export.batch)
-        for row in rows:
-            book.add(row)
+        # Beside the event loop: a service answers others meanwhile.
+        await asyncio.to_thread(book.add_all, rows)
         tickets, last_code = tickets + len(rows), rows[-1]["ticket_code"]
         tell(len(rows))
     if book is not None:
-        book.end()
+        await asyncio.to_thread(book.end)
     return tickets, last_code
 
 
@@ -120,7 +121,11 @@ class _Book:
         self._faces: dict[tuple[str, ...], str] = {}
         self._broken_codes: dict[str, list[str]] = {}
 
-    def add(self, ticket: Row) -> None:
+    def add_all(self, tickets: Sequence[Row]) -> None:
+        for ticket in tickets:
+            self._add(ticket)
+
+    def _add(self, ticket: Row) -> None:
         card = self._design.card
         if self._on_page == card.columns * card.rows:
             self._canvas.showPage()

@@ -19,12 +19,26 @@ class Right(StrEnum):
     """Tickets, orders and batches of all partners, with the customers' details."""
     CHANGE_TICKETS = "change_tickets"
     """Cancel and reissue, for every partner."""
+    EXPORT_TICKETS = "export_tickets"
+    """Take a batch's tickets out in a file, with their QR tokens."""
+    MAKE_BATCHES = "make_batches"
+    """Make batches for every partner, stop their making, and take back what is unused of them."""
+    SEE_AUDIT = "see_audit"
+    """The record of what everybody did."""
     MANAGE_STAFF = "manage_staff"
 
 
 RIGHTS: dict[Role, frozenset[Right]] = {
     Role.ADMIN: frozenset(Right),
-    Role.OPERATIONS: frozenset({Right.SEE_SALES, Right.CHANGE_TICKETS}),
-    Role.FINANCE: frozenset({Right.SEE_SALES}),
+    Role.OPERATIONS: frozenset(
+        {
+            Right.SEE_SALES,
+            Right.CHANGE_TICKETS,
+            Right.EXPORT_TICKETS,
+            Right.MAKE_BATCHES,
+            Right.SEE_AUDIT,
+        }
+    ),
+    Role.FINANCE: frozenset({Right.SEE_SALES, Right.EXPORT_TICKETS, Right.SEE_AUDIT}),
     Role.GATE: frozenset(),
 }
