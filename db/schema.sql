@@ -534,7 +534,7 @@ CREATE INDEX audit_events_of_no_ticket ON public.audit_events USING btree (event
 
 CREATE UNIQUE INDEX audit_idempotency_key_taken ON public.audit_events USING btree (partner_id, operation, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
-CREATE INDEX batches_being_made ON public.batches USING btree (created_at) WHERE (to_make > 0);
+CREATE INDEX batches_being_made ON public.batches USING btree (created_at) WHERE ((to_make + 0) > 0);
 
 CREATE INDEX batches_by_partner ON public.batches USING btree (((partner_id + 0)), created_at, batch_id);
 

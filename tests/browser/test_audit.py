@@ -172,5 +172,5 @@ def test_every_event_has_its_sentence() -> None:
     assert sentence({**event, "data": {"how_much": "<all>"}}, {}, {}) == Markup("cake.eaten; how much: &lt;all&gt;")
     bare = {**event, "event": "batch.exported", "partner_id": 1, "batch_id": "..", "data": {}}
     assert str(sentence(bare, {1: "<A>"}, {})) == (
-        'Tickets of batch <a href="/console/batch?partner=1&amp;batch=..">..</a> of &lt;A&gt; were taken out: ?.'
+        'Tickets of batch <a class="" href="/console/batch?partner=1&amp;batch=..">..</a> of &lt;A&gt; were taken out: ?.'
     )

@@ -12,7 +12,7 @@ import openpyxl
 import pypdfium2
 import pytest
 from browser.conftest import Person, Somebody
-from support.large import assert_all_agrees, seen_at_once
+from support.large import assert_all_agrees, begun, seen_at_once
 from support.shop import Seller, Shop, unique
 from support.taking_back import assert_books_balance, cancel
 
@@ -197,22 +197,6 @@ def test_stopped_the_stock_of_what_is_not_made_returns(
     assert event["data"]["reason"] == "Too many"
 
 
-def begun(shop: Shop, seller: Seller, batch_id: str, quantity: int) -> None:
-    """A batch with its stock and no ticket, which the service does not go on with: nobody says that it was begun."""
-    shop.sql(
-        "INSERT INTO batches (partner_id, batch_id, product_id, channel, quantity, to_make, entitlements, price, currency,"
-        " signing_key_id, request_digest, created_at) SELECT %s, %s, %s, %s, %s, %s, '[]', 288, 'HKD', key_id, '', now()"
-        " FROM signing_keys LIMIT 1",
-        seller.partner_id, batch_id, seller.product_id, seller.channel, quantity, quantity,
-    )  # fmt: skip
-    shop.sql(
-        "UPDATE allotments SET issued = issued + %s WHERE product_id = %s AND channel = %s",
-        quantity,
-        seller.product_id,
-        seller.channel,
-    )
-
-
 def test_what_is_unused_is_cancelled_once_with_a_reason(
     somebody: Somebody, shop: Shop, seller: Seller
 ) -> None:
@@ -393,6 +377,23 @@ def test_batches_are_listed_by_product_and_by_how_far_they_are(somebody: Somebod
     ann.page.get_by_label("Making").select_option("MADE")
     ann.page.get_by_role("button", name="Show").click()
     assert ann.page.locator("tbody a").all_inner_texts() == [batches["OTHER"]]
+
+
+def test_after_many_tickets_a_page_goes_on_with_batches_that_it_does_not_count(
+    somebody: Somebody, shop: Shop
+) -> None:
+    seller = shop.seller(stock=12_000)
+    seller.tickets(3, batch_id="OLD")
+    begun(shop, seller, "LARGE", 10_000)
+    seller.tickets(3, batch_id="NEW")
+    ann = somebody("finance")
+
+    for path in ("/console/batches", f"/console/batches?partner={seller.partner_id}"):
+        ann.goes_to(path)
+        rows = ann.page.locator("tbody tr")
+        assert [rows.nth(place).locator("a").inner_text() for place in range(3)] == ["NEW", "LARGE", "OLD"]
+        assert [rows.nth(place).get_by_role("img").count() for place in range(3)] == [1, 1, 0]
+        assert "on its page" in rows.nth(2).inner_text()
 
 
 def test_a_filter_that_few_batches_match_still_has_pages(somebody: Somebody, shop: Shop, seller: Seller) -> None:

@@ -34,20 +34,18 @@ class BatchFilter:
     status: BatchStatus | None = None
 
 
-ANY = BatchFilter()
-
-
 async def list_batches(
     database: Database,
     partner_id: int,
     created: tuple[datetime | None, datetime | None],
     limit: int,
     cursor: str | None,
-    wanted: BatchFilter = ANY,
+    wanted: BatchFilter | None = None,
 ) -> tuple[list[Row], str | None]:
     """A page of the partner's batches, the newest first, and the cursor of the next. Invalid: no cursor of theirs.
 
-    `created` is from its first moment to before its second; None: without that bound.
+    `created` is from its first moment to before its second; None: without that bound. With `wanted`, a page does not end
+    where its batches have many tickets: those after that are not counted, see `is_counted`.
     """
     start, before = BY_TIME.after(cursor), created[1]
     if before is not None and (cursor is None or before < start["after_created_at"]):
@@ -58,26 +56,33 @@ async def list_batches(
             **start,
             partner_id=partner_id,
             created_from=created[0],
-            **asdict(wanted),
+            **asdict(wanted or BatchFilter()),
             rows_looked_at_max=ROWS_LOOKED_AT_MAX,
             rows=limit + 1,
         )
-    return BY_TIME.page(rows, _counted(rows, limit))
+    return BY_TIME.page(rows, _counted(rows, limit) if wanted is None else limit)
 
 
 async def list_batches_of_all(
-    database: Database, limit: int, cursor: str | None, wanted: BatchFilter = ANY
+    database: Database, limit: int, cursor: str | None, wanted: BatchFilter
 ) -> tuple[list[Row], str | None]:
-    """A page of all partners' batches, the newest first, and the cursor of the next; for the operator alone."""
+    """A page of all partners' batches, the newest first, and the cursor of the next; for the operator alone. Those after
+    many tickets are not counted, see `is_counted`.
+    """
     async with database.single_statement() as work:
         rows = await work.all(
             sql.batches_of_all,
             **OF_ALL.after(cursor),
-            **asdict(wanted),
+            **asdict(wanted or BatchFilter()),
             rows_looked_at_max=ROWS_LOOKED_AT_MAX,
             rows=limit + 1,
         )
-    return OF_ALL.page(rows, _counted(rows, limit))
+    return OF_ALL.page(rows, limit)
+
+
+def is_counted(row: Row) -> bool:
+    """Whether the tickets of a batch in a list are counted by state: a page counts a bounded number of them."""
+    return row["tickets_before"] < ROWS_LOOKED_AT_MAX
 
 
 def _counted(rows: list[Row], limit: int) -> int:

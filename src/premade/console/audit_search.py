@@ -85,8 +85,7 @@ async def _rows(work: Work, sought: Sought, given: dict[str, Any]) -> list[Row]:
 async def _place_of(work: Work, moment: datetime) -> int:
     """The first id whose event was recorded at that moment or later; one more than the newest when none was."""
     newest = await work.one(sql.newest_event)
-    assert newest is not None
-    low, high = 0, (newest["event_id"] or 0) + 1
+    low, high = 0, 1 if newest is None else newest["event_id"] + 1
     while low < high:
         middle = (low + high) // 2
         found = await work.one(sql.recorded_at, event_id=middle)

@@ -1,5 +1,5 @@
 -- name: newest_event
-SELECT max(event_id) AS event_id FROM audit_events
+SELECT event_id FROM audit_events WHERE event_id > 0 ORDER BY event_id DESC LIMIT 1
 
 -- name: recorded_at
 -- When an event, or the first one after it, was recorded. A scan that a device sends later happened before.

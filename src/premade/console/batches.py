@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from premade.base.edge import Page
 from premade.base.errors import FieldError, Invalid
 from premade.base.work import Database
-from premade.batches.lookup import BatchFilter, batch_of, list_batches, list_batches_of_all
+from premade.batches.lookup import BatchFilter, batch_of, is_counted, list_batches, list_batches_of_all
 from premade.catalog.product import list_products
 from premade.console.door import HOME, Visit, page
 from premade.console.export_choices import PRINTED, TABLES, TICKETS_A_FILE_MAX, WHICH
@@ -91,7 +91,7 @@ async def _batches(visit: Visit) -> Response:
     return visit.page(
         "batches.html",
         batches=[
-            {**row, "counts": counts(row), "status": batch_status(row["to_make"], row["unmade"])}
+            {**row, "counts": counts(row) if is_counted(row) else None, "status": batch_status(row["to_make"], row["unmade"])}
             for row in rows
         ],
         products=await _product_names(visit.database),

@@ -145,19 +145,21 @@ def _shown(value: Any) -> str:
     return f"{value:,}" if type(value) is int and value < _WITH_COMMAS_MAX else str(value)
 
 
-def _link(address: str, text: str) -> Markup:
-    return Markup('<a href="{}">{}</a>').format(address, text)
+def _link(address: str, text: str, kind: str = "") -> Markup:
+    return Markup('<a class="{}" href="{}">{}</a>').format(kind, address, text)
 
 
 def _ticket(code: str | None) -> str:
     # A conflict may be about a code that nobody has.
     if code is None or not is_ticket_code(code):
         return code or "?"
-    return _link(f"/console/tickets/{code}", code)
+    return _link(f"/console/tickets/{code}", code, "id")
 
 
 def _order(order_id: str | None) -> str:
-    return _link(f"/console/orders/{order_id}", order_id) if order_id and is_order_id(order_id) else "?"
+    if order_id is None or not is_order_id(order_id):
+        return order_id or "?"
+    return _link(f"/console/orders/{order_id}", order_id, "id")
 
 
 def _batch(partner_id: int | None, batch_id: str | None) -> str:

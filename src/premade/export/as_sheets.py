@@ -34,8 +34,8 @@ _BOLD, _REGULAR = 600, 400
 _ASCII = "".join(map(chr, range(0x20, 0x7F)))
 _TIMES, _DOT = "\u00d7", "\u00b7"
 _LEADING = 1.2
-_NAME_LINES_MAX = 2
-_TEXT_LINES_MAX = 4
+_NAME_LINES_MAX = 3
+_TEXT_LINES_MAX = 6
 _CODE_LINES_MAX = 3
 _MARK_MM = 4.0
 _MARK_GAP_MM = 1.0
@@ -209,11 +209,17 @@ class _Book:
         line_height = card.text_points * _LEADING
         code_top = self._code_bottom + code_lines * card.code_points * _LEADING
         room = min(_TEXT_LINES_MAX, int((y - code_top) / line_height))
-        for text in lines:
-            for line in design.text.wrapped(text, card.text_points, width, room):
-                y -= line_height
-                self._draw_text(design.text, line, left, y, card.text_points)
-                room -= 1
+        for line in self._text_lines(lines, width, room):
+            y -= line_height
+            self._draw_text(design.text, line, left, y, card.text_points)
+
+    def _text_lines(self, texts: tuple[str, ...], width: float, room: int) -> list[str]:
+        """What a ticket is good for, as far as the days leave room for it."""
+        typeface, size = self._design.text, self._design.card.text_points
+        uses, *days = texts
+        below = [line for day in days for line in typeface.wrapped(day, size, width, room)]
+        above = typeface.wrapped(uses, size, width, max(1, room - len(below)))
+        return [*above, *below][:room]
 
     def _draw_logo(self, logo: ImageReader, left: float, top: float, width: float) -> float:
         """At its own proportions, within the text's width. Answers where it ends."""

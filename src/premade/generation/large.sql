@@ -8,7 +8,7 @@ CROSS JOIN LATERAL (
     WHERE partner_id = b.partner_id AND batch_id = b.batch_id AND ticket_code IS NULL AND event = :begun
     LIMIT 1
 ) AS begun
-WHERE b.to_make > 0 AND b.created_at <= :now AND (b.valid_until IS NULL OR b.valid_until >= :today)
+WHERE b.to_make + 0 > 0 AND b.created_at <= :now AND (b.valid_until IS NULL OR b.valid_until >= :today)
     AND (SELECT k.retired_at FROM signing_keys k WHERE k.key_id = b.signing_key_id) IS NULL
 ORDER BY b.created_at
 LIMIT :batches_max
