@@ -551,13 +551,19 @@ ALTER TABLE ONLY public.ticket_totals
 
 CREATE INDEX api_keys_by_partner ON public.api_keys USING btree (partner_id);
 
+CREATE INDEX audit_events_by_actor ON public.audit_events USING btree (actor, event_id) WHERE (actor !~~ 'key:%'::text);
+
 CREATE INDEX audit_events_by_batch ON public.audit_events USING btree (partner_id, batch_id) WHERE ((batch_id IS NOT NULL) AND (ticket_code IS NULL));
 
 CREATE INDEX audit_events_by_ticket ON public.audit_events USING btree (partner_id, ticket_code) WHERE (ticket_code IS NOT NULL);
 
 CREATE INDEX audit_events_by_transaction ON public.audit_events USING btree (transaction_id);
 
+CREATE INDEX audit_events_of_no_ticket ON public.audit_events USING btree (event_id) WHERE (ticket_code IS NULL);
+
 CREATE UNIQUE INDEX audit_idempotency_key_taken ON public.audit_events USING btree (partner_id, operation, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+
+CREATE INDEX batches_being_made ON public.batches USING btree (created_at) WHERE ((to_make + 0) > 0);
 
 CREATE INDEX batches_by_partner ON public.batches USING btree (((partner_id + 0)), created_at, batch_id);
 

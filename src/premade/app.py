@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from typing import Any
@@ -35,6 +35,7 @@ from premade.export import routes as export
 from premade.export.text import Exports
 from premade.generation import routes as generation
 from premade.generation.generate import Generator
+from premade.generation.large import CONNECTIONS, LargeBatches, make_for_ever
 from premade.monitoring.fold import fold_for_ever
 from premade.monitoring.refusals import write_refusals, write_refusals_for_ever
 from premade.monitoring.routes import monitoring_routes
@@ -58,6 +59,7 @@ from premade.tickets.signing import Signers, Verifiers
 
 PARENT_VARIABLE = "PREMADE_PARENT_PID"
 PARENT_CHECK_SECONDS = 0.5
+Background = Callable[[Database, World], Coroutine[Any, Any, None]]
 GARBAGE_OBJECTS_A_LOOK = 20_000
 CANCEL_AGAIN_SECONDS = 0.5
 CANCELLATIONS_MAX = 20
@@ -93,6 +95,7 @@ def services(database: Database, world: World) -> dict[type[Any], Any]:
         Keyring: Keyring(database, world),
         Signers: signers,
         Generator: Generator(database, world, signers),
+        LargeBatches: LargeBatches(database, world, signers),
         Activator: Activator(database, world),
         OrderMaker: OrderMaker(database, world),
         Canceller: Canceller(database, world),
@@ -121,7 +124,7 @@ def make_app(settings: Settings, world: World) -> ASGIApp:
             app.state.services = services(database, world)
             background = [
                 asyncio.create_task(run(database, world), name=run.__name__)
-                for run in (fold_for_ever, expire_for_ever, write_refusals_for_ever)
+                for run in (fold_for_ever, expire_for_ever, write_refusals_for_ever, *_makers(settings))
             ]
             _spare_the_collector()
             yield
@@ -148,6 +151,14 @@ def make_app(settings: Settings, world: World) -> ASGIApp:
     app.router.routes.extend(document_routes(app))
     app.router.routes.extend(console_routes(world.zone))
     return Edge(app, world)
+
+
+def _makers(settings: Settings) -> tuple[Background, ...]:
+    """Who makes large batches here: nobody where that would take the last connection from the requests."""
+    if settings.database_connections_per_worker > CONNECTIONS:
+        return (make_for_ever,)
+    log.warning("making.left_to_others", connections=settings.database_connections_per_worker)
+    return ()
 
 
 def _spare_the_collector() -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 from browser.conftest import AXE, DESK, PASSWORD, PHONE, Somebody
-from support.shop import Seller, unique
+from support.large import begun
+from support.shop import Seller, Shop, unique
 from support.taking_back import cancel, reissue
 
 FINDINGS = """async () => (await axe.run(document, {resultTypes: ['violations']})).violations
@@ -10,7 +11,7 @@ FINDINGS = """async () => (await axe.run(document, {resultTypes: ['violations']}
 
 
 @pytest.fixture
-def paths(seller: Seller) -> list[str]:
+def paths(shop: Shop, seller: Seller) -> list[str]:
     """Every kind of page, with much on it."""
     batch = unique("BATCH_WITH_A_LONG_NAME")
     codes = seller.tickets(
@@ -21,6 +22,7 @@ def paths(seller: Seller) -> list[str]:
     ]
     reissue(seller, codes[0])
     cancel(seller, codes[1])
+    making = begun(shop, seller, unique("MAKING"), 500)
     return [
         "/console/tickets",
         f"/console/tickets/{codes[0]}?done=reissued",
@@ -32,6 +34,15 @@ def paths(seller: Seller) -> list[str]:
         "/console/batches",
         f"/console/batch?partner={seller.partner_id}&batch={batch}",
         f"/console/batch?partner={seller.partner_id}&batch={batch}&state=ACTIVE",
+        "/console/batches?status=STOPPED",
+        f"/console/batch?partner={seller.partner_id}&batch={making}&done=begun",
+        f"/console/batch/stop?partner={seller.partner_id}&batch={making}",
+        f"/console/batch/cancel?partner={seller.partner_id}&batch={batch}",
+        "/console/batches/new",
+        f"/console/batches/new?partner={seller.partner_id}",
+        "/console/audit",
+        f"/console/audit?ticket={codes[0]}",
+        "/console/audit?who=nobody&batch=B",
         "/console/staff",
         "/console/account",
         "/console/nowhere",
@@ -58,7 +69,15 @@ def test_no_page_has_a_barrier_or_is_wider_than_its_screen(
 
     for path in [*paths, f"/console/staff/{other.name}"]:
         ann.goes_to(path)
+        for details in ann.page.locator("summary").all():
+            details.click()
         look(path)
+    ann.goes_to(next(path for path in paths if "new?partner" in path))
+    for step, quantity in (("wrong", "0"), ("checked", "10")):
+        ann.page.get_by_label("How many tickets").fill(quantity)
+        ann.page.get_by_label("Batch id").fill("A_BATCH_WITH_A_LONG_NAME_" * 2)
+        ann.page.get_by_role("button", name="See what it comes to").click()
+        look(f"/console/batches/new, {step}")
     ann.goes_to("/console/account")
     ann.page.get_by_role("button", name="Sign out", exact=True).click()
     look("/console/sign-in")
@@ -78,6 +97,24 @@ def test_dark_is_dark_and_light_is_light(somebody: Somebody) -> None:
         "light": "rgb(246, 247, 248)",
         "dark": "rgb(18, 23, 28)",
     }
+
+
+def test_a_batch_is_made_by_keyboard_alone(somebody: Somebody, seller: Seller) -> None:
+    mei, batch = somebody("operations"), unique("KEYS")
+    keyboard = mei.page.keyboard
+    mei.goes_to(f"/console/batches/new?partner={seller.partner_id}")
+
+    mei.page.get_by_label("Product").focus()
+    for typed in ("", "12", batch):
+        keyboard.type(typed)
+        keyboard.press("Tab")
+    keyboard.press("Enter")
+    mei.page.get_by_role("heading", name="Make this batch?").wait_for()
+    keyboard.press("Enter")
+    mei.page.wait_for_url("**done=begun")
+    mei.page.get_by_role("link", name="All 12").wait_for()
+
+    assert seller.http.get(f"/api/ota/batches/{batch}").json()["made"] == 12
 
 
 def test_a_ticket_is_found_and_cancelled_by_keyboard_alone(somebody: Somebody, seller: Seller) -> None:

@@ -11,9 +11,9 @@ from premade.staff.role import Role
 SALES = {"admin", "operations", "finance"}
 GATE = {"admin", "operations", "gate"}
 LINKS = {
-    "admin": ["Overview", "Tickets and orders", "Batches", "Stock", "Partners", "Gate", "Staff"],
-    "operations": ["Overview", "Tickets and orders", "Batches", "Stock", "Partners", "Gate"],
-    "finance": ["Overview", "Tickets and orders", "Batches", "Stock", "Partners"],
+    "admin": ["Overview", "Tickets and orders", "Batches", "Stock", "Partners", "Gate", "Audit", "Staff"],
+    "operations": ["Overview", "Tickets and orders", "Batches", "Stock", "Partners", "Gate", "Audit"],
+    "finance": ["Overview", "Tickets and orders", "Batches", "Stock", "Partners", "Audit"],
     "gate": ["Gate"],
 }
 
@@ -21,7 +21,8 @@ LINKS = {
 @pytest.fixture
 def addresses(seller: Seller) -> dict[str, set[str]]:
     """Every page, with the roles that it is for."""
-    [code] = seller.tickets(1, batch_id=(batch := f"B-{seller.name}"))
+    batch = f"B-{seller.name}"
+    code, _ = seller.tickets(2, batch_id=batch)
     order_id = seller.activate(code).json()["order_id"]
     everybody = {str(role) for role in Role}
     return {
@@ -33,6 +34,11 @@ def addresses(seller: Seller) -> dict[str, set[str]]:
         f"/console/orders/{order_id}/same/phone": SALES,
         "/console/batches": SALES,
         f"/console/batch?partner={seller.partner_id}&batch={batch}": SALES,
+        f"/console/batch/progress?partner={seller.partner_id}&batch={batch}": SALES,
+        f"/console/batch/cancel?partner={seller.partner_id}&batch={batch}": {"admin", "operations"},
+        f"/console/batch/stop?partner={seller.partner_id}&batch={batch}": {"admin", "operations"},
+        "/console/batches/new": {"admin", "operations"},
+        "/console/audit": SALES,
         f"/console/tickets/{code}/cancel": {"admin", "operations"},
         f"/console/tickets/{code}/reissue": {"admin", "operations"},
         "/console/gate": GATE,
@@ -57,6 +63,13 @@ def test_a_role_sees_its_pages_and_no_other(
     may_change = role in {"admin", "operations"}
     assert who.page.get_by_role("link", name="Cancel the ticket").count() == may_change
     assert who.page.get_by_role("link", name="Reissue the QR").count() == may_change
+    if role in SALES:
+        who.goes_to(next(path for path in addresses if path.startswith("/console/batch?")))
+        assert who.page.get_by_role("link", name="Cancel what is unused").count() == may_change
+        assert who.page.get_by_text("Export and print").count() == 1
+        assert who.page.get_by_role("link", name="Its history").count() == 1
+        who.goes_to("/console/batches")
+        assert who.page.get_by_role("link", name="Make a batch").count() == may_change
 
 
 @pytest.mark.parametrize("role", ["finance", "gate"])
@@ -68,8 +81,10 @@ def test_a_write_that_a_role_may_not_make_is_refused(somebody: Somebody, seller:
     form |= {"name": "new.one", "role": "admin", "password": "three small ferries", "searched": code}
     paths = [f"/console/tickets/{code}/cancel", f"/console/tickets/{code}/reissue", "/console/staff"]
     paths += [f"/console/staff/{who.name}/{what}" for what in ("role", "password", "disable", "enable")]
+    batch = f"?partner={seller.partner_id}&batch={seller.http.get(f'/api/ota/tickets/{code}').json()['batch_id']}"
+    paths += ["/console/batches/new", f"/console/batch/cancel{batch}", f"/console/batch/stop{batch}"]
     if role == "gate":
-        paths.append("/console/search")
+        paths += ["/console/search", f"/console/batch/export{batch}"]
 
     with who.as_client() as client:
         answers = {

@@ -16,8 +16,10 @@ from premade.base.work import SESSION_SETTINGS
 from premade.batches.lookup import sql as batches
 from premade.cancellation.cancel import sql as cancellation
 from premade.cancellation.cancel_batch import sql as batch_cancellation
+from premade.console.audit_search import sql as audit
 from premade.console.search import sql as console
 from premade.expiry.expire import sql as expiry
+from premade.export.rows import sql as exports
 from premade.generation.generate import sql as generation
 from premade.generation.large import sql as large
 from premade.offline.snapshot import sql as snapshots
@@ -52,6 +54,7 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     ),
     "write": (generation.write, {"allotments_pkey", "reservations_by_partner"}),
     "batch_to_make": (large.batch_to_make, {"batch_id_taken", "products_pkey", "signing_keys_pkey"}),
+    "being_made": (large.being_made, {"batches_being_made", "audit_events_by_batch", "signing_keys_pkey"}),
     "make": (large.make, {"batch_id_taken", "signing_keys_pkey"}),
     "stop_making": (making.stop_making, {"batch_id_taken", "allotments_pkey"}),
     "look_at_stock": (
@@ -133,6 +136,17 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     "orders_of_phone": (console.orders_of_phone, {"ota_orders_by_phone", "partners_pkey"}),
     "console_orders_of_payment": (console.orders_of_payment, {"ota_orders_by_payment", "partners_pkey"}),
     "tickets_of_order": (console.tickets_of_order, {"ticket_code_taken", "products_pkey"}),
+    "batch_to_export": (exports.batch_to_export, {"batch_id_taken", "products_pkey", "tickets_by_batch"}),
+    "tickets_to_export": (exports.tickets_to_export, {"tickets_by_batch"}),
+    "codes_at": (exports.codes_at, {"tickets_by_batch"}),
+    "tell_export": (exports.tell_export, {"batch_id_taken"}),
+    "newest_event": (audit.newest_event, {"audit_events_pkey"}),
+    "recorded_at": (audit.recorded_at, {"audit_events_pkey"}),
+    "all_events": (audit.all_events, {"audit_events_pkey"}),
+    "events_of_no_ticket": (audit.events_of_no_ticket, {"audit_events_of_no_ticket"}),
+    "events_of_actor": (audit.events_of_actor, {"audit_events_by_actor"}),
+    "events_of_batch": (audit.events_of_batch, {"audit_events_by_batch"}),
+    "events_of_tickets": (audit.events_of_tickets, {"audit_events_by_ticket"}),
     "staff_by_name": (staff.by_name, {"staff_name_taken"}),
     "member_by_session": (sessions.member_by_session, {"staff_sessions_pkey", "staff_pkey"}),
     "sweep_sessions": (sessions.sweep_sessions, {"staff_sessions_by_expiry"}),
@@ -157,8 +171,8 @@ def plan_of(connection: psycopg.Connection, statement: Statement) -> dict[str, A
     connection.execute(SESSION_SETTINGS)
     connection.execute("SET plan_cache_mode = force_generic_plan; DEALLOCATE ALL")
     connection.execute(b"PREPARE hot AS " + statement.text)
-    nothing = ", ".join(["NULL"] * len(statement.parameters))
-    row = connection.execute(f"EXPLAIN (FORMAT JSON) EXECUTE hot({nothing})".encode()).fetchone()
+    nothing = f"({', '.join(['NULL'] * len(statement.parameters))})" if statement.parameters else ""
+    row = connection.execute(f"EXPLAIN (FORMAT JSON) EXECUTE hot{nothing}".encode()).fetchone()
     assert row is not None
     told = row[0] if isinstance(row[0], list) else json.loads(row[0])
     return told[0]["Plan"]

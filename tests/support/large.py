@@ -79,6 +79,25 @@ def started(shop: Shop, arguments: list[str], **more: Any) -> subprocess.Popen[s
     return subprocess.Popen(arguments, env=environment, stdin=subprocess.DEVNULL, text=True, **more)
 
 
+def begun(shop: Shop, seller: Seller, batch_id: str, quantity: int) -> str:
+    """A batch with its stock and no ticket, which the service does not go on with: nobody says that it was begun.
+    Answers its id.
+    """
+    shop.sql(
+        "INSERT INTO batches (partner_id, batch_id, product_id, channel, quantity, to_make, entitlements, price, currency,"
+        " signing_key_id, request_digest, created_at) SELECT %s, %s, %s, %s, %s, %s, '[]', 288, 'HKD', key_id, '', now()"
+        " FROM signing_keys LIMIT 1",
+        seller.partner_id, batch_id, seller.product_id, seller.channel, quantity, quantity,
+    )  # fmt: skip
+    shop.sql(
+        "UPDATE allotments SET issued = issued + %s WHERE product_id = %s AND channel = %s",
+        quantity,
+        seller.product_id,
+        seller.channel,
+    )
+    return batch_id
+
+
 def seen_at_once(shop: Shop, seller: Seller) -> dict[str, int]:
     """One moment of the database: what each figure says that must agree with another."""
     [row] = shop.sql(

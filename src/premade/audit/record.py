@@ -36,6 +36,7 @@ class Event(StrEnum):
     TICKET_CANCELLED = "ticket.cancelled"
     BATCH_CANCELLATION_BEGUN = "batch.cancellation_begun"
     BATCH_CANCELLED = "batch.cancelled"
+    BATCH_EXPORTED = "batch.exported"
     TICKET_REISSUED = "ticket.reissued"
     TICKET_EXPIRED = "ticket.expired"
     RESERVATION_MADE = "reservation.made"

@@ -1,12 +1,13 @@
 """Finding batches, and counting their tickets."""
 
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from premade.base import statements
 from premade.base.cursors import ROWS_LOOKED_AT_MAX, Order, Row
 from premade.base.work import Database
-from premade.tickets.batch import batch_unknown, is_batch_id
+from premade.tickets.batch import BatchStatus, batch_unknown, is_batch_id
 
 sql = statements.load(__file__)
 
@@ -25,16 +26,26 @@ async def batch_of(database: Database, partner_id: int, batch_id: str) -> dict[s
     return row
 
 
+@dataclass(frozen=True)
+class BatchFilter:
+    """Which batches: of this product, and as far as this; None: whichever."""
+
+    product_id: int | None = None
+    status: BatchStatus | None = None
+
+
 async def list_batches(
     database: Database,
     partner_id: int,
     created: tuple[datetime | None, datetime | None],
     limit: int,
     cursor: str | None,
+    wanted: BatchFilter | None = None,
 ) -> tuple[list[Row], str | None]:
     """A page of the partner's batches, the newest first, and the cursor of the next. Invalid: no cursor of theirs.
 
-    `created` is from its first moment to before its second; None: without that bound.
+    `created` is from its first moment to before its second; None: without that bound. With `wanted`, a page does not end
+    where its batches have many tickets: those after that are not counted, see `is_counted`.
     """
     start, before = BY_TIME.after(cursor), created[1]
     if before is not None and (cursor is None or before < start["after_created_at"]):
@@ -45,24 +56,33 @@ async def list_batches(
             **start,
             partner_id=partner_id,
             created_from=created[0],
+            **asdict(wanted or BatchFilter()),
             rows_looked_at_max=ROWS_LOOKED_AT_MAX,
             rows=limit + 1,
         )
-    return BY_TIME.page(rows, _counted(rows, limit))
+    return BY_TIME.page(rows, _counted(rows, limit) if wanted is None else limit)
 
 
 async def list_batches_of_all(
-    database: Database, limit: int, cursor: str | None
+    database: Database, limit: int, cursor: str | None, wanted: BatchFilter
 ) -> tuple[list[Row], str | None]:
-    """A page of all partners' batches, the newest first, and the cursor of the next; for the operator alone."""
+    """A page of all partners' batches, the newest first, and the cursor of the next; for the operator alone. Those after
+    many tickets are not counted, see `is_counted`.
+    """
     async with database.single_statement() as work:
         rows = await work.all(
             sql.batches_of_all,
             **OF_ALL.after(cursor),
+            **asdict(wanted or BatchFilter()),
             rows_looked_at_max=ROWS_LOOKED_AT_MAX,
             rows=limit + 1,
         )
-    return OF_ALL.page(rows, _counted(rows, limit))
+    return OF_ALL.page(rows, limit)
+
+
+def is_counted(row: Row) -> bool:
+    """Whether the tickets of a batch in a list are counted by state: a page counts a bounded number of them."""
+    return row["tickets_before"] < ROWS_LOOKED_AT_MAX
 
 
 def _counted(rows: list[Row], limit: int) -> int:

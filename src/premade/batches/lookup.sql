@@ -1,17 +1,28 @@
 -- name: batches_by_time
 -- Each with its tickets by state, which are counted: so the page ends where its batches before have enough of them.
 SELECT b.batch_id, b.product_id, b.quantity, b.price, b.currency, b.valid_until, b.usable_days, b.usable_until,
-       b.reservation_id, b.metadata, b.created_at, b.to_make, b.unmade, b.tickets_before, counted.*
+       b.reservation_id, b.metadata, b.created_at, b.to_make, b.unmade, b.tickets_before, b.place, b.matches, counted.*
 FROM (
-    SELECT batches.*, sum(quantity) OVER (ORDER BY partner_id + 0 DESC, created_at DESC, batch_id DESC) - quantity AS tickets_before
-    FROM batches
-    -- As the index batches_by_partner has it; in threes, so that no plan goes through the batches of all partners.
-    WHERE (partner_id + 0, created_at, batch_id) < (
-            :partner_id, coalesce(:after_created_at::timestamptz, 'infinity'), coalesce(:after_batch_id, '')
-        )
-        AND (partner_id + 0, created_at, batch_id) >= (
-            :partner_id, coalesce(:created_from::timestamptz, '-infinity'), ''
-        )
+    SELECT l.*, sum(quantity) OVER (ORDER BY partner_id + 0 DESC, created_at DESC, batch_id DESC) - quantity AS tickets_before
+    FROM (
+        SELECT batches.*,
+               row_number() OVER (ORDER BY partner_id + 0 DESC, created_at DESC, batch_id DESC) AS place,
+               (:product_id::bigint IS NULL OR product_id = :product_id)
+                   AND (:status::text IS NULL
+                        OR :status = CASE WHEN to_make > 0 THEN 'MAKING' WHEN unmade > 0 THEN 'STOPPED' ELSE 'MADE' END
+                   ) AS matches
+        FROM batches
+        -- As the index batches_by_partner has it; in threes, so that no plan goes through the batches of all partners.
+        WHERE (partner_id + 0, created_at, batch_id) < (
+                :partner_id, coalesce(:after_created_at::timestamptz, 'infinity'), coalesce(:after_batch_id, '')
+            )
+            AND (partner_id + 0, created_at, batch_id) >= (
+                :partner_id, coalesce(:created_from::timestamptz, '-infinity'), ''
+            )
+        ORDER BY partner_id + 0 DESC, created_at DESC, batch_id DESC
+        LIMIT :rows_looked_at_max
+    ) AS l
+    WHERE matches OR place = :rows_looked_at_max
     ORDER BY partner_id + 0 DESC, created_at DESC, batch_id DESC
     LIMIT :rows
 ) AS b
@@ -31,7 +42,7 @@ CROSS JOIN LATERAL (
 ORDER BY b.created_at DESC, b.batch_id DESC
 
 -- name: batch_by_id
-SELECT b.batch_id, b.product_id, b.quantity, b.price, b.currency, b.valid_until, b.usable_days, b.usable_until,
+SELECT b.batch_id, b.product_id, b.channel, b.quantity, b.price, b.currency, b.valid_until, b.usable_days, b.usable_until,
        b.reservation_id, b.metadata, b.created_at, b.to_make, b.unmade, counted.*
 FROM batches b
 CROSS JOIN LATERAL (
@@ -48,14 +59,25 @@ WHERE b.partner_id = :partner_id AND b.batch_id = :batch_id
 -- name: batches_of_all
 -- The same over all partners, as the index batches_by_time has them.
 SELECT b.partner_id, b.batch_id, b.product_id, b.quantity, b.price, b.currency, b.valid_until, b.created_at,
-       b.tickets_before, counted.*
+       b.to_make, b.unmade, b.tickets_before, b.place, b.matches, counted.*
 FROM (
-    SELECT batches.*, sum(quantity) OVER (ORDER BY created_at DESC, partner_id DESC, batch_id DESC) - quantity AS tickets_before
-    FROM batches
-    WHERE created_at <= coalesce(:after_created_at::timestamptz, 'infinity')
-        AND (created_at, partner_id, batch_id) < (
-            coalesce(:after_created_at::timestamptz, 'infinity'), coalesce(:after_partner_id, 0), coalesce(:after_batch_id, '')
-        )
+    SELECT l.*, sum(quantity) OVER (ORDER BY created_at DESC, partner_id DESC, batch_id DESC) - quantity AS tickets_before
+    FROM (
+        SELECT batches.*, row_number() OVER (ORDER BY created_at DESC, partner_id DESC, batch_id DESC) AS place,
+               (:product_id::bigint IS NULL OR product_id = :product_id)
+                   AND (:status::text IS NULL
+                        OR :status = CASE WHEN to_make > 0 THEN 'MAKING' WHEN unmade > 0 THEN 'STOPPED' ELSE 'MADE' END
+                   ) AS matches
+        FROM batches
+        WHERE created_at <= coalesce(:after_created_at::timestamptz, 'infinity')
+            AND (created_at, partner_id, batch_id) < (
+                coalesce(:after_created_at::timestamptz, 'infinity'), coalesce(:after_partner_id, 0),
+                coalesce(:after_batch_id, '')
+            )
+        ORDER BY created_at DESC, partner_id DESC, batch_id DESC
+        LIMIT :rows_looked_at_max
+    ) AS l
+    WHERE matches OR place = :rows_looked_at_max
     ORDER BY created_at DESC, partner_id DESC, batch_id DESC
     LIMIT :rows
 ) AS b

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from premade.audit.record import Event
+from premade.audit.record import Acting, Event
 from premade.audit.replay import Keyed, made_before, settled
 from premade.base import statements
 from premade.base.digest import request_digest
@@ -14,7 +14,6 @@ from premade.base.errors import Busy
 from premade.base.logs import log
 from premade.base.work import Database, Work
 from premade.base.world import World
-from premade.partners.keyring import Caller
 from premade.tickets.batch import batch_unknown, is_batch_id
 from premade.tickets.making import stop_making
 
@@ -31,7 +30,7 @@ _FROM_THE_FIRST = ""
 class BatchToCancel:
     """A batch whose unused tickets are to be taken back."""
 
-    caller: Caller
+    caller: Acting
     request_id: str
     batch_id: str
     reason: str

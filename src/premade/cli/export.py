@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from premade.base.errors import Conflict, FieldError, Invalid
+from premade.audit.record import COMMAND
+from premade.base.errors import FieldError, Invalid
 from premade.base.work import Database
 from premade.base.world import World
 from premade.cli.operate import operate
@@ -21,10 +22,17 @@ from premade.cli.whole_files import WholeFiles
 from premade.export.as_csv import CSV
 from premade.export.as_jsonl import JSON_LINES
 from premade.export.layout import PER_PAGE, Paper
-from premade.export.rows import Export, Selection, read_export
+from premade.export.rows import (
+    NOT_OVER,
+    Export,
+    NothingToPrint,
+    Selection,
+    read_export,
+    record_export,
+)
 from premade.export.text import write_text
 from premade.partners.partner import partner_named
-from premade.tickets.ticket import FINAL, Status
+from premade.tickets.ticket import Status
 
 STANDARD_OUTPUT = "-"
 
@@ -40,14 +48,6 @@ class Format(StrEnum):
 
 
 PRINTED = (Format.PDF, Format.PNG)
-
-
-class NothingToPrint(Conflict):
-    """The batch has no ticket in these states."""
-
-    code = "NOTHING_TO_PRINT"
-    title = "There is nothing to print"
-    remedy = "Ask for tickets in other states with --status."
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def export(
     """Write the tickets of a batch into a file: a table, or to print."""
     statuses = tuple(status) if status else None
     if statuses is None and form in PRINTED:
-        statuses = tuple(one for one in Status if one not in FINAL)
+        statuses = NOT_OVER
     asked = Asked(partner, batch, form, output, statuses, paper, per_page, logo)
     asked.check()
     done = operate(lambda database, world: _export(database, world, asked, is_quiet=as_json))
@@ -122,6 +122,7 @@ async def _export(database: Database, world: World, asked: Asked, *, is_quiet: b
     async with database.single_statement() as work:
         found = await partner_named(work, asked.partner)
     wanted = Selection(found["partner_id"], asked.batch_id, asked.statuses)
+    await record_export(database, world, wanted, COMMAND, None, format=asked.form.value)
     columns = (TextColumn("Tickets"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(

@@ -59,8 +59,8 @@ def generate(
             )
     except KeyboardInterrupt:
         typer.echo(
-            "premade: Interrupted. What is made is kept: the same command goes on, and --cancel in place of "
-            "--product and --quantity gives back the rest.",
+            "premade: Interrupted. What is made is kept: a running service, or the same command, makes the rest, and "
+            "--cancel in place of --product and --quantity gives it back.",
             err=True,
         )
         raise typer.Exit(INTERRUPTED) from None

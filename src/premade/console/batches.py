@@ -1,19 +1,23 @@
 """Batches: which there are, and what became of their tickets."""
 
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from premade.base.edge import Page
 from premade.base.errors import FieldError, Invalid
 from premade.base.work import Database
-from premade.batches.lookup import batch_of, list_batches, list_batches_of_all
+from premade.batches.lookup import BatchFilter, batch_of, is_counted, list_batches, list_batches_of_all
 from premade.catalog.product import list_products
 from premade.console.door import HOME, Visit, page
-from premade.console.paper import Paper
+from premade.console.export_choices import PRINTED, TABLES, TICKETS_A_FILE_MAX, WHICH
+from premade.console.paper import HEADERS, Paper
+from premade.generation.large import LargeBatches
 from premade.partners.partner import list_partners
 from premade.staff.role import Right
+from premade.tickets.batch import BatchStatus, batch_status
 from premade.tickets.listing import TicketFilter, list_tickets
 from premade.tickets.ticket import Status
 
@@ -21,7 +25,12 @@ BATCHES = f"{HOME}/batches"
 BATCH = f"{HOME}/batch"
 BATCHES_A_PAGE = 25
 TICKETS_A_PAGE = 50
-_PARTNER_DIGITS_MAX = 18
+_DIGITS_MAX = 18
+_DONE = {
+    "begun": "The batch has its stock. Its tickets are being made, whether or not you stay on this page.",
+    "stopped": "No more tickets of this batch are made. The stock of what was not made is available again.",
+    "cancelled": "What was unused is cancelled. Its stock is available again, and its QRs open no gate.",
+}
 
 
 def pages(paper: Paper) -> list[Page]:
@@ -29,64 +38,116 @@ def pages(paper: Paper) -> list[Page]:
     return [
         *page(paper, BATCHES, _batches, right=Right.SEE_SALES),
         *page(paper, BATCH, _batch, right=Right.SEE_SALES),
+        *page(paper, f"{BATCH}/progress", _progress, right=Right.SEE_SALES),
     ]
 
 
 def asked_partner_id(visit: Visit) -> int | None:
-    """The partner that the address names, or None. Invalid when it is no number of one."""
-    given = visit.asked("partner")
+    """The partner that the address names. Invalid when it is no number of one."""
+    return asked_number(visit, "partner")
+
+
+def asked_number(visit: Visit, name: str) -> int | None:
+    """A number of the address. Invalid."""
+    given = visit.asked(name)
     if not given:
         return None
-    if not (given.isascii() and given.isdecimal() and len(given) <= _PARTNER_DIGITS_MAX):
-        raise Invalid([FieldError("partner", "Must be the number of a partner")])
+    if not (given.isascii() and given.isdecimal() and len(given) <= _DIGITS_MAX):
+        raise Invalid([FieldError(name, f"Must be the number of a {name}")])
     return int(given)
+
+
+async def asked_batch(visit: Visit) -> dict[str, Any]:
+    """The batch that the address names, with its partner and how far it is. BatchUnknown, Invalid."""
+    partner_id = asked_partner_id(visit) or 0
+    batch = await batch_of(visit.database, partner_id, visit.asked("batch"))
+    return {
+        **batch,
+        "partner_id": partner_id,
+        "counts": counts(batch),
+        "status": batch_status(batch["to_make"], batch["unmade"]),
+        "made": batch["quantity"] - batch["to_make"] - batch["unmade"],
+    }
+
+
+def address_of(batch: dict[str, Any], page: str = BATCH, **more: Any) -> str:
+    """Of a page about the batch."""
+    return f"{page}?{_query({'partner': batch['partner_id'], 'batch': batch['batch_id'], **more})}"
 
 
 async def _batches(visit: Visit) -> Response:
     partner_id, cursor = asked_partner_id(visit), visit.asked("cursor") or None
-    partners = {each["partner_id"]: each for each in await list_partners(visit.database)}
+    status = BatchStatus(visit.asked("status")) if visit.asked("status") in set(BatchStatus) else None
+    wanted = BatchFilter(asked_number(visit, "product"), status)
+    partners = await partners_by_id(visit.database)
     if partner_id is None:
-        rows, following = await list_batches_of_all(visit.database, BATCHES_A_PAGE, cursor)
+        rows, following = await list_batches_of_all(visit.database, BATCHES_A_PAGE, cursor, wanted)
     else:
         found, following = await list_batches(
-            visit.database, partner_id, (None, None), BATCHES_A_PAGE, cursor
+            visit.database, partner_id, (None, None), BATCHES_A_PAGE, cursor, wanted
         )
         rows = [{**row, "partner_id": partner_id} for row in found]
-    query = {"partner": partner_id, "cursor": following}
+    chosen = {"partner": partner_id, "product": wanted.product_id, "status": status}
     return visit.page(
         "batches.html",
-        batches=[{**row, "counts": counts(row)} for row in rows],
+        batches=[
+            {**row, "counts": counts(row) if is_counted(row) else None, "status": batch_status(row["to_make"], row["unmade"])}
+            for row in rows
+        ],
         products=await _product_names(visit.database),
         partners=partners,
-        chosen=partner_id,
+        chosen=chosen,
         is_first=cursor is None,
-        next_page=following and f"{BATCHES}?{_query(query)}",
+        first_page=f"{BATCHES}?{_query(chosen)}",
+        next_page=following and f"{BATCHES}?{_query({**chosen, 'cursor': following})}",
     )
 
 
 async def _batch(visit: Visit) -> Response:
-    partner_id, batch_id = asked_partner_id(visit) or 0, visit.asked("batch")
-    batch = await batch_of(visit.database, partner_id, batch_id)
+    batch = await asked_batch(visit)
     state = Status(visit.asked("state")) if visit.asked("state") in set(Status) else None
     tickets, following = await list_tickets(
         visit.database,
-        partner_id,
-        TicketFilter(status=state, batch_id=batch_id),
+        batch["partner_id"],
+        TicketFilter(status=state, batch_id=batch["batch_id"]),
         TICKETS_A_PAGE,
         visit.asked("cursor") or None,
     )
-    partners = {each["partner_id"]: each for each in await list_partners(visit.database)}
-    query = {"partner": partner_id, "batch": batch_id, "state": state, "cursor": following}
     return visit.page(
         "batch.html",
-        batch={**batch, "partner_id": partner_id, "counts": counts(batch)},
-        partner=partners[partner_id],
+        batch=batch,
+        partner=(await partners_by_id(visit.database))[batch["partner_id"]],
         product=(await _product_names(visit.database)).get(batch["product_id"], ""),
+        address=partial(address_of, batch),
+        pages={name: address_of(batch, f"{BATCH}/{name}") for name in ("progress", "stop", "cancel", "export")},
         tickets=tickets,
         state=state,
+        done=_DONE.get(visit.asked("done")),
+        tables=TABLES,
+        printed=PRINTED,
+        which=WHICH,
+        files=ranges(batch["made"]),
         is_first=not visit.asked("cursor"),
-        next_page=following and f"{BATCH}?{_query(query)}",
+        next_page=following and address_of(batch, state=state, cursor=following),
     )
+
+
+async def _progress(visit: Visit) -> Response:
+    """For the bar on the page of a batch."""
+    making = await visit.use(LargeBatches).progress(asked_partner_id(visit) or 0, visit.asked("batch"))
+    told = {"status": making.status, "made": making.made, "quantity": making.quantity}
+    return JSONResponse(told, headers=HEADERS)
+
+
+def ranges(tickets: int) -> list[tuple[int, int]]:
+    """What each part of a batch has that is too large for one file to print: from the first ticket to the last."""
+    starts = range(1, tickets + 1, TICKETS_A_FILE_MAX)
+    return [(start, min(start + TICKETS_A_FILE_MAX - 1, tickets)) for start in starts]
+
+
+async def partners_by_id(database: Database) -> dict[int, dict[str, Any]]:
+    """All partners."""
+    return {each["partner_id"]: each for each in await list_partners(database)}
 
 
 def counts(row: dict[str, Any]) -> list[tuple[Status, int]]:

@@ -33,9 +33,9 @@ FORM_BYTES_MAX = 16_384
 FORM_FIELDS_MAX = 50
 QUERY_CHARACTERS_MAX = 2_000
 FORM_TOKEN = "form_token"  # noqa: S105  (the name of a field)
-_SEE_OTHER = 303
 _ONCE_BYTES = 16
 _ONCE = re.compile(rf"[0-9a-f]{{{2 * _ONCE_BYTES}}}")
+_SEE_OTHER = 303
 
 
 class RoleMissing(Forbidden):
@@ -97,17 +97,17 @@ class Visit:
         given = {"member": self.member, FORM_TOKEN: form_token(self.token), **shown}
         return self.paper.page(template, status, **given)
 
-    def fresh_once(self) -> str:
-        """For a form that must be done once: a hidden field `once`."""
+    def new_once(self) -> str:
+        """For a form that is shown: what makes it count once, however often it is sent."""
         return self.world.random_bytes(_ONCE_BYTES).hex()
 
     def once(self) -> str:
-        """What the form carries of that. FormForeign when it is none."""
-        given = self.form.get("once", "")
-        if not _ONCE.fullmatch(given):
+        """What the form that was sent carries of that kind. FormForeign when it carries none."""
+        once = self.form.get("once", "")
+        if not _ONCE.fullmatch(once):
             message = "It is no form of this console."
             raise FormForeign(message)
-        return given
+        return once
 
     def require(self, right: Right) -> None:
         """RoleMissing unless their role has it."""

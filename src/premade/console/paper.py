@@ -13,11 +13,13 @@ from starlette.responses import HTMLResponse, Response
 
 from premade.base.world import rfc3339
 from premade.staff.role import Right, Role
+from premade.tickets.batch import BatchStatus
 from premade.tickets.lookup import GENERATED
 from premade.tickets.ticket import Status
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
+    "connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 HEADERS = {
@@ -39,6 +41,9 @@ STATE_NAMES: dict[str, str] = {
     "ISSUED": "Issued",
     "HELD": "Held",
     "AVAILABLE": "Available",
+    BatchStatus.MAKING: "Being made",
+    BatchStatus.MADE: "Made",
+    BatchStatus.STOPPED: "Stopped",
 }
 EVENT_NAMES: dict[str, str] = {
     GENERATED: "Generated",
@@ -48,7 +53,12 @@ EVENT_NAMES: dict[str, str] = {
     "ticket.reissued": "Reissued",
     "ticket.expired": "Expired",
 }
-_ASSETS = {"console.css": "text/css", "icon.svg": "image/svg+xml", "leaving.js": "text/javascript"}
+_ASSETS = {
+    "console.css": "text/css",
+    "icon.svg": "image/svg+xml",
+    "batch.js": "text/javascript",
+    "leaving.js": "text/javascript",
+}
 
 
 class Paper:
@@ -79,7 +89,9 @@ class Paper:
                 "actor": _actor,
             }
         )
-        environment.globals.update(Right=Right, Role=Role, Status=Status, zone=str(zone))
+        environment.globals.update(
+            BatchStatus=BatchStatus, Right=Right, Role=Role, Status=Status, zone=str(zone)
+        )
         self._environment = environment
 
     def page(self, template: str, status: int, **shown: Any) -> Response:
@@ -144,5 +156,7 @@ def _actor(actor: str) -> str:
         "key": f"API key {number}",
         "staff": f"staff member {number}",
         "command": "an operator's command",
+        "service": "the service itself",
+        "console": "somebody who was not signed in",
     }
     return names.get(kind, actor)

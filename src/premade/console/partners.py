@@ -242,7 +242,7 @@ def _permissions(partner: dict[str, Any] | None) -> tuple[str, ...]:
 
 async def _new_key(visit: Visit) -> Response:
     partner = await _whose(visit)
-    return _key_form(visit, partner, visit.fresh_once(), set(), "", {})
+    return _key_form(visit, partner, visit.new_once(), set(), "", {})
 
 
 def _key_form(

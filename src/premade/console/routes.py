@@ -8,7 +8,20 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from premade.base.edge import Page
-from premade.console import account, batches, gate, overview, partners, people, stock, tickets
+from premade.console import (
+    account,
+    audit,
+    batch_changes,
+    batches,
+    exports,
+    gate,
+    new_batch,
+    overview,
+    partners,
+    people,
+    stock,
+    tickets,
+)
 from premade.console.door import HOME, Visit, go_to, page, told_as_pages
 from premade.console.paper import HEADERS, Paper, assets
 
@@ -23,9 +36,13 @@ def console_routes(zone: ZoneInfo) -> list[BaseRoute]:
         *account.pages(paper),
         *tickets.pages(paper),
         *batches.pages(paper),
+        *batch_changes.pages(paper),
+        *exports.pages(paper),
+        *new_batch.pages(paper),
         *stock.pages(paper),
         *partners.pages(paper),
         *gate.pages(paper),
+        *audit.pages(paper),
         *people.pages(paper),
         Page(f"{HOME}/assets/{{name}}", told_as_pages(paper, _asset)),
         *page(paper, f"{HOME}/{{rest:path}}", _nowhere),

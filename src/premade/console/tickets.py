@@ -163,7 +163,7 @@ def _asker(what: str) -> Callable[[Visit], Awaitable[Response]]:
     """The page that says what a change will do, and asks why."""
 
     async def ask(visit: Visit) -> Response:
-        return await _ask(visit, what, visit.fresh_once(), reason="", wrong=None)
+        return await _ask(visit, what, visit.new_once(), reason="", wrong=None)
 
     return ask
 

@@ -1,11 +1,12 @@
 """The QR pictures of a batch, a PNG for each ticket, in one ZIP that is written as it goes."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import BinaryIO
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
-from premade.export.rows import Export
+from premade.export.rows import Export, Row
 from premade.tickets import picture
 
 MODULE_PIXELS = 8
@@ -18,9 +19,14 @@ async def write_pictures(
     """`<ticket_code>.png` for each row. `made_at` is the time that the files say, in UTC."""
     # Stored: a PNG is compressed already.
     with ZipFile(out, "w", ZIP_STORED) as archive:
+        # Beside the event loop: a service answers others meanwhile.
         async for rows in export.portions:
-            for row in rows:
-                entry = ZipInfo(f"{row['ticket_code']}.png", made_at.timetuple()[:6])
-                entry.external_attr = 0o644 << 16
-                archive.writestr(entry, picture.png(row["qr_token"], MODULE_PIXELS))
+            await asyncio.to_thread(_add, archive, rows, made_at)
             tell(len(rows))
+
+
+def _add(archive: ZipFile, rows: Sequence[Row], made_at: datetime) -> None:
+    for row in rows:
+        entry = ZipInfo(f"{row['ticket_code']}.png", made_at.timetuple()[:6])
+        entry.external_attr = 0o644 << 16
+        archive.writestr(entry, picture.png(row["qr_token"], MODULE_PIXELS))

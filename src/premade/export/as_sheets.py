@@ -6,7 +6,8 @@ What many tickets have in common is drawn once and shown again; the QR is drawn 
 # The library's types are known in part.
 # pyright: reportUnknownMemberType=false
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -33,8 +34,8 @@ _BOLD, _REGULAR = 600, 400
 _ASCII = "".join(map(chr, range(0x20, 0x7F)))
 _TIMES, _DOT = "\u00d7", "\u00b7"
 _LEADING = 1.2
-_NAME_LINES_MAX = 2
-_TEXT_LINES_MAX = 4
+_NAME_LINES_MAX = 3
+_TEXT_LINES_MAX = 6
 _CODE_LINES_MAX = 3
 _MARK_MM = 4.0
 _MARK_GAP_MM = 1.0
@@ -92,12 +93,12 @@ async def write_sheets(
     book, tickets, last_code = None, 0, ""
     async for rows in export.portions:
         book = book or _Book(begin(), design, export.batch)
-        for row in rows:
-            book.add(row)
+        # Beside the event loop: a service answers others meanwhile.
+        await asyncio.to_thread(book.add_all, rows)
         tickets, last_code = tickets + len(rows), rows[-1]["ticket_code"]
         tell(len(rows))
     if book is not None:
-        book.end()
+        await asyncio.to_thread(book.end)
     return tickets, last_code
 
 
@@ -120,7 +121,11 @@ class _Book:
         self._faces: dict[tuple[str, ...], str] = {}
         self._broken_codes: dict[str, list[str]] = {}
 
-    def add(self, ticket: Row) -> None:
+    def add_all(self, tickets: Sequence[Row]) -> None:
+        for ticket in tickets:
+            self._add(ticket)
+
+    def _add(self, ticket: Row) -> None:
         card = self._design.card
         if self._on_page == card.columns * card.rows:
             self._canvas.showPage()
@@ -204,11 +209,17 @@ class _Book:
         line_height = card.text_points * _LEADING
         code_top = self._code_bottom + code_lines * card.code_points * _LEADING
         room = min(_TEXT_LINES_MAX, int((y - code_top) / line_height))
-        for text in lines:
-            for line in design.text.wrapped(text, card.text_points, width, room):
-                y -= line_height
-                self._draw_text(design.text, line, left, y, card.text_points)
-                room -= 1
+        for line in self._text_lines(lines, width, room):
+            y -= line_height
+            self._draw_text(design.text, line, left, y, card.text_points)
+
+    def _text_lines(self, texts: tuple[str, ...], width: float, room: int) -> list[str]:
+        """What a ticket is good for, as far as the days leave room for it."""
+        typeface, size = self._design.text, self._design.card.text_points
+        uses, *days = texts
+        below = [line for day in days for line in typeface.wrapped(day, size, width, room)]
+        above = typeface.wrapped(uses, size, width, max(1, room - len(below)))
+        return [*above, *below][:room]
 
     def _draw_logo(self, logo: ImageReader, left: float, top: float, width: float) -> float:
         """At its own proportions, within the text's width. Answers where it ends."""

@@ -3,8 +3,9 @@
 # The library says of most types what they are, not of all.
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 
+import asyncio
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, BinaryIO
@@ -15,7 +16,7 @@ from xlsxwriter.worksheet import Worksheet
 
 from premade.base.errors import Exhausted
 from premade.export.cells import harmless, uses_cell
-from premade.export.rows import COLUMNS, Export
+from premade.export.rows import COLUMNS, Export, Row
 
 ROWS_MAX = 1_048_575
 """Of a sheet, by the format, without the header."""
@@ -52,12 +53,12 @@ async def write_xlsx(export: Export, out: BinaryIO, tell: Callable[[int], None])
     with tempfile.TemporaryDirectory() as aside:
         workbook = xlsxwriter.Workbook(out, {"constant_memory": True, "tmpdir": aside})
         sheet = _Sheet(workbook)
+        # Beside the event loop, as all that takes long: a service answers others meanwhile.
         async for rows in export.portions:
-            for row in rows:
-                sheet.add({**row, "entitlements": uses_cell(row["entitlements"])})
+            await asyncio.to_thread(sheet.add_all, rows)
             tell(len(rows))
         sheet.end()
-        workbook.close()
+        await asyncio.to_thread(workbook.close)
 
 
 class _Sheet:
@@ -73,10 +74,12 @@ class _Sheet:
             self._sheet.write_string(0, place, column, self._header)
         self._sheet.freeze_panes(1, 1)
 
-    def add(self, row: dict[str, Any]) -> None:
-        self._rows += 1
-        for place, column in enumerate(COLUMNS):
-            self._write(place, row[column])
+    def add_all(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            self._rows += 1
+            shown = {**row, "entitlements": uses_cell(row["entitlements"])}
+            for place, column in enumerate(COLUMNS):
+                self._write(place, shown[column])
 
     def _write(self, place: int, value: Any) -> None:
         sheet, number = self._sheet, self._rows

@@ -79,44 +79,49 @@ def _stream(
     )
 
 
-def _file(call: Call, form: TextForm, batch_id: str, status: Status | None) -> Stream:
-    # A batch id is of characters that a file name may have, but for the colon on Windows.
-    name = f"{batch_id.replace(':', '_')}.{form.suffix}"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Vary": "Accept-Encoding"}
-    return _stream(call, form, batch_id, status, headers)
+def file_name(batch_id: str, suffix: str) -> str:
+    """A batch id is of characters that a file name may have, but for the colon on Windows."""
+    return f"{batch_id.replace(':', '_')}.{suffix}"
 
 
-@router.get(
-    "/api/ota/batches/{batch_id}/tickets.csv",
-    summary="All tickets of a batch, as CSV",
-    description=f"{_ALL} UTF-8 with a header (RFC 4180). A cell that a spreadsheet would take for a formula begins with an "
-    "apostrophe instead.",
-    response_description="A line for each ticket",
-    response_class=_Csv,
-    response_model=None,
-    responses=_content(CSV) | _DOCUMENTED,
+def _serve_file(form: TextForm, kind: type[Response], name: str, description: str) -> None:
+    """The endpoint of the tickets in one format, as a file to save."""
+
+    async def batch_tickets_file(
+        call: Annotated[Call, partner_with("tickets:read")], batch_id: BatchId, status: StatusFilter = None
+    ) -> Stream:
+        headers = {
+            "Content-Disposition": f'attachment; filename="{file_name(batch_id, form.suffix)}"',
+            "Vary": "Accept-Encoding",
+        }
+        return _stream(call, form, batch_id, status, headers)
+
+    router.add_api_route(
+        f"/api/ota/batches/{{batch_id}}/tickets.{form.suffix}",
+        batch_tickets_file,
+        name=f"batch_tickets_{form.suffix}",
+        summary=f"All tickets of a batch, as {name}",
+        description=f"{_ALL} {description}",
+        response_description="A line for each ticket",
+        response_class=kind,
+        response_model=None,
+        responses=_content(form) | _DOCUMENTED,
+        methods=["GET"],
+    )
+
+
+_serve_file(
+    CSV,
+    _Csv,
+    "CSV",
+    "UTF-8 with a header (RFC 4180). A cell that a spreadsheet would take for a formula begins with an apostrophe instead.",
 )
-async def batch_tickets_csv(
-    call: Annotated[Call, partner_with("tickets:read")], batch_id: BatchId, status: StatusFilter = None
-) -> Stream:
-    """Says what the description above says."""
-    return _file(call, CSV, batch_id, status)
-
-
-@router.get(
-    "/api/ota/batches/{batch_id}/tickets.jsonl",
-    summary="All tickets of a batch, as JSON lines",
-    description=f"{_ALL} An object for each, with its values as everywhere in this interface.",
-    response_description="A line for each ticket",
-    response_class=_JsonLines,
-    response_model=None,
-    responses=_content(JSON_LINES) | _DOCUMENTED,
+_serve_file(
+    JSON_LINES,
+    _JsonLines,
+    "JSON lines",
+    "An object for each, with its values as everywhere in this interface.",
 )
-async def batch_tickets_jsonl(
-    call: Annotated[Call, partner_with("tickets:read")], batch_id: BatchId, status: StatusFilter = None
-) -> Stream:
-    """Says what the description above says."""
-    return _file(call, JSON_LINES, batch_id, status)
 
 
 @router.get(

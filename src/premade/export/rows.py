@@ -5,14 +5,19 @@ No row says anything about a customer.
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import orjson
+
+from premade.audit.record import Event
 from premade.base import statements
+from premade.base.errors import Conflict, NotFound
 from premade.base.work import Database
+from premade.base.world import World
 from premade.tickets.batch import batch_unknown, is_batch_id
 from premade.tickets.code import stored_token
-from premade.tickets.ticket import Status
+from premade.tickets.ticket import FINAL, Status
 
 sql = statements.load(__file__)
 
@@ -35,19 +40,41 @@ COLUMNS = (
 )
 """What every format has, in this order."""
 
+NOT_OVER = tuple(status for status in Status if status not in FINAL)
+"""What is printed unless told otherwise: tickets that a gate may let in, now or once they are sold."""
+
 Row = dict[str, Any]
 """One ticket by COLUMNS. `entitlements` is the text of a JSON array, as the table has it."""
 
 
+class NothingToPrint(Conflict):
+    """The batch, or this part of it, has no ticket in these states."""
+
+    code = "NOTHING_TO_PRINT"
+    title = "There is nothing to print"
+    remedy = "Ask for tickets in other states."
+
+
+class PartUnknown(NotFound):
+    """The batch has fewer tickets, and so fewer parts."""
+
+    code = "PART_UNKNOWN"
+    title = "The batch has no such part"
+    remedy = "Load the page of the batch anew; it says which parts there are."
+
+
 @dataclass(frozen=True)
 class Selection:
-    """Which tickets: those of a partner's batch in these states (None: in any), after a code, so many at most."""
+    """Which tickets: those of a partner's batch in these states (None: in any), after a code and up to another,
+    so many at most.
+    """
 
     partner_id: int
     batch_id: str
     statuses: Sequence[Status] | None = None
     after_code: str = ""
     rows_max: int | None = None
+    last_code: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +96,47 @@ class Export:
     portions: AsyncGenerator[list[Row]]
 
 
+async def part_of(database: Database, wanted: Selection, part: int, tickets_a_part: int) -> Selection:
+    """The same of one part of the batch, the first being 1. PartUnknown.
+
+    Parts are of so many tickets in whatever state, so that what is sold or cancelled between two parts moves none from one to
+    the other.
+    """
+    before, last = (part - 1) * tickets_a_part, part * tickets_a_part
+    async with database.single_statement() as work:
+        rows = await work.all(
+            sql.codes_at,
+            partner_id=wanted.partner_id,
+            batch_id=wanted.batch_id,
+            places=[before, before + 1, last],
+            place_max=last,
+        )
+    codes = {row["place"]: row["ticket_code"] for row in rows}
+    if before + 1 not in codes:
+        message = f"Batch {wanted.batch_id} has no part {part}."
+        raise PartUnknown(message)
+    return replace(wanted, after_code=codes.get(before, ""), last_code=codes.get(last))
+
+
+async def record_export(
+    database: Database, world: World, wanted: Selection, actor: str, request_id: str | None, **data: Any
+) -> None:
+    """That somebody of the operator takes these tickets out; nothing where there is no such batch."""
+    if not is_batch_id(wanted.batch_id):
+        return
+    async with database.single_statement() as work:
+        await work.all(
+            sql.tell_export,
+            partner_id=wanted.partner_id,
+            batch_id=wanted.batch_id,
+            event=Event.BATCH_EXPORTED.value,
+            actor=actor,
+            request_id=request_id,
+            data=orjson.dumps({**data, "states": wanted.statuses}).decode(),
+            now=world.now(),
+        )
+
+
 @asynccontextmanager
 async def read_export(database: Database, wanted: Selection) -> AsyncGenerator[Export]:
     """The tickets as they are at one moment. BatchUnknown when the partner has no such batch."""
@@ -85,7 +153,11 @@ async def read_export(database: Database, wanted: Selection) -> AsyncGenerator[E
             raise batch_unknown(wanted.batch_id)
         batch = Batch(**found)
         stored = read.portions(
-            sql.tickets_to_export, **asked, after_code=wanted.after_code, rows_max=wanted.rows_max
+            sql.tickets_to_export,
+            **asked,
+            after_code=wanted.after_code,
+            last_code=wanted.last_code,
+            rows_max=wanted.rows_max,
         )
         async with aclosing(stored), aclosing(_rows(stored, batch)) as portions:
             yield Export(batch, portions)

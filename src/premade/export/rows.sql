@@ -20,6 +20,22 @@ SELECT ticket_code, status, qr_code, issue_number, entitlements::text AS entitle
        usable_until, created_at, activated_at, order_id
 FROM pre_generated_tickets
 WHERE partner_id = :partner_id AND batch_id = :batch_id AND ticket_code > :after_code
+    AND (:last_code::text IS NULL OR ticket_code <= :last_code)
     AND (:statuses::text[] IS NULL OR status = ANY(:statuses))
 ORDER BY ticket_code
 LIMIT :rows_max
+
+-- name: codes_at
+SELECT place, ticket_code
+FROM (
+    SELECT ticket_code, row_number() OVER (ORDER BY ticket_code) AS place FROM pre_generated_tickets
+    WHERE partner_id = :partner_id AND batch_id = :batch_id
+    ORDER BY ticket_code
+    LIMIT :place_max
+) AS t
+WHERE place = ANY(:places::bigint[])
+
+-- name: tell_export
+INSERT INTO audit_events (partner_id, event, actor, request_id, batch_id, data, occurred_at)
+SELECT partner_id, :event, :actor, :request_id, batch_id, jsonb_strip_nulls(:data::jsonb), :now
+FROM batches WHERE partner_id = :partner_id AND batch_id = :batch_id

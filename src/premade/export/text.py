@@ -1,7 +1,8 @@
-"""Exports that are lines of text: made piece by piece, for whoever asks over HTTP and for the command."""
+"""Exports for whoever asks over HTTP, and the lines of text also for the command: made piece by piece."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+import tempfile
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -15,6 +16,7 @@ AT_ONCE_MAX = 1
 """In each process; it keeps a connection for as long as its client takes to read."""
 PIECE_ROWS = 250
 """Some 100 KB, and some milliseconds of the event loop."""
+PIECE_BYTES = 100_000
 _BUSY = "As many exports as this process allows at once are being read."
 
 
@@ -37,6 +39,10 @@ class TextForm:
     lines: Callable[[Sequence[Row]], bytes]
 
 
+WriteFile = Callable[[Export, BinaryIO], Awaitable[None]]
+"""Writes an export that is no text into a file."""
+
+
 class Exports:
     """What answering with exports needs."""
 
@@ -54,6 +60,17 @@ class Exports:
             aclosing(_pieces(form, export)) as pieces,
         ):
             async for piece in pieces:
+                yield piece
+
+    async def pieces_of_file(self, write: WriteFile, wanted: Selection) -> AsyncGenerator[bytes]:
+        """The export once it is written whole, into a file without a name. ExportsBusy, BatchUnknown, and the refusals of
+        `write`, before the first piece.
+        """
+        with tempfile.TemporaryFile() as file:
+            async with turn(self._turns, ExportsBusy(_BUSY)), read_export(self._database, wanted) as export:
+                await write(export, file)
+            file.seek(0)
+            while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
                 yield piece
 
 

@@ -27,6 +27,7 @@ from premade.tickets.signing import Signers
 
 sql = statements.load(__file__)
 
+METADATA_BYTES_MAX = 4096
 TRIES_MAX = 3
 """A try ends without a word when another request takes the batch_id, the key or the stock at the same moment."""
 
@@ -125,7 +126,7 @@ class Generator:
     world: World
     signers: Signers
 
-    async def estimate(self, caller: Caller, wanted: Wanted) -> Estimate:
+    async def estimate(self, caller: Caller | OnBehalf, wanted: Wanted) -> Estimate:
         """Checks everything, writes nothing. The same refusals as `generate`."""
         seen = await self._look(caller, wanted)
         if not _made_before(seen, wanted):
@@ -148,9 +149,11 @@ class Generator:
             )
         return batch
 
-    async def take_stock(self, caller: Caller | OnBehalf, wanted: Wanted) -> None:
+    async def take_stock(
+        self, caller: Caller | OnBehalf, wanted: Wanted, request_id: str | None = None
+    ) -> None:
         """The batch with all of its stock and none of its tickets yet. The refusals of `generate`."""
-        await self._make_once(caller, None, wanted, now=0)
+        await self._make_once(caller, request_id, wanted, now=0)
 
     async def take_codes(self, code_prefix: str, ticket_type: str, quantity: int) -> list[str]:
         """So many codes that no ticket has had and none will have."""
@@ -282,6 +285,15 @@ class Generator:
         tickets = signed(signer, [row["ticket_code"] for row in rows])
         del batch["quantity"], batch["signing_key_id"]
         return Batch(**batch, tickets=tickets, replayed=True)
+
+
+def checked_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
+    """The same. ValueError when it is too large to be kept with a batch."""
+    size = len(orjson.dumps(metadata))
+    if size > METADATA_BYTES_MAX:
+        message = f"Must be at most {METADATA_BYTES_MAX} bytes as JSON, not {size}"
+        raise ValueError(message)
+    return metadata
 
 
 def signed(signer: Signer, codes: list[str]) -> list[MadeTicket]:

@@ -1,18 +1,19 @@
 """Making a large batch: the operator's, bit by bit, and whatever stops it, exactly once.
 
 The first transaction writes the batch and takes all of its stock. Each one after that makes some tickets and lowers
-`to_make` of the batch by as many, so what is left to do always stands in the database, and whoever asks for the same
-batch again goes on from there.
+`to_make` of the batch by as many, so what is left to do always stands in the database, and a running service, or whoever
+asks for the same batch again, goes on from there.
 """
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
 from premade.audit.record import Event
 from premade.base import statements
-from premade.base.errors import Conflict, FieldError, Invalid
+from premade.base.errors import Conflict, DatabaseAway, DomainError, FieldError, Invalid, Unavailable
 from premade.base.logs import log
 from premade.base.work import Database
 from premade.base.world import World
@@ -33,6 +34,9 @@ ALONE_WAIT_SECONDS = 2.0
 CONNECTIONS = 3
 """Of the database's pool, while a batch is made: to be alone, to write, and to take the next codes meanwhile."""
 BY_COMMAND = "Stopped by its operator"
+LOOK_EVERY_SECONDS = 2.0
+"""How often a process of the service looks for batches that nobody makes."""
+BATCHES_A_LOOK_MAX = 100
 
 
 class BatchBeingMade(Conflict):
@@ -40,7 +44,7 @@ class BatchBeingMade(Conflict):
 
     code = "BATCH_BEING_MADE"
     title = "Another process is making this batch"
-    remedy = "Let it go on. If it is gone, the same command goes on from where it was."
+    remedy = "Let it go on. If it is gone, a running service goes on from where it was, and so does the same command."
 
 
 class BatchStopped(Conflict):
@@ -64,7 +68,7 @@ class BatchKeyRetired(Conflict):
 
     code = "BATCH_KEY_RETIRED"
     title = "The batch's signing key is retired"
-    remedy = "Stop the batch with 'premade generate --cancel', and make another."
+    remedy = "Stop the batch, in the console or with 'premade generate --cancel', and make another."
 
 
 @dataclass(frozen=True)
@@ -99,24 +103,53 @@ class LargeBatches:
         BatchKeyRetired. Busy, DatabaseAway: what is made is kept, and the same call goes on from there.
         """
         check(wanted)
-        name = f"{whose.partner_id}:{wanted.batch_id}"
-        async with self.database.alone(name, ALONE_WAIT_SECONDS) as is_alone:
+        async with self._alone(whose, wanted.batch_id, ALONE_WAIT_SECONDS) as is_alone:
             if not is_alone:
                 raise await self._being_made(whose, wanted)
             batch = await self._begun(whose, wanted)
             tell(_making(batch))
-            is_new = bool(batch["to_make"])
-            while batch["to_make"]:
-                await self._go_on(whose, batch, tell)
-                batch = await self._begun(whose, wanted)
-        if is_new:
-            log.info(
-                "ota.tickets.bulk_generated",
-                batch_id=wanted.batch_id,
-                product_id=wanted.product_id,
-                quantity=wanted.quantity,
+            return await self._make_rest(whose, batch, tell)
+
+    async def begin(self, whose: OnBehalf, wanted: Wanted, request_id: str | None = None) -> Making:
+        """The batch with all of its stock and none of its tickets, for the service to make; one that was begun before
+        with the same `wanted`, as far as it is. The refusals of `make`, but for BatchBeingMade.
+        """
+        check(wanted)
+        return _making(await self._begun(whose, wanted, request_id))
+
+    async def go_on(self, whose: OnBehalf, batch_id: str) -> None:
+        """Makes what is left of a batch that was begun, unless somebody is at it. BatchStopped, BatchKeyRetired."""
+        async with self._alone(whose, batch_id, wait_seconds_max=0.0) as is_alone:
+            batch = await self._batch(whose.partner_id, batch_id) if is_alone else None
+            if batch is not None and batch["to_make"]:
+                await self._make_rest(whose, await self._able(whose, batch), lambda _: None)
+
+    async def go_on_with_all(self) -> None:
+        """Makes what is left of batches of all partners, one after the other, the oldest first; those that others are at
+        are left to them. What fails with one batch is logged, and the others go on. DatabaseAway.
+        """
+        async with self.database.single_statement() as work:
+            rows = await work.all(
+                sql.being_made,
+                begun=Event.BATCH_GENERATION_BEGUN.value,
+                now=self.world.now(),
+                today=self.world.today(),
+                batches_max=BATCHES_A_LOOK_MAX,
             )
-        return _making(batch)
+        for row in rows:
+            try:
+                await self.go_on(OnBehalf(row["partner_id"], row["channel"], row["actor"]), row["batch_id"])
+            except DatabaseAway:
+                raise
+            except DomainError as error:
+                log.info("making.left", batch_id=row["batch_id"], reason=error.code)
+            except Exception:  # noqa: BLE001  (whatever it was, it must not keep the others from being made)
+                log.exception("making.failed", batch_id=row["batch_id"])
+
+    def _alone(
+        self, whose: OnBehalf, batch_id: str, wait_seconds_max: float
+    ) -> AbstractAsyncContextManager[bool]:
+        return self.database.alone(f"{whose.partner_id}:{batch_id}", wait_seconds_max)
 
     async def progress(self, partner_id: int, batch_id: str) -> Making:
         """How far the batch is, as the database has it. BatchUnknown."""
@@ -125,12 +158,12 @@ class LargeBatches:
             raise batch_unknown(batch_id)
         return _making(batch)
 
-    async def stop(self, whose: OnBehalf, batch_id: str) -> Making:
+    async def stop(self, whose: OnBehalf, batch_id: str, reason: str = BY_COMMAND) -> Making:
         """Makes no more of it: what is not made is available again, what is made stays. Stopping twice is the same as
         once. BatchUnknown, BatchMade.
         """
         await self.progress(whose.partner_id, batch_id)
-        await self._stop(whose, batch_id, BY_COMMAND)
+        await self._stop(whose, batch_id, reason)
         making = await self.progress(whose.partner_id, batch_id)
         if making.status is BatchStatus.MADE:
             message = f"All {making.quantity} tickets of batch {batch_id} are made; there is nothing to stop."
@@ -152,29 +185,48 @@ class LargeBatches:
         message = f"Another process is making batch {wanted.batch_id}: {made} of its tickets are made."
         return BatchBeingMade(message, batch_id=wanted.batch_id, made=made)
 
-    async def _begun(self, whose: OnBehalf, wanted: Wanted) -> Row:
+    async def _begun(self, whose: OnBehalf, wanted: Wanted, request_id: str | None = None) -> Row:
         """The batch as it is, begun now or before. A refusal when it cannot go on, or is another."""
         batch = await self._batch(whose.partner_id, wanted.batch_id)
         if batch is None:
-            await self._generator.take_stock(whose, wanted)
+            await self._generator.take_stock(whose, wanted, request_id)
             batch = await self._batch(whose.partner_id, wanted.batch_id)
         assert batch is not None
-        if (
-            batch["to_make"]
-            and batch["valid_until"] is not None
-            and batch["valid_until"] < self.world.today()
-        ):
-            await self._stop(whose, wanted.batch_id, DAY_IS_OVER)
-            batch = await self._batch(whose.partner_id, wanted.batch_id)
-            assert batch is not None
         _check_the_same(batch, wanted)
+        return await self._able(whose, batch)
+
+    async def _able(self, whose: OnBehalf, batch: Row) -> Row:
+        """The batch, which can go on or is made. BatchStopped, BatchKeyRetired."""
+        is_over = batch["valid_until"] is not None and batch["valid_until"] < self.world.today()
+        if batch["to_make"] and is_over:
+            await self._stop(whose, batch["batch_id"], DAY_IS_OVER)
+            stopped = await self._batch(whose.partner_id, batch["batch_id"])
+            assert stopped is not None
+            batch = stopped
+        _check_able(batch)
         return batch
+
+    async def _make_rest(self, whose: OnBehalf, batch: Row, tell: Tell) -> Making:
+        is_new = bool(batch["to_make"])
+        while batch["to_make"]:
+            await self._make_in_turn(whose, batch, tell)
+            now = await self._batch(whose.partner_id, batch["batch_id"])
+            assert now is not None
+            batch = await self._able(whose, now)
+        if is_new:
+            log.info(
+                "ota.tickets.bulk_generated",
+                batch_id=batch["batch_id"],
+                product_id=batch["product_id"],
+                quantity=batch["quantity"],
+            )
+        return _making(batch)
 
     @property
     def _generator(self) -> Generator:
         return Generator(self.database, self.world, self.signers)
 
-    async def _go_on(self, whose: OnBehalf, batch: Row, tell: Tell) -> None:
+    async def _make_in_turn(self, whose: OnBehalf, batch: Row, tell: Tell) -> None:
         """Transaction after transaction, until nothing is left or one is refused: then somebody stopped the batch."""
         signer = await self.signers.by_id(batch["signing_key_id"])
         to_make = batch["to_make"]
@@ -234,18 +286,21 @@ def _check_the_same(batch: Row, wanted: Wanted) -> None:
             f"{batch['product_id']}, and this asks for another; nothing was changed."
         )
         raise BatchIdTaken(message, batch_id=wanted.batch_id)
+
+
+def _check_able(batch: Row) -> None:
     making = _making(batch)
     if making.status is BatchStatus.STOPPED:
         message = (
-            f"The making of batch {wanted.batch_id} was stopped after {making.made} of {making.quantity} tickets; "
+            f"The making of batch {making.batch_id} was stopped after {making.made} of {making.quantity} tickets; "
             f"the other {making.unmade} are available stock again."
         )
-        raise BatchStopped(message, batch_id=wanted.batch_id, made=making.made)
+        raise BatchStopped(message, batch_id=making.batch_id, made=making.made)
     if making.status is BatchStatus.MAKING and batch["key_retired_at"] is not None:
         message = (
-            f"Key {batch['signing_key_id']}, which signs the tokens of batch {wanted.batch_id}, is retired."
+            f"Key {batch['signing_key_id']}, which signs the tokens of batch {making.batch_id}, is retired."
         )
-        raise BatchKeyRetired(message, batch_id=wanted.batch_id)
+        raise BatchKeyRetired(message, batch_id=making.batch_id)
 
 
 def _making(batch: Row) -> Making:
@@ -258,3 +313,18 @@ def _making(batch: Row) -> Making:
         unmade,
         batch_status(to_make, unmade),
     )
+
+
+async def make_for_ever(database: Database, world: World) -> None:
+    """Until it is cancelled: goes on with batches that were begun and that nobody is at. A database that is away is
+    tried again.
+    """
+    batches = LargeBatches(database, world, Signers(database, world))
+    while True:
+        try:
+            await batches.go_on_with_all()
+        except Unavailable as error:
+            log.warning("making.postponed", reason=error.code)
+        except Exception:  # noqa: BLE001  (whatever it was, the next look may succeed; ending would be silent)
+            log.exception("making.failed")
+        await asyncio.sleep(LOOK_EVERY_SECONDS)

@@ -1,3 +1,18 @@
+-- name: being_made
+-- Of all partners: what the service goes on with, each by whoever began it. One whose key is retired cannot go on, and
+-- one whose last day of sale is over is ended by expiry.
+SELECT b.partner_id, b.batch_id, b.channel, begun.actor
+FROM batches b
+CROSS JOIN LATERAL (
+    SELECT actor FROM audit_events
+    WHERE partner_id = b.partner_id AND batch_id = b.batch_id AND ticket_code IS NULL AND event = :begun
+    LIMIT 1
+) AS begun
+WHERE b.to_make + 0 > 0 AND b.created_at <= :now AND (b.valid_until IS NULL OR b.valid_until >= :today)
+    AND (SELECT k.retired_at FROM signing_keys k WHERE k.key_id = b.signing_key_id) IS NULL
+ORDER BY b.created_at
+LIMIT :batches_max
+
 -- name: batch_to_make
 SELECT b.batch_id, b.product_id, b.quantity, b.to_make, b.unmade, b.valid_until, b.request_digest, b.signing_key_id,
        p.code_prefix, p.ticket_type,

@@ -3,7 +3,6 @@
 from datetime import date
 from typing import Annotated, Any, Literal
 
-import orjson
 from fastapi import Query
 from pydantic import AfterValidator, ConfigDict, Field
 
@@ -12,7 +11,15 @@ from premade.base.errors import IdempotencyKeyReused
 from premade.base.problems import documented
 from premade.base.values import AnswerModel, CalendarDay, IdempotencyKey, Money, RequestModel, Timestamp
 from premade.catalog.product import ProductUnknown
-from premade.generation.generate import Batch, BatchIdTaken, Generator, ProductOver, Wanted
+from premade.generation.generate import (
+    METADATA_BYTES_MAX,
+    Batch,
+    BatchIdTaken,
+    Generator,
+    ProductOver,
+    Wanted,
+    checked_metadata,
+)
 from premade.partners.call import Call, partner_router, partner_with
 from premade.stock.allotment import StockShort
 from premade.stock.reservation import (
@@ -29,15 +36,6 @@ from premade.tickets.signing import SigningKeyMissing
 router = partner_router("OTA Integration")
 
 QUANTITY_MAX = 100
-METADATA_BYTES_MAX = 4096
-
-
-def _small(metadata: dict[str, Any]) -> dict[str, Any]:
-    size = len(orjson.dumps(metadata))
-    if size > METADATA_BYTES_MAX:
-        message = f"Must be at most {METADATA_BYTES_MAX} bytes as JSON, not {size}"
-        raise ValueError(message)
-    return metadata
 
 
 def _reservation_id(value: str) -> str:
@@ -83,7 +81,7 @@ class GenerateRequest(RequestModel):
     valid_until: CalendarDay | None = Field(
         default=None, description="The last day of sale, in the operator's time zone", examples=["2099-03-31"]
     )
-    metadata: Annotated[dict[str, Any], AfterValidator(_small)] | None = Field(
+    metadata: Annotated[dict[str, Any], AfterValidator(checked_metadata)] | None = Field(
         default=None,
         description=f"Kept with the batch: reseller, campaign; at most {METADATA_BYTES_MAX} bytes as JSON",
         examples=[{"campaign": "spring"}],

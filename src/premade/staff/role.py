@@ -19,6 +19,12 @@ class Right(StrEnum):
     """Tickets, orders and batches of all partners, with the customers' details."""
     CHANGE_TICKETS = "change_tickets"
     """Cancel and reissue, for every partner."""
+    EXPORT_TICKETS = "export_tickets"
+    """Take a batch's tickets out in a file, with their QR tokens."""
+    MAKE_BATCHES = "make_batches"
+    """Make batches for every partner, stop their making, and take back what is unused of them."""
+    SEE_AUDIT = "see_audit"
+    """The record of what everybody did."""
     SEE_STOCK = "see_stock"
     """Products, allotments, and who holds what of them."""
     CHANGE_STOCK = "change_stock"
@@ -38,12 +44,17 @@ RIGHTS: dict[Role, frozenset[Right]] = {
         {
             Right.SEE_SALES,
             Right.CHANGE_TICKETS,
+            Right.EXPORT_TICKETS,
+            Right.MAKE_BATCHES,
             Right.SEE_STOCK,
             Right.CHANGE_STOCK,
             Right.SEE_PARTNERS,
             Right.USE_GATE,
+            Right.SEE_AUDIT,
         }
     ),
-    Role.FINANCE: frozenset({Right.SEE_SALES, Right.SEE_STOCK, Right.SEE_PARTNERS}),
+    Role.FINANCE: frozenset(
+        {Right.SEE_SALES, Right.EXPORT_TICKETS, Right.SEE_STOCK, Right.SEE_PARTNERS, Right.SEE_AUDIT}
+    ),
     Role.GATE: frozenset({Right.USE_GATE}),
 }

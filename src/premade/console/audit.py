@@ -1,0 +1,196 @@
+"""The record of what happened, searched by ticket, order, batch, partner, actor, time and event."""
+
+import re
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from starlette.responses import Response
+
+from premade.audit.record import COMMAND, Event
+from premade.base.edge import Page
+from premade.console.audit_search import Sought, search_events
+from premade.console.batches import partners_by_id
+from premade.console.door import HOME, Visit, page
+from premade.console.paper import Paper
+from premade.console.search import partner_of_order, partner_of_ticket
+from premade.console.sentences import SENTENCES, name_of_event, reason_of, sentence
+from premade.orders.lookup import OrderUnknown, order_of
+from premade.staff.member import list_staff
+from premade.staff.role import Right
+from premade.staff.session import CONSOLE
+from premade.tickets.batch import is_batch_id
+from premade.tickets.lookup import TicketUnknown
+
+AUDIT = f"{HOME}/audit"
+FIELDS = ("ticket", "order", "partner", "batch", "who", "event", "start", "before")
+SERVICE = "service"
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_KEY = re.compile(r"(?:api\s*)?key[\s:#]*([0-9]{1,18})", re.IGNORECASE)
+_KINDS = {
+    "ticket": "Tickets",
+    "batch": "Batches",
+    "product": "Stock",
+    "allotment": "Stock",
+    "reservation": "Stock",
+    "partner": "Partners and keys",
+    "key": "Partners and keys",
+    "signing_key": "Partners and keys",
+    "staff": "Staff",
+}
+_OTHERS = "Others"
+
+
+def _events_by_kind() -> dict[str, list[Event]]:
+    kinds: dict[str, list[Event]] = {}
+    for event in Event:
+        kinds.setdefault(_KINDS.get(event.partition(".")[0], _OTHERS), []).append(event)
+    return kinds
+
+
+@dataclass
+class _Reading:
+    """The form as it is read: what is sought, and what is wrong with it by field."""
+
+    sought: Sought = field(default_factory=Sought)
+    wrong: dict[str, str] = field(default_factory=dict[str, str])
+
+
+def pages(paper: Paper) -> list[Page]:
+    """The routes."""
+    return page(paper, AUDIT, _audit, right=Right.SEE_AUDIT)
+
+
+async def _audit(visit: Visit) -> Response:
+    given = {name: visit.asked(name).strip() for name in FIELDS}
+    staff = {each["staff_id"]: each["name"] for each in await list_staff(visit.database)}
+    partners = await partners_by_id(visit.database)
+    reading = await _read(visit, given, staff)
+    events, following, back_to = [], None, None
+    if not reading.wrong:
+        found = await search_events(visit.database, reading.sought, visit.asked("cursor") or None)
+        events, following, back_to = found.events, found.following, found.back_to
+    names = {partner_id: partner["name"] for partner_id, partner in partners.items()}
+    query = {name: value for name, value in given.items() if value}
+    return visit.page(
+        "audit.html",
+        400 if reading.wrong else 200,
+        given=given,
+        wrong=reading.wrong,
+        events=[_shown(event, names, staff) for event in events],
+        partners=partners,
+        staff=sorted(staff.values()),
+        kinds=_events_by_kind(),
+        event_names={event: name for event, (name, _) in SENTENCES.items()},
+        is_first=not visit.asked("cursor"),
+        first_page=f"{AUDIT}?{urlencode(query)}",
+        next_page=following and f"{AUDIT}?{urlencode({**query, 'cursor': following})}",
+        back_to=back_to,
+    )
+
+
+def _shown(event: dict[str, Any], partners: dict[int, str], staff: dict[int, str]) -> dict[str, Any]:
+    kind, _, number = event["actor"].partition(":")
+    return {
+        "at": event["occurred_at"],
+        "name": name_of_event(event["event"]),
+        "sentence": sentence(event, partners, staff),
+        "reason": reason_of(event),
+        "who": staff.get(int(number)) if kind == "staff" and _NUMBER.fullmatch(number) else None,
+        "actor": event["actor"],
+        "partner": partners.get(event["partner_id"]),
+    }
+
+
+async def _read(visit: Visit, given: dict[str, str], staff: dict[int, str]) -> _Reading:
+    reading = _Reading()
+    _read_what(reading, given)
+    _read_who(reading, given["who"], staff)
+    for name in ("start", "before"):
+        if given[name]:
+            moment = _moment(given[name], visit.world.zone)
+            if moment is None:
+                reading.wrong[name] = "Must be a day and a time, such as 2026-03-31T18:00"
+            reading.sought = replace(reading.sought, **{name: moment})
+    try:
+        await _read_whose(visit, reading, given)
+    except TicketUnknown as refusal:
+        reading.wrong["ticket"] = refusal.detail
+    except OrderUnknown as refusal:
+        reading.wrong["order"] = refusal.detail
+    return reading
+
+
+def _read_what(reading: _Reading, given: dict[str, str]) -> None:
+    """What needs no look into the database."""
+    if given["partner"]:
+        if _NUMBER.fullmatch(given["partner"]):
+            reading.sought = replace(reading.sought, partner_id=int(given["partner"]))
+        else:
+            reading.wrong["partner"] = "Choose a partner"
+    if given["batch"]:
+        if not is_batch_id(given["batch"]):
+            reading.wrong["batch"] = "Must be a batch id: 1 to 64 letters, digits and . _ : -"
+        elif not given["partner"]:
+            reading.wrong["batch"] = "Choose the partner too: several may have a batch of one id"
+        reading.sought = replace(reading.sought, batch_id=given["batch"])
+    if given["event"]:
+        if given["event"] in set(Event):
+            reading.sought = replace(reading.sought, event=Event(given["event"]))
+        else:
+            reading.wrong["event"] = "Choose an event"
+
+
+def _read_who(reading: _Reading, who: str, staff: dict[int, str]) -> None:
+    if not who:
+        return
+    ids = {name: staff_id for staff_id, name in staff.items()}
+    if who.lower() in ids:
+        actor = f"staff:{ids[who.lower()]}"
+    elif who.lower() in {COMMAND, SERVICE, CONSOLE}:
+        actor = who.lower()
+    elif key := _KEY.fullmatch(who):
+        actor = f"key:{int(key[1])}"
+    else:
+        reading.wrong["who"] = (
+            "Must be a name of the staff, 'API key 12', 'command', 'service', or 'console' for one not signed in"
+        )
+        return
+    reading.sought = replace(reading.sought, actor=actor)
+
+
+async def _read_whose(visit: Visit, reading: _Reading, given: dict[str, str]) -> None:
+    """A ticket or an order says whose it is. TicketUnknown, OrderUnknown."""
+    if given["ticket"]:
+        code = given["ticket"].upper()
+        whose = await partner_of_ticket(visit.database, code)
+        _of_partner(reading, "ticket", whose["partner_id"], (code,))
+    if given["order"]:
+        order_id = given["order"].upper()
+        whose = await partner_of_order(visit.database, order_id)
+        order = await order_of(visit.database, whose["partner_id"], order_id)
+        codes = tuple(order["ticket_codes"])
+        if reading.sought.tickets is not None:
+            codes = tuple(code for code in codes if code in reading.sought.tickets)
+        _of_partner(reading, "order", whose["partner_id"], codes)
+        reading.sought = replace(reading.sought, order_id=order_id)
+
+
+def _of_partner(reading: _Reading, name: str, partner_id: int, codes: tuple[str, ...]) -> None:
+    if reading.sought.partner_id not in {None, partner_id}:
+        reading.wrong[name] = f"That {name} is another partner's"
+    reading.sought = replace(reading.sought, partner_id=partner_id, tickets=codes)
+
+
+def _moment(text: str, zone: ZoneInfo) -> datetime | None:
+    """A time of the operator's zone. None when it is none, or so far off that no event can be of it."""
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=zone)
+        # Some room at either end for what is added to it.
+        return moment.astimezone(UTC) if 1970 <= moment.year <= 9000 else None  # noqa: PLR2004
+    except (ValueError, OverflowError):
+        return None

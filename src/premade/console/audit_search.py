@@ -1,0 +1,106 @@
+"""Searching the record of what happened: newest first, and however long it is, a page looks at a bounded part of it.
+
+The record has no index of time, which each sale would pay for. Its ids grow with time, so a time is found by halving.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from premade.audit.record import Event
+from premade.base import statements
+from premade.base.cursors import ROWS_LOOKED_AT_MAX, Order, Row
+from premade.base.work import Database, Work
+
+sql = statements.load(__file__)
+
+EVENTS_A_PAGE = 50
+SLACK = timedelta(minutes=5)
+"""An event is written some seconds after the time that it tells, and clocks of several machines differ."""
+KEYS = "key:"
+_BY_ID = Order("audit", {"event_id": int})
+_OF_A_TICKET = ("ticket.",)
+_NO_END = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Sought:
+    """What is asked for; None: whatever. `tickets`: the events of these alone, all of one partner's."""
+
+    partner_id: int | None = None
+    tickets: tuple[str, ...] | None = None
+    order_id: str | None = None
+    batch_id: str | None = None
+    actor: str | None = None
+    event: Event | None = None
+    start: datetime | None = None
+    before: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """A page of events, and the cursor of the next; `back_to`: when the oldest event was written that it looked at."""
+
+    events: list[Row]
+    following: str | None
+    back_to: datetime | None
+
+
+async def search_events(database: Database, sought: Sought, cursor: str | None) -> Found:
+    """Invalid: no cursor of such a page. What begins or ends at a time may have some minutes more on either side looked
+    at; what is answered is exact, by when each event was recorded.
+    """
+    async with database.single_statement() as work:
+        given = {
+            **_BY_ID.after(cursor),
+            "partner_id": sought.partner_id,
+            "actor": sought.actor,
+            "event": sought.event,
+            "from_event_id": 0 if sought.start is None else await _place_of(work, sought.start - SLACK),
+            "before_event_id": _NO_END
+            if sought.before is None
+            else await _place_of(work, sought.before + SLACK),
+            "rows": EVENTS_A_PAGE + 1,
+        }
+        rows = await _rows(work, sought, given)
+    events, following = _BY_ID.page(rows, EVENTS_A_PAGE)
+    back_to = _recorded_at(rows[-1]) if following and rows else None
+    return Found([event for event in events if _is_within(event, sought)], following, back_to)
+
+
+async def _rows(work: Work, sought: Sought, given: dict[str, Any]) -> list[Row]:
+    if sought.tickets is not None:
+        given |= {"ticket_codes": list(sought.tickets), "order_id": sought.order_id}
+        return await work.all(sql.events_of_tickets, **given)
+    if sought.batch_id is not None:
+        return await work.all(sql.events_of_batch, **given, batch_id=sought.batch_id)
+    given["rows_looked_at_max"] = ROWS_LOOKED_AT_MAX
+    if sought.actor is not None and not sought.actor.startswith(KEYS):
+        return await work.all(sql.events_of_actor, **given)
+    if sought.event is not None and not sought.event.startswith(_OF_A_TICKET):
+        return await work.all(sql.events_of_no_ticket, **given)
+    return await work.all(sql.all_events, **given)
+
+
+async def _place_of(work: Work, moment: datetime) -> int:
+    """The first id whose event was recorded at that moment or later; one more than the newest when none was."""
+    newest = await work.one(sql.newest_event)
+    low, high = 0, 1 if newest is None else newest["event_id"] + 1
+    while low < high:
+        middle = (low + high) // 2
+        found = await work.one(sql.recorded_at, event_id=middle)
+        if found is None or found["recorded_at"] >= moment:
+            high = middle
+        else:
+            low = found["event_id"] + 1
+    return low
+
+
+def _recorded_at(event: Row) -> datetime:
+    synced_at = event["data"].get("synced_at")
+    return event["occurred_at"] if synced_at is None else datetime.fromisoformat(synced_at)
+
+
+def _is_within(event: Row, sought: Sought) -> bool:
+    at = _recorded_at(event)
+    return (sought.start is None or at >= sought.start) and (sought.before is None or at < sought.before)

@@ -1,0 +1,122 @@
+"""Taking a batch's tickets out: as a table, as QR pictures, or as sheets to print. Each is written into the record."""
+
+import asyncio
+import re
+from datetime import datetime
+from typing import BinaryIO
+
+from starlette.responses import Response
+
+from premade.base.api import header_values
+from premade.base.edge import Page
+from premade.base.errors import FieldError, Invalid
+from premade.base.stream import Stream, begin_answer
+from premade.console.batches import BATCH, asked_partner_id
+from premade.console.door import Visit, form_only
+from premade.console.export_choices import PRINTED, SHEETS, TABLES, TICKETS_A_FILE_MAX, WHICH
+from premade.console.paper import HEADERS, Paper
+from premade.export.as_csv import CSV
+from premade.export.as_jsonl import JSON_LINES
+from premade.export.media_types import takes_gzip
+from premade.export.routes import file_name
+from premade.export.rows import Export, NothingToPrint, Selection, part_of, record_export
+from premade.export.text import Exports
+from premade.staff.role import Right
+
+PARTS_MAX = 999
+_PART = re.compile("[1-9][0-9]{0,2}")
+_TABLES = {form.suffix: form for form in (CSV, JSON_LINES)}
+_WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+def pages(paper: Paper) -> list[Page]:
+    """The routes."""
+    return form_only(paper, f"{BATCH}/export", _export, Right.EXPORT_TICKETS)
+
+
+async def _export(visit: Visit) -> Response:
+    form, which = visit.form.get("format", ""), visit.form.get("which", "all")
+    part = visit.form.get("part", "1")
+    wrong: list[FieldError] = []
+    if form not in TABLES | PRINTED:
+        wrong.append(FieldError("format", f"Must be one of {', '.join(TABLES | PRINTED)}"))
+    if which not in WHICH:
+        wrong.append(FieldError("which", f"Must be one of {', '.join(WHICH)}"))
+    if not _PART.fullmatch(part):
+        wrong.append(FieldError("part", f"Must be 1 to {PARTS_MAX}"))
+    if wrong:
+        raise Invalid(wrong)
+    wanted = Selection(asked_partner_id(visit) or 0, visit.asked("batch"), WHICH[which][1])
+    if form in PRINTED:
+        wanted = await part_of(visit.database, wanted, int(part), TICKETS_A_FILE_MAX)
+    return await _answer(visit, wanted, form, int(part))
+
+
+async def _answer(visit: Visit, wanted: Selection, form: str, part: int) -> Response:
+    suffix = form.partition("-")[0]
+    is_part = form in PRINTED and (part > 1 or wanted.last_code is not None)
+    name = file_name(f"{wanted.batch_id}-{part}" if is_part else wanted.batch_id, suffix)
+    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}
+    stream = _stream(visit, wanted, form, headers)
+    answer = await begin_answer(stream)
+    try:
+        await record_export(
+            visit.database,
+            visit.world,
+            wanted,
+            visit.member.actor,
+            visit.request_id,
+            format=form,
+            part=part if is_part else None,
+        )
+    except BaseException:
+        # Nothing goes out that is not in the record.
+        await stream.pieces.aclose()
+        raise
+    return answer
+
+
+def _stream(visit: Visit, wanted: Selection, form: str, headers: dict[str, str]) -> Stream:
+    exports = visit.use(Exports)
+    if table := _TABLES.get(form):
+        accepted = header_values(visit.request, "Accept-Encoding")
+        headers = {**headers, "Vary": "Accept-Encoding"}
+        is_compressed = takes_gzip(", ".join(accepted) if accepted else None)
+        return Stream(
+            exports.pieces(table, wanted), f"{table.media_type}; charset=utf-8", headers, is_compressed
+        )
+    made_at = visit.world.now()
+
+    async def write(export: Export, out: BinaryIO) -> None:
+        await _write(form, export, out, made_at)
+
+    kinds = {"xlsx": _WORKBOOK, "zip": "application/zip"}
+    pieces = exports.pieces_of_file(write, wanted)
+    return Stream(pieces, kinds.get(form, "application/pdf"), headers, is_compressed=False)
+
+
+async def _write(form: str, export: Export, out: BinaryIO, made_at: datetime) -> None:
+    # What draws is imported by who draws: a service that nobody prints with does without.
+    written = 0
+
+    def tell(tickets: int) -> None:
+        nonlocal written
+        written += tickets
+
+    if form == "xlsx":
+        from premade.export.as_xlsx import write_xlsx  # noqa: PLC0415
+
+        await write_xlsx(export, out, tell)
+        return
+    if form == "zip":
+        from premade.export.as_pictures import write_pictures  # noqa: PLC0415
+
+        await write_pictures(export, out, made_at, tell)
+    else:
+        from premade.export.as_sheets import design, write_sheets  # noqa: PLC0415
+
+        look = await asyncio.to_thread(design, export.batch, *SHEETS[form], None)
+        await write_sheets(export, lambda: out, look, tell)
+    if not written:
+        message = f"No ticket of batch {export.batch.batch_id} is in a state that was asked for."
+        raise NothingToPrint(message)

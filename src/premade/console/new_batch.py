@@ -1,0 +1,211 @@
+"""Making a batch: a form, then a page that says what it would cost and leave, then the batch, which the service makes."""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from starlette.responses import Response
+
+from premade.base.cursors import ROWS_LOOKED_AT_MAX
+from premade.base.edge import Page
+from premade.base.errors import DomainError, FieldError, Invalid
+from premade.catalog.product import ProductUnknown
+from premade.console.batches import BATCHES, address_of, partners_by_id
+from premade.console.door import Visit, go_to, page
+from premade.console.paper import Paper
+from premade.generation.generate import (
+    BatchIdTaken,
+    Estimate,
+    Generator,
+    ProductOver,
+    Wanted,
+    checked_metadata,
+)
+from premade.generation.large import QUANTITY_MAX, LargeBatches, check
+from premade.partners.keyring import OnBehalf
+from premade.staff.role import Right
+from premade.stock.allotment import StockShort, inventory_of
+from premade.stock.reservation import ReservationEnded, ReservationTooSmall, ReservationUnknown
+
+NEW = f"{BATCHES}/new"
+FIELDS = ("product", "quantity", "batch", "valid_until", "reservation", "metadata")
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_FIELD_OF = {
+    "valid_until": "valid_until",
+    "reservation_id": "reservation",
+}
+_FIELD_OF_REFUSAL: dict[type[DomainError], str] = {
+    ProductUnknown: "product",
+    ProductOver: "product",
+    StockShort: "quantity",
+    ReservationTooSmall: "quantity",
+    BatchIdTaken: "batch",
+    ReservationUnknown: "reservation",
+    ReservationEnded: "reservation",
+}
+
+
+@dataclass(frozen=True)
+class _Filled:
+    """The form as it was filled in, for one partner."""
+
+    partner: dict[str, Any]
+    given: dict[str, str]
+
+    def whose(self, visit: Visit) -> OnBehalf:
+        return OnBehalf(self.partner["partner_id"], self.partner["channel"], visit.member.actor)
+
+
+def pages(paper: Paper) -> list[Page]:
+    """The routes."""
+    return page(paper, NEW, _form, _send, Right.MAKE_BATCHES)
+
+
+async def _form(visit: Visit) -> Response:
+    partners = await partners_by_id(visit.database)
+    given = {name: visit.asked(name) for name in FIELDS}
+    partner = partners.get(int(visit.asked("partner"))) if _NUMBER.fullmatch(visit.asked("partner")) else None
+    if partner is None:
+        return visit.page("new_batch_partner.html", partners=partners)
+    return await _show(visit, _Filled(partner, given), 200, {})
+
+
+async def _show(visit: Visit, filled: _Filled, status: int, wrong: dict[str, str]) -> Response:
+    stock, _ = await inventory_of(
+        visit.database, visit.world, filled.partner["partner_id"], None, ROWS_LOOKED_AT_MAX, None
+    )
+    return visit.page(
+        "new_batch.html",
+        status,
+        partner=filled.partner,
+        given=filled.given,
+        stock=stock,
+        wrong=wrong,
+        quantity_max=QUANTITY_MAX,
+        today=visit.world.today(),
+    )
+
+
+async def _send(visit: Visit) -> Response:
+    partners = await partners_by_id(visit.database)
+    chosen = visit.form.get("partner", "")
+    partner = partners.get(int(chosen)) if _NUMBER.fullmatch(chosen) else None
+    if partner is None:
+        raise Invalid([FieldError("partner", "Must be the number of a partner")])
+    given = {name: visit.form.get(name, "").strip() for name in FIELDS}
+    filled = _Filled(partner, {**given, "metadata": visit.form.get("metadata", "")})
+    step = visit.form.get("step", "")
+    if step == "edit":
+        return await _show(visit, filled, 200, {})
+    try:
+        wanted = _wanted(filled.given)
+    except Invalid as error:
+        return await _show(visit, filled, 400, _by_field(error.errors))
+    try:
+        if step == "make":
+            return await _make(visit, filled, wanted)
+        return await _check(visit, filled, wanted)
+    except Invalid as error:
+        return await _show(visit, filled, 400, _by_field(error.errors))
+    except tuple(_FIELD_OF_REFUSAL) as refusal:
+        field = _FIELD_OF_REFUSAL[type(refusal)]
+        return await _show(visit, filled, 409, {field: _for_staff(refusal, wanted)})
+
+
+async def _check(visit: Visit, filled: _Filled, wanted: Wanted, *, is_changed: bool = False) -> Response:
+    estimate = await visit.use(Generator).estimate(filled.whose(visit), wanted)
+    stock, _ = await inventory_of(
+        visit.database, visit.world, filled.partner["partner_id"], [wanted.product_id], 1, None
+    )
+    return visit.page(
+        "new_batch_check.html",
+        partner=filled.partner,
+        given=filled.given,
+        wanted=wanted,
+        product=stock[0]["name"] if stock else "",
+        estimate=estimate,
+        total=estimate.price * wanted.quantity,
+        price=_price(estimate),
+        is_changed=is_changed,
+    )
+
+
+async def _make(visit: Visit, filled: _Filled, wanted: Wanted) -> Response:
+    """Begins it, unless the price is another by now than the page said. Sent twice, it is the same batch."""
+    try:
+        estimate = await visit.use(Generator).estimate(filled.whose(visit), wanted)
+        if _price(estimate) != visit.form.get("price", ""):
+            return await _check(visit, filled, wanted, is_changed=True)
+    except (BatchIdTaken, StockShort, ReservationTooSmall, ReservationEnded):
+        # This form's own first try, perhaps; if not, it is refused below.
+        pass
+    making = await visit.use(LargeBatches).begin(filled.whose(visit), wanted, visit.request_id)
+    batch = {"partner_id": filled.partner["partner_id"], "batch_id": making.batch_id}
+    return go_to(address_of(batch, done="begun"))
+
+
+def _price(estimate: Estimate) -> str:
+    return f"{estimate.price} {estimate.currency}"
+
+
+def _wanted(given: dict[str, str]) -> Wanted:
+    """What the form asks for. Invalid lists every field that is wrong."""
+    wrong: list[FieldError] = []
+    quantity = given["quantity"].replace(",", "").replace(" ", "")
+    if not _NUMBER.fullmatch(given["product"]):
+        wrong.append(FieldError("product", "Choose a product"))
+    last_day, metadata = None, None
+    try:
+        last_day = date.fromisoformat(given["valid_until"]) if given["valid_until"] else None
+    except ValueError:
+        wrong.append(FieldError("valid_until", "Must be a day, such as 2026-03-31"))
+    try:
+        metadata = _metadata(given["metadata"])
+    except ValueError as error:
+        wrong.append(FieldError("metadata", str(error)))
+    wanted = Wanted(
+        int(given["product"]) if _NUMBER.fullmatch(given["product"]) else 0,
+        int(quantity) if _NUMBER.fullmatch(quantity) else 0,
+        given["batch"],
+        last_day,
+        metadata,
+        given["reservation"] or None,
+        is_large=True,
+    )
+    try:
+        check(wanted)
+    except Invalid as error:
+        wrong += error.errors
+    if wrong:
+        raise Invalid(wrong)
+    return wanted
+
+
+def _metadata(text: str) -> dict[str, Any] | None:
+    """Lines of `name: value`. ValueError when they are none."""
+    found: dict[str, Any] = {}
+    for line in filter(str.strip, text.splitlines()):
+        name, colon, value = (part.strip() for part in line.partition(":"))
+        if not (name and colon and line.strip().isprintable()):
+            message = f"Must be lines like 'campaign: spring'; {line.strip()[:40]!r} is none"
+            raise ValueError(message)
+        if name in found:
+            message = f"Must say each name once; {name[:40]!r} comes again"
+            raise ValueError(message)
+        found[name] = value
+    return checked_metadata(found) if found else None
+
+
+def _by_field(errors: list[FieldError]) -> dict[str, str]:
+    names = [error.pointer.removeprefix("#/") for error in errors]
+    return {_FIELD_OF.get(name, name): error.detail for name, error in zip(names, errors, strict=True)}
+
+
+def _for_staff(refusal: DomainError, wanted: Wanted) -> str:
+    """The refusals are worded for the partner."""
+    if isinstance(refusal, BatchIdTaken):
+        return f"The partner has a batch {wanted.batch_id} already. Choose another id."
+    if isinstance(refusal, ProductUnknown):
+        return f"There is no product {wanted.product_id}."
+    return refusal.detail

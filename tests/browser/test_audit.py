@@ -1,0 +1,176 @@
+"""The record of what happened, as finance and operations search it."""
+
+from typing import Any
+
+from browser.conftest import PASSWORD, Person, Somebody
+from markupsafe import Markup
+from support.shop import Seller, Shop, unique
+from support.taking_back import cancel
+
+from premade.audit.record import Event
+from premade.console.sentences import SENTENCES, sentence
+
+
+def seen(person: Person, **asked: Any) -> list[str]:
+    """The sentences of the first page."""
+    person.page.goto(f"{person.shop.url}/console/audit")
+    for name, value in asked.items():
+        field = person.page.locator(f"[name={name}]")
+        if field.evaluate("field => field.tagName") == "SELECT":
+            field.select_option(str(value))
+        else:
+            field.fill(str(value))
+    person.page.get_by_role("button", name="Search").click()
+    return person.page.locator("tbody td:nth-child(3)").all_inner_texts()
+
+
+def test_a_ticket_is_followed_and_what_it_names_is_linked(somebody: Somebody, seller: Seller) -> None:
+    [code] = seller.tickets(1, batch_id=(batch := unique("B")))
+    order_id = seller.activate(code).json()["order_id"]
+    cancel(seller, code)
+    ann = somebody("finance")
+
+    told = seen(ann, ticket=code.lower())
+
+    assert [text.split(" “")[0].strip('" ') for text in told][1:] == [f"Ticket {code} was sold by order {order_id}."]
+    assert told[0].startswith(f"Ticket {code} was cancelled.")
+    assert ann.page.locator("tbody td:nth-child(4)").all_inner_texts() == [
+        f"API key {seller.key_id} of {seller.name}"
+    ] * 2
+    assert seen(ann, order=order_id) == told
+    assert seen(ann, partner=seller.partner_id, batch=batch) == [f"Batch {batch} of {seller.name} was made: 1 tickets."]
+    ann.page.get_by_role("link", name=batch).click()
+    assert ann.heading == f"Batch {batch}"
+    ann.page.get_by_role("link", name="Its history").click()
+    assert ann.page.locator("tbody tr").count() == 1
+    seen(ann, ticket=code)
+    ann.page.get_by_role("link", name=order_id).click()
+    assert ann.heading.startswith(f"Order {order_id}")
+
+
+def test_what_somebody_did_is_found_by_their_name(somebody: Somebody, seller: Seller) -> None:
+    mei, ann = somebody("operations"), somebody("admin")
+    [code] = seller.tickets(1)
+    mei.goes_to(f"/console/tickets/{code}/cancel")
+    mei.page.get_by_label("Reason").fill("=The ferry <b>did not</b> sail")
+    mei.page.get_by_role("button", name="Cancel the ticket").click()
+
+    told = seen(ann, who=mei.name)
+
+    assert told[0].startswith(f"Ticket {code} was cancelled.")
+    assert "The ferry <b>did not</b> sail" in told[0]
+    assert told[1:] == ["Signed in."]
+    assert ann.page.locator("tbody td:nth-child(4)").all_inner_texts() == [mei.name] * 2
+    assert seen(ann, who=mei.name, event="ticket.cancelled") == told[:1]
+    assert seen(ann, who=mei.name, event="batch.exported") == []
+    assert seen(ann, who=f"API key {seller.key_id}", partner=seller.partner_id, event="ticket.cancelled") == []
+
+
+def test_sign_ins_refused_and_what_admins_do_are_in_the_record(somebody: Somebody) -> None:
+    admin, mei = somebody("admin"), somebody("finance")
+    admin.goes_to(f"/console/staff/{mei.name}")
+    admin.page.get_by_label("What they may see and do").select_option("operations")
+    admin.page.get_by_role("button", name="Change the role").click()
+    mei.goes_to("/console/account")
+    mei.page.get_by_role("button", name="Sign out", exact=True).click()
+    mei.signs_in("three large ferries")
+    mei.signs_in(PASSWORD)
+
+    by_admin, refused = seen(admin, who=admin.name), seen(admin, who="console", event="staff.sign_in_refused")
+
+    assert by_admin[0] == f"{mei.name} has the role operations now."
+    assert refused[0].startswith(f"Somebody tried to sign in as {mei.name}: the password was wrong")
+    assert seen(admin, who=mei.name)[:2] == ["Signed in.", "Signed out."]
+
+
+def test_a_time_is_found_however_long_the_record_is(somebody: Somebody, shop: Shop, seller: Seller) -> None:
+    """Events of a year to come, so that they are the newest and in order, as those of a service are."""
+    year = shop.sql(
+        "SELECT greatest(max(extract(year FROM occurred_at)), 2100)::int + 1 AS year FROM audit_events"
+    )[0]["year"]
+    shop.sql(
+        "INSERT INTO audit_events (partner_id, event, actor, ticket_code, data, occurred_at)"
+        " SELECT %s, 'ticket.activated', %s, 'CRUISE-2100-FERRY-' || lpad(n::text, 13, '0'), '{}',"
+        " make_timestamptz(%s, 1, 1, 0, 0, 0, 'UTC') + n * interval '1 minute' FROM generate_series(0, 24999) AS n",
+        seller.partner_id, f"key:{seller.key_id}", year,
+    )  # fmt: skip
+    shop.sql(
+        "INSERT INTO audit_events (event, actor, data, occurred_at)"
+        " VALUES ('staff.signed_in', 'staff:0', '{}', make_timestamptz(%s, 12, 1, 0, 0, 0, 'UTC'))",
+        year,
+    )
+    ann = somebody("finance")
+
+    told = seen(ann, start=f"{year}-01-10T00:00", before=f"{year}-01-10T00:05")
+
+    codes = [f"CRUISE-2100-FERRY-{9 * 1440 + n:013}" for n in (4, 3, 2, 1, 0)]
+    assert [text.split()[1] for text in told] == codes
+    # Far from the newest: a page that finds nothing says how far back it looked, and leads on.
+    assert seen(ann, partner=seller.partner_id, event="ticket.redeemed") == []
+    assert "looks further back" in ann.page.inner_text("main")
+    for _ in range(3):
+        ann.page.get_by_role("link", name="Next page").click()
+        if not ann.page.get_by_role("link", name="Next page").count():
+            break
+    assert "Nothing like that" in ann.page.inner_text("main")
+
+
+def test_pages_go_on_without_a_repetition_or_a_gap(somebody: Somebody, seller: Seller) -> None:
+    codes = seller.tickets(60)
+    for code in codes:
+        cancel(seller, code)
+    ann = somebody("operations")
+
+    first = seen(ann, partner=seller.partner_id, event="ticket.cancelled")
+    ann.page.get_by_role("link", name="Next page").click()
+    second = ann.page.locator("tbody td:nth-child(3) a").all_inner_texts()
+
+    assert len(first) == 50
+    assert [text.split()[1] for text in first] + second == codes[::-1]
+    ann.page.get_by_role("link", name="To the first page").click()
+    assert ann.page.locator("tbody td:nth-child(3)").all_inner_texts() == first
+
+
+def test_what_is_wrong_is_told_beside_its_field_and_stays_there(
+    somebody: Somebody, shop: Shop, seller: Seller
+) -> None:
+    ann = somebody("finance")
+    other = shop.seller()
+    [code] = seller.tickets(1)
+    wrong = {
+        "ticket": ("CRUISE-2025-FERRY-0000000000001", "No partner has a ticket"),
+        "order": ("ORD-1\0", "No partner has an order"),
+        "who": ("nobody'; --", "Must be a name of the staff"),
+        "partner": ("x", "Choose a partner"),
+        "batch": ("B", "Choose the partner too"),
+        "event": ("ticket.eaten", "Choose an event"),
+        "start": ("soon", "Must be a day and a time"),
+        "before": ("0001-01-01T00:00", "Must be a day and a time"),
+    }
+
+    with ann.as_client() as client:
+        for field, (value, told) in wrong.items():
+            answer = client.get("/console/audit", params={field: value})
+            assert answer.status_code == 400, field
+            assert told in answer.text
+            assert f'id="{field}-wrong"' in answer.text
+        mixed = client.get("/console/audit", params={"ticket": code, "partner": other.partner_id})
+        for odd in ({"cursor": "x"}, {"partner": "9" * 19}):
+            assert client.get("/console/audit", params=odd).status_code == 400
+        strange = client.get("/console/audit?who=%ED%A0%80&ticket=%00&start=9999-12-31T23:59&who=a&who=b")
+
+    assert "another partner" in mixed.text
+    assert strange.status_code == 400
+    ann.goes_to("/console/audit?who=nobody")
+    assert ann.page.get_by_label("Who").input_value() == "nobody"
+
+
+def test_every_event_has_its_sentence() -> None:
+    """So that none is told in the words of a program; one that comes from a newer version is told all the same."""
+    assert set(Event) == set(SENTENCES)
+    event = {"event": "cake.eaten", "partner_id": None, "ticket_code": None, "order_id": None, "batch_id": None}
+    assert sentence({**event, "data": {"how_much": "<all>"}}, {}, {}) == Markup("cake.eaten; how much: &lt;all&gt;")
+    bare = {**event, "event": "batch.exported", "partner_id": 1, "batch_id": "..", "data": {}}
+    assert str(sentence(bare, {1: "<A>"}, {})) == (
+        'Tickets of batch <a class="" href="/console/batch?partner=1&amp;batch=..">..</a> of &lt;A&gt; were taken out: ?.'
+    )

@@ -1,0 +1,412 @@
+"""Batches as operations makes them, takes them out, stops and cancels them."""
+
+import csv
+import io
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openpyxl
+import pypdfium2
+import pytest
+from browser.conftest import Person, Somebody
+from support.large import assert_all_agrees, begun, seen_at_once
+from support.shop import Seller, Shop, unique
+from support.taking_back import assert_books_balance, cancel
+
+SAME_SITE = {"Sec-Fetch-Site": "same-origin"}
+
+
+def page_of(seller: Seller, batch_id: str, page: str = "") -> str:
+    return f"/console/batch{page}?partner={seller.partner_id}&batch={batch_id}"
+
+
+def fills_in(person: Person, seller: Seller, quantity: int, batch_id: str, **more: str) -> None:
+    person.goes_to(f"/console/batches/new?partner={seller.partner_id}")
+    page = person.page
+    page.get_by_label("Product").select_option(str(seller.product_id))
+    page.get_by_label("How many tickets").fill(f"{quantity:,}")
+    page.get_by_label("Batch id").fill(batch_id)
+    for label, value in more.items():
+        page.get_by_label(label.replace("_", " ")).fill(value)
+    page.get_by_role("button", name="See what it comes to").click()
+
+
+@pytest.fixture
+def large_seller(shop: Shop) -> Seller:
+    return shop.seller(stock=12_000)
+
+
+def test_a_batch_is_checked_then_made_while_its_bar_grows(
+    somebody: Somebody, shop: Shop, large_seller: Seller
+) -> None:
+    mei, batch = somebody("operations"), unique("SUMMER")
+    mei.goes_to("/console/batches")
+    mei.page.get_by_role("link", name="Make a batch").click()
+    mei.page.get_by_label("For which partner").select_option(str(large_seller.partner_id))
+    mei.page.get_by_role("button", name="Go on").click()
+    more = {"Last_day_of_sale": "2099-03-31", "Metadata": "campaign: spring\n\nreseller : Île 黃: one"}
+
+    fills_in(mei, large_seller, 9_000, batch, **more)
+
+    shown = mei.page.inner_text("main")
+    for told in (batch, large_seller.name, "9,000", "288.00 HKD", "2,592,000.00 HKD", "3,000 of 12,000", "2099-03-31"):
+        assert told in shown
+    assert seen_at_once(shop, large_seller)["issued"] == 0
+    mei.page.get_by_role("button", name="Make 9,000 tickets").click()
+    assert mei.path.startswith(page_of(large_seller, batch))
+    bar = mei.page.get_by_role("progressbar", name="Tickets made")
+    seen = {int(bar.get_attribute("value") or 0)}
+    assert seen_at_once(shop, large_seller)["issued"] == 9_000
+    while mei.page.locator("progress").count():
+        grown = mei.page.evaluate("document.querySelector('progress')?.value ?? -1")
+        seen.add(int(grown))
+        mei.page.wait_for_timeout(50)
+    mei.page.get_by_role("link", name="All 9,000").wait_for()
+
+    assert len(seen - {-1}) > 1
+    told = large_seller.http.get(f"/api/ota/batches/{batch}").json()
+    assert (told["status"], told["made"]) == ("MADE", 9_000)
+    assert told["metadata"] == {"campaign": "spring", "reseller": "Île 黃: one"}
+    assert assert_all_agrees(shop, large_seller)["tickets"] == 9_000
+    rows = shop.sql(
+        "SELECT event, actor FROM audit_events WHERE partner_id = %s AND batch_id = %s ORDER BY event_id",
+        large_seller.partner_id, batch,
+    )  # fmt: skip
+    me = f"staff:{mei.staff_id}"
+    assert [tuple(row.values()) for row in rows] == [
+        ("batch.generation_begun", me), ("batch.generated", me),
+    ]  # fmt: skip
+
+
+def test_a_form_that_is_sent_twice_makes_one_batch(somebody: Somebody, shop: Shop, seller: Seller) -> None:
+    mei, batch = somebody("operations"), unique("TWICE")
+    fills_in(mei, seller, 20, batch)
+    form = mei.page.locator("main form").evaluate("form => Object.fromEntries(new FormData(form))")
+
+    with mei.as_client() as client:
+        answers = [
+            client.post("/console/batches/new", data={**form, "step": "make"}, headers=SAME_SITE)
+            for _ in range(3)
+        ]
+
+    assert [answer.status_code for answer in answers] == [303, 303, 303]
+    assert seen_at_once(shop, seller)["issued"] == 20
+
+
+def test_a_price_that_changed_meanwhile_is_shown_before_anything_is_made(
+    somebody: Somebody, shop: Shop, seller: Seller
+) -> None:
+    mei, batch = somebody("operations"), unique("PRICE")
+    fills_in(mei, seller, 20, batch)
+    shop.sql("UPDATE products SET price = 300 WHERE product_id = %s", seller.product_id)
+
+    mei.page.get_by_role("button", name="Make 20 tickets").click()
+
+    assert "The price is another one" in mei.page.get_by_role("alert").inner_text()
+    assert "6,000.00 HKD" in mei.page.inner_text("main")
+    assert seen_at_once(shop, seller)["issued"] == 0
+    mei.page.get_by_role("button", name="Make 20 tickets").click()
+    assert mei.path.startswith("/console/batch?")
+
+
+WRONG = (
+    ("quantity", "0", "Must be 1 to 100000"),
+    ("quantity", "9" * 40, "Must be 1 to 100000"),
+    ("quantity", "1001", "1000 are left"),
+    ("batch", "no id", "Must be 1 to 64"),
+    ("batch", "TAKEN", "The partner has a batch TAKEN already"),
+    ("batch", "A\0B", "Must be 1 to 64"),
+    ("valid_until", "soon", "Must be a day"),
+    ("valid_until", "2001-01-01", "or later"),
+    ("reservation", "R", "Must be a reservation"),
+    ("reservation", "RSV-1762274285982", "no reservation"),
+    ("product", "x", "Choose a product"),
+    ("product", "1", "There is no product 1"),
+    ("metadata", "spring", "Must be lines like"),
+    ("metadata", "a: 1\na: 2", "comes again"),
+    ("metadata", "a: b\0c", "Must be lines like"),
+    ("metadata", "a: " + "x" * 5000, "at most 4096"),
+)
+
+
+def test_what_is_wrong_is_told_beside_its_field_and_nothing_is_made(
+    somebody: Somebody, shop: Shop, seller: Seller
+) -> None:
+    mei = somebody("operations")
+    mei.goes_to(f"/console/batches/new?partner={seller.partner_id}")
+    seller.tickets(1, batch_id="TAKEN")
+    shop.sql("UPDATE allotments SET allotted = 1001 WHERE product_id = %s", seller.product_id)
+    form = {
+        "form_token": mei.form_token(), "partner": str(seller.partner_id), "product": str(seller.product_id),
+        "quantity": "10", "batch": "FINE", "valid_until": "", "reservation": "", "metadata": "", "price": "288.00 HKD",
+    }  # fmt: skip
+
+    with mei.as_client() as client:
+        for field, value, told in WRONG:
+            for step in ("", "make"):
+                sent = {**form, field: value, "step": step}
+                answer = client.post("/console/batches/new", data=sent, headers=SAME_SITE)
+                assert answer.status_code in {400, 409}, (field, value)
+                beside = re.search(rf'id="{field}-wrong">([^<]*)<', answer.text)
+                assert beside, (field, value)
+                assert told in beside[1].replace("&#39;", "'")
+        nobody = client.post("/console/batches/new", data={**form, "partner": "9" * 18}, headers=SAME_SITE)
+
+    assert nobody.status_code == 400
+    assert seen_at_once(shop, seller)["issued"] == 1
+
+
+def test_a_batch_from_a_reservation_says_what_stays_held(
+    somebody: Somebody, shop: Shop, seller: Seller
+) -> None:
+    hold, mei, batch = seller.hold(300), somebody("admin"), unique("HELD")
+
+    fills_in(mei, seller, 200, batch, From_a_reservation=hold)
+
+    assert "holds 300; 100 stay held" in mei.page.inner_text("main")
+    mei.page.get_by_role("button", name="Change something").click()
+    assert mei.page.get_by_label("From a reservation").input_value() == hold
+    mei.page.get_by_role("button", name="See what it comes to").click()
+    mei.page.get_by_role("button", name="Make 200 tickets").click()
+    seen = seen_at_once(shop, seller)
+    assert (seen["issued"], seen["held"]) == (200, 100)
+
+
+def test_stopped_the_stock_of_what_is_not_made_returns(
+    somebody: Somebody, shop: Shop, large_seller: Seller
+) -> None:
+    # Of a key that is not the service's to sign with: it makes none of it, so the figures stand still.
+    mei, batch = somebody("operations"), unique("STOP")
+    begun(shop, large_seller, batch, 5_000)
+    mei.goes_to(page_of(large_seller, batch))
+
+    mei.page.get_by_role("link", name="Stop the making").click()
+    shown = mei.page.inner_text("dl")
+    assert f"5,000 to the channel {large_seller.channel}" in shown
+    mei.page.get_by_label("Reason").fill("Too many")
+    mei.page.get_by_role("button", name="Stop the making").click()
+
+    assert "No more tickets of this batch are made" in mei.page.get_by_role("status").inner_text()
+    assert "0 of 5,000 made; the other 5,000 never will be" in mei.page.inner_text("main")
+    seen = assert_all_agrees(shop, large_seller)
+    assert (seen["issued"], seen["unmade"]) == (0, 5_000)
+    [event] = mei.events("batch.generation_stopped")
+    assert event["data"]["reason"] == "Too many"
+
+
+def test_what_is_unused_is_cancelled_once_with_a_reason(
+    somebody: Somebody, shop: Shop, seller: Seller
+) -> None:
+    mei, batch = somebody("operations"), unique("BACK")
+    codes = seller.tickets(60, batch_id=batch)
+    for code in codes[:2]:
+        seller.activate(code)
+    cancel(seller, codes[2])
+    mei.goes_to(page_of(seller, batch))
+
+    mei.page.get_by_role("link", name="Cancel what is unused").click()
+    shown = mei.page.inner_text("dl")
+    for told in ("57 unused tickets", "2 active, 1 cancelled", f"57 to the channel {seller.channel}"):
+        assert told in shown
+    form = mei.page.locator("main form").evaluate("form => Object.fromEntries(new FormData(form))")
+    mei.page.get_by_label("Reason").fill("The season is over")
+    mei.page.get_by_role("button", name="Cancel what is unused").click()
+    with mei.as_client() as client:
+        again = client.post(
+            page_of(seller, batch, "/cancel"), data={**form, "reason": "The season is over"}, headers=SAME_SITE
+        )
+
+    assert "What was unused is cancelled" in mei.page.get_by_role("status").inner_text()
+    assert again.status_code == 303
+    [event] = mei.events("batch.cancelled")
+    assert (event["data"]["cancelled"], event["data"]["reason"]) == (57, "The season is over")
+    assert seen_at_once(shop, seller)["issued"] == 2
+    assert_books_balance(shop, seller)
+    mei.goes_to(page_of(seller, batch))
+    assert mei.page.get_by_role("link", name="Cancel what is unused").count() == 0
+
+
+def test_a_reason_is_needed(somebody: Somebody, seller: Seller) -> None:
+    mei, batch = somebody("operations"), unique("WHY")
+    seller.tickets(3, batch_id=batch)
+    mei.goes_to(page_of(seller, batch, "/cancel"))
+
+    for reason in ("  ", "a\0b", "x" * 201):
+        form = {"form_token": mei.form_token(), "once": "0" * 32, "reason": reason}
+        with mei.as_client() as client:
+            answer = client.post(page_of(seller, batch, "/cancel"), data=form, headers=SAME_SITE)
+        assert (answer.status_code, 'id="reason-wrong"' in answer.text) == (400, True)
+
+    assert seller.http.get(f"/api/ota/batches/{batch}").json()["tickets"]["pre_generated"] == 3
+
+
+def saved(person: Person, form: str, name: str, tmp_path: Path, **chosen: str) -> tuple[str, bytes]:
+    """The name and the content of the file that a browser saves."""
+    if not person.page.locator("details[open]").count():
+        person.page.get_by_text("Export and print").click()
+    filled = person.page.get_by_role("form", name=form)
+    filled.get_by_label("Format").select_option(label=name)
+    for label, option in chosen.items():
+        filled.get_by_label(label.replace("_", " ")).select_option(label=option)
+    with person.page.expect_download() as download:
+        filled.get_by_role("button", name="Save the file").click()
+    target = tmp_path / "file"
+    download.value.save_as(target)
+    return download.value.suggested_filename, target.read_bytes()
+
+
+def test_a_batch_is_taken_out_in_every_format_and_the_record_says_so(
+    somebody: Somebody, shop: Shop, tmp_path: Path
+) -> None:
+    seller = shop.seller(name="=HYPERLINK(1)")
+    ann, batch = somebody("finance"), unique("OUT:1")
+    codes = seller.tickets(30, batch_id=batch, valid_until="2099-03-31")
+    cancel(seller, codes[0])
+    for code in codes[1:5]:
+        assert seller.activate(code).status_code == 200
+    ann.goes_to(page_of(seller, batch))
+    name = batch.replace(":", "_")
+
+    file, content = saved(ann, "As a table", "Table (CSV)", tmp_path)
+    rows = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
+    assert (file, [row["ticket_code"] for row in rows]) == (f"{name}.csv", codes)
+    assert {row["product_name"] for row in rows} == {"'=HYPERLINK(1)"}
+    file, content = saved(ann, "As a table", "Workbook (XLSX)", tmp_path, Which_tickets="unused")
+    sheet = openpyxl.load_workbook(io.BytesIO(content)).active
+    assert sheet is not None
+    assert (file, sheet.max_row) == (f"{name}.xlsx", 26)
+    file, content = saved(ann, "As a table", "JSON lines", tmp_path, Which_tickets="all")
+    assert (file, content.count(b"\n")) == (f"{name}.jsonl", 30)
+    file, content = saved(ann, "To print", "QR pictures (ZIP)", tmp_path)
+    assert (file, len(zipfile.ZipFile(io.BytesIO(content)).namelist())) == (f"{name}.zip", 29)
+    for paper, per_page, pages in (("A4", 10, 3), ("Letter", 10, 3), ("A4", 24, 2), ("Letter", 24, 2)):
+        file, content = saved(ann, "To print", f"Sheets to print, {paper}, {per_page} a page (PDF)", tmp_path)
+        assert (file, len(pypdfium2.PdfDocument(content))) == (f"{name}.pdf", pages)
+
+    told = [(event["batch_id"], event["data"]["format"]) for event in ann.events("batch.exported")]
+    formats = ["csv", "xlsx", "jsonl", "zip", "pdf-a4-10", "pdf-letter-10", "pdf-a4-24", "pdf-letter-24"]
+    assert told == [(batch, form) for form in formats]
+
+
+def test_what_is_printed_of_a_large_batch_comes_in_parts_that_stay_as_they_are(
+    somebody: Somebody, shop: Shop, large_seller: Seller
+) -> None:
+    mei, batch = somebody("operations"), unique("PARTS")
+    codes = write_tickets(shop, large_seller, batch, 5_003)
+    mei.goes_to(page_of(large_seller, batch))
+    mei.page.get_by_text("Export and print").click()
+    parts = mei.page.get_by_label("Part").locator("option").all_inner_texts()
+    form: dict[str, Any] = {"form_token": mei.form_token(), "format": "zip", "which": "unused"}
+
+    def part(number: int) -> httpx.Response:
+        with mei.as_client() as client:
+            data = {**form, "part": str(number)}
+            return client.post(page_of(large_seller, batch, "/export"), data=data, headers=SAME_SITE)
+
+    assert parts == ["1 of 2: tickets 1 to 5,000", "2 of 2: tickets 5,001 to 5,003"]
+    second = part(2)
+    assert second.headers["content-disposition"] == f'attachment; filename="{batch}-2.zip"'
+    assert zipfile.ZipFile(io.BytesIO(second.content)).namelist() == [f"{code}.png" for code in codes[5_000:]]
+    for code in codes[:4]:
+        cancel(large_seller, code)
+    # Nothing has moved from the second part to the first.
+    assert len(zipfile.ZipFile(io.BytesIO(part(2).content)).namelist()) == 3
+    cancel_all = [cancel(large_seller, code) for code in codes[5_000:]]
+    assert {answer.status_code for answer in cancel_all} == {200}
+    assert (part(2).status_code, "nothing to print" in part(2).text) == (409, True)
+    assert part(3).status_code == 404
+
+
+def write_tickets(shop: Shop, seller: Seller, batch_id: str, quantity: int) -> list[str]:
+    begun(shop, seller, batch_id, quantity)
+    shop.sql(
+        "UPDATE batches SET to_make = 0 WHERE partner_id = %s AND batch_id = %s", seller.partner_id, batch_id
+    )
+    rows = shop.sql(
+        "INSERT INTO pre_generated_tickets (ticket_code, partner_id, product_id, batch_id, qr_code, entitlements, price,"
+        " currency, created_at) SELECT code, %s, %s, %s,"
+        r" translate(encode(('PM1:' || code || ':1:K1:' || repeat('A', 96))::bytea, 'base64'), E'\n', ''), '[]', 288,"
+        " 'HKD', now() FROM generate_series(%s::bigint, %s::bigint) AS n"
+        " CROSS JOIN LATERAL (SELECT 'PARTS-2025-FERRY-' || lpad(n::text, 13, '0') AS code) AS coded"
+        " RETURNING ticket_code",
+        seller.partner_id, seller.product_id, batch_id, seller.partner_id * 10**6, seller.partner_id * 10**6 + quantity - 1,
+    )  # fmt: skip
+    return sorted(row["ticket_code"] for row in rows)
+
+
+def test_an_export_that_there_is_not_is_refused(somebody: Somebody, seller: Seller) -> None:
+    ann, batch = somebody("finance"), unique("B")
+    seller.tickets(1, batch_id=batch)
+    ann.goes_to(page_of(seller, batch))
+    form = {"form_token": ann.form_token(), "format": "csv", "which": "all", "part": "1"}
+    wrong = [{"format": "exe"}, {"which": "mine"}, {"part": "0"}, {"part": "9" * 40}, {"part": "²"}]
+
+    with ann.as_client() as client:
+        address = page_of(seller, batch, "/export")
+        answers = [client.post(address, data={**form, **each}, headers=SAME_SITE).status_code for each in wrong]
+        unknown = client.post(page_of(seller, "NONE", "/export"), data=form, headers=SAME_SITE)
+
+    assert answers == [400] * len(wrong)
+    assert unknown.status_code == 404
+    assert ann.events("batch.exported") == []
+
+
+def test_batches_are_listed_by_product_and_by_how_far_they_are(somebody: Somebody, shop: Shop) -> None:
+    seller = shop.seller(name=unique("Night Tour"))
+    other = shop.product(seller.channel, 100)
+    batches = {each: unique(each) for each in ("MADE", "MAKING", "OTHER")}
+    seller.tickets(1, batch_id=batches["MADE"])
+    begun(shop, seller, batches["MAKING"], 10)
+    seller.tickets(1, batch_id=batches["OTHER"], product_id=other)
+    ann = somebody("finance")
+
+    def listed(**chosen: object) -> list[str]:
+        query = "&".join(f"{name}={value}" for name, value in chosen.items())
+        assert ann.goes_to(f"/console/batches?{query}") == 200
+        return [text for text in ann.page.locator("tbody a").all_inner_texts() if text in batches.values()]
+
+    assert listed(product=seller.product_id) == [batches["MAKING"], batches["MADE"]]
+    assert listed(product=seller.product_id, partner=seller.partner_id) == [batches["MAKING"], batches["MADE"]]
+    assert listed(status="MAKING") == [batches["MAKING"]]
+    assert listed(status="MAKING", partner=seller.partner_id, product=other) == []
+    assert "No batch like that" in ann.page.inner_text("main")
+    ann.page.get_by_label("Product").select_option(str(other))
+    ann.page.get_by_label("Making").select_option("MADE")
+    ann.page.get_by_role("button", name="Show").click()
+    assert ann.page.locator("tbody a").all_inner_texts() == [batches["OTHER"]]
+
+
+def test_after_many_tickets_a_page_goes_on_with_batches_that_it_does_not_count(
+    somebody: Somebody, shop: Shop
+) -> None:
+    seller = shop.seller(stock=12_000)
+    seller.tickets(3, batch_id="OLD")
+    begun(shop, seller, "LARGE", 10_000)
+    seller.tickets(3, batch_id="NEW")
+    ann = somebody("finance")
+
+    for path in ("/console/batches", f"/console/batches?partner={seller.partner_id}"):
+        ann.goes_to(path)
+        rows = ann.page.locator("tbody tr")
+        assert [rows.nth(place).locator("a").inner_text() for place in range(3)] == ["NEW", "LARGE", "OLD"]
+        assert [rows.nth(place).get_by_role("img").count() for place in range(3)] == [1, 1, 0]
+        assert "on its page" in rows.nth(2).inner_text()
+
+
+def test_a_filter_that_few_batches_match_still_has_pages(somebody: Somebody, shop: Shop, seller: Seller) -> None:
+    mine = [unique("B") for _ in range(30)]
+    for number, batch_id in enumerate(mine):
+        seller.tickets(1, batch_id=batch_id)
+        if number % 2:
+            shop.seller().tickets(1)
+    ann = somebody("finance")
+
+    ann.goes_to(f"/console/batches?product={seller.product_id}&status=MADE")
+    first = ann.page.locator("tbody a").all_inner_texts()
+    ann.page.get_by_role("link", name="Next page").click()
+
+    assert first + ann.page.locator("tbody a").all_inner_texts() == mine[::-1]
+    assert ann.page.get_by_role("link", name="Next page").count() == 0
