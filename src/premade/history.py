@@ -168,7 +168,7 @@ class _Story:
             )
 
     async def _redeem(self, uses: list[tuple[str, str, int]]) -> None:
-        gate = GateCaller(self._caller.key_id, self._caller.partner_id, frozenset())
+        gate = GateCaller(self._caller.actor, self._caller.partner_id, frozenset(), self._caller.key_id)
         scans = [
             Scan(gate, "history", Presented(code, 1), function, count, GATE, f"{code}-{function}", Entry.SCAN)
             for code, function, count in uses

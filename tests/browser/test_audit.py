@@ -32,13 +32,18 @@ def test_a_ticket_is_followed_and_what_it_names_is_linked(somebody: Somebody, se
 
     told = seen(ann, ticket=code.lower())
 
-    assert [text.split(" “")[0].strip('" ') for text in told][1:] == [f"Ticket {code} was sold by order {order_id}."]
+    assert [text.split(" “")[0].strip('" ') for text in told][1:] == [
+        f"Ticket {code} was sold by order {order_id}."
+    ]
     assert told[0].startswith(f"Ticket {code} was cancelled.")
-    assert ann.page.locator("tbody td:nth-child(4)").all_inner_texts() == [
-        f"API key {seller.key_id} of {seller.name}"
-    ] * 2
+    assert (
+        ann.page.locator("tbody td:nth-child(4)").all_inner_texts()
+        == [f"API key {seller.key_id} of {seller.name}"] * 2
+    )
     assert seen(ann, order=order_id) == told
-    assert seen(ann, partner=seller.partner_id, batch=batch) == [f"Batch {batch} of {seller.name} was made: 1 tickets."]
+    assert seen(ann, partner=seller.partner_id, batch=batch) == [
+        f"Batch {batch} of {seller.name} was made: 1 tickets."
+    ]
     ann.page.get_by_role("link", name=batch).click()
     assert ann.heading == f"Batch {batch}"
     ann.page.get_by_role("link", name="Its history").click()
@@ -63,7 +68,9 @@ def test_what_somebody_did_is_found_by_their_name(somebody: Somebody, seller: Se
     assert ann.page.locator("tbody td:nth-child(4)").all_inner_texts() == [mei.name] * 2
     assert seen(ann, who=mei.name, event="ticket.cancelled") == told[:1]
     assert seen(ann, who=mei.name, event="batch.exported") == []
-    assert seen(ann, who=f"API key {seller.key_id}", partner=seller.partner_id, event="ticket.cancelled") == []
+    assert (
+        seen(ann, who=f"API key {seller.key_id}", partner=seller.partner_id, event="ticket.cancelled") == []
+    )
 
 
 def test_sign_ins_refused_and_what_admins_do_are_in_the_record(somebody: Somebody) -> None:
@@ -168,8 +175,16 @@ def test_what_is_wrong_is_told_beside_its_field_and_stays_there(
 def test_every_event_has_its_sentence() -> None:
     """So that none is told in the words of a program; one that comes from a newer version is told all the same."""
     assert set(Event) == set(SENTENCES)
-    event = {"event": "cake.eaten", "partner_id": None, "ticket_code": None, "order_id": None, "batch_id": None}
-    assert sentence({**event, "data": {"how_much": "<all>"}}, {}, {}) == Markup("cake.eaten; how much: &lt;all&gt;")
+    event = {
+        "event": "cake.eaten",
+        "partner_id": None,
+        "ticket_code": None,
+        "order_id": None,
+        "batch_id": None,
+    }
+    assert sentence({**event, "data": {"how_much": "<all>"}}, {}, {}) == Markup(
+        "cake.eaten; how much: &lt;all&gt;"
+    )
     bare = {**event, "event": "batch.exported", "partner_id": 1, "batch_id": "..", "data": {}}
     assert str(sentence(bare, {1: "<A>"}, {})) == (
         'Tickets of batch <a class="" href="/console/batch?partner=1&amp;batch=..">..</a> of &lt;A&gt; were taken out: ?.'

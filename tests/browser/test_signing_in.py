@@ -1,6 +1,7 @@
 """Signing in and out: who is let in, for how long, and what a form must carry."""
 
 import re
+
 import httpx
 import pytest
 from browser.conftest import PASSWORD, Somebody
