@@ -13,8 +13,7 @@ PACKAGE = Path(statements.__file__).parents[1]
 FILES = sorted(file for file in PACKAGE.rglob("*.sql") if file.parent.name != "migrations")
 PARTNER_TABLES = re.compile(r"\b(pre_generated_tickets|ota_orders|batches|reservations)\b")
 ACROSS_PARTNERS = {
-    "stock": "the operator's figure of an allotment, which partners of a channel share",
-    "list_allotments": "the same, in the operator's list",
+    "list_allotments": "the operator's list, of allotments that partners of a channel share",
     "made_of_product": "how much of a product is made, before the operator changes it",
 }
 

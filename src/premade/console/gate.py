@@ -58,8 +58,8 @@ FORM_TOKEN_HEADER = "X-Form-Token"  # noqa: S105  (the name of a header)
 PERMISSIONS = frozenset({"gate:redeem", manual.PERMISSION})
 GATE_HEADERS = {
     **HEADERS,
-    # What the scripts ask for, and those that run beside the page.
-    "Content-Security-Policy": f"{CONTENT_SECURITY_POLICY}; connect-src 'self'; worker-src 'self'",
+    # For the scripts that run beside the page.
+    "Content-Security-Policy": f"{CONTENT_SECURITY_POLICY}; worker-src 'self'",
 }
 _NO_STORE = {"Cache-Control": "no-store"}
 _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
