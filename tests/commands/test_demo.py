@@ -125,13 +125,32 @@ def pasted(line: str) -> dict[str, Any]:
     return httpx.request(method, url, content=body, headers=headers, trust_env=False).json()
 
 
-def made(data_dir: Path) -> dict[str, int]:
-    """How much of everything the database holds."""
+COUNTS = """
+    SELECT 'products', count(*) FROM products
+    UNION ALL SELECT 'partners', count(*) FROM partners WHERE {0}
+    UNION ALL SELECT 'api_keys', count(*) FROM api_keys JOIN partners USING (partner_id) WHERE {0}
+    UNION ALL SELECT 'batches', count(*) FROM batches JOIN partners USING (partner_id) WHERE {0}
+    UNION ALL SELECT 'pre_generated_tickets', count(*) FROM pre_generated_tickets JOIN partners USING (partner_id) WHERE {0}
+    UNION ALL SELECT 'ota_orders', count(*) FROM ota_orders JOIN partners USING (partner_id) WHERE {0}
+"""
+
+
+def made(data_dir: Path, whose: str = "NOT is_test") -> dict[str, int]:
+    """How much of everything the database holds, of live partners unless told."""
     with embedded_postgres(data_dir / "postgres") as dsn, psycopg.connect(dsn) as connection:
-        counts = "SELECT '{0}', count(*) FROM {0}"
-        tables = ["products", "partners", "api_keys", "batches", "pre_generated_tickets", "ota_orders"]
-        query = " UNION ALL ".join(counts.format(table) for table in tables)
-        return dict(connection.execute(query.encode()).fetchall())
+        return dict(connection.execute(COUNTS.format(whose).encode()).fetchall())
+
+
+def signs_in(demo: Demo) -> bool:
+    """Whether the name and password that the demo prints open the console that it prints."""
+    shown = ESCAPES.sub("", demo.output).splitlines()
+    assert f"{demo.url}/console" in shown
+    told = dict(re.findall(r"^(name|password) +(\S+)$", "\n".join(shown), re.MULTILINE))
+    with httpx.Client(base_url=demo.url, trust_env=False) as client:
+        here = {"Sec-Fetch-Site": "same-origin"}
+        assert client.post("/console/sign-in", data=told, headers=here).headers["location"] == "/console"
+        overview = client.get("/console")
+    return overview.status_code == 200 and "Staff" in overview.text and "Demo Test OTA" in overview.text
 
 
 ONE_DEMO = {
@@ -170,6 +189,9 @@ def test_the_demo_sells_a_ticket_and_finds_its_data_again(home: Path, *, termina
         assert re.fullmatch(r"PM1:CRUISE-\d{4}-FERRY-\d{13}:1:K\d+:.+", token)
         assert token.split(":")[1] in shown
         assert made(data_dir) == ONE_DEMO
+        history = made(data_dir, "is_test")
+        assert history["ota_orders"] > 4_000
+        assert signs_in(demo)
 
     assert demo.process.returncode == 0
     with running_demo(COMMAND, data_dir, terminal=terminal) as again:
@@ -184,6 +206,8 @@ def test_the_demo_sells_a_ticket_and_finds_its_data_again(home: Path, *, termina
         # A refusal would have a code.
         assert [answer for answer in answers if "code" in answer] == []
         assert made(data_dir) == {**ONE_DEMO, "ota_orders": 2}
+        assert made(data_dir, "is_test") == history
+        assert signs_in(again)
     wait_until_stopped(data_dir)
 
 
@@ -193,14 +217,14 @@ def test_the_demo_s_catalogue_and_partner_are_as_told(home: Path) -> None:
         key = json.loads((data_dir / "demo.json").read_text())["key"]
         stock = httpx.get(f"{demo.url}/api/ota/inventory", headers={"X-API-Key": key}, trust_env=False).json()
         with embedded_postgres(data_dir / "postgres") as dsn, psycopg.connect(dsn) as connection:
-            partners = connection.execute("SELECT channel, is_test FROM partners").fetchall()
+            partners = connection.execute("SELECT channel, is_test FROM partners ORDER BY is_test").fetchall()
             functions = connection.execute("SELECT product_id, function_code, uses FROM product_functions")
             uses: dict[int, dict[str, int]] = {}
             for product_id, function, count in functions:
                 uses.setdefault(product_id, {})[function] = count
 
     assert key.startswith("pm_live_")
-    assert partners == [("ota", False)]
+    assert partners == [("ota", False), ("test-demo-test-ota", True)]
     assert uses == FUNCTIONS
     fields = ("product_id", "name", "price", "currency", "allotted", "issued")
     assert [tuple(item[field] for field in fields) for item in stock["items"]] == CATALOGUE
