@@ -52,7 +52,15 @@ def test_a_batch_is_checked_then_made_while_its_bar_grows(
     fills_in(mei, large_seller, 9_000, batch, **more)
 
     shown = mei.page.inner_text("main")
-    for told in (batch, large_seller.name, "9,000", "288.00 HKD", "2,592,000.00 HKD", "3,000 of 12,000", "2099-03-31"):
+    for told in (
+        batch,
+        large_seller.name,
+        "9,000",
+        "288.00 HKD",
+        "2,592,000.00 HKD",
+        "3,000 of 12,000",
+        "2099-03-31",
+    ):
         assert told in shown
     assert seen_at_once(shop, large_seller)["issued"] == 0
     mei.page.get_by_role("button", name="Make 9,000 tickets").click()
@@ -216,7 +224,9 @@ def test_what_is_unused_is_cancelled_once_with_a_reason(
     mei.page.get_by_role("button", name="Cancel what is unused").click()
     with mei.as_client() as client:
         again = client.post(
-            page_of(seller, batch, "/cancel"), data={**form, "reason": "The season is over"}, headers=SAME_SITE
+            page_of(seller, batch, "/cancel"),
+            data={**form, "reason": "The season is over"},
+            headers=SAME_SITE,
         )
 
     assert "What was unused is cancelled" in mei.page.get_by_role("status").inner_text()
@@ -346,7 +356,9 @@ def test_an_export_that_there_is_not_is_refused(somebody: Somebody, seller: Sell
 
     with ann.as_client() as client:
         address = page_of(seller, batch, "/export")
-        answers = [client.post(address, data={**form, **each}, headers=SAME_SITE).status_code for each in wrong]
+        answers = [
+            client.post(address, data={**form, **each}, headers=SAME_SITE).status_code for each in wrong
+        ]
         unknown = client.post(page_of(seller, "NONE", "/export"), data=form, headers=SAME_SITE)
 
     assert answers == [400] * len(wrong)
@@ -369,7 +381,10 @@ def test_batches_are_listed_by_product_and_by_how_far_they_are(somebody: Somebod
         return [text for text in ann.page.locator("tbody a").all_inner_texts() if text in batches.values()]
 
     assert listed(product=seller.product_id) == [batches["MAKING"], batches["MADE"]]
-    assert listed(product=seller.product_id, partner=seller.partner_id) == [batches["MAKING"], batches["MADE"]]
+    assert listed(product=seller.product_id, partner=seller.partner_id) == [
+        batches["MAKING"],
+        batches["MADE"],
+    ]
     assert listed(status="MAKING") == [batches["MAKING"]]
     assert listed(status="MAKING", partner=seller.partner_id, product=other) == []
     assert "No batch like that" in ann.page.inner_text("main")
@@ -396,7 +411,9 @@ def test_after_many_tickets_a_page_goes_on_with_batches_that_it_does_not_count(
         assert "on its page" in rows.nth(2).inner_text()
 
 
-def test_a_filter_that_few_batches_match_still_has_pages(somebody: Somebody, shop: Shop, seller: Seller) -> None:
+def test_a_filter_that_few_batches_match_still_has_pages(
+    somebody: Somebody, shop: Shop, seller: Seller
+) -> None:
     mine = [unique("B") for _ in range(30)]
     for number, batch_id in enumerate(mine):
         seller.tickets(1, batch_id=batch_id)

@@ -77,7 +77,9 @@ def test_a_write_that_a_role_may_not_make_is_refused(somebody: Somebody, seller:
     form |= {"name": "new.one", "role": "admin", "password": "three small ferries", "searched": code}
     paths = [f"/console/tickets/{code}/cancel", f"/console/tickets/{code}/reissue", "/console/staff"]
     paths += [f"/console/staff/{who.name}/{what}" for what in ("role", "password", "disable", "enable")]
-    batch = f"?partner={seller.partner_id}&batch={seller.http.get(f'/api/ota/tickets/{code}').json()['batch_id']}"
+    batch = (
+        f"?partner={seller.partner_id}&batch={seller.http.get(f'/api/ota/tickets/{code}').json()['batch_id']}"
+    )
     paths += ["/console/batches/new", f"/console/batch/cancel{batch}", f"/console/batch/stop{batch}"]
     if role == "gate":
         paths += ["/console/search", f"/console/batch/export{batch}"]

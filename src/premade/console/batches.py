@@ -91,7 +91,11 @@ async def _batches(visit: Visit) -> Response:
     return visit.page(
         "batches.html",
         batches=[
-            {**row, "counts": counts(row) if is_counted(row) else None, "status": batch_status(row["to_make"], row["unmade"])}
+            {
+                **row,
+                "counts": counts(row) if is_counted(row) else None,
+                "status": batch_status(row["to_make"], row["unmade"]),
+            }
             for row in rows
         ],
         products=await _product_names(visit.database),
@@ -119,7 +123,9 @@ async def _batch(visit: Visit) -> Response:
         partner=(await partners_by_id(visit.database))[batch["partner_id"]],
         product=(await _product_names(visit.database)).get(batch["product_id"], ""),
         address=partial(address_of, batch),
-        pages={name: address_of(batch, f"{BATCH}/{name}") for name in ("progress", "stop", "cancel", "export")},
+        pages={
+            name: address_of(batch, f"{BATCH}/{name}") for name in ("progress", "stop", "cancel", "export")
+        },
         tickets=tickets,
         state=state,
         done=_DONE.get(visit.asked("done")),
