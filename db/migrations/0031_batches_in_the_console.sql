@@ -6,3 +6,8 @@ CREATE INDEX batches_being_made ON batches (created_at) WHERE to_make + 0 > 0;
 -- the conditions, not for an entry.
 CREATE INDEX audit_events_by_actor ON audit_events (actor, event_id) WHERE actor NOT LIKE 'key:%';
 CREATE INDEX audit_events_of_no_ticket ON audit_events (event_id) WHERE ticket_code IS NULL;
+
+-- When an event was recorded: a scan without network happened before.
+CREATE FUNCTION recorded_at(data jsonb, occurred_at timestamptz) RETURNS timestamptz
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$ SELECT CASE WHEN data ? 'synced_at' THEN (data ->> 'synced_at')::timestamptz ELSE occurred_at END $$;

@@ -411,6 +411,23 @@ def test_after_many_tickets_a_page_goes_on_with_batches_that_it_does_not_count(
         assert "on its page" in rows.nth(2).inner_text()
 
 
+def test_of_a_large_batch_those_in_one_state_are_found_page_by_page(
+    somebody: Somebody, shop: Shop, large_seller: Seller
+) -> None:
+    codes = write_tickets(shop, large_seller, batch := unique("STATES"), 10_050)
+    for code in (codes[0], codes[-1]):
+        cancel(large_seller, code)
+    ann = somebody("finance")
+
+    ann.goes_to(page_of(large_seller, batch) + "&state=CANCELLED")
+    first = ann.page.locator("tbody .code").all_inner_texts()
+    ann.page.get_by_role("link", name="Next page").click()
+
+    assert first == codes[-1:]
+    assert ann.page.locator("tbody .code").all_inner_texts() == codes[:1]
+    assert ann.page.get_by_role("link", name="Next page").count() == 0
+
+
 def test_a_filter_that_few_batches_match_still_has_pages(
     somebody: Somebody, shop: Shop, seller: Seller
 ) -> None:

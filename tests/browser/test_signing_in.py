@@ -16,7 +16,7 @@ HTML = {"Sec-Fetch-Site": "same-origin"}
 def test_somebody_signs_in_and_out_and_the_record_says_so(somebody: Somebody) -> None:
     mei = somebody("operations")
     assert mei.path == "/console"
-    assert mei.heading == "Tickets and orders"
+    assert mei.heading == "Overview"
 
     mei.page.get_by_role("button", name="Sign out").click()
 

@@ -117,6 +117,7 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     ),
     "tickets_by_time": (listing.tickets_by_time, {"tickets_by_time"}),
     "tickets_of_batch": (listing.tickets_of_batch, {"tickets_by_batch"}),
+    "tickets_of_batch_by_code": (listing.tickets_of_batch_by_code, {"tickets_by_batch"}),
     "tickets_of_payment": (listing.tickets_of_payment, {"ota_orders_by_payment", "ticket_code_taken"}),
     "batch_by_id": (batches.batch_by_id, {"batch_id_taken", "tickets_by_batch"}),
     "batches_by_time": (batches.batches_by_time, {"batches_by_partner", "tickets_by_batch"}),

@@ -293,3 +293,22 @@ def test_a_disk_that_is_full_leaves_what_was_there_and_nothing_half_written(
 
 def test_the_name_in_the_fixture_has_all_three_scripts() -> None:
     assert {"é", "维", "П"} <= set(NAME)
+
+
+def test_however_much_a_ticket_is_good_for_its_last_days_are_on_the_card(
+    shop: Shop, operator: Operator, tmp_path: Path
+) -> None:
+    functions = {f"a_function_with_a_long_name_{number}": 1 for number in range(20)}
+    seller = shop.seller(
+        functions=functions, usable_days=30, ticket_type="HARBOURFERRY", code_prefix="WWWWWWMMMMMM"
+    )
+    stack = stack_of(seller, 1, valid_until="2099-03-31")
+
+    for paper in ("a4", "letter"):
+        for per_page in ("10", "24"):
+            file = tmp_path / f"{paper}-{per_page}.pdf"
+            exported(operator, stack, file, "--paper", paper, "--per-page", per_page)
+            told = words(file)
+            assert "Last day of sale: 2099-03-31" in told
+            assert "days after" in told
+            assert "a_function_with_a_long_name_0" in told

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import date, datetime
@@ -14,6 +15,7 @@ from typing import Any
 import openpyxl
 import pytest
 from export.conftest import NAME, Stack, large_batch
+from large.test_commands import on_a_terminal, read_terminal
 from support.service import environment_for
 from support.shop import CUSTOMER, Seller, Shop, unique
 from support.terminal import Operator
@@ -24,8 +26,9 @@ from premade.base.world import World
 from premade.export.as_csv import CSV
 from premade.export.cells import harmless
 from premade.export.media_types import preferred
-from premade.export.rows import COLUMNS, Selection
+from premade.export.rows import COLUMNS, NOT_OVER, PartUnknown, Selection, part_of, read_export
 from premade.export.text import Exports, ExportsBusy
+from premade.tickets.ticket import Status
 
 LARGE = 100_000
 CSV_SECONDS_MAX = 10
@@ -328,3 +331,58 @@ def test_a_second_export_in_a_process_waits_and_is_then_refused(
             return len(again) - len(rest)
 
     assert shop.operate(two_at_once) == 1
+
+
+def test_on_a_terminal_a_bar_grows_and_is_gone_at_the_end(shop: Shop, seller: Seller, tmp_path: Path) -> None:
+    batch_id, file = large_batch(shop, seller, 20_000), tmp_path / "out.xlsx"
+    arguments = [sys.executable, "-m", "premade.cli", "export", batch_id, "--partner", seller.name]
+
+    process, first, terminal = on_a_terminal(
+        shop, [*arguments, "--format", "xlsx", "-o", str(file)], r"\d/20000"
+    )
+    rest = read_terminal(terminal)
+    os.close(terminal)
+
+    assert process.stdout
+    assert "20000" in process.stdout.read()
+    assert process.wait(60) == 0
+    shown = [int(written) for written in re.findall(r"(\d+)/20000", first + rest)]
+    assert shown == sorted(shown)
+    assert len(set(shown)) > 2
+    assert "━" in first + rest
+    # Transient: the last thing on the terminal is its line being cleared.
+    assert rest.rstrip("\r\n").endswith("\x1b[2K")
+    assert file.stat().st_size > 100_000
+
+
+def test_what_the_operator_takes_out_is_in_the_record(
+    operator: Operator, shop: Shop, mixed: Stack, tmp_path: Path
+) -> None:
+    exported(operator, mixed.seller, mixed.batch_id, tmp_path / "out.csv", "--status", "ACTIVE")
+    operator.is_refused(
+        "export", "NONE", "--partner", mixed.seller.name, "--format", "csv", "-o", str(tmp_path / "no")
+    )
+
+    rows = shop.sql(
+        "SELECT actor, batch_id, data FROM audit_events WHERE event = 'batch.exported' AND partner_id = %s",
+        mixed.seller.partner_id,
+    )
+    assert rows == [
+        {"actor": "command", "batch_id": mixed.batch_id, "data": {"format": "csv", "states": ["ACTIVE"]}}
+    ]
+
+
+def test_a_part_ends_where_the_next_begins_whatever_became_of_its_tickets(shop: Shop, mixed: Stack) -> None:
+    def part(number: int, statuses: tuple[Status, ...] | None) -> list[str]:
+        async def run(database: Database, world: World) -> list[str]:
+            wanted = Selection(mixed.seller.partner_id, mixed.batch_id, statuses)
+            chosen = await part_of(database, wanted, number, 2)
+            async with read_export(database, chosen) as export:
+                return [row["ticket_code"] async for rows in export.portions for row in rows]
+
+        return shop.operate(run)
+
+    assert [part(1, None), part(2, None)] == [mixed.codes[:2], mixed.codes[2:]]
+    assert [part(1, NOT_OVER), part(2, NOT_OVER)] == [mixed.codes[:2], mixed.codes[2:3]]
+    with pytest.raises(PartUnknown):
+        part(3, None)

@@ -2,8 +2,8 @@
 SELECT event_id FROM audit_events WHERE event_id > 0 ORDER BY event_id DESC LIMIT 1
 
 -- name: recorded_at
--- When an event, or the first one after it, was recorded. A scan that a device sends later happened before.
-SELECT event_id, CASE WHEN data ? 'synced_at' THEN (data ->> 'synced_at')::timestamptz ELSE occurred_at END AS recorded_at
+-- When an event, or the first one after it, was recorded.
+SELECT event_id, recorded_at(data, occurred_at) AS recorded_at
 FROM audit_events WHERE event_id >= :event_id ORDER BY event_id LIMIT 1
 
 -- name: all_events
@@ -12,7 +12,9 @@ WITH looked_at AS (
     SELECT e.event_id, e.partner_id, e.event, e.actor, e.batch_id, e.ticket_code, e.order_id, e.data, e.occurred_at,
            row_number() OVER (ORDER BY e.event_id DESC) AS place,
            (:partner_id::bigint IS NULL OR e.partner_id = :partner_id) AND (:actor::text IS NULL OR e.actor = :actor)
-               AND (:event::text IS NULL OR e.event = :event) AS matches
+               AND (:event::text IS NULL OR e.event = :event)
+               AND (:start::timestamptz IS NULL OR recorded_at(e.data, e.occurred_at) >= :start)
+               AND (:before::timestamptz IS NULL OR recorded_at(e.data, e.occurred_at) < :before) AS matches
     FROM audit_events e
     WHERE e.event_id < coalesce(:after_event_id, 9223372036854775807) AND e.event_id >= :from_event_id
         AND e.event_id < :before_event_id
@@ -29,7 +31,9 @@ WITH looked_at AS (
     SELECT e.event_id, e.partner_id, e.event, e.actor, e.batch_id, e.ticket_code, e.order_id, e.data, e.occurred_at,
            row_number() OVER (ORDER BY e.event_id DESC) AS place,
            (:partner_id::bigint IS NULL OR e.partner_id = :partner_id) AND (:actor::text IS NULL OR e.actor = :actor)
-               AND (:event::text IS NULL OR e.event = :event) AS matches
+               AND (:event::text IS NULL OR e.event = :event)
+               AND (:start::timestamptz IS NULL OR recorded_at(e.data, e.occurred_at) >= :start)
+               AND (:before::timestamptz IS NULL OR recorded_at(e.data, e.occurred_at) < :before) AS matches
     FROM audit_events e
     WHERE e.ticket_code IS NULL AND e.event_id < coalesce(:after_event_id, 9223372036854775807)
         AND e.event_id >= :from_event_id AND e.event_id < :before_event_id
@@ -46,7 +50,9 @@ WITH looked_at AS (
     SELECT e.event_id, e.partner_id, e.event, e.actor, e.batch_id, e.ticket_code, e.order_id, e.data, e.occurred_at,
            row_number() OVER (ORDER BY e.event_id DESC) AS place,
            (:partner_id::bigint IS NULL OR e.partner_id = :partner_id)
-               AND (:event::text IS NULL OR e.event = :event) AS matches
+               AND (:event::text IS NULL OR e.event = :event)
+               AND (:start::timestamptz IS NULL OR recorded_at(e.data, e.occurred_at) >= :start)
+               AND (:before::timestamptz IS NULL OR recorded_at(e.data, e.occurred_at) < :before) AS matches
     FROM audit_events e
     WHERE e.actor NOT LIKE 'key:%' AND e.actor = :actor AND e.event_id < coalesce(:after_event_id, 9223372036854775807)
         AND e.event_id >= :from_event_id AND e.event_id < :before_event_id
@@ -63,6 +69,8 @@ SELECT e.event_id, e.partner_id, e.event, e.actor, e.batch_id, e.ticket_code, e.
 FROM audit_events e
 WHERE e.partner_id = :partner_id AND e.batch_id = :batch_id AND e.batch_id IS NOT NULL AND e.ticket_code IS NULL
     AND (:actor::text IS NULL OR e.actor = :actor) AND (:event::text IS NULL OR e.event = :event)
+    AND (:start::timestamptz IS NULL OR recorded_at(e.data, e.occurred_at) >= :start)
+    AND (:before::timestamptz IS NULL OR recorded_at(e.data, e.occurred_at) < :before)
     AND e.event_id + 0 < coalesce(:after_event_id, 9223372036854775807)
     AND e.event_id + 0 >= :from_event_id AND e.event_id + 0 < :before_event_id
 ORDER BY e.event_id + 0 DESC
@@ -74,6 +82,8 @@ FROM audit_events e
 WHERE e.partner_id = :partner_id AND e.ticket_code = ANY(:ticket_codes) AND e.ticket_code IS NOT NULL
     AND (:order_id::text IS NULL OR e.order_id = :order_id OR e.order_id IS NULL)
     AND (:actor::text IS NULL OR e.actor = :actor) AND (:event::text IS NULL OR e.event = :event)
+    AND (:start::timestamptz IS NULL OR recorded_at(e.data, e.occurred_at) >= :start)
+    AND (:before::timestamptz IS NULL OR recorded_at(e.data, e.occurred_at) < :before)
     AND e.event_id + 0 < coalesce(:after_event_id, 9223372036854775807)
     AND e.event_id + 0 >= :from_event_id AND e.event_id + 0 < :before_event_id
 ORDER BY e.event_id + 0 DESC

@@ -18,7 +18,7 @@ from premade.generation.large import LargeBatches
 from premade.partners.partner import list_partners
 from premade.staff.role import Right
 from premade.tickets.batch import BatchStatus, batch_status
-from premade.tickets.listing import TicketFilter, list_tickets
+from premade.tickets.listing import list_tickets_by_code
 from premade.tickets.ticket import Status
 
 BATCHES = f"{HOME}/batches"
@@ -110,10 +110,11 @@ async def _batches(visit: Visit) -> Response:
 async def _batch(visit: Visit) -> Response:
     batch = await asked_batch(visit)
     state = Status(visit.asked("state")) if visit.asked("state") in set(Status) else None
-    tickets, following = await list_tickets(
+    tickets, following = await list_tickets_by_code(
         visit.database,
         batch["partner_id"],
-        TicketFilter(status=state, batch_id=batch["batch_id"]),
+        batch["batch_id"],
+        state,
         TICKETS_A_PAGE,
         visit.asked("cursor") or None,
     )

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from datetime import datetime
+from importlib import import_module
 from typing import BinaryIO
 
 from starlette.responses import Response
@@ -26,6 +27,7 @@ from premade.staff.role import Right
 PARTS_MAX = 999
 _PART = re.compile("[1-9][0-9]{0,2}")
 _TABLES = {form.suffix: form for form in (CSV, JSON_LINES)}
+_MODULES = {"xlsx": "as_xlsx", "zip": "as_pictures"}
 _WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -96,27 +98,22 @@ def _stream(visit: Visit, wanted: Selection, form: str, headers: dict[str, str])
 
 
 async def _write(form: str, export: Export, out: BinaryIO, made_at: datetime) -> None:
-    # What draws is imported by who draws: a service that nobody prints with does without.
     written = 0
 
     def tell(tickets: int) -> None:
         nonlocal written
         written += tickets
 
+    # What draws is imported by who draws, beside the event loop as well: it takes half a second.
+    module = await asyncio.to_thread(import_module, f"premade.export.{_MODULES.get(form, 'as_sheets')}")
     if form == "xlsx":
-        from premade.export.as_xlsx import write_xlsx  # noqa: PLC0415
-
-        await write_xlsx(export, out, tell)
+        await module.write_xlsx(export, out, tell)
         return
     if form == "zip":
-        from premade.export.as_pictures import write_pictures  # noqa: PLC0415
-
-        await write_pictures(export, out, made_at, tell)
+        await module.write_pictures(export, out, made_at, tell)
     else:
-        from premade.export.as_sheets import design, write_sheets  # noqa: PLC0415
-
-        look = await asyncio.to_thread(design, export.batch, *SHEETS[form], None)
-        await write_sheets(export, lambda: out, look, tell)
+        look = await asyncio.to_thread(module.design, export.batch, *SHEETS[form], None)
+        await module.write_sheets(export, lambda: out, look, tell)
     if not written:
         message = f"No ticket of batch {export.batch.batch_id} is in a state that was asked for."
         raise NothingToPrint(message)

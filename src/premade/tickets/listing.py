@@ -12,6 +12,7 @@ from premade.tickets.ticket import Status
 sql = statements.load(__file__)
 
 BY_TIME = Order("tickets", {"created_at": datetime, "ticket_id": int})
+BY_CODE = Order("tickets of a batch", {"ticket_code": str})
 BY_PAYMENT = Order("tickets of a payment", {"paid_by": str, "ticket_code": str})
 
 
@@ -52,3 +53,22 @@ async def list_tickets(
         statement = sql.tickets_by_time
     async with database.single_statement() as work:
         return order.page(await work.all(statement, **asked), limit)
+
+
+async def list_tickets_by_code(
+    database: Database, partner_id: int, batch_id: str, status: Status | None, limit: int, cursor: str | None
+) -> tuple[list[Row], str | None]:
+    """A page of a batch's tickets, the last codes first, and the cursor of the next: of a batch of any size it reads no more
+    than it shows, or looks for those of a status. Invalid: no cursor of such a page.
+    """
+    async with database.single_statement() as work:
+        rows = await work.all(
+            sql.tickets_of_batch_by_code,
+            **BY_CODE.after(cursor),
+            partner_id=partner_id,
+            batch_id=batch_id,
+            status=status,
+            rows_looked_at_max=ROWS_LOOKED_AT_MAX,
+            rows=limit + 1,
+        )
+    return BY_CODE.page(rows, limit)

@@ -45,6 +45,23 @@ WHERE (t.created_at, t.ticket_id) < (
 ORDER BY t.created_at DESC, t.ticket_id DESC
 LIMIT :rows
 
+-- name: tickets_of_batch_by_code
+-- As the index tickets_by_batch has them, however many there are. 13 times Z comes after every code, which has 12 letters
+-- at its beginning at most.
+WITH looked_at AS (
+    SELECT t.ticket_code, t.status, t.entitlements, t.order_id, t.activated_at,
+           row_number() OVER (ORDER BY t.ticket_code DESC) AS place,
+           (:status::text IS NULL OR t.status = :status) AS matches
+    FROM pre_generated_tickets t
+    WHERE t.partner_id = :partner_id AND t.batch_id = :batch_id
+        AND t.ticket_code < coalesce(:after_ticket_code, 'ZZZZZZZZZZZZZ')
+    ORDER BY t.ticket_code DESC
+    LIMIT :rows_looked_at_max
+)
+SELECT * FROM looked_at WHERE matches OR place = :rows_looked_at_max
+ORDER BY ticket_code DESC
+LIMIT :rows
+
 -- name: tickets_of_payment
 -- By the orders of the payment, the newest first; each names its tickets.
 WITH looked_at AS (
