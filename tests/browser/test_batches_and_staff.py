@@ -96,7 +96,7 @@ def test_an_admin_adds_somebody_who_can_sign_in(somebody: Somebody) -> None:
     new = somebody("gate", signed_in=False)
     new.name = name
     new.signs_in()
-    assert new.path == "/console/tickets"
+    assert new.path == "/console"
 
 
 def test_what_is_wrong_with_a_new_member_is_told_beside_its_field(somebody: Somebody) -> None:
@@ -135,7 +135,7 @@ def test_an_admin_changes_somebody_s_role_password_and_access(somebody: Somebody
     admin.page.get_by_role("button", name="Let them sign in again").click()
     mei.signs_in("four small ferries")
 
-    assert mei.path == "/console/tickets"
+    assert mei.path == "/console"
     for event in ("role_set", "password_set", "disabled", "enabled"):
         [told] = mei.events(f"staff.{event}")
         assert told["actor"] == f"staff:{admin.staff_id}"

@@ -22,6 +22,8 @@ def paths(seller: Seller) -> list[str]:
     reissue(seller, codes[0])
     cancel(seller, codes[1])
     return [
+        "/console",
+        f"/console?partner={seller.partner_id}&days=90",
         "/console/tickets",
         f"/console/tickets/{codes[0]}?done=reissued",
         f"/console/tickets/{codes[1]}?scanned=forged",
@@ -98,6 +100,9 @@ def test_a_ticket_is_found_and_cancelled_by_keyboard_alone(somebody: Somebody, s
     keyboard.type(mei.name)
     keyboard.press("Tab")
     keyboard.type(PASSWORD)
+    keyboard.press("Enter")
+    mei.page.wait_for_url("**/console")
+    tab_to("Tickets and orders")
     keyboard.press("Enter")
     mei.page.wait_for_url("**/console/tickets")
     keyboard.type(code)

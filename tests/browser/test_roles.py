@@ -10,9 +10,9 @@ from premade.staff.role import Role
 
 SALES = {"admin", "operations", "finance"}
 LINKS = {
-    "admin": ["Tickets and orders", "Batches", "Staff"],
-    "operations": ["Tickets and orders", "Batches"],
-    "finance": ["Tickets and orders", "Batches"],
+    "admin": ["Overview", "Tickets and orders", "Batches", "Staff"],
+    "operations": ["Overview", "Tickets and orders", "Batches"],
+    "finance": ["Overview", "Tickets and orders", "Batches"],
     "gate": [],
 }
 
@@ -25,6 +25,7 @@ def addresses(seller: Seller) -> dict[str, set[str]]:
     everybody = {str(role) for role in Role}
     return {
         "/console/account": everybody,
+        f"/console?partner={seller.partner_id}": everybody,
         "/console/tickets": SALES,
         f"/console/tickets/{code}": SALES,
         f"/console/tickets/{code}/qr.svg": SALES,

@@ -13,8 +13,7 @@ HTML = {"Sec-Fetch-Site": "same-origin"}
 
 def test_somebody_signs_in_and_out_and_the_record_says_so(somebody: Somebody) -> None:
     mei = somebody("operations")
-    assert mei.path == "/console/tickets"
-    assert mei.heading == "Tickets and orders"
+    assert (mei.path, mei.heading) == ("/console", "Overview")
 
     mei.page.get_by_role("button", name="Sign out").click()
 
@@ -148,7 +147,7 @@ def test_whoever_is_disabled_is_out_at_once_and_stays_out(somebody: Somebody) ->
     assert "do not fit" in mei.page.get_by_role("alert").inner_text()
     mei.shop.operate(lambda database, world: set_disabled(database, world, mei.name, disabled=False))
     mei.signs_in()
-    assert mei.path == "/console/tickets"
+    assert mei.path == "/console"
 
 
 def test_a_new_password_ends_what_the_old_one_opened(somebody: Somebody) -> None:
@@ -161,7 +160,7 @@ def test_a_new_password_ends_what_the_old_one_opened(somebody: Somebody) -> None
     assert "do not fit" in mei.page.get_by_role("alert").inner_text()
     mei.signs_in("four small ferries")
 
-    assert mei.path == "/console/tickets"
+    assert mei.path == "/console"
 
 
 def test_a_new_role_counts_from_the_next_page_on(somebody: Somebody) -> None:
@@ -246,6 +245,7 @@ def test_every_page_forbids_what_it_does_not_need_and_is_kept_nowhere(somebody: 
     with mei.as_client() as client:
         for path in (
             "/console/sign-in",
+            "/console",
             "/console/tickets",
             "/console/staff",
             "/console/nowhere",
