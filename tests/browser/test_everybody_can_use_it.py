@@ -24,6 +24,8 @@ def paths(shop: Shop, seller: Seller) -> list[str]:
     cancel(seller, codes[1])
     making = begun(shop, seller, unique("MAKING"), 500)
     return [
+        "/console",
+        f"/console?partner={seller.partner_id}&days=90",
         "/console/tickets",
         f"/console/tickets/{codes[0]}?done=reissued",
         f"/console/tickets/{codes[1]}?scanned=forged",

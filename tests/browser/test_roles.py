@@ -27,6 +27,7 @@ def addresses(seller: Seller) -> dict[str, set[str]]:
     everybody = {str(role) for role in Role}
     return {
         "/console/account": everybody,
+        f"/console?partner={seller.partner_id}": everybody,
         "/console/tickets": SALES,
         f"/console/tickets/{code}": SALES,
         f"/console/tickets/{code}/qr.svg": SALES,

@@ -15,8 +15,7 @@ HTML = {"Sec-Fetch-Site": "same-origin"}
 
 def test_somebody_signs_in_and_out_and_the_record_says_so(somebody: Somebody) -> None:
     mei = somebody("operations")
-    assert mei.path == "/console"
-    assert mei.heading == "Overview"
+    assert (mei.path, mei.heading) == ("/console", "Overview")
 
     mei.page.get_by_role("button", name="Sign out").click()
 
@@ -248,6 +247,7 @@ def test_every_page_forbids_what_it_does_not_need_and_is_kept_nowhere(somebody: 
     with mei.as_client() as client:
         for path in (
             "/console/sign-in",
+            "/console",
             "/console/tickets",
             "/console/staff",
             "/console/nowhere",

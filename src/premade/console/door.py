@@ -230,7 +230,7 @@ def _to_sign_in(request: Request) -> Response:
 def own_address(text: str) -> str:
     """The address when it is one of the console's pages; otherwise the console's first page."""
     parts = urlsplit(text)
-    is_ours = not parts.scheme and not parts.netloc and (text == HOME or text.startswith(f"{HOME}/"))
+    is_ours = not parts.scheme and not parts.netloc and (parts.path == HOME or text.startswith(f"{HOME}/"))
     is_plain = text.isascii() and text.isprintable() and "\\" not in text
     return text if is_ours and is_plain and len(text) <= QUERY_CHARACTERS_MAX else HOME
 

@@ -1,21 +1,24 @@
 -- name: tickets
 -- Of one partner, or of all but test partners (NULL): their tickets are nobody's.
-SELECT f.partner_id, p.name AS partner, f.product_id, sum(f.unused)::bigint AS unused,
-       sum(f.activated)::bigint AS activated,
-       coalesce(sum(f.unused) FILTER (WHERE f.last_day BETWEEN :today AND :soon), 0)::bigint AS expiring
+SELECT f.partner_id, p.name AS partner, f.product_id, f.unused, f.activated, f.expiring
 FROM (
-    SELECT partner_id, product_id, last_day, unused, 0 AS activated FROM ticket_totals
-    UNION ALL
-    SELECT partner_id, product_id, last_day, unused_change, CASE WHEN span >= :since THEN activated ELSE 0 END
-    FROM ticket_deltas
-    UNION ALL
-    -- Added up first: of the three this is the long one.
-    SELECT partner_id, product_id, NULL, 0, sum(activated)::bigint
-    FROM activation_spans WHERE span >= :since GROUP BY partner_id, product_id
+    -- Added up before the names come in, which are dear to sort by.
+    SELECT partner_id, product_id, sum(unused)::bigint AS unused, sum(activated)::bigint AS activated,
+           coalesce(sum(unused) FILTER (WHERE last_day BETWEEN :today AND :soon), 0)::bigint AS expiring
+    FROM (
+        SELECT partner_id, product_id, last_day, unused, 0 AS activated FROM ticket_totals
+        UNION ALL
+        SELECT partner_id, product_id, last_day, unused_change, CASE WHEN span >= :since THEN activated ELSE 0 END
+        FROM ticket_deltas
+        UNION ALL
+        -- Of the three this is the long one.
+        SELECT partner_id, product_id, NULL, 0, sum(activated)::bigint
+        FROM activation_spans WHERE span >= :since GROUP BY partner_id, product_id
+    ) AS sums
+    GROUP BY partner_id, product_id
 ) AS f
 JOIN partners p USING (partner_id)
 WHERE CASE WHEN :partner_id::bigint IS NULL THEN NOT p.is_test ELSE p.partner_id = :partner_id END
-GROUP BY f.partner_id, p.name, f.product_id
 ORDER BY p.name, f.product_id
 
 -- name: stock
