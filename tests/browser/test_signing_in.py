@@ -253,7 +253,7 @@ def test_every_page_forbids_what_it_does_not_need_and_is_kept_nowhere(somebody: 
         ):
             answer = client.get(path)
             assert answer.headers["content-security-policy"] == (
-                "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
+                "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
                 "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
             )
             assert answer.headers["cache-control"] == "no-store"
