@@ -111,7 +111,7 @@ def test_a_batch_is_made_by_keyboard_alone(somebody: Somebody, seller: Seller) -
         keyboard.type(typed)
         keyboard.press("Tab")
     keyboard.press("Enter")
-    mei.page.get_by_role("heading", name="Make this batch?").wait_for()
+    mei.page.locator("button[value=make]:focus").wait_for()
     keyboard.press("Enter")
     mei.page.wait_for_url("**done=begun")
     mei.page.get_by_role("link", name="All 12").wait_for()
@@ -134,6 +134,8 @@ def test_a_ticket_is_found_and_cancelled_by_keyboard_alone(somebody: Somebody, s
                 return
         raise AssertionError(f"No Tab leads to {name!r}")
 
+    # The browser moves the focus there when it has drawn the page.
+    mei.page.locator("#name:focus").wait_for()
     keyboard.type(mei.name)
     keyboard.press("Tab")
     keyboard.type(PASSWORD)
@@ -142,12 +144,14 @@ def test_a_ticket_is_found_and_cancelled_by_keyboard_alone(somebody: Somebody, s
     tab_to("Tickets and orders")
     keyboard.press("Enter")
     mei.page.wait_for_url("**/console/tickets")
+    mei.page.locator("#searched:focus").wait_for()
     keyboard.type(code)
     keyboard.press("Enter")
     mei.page.wait_for_url(f"**/{code}")
     tab_to("Cancel the ticket")
     keyboard.press("Enter")
     mei.page.wait_for_url("**/cancel")
+    mei.page.locator("#reason:focus").wait_for()
     keyboard.type("The ferry did not sail")
     keyboard.press("Enter")
     mei.page.wait_for_url("**?done=cancelled")

@@ -104,7 +104,7 @@ def test_more_orders_than_a_page_shows_are_said_to_be_more(somebody: Somebody, s
         "ORD-0000000000001",
         "a@b.example",
         "+85200000000",
-        "-",
+        "-%_",
         "'; --",
         "<b>",
     ],
