@@ -6,7 +6,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check bench format lock schema clean
+.PHONY: help setup demo run test check bench format lock schema screenshots clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,10 @@ lock: .venv/.uv ## Choose the newest allowed versions and pin them with hashes
 
 schema: setup ## Write db/schema.sql from the migrations
 	$(BIN)/python -m premade.base.schema > db/schema.sql
+
+screenshots: .venv/.test ## Take the pictures of the console in the README
+	@$(PYTHON) tests/install_tools.py chromium
+	$(BIN)/python docs/screenshots/take.py
 
 clean: ## Remove the environment and what was built (not var/, the data)
 	rm -rf .venv node_modules dist reports

@@ -1,0 +1,154 @@
+"""`make screenshots`: the pictures of the console in the README, taken of a fresh `premade demo`."""
+
+import io
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+FOLDER = Path(__file__).parent
+DESK = {"width": 1200, "height": 800}
+PHONE = {"width": 390, "height": 780}
+COLOURS_MAX = 128
+BYTES_MAX = 1_000_000
+"""All of them together."""
+STOP_SECONDS_MAX = 60
+CHROMIUM = shutil.which("chromium") or "chromium"
+TEST_PARTNER = "Demo Test OTA"
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What a running demo tells of itself."""
+
+    url: str
+    name: str
+    password: str
+    ticket_code: str
+    qr_token: str
+
+
+@contextmanager
+def demo() -> Generator[Demo]:
+    """A demo with data of its own, ended with the block."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "PREMADE_DATA_DIR": folder}
+        environment.pop("DATABASE_URL", None)
+        command = [sys.executable, "-m", "premade.cli", "demo", "--port", "0"]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        process = subprocess.Popen(command, env=environment, text=True, **pipes)
+        try:
+            assert process.stdout
+            told = ""
+            for line in process.stdout:
+                told += line
+                if "premade serves at" in line:
+                    break
+            yield Demo(
+                url=_found(r"premade serves at (\S+)", told),
+                name=_found(r"^name +(\S+)", told),
+                password=_found(r"^password +(\S+)", told),
+                ticket_code=_found(r"^(CRUISE-\S+)", told),
+                qr_token=_found(r'"qr": "(PM1:[^"]+)"', told),
+            )
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=STOP_SECONDS_MAX)
+
+
+def _found(pattern: str, text: str) -> str:
+    match = re.search(pattern, text, re.MULTILINE)
+    if match is None:
+        message = f"The demo does not tell of {pattern}:\n{text}"
+        raise AssertionError(message)
+    return match[1]
+
+
+def overview(page: Page, shown: Demo) -> None:
+    page.get_by_label("Partner").select_option(label=f"{TEST_PARTNER} (test)")
+    page.get_by_label("Days", exact=True).select_option("90")
+    page.get_by_role("button", name="Show").click()
+    page.get_by_role("heading", name=TEST_PARTNER).wait_for()
+
+
+def batches(page: Page, shown: Demo) -> None:
+    page.goto(f"{shown.url}/console/batches")
+
+
+def ticket(page: Page, shown: Demo) -> None:
+    page.goto(f"{shown.url}/console/tickets/{shown.ticket_code}")
+
+
+def stock(page: Page, shown: Demo) -> None:
+    page.goto(f"{shown.url}/console/stock")
+
+
+def gate(page: Page, shown: Demo) -> None:
+    page.goto(f"{shown.url}/console/gate")
+    page.get_by_text("Online").first.wait_for()
+    page.locator("#device").evaluate("(it) => { it.open = true }")
+    page.get_by_label("Name of the device").fill("north-gate")
+    page.get_by_label("What this gate is for").select_option("ferry")
+    page.locator("#device summary").click()
+    field = page.get_by_label("Hand scanner")
+    field.fill(shown.qr_token)
+    field.press("Enter")
+    page.get_by_text("Welcome", exact=False).first.wait_for()
+
+
+PICTURES: dict[str, tuple[Callable[[Page, Demo], None], dict[str, int], str]] = {
+    "overview": (overview, DESK, "light"),
+    "batches": (batches, DESK, "light"),
+    "ticket": (ticket, DESK, "dark"),
+    "stock": (stock, DESK, "light"),
+    "gate": (gate, PHONE, "dark"),
+    "overview-phone": (overview, PHONE, "dark"),
+}
+
+
+def taken(
+    browser: Browser, shown: Demo, show: Callable[[Page, Demo], None], size: dict[str, int], scheme: str
+) -> bytes:
+    """The picture of a page, with few colours: it has no photographs."""
+    how = {"viewport": size, "color_scheme": scheme}
+    context = browser.new_context(**how)  # pyright: ignore[reportArgumentType]
+    page = context.new_page()
+    page.goto(f"{shown.url}/console/sign-in")
+    page.get_by_label("Name").fill(shown.name)
+    page.get_by_label("Password").fill(shown.password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/console")
+    show(page, shown)
+    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB").quantize(COLOURS_MAX)
+    context.close()
+    written = io.BytesIO()
+    picture.save(written, "PNG", optimize=True)
+    return written.getvalue()
+
+
+def main() -> None:
+    """Writes them beside this file."""
+    with demo() as shown, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        for name, what in PICTURES.items():
+            content = taken(browser, shown, *what)
+            (FOLDER / f"{name}.png").write_bytes(content)
+            print(f"{name}.png  {len(content):,} bytes")
+        browser.close()
+    together = sum(file.stat().st_size for file in FOLDER.glob("*.png"))
+    if together > BYTES_MAX:
+        sys.exit(f"The pictures have {together:,} bytes, more than {BYTES_MAX:,}")
+
+
+if __name__ == "__main__":
+    main()
