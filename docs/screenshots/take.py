@@ -12,13 +12,14 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 FOLDER = Path(__file__).parent
-DESK = {"width": 1200, "height": 800}
-PHONE = {"width": 390, "height": 780}
+DESK: ViewportSize = {"width": 1200, "height": 800}
+PHONE: ViewportSize = {"width": 390, "height": 780}
 COLOURS_MAX = 128
 BYTES_MAX = 1_000_000
 """All of them together."""
@@ -39,14 +40,15 @@ class Demo:
 
 
 @contextmanager
-def demo() -> Generator[Demo]:
+def running_demo() -> Generator[Demo]:
     """A demo with data of its own, ended with the block."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "PREMADE_DATA_DIR": folder}
         environment.pop("DATABASE_URL", None)
         command = [sys.executable, "-m", "premade.cli", "demo", "--port", "0"]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        process = subprocess.Popen(command, env=environment, text=True, **pipes)
+        process = subprocess.Popen(
+            command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
         try:
             assert process.stdout
             told = ""
@@ -74,7 +76,11 @@ def _found(pattern: str, text: str) -> str:
     return match[1]
 
 
+Shown = tuple[Callable[[Page, Demo], None], ViewportSize, Literal["light", "dark"]]
+
+
 def overview(page: Page, shown: Demo) -> None:
+    page.goto(f"{shown.url}/console")
     page.get_by_label("Partner").select_option(label=f"{TEST_PARTNER} (test)")
     page.get_by_label("Days", exact=True).select_option("90")
     page.get_by_role("button", name="Show").click()
@@ -106,7 +112,7 @@ def gate(page: Page, shown: Demo) -> None:
     page.get_by_text("Welcome", exact=False).first.wait_for()
 
 
-PICTURES: dict[str, tuple[Callable[[Page, Demo], None], dict[str, int], str]] = {
+PICTURES: dict[str, Shown] = {
     "overview": (overview, DESK, "light"),
     "batches": (batches, DESK, "light"),
     "ticket": (ticket, DESK, "dark"),
@@ -116,19 +122,17 @@ PICTURES: dict[str, tuple[Callable[[Page, Demo], None], dict[str, int], str]] = 
 }
 
 
-def taken(
-    browser: Browser, shown: Demo, show: Callable[[Page, Demo], None], size: dict[str, int], scheme: str
-) -> bytes:
+def taken(browser: Browser, demo: Demo, what: Shown) -> bytes:
     """The picture of a page, with few colours: it has no photographs."""
-    how = {"viewport": size, "color_scheme": scheme}
-    context = browser.new_context(**how)  # pyright: ignore[reportArgumentType]
+    show, size, scheme = what
+    context = browser.new_context(viewport=size, color_scheme=scheme)
     page = context.new_page()
-    page.goto(f"{shown.url}/console/sign-in")
-    page.get_by_label("Name").fill(shown.name)
-    page.get_by_label("Password").fill(shown.password)
+    page.goto(f"{demo.url}/console/sign-in")
+    page.get_by_label("Name").fill(demo.name)
+    page.get_by_label("Password").fill(demo.password)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/console")
-    show(page, shown)
+    show(page, demo)
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB").quantize(COLOURS_MAX)
     context.close()
     written = io.BytesIO()
@@ -138,10 +142,10 @@ def taken(
 
 def main() -> None:
     """Writes them beside this file."""
-    with demo() as shown, sync_playwright() as playwright:
+    with running_demo() as shown, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         for name, what in PICTURES.items():
-            content = taken(browser, shown, *what)
+            content = taken(browser, shown, what)
             (FOLDER / f"{name}.png").write_bytes(content)
             print(f"{name}.png  {len(content):,} bytes")
         browser.close()

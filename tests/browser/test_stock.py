@@ -168,6 +168,8 @@ WRONG = [
     ("price", "-1"),
     ("price", "1e999999999"),
     ("price", "sNaN"),
+    ("price", "0E-20000"),
+    ("price", "1_0"),
     ("currency", "XXX"),
     ("name", "a\0b"),
     ("name", "a" * 201),

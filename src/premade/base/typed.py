@@ -9,6 +9,8 @@ from premade.base.errors import FieldError, Invalid
 _DURATION = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
+YEAR_MAX = 9000
+"""Years near 9999 are not the same year in every time zone, and some have none."""
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -26,10 +28,12 @@ def moment(text: str, field: str, now: datetime, zone: ZoneInfo) -> datetime:
         return now + duration(text, field)
     try:
         if len(text) == len("2026-03-31"):
-            end = datetime.combine(date.fromisoformat(text) + timedelta(days=1), time.min, zone)
-            return end.astimezone(UTC)
-        given = datetime.fromisoformat(text)
+            given = datetime.combine(date.fromisoformat(text) + timedelta(days=1), time.min, zone)
+        else:
+            given = datetime.fromisoformat(text)
         in_utc = given.astimezone(UTC)
+        if in_utc.year > YEAR_MAX:
+            raise ValueError  # noqa: TRY301
     except (ValueError, OverflowError):
         message = f"{text!r} is no time; 90d, 2026-03-31 or 2026-03-31T12:00:00Z would be one"
         raise Invalid([FieldError(field, message)]) from None

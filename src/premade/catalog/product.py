@@ -4,7 +4,7 @@ import hashlib
 import re
 from dataclasses import asdict, dataclass, replace
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -30,6 +30,8 @@ PRODUCT_ID_MAX = 2**63 - 1
 PRICE_MAX = Decimal("9999999999.99")
 ALL_PRODUCTS = Order("all products", {"product_id": int})
 _TICKET_TYPE = re.compile(r"[A-Z]{2,12}")
+# As people write it: Python reads more as a number, such as 1_0 and 0E-20000.
+_AMOUNT = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
 _FUNCTION_CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
@@ -134,13 +136,9 @@ class Product:
 
 def read_price(text: str) -> Decimal:
     """An amount of money. Invalid when it is none."""
-    try:
-        price = Decimal(text)
-    except InvalidOperation:
-        price = Decimal("NaN")
-    if not price.is_finite():
+    if not _AMOUNT.fullmatch(text.strip()):
         raise Invalid([FieldError("price", f"{text!r} is no amount; 288.00 would be one")])
-    return price
+    return Decimal(text.strip())
 
 
 def read_functions(entries: list[str]) -> dict[str, int]:

@@ -7,7 +7,7 @@ asks for the same batch again, goes on from there.
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -189,7 +189,9 @@ class LargeBatches:
         """The batch as it is, begun now or before. A refusal when it cannot go on, or is another."""
         batch = await self._batch(whose.partner_id, wanted.batch_id)
         if batch is None:
-            await self._generator.take_stock(whose, wanted, request_id)
+            # Sent twice at once, one of the two takes the stock.
+            with suppress(BatchIdTaken):
+                await self._generator.take_stock(whose, wanted, request_id)
             batch = await self._batch(whose.partner_id, wanted.batch_id)
         assert batch is not None
         _check_the_same(batch, wanted)

@@ -82,9 +82,11 @@ export class Gate {
     if (this.mode === "signed-out") return refusal("SIGNED_OUT", this.problem);
     if (this.mode === "online") {
       try {
-        const verdict = await this.#ask(shown, wanted, scan);
-        if (before) await store.forgetUnanswered(what, Date.now());
-        return verdict;
+        if (is_look || !(await this.#isNotedHere(shown))) {
+          const verdict = await this.#ask(shown, wanted, scan);
+          if (before) await store.forgetUnanswered(what, Date.now());
+          return verdict;
+        }
       } catch (error) {
         if (!(error instanceof Away)) throw error;
         if (!is_look) await store.noteUnanswered(what, scan, Date.now());
@@ -92,16 +94,32 @@ export class Gate {
       }
     }
     const verdict = await this.#judge(shown, wanted, scan);
-    if (verdict.is_noted) await store.forgetUnanswered(what, Date.now());
+    if (verdict.is_noted) {
+      await store.forgetUnanswered(what, Date.now());
+      if (this.mode === "online") this.connect();
+    }
     await this.#look();
     return verdict;
+  }
+
+  /** Whether a use that this device allowed by itself could not be sent yet: the service would grant it once more. */
+  async #isNotedHere(shown) {
+    const code = ticketOf(shown);
+    if (!(await store.hasNoteOf(code))) return false;
+    try {
+      await this.#send();
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      return true;
+    }
+    return store.hasNoteOf(code);
   }
 
   async #ask(shown, wanted, scan, isAgain = false) {
     const { scan_id, device_id } = scan;
     const { function_code, uses, is_look } = wanted;
     try {
-      if (is_look) return looked(await service.inspect({ ...shown, device_id }), function_code);
+      if (is_look) return looked(await service.inspect({ ...shown, device_id }), function_code, uses);
       const told = await service.redeem({ ...shown, device_id, scan_id, function_code, uses });
       const left = Object.fromEntries(told.entitlements.map((each) => [each.function_code, each.remaining_uses]));
       this.#usedOnline.set(told.ticket_code, left);
@@ -178,6 +196,8 @@ export class Gate {
         this.unsendable = "";
         try {
           const answer = await service.sync({ device_id: sent[0].note.device_id, redemptions });
+          // A list that is on its way now does not know of them.
+          sent.forEach(({ note }, place) => this.#noteLeft(note, answer.results[place]));
           await store.settle(sent, answer.results);
         } catch (error) {
           if (!(error instanceof Refused) || MUST_SIGN_IN.includes(error.code)) throw error;
@@ -189,6 +209,13 @@ export class Gate {
         }
       }
     });
+  }
+
+  #noteLeft({ ticket_code, function_code }, { outcome, remaining }) {
+    if (outcome === "conflict") return;
+    const known = this.#usedOnline.get(ticket_code) ?? {};
+    const least = Math.min(remaining, known[function_code] ?? remaining);
+    this.#usedOnline.set(ticket_code, { ...known, [function_code]: least });
   }
 
   /** The keys and the list, for when the service is away. That it cannot be had now is seen by its age. */
@@ -250,13 +277,13 @@ function refusal(code, sentence, ticket_code) {
   return { kind: "no", code, sentence, ticket_code };
 }
 
-function looked(told, functionCode) {
+function looked(told, functionCode, uses) {
   const left = Object.fromEntries(told.entitlements.map((each) => [each.function_code, each.remaining_uses]));
   const more = { left, ticket_code: told.ticket_code };
   if (!told.is_admitted) return { ...refusal(told.refusal, told.message), ...more };
-  if (left[functionCode] > 0) return { kind: "yes", sentence: told.message, ...more };
+  if (left[functionCode] >= uses) return { kind: "yes", sentence: told.message, ...more };
   const code = functionCode in left ? "USED_UP" : "FUNCTION_UNKNOWN";
-  return { ...refusal(code, sentenceOf({ code, left, remaining: 0 }, { function_code: functionCode })), ...more };
+  return { ...refusal(code, sentenceOf({ code, left, remaining: left[functionCode] }, { function_code: functionCode, uses })), ...more };
 }
 
 /** What a guard can say aloud of what the list says; worded as the service does. */

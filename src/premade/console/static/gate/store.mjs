@@ -66,6 +66,7 @@ export async function takeIn(lines, now, usedOnline) {
   const before = await aboutList();
   const isFull = first.snapshot === "full";
   // Never one that was there before: a page that is closed may have left half of one.
+  if (isFull) await keepOnly(before?.generation);
   const generation = isFull ? Math.max(now, (before?.generation ?? 0) + 1) : before.generation;
   const taken = await (isFull ? takeAll(lines, generation) : takeChanges(lines));
   if (taken.next === undefined) throw new Broken();
@@ -86,10 +87,16 @@ export async function takeIn(lines, now, usedOnline) {
     const { made_at, time_zone } = first;
     kept.put({ generation, since: taken.next, made_at, time_zone, fetched_at: now, tickets: all }, "snapshot");
   });
-  if (isFull) {
-    const others = [IDBKeyRange.upperBound([generation], true), IDBKeyRange.lowerBound([generation, []])];
-    await transact(["tickets"], "readwrite", ({ tickets }) => others.forEach((range) => void tickets.delete(range)));
-  }
+  if (isFull) await keepOnly(generation);
+}
+
+/** Forgets all lists but that one, also those that broke off half taken. */
+function keepOnly(generation) {
+  const others =
+    generation === undefined
+      ? [IDBKeyRange.lowerBound([])]
+      : [IDBKeyRange.upperBound([generation], true), IDBKeyRange.lowerBound([generation, []])];
+  return transact(["tickets"], "readwrite", ({ tickets }) => others.forEach((range) => void tickets.delete(range)));
 }
 
 const ofGeneration = (generation) => IDBKeyRange.bound([generation], [generation, []]);
@@ -132,7 +139,7 @@ async function lower(tickets, generation, code, change) {
 
 const takeOff = (uses, note) => ({ ...uses, [note.function_code]: Math.max(0, (uses[note.function_code] ?? 0) - note.uses) });
 const lowerOf = (uses, left) =>
-  Object.fromEntries(Object.entries(uses).map(([name, count]) => [name, Math.min(count, left[name] ?? 0)]));
+  Object.fromEntries(Object.entries(uses).map(([name, count]) => [name, Math.min(count, left[name] ?? count)]));
 
 /** What is left of a ticket after the service granted a use: should the network go now, the list knows. */
 export function countOff(code, left) {
@@ -165,6 +172,10 @@ export function admit(token, qr, wanted, moment) {
     return { ...verdict, left: listed?.uses, used_here_at: listed?.used_here_at, usable_until: listed?.usable_until };
   });
 }
+
+/** Whether a use of that ticket is not sent yet. */
+export const hasNoteOf = (code) =>
+  transact(["notes"], "readonly", async ({ notes }) => (await done(notes.getAll())).some((note) => note.ticket_code === code));
 
 export const countNotes = () => transact(["notes"], "readonly", ({ notes }) => done(notes.count()));
 
