@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 FOLDER = Path(__file__).parent
 DESK: ViewportSize = {"width": 1200, "height": 800}
+TALL: ViewportSize = {"width": 1200, "height": 1250}
 PHONE: ViewportSize = {"width": 390, "height": 780}
 COLOURS_MAX = 128
 BYTES_MAX = 1_000_000
@@ -113,7 +114,7 @@ def gate(page: Page, shown: Demo) -> None:
 
 
 PICTURES: dict[str, Shown] = {
-    "overview": (overview, DESK, "light"),
+    "overview": (overview, TALL, "light"),
     "batches": (batches, DESK, "light"),
     "ticket": (ticket, DESK, "dark"),
     "stock": (stock, DESK, "light"),
