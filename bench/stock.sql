@@ -10,13 +10,15 @@ FROM generate_series(:first::bigint / 100, (:first::bigint + :count::bigint - 1)
 ON CONFLICT DO NOTHING
 
 -- name: tickets
--- As long as real ones: a token has about 140 characters, base64 makes 188 of them.
+-- Tokens as long as real ones, about 140 characters, of which base64 makes 188; their signatures are none.
 INSERT INTO pre_generated_tickets (
     ticket_code, partner_id, product_id, batch_id, qr_code, entitlements, price, currency, created_at, status,
     activated_at, order_id
 )
 SELECT 'CRUISE-2025-FERRY-' || lpad(n::text, 13, '0'), :partner_id::bigint, :product_id::bigint,
-       'FILL-' || n / 100, left(repeat(md5(n::text) || md5((-n)::text), 3), 188),
+       'FILL-' || n / 100,
+       translate(encode(convert_to(rpad('PM1:CRUISE-2025-FERRY-' || lpad(n::text, 13, '0') || ':1:K1:',
+           141, md5(n::text) || md5((-n)::text)), 'UTF8'), 'base64'), E'\n', ''),
        '[{"function_code": "ferry", "remaining_uses": 2}, {"function_code": "gift", "remaining_uses": 1}, {"function_code": "tokens", "remaining_uses": 10}]',
        288, 'HKD', now() - interval '30 days',
        CASE WHEN sold THEN 'ACTIVE' ELSE 'PRE_GENERATED' END,
