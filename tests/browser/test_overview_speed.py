@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import psycopg
 from browser.test_overview import signed_in
-from monitoring.test_metrics import own_database
+from support.postgres import own_database
 from support.service import environment_for, running_service
 from support.shop import Shop
 
@@ -43,6 +43,7 @@ FILL = b"""
 
 
 def test_the_page_comes_in_less_than_200_ms_after_a_million_sales(dsn: str, tmp_path: Path) -> None:
+    tries: list[float] = []
     with own_database(dsn) as own:
         with psycopg.connect(own, autocommit=True) as connection:
             connection.execute(FILL)
@@ -50,8 +51,7 @@ def test_the_page_comes_in_less_than_200_ms_after_a_million_sales(dsn: str, tmp_
             for client in signed_in(Shop(own, service.url)):
                 assert f"{999_000 + 1_000:,}" in client.get("/console?days=90").text
                 # Other tests run beside this one: the best of some tries counts.
-                tries = [seconds_of(client)]
-                while min(tries) >= PAGE_SECONDS_MAX and len(tries) < TRIES_MAX:
+                while len(tries) < TRIES_MAX and min(tries, default=PAGE_SECONDS_MAX) >= PAGE_SECONDS_MAX:
                     tries.append(seconds_of(client))
     print(f"the fastest page: {min(tries) * 1000:.0f} ms")
     assert min(tries) < PAGE_SECONDS_MAX, tries
