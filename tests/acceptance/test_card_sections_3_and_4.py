@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 from support.shop import Seller, Shop, unique
+from support.taking_back import USED_UP
 
 from premade.tickets.ticket import ALLOWED_CHANGES, Status
 
@@ -27,7 +28,8 @@ def put_into(shop: Shop, seller: Seller, code: str, status: Status) -> None:
         if step == "ACTIVE":
             assert seller.activate(code).status_code == 200
         else:
-            shop.sql("UPDATE pre_generated_tickets SET status = %s WHERE ticket_code = %s", step, code)
+            change = USED_UP if step == "USED" else f"status = '{step}'"
+            shop.sql(f"UPDATE pre_generated_tickets SET {change} WHERE ticket_code = %s", code)
 
 
 # Section 3: invariants

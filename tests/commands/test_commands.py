@@ -157,6 +157,7 @@ def test_an_allotment_is_set_and_listed(operator: Operator) -> None:
     assert listed == {
         "product_id": 301,
         "channel": "ota",
+        "is_test": False,
         "allotted": 500,
         "issued": 0,
         "held": 0,

@@ -155,9 +155,9 @@ def test_on_a_terminal_a_bar_grows_and_is_gone_at_the_end(quiet_shop: Shop) -> N
 
 def test_interrupted_it_says_how_to_go_on_and_does(quiet_shop: Shop) -> None:
     shop = quiet_shop
-    seller = shop.seller(stock=30_000)
+    seller = shop.seller(stock=100_000)
 
-    process, _, terminal = on_a_terminal(shop, command(shop, seller, 30_000), r"[1-9]\d*/30000")
+    process, _, terminal = on_a_terminal(shop, command(shop, seller, 100_000), r"[1-9]\d*/100000")
     process.send_signal(signal.SIGINT)
     rest = read_terminal(terminal)
     os.close(terminal)
@@ -170,9 +170,9 @@ def test_interrupted_it_says_how_to_go_on_and_does(quiet_shop: Shop) -> None:
     assert "discarding" not in rest
     wait_until(lambda: nobody_is_connected(shop), "it is still connected")
     seen = assert_all_agrees(shop, seller)
-    assert 0 < seen["made"] < 30_000
+    assert 0 < seen["made"] < 100_000
     told = Operator(shop.dsn).does("generate", "--cancel", "--partner", seller.name, "--batch", "LARGE")
-    assert (told["status"], told["made"], told["unmade"]) == ("STOPPED", seen["made"], 30_000 - seen["made"])
+    assert (told["status"], told["made"], told["unmade"]) == ("STOPPED", seen["made"], 100_000 - seen["made"])
     assert assert_all_agrees(shop, seller)["issued"] == seen["made"]
 
 

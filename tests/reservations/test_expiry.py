@@ -120,7 +120,7 @@ def test_an_allotment_can_be_lowered_to_what_is_issued_and_still_held(
         lambda database, world: set_allotment(database, world, seller.product_id, seller.channel, quantity)
     )
 
-    with pytest.raises(DomainError, match="issued and held"):
+    with pytest.raises(DomainError, match="must be 6 or more"):
         allot(5)
     told = allot(6)
 

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from support.shop import Seller, Shop
+from support.taking_back import USED_UP
 
 from premade.base.world import World
 from premade.generation.generate import Batch, Generator, Wanted
@@ -44,7 +45,8 @@ def test_an_activation_is_answered_again_as_it_was_done(
     [code] = seller.tickets()
     first = seller.activate(code, headers=KEY)
     if later is not None:
-        shop.sql("UPDATE pre_generated_tickets SET status = %s WHERE ticket_code = %s", later, code)
+        change = USED_UP if later == "USED" else f"status = '{later}'"
+        shop.sql(f"UPDATE pre_generated_tickets SET {change} WHERE ticket_code = %s", code)
 
     again = seller.activate(code, headers=KEY)
 

@@ -115,7 +115,8 @@ def log_only_what_goes_wrong() -> None:
     """For a command, whose answer alone belongs on standard output."""
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Standard error as it is when something goes wrong, not as it was here.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
     # The driver warns of each connection that is closed in the middle; why it was, the command says itself.
     logging.getLogger("psycopg").setLevel(logging.ERROR)

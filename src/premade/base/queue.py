@@ -122,6 +122,7 @@ class Queue(Generic[Asked]):
 
     async def _settle(self, batch: list[tuple[Asked, asyncio.Future[Outcome | None]]]) -> None:
         outcomes: list[Outcome | None]
+        failure: Exception | None = None
         try:
             outcomes = [*await self._run([asked for asked, _ in batch])]
             _one_each(batch, outcomes)
@@ -133,15 +134,17 @@ class Queue(Generic[Asked]):
             self._waiting.clear()
             return
         except Exception as error:  # noqa: BLE001  (one bad item must not take its neighbours down: each is tried alone)
-            log.warning(
-                f"{self._kind}.statement_failed",
-                reason=type(error).__name__,
-                request_ids=[asked.request_id for asked, _ in batch],
-            )
-            outcomes = [None] * len(batch)
+            failure, outcomes = error, [None] * len(batch)
         for (_, future), outcome in zip(batch, outcomes, strict=True):
             if not future.done():
                 future.set_result(outcome)
+        if failure is not None:
+            # After them: whatever becomes of a line of the log, nobody waits for ever.
+            log.warning(
+                f"{self._kind}.statement_failed",
+                reason=type(failure).__name__,
+                request_ids=[asked.request_id for asked, _ in batch],
+            )
 
 
 def _one_each(asked: Sequence[Any], outcomes: Sequence[Any]) -> None:
