@@ -1,6 +1,7 @@
 """Everything that `make test` runs after `make check`: the suite on the embedded PostgreSQL, and what talks
 to the database once more on a stand-alone PostgreSQL 15 where the machine has one."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,8 @@ def pytest(*arguments: str) -> None:
 
 
 def main() -> None:
+    # A run in the background may have been told to ignore it, and the programs that tests interrupt would too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     tests = Path(__file__).parent
     pytest("--postgres=embedded", str(tests))
     if not (STANDALONE_BINARIES / "initdb").exists():

@@ -18,11 +18,12 @@ from browser.test_everybody_can_use_it import FINDINGS
 from monitoring.test_metrics import activate_at, own_database
 from support.past import generate
 from support.service import Service, environment_for, running_service
-from support.shop import Seller, Shop
+from support.shop import Seller, Shop, unique
 from support.taking_back import cancel
 
 from premade.base import statements
 from premade.base.world import World
+from premade.catalog.product import NAME_CHARACTERS_MAX, PRICE_MAX
 from premade.monitoring import figures, refusals
 from premade.staff.member import add_staff
 
@@ -272,6 +273,26 @@ def test_a_full_page_has_no_barrier_and_fits(
     )
     assert len(labels) >= 3
     assert all(before[1] < after[0] for before, after in pairwise(labels))
+
+
+@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+def test_the_dearest_sales_and_the_longest_names_fit(
+    somebody: Somebody, shop: Shop, viewport: dict[str, int]
+) -> None:
+    dear = shop.seller(name="W" * NAME_CHARACTERS_MAX, price=PRICE_MAX, currency="USD")
+    batch = unique("DEAR")
+    dear.tickets(100, batch_id=batch)
+    for _ in range(5):
+        assert dear.draw(batch, 20).status_code == 200
+    # As if there had been many more.
+    shop.sql("UPDATE sales_days SET amount = amount * 1000 WHERE partner_id = %s", dear.partner_id)
+    mei = somebody("operations", viewport=viewport)
+
+    for path in ("/console", f"/console?partner={dear.partner_id}&days=90"):
+        mei.goes_to(path)
+        for details in mei.page.locator("summary").all():
+            details.click()
+        assert mei.page.evaluate("document.documentElement.scrollWidth - innerWidth") == 0
 
 
 def test_no_statement_of_the_page_reads_a_ticket_an_order_or_an_event() -> None:

@@ -72,12 +72,14 @@ def test_a_caller_cancelled_in_the_moment_of_its_turn_leaves_the_logical_clock_f
         psycopg.connect(dsn, autocommit=True) as waiter,
     ):
         pid = waiter.info.backend_pid
+        at_once = [f"pg_advisory_unlock{key}", "pg_cancel_backend(%s)"]
         for _ in range(200):
+            at_once.reverse()
             holder.execute(f"SELECT pg_advisory_lock{key}".encode())
             waits = pool.submit(waiter.execute, take)
             while not advisory_locks(holder, pid):
                 assert not waits.done()
-            holder.execute(f"SELECT pg_advisory_unlock{key}, pg_cancel_backend(%s)".encode(), [pid])
+            holder.execute(f"SELECT {', '.join(at_once)}".encode(), [pid])
             try:
                 waits.result(30)
                 ends["done"] += 1
