@@ -42,7 +42,7 @@ class Plan:
     large: bool
 
 
-FULL = Plan(rounds=5, seconds=6, large=True)
+FULL = Plan(rounds=4, seconds=6, large=True)
 QUICK = Plan(rounds=3, seconds=2, large=False)
 TURNS_OF_ONE_CLIENT = 3
 

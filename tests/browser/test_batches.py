@@ -149,7 +149,7 @@ WRONG = (
     ("batch", "no id", "Must be 1 to 64"),
     ("batch", "TAKEN", "The partner has a batch TAKEN already"),
     ("batch", "A\0B", "Must be 1 to 64"),
-    ("valid_until", "soon", "Must be a day"),
+    ("valid_until", "soon", "is no day"),
     ("valid_until", "2001-01-01", "or later"),
     ("reservation", "R", "Must be a reservation"),
     ("reservation", "RSV-1762274285982", "no reservation"),

@@ -11,13 +11,14 @@ from starlette.responses import Response
 
 from premade.audit.record import COMMAND, Event
 from premade.base.edge import Page
+from premade.base.typed import id_number
 from premade.console.audit_search import Sought, search_events
-from premade.console.batches import partners_by_id
 from premade.console.door import HOME, Visit, page
 from premade.console.paper import Paper
 from premade.console.search import partner_of_order, partner_of_ticket
 from premade.console.sentences import SENTENCES, name_of_event, reason_of, sentence
 from premade.orders.lookup import OrderUnknown, order_of
+from premade.partners.partner import partners_by_id
 from premade.staff.member import list_staff
 from premade.staff.role import Right
 from premade.staff.session import CONSOLE
@@ -27,7 +28,6 @@ from premade.tickets.lookup import TicketUnknown
 AUDIT = f"{HOME}/audit"
 FIELDS = ("ticket", "order", "partner", "batch", "who", "event", "start", "before")
 SERVICE = "service"
-_NUMBER = re.compile(r"[0-9]{1,18}")
 _KEY = re.compile(r"(?:api\s*)?key[\s:#]*([0-9]{1,18})", re.IGNORECASE)
 _KINDS = {
     "ticket": "Tickets",
@@ -98,7 +98,7 @@ def _shown(event: dict[str, Any], partners: dict[int, str], staff: dict[int, str
         "name": name_of_event(event["event"]),
         "sentence": sentence(event, partners, staff),
         "reason": reason_of(event),
-        "who": staff.get(int(number)) if kind == "staff" and _NUMBER.fullmatch(number) else None,
+        "who": staff.get(id_number(number) or 0) if kind == "staff" else None,
         "actor": event["actor"],
         "partner": partners.get(event["partner_id"]),
     }
@@ -126,9 +126,8 @@ async def _read(visit: Visit, given: dict[str, str], staff: dict[int, str]) -> _
 def _read_what(reading: _Reading, given: dict[str, str]) -> None:
     """What needs no look into the database."""
     if given["partner"]:
-        if _NUMBER.fullmatch(given["partner"]):
-            reading.sought = replace(reading.sought, partner_id=int(given["partner"]))
-        else:
+        reading.sought = replace(reading.sought, partner_id=id_number(given["partner"]))
+        if reading.sought.partner_id is None:
             reading.wrong["partner"] = "Choose a partner"
     if given["batch"]:
         if not is_batch_id(given["batch"]):

@@ -7,11 +7,12 @@ from starlette.responses import Response
 
 from premade.base.edge import Page
 from premade.cancellation.cancel_batch import BatchCanceller, BatchToCancel
-from premade.console.batches import BATCH, address_of, asked_batch, partners_by_id
+from premade.console.batches import BATCH, address_of, asked_batch
 from premade.console.door import Visit, go_to, page
 from premade.console.paper import Paper
 from premade.generation.large import LargeBatches
 from premade.partners.keyring import OnBehalf
+from premade.partners.partner import partners_by_id
 from premade.staff.role import Right
 from premade.tickets.reason import REASON_CHARACTERS_MAX, checked_reason
 

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from premade.base.edge import Page
 from premade.base.errors import FieldError, Invalid
+from premade.base.typed import id_number
 from premade.base.work import Database
 from premade.batches.lookup import BatchFilter, batch_of, is_counted, list_batches, list_batches_of_all
 from premade.catalog.product import list_products
@@ -15,7 +16,7 @@ from premade.console.door import HOME, Visit, page
 from premade.console.export_choices import PRINTED, TABLES, TICKETS_A_FILE_MAX, WHICH
 from premade.console.paper import HEADERS, Paper
 from premade.generation.large import LargeBatches
-from premade.partners.partner import list_partners
+from premade.partners.partner import partners_by_id
 from premade.staff.role import Right
 from premade.tickets.batch import BatchStatus, batch_status
 from premade.tickets.listing import list_tickets_by_code
@@ -25,7 +26,6 @@ BATCHES = f"{HOME}/batches"
 BATCH = f"{HOME}/batch"
 BATCHES_A_PAGE = 25
 TICKETS_A_PAGE = 50
-_DIGITS_MAX = 18
 _DONE = {
     "begun": "The batch has its stock. Its tickets are being made, whether or not you stay on this page.",
     "stopped": "No more tickets of this batch are made. The stock of what was not made is available again.",
@@ -52,9 +52,10 @@ def asked_number(visit: Visit, name: str) -> int | None:
     given = visit.asked(name)
     if not given:
         return None
-    if not (given.isascii() and given.isdecimal() and len(given) <= _DIGITS_MAX):
+    number = id_number(given)
+    if number is None:
         raise Invalid([FieldError(name, f"Must be the number of a {name}")])
-    return int(given)
+    return number
 
 
 async def asked_batch(visit: Visit) -> dict[str, Any]:
@@ -150,11 +151,6 @@ def ranges(tickets: int) -> list[tuple[int, int]]:
     """What each part of a batch has that is too large for one file to print: from the first ticket to the last."""
     starts = range(1, tickets + 1, TICKETS_A_FILE_MAX)
     return [(start, min(start + TICKETS_A_FILE_MAX - 1, tickets)) for start in starts]
-
-
-async def partners_by_id(database: Database) -> dict[int, dict[str, Any]]:
-    """All partners."""
-    return {each["partner_id"]: each for each in await list_partners(database)}
 
 
 def counts(row: dict[str, Any]) -> list[tuple[Status, int]]:

@@ -1,8 +1,6 @@
 """Making a batch: a form, then a page that says what it would cost and leave, then the batch, which the service makes."""
 
-import re
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from starlette.responses import Response
@@ -10,8 +8,9 @@ from starlette.responses import Response
 from premade.base.cursors import ROWS_LOOKED_AT_MAX
 from premade.base.edge import Page
 from premade.base.errors import DomainError, FieldError, Invalid
+from premade.base.typed import day, id_number
 from premade.catalog.product import ProductUnknown
-from premade.console.batches import BATCHES, address_of, partners_by_id
+from premade.console.batches import BATCHES, address_of
 from premade.console.door import Visit, go_to, page
 from premade.console.paper import Paper
 from premade.generation.generate import (
@@ -24,13 +23,13 @@ from premade.generation.generate import (
 )
 from premade.generation.large import QUANTITY_MAX, LargeBatches, check
 from premade.partners.keyring import OnBehalf
+from premade.partners.partner import partners_by_id
 from premade.staff.role import Right
 from premade.stock.allotment import StockShort, inventory_of
 from premade.stock.reservation import ReservationEnded, ReservationTooSmall, ReservationUnknown
 
 NEW = f"{BATCHES}/new"
 FIELDS = ("product", "quantity", "batch", "valid_until", "reservation", "metadata")
-_NUMBER = re.compile(r"[0-9]{1,18}")
 _FIELD_OF = {
     "valid_until": "valid_until",
     "reservation_id": "reservation",
@@ -65,7 +64,7 @@ def pages(paper: Paper) -> list[Page]:
 async def _form(visit: Visit) -> Response:
     partners = await partners_by_id(visit.database)
     given = {name: visit.asked(name) for name in FIELDS}
-    partner = partners.get(int(visit.asked("partner"))) if _NUMBER.fullmatch(visit.asked("partner")) else None
+    partner = partners.get(id_number(visit.asked("partner")) or 0)
     if partner is None:
         return visit.page("new_batch_partner.html", partners=partners)
     return await _show(visit, _Filled(partner, given), 200, {})
@@ -89,8 +88,7 @@ async def _show(visit: Visit, filled: _Filled, status: int, wrong: dict[str, str
 
 async def _send(visit: Visit) -> Response:
     partners = await partners_by_id(visit.database)
-    chosen = visit.form.get("partner", "")
-    partner = partners.get(int(chosen)) if _NUMBER.fullmatch(chosen) else None
+    partner = partners.get(id_number(visit.form.get("partner", "")) or 0)
     if partner is None:
         raise Invalid([FieldError("partner", "Must be the number of a partner")])
     given = {name: visit.form.get(name, "").strip() for name in FIELDS}
@@ -152,21 +150,21 @@ def _price(estimate: Estimate) -> str:
 def _wanted(given: dict[str, str]) -> Wanted:
     """What the form asks for. Invalid lists every field that is wrong."""
     wrong: list[FieldError] = []
-    quantity = given["quantity"].replace(",", "").replace(" ", "")
-    if not _NUMBER.fullmatch(given["product"]):
+    product_id = id_number(given["product"])
+    if product_id is None:
         wrong.append(FieldError("product", "Choose a product"))
     last_day, metadata = None, None
     try:
-        last_day = date.fromisoformat(given["valid_until"]) if given["valid_until"] else None
-    except ValueError:
-        wrong.append(FieldError("valid_until", "Must be a day, such as 2026-03-31"))
+        last_day = day(given["valid_until"] or None, "valid_until")
+    except Invalid as error:
+        wrong += error.errors
     try:
         metadata = _metadata(given["metadata"])
     except ValueError as error:
         wrong.append(FieldError("metadata", str(error)))
     wanted = Wanted(
-        int(given["product"]) if _NUMBER.fullmatch(given["product"]) else 0,
-        int(quantity) if _NUMBER.fullmatch(quantity) else 0,
+        product_id or 0,
+        id_number(given["quantity"].replace(",", "").replace(" ", "")) or 0,
         given["batch"],
         last_day,
         metadata,

@@ -17,7 +17,7 @@ from premade.console.gate import GATE
 from premade.console.paper import Paper, in_money, in_number
 from premade.monitoring.attention import Alert, findings
 from premade.monitoring.figures import Figures, Row, Sales, activation_rate, read_figures, seconds_left
-from premade.partners.partner import PartnerUnknown, list_partners
+from premade.partners.partner import PartnerUnknown, partners_by_id
 from premade.staff.role import Right
 
 PERIODS_DAYS = (7, 30, 90)
@@ -38,7 +38,7 @@ async def _overview(visit: Visit) -> Response:
     if not visit.member.may(Right.SEE_SALES):
         return go_to(GATE if visit.member.may(Right.USE_GATE) else f"{HOME}/account")
     partner_id, days = asked_partner_id(visit), _asked_days(visit)
-    partners = {each["partner_id"]: each for each in await list_partners(visit.database)}
+    partners = await partners_by_id(visit.database)
     if partner_id is not None and partner_id not in partners:
         message = f"There is no partner {partner_id}; choose one of the list."
         raise PartnerUnknown(message)

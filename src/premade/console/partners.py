@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from premade.base.edge import Page
 from premade.base.errors import FieldError, Invalid
-from premade.base.typed import duration, moment, whole_number
+from premade.base.typed import duration, id_number, moment, whole_number
 from premade.console.door import HOME, Visit, by_field, form_only, go_to, page
 from premade.console.paper import Paper
 from premade.partners.api_key import GATE_PERMISSIONS, PERMISSIONS
@@ -41,7 +41,6 @@ KEYS = f"{HOME}/keys"
 PARTNERS_A_PAGE = 25
 SOUGHT_CHARACTERS_MAX = 200
 OVERLAP_DEFAULT = "24h"
-_ID_DIGITS_MAX = 18
 _DONE = {
     "added": "Added. Make a key, so that they can begin.",
     "limits": "Saved. It counts for what they hold from now on.",
@@ -82,10 +81,10 @@ def pages(paper: Paper) -> list[Page]:
 
 
 def _id(visit: Visit, name: str) -> int:
-    given = visit.named(name)
-    if not (given.isascii() and given.isdecimal() and len(given) <= _ID_DIGITS_MAX):
+    given = id_number(visit.named(name))
+    if given is None:
         raise HTTPException(404)
-    return int(given)
+    return given
 
 
 async def _partners(visit: Visit) -> Response:

@@ -9,11 +9,10 @@ from starlette.responses import Response
 
 from premade.base.edge import Page
 from premade.base.errors import FieldError, Invalid
-from premade.base.typed import whole_number
+from premade.base.typed import id_number, whole_number
 from premade.batches.lookup import made_of_product
 from premade.catalog.product import (
     DEFAULT_CODE_PREFIX,
-    PRODUCT_ID_MAX,
     Cancellation,
     Product,
     ProductChangedMeanwhile,
@@ -46,7 +45,6 @@ STOCK = f"{HOME}/stock"
 PRODUCTS = f"{STOCK}/products"
 PRODUCTS_A_PAGE = 20
 SOUGHT_CHARACTERS_MAX = 200
-_ID_DIGITS_MAX = 19
 _WAS = "was."
 """Before the name of a field: what it said when the form was first shown, so that only what was typed is changed."""
 _DONE = {
@@ -115,11 +113,10 @@ async def _stock(visit: Visit) -> Response:
 
 
 async def _product_of_path(visit: Visit) -> Product:
-    given = visit.named("product_id")
-    is_id = given.isascii() and given.isdecimal() and len(given) <= _ID_DIGITS_MAX
-    if not is_id or int(given) > PRODUCT_ID_MAX:
+    product_id = id_number(visit.named("product_id"))
+    if product_id is None:
         raise HTTPException(404)
-    return await product_of(visit.database, int(given))
+    return await product_of(visit.database, product_id)
 
 
 async def _product(visit: Visit) -> Response:

@@ -129,6 +129,11 @@ async def list_partners(database: Database) -> list[dict[str, Any]]:
         return await work.all(sql.list_partners)
 
 
+async def partners_by_id(database: Database) -> dict[int, dict[str, Any]]:
+    """The same, each under its id."""
+    return {each["partner_id"]: each for each in await list_partners(database)}
+
+
 async def page_of_partners(
     database: Database, world: World, sought: str, limit: int, cursor: str | None
 ) -> tuple[list[Row], str | None]:
