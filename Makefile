@@ -49,7 +49,7 @@ test: .venv/.test check node_modules/.newman ## Everything that must hold, on a 
 	$(BIN)/python tests/run.py
 
 bench: .venv/.test ## Measure against PostgreSQL itself, 8 minutes (QUICK=1: 90 seconds)
-	@$(PYTHON) tests/install_tools.py wrk
+	@$(PYTHON) tests/install_tools.py wrk chromium
 	PYTHONPATH=tests $(BIN)/python -m bench $(if $(QUICK),--quick)
 
 format: .venv/.test ## Put the code into its standard form

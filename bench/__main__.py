@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from bench import report
+from bench.console import slowest_page_ms
 from bench.figures import Figures
 from bench.load import Load, Void, pgbench, wrk
 from bench.place import ROOT, STRIDE, TEN_MILLION, Place, make_database, service_on, ten_million
@@ -250,10 +251,12 @@ def compare_sizes(number: int, small: Place, large: Place, figures: Figures) -> 
             )
             figures.generate_large.add(many.per_second / few.per_second)
     figures.page.add(list_pages(large, 2).p50_ms)
+    painted, name = slowest_page_ms(large)
+    figures.paint.add(painted)
     figures.scrape.add(statistics.median(_scrape_ms(large) for _ in range(5)))
     say(f"  10 million: activations {figures.activate_large.value:.2f}, anywhere "
         f"{figures.activate_anywhere.value:.2f}, batches {figures.generate_large.value:.2f}, "
-        f"page {figures.page.value:.1f} ms, "
+        f"page {figures.page.value:.1f} ms, {name} {painted:.0f} ms, "
         f"scrape {figures.scrape.value:.0f} ms")  # fmt: skip
 
 

@@ -30,7 +30,9 @@ SOUGHT = (CODE, ORDER, f"john.smith.{int(NUMBER)}@example.com", "+1234567890", f
 def slowest_page_ms(place: Place) -> tuple[float, str]:
     """From a click to the first paint, of that page of all for which it takes longest; and which page that is."""
     with _somebody(place) as page:
-        visits: dict[str, Callable[[], None]] = {path: partial(_go, page, place, path) for path in _paths(place)}
+        visits: dict[str, Callable[[], None]] = {
+            path: partial(_go, page, place, path) for path in _paths(place)
+        }
         visits |= {f"search of {text}": partial(_search, page, place, text) for text in SOUGHT}
         return max((_painted_ms(page, visit), name) for name, visit in visits.items())
 
@@ -52,13 +54,16 @@ def _paths(place: Place) -> list[str]:
         *(f"/console/batch/{page}?{batch}" for page in ("cancel", "stop")),
         f"/console/batches/new?partner={seller.partner_id}",
         "/console/stock",
-        *(f"/console/stock/{seller.product_id}{page}" for page in ("", "/change")),
-        f"/console/stock/{seller.product_id}/allotment?channel={seller.channel}",
+        *(f"/console/stock/products/{seller.product_id}{page}" for page in ("", "/change")),
+        f"/console/stock/products/{seller.product_id}/allotment?channel={seller.channel}",
         "/console/stock/new",
         "/console/partners",
         "/console/partners/new",
-        *(f"/console/partners/{seller.partner_id}{page}" for page in ("", "/limits", "/disable", "/keys/new")),
-        "/console/partners/operator",
+        *(
+            f"/console/partners/{seller.partner_id}{page}"
+            for page in ("", "/limits", "/disable", "/keys/new")
+        ),
+        "/console/operator-keys",
         "/console/gate",
         "/console/audit",
         f"/console/audit?ticket={CODE}",

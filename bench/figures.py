@@ -89,6 +89,11 @@ class Figures:
             "a page of 100 tickets anywhere among 10 million, p50 in ms", 10, 5, "lower"
         )
     )
+    paint: Figure = field(
+        default_factory=lambda: Figure(
+            "slowest page of the console with 10 million tickets, first paint in ms", 200, 100, "lower"
+        )
+    )
     refusals: Figure = field(default_factory=lambda: Figure("409 and 404 answers/s ÷ 200s/s", 1.0, 1.5))
     memory: Figure = field(
         default_factory=lambda: Figure("resident memory of a worker, MiB", 150, 100, "lower")
