@@ -7,12 +7,21 @@ import sys
 from pathlib import Path
 
 STANDALONE_BINARIES = Path("/usr/lib/postgresql/15/bin")
-TALKS_TO_THE_DATABASE = ["acceptance", "rules", "concurrency", "faults", "contract", "reservations"]
+TALKS_TO_THE_DATABASE = [
+    "acceptance",
+    "rules",
+    "concurrency",
+    "faults",
+    "reservations",
+    *(f"contract/test_{what}.py" for what in ("plans", "schema", "statements")),
+]
+# More than processors: much of the time a test waits.
+PROCESSES = 3
 
 
 def pytest(*arguments: str) -> None:
     """Ends this program when a test fails."""
-    command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile", *arguments]
+    command = [sys.executable, "-m", "pytest", "-n", str(PROCESSES), "--dist", "loadfile", *arguments]
     print("$", " ".join(command[1:]), flush=True)
     done = subprocess.run(command, check=False)
     if done.returncode:
@@ -27,7 +36,7 @@ def main() -> None:
     if not (STANDALONE_BINARIES / "initdb").exists():
         print(f"NOT RUN on a stand-alone PostgreSQL 15: there is none in {STANDALONE_BINARIES}.")
         return
-    pytest("--postgres=standalone", *(str(tests / folder) for folder in TALKS_TO_THE_DATABASE))
+    pytest("--postgres=standalone", *(str(tests / path) for path in TALKS_TO_THE_DATABASE))
 
 
 if __name__ == "__main__":

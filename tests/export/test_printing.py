@@ -58,10 +58,9 @@ def scanned(image: Image.Image) -> list[str]:
     """The texts of all QR codes, in the order of reading: row by row."""
     codes = zxingcpp.read_barcodes(image, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode))
     assert all(code.valid for code in codes)
-    return [
-        code.text
-        for code in sorted(codes, key=lambda c: (c.position.top_left.y // 20, c.position.top_left.x))
-    ]
+    in_order = sorted(codes, key=lambda c: (c.position.top_left.y // 20, c.position.top_left.x))
+    # The reader may find one code by two of its ways.
+    return list(dict.fromkeys(code.text for code in in_order))
 
 
 def words(file: Path) -> str:
