@@ -32,6 +32,8 @@ WARM_UP_SECONDS = 2
 FRESH = 50_000
 """The newest tickets, of which most sales are. The stride is coprime to it: one after the other is far apart."""
 FRESH_STRIDE = 30_901
+SIZE_TURNS = 4
+"""How often in a round the two sizes are compared."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,13 @@ class Plan:
 
     rounds: int
     seconds: int
+    turns_alone: int
+    """How often in a round one client is measured, a second each."""
     large: bool
 
 
-FULL = Plan(rounds=4, seconds=6, large=True)
-QUICK = Plan(rounds=3, seconds=2, large=False)
-TURNS_OF_ONE_CLIENT = 3
+FULL = Plan(rounds=4, seconds=6, turns_alone=3, large=True)
+QUICK = Plan(rounds=3, seconds=2, turns_alone=1, large=False)
 
 
 def say(text: str) -> None:
@@ -214,12 +217,12 @@ def one_round(number: int, place: Place, figures: Figures, plan: Plan) -> None:
     say(f"  {batches.per_second * 100:,.0f} tickets/s, refusals {figures.refusals.measured[-1]:.2f} × sales")
     redemptions(place, figures, number, plan.seconds)
     place.vacuum()
-    one_client(place, figures)
+    one_client(place, figures, plan.turns_alone)
 
 
-def one_client(place: Place, figures: Figures) -> None:
+def one_client(place: Place, figures: Figures, turns: int) -> None:
     """Alone on a database at rest: the table was vacuumed a moment ago, so that autovacuum takes no processor."""
-    for turn in range(TURNS_OF_ONE_CLIENT):
+    for turn in range(turns):
         steps = [partial(activate, place, ONE, 1), partial(ceiling, place, "one_cte.sql", ONE, 1)]
         over_http, alone = _in_turn(turn, *steps)
         figures.one_p50.add(over_http.p50_ms)
@@ -232,24 +235,30 @@ def one_client(place: Place, figures: Figures) -> None:
 def compare_sizes(number: int, small: Place, large: Place, figures: Figures) -> None:
     """A second each, in turn one first: as long as ten thousand tickets last."""
     fresh = large.fill(FRESH)
-    for turn in range(4):
+    of_fresh = partial(_spread, large, first=fresh, step=1, stride=FRESH_STRIDE, count=FRESH)
+    # As the small one is warm, which was filled a moment ago.
+    of_fresh(turn=SIZE_TURNS)
+    of_few: list[float] = []
+    for turn in range(SIZE_TURNS):
         small.empty()
         first = small.fill(TEN_THOUSAND)
         small.vacuum()
-        few, many, anywhere = _in_turn(
+        few, many = _in_turn(
             number + turn,
             partial(_spread, small, turn=0, first=first, step=1, stride=1, count=TEN_THOUSAND),
-            partial(_spread, large, turn=turn, first=fresh, step=1, stride=FRESH_STRIDE, count=FRESH),
-            partial(_anywhere, large),
+            partial(of_fresh, turn=turn),
         )
+        of_few.append(few.per_second)
         figures.activate_large.add(many.per_second / few.per_second)
-        figures.activate_anywhere.add(anywhere.per_second / few.per_second)
         if turn % 2:
             run = f"{int(time.time())}-{number}-{turn}"
             few, many = _in_turn(
                 number + turn // 2, partial(generate, small, run, 2), partial(generate, large, run, 2)
             )
             figures.generate_large.add(many.per_second / few.per_second)
+    # Last, since PostgreSQL has to write whole pages for long after it.
+    for _ in range(2):
+        figures.activate_anywhere.add(_anywhere(large).per_second / statistics.median(of_few))
     figures.page.add(list_pages(large, 2).p50_ms)
     painted, name = slowest_page_ms(large)
     figures.paint.add(painted)

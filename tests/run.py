@@ -1,10 +1,12 @@
-"""Everything that `make test` runs after `make check`: the suite on the embedded PostgreSQL, and what talks
+"""Everything that `make test` runs after `make check`: the suite on the embedded PostgreSQL, and beside it what talks
 to the database once more on a stand-alone PostgreSQL 15 where the machine has one."""
 
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import IO
 
 STANDALONE_BINARIES = Path("/usr/lib/postgresql/15/bin")
 TALKS_TO_THE_DATABASE = [
@@ -15,29 +17,36 @@ TALKS_TO_THE_DATABASE = [
     "reservations",
     *(f"contract/test_{what}.py" for what in ("plans", "schema", "statements")),
 ]
-# More than processors: much of the time a test waits.
-PROCESSES = 3
 
 
-def pytest(*arguments: str) -> None:
-    """Ends this program when a test fails."""
-    command = [sys.executable, "-m", "pytest", "-n", str(PROCESSES), "--dist", "loadfile", *arguments]
-    print("$", " ".join(command[1:]), flush=True)
-    done = subprocess.run(command, check=False)
-    if done.returncode:
-        raise SystemExit(done.returncode)
+def pytest(processes: int, *arguments: str, output: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
+    """A run that has begun."""
+    command = [sys.executable, "-m", "pytest", "-n", str(processes), "--dist", "loadfile", *arguments]
+    if output is None:
+        print("$", " ".join(command[1:]), flush=True)
+    return subprocess.Popen(command, stdout=output, stderr=output)
 
 
-def main() -> None:
+def main() -> int:
+    """0, or 1 when a test failed."""
     # A run in the background may have been told to ignore it, and the programs that tests interrupt would too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     tests = Path(__file__).parent
-    pytest("--postgres=embedded", str(tests))
-    if not (STANDALONE_BINARIES / "initdb").exists():
+    has_another = (STANDALONE_BINARIES / "initdb").exists()
+    # Together more processes than the two processors of a small machine: much of the time a test waits.
+    with tempfile.TemporaryFile() as output:
+        embedded = pytest(2, "--postgres=embedded", str(tests))
+        runs = [embedded]
+        if has_another:
+            paths = [str(tests / path) for path in TALKS_TO_THE_DATABASE]
+            runs.append(pytest(1, "--postgres=standalone", *paths, output=output))
+        codes = [run.wait() for run in runs]
+        output.seek(0)
+        print(output.read().decode(), flush=True)
+    if not has_another:
         print(f"NOT RUN on a stand-alone PostgreSQL 15: there is none in {STANDALONE_BINARIES}.")
-        return
-    pytest("--postgres=standalone", *(str(tests / path) for path in TALKS_TO_THE_DATABASE))
+    return int(any(codes))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -9,14 +9,16 @@ BEYOND = "document.documentElement.scrollWidth - document.documentElement.client
 
 
 def barriers_of(page: Page) -> list[str]:
-    """Of the page as it stands, on a phone: all in light, and in dark what can differ there."""
-    page.set_viewport_size(PHONE)  # pyright: ignore[reportArgumentType]
+    """Of the page as it stands, on a phone and at a desk: all in light, and in dark what can differ there."""
+    # axe is brought in by the browser's own tools, which the policy of the pages does not bind.
     page.evaluate(AXE.read_text())
-    found = list(page.evaluate(FINDINGS, {}))
-    if (pixels := page.evaluate(BEYOND)) > 0:
-        found.append(f"{pixels} pixels wider than the screen")
+    found: list[str] = []
+    for name, screen in (("phone", PHONE), ("desk", DESK)):
+        page.set_viewport_size(screen)  # pyright: ignore[reportArgumentType]
+        found += [f"{name}: {each}" for each in page.evaluate(FINDINGS, {})]
+        if (pixels := page.evaluate(BEYOND)) > 0:
+            found.append(f"{pixels} pixels wider than the {name}")
     page.emulate_media(color_scheme="dark")
     found += [f"dark: {each}" for each in page.evaluate(FINDINGS, {"runOnly": ["color-contrast"]})]
     page.emulate_media(color_scheme="light")
-    page.set_viewport_size(DESK)  # pyright: ignore[reportArgumentType]
     return found

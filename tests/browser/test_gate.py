@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
+from browser.barriers import FINDINGS
 from browser.conftest import AXE, CHROMIUM, DESK, PASSWORD, PHONE, Person, Somebody
-from browser.test_everybody_can_use_it import FINDINGS
 from gate.conftest import Ticket, gate_of, sold, unsold
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
