@@ -2,13 +2,13 @@
 
 import asyncio
 import secrets
-import shutil
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
 from zoneinfo import ZoneInfo
 
 from playwright.sync_api import Page, sync_playwright
+from support.chromium import CHROMIUM
 
 from bench.load import Void
 from bench.place import TEN_MILLION, Place
@@ -16,7 +16,6 @@ from premade.base.work import open_database
 from premade.base.world import World
 from premade.staff.member import add_staff
 
-CHROMIUM = shutil.which("chromium") or "chromium"
 OK = 200
 PAINTED = "() => performance.getEntriesByName('first-contentful-paint').length"
 PAINTED_MS = "performance.getEntriesByName('first-contentful-paint')[0].startTime"

@@ -9,7 +9,9 @@ BEYOND = "document.documentElement.scrollWidth - document.documentElement.client
 
 
 def barriers_of(page: Page) -> list[str]:
-    """Of the page as it stands, on a phone and at a desk: all in light, and in dark what can differ there."""
+    """Of the page as it stands, on a phone and at a desk: all in light, and in dark what can differ there, which is its
+    colours.
+    """
     # axe is brought in by the browser's own tools, which the policy of the pages does not bind.
     page.evaluate(AXE.read_text())
     found: list[str] = []
@@ -18,7 +20,8 @@ def barriers_of(page: Page) -> list[str]:
         found += [f"{name}: {each}" for each in page.evaluate(FINDINGS, {})]
         if (pixels := page.evaluate(BEYOND)) > 0:
             found.append(f"{pixels} pixels wider than the {name}")
-    page.emulate_media(color_scheme="dark")
-    found += [f"dark: {each}" for each in page.evaluate(FINDINGS, {"runOnly": ["color-contrast"]})]
-    page.emulate_media(color_scheme="light")
+        page.emulate_media(color_scheme="dark")
+        in_dark = page.evaluate(FINDINGS, {"runOnly": ["color-contrast"]})
+        found += [f"{name}, dark: {each}" for each in in_dark]
+        page.emulate_media(color_scheme="light")
     return found

@@ -1,6 +1,5 @@
 """Somebody of the operator's staff at a browser, Debian's Chromium, on the service as it is run."""
 
-import shutil
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from support.chromium import CHROMIUM
 from support.service import Service
 from support.shop import Result, Shop, unique
 
@@ -17,7 +17,6 @@ from premade.base.work import Database
 from premade.base.world import World
 from premade.staff.member import add_staff
 
-CHROMIUM = shutil.which("chromium") or "chromium"
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 PASSWORD = "three small ferries"
 DESK = {"width": 1280, "height": 800}

@@ -20,6 +20,8 @@ from support.large import assert_all_agrees, begun, seen_at_once
 from support.shop import Seller, Shop, unique
 from support.taking_back import assert_books_balance, cancel
 
+from premade.catalog.product import PRODUCT_ID_MAX
+
 SAME_SITE = {"Sec-Fetch-Site": "same-origin"}
 
 
@@ -466,3 +468,16 @@ def test_a_filter_that_few_batches_match_still_has_pages(
 
     assert first + ann.page.locator("tbody a").all_inner_texts() == mine[::-1]
     assert ann.page.get_by_role("link", name="Next page").count() == 0
+
+
+def test_a_product_may_have_the_largest_id(somebody: Somebody, shop: Shop) -> None:
+    seller, batch = shop.seller(product_id=PRODUCT_ID_MAX), unique("LARGEST")
+    mei = somebody("operations")
+
+    fills_in(mei, seller, 2, batch)
+    mei.page.get_by_role("button", name="Make 2 tickets").click()
+    mei.page.get_by_role("link", name="All 2").wait_for()
+    mei.goes_to(f"/console/batches?product={seller.product_id}")
+
+    assert mei.page.locator("tbody a").all_inner_texts() == [batch]
+    assert mei.goes_to(f"/console/batches?product={PRODUCT_ID_MAX + 1}") == 400

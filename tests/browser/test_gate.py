@@ -9,10 +9,11 @@ from typing import Any
 import httpx
 import pytest
 from browser.barriers import FINDINGS
-from browser.conftest import AXE, CHROMIUM, DESK, PASSWORD, PHONE, Person, Somebody
+from browser.conftest import AXE, DESK, PASSWORD, PHONE, Person, Somebody
 from gate.conftest import Ticket, gate_of, sold, unsold
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
+from support.chromium import CHROMIUM
 from support.shop import Seller, Shop, unique
 from support.taking_back import cancel, reissue
 

@@ -9,8 +9,8 @@ from premade.base.errors import FieldError, Invalid
 _DURATION = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
-_ID = re.compile(r"[0-9]{1,19}")
-ID_MAX = 2**63 - 1
+_DIGITS = re.compile(r"[0-9]{1,19}")
+NUMBER_MAX = 2**63 - 1
 """The largest that the database keeps."""
 YEAR_MAX = 9000
 """Years near 9999 are not the same year in every time zone, and some have none."""
@@ -66,6 +66,8 @@ def whole_number(text: str, field: str) -> int:
     return int(plain)
 
 
-def id_number(text: str) -> int | None:
-    """The id of a partner, a product or a key as an address or a form carries it; None for what can be none."""
-    return int(text) if _ID.fullmatch(text) and int(text) <= ID_MAX else None
+def plain_number(text: str) -> int | None:
+    """A number as an address or a form carries it, such as an id: digits alone. None for what the database could not
+    keep, too.
+    """
+    return int(text) if _DIGITS.fullmatch(text) and int(text) <= NUMBER_MAX else None

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from premade.audit.record import COMMAND, Event
 from premade.base.edge import Page
-from premade.base.typed import id_number
+from premade.base.typed import plain_number
 from premade.console.audit_search import Sought, search_events
 from premade.console.door import HOME, Visit, page
 from premade.console.paper import Paper
@@ -98,7 +98,7 @@ def _shown(event: dict[str, Any], partners: dict[int, str], staff: dict[int, str
         "name": name_of_event(event["event"]),
         "sentence": sentence(event, partners, staff),
         "reason": reason_of(event),
-        "who": staff.get(id_number(number) or 0) if kind == "staff" else None,
+        "who": staff.get(plain_number(number) or 0) if kind == "staff" else None,
         "actor": event["actor"],
         "partner": partners.get(event["partner_id"]),
     }
@@ -126,7 +126,7 @@ async def _read(visit: Visit, given: dict[str, str], staff: dict[int, str]) -> _
 def _read_what(reading: _Reading, given: dict[str, str]) -> None:
     """What needs no look into the database."""
     if given["partner"]:
-        reading.sought = replace(reading.sought, partner_id=id_number(given["partner"]))
+        reading.sought = replace(reading.sought, partner_id=plain_number(given["partner"]))
         if reading.sought.partner_id is None:
             reading.wrong["partner"] = "Choose a partner"
     if given["batch"]:

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from premade.base.edge import Page
 from premade.base.errors import FieldError, Invalid
-from premade.base.typed import id_number
+from premade.base.typed import plain_number
 from premade.base.work import Database
 from premade.batches.lookup import BatchFilter, batch_of, is_counted, list_batches, list_batches_of_all
 from premade.catalog.product import list_products
@@ -52,7 +52,7 @@ def asked_number(visit: Visit, name: str) -> int | None:
     given = visit.asked(name)
     if not given:
         return None
-    number = id_number(given)
+    number = plain_number(given)
     if number is None:
         raise Invalid([FieldError(name, f"Must be the number of a {name}")])
     return number

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from premade.base.cursors import ROWS_LOOKED_AT_MAX
 from premade.base.edge import Page
 from premade.base.errors import DomainError, FieldError, Invalid
-from premade.base.typed import day, id_number
+from premade.base.typed import day, plain_number
 from premade.catalog.product import ProductUnknown
 from premade.console.batches import BATCHES, address_of
 from premade.console.door import Visit, go_to, page
@@ -64,7 +64,7 @@ def pages(paper: Paper) -> list[Page]:
 async def _form(visit: Visit) -> Response:
     partners = await partners_by_id(visit.database)
     given = {name: visit.asked(name) for name in FIELDS}
-    partner = partners.get(id_number(visit.asked("partner")) or 0)
+    partner = partners.get(plain_number(visit.asked("partner")) or 0)
     if partner is None:
         return visit.page("new_batch_partner.html", partners=partners)
     return await _show(visit, _Filled(partner, given), 200, {})
@@ -88,7 +88,7 @@ async def _show(visit: Visit, filled: _Filled, status: int, wrong: dict[str, str
 
 async def _send(visit: Visit) -> Response:
     partners = await partners_by_id(visit.database)
-    partner = partners.get(id_number(visit.form.get("partner", "")) or 0)
+    partner = partners.get(plain_number(visit.form.get("partner", "")) or 0)
     if partner is None:
         raise Invalid([FieldError("partner", "Must be the number of a partner")])
     given = {name: visit.form.get(name, "").strip() for name in FIELDS}
@@ -150,7 +150,7 @@ def _price(estimate: Estimate) -> str:
 def _wanted(given: dict[str, str]) -> Wanted:
     """What the form asks for. Invalid lists every field that is wrong."""
     wrong: list[FieldError] = []
-    product_id = id_number(given["product"])
+    product_id = plain_number(given["product"])
     if product_id is None:
         wrong.append(FieldError("product", "Choose a product"))
     last_day, metadata = None, None
@@ -164,7 +164,7 @@ def _wanted(given: dict[str, str]) -> Wanted:
         wrong.append(FieldError("metadata", str(error)))
     wanted = Wanted(
         product_id or 0,
-        id_number(given["quantity"].replace(",", "").replace(" ", "")) or 0,
+        plain_number(given["quantity"].replace(",", "").replace(" ", "")) or 0,
         given["batch"],
         last_day,
         metadata,

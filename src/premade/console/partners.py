@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from premade.base.edge import Page
 from premade.base.errors import FieldError, Invalid
-from premade.base.typed import duration, id_number, moment, whole_number
+from premade.base.typed import duration, moment, plain_number, whole_number
 from premade.console.door import HOME, Visit, by_field, form_only, go_to, page
 from premade.console.paper import Paper
 from premade.partners.api_key import GATE_PERMISSIONS, PERMISSIONS
@@ -81,7 +81,7 @@ def pages(paper: Paper) -> list[Page]:
 
 
 def _id(visit: Visit, name: str) -> int:
-    given = id_number(visit.named(name))
+    given = plain_number(visit.named(name))
     if given is None:
         raise HTTPException(404)
     return given

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from premade.base.edge import Page
 from premade.base.errors import FieldError, Invalid
-from premade.base.typed import id_number, whole_number
+from premade.base.typed import plain_number, whole_number
 from premade.batches.lookup import made_of_product
 from premade.catalog.product import (
     DEFAULT_CODE_PREFIX,
@@ -113,7 +113,7 @@ async def _stock(visit: Visit) -> Response:
 
 
 async def _product_of_path(visit: Visit) -> Product:
-    product_id = id_number(visit.named("product_id"))
+    product_id = plain_number(visit.named("product_id"))
     if product_id is None:
         raise HTTPException(404)
     return await product_of(visit.database, product_id)
