@@ -76,6 +76,9 @@ class Figures:
     activate_large: Figure = field(
         default_factory=lambda: Figure("activations/s with 10 million tickets ÷ with 10 thousand", 0.85, 0.95)
     )
+    activate_large_at_first: Figure = field(
+        default_factory=lambda: Figure("the same, in the second after a checkpoint", None, None)
+    )
     activate_anywhere: Figure = field(
         default_factory=lambda: Figure("the same, of tickets anywhere among the 10 million", None, None)
     )
