@@ -31,7 +31,7 @@ from premade.history import PARTNER as HISTORY_PARTNER
 from premade.history import Line, make_history
 from premade.partners.keyring import Keyring
 from premade.partners.keys import create_key
-from premade.partners.partner import PartnerNameTaken, add_partner
+from premade.partners.partner import PartnerNameTaken, add_partner, partner_named
 from premade.serve import Listen, exit_on_signals, serve_on
 from premade.staff.member import StaffNameTaken, add_staff, has_password, set_password
 from premade.staff.role import Role
@@ -79,6 +79,7 @@ class _Kept:
 
     key: str
     password: str | None
+    history_partner_id: int
 
 
 def run_demo(settings: Settings, port: int) -> None:
@@ -124,7 +125,9 @@ async def _set_up(dsn: str, world: World, key_file: Path) -> _Kept:
             lines,
             lambda days: typer.echo(f"Making {days} days of sales of {HISTORY_PARTNER}, a test partner …"),
         )
-        return _Kept(key, password if is_theirs else None)
+        async with database.single_statement() as work:
+            history_partner = await partner_named(work, HISTORY_PARTNER)
+        return _Kept(key, password if is_theirs else None, history_partner["partner_id"])
 
 
 def _new_password(world: World) -> str:
@@ -209,6 +212,7 @@ def _sell(url: str, metrics_url: str, kept: _Kept) -> None:
     _print_curl_lines(url, key, second["ticket_code"], sale["order_id"], first["qr_token"])
     console.rule("Look at it in the console")
     typer.echo(f"{url}/console")
+    typer.echo(f"{url}/console?partner={kept.history_partner_id}&days=90  (90 days of {HISTORY_PARTNER})")
     typer.echo(f"name      {ADMIN}\npassword  {kept.password or '(the one that was set since)'}\n")
     typer.echo(f"premade serves at {url} with metrics at {metrics_url}; Ctrl-C ends it and its database.")
 

@@ -165,6 +165,74 @@ def test_a_new_password_ends_what_the_old_one_opened(somebody: Somebody) -> None
     assert mei.path == "/console"
 
 
+def test_everybody_changes_their_own_password_and_stays_signed_in_here_alone(somebody: Somebody) -> None:
+    mei = somebody("gate")
+    with mei.as_client() as other_browser:
+        form = {"name": mei.name, "password": PASSWORD}
+        signed_in = other_browser.post("/console/sign-in", data=form, headers=HTML)
+        other = {"Cookie": signed_in.headers["set-cookie"].partition(";")[0]}
+        mei.goes_to("/console/account")
+
+        mei.page.get_by_label("Your password now").fill(PASSWORD)
+        mei.page.get_by_label("New password").fill("four small ferries")
+        mei.page.get_by_role("button", name="Change the password").click()
+
+        assert "Your password is changed" in mei.page.get_by_role("status").inner_text()
+        assert "in 1 browser" in mei.page.inner_text("main")
+        assert other_browser.get("/console/account", headers=other).status_code == 303
+    mei.page.get_by_role("button", name="Sign out", exact=True).click()
+    mei.signs_in()
+    assert "do not fit" in mei.page.get_by_role("alert").inner_text()
+    mei.signs_in("four small ferries")
+    assert mei.path == "/console/gate"
+    [event] = mei.shop.sql(
+        "SELECT actor, data FROM audit_events WHERE event = 'staff.password_set' AND actor = %s",
+        f"staff:{mei.staff_id}",
+    )
+    assert event["data"] == {"staff_id": mei.staff_id}
+
+
+@pytest.mark.parametrize(
+    ("password", "new", "told"),
+    [
+        ("one small ferry?", "four small ferries", "That is not your password"),
+        ("", "four small ferries", "That is not your password"),
+        (PASSWORD, "short", "Must be 12 to 200 characters"),
+        (PASSWORD, "", "Must be 12 to 200 characters"),
+        (PASSWORD, "x" * 201, "Must be 12 to 200 characters"),
+    ],
+)
+def test_a_password_is_not_changed_when_something_is_wrong(
+    somebody: Somebody, password: str, new: str, told: str
+) -> None:
+    mei = somebody("finance")
+    mei.goes_to("/console/account")
+    form = {"form_token": mei.form_token(), "password": password, "new-password": new}
+    kept = mei.shop.sql("SELECT password_digest FROM staff WHERE staff_id = %s", mei.staff_id)
+
+    with mei.as_client() as client:
+        answer = client.post("/console/account", data=form, headers={"Sec-Fetch-Site": "same-origin"})
+
+        assert (answer.status_code, told in answer.text) == (400, True)
+        assert client.get("/console/account").status_code == 200
+    assert mei.shop.sql("SELECT password_digest FROM staff WHERE staff_id = %s", mei.staff_id) == kept
+
+
+def test_guessing_a_password_on_a_browser_that_was_left_alone_is_slowed_down(somebody: Somebody) -> None:
+    mei = somebody("finance")
+    mei.goes_to("/console/account")
+    form = {"form_token": mei.form_token(), "password": "guessed", "new-password": "four small ferries"}
+
+    with mei.as_client() as client:
+        statuses = [
+            client.post("/console/account", data=form, headers={"Sec-Fetch-Site": "same-origin"}).status_code
+            for _ in range(session.TRIES_OF_A_NAME_MAX + 1)
+        ]
+    mei.shop.sql("DELETE FROM sign_in_tries")
+
+    assert statuses == [400] * session.TRIES_OF_A_NAME_MAX + [429]
+
+
 def test_a_new_role_counts_from_the_next_page_on(somebody: Somebody) -> None:
     mei = somebody("admin")
     assert mei.goes_to("/console/staff") == 200

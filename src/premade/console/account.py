@@ -4,12 +4,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from premade.base.edge import Page
+from premade.base.errors import Invalid
 from premade.base.problems import status_of_kind
 from premade.console.door import (
     COOKIE,
     HOME,
     SIGN_IN,
     Visit,
+    by_field,
     forget,
     form_only,
     go_to,
@@ -21,7 +23,10 @@ from premade.console.door import (
     told_as_pages,
 )
 from premade.console.paper import Paper
+from premade.staff.password import PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN
 from premade.staff.session import Sessions, SignInRefused, TooManySignIns
+
+ACCOUNT = f"{HOME}/account"
 
 
 def pages(paper: Paper) -> list[Page]:
@@ -38,9 +43,8 @@ def pages(paper: Paper) -> list[Page]:
         form = await read_form(request)
         require_own_page(request)
         wanted, name = own_address(form.get("next", HOME)), form.get("name", "")
-        address = request.client.host if request.client else ""
         try:
-            token = await _sessions(request).sign_in(name, form.get("password", ""), address)
+            token = await _sessions(request).sign_in(name, form.get("password", ""), _address(request))
         except (SignInRefused, TooManySignIns) as refusal:
             status = status_of_kind(type(refusal))
             shown = {"member": None, "wanted": wanted, "name": name, "refusal": refusal}
@@ -57,7 +61,7 @@ def pages(paper: Paper) -> list[Page]:
         Page(SIGN_IN, told_as_pages(paper, sign_in), methods=("POST",)),
         *form_only(paper, f"{HOME}/sign-out", _sign_out),
         *form_only(paper, f"{HOME}/sign-out-everywhere", _sign_out_everywhere),
-        *page(paper, f"{HOME}/account", _account),
+        *page(paper, ACCOUNT, _account, _change_password),
     ]
 
 
@@ -65,8 +69,38 @@ def _sessions(request: Request) -> Sessions:
     return request.app.state.services[Sessions]
 
 
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
 async def _account(visit: Visit) -> Response:
-    return visit.page("account.html", sessions=await visit.use(Sessions).count_of(visit.member))
+    return await _show(visit, 200, {})
+
+
+async def _show(visit: Visit, status: int, wrong: dict[str, str]) -> Response:
+    return visit.page(
+        "account.html",
+        status,
+        sessions=await visit.use(Sessions).count_of(visit.member),
+        wrong=wrong,
+        done="Your password is changed. Other browsers are signed out."
+        if visit.asked("done") == "password" and not wrong
+        else None,
+        password_characters_min=PASSWORD_CHARACTERS_MIN,
+        password_characters_max=PASSWORD_CHARACTERS_MAX,
+    )
+
+
+async def _change_password(visit: Visit) -> Response:
+    password, new = visit.form.get("password", ""), visit.form.get("new-password", "")
+    sessions, address = visit.use(Sessions), _address(visit.request)
+    try:
+        token = await sessions.change_password(visit.member, password, new, address)
+    except Invalid as error:
+        return await _show(visit, 400, by_field(error.errors))
+    answer = go_to(f"{ACCOUNT}?done=password")
+    keep_signed_in(answer, visit.request, token)
+    return answer
 
 
 async def _sign_out(visit: Visit) -> Response:

@@ -10,7 +10,7 @@ from typing import Any
 
 from premade.audit.record import Event, record
 from premade.base import statements
-from premade.base.errors import TooMany, Unauthenticated
+from premade.base.errors import FieldError, Invalid, TooMany, Unauthenticated
 from premade.base.logs import log
 from premade.base.work import Database, Work
 from premade.base.world import World
@@ -77,33 +77,78 @@ class Sessions:
 
     async def sign_in(self, name: str, password: str, address: str) -> str:
         """The token of a new session, for the browser alone. SignInRefused, TooManySignIns."""
+        subjects = await self._count_try(name, address)
+        member = await self._member_with(name, password)
+        async with self.database.transaction() as work:
+            token = await self._open(work, member["staff_id"], member["password_digest"], subjects)
+            actor = f"staff:{member['staff_id']}"
+            await record(work, Event.STAFF_SIGNED_IN, self.world.now(), partner_id=None, actor=actor)
+        log.info("console.signed_in", staff_id=member["staff_id"])
+        return token
+
+    async def change_password(self, member: Member, password: str, new: str, address: str) -> str:
+        """Their own one, by whoever knows it; the token of the one session that they have from now on.
+
+        Invalid, with the fields `password` and `new-password`; SignInRefused when it was changed meanwhile;
+        TooManySignIns: a browser that was left alone is no place to guess either.
+        """
+        if not passwords.fits(new):
+            raise Invalid([FieldError("new-password", passwords.PASSWORD_RULE)])
+        subjects = await self._count_try(member.name, address)
+        try:
+            kept = await self._member_with(member.name, password)
+        except SignInRefused:
+            raise Invalid([FieldError("password", "That is not your password")]) from None
+        digest = await passwords.digest(new)
+        async with self.database.transaction() as work:
+            changed = await work.one(
+                sql.change_password,
+                staff_id=member.staff_id,
+                password_digest=kept["password_digest"],
+                new_digest=digest,
+            )
+            if changed is None:
+                raise _refused()
+            await work.all(sql.close_sessions, staff_id=member.staff_id, digest=None)
+            token = await self._open(work, member.staff_id, digest, subjects)
+            await record(
+                work,
+                Event.STAFF_PASSWORD_SET,
+                self.world.now(),
+                partner_id=None,
+                actor=member.actor,
+                staff_id=member.staff_id,
+            )
+        log.info("console.password_changed", staff_id=member.staff_id)
+        return token
+
+    async def _count_try(self, name: str, address: str) -> list[bytes]:
+        """What the try was counted under: before it is checked, so that those who guess at once wait for each other."""
         subjects = {
             _digest(f"name {name_as_kept(name)}"): TRIES_OF_A_NAME_MAX,
             _digest(f"address {address}"): TRIES_OF_AN_ADDRESS_MAX,
         }
-        # Counted before it is checked, and taken back when right: those who guess at once wait for each other.
         for subject, tries_max in subjects.items():
             await self._count(subject, tries_max)
-        member = await self._member_with(name, password)
+        return sorted(subjects)
+
+    async def _open(self, work: Work, staff_id: int, password_digest: str, subjects: list[bytes]) -> str:
+        """A session of whoever proved to have the password, whose try no longer counts."""
         now, token = self.world.now(), base64.urlsafe_b64encode(self.world.random_bytes(TOKEN_BYTES)).decode()
-        async with self.database.transaction() as work:
-            # Whoever was disabled, or got another password, while the digest was made is not let in.
-            opened = await work.one(
-                sql.open_session,
-                digest=_digest(token),
-                staff_id=member["staff_id"],
-                password_digest=member["password_digest"],
-                now=now,
-                expires_at=now + timedelta(seconds=SESSION_SECONDS_MAX),
-            )
-            if opened is None:
-                raise _refused()
-            await work.all(sql.sweep_sessions, now=now)
-            for subject in sorted(subjects):
-                await work.all(sql.take_try_back, subject=subject)
-            actor = f"staff:{member['staff_id']}"
-            await record(work, Event.STAFF_SIGNED_IN, now, partner_id=None, actor=actor)
-        log.info("console.signed_in", staff_id=member["staff_id"])
+        # Whoever was disabled, or got another password, while the digest was made is not let in.
+        opened = await work.one(
+            sql.open_session,
+            digest=_digest(token),
+            staff_id=staff_id,
+            password_digest=password_digest,
+            now=now,
+            expires_at=now + timedelta(seconds=SESSION_SECONDS_MAX),
+        )
+        if opened is None:
+            raise _refused()
+        await work.all(sql.sweep_sessions, now=now)
+        for subject in subjects:
+            await work.all(sql.take_try_back, subject=subject)
         return token
 
     async def _member_with(self, name: str, password: str) -> dict[str, Any]:

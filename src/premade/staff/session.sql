@@ -8,6 +8,12 @@ WHERE staff_id = :staff_id AND password_digest = :password_digest AND disabled_a
 FOR SHARE
 RETURNING staff_id
 
+-- name: change_password
+-- Unless an admin set another one, or disabled them, since it was checked.
+UPDATE staff SET password_digest = :new_digest
+WHERE staff_id = :staff_id AND password_digest = :password_digest AND disabled_at IS NULL
+RETURNING staff_id
+
 -- name: sweep_sessions
 DELETE FROM staff_sessions WHERE expires_at <= :now
 
