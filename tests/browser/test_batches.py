@@ -94,6 +94,7 @@ def test_a_batch_is_checked_then_made_while_its_bar_grows(
         mei.page.get_by_text(re.compile(r"^[1-9][0-9,]* of 9,000$")).first.wait_for()
         assert 0 < mei.page.evaluate("document.querySelector('progress').value") == made
     mei.page.get_by_role("link", name="All 9,000").wait_for()
+    assert mei.page.get_by_role("status").inner_text() == "All tickets of the batch are made."
 
     told = large_seller.http.get(f"/api/ota/batches/{batch}").json()
     assert (told["status"], told["made"]) == ("MADE", 9_000)

@@ -28,6 +28,7 @@ BATCHES_A_PAGE = 25
 TICKETS_A_PAGE = 50
 _DONE = {
     "begun": "The batch has its stock. Its tickets are being made, whether or not you stay on this page.",
+    "made": "All tickets of the batch are made.",
     "stopped": "No more tickets of this batch are made. The stock of what was not made is available again.",
     "cancelled": "What was unused is cancelled. Its stock is available again, and its QRs open no gate.",
 }
@@ -130,7 +131,11 @@ async def _batch(visit: Visit) -> Response:
         },
         tickets=tickets,
         state=state,
-        done=_DONE.get(visit.asked("done")),
+        done=_DONE.get(
+            "made"
+            if batch["status"] == BatchStatus.MADE and visit.asked("done") == "begun"
+            else visit.asked("done")
+        ),
         tables=TABLES,
         printed=PRINTED,
         which=WHICH,
