@@ -60,6 +60,12 @@ class Figures:
     cte: Figure = field(
         default_factory=lambda: Figure("activations/s over HTTP ÷ pgbench in one CTE", 0.6, 1.0)
     )
+    five_best: Figure = field(
+        default_factory=lambda: Figure("the same ÷ 5 statements, pgbench with 16 clients", None, None)
+    )
+    cte_best: Figure = field(
+        default_factory=lambda: Figure("the same ÷ one CTE, pgbench with 16 clients", None, None)
+    )
     redeem: Figure = field(
         default_factory=lambda: Figure("redemptions/s over HTTP ÷ pgbench in one statement", 0.6, 1.0)
     )

@@ -19,6 +19,7 @@ from support.taking_back import cancel, reissue
 
 from premade.console import gate as gate_module
 from premade.console.gate import files as gate_files
+from premade.staff.member import set_disabled
 from premade.tickets.picture import png
 
 GATE = "/console/gate"
@@ -286,6 +287,23 @@ def test_a_session_that_ends_while_the_network_is_away_loses_no_scan(
     assert gate.who.path == GATE
     expect(gate.page.locator("#state")).not_to_contain_text("wait")
     assert [use["entry"] for use in uses_of(shop, tickets[0])] == ["offline"]
+
+
+def test_whom_the_service_no_longer_lets_in_admits_nobody_without_network_either(
+    at_gate: Any, shop: Shop, seller: Seller
+) -> None:
+    gate, tickets = at_gate(), sold(seller)
+    gate.is_ready_to_lose_it(tickets)
+    shop.operate(lambda database, world: set_disabled(database, world, gate.who.name, disabled=True))
+    gate.scans(tickets[0].qr)
+    gate.hears("no", "Sign in")
+
+    gate.loses_network()
+    gate.page.reload()
+    gate.state_is("Works without network")
+    gate.scans(tickets[0].qr)
+
+    gate.hears("no", "Sign in")
 
 
 def test_signing_out_with_scans_that_were_not_sent_asks_first_and_then_admits_nobody(

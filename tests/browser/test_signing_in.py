@@ -1,10 +1,12 @@
 """Signing in and out: who is let in, for how long, and what a form must carry."""
 
 import re
+from pathlib import Path
 
 import httpx
 import pytest
 from browser.conftest import PASSWORD, Somebody
+from support.service import environment_for, running_service
 from support.shop import Shop, unique
 
 from premade.staff import session
@@ -37,7 +39,8 @@ def test_whoever_is_not_signed_in_is_led_back_to_the_page_they_wanted(somebody: 
 
 
 @pytest.mark.parametrize(
-    "elsewhere", ["https://evil.example/console", "//evil.example", "/docs", "/console/\\evil.example"]
+    "elsewhere",
+    ["https://evil.example/console", "//evil.example", "/docs", "/console/\\evil.example", "//[x"],
 )
 def test_after_signing_in_nobody_is_led_elsewhere(somebody: Somebody, elsewhere: str) -> None:
     mei = somebody("operations", signed_in=False)
@@ -105,6 +108,66 @@ def test_an_address_is_throttled_whatever_names_it_tries(shop: Shop) -> None:
     assert statuses == [401, 429, 429]
 
 
+def test_who_guesses_elsewhere_keeps_nobody_out(
+    dsn: str, shop: Shop, somebody: Somebody, tmp_path: Path
+) -> None:
+    mei = somebody("operations", signed_in=False)
+    shop.sql("DELETE FROM sign_in_tries")
+    settings = environment_for(dsn, PREMADE_TRUSTED_PROXIES="10.0.0.0/8, 127.0.0.1")
+    form = {"name": mei.name, "password": PASSWORD}
+
+    with running_service(settings, tmp_path / "log", workers=1) as service:
+
+        def tries(address: str, password: str, at: str = service.url) -> int:
+            sent, headers = {**form, "password": password}, {**HTML, "X-Forwarded-For": address}
+            return httpx.post(f"{at}/console/sign-in", data=sent, headers=headers).status_code
+
+        guesses = [tries("198.51.100.7", "guessed") for _ in range(session.TRIES_OF_A_NAME_MAX + 1)]
+        assert guesses[-2:] == [401, 429]
+        assert tries("198.51.100.7", PASSWORD) == 429
+        assert tries("203.0.113.9", PASSWORD) == 303
+        # Nobody trusts this other service's clients: they all have the address of their connection.
+        asked = [tries(f"198.51.100.{n}", "x", mei.shop.url) for n in range(session.TRIES_OF_A_NAME_MAX + 1)]
+        assert asked[-2:] == [401, 429]
+
+
+def test_a_new_password_counts_at_once_for_whoever_tried_too_often(somebody: Somebody) -> None:
+    mei = somebody("operations", signed_in=False)
+    with mei.shop.client() as client:
+
+        def tries(password: str) -> int:
+            form = {"name": mei.name, "password": password}
+            return client.post("/console/sign-in", data=form, headers=HTML).status_code
+
+        assert [tries("guessed") for _ in range(session.TRIES_OF_A_NAME_MAX + 1)][-1] == 429
+        mei.shop.operate(
+            lambda database, world: set_password(database, world, mei.name, "four small ferries")
+        )
+
+        assert tries("four small ferries") == 303
+
+
+def test_signing_in_anew_ends_the_session_that_the_browser_had(somebody: Somebody) -> None:
+    mei = somebody("operations")
+    with mei.as_client() as before:
+        form = {"name": mei.name, "password": PASSWORD}
+        assert before.post("/console/sign-in", data=form, headers=HTML).status_code == 303
+
+        assert before.get("/console/account").status_code == 303
+
+
+def test_an_origin_that_is_no_address_is_another_site(somebody: Somebody) -> None:
+    mei = somebody("operations")
+    form = {"form_token": mei.form_token()}
+
+    with mei.as_client() as client:
+        for origin in ("http://[", "null", "http://"):
+            refused = client.post("/console/sign-out", data=form, headers={"Origin": origin})
+            assert (origin, refused.status_code) == (origin, 403)
+        for wanted in ("//[", "//[x", "http://["):
+            assert client.get("/console/sign-in", params={"next": wanted}).status_code == 303
+
+
 @pytest.mark.parametrize(
     ("column", "seconds"),
     [("last_seen_at", session.IDLE_SECONDS_MAX), ("expires_at", session.SESSION_SECONDS_MAX)],
@@ -124,7 +187,7 @@ def test_a_session_ends(somebody: Somebody, column: str, seconds: int) -> None:
 
 def test_signing_out_everywhere_ends_every_browser_s_session(somebody: Somebody) -> None:
     mei = somebody("finance")
-    with mei.as_client() as other_browser:
+    with mei.shop.client() as other_browser:
         form = {"name": mei.name, "password": PASSWORD}
         signed_in = other_browser.post("/console/sign-in", data=form, headers=HTML)
         other = {"Cookie": signed_in.headers["set-cookie"].partition(";")[0]}
@@ -167,7 +230,7 @@ def test_a_new_password_ends_what_the_old_one_opened(somebody: Somebody) -> None
 
 def test_everybody_changes_their_own_password_and_stays_signed_in_here_alone(somebody: Somebody) -> None:
     mei = somebody("gate")
-    with mei.as_client() as other_browser:
+    with mei.shop.client() as other_browser:
         form = {"name": mei.name, "password": PASSWORD}
         signed_in = other_browser.post("/console/sign-in", data=form, headers=HTML)
         other = {"Cookie": signed_in.headers["set-cookie"].partition(";")[0]}

@@ -1,6 +1,7 @@
 """Printable sheets and pictures: read back by other libraries, as a printer and a scanner would."""
 
 import io
+import os
 import subprocess
 import sys
 import zipfile
@@ -248,16 +249,32 @@ def test_pictures_come_in_one_zip(mixed: Stack, operator: Operator, tmp_path: Pa
         (["-o", "-"], "output: Sheets may be several files"),
         (["-o", "/nowhere/out.pdf"], "output: /nowhere cannot be written to"),
         (["-o", "/tmp"], "output: /tmp is a folder"),
+        (["--format", "csv", "-o", "{pipe}"], "pipe is no file that can be replaced"),
         (["--format", "csv", "--logo", "a.png"], "logo: Only printable sheets"),
+        (["--partner", "b\udcff"], "is no text in UTF-8"),
     ],
 )
 def test_what_cannot_be_done_is_said(
     mixed: Stack, operator: Operator, tmp_path: Path, more: list[str], told: str
 ) -> None:
-    asked = ["--partner", mixed.seller.name, "--format", "pdf", "-o", str(tmp_path / "out.pdf"), *more]
+    os.mkfifo(pipe := tmp_path / "pipe")
+    asked = ["--partner", mixed.seller.name, "--format", "pdf", "-o", str(tmp_path / "out.pdf")]
+    asked += [argument.replace("{pipe}", str(pipe)) for argument in more]
 
     assert told in operator.is_refused("export", mixed.batch_id, *asked)
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_a_link_stays_and_the_file_that_it_leads_to_is_replaced(
+    mixed: Stack, operator: Operator, tmp_path: Path
+) -> None:
+    (there := tmp_path / "there.csv").write_text("old")
+    (link := tmp_path / "link.csv").symlink_to(there)
+
+    exported(operator, mixed, link)
+
+    assert link.is_symlink()
+    assert there.read_text().startswith("ticket_code,")
 
 
 def test_a_logo_that_is_no_picture_is_refused(mixed: Stack, operator: Operator, tmp_path: Path) -> None:

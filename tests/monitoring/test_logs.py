@@ -117,6 +117,10 @@ def test_neither_a_key_nor_a_person_is_logged_wherever_a_client_puts_them(
             "ORD-1762274304824 of CRUISE-2025-FERRY-1762274285982",
         ),
         ("DETAIL: Failing row contains (John)", "DETAIL: (left out)"),
+        (
+            'bad input\nCONTEXT:  JSON data, line 1: [{"customer_name":"John Smith"...\nunnamed portal: John\n\nnext',
+            "bad input\nCONTEXT: (left out)\n\nnext",
+        ),
     ],
 )
 def test_what_is_masked_and_what_is_not(text: str, kept: str) -> None:

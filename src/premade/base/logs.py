@@ -21,19 +21,25 @@ _NEVER_PERSONAL = frozenset({int, float, bool, type(None)})
 _EMAIL = re.compile(r"(?<![^\s@])[^\s@]+@([^\s@]+)")
 _PHONE = re.compile(r"\+[1-9][0-9 ./()-]{5,20}[0-9]")
 _API_KEY = re.compile(r"(pm_(?:live|test)_)\w+")
-# PostgreSQL quotes whole rows there: names, addresses, numbers.
-_DATABASE_DETAIL = re.compile(r"^DETAIL: .*$", re.MULTILINE)
+# PostgreSQL quotes whole rows there, and what a statement was given: names, addresses, numbers.
+_DATABASE_DETAIL = re.compile(r"(DETAIL|CONTEXT):.*?(?=\n[ \t]*\n|\Z)", re.DOTALL)
 
 
 def masked(text: str) -> str:
     """The text without e-mail addresses, phone numbers and API keys, wherever they stand in it."""
     # Most texts hold none of these; looking for each is cheaper than one expression.
-    if "@" not in text and "+" not in text and "pm_" not in text and "DETAIL:" not in text:
+    if (
+        "@" not in text
+        and "+" not in text
+        and "pm_" not in text
+        and "DETAIL:" not in text
+        and "CONTEXT:" not in text
+    ):
         return text
     text = _EMAIL.sub(r"***@\1", text)
     text = _PHONE.sub(lambda match: f"{match[0][:3]}***", text)
     text = _API_KEY.sub(r"\1***", text)
-    return _DATABASE_DETAIL.sub("DETAIL: (left out)", text)
+    return _DATABASE_DETAIL.sub(r"\1: (left out)", text)
 
 
 def _masked(value: Any) -> Any:

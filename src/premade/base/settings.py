@@ -1,5 +1,6 @@
 """What an operator may set, all by environment variables."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -30,6 +31,16 @@ def _connection_string(given: str) -> str:
     return given
 
 
+def _addresses(given: str) -> str:
+    for each in filter(None, (part.strip() for part in given.split(","))):
+        try:
+            ip_network(each)
+        except ValueError:
+            message = f"{each!r} is no address and no network; '10.0.0.5' or '10.0.0.0/8' would be one"
+            raise ValueError(message) from None
+    return given
+
+
 class Settings(BaseSettings):
     """Read from `PREMADE_<NAME>`, but for `DATABASE_URL`, which has its usual name."""
 
@@ -46,6 +57,8 @@ class Settings(BaseSettings):
     """`auto`: readable on a terminal, JSON lines elsewhere."""
     log_mask_customer_email: bool = False
     """Whether the log masks the customer's e-mail address in the line of an activation too."""
+    trusted_proxies: Annotated[str, AfterValidator(_addresses)] = ""
+    """Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, with commas between."""
     database_connections_per_worker: int = Field(default=6, ge=1, le=100)
 
     @property

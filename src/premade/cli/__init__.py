@@ -82,11 +82,14 @@ def demo(*, port: Port = 8080) -> None:
 
 def main() -> None:
     """Runs the command; a refusal is told in one line, not as a traceback."""
+    for argument in sys.argv[1:]:
+        if any("\ud800" <= character <= "\udfff" for character in argument):
+            _fail(Invalid.code, [f"{argument!r} is no text in UTF-8"])
     try:
         app()
     except DomainError as error:
         lines = (
-            [f"{wrong.pointer}: {wrong.detail}" for wrong in error.errors]
+            [f"{wrong.pointer.removeprefix('#/')}: {wrong.detail}" for wrong in error.errors]
             if isinstance(error, Invalid)
             else [error.detail]
         )

@@ -24,7 +24,8 @@ class WholeFiles:
     """
 
     def __init__(self, output: Path) -> None:
-        self._output = output
+        # The file that a link leads to is what is replaced, not the link.
+        self._output = output.resolve() if output.is_symlink() else output
         self._parts: list[BinaryIO] = []
 
     def __enter__(self) -> Self:
@@ -35,6 +36,9 @@ class WholeFiles:
         place = self._output.parent
         if self._output.is_dir():
             raise Invalid([FieldError("output", f"{self._output} is a folder; name a file in it")])
+        if self._output.exists() and not self._output.is_file():
+            message = f"{self._output} is no file that can be replaced; '-' writes to standard output"
+            raise Invalid([FieldError("output", message)])
         try:
             descriptor, name = tempfile.mkstemp(prefix=f".{self._output.name}.", suffix=".part", dir=place)
         except OSError as error:

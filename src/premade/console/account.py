@@ -44,7 +44,9 @@ def pages(paper: Paper) -> list[Page]:
         require_own_page(request)
         wanted, name = own_address(form.get("next", HOME)), form.get("name", "")
         try:
-            token = await _sessions(request).sign_in(name, form.get("password", ""), _address(request))
+            token = await _sessions(request).sign_in(
+                name, form.get("password", ""), _address(request), request.cookies.get(COOKIE)
+            )
         except (SignInRefused, TooManySignIns) as refusal:
             status = status_of_kind(type(refusal))
             shown = {"member": None, "wanted": wanted, "name": name, "refusal": refusal}

@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 
 from premade.base.api import header_values
 from premade.base.edge import Page
-from premade.base.errors import DomainError, FieldError, Forbidden
+from premade.base.errors import DomainError, FieldError, Forbidden, Invalid
 from premade.base.logs import log
 from premade.base.metrics import REFUSALS
 from premade.base.problems import TRANSPORT_PROBLEMS, status_of_kind
@@ -88,6 +88,12 @@ class Visit:
         """A parameter of the address, or ""."""
         return self.request.query_params.get(name, "")
 
+    def told(self, name: str) -> str:
+        """The same, of what a page of our own led here with: a notice is none that another site's link can give."""
+        return (
+            self.asked(name) if header_values(self.request, "Sec-Fetch-Site") in ([], ["same-origin"]) else ""
+        )
+
     def named(self, name: str) -> str:
         """A part of the path."""
         return self.request.path_params[name]
@@ -141,7 +147,7 @@ def page(
         require_own_page(request)
         visit = await _admitted(request, paper, form)
         if visit is None:
-            return go_to(SIGN_IN)
+            return _to_sign_in(request)
         if not hmac.compare_digest(form_token(visit.token).encode(), form.get(FORM_TOKEN, "").encode()):
             message = "It does not belong to this session; somebody signed in anew, perhaps."
             raise FormForeign(message)
@@ -175,7 +181,7 @@ def told_as_pages(
         except DomainError as error:
             REFUSALS.labels(error.code).inc()
             return await _error_page(
-                request, paper, status_of_kind(type(error)), error.title, error.detail, error.remedy
+                request, paper, status_of_kind(type(error)), error.title, error.detail, _remedy(error)
             )
         except HTTPException as error:
             told = TRANSPORT_PROBLEMS[error.status_code]
@@ -189,6 +195,11 @@ def told_as_pages(
             return await _error_page(request, paper, 500, "The service made a mistake", detail, "")
 
     return endpoint
+
+
+def _remedy(error: DomainError) -> str:
+    # The one of Invalid speaks of members of an answer that a page does not have.
+    return "Go back, mend that, and try again." if isinstance(error, Invalid) else error.remedy
 
 
 async def _error_page(
@@ -229,7 +240,10 @@ def _to_sign_in(request: Request) -> Response:
 
 def own_address(text: str) -> str:
     """The address when it is one of the console's pages; otherwise the console's first page."""
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # a bracket of IPv6 that does not close
+        return HOME
     is_ours = not parts.scheme and not parts.netloc and (parts.path == HOME or text.startswith(f"{HOME}/"))
     is_plain = text.isascii() and text.isprintable() and "\\" not in text
     return text if is_ours and is_plain and len(text) <= QUERY_CHARACTERS_MAX else HOME
@@ -272,7 +286,8 @@ def require_own_page(request: Request) -> None:
     if fetched_from:
         is_own = fetched_from == ["same-origin"]
     else:
-        is_own = urlsplit(_origin(request)).netloc == request.headers.get("host", "") != ""
+        host = request.headers.get("host", "")
+        is_own = host != "" and _origin(request) in {f"http://{host}", f"https://{host}"}
     if not is_own:
         message = "The browser says that it stands on another site."
         raise FormForeign(message)

@@ -102,6 +102,8 @@ async def part_of(database: Database, wanted: Selection, part: int, tickets_a_pa
     Parts are of so many tickets in whatever state, so that what is sold or cancelled between two parts moves none from one to
     the other.
     """
+    if not is_batch_id(wanted.batch_id):
+        raise batch_unknown(wanted.batch_id)
     before, last = (part - 1) * tickets_a_part, part * tickets_a_part
     async with database.single_statement() as work:
         rows = await work.all(

@@ -27,8 +27,11 @@ SESSION_SECONDS_MAX = 12 * 3_600
 SEEN_EVERY_SECONDS = 60
 TRY_SPAN_SECONDS = 900
 TRIES_OF_A_NAME_MAX = 10
+"""From one address: whoever guesses elsewhere must not keep out whom the name belongs to."""
 TRIES_OF_AN_ADDRESS_MAX = 100
-"""More than of a name: behind a proxy, or in one office, everybody has the same address."""
+"""More than of a name: in one office everybody has the same address."""
+TRIES_OF_A_NAME_ANYWHERE_MAX = 500
+"""Of a name from all addresses together: more than any few addresses are let try."""
 TOKEN_BYTES = 32
 CONSOLE = "console"
 """The actor of what somebody does who is not signed in."""
@@ -75,12 +78,15 @@ class Sessions:
     database: Database
     world: World
 
-    async def sign_in(self, name: str, password: str, address: str) -> str:
-        """The token of a new session, for the browser alone. SignInRefused, TooManySignIns."""
-        subjects = await self._count_try(name, address)
-        member = await self._member_with(name, password)
+    async def sign_in(self, name: str, password: str, address: str, before: str | None = None) -> str:
+        """The token of a new session, for the browser alone, in place of the one `before`. SignInRefused, TooManySignIns."""
+        found = await self._found(name)
+        subjects = await self._count_try(name, found, address)
+        member = await self._proven(found, password)
         async with self.database.transaction() as work:
             token = await self._open(work, member["staff_id"], member["password_digest"], subjects)
+            if before:
+                await work.all(sql.replace_session, digest=_digest(before))
             actor = f"staff:{member['staff_id']}"
             await record(work, Event.STAFF_SIGNED_IN, self.world.now(), partner_id=None, actor=actor)
         log.info("console.signed_in", staff_id=member["staff_id"])
@@ -94,9 +100,10 @@ class Sessions:
         """
         if not passwords.fits(new):
             raise Invalid([FieldError("new-password", passwords.PASSWORD_RULE)])
-        subjects = await self._count_try(member.name, address)
+        found = await self._found(member.name)
+        subjects = await self._count_try(member.name, found, address)
         try:
-            kept = await self._member_with(member.name, password)
+            kept = await self._proven(found, password)
         except SignInRefused:
             raise Invalid([FieldError("password", "That is not your password")]) from None
         digest = await passwords.digest(new)
@@ -122,11 +129,16 @@ class Sessions:
         log.info("console.password_changed", staff_id=member.staff_id)
         return token
 
-    async def _count_try(self, name: str, address: str) -> list[bytes]:
-        """What the try was counted under: before it is checked, so that those who guess at once wait for each other."""
+    async def _count_try(self, name: str, found: dict[str, Any] | None, address: str) -> list[bytes]:
+        """What the try was counted under: before it is checked, so that those who guess at once wait for each other.
+
+        A password has its own count, so that a new one can be used at once.
+        """
+        whose = f"name {name_as_kept(name)} {found['password_digest'] if found else ''}"
         subjects = {
-            _digest(f"name {name_as_kept(name)}"): TRIES_OF_A_NAME_MAX,
+            _digest(f"{whose} address {address}"): TRIES_OF_A_NAME_MAX,
             _digest(f"address {address}"): TRIES_OF_AN_ADDRESS_MAX,
+            _digest(whose): TRIES_OF_A_NAME_ANYWHERE_MAX,
         }
         for subject, tries_max in subjects.items():
             await self._count(subject, tries_max)
@@ -151,9 +163,12 @@ class Sessions:
             await work.all(sql.take_try_back, subject=subject)
         return token
 
-    async def _member_with(self, name: str, password: str) -> dict[str, Any]:
+    async def _found(self, name: str) -> dict[str, Any] | None:
         async with self.database.single_statement() as work:
-            member = await work.one(sql.member_by_name, name=name_as_kept(name).replace("\0", ""))
+            return await work.one(sql.member_by_name, name=name_as_kept(name).replace("\0", ""))
+
+    async def _proven(self, member: dict[str, Any] | None, password: str) -> dict[str, Any]:
+        """The member, when it is their password and they may sign in. SignInRefused."""
         kept = None if member is None else member["password_digest"]
         is_right = await passwords.is_right(password, kept)
         if member is not None and is_right and member["disabled_at"] is None:

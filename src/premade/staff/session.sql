@@ -32,6 +32,10 @@ UPDATE staff_sessions SET last_seen_at = :now WHERE digest = :digest
 -- name: close_sessions
 DELETE FROM staff_sessions WHERE staff_id = :staff_id AND (:digest::bytea IS NULL OR digest = :digest)
 
+-- name: replace_session
+-- Whoever has the token of a session may end it, whosever it is.
+DELETE FROM staff_sessions WHERE digest = :digest
+
 -- name: count_sessions
 SELECT count(*) AS sessions FROM staff_sessions
 WHERE staff_id = :staff_id AND (expires_at > :now) IS TRUE AND last_seen_at > :seen_after

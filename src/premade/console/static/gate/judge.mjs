@@ -13,7 +13,8 @@ const SIGNED_OUT_PROBE_SECONDS = 30;
 const SYNC_NOTES_MAX = 500;
 const FACTS = "premade-gate-known";
 const SIGNED_OUT = "premade-gate-signed-out";
-const MUST_SIGN_IN = ["SESSION_OVER", "FORM_FOREIGN", "ROLE_MISSING"];
+const OVER = ["SESSION_OVER", "ROLE_MISSING"];
+const MUST_SIGN_IN = ["FORM_FOREIGN", ...OVER];
 
 const verifier = chooseVerifier();
 
@@ -133,7 +134,7 @@ export class Gate {
         if (this.mode === "online") return this.#ask(shown, wanted, scan, true);
       }
       if (!MUST_SIGN_IN.includes(error.code)) return refusal(error.code, error.message, ticketOf(shown));
-      this.#become("signed-out", error.message);
+      this.#signedOut(error);
       return refusal("SIGNED_OUT", error.message);
     }
   }
@@ -175,7 +176,7 @@ export class Gate {
       await this.#send();
       this.#become("online");
     } catch (error) {
-      if (error instanceof Refused) this.#become("signed-out", error.message);
+      if (error instanceof Refused) this.#signedOut(error);
       else if (error instanceof Away) this.#become("offline");
       else throw error;
     }
@@ -254,6 +255,12 @@ export class Gate {
   #lose() {
     this.#connectedAt = performance.now();
     this.#become("offline");
+  }
+
+  /** The service said so: it counts without network too, and after the page was loaded anew. */
+  #signedOut({ code, message }) {
+    if (OVER.includes(code)) localStorage.setItem(SIGNED_OUT, "yes");
+    this.#become("signed-out", message);
   }
 
   #become(mode, problem = "") {
