@@ -16,6 +16,7 @@ import psycopg
 import pypdfium2
 import pytest
 from browser.conftest import Person, Somebody
+from browser.visitors import visitor
 from support.large import assert_all_agrees, begun, seen_at_once
 from support.shop import Seller, Shop, unique
 from support.taking_back import assert_books_balance, cancel
@@ -147,7 +148,12 @@ def test_a_price_that_changed_meanwhile_is_shown_before_anything_is_made(
 
 WRONG = (
     ("quantity", "0", "Must be 1 to 100000"),
-    ("quantity", "9" * 40, "Must be 1 to 100000"),
+    ("quantity", "100001", "Must be 1 to 100000"),
+    ("quantity", "9" * 40, "Must be a whole number, such as 1000"),
+    ("quantity", "abc", "Must be a whole number, such as 1000"),
+    ("quantity", "", "Must be a whole number, such as 1000"),
+    ("quantity", "1.5", "Must be a whole number, such as 1000"),
+    ("quantity", "1,5", "Must be a whole number, such as 1000"),
     ("quantity", "1001", "1000 are left"),
     ("batch", "no id", "Must be 1 to 64"),
     ("batch", "TAKEN", "The partner has a batch TAKEN already"),
@@ -155,7 +161,7 @@ WRONG = (
     ("valid_until", "soon", "is no day"),
     ("valid_until", "2001-01-01", "or later"),
     ("reservation", "R", "Must be a reservation"),
-    ("reservation", "RSV-1762274285982", "no reservation"),
+    ("reservation", "RSV-1762274285982", "There is no reservation RSV-1762274285982."),
     ("product", "x", "Choose a product"),
     ("product", "1", "There is no product 1"),
     ("metadata", "spring", "Must be lines like"),
@@ -190,6 +196,62 @@ def test_what_is_wrong_is_told_beside_its_field_and_nothing_is_made(
 
     assert nobody.status_code == 400
     assert seen_at_once(shop, seller)["issued"] == 1
+
+
+def test_a_quantity_that_cannot_be_read_hides_nothing_else_that_is_wrong(shop: Shop, seller: Seller) -> None:
+    with visitor(shop, "operations") as mei:
+        answer = mei.sends(
+            "/console/batches/new", partner=str(seller.partner_id), product="x", quantity="few", batch="no id"
+        )
+
+    assert re.findall(r'id="(\w+)-wrong"', answer.text) == ["product", "quantity", "batch"]
+
+
+def test_an_address_with_a_filter_that_there_is_not_is_refused(shop: Shop, seller: Seller) -> None:
+    seller.tickets(1, batch_id="FILTERED")
+    batch = page_of(seller, "FILTERED")
+    form = f"/console/batches/new?partner={seller.partner_id}"
+    refused = {
+        f"{batch}&state=BOGUS": "state: Must be one of PRE_GENERATED, ACTIVE",
+        f"{batch}&state=active": "state: Must be one of PRE_GENERATED, ACTIVE",
+        "/console/batches?status=BOGUS": "status: Must be one of MAKING, MADE, STOPPED",
+        "/console/batches/new?partner=abc": "partner: Must be the number of a partner",
+        f"/console/batches/new?partner={'9' * 18}": "partner: Must be the number of a partner",
+    }
+    served = [
+        batch, f"{batch}&state=", f"{batch}&state=ACTIVE", "/console/batches?status=&partner=&product=",
+        "/console/batches/new", "/console/batches/new?partner=", form,
+    ]  # fmt: skip
+
+    with visitor(shop, "operations") as mei:
+        for path, told in refused.items():
+            answer = mei.http.get(path)
+            assert (answer.status_code, told in answer.text) == (400, True), path
+        assert [mei.status(path) for path in served] == [200] * len(served)
+        assert 'name="quantity"' in mei.page(form)
+        assert 'name="quantity"' not in mei.page("/console/batches/new?partner=")
+
+
+def test_a_batch_that_there_is_not_is_refused_in_words_for_the_staff(shop: Shop, seller: Seller) -> None:
+    with visitor(shop, "operations") as mei:
+        for page in ("", "/cancel", "/stop"):
+            answer = mei.http.get(page_of(seller, "NONE", page))
+            assert (answer.status_code, "There is no batch NONE." in answer.text) == (404, True)
+        assert "That is no batch id" in mei.http.get(page_of(seller, "no id")).text
+
+
+def test_while_a_batch_is_made_its_export_says_what_a_table_holds(shop: Shop, seller: Seller) -> None:
+    told = "The batch is still being made: a table holds the tickets made so far."
+    begun(shop, seller, "MAKING", 10)
+    # As if two were made; the service cannot sign the rest, so it stays as it is.
+    shop.sql("UPDATE batches SET to_make = 8 WHERE partner_id = %s", seller.partner_id)
+    seller.tickets(1, batch_id="MADE")
+
+    with visitor(shop, "finance") as ann:
+        assert told in ann.page(page_of(seller, "MAKING"))
+        made = ann.page(page_of(seller, "MADE"))
+
+    assert ("Export and print" in made, told in made) == (True, False)
 
 
 def test_a_batch_from_a_reservation_says_what_stays_held(

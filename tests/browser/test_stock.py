@@ -1,10 +1,12 @@
 """Stock in the console: looking at it, and changes that say what they do before they are saved."""
 
 import re
-from datetime import date
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
 from html import unescape
 from typing import Any
 
+import httpx
 import pytest
 from browser.barriers import barriers_of
 from browser.conftest import Person, Somebody
@@ -242,6 +244,68 @@ def test_a_product_is_added_as_it_was_shown_before(somebody: Somebody, shop: Sho
     assert [(item["available"], item["price"]) for item in found] == [(1200, "99.50")]
 
 
+def new_product(shop: Shop, seller: Seller, **typed: str) -> dict[str, str]:
+    """The form of one that is not there yet, like the seller's."""
+    product = shop.operate(lambda database, _: product_of(database, seller.product_id))
+    return {**as_typed(product), "id": unique("0").rpartition("-")[2], **typed}
+
+
+def test_a_product_that_is_sent_twice_is_added_once(shop: Shop, seller: Seller) -> None:
+    form = new_product(shop, seller, price="99.5", entitles="ferry=2 gift=1")
+
+    with visitor(shop, "operations") as mei:
+
+        def saves(**fields: str) -> httpx.Response:
+            return mei.sends("/console/stock/new", **{**form, **fields, "step": "save"})
+
+        with ThreadPoolExecutor() as pool:
+            answers = list(pool.map(lambda _: saves(), range(4)))
+        # Written in another way, it is the same product.
+        answers.append(saves(price="99.50", currency="hkd"))
+        others = [saves(price="99.51"), saves(entitles="gift=1 ferry=2"), saves(usable_days="7")]
+
+    led_to = f"/console/stock/products/{form['id']}?done=added"
+    assert [(answer.status_code, answer.headers.get("location")) for answer in answers] == [(303, led_to)] * 5
+    assert [(other.status_code, 'id="id-wrong"' in other.text) for other in others] == [(409, True)] * 3
+    [event] = shop.sql(
+        "SELECT data FROM audit_events WHERE event = 'product.added' AND data->>'product_id' = %s", form["id"]
+    )
+    assert event["data"]["price"] == "99.50"
+
+
+def test_a_product_that_nobody_could_use_any_more_is_not_added(shop: Shop, seller: Seller) -> None:
+    today = datetime.now(UTC).date()
+
+    with visitor(shop, "operations") as mei:
+        for step in ("show", "save"):
+            over = new_product(shop, seller, usable_until="2001-01-01")
+            answer = mei.sends("/console/stock/new", **over, step=step)
+            beside = re.search(r'id="usable_until-wrong">([^<]*)<', answer.text)
+            assert (answer.status_code, beside and beside[1]) == (400, "Must be today or later")
+            assert shop.sql("SELECT FROM products WHERE product_id = %s", int(over["id"])) == []
+        # Midnight may be between this line and the one above.
+        good = new_product(shop, seller, usable_until=str(today + timedelta(days=1)))
+        assert mei.sends("/console/stock/new", **good, step="save").status_code == 303
+
+
+def test_a_change_says_that_the_last_day_of_use_is_past(somebody: Somebody, seller: Seller) -> None:
+    mei = somebody("operations")
+    told = "The last day of use is past, so no more batches can be made of this product."
+    mei.goes_to(address(seller, "/change"))
+
+    mei.page.get_by_label("Last day", exact=True).fill("2099-12-31")
+    press(mei, "Show what it would do")
+    assert told not in mei.page.inner_text("main")
+    press(mei, "Go on typing")
+    mei.page.get_by_label("Last day", exact=True).fill("2001-01-01")
+    press(mei, "Show what it would do")
+
+    assert notice(mei) == told
+    assert barriers_of(mei.page) == []
+    press(mei, "Save")
+    assert seller.generate(1).json()["code"] == "PRODUCT_OVER"
+
+
 def test_an_allotment_is_changed_as_it_was_shown_before(somebody: Somebody, seller: Seller) -> None:
     seller.tickets(30)
     seller.hold(20)
@@ -288,6 +352,33 @@ def test_an_allotment_that_somebody_else_set_meanwhile_is_shown_anew(
     assert stock_of(seller)["allotted"] == 800
 
 
+def test_an_allotment_that_is_sent_twice_is_set_once(shop: Shop, seller: Seller) -> None:
+    path, new = address(seller, "/allotment"), shop.product(seller.channel, 0)
+    shop.sql("DELETE FROM allotments WHERE product_id = %s", new)
+    first = {"channel": seller.channel, "step": "save", "seen": "", "quantity": "50"}
+
+    with visitor(shop, "operations") as mei, ThreadPoolExecutor() as pool:
+
+        def sent(path: str, **form: str) -> list[tuple[int, str | None]]:
+            answers = pool.map(lambda _: mei.sends(path, **form), range(4))
+            return [(answer.status_code, answer.headers.get("location")) for answer in answers]
+
+        changed = sent(path, **{**first, "seen": "1000"})
+        given = sent(f"/console/stock/products/{new}/allotment", **first)
+        again = mei.sends(path, **{**first, "step": "show"})
+
+    assert changed == [(303, address(seller, "?done=allotment"))] * 4
+    assert given == [(303, f"/console/stock/products/{new}?done=allotment")] * 4
+    assert (again.status_code, "It is 50 already" in again.text) == (400, True)
+    events = shop.sql(
+        "SELECT data->>'product_id' AS product_id FROM audit_events WHERE event = 'allotment.set'"
+        " AND data->>'allotted' = '50' AND data->>'channel' = %s",
+        seller.channel,
+    )
+    assert {event["product_id"] for event in events} == {str(seller.product_id), str(new)}
+    assert len(events) == 2
+
+
 def test_an_allotment_refuses_what_cannot_be_meant(shop: Shop, seller: Seller) -> None:
     seller.tickets(5)
     path = address(seller, "/allotment")
@@ -299,8 +390,10 @@ def test_an_allotment_refuses_what_cannot_be_meant(shop: Shop, seller: Seller) -
             answer = mei.sends(path, **{**form, **fields})
             return answer.status_code, "quantity-wrong" in answer.text
 
-        refused = [answered(quantity=text) for text in ("", "-1", "1.5", "2147483648", "9" * 5000, "\0")]
-        assert refused == [(400, True)] * 6
+        refused = [
+            answered(quantity=text) for text in ("", "-1", "1.5", "1,5", "2147483648", "9" * 5000, "\0")
+        ]
+        assert refused == [(400, True)] * 7
         assert answered(quantity="4") == (409, True)
         for seen in ("9" * 18, ""):
             assert answered(quantity="700", seen=seen) == (409, False)

@@ -5,7 +5,6 @@ import html
 import re
 import shutil
 from collections.abc import Iterator
-from datetime import date
 from html.parser import HTMLParser
 from importlib import resources
 from pathlib import Path
@@ -425,6 +424,9 @@ def test_the_type_of_every_refusal_leads_to_its_page(seller: Seller, shop: Shop,
     strict.activate(for_good := strict.tickets()[0])
     sold_for_good = cancel(strict, for_good)
 
+    over = shop.seller()
+    shop.sql("UPDATE products SET usable_until = '2020-01-01' WHERE product_id = %s", over.product_id)
+
     provoked = {
         "API_KEY_MISSING": shop.client().get("/api/ota/inventory"),
         "API_KEY_INVALID": shop.client("nobody's").get("/api/ota/inventory"),
@@ -444,7 +446,7 @@ def test_the_type_of_every_refusal_leads_to_its_page(seller: Seller, shop: Shop,
         "TICKET_USED": cancel(seller, used),
         "NOT_CANCELLABLE": sold_for_good,
         "ISSUE_LIMIT": reissue(seller, often),
-        "PRODUCT_OVER": shop.seller(usable_until=date(2020, 1, 1)).generate(1),
+        "PRODUCT_OVER": over.generate(1),
         "STOCK_SHORT": shop.seller(stock=1).generate(2),
         "BATCH_SHORT": seller.draw(taken, 2),
         "TICKETS_UNKNOWN": seller.order(["CRUISE-2025-FERRY-0000000000000"]),
@@ -455,6 +457,7 @@ def test_the_type_of_every_refusal_leads_to_its_page(seller: Seller, shop: Shop,
         "RESERVATION_TOO_SMALL": seller.generate(2, reservation_id=seller.hold(1)),
         "NOT_FOUND": seller.http.get("/api/ota/nothing"),
         "METHOD_NOT_ALLOWED": seller.http.delete(generate),
+        "HEAD_TOO_LARGE": seller.http.get("/api/ota/inventory", headers={"X-Much": "x" * 2**17}),
     }
 
     for code, answer in provoked.items():

@@ -1,4 +1,6 @@
-"""What goes over a connection whose answers are joined: in order, whole, and no more at once than it must be."""
+"""What goes over a connection: joined answers in order, whole, and no more at once than it must be; and from a client
+that never comes to an end no more than is named.
+"""
 
 import asyncio
 import socket
@@ -9,16 +11,24 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
+import httpx
 import psycopg
 import pytest
 import uvicorn
+from fastapi import FastAPI
+from pydantic import BaseModel
 from support.race import wait_until_something_waits_for_a_row
 from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop, unique
 from support.wire import activation, get, wait_until_all_has_arrived, wires
 
-from premade.base.connection import Connection
+from premade.base import api, connection
+from premade.base.api import json_router
+from premade.base.connection import LINGER_BYTES_MAX, Connection
+from premade.base.edge import Edge
+from premade.base.world import World
 from premade.serve import KEEP_ALIVE_SECONDS
 
 TICKETS = 1_000
@@ -155,7 +165,7 @@ class InOneTurn:
 
 
 @contextmanager
-def served(app: InOneTurn) -> Generator[str]:
+def served(app: Any) -> Generator[str]:
     """By the server as the product sets it up."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
@@ -186,3 +196,121 @@ def test_pieces_that_are_made_in_one_turn_are_held_back_too() -> None:
 
     assert app.made == PIECES
     assert everything.count(b"x") >= PIECES * len(PIECE)
+
+
+async def answers_at_once(_scope: Any, _receive: Any, send: Any) -> None:
+    """Whatever is still to come of the request."""
+    await send({"type": "http.response.start", "status": 401, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body", "body": b""})
+
+
+ENDLESS_BODY = b"POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n"
+CHUNK = b"%x\r\n%b\r\n" % (len(PIECE), PIECE)
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET / HTTP/1.1\r\nHost: he", b"\r\n"], ids=["nothing", "half", "lines"]
+)
+def test_a_head_that_is_never_complete_ends_the_connection(
+    monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(connection, "HEAD_SECONDS_MAX", 0.05)
+    with served(answers_at_once) as url, slow_reader(url) as client:
+        client.sendall(sent)
+        assert client.recv(1) == b""
+
+
+def test_a_second_head_that_is_never_complete_ends_the_connection_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection, "HEAD_SECONDS_MAX", 0.05)
+    with served(answers_at_once) as url, slow_reader(url) as client:
+        client.sendall(get("/"))
+        assert client.recv(RECEIVED_AT_ONCE_BYTES).startswith(b"HTTP/1.1 401 ")
+        client.sendall(b"GET /")
+        assert client.recv(1) == b""
+
+
+def test_a_request_that_takes_longer_than_its_head_may_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "HEAD_SECONDS_MAX", 0.05)
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(4 * 0.05)
+        await answers_at_once(scope, receive, send)
+
+    with served(slow) as url, slow_reader(url) as client:
+        client.sendall(get("/", Connection="close"))
+        assert read_to_the_end(client).startswith(b"HTTP/1.1 401 ")
+
+
+def test_a_body_without_end_that_was_answered_already_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "LINGER_SECONDS_MAX", 0.05)
+    with served(answers_at_once) as url, slow_reader(url) as client:
+        client.sendall(ENDLESS_BODY)
+        assert client.recv(RECEIVED_AT_ONCE_BYTES).startswith(b"HTTP/1.1 401 ")
+        client.sendall(CHUNK)
+        assert client.recv(1) == b""
+
+
+def test_a_body_without_end_that_was_answered_already_is_taken_to_a_number_of_bytes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection, "LINGER_SECONDS_MAX", 600)
+    with served(answers_at_once) as url, slow_reader(url) as client:
+        client.sendall(ENDLESS_BODY)
+        assert client.recv(RECEIVED_AT_ONCE_BYTES).startswith(b"HTTP/1.1 401 ")
+        with pytest.raises(ConnectionError):  # noqa: PT012  (which of them it meets first is not said)
+            for _ in range(2 * LINGER_BYTES_MAX // len(PIECE)):
+                client.sendall(CHUNK)
+
+
+def test_a_whole_body_that_was_answered_already_leaves_the_connection_to_the_next_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection, "LINGER_SECONDS_MAX", 600)
+    with served(answers_at_once) as url, slow_reader(url) as client:
+        for _ in range(3):
+            client.sendall(ENDLESS_BODY)
+            assert client.recv(RECEIVED_AT_ONCE_BYTES).startswith(b"HTTP/1.1 401 ")
+            # In two, so that the end comes after the answer for certain.
+            client.sendall(CHUNK)
+            client.sendall(b"0\r\n\r\n")
+
+
+class _Anything(BaseModel):
+    items: list[Any]
+
+
+def test_a_large_body_is_read_beside_the_requests_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    is_reading, may_go_on = threading.Event(), threading.Event()
+    read_json = api.read_json
+
+    def read_until_told(raw: bytes) -> Any:
+        is_reading.set()
+        assert may_go_on.wait(10)
+        return read_json(raw)
+
+    monkeypatch.setattr(api, "read_json", read_until_told)
+    router = json_router("here")
+
+    @router.post("/large")
+    async def large(body: _Anything) -> _Anything:  # pyright: ignore[reportUnusedFunction]
+        return _Anything(items=[len(body.items)])
+
+    app = FastAPI()
+    app.router.routes.extend(router.routes)
+    with (
+        served(Edge(app, World(ZoneInfo("UTC")))) as url,
+        httpx.Client(base_url=url, trust_env=False, timeout=5) as client,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        slow = pool.submit(
+            httpx.post, f"{url}/large", json={"items": [1] * 100_000}, trust_env=False, timeout=20
+        )
+        try:
+            assert is_reading.wait(10)
+            assert client.get("/nothing").status_code == 404
+            assert not slow.done()
+        finally:
+            may_go_on.set()
+        assert slow.result(20).json() == {"items": [100_000]}

@@ -95,7 +95,7 @@ def test_only_one_s_own_reservation_of_that_product_serves(seller: Seller, shop:
     for unknown in (theirs, "RSV-0000000000000"):
         answer = seller.generate(1, reservation_id=unknown)
         assert refusal(answer) == (404, "RESERVATION_UNKNOWN")
-        assert answer.json()["detail"] == f"There is no reservation {unknown} among yours."
+        assert answer.json()["detail"] == f"There is no reservation {unknown}."
     for wrong in (other_hold, "RSV-1", "", 5, "RSV-176227428598\u0000"):
         answer = seller.generate(1, reservation_id=wrong)
         assert refusal(answer) == (400, "INVALID_REQUEST")

@@ -69,6 +69,12 @@ TRANSPORT_PROBLEMS = {
         "The service reads JSON, in UTF-8, not compressed.",
         "Send the header 'Content-Type: application/json', and no Content-Encoding.",
     ),
+    431: TransportProblem(
+        "HEAD_TOO_LARGE",
+        "The headers are too large",
+        "The request's path, query and headers are larger than 64 KiB. They were not read to their end.",
+        "No operation needs headers of that size; check what is sent.",
+    ),
     500: TransportProblem(
         "INTERNAL",
         "The service made a mistake",

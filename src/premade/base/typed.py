@@ -8,7 +8,7 @@ from premade.base.errors import FieldError, Invalid
 
 _DURATION = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,3}(,[0-9]{3}){1,5}|[0-9]{1,18}")
 _DIGITS = re.compile(r"[0-9]{1,19}")
 NUMBER_MAX = 2**63 - 1
 """The largest that the database keeps."""
@@ -59,11 +59,14 @@ def day(text: str | None, field: str) -> date | None:
 
 
 def whole_number(text: str, field: str) -> int:
-    """`12000`, or with commas as pages show it: `12,000`. Invalid otherwise, also when it has more than 18 digits."""
-    plain = text.strip().replace(",", "")
+    """`12000`, or with commas as pages show it: `12,000`. Invalid otherwise, also when it has more than 18 digits.
+
+    A comma stands between groups of three digits alone: many write one and a half as `1,5`.
+    """
+    plain = text.strip()
     if not _WHOLE_NUMBER.fullmatch(plain):
         raise Invalid([FieldError(field, "Must be a whole number, such as 1000")])
-    return int(plain)
+    return int(plain.replace(",", ""))
 
 
 def plain_number(text: str) -> int | None:

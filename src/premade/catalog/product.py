@@ -100,6 +100,16 @@ class Product:
         if wrong:
             raise Invalid(wrong)
 
+    def check_new(self, today: date) -> None:
+        """As `check`, for a product that is to be added: nobody could make a batch of one that is over. Invalid."""
+        self.check()
+        if self.is_over(today):
+            raise Invalid([FieldError("usable_until", "Must be today or later")])
+
+    def is_over(self, today: date) -> bool:
+        """Whether its last day of use is past. `today` is the operator's."""
+        return self.usable_until is not None and self.usable_until < today
+
     def _rules(self) -> list[tuple[str, bool, str]]:
         name_fits = (
             bool(self.name.strip()) and len(self.name) <= NAME_CHARACTERS_MAX and self.name.isprintable()
@@ -161,7 +171,7 @@ def read_functions(entries: list[str]) -> dict[str, int]:
 
 async def add_product(database: Database, world: World, product: Product, *, actor: str = COMMAND) -> None:
     """ProductIdTaken, or Invalid, or it is there."""
-    product.check()
+    product.check_new(world.today())
     try:
         async with database.transaction() as work:
             now = world.now()

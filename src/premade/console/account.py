@@ -86,7 +86,7 @@ async def _show(visit: Visit, status: int, wrong: dict[str, str]) -> Response:
         sessions=await visit.use(Sessions).count_of(visit.member),
         wrong=wrong,
         done="Your password is changed. Other browsers are signed out."
-        if visit.asked("done") == "password" and not wrong
+        if visit.told("done") == "password" and not wrong
         else None,
         password_characters_min=PASSWORD_CHARACTERS_MIN,
         password_characters_max=PASSWORD_CHARACTERS_MAX,

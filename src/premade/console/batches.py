@@ -1,7 +1,8 @@
 """Batches: which there are, and what became of their tickets."""
 
+from enum import StrEnum
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from starlette.responses import JSONResponse, Response
@@ -21,6 +22,8 @@ from premade.staff.role import Right
 from premade.tickets.batch import BatchStatus, batch_status
 from premade.tickets.listing import list_tickets_by_code
 from premade.tickets.ticket import Status
+
+Choice = TypeVar("Choice", bound=StrEnum)
 
 BATCHES = f"{HOME}/batches"
 BATCH = f"{HOME}/batch"
@@ -59,6 +62,16 @@ def asked_number(visit: Visit, name: str) -> int | None:
     return number
 
 
+def _asked_choice(visit: Visit, name: str, choices: type[Choice]) -> Choice | None:
+    """One of the choices, which the address names; None when it names none. Invalid."""
+    given = visit.asked(name)
+    if not given:
+        return None
+    if given not in set(choices):
+        raise Invalid([FieldError(name, f"Must be one of {', '.join(choices)}")])
+    return choices(given)
+
+
 async def asked_batch(visit: Visit) -> dict[str, Any]:
     """The batch that the address names, with its partner and how far it is. BatchUnknown, Invalid."""
     partner_id = asked_partner_id(visit) or 0
@@ -79,7 +92,7 @@ def address_of(batch: dict[str, Any], page: str = BATCH, **more: Any) -> str:
 
 async def _batches(visit: Visit) -> Response:
     partner_id, cursor = asked_partner_id(visit), visit.asked("cursor") or None
-    status = BatchStatus(visit.asked("status")) if visit.asked("status") in set(BatchStatus) else None
+    status = _asked_choice(visit, "status", BatchStatus)
     wanted = BatchFilter(asked_number(visit, "product"), status)
     partners = await partners_by_id(visit.database)
     if partner_id is None:
@@ -111,7 +124,7 @@ async def _batches(visit: Visit) -> Response:
 
 async def _batch(visit: Visit) -> Response:
     batch = await asked_batch(visit)
-    state = Status(visit.asked("state")) if visit.asked("state") in set(Status) else None
+    state = _asked_choice(visit, "state", Status)
     tickets, following = await list_tickets_by_code(
         visit.database,
         batch["partner_id"],
@@ -133,8 +146,8 @@ async def _batch(visit: Visit) -> Response:
         state=state,
         done=_DONE.get(
             "made"
-            if batch["status"] == BatchStatus.MADE and visit.asked("done") == "begun"
-            else visit.asked("done")
+            if batch["status"] == BatchStatus.MADE and visit.told("done") == "begun"
+            else visit.told("done")
         ),
         tables=TABLES,
         printed=PRINTED,

@@ -8,9 +8,9 @@ from starlette.responses import Response
 from premade.base.cursors import ROWS_LOOKED_AT_MAX
 from premade.base.edge import Page
 from premade.base.errors import DomainError, FieldError, Invalid
-from premade.base.typed import day, plain_number
+from premade.base.typed import day, plain_number, whole_number
 from premade.catalog.product import ProductUnknown
-from premade.console.batches import BATCHES, address_of
+from premade.console.batches import BATCHES, address_of, asked_partner_id
 from premade.console.door import Visit, go_to, page
 from premade.console.paper import Paper
 from premade.generation.generate import (
@@ -62,12 +62,19 @@ def pages(paper: Paper) -> list[Page]:
 
 
 async def _form(visit: Visit) -> Response:
-    partners = await partners_by_id(visit.database)
-    given = {name: visit.asked(name) for name in FIELDS}
-    partner = partners.get(plain_number(visit.asked("partner")) or 0)
-    if partner is None:
+    partners, partner_id = await partners_by_id(visit.database), asked_partner_id(visit)
+    if partner_id is None:
         return visit.page("new_batch_partner.html", partners=partners)
-    return await _show(visit, _Filled(partner, given), 200, {})
+    given = {name: visit.asked(name) for name in FIELDS}
+    return await _show(visit, _Filled(_chosen(partners, partner_id), given), 200, {})
+
+
+def _chosen(partners: dict[int, dict[str, Any]], partner_id: int | None) -> dict[str, Any]:
+    """Invalid when there is no such partner."""
+    partner = partners.get(partner_id or 0)
+    if partner is None:
+        raise Invalid([FieldError("partner", "Must be the number of a partner")])
+    return partner
 
 
 async def _show(visit: Visit, filled: _Filled, status: int, wrong: dict[str, str]) -> Response:
@@ -87,10 +94,7 @@ async def _show(visit: Visit, filled: _Filled, status: int, wrong: dict[str, str
 
 
 async def _send(visit: Visit) -> Response:
-    partners = await partners_by_id(visit.database)
-    partner = partners.get(plain_number(visit.form.get("partner", "")) or 0)
-    if partner is None:
-        raise Invalid([FieldError("partner", "Must be the number of a partner")])
+    partner = _chosen(await partners_by_id(visit.database), plain_number(visit.form.get("partner", "")))
     given = {name: visit.form.get(name, "").strip() for name in FIELDS}
     filled = _Filled(partner, {**given, "metadata": visit.form.get("metadata", "")})
     step = visit.form.get("step", "")
@@ -153,7 +157,12 @@ def _wanted(given: dict[str, str]) -> Wanted:
     product_id = plain_number(given["product"])
     if product_id is None:
         wrong.append(FieldError("product", "Choose a product"))
-    last_day, metadata = None, None
+    # Of what cannot be read, something that is never wrong, so that the rest is checked too.
+    quantity, last_day, metadata = 1, None, None
+    try:
+        quantity = whole_number(given["quantity"], "quantity")
+    except Invalid as error:
+        wrong += error.errors
     try:
         last_day = day(given["valid_until"] or None, "valid_until")
     except Invalid as error:
@@ -164,7 +173,7 @@ def _wanted(given: dict[str, str]) -> Wanted:
         wrong.append(FieldError("metadata", str(error)))
     wanted = Wanted(
         product_id or 0,
-        plain_number(given["quantity"].replace(",", "").replace(" ", "")) or 0,
+        quantity,
         given["batch"],
         last_day,
         metadata,

@@ -145,7 +145,7 @@ async def _partner(visit: Visit) -> Response:
         partner=partner,
         keys=await _keys(visit, partner["partner_id"]),
         permission_names=PERMISSION_NAMES,
-        done=_DONE.get(visit.asked("done")),
+        done=_DONE.get(visit.told("done")),
     )
 
 
@@ -154,7 +154,7 @@ async def _operator(visit: Visit) -> Response:
         "operator_keys.html",
         keys=await _keys(visit, None),
         permission_names=PERMISSION_NAMES,
-        done=_DONE.get(visit.asked("done")),
+        done=_DONE.get(visit.told("done")),
     )
 
 

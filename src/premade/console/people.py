@@ -90,7 +90,7 @@ async def _show(visit: Visit, status: int, wrong: dict[str, str]) -> Response:
         somebody=somebody,
         is_self=somebody["staff_id"] == visit.member.staff_id,
         wrong=wrong,
-        done=_DONE.get(visit.asked("done")) if not wrong else None,
+        done=_DONE.get(visit.told("done")) if not wrong else None,
         password_characters_min=PASSWORD_CHARACTERS_MIN,
     )
 

@@ -130,7 +130,7 @@ async def _product(visit: Visit) -> Response:
         is_cut=len(holds) == HOLDS_SHOWN_MAX,
         holds_shown_max=HOLDS_SHOWN_MAX,
         cancellations=CANCELLATIONS,
-        done=_DONE.get(visit.asked("done")),
+        done=_DONE.get(visit.told("done")),
     )
 
 
@@ -181,10 +181,9 @@ async def _new_sent(visit: Visit) -> Response:
         return _form(visit, None, typed, {})
     try:
         product = Product(**read_fields(typed))
-        product.check()
+        product.check_new(visit.world.today())
         if visit.form.get("step") == "save":
-            await add_product(visit.database, visit.world, product, actor=visit.member.actor)
-            return go_to(f"{PRODUCTS}/{product.product_id}?done=added")
+            return await _add(visit, product)
         await _require_free(visit, product.product_id)
     except Invalid as error:
         return _form(visit, None, typed, {}, by_field(error.errors), status=400)
@@ -200,6 +199,16 @@ async def _new_sent(visit: Visit) -> Response:
         was={},
         cancellations=CANCELLATIONS,
     )
+
+
+async def _add(visit: Visit, product: Product) -> Response:
+    """Sent twice, it is added once. ProductIdTaken when anything of the product that is there is another."""
+    try:
+        await add_product(visit.database, visit.world, product, actor=visit.member.actor)
+    except ProductIdTaken:
+        if (await product_of(visit.database, product.product_id)).mark != product.mark:
+            raise
+    return go_to(f"{PRODUCTS}/{product.product_id}?done=added")
 
 
 async def _require_free(visit: Visit, product_id: int) -> None:
@@ -259,6 +268,7 @@ async def _preview(
         product=product,
         is_new=False,
         changes=_changes(product, after),
+        is_over=after.is_over(visit.world.today()),
         made=await made_of_product(visit.database, product.product_id),
         is_overtaken=is_overtaken,
         typed=typed,
@@ -334,10 +344,11 @@ async def _allotment_sent(visit: Visit) -> Response:
 
 
 async def _weigh_allotment(visit: Visit, product: Product, channel: str, typed: str) -> Response:
-    """Saves it when it was shown before as it is; otherwise shows what it would do."""
+    """Saves it when it was shown before as it is; otherwise shows what it would do. Sent twice, it is saved once."""
     if channel not in {each["channel"] for each in await list_channels(visit.database)}:
         raise Invalid([FieldError("channel", "Choose a channel")])
     quantity, is_overtaken = whole_number(typed, "quantity"), False
+    saved = f"{PRODUCTS}/{product.product_id}?done=allotment"
     if visit.form.get("step") == "save":
         try:
             await set_allotment(
@@ -352,9 +363,11 @@ async def _weigh_allotment(visit: Visit, product: Product, channel: str, typed: 
         except AllotmentChangedMeanwhile:
             is_overtaken = True
         else:
-            return go_to(f"{PRODUCTS}/{product.product_id}?done=allotment")
+            return go_to(saved)
     plan = await plan_allotment(visit.database, visit.world, product.product_id, channel, quantity)
     if plan.seen.allotted == quantity:
+        if is_overtaken:
+            return go_to(saved)
         raise Invalid([FieldError("quantity", f"It is {quantity:,} already")])
     return visit.page(
         "allotment_preview.html",

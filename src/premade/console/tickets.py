@@ -138,9 +138,9 @@ async def _ticket(visit: Visit) -> Response:
         names=await _names_of_actors(visit, ticket["history"]),
         can_cancel=can_change and ticket["first_used_at"] is None,
         can_reissue=can_change,
-        done=_DONE.get(visit.asked("done")),
-        scanned=_SCANNED.get(visit.asked("scanned")),
-        is_scan_good=visit.asked("scanned") == "current",
+        done=_DONE.get(visit.told("done")),
+        scanned=_SCANNED.get(visit.told("scanned")),
+        is_scan_good=visit.told("scanned") == "current",
     )
 
 

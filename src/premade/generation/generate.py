@@ -1,7 +1,7 @@
 """Making a batch of tickets: whole or not at all, and once however often it is asked for."""
 
 import base64
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
@@ -225,7 +225,8 @@ class Generator:
             signed(signer, codes),
             replayed=False,
         )
-        return await self._write(caller, request_id, wanted, batch, signer.key_id)
+        written = await self._write(caller, request_id, wanted, batch, signer.key_id)
+        return batch if written else None
 
     async def _write(
         self,
@@ -234,8 +235,8 @@ class Generator:
         wanted: Wanted,
         batch: Batch,
         signing_key_id: str,
-    ) -> Batch | None:
-        """As it is kept, so that a retry gets the same answer; None when the batch_id, the key or the stock is taken."""
+    ) -> bool:
+        """Whether it is written; False when the batch_id, the key or the stock is taken by now."""
         to_make = wanted.quantity - len(batch.tickets)
         try:
             async with self.database.transaction() as work:
@@ -266,13 +267,13 @@ class Generator:
                 )
                 assert written is not None
                 _undo_unless_taken(written, wanted)
-                return replace(batch, metadata=written["metadata"]) if written["batches"] else None
+                return bool(written["batches"])
         except _Overtaken:
-            return None
+            return False
         except RuleBroken as broken:
             if broken.rule not in ("available_not_negative", "held_not_negative"):
                 raise
-            return None
+            return False
 
     async def _as_made(self, caller: Caller | OnBehalf, batch_id: str) -> Batch:
         async with self.database.single_statement() as work:

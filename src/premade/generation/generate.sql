@@ -86,7 +86,7 @@ reservation AS (
     RETURNING r.reservation_id
 )
 SELECT (SELECT count(*) FROM batch) AS batches, (SELECT count(*) FROM stock) AS stock,
-       (SELECT count(*) FROM reservation) AS reservations, (SELECT metadata FROM batch) AS metadata
+       (SELECT count(*) FROM reservation) AS reservations
 
 -- name: batch_as_made
 SELECT batch_id, product_id, quantity, entitlements, price, currency, valid_until, usable_days, usable_until, metadata,

@@ -32,7 +32,7 @@ async def order_of(database: Database, partner_id: int, order_id: str) -> dict[s
         async with database.single_statement() as work:
             row = await work.one(sql.order_by_id, partner_id=partner_id, order_id=order_id)
     if row is None:
-        message = "There is no such order among yours; an order id looks like ORD-1762274304824."
+        message = "There is no such order; an order id looks like ORD-1762274304824."
         raise OrderUnknown(message)
     return row
 

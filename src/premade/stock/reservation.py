@@ -133,4 +133,4 @@ def reservation_unknown(reservation_id: str) -> ReservationUnknown:
     """Worded the same whether there is none or it is another partner's."""
     if not is_reservation_id(reservation_id):
         return ReservationUnknown("That is no reservation id; one looks like RSV-1762274285982.")
-    return ReservationUnknown(f"There is no reservation {reservation_id} among yours.")
+    return ReservationUnknown(f"There is no reservation {reservation_id}.")

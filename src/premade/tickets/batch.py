@@ -34,7 +34,7 @@ def batch_unknown(batch_id: str) -> BatchUnknown:
     """Worded the same whether there is none or it is another partner's."""
     if not is_batch_id(batch_id):
         return BatchUnknown("That is no batch id; one looks like BATCH_2025_Q1_001.")
-    return BatchUnknown(f"There is no batch {batch_id} among yours.")
+    return BatchUnknown(f"There is no batch {batch_id}.")
 
 
 def batch_status(to_make: int, unmade: int) -> BatchStatus:

@@ -36,7 +36,7 @@ def ticket_unknown(code: str) -> TicketUnknown:
     """Worded the same whether there is none or it is another partner's, so that a code cannot be probed."""
     if not is_ticket_code(code):
         return TicketUnknown("That is no ticket code; one looks like CRUISE-2025-FERRY-1762274285982.")
-    return TicketUnknown(f"There is no ticket {code} among yours.")
+    return TicketUnknown(f"There is no ticket {code}.")
 
 
 async def ticket_of(database: Database, partner_id: int, code: str) -> dict[str, Any]:
