@@ -88,20 +88,22 @@ FEATURES = (
 
 def services(database: Database, world: World) -> dict[type[Any], Any]:
     """What a process keeps one of."""
+    # What may wait for an allotment's row, on which all sales of a product from stock take turns.
+    of_stock = database.of_patient()
     signers = Signers(database, world)
     verifiers = Verifiers(database, world)
     return {
         World: world,
         Keyring: Keyring(database, world),
         Signers: signers,
-        Generator: Generator(database, world, signers),
+        Generator: Generator(of_stock, world, signers),
         LargeBatches: LargeBatches(database, world, signers),
         Activator: Activator(database, world),
         OrderMaker: OrderMaker(database, world),
-        Canceller: Canceller(database, world),
-        BatchCanceller: BatchCanceller(database, world),
+        Canceller: Canceller(of_stock, world),
+        BatchCanceller: BatchCanceller(of_stock, world),
         Reissuer: Reissuer(database, world, signers),
-        Reservations: Reservations(database, world),
+        Reservations: Reservations(database.of_patient(single_too=True), world),
         Verifiers: verifiers,
         Redeemer: Redeemer(database, world),
         ManualEntries: ManualEntries(database, world),

@@ -1,11 +1,13 @@
 """The queue before a statement: nobody is forgotten, nobody shares what must not be shared, nobody is kept waiting."""
 
 import asyncio
+from collections import Counter
+from typing import Any
 
 import pytest
 
 from premade.activation.activation import Activation
-from premade.base.errors import DatabaseAway
+from premade.base.errors import Busy, DatabaseAway, Unavailable
 from premade.base.queue import (
     QUEUE_ITEMS_MAX,
     STATEMENT_ITEMS_MAX,
@@ -103,15 +105,15 @@ def test_with_the_database_away_each_is_told_so_and_the_next_is_served() -> None
     asyncio.run(all_clients())
 
 
-def test_with_the_database_away_nobody_waits_for_the_statements_of_those_before() -> None:
+@pytest.mark.parametrize("refusal", [DatabaseAway("away"), Busy("no connection", meets_all=True)])
+def test_with_the_database_away_nobody_waits_for_the_statements_of_those_before(refusal: Unavailable) -> None:
     statements = 0
 
     async def run(_: list[Activation]) -> Outcomes:
         nonlocal statements
         statements += 1
         await asyncio.sleep(0)
-        message = "away"
-        raise DatabaseAway(message)
+        raise refusal
 
     async def all_clients() -> list[object]:
         queue = Queue("activation", run)
@@ -120,8 +122,42 @@ def test_with_the_database_away_nobody_waits_for_the_statements_of_those_before(
 
     told = asyncio.run(all_clients())
 
-    assert {type(one) for one in told} == {DatabaseAway}
+    assert {type(one) for one in told} == {type(refusal)}
     assert statements == 1
+    # Each its own: whoever raises one adds to its traceback.
+    assert len({id(one) for one in told}) == 3 * STATEMENT_ITEMS_MAX
+
+
+def test_many_who_wait_for_one_ticket_are_each_looked_at_once_and_keep_no_other_waiting() -> None:
+    looked_at: Counter[str] = Counter()
+    statements: list[list[str]] = []
+
+    class Watched(Activation):
+        @property
+        def claims(self) -> set[tuple[int, str, str]]:
+            looked_at[self.request_id] += 1
+            return super().claims
+
+    async def run(batch: list[Activation]) -> Outcomes:
+        statements.append([asked.request_id for asked in batch])
+        await asyncio.sleep(0)
+        return answers(batch)
+
+    def asked(request_id: str, ticket: str) -> Activation:
+        return Watched(Caller(1, 1, "ota"), request_id, ticket, "n", "e", "p", "pay", None)
+
+    async def all_clients() -> None:
+        queue: Any = Queue("activation", run)
+        crowd = [asked(f"{number:04}", "T") for number in range(QUEUE_ITEMS_MAX // 2)]
+        await asyncio.gather(*(queue.outcome(one) for one in [*crowd, asked("other", "X")]))
+
+    asyncio.run(all_clients())
+
+    assert set(looked_at.values()) == {1}
+    assert "other" in statements[0]
+    of_crowd = [one for batch in statements for one in batch if one != "other"]
+    assert of_crowd == sorted(of_crowd)
+    assert len(of_crowd) == len(statements) == QUEUE_ITEMS_MAX // 2
 
 
 def test_a_full_queue_refuses_and_a_client_that_goes_away_is_served_all_the_same() -> None:

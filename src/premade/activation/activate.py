@@ -12,7 +12,7 @@ from premade.activation.refusals import key_reused, refusal_of
 from premade.audit.record import Event
 from premade.base import statements
 from premade.base.logs import log
-from premade.base.queue import Alone, Queue, in_use
+from premade.base.queue import Queue, in_use
 from premade.base.work import LOCK_TIMEOUT_MS, Database, Work
 from premade.base.world import World
 from premade.tickets.code import possible_code
@@ -43,10 +43,10 @@ class Activator:
     """What activating needs."""
 
     def __init__(self, database: Database, world: World) -> None:
-        self._database = database
+        self._of_queue = database.of_queues
+        self._of_patient = database.of_patient()
         self._world = world
         self._queue = Queue("activation", self._together)
-        self._alone_turns = Alone()
 
     async def activate(self, asked: Activation) -> Activated:
         """The activated ticket, now or by an earlier request with the same Idempotency-Key.
@@ -69,7 +69,7 @@ class Activator:
 
     async def _together(self, activations: list[Activation]) -> list[dict[str, Any]]:
         """Does not wait for a key that another transaction is about to take: neighbours would wait too."""
-        async with self._database.single_statement() as work:
+        async with self._of_queue.single_statement() as work:
             return await self._try(work, activations, TOGETHER_LOCK_TIMEOUT_MS)
 
     async def _try(
@@ -88,8 +88,7 @@ class Activator:
 
     async def _alone(self, asked: Activation) -> dict[str, Any]:
         """Waits for whoever holds the ticket or the key; each try then sees what the winner did."""
-        what = f"Ticket {asked.ticket_code}"
-        async with self._alone_turns.turn(what), self._database.transaction() as work:
+        async with self._of_patient.transaction() as work:
             await work.all(
                 sql.wait_for_ticket,
                 partner_id=asked.caller.partner_id,
@@ -99,6 +98,7 @@ class Activator:
                 [outcome] = await self._try(work, [asked], LOCK_TIMEOUT_MS)
                 if outcome["outcome"] != "again":
                     return outcome
+        what = f"Ticket {asked.ticket_code}"
         raise in_use(what)
 
 

@@ -111,11 +111,16 @@ class DatabaseAway(Unavailable):
 
 
 class Busy(Unavailable):
-    """Another request held the same ticket or batch for too long. Nothing was changed."""
+    """Others held the same ticket, batch or stock, or all connections to the database, for too long. Nothing was changed."""
 
     code = "BUSY"
     title = "Another request holds what this one needs"
     remedy = "Try again after Retry-After seconds, with the same Idempotency-Key."
+
+    def __init__(self, detail: str, *, meets_all: bool = False) -> None:
+        """`meets_all`: it is not about one thing, so whatever is asked for now meets the same."""
+        super().__init__(detail)
+        self.meets_all = meets_all
 
 
 class RuleBroken(Exception):

@@ -59,7 +59,8 @@ class Settings(BaseSettings):
     """Whether the log masks the customer's e-mail address in the line of an activation too."""
     trusted_proxies: Annotated[str, AfterValidator(_addresses)] = ""
     """Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, with commas between."""
-    database_connections_per_worker: int = Field(default=6, ge=1, le=100)
+    database_connections_per_worker: int = Field(default=8, ge=1, le=100)
+    """Of these, what is beyond four is set apart for sales and scans, two at most."""
 
     @property
     def zone(self) -> ZoneInfo:

@@ -5,7 +5,8 @@ import os
 import socket
 import time
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from contextvars import Context
 from typing import Any
 
 import orjson
@@ -20,13 +21,20 @@ from psycopg.errors import (
 )
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import set_json_dumps, set_json_loads
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from premade.base.errors import Busy, DatabaseAway, RuleBroken
 from premade.base.metrics import seconds_of
 from premade.base.statements import Statement
 
 CONNECT_TIMEOUT_SECONDS = 5
+QUEUE_CONNECTIONS_MAX = 2
+"""Of a process's connections, those for the statements that settle many requests: one for each kind of queue."""
+OTHER_CONNECTIONS_MIN = 4
+"""Making a large batch takes 3 of them. Only what a process has beyond these is set apart for the queues."""
+LEFT_BY_ONE_KIND = 2
+"""Connections for the others, when all writes of one kind wait for what somebody holds."""
+LEFT_BY_ALL_KINDS = 1
 POOL_WAIT_SECONDS = 5.0
 POOL_WAITERS_MAX = 1000
 RECONNECT_SECONDS_MAX = 5.0
@@ -36,6 +44,8 @@ away for an hour is found again within seconds.
 LOCK_TIMEOUT_MS = 5_000
 STATEMENT_TIMEOUT_MS = 8_000
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 8_000
+CHECK_SECONDS_MAX = 2.0
+"""For one connection that was idle to show that it still is one."""
 CUT_OFF_SECONDS = 10.0
 """A server that stands still, or a network that drops everything, heeds none of the timeouts before."""
 
@@ -118,6 +128,125 @@ class _cut_off:  # noqa: N801  (used like a function)
             same.shutdown(socket.SHUT_RDWR)
 
 
+class _Server:
+    """What one pool's connections tell of the server, for all pools to it."""
+
+    def __init__(self) -> None:
+        self.pools: list[_Pool] = []
+        self._answered_at = -CUT_OFF_SECONDS
+        self._renewal: asyncio.Task[None] | None = None
+
+    @property
+    def answers(self) -> bool:
+        """Whether somebody's connection came back whole in the time that it takes to cut one off."""
+        return time.monotonic() - self._answered_at < CUT_OFF_SECONDS
+
+    def note(self, used: AsyncConnection[DictRow]) -> None:
+        """A connection was used. When it broke, those that lie idle may have broken with it, and each would cost a
+        request: they are looked at, once at a time. Nothing that was asked for is done again.
+        """
+        if not used.broken:
+            self._answered_at = time.monotonic()
+        elif self._renewal is None or self._renewal.done():
+            self._renewal = asyncio.create_task(self._renew(), context=Context())
+
+    async def _renew(self) -> None:
+        await asyncio.gather(*(pool.check() for pool in self.pools))
+
+
+class _Pool(AsyncConnectionPool[AsyncConnection[DictRow]]):
+    """Connections of one use."""
+
+    def __init__(self, server: _Server, dsn: str, name: str, connections_max: int) -> None:
+        super().__init__(
+            dsn,
+            min_size=1,
+            max_size=connections_max,
+            timeout=POOL_WAIT_SECONDS,
+            max_waiting=POOL_WAITERS_MAX,
+            reconnect_timeout=RECONNECT_SECONDS_MAX,
+            kwargs={
+                "autocommit": True,
+                "row_factory": dict_row,
+                "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+                "tcp_user_timeout": round(CUT_OFF_SECONDS * 1000),
+                "application_name": "premade",
+            },
+            configure=_set_session,
+            open=False,
+            name=name,
+        )
+        self._server = server
+        self._lent = 0
+        self.waiting = asyncio.Semaphore(max(1, connections_max - LEFT_BY_ALL_KINDS))
+        self.long_reads = _Turns(asyncio.Semaphore(max(1, connections_max - LEFT_BY_ALL_KINDS)))
+        server.pools.append(self)
+
+    @staticmethod
+    async def check_connection(conn: AsyncConnection[DictRow]) -> None:
+        """Raises when it is none any more. A server that stands still must not keep the others that are looked at."""
+        async with _cut_off(conn, CHECK_SECONDS_MAX):
+            await AsyncConnectionPool[AsyncConnection[DictRow]].check_connection(conn)
+
+    @asynccontextmanager
+    async def lend(self, wait_seconds_max: float | None = None) -> AsyncGenerator[AsyncConnection[DictRow]]:
+        """A connection. Busy when others have them all and the server is well, PoolTimeout when there is none."""
+        try:
+            async with self.connection(timeout=wait_seconds_max) as connection:
+                self._lent += 1
+                try:
+                    yield connection
+                finally:
+                    self._lent -= 1
+                    self._server.note(connection)
+        except (PoolTimeout, TooManyRequests) as error:
+            if self._lent < self.max_size or not self._server.answers:
+                raise
+            raise _all_in_use() from error
+
+
+class _Turns:
+    """Lets so many have a connection at once."""
+
+    def __init__(self, *at_once: asyncio.Semaphore) -> None:
+        self._at_once = at_once
+        self._waiters = 0
+
+    @asynccontextmanager
+    async def connection_of(
+        self, pool: _Pool, wait_seconds_max: float | None
+    ) -> AsyncGenerator[AsyncConnection[DictRow]]:
+        """Busy when none comes in POOL_WAIT_SECONDS."""
+        async with self._turn(), pool.lend(wait_seconds_max) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncGenerator[None]:
+        if self._waiters >= POOL_WAITERS_MAX:
+            raise _all_in_use()
+        taken: list[asyncio.Semaphore] = []
+        self._waiters += 1
+        try:
+            try:
+                async with asyncio.timeout(POOL_WAIT_SECONDS):
+                    for each in self._at_once:
+                        await each.acquire()
+                        taken.append(each)
+            except TimeoutError:
+                raise _all_in_use() from None
+            finally:
+                self._waiters -= 1
+            yield
+        finally:
+            for each in taken:
+                each.release()
+
+
+def _all_in_use() -> Busy:
+    message = "Other requests have the connections that this one needs; nothing was changed. Try again."
+    return Busy(message, meets_all=True)
+
+
 async def _take_name(connection: AsyncConnection[DictRow], name: str, wait_seconds_max: float) -> bool:
     deadline = time.monotonic() + wait_seconds_max
     async with _cut_off(connection, wait_seconds_max + CUT_OFF_SECONDS):
@@ -167,17 +296,45 @@ class LongRead(Work):
 
 
 class Database:
-    """A PostgreSQL server, reached through a bounded pool."""
+    """A PostgreSQL server, reached through a bounded number of connections."""
 
-    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[DictRow]]) -> None:
+    def __init__(
+        self,
+        pool: _Pool,
+        of_queues: "Database | None" = None,
+        turns: _Turns | None = None,
+        single_turns: _Turns | None = None,
+    ) -> None:
         self._pool = pool
+        self._turns = turns
+        self._single_turns = single_turns
+        self.of_queues = of_queues or self
+        """The same by connections of its own: for a statement that settles many requests and waits for nobody."""
+
+    def of_patient(self, *, single_too: bool = False) -> "Database":
+        """The same for one kind of writes that may wait for what others hold: however many they are, they leave
+        LEFT_BY_ONE_KIND connections to the others, and all such kinds together LEFT_BY_ALL_KINDS, if there are so many.
+
+        `single_too`: single statements may wait, not only transactions. Nothing within either may take a second
+        connection while it has one.
+        """
+        of_one_kind = asyncio.Semaphore(max(1, self._pool.max_size - LEFT_BY_ONE_KIND))
+        turns = _Turns(of_one_kind, self._pool.waiting)
+        return Database(self._pool, self.of_queues, turns, turns if single_too else None)
+
+    def _connection(
+        self, turns: _Turns | None, wait_seconds_max: float | None = None
+    ) -> AbstractAsyncContextManager[AsyncConnection[DictRow]]:
+        if turns is None:
+            return self._pool.lend(wait_seconds_max)
+        return turns.connection_of(self._pool, wait_seconds_max)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Work]:
         """What is done within is committed whole at its end, or not at all. DatabaseAway when it cannot be."""
         with _database_errors():
             async with (
-                self._pool.connection() as connection,
+                self._connection(self._turns) as connection,
                 _cut_off(connection, CUT_OFF_SECONDS),
                 connection.transaction(),
             ):
@@ -190,7 +347,7 @@ class Database:
         """
         with _database_errors():
             async with (
-                self._pool.connection(timeout=min(seconds_max, POOL_WAIT_SECONDS)) as connection,
+                self._connection(self._single_turns, min(seconds_max, POOL_WAIT_SECONDS)) as connection,
                 _cut_off(connection, seconds_max),
             ):
                 yield Work(connection)
@@ -203,7 +360,7 @@ class Database:
         database lets go of the name when the connection breaks.
         """
         with _database_errors():
-            async with self._pool.connection() as connection:
+            async with self._pool.lend() as connection:
                 is_alone = await _take_name(connection, name, wait_seconds_max)
                 try:
                     yield is_alone
@@ -226,7 +383,7 @@ class Database:
         """
         with _database_errors():
             async with (
-                self._pool.connection() as connection,
+                self._connection(self._pool.long_reads) as connection,
                 _cut_off(connection, LONG_READ_SECONDS_MAX),
                 connection.transaction(),
             ):
@@ -238,28 +395,16 @@ class Database:
 
 @asynccontextmanager
 async def open_database(dsn: str, connections_max: int) -> AsyncGenerator[Database]:
-    """A pool to `dsn`, opened now. DatabaseAway when the server does not answer."""
-    pool: AsyncConnectionPool[AsyncConnection[DictRow]] = AsyncConnectionPool(
-        dsn,
-        min_size=1,
-        max_size=connections_max,
-        timeout=POOL_WAIT_SECONDS,
-        max_waiting=POOL_WAITERS_MAX,
-        reconnect_timeout=RECONNECT_SECONDS_MAX,
-        kwargs={
-            "autocommit": True,
-            "row_factory": dict_row,
-            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-            "tcp_user_timeout": round(CUT_OFF_SECONDS * 1000),
-            "application_name": "premade",
-        },
-        configure=_set_session,
-        open=False,
-        name="premade",
-    )
+    """The database of `dsn`, with so many connections in all, opened now. DatabaseAway when the server does not answer."""
+    server = _Server()
+    of_queues = min(QUEUE_CONNECTIONS_MAX, max(0, connections_max - OTHER_CONNECTIONS_MIN))
+    pool = _Pool(server, dsn, "premade", connections_max - of_queues)
+    queue_pool = _Pool(server, dsn, "premade-queues", of_queues) if of_queues else None
     try:
         with _database_errors():
-            await pool.open(wait=True, timeout=CONNECT_TIMEOUT_SECONDS)
-        yield Database(pool)
+            for each in server.pools:
+                await each.open(wait=True, timeout=CONNECT_TIMEOUT_SECONDS)
+        yield Database(pool, queue_pool and Database(queue_pool))
     finally:
-        await pool.close()
+        for each in server.pools:
+            await each.close()

@@ -10,7 +10,7 @@ from premade.audit.record import Event
 from premade.base import statements
 from premade.base.errors import Mismatch
 from premade.base.logs import log
-from premade.base.queue import Alone, Queue, in_use
+from premade.base.queue import Queue, in_use
 from premade.base.work import LOCK_TIMEOUT_MS, Database, Work
 from premade.base.world import World
 from premade.redemption.scan import Scan
@@ -56,10 +56,10 @@ class Redeemer:
     """What redeeming needs."""
 
     def __init__(self, database: Database, world: World) -> None:
-        self._database = database
+        self._of_queue = database.of_queues
+        self._of_patient = database.of_patient()
         self._world = world
         self._queue = Queue("redemption", self._together)
-        self._alone_turns = Alone()
 
     async def redeem(self, scan: Scan) -> Redeemed:
         """What is left of the ticket, used up now or by an earlier request with the same scan_id.
@@ -77,12 +77,12 @@ class Redeemer:
 
     async def _together(self, scans: list[Scan]) -> list[dict[str, Any]]:
         """Does not wait for a scan_id that another transaction is about to take: neighbours would wait too."""
-        async with self._database.single_statement() as work:
+        async with self._of_queue.single_statement() as work:
             return await redeem_all(work, self._world, scans, TOGETHER_LOCK_TIMEOUT_MS)
 
     async def _alone(self, scan: Scan) -> dict[str, Any]:
         """Waits for whoever holds the ticket or the scan_id; each try then sees what the winner did."""
-        async with self._alone_turns.turn("The ticket"), self._database.transaction() as work:
+        async with self._of_patient.transaction() as work:
             await work.all(
                 sql.wait_for_ticket, ticket_code=scan.ticket_code, partner_id=scan.caller.partner_id
             )

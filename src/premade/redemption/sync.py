@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -14,7 +13,7 @@ from premade.base import statements
 from premade.base.digest import request_digest
 from premade.base.errors import DomainError, FieldError, Invalid
 from premade.base.logs import log
-from premade.base.queue import may_share
+from premade.base.queue import Line
 from premade.base.work import Database, Work
 from premade.base.world import World, rfc3339
 from premade.partners.keyring import GateCaller
@@ -198,10 +197,10 @@ class Syncer:
         """Outcomes by place. Those of one ticket, or one scan_id, go one statement after the other."""
         codes = sorted({scan.ticket_code for _, scan in scans})
         await work.all(sql.hold_tickets, ticket_codes=codes, partner_id=device.caller.partner_id)
-        waiting, outcomes = deque(scans), dict[int, dict[str, Any]]()
-        while waiting:
-            together, later = may_share(waiting, lambda each: each[1].claims)
-            waiting.extendleft(reversed(later))
+        waiting, outcomes = Line[tuple[int, Scan]](), dict[int, dict[str, Any]]()
+        for each in scans:
+            waiting.add(each, each[1].claims)
+        while together := waiting.take():
             told = await redeem_waiting(work, self._world, [scan for _, scan in together])
             outcomes.update((place, outcome) for (place, _), outcome in zip(together, told, strict=True))
         return outcomes
