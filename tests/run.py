@@ -26,9 +26,9 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     tests = Path(__file__).parent
     has_another = (STANDALONE_BINARIES / "initdb").exists()
-    # Together more processes than the two processors of a small machine: much of the time a test waits.
+    # Twice as many processes as a small machine has processors: much of the time a test waits.
     with tempfile.TemporaryFile() as output:
-        embedded = pytest(2, "--postgres=embedded", str(tests))
+        embedded = pytest(3, "--postgres=embedded", str(tests))
         runs = [embedded]
         if has_another:
             paths = [str(tests / folder) for folder in TALKS_TO_THE_DATABASE]
