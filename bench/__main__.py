@@ -336,6 +336,9 @@ def main() -> int:
             say(f"round {number + 1} of {plan.rounds}")
             one_round(number, main_place, figures, plan)
             figures.memory.add(main_place.worker_mebibytes())
+        if large:
+            say("reading the 10 million once")
+            large.warm()
         # Apart, so that what PostgreSQL tidies up in the large table does not fall into the other rounds.
         for number in range(plan.rounds if small and large else 0):
             assert small

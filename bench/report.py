@@ -66,7 +66,8 @@ key and every value, answers a repeated `Idempotency-Key`, takes order ids from 
 counts. Activations with 10 million tickets are of tickets of the newest batches, in random order, as partners sell.
 Two rows show what is dearer: the second after a checkpoint, in which PostgreSQL writes each page that is changed into
 its log as a whole (the `Idempotency-Key` and the e-mail address of a sale stand anywhere in their indexes), and tickets
-anywhere in the table, of which each costs a few pages that are in no cache.
+anywhere in the table, of which each costs a few pages that PostgreSQL does not have in its own memory; the machine's has
+them, as on a machine with memory for its database.
 
 {_machine()}
 """
