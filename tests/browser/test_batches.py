@@ -545,3 +545,32 @@ def test_a_product_may_have_an_id_of_nineteen_digits(somebody: Somebody, shop: S
 
     assert mei.page.locator("tbody a").all_inner_texts() == [batch]
     assert mei.goes_to(f"/console/batches?product={PRODUCT_ID_MAX + 1}") == 400
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx", "pdf-a4-10", "zip"])
+def test_no_file_is_made_of_a_batch_that_cannot_be(somebody: Somebody, seller: Seller, form: str) -> None:
+    mei = somebody("finance")
+    mei.goes_to("/console/account")
+    sent = {"form_token": mei.form_token(), "format": form}
+
+    with mei.as_client() as client:
+        for batch in ("%00", "no%20id", "%ED%A0%80"):
+            path = f"/console/batch/export?partner={seller.partner_id}&batch={batch}"
+            assert (batch, client.post(path, data=sent, headers=SAME_SITE).status_code) == (batch, 404)
+
+
+def test_a_link_of_another_site_cannot_say_that_something_was_done(
+    somebody: Somebody, seller: Seller
+) -> None:
+    mei, batch = somebody("operations"), unique("QUIET")
+    seller.tickets(1, batch_id=batch)
+    address = f"{page_of(seller, batch)}&done=cancelled"
+    told = "What was unused is cancelled"
+
+    with mei.as_client() as client:
+        own, foreign, typed = (
+            client.get(address, headers={"Sec-Fetch-Site": site}).text
+            for site in ("same-origin", "cross-site", "none")
+        )
+
+    assert (told in own, told in foreign, told in typed) == (True, False, False)
