@@ -234,12 +234,22 @@ def test_a_second_head_that_is_never_complete_ends_the_connection_too(
 def test_a_request_that_takes_longer_than_its_head_may_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "HEAD_SECONDS_MAX", 0.05)
 
+    may_go_on = asyncio.Event()
+
     async def slow(scope: Any, receive: Any, send: Any) -> None:
-        await asyncio.sleep(4 * 0.05)
+        if scope["path"] == "/go":
+            may_go_on.set()
+        await may_go_on.wait()
         await answers_at_once(scope, receive, send)
 
     with served(slow) as url, slow_reader(url) as client:
         client.sendall(get("/", Connection="close"))
+        with slow_reader(url) as later:
+            # Whoever came later and sent nothing is out of time by now.
+            assert later.recv(1) == b""
+        with slow_reader(url) as another:
+            another.sendall(get("/go"))
+            assert another.recv(1) == b"H"
         assert read_to_the_end(client).startswith(b"HTTP/1.1 401 ")
 
 
