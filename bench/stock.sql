@@ -5,7 +5,7 @@ INSERT INTO batches (
 )
 SELECT :partner_id::bigint, 'FILL-' || n, :product_id::bigint, :channel::text, 100,
        '[{"function_code": "ferry", "remaining_uses": 2}, {"function_code": "gift", "remaining_uses": 1}, {"function_code": "tokens", "remaining_uses": 10}]',
-       288, 'HKD', (SELECT key_id FROM signing_keys LIMIT 1), '', now() - interval '30 days'
+       288, 'HKD', (SELECT key_id FROM signing_keys WHERE key_id = 'K1'), '', now() - interval '30 days'
 FROM generate_series(:first::bigint / 100, (:first::bigint + :count::bigint - 1) / 100) AS n
 ON CONFLICT DO NOTHING
 
@@ -72,7 +72,7 @@ WHERE partner_id = :partner_id::bigint AND status = 'ACTIVE' AND first_used_at I
         AND 'CRUISE-2025-FERRY-' || lpad((:first::bigint + :count::bigint - 1)::text, 13, '0')
 
 -- name: signing_key
-SELECT key_id, seed FROM signing_keys WHERE retired_at IS NULL
+SELECT key_id, seed FROM signing_keys WHERE retired_at IS NULL AND key_id LIKE 'K%'
 
 -- name: places
 -- Rows all over the table, in the order of a partner's list.

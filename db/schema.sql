@@ -395,7 +395,7 @@ CREATE TABLE public.signing_keys (
     public_key bytea NOT NULL,
     created_at timestamp with time zone NOT NULL,
     retired_at timestamp with time zone,
-    CONSTRAINT signing_key_id_form CHECK ((key_id ~ '^K[0-9]{1,3}$'::text)),
+    CONSTRAINT signing_key_id_form CHECK ((key_id ~ '^[KT][0-9]{1,3}$'::text)),
     CONSTRAINT signing_key_public_is_ed25519 CHECK ((octet_length(public_key) = 32)),
     CONSTRAINT signing_key_seed_is_ed25519 CHECK ((octet_length(seed) = 32))
 );

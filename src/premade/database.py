@@ -9,7 +9,7 @@ from premade.base.migrate import check_current, migrate
 from premade.base.settings import Settings
 from premade.base.work import open_database
 from premade.base.world import World
-from premade.tickets.signing import ensure_signing_key
+from premade.tickets.signing import ensure_signing_keys
 
 
 @contextmanager
@@ -39,12 +39,12 @@ def embedded_or_named(settings: Settings) -> Generator[str]:
 
 
 def bring_up_to_date(dsn: str, world: World) -> list[str]:
-    """Migrates, and makes the first signing key; answers the names of what was applied."""
+    """Migrates, and makes the first signing keys; answers the names of what was applied."""
     applied = migrate(dsn, str(world.zone))
-    asyncio.run(_ensure_signing_key(dsn, world))
+    asyncio.run(_ensure_keys(dsn, world))
     return applied
 
 
-async def _ensure_signing_key(dsn: str, world: World) -> None:
+async def _ensure_keys(dsn: str, world: World) -> None:
     async with open_database(dsn, connections_max=1) as database:
-        await ensure_signing_key(database, world)
+        await ensure_signing_keys(database, world)

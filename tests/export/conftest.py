@@ -45,7 +45,7 @@ def large_batch(shop: Shop, seller: Seller, tickets: int) -> str:
     shop.sql(
         "INSERT INTO batches (partner_id, batch_id, product_id, channel, quantity, entitlements, price, currency,"
         " signing_key_id, request_digest, created_at) SELECT %s, %s, %s, %s, %s, %s, 288, 'HKD', key_id, '', now()"
-        " FROM signing_keys ORDER BY created_at LIMIT 1",
+        " FROM signing_keys WHERE key_id = 'K1'",
         seller.partner_id, batch_id, seller.product_id, seller.channel, tickets, ENTITLEMENTS,
     )  # fmt: skip
     shop.sql(

@@ -18,6 +18,7 @@ from support.terminal import Operator
 from premade.base import work
 from premade.base.errors import DatabaseAway
 from premade.base.work import open_database
+from premade.database import bring_up_to_date
 from premade.generation.generate import Generator, Wanted
 from premade.partners.keyring import Caller
 from premade.tickets.code import read_token
@@ -72,9 +73,10 @@ def test_the_public_keys_are_there_for_anybody(shop: Shop) -> None:
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     assert answer.headers["cache-control"] == "public, max-age=300"
     for key in answer.json()["keys"]:
-        assert key.keys() == {"key_id", "algorithm", "public_key", "created_at", "current"}
+        assert key.keys() == {"key_id", "algorithm", "public_key", "created_at", "current", "test"}
         assert (key["algorithm"], len(key["public_key"])) == ("Ed25519", 43)
-    assert [key["current"] for key in answer.json()["keys"]].count(True) == 1
+    current = [key for key in answer.json()["keys"] if key["current"]]
+    assert [(key["key_id"][0], key["test"]) for key in current] == [("K", False), ("T", True)]
     assert "seed" not in answer.text
 
 
@@ -94,11 +96,44 @@ def test_a_rotation_makes_a_new_current_key_and_old_tokens_stay_valid(
     assert [(key["key_id"], key["current"]) for key in operator.does("signing-key", "list")] == [
         ("K1", False),
         ("K2", True),
+        ("T1", True),
     ]
     told = own_shop.sql(
         "SELECT data, actor FROM audit_events WHERE event = 'signing_key.added' ORDER BY event_id"
     )
-    assert [row["data"]["signing_key_id"] for row in told] == ["K1", "K2"]
+    assert [row["data"]["signing_key_id"] for row in told] == ["K1", "T1", "K2"]
+
+
+def test_tickets_of_test_partners_are_signed_with_test_keys(own_shop: Shop, operator: Operator) -> None:
+    live, test = own_shop.seller(), own_shop.seller(is_test=True)
+    first = [generate(own_shop, seller)[0] for seller in (live, test)]
+
+    made = operator.does("signing-key", "rotate", "--test")
+
+    second = [generate(own_shop, seller)[0] for seller in (live, test)]
+    assert (made["key_id"], made["test"], made["current"]) == ("T2", True, True)
+    assert [token.split(":")[3] for token in first + second] == ["K1", "T1", "K1", "T2"]
+    told = [operator.does("verify", token) for token in (first[0], *second)]
+    assert [(each["valid"], each["key_id"], each["test"]) for each in told] == [
+        (True, "K1", False),
+        (True, "K1", False),
+        (True, "T2", True),
+    ]
+    assert "test ticket" in told[-1]["detail"]
+    pass_a_minute(own_shop)
+    assert "signs new tokens" in operator.is_refused("signing-key", "retire", "T2", "--yes")
+    assert "--test" in operator.is_refused("signing-key", "retire", "T2", "--yes")
+    assert operator.does("signing-key", "retire", "T1", "--yes")["key_id"] == "T1"
+
+
+def test_a_database_whose_test_keys_are_missing_gets_one_at_the_next_migration(own_shop: Shop) -> None:
+    own_shop.sql("DELETE FROM signing_keys WHERE key_id = 'T1'")
+
+    bring_up_to_date(own_shop.dsn, own_shop.world)
+    bring_up_to_date(own_shop.dsn, own_shop.world)
+
+    keys = own_shop.operate(lambda database, _: list_signing_keys(database))
+    assert [(key.key_id, key.is_current) for key in keys] == [("K1", True), ("T1", True)]
 
 
 def test_two_rotations_at_once_make_two_keys(own_shop: Shop) -> None:
@@ -120,20 +155,24 @@ def test_the_tenth_key_is_newer_than_the_ninth_whatever_the_clocks_say(own_shop:
 
     assert token.split(":")[3] == "K10"
     assert [key.is_current for key in own_shop.operate(lambda db, _: list_signing_keys(db))] == [
-        False
-    ] * 9 + [True]
+        *[False] * 9,
+        True,
+        True,  # T1
+    ]
 
 
 def test_a_worker_signs_with_the_new_key_as_soon_as_it_looks_again(own_shop: Shop) -> None:
+    seller = own_shop.seller()
+
     async def keys_in_turn(database: Any, world: Any) -> list[str]:
         seconds = 0.0
         signers = Signers(database, type(world)(world.zone, monotonic_seconds=lambda: seconds))
-        first = await signers.current()
+        first = await signers.current(seller.partner_id)
         await rotate_signing_key(database, world)
         seconds = SIGNER_CACHE_SECONDS - 1
-        kept = await signers.current()
+        kept = await signers.current(seller.partner_id)
         seconds = SIGNER_CACHE_SECONDS
-        return [signer.key_id for signer in (first, kept, await signers.current())]
+        return [signer.key_id for signer in (first, kept, await signers.current(seller.partner_id))]
 
     assert own_shop.operate(keys_in_turn) == ["K1", "K1", "K2"]
 
@@ -149,7 +188,7 @@ def test_a_worker_tells_of_a_new_key_as_soon_as_it_looks_again(own_shop: Shop) -
         seconds = VERIFIER_CACHE_SECONDS
         return [len(keys) for keys in (first, kept, await verifiers.public_keys())]
 
-    assert own_shop.operate(keys_in_turn) == [1, 1, 2]
+    assert own_shop.operate(keys_in_turn) == [2, 2, 3]
 
 
 def test_when_the_keys_cannot_be_had_all_who_wait_for_them_learn_it_at_once(
@@ -176,7 +215,7 @@ def test_when_the_keys_cannot_be_had_all_who_wait_for_them_learn_it_at_once(
 def test_there_is_no_thousandth_key(own_shop: Shop) -> None:
     own_shop.sql(
         "INSERT INTO signing_keys (key_id, seed, public_key, created_at)"
-        " SELECT 'K' || n, seed, public_key, created_at FROM signing_keys, generate_series(2, %s) AS n",
+        " SELECT 'K' || n, seed, public_key, created_at FROM signing_keys, generate_series(2, %s) AS n WHERE key_id = 'K1'",
         KEYS_MAX,
     )
 
@@ -264,7 +303,7 @@ def test_a_token_is_checked_by_hand_without_a_database(seller: Seller, shop: Sho
 
     assert good == {
         "valid": True, "reason": None, "detail": "It is genuine.", "ticket_code": ticket["ticket_code"],
-        "issue_number": 1, "key_id": good["key_id"],
+        "issue_number": 1, "key_id": good["key_id"], "test": False,
     }  # fmt: skip
     assert bad.returncode == 1
     assert "SIGNATURE_WRONG" in bad.stdout
@@ -302,12 +341,12 @@ def test_a_gate_at_work_takes_the_tokens_of_an_old_key_until_it_is_retired(
             return [key["key_id"] for key in shop.client().get(KEYS).json()["keys"]]
 
         seconds_max = VERIFIER_CACHE_SECONDS + 10
-        until(lambda: served() == ["K1", "K2"], seconds_max)
+        until(lambda: served() == ["K1", "K2", "T1"], seconds_max)
         assert gate.post("/api/gate/inspect", json=asked).json()["ticket_code"] == ticket["ticket_code"]
         pass_a_minute(own_shop)
         operator.does("signing-key", "retire", "K1", "--yes")
 
-        until(lambda: served() == ["K2"], seconds_max)
+        until(lambda: served() == ["K2", "T1"], seconds_max)
         until(lambda: gate.post("/api/gate/inspect", json=asked).status_code == 422, seconds_max)
 
 

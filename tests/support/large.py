@@ -86,7 +86,7 @@ def begun(shop: Shop, seller: Seller, batch_id: str, quantity: int) -> str:
     shop.sql(
         "INSERT INTO batches (partner_id, batch_id, product_id, channel, quantity, to_make, entitlements, price, currency,"
         " signing_key_id, request_digest, created_at) SELECT %s, %s, %s, %s, %s, %s, '[]', 288, 'HKD', key_id, '', now()"
-        " FROM signing_keys LIMIT 1",
+        " FROM signing_keys WHERE key_id = 'K1'",
         seller.partner_id, batch_id, seller.product_id, seller.channel, quantity, quantity,
     )  # fmt: skip
     shop.sql(

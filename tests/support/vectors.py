@@ -11,7 +11,7 @@ from premade.tickets.code import Signer
 from premade.tickets.key_file import base64url
 
 FILE = Path(__file__).parents[2] / "docs" / "qr-token-vectors.json"
-SEEDS = {"K1": bytes(range(32)), "K42": bytes(range(32, 64))}
+SEEDS = {"K1": bytes(range(32)), "K42": bytes(range(32, 64)), "T1": bytes(range(64, 96))}
 CODE = "CRUISE-2025-FERRY-1762274285982"
 SHORTEST, LONGEST = "AB-2025-CD-0000000000001", "ABCDEFGHIJKL-9999-MNOPQRSTUVWX-9999999999999"
 GROUP_ORDER = 2**252 + 27742317777372353535851937790883648493
@@ -59,6 +59,8 @@ def malformed() -> list[dict[str, Any]]:
         "an issue number of another script": f"PM1:{CODE}:\u0661:K1",
         "key number zero": f"PM1:{CODE}:1:K0",
         "a key id with a leading zero": f"PM1:{CODE}:1:K01",
+        "a test key id with a leading zero": f"PM1:{CODE}:1:T01",
+        "a key id of another letter": f"PM1:{CODE}:1:X1",
         "no key id": f"PM1:{CODE}:1",
     }
     texts = {
@@ -85,6 +87,7 @@ def vectors() -> dict[str, Any]:
             {
                 "key_id": key_id,
                 "algorithm": "Ed25519",
+                "test": key_id.startswith("T"),
                 "seed": base64url(seed),
                 "public_key": base64url(SigningKey(seed).verify_key.encode()),
             }
@@ -95,6 +98,7 @@ def vectors() -> dict[str, Any]:
             valid("K42", CODE, 1),
             valid("K1", SHORTEST, 1),
             valid("K42", LONGEST, 999),
+            valid("T1", CODE, 1),
             *malformed(),
             invalid("KEY_UNKNOWN", "signed by K7, which is not listed", signed(f"PM1:{CODE}:1:K7", bytes(32))),
             invalid("SIGNATURE_MALFORMED", "three characters that say more than two bytes can", good[:-3] + ":::"),
@@ -102,6 +106,7 @@ def vectors() -> dict[str, Any]:
             invalid("SIGNATURE_WRONG", "another ticket code than was signed", good.replace("982:", "983:")),
             invalid("SIGNATURE_WRONG", "a higher issue number than was signed", good.replace(":1:", ":2:", 1)),
             invalid("SIGNATURE_WRONG", "another key id than was signed", good.replace("K1", "K42", 1)),
+            invalid("SIGNATURE_WRONG", "a test key id in place of the live one that was signed", good.replace("K1", "T1", 1)),
             invalid("SIGNATURE_WRONG", "signed by another key under the id of this one", forged),
             invalid("SIGNATURE_WRONG", "one bit of the signature flipped", with_signature(good, flipped)),
             invalid("SIGNATURE_WRONG", "S + L in place of S", with_signature(good, second_form)),

@@ -23,9 +23,16 @@ app = typer.Typer(help="The keys that sign QR tokens.", no_args_is_help=True)
 
 
 @app.command()
-def rotate(*, as_json: AsJson = False) -> None:
+def rotate(
+    *,
+    test: Annotated[
+        bool, typer.Option("--test", help="The key that signs tickets of test partners.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Make a new key that signs from now on; tokens of the old ones stay valid."""
-    show_one(_shown(operate(rotate_signing_key)), as_json=as_json)
+    key = operate(lambda database, world: rotate_signing_key(database, world, is_test=test))
+    show_one(_shown(key), as_json=as_json)
 
 
 @app.command(name="list")
@@ -68,6 +75,7 @@ def _shown(key: PublicKey) -> dict[str, Any]:
         "key_id": key.key_id,
         "public_key": base64url(key.public_key),
         "current": key.is_current,
+        "test": key.is_test,
         "created_at": key.created_at,
         "retired_at": key.retired_at,
     }

@@ -8,7 +8,7 @@ import typer
 from premade.base.errors import FieldError, Invalid
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one
-from premade.tickets.code import TokenRefused, check_token, split_token
+from premade.tickets.code import TokenRefused, check_token, is_test_key, split_token
 from premade.tickets.key_file import read_key_file
 from premade.tickets.signing import list_signing_keys
 
@@ -28,7 +28,8 @@ def verify(
     public_keys = _keys_of_database() if keys is None else _keys_of_file(keys)
     fault, why = None, "It is genuine."
     try:
-        check_token(token, public_keys)
+        if is_test_key(check_token(token, public_keys).key_id):
+            why = "It is genuine, and of a test ticket: a gate admits it in test mode only."
     except TokenRefused as refused:
         fault, why = refused.fault.value, str(refused)
     said = split_token(token)
@@ -40,6 +41,7 @@ def verify(
             "ticket_code": said and said.ticket_code,
             "issue_number": said and said.issue_number,
             "key_id": said and said.key_id,
+            "test": said and is_test_key(said.key_id),
         },
         as_json=as_json,
     )

@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute
 
 from premade.base.api import Reply, header_values, json_router
 from premade.base.edge import Page
-from premade.base.errors import Forbidden
+from premade.base.errors import FieldError, Forbidden, Invalid
 from premade.base.stream import Stream
 from premade.base.values import AnswerModel, Timestamp
 from premade.base.world import World
@@ -54,6 +54,10 @@ from premade.staff.session import Member, Sessions, form_token
 
 GATE = f"{HOME}/gate"
 SHELL = f"{GATE}/offline"
+TEST_MODE = "test_mode"
+"""A parameter of the address of every endpoint here that reads or writes tickets: `?test_mode=true` is a device in test
+mode. It admits test tickets only, and its snapshot holds nothing else. Without it, or with `false`, live tickets only.
+"""
 FORM_TOKEN_HEADER = "X-Form-Token"  # noqa: S105  (the name of a header)
 PERMISSIONS = frozenset({"gate:redeem", manual.PERMISSION})
 GATE_HEADERS = {
@@ -117,10 +121,20 @@ async def _admit(request: Request, _wanted: SecurityScopes) -> StaffCall:
     if not member.may(Right.USE_GATE):
         message = f"You are signed in as {member.name}, whose role is {member.role}."
         raise RoleMissing(message)
-    caller = GateCaller(member.actor, partner_id=None, permissions=PERMISSIONS)
+    caller = GateCaller(
+        member.actor, partner_id=None, permissions=PERMISSIONS, is_test=_is_in_test_mode(request)
+    )
     return StaffCall(
         member, token, GateCall(caller, state["request_id"], wired.database, wired.services, request.scope)
     )
+
+
+def _is_in_test_mode(request: Request) -> bool:
+    """Return what the parameter says. Raises Invalid for anything but one `true` or `false`."""
+    given = request.query_params.getlist(TEST_MODE)
+    if given in ([], ["false"], ["true"]):
+        return given == ["true"]
+    raise Invalid([FieldError(f"query#/{TEST_MODE}", "Must be true or false, once")])
 
 
 def _is_of_session(request: Request, token: str) -> bool:

@@ -208,7 +208,7 @@ class Generator:
         quantity_now: int,
     ) -> Batch | None:
         """The batch, or None when another request came first."""
-        signer = await self.signers.current()
+        signer = await self.signers.current(caller.partner_id)
         codes = await self.take_codes(seen["code_prefix"], seen["ticket_type"], quantity_now)
         batch = Batch(
             wanted.batch_id,

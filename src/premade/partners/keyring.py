@@ -107,6 +107,8 @@ class GateCaller:
     partner_id: int | None
     permissions: frozenset[str]
     key_id: int | None = None
+    is_test: bool = False
+    """Whether this gate admits test tickets only (test mode), or live tickets only."""
 
     def require(self, permission: str) -> None:
         """PermissionMissing when the key lacks it."""

@@ -84,7 +84,7 @@ class Reissuer:
     async def _try(self, asked: ToReissue) -> tuple[dict[str, Any], bool]:
         """The event that the reissue left, and whether an earlier request did."""
         # Asked for before the transaction: that would hold two connections at once.
-        signer = await self.signers.current()
+        signer = await self.signers.current(asked.caller.partner_id)
         async with self.database.transaction() as work:
             # Locked before the key is looked for: whoever waited here sees what the winner left.
             ticket = await work.one(

@@ -19,13 +19,15 @@ TOKEN_VERSION = "PM1"  # noqa: S105  (the name of a format)
 SIGNATURE_ALGORITHM = "Ed25519"
 PUBLIC_KEY_BYTES = 32
 ISSUE_NUMBER_MAX = 999
+KEY_LETTER, TEST_KEY_LETTER = "K", "T"
+"""The first letter of a signing key's id: K signs live tickets, T those of test partners."""
 _TICKET_CODE = re.compile(r"[A-Z]{2,12}-[0-9]{4}-[A-Z]{2,12}-[0-9]{13}")
 _ORDER_ID = re.compile(r"ORD-[0-9]{13}")
 _SIGNATURE_BYTES = 64
 _SIGNATURE_CHARACTERS = 96
 # Each of exactly one spelling: a token that reads the same is the same.
 _TOKEN = re.compile(
-    rf"{TOKEN_VERSION}:(?P<code>{_TICKET_CODE.pattern}):(?P<issue>[1-9][0-9]{{0,2}}):(?P<key>K[1-9][0-9]{{0,2}})"
+    rf"{TOKEN_VERSION}:(?P<code>{_TICKET_CODE.pattern}):(?P<issue>[1-9][0-9]{{0,2}}):(?P<key>[{KEY_LETTER}{TEST_KEY_LETTER}][1-9][0-9]{{0,2}})"
     rf":[0-9A-Z $%*+\-./:]{{{_SIGNATURE_CHARACTERS}}}"
 )
 _NO_TOKEN = f"It has not the form {TOKEN_VERSION}:<ticket_code>:<issue number>:<key id>:<{_SIGNATURE_CHARACTERS} characters>."
@@ -49,6 +51,16 @@ def possible_code(text: str) -> str:
 def is_order_id(text: str) -> bool:
     """Whether an order could have this id."""
     return _ORDER_ID.fullmatch(text) is not None
+
+
+def key_letter(*, is_test: bool) -> str:
+    """Return the first letter of the ids of the signing keys for live or for test tickets."""
+    return TEST_KEY_LETTER if is_test else KEY_LETTER
+
+
+def is_test_key(key_id: str) -> bool:
+    """Return whether this signing key signs only tickets of test partners."""
+    return key_id.startswith(TEST_KEY_LETTER)
 
 
 def stored_token(qr_code: str) -> str:

@@ -26,6 +26,7 @@ def key_file(keys: Iterable[PublicKey]) -> dict[str, Any]:
             "public_key": base64url(key.public_key),
             "created_at": rfc3339(key.created_at),
             "current": key.is_current,
+            "test": key.is_test,
         }
         for key in keys
         if key.retired_at is None

@@ -12,7 +12,7 @@ from premade.base import statements
 from premade.base.errors import Conflict, Exhausted, NotFound, Unavailable
 from premade.base.work import Database, Work
 from premade.base.world import World
-from premade.tickets.code import Signer, Token, read_token, split_token
+from premade.tickets.code import Signer, Token, is_test_key, key_letter, read_token, split_token
 
 sql = statements.load(__file__)
 
@@ -24,6 +24,9 @@ VERIFIER_LOOKS_APART_SECONDS = 0.5
 RETIRE_AFTER_SECONDS = 60
 """Until every process signs with the next key, and what it had begun with the last one is committed."""
 KEYS_MAX = 999
+"""Of each kind, live and test."""
+SIGNERS_KEPT_MAX = 10_000
+"""Partners whose current key a process remembers."""
 _SEED_BYTES = 32
 
 
@@ -61,7 +64,7 @@ class SigningKeysExhausted(Exhausted):
 
 @dataclass(frozen=True)
 class PublicKey:
-    """What verifies the tokens of one key. The current one signs new tokens."""
+    """What verifies the tokens of one key. Of each kind, live and test, the current one signs new tokens."""
 
     key_id: str
     public_key: bytes
@@ -69,28 +72,39 @@ class PublicKey:
     retired_at: datetime | None
     is_current: bool
 
+    @property
+    def is_test(self) -> bool:
+        """Whether it signs only tickets of test partners."""
+        return is_test_key(self.key_id)
 
-async def ensure_signing_key(database: Database, world: World) -> None:
-    """Make the first key where there is none."""
+
+async def ensure_signing_keys(database: Database, world: World) -> None:
+    """Make the first live key and the first test key where there is none."""
     async with database.transaction() as work:
         await work.all(sql.lock_signing_keys)
-        if await work.one(sql.current_key) is None:
-            await _add_key(work, world)
+        current = {key.is_test for key in await _listed(work) if key.is_current}
+        for is_test in (False, True):
+            if is_test not in current:
+                await _add_key(work, world, is_test=is_test)
 
 
-async def rotate_signing_key(database: Database, world: World) -> PublicKey:
-    """A new key signs from now on, in every process within SIGNER_CACHE_SECONDS. Tokens of the old ones stay valid."""
+async def rotate_signing_key(database: Database, world: World, *, is_test: bool = False) -> PublicKey:
+    """Add a key that signs new live tickets, or new test tickets, in every process within SIGNER_CACHE_SECONDS.
+
+    Tokens of the older keys stay valid.
+    """
     async with database.transaction() as work:
         await work.all(sql.lock_signing_keys)
-        return await _add_key(work, world)
+        return await _add_key(work, world, is_test=is_test)
 
 
-async def _add_key(work: Work, world: World) -> PublicKey:
-    number = len(await work.all(sql.list_keys)) + 1
+async def _add_key(work: Work, world: World, *, is_test: bool) -> PublicKey:
+    letter = key_letter(is_test=is_test)
+    number = sum(key["key_id"].startswith(letter) for key in await work.all(sql.list_keys)) + 1
     if number > KEYS_MAX:
         message = f"There are {KEYS_MAX} signing keys, and a token's key id has room for no more."
         raise SigningKeysExhausted(message)
-    key_id, now, seed = f"K{number}", world.now(), world.random_bytes(_SEED_BYTES)
+    key_id, now, seed = f"{letter}{number}", world.now(), world.random_bytes(_SEED_BYTES)
     public_key = SigningKey(seed).verify_key.encode()
     await work.all(sql.add_key, key_id=key_id, seed=seed, public_key=public_key, now=now)
     await record(work, Event.SIGNING_KEY_ADDED, now, partner_id=None, signing_key_id=key_id)
@@ -105,8 +119,9 @@ async def list_signing_keys(database: Database) -> list[PublicKey]:
 
 async def _listed(work: Work) -> list[PublicKey]:
     rows = await work.all(sql.list_keys)
-    current = max((place for place, row in enumerate(rows) if row["retired_at"] is None), default=None)
-    return [PublicKey(**row, is_current=place == current) for place, row in enumerate(rows)]
+    # Ordered by number, so the last of each kind stays.
+    current = {is_test_key(row["key_id"]): row["key_id"] for row in rows if row["retired_at"] is None}
+    return [PublicKey(**row, is_current=row["key_id"] in current.values()) for row in rows]
 
 
 async def tickets_with_tokens_of(database: Database, key_id: str) -> dict[str, int]:
@@ -132,13 +147,15 @@ async def retire_signing_key(database: Database, world: World, key_id: str) -> d
 
 def retirable(keys: list[PublicKey], key_id: str, now: datetime) -> PublicKey:
     """The key of `key_id`. SigningKeyUnknown; SigningKeyInUse while any process may sign with it."""
-    places = {key.key_id: place for place, key in enumerate(keys)}
-    if key_id not in places:
+    key = next((key for key in keys if key.key_id == key_id), None)
+    if key is None:
         message = f"There is no signing key {key_id!r}; 'premade signing-key list' shows them."
         raise SigningKeyUnknown(message)
-    key, later = keys[places[key_id]], keys[places[key_id] + 1 :]
+    of_kind = [each for each in keys if each.is_test == key.is_test]
+    later = of_kind[of_kind.index(key) + 1 :]
     if key.is_current:
-        message = f"{key_id} signs new tokens; make another first with 'premade signing-key rotate'."
+        option = " --test" if key.is_test else ""
+        message = f"{key_id} signs new tokens; make another first with 'premade signing-key rotate{option}'."
         raise SigningKeyInUse(message)
     if key.retired_at is None and later[0].created_at > now - timedelta(seconds=RETIRE_AFTER_SECONDS):
         message = (
@@ -154,15 +171,23 @@ class Signers:
     def __init__(self, database: Database, world: World) -> None:
         self._database = database
         self._world = world
-        self._current: tuple[float, Signer] | None = None
+        self._current: dict[int, tuple[float, Signer]] = {}
         self._by_id: dict[str, Signer] = {}
 
-    async def current(self) -> Signer:
-        """The newest key that is not retired. SigningKeyMissing when there is none."""
+    async def current(self, partner_id: int) -> Signer:
+        """Return the newest key that is not retired and signs the tickets of this partner, live or test.
+
+        Raises:
+            SigningKeyMissing: there is none.
+        """
         now = self._world.monotonic_seconds()
-        if self._current is None or now - self._current[0] >= SIGNER_CACHE_SECONDS:
-            self._current = (now, await self._fetch())
-        return self._current[1]
+        fetched_at, signer = self._current.get(partner_id, (now - SIGNER_CACHE_SECONDS, None))
+        if signer is None or now - fetched_at >= SIGNER_CACHE_SECONDS:
+            signer = await self._fetch(partner_id)
+            if len(self._current) >= SIGNERS_KEPT_MAX:
+                self._current.clear()
+            self._current[partner_id] = (now, signer)
+        return signer
 
     async def by_id(self, key_id: str) -> Signer:
         """The key that signed a token once, retired or not: to sign the same again."""
@@ -175,9 +200,14 @@ class Signers:
             self._by_id[key_id] = Signer.of(row["key_id"], row["seed"])
         return self._by_id[key_id]
 
-    async def _fetch(self) -> Signer:
+    async def _fetch(self, partner_id: int) -> Signer:
         async with self._database.single_statement() as work:
-            row = await work.one(sql.current_key)
+            row = await work.one(
+                sql.current_key,
+                partner_id=partner_id,
+                live_letter=key_letter(is_test=False),
+                test_letter=key_letter(is_test=True),
+            )
         if row is None:
             message = "There is no key to sign QR tokens with; 'premade migrate' makes the first."
             raise SigningKeyMissing(message)

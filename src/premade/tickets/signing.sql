@@ -1,6 +1,13 @@
 -- name: current_key
--- The highest number, not the latest time: the clocks of several machines differ.
-SELECT key_id, seed FROM signing_keys WHERE retired_at IS NULL ORDER BY length(key_id) DESC, key_id DESC LIMIT 1
+-- The newest key for the partner's tickets. The highest number, not the latest time: the clocks of several machines
+-- differ.
+SELECT key_id, seed FROM signing_keys
+WHERE retired_at IS NULL
+    AND left(key_id, 1) = (
+        SELECT CASE WHEN is_test THEN :test_letter ELSE :live_letter END FROM partners WHERE partner_id = :partner_id
+    )
+ORDER BY length(key_id) DESC, key_id DESC
+LIMIT 1
 
 -- name: key_by_id
 SELECT key_id, seed FROM signing_keys WHERE key_id = :key_id
@@ -12,7 +19,8 @@ LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE
 INSERT INTO signing_keys (key_id, seed, public_key, created_at) VALUES (:key_id, :seed, :public_key, :now)
 
 -- name: list_keys
-SELECT key_id, public_key, created_at, retired_at FROM signing_keys ORDER BY length(key_id), key_id
+SELECT key_id, public_key, created_at, retired_at FROM signing_keys
+ORDER BY left(key_id, 1), length(key_id), key_id
 
 -- name: retire_key
 UPDATE signing_keys SET retired_at = :now WHERE key_id = :key_id

@@ -4,10 +4,15 @@
  * @param {{issue_number: number, uses: Record<string, number>, usable_until: string | null} | undefined} listed the
  *   ticket's line of the snapshot, with what this device counted off
  * @param {number} issueNumber of the token
- * @param {{function_code: string, uses: number, day: string}} wanted `day` as the operator's calendar has it now
+ * @param {{function_code: string, uses: number, day: string, key_id: string, is_test_list: boolean}} wanted `day` as the
+ *   operator's calendar has it now; `key_id` of the token; `is_test_list`, the "test" of the snapshot's first line
  * @returns {{admitted: true, remaining: number} | {admitted: false, code: string, remaining?: number}}
  */
 export function admission(listed, issueNumber, wanted) {
+  const isTestKey = wanted.key_id.startsWith("T");
+  if (isTestKey && !wanted.is_test_list) return { admitted: false, code: "TEST_TICKET" };
+  // Old test tickets were signed by a key of live ones: the list says that they are test tickets.
+  if (!isTestKey && wanted.is_test_list && listed === undefined) return { admitted: false, code: "LIVE_TICKET" };
   if (listed === undefined || issueNumber > listed.issue_number) return { admitted: false, code: "UNKNOWN" };
   if (issueNumber < listed.issue_number) return { admitted: false, code: "QR_REVOKED" };
   if (listed.usable_until !== null && listed.usable_until < wanted.day) return { admitted: false, code: "EXPIRED" };

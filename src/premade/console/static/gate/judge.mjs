@@ -300,6 +300,8 @@ function sentenceOf(told, { function_code, uses }) {
   const sentences = {
     UNKNOWN: "This ticket is not on the list of this device; without network it cannot be let in.",
     QR_INVALID: "This QR code is not one of ours.",
+    TEST_TICKET: "This is a test ticket. It opens no gate.",
+    LIVE_TICKET: "This is not a test ticket. This device is in test mode and admits test tickets only.",
     QR_REVOKED: "This QR code was replaced by a newer one.",
     EXPIRED: `The last day of this ticket was ${told.usable_until}; it is no longer valid.`,
     FUNCTION_UNKNOWN: `This ticket is not for ${function_code}; it is for: ${Object.keys(told.left ?? {}).join(", ")}.`,

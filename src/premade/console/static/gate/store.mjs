@@ -84,8 +84,9 @@ export async function takeIn(lines, now, usedOnline) {
       if (isNew(code)) await lower(tickets, generation, code, (uses) => lowerOf(uses, left));
     }
     const all = await done(tickets.count(ofGeneration(generation)));
-    const { made_at, time_zone } = first;
-    kept.put({ generation, since: taken.next, made_at, time_zone, fetched_at: now, tickets: all }, "snapshot");
+    const { made_at, time_zone, test } = first;
+    const about = { generation, since: taken.next, made_at, time_zone, is_test: test === true };
+    kept.put({ ...about, fetched_at: now, tickets: all }, "snapshot");
   });
   if (isFull) await keepOnly(generation);
 }
@@ -161,7 +162,13 @@ export function admit(token, qr, wanted, moment) {
     const listed = await done(tickets.get(key));
     const day = dayIn(about.time_zone, moment);
     const { function_code, uses, is_look, scan_id, device_id } = wanted;
-    const verdict = admission(listed, token.issue_number, { function_code, uses, day });
+    const verdict = admission(listed, token.issue_number, {
+      function_code,
+      uses,
+      day,
+      key_id: token.key_id,
+      is_test_list: about.is_test === true,
+    });
     if (verdict.admitted && !is_look) {
       const scanned_at = moment.toISOString();
       listed.uses = takeOff(listed.uses, wanted);

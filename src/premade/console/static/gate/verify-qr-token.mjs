@@ -5,7 +5,7 @@
 //   const told = await verifyQrToken(text, keys);
 //   told.valid ? told.ticket_code : told.reason
 
-const TOKEN = /^PM1:([A-Z]{2,12}-[0-9]{4}-[A-Z]{2,12}-[0-9]{13}):([1-9][0-9]{0,2}):(K[1-9][0-9]{0,2}):([0-9A-Z $%*+\-./:]{96})$/;
+const TOKEN = /^PM1:([A-Z]{2,12}-[0-9]{4}-[A-Z]{2,12}-[0-9]{13}):([1-9][0-9]{0,2}):([KT][1-9][0-9]{0,2}):([0-9A-Z $%*+\-./:]{96})$/;
 const BASE45 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:";
 const SIGNATURE_CHARACTERS = 96;
 
