@@ -1,5 +1,6 @@
 """What happened to a ticket, and its QR picture in any size."""
 
+import base64
 import io
 import re
 from typing import Any
@@ -83,9 +84,9 @@ def read(image: Image.Image) -> str:
 
 def drawn(svg: str, module_pixels: int) -> Image.Image:
     """The picture that the rectangles of the path make."""
-    found = re.search(r'viewBox="0 0 (\d+) \1"', svg)
+    found = re.search(r'viewBox="0 0 (\d+) (\d+)"', svg)
     assert found is not None
-    dark = np.zeros((int(found[1]),) * 2, dtype=bool)
+    dark = np.zeros((int(found[2]), int(found[1])), dtype=bool)
     [path] = re.findall(r'<path d="([^"]+)"/>', svg)
     assert re.fullmatch(r"(M\d+ \d+h\d+v1h-\d+z)+", path)
     for x, y, width, back in re.findall(r"M(\d+) (\d+)h(\d+)v1h-(\d+)z", path):
@@ -134,6 +135,63 @@ def test_a_ticket_s_picture_comes_as_png_and_svg(seller: Seller, query: str, sid
     image = Image.open(io.BytesIO(png.content))
     assert image.size == (side, side)
     assert read(image) == read(drawn(svg.text, 4)) == ticket["qr_token"]
+
+
+def word_under(image: Image.Image, module_pixels: int, margin_modules: int) -> str:
+    """The letters under the code, as text of one character a module."""
+    dark = ~np.array(image)[::module_pixels, ::module_pixels]
+    side = picture.SIDE_MODULES + margin_modules
+    assert not dark[side : side + picture.MARGIN_MODULES].any(), "the light margin of the code"
+    rows = dark[side + picture.MARGIN_MODULES : dark.shape[0] - margin_modules]
+    return "\n".join("".join(" #"[int(cell)] for cell in row).strip() for row in rows)
+
+
+SAMPLE = """####  ###  #   # ####  #     #####
+#     #   # ## ## #   # #     #
+#     #   # # # # #   # #     #
+###  ##### # # # ####  #     ####
+# #   # #   # #     #     #
+# #   # #   # #     #     #
+####  #   # #   # #     ##### #####"""
+
+
+@pytest.mark.parametrize(("module_pixels", "margin_modules"), [(4, 4), (1, 0), (5, 3), (8, 20), (3, 1)])
+def test_the_picture_of_a_test_ticket_says_sample_under_the_same_code(
+    module_pixels: int, margin_modules: int
+) -> None:
+    live = Image.open(io.BytesIO(picture.png(TOKEN, module_pixels, margin_modules)))
+    sample = Image.open(io.BytesIO(picture.png(TOKEN, module_pixels, margin_modules, is_sample=True)))
+    vector = picture.svg(TOKEN, module_pixels, margin_modules, is_sample=True).decode()
+
+    code_ends = (picture.SIDE_MODULES + margin_modules) * module_pixels
+    assert np.array_equal(np.array(live)[:code_ends], np.array(sample)[:code_ends])
+    assert word_under(sample, module_pixels, margin_modules) == SAMPLE
+    assert f'width="{sample.width}" height="{sample.height}"' in vector
+    assert np.array_equal(np.array(sample.convert("L")), np.array(drawn(vector, module_pixels)))
+    room = Image.new("L", (sample.width + 64, sample.height + 64), 255)
+    room.paste(sample.convert("L"), (32, 32))
+    assert module_pixels < 2 or read(room) == TOKEN
+
+
+def test_every_picture_of_a_test_partner_says_sample_and_is_read_as_it_comes(shop: Shop) -> None:
+    tester = shop.seller(is_test=True)
+    [made] = tester.generate(1).json()["tickets"]
+    code = made["ticket_code"]
+    looked_at = tester.http.get(f"/api/ota/tickets/{code}").json()
+    ordered = tester.order([code]).json()["tickets"][0]
+    reissued = tester.http.post(f"/api/ota/tickets/{code}/reissue", json={"reason": "lost"}).json()
+    fetched = tester.http.get(f"/api/ota/tickets/{code}/qr.png").content
+
+    for token, png in [
+        *(
+            (each["qr_token"], base64.b64decode(each["qr_code"]))
+            for each in (made, looked_at, ordered, reissued)
+        ),
+        (reissued["qr_token"], fetched),
+    ]:
+        image = Image.open(io.BytesIO(png))
+        assert word_under(image, picture.MODULE_PIXELS, picture.MARGIN_MODULES) == SAMPLE
+        assert read(image) == token
 
 
 def test_only_the_picture_of_a_ticket_that_is_final_may_be_kept(seller: Seller, shop: Shop) -> None:

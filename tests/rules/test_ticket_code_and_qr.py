@@ -18,7 +18,7 @@ from premade.base.world import World
 from premade.generation.generate import Generator, Wanted
 from premade.partners.keyring import Caller
 from premade.tickets import picture
-from premade.tickets.code import Signer, read_token, ticket_code
+from premade.tickets.code import Signer, fold_order_id, fold_ticket_code, fold_token, read_token, ticket_code
 from premade.tickets.signing import Signers
 
 SEED = bytes(range(32))
@@ -145,3 +145,52 @@ def test_the_token_of_an_answer_holds_with_the_public_key_of_the_database(seller
 
     assert token is not None
     assert token.ticket_code == ticket["ticket_code"]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "cruise-2025-ferry-1762274285982",
+        "CRUISE2025FERRY1762274285982",
+        " CRUISE 2025 FERRY 1762274285982\r\n",
+        "CRUISE-2025-FERRY-\n1762274285982",
+        "CRUISE\u20102025\u2013FERRY\u22121762274285982",
+        "CRUISE\u00ad-2025-FERRY-1762274285982\u200b",
+        "\uff23RUISE-2025-FERRY-\uff11762274285982",
+    ],
+)
+def test_a_code_is_found_however_it_was_typed_or_pasted(typed: str) -> None:
+    assert fold_ticket_code(typed) == "CRUISE-2025-FERRY-1762274285982"
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "CRUISE", "CRUISE-2025-FERRY-176227428598", "CRUISE-2025-FERRY-17622742859821", "-" * 500]
+)
+def test_what_is_no_code_stays_none(typed: str) -> None:
+    assert fold_ticket_code(typed) is None
+
+
+@given(CODES)
+def test_a_code_without_hyphens_is_one_code_only(code: str) -> None:
+    assert fold_ticket_code(code.replace("-", "").lower()) == code == fold_ticket_code(code)
+
+
+@given(CODES, st.integers(1, 999))
+def test_what_scanners_add_to_a_token_is_taken_off(code: str, issue: int) -> None:
+    token = SIGNER.token(code, issue)
+
+    for read_as in (
+        token,
+        f"{token}\r\n",
+        f"\t {token} \t",
+        f"]Q1{token}",
+        f"]q1{token.lower()}\r",
+        f"\ufeff]Q3{token}\x00\x04",
+        token.lower(),
+    ):
+        assert fold_token(read_as) == token
+
+
+def test_an_order_id_is_found_however_it_was_typed() -> None:
+    assert fold_order_id("ord 1762274304824 ") == fold_order_id("ORD1762274304824") == "ORD-1762274304824"
+    assert fold_order_id("CRUISE-2025-FERRY-1762274285982") is None

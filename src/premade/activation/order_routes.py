@@ -99,7 +99,7 @@ async def draw(
     asked = Draw(
         **_sale(call, wanted), batch_id=batch_id, quantity=wanted.quantity, idempotency_key=idempotency_key
     )
-    return _reply(await call.use(OrderMaker).draw(asked))
+    return _reply(call, await call.use(OrderMaker).draw(asked))
 
 
 @router.post(
@@ -122,7 +122,7 @@ async def make_order(
     asked = Selection(
         **_sale(call, wanted), ticket_codes=wanted.ticket_codes, idempotency_key=idempotency_key
     )
-    return _reply(await call.use(OrderMaker).order(asked))
+    return _reply(call, await call.use(OrderMaker).order(asked))
 
 
 def _sale(call: Call, wanted: ActivateRequest) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def _sale(call: Call, wanted: ActivateRequest) -> dict[str, Any]:
     }
 
 
-def _reply(sold: Sold) -> Reply:
+def _reply(call: Call, sold: Sold) -> Reply:
     answer = SoldAnswer(
         order_id=sold.order_id,
         tickets=[
@@ -146,7 +146,7 @@ def _reply(sold: Sold) -> Reply:
                 ticket_code=ticket.ticket_code,
                 entitlements=[Entitlement(**entitlement) for entitlement in ticket.entitlements],
                 usable_until=ticket.usable_until,
-                **qr_of(ticket.token),
+                **qr_of(ticket.token, is_test=call.caller.is_test),
             )
             for ticket in sold.tickets
         ],

@@ -155,7 +155,7 @@ async def _picture(visit: Visit) -> Response:
     code = visit.named("code")
     whose = await partner_of_ticket(visit.database, code)
     ticket = await ticket_of(visit.database, whose["partner_id"], code)
-    drawn = picture.svg(stored_token(ticket["qr_code"]))
+    drawn = picture.svg(stored_token(ticket["qr_code"]), is_sample=whose["is_test"])
     return Response(drawn, media_type="image/svg+xml", headers=HEADERS)
 
 

@@ -188,15 +188,22 @@ async def bulk_generate(
         )
         return Reply(answer, status=200)
     batch = await generator.generate(call.caller, call.request_id, asked)
-    return Reply(_answer(batch), {"Idempotency-Replayed": "true"} if batch.replayed else {})
+    return Reply(
+        _answer(batch, is_test=call.caller.is_test),
+        {"Idempotency-Replayed": "true"} if batch.replayed else {},
+    )
 
 
-def _answer(batch: Batch) -> GenerateAnswer:
+def _answer(batch: Batch, *, is_test: bool) -> GenerateAnswer:
     entitlements = [Entitlement(**entitlement) for entitlement in batch.entitlements]
     return GenerateAnswer(
         batch_id=batch.batch_id,
         tickets=[
-            GeneratedTicket(ticket_code=ticket.ticket_code, entitlements=entitlements, **qr_of(ticket.token))
+            GeneratedTicket(
+                ticket_code=ticket.ticket_code,
+                entitlements=entitlements,
+                **qr_of(ticket.token, is_test=is_test),
+            )
             for ticket in batch.tickets
         ],
         total_generated=len(batch.tickets),

@@ -61,6 +61,7 @@ class _KnownKey:
     last_used_at: datetime | None
     partner_id: int | None
     channel: str | None
+    is_test: bool
     disabled_at: datetime | None
 
     def refusal(self, now: datetime) -> str | None:
@@ -81,6 +82,8 @@ class Caller:
     key_id: int
     partner_id: int
     channel: str
+    is_test: bool = False
+    """Whether it is a test partner, whose tickets open no real gate."""
 
     @property
     def actor(self) -> str:
@@ -130,13 +133,15 @@ class Keyring:
         if known.partner_id is None or known.channel is None:
             message = "The key is the operator's; what is asked for belongs to one partner."
             raise PartnerKeyNeeded(message)
-        return Caller(known.key_id, known.partner_id, known.channel)
+        return Caller(known.key_id, known.partner_id, known.channel, known.is_test)
 
     async def gate_for(self, given: str | None, permission: str) -> GateCaller:
         """Whose gate the key that was sent opens. Unauthenticated or Forbidden when it is none, or may not."""
         known = await self._authentic(given)
         _require(permission, known.permissions)
-        return GateCaller(f"key:{known.key_id}", known.partner_id, known.permissions, known.key_id)
+        return GateCaller(
+            f"key:{known.key_id}", known.partner_id, known.permissions, known.key_id, known.is_test
+        )
 
     async def _authentic(self, given: str | None) -> _KnownKey:
         if not given:

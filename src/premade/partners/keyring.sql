@@ -1,6 +1,6 @@
 -- name: key_by_prefix
 SELECT k.key_id, k.digest, k.permissions, k.expires_at, k.revoked_at, k.last_used_at,
-       k.partner_id, p.channel, p.disabled_at
+       k.partner_id, p.channel, coalesce(p.is_test, false) AS is_test, p.disabled_at
 FROM api_keys k LEFT JOIN partners p USING (partner_id)
 WHERE k.prefix = :prefix
 

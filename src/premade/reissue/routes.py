@@ -65,7 +65,7 @@ async def reissue(
             "issue_number": done.issue_number,
             "reason": done.reason,
             "reissued_at": done.reissued_at,
-            **qr_of(done.token),
+            **qr_of(done.token, is_test=call.caller.is_test),
         }
     )
     return Reply(answer, {"Idempotency-Replayed": "true"} if done.replayed else {})

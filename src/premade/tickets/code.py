@@ -6,6 +6,7 @@ holds a token that carries a signature, `PM1:<ticket_code>:<issue number>:<key i
 
 import base64
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -30,6 +31,15 @@ _TOKEN = re.compile(
     rf"{TOKEN_VERSION}:(?P<code>{_TICKET_CODE.pattern}):(?P<issue>[1-9][0-9]{{0,2}}):(?P<key>[{KEY_LETTER}{TEST_KEY_LETTER}][1-9][0-9]{{0,2}})"
     rf":[0-9A-Z $%*+\-./:]{{{_SIGNATURE_CHARACTERS}}}"
 )
+# A code as people type and paste it: without its hyphens it is still read in one way only.
+_BARE_TICKET_CODE = re.compile(r"([A-Z]{2,12})([0-9]{4})([A-Z]{2,12})([0-9]{13})")
+_BARE_ORDER_ID = re.compile(r"(ORD)([0-9]{13})")
+_TYPED_CHARACTERS_MAX = 200
+_INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}
+"""Categories of Unicode."""
+_DASHES = {"Pd", "\u2212"}
+"""A category, and the minus sign, which is not in it."""
+_SYMBOLOGY_IDENTIFIER = re.compile(r"\][Qq][0-6]")
 _NO_TOKEN = f"It has not the form {TOKEN_VERSION}:<ticket_code>:<issue number>:<key id>:<{_SIGNATURE_CHARACTERS} characters>."
 
 
@@ -46,6 +56,54 @@ def is_ticket_code(text: str) -> bool:
 def possible_code(text: str) -> str:
     """The text, or "", which is no ticket's code: PostgreSQL cannot be asked for every text, such as one with a NUL."""
     return text if is_ticket_code(text) else ""
+
+
+def fold_ticket_code(text: str) -> str | None:
+    """Return the ticket code that somebody typed or pasted, or None when it is none.
+
+    Small letters, blanks, invisible characters, other dashes and lost hyphens are forgiven: no two codes become one.
+    """
+    return _folded(text, _BARE_TICKET_CODE)
+
+
+def fold_order_id(text: str) -> str | None:
+    """Return the order id that somebody typed or pasted, forgiving what `fold_ticket_code` forgives, or None."""
+    return _folded(text, _BARE_ORDER_ID)
+
+
+def _folded(text: str, form: re.Pattern[str]) -> str | None:
+    if len(text) > _TYPED_CHARACTERS_MAX:
+        return None
+    # NFKC: digits and letters of full width, as East Asian keyboards type them.
+    bare = "".join(
+        character
+        for character in unicodedata.normalize("NFKC", text)
+        if unicodedata.category(character) not in _INVISIBLE | _DASHES and character not in _DASHES
+    )
+    parts = form.fullmatch(bare.upper()) if bare.isascii() else None
+    return "-".join(parts.groups()) if parts else None
+
+
+def fold_token(text: str) -> str:
+    """Return the text that a scanner read, without what scanners add to a QR token.
+
+    That is: blanks, line ends, tabs and control characters around it, the symbology identifier `]Q1` before it
+    (ISO/IEC 15424), and small letters where caps lock was on. A token has no small letter and does not end in a
+    blank, so nothing of a genuine one is lost.
+    """
+    bare = _without_edges(text)
+    if identifier := _SYMBOLOGY_IDENTIFIER.match(bare):
+        bare = _without_edges(bare[identifier.end() :])
+    return bare.upper() if bare.isascii() else bare
+
+
+def _without_edges(text: str) -> str:
+    start, end = 0, len(text)
+    while start < end and unicodedata.category(text[start]) in _INVISIBLE:
+        start += 1
+    while end > start and unicodedata.category(text[end - 1]) in _INVISIBLE:
+        end -= 1
+    return text[start:end]
 
 
 def is_order_id(text: str) -> bool:

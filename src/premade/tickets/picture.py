@@ -1,6 +1,7 @@
 """The QR picture of a token: version 6, level M, as a 1-bit PNG or an SVG. Pure.
 
-One version for every token keeps pictures alike and spares the search for a version and a mask.
+One version for every token keeps pictures alike and spares the search for a version and a mask. The picture of a test
+ticket is the same, and taller: the word SAMPLE stands under the code, beyond its light margin.
 """
 
 import re
@@ -29,11 +30,32 @@ _FAST = 1
 """Half the time of zlib's default for a tenth more bytes."""
 _SIZES_KEPT = 64
 _DARK_RUN = re.compile("1+")
+# The word SAMPLE in letters of 5 by 7 modules, as wide as the code.
+_SAMPLE = """
+....####..###..#...#.####..#.....#####...
+...#.....#...#.##.##.#...#.#.....#.......
+...#.....#...#.#.#.#.#...#.#.....#.......
+....###..#####.#.#.#.####..#.....####....
+.......#.#...#.#...#.#.....#.....#.......
+.......#.#...#.#...#.#.....#.....#.......
+...####..#...#.#...#.#.....#####.#####...
+"""
 
 
-def modules(token: str) -> list[bytes]:
+@cache
+def _sample_rows() -> list[bytes]:
+    """Return the rows under the code of a test ticket: a light margin, then the word."""
+    words = [
+        int(line[::-1].replace(".", "0").replace("#", "1"), 2).to_bytes(_ROW_BYTES, "little")
+        for line in _SAMPLE.split()
+    ]
+    return [bytes(_ROW_BYTES)] * MARGIN_MODULES + words
+
+
+def modules(token: str, *, is_sample: bool = False) -> list[bytes]:
     """The rows of the QR code, 8 modules a byte, the first in the lowest bit, 1 dark.
 
+    `is_sample`: with the rows of the word SAMPLE under it, for a test ticket.
     ValueError when the token is longer than TOKEN_CHARACTERS_MAX.
     """
     if len(token) > TOKEN_CHARACTERS_MAX:
@@ -46,12 +68,13 @@ def modules(token: str) -> list[bytes]:
     rows = symbol.encoded_data
     stride = rows.nbytes // len(rows)
     flat = rows.cast("B")
-    return [bytes(flat[start : start + _ROW_BYTES]) for start in range(0, SIDE_MODULES * stride, stride)]
+    code = [bytes(flat[start : start + _ROW_BYTES]) for start in range(0, SIDE_MODULES * stride, stride)]
+    return code + _sample_rows() if is_sample else code
 
 
-def dark_runs(token: str) -> Iterator[tuple[int, int, int]]:
+def dark_runs(token: str, *, is_sample: bool = False) -> Iterator[tuple[int, int, int]]:
     """The QR code as rows of dark modules: column, row and length of each, counted from its upper left corner."""
-    for y, row in enumerate(modules(token)):
+    for y, row in enumerate(modules(token, is_sample=is_sample)):
         for run in _DARK_RUN.finditer(f"{int.from_bytes(row, 'little'):0{8 * _ROW_BYTES}b}"[::-1]):
             yield run.start(), y, run.end() - run.start()
 
@@ -70,7 +93,7 @@ class _Frame:
     """What all PNGs of one size have in common."""
 
     module_pixels: int
-    side_pixels: int
+    margin_pixels: int
     row_bytes: int
     left: bytes
     """What a row of pixels begins with: its filter, and the margin as far as it is whole bytes."""
@@ -82,8 +105,7 @@ class _Frame:
     @property
     def light_rows(self) -> bytes:
         """The margin above, and below."""
-        margin_pixels = (self.side_pixels - SIDE_MODULES * self.module_pixels) // 2
-        return (_ROW_FILTER_NONE + b"\xff" * self.row_bytes) * margin_pixels
+        return (_ROW_FILTER_NONE + b"\xff" * self.row_bytes) * self.margin_pixels
 
     def placed(self, rows: list[bytes]) -> list[bytes]:
         """The rows of modules with the rest of the margin on their left."""
@@ -96,45 +118,70 @@ class _Frame:
         ]
 
 
+def _height_modules(margin_modules: int, *, is_sample: bool) -> int:
+    word = len(_sample_rows()) if is_sample else 0
+    return SIDE_MODULES + word + 2 * margin_modules
+
+
 @lru_cache(_SIZES_KEPT)
-def _frame(module_pixels: int, margin_modules: int) -> _Frame:
+def _frame(module_pixels: int, margin_modules: int, *, is_sample: bool) -> _Frame:
     side_pixels = (SIDE_MODULES + 2 * margin_modules) * module_pixels
+    height_pixels = _height_modules(margin_modules, is_sample=is_sample) * module_pixels
     margin_bytes, odd_pixels = divmod(margin_modules * module_pixels, 8)
     margin = b"\xff" * (margin_bytes + 1)
     return _Frame(
         module_pixels,
-        side_pixels,
+        margin_modules * module_pixels,
         row_bytes=(side_pixels + 7) // 8,
         left=_ROW_FILTER_NONE + (b"" if odd_pixels else margin[1:]),
         right=margin,
         shift_modules=margin_modules if odd_pixels else 0,
-        header=_chunk(b"IHDR", struct.pack(">IIBBBBB", side_pixels, side_pixels, 1, 0, 0, 0, 0)),
+        header=_chunk(b"IHDR", struct.pack(">IIBBBBB", side_pixels, height_pixels, 1, 0, 0, 0, 0)),
     )
 
 
-def png(token: str, module_pixels: int = MODULE_PIXELS, margin_modules: int = MARGIN_MODULES) -> bytes:
-    """The picture, 1 bit a pixel. The standard asks for a margin of MARGIN_MODULES."""
-    frame, pixels = _frame(module_pixels, margin_modules), _pixels(module_pixels)
+def png(
+    token: str,
+    module_pixels: int = MODULE_PIXELS,
+    margin_modules: int = MARGIN_MODULES,
+    *,
+    is_sample: bool = False,
+) -> bytes:
+    """The picture, 1 bit a pixel. The standard asks for a margin of MARGIN_MODULES.
+
+    `is_sample`: with the word SAMPLE under the code, for a test ticket.
+    """
+    frame, pixels = _frame(module_pixels, margin_modules, is_sample=is_sample), _pixels(module_pixels)
     row_end = len(_ROW_FILTER_NONE) + frame.row_bytes
     rows = [
         (frame.left + b"".join([pixels[byte] for byte in row]) + frame.right)[:row_end] * module_pixels
-        for row in frame.placed(modules(token))
+        for row in frame.placed(modules(token, is_sample=is_sample))
     ]
     margin = frame.light_rows
     image = zlib.compress(margin + b"".join(rows) + margin, _FAST)
     return b"".join([_PNG_SIGNATURE, frame.header, _chunk(b"IDAT", image), _chunk(b"IEND", b"")])
 
 
-def svg(token: str, module_pixels: int = MODULE_PIXELS, margin_modules: int = MARGIN_MODULES) -> bytes:
-    """The picture as one path: a rectangle for each run of dark modules, on a light ground."""
-    side = SIDE_MODULES + 2 * margin_modules
+def svg(
+    token: str,
+    module_pixels: int = MODULE_PIXELS,
+    margin_modules: int = MARGIN_MODULES,
+    *,
+    is_sample: bool = False,
+) -> bytes:
+    """The picture as one path: a rectangle for each run of dark modules, on a light ground.
+
+    `is_sample`: with the word SAMPLE under the code, for a test ticket.
+    """
+    width = SIDE_MODULES + 2 * margin_modules
+    height = _height_modules(margin_modules, is_sample=is_sample)
     path = "".join(
         f"M{margin_modules + x} {margin_modules + y}h{length}v1h-{length}z"
-        for x, y, length in dark_runs(token)
+        for x, y, length in dark_runs(token, is_sample=is_sample)
     )
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {side} {side}" width="{side * module_pixels}" '
-        f'height="{side * module_pixels}" shape-rendering="crispEdges"><rect width="100%" height="100%" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width * module_pixels}" '
+        f'height="{height * module_pixels}" shape-rendering="crispEdges"><rect width="100%" height="100%" '
         f'fill="#fff"/><path d="{path}"/></svg>\n'
     ).encode()
 

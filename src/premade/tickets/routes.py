@@ -58,13 +58,16 @@ class Entitlement(AnswerModel):
 class QrCode(AnswerModel):
     """The QR of a ticket: its text and its picture."""
 
-    qr_code: str = Field(description="The QR picture: a PNG, base64, without a data: prefix.")
+    qr_code: str = Field(
+        description="The QR picture: a PNG, base64, without a data: prefix. That of a test ticket says SAMPLE."
+    )
     qr_token: str = Field(description="The signed text inside the QR.")
 
 
-def qr_of(token: str) -> dict[str, Any]:
-    """The members of `QrCode`."""
-    return {"qr_code": base64.b64encode(picture.png(token)).decode(), "qr_token": token}
+def qr_of(token: str, *, is_test: bool) -> dict[str, Any]:
+    """The members of `QrCode`. The picture of a test ticket says SAMPLE."""
+    drawn = picture.png(token, is_sample=is_test)
+    return {"qr_code": base64.b64encode(drawn).decode(), "qr_token": token}
 
 
 class ListedTicket(AnswerModel):
@@ -220,7 +223,9 @@ async def ticket(
 ) -> TicketWithHistoryAnswer:
     """The ticket as it is now, with its QR and its history."""
     row = await ticket_with_history(call.database, call.caller.partner_id, code)
-    return TicketWithHistoryAnswer(**{**row, **qr_of(stored_token(row["qr_code"]))})
+    return TicketWithHistoryAnswer(
+        **{**row, **qr_of(stored_token(row["qr_code"]), is_test=call.caller.is_test)}
+    )
 
 
 ModulePixels = Annotated[
@@ -271,7 +276,9 @@ async def qr_png(
 ) -> Reply:
     """The QR code that is good now, in the size that a printer or a page needs."""
     row = await ticket_of(call.database, call.caller.partner_id, code)
-    drawn = picture.png(stored_token(row["qr_code"]), module_pixels, margin_modules)
+    drawn = picture.png(
+        stored_token(row["qr_code"]), module_pixels, margin_modules, is_sample=call.caller.is_test
+    )
     return Reply(drawn, _caching(row["status"]), media_type=_Png.media_type)
 
 
@@ -290,5 +297,7 @@ async def qr_svg(
 ) -> Reply:
     """The QR code that is good now, sharp in any size."""
     row = await ticket_of(call.database, call.caller.partner_id, code)
-    drawn = picture.svg(stored_token(row["qr_code"]), module_pixels, margin_modules)
+    drawn = picture.svg(
+        stored_token(row["qr_code"]), module_pixels, margin_modules, is_sample=call.caller.is_test
+    )
     return Reply(drawn, _caching(row["status"]), media_type=_Svg.media_type)
