@@ -152,7 +152,7 @@ def make_app(settings: Settings, world: World) -> ASGIApp:
     app.router.routes.extend(monitoring_routes())
     app.router.routes.extend(document_routes(app))
     app.router.routes.extend(console_routes(world.zone))
-    return Edge(app, world)
+    return Edge(app, world, trusts_proxies=bool(settings.trusted_proxies))
 
 
 def _makers(settings: Settings) -> tuple[Background, ...]:

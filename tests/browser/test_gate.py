@@ -449,7 +449,7 @@ def test_only_the_files_of_the_page_are_served_and_only_this_version_may_be_kept
         for name, content in gate_files().items():
             answer = client.get(f"{GATE}/files/{version}/{name}")
             assert (answer.content, "immutable" in answer.headers["cache-control"]) == (content, True)
-            assert client.get(f"{GATE}/files/older/{name}").headers["cache-control"] == "no-store"
+            assert client.get(f"{GATE}/files/older/{name}").headers["cache-control"] == "private, no-store"
         for name in ("worker.js", "qr/LICENSE", "..%2fconsole.css", ""):
             assert client.get(f"{GATE}/files/{version}/{name}", follow_redirects=False).status_code != 200, (
                 name

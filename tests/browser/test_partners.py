@@ -129,7 +129,7 @@ def test_a_key_is_shown_once_and_stands_nowhere(
     key, path = shown_key(ann), ann.path
     assert barriers_of(ann.page) == []
 
-    assert made.value.headers["cache-control"] == "no-store"
+    assert made.value.headers["cache-control"] == "private, no-store"
     assert path == address(seller, "/keys/new")
     assert statuses(shop, key) == {200}
     assert statuses(shop, key, "/api/ota/orders") == {403}

@@ -228,4 +228,4 @@ def test_the_address_of_a_ticket_holds_no_more_than_its_code(
     with mei.as_client() as client:
         picture = client.get(mei.path)
     assert (picture.status_code, picture.headers["content-type"]) == (httpx.codes.OK, "image/svg+xml")
-    assert picture.headers["cache-control"] == "no-store"
+    assert picture.headers["cache-control"] == "private, no-store"

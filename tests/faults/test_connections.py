@@ -19,17 +19,23 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from support.race import wait_until_something_waits_for_a_row
 from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop, unique
 from support.wire import activation, get, wait_until_all_has_arrived, wires
 
-from premade.base import api, connection
+from premade.base import api, body, connection
 from premade.base.api import json_router
 from premade.base.connection import LINGER_BYTES_MAX, Connection
-from premade.base.edge import Edge
+from premade.base.edge import Edge, Page
+from premade.base.tally import take_refusals
 from premade.base.world import World
+from premade.console.door import read_form, told_as_pages
+from premade.console.paper import Paper
 from premade.serve import KEEP_ALIVE_SECONDS
+from premade.staff.session import Sessions
 
 TICKETS = 1_000
 PIPELINED = 60
@@ -304,8 +310,8 @@ def test_a_large_body_is_read_beside_the_requests_of_others(monkeypatch: pytest.
     router = json_router("here")
 
     @router.post("/large")
-    async def large(body: _Anything) -> _Anything:  # pyright: ignore[reportUnusedFunction]
-        return _Anything(items=[len(body.items)])
+    async def large(sent: _Anything) -> _Anything:  # pyright: ignore[reportUnusedFunction]
+        return _Anything(items=[len(sent.items)])
 
     app = FastAPI()
     app.router.routes.extend(router.routes)
@@ -324,3 +330,30 @@ def test_a_large_body_is_read_beside_the_requests_of_others(monkeypatch: pytest.
         finally:
             may_go_on.set()
         assert slow.result(20).json() == {"items": [100_000]}
+
+
+@pytest.mark.parametrize("path", ["/form", "/json"])
+def test_a_body_that_comes_too_slowly_is_refused(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setattr(body, "BODY_SECONDS_MAX", 0.05)
+    router = json_router("here")
+
+    @router.post("/json")
+    async def take(wanted: _Anything) -> _Anything:  # pyright: ignore[reportUnusedFunction]
+        return wanted
+
+    async def form(request: Request) -> Response:
+        return JSONResponse(await read_form(request))
+
+    app = FastAPI()
+    app.router.routes.extend(router.routes)
+    app.router.routes.append(Page("/form", told_as_pages(Paper(ZoneInfo("UTC")), form), methods=("POST",)))
+    # Nobody is signed in, so it is not asked.
+    app.state.services = {Sessions: None}
+    with served(Edge(app, World(ZoneInfo("UTC")))) as url, slow_reader(url) as client:
+        client.sendall(f"POST {path} HTTP/1.1\r\nHost: here\r\nContent-Length: 500\r\n\r\na".encode())
+        answer = read_to_the_end(client)
+
+    # The counts are the process's; another test would write them.
+    take_refusals()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"connection: close" in answer.lower()

@@ -194,20 +194,6 @@ def test_every_picture_of_a_test_partner_says_sample_and_is_read_as_it_comes(sho
         assert read(image) == token
 
 
-def test_only_the_picture_of_a_ticket_that_is_final_may_be_kept(seller: Seller, shop: Shop) -> None:
-    [code] = seller.tickets(1)
-
-    def caching() -> set[str]:
-        answers = [seller.http.get(f"/api/ota/tickets/{code}/qr.{kind}") for kind in ("png", "svg")]
-        return {answer.headers["cache-control"] for answer in answers}
-
-    assert caching() == {"private, no-store"}
-    seller.activate(code)
-    assert caching() == {"private, no-store"}
-    shop.sql("UPDATE pre_generated_tickets SET status = 'CANCELLED' WHERE ticket_code = %s", code)
-    assert caching() == {"private, max-age=86400"}
-
-
 @pytest.mark.parametrize("kind", ["png", "svg"])
 @pytest.mark.parametrize(
     ("name", "value"),

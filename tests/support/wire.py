@@ -97,6 +97,14 @@ async def wires(service: Service, count: int) -> AsyncGenerator[list[Wire]]:
             wire.writer.close()
 
 
+def exchange(service: Service, request: bytes) -> bytes:
+    """Everything that comes back until the service closes the connection."""
+    address = urlsplit(service.url)
+    with socket.create_connection((address.hostname, address.port), timeout=ANSWER_SECONDS_MAX) as client:
+        client.sendall(request)
+        return b"".join(iter(lambda: client.recv(64 * 1024), b""))
+
+
 def wait_until_all_has_arrived(service: Service, others: int = 2) -> None:
     """A worker that is alone takes what is there in its turn; what was sent before has been taken when so many `others`
     are answered.

@@ -18,16 +18,16 @@ from fastapi.routing import APIRoute, APIRouter
 from fastapi.security import SecurityScopes
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from premade.base.body import BODY_PROBLEMS, BodyRefused, header_values, receive_json
 from premade.base.connection import LINGER_BYTES_MAX, LINGER_SECONDS_MAX
 from premade.base.edge import printable_path
 from premade.base.errors import Busy, DatabaseAway, DomainError, FieldError, Invalid
 from premade.base.json_body import read_json, step
 from premade.base.problems import (
-    TRANSPORT_PROBLEMS,
     documented,
     documented_transport,
     problem_of,
@@ -37,8 +37,6 @@ from premade.base.problems import (
 from premade.base.stream import Stream, begin_answer
 from premade.base.tally import note_refusal
 
-BODY_BYTES_MAX = 1024 * 1024
-BODY_SECONDS_MAX = 20
 READ_AT_ONCE_BYTES_MAX = 64 * 1024
 """A larger body is read beside the event loop: one that is made to be slow takes a second, and others would wait."""
 _LARGE_BODIES = ThreadPoolExecutor(1, "large-body")
@@ -55,21 +53,6 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     status: int | None = None
     media_type: str = "application/json"
-
-
-class _Refused(Exception):
-    """A request that fails before the domain is reached."""
-
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
-
-
-def header_values(request: Request, name: str) -> list[str]:
-    """Every value that was sent, however often. Starlette's own view costs four times as much."""
-    wanted = name.lower().encode()
-    return [value.decode("latin-1") for given, value in request.scope["headers"] if given == wanted]
 
 
 @dataclass(frozen=True)
@@ -210,64 +193,6 @@ def _in_plain_words(found: ErrorDetails) -> str:
     return _PLAIN_WORDS.get(found["type"]) or found["msg"].replace("Input should", "Must")
 
 
-async def _receive_body(request: Request) -> bytes:
-    """The body, at most BODY_BYTES_MAX; refused while it is still coming in, not after."""
-    headers: dict[bytes, bytes] = dict(request.scope["headers"])
-    declared = headers.get(b"content-length", b"")
-    # Python reads no more than 4,300 digits, and zeros in front are allowed; of others the parser takes twenty.
-    if declared.isdigit() and int(declared.lstrip(b"0") or b"0") > BODY_BYTES_MAX:
-        raise _too_large()
-    body = await _read_in_time(request)
-    # After the size: a body that is both too large and no JSON is answered as too large.
-    media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    if media_type != b"application/json" and not (
-        media_type.startswith(b"application/") and media_type.endswith(b"+json")
-    ):
-        raise _Refused(415, "Send the body as JSON, with the header 'Content-Type: application/json'")
-    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        raise _Refused(415, "Send the body as it is, without Content-Encoding")
-    return body
-
-
-async def _read_in_time(request: Request) -> bytes:
-    """As with asyncio.timeout, at an eighth of its price: most bodies are there already."""
-    task = asyncio.current_task()
-    assert task is not None
-    is_late = False
-
-    def cancel() -> None:
-        nonlocal is_late
-        is_late = True
-        task.cancel()
-
-    timer = asyncio.get_running_loop().call_later(BODY_SECONDS_MAX, cancel)
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        while True:
-            message = await request.receive()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnect
-            chunk = message.get("body", b"")
-            size += len(chunk)
-            if size > BODY_BYTES_MAX:
-                raise _too_large()
-            chunks.append(chunk)
-            if not message.get("more_body", False):
-                return b"".join(chunks)
-    except asyncio.CancelledError:
-        # Also cancelled by somebody else, such as a server that stops: that goes on.
-        if not is_late or task.uncancel():
-            raise
-        raise _Refused(408, f"The body was not complete after {BODY_SECONDS_MAX} seconds") from None
-    finally:
-        timer.cancel()
-
-
-def _too_large() -> _Refused:
-    return _Refused(413, f"The body is larger than {BODY_BYTES_MAX} bytes")
-
-
 class Endpoint(APIRoute):
     """A JSON endpoint of this service."""
 
@@ -281,11 +206,11 @@ class Endpoint(APIRoute):
     ) -> None:
         """What every endpoint can refuse need not be declared by each."""
         always = documented(Invalid, DatabaseAway, Busy)
-        with_body = documented_transport(408, 413, 415) if _Signature(endpoint).body else {}
+        with_body = documented_transport(*BODY_PROBLEMS) if _Signature(endpoint).body else {}
         super().__init__(
             path,
             endpoint,
-            responses=together(responses or {}, always, with_body, documented_transport(500)),
+            responses=together(responses or {}, always, with_body, documented_transport("INTERNAL")),
             **more,
         )
         self.app = self._without_wrappers()
@@ -311,7 +236,7 @@ class Endpoint(APIRoute):
         async def handle(request: Request) -> Response:
             try:
                 values = {name: await admit(request, scopes) for name, (admit, scopes) in takes.admit.items()}
-                raw = await _receive_body(request) if takes.body else None
+                raw = await receive_json(request) if takes.body else None
                 if raw is not None and len(raw) > READ_AT_ONCE_BYTES_MAX:
                     loop = asyncio.get_running_loop()
                     values |= await loop.run_in_executor(_LARGE_BODIES, takes.read, request, raw)
@@ -323,9 +248,9 @@ class Endpoint(APIRoute):
             except DomainError as error:
                 _count(request, error.code)
                 return problem_of(error, **_named(request))
-            except _Refused as error:
-                _count(request, TRANSPORT_PROBLEMS[error.status].code)
-                answer = transport_problem(error.status, error.detail, **_named(request))
+            except BodyRefused as error:
+                _count(request, error.code)
+                answer = transport_problem(error.code, error.detail, **_named(request))
                 # The rest of the body is not read; the connection cannot carry another request.
                 answer.headers["Connection"] = "close"
                 request.scope["state"]["ends_connection"] = True

@@ -7,14 +7,18 @@ a client that is woken twice.
 
 import asyncio
 import os
-from collections.abc import Callable
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from starlette.responses import Response
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from premade.base.edge import REQUEST_ID_BYTES
+from premade.base.edge import REQUEST_ID_BYTES, UNCACHED
 from premade.base.errors import FieldError, Invalid
 from premade.base.logs import log
 from premade.base.problems import problem_of, transport_problem
@@ -28,7 +32,26 @@ HEAD_SECONDS_MAX = 30
 LINGER_BYTES_MAX = 16 * 1024 * 1024
 """What a client may still send after its answer. It is not kept."""
 LINGER_SECONDS_MAX = 2
+SINGLE_HEADERS = {
+    name.lower().encode(): name
+    for name in (
+        "Authorization",
+        "Content-Type",
+        "Cookie",
+        "Host",
+        "Origin",
+        "Sec-Fetch-Site",
+        "X-API-Key",
+        "X-Form-Token",
+    )
+}
+"""Headers that a request may carry once. A second one is refused: proxies disagree on which of two counts. An
+Idempotency-Key is checked by its endpoint, which names what else is wrong as well.
+The parser itself refuses a second Content-Length, and Content-Length beside Transfer-Encoding."""
 _CONNECT = b"CONNECT"
+_BLANKS = b" \t"
+# RFC 3986, 3.2.2 and 3.2.3: a name or an address, and a port.
+_HOST = re.compile(rb"(?:\[[0-9A-Za-z:.%]+\]|[0-9A-Za-z._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
 
 
 class _JoinedWrites:
@@ -66,21 +89,65 @@ class _JoinedWrites:
             self._transport.write(b"".join(written))
 
 
+class _UntilClosed(RequestResponseCycle):
+    """One request of an HTTP/1.0 client and its answer: a body of unknown length ends with the connection.
+
+    Such a client does not know chunks (RFC 9112, 6.1 and 6.3).
+    """
+
+    _is_open_ended = False
+
+    async def send(self, message: Any) -> None:
+        """As ASGI has it. uvicorn writes a body as it is when it believes that its length is known."""
+        if message["type"] == "http.response.start":
+            if not any(name.lower() == b"content-length" for name, _ in message.get("headers", [])):
+                self._is_open_ended, self.chunked_encoding = True, False
+        elif self._is_open_ended:
+            is_last = not message.get("more_body", False)
+            self.expected_content_length = len(message.get("body", b"")) if is_last else sys.maxsize
+        await super().send(message)
+
+
 class _HeadTooLarge(Exception):
     """The head of a request has more than HEAD_BYTES_MAX."""
 
 
+class _HeadInvalid(Exception):
+    """The head of a request can be read, but breaks a rule of HTTP."""
+
+    def __init__(self, errors: list[FieldError]) -> None:
+        super().__init__()
+        self.errors = errors
+
+
 def _too_large(request_id: str) -> Response:
     detail = f"The path, the query and the headers are larger than {HEAD_BYTES_MAX} bytes"
-    return transport_problem(431, detail, path="", request_id=request_id)
+    return transport_problem("HEAD_TOO_LARGE", detail, path="", request_id=request_id)
 
 
-def _malformed(request_id: str) -> Response:
-    wrong = FieldError("#", "This is no request of HTTP/1.1: check its method, its path and its headers")
-    return problem_of(Invalid([wrong]), path="", request_id=request_id)
+def _invalid(errors: list[FieldError], request_id: str) -> Response:
+    return problem_of(Invalid(errors), path="", request_id=request_id)
 
 
+_malformed = partial(
+    _invalid,
+    [FieldError("#", "This is no request of HTTP/1.1: check its method, its path and its headers")],
+)
 _Refusal = Callable[[str], Response]
+
+
+def _refusal(error: BaseException | None) -> _Refusal:
+    if isinstance(error, _HeadTooLarge):
+        return _too_large
+    if isinstance(error, _HeadInvalid):
+        return partial(_invalid, error.errors)
+    return _malformed
+
+
+def _repeated(names: Iterator[bytes]) -> Iterator[FieldError]:
+    for name, count in Counter(names).items():
+        if count > 1 and name in SINGLE_HEADERS:
+            yield FieldError(f"header#/{SINGLE_HEADERS[name]}", "Given more than once")
 
 
 class Connection(HttpToolsProtocol):
@@ -114,9 +181,9 @@ class Connection(HttpToolsProtocol):
         try:
             self._parse(data)
         except HttpParserError as error:
-            self._refuse(_too_large if isinstance(error.__context__, _HeadTooLarge) else _malformed)
-        except _HeadTooLarge:
-            self._refuse(_too_large)
+            self._refuse(_refusal(error.__context__))
+        except _HeadTooLarge as error:
+            self._refuse(_refusal(error))
         else:
             self._watch(data)
 
@@ -147,18 +214,51 @@ class Connection(HttpToolsProtocol):
         kept = [b"%b: %b" % (name, value) for name, value in self.headers if name != b"upgrade"]
         return b"\r\n".join([b"%b %b HTTP/%b" % request, *kept, b"", b""])
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Called by the parser, which leaves the blanks behind a value (RFC 9112, 5)."""
+        super().on_header(name, value.strip(_BLANKS))
+
     def on_headers_complete(self) -> None:
         """Called by the parser."""
         # They are counted one by one only when so much has come that they may be too large.
         if self._held_bytes > HEAD_BYTES_MAX and self._head_bytes() > HEAD_BYTES_MAX:
             raise _HeadTooLarge
+        version = self.parser.get_http_version()
+        self._check_head(version)
         if self._is_to_be_read_again():
             return
+        if version == "1.0":
+            # An expectation of such a client is ignored (RFC 9110, 10.1.1).
+            self.expect_100_continue = False
         super().on_headers_complete()
+        if version == "1.0":
+            # uvicorn has no place to name another class, and the task runs only after this turn.
+            self.cycle.__class__ = _UntilClosed
         self._held_bytes = self._lingering_bytes = 0
         self._is_in_body = True
         # The request has its list. What is found from here on are trailers, which nobody may take for headers.
         self.headers = []
+
+    def _check_head(self, version: str) -> None:
+        """_HeadInvalid names everything that is wrong."""
+        given = dict(self.headers)
+        errors: list[FieldError] = []
+        if len(given) < len(self.headers):
+            errors += _repeated(name for name, _ in self.headers)
+        host, coding = given.get(b"host"), given.get(b"transfer-encoding")
+        if version == "1.1":
+            if host is None:
+                errors.append(FieldError("header#/Host", "Required in HTTP/1.1"))
+        elif version != "1.0":
+            message = f"HTTP/{version} is not spoken on this connection; send HTTP/1.1"
+            errors.append(FieldError("#", message))
+        if host is not None and not _HOST.fullmatch(host):
+            errors.append(FieldError("header#/Host", "Must be a host name or an address, and perhaps a port"))
+        if coding is not None and (version != "1.1" or coding.lower() != b"chunked"):
+            message = "Must be 'chunked', in HTTP/1.1; no other transfer coding is read"
+            errors.append(FieldError("header#/Transfer-Encoding", message))
+        if errors:
+            raise _HeadInvalid(errors)
 
     def _head_bytes(self) -> int:
         """As they are sent: after a name comes a colon, after a value the line's end."""
@@ -239,6 +339,7 @@ class Connection(HttpToolsProtocol):
         headers = [
             *self.server_state.default_headers,
             *answer.raw_headers,
+            *UNCACHED,
             (b"x-request-id", request_id.encode()),
             (b"connection", b"close"),
         ]

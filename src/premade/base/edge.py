@@ -1,7 +1,7 @@
 """The outermost layer of the service: request ids, the request log, and an answer whatever happens."""
 
 import re
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
@@ -10,19 +10,26 @@ from starlette.applications import Starlette
 from starlette.convertors import StringConvertor
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from premade.base.logs import current_request_id, log, masked
 from premade.base.metrics import observe_request
-from premade.base.problems import transport_problem
+from premade.base.problems import problem_of_router, transport_problem
 from premade.base.world import World
 
 REQUEST_ID_BYTES = 16
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _UNKNOWN_ROUTE = "unknown"
-
+Header = tuple[bytes, bytes]
+NOSNIFF: Header = (b"x-content-type-options", b"nosniff")
+_NO_STORE: Header = (b"cache-control", b"private, no-store")
+_CREDENTIALS = b"X-API-Key, Cookie"
+UNCACHED: tuple[Header, ...] = (_NO_STORE, NOSNIFF, (b"vary", _CREDENTIALS))
+"""On every answer but those of routes that are public: no cache may give to one client what another asked for."""
+_OK = 200
+_PERMANENT_REDIRECT = 308
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -37,10 +44,14 @@ class Page(Route):
         responses: dict[int | str, dict[str, Any]] | None = None,
         *,
         methods: Collection[str] = ("GET",),
+        is_public: bool = False,
     ) -> None:
-        """`responses` are the refusals, as an endpoint declares them."""
+        """`responses` are the refusals, as an endpoint declares them. `is_public`: everybody gets the same, so a cache
+        may keep what is answered with 200.
+        """
         super().__init__(path, endpoint, methods=list(methods))
         self.responses = responses or {}
+        self.is_public = is_public
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """As FastAPI's routes do."""
@@ -51,11 +62,14 @@ class Page(Route):
 class Edge:
     """The application from outside, and all of its middleware: the router is called directly."""
 
-    def __init__(self, app: Starlette, world: World) -> None:
+    def __init__(self, app: Starlette, world: World, *, trusts_proxies: bool = True) -> None:
+        """`trusts_proxies`: whether the server takes addresses of clients from X-Forwarded-For."""
         self._app = app
         self._world = world
+        self._is_to_warn_of_proxy = not trusts_proxies
         self._endpoints = [
-            (route.methods, route.path_regex, route)
+            # HEAD is answered wherever GET is (RFC 9110, 9.3.2); the server leaves out the body.
+            (route.methods | {"HEAD"} if "GET" in route.methods else route.methods, route.path_regex, route)
             for route in app.routes
             if isinstance(route, Route) and route.methods and _has_only_texts(route)
         ]
@@ -75,7 +89,8 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+                headers = _headers(message["headers"], is_public=_is_public(scope, status))
+                message["headers"] = [*headers, (b"x-request-id", request_id.encode())]
             await send(message)
 
         current_request_id.set(request_id)
@@ -85,7 +100,8 @@ class Edge:
             log.info("http.client_went_away", route=_template(scope))
         except HTTPException as error:
             self._name_all_methods(error, scope)
-            await _router_s_refusal(error, scope, request_id)(scope, receive, send_with_id)
+            answer = self._without_slash(scope) or _router_s_refusal(error, scope, request_id)
+            await answer(scope, receive, send_with_id)
         except Exception:  # noqa: BLE001  (the last resort: whatever it was, the client gets an answer)
             # Not the path: whatever a client likes may stand in it.
             log.exception("http.failed", route=_template(scope))
@@ -116,7 +132,28 @@ class Edge:
             here = (methods for methods, _, route in self._endpoints if route.path == _template(scope))
             error.headers = {**error.headers, "Allow": ", ".join(sorted(told.union(*here)))}
 
+    def _without_slash(self, scope: Scope) -> Response | None:
+        """The way to a page whose address was typed with a slash at its end."""
+        path = scope["path"].rstrip("/")
+        if path == scope["path"] or scope["method"] not in {"GET", "HEAD"}:
+            return None
+        if not any(isinstance(route, Page) and regex.match(path) for _, regex, route in self._endpoints):
+            return None
+        query = scope["query_string"].decode("latin-1")
+        return RedirectResponse(
+            quote(path, errors="surrogatepass") + (f"?{query}" if query else ""), _PERMANENT_REDIRECT
+        )
+
+    def _warn_of_proxy(self) -> None:
+        self._is_to_warn_of_proxy = False
+        log.warning(
+            "http.proxy_not_trusted",
+            remedy="Name the proxy in PREMADE_TRUSTED_PROXIES; until then all its clients count as one address.",
+        )
+
     def _request_id(self, scope: Scope) -> str:
+        if self._is_to_warn_of_proxy and any(name == b"x-forwarded-for" for name, _ in scope["headers"]):
+            self._warn_of_proxy()
         for name, value in scope["headers"]:
             if name == b"x-request-id" and REQUEST_ID.fullmatch(given := value.decode("latin-1")):
                 # It is told everywhere; a secret that was put there by mistake must not be.
@@ -141,6 +178,25 @@ class Edge:
         )
 
 
+def _is_public(scope: Scope, status: int) -> bool:
+    return status == _OK and getattr(scope.get("route"), "is_public", False)
+
+
+def _headers(given: Iterable[Header], *, is_public: bool) -> list[Header]:
+    """Those of an answer, with what belongs on each."""
+    if is_public:
+        return [*(header for header in given if header[0] != NOSNIFF[0]), NOSNIFF]
+    vary = _CREDENTIALS
+    kept: list[Header] = []
+    for header in given:
+        if header[0] == b"vary":
+            vary = header[1] + b", " + vary
+        elif header[0] != _NO_STORE[0] and header[0] != NOSNIFF[0]:
+            kept.append(header)
+    kept += (_NO_STORE, NOSNIFF, (b"vary", vary))
+    return kept
+
+
 def _template(scope: Scope) -> str:
     return getattr(scope.get("route"), "path", _UNKNOWN_ROUTE)
 
@@ -158,7 +214,7 @@ def _router_s_refusal(error: HTTPException, scope: Scope, request_id: str) -> Re
     """An unknown path, a method that is not taken."""
     allowed = (error.headers or {}).get("Allow")
     answer = transport_problem(
-        error.status_code,
+        problem_of_router(error).code,
         f"Here the methods are {allowed}." if allowed else "Check the path against /openapi.json.",
         path=printable_path(scope),
         request_id=request_id,
@@ -170,7 +226,7 @@ def _router_s_refusal(error: HTTPException, scope: Scope, request_id: str) -> Re
 
 def _mistake(scope: Scope, request_id: str) -> Response:
     return transport_problem(
-        500,
+        "INTERNAL",
         "The service failed. Tell us the request_id; a retry with the same Idempotency-Key is safe.",
         path=printable_path(scope),
         request_id=request_id,

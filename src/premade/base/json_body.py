@@ -5,6 +5,7 @@ refused here, each with its place: a NUL in a string, a lone surrogate, NaN and 
 import json
 import math
 import re
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
@@ -34,7 +35,11 @@ class _DuplicateKeys(dict[str, Any]):
 
 
 def read_json(raw: bytes) -> tuple[Any, list[FieldError]]:
-    """The value, and what is wrong inside it. Invalid when it is no JSON at all."""
+    """The value, and what is wrong inside it. Invalid when it is no JSON at all.
+
+    A byte order mark is no part of the text (RFC 8259, 8.1).
+    """
+    raw = raw.removeprefix(BOM_UTF8)
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -72,6 +77,9 @@ def _too_deep() -> FieldError:
 
 def _read_slowly(raw: bytes, refusal: orjson.JSONDecodeError | None) -> tuple[Any, list[FieldError]]:
     """Python's own reader takes more than JSON; what it took too much of is then found and named."""
+    encoding = json.detect_encoding(raw)
+    if not encoding.startswith("utf-8"):
+        raise Invalid([FieldError("#", f"The body is {encoding[:6].upper()}; send it in UTF-8")])
     try:
         value = json.loads(raw.decode("utf-8"), object_pairs_hook=_object)
     except UnicodeDecodeError as error:

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from premade.base import errors
@@ -32,56 +33,73 @@ STATUS_OF: dict[type[DomainError], int] = {
 class TransportProblem:
     """A refusal before the domain is reached: `why` says what happened, `remedy` what to do."""
 
+    status: int
     code: str
     title: str
     why: str
     remedy: str
 
 
-TRANSPORT_PROBLEMS = {
-    404: TransportProblem(
+_TRANSPORT = (
+    TransportProblem(
+        404,
         "NOT_FOUND",
         "There is nothing at this address",
         "No operation has this path.",
         "Check the path against /openapi.json.",
     ),
-    405: TransportProblem(
+    TransportProblem(
+        405,
         "METHOD_NOT_ALLOWED",
         "This address does not take this method",
         "The path is right, the method is not.",
         "Use a method that the header Allow lists.",
     ),
-    408: TransportProblem(
+    TransportProblem(
+        408,
         "BODY_TOO_SLOW",
         "The body did not arrive in time",
         "The request's body was not complete in the time that the service waits for one.",
         "Send it again, in one go, with the same Idempotency-Key.",
     ),
-    413: TransportProblem(
+    TransportProblem(
+        413,
         "BODY_TOO_LARGE",
         "The body is too large",
         "The request's body is larger than 1 MiB. It was not read to its end.",
         "No operation needs a body of that size; check what is sent.",
     ),
-    415: TransportProblem(
+    TransportProblem(
+        415,
         "NOT_JSON",
-        "The body is not plain JSON",
-        "The service reads JSON, in UTF-8, not compressed.",
-        "Send the header 'Content-Type: application/json', and no Content-Encoding.",
+        "The body is not JSON",
+        "The service reads JSON, in UTF-8.",
+        "Send the header 'Content-Type: application/json'.",
     ),
-    431: TransportProblem(
+    TransportProblem(
+        415,
+        "BODY_ENCODED",
+        "The body is compressed",
+        "The header Content-Encoding names a coding, such as gzip. The service reads bodies without one.",
+        "Send the body uncompressed, without Content-Encoding.",
+    ),
+    TransportProblem(
+        431,
         "HEAD_TOO_LARGE",
         "The headers are too large",
         "The request's path, query and headers are larger than 64 KiB. They were not read to their end.",
         "No operation needs headers of that size; check what is sent.",
     ),
-    500: TransportProblem(
+    TransportProblem(
+        500,
         "INTERNAL",
         "The service made a mistake",
         "Something happened that nobody foresaw. What was asked for is done whole or not at all.",
         "Tell us the request_id. A retry with the same Idempotency-Key is safe.",
     ),
-}
+)
+TRANSPORT_PROBLEMS = {told.code: told for told in _TRANSPORT}
+_OF_ROUTER = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
 
 class ProblemField(BaseModel):
@@ -118,12 +136,11 @@ def documented(*kinds: type[DomainError]) -> dict[int | str, dict[str, Any]]:
     return by_status
 
 
-def documented_transport(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The refusals of these statuses before the domain is reached, as the `responses` of a route."""
+def documented_transport(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """The refusals with these codes before the domain is reached, as the `responses` of a route."""
     by_status: dict[int | str, dict[str, Any]] = {}
-    for status in statuses:
-        told = TRANSPORT_PROBLEMS[status]
-        _add_problem(by_status, status, told.code, told.title, told.why)
+    for told in map(TRANSPORT_PROBLEMS.__getitem__, codes):
+        _add_problem(by_status, told.status, told.code, told.title, told.why)
     return by_status
 
 
@@ -208,7 +225,16 @@ def problem_of(error: DomainError, *, path: str, request_id: str) -> Response:
     return answer
 
 
-def transport_problem(status: int, detail: str, *, path: str, request_id: str) -> Response:
+def transport_problem(code: str, detail: str, *, path: str, request_id: str) -> Response:
     """The answer to what fails before the domain is reached."""
-    told = TRANSPORT_PROBLEMS[status]
-    return problem(status, told.code, told.title, detail, path=path, request_id=request_id)
+    told = TRANSPORT_PROBLEMS[code]
+    answer = problem(told.status, code, told.title, detail, path=path, request_id=request_id)
+    if code == "BODY_ENCODED":
+        # RFC 9110, 15.5.16.
+        answer.headers["Accept-Encoding"] = "identity"
+    return answer
+
+
+def problem_of_router(error: HTTPException) -> TransportProblem:
+    """What Starlette's router refuses: an unknown path, a method that is not taken."""
+    return TRANSPORT_PROBLEMS[_OF_ROUTER[error.status_code]]

@@ -40,8 +40,8 @@ def pages(paper: Paper) -> list[Page]:
         return paper.page("sign_in.html", 200, member=None, wanted=wanted, name="", refusal=None)
 
     async def sign_in(request: Request) -> Response:
-        form = await read_form(request)
         require_own_page(request)
+        form = await read_form(request)
         wanted, name = own_address(form.get("next", HOME)), form.get("name", "")
         try:
             token = await _sessions(request).sign_in(

@@ -4,7 +4,7 @@ import hmac
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -12,12 +12,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
-from premade.base.api import header_values
+from premade.base.body import BodyRefused, header_values, receive_body
 from premade.base.edge import Page
 from premade.base.errors import DomainError, FieldError, Forbidden, Invalid
 from premade.base.logs import log
 from premade.base.metrics import REFUSALS
-from premade.base.problems import TRANSPORT_PROBLEMS, status_of_kind
+from premade.base.problems import TRANSPORT_PROBLEMS, problem_of_router, status_of_kind
 from premade.base.work import Database
 from premade.base.world import World
 from premade.console.paper import HEADERS, Paper
@@ -134,7 +134,7 @@ def page(
     """
 
     async def looked_at(request: Request) -> Response:
-        visit = await _admitted(request, paper, {})
+        visit = await _admitted(request, paper)
         if visit is None:
             return _to_sign_in(request)
         if right:
@@ -143,17 +143,18 @@ def page(
 
     async def sent(request: Request) -> Response:
         assert send is not None
-        form = await read_form(request)
+        # Nobody's bytes are waited for but those of somebody who is signed in.
         require_own_page(request)
-        visit = await _admitted(request, paper, form)
+        visit = await _admitted(request, paper)
         if visit is None:
             return _to_sign_in(request)
+        if right:
+            visit.require(right)
+        form = await read_form(request)
         if not hmac.compare_digest(form_token(visit.token).encode(), form.get(FORM_TOKEN, "").encode()):
             message = "It does not belong to this session; somebody signed in anew, perhaps."
             raise FormForeign(message)
-        if right:
-            visit.require(right)
-        return await send(visit)
+        return await send(replace(visit, form=form))
 
     routes = [Page(path, told_as_pages(paper, looked_at))]
     if send is not None:
@@ -184,9 +185,16 @@ def told_as_pages(
                 request, paper, status_of_kind(type(error)), error.title, error.detail, _remedy(error)
             )
         except HTTPException as error:
-            told = TRANSPORT_PROBLEMS[error.status_code]
+            told = problem_of_router(error)
             REFUSALS.labels(told.code).inc()
             return await _error_page(request, paper, error.status_code, told.title, "", "")
+        except BodyRefused as error:
+            told = TRANSPORT_PROBLEMS[error.code]
+            REFUSALS.labels(told.code).inc()
+            answered = await _error_page(request, paper, told.status, told.title, error.detail, "")
+            # The rest of the body is not read.
+            answered.headers["Connection"] = "close"
+            return answered
         except ClientDisconnect:
             raise
         except Exception:  # noqa: BLE001  (whatever it was, a person gets a page)
@@ -226,11 +234,11 @@ async def _signed_in(request: Request) -> tuple[Member | None, str]:
     return (await sessions.member_of(token) if token else None), token
 
 
-async def _admitted(request: Request, paper: Paper, form: dict[str, str]) -> Visit | None:
+async def _admitted(request: Request, paper: Paper) -> Visit | None:
     member, token = await _signed_in(request)
     if member is None:
         return None
-    return Visit(request, paper, member, token, form)
+    return Visit(request, paper, member, token, {})
 
 
 def _to_sign_in(request: Request) -> Response:
@@ -294,13 +302,8 @@ def require_own_page(request: Request) -> None:
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """The fields, each once. FormForeign for what none of our forms sends."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > FORM_BYTES_MAX:
-            message = f"It is larger than {FORM_BYTES_MAX} bytes."
-            raise FormForeign(message)
+    """The fields, each once. BodyRefused; FormForeign for what none of our forms sends."""
+    body = await receive_body(request, FORM_BYTES_MAX)
     try:
         fields = parse_qsl(
             body.decode("ascii"), keep_blank_values=True, max_num_fields=FORM_FIELDS_MAX, errors="replace"

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from starlette.responses import Response
 
-from premade.base.api import header_values
+from premade.base.body import header_values
 from premade.base.edge import Page
 from premade.base.errors import FieldError, Invalid
 from premade.base.stream import Stream, begin_answer

@@ -17,7 +17,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from premade.base.api import Reply, header_values, json_router
+from premade.base.api import Reply, json_router
+from premade.base.body import header_values
 from premade.base.edge import Page
 from premade.base.errors import FieldError, Forbidden, Invalid
 from premade.base.stream import Stream
@@ -107,7 +108,7 @@ class StaffCall:
 
 async def _admit(request: Request, _wanted: SecurityScopes) -> StaffCall:
     wired, state = request.app.state, request.scope["state"]
-    is_write = request.method != "GET"
+    is_write = request.method not in {"GET", "HEAD"}
     if is_write:
         require_own_page(request)
     token, sessions = request.cookies.get(COOKIE, ""), wired.services[Sessions]
@@ -216,7 +217,7 @@ def pages(paper: Paper) -> list[BaseRoute]:
         *page(paper, GATE, gate, right=Right.USE_GATE),
         *page(paper, SHELL, shell, right=Right.USE_GATE),
         Page(f"{GATE}/{_WORKER}", told_as_pages(paper, worker)),
-        Page(f"{GATE}/files/{{version}}/{{name:path}}", told_as_pages(paper, file)),
+        Page(f"{GATE}/files/{{version}}/{{name:path}}", told_as_pages(paper, file), is_public=True),
     ]
 
 

@@ -22,7 +22,7 @@ from premade.console import (
     stock,
     tickets,
 )
-from premade.console.door import HOME, Visit, go_to, page, told_as_pages
+from premade.console.door import HOME, Visit, go_to, own_address, page, told_as_pages
 from premade.console.paper import HEADERS, Paper, assets
 
 _ASSETS_CACHE = "public, max-age=3600"
@@ -44,7 +44,7 @@ def console_routes(zone: ZoneInfo) -> list[BaseRoute]:
         *gate.pages(paper),
         *audit.pages(paper),
         *people.pages(paper),
-        Page(f"{HOME}/assets/{{name}}", told_as_pages(paper, _asset)),
+        Page(f"{HOME}/assets/{{name}}", told_as_pages(paper, _asset), is_public=True),
         *page(paper, f"{HOME}/{{rest:path}}", _nowhere),
     ]
 
@@ -57,6 +57,6 @@ async def _asset(request: Request) -> Response:
 
 
 async def _nowhere(visit: Visit) -> Response:
-    if not visit.named("rest"):
-        return go_to(HOME)
+    if visit.request.url.path.endswith("/"):
+        return go_to(own_address(visit.request.url.path.rstrip("/")))
     raise HTTPException(404)

@@ -14,7 +14,8 @@ CONTENT_SECURITY_POLICY = (
 )
 Problems = dict[str, tuple[int, str, str, str]]
 """For each error code: status, title, what happened and why, and what to do."""
-MEDIA_TYPES = {"css": "text/css", "js": "text/javascript", "png": "image/png"}
+MEDIA_TYPES = {"css": "text/css", "ico": "image/x-icon", "js": "text/javascript", "png": "image/png"}
+FAVICON = "favicon.ico"
 
 DOCS_PAGE = """<!doctype html>
 <html lang="en">
@@ -38,7 +39,7 @@ DOCS_PAGE = """<!doctype html>
 def assets() -> dict[str, bytes]:
     """The files under /docs/assets, by their name there. Only these are served."""
     folder = resources.files("premade.document") / "static"
-    names = ["start.js", "problems.css"]
+    names = ["start.js", "problems.css", FAVICON]
     names += [
         f"swagger-ui/{name}" for name in ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
     ]
@@ -56,8 +57,8 @@ def problems(listed: Container[str]) -> Problems:
         if kind.code in listed
     }
     transport = {
-        problem.code: (status, problem.title, problem.why, problem.remedy)
-        for status, problem in TRANSPORT_PROBLEMS.items()
+        problem.code: (problem.status, problem.title, problem.why, problem.remedy)
+        for problem in TRANSPORT_PROBLEMS.values()
     }
     return dict(sorted({**found, **transport}.items(), key=lambda item: (item[1][0], item[0])))
 
@@ -70,6 +71,18 @@ def _kinds(kind: type[DomainError]) -> Iterator[type[DomainError]]:
 
 def _in_one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+def home_page() -> str:
+    """The page of the service's own address, for a person who typed it."""
+    body = """<h1>premade</h1>
+<p>Tickets that are made in advance and sold by travel agencies.</p>
+<ul>
+<li><a href="/docs">API documentation</a>, for developers of a travel agency (<a href="/openapi.json">OpenAPI</a>,
+<a href="/problems">errors</a>)</li>
+<li><a href="/console">Console</a>, for the staff of the operator</li>
+</ul>"""
+    return _page("premade", body)
 
 
 def problem_page(code: str, told: tuple[int, str, str, str]) -> str:
@@ -108,7 +121,7 @@ def _page(title: str, body: str) -> str:
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)} · premade</title>
+<title>{escape(title if title == "premade" else f"{title} · premade")}</title>
 <link rel="stylesheet" href="/docs/assets/problems.css">
 </head>
 <body>

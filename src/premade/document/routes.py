@@ -1,4 +1,4 @@
-"""`/openapi.json`, `/docs` and `/problems/<code>`."""
+"""`/`, `/openapi.json`, `/docs` and `/problems/<code>`."""
 
 from collections.abc import Awaitable, Callable
 
@@ -38,13 +38,15 @@ def document_routes(app: FastAPI) -> list[BaseRoute]:
         return explained[request.path_params["code"]]
 
     fixed = {
+        "/": _fixed(HTMLResponse(pages.home_page(), headers=_HEADERS)),
+        "/favicon.ico": _fixed(_asset_named(pages.FAVICON)),
         "/openapi.json": _fixed(Response(written, media_type="application/json", headers=_HEADERS)),
         "/docs": _fixed(HTMLResponse(pages.DOCS_PAGE, headers=_HEADERS)),
         "/problems": _fixed(HTMLResponse(pages.problems_page(problems), headers=_HEADERS)),
         "/problems/{code}": problem,
         "/docs/assets/{name:path}": _asset,
     }
-    return [Page(path, endpoint) for path, endpoint in fixed.items()]
+    return [Page(path, endpoint, is_public=True) for path, endpoint in fixed.items()]
 
 
 def problems_of(app: FastAPI) -> pages.Problems:
@@ -67,9 +69,12 @@ def _fixed(answer: Response) -> Callable[[Request], Awaitable[Response]]:
 
 
 async def _asset(request: Request) -> Response:
-    name = request.path_params["name"]
-    content = pages.assets().get(name)
-    if content is None:
+    if request.path_params["name"] not in pages.assets():
         raise HTTPException(404)
+    return _asset_named(request.path_params["name"])
+
+
+def _asset_named(name: str) -> Response:
     media_type = pages.MEDIA_TYPES[name.rpartition(".")[2]]
+    content = pages.assets()[name]
     return Response(content, media_type=media_type, headers={**_HEADERS, "Cache-Control": _ASSETS_CACHE})

@@ -69,7 +69,7 @@ async def gate_snapshot(
 
 def public_routes() -> list[BaseRoute]:
     """The routes that need no API key."""
-    return [Page(KEYS_PATH, _keys, documented(DatabaseAway, Busy))]
+    return [Page(KEYS_PATH, _keys, documented(DatabaseAway, Busy), is_public=True)]
 
 
 async def _keys(request: Request) -> Response:

@@ -8,7 +8,8 @@ from fastapi.security import APIKeyHeader, SecurityScopes
 from starlette.requests import Request
 from starlette.types import Scope
 
-from premade.base.api import header_values, json_router
+from premade.base.api import json_router
+from premade.base.body import header_values
 from premade.base.work import Database
 from premade.partners.keyring import (
     ApiKeyInvalid,
@@ -54,8 +55,7 @@ class GateCall(_Asked[GateCaller]):
 async def _admit(request: Request, wanted: SecurityScopes, _documented: str = Security(HEADER)) -> Call:
     wired, state = request.app.state, request.scope["state"]
     keyring: Keyring = wired.services[Keyring]
-    given = header_values(request, HEADER.model.name)
-    caller = await keyring.partner_for(given[0] if given else None, wanted.scopes[0])
+    caller = await keyring.partner_for(_key(request), wanted.scopes[0])
     state["partner_id"], state["key_id"] = caller.partner_id, caller.key_id
     return Call(caller, state["request_id"], wired.database, wired.services, request.scope)
 
@@ -65,10 +65,20 @@ async def _admit_gate(
 ) -> GateCall:
     wired, state = request.app.state, request.scope["state"]
     keyring: Keyring = wired.services[Keyring]
-    given = header_values(request, HEADER.model.name)
-    caller = await keyring.gate_for(given[0] if given else None, wanted.scopes[0])
+    caller = await keyring.gate_for(_key(request), wanted.scopes[0])
     state["partner_id"], state["key_id"] = caller.partner_id, caller.key_id
     return GateCall(caller, state["request_id"], wired.database, wired.services, request.scope)
+
+
+def _key(request: Request) -> str:
+    """What was sent as the key. ApiKeyMissing."""
+    given = header_values(request, HEADER.model.name)
+    if given and given[0]:
+        return given[0]
+    message = "Send your API key in the header X-API-Key."
+    if header_values(request, "Authorization"):
+        message = "Send your API key in the header X-API-Key; the header Authorization is not read."
+    raise ApiKeyMissing(message)
 
 
 def partner_router(tag: str) -> APIRouter:

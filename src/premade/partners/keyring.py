@@ -126,7 +126,7 @@ class Keyring:
         self._world = world
         self._known: dict[str, tuple[float, asyncio.Task[_KnownKey | None]]] = {}
 
-    async def partner_for(self, given: str | None, permission: str) -> Caller:
+    async def partner_for(self, given: str, permission: str) -> Caller:
         """The partner whose key was sent. Unauthenticated or Forbidden when it is none, or may not."""
         known = await self._authentic(given)
         _require(permission, known.permissions)
@@ -135,7 +135,7 @@ class Keyring:
             raise PartnerKeyNeeded(message)
         return Caller(known.key_id, known.partner_id, known.channel, known.is_test)
 
-    async def gate_for(self, given: str | None, permission: str) -> GateCaller:
+    async def gate_for(self, given: str, permission: str) -> GateCaller:
         """Whose gate the key that was sent opens. Unauthenticated or Forbidden when it is none, or may not."""
         known = await self._authentic(given)
         _require(permission, known.permissions)
@@ -143,10 +143,7 @@ class Keyring:
             f"key:{known.key_id}", known.partner_id, known.permissions, known.key_id, known.is_test
         )
 
-    async def _authentic(self, given: str | None) -> _KnownKey:
-        if not given:
-            message = "Send your API key in the header X-API-Key."
-            raise ApiKeyMissing(message)
+    async def _authentic(self, given: str) -> _KnownKey:
         key = api_key.parse(given)
         known = await self._look_up(key.prefix) if key else None
         if key is None or known is None or not hmac.compare_digest(known.digest, key.digest):

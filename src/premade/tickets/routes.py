@@ -24,7 +24,7 @@ from premade.tickets.lookup import (
     ticket_of,
     ticket_with_history,
 )
-from premade.tickets.ticket import FINAL, Status
+from premade.tickets.ticket import Status
 
 router = partner_router("OTA Integration")
 
@@ -256,11 +256,6 @@ def _picture_of(media_type: str) -> dict[str, Any]:
     return {"response_model": None, "responses": {200: {"content": content}, **documented(TicketUnknown)}}
 
 
-def _caching(status: str) -> dict[str, str]:
-    """A ticket that can still change may be reissued: then its picture is no longer the good one."""
-    return {"Cache-Control": "private, max-age=86400" if status in FINAL else "private, no-store"}
-
-
 @router.get(
     "/api/ota/tickets/{code}/qr.png",
     summary="The QR picture of a ticket, as PNG",
@@ -279,7 +274,7 @@ async def qr_png(
     drawn = picture.png(
         stored_token(row["qr_code"]), module_pixels, margin_modules, is_sample=call.caller.is_test
     )
-    return Reply(drawn, _caching(row["status"]), media_type=_Png.media_type)
+    return Reply(drawn, media_type=_Png.media_type)
 
 
 @router.get(
@@ -300,4 +295,4 @@ async def qr_svg(
     drawn = picture.svg(
         stored_token(row["qr_code"]), module_pixels, margin_modules, is_sample=call.caller.is_test
     )
-    return Reply(drawn, _caching(row["status"]), media_type=_Svg.media_type)
+    return Reply(drawn, media_type=_Svg.media_type)

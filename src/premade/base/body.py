@@ -1,0 +1,92 @@
+"""Reading the body of a request: so many bytes at most, in so many seconds at most."""
+
+import asyncio
+
+from starlette.requests import ClientDisconnect, Request
+
+BODY_BYTES_MAX = 1024 * 1024
+BODY_SECONDS_MAX = 20
+"""For the whole body, however it comes in."""
+BODY_PROBLEMS = ("BODY_TOO_SLOW", "BODY_TOO_LARGE", "NOT_JSON", "BODY_ENCODED")
+"""The codes of what `receive_json` refuses."""
+
+
+class BodyRefused(Exception):
+    """The body is not read to its end, or is of a kind that is not read. `code` is one of BODY_PROBLEMS."""
+
+    def __init__(self, *, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+def header_values(request: Request, name: str) -> list[str]:
+    """Every value that was sent, however often. Starlette's own view costs four times as much."""
+    wanted = name.lower().encode()
+    return [value.decode("latin-1") for given, value in request.scope["headers"] if given == wanted]
+
+
+async def receive_json(request: Request) -> bytes:
+    """The body of a JSON request. BodyRefused while it is still coming in, not after."""
+    body = await receive_body(request, BODY_BYTES_MAX)
+    headers: dict[bytes, bytes] = dict(request.scope["headers"])
+    # After the size: a body that is both too large and no JSON is answered as too large.
+    media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    if media_type != b"application/json" and not (
+        media_type.startswith(b"application/") and media_type.endswith(b"+json")
+    ):
+        raise BodyRefused(
+            code="NOT_JSON", detail="Send the body as JSON, with the header 'Content-Type: application/json'"
+        )
+    if b"content-encoding" in headers:
+        codings = ",".join(header_values(request, "Content-Encoding")).lower()
+        if any(coding.strip() not in {"", "identity"} for coding in codings.split(",")):
+            raise BodyRefused(code="BODY_ENCODED", detail="Send the body as it is, without Content-Encoding")
+    return body
+
+
+async def receive_body(request: Request, bytes_max: int) -> bytes:
+    """The whole body. BodyRefused (BODY_TOO_LARGE, BODY_TOO_SLOW), ClientDisconnect.
+
+    The time is kept as asyncio.timeout does it, at an eighth of its price: most bodies are there already.
+    """
+    declared = next(iter(header_values(request, "Content-Length")), "")
+    # Python reads no more than 4,300 digits, and zeros in front are allowed; of others the parser takes twenty.
+    if declared.isdigit() and int(declared.lstrip("0") or "0") > bytes_max:
+        raise _too_large(bytes_max)
+    task = asyncio.current_task()
+    assert task is not None
+    is_late = False
+
+    def cancel() -> None:
+        nonlocal is_late
+        is_late = True
+        task.cancel()
+
+    timer = asyncio.get_running_loop().call_later(BODY_SECONDS_MAX, cancel)
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        while True:
+            message = await request.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > bytes_max:
+                raise _too_large(bytes_max)
+            chunks.append(chunk)
+            if not message.get("more_body", False):
+                return b"".join(chunks)
+    except asyncio.CancelledError:
+        # Also cancelled by somebody else, such as a server that stops: that goes on.
+        if not is_late or task.uncancel():
+            raise
+        message = f"The body was not complete after {BODY_SECONDS_MAX} seconds"
+        raise BodyRefused(code="BODY_TOO_SLOW", detail=message) from None
+    finally:
+        timer.cancel()
+
+
+def _too_large(bytes_max: int) -> BodyRefused:
+    return BodyRefused(code="BODY_TOO_LARGE", detail=f"The body is larger than {bytes_max} bytes")
