@@ -1,0 +1,125 @@
+// What a scanner, a camera or a person typing meant. Pure: a reading is only a proposal, and a signature decides on it.
+
+import { readings } from "./keyboards.mjs";
+
+const CODE_PARTS = /^([A-Z]{2,12})([0-9]{4})([A-Z]{2,12})([0-9]{13})$/;
+const CODE = /^[A-Z]{2,12}-[0-9]{4}-[A-Z]{2,12}-[0-9]{13}$/;
+/** The parts of a token before its signature, wherever they begin: scanners put identifiers such as "]Q1" before. */
+const HEAD = /PM1:([A-Z]{2,12}-[0-9]{4}-[A-Z]{2,12}-[0-9]{13}):[1-9][0-9]{0,2}:[A-Z][1-9][0-9]{0,2}:/;
+const SIGNATURE = /^[0-9A-Z $%*+\-./:]*$/;
+const SIGNATURE_CHARACTERS = 96;
+/** A dead key swallows the space after it, so a signature may arrive this much shorter. */
+const LOST_SPACES_MAX = 6;
+const CANDIDATES_MAX = 32;
+const WHOLE_CHARACTERS_MIN = 100;
+const TOKEN_CHARACTERS_MAX = 200;
+// Blanks, control characters, byte-order mark, zero-width and direction marks.
+const AROUND = /^[\s\p{C}]+|[\s\p{C}]+$/gu;
+const BLANKS = /[\s\p{C}]+/gu;
+const DASHES = /\p{Pd}|\u2212/gu;
+
+/**
+ * @param {string} text as it arrived
+ * @returns {{kind: "token", tokens: {qr: string, layout: string, caps_lock: boolean}[]}
+ *   | {kind: "code", ticket_code: string} | {kind: "garbled", code: string} | {kind: "foreign"}} of a token every
+ *   spelling that it may have been, of which a signature holds for one at most; `garbled` is a code of ours that
+ *   did not arrive whole, and why
+ */
+export function readScan(text) {
+  const tokens = new Map();
+  for (const { text: read, layout, caps_lock } of readings(text)) {
+    for (const qr of tokensIn(read)) {
+      if (tokens.size < CANDIDATES_MAX && !tokens.has(qr)) tokens.set(qr, { qr, layout, caps_lock });
+    }
+    // As it was printed: no other reading has a better claim.
+    if (layout === "US" && !caps_lock && tokens.size > 0) break;
+  }
+  if (tokens.size > 0) return { kind: "token", tokens: [...tokens.values()] };
+  for (const reading of readings(text)) {
+    const ticket_code = readCode(reading.text);
+    if (CODE.test(ticket_code)) return { kind: "code", ticket_code };
+  }
+  return garbled(text.replace(AROUND, "")) ?? { kind: "foreign" };
+}
+
+/** Whether the text ends with a whole token, so that nothing more needs to come. */
+export function isWhole(text) {
+  if (text.length < WHOLE_CHARACTERS_MIN) return false;
+  for (const reading of readings(text.slice(-TOKEN_CHARACTERS_MAX))) {
+    const head = HEAD.exec(reading.text);
+    const signature = head && reading.text.slice(head.index + head[0].length);
+    if (signature?.length === SIGNATURE_CHARACTERS && SIGNATURE.test(signature)) return true;
+  }
+  return false;
+}
+
+/** Whether the text ends as a token begins, in any layout: what a scanner typed into another field. */
+export function endsAsTokenBegins(text) {
+  for (const reading of readings(text.slice(-4))) if (reading.text === "PM1:") return true;
+  return false;
+}
+
+/** A ticket code as it is printed, from one that was typed: small letters, blanks, other dashes, lost hyphens. */
+export function readCode(typed) {
+  const code = typed.replace(BLANKS, "").replace(DASHES, "-").replace(/[a-z]/g, (letter) => letter.toUpperCase());
+  const parts = CODE_PARTS.exec(code.replaceAll("-", ""));
+  return parts ? parts.slice(1).join("-") : code;
+}
+
+/** The ticket code that a token names, or "": what is no token names none. */
+export function codeOf(token) {
+  return HEAD.exec(token)?.[1] ?? "";
+}
+
+function tokensIn(text) {
+  const head = HEAD.exec(text);
+  if (head === null) return [];
+  const rest = text.slice(head.index + head[0].length);
+  const [signature, after] = [rest.slice(0, SIGNATURE_CHARACTERS), rest.slice(SIGNATURE_CHARACTERS)];
+  if (after.replace(AROUND, "") !== "") return [];
+  const trimmed = signature.replace(/[\p{Cc}\ufeff]+$/u, "");
+  if (!SIGNATURE.test(trimmed)) return [];
+  return withLostSpaces(trimmed).map((whole) => head[0] + whole);
+}
+
+/** A lost space stood after a dead key, which is a "+" in every layout. The last character is never a space (base45). */
+function withLostSpaces(signature) {
+  const lost = SIGNATURE_CHARACTERS - signature.length;
+  if (lost === 0) return [signature];
+  if (lost > LOST_SPACES_MAX) return [];
+  const found = [];
+  const place = (text, from, left) => {
+    if (found.length >= CANDIDATES_MAX) return;
+    if (left === 0) found.push(text);
+    for (let at = from; left > 0 && at < text.length; at++) {
+      if (text[at] === "+") place(`${text.slice(0, at + 1)} ${text.slice(at + 1)}`, at + 2, left - 1);
+    }
+  };
+  place(signature, 0, lost);
+  return found;
+}
+
+/** Text that has the outline of a token but is none in any reading. */
+function garbled(text) {
+  if (text.length > TOKEN_CHARACTERS_MAX) return undefined;
+  for (const { text: read, layout } of readings(text)) {
+    const begins = read.search(/PM1:[A-Z]{2}/);
+    if (begins < 0) continue;
+    if (layout !== "US") return { kind: "garbled", code: "KEYBOARD_LAYOUT" };
+    const head = HEAD.exec(read);
+    const isShort = head === null ? read.length - begins < WHOLE_CHARACTERS_MIN : read.length - head.index - head[0].length < SIGNATURE_CHARACTERS;
+    return isShort ? { kind: "garbled", code: "INCOMPLETE" } : undefined;
+  }
+  return isOutlined(text) ? { kind: "garbled", code: "KEYBOARD_LAYOUT" } : undefined;
+}
+
+/** Whatever the layout: one character stands in all four places of the colon, and another in those of the hyphen. */
+function isOutlined(text) {
+  const colon = text.at(-SIGNATURE_CHARACTERS - 1);
+  if (colon === undefined) return false;
+  const [version, code, issue, key, ...more] = text.slice(0, -SIGNATURE_CHARACTERS - 1).split(colon);
+  if (key === undefined || more.length > 0) return false;
+  const parts = code.split(code.at(-14) ?? colon);
+  const isCode = parts.length === 4 && parts[1].length === 4 && parts[3].length === 13;
+  return version.length >= 3 && isCode && issue.length >= 1 && issue.length <= 3 && key.length >= 2 && key.length <= 4;
+}
