@@ -28,6 +28,7 @@ from premade.batches import routes as batches
 from premade.cancellation import routes as cancellation
 from premade.cancellation.cancel import Canceller
 from premade.cancellation.cancel_batch import BatchCanceller
+from premade.console.gate_pass import GatePasses
 from premade.console.routes import console_routes
 from premade.document.routes import document_routes
 from premade.expiry.expire import expire_for_ever
@@ -112,6 +113,7 @@ def services(database: Database, world: World) -> dict[type[Any], Any]:
         Snapshots: Snapshots(database, world),
         Exports: Exports(database),
         Sessions: Sessions(database, world),
+        GatePasses: GatePasses(world, signers),
     }
 
 
@@ -146,6 +148,7 @@ def make_app(settings: Settings, world: World) -> ASGIApp:
         redirect_slashes=False,
     )
     app.state.world = world
+    app.state.gate_list_hours_max = settings.gate_list_hours_max
     for feature in FEATURES:
         app.router.routes.extend(feature.router.routes)
     app.router.routes.extend(offline.public_routes())

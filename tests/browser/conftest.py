@@ -137,6 +137,7 @@ def somebody(shop: Shop, browser: Browser) -> Iterator[Somebody]:
 
         page.on("console", note_message)
         page.on("request", note_request)
+        page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
         person = Person(shop, name, page)
         if signed_in:
             person.signs_in()

@@ -11,9 +11,7 @@ from offline.test_qr_token_page import run_by_node
 
 from premade.tickets.code import Signer
 
-LAYOUTS: dict[str, dict[str, str]] = json.loads(
-    Path(__file__).with_name("keyboard_layouts.json").read_text()
-)
+LAYOUTS: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("keyboard_layouts.json").read_text())
 """US character → what arrives, with a combining mark for a dead key; taken from xkeyboard-config."""
 SPACING = {
     "\u0300": "`",
@@ -62,7 +60,7 @@ def spellings(told: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize("caps_lock", [False, True], ids=["", "caps lock"])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_token_that_came_through_another_layout_is_read(layout: str, caps_lock: bool) -> None:
+def test_a_token_that_came_through_another_layout_is_read(layout: str, *, caps_lock: bool) -> None:
     sent = tokens(60)
 
     told = read([typed(token, layout, caps_lock=caps_lock) for token in sent])
@@ -120,7 +118,7 @@ def test_french_caps_lock_is_a_shift_lock() -> None:
 
 def test_a_foreign_code_is_foreign_and_a_garbled_one_says_why() -> None:
     [token] = tokens(1)
-    dvorak = str.maketrans("-./+QWERTYUIOPSDFGHJKL:ZXCVBN", "[vz}\"<>PYFGCRLOEUIDHTNS:QJKXB")
+    dvorak = str.maketrans("-./+QWERTYUIOPSDFGHJKL:ZXCVBN", '[vz}"<>PYFGCRLOEUIDHTNS:QJKXB')
 
     told = read([
         "WIFI:S:harbour;T:WPA;P:secret;;", "https://example.com/PM1", "4006381333931", "hello", "constructor", token + "X",
@@ -143,7 +141,7 @@ def test_a_foreign_code_is_foreign_and_a_garbled_one_says_why() -> None:
         "cruise-2025-ferry-1762274285982",
         " cruise 2025 ferry 1762274285982\r\n",
         "CRUISE2025FERRY1762274285982",
-        "CRUISE–2025—FERRY‑1762274285982",  # noqa: RUF001
+        "CRUISE–2025—FERRY‑1762274285982",
         "CRUISE-2025-FERRY-17622 74285 982",
         "CRUISE-2025-\nFERRY-1762274285982",
         typed("CRUISE-2025-FERRY-1762274285982", "French"),

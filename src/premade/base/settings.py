@@ -57,6 +57,8 @@ class Settings(BaseSettings):
     """`auto`: readable on a terminal, JSON lines elsewhere."""
     log_mask_customer_email: bool = False
     """Whether the log masks the customer's e-mail address in the line of an activation too."""
+    gate_list_hours_max: int = Field(default=24, ge=1, le=720)
+    """The greatest age of the list by which the gate page admits without network; a guard has to confirm an older one."""
     trusted_proxies: Annotated[str, AfterValidator(_addresses)] = ""
     """Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, with commas between."""
     database_connections_per_worker: int = Field(default=8, ge=1, le=100)

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import Annotated, Any
@@ -35,6 +35,7 @@ from premade.console.door import (
     require_own_page,
     told_as_pages,
 )
+from premade.console.gate_pass import PASS_CHARACTERS_MAX, GatePasses
 from premade.console.paper import CONTENT_SECURITY_POLICY, HEADERS, Paper, assets
 from premade.offline.routes import MEDIA_TYPE as JSON_LINES
 from premade.offline.snapshot import Snapshots
@@ -44,12 +45,14 @@ from premade.redemption import manual
 from premade.redemption import routes as redemption
 from premade.redemption.routes import (
     InspectAnswer,
+    OfflineRedemption,
     RedeemAnswer,
     RedeemRequest,
     ShownAtGate,
     SyncAnswer,
     SyncRequest,
 )
+from premade.redemption.sync import REDEMPTIONS_MAX
 from premade.staff.role import Right
 from premade.staff.session import Member, Sessions, form_token
 
@@ -72,8 +75,15 @@ _TYPES = {"css": "text/css", "js": "text/javascript", "mjs": "text/javascript"}
 _FILES = (
     "gate.css",
     "gate.mjs",
+    "answer.mjs",
+    "scanner.mjs",
+    "reading.mjs",
+    "keyboards.mjs",
+    "sentences.mjs",
     "judge.mjs",
+    "outbox.mjs",
     "store.mjs",
+    "gate-store.mjs",
     "service.mjs",
     "admission.mjs",
     "ed25519.mjs",
@@ -104,6 +114,8 @@ class StaffCall:
     member: Member
     token: str
     gate: GateCall
+    list_hours_max: int
+    """As the operator set it."""
 
 
 async def _admit(request: Request, _wanted: SecurityScopes) -> StaffCall:
@@ -125,9 +137,8 @@ async def _admit(request: Request, _wanted: SecurityScopes) -> StaffCall:
     caller = GateCaller(
         member.actor, partner_id=None, permissions=PERMISSIONS, is_test=_is_in_test_mode(request)
     )
-    return StaffCall(
-        member, token, GateCall(caller, state["request_id"], wired.database, wired.services, request.scope)
-    )
+    gate = GateCall(caller, state["request_id"], wired.database, wired.services, request.scope)
+    return StaffCall(member, token, gate, wired.gate_list_hours_max)
 
 
 def _is_in_test_mode(request: Request) -> bool:
@@ -150,8 +161,27 @@ class GateSession(AnswerModel):
     """What the page needs to know to ask for more."""
 
     form_token: str = Field(description=f"To be sent as {FORM_TOKEN_HEADER} with what writes")
+    name: str = Field(description="Who is signed in")
+    guard: str = Field(description="Proof of who scans now, to be sent with what is let in without network")
     functions: list[str] = Field(description="What a gate can be for")
+    list_hours_max: int = Field(description="The greatest age of a list; an older one must be confirmed")
     now: Timestamp = Field(description="By the service's clock; the device's may be wrong")
+
+
+class GuardedRedemption(OfflineRedemption):
+    """One use that the device allowed by itself, and who scanned."""
+
+    guard: str | None = Field(
+        default=None,
+        max_length=PASS_CHARACTERS_MAX,
+        description="The proof of the session in which it was scanned",
+    )
+
+
+class GateSyncRequest(SyncRequest):
+    """What a device did while it was away, in the order in which it did, by whoever worked on it then."""
+
+    redemptions: list[GuardedRedemption] = Field(min_length=1, max_length=REDEMPTIONS_MAX)  # type: ignore[assignment]
 
 
 @router.get(f"{GATE}/session", include_in_schema=False, response_model=GateSession)
@@ -159,7 +189,10 @@ async def session(call: OfStaff) -> Reply:
     """What the page writes with, and what a gate can be for."""
     told = GateSession(
         form_token=form_token(call.token),
+        name=call.member.name,
+        guard=await call.gate.use(GatePasses).issue(call.member.staff_id),
         functions=await list_functions(call.gate.database),
+        list_hours_max=call.list_hours_max,
         now=call.gate.use(World).now(),
     )
     return Reply(told, _NO_STORE)
@@ -178,9 +211,43 @@ async def inspect(call: OfStaff, wanted: ShownAtGate) -> InspectAnswer:
 
 
 @router.post(f"{GATE}/sync", include_in_schema=False)
-async def sync(call: OfStaff, wanted: SyncRequest) -> SyncAnswer:
-    """As POST /api/gate/redemptions/sync."""
-    return await redemption.sync(call.gate, wanted)
+async def sync(call: OfStaff, wanted: GateSyncRequest) -> SyncAnswer:
+    """As POST /api/gate/redemptions/sync; each scan is recorded as that of whoever scanned."""
+    answers = [
+        await redemption.sync(
+            _as_scanned_by(call, actor), SyncRequest(device_id=wanted.device_id, redemptions=scans)
+        )
+        for actor, scans in await _by_actor(call, wanted.redemptions)
+    ]
+    return SyncAnswer(
+        device_id=wanted.device_id,
+        accepted=sum(answer.accepted for answer in answers),
+        conflicts=sum(answer.conflicts for answer in answers),
+        results=[result for answer in answers for result in answer.results],
+    )
+
+
+async def _by_actor(
+    call: StaffCall, redemptions: list[GuardedRedemption]
+) -> list[tuple[str, list[OfflineRedemption]]]:
+    """The scans in their order, those of one actor that follow each other together. Without proof: of the uploader."""
+    passes = call.gate.use(GatePasses)
+    runs: list[tuple[str, list[OfflineRedemption]]] = []
+    for each in redemptions:
+        staff_id = await passes.staff_id(each.guard, each.scanned_at)
+        actor = call.member.actor if staff_id is None else f"staff:{staff_id}"
+        plain = OfflineRedemption.model_construct(**each.model_dump(exclude={"guard"}))
+        if not runs or runs[-1][0] != actor:
+            runs.append((actor, []))
+        runs[-1][1].append(plain)
+    return runs
+
+
+def _as_scanned_by(call: StaffCall, actor: str) -> GateCall:
+    if actor == call.member.actor:
+        return call.gate
+    caller = replace(call.gate.caller, actor=actor, uploaded_by=call.member.actor)
+    return replace(call.gate, caller=caller)
 
 
 @router.get(f"{GATE}/snapshot", include_in_schema=False, response_model=None)

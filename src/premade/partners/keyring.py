@@ -112,6 +112,8 @@ class GateCaller:
     key_id: int | None = None
     is_test: bool = False
     """Whether this gate admits test tickets only (test mode), or live tickets only."""
+    uploaded_by: str | None = None
+    """Who sent it, where that is somebody else than the actor, who scanned."""
 
     def require(self, permission: str) -> None:
         """PermissionMissing when the key lacks it."""

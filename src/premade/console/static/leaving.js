@@ -1,15 +1,19 @@
-// Signing out while the gate page keeps scans that were not sent: asks first. Afterwards the device admits nobody
-// without network until somebody signs in.
-"use strict";
+// Signing out: asks first while the gate page keeps scans that were not sent, and deletes its list of tickets. The
+// device then admits nobody without network until somebody signs in.
+
+// Of whatever version the gate page is now: this address is not kept.
+import { FACTS, SIGNED_OUT, forgetLists, mayLeave } from "/console/gate/files/now/gate-store.mjs";
+
+const FORGET_SECONDS_MAX = 2;
+
 for (const form of document.querySelectorAll('form[action^="/console/sign-out"]')) {
-  form.addEventListener("submit", (event) => {
-    const waiting = Number(localStorage.getItem("premade-gate-waiting") ?? 0);
-    const scans = waiting === 1 ? "1 scan of this device was" : `${waiting} scans of this device were`;
-    const question = `${scans} not sent yet. They are kept here, and sent when somebody who may use the gate signs in. Sign out?`;
-    if (waiting > 0 && !confirm(question)) {
-      event.preventDefault();
-      return;
-    }
-    localStorage.setItem("premade-gate-signed-out", "yes");
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (!mayLeave()) return;
+    localStorage.setItem(SIGNED_OUT, "yes");
+    // Whatever becomes of the list, signing out must work; the gate page deletes it at its next start, too.
+    const late = new Promise((resolve) => setTimeout(resolve, FORGET_SECONDS_MAX * 1000));
+    if (localStorage.getItem(FACTS) !== null) await Promise.race([forgetLists().catch(() => {}), late]);
+    form.submit();
   });
 }

@@ -16,10 +16,15 @@ export function admission(listed, issueNumber, wanted) {
   if (listed === undefined || issueNumber > listed.issue_number) return { admitted: false, code: "UNKNOWN" };
   if (issueNumber < listed.issue_number) return { admitted: false, code: "QR_REVOKED" };
   if (listed.usable_until !== null && listed.usable_until < wanted.day) return { admitted: false, code: "EXPIRED" };
-  if (!Object.hasOwn(listed.uses, wanted.function_code)) return { admitted: false, code: "FUNCTION_UNKNOWN" };
-  const left = listed.uses[wanted.function_code];
-  if (left < wanted.uses) return { admitted: false, code: "USED_UP", remaining: left };
+  const left = usesLeft(listed.uses, wanted.function_code);
+  if (left === undefined) return { admitted: false, code: "FUNCTION_UNKNOWN" };
+  if (!(left >= wanted.uses)) return { admitted: false, code: "USED_UP", remaining: left };
   return { admitted: true, remaining: left - wanted.uses };
+}
+
+/** The uses left of a function, or undefined: a function may be called "constructor", as what every object has. */
+export function usesLeft(uses, functionCode) {
+  return Object.hasOwn(uses, functionCode) ? uses[functionCode] : undefined;
 }
 
 /** The day that it is in a time zone, `2025-11-04`. */

@@ -1,31 +1,22 @@
 // The gate page: what is shown and heard, and where scans come from.
 
+import { answer, answerAgain, clock, element, listScan, noteBefore, showAsking, signal } from "./answer.mjs";
 import { Camera } from "./camera.mjs";
+import { mayLeave } from "./gate-store.mjs";
 import { Gate } from "./judge.mjs";
+import { readCode, readScan } from "./reading.mjs";
+import { listenToScanner } from "./scanner.mjs";
+import { sentenceOf } from "./sentences.mjs";
 
 const WORKER = "/console/gate/worker.js";
 const SCOPE = "/console/gate";
 const SETTINGS = "premade-gate";
+/** In sessionStorage: test mode ends with the tab and with the session. */
+const TEST_MODE = "premade-gate-test-mode";
 const DEVICE_NAME = /^[A-Za-z0-9._:-]{1,64}$/;
-const TICKET_CODE = /^[A-Z]{2,12}-[0-9]{4}-[A-Z]{2,12}-[0-9]{13}$/i;
 const USES_MAX = 10_000;
-const LAST_SCANS_MAX = 8;
 const STALE_LIST_SECONDS = 300;
-const TITLES = {
-  USED_UP: "Used up",
-  NOT_ACTIVATED: "Not sold",
-  CANCELLED: "Cancelled",
-  EXPIRED: "Expired",
-  QR_REVOKED: "Replaced",
-  QR_INVALID: "Not ours",
-  TICKET_UNKNOWN: "Unknown",
-  UNKNOWN: "Unknown",
-  FUNCTION_UNKNOWN: "Not for this gate",
-  TOO_MANY_MANUAL_ENTRIES: "Wait",
-  NEEDS_NETWORK: "No network",
-  NO_LIST: "No list",
-  SIGNED_OUT: "Sign in",
-};
+const HELD_UP_MS = 3_000;
 
 const $ = (id) => document.getElementById(id);
 const settings = {
@@ -36,104 +27,96 @@ const settings = {
   sound: true,
   vibration: true,
   ...JSON.parse(localStorage.getItem(SETTINGS) ?? "{}"),
+  mode: sessionStorage.getItem(TEST_MODE) === "yes" ? "test" : "live",
 };
 const gate = new Gate(settings, tellState);
 const camera = new Camera(document.querySelector("video"));
-let sounds = null;
-let isEven = false;
 
 function keepSettings() {
-  // Only looking is for now: tomorrow's guard must not find it on.
-  localStorage.setItem(SETTINGS, JSON.stringify({ ...settings, is_look: false }));
+  // Only looking is for now, and test mode for this session: tomorrow's guard must find neither on.
+  const { mode, ...kept } = { ...settings, is_look: false };
+  localStorage.setItem(SETTINGS, JSON.stringify(kept));
+  if (mode === "test") sessionStorage.setItem(TEST_MODE, "yes");
+  else sessionStorage.removeItem(TEST_MODE);
 }
 
 /* ---- A scan and its answer ---- */
 
+/** What was presented last. Only its verdict is shown large. */
+let presented = 0;
+let coming = null;
+/** What the camera sees, and as which presentation: while it is held up it is no new one. */
+let held = { what: "", at: -Infinity, presented: -1 };
+
+/** Something new is being presented: what is shown of the one before does not belong to it. */
+function begin() {
+  presented += 1;
+  coming = null;
+  showAsking("Reading");
+}
+
+function seen(text) {
+  const what = JSON.stringify([text, settings]);
+  const isHeldUp = what === held.what && held.presented === presented && performance.now() - held.at < HELD_UP_MS;
+  held = { what, at: performance.now(), presented };
+  if (isHeldUp) return undefined;
+  const shown = readText(text);
+  held.presented = presented;
+  return shown;
+}
+
+function readText(text) {
+  const read = readScan(text);
+  if (read.kind === "token") return take({ tokens: read.tokens });
+  if (read.kind === "code") return typeDigitsFor(read.ticket_code);
+  const code = read.kind === "garbled" ? read.code : "QR_INVALID";
+  return show({ kind: "no", code, sentence: sentenceOf({ code }) }, (presented += 1));
+}
+
+function typeDigitsFor(code) {
+  presented += 1;
+  ready();
+  $("by-hand").open = true;
+  $("typed-code").value = code;
+  $("typed-digits").focus();
+}
+
 async function take(shown) {
-  if (!settings.function_code) {
-    $("device").open = true;
-    answer({ kind: "idle", title: "Choose", sentence: "Choose what this gate is for." });
-    $("function").focus();
-    return;
-  }
-  const asked = gate.present(shown);
-  $("answer").classList.add("asking");
+  if (!settings.function_code) return chooseFunction();
+  const { verdict: asked, is_repeat } = gate.present(shown);
+  const mine = (presented += 1);
+  coming = asked;
+  showAsking("One moment");
   const verdict = await asked.catch((error) => {
     console.warn(error);
     return { kind: "no", code: "FAILED", sentence: "This device made a mistake. Scan again." };
   });
-  $("answer").classList.remove("asking");
-  if (verdict === null) {
-    setText(".extra", "The same code again: nothing more was used.");
+  // Scanned twice before the first answer: that answer is for the second one.
+  const isSuperseded = mine !== presented && asked === coming;
+  if (!isSuperseded) show(verdict, mine, is_repeat);
+}
+
+/** Show a verdict, large if nothing was presented after it. */
+function show(verdict, mine, is_repeat = false) {
+  const isAgain = is_repeat && verdict.wasShown;
+  if (!is_repeat || !verdict.wasListed) listScan(verdict, settings);
+  verdict.wasListed = true;
+  if (mine !== presented) {
+    if (!verdict.wasShown) noteBefore(verdict, settings);
     return;
   }
-  answer(verdict);
-  listScan(verdict);
-  signal(verdict.kind);
+  verdict.wasShown = true;
+  if (isAgain && verdict.kind === "yes") answerAgain(verdict);
+  else answer(verdict, settings, gate.mode);
+  signal(isAgain && verdict.kind === "yes" ? "again" : verdict.kind, settings);
+  tellTyping(verdict.typed);
 }
 
-function answer({ kind, code, title, sentence, left = {}, ticket_code = "" }) {
-  const place = $("answer");
-  const word = kind === "yes" ? (settings.is_look ? "Good" : "Let in") : (title ?? `Stop: ${TITLES[code] ?? "refused"}`);
-  place.className = `answer ${kind}`;
-  // The same answer twice in a row must be seen to be two.
-  place.classList.toggle("even", (isEven = !isEven));
-  setText(".symbol", { yes: "✓", no: "✗" }[kind] ?? "");
-  setText(".text", word);
-  setText(".sentence", sentence);
-  const uses = Object.entries(left).map(([name, count]) => `${count} ${name}`);
-  setText(".left", uses.length ? `Left on the ticket: ${uses.join(", ")}` : "");
-  const how = kind !== "idle" && gate.mode === "offline" ? "judged without network" : "";
-  const time = kind === "idle" ? "" : clock(new Date());
-  setText(".extra", [ticket_code, time, how].filter(Boolean).join(", "));
-  if (kind !== "idle") place.scrollIntoView({ block: "nearest" });
-}
-
-function setText(selector, text) {
-  const element = $("answer").querySelector(selector);
-  if (element.textContent !== text) element.textContent = text;
-}
-
-function listScan({ kind, code, ticket_code }) {
-  const list = $("last");
-  if (list.firstElementChild?.className === "hint") list.replaceChildren();
-  const line = document.createElement("li");
-  const word = kind === "yes" ? (settings.is_look ? "✓ Good" : "✓ Let in") : `✗ ${TITLES[code] ?? "Refused"}`;
-  line.append(clock(new Date()), " ", element("strong", word), " ", element("span", ticket_code ?? "", "code"));
-  list.prepend(line);
-  while (list.children.length > LAST_SCANS_MAX) list.lastElementChild.remove();
-}
-
-function element(name, text, className = "") {
-  const made = document.createElement(name);
-  made.textContent = text;
-  if (className) made.className = className;
-  return made;
-}
-
-function signal(kind) {
-  if (settings.vibration) navigator.vibrate?.(kind === "yes" ? 80 : [250, 100, 250]);
-  if (!settings.sound || sounds?.state !== "running") return;
-  if (kind === "yes") {
-    tone(880, 0, 0.08, "sine");
-    tone(1320, 0.08, 0.12, "sine");
-  } else tone(160, 0, 0.5, "square");
-}
-
-function tone(hertz, after, seconds, type) {
-  const oscillator = new OscillatorNode(sounds, { type, frequency: hertz });
-  const volume = new GainNode(sounds, { gain: 0.3 });
-  oscillator.connect(volume).connect(sounds.destination);
-  oscillator.start(sounds.currentTime + after);
-  oscillator.stop(sounds.currentTime + after + seconds);
-}
-
-// A browser lets a page sound only after somebody touched it.
-for (const kind of ["pointerdown", "keydown"]) {
-  addEventListener(kind, () => {
-    sounds ??= new AudioContext();
-    sounds.resume();
-  });
+/** How the scanner's keys arrived, under its field: read all the same, but slower, and not by other programs. */
+function tellTyping(typed) {
+  const layout = typed && typed.layout !== "US" ? `The scanner's keys arrive through a ${typed.layout} keyboard layout; set both to the same one.` : "";
+  const caps = typed?.caps_lock ? "Caps lock is on." : "";
+  $("scanned-how").textContent = [layout, caps].filter(Boolean).join(" ");
 }
 
 /* ---- The state of the device ---- */
@@ -151,7 +134,7 @@ function tellState() {
   if (gate.waiting) parts.push(scans);
   if (gate.waiting && gate.unsendable) parts.push(`not taken: ${gate.unsendable}`);
   if (gate.list) {
-    const age = Math.max(0, Math.floor((Date.now() - gate.list.fetched_at) / 1000));
+    const age = gate.listSeconds;
     if (gate.mode !== "online" || age > STALE_LIST_SECONDS) parts.push(`list of ${told(age)} ago`);
     parts.push(gate.list.tickets === 1 ? "1 ticket listed" : `${gate.list.tickets.toLocaleString()} tickets listed`);
   } else parts.push("no list for working without network yet");
@@ -167,11 +150,38 @@ function tellState() {
   }
   tellFunctions();
   tellConflicts();
-  if ($("answer").querySelector(".text").textContent === "One moment" && gate.mode !== "starting") ready();
+  tellList();
+  tellPerson();
+  if (gate.mode === "signed-out") setMode("live");
+  $("test-banner").hidden = settings.mode !== "test";
+  if (!isReady && gate.mode !== "starting") ready();
+}
+
+/** An old list admits nobody before somebody said that it shall. */
+function tellList() {
+  const isAsked = gate.mode === "offline" && gate.isListOld;
+  $("old-list").hidden = !isAsked;
+  if (!isAsked) return;
+  setText($("old-list-text"), gate.isListConfirmed
+    ? `You chose to go on with a list of ${told(gate.listSeconds)} ago.`
+    : `It was made ${told(gate.listSeconds)} ago; the limit is ${told(gate.facts.list_hours_max * 3600)}. Who bought, cancelled or was let in since is not on it.`);
+  $("use-old-list").hidden = gate.isListConfirmed;
+}
+
+/** The page as a device keeps it tells of nobody; this device knows who signed in on it last. */
+function tellPerson() {
+  if (!$("person")) return;
+  $("person").hidden = gate.mode === "signed-out" || !gate.facts.name;
+  setText($("person-name"), gate.facts.name);
+}
+
+function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
 }
 
 /** Minutes are enough: a text that changes each second would be read aloud each second. */
 function told(seconds) {
+  if (seconds === Infinity) return "an unknown time";
   if (seconds < 60) return "less than a minute";
   const minutes = Math.floor(seconds / 60);
   if (minutes < 120) return minutes === 1 ? "1 minute" : `${minutes} minutes`;
@@ -217,35 +227,50 @@ function tellConflicts() {
   );
 }
 
-const clock = (moment) => moment.toLocaleTimeString([], { hourCycle: "h23" });
 const when = (moment) => `at ${clock(new Date(moment))} on ${new Date(moment).toLocaleDateString()}`;
 
+let isReady = false;
+
 function ready() {
-  if (settings.function_code) answer({ kind: "idle", title: "Ready", sentence: "Scan a ticket." });
-  else {
-    answer({ kind: "idle", title: "Choose", sentence: "Choose what this gate is for." });
-    $("device").open = true;
-  }
+  isReady = true;
+  if (!settings.function_code) return chooseFunction();
+  answer({ kind: "idle", title: "Ready", sentence: settings.mode === "test" ? "Scan a test ticket." : "Scan a ticket." }, settings, gate.mode);
+}
+
+/** The choice stands right under the sentence that asks for it: on a phone the settings are far below. */
+function chooseFunction() {
+  answer({ kind: "idle", title: "Choose", sentence: "Choose what this gate is for." }, settings, gate.mode);
+  $("choice").hidden = false;
+  $("choice").replaceChildren(
+    ...gate.facts.functions.map((code) => {
+      const button = element("button", code);
+      button.type = "button";
+      button.addEventListener("click", () => choose(code));
+      return button;
+    }),
+  );
+}
+
+function choose(code) {
+  settings.function_code = code;
+  $("function").value = code;
+  keepSettings();
+  tellState();
+  ready();
+  $("scanned").focus({ preventScroll: true });
 }
 
 /* ---- Where scans come from ---- */
 
-$("scan").addEventListener("submit", (event) => {
-  event.preventDefault();
-  // As it came: a signature may end in a space.
-  const text = $("scanned").value;
-  $("scanned").value = "";
-  if (text === "") return;
-  if (TICKET_CODE.test(text.trim())) {
-    $("by-hand").open = true;
-    $("typed-code").value = text.trim().toUpperCase();
-    $("typed-digits").focus();
-  } else take({ qr: text });
+listenToScanner($("scanned"), {
+  begin,
+  abandon: ready,
+  take: readText,
 });
 
 $("typed").addEventListener("submit", (event) => {
   event.preventDefault();
-  const shown = { ticket_code: $("typed-code").value.trim().toUpperCase(), phone_last4: $("typed-digits").value };
+  const shown = { ticket_code: readCode($("typed-code").value), phone_last4: $("typed-digits").value };
   $("typed-digits").value = "";
   take(shown);
 });
@@ -257,7 +282,7 @@ $("camera").addEventListener("click", async () => {
   } else {
     document.querySelector(".finder").hidden = false;
     try {
-      await camera.start((text) => take({ qr: text }));
+      await camera.start(seen);
       stayAwake();
     } catch (error) {
       camera.stop();
@@ -283,12 +308,6 @@ $("light").addEventListener("click", async () => {
   $("light").setAttribute("aria-pressed", String(isOn));
 });
 
-// A hand scanner types wherever the focus is: keys that no field is waiting for belong to it.
-addEventListener("keydown", (event) => {
-  const isText = event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey;
-  const isSpaceOnControl = event.key === " " && event.target.closest?.("button, summary, a");
-  if (isText && !isSpaceOnControl && !event.target.closest?.("input, select, textarea")) $("scanned").focus();
-});
 const focusOnScanner = () => document.activeElement === document.body && $("scanned").focus({ preventScroll: true });
 addEventListener("focus", focusOnScanner);
 document.addEventListener("focusout", () => setTimeout(focusOnScanner));
@@ -302,6 +321,7 @@ function showSettings() {
   $("look").checked = settings.is_look;
   $("sound").checked = settings.sound;
   $("vibration").checked = settings.vibration;
+  $("test-mode").checked = settings.mode === "test";
 }
 
 $("settings").addEventListener("submit", (event) => event.preventDefault());
@@ -317,10 +337,42 @@ $("settings").addEventListener("change", () => {
   settings.is_look = $("look").checked;
   settings.sound = $("sound").checked;
   settings.vibration = $("vibration").checked;
+  setMode($("test-mode").checked ? "test" : "live");
   keepSettings();
   tellState();
   ready();
 });
+
+function setMode(mode) {
+  if (mode === settings.mode) return;
+  settings.mode = mode;
+  $("test-mode").checked = mode === "test";
+  keepSettings();
+  gate.changeMode();
+}
+
+$("end-test").addEventListener("click", () => {
+  setMode("live");
+  ready();
+});
+
+$("use-old-list").addEventListener("click", () => {
+  gate.confirmList();
+  ready();
+});
+
+/* ---- Signing out ---- */
+
+// Without network the service cannot be told: the device stops admitting now, and tells it later.
+for (const button of document.querySelectorAll('form[action^="/console/sign-out"] button, #person button')) {
+  button.addEventListener("click", (event) => {
+    if (gate.mode === "online" && button.form !== null) return;
+    event.preventDefault();
+    if (!mayLeave()) return;
+    setMode("live");
+    gate.signOut();
+  });
+}
 
 /* ---- The beginning ---- */
 

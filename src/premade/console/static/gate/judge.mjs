@@ -1,6 +1,10 @@
 // What becomes of a scan: asked of the service while it is there, judged by the list while it is not. Knows no page.
 
+import { FACTS, SIGNED_OUT, WAITING } from "./gate-store.mjs";
 import { chooseVerifier } from "./ed25519.mjs";
+import { sendNotes } from "./outbox.mjs";
+import { codeOf } from "./reading.mjs";
+import { sentenceOf } from "./sentences.mjs";
 import * as service from "./service.mjs";
 import { Away, Refused } from "./service.mjs";
 import * as store from "./store.mjs";
@@ -10,22 +14,22 @@ const REPEAT_SECONDS = 3;
 const REFRESH_SECONDS = 60;
 const PROBE_SECONDS = 5;
 const SIGNED_OUT_PROBE_SECONDS = 30;
-const SYNC_NOTES_MAX = 500;
-const FACTS = "premade-gate-known";
-const SIGNED_OUT = "premade-gate-signed-out";
+const SCANS_WAITING_MAX = 20;
+/** In localStorage: the session that was signed out of without network, by its form token. */
+const LEAVING = "premade-gate-leaving";
 const OVER = ["SESSION_OVER", "ROLE_MISSING"];
 const MUST_SIGN_IN = ["FORM_FOREIGN", ...OVER];
 
 const verifier = chooseVerifier();
 
 /**
- * One device. `settings` is read at each scan: {device_id, function_code, uses, is_look}. `tell.changed()` is called
- * when what the page says of the device may have changed.
+ * One device. `settings` is read at each scan: {device_id, function_code, uses, is_look, mode}; `mode` is "live" or
+ * "test". `changed()` is called when what the page says of the device may have changed.
  */
 export class Gate {
   mode = "starting";
   problem = "";
-  facts = { functions: [], clock_ms: 0, ...JSON.parse(localStorage.getItem(FACTS) ?? "{}") };
+  facts = { name: "", functions: [], clock_ms: 0, guard: "", list_hours_max: 24, ...JSON.parse(localStorage.getItem(FACTS) ?? "{}") };
   list = undefined;
   /** Why the service does not take what waits, where it refuses it. */
   unsendable = "";
@@ -35,9 +39,12 @@ export class Gate {
   #changed;
   #recent = new Map();
   #turn = Promise.resolve();
+  #scansWaiting = 0;
   #connecting = null;
   #connectedAt = -Infinity;
   #usedOnline = new Map();
+  /** The list that a guard uses although it is too old, by its mode and generation. */
+  #confirmed = "";
 
   constructor(settings, changed) {
     this.#settings = settings;
@@ -45,10 +52,12 @@ export class Gate {
   }
 
   async start() {
+    if (localStorage.getItem(SIGNED_OUT)) await store.forgetLists();
     await this.#look();
     addEventListener("offline", () => this.#lose());
     addEventListener("online", () => this.connect());
     addEventListener("focus", () => this.mode === "signed-out" && this.connect());
+    addEventListener("storage", ({ key, newValue }) => this.#heard(key, newValue));
     setInterval(() => this.#tick(), 1_000);
     await this.connect();
   }
@@ -58,24 +67,43 @@ export class Gate {
     return new Date(Date.now() + this.facts.clock_ms);
   }
 
-  /** One scan after the other. Answers a verdict, or null for one that was answered a moment ago and is still held up. */
+  /**
+   * Take one scan after the other. `shown` is {tokens}, what reading.mjs found, or {ticket_code, phone_last4}.
+   *
+   * @returns {{verdict: Promise<object>, is_repeat: boolean}} a repeat of a moment ago has the verdict of that scan
+   */
   present(shown) {
-    const { function_code, uses, is_look } = this.#settings;
-    const what = JSON.stringify([shown, function_code, uses, is_look]);
-    for (const [each, at] of this.#recent) {
+    const { function_code, uses, is_look, mode } = this.#settings;
+    const what = JSON.stringify([shown, function_code, uses, is_look, mode]);
+    for (const [each, { at }] of this.#recent) {
       if (performance.now() - at >= REPEAT_SECONDS * 1_000) this.#recent.delete(each);
     }
-    const isRepeated = this.#recent.has(what);
-    this.#recent.set(what, performance.now());
-    if (isRepeated) return Promise.resolve(null);
-    const verdict = this.#turn.then(() => this.#scan(shown)).finally(() => this.#recent.set(what, performance.now()));
-    this.#turn = verdict.catch(() => {});
+    const before = this.#recent.get(what);
+    if (before) {
+      if (before.at !== Infinity) before.at = performance.now();
+      return { verdict: before.verdict, is_repeat: true };
+    }
+    const scan = { at: Infinity, verdict: this.#next(shown) };
+    // A verdict that never came may be asked for again.
+    scan.verdict.then(() => (scan.at = performance.now()), () => this.#recent.delete(what));
+    this.#recent.set(what, scan);
+    return { verdict: scan.verdict, is_repeat: false };
+  }
+
+  async #next(shown) {
+    const settings = { ...this.#settings };
+    if (this.#scansWaiting >= SCANS_WAITING_MAX) return refusal("TOO_MANY_SCANS", sentenceOf({ code: "TOO_MANY_SCANS" }));
+    this.#scansWaiting += 1;
+    const verdict = this.#turn.then(() => this.#scan(shown, settings));
+    this.#turn = verdict.catch(() => {}).then(() => void (this.#scansWaiting -= 1));
     return verdict;
   }
 
-  async #scan(shown) {
-    const { function_code, uses, is_look, device_id } = this.#settings;
-    const wanted = { function_code, uses, is_look };
+  async #scan(seen, settings) {
+    const { function_code, uses, is_look, device_id, mode } = settings;
+    const wanted = { function_code, uses, is_look, mode };
+    const read = seen.tokens && (await this.#meant(seen.tokens));
+    const shown = read ? { qr: read.qr } : seen;
     const what = [ticketOf(shown), function_code, uses].join(" ");
     const before = is_look ? undefined : await store.unanswered(what);
     const scan = before ?? { scan_id: crypto.randomUUID(), device_id };
@@ -86,7 +114,7 @@ export class Gate {
         if (is_look || !(await this.#isNotedHere(shown))) {
           const verdict = await this.#ask(shown, wanted, scan);
           if (before) await store.forgetUnanswered(what, Date.now());
-          return verdict;
+          return described(verdict, read);
         }
       } catch (error) {
         if (!(error instanceof Away)) throw error;
@@ -100,7 +128,16 @@ export class Gate {
       if (this.mode === "online") this.connect();
     }
     await this.#look();
-    return verdict;
+    return described(verdict, read);
+  }
+
+  /** Of several spellings the one whose signature holds; the first where none does, or where there are no keys. */
+  async #meant(tokens) {
+    const keys = tokens.length > 1 ? ((await store.read("keys")) ?? []) : [];
+    for (const each of tokens) {
+      if (keys.length > 0 && (await verifyQrToken(each.qr, keys, await verifier)).valid) return each;
+    }
+    return tokens[0];
   }
 
   /** Whether a use that this device allowed by itself could not be sent yet: the service would grant it once more. */
@@ -118,13 +155,13 @@ export class Gate {
 
   async #ask(shown, wanted, scan, isAgain = false) {
     const { scan_id, device_id } = scan;
-    const { function_code, uses, is_look } = wanted;
+    const { function_code, uses, is_look, mode } = wanted;
     try {
-      if (is_look) return looked(await service.inspect({ ...shown, device_id }), function_code, uses);
-      const told = await service.redeem({ ...shown, device_id, scan_id, function_code, uses });
-      const left = Object.fromEntries(told.entitlements.map((each) => [each.function_code, each.remaining_uses]));
+      if (is_look) return looked(await service.inspect({ ...shown, device_id }, mode), wanted);
+      const told = await service.redeem({ ...shown, device_id, scan_id, function_code, uses }, mode);
+      const left = leftOf(told);
       this.#usedOnline.set(told.ticket_code, left);
-      await store.countOff(told.ticket_code, left);
+      await store.countOff(mode, told.ticket_code, left);
       return { kind: "yes", sentence: told.message, left, ticket_code: told.ticket_code };
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
@@ -133,36 +170,37 @@ export class Gate {
         await this.connect();
         if (this.mode === "online") return this.#ask(shown, wanted, scan, true);
       }
-      if (!MUST_SIGN_IN.includes(error.code)) return refusal(error.code, error.message, ticketOf(shown));
-      this.#signedOut(error);
+      if (!MUST_SIGN_IN.includes(error.code)) return refused(error, shown);
+      await this.#signedOut(error);
       return refusal("SIGNED_OUT", error.message);
     }
   }
 
   async #judge(shown, wanted, scan) {
-    if (localStorage.getItem(SIGNED_OUT)) return refusal("SIGNED_OUT", "Sign in first; that needs the network.");
-    if (shown.qr === undefined) return refusal("NEEDS_NETWORK", "A code that is typed in needs the network.");
+    const refuse = (code) => refusal(code, sentenceOf({ code }, wanted));
+    if (localStorage.getItem(SIGNED_OUT)) return refuse("SIGNED_OUT");
+    if (shown.qr === undefined) return refuse("NEEDS_NETWORK");
     const keys = await store.read("keys");
-    if (keys === undefined) return refusal("NO_LIST", sentenceOf({ code: "NO_LIST" }, wanted));
+    if (keys === undefined) return refuse("NO_LIST");
     const token = await verifyQrToken(shown.qr, keys, await verifier);
-    if (!token.valid) {
-      const code = token.reason === "KEY_UNKNOWN" ? "UNKNOWN" : "QR_INVALID";
-      return refusal(code, sentenceOf({ code }, wanted));
-    }
-    const told = await store.admit(token, shown.qr, { ...wanted, ...scan }, this.now());
-    const more = { left: told.left, ticket_code: token.ticket_code };
-    const sentence = sentenceOf(told, wanted);
+    if (!token.valid) return refuse(token.reason === "KEY_UNKNOWN" ? "UNKNOWN" : "QR_INVALID");
+    const { guard, list_hours_max } = this.facts;
+    const secondsMax = this.isListConfirmed ? Infinity : list_hours_max * 3_600;
+    const told = await store.admit(token, shown.qr, { ...wanted, ...scan, guard }, this.now(), secondsMax);
+    const left = new Map(Object.entries(told.left ?? {}));
+    const more = { left, ticket_code: token.ticket_code };
+    const sentence = sentenceOf({ ...told, left }, wanted);
     if (!told.admitted) return { ...refusal(told.code, sentence), ...more };
     if (wanted.is_look) return { kind: "yes", sentence: "This ticket is good.", ...more };
     return { kind: "yes", sentence, is_noted: true, ...more };
   }
 
-  /** Finds out whether the service is there, sends what waits, and then goes on with it. */
+  /** Find out whether the service is there, send what waits, and then go on with it. */
   connect() {
     this.#connecting ??= this.#connect().finally(() => {
       this.#connectedAt = performance.now();
       this.#connecting = null;
-      if (this.mode === "online") this.#refresh();
+      if (this.mode === "online") this.refresh();
     });
     return this.#connecting;
   }
@@ -170,71 +208,103 @@ export class Gate {
   async #connect() {
     try {
       const told = await service.session();
-      this.facts = { functions: told.functions, clock_ms: Date.parse(told.now) - Date.now() };
-      localStorage.setItem(FACTS, JSON.stringify(this.facts));
+      if (await this.#leave(told)) return;
+      const { name, functions, guard, list_hours_max } = told;
+      this.facts = { name, functions, guard, list_hours_max, clock_ms: Date.parse(told.now) - Date.now() };
+      localStorage.setItem(FACTS, JSON.stringify({ ...this.facts, form_token: told.form_token }));
       localStorage.removeItem(SIGNED_OUT);
-      await this.#send();
+      try {
+        await this.#send();
+      } catch (error) {
+        // The gate must go on meanwhile: what waits is sent before its own ticket is asked for.
+        if (!(error instanceof Away)) throw error;
+        this.unsendable = "no answer";
+      }
       this.#become("online");
     } catch (error) {
-      if (error instanceof Refused) this.#signedOut(error);
+      if (error instanceof Refused) await this.#signedOut(error);
       else if (error instanceof Away) this.#become("offline");
       else throw error;
     }
   }
 
+  /** Whether somebody signed out of this very session without network; it is ended now. */
+  async #leave(told) {
+    const leaving = localStorage.getItem(LEAVING);
+    if (leaving !== null && leaving === told.form_token) {
+      await this.#send();
+      await service.signOut();
+      localStorage.removeItem(LEAVING);
+      await this.#signedOut({ code: "SESSION_OVER", message: "Signed out." });
+      return true;
+    }
+    localStorage.removeItem(LEAVING);
+    return false;
+  }
+
+  /** Sign out without network: nobody is let in from now on, and the session ends as soon as the service is there. */
+  async signOut() {
+    const { form_token } = JSON.parse(localStorage.getItem(FACTS) ?? "{}");
+    if (form_token) localStorage.setItem(LEAVING, form_token);
+    await this.#signedOut({ code: "SESSION_OVER", message: "Signed out." });
+    await this.connect();
+  }
+
   async #send() {
-    await navigator.locks.request("premade-gate-send", async () => {
-      for (let sent; (sent = await store.notesToSend(SYNC_NOTES_MAX)).length > 0; ) {
-        const latest = this.now().toISOString();
-        const redemptions = sent.map(({ note: { scan_id, qr, function_code, uses, scanned_at } }) => ({
-          scan_id,
-          qr,
-          function_code,
-          uses,
-          // A clock that was set back since must not keep them here.
-          scanned_at: scanned_at < latest ? scanned_at : latest,
-        }));
-        this.unsendable = "";
-        try {
-          const answer = await service.sync({ device_id: sent[0].note.device_id, redemptions });
-          // A list that is on its way now does not know of them.
-          sent.forEach(({ note }, place) => this.#noteLeft(note, answer.results[place]));
-          await store.settle(sent, answer.results);
-        } catch (error) {
-          if (!(error instanceof Refused) || MUST_SIGN_IN.includes(error.code)) throw error;
-          // They are kept and sent again; the gate must go on meanwhile.
-          this.unsendable = error.message;
-          return;
-        } finally {
-          await this.#look();
-        }
-      }
-    });
+    this.unsendable = "";
+    try {
+      await sendNotes(() => this.now(), (note, result) => this.#noteLeft(note, result));
+    } catch (error) {
+      if (!(error instanceof Refused) || MUST_SIGN_IN.includes(error.code)) throw error;
+      // They are kept and sent again.
+      this.unsendable = error.message;
+    } finally {
+      await this.#look();
+    }
   }
 
   #noteLeft({ ticket_code, function_code }, { outcome, remaining }) {
     if (outcome === "conflict") return;
-    const known = this.#usedOnline.get(ticket_code) ?? {};
-    const least = Math.min(remaining, known[function_code] ?? remaining);
-    this.#usedOnline.set(ticket_code, { ...known, [function_code]: least });
+    const known = this.#usedOnline.get(ticket_code) ?? new Map();
+    const least = Math.min(remaining, known.get(function_code) ?? remaining);
+    this.#usedOnline.set(ticket_code, new Map(known).set(function_code, least));
   }
 
-  /** The keys and the list, for when the service is away. That it cannot be had now is seen by its age. */
-  async #refresh() {
-    await navigator.locks.request("premade-gate-list", { ifAvailable: true }, async (lock) => {
+  /** Fetch the keys and the list, for when the service is away. That it cannot be had now is seen by its age. */
+  async refresh() {
+    const { mode } = this.#settings;
+    await navigator.locks.request(`premade-gate-list ${mode}`, { ifAvailable: true }, async (lock) => {
       if (lock === null) return;
-      const about = await store.aboutList();
+      const about = await store.aboutList(mode);
       try {
         await store.write("keys", await service.keys());
         this.#usedOnline.clear();
-        await store.takeIn(service.snapshot(about?.since), Date.now(), this.#usedOnline);
+        await store.takeIn(mode, service.snapshot(mode, about?.since), Date.now(), this.#usedOnline);
       } catch (error) {
-        if (error instanceof Refused && error.code === "INVALID_REQUEST" && about) {
-          await store.write("snapshot", { ...about, since: undefined });
-        } else if (!(error instanceof Away || error instanceof Refused || error instanceof store.Broken)) throw error;
+        if (error instanceof Refused && error.code === "INVALID_REQUEST" && about) await store.forgetCursor(mode);
+        else if (!(error instanceof Away || error instanceof Refused || error instanceof store.Broken)) throw error;
       }
     });
     await this.#look();
+  }
+
+  /** The list's age in seconds, or undefined without a list. */
+  get listSeconds() {
+    return this.list && store.listSeconds(this.list, this.now());
+  }
+
+  get isListOld() {
+    return this.list !== undefined && this.listSeconds > this.facts.list_hours_max * 3_600;
+  }
+
+  get isListConfirmed() {
+    return this.list !== undefined && this.#confirmed === `${this.#settings.mode} ${this.list.generation} ${this.list.made_at}`;
+  }
+
+  /** A guard read the warning: the old list counts until there is another one, or the page is loaded anew. */
+  confirmList() {
+    this.#confirmed = `${this.#settings.mode} ${this.list.generation} ${this.list.made_at}`;
+    this.#changed();
   }
 
   async forgetConflict(scanId) {
@@ -242,13 +312,19 @@ export class Gate {
     await this.#look();
   }
 
+  /** To be called when the mode was changed: the other list counts from now on. */
+  async changeMode() {
+    await this.#look();
+    if (this.mode === "online") await this.refresh();
+  }
+
   async #look() {
     [this.list, this.waiting, this.conflicts] = await Promise.all([
-      store.aboutList(),
+      store.aboutList(this.#settings.mode),
       store.countNotes(),
       store.conflicts(),
     ]);
-    localStorage.setItem("premade-gate-waiting", String(this.waiting));
+    localStorage.setItem(WAITING, String(this.waiting));
     this.#changed();
   }
 
@@ -257,10 +333,19 @@ export class Gate {
     this.#become("offline");
   }
 
-  /** The service said so: it counts without network too, and after the page was loaded anew. */
-  #signedOut({ code, message }) {
-    if (OVER.includes(code)) localStorage.setItem(SIGNED_OUT, "yes");
+  /** What happened in another tab. */
+  #heard(key, value) {
+    if (key === SIGNED_OUT && value !== null) this.#signedOut({ code: "SESSION_OVER", message: "Signed out." });
+    if (key === SIGNED_OUT && value === null && this.mode === "signed-out") this.connect();
+  }
+
+  /** It counts without network too, and after the page was loaded anew. The list goes; scans that wait stay. */
+  async #signedOut({ code, message }) {
     this.#become("signed-out", message);
+    if (!OVER.includes(code)) return;
+    localStorage.setItem(SIGNED_OUT, "yes");
+    await store.forgetLists();
+    await this.#look();
   }
 
   #become(mode, problem = "") {
@@ -277,38 +362,38 @@ export class Gate {
 }
 
 function ticketOf(shown) {
-  return shown.ticket_code ?? shown.qr.split(":")[1] ?? "";
+  return shown.ticket_code ?? codeOf(shown.qr);
 }
 
 function refusal(code, sentence, ticket_code) {
   return { kind: "no", code, sentence, ticket_code };
 }
 
-function looked(told, functionCode, uses) {
-  const left = Object.fromEntries(told.entitlements.map((each) => [each.function_code, each.remaining_uses]));
-  const more = { left, ticket_code: told.ticket_code };
-  if (!told.is_admitted) return { ...refusal(told.refusal, told.message), ...more };
-  if (left[functionCode] >= uses) return { kind: "yes", sentence: told.message, ...more };
-  const code = functionCode in left ? "USED_UP" : "FUNCTION_UNKNOWN";
-  return { ...refusal(code, sentenceOf({ code, left, remaining: left[functionCode] }, { function_code: functionCode, uses })), ...more };
+/** What the service refused. A code that nobody signed is no ticket code, and is not shown as one. */
+function refused({ code, message }, shown) {
+  const isTyped = shown.qr === undefined;
+  if (isTyped && code === "TICKET_UNKNOWN") return refusal("NO_MATCH", sentenceOf({ code: "NO_MATCH" }), shown.ticket_code);
+  return refusal(code, message, code === "QR_INVALID" ? undefined : ticketOf(shown));
 }
 
-/** What a guard can say aloud of what the list says; worded as the service does. */
-function sentenceOf(told, { function_code, uses }) {
-  if (told.admitted) return `Welcome: ${uses} of ${function_code}, ${told.remaining || "none"} left.`;
-  const last = told.used_here_at ? ` It was let in here at ${new Date(told.used_here_at).toLocaleTimeString([], { hourCycle: "h23" })}.` : "";
-  const sentences = {
-    UNKNOWN: "This ticket is not on the list of this device; without network it cannot be let in.",
-    QR_INVALID: "This QR code is not one of ours.",
-    TEST_TICKET: "This is a test ticket. It opens no gate.",
-    LIVE_TICKET: "This is not a test ticket. This device is in test mode and admits test tickets only.",
-    QR_REVOKED: "This QR code was replaced by a newer one.",
-    EXPIRED: `The last day of this ticket was ${told.usable_until}; it is no longer valid.`,
-    FUNCTION_UNKNOWN: `This ticket is not for ${function_code}; it is for: ${Object.keys(told.left ?? {}).join(", ")}.`,
-    NO_LIST: "This device has no list yet; it needs the network once.",
-    USED_UP: told.remaining
-      ? `Only ${told.remaining} of ${function_code} left on this ticket, not ${uses}.`
-      : `On this ticket ${function_code} is used up.${last}`,
-  };
-  return sentences[told.code];
+/** The verdict, with how the code was typed: a wrong signature may be a wrong guess of the scanner's settings. */
+function described(verdict, read) {
+  if (!read || (read.layout === "US" && !read.caps_lock)) return verdict;
+  if (verdict.code === "QR_INVALID") {
+    const code = read.layout === "US" ? "CAPS_LOCK" : "KEYBOARD_LAYOUT";
+    return refusal(code, sentenceOf({ code }));
+  }
+  return { ...verdict, typed: { layout: read.layout, caps_lock: read.caps_lock } };
+}
+
+const leftOf = ({ entitlements }) => new Map(entitlements.map((each) => [each.function_code, each.remaining_uses]));
+
+function looked(told, wanted) {
+  const left = leftOf(told);
+  const more = { left, ticket_code: told.ticket_code };
+  if (!told.is_admitted) return { ...refusal(told.refusal, told.message), ...more };
+  const remaining = left.get(wanted.function_code);
+  if (remaining >= wanted.uses) return { kind: "yes", sentence: told.message, ...more };
+  const code = remaining === undefined ? "FUNCTION_UNKNOWN" : "USED_UP";
+  return { ...refusal(code, sentenceOf({ code, left, remaining }, wanted)), ...more };
 }

@@ -5,7 +5,7 @@ import { readings } from "./keyboards.mjs";
 const CODE_PARTS = /^([A-Z]{2,12})([0-9]{4})([A-Z]{2,12})([0-9]{13})$/;
 const CODE = /^[A-Z]{2,12}-[0-9]{4}-[A-Z]{2,12}-[0-9]{13}$/;
 /** The parts of a token before its signature, wherever they begin: scanners put identifiers such as "]Q1" before. */
-const HEAD = /PM1:([A-Z]{2,12}-[0-9]{4}-[A-Z]{2,12}-[0-9]{13}):[1-9][0-9]{0,2}:[A-Z][1-9][0-9]{0,2}:/;
+const HEAD = /PM1:([A-Z]{2,12}-[0-9]{4}-[A-Z]{2,12}-[0-9]{13}):[1-9][0-9]{0,2}:[A-Z][1-9][0-9]{0,2}:/g;
 const SIGNATURE = /^[0-9A-Z $%*+\-./:]*$/;
 const SIGNATURE_CHARACTERS = 96;
 /** A dead key swallows the space after it, so a signature may arrive this much shorter. */
@@ -46,10 +46,17 @@ export function readScan(text) {
 export function isWhole(text) {
   if (text.length < WHOLE_CHARACTERS_MIN) return false;
   for (const reading of readings(text.slice(-TOKEN_CHARACTERS_MAX))) {
-    const head = HEAD.exec(reading.text);
-    const signature = head && reading.text.slice(head.index + head[0].length);
-    if (signature?.length === SIGNATURE_CHARACTERS && SIGNATURE.test(signature)) return true;
+    const head = lastHead(reading.text);
+    const rest = head === undefined ? "" : reading.text.slice(head.index + head[0].length);
+    const [signature, after] = [rest.slice(0, SIGNATURE_CHARACTERS), rest.slice(SIGNATURE_CHARACTERS)];
+    if (signature.length === SIGNATURE_CHARACTERS && SIGNATURE.test(signature) && after.replace(AROUND, "") === "") return true;
   }
+  return false;
+}
+
+/** Whether a token begins somewhere in the text, in any layout. */
+export function hasTokenBegun(text) {
+  for (const reading of readings(text.slice(0, TOKEN_CHARACTERS_MAX))) if (reading.text.includes("PM1:")) return true;
   return false;
 }
 
@@ -68,12 +75,17 @@ export function readCode(typed) {
 
 /** The ticket code that a token names, or "": what is no token names none. */
 export function codeOf(token) {
-  return HEAD.exec(token)?.[1] ?? "";
+  return lastHead(token)?.[1] ?? "";
+}
+
+/** The last one: a scan that broke off may stand before it. */
+function lastHead(text) {
+  return [...text.matchAll(HEAD)].at(-1);
 }
 
 function tokensIn(text) {
-  const head = HEAD.exec(text);
-  if (head === null) return [];
+  const head = lastHead(text);
+  if (head === undefined) return [];
   const rest = text.slice(head.index + head[0].length);
   const [signature, after] = [rest.slice(0, SIGNATURE_CHARACTERS), rest.slice(SIGNATURE_CHARACTERS)];
   if (after.replace(AROUND, "") !== "") return [];
@@ -106,8 +118,8 @@ function garbled(text) {
     const begins = read.search(/PM1:[A-Z]{2}/);
     if (begins < 0) continue;
     if (layout !== "US") return { kind: "garbled", code: "KEYBOARD_LAYOUT" };
-    const head = HEAD.exec(read);
-    const isShort = head === null ? read.length - begins < WHOLE_CHARACTERS_MIN : read.length - head.index - head[0].length < SIGNATURE_CHARACTERS;
+    const head = lastHead(read);
+    const isShort = head === undefined ? read.length - begins < WHOLE_CHARACTERS_MIN : read.length - head.index - head[0].length < SIGNATURE_CHARACTERS;
     return isShort ? { kind: "garbled", code: "INCOMPLETE" } : undefined;
   }
   return isOutlined(text) ? { kind: "garbled", code: "KEYBOARD_LAYOUT" } : undefined;

@@ -18,6 +18,9 @@ export class Refused extends Error {
   get code() {
     return this.problem.code;
   }
+  get status() {
+    return this.problem.status;
+  }
 }
 
 let formToken = "";
@@ -28,9 +31,17 @@ export async function session() {
   return told;
 }
 
-export const redeem = (wanted) => ask("/redemptions", { body: wanted });
-export const inspect = (wanted) => ask("/inspect", { body: wanted });
-export const sync = (wanted) => ask("/sync", { body: wanted, seconds: SYNC_SECONDS_MAX });
+// A device in test mode says so with each request: the service keeps test tickets and live ones apart.
+export const redeem = (wanted, mode) => ask("/redemptions", { body: wanted, mode });
+export const inspect = (wanted, mode) => ask("/inspect", { body: wanted, mode });
+export const sync = (wanted, mode) => ask("/sync", { body: wanted, mode, seconds: SYNC_SECONDS_MAX });
+
+/** End the session that `session` told of. */
+export async function signOut() {
+  const body = new URLSearchParams({ form_token: formToken });
+  // The answer leads to the sign-in page, which nobody asked for.
+  await fetched("/console/sign-out", { method: "POST", body, redirect: "manual" }, ANSWER_SECONDS_MAX);
+}
 
 export async function keys() {
   const answer = await fetched("/.well-known/premade-keys.json", {}, ANSWER_SECONDS_MAX);
@@ -38,9 +49,9 @@ export async function keys() {
 }
 
 /** The lines of a snapshot, each an object. Ends early when the answer breaks off: look for the last line's `next`. */
-export async function* snapshot(since) {
-  const query = since === undefined ? "" : `?since=${encodeURIComponent(since)}`;
-  const answer = await fetched(`${GATE}/snapshot${query}`, {}, SNAPSHOT_SECONDS_MAX);
+export async function* snapshot(mode, since) {
+  const address = addressOf("/snapshot", { ...inMode(mode), ...(since === undefined ? {} : { since }) });
+  const answer = await fetched(address, {}, SNAPSHOT_SECONDS_MAX);
   if (!answer.ok || !isOf(answer, "application/x-ndjson")) {
     await read(answer);
     throw new Away("no snapshot");
@@ -59,7 +70,7 @@ export async function* snapshot(since) {
   }
 }
 
-async function ask(path, { body, seconds = ANSWER_SECONDS_MAX } = {}) {
+async function ask(path, { body, mode, seconds = ANSWER_SECONDS_MAX } = {}) {
   const sent =
     body === undefined
       ? {}
@@ -68,8 +79,15 @@ async function ask(path, { body, seconds = ANSWER_SECONDS_MAX } = {}) {
           headers: { "Content-Type": "application/json", "X-Form-Token": formToken },
           body: JSON.stringify(body),
         };
-  return read(await fetched(GATE + path, sent, seconds));
+  return read(await fetched(addressOf(path, inMode(mode)), sent, seconds));
 }
+
+function addressOf(path, parameters) {
+  const query = new URLSearchParams(parameters).toString();
+  return GATE + path + (query && `?${query}`);
+}
+
+const inMode = (mode) => (mode === "test" ? { test_mode: "true" } : {});
 
 async function fetched(address, sent, seconds) {
   try {

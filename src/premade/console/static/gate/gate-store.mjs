@@ -1,0 +1,51 @@
+// What every page of the console needs of the gate page's store: opening it, and forgetting the list at sign-out.
+
+const NAME = "premade-gate";
+const VERSION = 1;
+/** In localStorage: set when the device's user signed out or the service ended the session. */
+export const SIGNED_OUT = "premade-gate-signed-out";
+/** In localStorage: what the service told the gate page last; there is no list without it. */
+export const FACTS = "premade-gate-known";
+
+/** In localStorage: how many scans were not sent. */
+export const WAITING = "premade-gate-waiting";
+
+export function openStore() {
+  return new Promise((resolve, reject) => {
+    const opening = indexedDB.open(NAME, VERSION);
+    opening.onupgradeneeded = () => {
+      opening.result.createObjectStore("tickets");
+      opening.result.createObjectStore("notes", { autoIncrement: true });
+      opening.result.createObjectStore("conflicts", { keyPath: "scan_id" });
+      opening.result.createObjectStore("kept");
+    };
+    opening.onsuccess = () => resolve(opening.result);
+    opening.onerror = () => reject(opening.error);
+  });
+}
+
+/**
+ * Delete the lists of tickets. Scans that were not sent stay until they are. A list that is being taken in meanwhile
+ * sees the new "forgotten" and stops.
+ */
+export async function forgetLists() {
+  const database = await openStore();
+  const transaction = database.transaction(["tickets", "kept"], "readwrite", { durability: "strict" });
+  const kept = transaction.objectStore("kept");
+  transaction.objectStore("tickets").clear();
+  for (const mode of ["live", "test"]) kept.delete(`snapshot ${mode}`);
+  kept.put(crypto.randomUUID(), "forgotten");
+  await new Promise((resolve, reject) => {
+    transaction.oncomplete = resolve;
+    transaction.onabort = () => reject(transaction.error);
+  });
+  database.close();
+}
+
+/** Whether to sign out, asked only while scans were not sent. */
+export function mayLeave() {
+  const waiting = Number(localStorage.getItem(WAITING) ?? 0);
+  const scans = waiting === 1 ? "1 scan of this device was" : `${waiting} scans of this device were`;
+  const question = `${scans} not sent yet. They are kept here, and sent when somebody who may use the gate signs in. Sign out?`;
+  return waiting === 0 || confirm(question);
+}

@@ -1,0 +1,59 @@
+// What the page says of a scan: worded as the service words it, where both can say it.
+
+const TITLES = new Map([
+  ["USED_UP", "Used up"],
+  ["NOT_ACTIVATED", "Not sold"],
+  ["CANCELLED", "Cancelled"],
+  ["EXPIRED", "Expired"],
+  ["QR_REVOKED", "Replaced"],
+  ["QR_INVALID", "Not ours"],
+  ["TICKET_UNKNOWN", "Unknown"],
+  ["UNKNOWN", "Unknown"],
+  ["NO_MATCH", "No match"],
+  ["TEST_TICKET", "Test ticket"],
+  ["LIVE_TICKET", "Live ticket"],
+  ["FUNCTION_UNKNOWN", "Not for this gate"],
+  ["TOO_MANY_MANUAL_ENTRIES", "Wait"],
+  ["TOO_MANY_SCANS", "Wait"],
+  ["KEYBOARD_LAYOUT", "Scanner setting"],
+  ["CAPS_LOCK", "Caps lock"],
+  ["INCOMPLETE", "Scan again"],
+  ["NEEDS_NETWORK", "No network"],
+  ["NO_LIST", "No list"],
+  ["LIST_OLD", "Old list"],
+  ["SIGNED_OUT", "Sign in"],
+]);
+
+export const titleOf = (code) => TITLES.get(code) ?? "Refused";
+
+const SENTENCES = new Map([
+  ["UNKNOWN", () => "This ticket is not on the list of this device; without network it cannot be let in."],
+  ["QR_INVALID", () => "This QR code is not one of ours."],
+  ["TEST_TICKET", () => "This is a test ticket. It opens no gate."],
+  ["LIVE_TICKET", () => "This is not a test ticket. This device is in test mode and admits test tickets only."],
+  ["NO_MATCH", () => "Code and digits do not match. Check both."],
+  ["QR_REVOKED", () => "This QR code was replaced by a newer one."],
+  ["EXPIRED", (told) => `The last day of this ticket was ${told.usable_until}; it is no longer valid.`],
+  ["FUNCTION_UNKNOWN", (told, { function_code }) => `This ticket is not for ${function_code}; it is for: ${[...told.left.keys()].join(", ")}.`],
+  ["NO_LIST", () => "This device has no list yet; it needs the network once."],
+  ["LIST_OLD", () => "The list of this device is too old: who bought or cancelled since is not on it. Confirm below to use it all the same."],
+  ["NEEDS_NETWORK", () => "A code that is typed in needs the network."],
+  ["SIGNED_OUT", () => "Sign in first; that needs the network."],
+  ["TOO_MANY_SCANS", () => "Many scans wait for an answer. Scan again in a moment."],
+  ["KEYBOARD_LAYOUT", () => "The scanner is set to another keyboard layout. Set both the scanner and this device to the same one."],
+  ["CAPS_LOCK", () => "Caps lock is on. Switch it off and scan again."],
+  ["INCOMPLETE", () => "Only a part of the code arrived. Scan again."],
+  ["USED_UP", usedUp],
+]);
+
+/** A sentence that a guard can say aloud. `told`: {admitted, code, remaining, left, used_here_at, usable_until}. */
+export function sentenceOf(told, wanted) {
+  if (told.admitted) return `Welcome: ${wanted.uses} of ${wanted.function_code}, ${told.remaining || "none"} left.`;
+  return SENTENCES.get(told.code)(told, wanted);
+}
+
+function usedUp(told, { function_code, uses }) {
+  if (told.remaining) return `Only ${told.remaining} of ${function_code} left on this ticket, not ${uses}.`;
+  const at = told.used_here_at && new Date(told.used_here_at).toLocaleTimeString([], { hourCycle: "h23" });
+  return `On this ticket ${function_code} is used up.${at ? ` It was let in here at ${at}.` : ""}`;
+}
