@@ -111,7 +111,7 @@ def services(database: Database, world: World) -> dict[type[Any], Any]:
         Inspector: Inspector(database, world),
         Syncer: Syncer(database, world, verifiers),
         Snapshots: Snapshots(database, world),
-        Exports: Exports(database),
+        Exports: Exports(database, world),
         Sessions: Sessions(database, world),
         GatePasses: GatePasses(world, signers),
     }

@@ -359,7 +359,7 @@ def test_a_batch_is_taken_out_in_every_format_and_the_record_says_so(
     somebody: Somebody, shop: Shop, tmp_path: Path
 ) -> None:
     seller = shop.seller(name="=HYPERLINK(1)")
-    ann, batch = somebody("finance"), unique("OUT:1")
+    ann, batch = somebody("operations"), unique("OUT:1")
     codes = seller.tickets(30, batch_id=batch, valid_until="2099-03-31")
     cancel(seller, codes[0])
     for code in codes[1:5]:
@@ -367,25 +367,90 @@ def test_a_batch_is_taken_out_in_every_format_and_the_record_says_so(
     ann.goes_to(page_of(seller, batch))
     name = batch.replace(":", "_")
 
-    file, content = saved(ann, "As a table", "Table (CSV)", tmp_path)
-    rows = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
-    assert (file, [row["ticket_code"] for row in rows]) == (f"{name}.csv", codes)
-    assert {row["product_name"] for row in rows} == {"'=HYPERLINK(1)"}
+    tables = [("Table for a spreadsheet (CSV)", "utf-8-sig", ".csv", "'=HYPERLINK(1)"),
+              ("Table for a program (CSV, exact values)", "utf-8", "-plain.csv", "=HYPERLINK(1)")]  # fmt: skip
+    for label, encoding, suffix, product in tables:
+        file, content = saved(ann, "As a table", label, tmp_path)
+        assert content.startswith(b"\xef\xbb\xbf") == (encoding == "utf-8-sig")
+        rows = list(csv.DictReader(io.StringIO(content.decode(encoding), newline="")))
+        assert (file, [row["ticket_code"] for row in rows]) == (f"{name}{suffix}", codes)
+        assert {row["product_name"] for row in rows} == {product}
     file, content = saved(ann, "As a table", "Workbook (XLSX)", tmp_path, Which_tickets="unused")
     sheet = openpyxl.load_workbook(io.BytesIO(content)).active
     assert sheet is not None
-    assert (file, sheet.max_row) == (f"{name}.xlsx", 26)
+    assert (file, sheet.max_row) == (f"{name}-unused.xlsx", 26)
     file, content = saved(ann, "As a table", "JSON lines", tmp_path, Which_tickets="all")
     assert (file, content.count(b"\n")) == (f"{name}.jsonl", 30)
     file, content = saved(ann, "To print", "QR pictures (ZIP)", tmp_path)
-    assert (file, len(zipfile.ZipFile(io.BytesIO(content)).namelist())) == (f"{name}.zip", 29)
+    assert (file, len(zipfile.ZipFile(io.BytesIO(content)).namelist())) == (f"{name}-good.zip", 29)
     for paper, per_page, pages in (("A4", 10, 3), ("Letter", 10, 3), ("A4", 24, 2), ("Letter", 24, 2)):
         file, content = saved(ann, "To print", f"Sheets to print, {paper}, {per_page} a page (PDF)", tmp_path)
-        assert (file, len(pypdfium2.PdfDocument(content))) == (f"{name}.pdf", pages)
+        layout = f"{paper.lower()}-{per_page}"
+        assert (file, len(pypdfium2.PdfDocument(content))) == (f"{name}-good-{layout}.pdf", pages)
 
     told = [(event["batch_id"], event["data"]["format"]) for event in ann.events("batch.exported")]
-    formats = ["csv", "xlsx", "jsonl", "zip", "pdf-a4-10", "pdf-letter-10", "pdf-a4-24", "pdf-letter-24"]
+    formats = [
+        "csv",
+        "csv-plain",
+        "xlsx",
+        "jsonl",
+        "zip",
+        "pdf-a4-10",
+        "pdf-letter-10",
+        "pdf-a4-24",
+        "pdf-letter-24",
+    ]
     assert told == [(batch, form) for form in formats]
+
+
+def test_finance_exports_tables_without_what_opens_a_gate(
+    somebody: Somebody, seller: Seller, tmp_path: Path
+) -> None:
+    ann, batch = somebody("finance"), unique("OUT")
+    [code] = seller.tickets(1, batch_id=batch)
+    token = seller.http.get(f"/api/ota/tickets/{code}").json()["qr_token"]
+    ann.goes_to(page_of(seller, batch))
+
+    for label in ("Table for a spreadsheet (CSV)", "Table for a program (CSV, exact values)", "JSON lines"):
+        _, content = saved(ann, "As a table", label, tmp_path)
+        assert code.encode() in content
+        assert b"qr_token" not in content
+        assert token.encode() not in content
+    _, content = saved(ann, "As a table", "Workbook (XLSX)", tmp_path)
+    sheet = openpyxl.load_workbook(io.BytesIO(content)).worksheets[0]
+    assert [cell.value for cell in sheet[1]][:3] == ["ticket_code", "status", "product_id"]
+    assert token not in repr([[cell.value for cell in row] for row in sheet])
+    assert ann.page.get_by_role("form", name="To print").count() == 0
+    form = {"form_token": ann.form_token(), "which": "all", "part": "1"}
+    with ann.as_client() as client:
+        for printed in ("zip", "pdf-a4-10", "pdf-letter-24"):
+            data = {**form, "format": printed}
+            answer = client.post(page_of(seller, batch, "/export"), data=data, headers=SAME_SITE)
+            assert (answer.status_code, "role" in answer.text) == (403, True)
+    assert len(ann.events("batch.exported")) == 4
+
+
+def test_a_name_that_sheets_cannot_print_is_said_before_printing_and_replaced(
+    somebody: Somebody, shop: Shop, tmp_path: Path
+) -> None:
+    seller = shop.seller(name="หาดใหญ่ Ferry")
+    mei, batch = somebody("operations"), unique("THAI")
+    seller.tickets(1, batch_id=batch)
+    mei.goes_to(page_of(seller, batch))
+    mei.page.get_by_text("Export and print").click()
+    form = mei.page.get_by_role("form", name="To print")
+
+    assert "ห (U+0E2B)" in form.inner_text()
+    layout = "Sheets to print, A4, 10 a page (PDF)"
+    form.get_by_label("Format").select_option(label=layout)
+    form.get_by_role("button", name="Save the file").click()
+    assert "ห (U+0E2B)" in mei.page.get_by_role("main").inner_text()
+    assert mei.events("batch.exported") == []
+    mei.goes_to(page_of(seller, batch))
+    mei.page.get_by_text("Export and print").click()
+    mei.page.get_by_label("Name on the sheets").fill("Hat Yai Ferry")
+    _, content = saved(mei, "To print", layout, tmp_path)
+    assert "Hat Yai Ferry" in pypdfium2.PdfDocument(content)[0].get_textpage().get_text_range()
 
 
 def test_what_is_printed_of_a_large_batch_comes_in_parts_that_stay_as_they_are(
@@ -405,7 +470,7 @@ def test_what_is_printed_of_a_large_batch_comes_in_parts_that_stay_as_they_are(
 
     assert parts == ["1 of 2: tickets 1 to 5,000", "2 of 2: tickets 5,001 to 5,003"]
     second = part(2)
-    assert second.headers["content-disposition"] == f'attachment; filename="{batch}-2.zip"'
+    assert second.headers["content-disposition"] == f'attachment; filename="{batch}-unused-2.zip"'
     assert zipfile.ZipFile(io.BytesIO(second.content)).namelist() == [f"{code}.png" for code in codes[5_000:]]
     for code in codes[:4]:
         cancel(large_seller, code)

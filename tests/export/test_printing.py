@@ -101,9 +101,7 @@ def test_a_card_says_in_type_what_it_is(named_seller: Seller, operator: Operator
     told = words(tmp_path / "out.pdf")
 
     for code in stack.codes:
-        # Broken after a hyphen.
-        assert code.rpartition("-")[0] in told
-        assert code.rpartition("-")[2] in told
+        assert code in told.splitlines()
     unbroken = told.replace("\r\n", "")
     for text in ("Île d'Orléans", "维多利亚港", "Паром", "ferry × 2, gift × 1, tokens × 10", stack.batch_id):
         assert text in unbroken
@@ -112,8 +110,8 @@ def test_a_card_says_in_type_what_it_is(named_seller: Seller, operator: Operator
     assert told.count(f"Last day of use: {usable_until}") == 1
 
 
-def name_on_card(shop: Shop, operator: Operator, folder: Path, name: str) -> tuple[Image.Image, str]:
-    """The picture of the product's name, and what the command warned of."""
+def name_on_card(shop: Shop, operator: Operator, folder: Path, name: str) -> Image.Image:
+    """The picture of the product's name."""
     seller = shop.seller(name=name)
     batch_id = unique("NAME")
     seller.tickets(1, batch_id=batch_id)
@@ -121,14 +119,14 @@ def name_on_card(shop: Shop, operator: Operator, folder: Path, name: str) -> tup
     done = operator.run(
         "export", batch_id, "--partner", seller.name, "--format", "pdf", "-o", str(file)
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
     card, points = CARDS[Paper.A4, 10], 72 / 25.4
     left = ((210 - 2 * card.width_mm) / 2 + card.text_left_mm) * points * SCANNED_AT
     top = ((297 - 5 * card.height_mm) / 2 + card.padding_mm) * points * SCANNED_AT
     right = left + card.text_width_mm * points * SCANNED_AT
     bottom = top + 1.4 * card.name_points * SCANNED_AT
     [page] = page_images(file)
-    return page.crop((left, top, right, bottom)).convert("L"), done.stderr
+    return page.crop((left, top, right, bottom)).convert("L")
 
 
 @pytest.mark.parametrize(
@@ -145,20 +143,11 @@ def name_on_card(shop: Shop, operator: Operator, folder: Path, name: str) -> tup
 def test_letters_of_these_scripts_are_drawn_and_not_boxes(
     shop: Shop, operator: Operator, tmp_path: Path, one: str, other: str
 ) -> None:
-    first, warned = name_on_card(shop, operator, tmp_path, one)
-    second, _ = name_on_card(shop, operator, tmp_path, other)
+    first = name_on_card(shop, operator, tmp_path, one)
+    second = name_on_card(shop, operator, tmp_path, other)
 
-    assert warned == ""
     assert min(first.tobytes()) < 100
     assert ImageChops.difference(first, second).getbbox() is not None
-
-
-def test_what_no_font_has_is_a_box_and_named(shop: Shop, operator: Operator, tmp_path: Path) -> None:
-    first, warned = name_on_card(shop, operator, tmp_path, "ابجد")
-    second, _ = name_on_card(shop, operator, tmp_path, "هوزح")
-
-    assert all(letter in warned for letter in "ابجد")
-    assert ImageChops.difference(first, second).getbbox() is None
 
 
 def test_every_font_is_embedded_and_cut_to_what_is_needed(
@@ -274,16 +263,7 @@ def test_a_link_stays_and_the_file_that_it_leads_to_is_replaced(
     exported(operator, mixed, link)
 
     assert link.is_symlink()
-    assert there.read_text().startswith("ticket_code,")
-
-
-def test_a_logo_that_is_no_picture_is_refused(mixed: Stack, operator: Operator, tmp_path: Path) -> None:
-    (tmp_path / "logo.png").write_text("<svg/>")
-    asked = ["--partner", mixed.seller.name, "--format", "pdf", "-o", str(tmp_path / "out.pdf")]
-
-    told = operator.is_refused("export", mixed.batch_id, *asked, "--logo", str(tmp_path / "logo.png"))
-
-    assert "no PNG or JPEG" in told
+    assert there.read_text(encoding="utf-8-sig").startswith("ticket_code,")
 
 
 @pytest.mark.parametrize("form", ["csv", "xlsx", "png", "pdf"])

@@ -6,8 +6,10 @@ import io
 import json
 import os
 import re
+import stat
 import subprocess
 import sys
+import zipfile
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from support.terminal import Operator
 from premade.base import turns
 from premade.base.work import Database, open_database
 from premade.base.world import World
-from premade.export.as_csv import CSV
+from premade.export.as_csv import BYTE_ORDER_MARK, CSV
 from premade.export.cells import harmless
 from premade.export.media_types import preferred
 from premade.export.rows import COLUMNS, NOT_OVER, PartUnknown, Selection, part_of, read_export
@@ -95,7 +97,8 @@ def test_a_workbook_says_the_same_with_numbers_and_days(
     assert done == {"files": [str(tmp_path / "out.xlsx")], "tickets": 4}
     [sheet] = openpyxl.load_workbook(tmp_path / "out.xlsx").worksheets
     head, *cells = sheet.iter_rows(values_only=True)
-    assert head == COLUMNS
+    times = ("created_at", "activated_at")
+    assert head == tuple(f"{name} (UTC)" if name in times else name for name in COLUMNS)
     rows: list[dict[str, Any]] = [dict(zip(COLUMNS, row, strict=True)) for row in cells]
     assert [row["ticket_code"] for row in rows] == mixed.codes
     sold: dict[str, Any] = rows[1]
@@ -223,7 +226,7 @@ def test_only_tickets_in_a_state(mixed: Stack, operator: Operator, tmp_path: Pat
 
     assert [row["ticket_code"] for row in over_http] == expected
     assert done["tickets"] == len(expected)
-    text = (tmp_path / "out.csv").read_bytes().decode()
+    text = (tmp_path / "out.csv").read_bytes().decode("utf-8-sig")
     assert [row["ticket_code"] for row in table(text)] == expected
     assert http.get(path(mixed.batch_id, ".jsonl"), params={"status": "GONE"}).status_code == 400
 
@@ -245,39 +248,104 @@ def test_what_a_spreadsheet_would_run_begins_with_an_apostrophe(start: str) -> N
     assert harmless("") == ""
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@"])
-def test_cells_are_neutralised_for_spreadsheets_and_for_nobody_else(
+@pytest.mark.parametrize("separator", [";", "|", "\t", "; ", "\n"])
+def test_what_begins_a_cell_where_something_else_separates_is_neutralised_too(separator: str) -> None:
+    assert harmless(f"Tour{separator}=1+1{separator}x") == f"Tour{separator}'=1+1{separator}x"
+    assert harmless(f"Tour{separator}1=1") == f"Tour{separator}1=1"
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "Tour;="])
+def test_a_program_reads_each_value_and_no_spreadsheet_runs_one(
     shop: Shop, operator: Operator, tmp_path: Path, start: str
 ) -> None:
-    name = f'{start}HYPERLINK("http://x.example")'
+    name = f'{start}HYPERLINK("http://x.example");y'
     seller = shop.seller(name=name)
     batch_id = unique("-2-3")
     seller.tickets(1, batch_id=batch_id)
 
-    [row] = table(seller.http.get(path(batch_id, ".csv")).text)
-    [line] = lines(seller.http.get(path(batch_id, ".jsonl")).text)
-    asked = ["--partner", seller.name, "--format", "xlsx", "-o", str(tmp_path / "out.xlsx"), "--json"]
-    operator.shows("export", *asked, "--", batch_id)
-    sheet = openpyxl.load_workbook(tmp_path / "out.xlsx").worksheets[0]
-    book = dict(zip(COLUMNS, [cell.value for cell in sheet[2]], strict=True))
+    def written(*more: str) -> Path:
+        form = more[0]
+        file = tmp_path / f"out.{form}"
+        asked = ["--partner", seller.name, "--format", *more, "-o", str(file), "--json"]
+        operator.shows("export", *asked, "--", batch_id)
+        return file
 
-    assert (row["product_name"], row["batch_id"]) == (f"'{name}", f"'{batch_id}")
-    assert (book["product_name"], book["batch_id"]) == (f"'{name}", f"'{batch_id}")
+    sheet = openpyxl.load_workbook(written("xlsx")).worksheets[0]
+    exact = [
+        table(seller.http.get(path(batch_id, ".csv")).text)[0],
+        table(written("csv", "--plain").read_bytes().decode())[0],
+        lines(seller.http.get(path(batch_id, ".jsonl")).text)[0],
+        dict(zip(COLUMNS, [cell.value for cell in sheet[2]], strict=True)),
+    ]
+    for row in exact:
+        assert (row["product_name"], row["batch_id"]) == (name, batch_id)
     assert all(cell.data_type != "f" for cell in sheet[2])
-    assert (line["product_name"], line["batch_id"]) == (name, batch_id)
+    # Edited, a cell of text stays one.
+    assert {cell.number_format for cell in sheet[2] if cell.data_type == "s"} == {"@"}
+    text = written("csv").read_bytes().decode("utf-8-sig")
+    for separator in ",;":
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator):
+            assert not [cell for cell in row if cell[:1] in set("=+-@")]
+    assert table(text)[0]["batch_id"] == f"'{batch_id}"
+
+
+def test_text_that_looks_like_a_number_or_a_day_is_text_in_a_workbook(
+    shop: Shop, operator: Operator, tmp_path: Path
+) -> None:
+    for name in ("0123", "1762274285982", "2026-01-02", "1e5", "TRUE", "_x0041_", " a ", "'b"):
+        seller = shop.seller(name=name)
+        batch_id = unique("0")
+        seller.tickets(1, batch_id=batch_id)
+        exported(operator, seller, batch_id, tmp_path / "out.xlsx")
+        sheet = openpyxl.load_workbook(tmp_path / "out.xlsx").worksheets[0]
+        cells = dict(zip(COLUMNS, sheet[2], strict=True))
+        # The reader leaves the format's own escape of "_" as it is.
+        told = str(cells["product_name"].value).replace("_x005F_", "_")
+        assert (told, cells["product_name"].data_type) == (name, "s")
+        assert cells["batch_id"].value == batch_id
 
 
 def test_the_command_writes_what_the_api_answers(mixed: Stack, operator: Operator, tmp_path: Path) -> None:
-    for suffix in (".csv", ".jsonl"):
+    for suffix, more in ((".csv", ["--plain"]), (".jsonl", [])):
         answered = mixed.seller.http.get(path(mixed.batch_id, suffix)).content
         file = tmp_path / f"out{suffix}"
-        exported(operator, mixed.seller, mixed.batch_id, file)
-        shown = operator.shows(
-            "export", mixed.batch_id, "--partner", mixed.seller.name, "--format", suffix[1:], "-o", "-"
-        )
+        exported(operator, mixed.seller, mixed.batch_id, file, *more)
+        asked = ["--partner", mixed.seller.name, "--format", suffix[1:], *more, "-o", "-"]
 
         assert file.read_bytes() == answered
-        assert shown.encode() == answered
+        assert operator.shows("export", mixed.batch_id, *asked).encode() == answered
+        assert not answered.startswith(BYTE_ORDER_MARK)
+
+
+def test_a_table_for_a_spreadsheet_begins_with_a_byte_order_mark(
+    mixed: Stack, operator: Operator, tmp_path: Path
+) -> None:
+    exported(operator, mixed.seller, mixed.batch_id, tmp_path / "out.csv")
+    exported(operator, mixed.seller, mixed.batch_id, tmp_path / "none.csv", "--status", "USED")
+
+    for file in ("out.csv", "none.csv"):
+        raw = (tmp_path / file).read_bytes()
+        assert raw.startswith(BYTE_ORDER_MARK + b"ticket_code,")
+        assert raw.count(BYTE_ORDER_MARK) == 1
+    asked = ["--partner", mixed.seller.name, "--format", "xlsx", "--plain", "-o", str(tmp_path / "x")]
+    assert "plain: Only CSV" in operator.is_refused("export", mixed.batch_id, *asked)
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx", "jsonl", "png", "pdf"])
+def test_only_its_owner_can_read_a_file_that_opens_gates(
+    mixed: Stack, operator: Operator, tmp_path: Path, form: str
+) -> None:
+    file = tmp_path / f"out.{form}"
+    file.write_text("what everybody could read")
+    file.chmod(0o666)
+
+    operator.does("export", mixed.batch_id, "--partner", mixed.seller.name, "--format", form, "-o", str(file))
+
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert file.read_bytes() != b"what everybody could read"
+    if form == "png":
+        with zipfile.ZipFile(file) as archive:
+            assert {entry.external_attr >> 16 for entry in archive.infolist()} == {0o600}
 
 
 def run_measured(shop: Shop, seller: Seller, batch_id: str, file: Path) -> tuple[float, int]:
@@ -319,9 +387,9 @@ def test_a_second_export_in_a_process_waits_and_is_then_refused(
     wanted = Selection(seller.partner_id, batch_id)
     monkeypatch.setattr(turns, "TURN_SECONDS_MAX", 0.05)
 
-    async def two_at_once(_: Database, __: World) -> int:
+    async def two_at_once(_: Database, world: World) -> int:
         async with open_database(shop.dsn, connections_max=2) as wide:
-            exports = Exports(wide)
+            exports = Exports(wide, world)
             first = exports.pieces(CSV, wanted)
             await anext(first)
             with pytest.raises(ExportsBusy):

@@ -39,6 +39,8 @@ class Event(StrEnum):
     BATCH_EXPORTED = "batch.exported"
     TICKET_REISSUED = "ticket.reissued"
     TICKET_EXPIRED = "ticket.expired"
+    TICKET_QR_VIEWED = "ticket.qr_viewed"
+    TICKET_CUSTOMER_VIEWED = "ticket.customer_viewed"
     RESERVATION_MADE = "reservation.made"
     RESERVATION_RELEASED = "reservation.released"
     RESERVATION_EXPIRED = "reservation.expired"

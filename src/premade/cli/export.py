@@ -16,15 +16,17 @@ from premade.audit.record import COMMAND
 from premade.base.errors import FieldError, Invalid
 from premade.base.work import Database
 from premade.base.world import World
+from premade.catalog.product import NAME_CHARACTERS_MAX
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one
 from premade.cli.whole_files import WholeFiles
-from premade.export.as_csv import CSV
+from premade.export.as_csv import CSV, SPREADSHEET_CSV
 from premade.export.as_jsonl import JSON_LINES
 from premade.export.layout import PER_PAGE, Paper
 from premade.export.rows import (
     NOT_OVER,
     Export,
+    Exporter,
     NothingToPrint,
     Selection,
     read_export,
@@ -62,6 +64,8 @@ class Asked:
     paper: Paper
     per_page: int
     logo: Path | None
+    name: str | None
+    is_plain: bool
 
     def check(self) -> None:
         """Invalid lists what does not go together."""
@@ -70,6 +74,12 @@ class Asked:
             wrong.append(FieldError("per-page", f"Must be {' or '.join(map(str, PER_PAGE))}"))
         if self.logo is not None and self.form is not Format.PDF:
             wrong.append(FieldError("logo", "Only printable sheets have one: --format pdf"))
+        if self.name is not None and self.form is not Format.PDF:
+            wrong.append(FieldError("name", "Only printable sheets have one: --format pdf"))
+        if self.name is not None and not 1 <= len(self.name.strip()) <= NAME_CHARACTERS_MAX:
+            wrong.append(FieldError("name", f"Must be 1 to {NAME_CHARACTERS_MAX} characters"))
+        if self.is_plain and self.form is not Format.CSV:
+            wrong.append(FieldError("plain", "Only CSV comes in two forms: --format csv"))
         if self.output == STANDARD_OUTPUT:
             if self.form is Format.PDF:
                 wrong.append(FieldError("output", "Sheets may be several files: name one"))
@@ -102,18 +112,26 @@ def export(
     paper: Annotated[Paper, typer.Option(help="Of the sheets.")] = Paper.A4,
     per_page: Annotated[int, typer.Option(help="Tickets on a sheet, 10 or 24.")] = PER_PAGE[0],
     logo: Annotated[Path | None, typer.Option(help="A PNG or JPEG for the sheets.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Print this on the sheets instead of the product's name.")
+    ] = None,
+    plain: Annotated[
+        bool,
+        typer.Option(
+            "--plain",
+            help="CSV for a program: exact values and no byte order mark. Otherwise it is for a spreadsheet: with the mark, "
+            "and an apostrophe before what a spreadsheet would run as a formula.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the tickets of a batch into a file: a table, or to print."""
+    """Write the tickets of a batch into a file that only its owner can read: a table, or sheets to print."""
     statuses = tuple(status) if status else None
     if statuses is None and form in PRINTED:
         statuses = NOT_OVER
-    asked = Asked(partner, batch, form, output, statuses, paper, per_page, logo)
+    asked = Asked(partner, batch, form, output, statuses, paper, per_page, logo, name, plain)
     asked.check()
     done = operate(lambda database, world: _export(database, world, asked, is_quiet=as_json))
-    if missing := done.pop("missing", ""):
-        message = f"premade: no font has these characters of the product's name, they are boxes: {missing}"
-        typer.echo(message, err=True)
     if output != STANDARD_OUTPUT:
         show_one(done, as_json=as_json)
 
@@ -122,7 +140,7 @@ async def _export(database: Database, world: World, asked: Asked, *, is_quiet: b
     async with database.single_statement() as work:
         found = await partner_named(work, asked.partner)
     wanted = Selection(found["partner_id"], asked.batch_id, asked.statuses)
-    await record_export(database, world, wanted, COMMAND, None, format=asked.form.value)
+    await record_export(database, world, wanted, Exporter(COMMAND, None), format=asked.form.value)
     columns = (TextColumn("Tickets"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(
@@ -158,7 +176,7 @@ async def _one_file(
         async with read_export(database, wanted) as found:
             begin(found)
             try:
-                await _write(found, sys.stdout.buffer, asked.form, world, tell)
+                await _write(found, sys.stdout.buffer, asked, world, tell)
                 sys.stdout.buffer.flush()
             except BrokenPipeError:
                 # Whoever reads has enough. What is still to be flushed at the end has to go somewhere.
@@ -168,24 +186,25 @@ async def _one_file(
     with WholeFiles(Path(asked.output)) as files:
         async with read_export(database, wanted) as found:
             begin(found)
-            await _write(found, files.begin(), asked.form, world, tell)
+            await _write(found, files.begin(), asked, world, tell)
         return {"files": [str(name) for name in files.finish()], "tickets": found.batch.tickets}
 
 
 async def _write(
-    found: Export, out: BinaryIO, form: Format, world: World, tell: Callable[[int], None]
+    found: Export, out: BinaryIO, asked: Asked, world: World, tell: Callable[[int], None]
 ) -> None:
     # What makes workbooks is imported by who makes one.
-    if form is Format.XLSX:
+    if asked.form is Format.XLSX:
         from premade.export.as_xlsx import write_xlsx  # noqa: PLC0415
 
         await write_xlsx(found, out, tell)
-    elif form is Format.PNG:
+    elif asked.form is Format.PNG:
         from premade.export.as_pictures import write_pictures  # noqa: PLC0415
 
         await write_pictures(found, out, world.now(), tell)
     else:
-        await write_text(CSV if form is Format.CSV else JSON_LINES, found, out, tell)
+        table = CSV if asked.is_plain else SPREADSHEET_CSV
+        await write_text(table if asked.form is Format.CSV else JSON_LINES, found, out, tell)
 
 
 async def _sheets(
@@ -199,9 +218,9 @@ async def _sheets(
     from premade.export.as_sheets import (  # noqa: PLC0415  (as above)
         TICKETS_A_FILE_MAX,
         design,
-        read_logo,
         write_sheets,
     )
+    from premade.export.logo import read_logo  # noqa: PLC0415
 
     logo = None if asked.logo is None else read_logo(asked.logo)
     look, tickets, after_code = None, 0, ""
@@ -213,10 +232,21 @@ async def _sheets(
             async with read_export(database, portion) as found:
                 if look is None:
                     begin(found)
-                    look = design(found.batch, asked.paper, asked.per_page, logo)
+                    _require_printable(asked.name or found.batch.product_name)
+                    look = design(found.batch, asked.paper, asked.per_page, logo, asked.name)
                 drawn, after_code = await write_sheets(found, files.begin, look, tell)
             tickets += drawn
             if drawn < TICKETS_A_FILE_MAX:
                 break
         names = [str(name) for name in files.finish()]
-    return {"files": names, "tickets": tickets, "missing": look.missing}
+    return {"files": names, "tickets": tickets}
+
+
+def _require_printable(name: str) -> None:
+    from premade.export.letters import NameNotPrintable, require_printable  # noqa: PLC0415
+
+    try:
+        require_printable(name)
+    except NameNotPrintable as error:
+        message = f"{error.detail} Give a name for the sheets that they can print: --name"
+        raise NameNotPrintable(message) from None

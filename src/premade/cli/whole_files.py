@@ -57,7 +57,8 @@ class WholeFiles:
             part.close()
         names = self._names()
         for part, name in zip(self._parts, names, strict=True):
-            Path(part.name).chmod(0o666 & ~_umask())
+            # It was made for its owner alone, and stays so, whatever may read the file that it replaces: what is exported
+            # opens gates.
             Path(part.name).replace(name)
         self._parts = []
         return names
@@ -78,10 +79,3 @@ class WholeFiles:
         if isinstance(error, OSError):
             message = f"{self._output} could not be written: {error.strerror or error}"
             raise OutputNotWritten(message) from None
-
-
-def _umask() -> int:
-    """There is no way to read it but to set it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

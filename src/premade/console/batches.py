@@ -1,5 +1,6 @@
 """Batches: which there are, and what became of their tickets."""
 
+import asyncio
 from enum import StrEnum
 from functools import partial
 from typing import Any, TypeVar
@@ -12,10 +13,11 @@ from premade.base.errors import FieldError, Invalid
 from premade.base.typed import plain_number
 from premade.base.work import Database
 from premade.batches.lookup import BatchFilter, batch_of, is_counted, list_batches, list_batches_of_all
-from premade.catalog.product import list_products
+from premade.catalog.product import NAME_CHARACTERS_MAX, list_products
 from premade.console.door import HOME, Visit, page
-from premade.console.export_choices import PRINTED, TABLES, TICKETS_A_FILE_MAX, WHICH
+from premade.console.export_choices import NAME_ON_SHEETS, PRINTED, TABLES, TICKETS_A_FILE_MAX, WHICH
 from premade.console.paper import HEADERS, Paper
+from premade.export.letters import in_words, unprintable
 from premade.generation.large import LargeBatches
 from premade.partners.partner import partners_by_id
 from premade.staff.role import Right
@@ -133,11 +135,17 @@ async def _batch(visit: Visit) -> Response:
         TICKETS_A_PAGE,
         visit.asked("cursor") or None,
     )
+    product = (await _product_names(visit.database)).get(batch["product_id"], "")
+    can_print = bool(visit.member.may(Right.SEE_QR) and batch["made"])
     return visit.page(
         "batch.html",
         batch=batch,
         partner=(await partners_by_id(visit.database))[batch["partner_id"]],
-        product=(await _product_names(visit.database)).get(batch["product_id"], ""),
+        product=product,
+        # Beside the event loop: it reads fonts, once for each name.
+        unprintable=in_words(await asyncio.to_thread(unprintable, product)) if can_print else "",
+        name_on_sheets=NAME_ON_SHEETS,
+        name_characters_max=NAME_CHARACTERS_MAX,
         address=partial(address_of, batch),
         pages={
             name: address_of(batch, f"{BATCH}/{name}") for name in ("progress", "stop", "cancel", "export")
@@ -150,7 +158,7 @@ async def _batch(visit: Visit) -> Response:
             else visit.told("done")
         ),
         tables=TABLES,
-        printed=PRINTED,
+        printed=PRINTED if can_print else {},
         which=WHICH,
         files=ranges(batch["made"]),
         is_first=not visit.asked("cursor"),

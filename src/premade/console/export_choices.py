@@ -1,6 +1,7 @@
-"""What the staff may choose when they take a batch's tickets out: formats, and which tickets. Pure."""
+"""What the staff may choose when they take a batch's tickets out: formats, and which tickets."""
 
 from premade.export.layout import PER_PAGE, Paper
+from premade.export.routes import file_name
 from premade.export.rows import NOT_OVER
 from premade.tickets.ticket import Status
 
@@ -19,4 +20,19 @@ PRINTED = {
     },
     "zip": "QR pictures (ZIP)",
 }
-TABLES = {"csv": "Table (CSV)", "xlsx": "Workbook (XLSX)", "jsonl": "JSON lines"}
+PLAIN_CSV = "csv-plain"
+TABLES = {
+    "csv": "Table for a spreadsheet (CSV)",
+    "xlsx": "Workbook (XLSX)",
+    PLAIN_CSV: "Table for a program (CSV, exact values)",
+    "jsonl": "JSON lines",
+}
+NAME_ON_SHEETS = "name"
+"""The field for what is printed instead of a product's name that the sheets cannot print."""
+
+
+def name_of_file(batch_id: str, form: str, which: str, part: int | None) -> str:
+    """Return a name that no other choice has: `BATCH-unused-letter-24-2.pdf`. `part`: None where there is one only."""
+    suffix, _, layout = form.partition("-")
+    words = [batch_id, *([] if which == "all" else [which]), *([layout] if layout else [])]
+    return file_name("-".join(words + ([] if part is None else [str(part)])), suffix)

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from dataclasses import replace
 from datetime import datetime
 from importlib import import_module
 from typing import BinaryIO
@@ -12,21 +13,30 @@ from premade.base.body import header_values
 from premade.base.edge import Page
 from premade.base.errors import FieldError, Invalid
 from premade.base.stream import Stream, begin_answer
+from premade.catalog.product import NAME_CHARACTERS_MAX
 from premade.console.batches import BATCH, asked_partner_id
 from premade.console.door import Visit, form_only
-from premade.console.export_choices import PRINTED, SHEETS, TABLES, TICKETS_A_FILE_MAX, WHICH
+from premade.console.export_choices import (
+    NAME_ON_SHEETS,
+    PLAIN_CSV,
+    PRINTED,
+    SHEETS,
+    TABLES,
+    TICKETS_A_FILE_MAX,
+    WHICH,
+    name_of_file,
+)
 from premade.console.paper import HEADERS, Paper
-from premade.export.as_csv import CSV
+from premade.export.as_csv import CSV, SPREADSHEET_CSV
 from premade.export.as_jsonl import JSON_LINES
 from premade.export.media_types import takes_gzip
-from premade.export.routes import file_name
-from premade.export.rows import Export, NothingToPrint, Selection, part_of, record_export
-from premade.export.text import Exports
+from premade.export.rows import Export, Exporter, NothingToPrint, Selection, part_of
+from premade.export.text import Exports, recorded
 from premade.staff.role import Right
 
 PARTS_MAX = 999
 _PART = re.compile("[1-9][0-9]{0,2}")
-_TABLES = {form.suffix: form for form in (CSV, JSON_LINES)}
+_TABLES = {"csv": SPREADSHEET_CSV, PLAIN_CSV: CSV, "jsonl": JSON_LINES}
 _MODULES = {"xlsx": "as_xlsx", "zip": "as_pictures"}
 _WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -38,7 +48,7 @@ def pages(paper: Paper) -> list[Page]:
 
 async def _export(visit: Visit) -> Response:
     form, which = visit.form.get("format", ""), visit.form.get("which", "all")
-    part = visit.form.get("part", "1")
+    part, title = visit.form.get("part", "1"), visit.form.get(NAME_ON_SHEETS, "").strip()
     wrong: list[FieldError] = []
     if form not in TABLES | PRINTED:
         wrong.append(FieldError("format", f"Must be one of {', '.join(TABLES | PRINTED)}"))
@@ -46,39 +56,37 @@ async def _export(visit: Visit) -> Response:
         wrong.append(FieldError("which", f"Must be one of {', '.join(WHICH)}"))
     if not _PART.fullmatch(part):
         wrong.append(FieldError("part", f"Must be 1 to {PARTS_MAX}"))
+    if len(title) > NAME_CHARACTERS_MAX:
+        wrong.append(FieldError(NAME_ON_SHEETS, f"Must be at most {NAME_CHARACTERS_MAX} characters"))
     if wrong:
         raise Invalid(wrong)
-    wanted = Selection(asked_partner_id(visit) or 0, visit.asked("batch"), WHICH[which][1])
+    if form in PRINTED:
+        visit.require(Right.SEE_QR)
+    wanted = Selection(
+        asked_partner_id(visit) or 0,
+        visit.asked("batch"),
+        WHICH[which][1],
+        has_tokens=visit.member.may(Right.SEE_QR),
+    )
     if form in PRINTED:
         wanted = await part_of(visit.database, wanted, int(part), TICKETS_A_FILE_MAX)
-    return await _answer(visit, wanted, form, int(part))
+    is_part = form in PRINTED and (int(part) > 1 or wanted.last_code is not None)
+    return await _answer(visit, wanted, form, title, int(part) if is_part else None)
 
 
-async def _answer(visit: Visit, wanted: Selection, form: str, part: int) -> Response:
-    suffix = form.partition("-")[0]
-    is_part = form in PRINTED and (part > 1 or wanted.last_code is not None)
-    name = file_name(f"{wanted.batch_id}-{part}" if is_part else wanted.batch_id, suffix)
+async def _answer(visit: Visit, wanted: Selection, form: str, title: str, part: int | None) -> Response:
+    name = name_of_file(wanted.batch_id, form, visit.form.get("which", "all"), part)
     headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}
-    stream = _stream(visit, wanted, form, headers)
-    answer = await begin_answer(stream)
-    try:
-        await record_export(
-            visit.database,
-            visit.world,
-            wanted,
-            visit.member.actor,
-            visit.request_id,
-            format=form,
-            part=part if is_part else None,
-        )
-    except BaseException:
-        # Nothing goes out that is not in the record.
-        await stream.pieces.aclose()
-        raise
-    return answer
+
+    async def record() -> None:
+        exporter = Exporter(visit.member.actor, visit.request_id)
+        await visit.use(Exports).record(wanted, exporter, format=form, part=part)
+
+    stream = _stream(visit, wanted, form, title, headers)
+    return await begin_answer(replace(stream, pieces=recorded(stream.pieces, record)))
 
 
-def _stream(visit: Visit, wanted: Selection, form: str, headers: dict[str, str]) -> Stream:
+def _stream(visit: Visit, wanted: Selection, form: str, title: str, headers: dict[str, str]) -> Stream:
     exports = visit.use(Exports)
     if table := _TABLES.get(form):
         accepted = header_values(visit.request, "Accept-Encoding")
@@ -90,14 +98,14 @@ def _stream(visit: Visit, wanted: Selection, form: str, headers: dict[str, str])
     made_at = visit.world.now()
 
     async def write(export: Export, out: BinaryIO) -> None:
-        await _write(form, export, out, made_at)
+        await _write(form, export, out, made_at, title)
 
     kinds = {"xlsx": _WORKBOOK, "zip": "application/zip"}
     pieces = exports.pieces_of_file(write, wanted)
     return Stream(pieces, kinds.get(form, "application/pdf"), headers, is_compressed=False)
 
 
-async def _write(form: str, export: Export, out: BinaryIO, made_at: datetime) -> None:
+async def _write(form: str, export: Export, out: BinaryIO, made_at: datetime, title: str) -> None:
     written = 0
 
     def tell(tickets: int) -> None:
@@ -112,7 +120,7 @@ async def _write(form: str, export: Export, out: BinaryIO, made_at: datetime) ->
     if form == "zip":
         await module.write_pictures(export, out, made_at, tell)
     else:
-        look = await asyncio.to_thread(module.design, export.batch, *SHEETS[form], None)
+        look = await asyncio.to_thread(module.design, export.batch, *SHEETS[form], None, title)
         await module.write_sheets(export, lambda: out, look, tell)
     if not written:
         message = f"No ticket of batch {export.batch.batch_id} is in a state that was asked for."

@@ -45,7 +45,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     Event.BATCH_CANCELLED: ("Batch cancelled", "{cancelled} unused tickets of batch {batch} were cancelled."),
     Event.BATCH_EXPORTED: (
         "Batch exported",
-        "Tickets of batch {batch} of {partner} were taken out: {format}.",
+        "Tickets of batch {batch} of {partner} were exported: {format}.",
     ),
     Event.TICKET_ACTIVATED: ("Ticket sold", "Ticket {ticket} was sold by order {order}."),
     Event.TICKET_REDEEMED: (
@@ -62,6 +62,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Ticket expired",
         "Ticket {ticket} was not sold until {valid_until}, and expired.",
     ),
+    Event.TICKET_QR_VIEWED: ("QR viewed", "The QR of ticket {ticket} was looked at."),
+    Event.TICKET_CUSTOMER_VIEWED: ("Customer viewed", "The customer of order {order} was looked at."),
     Event.RESERVATION_MADE: (
         "Reservation made",
         "{partner} holds {quantity} of product {product_id} by {reservation_id}.",

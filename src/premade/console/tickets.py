@@ -7,6 +7,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from premade.audit.looks import record_customer_looks, record_qr_look
 from premade.base.edge import Page
 from premade.cancellation.cancel import Canceller, ToCancel
 from premade.console.door import HOME, Visit, form_only, go_to, page
@@ -67,7 +68,7 @@ def pages(paper: Paper) -> list[Page]:
         *page(paper, TICKETS, _search_page, right=see),
         *form_only(paper, f"{HOME}/search", _search, see),
         *page(paper, f"{TICKETS}/{{code}}", _ticket, right=see),
-        *page(paper, f"{TICKETS}/{{code}}/qr.svg", _picture, right=see),
+        *page(paper, f"{TICKETS}/{{code}}/qr.svg", _picture, right=Right.SEE_QR),
         *page(paper, f"{TICKETS}/{{code}}/cancel", _asker("cancel"), _doer("cancel", _cancel), change),
         *page(paper, f"{TICKETS}/{{code}}/reissue", _asker("reissue"), _doer("reissue", _reissue), change),
         *page(paper, f"{ORDERS}/{{order_id}}", _order, right=see),
@@ -129,6 +130,8 @@ async def _ticket(visit: Visit) -> Response:
     ticket = await ticket_with_history(visit.database, whose["partner_id"], code)
     order_id = ticket["order_id"]
     order = None if order_id is None else await order_of(visit.database, whose["partner_id"], order_id)
+    if order is not None:
+        await _record_customers(visit, [order["order_id"]])
     can_change = visit.member.may(Right.CHANGE_TICKETS) and ticket["status"] in {"PRE_GENERATED", "ACTIVE"}
     return visit.page(
         "ticket.html",
@@ -144,6 +147,17 @@ async def _ticket(visit: Visit) -> Response:
     )
 
 
+async def _record_customers(visit: Visit, order_ids: list[str]) -> None:
+    """Before the page is answered: nobody sees a customer's details without an event."""
+    await record_customer_looks(
+        visit.database,
+        visit.world,
+        order_ids=order_ids,
+        actor=visit.member.actor,
+        request_id=visit.request_id,
+    )
+
+
 async def _names_of_actors(visit: Visit, history: list[dict[str, Any]]) -> dict[str, str]:
     """The names of the staff in a history, by how the record has them."""
     if not any(event["actor"].startswith("staff:") for event in history):
@@ -155,6 +169,14 @@ async def _picture(visit: Visit) -> Response:
     code = visit.named("code")
     whose = await partner_of_ticket(visit.database, code)
     ticket = await ticket_of(visit.database, whose["partner_id"], code)
+    await record_qr_look(
+        visit.database,
+        visit.world,
+        partner_id=whose["partner_id"],
+        ticket_code=code,
+        actor=visit.member.actor,
+        request_id=visit.request_id,
+    )
     drawn = picture.svg(stored_token(ticket["qr_code"]), is_sample=whose["is_test"])
     return Response(drawn, media_type="image/svg+xml", headers=HEADERS)
 
@@ -232,6 +254,7 @@ async def _order(visit: Visit) -> Response:
     order_id = visit.named("order_id")
     whose = await partner_of_order(visit.database, order_id)
     order = await order_of(visit.database, whose["partner_id"], order_id)
+    await _record_customers(visit, [order_id])
     tickets = await tickets_of_order(visit.database, whose["partner_id"], order["ticket_codes"])
     return visit.page("order.html", order=order, whose=whose, tickets=tickets)
 
@@ -244,6 +267,7 @@ async def _orders_like(visit: Visit) -> Response:
     order = await order_of(visit.database, whose["partner_id"], visit.named("order_id"))
     value = order[_COLUMN_OF[like]]
     orders, is_cut = await orders_like(visit.database, like, value)
+    await _record_customers(visit, [each["order_id"] for each in orders])
     return visit.page(
         "orders.html", like=like, value=value, orders=orders, is_cut=is_cut, shown_max=ORDERS_SHOWN_MAX
     )

@@ -32,5 +32,8 @@ def _value(value: Any) -> str:
 
 
 JSON_LINES = TextForm(
-    "application/x-ndjson", "jsonl", head=b"", lines=lambda rows: b"".join([_line(row) for row in rows])
+    "application/x-ndjson",
+    "jsonl",
+    head=lambda _columns: b"",
+    lines=lambda rows: b"".join([_line(row) for row in rows]),
 )

@@ -21,12 +21,12 @@ async def write_pictures(
     with ZipFile(out, "w", ZIP_STORED) as archive:
         # Beside the event loop: a service answers others meanwhile.
         async for rows in export.portions:
-            await asyncio.to_thread(_add, archive, rows, made_at)
+            await asyncio.to_thread(_add, archive, rows, made_at, is_sample=export.batch.is_test)
             tell(len(rows))
 
 
-def _add(archive: ZipFile, rows: Sequence[Row], made_at: datetime) -> None:
+def _add(archive: ZipFile, rows: Sequence[Row], made_at: datetime, *, is_sample: bool) -> None:
     for row in rows:
         entry = ZipInfo(f"{row['ticket_code']}.png", made_at.timetuple()[:6])
-        entry.external_attr = 0o644 << 16
-        archive.writestr(entry, picture.png(row["qr_token"], MODULE_PIXELS))
+        entry.external_attr = 0o600 << 16
+        archive.writestr(entry, picture.png(row["qr_token"], MODULE_PIXELS, is_sample=is_sample))

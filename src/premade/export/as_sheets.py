@@ -9,34 +9,31 @@ What many tickets have in common is drawn once and shown again; the QR is drawn 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from reportlab import rl_config
 from reportlab.lib.units import mm
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
-from premade.base.errors import FieldError, Invalid
 from premade.export.cells import uses
 from premade.export.layout import CARDS, SIZES_MM, Card, Paper
+from premade.export.letters import composed, require_printable
 from premade.export.rows import Batch, Export, Row
-from premade.export.typeface import Typeface, composed
+from premade.export.typeface import Typeface
 from premade.tickets import picture
 
 TICKETS_A_FILE_MAX = 5_000
-LOGO_PIXELS_MAX = (1200, 600)
-"""More than a printer shows on a card."""
 # Bytes as they are, rather than as printable characters of which there are a quarter more.
 rl_config.useA85 = 0
 _BOLD, _REGULAR = 600, 400
 _ASCII = "".join(map(chr, range(0x20, 0x7F)))
+_SAMPLE, _NO_ENTRY = "SAMPLE", ("Not valid", "for entry")
 _TIMES, _DOT = "\u00d7", "\u00b7"
 _LEADING = 1.2
 _NAME_LINES_MAX = 3
 _TEXT_LINES_MAX = 6
-_CODE_LINES_MAX = 3
 _MARK_MM = 4.0
 _MARK_GAP_MM = 1.0
 _CROSS_MM = 1.0
@@ -51,37 +48,30 @@ class Design:
 
     paper: Paper
     card: Card
+    title: str
+    """The product's name, or what is printed instead of it."""
     name: Typeface
     text: Typeface
     logo: ImageReader | None
 
-    @property
-    def missing(self) -> str:
-        """Characters of the product's name that no font has."""
-        return self.name.missing
 
+def design(
+    batch: Batch, paper: Paper, per_page: int, logo: Image.Image | None, title: str | None = None
+) -> Design:
+    """Return the design of this batch's sheets. `title`: what to print instead of the product's name.
 
-def design(batch: Batch, paper: Paper, per_page: int, logo: ImageReader | None) -> Design:
-    """The design for this batch: its letters are those of its product's name, and ASCII."""
-    letters = _ASCII + composed(batch.product_name)
+    Raises: NameNotPrintable.
+    """
+    title = title or batch.product_name
+    require_printable(title)
     return Design(
         paper,
         CARDS[paper, per_page],
-        Typeface(letters, _BOLD),
+        composed(title),
+        Typeface(_ASCII + title, _BOLD),
         Typeface(_ASCII + _TIMES + _DOT, _REGULAR),
-        logo,
+        None if logo is None else ImageReader(logo),
     )
-
-
-def read_logo(path: Path) -> ImageReader:
-    """The operator's logo, a PNG or JPEG, made no larger than a card needs. Invalid when it cannot be read."""
-    try:
-        with Image.open(path, formats=["PNG", "JPEG"]) as opened:
-            opened.thumbnail(LOGO_PIXELS_MAX)
-            return ImageReader(opened.convert("RGBA"))
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        message = f"{path} is no PNG or JPEG that can be read: {error}"
-        raise Invalid([FieldError("logo", message)]) from None
 
 
 async def write_sheets(
@@ -113,13 +103,12 @@ class _Book:
         self._left = (width_mm - card.columns * card.width_mm) / 2 * mm
         self._top = (height_mm + card.rows * card.height_mm) / 2 * mm
         self._canvas = Canvas(out, pagesize=(width_mm * mm, height_mm * mm), pageCompression=1)
-        self._canvas.setTitle(f"{batch.batch_id} {composed(batch.product_name)}")
+        self._canvas.setTitle(f"{batch.batch_id} {design.title}")
         self._canvas.setCreator("premade")
         self._pages = 0
         self._on_page = 0
-        self._code_bottom = (design.card.padding_mm + 0.5) * mm
         self._faces: dict[tuple[str, ...], str] = {}
-        self._broken_codes: dict[str, list[str]] = {}
+        self._code_points: dict[str, float] = {}
 
     def add_all(self, tickets: Sequence[Row]) -> None:
         for ticket in tickets:
@@ -154,10 +143,9 @@ class _Book:
         typeface, width = self._design.text, self._design.card.width_mm * mm
         # Each below a column of its own, clear of the marks.
         for column, told in enumerate((f"{self._pages} {_DOT} {self._batch.batch_id}", f"from {first_code}")):
-            [line] = typeface.wrapped(told, _FOOT_POINTS, width - 2 * _FOOT_MM * mm, 1)
-            self._draw_text(
-                typeface, line, self._left + column * width + _FOOT_MM * mm, _FOOT_MM * mm, _FOOT_POINTS
-            )
+            points = typeface.fitting(told, _FOOT_POINTS, width - 2 * _FOOT_MM * mm)
+            left = self._left + column * width + _FOOT_MM * mm
+            self._draw_text(typeface, told, left, _FOOT_MM * mm, points)
 
     def _draw_marks(self) -> None:
         """Where to cut: lines in the margin for a guillotine, small crosses between the cards for scissors."""
@@ -190,36 +178,61 @@ class _Book:
         if lines not in self._faces:
             name = f"face-{len(self._faces)}"
             self._canvas.beginForm(name)
-            self._draw_face(lines, len(self._code_lines(ticket["ticket_code"])))
+            self._draw_face(lines)
             self._canvas.endForm()
             self._faces[lines] = name
         return self._faces[lines]
 
-    def _draw_face(self, lines: tuple[str, ...], code_lines: int) -> None:
+    def _draw_face(self, lines: tuple[str, ...]) -> None:
         design, card = self._design, self._design.card
         left, width = card.text_left_mm * mm, card.text_width_mm * mm
         y = (card.height_mm - card.padding_mm) * mm
+        if self._batch.is_test:
+            y = self._draw_sample(left, y, width)
         if design.logo is not None:
             y = self._draw_logo(design.logo, left, y, width)
-        name = composed(self._batch.product_name)
-        for line in design.name.wrapped(name, card.name_points, width, _NAME_LINES_MAX):
+        name, texts = self._fitting_lines(lines, width, y - card.code_top_mm * mm)
+        for line in name:
             y -= card.name_points * _LEADING
             self._draw_text(design.name, line, left, y, card.name_points)
         y -= card.text_points * (_LEADING - 1) * 2
-        line_height = card.text_points * _LEADING
-        code_top = self._code_bottom + code_lines * card.code_points * _LEADING
-        room = min(_TEXT_LINES_MAX, int((y - code_top) / line_height))
-        for line in self._text_lines(lines, width, room):
-            y -= line_height
+        for line in texts:
+            y -= card.text_points * _LEADING
             self._draw_text(design.text, line, left, y, card.text_points)
 
-    def _text_lines(self, texts: tuple[str, ...], width: float, room: int) -> list[str]:
-        """What a ticket is good for, as far as the days leave room for it."""
-        typeface, size = self._design.text, self._design.card.text_points
+    def _fitting_lines(
+        self, texts: tuple[str, ...], width: float, height: float
+    ) -> tuple[list[str], list[str]]:
+        """Return the lines of the name, and of what a ticket is good for: a long name is cut before the days are."""
+        design, size = self._design, self._design.card.text_points
         uses, *days = texts
-        below = [line for day in days for line in typeface.wrapped(day, size, width, room)]
-        above = typeface.wrapped(uses, size, width, max(1, room - len(below)))
-        return [*above, *below][:room]
+        below = [line for day in days for line in design.text.wrapped(day, size, width, _TEXT_LINES_MAX)]
+        name, room = [], 0
+        for name_lines in range(_NAME_LINES_MAX, 0, -1):
+            name = design.name.wrapped(design.title, design.card.name_points, width, name_lines)
+            left = height - len(name) * design.card.name_points * _LEADING - size * (_LEADING - 1) * 2
+            room = min(_TEXT_LINES_MAX, int(left / (size * _LEADING)))
+            if room > len(below):
+                break
+        above = design.text.wrapped(uses, size, width, max(1, room - len(below)))
+        return name, [*above, *below][:room]
+
+    def _draw_sample(self, left: float, top: float, width: float) -> float:
+        """Mark the card of a test partner, in white on black so that no printer loses it. Returns where the mark ends."""
+        canvas, card = self._canvas, self._design.card
+        large, small = card.sample_points, card.sample_points / 2.4
+        height = large * _LEADING
+        canvas.saveState()
+        canvas.setFillGray(0)
+        canvas.rect(left, top - height, width, height, stroke=0, fill=1)
+        canvas.setFillGray(1)
+        inset = large / 6
+        self._draw_text(self._design.name, _SAMPLE, left + inset, top - large * 0.96, large)
+        right = left + 2 * inset + self._design.name.width(_SAMPLE, large)
+        for place, line in enumerate(_NO_ENTRY):
+            self._draw_text(self._design.text, line, right, top - small * _LEADING * (place + 0.9), small)
+        canvas.restoreState()
+        return top - height - inset
 
     def _draw_logo(self, logo: ImageReader, left: float, top: float, width: float) -> float:
         """At its own proportions, within the text's width. Answers where it ends."""
@@ -231,25 +244,15 @@ class _Book:
         return top - height - self._design.card.text_points * (_LEADING - 1)
 
     def _draw_code(self, code: str) -> None:
-        """At the foot of the card."""
+        """Below the QR, on one line across the card: one that breaks is copied wrongly."""
         card = self._design.card
-        for place, line in enumerate(reversed(self._code_lines(code))):
-            y = self._code_bottom + place * card.code_points * _LEADING
-            self._draw_text(self._design.name, line, card.text_left_mm * mm, y, card.code_points)
-
-    def _code_lines(self, code: str) -> list[str]:
-        """The code, broken after a hyphen where it is too long for a line. Codes that differ in their digits only are
-        broken alike: all digits are of one width.
-        """
-        start, _, digits = code.rpartition("-")
-        if start not in self._broken_codes:
-            card = self._design.card
-            lines = self._design.name.wrapped(
-                code, card.code_points, card.text_width_mm * mm, _CODE_LINES_MAX
-            )
-            self._broken_codes[start] = [*lines[:-1], lines[-1].removesuffix(digits)]
-        *lines, last = self._broken_codes[start]
-        return [*lines, last + digits]
+        # Codes that differ in their digits only are as wide as each other: all digits have one width.
+        start = code.rpartition("-")[0]
+        if start not in self._code_points:
+            room = (card.width_mm - 2 * card.padding_mm) * mm
+            self._code_points[start] = self._design.name.fitting(code, card.code_points, room)
+        points = self._code_points[start]
+        self._draw_text(self._design.name, code, card.padding_mm * mm, card.code_bottom_mm * mm, points)
 
     def _draw_text(self, typeface: Typeface, text: str, left: float, y: float, size: float) -> None:
         drawn = self._canvas.beginText(left, y)
@@ -263,7 +266,7 @@ class _Book:
         card = self._design.card
         module = card.qr_mm * mm / (picture.SIDE_MODULES + 2 * picture.MARGIN_MODULES)
         margin = picture.MARGIN_MODULES * module
-        top = (card.height_mm * mm + card.qr_mm * mm) / 2 - margin
+        top = (card.qr_bottom_mm + card.qr_mm) * mm - margin
         left = card.padding_mm * mm / 2 + margin
         dark = " ".join([f"{x} {y} {length} 1 re" for x, y, length in picture.dark_runs(token)])
         self._canvas.addLiteral(f"q {module:.4f} 0 0 {-module:.4f} {left:.3f} {top:.3f} cm {dark} f Q")

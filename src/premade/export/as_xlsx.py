@@ -15,8 +15,8 @@ from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from premade.base.errors import Exhausted
-from premade.export.cells import harmless, uses_cell
-from premade.export.rows import COLUMNS, Export, Row
+from premade.export.cells import uses_cell
+from premade.export.rows import Export, Row
 
 ROWS_MAX = 1_048_575
 """Of a sheet, by the format, without the header."""
@@ -33,6 +33,8 @@ _WIDTHS = {
     "order_id": 20,
 }
 _WIDTH = 14
+_TIMES = frozenset({"created_at", "activated_at"})
+"""A cell of a workbook knows no time zone."""
 
 
 class TooManyForASheet(Exhausted):
@@ -44,7 +46,11 @@ class TooManyForASheet(Exhausted):
 
 
 async def write_xlsx(export: Export, out: BinaryIO, tell: Callable[[int], None]) -> None:
-    """The export as a workbook; times are in UTC. TooManyForASheet."""
+    """Write the export as a workbook. Each text is a cell of text, exactly as it is; times are in UTC, which the heading of
+    their column says.
+
+    Raises: TooManyForASheet.
+    """
     if export.batch.tickets > ROWS_MAX:
         message = f"{export.batch.tickets:,} tickets; a sheet has room for {ROWS_MAX:,}. Use csv or jsonl."
         raise TooManyForASheet(message)
@@ -52,7 +58,7 @@ async def write_xlsx(export: Export, out: BinaryIO, tell: Callable[[int], None])
     # whole: closing writes it.
     with tempfile.TemporaryDirectory() as aside:
         workbook = xlsxwriter.Workbook(out, {"constant_memory": True, "tmpdir": aside})
-        sheet = _Sheet(workbook)
+        sheet = _Sheet(workbook, export.columns)
         # Beside the event loop, as all that takes long: a service answers others meanwhile.
         async for rows in export.portions:
             await asyncio.to_thread(sheet.add_all, rows)
@@ -62,29 +68,33 @@ async def write_xlsx(export: Export, out: BinaryIO, tell: Callable[[int], None])
 
 
 class _Sheet:
-    def __init__(self, workbook: xlsxwriter.Workbook) -> None:
+    def __init__(self, workbook: xlsxwriter.Workbook, columns: Sequence[str]) -> None:
+        self._columns = columns
         self._sheet: Worksheet = workbook.add_worksheet("Tickets")
         self._header: Format = workbook.add_format({"bold": True, "bottom": 1})
+        # As text also when somebody edits the cell: "0123" keeps its 0, and "=1+1" is not calculated.
+        self._text: Format = workbook.add_format({"num_format": "@"})
         self._day: Format = workbook.add_format({"num_format": "yyyy-mm-dd"})
         self._moment: Format = workbook.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
         self._money: Format = workbook.add_format({"num_format": "0.00"})
         self._rows = 0
-        for place, column in enumerate(COLUMNS):
+        for place, column in enumerate(columns):
             self._sheet.set_column(place, place, _WIDTHS.get(column, _WIDTH))
-            self._sheet.write_string(0, place, column, self._header)
+            heading = f"{column} (UTC)" if column in _TIMES else column
+            self._sheet.write_string(0, place, heading, self._header)
         self._sheet.freeze_panes(1, 1)
 
     def add_all(self, rows: Sequence[Row]) -> None:
         for row in rows:
             self._rows += 1
             shown = {**row, "entitlements": uses_cell(row["entitlements"])}
-            for place, column in enumerate(COLUMNS):
+            for place, column in enumerate(self._columns):
                 self._write(place, shown[column])
 
     def _write(self, place: int, value: Any) -> None:
         sheet, number = self._sheet, self._rows
         if isinstance(value, str):
-            sheet.write_string(number, place, harmless(value))
+            sheet.write_string(number, place, value, self._text)
         elif isinstance(value, Decimal):
             sheet.write_number(number, place, float(value), self._money)
         elif isinstance(value, datetime):
@@ -94,7 +104,7 @@ class _Sheet:
         elif isinstance(value, int) and value < _WHOLE_INTEGER_MAX:
             sheet.write_number(number, place, value)
         elif value is not None:
-            sheet.write_string(number, place, str(value))
+            sheet.write_string(number, place, str(value), self._text)
 
     def end(self) -> None:
-        self._sheet.autofilter(0, 0, self._rows, len(COLUMNS) - 1)
+        self._sheet.autofilter(0, 0, self._rows, len(self._columns) - 1)

@@ -1,5 +1,6 @@
 """Values as the cells of a table that people open. Pure."""
 
+import re
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
@@ -9,19 +10,21 @@ import orjson
 from premade.base.world import rfc3339
 
 _KINDS_KEPT_MAX = 10_000
-# As OWASP lists them for "CSV injection", with the full-width ones that some spreadsheets take for the same.
-_BEGINS_A_FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+# The first characters are OWASP's for "CSV injection", with the full-width ones that some spreadsheets take for the same.
+# Quotes do not help where a spreadsheet separates cells by ';', a tab or '|': it sees none at the beginning of a later
+# cell, and begins a cell after its own separator.
+_BEGINS_A_FORMULA = re.compile("(^|[;|\t\r\n])([ \xa0]*)(?=[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20])")
 
 
 def harmless(text: str) -> str:
-    """The text; an apostrophe before it where a spreadsheet would take it for a formula and run it."""
-    return f"'{text}" if text and text[0] in _BEGINS_A_FORMULA else text
+    """Return the text with an apostrophe wherever a spreadsheet could begin a cell with a formula and run it."""
+    return _BEGINS_A_FORMULA.sub(r"\1\2'", text)
 
 
-def cell(value: Any) -> str:
-    """A value as text: days and times as the API has them, nothing for None."""
-    if isinstance(value, str):
-        return harmless(value)
+def cell(value: Any) -> str | int:
+    """Return the value as CSV has it: days, times and amounts as the API writes them, "" for None."""
+    if isinstance(value, str | int):
+        return value
     if isinstance(value, datetime):
         return rfc3339(value)
     if isinstance(value, date):
@@ -38,4 +41,4 @@ def uses(entitlements: str) -> tuple[tuple[str, int], ...]:
 @lru_cache(_KINDS_KEPT_MAX)
 def uses_cell(entitlements: str) -> str:
     """`ferry=2, gift=1`."""
-    return harmless(", ".join(f"{code}={left}" for code, left in uses(entitlements)))
+    return ", ".join(f"{code}={left}" for code, left in uses(entitlements))

@@ -13,11 +13,15 @@ class Paper(StrEnum):
 
 SIZES_MM = {Paper.A4: (210.0, 297.0), Paper.LETTER: (215.9, 279.4)}
 PER_PAGE = (10, 24)
+_CAPITAL_MM_A_POINT = 0.714 * 25.4 / 72
+"""How high a capital letter is, for each point of its size."""
 
 
 @dataclass(frozen=True)
 class Card:
-    """One ticket. The QR stands at the left, its light margin within `qr_mm`; the text to the right of it."""
+    """One ticket. The QR stands at the left, its light margin within `qr_mm`; the text to the right of it; the code on a
+    line of its own below both.
+    """
 
     columns: int
     rows: int
@@ -29,11 +33,28 @@ class Card:
     name_points: float
     text_points: float
     code_points: float
+    """At most: a longer code is set smaller."""
+    sample_points: float
 
     @property
     def text_left_mm(self) -> float:
         """From the card's left edge."""
         return self.padding_mm + self.qr_mm
+
+    @property
+    def code_bottom_mm(self) -> float:
+        """Where the code stands, above the card's lower edge."""
+        return self.padding_mm + 0.3
+
+    @property
+    def code_top_mm(self) -> float:
+        """Where the line of the code ends, and the text above it may stand."""
+        return self.code_bottom_mm + self.code_points * _CAPITAL_MM_A_POINT + 0.7
+
+    @property
+    def qr_bottom_mm(self) -> float:
+        """In the middle of the card, or above the code where there is no room for both."""
+        return max((self.height_mm - self.qr_mm) / 2, self.code_top_mm - 0.7)
 
     @property
     def text_width_mm(self) -> float:
@@ -42,11 +63,17 @@ class Card:
 
 
 def _large(width_mm: float, height_mm: float) -> Card:
-    return Card(2, 5, width_mm, height_mm, 3.0, 41.0, 9.0, name_points=11.0, text_points=7.5, code_points=9.0)
+    return Card(
+        2, 5, width_mm, height_mm, 3.0, 41.0, 9.0,
+        name_points=11.0, text_points=7.5, code_points=9.0, sample_points=16.0,
+    )  # fmt: skip
 
 
 def _small(width_mm: float, height_mm: float) -> Card:
-    return Card(3, 8, width_mm, height_mm, 1.5, 29.0, 5.0, name_points=7.5, text_points=5.5, code_points=7.0)
+    return Card(
+        3, 8, width_mm, height_mm, 1.5, 29.0, 5.0,
+        name_points=7.5, text_points=5.5, code_points=6.5, sample_points=10.0,
+    )  # fmt: skip
 
 
 CARDS = {

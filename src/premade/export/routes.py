@@ -13,8 +13,8 @@ from premade.base.stream import Stream
 from premade.export.as_csv import CSV
 from premade.export.as_jsonl import JSON_LINES
 from premade.export.media_types import preferred, takes_gzip
-from premade.export.rows import Selection
-from premade.export.text import Exports, ExportsBusy, TextForm
+from premade.export.rows import Exporter, Selection
+from premade.export.text import Exports, ExportsBusy, TextForm, recorded
 from premade.partners.call import Call, partner_router, partner_with
 from premade.tickets.batch import BatchUnknown
 from premade.tickets.routes import BatchId
@@ -69,9 +69,17 @@ def _stream(
     call: Call, form: TextForm, batch_id: str, status: Status | None, headers: Mapping[str, str]
 ) -> Stream:
     wanted = Selection(call.caller.partner_id, batch_id, None if status is None else (status,))
+
+    exports = call.use(Exports)
+
+    async def record() -> None:
+        # A program that polls makes one event an hour.
+        exporter = Exporter(call.caller.actor, call.request_id, once_an_hour=True)
+        await exports.record(wanted, exporter, format=form.suffix)
+
     charset = "; charset=utf-8" if form is CSV else ""
     return Stream(
-        call.use(Exports).pieces(form, wanted),
+        recorded(exports.pieces(form, wanted), record),
         form.media_type + charset,
         # A partner's tickets are for nobody's cache.
         {"Cache-Control": "private, no-store", **headers},
@@ -90,8 +98,9 @@ def _serve_file(form: TextForm, kind: type[Response], name: str, description: st
     async def batch_tickets_file(
         call: Annotated[Call, partner_with("tickets:read")], batch_id: BatchId, status: StatusFilter = None
     ) -> Stream:
+        words = batch_id if status is None else f"{batch_id}-{status.lower()}"
         headers = {
-            "Content-Disposition": f'attachment; filename="{file_name(batch_id, form.suffix)}"',
+            "Content-Disposition": f'attachment; filename="{file_name(words, form.suffix)}"',
             "Vary": "Accept-Encoding",
         }
         return _stream(call, form, batch_id, status, headers)
@@ -114,7 +123,8 @@ _serve_file(
     CSV,
     _Csv,
     "CSV",
-    "UTF-8 with a header (RFC 4180). A cell that a spreadsheet would take for a formula begins with an apostrophe instead.",
+    "For programs: UTF-8 with a header and no byte order mark (RFC 4180), each value exactly as it is. A spreadsheet would run "
+    "a value that begins with '=' as a formula: do not open it with one.",
 )
 _serve_file(
     JSON_LINES,

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from premade.audit.looks import LOOK, once_an_hour
 from premade.audit.record import Event
 from premade.base import statements
 from premade.base.errors import Conflict, NotFound
@@ -39,6 +40,8 @@ COLUMNS = (
     "order_id",
 )
 """What every format has, in this order."""
+TOKEN = "qr_token"  # noqa: S105  (the name of a column)
+"""The column that opens a gate. Who may not see QRs gets every other."""
 
 NOT_OVER = tuple(status for status in Status if status not in FINAL)
 """What is printed unless told otherwise: tickets that a gate may let in, now or once they are sold."""
@@ -66,7 +69,7 @@ class PartUnknown(NotFound):
 @dataclass(frozen=True)
 class Selection:
     """Which tickets: those of a partner's batch in these states (None: in any), after a code and up to another,
-    so many at most.
+    so many at most; `has_tokens`: with their QR tokens.
     """
 
     partner_id: int
@@ -75,16 +78,20 @@ class Selection:
     after_code: str = ""
     rows_max: int | None = None
     last_code: str | None = None
+    has_tokens: bool = True
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What the rows have in common; `tickets`: how many of the batch are in the states asked for."""
+    """What the rows have in common; `tickets`: how many of the batch are in the states asked for. `is_test`: they are a
+    test partner's, and no gate of the operator admits them.
+    """
 
     batch_id: str
     product_id: int
     product_name: str
     usable_days: int | None
+    is_test: bool
     tickets: int
 
 
@@ -93,6 +100,7 @@ class Export:
     """The rows in portions, in the order of their codes, for as long as the read lasts."""
 
     batch: Batch
+    columns: Sequence[str]
     portions: AsyncGenerator[list[Row]]
 
 
@@ -120,22 +128,37 @@ async def part_of(database: Database, wanted: Selection, part: int, tickets_a_pa
     return replace(wanted, after_code=codes.get(before, ""), last_code=codes.get(last))
 
 
+@dataclass(frozen=True)
+class Exporter:
+    """Who exports. `once_an_hour`: further exports of the same within the hour are no further events."""
+
+    actor: str
+    request_id: str | None
+    once_an_hour: bool = False
+
+
 async def record_export(
-    database: Database, world: World, wanted: Selection, actor: str, request_id: str | None, **data: Any
+    database: Database, world: World, wanted: Selection, exporter: Exporter, **data: Any
 ) -> None:
-    """That somebody of the operator takes these tickets out; nothing where there is no such batch."""
+    """Record that somebody takes these tickets out; nothing where there is no such batch."""
     if not is_batch_id(wanted.batch_id):
         return
+    now = world.now()
+    told = {**data, "states": wanted.statuses}
     async with database.single_statement() as work:
         await work.all(
             sql.tell_export,
             partner_id=wanted.partner_id,
             batch_id=wanted.batch_id,
             event=Event.BATCH_EXPORTED.value,
-            actor=actor,
-            request_id=request_id,
-            data=orjson.dumps({**data, "states": wanted.statuses}).decode(),
-            now=world.now(),
+            actor=exporter.actor,
+            request_id=exporter.request_id,
+            data=orjson.dumps(told).decode(),
+            now=now,
+            operation=LOOK if exporter.once_an_hour else None,
+            once=once_an_hour(now, exporter.actor, wanted.batch_id, *map(str, told.values()))
+            if exporter.once_an_hour
+            else None,
         )
 
 
@@ -161,13 +184,17 @@ async def read_export(database: Database, wanted: Selection) -> AsyncGenerator[E
             last_code=wanted.last_code,
             rows_max=wanted.rows_max,
         )
-        async with aclosing(stored), aclosing(_rows(stored, batch)) as portions:
-            yield Export(batch, portions)
+        columns = [column for column in COLUMNS if wanted.has_tokens or column != TOKEN]
+        async with aclosing(stored), aclosing(_rows(stored, batch, columns)) as portions:
+            yield Export(batch, columns, portions)
 
 
-async def _rows(stored: AsyncGenerator[list[Row]], batch: Batch) -> AsyncGenerator[list[Row]]:
+async def _rows(
+    stored: AsyncGenerator[list[Row]], batch: Batch, columns: Sequence[str]
+) -> AsyncGenerator[list[Row]]:
     async for portion in stored:
-        yield [_row(ticket, batch) for ticket in portion]
+        rows = [_row(ticket, batch) for ticket in portion]
+        yield rows if TOKEN in columns else [{name: row[name] for name in columns} for row in rows]
 
 
 def _row(ticket: Row, batch: Batch) -> Row:

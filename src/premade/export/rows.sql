@@ -1,7 +1,8 @@
 -- name: batch_to_export
-SELECT b.batch_id, b.product_id, p.name AS product_name, b.usable_days, counted.tickets
+SELECT b.batch_id, b.product_id, p.name AS product_name, b.usable_days, r.is_test, counted.tickets
 FROM batches b
 JOIN products p USING (product_id)
+JOIN partners r USING (partner_id)
 CROSS JOIN LATERAL (
     SELECT count(*) AS tickets
     FROM (
@@ -36,6 +37,10 @@ FROM (
 WHERE place = ANY(:places::bigint[])
 
 -- name: tell_export
-INSERT INTO audit_events (partner_id, event, actor, request_id, batch_id, data, occurred_at)
-SELECT partner_id, :event, :actor, :request_id, batch_id, jsonb_strip_nulls(:data::jsonb), :now
+INSERT INTO audit_events (
+    partner_id, event, actor, request_id, batch_id, data, occurred_at, operation, idempotency_key, request_digest
+)
+SELECT partner_id, :event, :actor, :request_id, batch_id, jsonb_strip_nulls(:data::jsonb), :now, :operation::text,
+       :once::text, CASE WHEN :once::text IS NOT NULL THEN ''::bytea END
 FROM batches WHERE partner_id = :partner_id AND batch_id = :batch_id
+ON CONFLICT DO NOTHING

@@ -5,12 +5,13 @@ import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from premade.base.errors import Unavailable
 from premade.base.turns import turn
 from premade.base.work import Database
-from premade.export.rows import Export, Row, Selection, read_export
+from premade.base.world import World
+from premade.export.rows import Export, Exporter, Row, Selection, read_export, record_export
 
 AT_ONCE_MAX = 1
 """In each process; it keeps a connection for as long as its client takes to read."""
@@ -31,12 +32,26 @@ class ExportsBusy(Unavailable):
 
 @dataclass(frozen=True)
 class TextForm:
-    """A format of lines: what it begins with, and the lines of some rows."""
+    """A format of lines: what it begins with for these columns, and the lines of some rows."""
 
     media_type: str
     suffix: str
-    head: bytes
+    head: Callable[[Sequence[str]], bytes]
     lines: Callable[[Sequence[Row]], bytes]
+
+
+async def recorded(
+    pieces: AsyncGenerator[bytes], record: Callable[[], Awaitable[None]]
+) -> AsyncGenerator[bytes]:
+    """Yield the pieces, once `record` has written that they leave: no export goes out that is not in the record, and one
+    that is refused is not in it.
+    """
+    async with aclosing(pieces):
+        first = await anext(pieces)
+        await record()
+        yield first
+        async for piece in pieces:
+            yield piece
 
 
 WriteFile = Callable[[Export, BinaryIO], Awaitable[None]]
@@ -46,9 +61,14 @@ WriteFile = Callable[[Export, BinaryIO], Awaitable[None]]
 class Exports:
     """What answering with exports needs."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, world: World) -> None:
         self._database = database
+        self._world = world
         self._turns = asyncio.Semaphore(AT_ONCE_MAX)
+
+    async def record(self, wanted: Selection, exporter: Exporter, **data: Any) -> None:
+        """Write this export into the record."""
+        await record_export(self._database, self._world, wanted, exporter, **data)
 
     async def pieces(self, form: TextForm, wanted: Selection) -> AsyncGenerator[bytes]:
         """The export, in pieces of whole lines. ExportsBusy, BatchUnknown before the first piece; DatabaseAway or
@@ -76,7 +96,7 @@ class Exports:
 
 async def _pieces(form: TextForm, export: Export) -> AsyncGenerator[bytes]:
     """What it begins with goes out with the first tickets, so that what fails before them is still refused whole."""
-    head = form.head
+    head = form.head(export.columns)
     async for rows in export.portions:
         for start in range(0, len(rows), PIECE_ROWS):
             yield head + form.lines(rows[start : start + PIECE_ROWS])
@@ -87,7 +107,7 @@ async def _pieces(form: TextForm, export: Export) -> AsyncGenerator[bytes]:
 
 async def write_text(form: TextForm, export: Export, out: BinaryIO, tell: Callable[[int], None]) -> None:
     """The export into a file; `tell` hears how many tickets each step took."""
-    out.write(form.head)
+    out.write(form.head(export.columns))
     async for rows in export.portions:
         out.write(form.lines(rows))
         tell(len(rows))

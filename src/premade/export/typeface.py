@@ -9,7 +9,6 @@ that it needs, so that what a PDF embeds is a few kilobytes.
 
 import io
 import re
-import unicodedata
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,14 +21,8 @@ from fontTools.varLib.instancer import instantiateVariableFont
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont as EmbeddedFont
 
-_FONTS = (
-    ("fontpkg_noto_sans", "files/NotoSans[wdth,wght].ttf"),
-    ("justmytype_intl_cjk", "fonts/ofl/notosanssc/NotoSansSC[wght].ttf"),
-    ("justmytype_intl_cjk", "fonts/ofl/notosanstc/NotoSansTC[wght].ttf"),
-    ("justmytype_intl_cjk", "fonts/ofl/notosansjp/NotoSansJP[wght].ttf"),
-    ("justmytype_intl_cjk", "fonts/ofl/notosanskr/NotoSansKR[wght].ttf"),
-)
-"""Package and file; a character is drawn by the first that has it. Latin, Cyrillic and Greek are in the first."""
+from premade.export.letters import FONTS, composed
+
 # After a space or a hyphen, and around each character of the scripts that put no spaces between words.
 _BREAK_AFTER = re.compile(r"[ \-]|[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 _ELLIPSIS = "…"
@@ -43,18 +36,18 @@ class _Face:
 
 
 class Typeface:
-    """One weight of the letters, for `characters` and no others."""
+    """One weight of the letters, for `characters` and no others. What no font has would be a box: `letters.py` refuses
+    such a text before.
+    """
 
     def __init__(self, characters: str, weight: int) -> None:
         wanted = set(composed(characters)) | {_ELLIPSIS, " "}
         self._faces: list[_Face] = []
-        for package, file in _FONTS:
+        for package, file in FONTS:
             face = _face(package, file, frozenset(wanted), weight)
             if face is not None:
                 self._faces.append(face)
                 wanted -= face.characters
-        self.missing = "".join(sorted(wanted))
-        """What none of the fonts has: it is drawn as a box."""
 
     def runs(self, text: str) -> Iterator[tuple[str, str]]:
         """The text in parts, each with the name of its font."""
@@ -70,6 +63,10 @@ class Typeface:
     def width(self, text: str, size: float) -> float:
         """In points."""
         return sum(pdfmetrics.stringWidth(part, font_name, size) for font_name, part in self.runs(text))
+
+    def fitting(self, text: str, size: float, width: float) -> float:
+        """Return the size in points, at most `size`, in which the text is at most `width` points wide."""
+        return size * min(1.0, width / self.width(text, size))
 
     def wrapped(self, text: str, size: float, width: float, lines_max: int) -> list[str]:
         """The text in lines of at most `width` points; one that needs more than `lines_max` ends in an ellipsis."""
@@ -98,11 +95,6 @@ class Typeface:
         while text and self.width(text + _ELLIPSIS, size) > width:
             text = text[:-1].rstrip()
         return text + _ELLIPSIS
-
-
-def composed(text: str) -> str:
-    """Letters with their accents as one character each, since nothing here puts them together."""
-    return unicodedata.normalize("NFC", text)
 
 
 def _face(package: str, file: str, wanted: frozenset[str], weight: int) -> _Face | None:

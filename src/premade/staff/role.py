@@ -20,7 +20,9 @@ class Right(StrEnum):
     CHANGE_TICKETS = "change_tickets"
     """Cancel and reissue, for every partner."""
     EXPORT_TICKETS = "export_tickets"
-    """Take a batch's tickets out in a file, with their QR tokens."""
+    """Save a batch's tickets in a file; their QR tokens are in it only for those who may see QRs."""
+    SEE_QR = "see_qr"
+    """See the QR of a ticket, print it and save it: whoever has it can enter with it."""
     MAKE_BATCHES = "make_batches"
     """Make batches for every partner, stop their making, and take back what is unused of them."""
     SEE_AUDIT = "see_audit"
@@ -45,6 +47,7 @@ RIGHTS: dict[Role, frozenset[Right]] = {
             Right.SEE_SALES,
             Right.CHANGE_TICKETS,
             Right.EXPORT_TICKETS,
+            Right.SEE_QR,
             Right.MAKE_BATCHES,
             Right.SEE_STOCK,
             Right.CHANGE_STOCK,

@@ -1,0 +1,59 @@
+"""Who looked at a customer's details or at a QR: events of the audit record, one an hour for each person and thing."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from premade.audit.record import Event
+from premade.base import statements
+from premade.base.work import Database
+from premade.base.world import World
+
+sql = statements.load(__file__)
+
+LOOK = "look"
+"""The operation of such events. Its keys keep a page that is loaded again and again from filling the record."""
+_HOUR_SECONDS = 3600
+
+
+def once_an_hour(now: datetime, *parts: str) -> str:
+    """Return the key of an event that these parts have once in each hour of the clock."""
+    return ":".join([*parts, str(int(now.timestamp()) // _HOUR_SECONDS)])
+
+
+async def record_qr_look(
+    database: Database, world: World, *, partner_id: int, ticket_code: str, actor: str, request_id: str
+) -> None:
+    """Record that somebody sees the QR of this ticket."""
+    now = world.now()
+    async with database.single_statement() as work:
+        await work.all(
+            sql.record_qr_look,
+            partner_id=partner_id,
+            ticket_code=ticket_code,
+            event=Event.TICKET_QR_VIEWED.value,
+            actor=actor,
+            request_id=request_id,
+            now=now,
+            operation=LOOK,
+            once=once_an_hour(now, actor, "qr", ticket_code),
+        )
+
+
+async def record_customer_looks(
+    database: Database, world: World, *, order_ids: Sequence[str], actor: str, request_id: str
+) -> None:
+    """Record that somebody sees the customers of these orders. Each event also names the order's first ticket, by which
+    the record is searched.
+    """
+    now = world.now()
+    async with database.single_statement() as work:
+        await work.all(
+            sql.record_customer_looks,
+            order_ids=list(order_ids),
+            event=Event.TICKET_CUSTOMER_VIEWED.value,
+            actor=actor,
+            request_id=request_id,
+            now=now,
+            operation=LOOK,
+            once=[once_an_hour(now, actor, "customer", order_id) for order_id in order_ids],
+        )

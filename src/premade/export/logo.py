@@ -1,0 +1,101 @@
+"""The operator's logo on printable sheets."""
+
+# The library's types are known in part.
+# pyright: reportUnknownMemberType=false
+
+import io
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+from PIL import ExifTags, Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
+
+from premade.base.errors import FieldError, Invalid
+
+DRAWN_PIXELS_MAX = (1200, 1200)
+"""Width and height; more than a printer shows on a card."""
+READ_PIXELS_MAX = 50_000_000
+"""What the picture may have before it is made smaller: a photograph does. It is some 200 MB while it is read."""
+READ_BYTES_MAX = 50_000_000
+_SIXTEEN_BITS = 0xFFFF
+_UPRIGHT = 1
+# What the library raises for files that are broken, each in one place or another.
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, MemoryError)
+
+
+def read_logo(path: Path) -> Image.Image:
+    """Return the logo, a PNG or JPEG, upright and no larger than a card needs.
+
+    Raises: Invalid, which says why it cannot be used.
+    """
+    try:
+        if not path.is_file():
+            _refuse(path, "is not a file")
+        if path.stat().st_size > READ_BYTES_MAX:
+            _refuse(path, f"is larger than {READ_BYTES_MAX // 1_000_000} MB")
+        with Image.open(path, formats=["PNG", "JPEG"]) as opened:
+            if opened.width * opened.height > READ_PIXELS_MAX:
+                size = f"{opened.width} x {opened.height} pixels"
+                _refuse(path, f"has {size}, which is too many; {DRAWN_PIXELS_MAX[0]} across are enough")
+            # A JPEG is made smaller while it is read.
+            opened.draft(None, DRAWN_PIXELS_MAX)
+            return _drawable(opened)
+    except Image.DecompressionBombError:
+        _refuse(path, f"has too many pixels; {DRAWN_PIXELS_MAX[0]} across are enough")
+    except UnidentifiedImageError:
+        _refuse(path, "is not a PNG or JPEG")
+    except _BROKEN as error:
+        _refuse(path, f"is not a PNG or JPEG that can be read: {error}")
+
+
+def _refuse(path: Path, why: str) -> NoReturn:
+    raise Invalid([FieldError("logo", f"{path} {why}")])
+
+
+def _drawable(opened: Image.Image) -> Image.Image:
+    """Return the picture as it is meant to be seen, in the form that a PDF takes."""
+    turned = opened.getexif().get(ExifTags.Base.Orientation, _UPRIGHT)
+    picture = _in_colours(opened)
+    picture.thumbnail(DRAWN_PIXELS_MAX)
+    picture.getexif()[ExifTags.Base.Orientation] = turned
+    # Phones and cameras store the picture as the sensor stood, and beside it how to turn it.
+    return ImageOps.exif_transpose(picture)
+
+
+def _in_colours(opened: Image.Image) -> Image.Image:
+    if opened.mode.startswith(("I", "F")):
+        return _from_sixteen_bits(opened)
+    if opened.mode == "CMYK":
+        return _from_cmyk(opened)
+    return opened.convert("RGBA")
+
+
+def _from_sixteen_bits(opened: Image.Image) -> Image.Image:
+    """Grey of 16 bits, which a plain conversion would cut off at 255: all white."""
+    see_through = opened.info.get("transparency")
+    wide = opened.convert("I")
+    grey = wide.point(lambda level: level * (255 / _SIXTEEN_BITS)).convert("L")
+    shown = grey.convert("RGBA")
+    if isinstance(see_through, int):
+        lighter = wide.point(lambda level: level - see_through).convert("L")
+        darker = wide.point(lambda level: level * -1 + see_through).convert("L")
+        shown.putalpha(ImageChops.lighter(lighter, darker).point(lambda level: 255 if level else 0))
+    return shown
+
+
+def _from_cmyk(opened: Image.Image) -> Image.Image:
+    """Printers' colours, by the profile that says what they are where there is one."""
+    profile = opened.info.get("icc_profile")
+    if profile:
+        srgb: Any = cast("Any", ImageCms).createProfile("sRGB")
+        try:
+            converted = ImageCms.profileToProfile(
+                opened,
+                ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+                srgb,
+                outputMode="RGB",
+            )
+        except ImageCms.PyCMSError:
+            converted = None
+        if converted is not None:
+            return converted.convert("RGBA")
+    return opened.convert("RGBA")
