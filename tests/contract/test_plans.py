@@ -137,7 +137,10 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     "orders_of_phone": (console.orders_of_phone, {"ota_orders_by_phone", "partners_pkey"}),
     "console_orders_of_payment": (console.orders_of_payment, {"ota_orders_by_payment", "partners_pkey"}),
     "tickets_of_order": (console.tickets_of_order, {"ticket_code_taken", "products_pkey"}),
-    "batch_to_export": (exports.batch_to_export, {"batch_id_taken", "products_pkey", "tickets_by_batch"}),
+    "batch_to_export": (
+        exports.batch_to_export,
+        {"batch_id_taken", "products_pkey", "partners_pkey", "tickets_by_batch"},
+    ),
     "tickets_to_export": (exports.tickets_to_export, {"tickets_by_batch"}),
     "codes_at": (exports.codes_at, {"tickets_by_batch"}),
     "tell_export": (exports.tell_export, {"batch_id_taken"}),
