@@ -247,6 +247,7 @@ CREATE TABLE public.partners (
     created_at timestamp with time zone NOT NULL,
     disabled_at timestamp with time zone,
     reservation_hours_max integer DEFAULT 168 NOT NULL,
+    name_key text NOT NULL,
     CONSTRAINT partner_name_length CHECK (((length(name) >= 1) AND (length(name) <= 200))),
     CONSTRAINT partner_reservation_hours CHECK (((reservation_hours_max >= 1) AND (reservation_hours_max <= 8760)))
 );
@@ -583,9 +584,11 @@ CREATE INDEX ota_orders_by_email ON public.ota_orders USING btree (hashtextexten
 
 CREATE INDEX ota_orders_by_payment ON public.ota_orders USING btree (payment_reference, ((partner_id + 0)), ((order_id || ''::text)));
 
-CREATE INDEX ota_orders_by_phone ON public.ota_orders USING btree (hashtextextended(customer_phone, (0)::bigint), created_at);
+CREATE INDEX ota_orders_by_phone ON public.ota_orders USING btree ("right"(customer_phone, 7), created_at);
 
 CREATE UNIQUE INDEX ota_orders_idempotency_key_taken ON public.ota_orders USING btree (partner_id, operation, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+
+CREATE UNIQUE INDEX partners_name_key_taken ON public.partners USING btree (name_key);
 
 CREATE INDEX reservations_by_partner ON public.reservations USING btree (partner_id, reservation_id);
 

@@ -20,8 +20,8 @@ FILL = b"""
         SELECT n, 'P', 'FERRY', 1, 'HKD', now() FROM generate_series(1, 5) n;
     INSERT INTO allotments (product_id, channel, allotted, issued)
         SELECT n, 'much', 1000000, 400000 FROM generate_series(1, 5) n;
-    INSERT INTO partners (name, channel, created_at)
-        SELECT 'partner ' || n, 'much', now() FROM generate_series(1, 20) n;
+    INSERT INTO partners (name, name_key, channel, created_at)
+        SELECT 'partner ' || n, 'partner' || n, 'much', now() FROM generate_series(1, 20) n;
     INSERT INTO signing_keys VALUES ('K999', decode(repeat('00', 32), 'hex'), decode(repeat('00', 32), 'hex'), now());
     INSERT INTO batches (partner_id, batch_id, product_id, channel, quantity, entitlements, price, currency,
             signing_key_id, request_digest, created_at)

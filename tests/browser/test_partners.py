@@ -366,8 +366,10 @@ def test_partners_are_for_those_whose_role_has_them(shop: Shop, seller: Seller, 
 def test_partners_are_found_and_come_in_pages(shop: Shop) -> None:
     start, channel = unique("Crowd"), shop.seller().channel
     shop.sql(
-        "INSERT INTO partners (name, channel, created_at) "
-        "SELECT %s || ' ' || lpad(n::text, 2, '0'), %s, now() FROM generate_series(1, 26) AS n",
+        "INSERT INTO partners (name, name_key, channel, created_at) "
+        "SELECT %s || ' ' || lpad(n::text, 2, '0'), lower(%s) || lpad(n::text, 2, '0'), %s, now() "
+        "FROM generate_series(1, 26) AS n",
+        start,
         start,
         channel,
     )

@@ -32,7 +32,7 @@ from premade.partners.keys import KeyUnknown
 from premade.partners.partner import PartnerUnknown
 from premade.stock.reservation import RESERVATION_ID_PATTERN
 from premade.tickets import code as tickets
-from premade.tickets.batch import BATCH_ID_PATTERN
+from premade.tickets.batch import BATCH_ID_PATTERN, NEW_BATCH_ID_PATTERN
 
 HERE = Path(__file__).parent
 CHROMIUM = shutil.which("chromium") or "chromium"
@@ -316,7 +316,7 @@ def test_the_patterns_of_the_document_are_those_that_are_checked(document: Json)
     assert patterns["batch_id"] == f"^{BATCH_ID_PATTERN}$"
     assert patterns["order_id"] == f"^{tickets._ORDER_ID.pattern}$"
     assert patterns["reservation_id"] == f"^{RESERVATION_ID_PATTERN}$"
-    assert schemas["GenerateRequest"]["properties"]["batch_id"]["pattern"] == f"^{BATCH_ID_PATTERN}$"
+    assert schemas["GenerateRequest"]["properties"]["batch_id"]["pattern"] == f"^{NEW_BATCH_ID_PATTERN}$"
     product_id = schemas["GenerateRequest"]["properties"]["product_id"]
     assert (product_id["minimum"], product_id["maximum"]) == (-(2**63), 2**63 - 1)
 
@@ -324,13 +324,17 @@ def test_the_patterns_of_the_document_are_those_that_are_checked(document: Json)
 @pytest.mark.parametrize(
     ("field", "good", "bad"),
     [
-        ("name", ["陳大文", " J ", "x" * 200], ["", " ", "\u2003", "a\nb", "a\u2028", "a\x85", "x" * 201]),
+        (
+            "name",
+            ["陳大文", " J ", "J\n", "\ufeffJ\u200b", "x" * 200],
+            ["", " ", "\u2003", "\u200b", "\u3164", "a\nb", "a\u2028b", "a\x85b", "a\u202eb", "x" * 201],
+        ),
         (
             "phone",
-            ["+1234567890", "(+44) 20.7946.0958", " +852 2345-6789 "],
+            ["+1234567890", "(+44) 20.7946.0958", " +852 2345-6789 ", "+44 (0)20/7946 0018\n"],
             ["12345678", "+0123456789", "+852", "+8"],
         ),
-        ("payment_reference", ["-", "付款 №7", "x" * 128], ["", "  ", "a\tb", "x" * 129]),
+        ("payment_reference", ["-", "付款 №7", " PAY\t", "x" * 128], ["", "  ", "a\tb", "x" * 129]),
     ],
 )
 def test_the_document_and_the_service_agree_on_a_customer_s_details(

@@ -102,7 +102,7 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     "ticket_by_code": (tickets.ticket_by_code, {"ticket_code_taken"}),
     "changed_tickets": (snapshots.changed_tickets, {"audit_events_by_transaction", "ticket_code_taken"}),
     "order_by_id": (orders.order_by_id, {"ota_orders_by_partner"}),
-    "order_made_before": (several.order_made_before, {"ota_orders_idempotency_key_taken"}),
+    "order_made_before": (several.order_made_before, {"ota_orders_idempotency_key_taken", "ticket_code_taken"}),
     "tickets_as_sold": (
         several.tickets_as_sold,
         {"ota_orders_by_partner", "ticket_code_taken", "batch_id_taken", "audit_events_by_ticket", "signing_keys_pkey"},

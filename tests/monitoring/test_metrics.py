@@ -691,8 +691,8 @@ FILL = """
         SELECT n, 'P', 'FERRY', 1, 'HKD', now() FROM generate_series(1, 20) n;
     INSERT INTO allotments (product_id, channel, allotted, issued)
         SELECT n, 'much', 1000000, 500000 FROM generate_series(1, 20) n;
-    INSERT INTO partners (name, channel, created_at)
-        SELECT 'partner ' || n, 'much', now() FROM generate_series(1, 20) n;
+    INSERT INTO partners (name, name_key, channel, created_at)
+        SELECT 'partner ' || n, 'partner' || n, 'much', now() FROM generate_series(1, 20) n;
     INSERT INTO signing_keys VALUES ('K999', decode(repeat('00', 32), 'hex'), decode(repeat('00', 32), 'hex'), now());
     -- 2,000 sums, 100,000 spans that all count, 10,000 differences, and batches for 10 million tickets.
     INSERT INTO ticket_totals

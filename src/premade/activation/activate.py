@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from premade.activation.activation import Activation
+from premade.activation.customer import is_same_request
 from premade.activation.refusals import key_reused, refusal_of
 from premade.audit.record import Event
 from premade.base import statements
@@ -120,6 +121,8 @@ def _row(position: int, asked: Activation) -> dict[str, Any]:
 
 def _activated_or_refused(asked: Activation, outcome: dict[str, Any]) -> Activated:
     kind, code = outcome["outcome"], asked.ticket_code
+    if kind == "key_reused" and is_same_request(asked.digest, outcome["ticket_codes"], outcome):
+        kind = "replayed"
     if kind in ("activated", "replayed"):
         return Activated(
             ticket_code=code,

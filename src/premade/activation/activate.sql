@@ -6,6 +6,8 @@ WITH asked AS MATERIALIZED (
     SELECT i.*, m.order_id AS made_order_id, m.customer_name AS made_customer_name,
            m.payment_reference AS made_payment_reference, m.total_amount AS made_total_amount,
            m.currency AS made_currency, m.created_at AS made_at, m.same_request,
+           m.customer_email AS made_customer_email, m.customer_phone AS made_customer_phone,
+           m.ticket_codes AS made_ticket_codes,
            t.ticket_id, t.status, t.price, t.currency, t.valid_until, t.order_id, t.usable_days, t.usable_until,
            t.status = 'PRE_GENERATED' AND (t.valid_until IS NULL OR t.valid_until >= :today) AS is_sellable
     FROM (
@@ -90,6 +92,8 @@ SELECT n.position,
        END AS outcome,
        CASE WHEN n.is_done THEN n.new_order_id ELSE coalesce(n.made_order_id, sale.order_id) END AS order_id,
        coalesce(n.made_customer_name, n.customer_name) AS customer_name,
+       n.made_customer_email AS customer_email, n.made_customer_phone AS customer_phone,
+       n.made_ticket_codes AS ticket_codes,
        coalesce(n.made_payment_reference, sale.payment_reference, n.payment_reference) AS payment_reference,
        coalesce(n.made_total_amount, n.price) AS total_amount,
        coalesce(n.made_currency, n.currency) AS currency,

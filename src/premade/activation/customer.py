@@ -2,77 +2,154 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import email_validator
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
+from premade.activation.trunk_prefix import TrunkPrefixUnclear, without_trunk_prefix
+from premade.base.digest import request_digest
+from premade.base.texts import cleaned, described, odd_character, one_line, reference, without_invisible
+
 NAME_CHARACTERS_MAX = 200
-EMAIL_CHARACTERS_MAX = 254
+EMAIL_OCTETS_MAX = 254
+"""RFC 5321, 4.5.3.1.3 (256 with the angle brackets), in UTF-8 (RFC 6531)."""
+EMAIL_LOCAL_OCTETS_MAX = 64
+"""What stands before the '@': RFC 5321, 4.5.3.1.1."""
 PAYMENT_REFERENCE_CHARACTERS_MAX = 128
-_PHONE_FILLERS = str.maketrans("", "", " -.()")
+PHONE_FILLERS = " -.()/"
+"""What people write between digits. Blanks and dashes of other scripts are dropped too, and all that is invisible."""
+PHONE_DIGITS_MAX = 15
+"""ITU-T E.164."""
+_AS_FILLER = str.maketrans({"\uff08": "(", "\uff09": ")", "\u2212": "-"})
+_DROPPED = str.maketrans("", "", PHONE_FILLERS)
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
+_OF_A_PHONE = re.compile(r"[+0-9 .()/-]")
+_EXTENSION = re.compile(
+    r"(?:;?\s*ext(?:ension|n)?\b|;|x|#|,|\bDW\b|\u0434\u043e\u0431)[\s.:=]*[0-9]*\D*$", re.IGNORECASE
+)
 # Of one to three digits.
 _CALLING_CODES = frozenset(map(str, COUNTRY_CODE_TO_REGION_CODE))
 # Addresses that email_validator takes as they are: nothing in them is to be normalised. The check by this is
 # a tenth of the price; what it does not match is left to the library.
 _PLAIN_LABEL = "[a-z0-9](?:[a-z0-9]|-(?!-)){0,61}[a-z0-9]|[a-z0-9]"
 _PLAIN_EMAIL = re.compile(
-    rf"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@(?:(?:{_PLAIN_LABEL})\.)+[a-z]{{2,63}}", re.ASCII
+    rf"(?=[^@]{{1,{EMAIL_LOCAL_OCTETS_MAX}}}@)[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@(?:(?:{_PLAIN_LABEL})\.)+[a-z]{{2,63}}",
+    re.ASCII,
 )
 _SPECIAL_USE_DOMAINS = tuple(
     before + domain for domain in email_validator.SPECIAL_USE_DOMAIN_NAMES for before in ("@", ".")
 )
-# Control characters, and the line and paragraph separators: a name stands on one line.
-_NOT_IN_A_NAME = {"Cc", "Zl", "Zp"}
 
 
 def name(text: str) -> str:
-    """1 to 200 characters of any script. ValueError otherwise."""
-    if not text.strip() or len(text) > NAME_CHARACTERS_MAX:
-        message = f"Must be 1 to {NAME_CHARACTERS_MAX} characters, not only blanks"
-        raise ValueError(message)
-    # What is printable has none of these; the blanks of other scripts are not, and allowed.
-    if not text.isprintable() and any(
-        unicodedata.category(character) in _NOT_IN_A_NAME for character in text
-    ):
-        message = "Must not contain control characters or line breaks"
-        raise ValueError(message)
-    return text
+    """Return a name of any script as it is kept. ValueError otherwise."""
+    return one_line(text, NAME_CHARACTERS_MAX)
 
 
 def email(text: str) -> str:
-    """An address by RFC 5321 and 6531, its domain in lower case. ValueError otherwise."""
-    if len(text) > EMAIL_CHARACTERS_MAX:
-        message = f"Must be at most {EMAIL_CHARACTERS_MAX} characters"
-        raise ValueError(message)
-    if _PLAIN_EMAIL.fullmatch(text) and not text.endswith(_SPECIAL_USE_DOMAINS):
+    """Return an address by RFC 5321 and 6531 as it is kept, its domain in lower case and in Unicode. ValueError otherwise."""
+    if (
+        len(text) <= EMAIL_OCTETS_MAX
+        and _PLAIN_EMAIL.fullmatch(text)
+        and not text.endswith(_SPECIAL_USE_DOMAINS)
+    ):
         return text
+    for character in text.strip():
+        if unicodedata.category(character) == "Cc":
+            message = (
+                f"Must be an e-mail address, such as john.smith@example.com, without {described(character)}"
+            )
+            raise ValueError(message)
+    text = cleaned(text)
+    _check_octets(text)
     try:
-        normalized = email_validator.validate_email(text, check_deliverability=False).normalized
+        found = email_validator.validate_email(text, check_deliverability=False, allow_quoted_local=True)
     except email_validator.EmailNotValidError as error:
         message = f"Must be an e-mail address, such as john.smith@example.com. {error}"
         raise ValueError(message) from None
-    if len(normalized) > EMAIL_CHARACTERS_MAX:
-        message = f"Must be at most {EMAIL_CHARACTERS_MAX} characters"
+    _check_octets(found.normalized)
+    # As mail is sent to a domain in another script: in ASCII.
+    _check_octets(f"{found.local_part}@{found.ascii_domain}")
+    return found.normalized
+
+
+def _check_octets(address: str) -> None:
+    local = address.rpartition("@")[0]
+    if len(local.encode()) > EMAIL_LOCAL_OCTETS_MAX:
+        message = f"Must have at most {EMAIL_LOCAL_OCTETS_MAX} octets before the '@', in UTF-8"
         raise ValueError(message)
-    return normalized
+    if len(address.encode()) > EMAIL_OCTETS_MAX:
+        message = f"Must be at most {EMAIL_OCTETS_MAX} octets in UTF-8"
+        raise ValueError(message)
 
 
 def phone(text: str) -> str:
-    """A number in E.164: `+`, a country calling code that exists, 7 to 15 digits. ValueError otherwise."""
-    bare = text.translate(_PHONE_FILLERS)
+    """Return a number in E.164: `+`, a country calling code that exists, 7 to 15 digits. ValueError otherwise.
+
+    The trunk prefix of a country, as in `+44 (0)20`, is left out.
+    """
+    bare = text.translate(_DROPPED)
     if not _PHONE.fullmatch(bare):
-        message = "Must be '+' and 7 to 15 digits with the country code, such as +1234567890"
-        raise ValueError(message)
-    if _CALLING_CODES.isdisjoint((bare[1:2], bare[1:3], bare[1:4])):
+        text = _with_plain_fillers(text)
+        bare = text.translate(_DROPPED)
+        if not _PHONE.fullmatch(bare):
+            raise ValueError(_no_phone(text))
+    code = next((bare[1:end] for end in (2, 3, 4) if bare[1:end] in _CALLING_CODES), None)
+    if code is None:
         message = "Must begin with a country calling code that exists, such as +852"
         raise ValueError(message)
-    return bare
+    try:
+        kept = f"+{code}{without_trunk_prefix(code, text, bare[1 + len(code) :])}"
+    except TrunkPrefixUnclear as unclear:
+        raise ValueError(str(unclear)) from None
+    if not _PHONE.fullmatch(kept):
+        raise ValueError(_no_phone(text))
+    return kept
+
+
+def national_digits(text: str) -> str:
+    """Return the digits of a number that somebody typed without a country code, or "" where it is none."""
+    bare = _with_plain_fillers(text).translate(_DROPPED)
+    return bare if bare.isascii() and bare.isdigit() and len(bare) <= PHONE_DIGITS_MAX else ""
+
+
+def _with_plain_fillers(text: str) -> str:
+    """Without what is invisible, and with a plain blank or hyphen for each other one."""
+    return "".join(_plain_filler(each) for each in without_invisible(text).strip().translate(_AS_FILLER))
+
+
+def _plain_filler(character: str) -> str:
+    if character.isascii():
+        return character
+    return {"Zs": " ", "Pd": "-"}.get(unicodedata.category(character), character)
+
+
+def _no_phone(text: str) -> str:
+    if extension := _EXTENSION.search(text):
+        return f"Must be a number without an extension; leave out {extension[0].strip()!r}"
+    odd = odd_character(text, _OF_A_PHONE)
+    return f"Must be '+' and 7 to 15 digits with the country code, such as +1234567890{odd}"
+
+
+def is_same_request(digest: bytes, tickets: Sequence[Any], order: Mapping[str, Any]) -> bool:
+    """Whether an order is that of the request with this digest, of the tickets as the digest has them.
+
+    For orders of before texts were normalised, whose own digest is of the texts as they were sent.
+    """
+    try:
+        customer = (
+            name(order["customer_name"]),
+            email(order["customer_email"]),
+            phone(order["customer_phone"]),
+            payment_reference(order["payment_reference"]),
+        )
+    except ValueError:
+        return False
+    return request_digest(*tickets, *customer) == digest
 
 
 def payment_reference(text: str) -> str:
-    """1 to 128 printable characters. ValueError otherwise."""
-    if not text.strip() or len(text) > PAYMENT_REFERENCE_CHARACTERS_MAX or not text.isprintable():
-        message = f"Must be 1 to {PAYMENT_REFERENCE_CHARACTERS_MAX} printable characters, not only blanks"
-        raise ValueError(message)
-    return text
+    """Return the partner's reference of a payment as it is kept. ValueError otherwise."""
+    return reference(text, PAYMENT_REFERENCE_CHARACTERS_MAX)

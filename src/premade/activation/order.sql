@@ -1,7 +1,12 @@
 -- name: order_made_before
-SELECT order_id, customer_name, payment_reference, total_amount, currency, created_at AS activated_at,
-       request_digest
-FROM ota_orders
+SELECT order_id, customer_name, customer_email, customer_phone, payment_reference, total_amount, currency,
+       created_at AS activated_at, ticket_codes, request_digest,
+       (
+           SELECT batch_id FROM pre_generated_tickets
+           WHERE ticket_code = o.ticket_codes[1] AND partner_id + 0 = o.partner_id
+           LIMIT 1
+       ) AS batch_id
+FROM ota_orders o
 WHERE partner_id = :partner_id AND operation = :operation AND idempotency_key = :idempotency_key
 
 -- name: tickets_as_sold

@@ -12,7 +12,7 @@ from premade.base.api import Reply
 from premade.base.errors import IdempotencyKeyReused
 from premade.base.problems import documented
 from premade.base.queue import QueueFull
-from premade.base.values import AnswerModel, IdempotencyKey, Money, RequestModel, Timestamp
+from premade.base.values import ONE_LINE_PATTERN, AnswerModel, IdempotencyKey, Money, RequestModel, Timestamp
 from premade.partners.call import Call, partner_router, partner_with
 from premade.tickets.lookup import TicketUnknown
 from premade.tickets.refusals import TicketCancelled, TicketExpired
@@ -20,30 +20,31 @@ from premade.tickets.routes import TicketCode
 
 router = partner_router("OTA Integration")
 
-# As far as the regular expressions of JSON Schema can say it: one line, and not only blanks.
-_ONE_LINE = (
-    r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*[^\s\u0000-\u001f\u007f-\u009f\u2028\u2029]"
-    r"[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"
-)
-_PHONE = r"^[ .()-]*\+[ .()-]*[1-9]([ .()-]*[0-9]){6,14}[ .()-]*$"
+_PHONE = r"^\s*[ .()/-]*\+[ .()/-]*[1-9]([ .()/-]*[0-9]){6,15}[ .()/-]*\s*$"
 
 
 class CustomerDetails(RequestModel):
     """Whose ticket it becomes."""
 
     name: Annotated[str, AfterValidator(customer.name)] = Field(
-        description=f"1 to {customer.NAME_CHARACTERS_MAX} characters of any script, on one line",
+        description=f"1 to {customer.NAME_CHARACTERS_MAX} characters of any script, on one line; blanks around it are "
+        "dropped, and it is kept composed (NFC)",
         examples=["John Smith"],
-        json_schema_extra={"minLength": 1, "maxLength": customer.NAME_CHARACTERS_MAX, "pattern": _ONE_LINE},
+        json_schema_extra={
+            "minLength": 1,
+            "maxLength": customer.NAME_CHARACTERS_MAX,
+            "pattern": ONE_LINE_PATTERN,
+        },
     )
     email: Annotated[str, AfterValidator(customer.email)] = Field(
-        description=f"At most {customer.EMAIL_CHARACTERS_MAX} characters; the local part in any script",
+        description=f"At most {customer.EMAIL_OCTETS_MAX} octets, {customer.EMAIL_LOCAL_OCTETS_MAX} of them before the '@'; "
+        "the local part in any script, or in quotes",
         examples=["john.smith@example.com"],
-        json_schema_extra={"format": "email", "maxLength": customer.EMAIL_CHARACTERS_MAX},
+        json_schema_extra={"format": "email", "maxLength": customer.EMAIL_OCTETS_MAX},
     )
     phone: Annotated[str, AfterValidator(customer.phone)] = Field(
-        description="'+', a country calling code that exists, and the number: 7 to 15 digits in all. Spaces, "
-        "dots, hyphens and parentheses are dropped; kept in E.164.",
+        description="'+', a country calling code that exists, and the number: 7 to 15 digits in all. Blanks, dots, "
+        "dashes, slashes and parentheses are dropped, and so is the trunk prefix, as in +44 (0)20; kept in E.164.",
         examples=["+1234567890"],
         json_schema_extra={"pattern": _PHONE},
     )
@@ -55,12 +56,12 @@ class ActivateRequest(RequestModel):
     customer_details: CustomerDetails
     payment_reference: Annotated[str, AfterValidator(customer.payment_reference)] = Field(
         description="OTA payment transaction reference: "
-        f"1 to {customer.PAYMENT_REFERENCE_CHARACTERS_MAX} printable characters",
+        f"1 to {customer.PAYMENT_REFERENCE_CHARACTERS_MAX} printable characters; blanks around it are dropped",
         examples=["PAY-OTA-2025-001"],
         json_schema_extra={
             "minLength": 1,
             "maxLength": customer.PAYMENT_REFERENCE_CHARACTERS_MAX,
-            "pattern": _ONE_LINE,
+            "pattern": ONE_LINE_PATTERN,
         },
     )
 

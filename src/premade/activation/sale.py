@@ -1,5 +1,6 @@
 """An order of several tickets as it is asked for. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -39,6 +40,10 @@ class Sale:
     def _tickets(self) -> list[Any]:
         raise NotImplementedError
 
+    def tickets_of(self, order: Mapping[str, Any]) -> list[Any]:
+        """The tickets of an order, as `digest` has those of this request."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True, kw_only=True)
 class Draw(Sale):
@@ -52,6 +57,10 @@ class Draw(Sale):
     def _tickets(self) -> list[Any]:
         return [self.batch_id, self.quantity]
 
+    def tickets_of(self, order: Mapping[str, Any]) -> list[Any]:
+        """The batch that they were drawn from, and how many they are."""
+        return [order["batch_id"], len(order["ticket_codes"])]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Selection(Sale):
@@ -64,3 +73,7 @@ class Selection(Sale):
     def _tickets(self) -> list[Any]:
         # An order of the same tickets is the same order, however they are listed.
         return sorted(self.ticket_codes)
+
+    def tickets_of(self, order: Mapping[str, Any]) -> list[Any]:
+        """Their codes."""
+        return sorted(order["ticket_codes"])

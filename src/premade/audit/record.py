@@ -45,6 +45,7 @@ class Event(StrEnum):
     RESERVATION_RELEASED = "reservation.released"
     RESERVATION_EXPIRED = "reservation.expired"
     PARTNER_CHANGED = "partner.changed"
+    PARTNER_RENAMED = "partner.renamed"
     SIGNING_KEY_ADDED = "signing_key.added"
     SIGNING_KEY_RETIRED = "signing_key.retired"
     STAFF_ADDED = "staff.added"

@@ -4,12 +4,14 @@ import re
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from premade.base.calendar import calendar_day, no_such_day
 from premade.base.errors import FieldError, Invalid
+from premade.base.texts import cleaned
 
 _DURATION = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,3}(,[0-9]{3}){1,5}|[0-9]{1,18}")
 _DIGITS = re.compile(r"[0-9]{1,19}")
+DAY_CHARACTERS = len("2026-03-31")
 NUMBER_MAX = 2**63 - 1
 """The largest that the database keeps."""
 YEAR_MAX = 9000
@@ -19,7 +21,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 def duration(text: str, field: str) -> timedelta:
     """`30s`, `15m`, `24h` or `7d`. Invalid otherwise."""
-    match = _DURATION.fullmatch(text)
+    match = _DURATION.fullmatch(cleaned(text))
     if not match:
         raise Invalid([FieldError(field, f"{text!r} is no length of time; 24h or 7d would be one")])
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
@@ -27,10 +29,13 @@ def duration(text: str, field: str) -> timedelta:
 
 def moment(text: str, field: str, now: datetime, zone: ZoneInfo) -> datetime:
     """A length of time from now, a day (its end, in the operator's time zone) or an RFC 3339 time."""
+    text = cleaned(text)
     if _DURATION.fullmatch(text):
         return now + duration(text, field)
+    if why := no_such_day(text[:DAY_CHARACTERS]):
+        raise Invalid([FieldError(field, why)])
     try:
-        if len(text) == len("2026-03-31"):
+        if len(text) == DAY_CHARACTERS:
             given = datetime.combine(date.fromisoformat(text) + timedelta(days=1), time.min, zone)
         else:
             given = datetime.fromisoformat(text)
@@ -49,13 +54,12 @@ def day(text: str | None, field: str) -> date | None:
     """`2026-03-31`, or None for None. Invalid otherwise."""
     if text is None:
         return None
+    text = cleaned(text)
     try:
-        # Of the ways to write a day that ISO 8601 has, only this one.
-        if not _DAY.fullmatch(text):
-            raise ValueError  # noqa: TRY301
-        return date.fromisoformat(text)
+        return calendar_day(text)
     except ValueError:
-        raise Invalid([FieldError(field, f"{text!r} is no day; 2026-03-31 would be one")]) from None
+        why = no_such_day(text) or f"{text!r} is no day; 2026-03-31 would be one"
+        raise Invalid([FieldError(field, why)]) from None
 
 
 def whole_number(text: str, field: str) -> int:
@@ -63,7 +67,7 @@ def whole_number(text: str, field: str) -> int:
 
     A comma stands between groups of three digits alone: many write one and a half as `1,5`.
     """
-    plain = text.strip()
+    plain = cleaned(text)
     if not _WHOLE_NUMBER.fullmatch(plain):
         raise Invalid([FieldError(field, "Must be a whole number, such as 1000")])
     return int(plain.replace(",", ""))

@@ -8,14 +8,21 @@ from typing import Annotated, Any
 from fastapi import Header
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
 
+from premade.base.calendar import NO_DAY, calendar_day, no_such_day
 from premade.base.world import rfc3339
 
 IDEMPOTENCY_KEY_CHARACTERS_MAX = 255
 _IDEMPOTENCY_KEY = re.compile(rf"[\x21-\x7e]{{1,{IDEMPOTENCY_KEY_CHARACTERS_MAX}}}")
 _DIGITS_MAX = 19
 _DIGITS = re.compile(rf"[0-9]{{1,{_DIGITS_MAX}}}")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+
+
+# As far as the regular expressions of JSON Schema can say what `texts.one_line` takes: one line, no character that
+# deceives, and something that can be seen. Those beyond U+FFFF are left out: not every reader has them.
+_REFUSED = r"\u0000-\u001f\u007f-\u009f\u115f\u1160\u2028-\u202e\u2065-\u206f\u2800\u3164\ud800-\udfff\uffa0\ufff0-\ufffb\ufffe\uffff"
+_UNSEEN = r"\s\u00ad\u034f\u061c\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff"
+ONE_LINE_PATTERN = rf"^\s*[^{_REFUSED}]*[^{_UNSEEN}{_REFUSED}][^{_REFUSED}]*\s*$"
 
 
 class RequestModel(BaseModel):
@@ -69,13 +76,9 @@ IN_DIGITS = BeforeValidator(_digits)
 
 
 def _calendar_day(value: Any) -> date:
-    if isinstance(value, str) and _DATE.fullmatch(value):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            pass
-    message = "Must be a day as YYYY-MM-DD, such as 2026-03-31"
-    raise ValueError(message)
+    if isinstance(value, str):
+        return calendar_day(value)
+    raise ValueError(NO_DAY)
 
 
 CalendarDay = Annotated[
@@ -89,7 +92,8 @@ def _moment(value: Any) -> datetime:
             moment = datetime.fromisoformat(value.upper()).astimezone(UTC)
             return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
         except (ValueError, OverflowError):
-            pass
+            if why := no_such_day(value[:10]):
+                raise ValueError(why) from None
     message = "Must be a time as RFC 3339 has it, with an offset, such as 2026-03-31T18:00:00Z ('+' in an address is %2B)"
     raise ValueError(message)
 

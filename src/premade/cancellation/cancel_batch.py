@@ -1,5 +1,6 @@
 """Taking back all tickets of a batch that are unused, in many small transactions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ from premade.base.logs import log
 from premade.base.work import Database, Work
 from premade.base.world import World
 from premade.tickets.batch import batch_unknown, is_batch_id
+from premade.tickets.change import checked_reason
 from premade.tickets.making import stop_making
 
 sql = statements.load(__file__)
@@ -39,7 +41,7 @@ class BatchToCancel:
     def keyed(self, operation: str) -> Keyed:
         """As the record remembers it."""
         digest = request_digest(self.batch_id, self.reason)
-        return Keyed(self.caller.partner_id, operation, self.idempotency_key, digest)
+        return Keyed(self.caller.partner_id, operation, self.idempotency_key, digest, _digest_of)
 
     def told(self, operation: str, event: Event) -> dict[str, Any]:
         """What an event says of the request."""
@@ -51,6 +53,10 @@ class BatchToCancel:
             "batch_id": self.batch_id,
             "reason": self.reason,
         }
+
+
+def _digest_of(event: Mapping[str, Any]) -> bytes:
+    return request_digest(event["batch_id"], checked_reason(event["data"]["reason"]))
 
 
 @dataclass(frozen=True)

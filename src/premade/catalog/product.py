@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -14,6 +15,7 @@ from premade.audit.record import COMMAND, Event, record
 from premade.base import statements
 from premade.base.cursors import Order
 from premade.base.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
+from premade.base.texts import cleaned, one_line
 from premade.base.work import Database, Work
 from premade.base.world import World
 from premade.catalog.currency import CURRENCIES
@@ -94,9 +96,19 @@ class Product:
         """Another one whenever anything of the product is another."""
         return hashlib.sha256(orjson.dumps(_audited(self))).hexdigest()
 
+    def as_kept(self) -> "Product":
+        """The same, with its name as it is kept; one that is refused stays as it is, for `check`."""
+        with suppress(Invalid):
+            return replace(self, name=read_name(self.name))
+        return self
+
     def check(self) -> None:
         """Invalid lists every field that is wrong."""
         wrong = [FieldError(name, detail) for name, holds, detail in self._rules() if not holds]
+        try:
+            read_name(self.name)
+        except Invalid as error:
+            wrong += error.errors
         if wrong:
             raise Invalid(wrong)
 
@@ -111,9 +123,6 @@ class Product:
         return self.usable_until is not None and self.usable_until < today
 
     def _rules(self) -> list[tuple[str, bool, str]]:
-        name_fits = (
-            bool(self.name.strip()) and len(self.name) <= NAME_CHARACTERS_MAX and self.name.isprintable()
-        )
         functions_fit = 1 <= len(self.functions) <= FUNCTIONS_MAX and all(
             _FUNCTION_CODE.fullmatch(code) and 1 <= uses <= FUNCTION_USES_MAX
             for code, uses in self.functions.items()
@@ -121,7 +130,6 @@ class Product:
         price_fits = 0 <= self.price <= PRICE_MAX and self.price == round(self.price, 2)
         return [
             ("id", 1 <= self.product_id <= PRODUCT_ID_MAX, "Must be a positive integer"),
-            ("name", name_fits, f"Must be 1 to {NAME_CHARACTERS_MAX} printable characters"),
             ("type", bool(_TICKET_TYPE.fullmatch(self.ticket_type)), "Must be 2 to 12 letters A to Z"),
             ("prefix", bool(_TICKET_TYPE.fullmatch(self.code_prefix)), "Must be 2 to 12 letters A to Z"),
             ("price", price_fits, f"Must be 0 to {PRICE_MAX} with at most two decimals"),
@@ -144,11 +152,20 @@ class Product:
         ]
 
 
+def read_name(text: str) -> str:
+    """Return a product's name as it is kept. Invalid when it is none."""
+    try:
+        return one_line(text, NAME_CHARACTERS_MAX)
+    except ValueError as error:
+        raise Invalid([FieldError("name", str(error))]) from None
+
+
 def read_price(text: str) -> Decimal:
     """An amount of money. Invalid when it is none."""
-    if not _AMOUNT.fullmatch(text.strip()):
+    plain = cleaned(text)
+    if not _AMOUNT.fullmatch(plain):
         raise Invalid([FieldError("price", f"{text!r} is no amount; 288.00 would be one")])
-    return Decimal(text.strip())
+    return Decimal(plain)
 
 
 def read_functions(entries: list[str]) -> dict[str, int]:
@@ -171,6 +188,7 @@ def read_functions(entries: list[str]) -> dict[str, int]:
 
 async def add_product(database: Database, world: World, product: Product, *, actor: str = COMMAND) -> None:
     """ProductIdTaken, or Invalid, or it is there."""
+    product = product.as_kept()
     product.check_new(world.today())
     try:
         async with database.transaction() as work:
@@ -208,7 +226,7 @@ async def change_product(
         if seen is not None and seen != before.mark:
             message = f"Product {product_id} is not any more what was looked at; nothing was changed."
             raise ProductChangedMeanwhile(message)
-        product = replace(before, **changes)
+        product = replace(before, **changes).as_kept()
         product.check()
         await work.all(sql.change_product, **_columns(product))
         await work.all(sql.forget_functions, product_id=product_id)
@@ -240,7 +258,7 @@ async def page_of_products(
             sql.list_products,
             **ALL_PRODUCTS.after(cursor),
             product_id=None,
-            sought=sought.replace("\0", "") or None,
+            sought=cleaned(sought).replace("\0", "") or None,
             rows=limit + 1,
         )
     page, following = ALL_PRODUCTS.page(rows, limit)

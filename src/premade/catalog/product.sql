@@ -30,7 +30,7 @@ SELECT p.product_id, p.name, p.ticket_type, p.code_prefix, p.price, p.currency,
 FROM products p LEFT JOIN product_functions f USING (product_id)
 WHERE (:product_id::bigint IS NULL OR p.product_id = :product_id) AND p.product_id > coalesce(:after_product_id, 0)
     AND (
-        :sought::text IS NULL OR p.product_id::text = :sought OR position(lower(:sought) IN lower(p.name)) > 0
+        :sought::text IS NULL OR p.product_id::text = :sought OR position(lower(normalize(:sought, NFKC)) IN lower(normalize(p.name, NFKC))) > 0
     )
 GROUP BY p.product_id
 ORDER BY p.product_id

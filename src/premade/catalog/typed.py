@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from premade.base.errors import FieldError, Invalid
+from premade.base.texts import cleaned
 from premade.base.typed import day, whole_number
-from premade.catalog.product import Cancellation, Product, read_functions, read_price
+from premade.catalog.product import Cancellation, Product, read_functions, read_name, read_price
 
 Reader = Callable[[str], Any]
 
@@ -17,19 +18,19 @@ def _cancellation(text: str) -> Cancellation:
 
 
 def _in_capitals(text: str) -> str:
-    return text.strip().upper()
+    return cleaned(text).upper()
 
 
 _FIELDS: dict[str, tuple[str, Reader]] = {
     "id": ("product_id", lambda text: whole_number(text, "id")),
-    "name": ("name", str.strip),
+    "name": ("name", read_name),
     "type": ("ticket_type", _in_capitals),
     "prefix": ("code_prefix", _in_capitals),
-    "price": ("price", lambda text: read_price(text.strip())),
+    "price": ("price", read_price),
     "currency": ("currency", _in_capitals),
-    "entitles": ("functions", lambda text: read_functions(text.replace(",", " ").split())),
-    "usable_days": ("usable_days", lambda text: whole_number(text, "usable_days") if text.strip() else None),
-    "usable_until": ("usable_until", lambda text: day(text.strip() or None, "usable_until")),
+    "entitles": ("functions", lambda text: read_functions(cleaned(text).replace(",", " ").split())),
+    "usable_days": ("usable_days", lambda text: whole_number(text, "usable_days") if cleaned(text) else None),
+    "usable_until": ("usable_until", lambda text: day(cleaned(text) or None, "usable_until")),
     "cancellation": ("cancellation", _cancellation),
 }
 """By its name in a form, as in FieldError: which field of a Product it is, and how it is read."""

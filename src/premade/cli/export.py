@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from premade.audit.record import COMMAND
 from premade.base.errors import FieldError, Invalid
+from premade.base.texts import cleaned
 from premade.base.work import Database
 from premade.base.world import World
 from premade.catalog.product import NAME_CHARACTERS_MAX
@@ -129,7 +130,7 @@ def export(
     statuses = tuple(status) if status else None
     if statuses is None and form in PRINTED:
         statuses = NOT_OVER
-    asked = Asked(partner, batch, form, output, statuses, paper, per_page, logo, name, plain)
+    asked = Asked(partner, cleaned(batch), form, output, statuses, paper, per_page, logo, name, plain)
     asked.check()
     done = operate(lambda database, world: _export(database, world, asked, is_quiet=as_json))
     if output != STANDARD_OUTPUT:

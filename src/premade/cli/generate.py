@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from premade.audit.record import COMMAND
 from premade.base.errors import FieldError, Invalid
+from premade.base.texts import cleaned
 from premade.base.typed import day
 from premade.base.work import Database
 from premade.base.world import World
@@ -44,6 +45,7 @@ def generate(
     as_json: AsJson = False,
 ) -> None:
     """Make a batch of up to 100,000 tickets; the same command goes on with one that was interrupted."""
+    batch, reservation = cleaned(batch), reservation and cleaned(reservation)
     if cancel:
         if any(given is not None for given in (product, quantity, valid_until, reservation)):
             raise Invalid([FieldError("cancel", "Give --partner and --batch with it, and nothing else")])

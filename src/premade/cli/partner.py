@@ -1,15 +1,19 @@
 """`premade partner`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from premade.base.errors import FieldError, Invalid
+from premade.base.work import Database
+from premade.base.world import World
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one, show_rows
 from premade.partners.partner import (
     RESERVATION_HOURS_DEFAULT,
     add_partner,
     list_partners,
+    rename_partner,
     set_disabled,
     set_reservation_hours,
 )
@@ -48,12 +52,23 @@ def add(
 def change(
     name: Name,
     *,
-    reservation_hours: Annotated[int, typer.Option(help="For how many hours at most it may hold stock.")],
+    reservation_hours: Annotated[
+        int | None, typer.Option(help="For how many hours at most it may hold stock.")
+    ] = None,
+    new_name: Annotated[str | None, typer.Option("--name", help="Its new name.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change a partner's limits."""
-    changed = operate(lambda database, world: set_reservation_hours(database, world, name, reservation_hours))
-    show_one(changed, as_json=as_json)
+    """Change a partner's name or limits."""
+    if (reservation_hours is None) == (new_name is None):
+        raise Invalid([FieldError("name", "Give either --name or --reservation-hours")])
+
+    async def act(database: Database, world: World) -> dict[str, Any]:
+        if new_name is not None:
+            return await rename_partner(database, world, name, new_name)
+        assert reservation_hours is not None
+        return await set_reservation_hours(database, world, name, reservation_hours)
+
+    show_one(operate(act), as_json=as_json)
 
 
 @app.command(name="list")

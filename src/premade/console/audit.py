@@ -22,7 +22,7 @@ from premade.partners.partner import partners_by_id
 from premade.staff.member import list_staff
 from premade.staff.role import Right
 from premade.staff.session import CONSOLE
-from premade.tickets.batch import is_batch_id
+from premade.tickets.batch import checked_batch_id
 from premade.tickets.lookup import TicketUnknown
 
 AUDIT = f"{HOME}/audit"
@@ -64,7 +64,7 @@ def pages(paper: Paper) -> list[Page]:
 
 
 async def _audit(visit: Visit) -> Response:
-    given = {name: visit.asked(name).strip() for name in FIELDS}
+    given = {name: visit.asked(name) for name in FIELDS}
     staff = {each["staff_id"]: each["name"] for each in await list_staff(visit.database)}
     partners = await partners_by_id(visit.database)
     reading = await _read(visit, given, staff)
@@ -130,9 +130,11 @@ def _read_what(reading: _Reading, given: dict[str, str]) -> None:
         if reading.sought.partner_id is None:
             reading.wrong["partner"] = "Choose a partner"
     if given["batch"]:
-        if not is_batch_id(given["batch"]):
-            reading.wrong["batch"] = "Must be a batch id: 1 to 64 letters, digits and . _ : -"
-        elif not given["partner"]:
+        try:
+            checked_batch_id(given["batch"])
+        except ValueError as error:
+            reading.wrong["batch"] = str(error)
+        if not reading.wrong.get("batch") and not given["partner"]:
             reading.wrong["batch"] = "Choose the partner too: several may have a batch of one id"
         reading.sought = replace(reading.sought, batch_id=given["batch"])
     if given["event"]:

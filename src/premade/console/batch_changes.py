@@ -14,7 +14,7 @@ from premade.generation.large import LargeBatches
 from premade.partners.keyring import OnBehalf
 from premade.partners.partner import partners_by_id
 from premade.staff.role import Right
-from premade.tickets.reason import REASON_CHARACTERS_MAX, checked_reason
+from premade.tickets.change import REASON_CHARACTERS_MAX, checked_reason
 
 
 def pages(paper: Paper) -> list[Page]:
@@ -53,9 +53,9 @@ def _doer(
     what: str, do: Callable[[Visit, OnBehalf, dict[str, Any], str], Awaitable[str]]
 ) -> Callable[[Visit], Awaitable[Response]]:
     async def act(visit: Visit) -> Response:
-        once, reason = visit.once(), visit.form.get("reason", "").strip()
+        once, reason = visit.once(), visit.form.get("reason", "")
         try:
-            checked_reason(reason)
+            reason = checked_reason(reason)
         except ValueError as error:
             return await _ask(visit, what, once, reason=reason, wrong=str(error))
         batch = await asked_batch(visit)

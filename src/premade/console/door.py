@@ -18,6 +18,7 @@ from premade.base.errors import DomainError, FieldError, Forbidden, Invalid
 from premade.base.logs import log
 from premade.base.metrics import REFUSALS
 from premade.base.problems import TRANSPORT_PROBLEMS, problem_of_router, status_of_kind
+from premade.base.texts import cleaned
 from premade.base.work import Database
 from premade.base.world import World
 from premade.console.paper import HEADERS, Paper
@@ -85,8 +86,14 @@ class Visit:
         return self.request.app.state.services[kind]
 
     def asked(self, name: str) -> str:
-        """A parameter of the address, or ""."""
-        return self.request.query_params.get(name, "")
+        """A parameter of the address as somebody typed it, or ""."""
+        return cleaned(self.request.query_params.get(name, ""))
+
+    def filled(self, name: str, otherwise: str = "") -> str:
+        """A field of the form as somebody typed it: for numbers, days, ids. Names, reasons and passwords have rules of
+        their own, and are read from `form`.
+        """
+        return cleaned(self.form.get(name, otherwise))
 
     def told(self, name: str) -> str:
         """The same, of what a page of our own led here with: a notice is none that another site's link can give."""

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from premade.base.cursors import ROWS_LOOKED_AT_MAX
 from premade.base.edge import Page
 from premade.base.errors import DomainError, FieldError, Invalid
+from premade.base.texts import cleaned
 from premade.base.typed import day, plain_number, whole_number
 from premade.catalog.product import ProductUnknown
 from premade.console.batches import BATCHES, address_of, asked_partner_id
@@ -66,6 +67,7 @@ async def _form(visit: Visit) -> Response:
     if partner_id is None:
         return visit.page("new_batch_partner.html", partners=partners)
     given = {name: visit.asked(name) for name in FIELDS}
+    given["metadata"] = visit.request.query_params.get("metadata", "")
     return await _show(visit, _Filled(_chosen(partners, partner_id), given), 200, {})
 
 
@@ -95,7 +97,7 @@ async def _show(visit: Visit, filled: _Filled, status: int, wrong: dict[str, str
 
 async def _send(visit: Visit) -> Response:
     partner = _chosen(await partners_by_id(visit.database), plain_number(visit.form.get("partner", "")))
-    given = {name: visit.form.get(name, "").strip() for name in FIELDS}
+    given = {name: visit.filled(name) for name in FIELDS}
     filled = _Filled(partner, {**given, "metadata": visit.form.get("metadata", "")})
     step = visit.form.get("step", "")
     if step == "edit":
@@ -193,9 +195,9 @@ def _metadata(text: str) -> dict[str, Any] | None:
     """Lines of `name: value`. ValueError when they are none."""
     found: dict[str, Any] = {}
     for line in filter(str.strip, text.splitlines()):
-        name, colon, value = (part.strip() for part in line.partition(":"))
-        if not (name and colon and line.strip().isprintable()):
-            message = f"Must be lines like 'campaign: spring'; {line.strip()[:40]!r} is none"
+        name, colon, value = (part.strip() for part in cleaned(line).partition(":"))
+        if not (name and colon):
+            message = f"Must be lines like 'campaign: spring'; {cleaned(line)[:40]!r} is none"
             raise ValueError(message)
         if name in found:
             message = f"Must say each name once; {name[:40]!r} comes again"

@@ -88,7 +88,7 @@ def _id(visit: Visit, name: str) -> int:
 
 
 async def _partners(visit: Visit) -> Response:
-    sought, cursor = visit.asked("find").strip()[:SOUGHT_CHARACTERS_MAX], visit.asked("cursor") or None
+    sought, cursor = visit.asked("find")[:SOUGHT_CHARACTERS_MAX], visit.asked("cursor") or None
     partners, following = await page_of_partners(visit.database, visit.world, sought, PARTNERS_A_PAGE, cursor)
     return visit.page(
         "partners.html",
@@ -124,7 +124,7 @@ async def _new_sent(visit: Visit) -> Response:
             visit.database,
             visit.world,
             typed["name"],
-            channel=typed["channel"].strip() or None,
+            channel=typed["channel"] or None,
             is_test=bool(typed["test"]),
             reservation_hours_max=whole_number(typed["reservation-hours"], "reservation-hours"),
             actor=visit.member.actor,
@@ -267,7 +267,7 @@ def _key_form(
 async def _new_key_sent(visit: Visit) -> Response:
     partner, once = await _whose(visit), visit.once()
     chosen = [name for name in _permissions(partner) if name in visit.form]
-    expires = visit.form.get("expires", "").strip()
+    expires = visit.filled("expires")
     try:
         expires_at = _end(visit, expires)
         if not chosen:
@@ -303,7 +303,7 @@ async def _rotate_form(visit: Visit, overlap: str, wrong: dict[str, str], status
 
 
 async def _rotate_sent(visit: Visit) -> Response:
-    overlap = visit.form.get("overlap", "").strip()
+    overlap = visit.filled("overlap")
     key = await key_of(visit.database, _id(visit, "key_id"))
     try:
         length = duration(overlap, "overlap")

@@ -1,12 +1,16 @@
 """Finding a ticket or orders of whichever partner, by whatever somebody has in hand."""
 
+import re
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+from urllib.parse import unquote
 
-from premade.activation.customer import EMAIL_CHARACTERS_MAX, phone
+from premade.activation.customer import email, national_digits, payment_reference, phone
 from premade.base import statements
+from premade.base.texts import cleaned
 from premade.base.work import Database
 from premade.orders.lookup import OrderUnknown
 from premade.tickets.code import is_order_id, is_ticket_code, split_token
@@ -16,6 +20,12 @@ sql = statements.load(__file__)
 
 ORDERS_SHOWN_MAX = 50
 SEARCH_CHARACTERS_MAX = 500
+PHONE_END_DIGITS_MIN = 7
+"""As many as the index of phone numbers has, from their end."""
+_MAILTO, _TEL = "mailto:", "tel:"
+_IN_ANGLES = re.compile(r"<([^<>]+)>\s*$")
+_TRUNK_PREFIXES = ("0", "06", "8", "")
+"""What people dial before a number within their country: most of the world, Hungary, Russia and its neighbours, or nothing."""
 """More than the longest of what can be searched for, a QR token or an e-mail address."""
 
 
@@ -53,23 +63,48 @@ Searched = SearchedTicket | SearchedOrder | SearchedSales
 
 
 def read_search(text: str) -> Searched:
-    """What a text in the search box asks for. Pure."""
-    text = text.strip()
-    if token := split_token(text):
-        return SearchedTicket(token.ticket_code, text)
+    """Return what a text in the search box asks for. Pure."""
+    token = text.strip()
+    if found := split_token(token):
+        return SearchedTicket(found.ticket_code, token)
+    text = cleaned(text)
     if is_ticket_code(text.upper()):
         return SearchedTicket(text.upper())
     if is_order_id(text.upper()):
         return SearchedOrder(text.upper())
-    readings: list[tuple[Like, str]] = []
-    if "@" in text and len(text) <= EMAIL_CHARACTERS_MAX:
-        readings.append((Like.EMAIL, text))
+    readings = [*_emails(text), *_phones(text), *_payments(text)]
+    # PostgreSQL cannot be asked for a text with a NUL in it.
+    return SearchedSales(tuple(each for each in dict.fromkeys(readings) if "\0" not in each[1]))
+
+
+def _emails(text: str) -> Iterator[tuple[Like, str]]:
+    """An address in whichever spelling: `mailto:`, `Ann <ann@example.com>`, its domain in capitals or in punycode."""
+    if "@" not in text or len(text) > SEARCH_CHARACTERS_MAX:
+        return
+    if text.lower().startswith(_MAILTO):
+        text = unquote(text[len(_MAILTO) :].partition("?")[0])
+    if match := _IN_ANGLES.search(text):
+        text = match[1]
+    with suppress(ValueError):
+        yield Like.EMAIL, email(text)
+    yield Like.EMAIL, cleaned(text)
+
+
+def _phones(text: str) -> Iterator[tuple[Like, str]]:
+    """A number in E.164, and then the end of one: as people of its country write it."""
+    text = text[len(_TEL) :] if text.lower().startswith(_TEL) else text
     with suppress(ValueError):
         # Some leave the '+' away, and some write 00 for it.
-        readings.append((Like.PHONE, phone(text if text.startswith("+") else f"+{text.removeprefix('00')}")))
-    readings.append((Like.PAYMENT, text))
-    # PostgreSQL cannot be asked for a text with a NUL in it.
-    return SearchedSales(tuple((like, value) for like, value in readings if "\0" not in value))
+        yield Like.PHONE, phone(text if text.startswith("+") else f"+{text.removeprefix('00')}")
+    digits = national_digits(text)
+    for prefix in _TRUNK_PREFIXES:
+        if digits.startswith(prefix) and len(digits) - len(prefix) >= PHONE_END_DIGITS_MIN:
+            yield Like.PHONE, digits.removeprefix(prefix)
+
+
+def _payments(text: str) -> Iterator[tuple[Like, str]]:
+    with suppress(ValueError):
+        yield Like.PAYMENT, payment_reference(text)
 
 
 async def partner_of_ticket(database: Database, code: str) -> dict[str, Any]:
@@ -97,7 +132,7 @@ async def partner_of_order(database: Database, order_id: str) -> dict[str, Any]:
 
 
 async def orders_like(database: Database, like: Like, value: str) -> tuple[list[dict[str, Any]], bool]:
-    """The orders of all partners with this e-mail address, phone number or payment reference, and whether there are
+    """The orders of all partners with this e-mail address, phone number (or one that ends so) or payment reference, and whether there are
     more than the ORDERS_SHOWN_MAX that are answered. The newest first; of a payment, one partner's after another's.
     """
     statement = {

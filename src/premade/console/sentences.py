@@ -15,6 +15,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Partner changed",
         "Partner {partner} may hold stock for {reservation_hours_max} hours at most.",
     ),
+    Event.PARTNER_RENAMED: ("Partner renamed", "Partner {before} is now named {name}."),
     Event.PARTNER_DISABLED: ("Partner disabled", "Partner {partner} was disabled; none of its keys works."),
     Event.PARTNER_ENABLED: ("Partner enabled", "Partner {partner} was enabled again."),
     Event.KEY_CREATED: ("API key made", "API key {key_id} was made for {partner}: {permissions}."),

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from premade.base.edge import Page
 from premade.base.errors import FieldError, Invalid
+from premade.base.texts import cleaned
 from premade.base.typed import plain_number, whole_number
 from premade.batches.lookup import made_of_product
 from premade.catalog.product import (
@@ -93,7 +94,7 @@ def pages(paper: Paper) -> list[Page]:
 
 
 async def _stock(visit: Visit) -> Response:
-    sought, cursor = visit.asked("find").strip()[:SOUGHT_CHARACTERS_MAX], visit.asked("cursor") or None
+    sought, cursor = visit.asked("find")[:SOUGHT_CHARACTERS_MAX], visit.asked("cursor") or None
     products, following = await page_of_products(visit.database, sought, PRODUCTS_A_PAGE, cursor)
     ids = [product.product_id for product in products]
     allotments: dict[int, list[dict[str, Any]]] = {product_id: [] for product_id in ids}
@@ -188,7 +189,7 @@ async def _new_sent(visit: Visit) -> Response:
     except Invalid as error:
         return _form(visit, None, typed, {}, by_field(error.errors), status=400)
     except ProductIdTaken:
-        wrong = {"id": f"There is a product {typed['id'].strip()} already"}
+        wrong = {"id": f"There is a product {cleaned(typed['id'])} already"}
         return _form(visit, None, typed, {}, wrong, status=409)
     return visit.page(
         "product_preview.html",

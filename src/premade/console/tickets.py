@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from premade.audit.looks import record_customer_looks, record_qr_look
 from premade.base.edge import Page
+from premade.base.texts import cleaned
 from premade.cancellation.cancel import Canceller, ToCancel
 from premade.console.door import HOME, Visit, form_only, go_to, page
 from premade.console.paper import HEADERS, Paper
@@ -17,6 +18,7 @@ from premade.console.search import (
     SEARCH_CHARACTERS_MAX,
     Like,
     SearchedOrder,
+    SearchedSales,
     SearchedTicket,
     orders_like,
     partner_of_order,
@@ -29,9 +31,9 @@ from premade.reissue.reissue import Reissuer, ToReissue
 from premade.staff.member import list_staff
 from premade.staff.role import Right
 from premade.tickets import picture
+from premade.tickets.change import REASON_CHARACTERS_MAX, checked_reason
 from premade.tickets.code import stored_token
 from premade.tickets.lookup import TicketUnknown, ticket_of, ticket_with_history
-from premade.tickets.reason import REASON_CHARACTERS_MAX, checked_reason
 from premade.tickets.signing import Verifiers
 
 TICKETS = f"{HOME}/tickets"
@@ -84,9 +86,9 @@ async def _search(visit: Visit) -> Response:
     """Leads to what was found. Sent as a form, and led to by ids alone: no address, and so no log and no browser's
     history, has a customer's e-mail or phone in it.
     """
-    text = visit.form.get("searched", "").strip()
-    if not text or len(text) > SEARCH_CHARACTERS_MAX:
-        return _nothing_found(visit, text[:SEARCH_CHARACTERS_MAX])
+    text = visit.form.get("searched", "")
+    if not cleaned(text) or len(text) > SEARCH_CHARACTERS_MAX:
+        return _nothing_found(visit, cleaned(text)[:SEARCH_CHARACTERS_MAX])
     searched = read_search(text)
     try:
         if isinstance(searched, SearchedTicket):
@@ -95,13 +97,27 @@ async def _search(visit: Visit) -> Response:
             await partner_of_order(visit.database, searched.order_id)
             return go_to(f"{ORDERS}/{searched.order_id}")
     except (TicketUnknown, OrderUnknown):
-        return _nothing_found(visit, text)
+        return _nothing_found(visit, cleaned(text))
+    return await _lead_to_sales(visit, searched) or _nothing_found(visit, cleaned(text))
+
+
+async def _lead_to_sales(visit: Visit, searched: SearchedSales) -> Response | None:
     for like, value in searched.readings:
-        orders, _ = await orders_like(visit.database, like, value)
+        orders, is_cut = await orders_like(visit.database, like, value)
+        if like is Like.PHONE and len({order["customer_phone"] for order in orders}) > 1:
+            # Of several customers: no address could name them all without the number.
+            return visit.page(
+                "orders.html",
+                like=like,
+                value=value,
+                orders=orders,
+                is_cut=is_cut,
+                shown_max=ORDERS_SHOWN_MAX,
+            )
         if orders:
             same = f"/same/{like}" if len(orders) > 1 else ""
             return go_to(f"{ORDERS}/{orders[0]['order_id']}{same}")
-    return _nothing_found(visit, text)
+    return None
 
 
 def _nothing_found(visit: Visit, text: str) -> Response:
@@ -214,9 +230,9 @@ def _doer(
 
     async def act(visit: Visit) -> Response:
         code, once = visit.named("code"), visit.once()
-        reason = visit.form.get("reason", "").strip()
+        reason = visit.form.get("reason", "")
         try:
-            checked_reason(reason)
+            reason = checked_reason(reason)
         except ValueError as error:
             return await _ask(visit, what, once, reason=reason, wrong=str(error))
         whose = await partner_of_ticket(visit.database, code)

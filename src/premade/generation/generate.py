@@ -14,6 +14,7 @@ from premade.base import statements
 from premade.base.digest import request_digest
 from premade.base.errors import Busy, Conflict, FieldError, IdempotencyKeyReused, Invalid, RuleBroken
 from premade.base.logs import log
+from premade.base.texts import composed
 from premade.base.work import Database
 from premade.base.world import World
 from premade.catalog.product import product_unknown
@@ -68,11 +69,16 @@ class Wanted:
 
     @cached_property
     def digest(self) -> bytes:
-        """What makes two requests the same one: SHA-256 of what is asked for, whatever its spelling.
+        """What makes two requests the same one: SHA-256 of what is asked for, whatever its spelling."""
+        return self._digest_with(composed(self.metadata))
 
-        A member that came later counts only where it is given, so that a retry across an upgrade is still one.
-        """
-        asked = [self.product_id, self.quantity, self.batch_id, self.valid_until, self.metadata]
+    def is_of(self, digest: bytes) -> bool:
+        """Whether a request of this digest asked for the same; also one from before metadata was composed for it."""
+        return digest in {self.digest, self._digest_with(self.metadata)}
+
+    def _digest_with(self, metadata: object) -> bytes:
+        """A member that came later counts only where it is given, so that a retry across an upgrade is still one."""
+        asked = [self.product_id, self.quantity, self.batch_id, self.valid_until, metadata]
         if self.reservation_id is not None:
             asked.append(self.reservation_id)
         if self.is_large:
@@ -321,7 +327,7 @@ def _undo_unless_taken(written: dict[str, Any], wanted: Wanted) -> None:
 def _made_before(seen: dict[str, Any], wanted: Wanted) -> bool:
     if seen["made_batch_id"] is None:
         return False
-    if seen["made_request_digest"] != wanted.digest:
+    if not wanted.is_of(seen["made_request_digest"]):
         message = f"It made batch {seen['made_batch_id']} before. Use a new key for a new request."
         raise IdempotencyKeyReused(message, batch_id=seen["made_batch_id"])
     return True

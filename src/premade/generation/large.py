@@ -20,7 +20,13 @@ from premade.base.world import World
 from premade.generation.generate import BatchIdTaken, Generator, Wanted, as_rows, signed
 from premade.partners.keyring import OnBehalf
 from premade.stock.reservation import is_reservation_id
-from premade.tickets.batch import BatchStatus, batch_status, batch_unknown, is_batch_id
+from premade.tickets.batch import (
+    BatchStatus,
+    batch_status,
+    batch_unknown,
+    checked_new_batch_id,
+    is_batch_id,
+)
 from premade.tickets.code import Signer
 from premade.tickets.making import DAY_IS_OVER, stop_making
 from premade.tickets.signing import Signers
@@ -271,8 +277,10 @@ def check(wanted: Wanted) -> None:
     errors: list[FieldError] = []
     if not 1 <= wanted.quantity <= QUANTITY_MAX:
         errors.append(FieldError("quantity", f"Must be 1 to {QUANTITY_MAX}"))
-    if not is_batch_id(wanted.batch_id):
-        errors.append(FieldError("batch", "Must be 1 to 64 letters, digits and . _ : -"))
+    try:
+        checked_new_batch_id(wanted.batch_id)
+    except ValueError as error:
+        errors.append(FieldError("batch", str(error)))
     if wanted.reservation_id is not None and not is_reservation_id(wanted.reservation_id):
         errors.append(FieldError("reservation", "Must be a reservation's id, such as RSV-1762274285982"))
     if not wanted.is_large:
@@ -282,7 +290,7 @@ def check(wanted: Wanted) -> None:
 
 
 def _check_the_same(batch: Row, wanted: Wanted) -> None:
-    if batch["request_digest"] != wanted.digest:
+    if not wanted.is_of(batch["request_digest"]):
         message = (
             f"There is a batch {wanted.batch_id} already, of {batch['quantity']} tickets of product "
             f"{batch['product_id']}, and this asks for another; nothing was changed."

@@ -29,8 +29,8 @@ from premade.stock.reservation import (
     ReservationUnknown,
     is_reservation_id,
 )
-from premade.tickets.batch import BATCH_ID_PATTERN
-from premade.tickets.routes import Entitlement, QrCode, checked_batch_id, qr_of
+from premade.tickets.batch import BATCH_ID_CHARACTERS_MAX, NEW_BATCH_ID_PATTERN, checked_new_batch_id
+from premade.tickets.routes import Entitlement, QrCode, qr_of
 from premade.tickets.signing import SigningKeyMissing
 
 router = partner_router("OTA Integration")
@@ -73,10 +73,15 @@ class GenerateRequest(RequestModel):
     quantity: int = Field(
         ge=1, le=QUANTITY_MAX, description="Number of pre-made tickets to generate", examples=[50]
     )
-    batch_id: Annotated[str, AfterValidator(checked_batch_id)] = Field(
-        description="Batch identifier for tracking; unique among the partner's own",
+    batch_id: Annotated[str, AfterValidator(checked_new_batch_id)] = Field(
+        description="Batch identifier for tracking; unique among the partner's own. 1 to 64 letters A to Z and a to z, "
+        "digits and . _ : - but not dots alone",
         examples=["BATCH_2025_Q1_001"],
-        json_schema_extra={"pattern": f"^{BATCH_ID_PATTERN}$"},
+        json_schema_extra={
+            "minLength": 1,
+            "maxLength": BATCH_ID_CHARACTERS_MAX,
+            "pattern": f"^{NEW_BATCH_ID_PATTERN}$",
+        },
     )
     valid_until: CalendarDay | None = Field(
         default=None, description="The last day of sale, in the operator's time zone", examples=["2099-03-31"]

@@ -7,12 +7,14 @@ from premade.audit.record import COMMAND, Event, record
 from premade.base import statements
 from premade.base.cursors import Order, Row
 from premade.base.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
+from premade.base.texts import cleaned, folded, one_line
 from premade.base.work import Database, Work
 from premade.base.world import World
 
 sql = statements.load(__file__)
 
 LIVE_CHANNEL = "ota"
+_NAME_TAKEN = ("partners_name_taken", "partners_name_key_taken")
 NAME_CHARACTERS_MAX = 200
 RESERVATION_HOURS_DEFAULT = 168
 RESERVATION_HOURS_MAX = 8760
@@ -65,9 +67,9 @@ async def add_partner(
     `reservation_hours_max`: how long it may hold stock. Conflict: the name is taken, or the channel is live and
     the partner a test one (or the reverse).
     """
-    name = name.strip()
-    channel = channel or (_test_channel(name) if is_test else LIVE_CHANNEL)
-    _check(name, channel, reservation_hours_max)
+    # Of a name that is refused, whatever it is: the channel is checked too.
+    channel = cleaned(channel or "") or (_test_channel(name) if is_test else LIVE_CHANNEL)
+    name = _checked(name, channel, reservation_hours_max)
     try:
         async with database.transaction() as work:
             await work.all(sql.add_channel, channel=channel, is_test=is_test)
@@ -75,6 +77,7 @@ async def add_partner(
             added = await work.one(
                 sql.add_partner,
                 name=name,
+                name_key=folded(name),
                 channel=channel,
                 is_test=is_test,
                 reservation_hours_max=reservation_hours_max,
@@ -85,18 +88,24 @@ async def add_partner(
                 work, Event.PARTNER_ADDED, now, partner_id=added["partner_id"], actor=actor, channel=channel
             )
     except RuleBroken as broken:
-        raise _refusal(broken, name, channel) from None
+        if broken.rule in _NAME_TAKEN:
+            raise await _name_taken(database, name) from None
+        raise _refusal(broken, channel) from None
     return added
 
 
-def _check(name: str, channel: str, reservation_hours_max: int) -> None:
+def _checked(name: str, channel: str, reservation_hours_max: int) -> str:
+    """The name as it is kept. Invalid lists every field that is wrong."""
     errors = _wrong_hours(reservation_hours_max)
-    if not name or len(name) > NAME_CHARACTERS_MAX or not name.isprintable():
-        errors.append(FieldError("name", f"Must be 1 to {NAME_CHARACTERS_MAX} printable characters"))
+    try:
+        name = one_line(name, NAME_CHARACTERS_MAX)
+    except ValueError as error:
+        errors.append(FieldError("name", str(error)))
     if not _CHANNEL.fullmatch(channel):
         errors.append(FieldError("channel", "Must be 1 to 63 of a-z, 0-9 and '-', such as 'ota'"))
     if errors:
         raise Invalid(errors)
+    return name
 
 
 def _wrong_hours(reservation_hours_max: int) -> list[FieldError]:
@@ -105,9 +114,18 @@ def _wrong_hours(reservation_hours_max: int) -> list[FieldError]:
     return [FieldError("reservation-hours", f"Must be 1 to {RESERVATION_HOURS_MAX}")]
 
 
-def _refusal(broken: RuleBroken, name: str, channel: str) -> Exception:
-    if broken.rule == "partners_name_taken":
+async def _name_taken(database: Database, name: str) -> PartnerNameTaken:
+    async with database.single_statement() as work:
+        taken = await work.one(sql.name_of_key, name_key=folded(name))
+    other = name if taken is None else taken["name"]
+    if other == name:
         return PartnerNameTaken(f"There is already a partner named {name!r}.")
+    return PartnerNameTaken(
+        f"There is already a partner named {other!r}. Names must differ in more than case, blanks and spelling of characters."
+    )
+
+
+def _refusal(broken: RuleBroken, channel: str) -> Exception:
     if broken.rule == "partner_and_channel_both_test_or_both_live":
         message = f"Channel {channel!r} is of the other kind; choose another one."
         return ChannelIsOtherKind(message)
@@ -116,7 +134,7 @@ def _refusal(broken: RuleBroken, name: str, channel: str) -> Exception:
 
 async def partner_named(work: Work, name: str) -> dict[str, Any]:
     """The partner. PartnerUnknown when there is none."""
-    found = await work.one(sql.partner_by_name, name=name)
+    found = await work.one(sql.partner_by_name, name=name.replace("\0", ""), name_key=folded(name))
     if found is None:
         message = f"There is no partner named {name!r}; 'premade partner list' shows them."
         raise PartnerUnknown(message)
@@ -145,6 +163,7 @@ async def page_of_partners(
             sql.page_of_partners,
             **ALL_PARTNERS.after(cursor),
             sought=sought.replace("\0", "") or None,
+            sought_key=folded(sought),
             now=world.now(),
             rows=limit + 1,
         )
@@ -204,3 +223,33 @@ async def set_reservation_hours(
         )
     assert changed is not None
     return changed
+
+
+async def rename_partner(
+    database: Database, world: World, name: str, new_name: str, *, actor: str = COMMAND
+) -> dict[str, Any]:
+    """Give a partner another name; its keys, channel and tickets stay. Invalid, PartnerUnknown, PartnerNameTaken."""
+    try:
+        kept = one_line(new_name, NAME_CHARACTERS_MAX)
+    except ValueError as error:
+        raise Invalid([FieldError("name", str(error))]) from None
+    try:
+        async with database.transaction() as work:
+            before = await partner_named(work, name)
+            partner_id = before["partner_id"]
+            renamed = await work.one(sql.rename, partner_id=partner_id, name=kept, name_key=folded(kept))
+            await record(
+                work,
+                Event.PARTNER_RENAMED,
+                world.now(),
+                partner_id=partner_id,
+                actor=actor,
+                before=before["name"],
+                name=kept,
+            )
+    except RuleBroken as broken:
+        if broken.rule not in _NAME_TAKEN:
+            raise
+        raise await _name_taken(database, kept) from None
+    assert renamed is not None
+    return renamed

@@ -2,12 +2,23 @@
 INSERT INTO channels (channel, is_test) VALUES (:channel, :is_test) ON CONFLICT DO NOTHING
 
 -- name: add_partner
-INSERT INTO partners (name, channel, is_test, reservation_hours_max, created_at)
-VALUES (:name, :channel, :is_test, :reservation_hours_max, :now)
+INSERT INTO partners (name, name_key, channel, is_test, reservation_hours_max, created_at)
+VALUES (:name, :name_key, :channel, :is_test, :reservation_hours_max, :now)
 RETURNING partner_id, name, channel, is_test, reservation_hours_max, created_at, disabled_at
 
 -- name: partner_by_name
-SELECT partner_id, name, channel, is_test, reservation_hours_max, created_at, disabled_at FROM partners WHERE name = :name
+-- By the very name first: older partners may have names that differ only in case or blanks.
+SELECT partner_id, name, channel, is_test, reservation_hours_max, created_at, disabled_at FROM partners
+WHERE name = :name OR name_key = :name_key
+ORDER BY name = :name DESC
+LIMIT 1
+
+-- name: name_of_key
+SELECT name FROM partners WHERE name_key = :name_key
+
+-- name: rename
+UPDATE partners SET name = :name, name_key = :name_key WHERE partner_id = :partner_id
+RETURNING partner_id, name, channel, is_test, reservation_hours_max, created_at, disabled_at
 
 -- name: partner_by_id
 SELECT partner_id, name, channel, is_test, reservation_hours_max, created_at, disabled_at FROM partners
@@ -23,7 +34,7 @@ CROSS JOIN LATERAL (
     FROM api_keys WHERE partner_id = p.partner_id
 ) AS k
 WHERE p.partner_id > coalesce(:after_partner_id, 0)
-    AND (:sought::text IS NULL OR p.channel = :sought OR position(lower(:sought) IN lower(p.name)) > 0)
+    AND (:sought::text IS NULL OR p.channel = :sought OR position(:sought_key IN p.name_key) > 0)
 ORDER BY p.partner_id
 LIMIT :rows
 

@@ -1,11 +1,13 @@
 """Members of the staff: adding, finding, changing, disabling."""
 
 import re
+import unicodedata
 from typing import Any
 
 from premade.audit.record import COMMAND, Event, record
 from premade.base import statements
 from premade.base.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
+from premade.base.texts import cleaned, without_invisible
 from premade.base.work import Database, Work
 from premade.base.world import World
 from premade.staff import password as passwords
@@ -33,8 +35,8 @@ class StaffNameTaken(Conflict):
 
 
 def name_as_kept(name: str) -> str:
-    """In lower case, without blanks around it: people type their names either way."""
-    return name.strip().lower()
+    """In lower case, without blanks around it and nothing invisible: people type and paste their names either way."""
+    return without_invisible(unicodedata.normalize("NFKC", cleaned(name))).casefold()
 
 
 async def add_staff(

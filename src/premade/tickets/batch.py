@@ -4,9 +4,15 @@ import re
 from enum import StrEnum
 
 from premade.base.errors import NotFound
+from premade.base.texts import odd_character
 
+BATCH_ID_CHARACTERS_MAX = 64
 BATCH_ID_PATTERN = "[A-Za-z0-9._:-]{1,64}"
+NEW_BATCH_ID_PATTERN = "[A-Za-z0-9._:-]*[A-Za-z0-9_:-][A-Za-z0-9._:-]*"
+"""Not only dots: a path of HTTP can have no part that is '.' or '..' (RFC 3986, 5.2.4). Older batches may be named so."""
 _BATCH_ID = re.compile(BATCH_ID_PATTERN)
+_NEW_BATCH_ID = re.compile(NEW_BATCH_ID_PATTERN)
+_CHARACTER = re.compile("[A-Za-z0-9._:-]")
 
 
 class BatchStatus(StrEnum):
@@ -28,6 +34,23 @@ class BatchUnknown(NotFound):
 def is_batch_id(text: str) -> bool:
     """Whether a batch could have this id."""
     return _BATCH_ID.fullmatch(text) is not None
+
+
+def checked_batch_id(text: str) -> str:
+    """Return the batch id. ValueError when no batch could have it."""
+    if not is_batch_id(text):
+        odd = odd_character(text, _CHARACTER)
+        message = f"Must be 1 to 64 of letters A to Z, a to z, digits, '.', '_', ':' and '-'{odd}"
+        raise ValueError(message)
+    return text
+
+
+def checked_new_batch_id(text: str) -> str:
+    """Return the id of a batch that is to be generated. ValueError when it cannot be."""
+    if not _NEW_BATCH_ID.fullmatch(checked_batch_id(text)):
+        message = "Must not consist of dots alone: such an id cannot be part of an address"
+        raise ValueError(message)
+    return text
 
 
 def batch_unknown(batch_id: str) -> BatchUnknown:

@@ -1,11 +1,20 @@
 """A change of one ticket, and why, as a partner asks for it. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from premade.audit.record import Acting
 from premade.audit.replay import Keyed
 from premade.base.digest import request_digest
+from premade.base.texts import one_line
+
+REASON_CHARACTERS_MAX = 200
+
+
+def checked_reason(text: str) -> str:
+    """Return the reason of a change as it is kept. ValueError when it is none."""
+    return one_line(text, REASON_CHARACTERS_MAX)
 
 
 @dataclass(frozen=True)
@@ -24,4 +33,8 @@ class TicketChange:
     def keyed(self) -> Keyed:
         """As the record remembers it."""
         digest = request_digest(self.ticket_code, self.reason)
-        return Keyed(self.caller.partner_id, self.operation, self.idempotency_key, digest)
+        return Keyed(self.caller.partner_id, self.operation, self.idempotency_key, digest, _digest_of)
+
+
+def _digest_of(event: Mapping[str, Any]) -> bytes:
+    return request_digest(event["ticket_code"], checked_reason(event["data"]["reason"]))

@@ -12,10 +12,11 @@ from starlette.responses import Response
 from premade.base.api import Reply
 from premade.base.pages import BOUNDED, LINK_HEADER, NEXT, PAGE_ROWS_DEFAULT, CursorText, Limit, link_to_next
 from premade.base.problems import documented
+from premade.base.texts import reference
 from premade.base.values import IN_DIGITS, AnswerModel, Moment, Money, Timestamp
 from premade.partners.call import Call, partner_router, partner_with
 from premade.tickets import picture
-from premade.tickets.batch import BATCH_ID_PATTERN, is_batch_id
+from premade.tickets.batch import BATCH_ID_PATTERN, checked_batch_id
 from premade.tickets.code import stored_token
 from premade.tickets.listing import TicketFilter, list_tickets
 from premade.tickets.lookup import (
@@ -137,19 +138,8 @@ class TicketsAnswer(AnswerModel):
     next: str | None = Field(description=NEXT, examples=["WyJ0aWNrZXRzIiwi4oCmIl0"])
 
 
-def checked_batch_id(value: str) -> str:
-    """A batch id. ValueError when it could be none."""
-    if not is_batch_id(value):
-        message = "Must be 1 to 64 of letters A to Z, a to z, digits, '.', '_', ':' and '-'"
-        raise ValueError(message)
-    return value
-
-
 def _payment_reference(value: str) -> str:
-    if not (1 <= len(value) <= PAYMENT_REFERENCE_CHARACTERS_MAX and value.isprintable()):
-        message = f"Must be 1 to {PAYMENT_REFERENCE_CHARACTERS_MAX} printable characters"
-        raise ValueError(message)
-    return value
+    return reference(value, PAYMENT_REFERENCE_CHARACTERS_MAX)
 
 
 def _optional(check: Callable[[str], str]) -> AfterValidator:

@@ -1,0 +1,63 @@
+"""The zero that a phone number has within its country and not from abroad: `+44 (0)20 7946 0018`. Pure."""
+
+import re
+from functools import cache
+
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
+
+_NOT_GEOGRAPHIC = "001"
+_IN_BRACKETS = re.compile(r"\(\s*(0|06|8)\s*\)")
+"""The trunk prefixes of all countries that have one, other than the 1 of North America, which nobody puts in brackets."""
+
+
+class TrunkPrefixUnclear(Exception):
+    """A zero in brackets may belong to the number or not; the message says how to write it."""
+
+
+def without_trunk_prefix(calling_code: str, text: str, national: str) -> str:
+    """Return the national part of a number as it is dialled from abroad.
+
+    `text` is the whole number as it was written, `national` its digits after the calling code. Some countries, such as
+    Italy, have numbers that begin with 0 from abroad too: there the zero stays.
+
+    Raises:
+        TrunkPrefixUnclear: a zero in brackets where the country's numbers say neither.
+    """
+    bracketed = _IN_BRACKETS.search(text)
+    if bracketed is None and not national.startswith("0"):
+        return national
+    prefix, is_number = _numbering_plan(calling_code)
+    if bracketed is not None:
+        return _without_bracketed(bracketed[1], national, prefix, is_number)
+    if prefix == "0" and not is_number.fullmatch(national):
+        return national.lstrip("0")
+    return national
+
+
+def _without_bracketed(digits: str, national: str, prefix: str | None, is_number: re.Pattern[str]) -> str:
+    if not national.startswith(digits):
+        message = f"Must not have ({digits}) within the number; write it as it is dialled from abroad"
+        raise TrunkPrefixUnclear(message)
+    rest = national.removeprefix(digits)
+    is_with, is_without = bool(is_number.fullmatch(national)), bool(is_number.fullmatch(rest))
+    if digits == prefix == "0":
+        return rest.lstrip("0")
+    if digits == prefix or (is_without and not is_with):
+        return rest
+    if is_with and not is_without:
+        return national
+    message = f"Must be written as it is dialled from abroad: with the {digits}, or without it, and no brackets around it"
+    raise TrunkPrefixUnclear(message)
+
+
+@cache
+def _numbering_plan(calling_code: str) -> tuple[str | None, re.Pattern[str]]:
+    """The trunk prefix of the country of that code, and what its numbers look like from abroad."""
+    region = COUNTRY_CODE_TO_REGION_CODE[int(calling_code)][0]
+    metadata = (
+        PhoneMetadata.metadata_for_nongeo_region(int(calling_code))
+        if region == _NOT_GEOGRAPHIC
+        else PhoneMetadata.metadata_for_region(region)
+    )
+    pattern = metadata.general_desc.national_number_pattern if metadata and metadata.general_desc else None
+    return metadata.national_prefix if metadata else None, re.compile(pattern or "(?!)")

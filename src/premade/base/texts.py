@@ -1,0 +1,201 @@
+"""Text that people and clients send: one spelling for what looks the same, and nothing invisible is kept. Pure.
+
+Every text is trimmed and composed (Unicode normalization form C). What happens to characters that nobody sees
+depends on the kind of text:
+
+- `one_line`: names, reasons. Marks that come with copy and paste are dropped. Characters that deceive (direction
+  controls, fillers, control characters) are refused, each by its Unicode name and its position.
+- `reference`: identifiers of other systems, such as a payment reference. As `one_line`, with plain spaces, and
+  without joiners.
+- `cleaned`: search boxes, arguments of the command, e-mail addresses, phone numbers. Nothing is refused here.
+- Ids of our own, such as a `batch_id`, are ASCII. They are compared as they are; `odd_character` names what is wrong.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
+
+# Derived Core Properties of Unicode 15.1, Default_Ignorable_Code_Point; and three more that have no picture:
+# the Braille blank, the annotation controls and the null note head.
+_INVISIBLE_RANGES = (
+    (0x00AD, 0x00AD), (0x034F, 0x034F), (0x061C, 0x061C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F),
+    (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x2800, 0x2800), (0x3164, 0x3164), (0xFE00, 0xFE0F),
+    (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFFB), (0x1BCA0, 0x1BCA3), (0x1D159, 0x1D159),
+    (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
+)  # fmt: skip
+
+
+def _characters(ranges: Iterable[tuple[int, int]]) -> str:
+    return "".join(chr(number) for first, last in ranges for number in range(first, last + 1))
+
+
+_JOINERS = "\u200c\u200d"
+# They choose the picture of the character before them: an emoji in colour, an ideograph of a Japanese name.
+_VARIATIONS = _characters(((0x180B, 0x180D), (0x180F, 0x180F), (0xFE00, 0xFE0F), (0xE0100, 0xE01EF)))
+# They come with copy and paste, or are typed by an input method, and mean nothing in a line of text.
+_PASTED = frozenset(
+    "\u00ad\u034f\u061c\u17b4\u17b5\u180e\u200b\u200e\u200f\u2060\u2061\u2062\u2063\u2064\ufeff"
+)
+_PLACED = frozenset(_JOINERS + _VARIATIONS)
+_INVISIBLE = frozenset(_characters(_INVISIBLE_RANGES))
+_DECEPTIVE = _INVISIBLE - _PASTED - _PLACED
+_HAS_INVISIBLE = re.compile(f"[{''.join(f'{chr(first)}-{chr(last)}' for first, last in _INVISIBLE_RANGES)}]")
+# Control characters, line and paragraph separators, halves of surrogate pairs.
+_NOT_ON_A_LINE = {"Cc", "Zl", "Zp", "Cs"}
+_NONCHARACTER = 0xFFFE
+_NO_JOINERS_IN = (
+    "LATIN",
+    "GREEK",
+    "CYRILLIC",
+    "COMBINING",
+    "CJK",
+    "HIRAGANA",
+    "KATAKANA",
+    "HANGUL",
+    "FULLWIDTH",
+)
+_NO_VARIATIONS_IN = ("LATIN", "GREEK", "CYRILLIC", "COMBINING")
+_CONTROL_NAMES = {"\0": "NULL", "\t": "TAB", "\n": "LINE FEED", "\r": "CARRIAGE RETURN", "\x1b": "ESCAPE"}
+
+
+def one_line(text: str, characters_max: int) -> str:
+    """Return a name or a reason as it is kept: trimmed, composed, at most `characters_max` characters.
+
+    Raises:
+        ValueError: nothing visible is in it, it is too long, or it has a character that deceives or breaks the line.
+    """
+    return _checked(text, characters_max, keeps_joiners=True)
+
+
+def reference(text: str, characters_max: int) -> str:
+    """Return an identifier of another system as it is kept; as `one_line`, with no other blank than a plain space.
+
+    Raises:
+        ValueError: as `one_line`; also for characters that are not assigned or for private use.
+    """
+    kept = _checked(text, characters_max, keeps_joiners=False)
+    kept = kept if kept.isascii() else _with_plain_spaces(kept)
+    if not kept.isprintable():
+        raise ValueError(_must_not_contain(text, next(each for each in kept if not each.isprintable())))
+    return kept
+
+
+def cleaned(text: str) -> str:
+    """Return what somebody typed or pasted: trimmed, composed, on one line, without anything invisible.
+
+    Control characters other than blanks stay, so that whoever reads the text refuses it.
+    """
+    if text.isascii() and text.isprintable():
+        return text.strip(" ")
+    return _normalized(_with_plain_spaces(text), keeps_joiners=True, drops=_INVISIBLE)
+
+
+def folded(name: str) -> str:
+    """Return what names that people would mistake for each other have in common.
+
+    Case, blanks, composition, width and invisible characters make no difference (NFKC and full case folding).
+    """
+    visible = _HAS_INVISIBLE.sub("", unicodedata.normalize("NFKC", name)).replace("\0", "")
+    return "".join(unicodedata.normalize("NFKC", visible.casefold()).split())
+
+
+def described(character: str) -> str:
+    """Return the name and number of a character: `ZERO WIDTH SPACE (U+200B)`."""
+    unnamed = "CONTROL CHARACTER" if unicodedata.category(character) == "Cc" else "CHARACTER WITHOUT A NAME"
+    name = _CONTROL_NAMES.get(character) or unicodedata.name(character, unnamed)
+    return f"{name} (U+{ord(character):04X})"
+
+
+def odd_character(text: str, allowed: re.Pattern[str]) -> str:
+    """Return a clause on the first character that `allowed` does not match and that nobody could see or tell apart.
+
+    The clause, such as `; character 3 is ZERO WIDTH SPACE (U+200B)`, follows a sentence. It is empty where every
+    character is allowed, or where the wrong one is plain to see.
+    """
+    for position, character in enumerate(text, 1):
+        if not allowed.fullmatch(character) and not (character.isascii() and character.isprintable()):
+            return f"; character {position} is {described(character)}"
+    return ""
+
+
+def without_invisible(text: str) -> str:
+    """Return the text without any character that has no picture, joiners included."""
+    return _HAS_INVISIBLE.sub("", text)
+
+
+def composed(value: Any) -> Any:
+    """Return a JSON value with every text in it composed (NFC), so that two spellings of it are equal."""
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value)
+    if isinstance(value, dict):
+        members = cast("dict[str, Any]", value)
+        return {composed(name): composed(member) for name, member in members.items()}
+    if isinstance(value, list):
+        return [composed(item) for item in cast("list[Any]", value)]
+    return value
+
+
+def _checked(text: str, characters_max: int, *, keeps_joiners: bool) -> str:
+    kept = text.strip()
+    # Most texts are plain, and need no more than their length checked.
+    is_plain = kept.isascii() and kept.isprintable()
+    if not is_plain:
+        kept = _normalized(text, keeps_joiners=keeps_joiners)
+    if not 1 <= len(kept) <= characters_max or not (is_plain or without_invisible(kept).strip()):
+        message = f"Must be 1 to {characters_max} characters, and not only blank or invisible ones"
+        raise ValueError(message)
+    if not is_plain:
+        for character in kept:
+            if character in _DECEPTIVE or _breaks(character):
+                raise ValueError(_must_not_contain(text, character))
+    return kept
+
+
+def _normalized(text: str, *, keeps_joiners: bool, drops: frozenset[str] = _PASTED | _PLACED) -> str:
+    # Blanks and invisible characters may stand at the ends in any order.
+    if _HAS_INVISIBLE.search(text):
+        text = "".join(_without(text, keeps_joiners=keeps_joiners, drops=drops))
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def _without(text: str, *, keeps_joiners: bool, drops: frozenset[str]) -> Iterator[str]:
+    """Without those of `drops`, but for joiners and variation selectors where they change the picture."""
+    before = base = " "
+    for position, character in enumerate(text):
+        if character in drops:
+            if not keeps_joiners or character not in _PLACED:
+                continue
+            if not _changes_picture(character, before, base, text, position):
+                continue
+        else:
+            base = character
+        before = character
+        yield character
+
+
+def _changes_picture(character: str, before: str, base: str, text: str, position: int) -> bool:
+    if base.isspace() or before in _JOINERS or base in _DECEPTIVE:
+        return False
+    script = unicodedata.name(base, "")
+    if character in _VARIATIONS:
+        return before not in _VARIATIONS and not script.startswith(_NO_VARIATIONS_IN)
+    following = next((each for each in text[position + 1 :] if each not in _INVISIBLE), " ")
+    return not (following.isspace() or base.isascii() or script.startswith(_NO_JOINERS_IN))
+
+
+def _breaks(character: str) -> bool:
+    return (
+        unicodedata.category(character) in _NOT_ON_A_LINE or ord(character) & _NONCHARACTER == _NONCHARACTER
+    )
+
+
+def _with_plain_spaces(text: str) -> str:
+    return "".join(" " if each.isspace() else each for each in text)
+
+
+def _must_not_contain(text: str, character: str) -> str:
+    # By the text as it was sent: what was dropped before it counts too.
+    position = text.find(character) + 1
+    place = f", its character {position}" if position else ""
+    return f"Must not contain {described(character)}{place}"
