@@ -166,7 +166,7 @@ WRONG = (
     ("product", "1", "There is no product 1"),
     ("metadata", "spring", "Must be lines like"),
     ("metadata", "a: 1\na: 2", "comes again"),
-    ("metadata", "a: b\0c", "Must be lines like"),
+    ("metadata", "a: b\0c", "Must not contain NULL (U+0000)"),
     ("metadata", "a: " + "x" * 5000, "at most 4096"),
 )
 

@@ -23,6 +23,7 @@ from premade.staff.member import list_staff
 from premade.staff.role import Right
 from premade.staff.session import CONSOLE
 from premade.tickets.batch import checked_batch_id
+from premade.tickets.code import fold_order_id, fold_ticket_code
 from premade.tickets.lookup import TicketUnknown
 
 AUDIT = f"{HOME}/audit"
@@ -165,11 +166,11 @@ def _read_who(reading: _Reading, who: str, staff: dict[int, str]) -> None:
 async def _read_whose(visit: Visit, reading: _Reading, given: dict[str, str]) -> None:
     """A ticket or an order says whose it is. TicketUnknown, OrderUnknown."""
     if given["ticket"]:
-        code = given["ticket"].upper()
+        code = fold_ticket_code(given["ticket"]) or given["ticket"]
         whose = await partner_of_ticket(visit.database, code)
         _of_partner(reading, "ticket", whose["partner_id"], (code,))
     if given["order"]:
-        order_id = given["order"].upper()
+        order_id = fold_order_id(given["order"]) or given["order"]
         whose = await partner_of_order(visit.database, order_id)
         order = await order_of(visit.database, whose["partner_id"], order_id)
         codes = tuple(order["ticket_codes"])

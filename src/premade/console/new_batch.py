@@ -8,11 +8,11 @@ from starlette.responses import Response
 from premade.base.cursors import ROWS_LOOKED_AT_MAX
 from premade.base.edge import Page
 from premade.base.errors import DomainError, FieldError, Invalid
-from premade.base.texts import cleaned
+from premade.base.texts import one_line
 from premade.base.typed import day, plain_number, whole_number
 from premade.catalog.product import ProductUnknown
 from premade.console.batches import BATCHES, address_of, asked_partner_id
-from premade.console.door import Visit, go_to, page
+from premade.console.door import FORM_BYTES_MAX, Visit, go_to, page
 from premade.console.paper import Paper
 from premade.generation.generate import (
     BatchIdTaken,
@@ -195,9 +195,9 @@ def _metadata(text: str) -> dict[str, Any] | None:
     """Lines of `name: value`. ValueError when they are none."""
     found: dict[str, Any] = {}
     for line in filter(str.strip, text.splitlines()):
-        name, colon, value = (part.strip() for part in cleaned(line).partition(":"))
+        name, colon, value = (part.strip() for part in one_line(line, FORM_BYTES_MAX).partition(":"))
         if not (name and colon):
-            message = f"Must be lines like 'campaign: spring'; {cleaned(line)[:40]!r} is none"
+            message = f"Must be lines like 'campaign: spring'; {line.strip()[:40]!r} is none"
             raise ValueError(message)
         if name in found:
             message = f"Must say each name once; {name[:40]!r} comes again"

@@ -10,10 +10,17 @@ from urllib.parse import unquote
 
 from premade.activation.customer import email, national_digits, payment_reference, phone
 from premade.base import statements
-from premade.base.texts import cleaned
+from premade.base.texts import cleaned, without_invisible
 from premade.base.work import Database
 from premade.orders.lookup import OrderUnknown
-from premade.tickets.code import is_order_id, is_ticket_code, split_token
+from premade.tickets.code import (
+    fold_order_id,
+    fold_ticket_code,
+    fold_token,
+    is_order_id,
+    is_ticket_code,
+    split_token,
+)
 from premade.tickets.lookup import TicketUnknown
 
 sql = statements.load(__file__)
@@ -22,6 +29,8 @@ ORDERS_SHOWN_MAX = 50
 SEARCH_CHARACTERS_MAX = 500
 PHONE_END_DIGITS_MIN = 7
 """As many as the index of phone numbers has, from their end."""
+_WRAPPED = re.compile(r"[\r\n\t]+")
+"""What mail programs put into a long token; blanks belong to it."""
 _MAILTO, _TEL = "mailto:", "tel:"
 _IN_ANGLES = re.compile(r"<([^<>]+)>\s*$")
 _TRUNK_PREFIXES = ("0", "06", "8", "")
@@ -64,14 +73,14 @@ Searched = SearchedTicket | SearchedOrder | SearchedSales
 
 def read_search(text: str) -> Searched:
     """Return what a text in the search box asks for. Pure."""
-    token = text.strip()
+    token = fold_token(_WRAPPED.sub("", without_invisible(text)).replace("\u00a0", " "))
     if found := split_token(token):
         return SearchedTicket(found.ticket_code, token)
+    if code := fold_ticket_code(text):
+        return SearchedTicket(code)
+    if order_id := fold_order_id(text):
+        return SearchedOrder(order_id)
     text = cleaned(text)
-    if is_ticket_code(text.upper()):
-        return SearchedTicket(text.upper())
-    if is_order_id(text.upper()):
-        return SearchedOrder(text.upper())
     readings = [*_emails(text), *_phones(text), *_payments(text)]
     # PostgreSQL cannot be asked for a text with a NUL in it.
     return SearchedSales(tuple(each for each in dict.fromkeys(readings) if "\0" not in each[1]))
