@@ -2,10 +2,6 @@
 
 import asyncio
 import gc
-import os
-import signal
-import threading
-import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
@@ -18,9 +14,10 @@ from premade.activation import order_routes as activation_of_several
 from premade.activation import routes as activation
 from premade.activation.activate import Activator
 from premade.activation.order import OrderMaker
+from premade.base.clients import Clients
 from premade.base.edge import Edge
 from premade.base.errors import Unavailable
-from premade.base.logs import log, start_logging
+from premade.base.logs import log
 from premade.base.settings import Settings
 from premade.base.work import Database, open_database
 from premade.base.world import World
@@ -38,6 +35,7 @@ from premade.generation import routes as generation
 from premade.generation.generate import Generator
 from premade.generation.large import CONNECTIONS, LargeBatches, make_for_ever
 from premade.monitoring.fold import fold_for_ever
+from premade.monitoring.readiness import Readiness
 from premade.monitoring.refusals import write_refusals, write_refusals_for_ever
 from premade.monitoring.routes import monitoring_routes
 from premade.offline import routes as offline
@@ -58,11 +56,11 @@ from premade.stock.reserve import Reservations
 from premade.tickets import routes as tickets
 from premade.tickets.signing import Signers, Verifiers
 
-PARENT_VARIABLE = "PREMADE_PARENT_PID"
-PARENT_CHECK_SECONDS = 0.5
 Background = Callable[[Database, World], Coroutine[Any, Any, None]]
 GARBAGE_OBJECTS_A_LOOK = 20_000
 CANCEL_AGAIN_SECONDS = 0.5
+DATABASE_WAIT_SECONDS = 5.0
+"""A new worker takes no requests before its database answers, unless that takes longer."""
 CANCELLATIONS_MAX = 20
 DESCRIPTION = """Pre-made tickets for online travel agencies: generate in bulk, activate exactly once.
 
@@ -117,19 +115,30 @@ def services(database: Database, world: World) -> dict[type[Any], Any]:
     }
 
 
-def make_app(settings: Settings, world: World) -> ASGIApp:
-    """The application of one worker. `settings` must name a database."""
+def make_app(settings: Settings, world: World, clients: Clients | None = None) -> ASGIApp:
+    """The application of one worker. `settings` must name a database; it may be away.
+
+    `clients` says whether the worker is about to stop.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         assert settings.database_url is not None
-        async with open_database(settings.database_url, settings.database_connections_per_worker) as database:
+        async with open_database(
+            settings.database_url, settings.database_connections_per_worker, waits=False
+        ) as database:
             app.state.database = database
             app.state.services = services(database, world)
+            app.state.readiness = readiness = Readiness(database, world, clients or Clients())
             background = [
-                asyncio.create_task(run(database, world), name=run.__name__)
-                for run in (fold_for_ever, expire_for_ever, write_refusals_for_ever, *_makers(settings))
+                asyncio.create_task(readiness.look_for_ever(), name="readiness"),
+                *(
+                    asyncio.create_task(_when_admitted(readiness, run, database, world), name=run.__name__)
+                    for run in (fold_for_ever, expire_for_ever, write_refusals_for_ever, *_makers(settings))
+                ),
             ]
+            with suppress(TimeoutError):
+                await asyncio.wait_for(readiness.admitted.wait(), DATABASE_WAIT_SECONDS)
             _spare_the_collector()
             yield
             await asyncio.gather(*map(_end, background))
@@ -166,6 +175,11 @@ def _makers(settings: Settings) -> tuple[Background, ...]:
     return ()
 
 
+async def _when_admitted(readiness: Readiness, run: Background, database: Database, world: World) -> None:
+    await readiness.admitted.wait()
+    await run(database, world)
+
+
 def _spare_the_collector() -> None:
     """What is there by now stays; a request leaves little garbage in cycles, so a look now and then is enough."""
     gc.collect()
@@ -181,24 +195,3 @@ async def _end(task: asyncio.Task[None]) -> None:
         if task.done():
             return
     log.warning("background.left_behind", task=task.get_name())
-
-
-def _leave_with_parent() -> None:
-    """A parent that is killed outright cannot stop its workers; they must not keep the port."""
-    # Told by the parent itself: it may be gone before this is asked.
-    parent = int(os.environ[PARENT_VARIABLE])
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(PARENT_CHECK_SECONDS)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, daemon=True, name="leave-with-parent").start()
-
-
-def worker_app() -> ASGIApp:
-    """Called by uvicorn in each worker process; everything comes from the environment."""
-    _leave_with_parent()
-    settings = Settings()
-    start_logging(settings.log_format, mask_customer_email=settings.log_mask_customer_email)
-    return make_app(settings, World(settings.zone))

@@ -4,12 +4,25 @@ import asyncio
 from collections.abc import Generator
 from contextlib import contextmanager
 
+import psycopg
+
 from premade.base.embedded import embedded_postgres
+from premade.base.logs import log
 from premade.base.migrate import check_current, migrate
 from premade.base.settings import Settings
 from premade.base.work import open_database
 from premade.base.world import World
 from premade.tickets.signing import ensure_signing_keys
+
+_PASSING = (
+    "starting up",
+    "shutting down",
+    "in recovery",
+    "too many",
+    "remaining connection slots",
+    "not accepting",
+)
+"""Words of a server that cannot take connections now."""
 
 
 @contextmanager
@@ -26,6 +39,32 @@ def ready_database(settings: Settings, world: World) -> Generator[str]:
     with embedded_or_named(settings) as dsn:
         bring_up_to_date(dsn, world)
         yield dsn
+
+
+@contextmanager
+def database_to_serve(settings: Settings, world: World) -> Generator[str]:
+    """As `ready_database`, but a server of the operator's may be away: the workers wait for it, and look at its schema then."""
+    if settings.database_url is None:
+        with ready_database(settings, world) as dsn:
+            yield dsn
+        return
+    try:
+        check_current(settings.database_url)
+    except psycopg.OperationalError as error:
+        if _answers(error):
+            raise
+        log.warning(
+            "database.away",
+            detail=" ".join(str(error).split()),
+            does="starts, and is not ready until it is there",
+        )
+    yield settings.database_url
+
+
+def _answers(error: psycopg.OperationalError) -> bool:
+    """Whether a server refuses for good: an unknown role or database, a wrong password. libpq tells it only in words."""
+    text = str(error)
+    return "FATAL:" in text and not any(passing in text for passing in _PASSING)
 
 
 @contextmanager

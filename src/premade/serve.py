@@ -1,6 +1,6 @@
-"""The processes of the service: one parent, several workers.
+"""`premade serve`: one parent, several workers.
 
-The parent owns the embedded database, the metrics port and the socket; the workers share the socket.
+The parent owns the embedded database, the metrics port and the listening socket; the workers share that socket.
 """
 
 import os
@@ -10,37 +10,26 @@ import socket
 import sys
 import tempfile
 import threading
-import time
-import urllib.request
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from urllib.error import URLError
 
 import psutil
-import uvicorn
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
-from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors.multiprocess import Multiprocess
 
-from premade.base.connection import Connection
+from premade.base.kernel import raise_file_limit
 from premade.base.logs import start_logging
 from premade.base.settings import Settings
 from premade.base.world import World
-from premade.database import ready_database
+from premade.database import database_to_serve
+from premade.monitoring.endpoint import metrics_served
 from premade.monitoring.gauges import DatabaseFigures
+from premade.supervisor import Supervisor
 
 BACKLOG_CONNECTIONS = 2048
-KEEP_ALIVE_SECONDS = 65
-SHUTDOWN_SECONDS_MAX = 30
-WORKER_SILENT_SECONDS_MAX = 10
-"""A worker that does not answer its parent for so long is replaced. It is silent while it starts, too: on a machine
-that is busy uvicorn's own five seconds would replace it again and again."""
-READY_SECONDS_MAX = 60
-READY_POLL_SECONDS = 0.05
 METRICS_FOLDER = "premade-metrics"
 METRICS_FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -56,6 +45,7 @@ class Listen:
     host: str = "127.0.0.1"
     port: int = 8080
     workers: int = 2
+    metrics_host: str = "127.0.0.1"
     metrics_port: int = 0
 
 
@@ -64,9 +54,13 @@ WhenReady = Callable[[str, str], None]
 
 
 def serve(settings: Settings, listen: Listen, when_ready: WhenReady) -> None:
-    """Starts everything and serves until SIGINT or SIGTERM. CannotServe, SchemaNotCurrent."""
+    """Start everything and serve until SIGINT or SIGTERM.
+
+    Raises: CannotServe; SchemaNotCurrent when the database is there and lacks migrations. One that is away is waited for.
+    """
     exit_on_signals()
-    with ready_database(settings, World(settings.zone)) as dsn:
+    start_logging(settings.log_format, mask_customer_email=settings.log_mask_customer_email)
+    with database_to_serve(settings, World(settings.zone)) as dsn:
         serve_on(dsn, settings, listen, when_ready)
 
 
@@ -81,54 +75,59 @@ def exit_on_signals() -> None:
 
 
 def serve_on(dsn: str, settings: Settings, listen: Listen, when_ready: WhenReady) -> None:
-    """Serves on a database that is ready, until a signal."""
+    """Serve on this database until a signal."""
     start_logging(settings.log_format, mask_customer_email=settings.log_mask_customer_email)
-    with _socket(listen) as bound, _metrics(listen, dsn, World(settings.zone)) as metrics_url:
-        os.environ["DATABASE_URL"] = dsn
-        os.environ["PREMADE_PARENT_PID"] = str(os.getpid())
-        config = uvicorn.Config(
-            "premade.app:worker_app",
-            factory=True,
-            workers=listen.workers,
-            loop="auto",
-            http=Connection,
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=bool(settings.trusted_proxies),
-            forwarded_allow_ips=settings.trusted_proxies,
-            backlog=BACKLOG_CONNECTIONS,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=SHUTDOWN_SECONDS_MAX,
-            timeout_worker_healthcheck=WORKER_SILENT_SECONDS_MAX,
-        )
-        supervisor = Multiprocess(config, [bound])
-        port = bound.getsockname()[1]
-        url = f"http://{_in_url(listen.host)}:{port}"
-        threading.Thread(target=_tell, args=(url, metrics_url, when_ready), daemon=True).start()
-        supervisor.run()
-    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
-        message = "A worker could not start; its log line above says why."
-        raise CannotServe(message)
+    raise_file_limit()
+    with (
+        _listening(listen.host, listen.port, "--port") as listening,
+        _listening(listen.metrics_host, listen.metrics_port, "--metrics-port") as metrics_listening,
+    ):
+        url = _url(listen.host, listening)
+        metrics_url = f"{_url(listen.metrics_host, metrics_listening)}/metrics"
+
+        def tell() -> None:
+            # It may take long, and may ask the service itself; the workers are looked after meanwhile.
+            threading.Thread(target=_tell, args=(url, metrics_url, when_ready), daemon=True).start()
+
+        with _metrics_folder():
+            os.environ["DATABASE_URL"] = dsn
+            supervisor = Supervisor(
+                listening, _work, listen.workers, drain_seconds=settings.drain_seconds, when_serving=tell
+            )
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)
+            registry.register(DatabaseFigures(dsn, World(settings.zone)))
+            with metrics_served(metrics_listening, registry):
+                supervisor.run()
 
 
-def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+def _work(listening: socket.socket, channel: socket.socket, parent_pid: int) -> None:
+    """In the process of a worker. The parent itself never imports the application."""
+    from premade.worker import run_worker  # noqa: PLC0415
+
+    run_worker(listening, channel, parent_pid)
+
+
+def _url(host: str, listening: socket.socket) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
 
 
 @contextmanager
-def _socket(listen: Listen) -> Generator[socket.socket]:
-    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+def _listening(host: str, port: int, option: str) -> Generator[socket.socket]:
+    """A socket that listens, so that the address is this service's alone before anybody is told of it.
+
+    With SO_REUSEADDR a port can be taken again at once after a service has ended, but Linux lets two sockets bind to
+    one address as long as neither listens.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as bound:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            bound.bind((listen.host, listen.port))
+            bound.bind((host, port))
+            bound.listen(BACKLOG_CONNECTIONS)
         except (OSError, OverflowError) as error:
-            message = f"Cannot listen on {listen.host}:{listen.port}: {error}. Choose another with --port."
+            message = f"Cannot listen on {host}:{port}: {error}. Choose another with {option}, or 0 for any that is free."
             raise CannotServe(message) from None
-        bound.set_inheritable(True)
         yield bound
 
 
@@ -141,37 +140,14 @@ def _remove_left_behind() -> None:
 
 
 @contextmanager
-def _metrics(listen: Listen, dsn: str, world: World) -> Generator[str]:
-    """The metrics of all workers, on a port of their own."""
+def _metrics_folder() -> Generator[None]:
+    """Each worker reads the variable when it starts, and keeps its figures in files there."""
     _remove_left_behind()
     with tempfile.TemporaryDirectory(prefix=f"{METRICS_FOLDER}-{os.getpid()}-") as folder:
-        # Each worker reads the variable when it starts, and keeps its figures in files there.
         os.environ[METRICS_FOLDER_VARIABLE] = folder
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)
-        registry.register(DatabaseFigures(dsn, world))
-        try:
-            server, _ = start_http_server(listen.metrics_port, listen.host, registry)
-        except OSError as error:
-            message = f"Cannot serve metrics on {listen.host}:{listen.metrics_port}: {error}. "
-            raise CannotServe(message + "Choose another with --metrics-port, or 0 for any.") from None
-        try:
-            yield f"http://{_in_url(listen.host)}:{server.server_port}/metrics"
-        finally:
-            server.shutdown()
-            server.server_close()
+        yield
 
 
 def _tell(url: str, metrics_url: str, when_ready: WhenReady) -> None:
-    """Calls `when_ready` as soon as a worker answers."""
-    deadline = time.monotonic() + READY_SECONDS_MAX
-    while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(f"{url}/healthz", timeout=1):  # noqa: S310  (our own address)
-                break
-        except (URLError, OSError):
-            time.sleep(READY_POLL_SECONDS)
-    else:
-        return
     when_ready(url, metrics_url)
     sys.stdout.flush()

@@ -181,7 +181,6 @@ def test_a_database_that_is_away_is_told_in_a_line(operator: Operator) -> None:
     away = Operator("postgresql://nobody@127.0.0.1:1/none?connect_timeout=2")
 
     assert "does not answer" in away.is_refused("product", "list")
-    assert "does not answer" in away.is_refused("serve", "--port", "0", "--metrics-port", "0")
 
 
 def test_a_port_in_use_is_told_in_a_line(operator: Operator) -> None:

@@ -45,7 +45,9 @@ class Stand:
 @pytest.fixture(scope="module")
 def one_worker(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     log = tmp_path_factory.mktemp("one_worker") / "log"
-    with running_service(environment_for(dsn), log, workers=1) as service:
+    # All clients of these tests have one address.
+    environment = environment_for(dsn, PREMADE_CONNECTIONS_PER_ADDRESS_MAX="5000")
+    with running_service(environment, log, workers=1) as service:
         yield service
 
 

@@ -34,8 +34,8 @@ from premade.base.tally import take_refusals
 from premade.base.world import World
 from premade.console.door import read_form, told_as_pages
 from premade.console.paper import Paper
-from premade.serve import KEEP_ALIVE_SECONDS
 from premade.staff.session import Sessions
+from premade.worker import KEEP_ALIVE_SECONDS
 
 TICKETS = 1_000
 PIPELINED = 60

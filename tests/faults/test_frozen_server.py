@@ -17,7 +17,7 @@ from support.shop import Shop, unique
 from premade.base.work import CONNECT_TIMEOUT_SECONDS, CUT_OFF_SECONDS
 from premade.base.world import World
 from premade.database import bring_up_to_date
-from premade.monitoring.routes import READY_SECONDS_MAX
+from premade.monitoring.readiness import READY_SECONDS_MAX
 
 SPARE_SECONDS = 4
 

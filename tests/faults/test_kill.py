@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 from support.postgres import own_database
+from support.processes import wait_until, wait_until_gone, workers
 from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop
 from support.wire import Answer, activation, send_behind, wires
@@ -36,26 +37,6 @@ def own_dsn(dsn: str) -> Iterator[str]:
     """A database of its own, whose service can be killed without harm to other tests."""
     with own_database(dsn) as own:
         yield own
-
-
-def workers(service: Service) -> list[psutil.Process]:
-    return [
-        child
-        for child in psutil.Process(service.process.pid).children()
-        if lives(child) and any("spawn_main" in part for part in child.cmdline())
-    ]
-
-
-def lives(process: psutil.Process) -> bool:
-    """A zombie has ended; only its parent has not looked yet."""
-    try:
-        return process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def wait_until_gone(processes: list[psutil.Process]) -> None:
-    wait_until(lambda: not any(lives(process) for process in processes), "a worker stays")
 
 
 def generate_until_it_fails(seller: Seller, client: int, started: threading.Event) -> list[str]:
@@ -262,12 +243,6 @@ def takes_nothing_new(service: Service) -> bool:
     except httpx.TransportError:
         return True
     return False
-
-
-def wait_until(holds: Callable[[], bool], otherwise: str) -> None:
-    deadline = time.monotonic() + LEAVE_SECONDS_MAX
-    while not holds():
-        assert time.monotonic() < deadline, otherwise
 
 
 def test_what_a_device_did_while_it_was_away_is_settled_once_though_the_service_is_killed_meanwhile(

@@ -16,10 +16,13 @@ from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from starlette.responses import Response
+from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
 
+from premade.base.clients import Clients
 from premade.base.edge import REQUEST_ID_BYTES, UNCACHED
-from premade.base.errors import FieldError, Invalid
+from premade.base.errors import FieldError, Invalid, Unavailable
 from premade.base.logs import log
 from premade.base.problems import problem_of, transport_problem
 
@@ -48,6 +51,8 @@ SINGLE_HEADERS = {
 """Headers that a request may carry once. A second one is refused: proxies disagree on which of two counts. An
 Idempotency-Key is checked by its endpoint, which names what else is wrong as well.
 The parser itself refuses a second Content-Length, and Content-Length beside Transfer-Encoding."""
+REFUSED_AT_ONCE_MAX = 64
+"""Connections over the limit that wait to be told so; those beyond are closed at once."""
 _CONNECT = b"CONNECT"
 _BLANKS = b" \t"
 # RFC 3986, 3.2.2 and 3.2.3: a name or an address, and a port.
@@ -129,6 +134,13 @@ def _invalid(errors: list[FieldError], request_id: str) -> Response:
     return problem_of(Invalid(errors), path="", request_id=request_id)
 
 
+def _too_many(request_id: str) -> Response:
+    detail = "There are as many connections as the service takes; use fewer, and use each for many requests"
+    answer = transport_problem("TOO_MANY_CONNECTIONS", detail, path="", request_id=request_id)
+    answer.headers["Retry-After"] = str(Unavailable.retry_after_seconds)
+    return answer
+
+
 _malformed = partial(
     _invalid,
     [FieldError("#", "This is no request of HTTP/1.1: check its method, its path and its headers")],
@@ -159,16 +171,56 @@ class Connection(HttpToolsProtocol):
     _is_in_body = False
     _takes_no_more = False
     _deadline: asyncio.TimerHandle | None = None
+    _last: RequestResponseCycle | None = None
+    """The request whose answer was made the last one because the process is stopping."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        clients: Clients | None = None,
+    ) -> None:
+        """`clients` counts the connections of the process; without it there is no limit."""
+        super().__init__(config, server_state, app_state, _loop)
+        self._clients = clients or Clients()
+        self._address = ""
 
     def connection_made(self, transport: Any) -> None:
         """Called by the event loop."""
         super().connection_made(_JoinedWrites(transport, self.loop))  # pyright: ignore[reportArgumentType]
-        self._end_after(HEAD_SECONDS_MAX)
+        self._address = self.client[0] if self.client else ""
+        if self._clients.enter(self._address):
+            self._end_after(self._clients.head_seconds_max or HEAD_SECONDS_MAX)
+        elif self._clients.excess > REFUSED_AT_ONCE_MAX:
+            self.transport.abort()
+        else:
+            self._takes_no_more = True
+            self._answer(_too_many, is_logged=False)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the event loop."""
+        self._clients.leave(self._address)
         self._spare()
         super().connection_lost(exc)
+
+    def end_when_answered(self, *, is_idle_over: bool) -> None:
+        """Close the connection after the last answer that is owed; one that owes none only when `is_idle_over`."""
+        if self._is_answering():
+            self._make_last()
+        elif is_idle_over and not self._held_bytes and not self._is_in_body:
+            self.transport.close()
+
+    def waits_for_client(self) -> bool:
+        """Whether nothing can go on before the client sends or takes something."""
+        return (
+            self.transport.is_closing()
+            or self._is_in_body
+            or not self._is_answering()
+            or self.flow.write_paused
+        )
 
     def data_received(self, data: bytes) -> None:
         """Called by the event loop."""
@@ -234,6 +286,8 @@ class Connection(HttpToolsProtocol):
         if version == "1.0":
             # uvicorn has no place to name another class, and the task runs only after this turn.
             self.cycle.__class__ = _UntilClosed
+        if self._clients.is_draining:
+            self._make_last()
         self._held_bytes = self._lingering_bytes = 0
         self._is_in_body = True
         # The request has its list. What is found from here on are trailers, which nobody may take for headers.
@@ -259,6 +313,14 @@ class Connection(HttpToolsProtocol):
             errors.append(FieldError("header#/Transfer-Encoding", message))
         if errors:
             raise _HeadInvalid(errors)
+
+    def _make_last(self) -> None:
+        """The newest request's answer ends the connection, and not one before it that has not begun."""
+        if self._last is not None and self._last is not self.cycle and not self._last.response_started:
+            self._last.keep_alive = True
+        if self.cycle.keep_alive:
+            self.cycle.keep_alive = False
+            self._last = self.cycle
 
     def _head_bytes(self) -> int:
         """As they are sent: after a name comes a colon, after a value the line's end."""
@@ -288,7 +350,7 @@ class Connection(HttpToolsProtocol):
         elif self._is_in_body:
             self._linger(data)
         elif self._held_bytes:
-            self._end_after(HEAD_SECONDS_MAX)
+            self._end_after(self._clients.head_seconds_max or HEAD_SECONDS_MAX)
         elif not self.transport.is_closing():
             # A body that came to its end after its answer: uvicorn has stopped waiting for the next request.
             self.timeout_keep_alive_task = self.loop.call_later(
@@ -332,10 +394,11 @@ class Connection(HttpToolsProtocol):
             return
         self._answer(how)
 
-    def _answer(self, how: _Refusal) -> None:
+    def _answer(self, how: _Refusal, *, is_logged: bool = True) -> None:
         request_id = os.urandom(REQUEST_ID_BYTES).hex()
         answer = how(request_id)
-        log.warning("http.refused", status=answer.status_code, request_id=request_id)
+        if is_logged:
+            log.warning("http.refused", status=answer.status_code, request_id=request_id)
         headers = [
             *self.server_state.default_headers,
             *answer.raw_headers,

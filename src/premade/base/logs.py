@@ -115,6 +115,9 @@ def start_logging(form: Literal["auto", "json", "console"], *, mask_customer_ema
         cache_logger_on_first_use=True,
     )
     _let_others_log_alike(before, last)
+    # The pool warns of each try to connect, uvicorn tells of each step; what matters of both we say ourselves, once.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
 
 
 def log_only_what_goes_wrong() -> None:

@@ -97,6 +97,13 @@ _TRANSPORT = (
         "Something happened that nobody foresaw. What was asked for is done whole or not at all.",
         "Tell us the request_id. A retry with the same Idempotency-Key is safe.",
     ),
+    TransportProblem(
+        503,
+        "TOO_MANY_CONNECTIONS",
+        "There are too many connections",
+        "The service, or the client's address, has as many open connections as there may be. Nothing was read.",
+        "Close connections that are not in use, and send many requests over each. Try again after Retry-After seconds.",
+    ),
 )
 TRANSPORT_PROBLEMS = {told.code: told for told in _TRANSPORT}
 _OF_ROUTER = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}

@@ -64,6 +64,13 @@ class Settings(BaseSettings):
     database_connections_per_worker: int = Field(default=8, ge=1, le=100)
     """Of these, what is beyond four is set apart for sales and scans, two at most."""
 
+    connections_max: int = Field(default=10_000, ge=1, le=1_000_000)
+    """Connections of clients that a worker takes at once; never more than it may have open files."""
+    connections_per_address_max: int = Field(default=500, ge=1, le=1_000_000)
+    """Of these, from one address (of IPv6, from one /64) that is no trusted proxy."""
+    drain_seconds: float = Field(default=0.5, ge=0, le=300)
+    """After SIGTERM the service is not ready for so long before it takes no connections any more."""
+
     @property
     def zone(self) -> ZoneInfo:
         """The operator's time zone."""

@@ -4,26 +4,20 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncGenerator, Generator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from contextvars import Context
 from typing import Any
 
 import orjson
 import psycopg
 from psycopg import AsyncConnection, AsyncRawCursor, AsyncRawServerCursor
-from psycopg.errors import (
-    DeadlockDetected,
-    LockNotAvailable,
-    QueryCanceled,
-    ReadOnlySqlTransaction,
-    SerializationFailure,
-)
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
-from premade.base.errors import Busy, DatabaseAway, RuleBroken
+from premade.base.errors import Busy, DatabaseAway
+from premade.base.failures import is_spoilt, said_in_our_words
 from premade.base.metrics import seconds_of
 from premade.base.statements import Statement
 
@@ -69,6 +63,7 @@ _LONG_READ = (
     f"SET LOCAL statement_timeout = {round(LONG_READ_SECONDS_MAX * 1000)}; "
     f"SET LOCAL idle_in_transaction_session_timeout = {LONG_READ_PAUSE_SECONDS_MAX * 1000}"
 ).encode()
+_TAKES_NO_WRITES = b"SELECT current_setting('transaction_read_only')::boolean AS takes_no_writes"
 _TAKE_NAME = b"SELECT pg_try_advisory_lock(hashtextextended(%s, 0)) AS mine"
 _LET_GO_OF_NAME = b"SELECT pg_advisory_unlock(hashtextextended(%s, 0))"
 # PostgreSQL's own patience with a client whose machine or network is gone is two hours.
@@ -81,23 +76,6 @@ _WHOLE_TABLES = (
 
 set_json_dumps(orjson.dumps)
 set_json_loads(orjson.loads)
-
-
-@contextmanager
-def _database_errors() -> Generator[None]:
-    """Says in the domain's words what the driver reports."""
-    try:
-        yield
-    except psycopg.IntegrityError as error:
-        if error.diag.constraint_name is None:
-            raise
-        raise RuleBroken(error.diag.constraint_name) from error
-    except (LockNotAvailable, DeadlockDetected, QueryCanceled, SerializationFailure) as error:
-        message = "Another request holds what this one needs; nothing was changed. Try again."
-        raise Busy(message) from error
-    except (psycopg.OperationalError, psycopg.InterfaceError, ReadOnlySqlTransaction) as error:
-        message = "The database does not answer. A retry with the same Idempotency-Key is safe."
-        raise DatabaseAway(message) from error
 
 
 async def _set_session(connection: AsyncConnection[DictRow]) -> None:
@@ -131,8 +109,10 @@ class _cut_off:  # noqa: N801  (used like a function)
 class _Server:
     """What one pool's connections tell of the server, for all pools to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_admitted: bool) -> None:
         self.pools: list[_Pool] = []
+        self.is_admitted = is_admitted
+        """Whether the database was found to be the right one; until then only checks get a connection."""
         self._answered_at = -CUT_OFF_SECONDS
         self._renewal: asyncio.Task[None] | None = None
 
@@ -145,7 +125,7 @@ class _Server:
         """A connection was used. When it broke, those that lie idle may have broken with it, and each would cost a
         request: they are looked at, once at a time. Nothing that was asked for is done again.
         """
-        if not used.broken:
+        if not used.closed:
             self._answered_at = time.monotonic()
         elif self._renewal is None or self._renewal.done():
             self._renewal = asyncio.create_task(self._renew(), context=Context())
@@ -184,18 +164,36 @@ class _Pool(AsyncConnectionPool[AsyncConnection[DictRow]]):
 
     @staticmethod
     async def check_connection(conn: AsyncConnection[DictRow]) -> None:
-        """Raises when it is none any more. A server that stands still must not keep the others that are looked at."""
+        """Raise when the connection is broken, or leads to a server that takes no writes any more: a new one may find
+        the server that does. A server that stands still must not keep the others that are looked at.
+        """
         async with _cut_off(conn, CHECK_SECONDS_MAX):
-            await AsyncConnectionPool[AsyncConnection[DictRow]].check_connection(conn)
+            row = await (await conn.execute(_TAKES_NO_WRITES)).fetchone()
+        if row is None or row["takes_no_writes"]:
+            message = "The server takes no writes"
+            raise psycopg.OperationalError(message)
+
+    def admit(self) -> None:
+        """For all pools to this server."""
+        self._server.is_admitted = True
 
     @asynccontextmanager
-    async def lend(self, wait_seconds_max: float | None = None) -> AsyncGenerator[AsyncConnection[DictRow]]:
+    async def lend(
+        self, wait_seconds_max: float | None = None, *, is_check: bool = False
+    ) -> AsyncGenerator[AsyncConnection[DictRow]]:
         """A connection. Busy when others have them all and the server is well, PoolTimeout when there is none."""
+        if not (is_check or self._server.is_admitted):
+            message = "The service waits for its database. A retry with the same Idempotency-Key is safe."
+            raise DatabaseAway(message)
         try:
             async with self.connection(timeout=wait_seconds_max) as connection:
                 self._lent += 1
                 try:
                     yield connection
+                except (psycopg.Error, DatabaseAway) as error:
+                    if is_spoilt(error):
+                        await connection.close()
+                    raise
                 finally:
                     self._lent -= 1
                     self._server.note(connection)
@@ -270,7 +268,7 @@ class Work:
         cursor = AsyncRawCursor(self._connection)
         started = time.perf_counter()
         try:
-            with _database_errors():
+            with said_in_our_words():
                 await cursor.execute(statement.text, statement.arguments(given), prepare=True)
                 return await cursor.fetchall() if cursor.description is not None else []
         finally:
@@ -288,7 +286,7 @@ class LongRead(Work):
 
     async def portions(self, statement: Statement, **given: Any) -> AsyncGenerator[list[dict[str, Any]]]:
         """Every row, PORTION_ROWS at a time, none of them kept here or on the way."""
-        with _database_errors():
+        with said_in_our_words():
             async with AsyncRawServerCursor(self._connection, statement.name) as cursor:
                 await cursor.execute(statement.text, statement.arguments(given))
                 while rows := await cursor.fetchmany(PORTION_ROWS):
@@ -311,6 +309,10 @@ class Database:
         self.of_queues = of_queues or self
         """The same by connections of its own: for a statement that settles many requests and waits for nobody."""
 
+    def admit(self) -> None:
+        """Let requests have connections: the database is there and the right one."""
+        self._pool.admit()
+
     def of_patient(self, *, single_too: bool = False) -> "Database":
         """The same for one kind of writes that may wait for what others hold: however many they are, they leave
         LEFT_BY_ONE_KIND connections to the others, and all such kinds together LEFT_BY_ALL_KINDS, if there are so many.
@@ -332,7 +334,7 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Work]:
         """What is done within is committed whole at its end, or not at all. DatabaseAway when it cannot be."""
-        with _database_errors():
+        with said_in_our_words():
             async with (
                 self._connection(self._turns) as connection,
                 _cut_off(connection, CUT_OFF_SECONDS),
@@ -341,13 +343,18 @@ class Database:
                 yield Work(connection)
 
     @asynccontextmanager
-    async def single_statement(self, seconds_max: float = CUT_OFF_SECONDS) -> AsyncGenerator[Work]:
+    async def single_statement(
+        self, seconds_max: float = CUT_OFF_SECONDS, *, is_check: bool = False
+    ) -> AsyncGenerator[Work]:
         """Each statement within is a transaction of its own: two round trips fewer for a reader, or a
-        change that is one statement.
+        change that is one statement. `is_check`: also before `admit` was called.
         """
-        with _database_errors():
+        wait_seconds_max = min(seconds_max, POOL_WAIT_SECONDS)
+        with said_in_our_words():
             async with (
-                self._connection(self._single_turns, min(seconds_max, POOL_WAIT_SECONDS)) as connection,
+                self._pool.lend(wait_seconds_max, is_check=True)
+                if is_check
+                else self._connection(self._single_turns, wait_seconds_max) as connection,
                 _cut_off(connection, seconds_max),
             ):
                 yield Work(connection)
@@ -359,7 +366,7 @@ class Database:
         It keeps a connection. For work of many transactions; each must be right also if two should be at it, as the
         database lets go of the name when the connection breaks.
         """
-        with _database_errors():
+        with said_in_our_words():
             async with self._pool.lend() as connection:
                 is_alone = await _take_name(connection, name, wait_seconds_max)
                 try:
@@ -381,7 +388,7 @@ class Database:
         It keeps its connection, so whoever opens it bounds how many there are at once. `whole_tables`: most rows
         are wanted, so a plan may read a table from end to end.
         """
-        with _database_errors():
+        with said_in_our_words():
             async with (
                 self._connection(self._pool.long_reads) as connection,
                 _cut_off(connection, LONG_READ_SECONDS_MAX),
@@ -394,16 +401,19 @@ class Database:
 
 
 @asynccontextmanager
-async def open_database(dsn: str, connections_max: int) -> AsyncGenerator[Database]:
-    """The database of `dsn`, with so many connections in all, opened now. DatabaseAway when the server does not answer."""
-    server = _Server()
+async def open_database(dsn: str, connections_max: int, *, waits: bool = True) -> AsyncGenerator[Database]:
+    """The database of `dsn`, with so many connections in all, opened now. DatabaseAway when the server does not answer.
+
+    Without `waits` the server may be away; requests get connections once `Database.admit` was called.
+    """
+    server = _Server(is_admitted=waits)
     of_queues = min(QUEUE_CONNECTIONS_MAX, max(0, connections_max - OTHER_CONNECTIONS_MIN))
     pool = _Pool(server, dsn, "premade", connections_max - of_queues)
     queue_pool = _Pool(server, dsn, "premade-queues", of_queues) if of_queues else None
     try:
-        with _database_errors():
+        with said_in_our_words():
             for each in server.pools:
-                await each.open(wait=True, timeout=CONNECT_TIMEOUT_SECONDS)
+                await each.open(wait=waits, timeout=CONNECT_TIMEOUT_SECONDS)
         yield Database(pool, queue_pool and Database(queue_pool))
     finally:
         for each in server.pools:

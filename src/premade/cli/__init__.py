@@ -48,11 +48,14 @@ def serve_command(
     host: Host = "127.0.0.1",
     port: Port = 8080,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 2,
+    metrics_host: Annotated[
+        str, typer.Option(help="The address of the metrics, which need no authentication.")
+    ] = "127.0.0.1",
     metrics_port: Annotated[int, typer.Option(min=0, max=65535, help="Of the metrics; 0 for any.")] = 9464,
     as_json: AsJson = False,
 ) -> None:
     """Start the service."""
-    listen = Listen(host, port, workers, metrics_port)
+    listen = Listen(host, port, workers, metrics_host, metrics_port)
 
     def tell(url: str, metrics_url: str) -> None:
         if as_json:

@@ -10,7 +10,7 @@ from typing import Any
 
 from premade.audit.record import COMMAND, Event
 from premade.base import statements
-from premade.base.errors import Unavailable
+from premade.base.background import repeat
 from premade.base.logs import log
 from premade.base.work import Database
 from premade.base.world import World
@@ -133,15 +133,11 @@ def _sum(one: Pass, other: Pass) -> Pass:
 async def expire_for_ever(database: Database, world: World) -> None:
     """Until it is cancelled. A database that is away is tried again."""
     expirer = Expirer(database, world)
-    while True:
-        try:
-            found = await expirer.pass_once()
-            if found.expired:
-                log.info("ota.tickets.expired", batches=found.ended, tickets=found.expired)
-            if found.due == BATCHES_A_PASS_MAX and found.ended:
-                continue
-        except Unavailable as error:
-            log.warning("expiry.postponed", reason=error.code)
-        except Exception:  # noqa: BLE001  (whatever it was, the next turn may succeed; ending would be silent)
-            log.exception("expiry.failed")
-        await asyncio.sleep(EXPIRE_EVERY_SECONDS)
+
+    async def turn() -> bool:
+        found = await expirer.pass_once()
+        if found.expired:
+            log.info("ota.tickets.expired", batches=found.ended, tickets=found.expired)
+        return found.due == BATCHES_A_PASS_MAX and bool(found.ended)
+
+    await repeat("expiry.pass", turn, EXPIRE_EVERY_SECONDS)

@@ -13,7 +13,8 @@ from typing import Any
 
 from premade.audit.record import Event
 from premade.base import statements
-from premade.base.errors import Conflict, DatabaseAway, DomainError, FieldError, Invalid, Unavailable
+from premade.base.background import repeat
+from premade.base.errors import Conflict, DatabaseAway, DomainError, FieldError, Invalid
 from premade.base.logs import log
 from premade.base.work import Database
 from premade.base.world import World
@@ -330,11 +331,9 @@ async def make_for_ever(database: Database, world: World) -> None:
     tried again.
     """
     batches = LargeBatches(database, world, Signers(database, world))
-    while True:
-        try:
-            await batches.go_on_with_all()
-        except Unavailable as error:
-            log.warning("making.postponed", reason=error.code)
-        except Exception:  # noqa: BLE001  (whatever it was, the next look may succeed; ending would be silent)
-            log.exception("making.failed")
-        await asyncio.sleep(LOOK_EVERY_SECONDS)
+
+    async def turn() -> bool:
+        await batches.go_on_with_all()
+        return False
+
+    await repeat("making.look", turn, LOOK_EVERY_SECONDS)

@@ -3,12 +3,10 @@
 The figures are exact whether or not this has run: a reader adds what is not folded yet.
 """
 
-import asyncio
 from datetime import timedelta
 
 from premade.base import statements
-from premade.base.errors import Unavailable
-from premade.base.logs import log
+from premade.base.background import repeat
 from premade.base.work import Database
 from premade.base.world import World
 
@@ -37,12 +35,8 @@ async def fold_once(database: Database, world: World) -> int:
 
 async def fold_for_ever(database: Database, world: World) -> None:
     """Until it is cancelled. A database that is away is tried again."""
-    while True:
-        try:
-            while await fold_once(database, world) == DELTAS_A_TRANSACTION_MAX:
-                pass
-        except Unavailable as error:
-            log.warning("figures.fold_postponed", reason=error.code)
-        except Exception:  # noqa: BLE001  (whatever it was, the next turn may succeed; ending would be silent)
-            log.exception("figures.fold_failed")
-        await asyncio.sleep(FOLD_EVERY_SECONDS)
+
+    async def turn() -> bool:
+        return await fold_once(database, world) == DELTAS_A_TRANSACTION_MAX
+
+    await repeat("figures.fold", turn, FOLD_EVERY_SECONDS)

@@ -3,15 +3,13 @@
 A refusal itself writes nothing. What a process that is killed had not written yet is lost: some seconds of it.
 """
 
-import asyncio
 from collections import Counter
 from datetime import date
 
 import orjson
 
 from premade.base import statements
-from premade.base.errors import Unavailable
-from premade.base.logs import log
+from premade.base.background import repeat
 from premade.base.tally import Refused, give_back, take_refusals
 from premade.base.work import Database
 from premade.base.world import World
@@ -46,11 +44,9 @@ async def add_refusals(database: Database, day: date, refusals: Counter[Refused]
 
 async def write_refusals_for_ever(database: Database, world: World) -> None:
     """Until it is cancelled. A database that is away is tried again."""
-    while True:
-        try:
-            await write_refusals(database, world)
-        except Unavailable as error:
-            log.warning("refusals.write_postponed", reason=error.code)
-        except Exception:  # noqa: BLE001  (whatever it was, the next turn may succeed; ending would be silent)
-            log.exception("refusals.write_failed")
-        await asyncio.sleep(WRITE_EVERY_SECONDS)
+
+    async def turn() -> bool:
+        await write_refusals(database, world)
+        return False
+
+    await repeat("refusals.write", turn, WRITE_EVERY_SECONDS)

@@ -1,0 +1,65 @@
+"""What PostgreSQL's errors mean to a request, by their SQLSTATE (appendix A of its manual)."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import psycopg
+
+from premade.base.errors import Busy, DatabaseAway, RuleBroken
+
+_HELD_BY_OTHERS = frozenset({"55P03", "55006", "57014"})
+"""Lock not available, object in use, statement timeout. Class 40, conflicts of transactions, is added below."""
+_AWAY_CLASSES = frozenset({"08", "25", "53", "54", "55", "57", "58", "72", "F0"})
+"""Connection, state of the transaction (read-only, idle for too long), out of disk, memory or connections, limits of the
+server, wrong state (recovery), operator's intervention, operating system, snapshot, configuration file."""
+_AWAY = frozenset({"0A000", "26000", "42P05", "28000", "28P01", "XX000"})
+"""A plan that does not fit a changed table, a prepared statement that is gone or there twice (a pooler in between), a role
+that is changed meanwhile, an internal error such as `tuple concurrently updated`. Not XX001 and XX002, damaged data: no
+retry mends them, and somebody must look."""
+_SPOILT_CLASSES = frozenset({"08", "25", "57"})
+_SPOILT = frozenset({"0A000", "26000", "42P05", "XX000"})
+_WHY = {
+    "25006": "takes no writes: it is a standby, or read-only",
+    "53100": "has no room left on its disk",
+    "53300": "has no connection left",
+}
+_STATEMENT_ENDED = "57014"
+
+
+def is_spoilt(error: psycopg.Error | DatabaseAway) -> bool:
+    """Whether the same error may meet the next statement on this connection, though another connection may work: the
+    server takes no writes any more (25006), or what was prepared there does not hold.
+    """
+    cause = error.__cause__ if isinstance(error, DatabaseAway) else error
+    state = cause.sqlstate or "" if isinstance(cause, psycopg.Error) else ""
+    return state != _STATEMENT_ENDED and (state[:2] in _SPOILT_CLASSES or state in _SPOILT)
+
+
+@contextmanager
+def said_in_our_words() -> Generator[None]:
+    """Turn the driver's errors into RuleBroken, Busy or DatabaseAway. What is left is a mistake of ours: 500."""
+    try:
+        yield
+    except psycopg.IntegrityError as error:
+        if error.diag.constraint_name is None:
+            raise
+        raise RuleBroken(error.diag.constraint_name) from error
+    except psycopg.Error as error:
+        refusal = _refusal(error)
+        if refusal is None:
+            raise
+        raise refusal from error
+
+
+def _refusal(error: psycopg.Error) -> Busy | DatabaseAway | None:
+    state = error.sqlstate
+    if state is not None and (state in _HELD_BY_OTHERS or state.startswith("40")):
+        return Busy("Another request holds what this one needs; nothing was changed. Try again.")
+    if state is None and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return DatabaseAway("The database does not answer. A retry with the same Idempotency-Key is safe.")
+    if state is not None and (state[:2] in _AWAY_CLASSES or state in _AWAY):
+        why = _WHY.get(state, "cannot do this now")
+        return DatabaseAway(
+            f"The database {why} (SQLSTATE {state}). A retry with the same Idempotency-Key is safe."
+        )
+    return None

@@ -1,0 +1,106 @@
+"""Whether a worker should get requests: it is not about to stop, and its database is the right one and takes writes."""
+
+import asyncio
+import time
+from datetime import timedelta
+
+from psycopg.errors import ReadOnlySqlTransaction
+
+from premade.base import statements
+from premade.base.clients import Clients
+from premade.base.errors import Unavailable
+from premade.base.migrate import migrations
+from premade.base.outage import Outage
+from premade.base.work import Database
+from premade.base.world import World
+
+sql = statements.load(__file__)
+
+READY_SECONDS_MAX = 2.0
+"""For one statement; less than whoever asks usually waits."""
+WRITE_EVERY_SECONDS = 1.0
+"""However often somebody asks, the database is not written to more often than that."""
+LOOK_EVERY_SECONDS = 5.0
+LOOK_AGAIN_SECONDS = 1.0
+"""While the worker is not ready."""
+CLOCKS_APART_MAX = timedelta(seconds=30)
+
+
+class NotReady(Unavailable):
+    """The process runs but should get no requests yet, or none any more."""
+
+    code = "NOT_READY"
+    title = "The service is not ready"
+    remedy = "Wait. 'detail' says what is missing; where the schema is not current, run 'premade migrate'."
+
+
+class Readiness:
+    """Of one worker. The first time that the database is found to be right, its requests are let in."""
+
+    def __init__(self, database: Database, world: World, clients: Clients) -> None:
+        self._database = database
+        self._world = world
+        self._clients = clients
+        self._outage = Outage("service.not_ready")
+        self._one_look = asyncio.Lock()
+        self._refusal: Unavailable | None = None
+        self._look_began = self._written_at = -WRITE_EVERY_SECONDS
+        self.admitted = asyncio.Event()
+
+    async def refusal(self) -> Unavailable | None:
+        """Why it is not ready; None when it is."""
+        if self._clients.is_draining:
+            return NotReady("The service is about to stop.")
+        asked_at = time.monotonic()
+        async with self._one_look:
+            # All who asked before a look began share what it finds.
+            if self._look_began < asked_at:
+                self._look_began = time.monotonic()
+                self._refusal = await self._look()
+                self._tell()
+            return self._refusal
+
+    async def look_for_ever(self) -> None:
+        """Until it is cancelled, so that the log says when the worker stopped being ready, whether anybody asks or not."""
+        while True:
+            refusal = await self.refusal()
+            await asyncio.sleep(LOOK_AGAIN_SECONDS if refusal else LOOK_EVERY_SECONDS)
+
+    def _tell(self) -> None:
+        if self._refusal is None:
+            self._outage.end()
+        else:
+            self._outage.begin(reason=self._refusal.code, detail=self._refusal.detail)
+
+    async def _look(self) -> Unavailable | None:
+        try:
+            return await self._found()
+        except Unavailable as error:
+            return error
+
+    async def _found(self) -> Unavailable | None:
+        async with self._database.single_statement(READY_SECONDS_MAX, is_check=True) as work:
+            seen = await work.one(sql.look)
+            assert seen is not None
+            applied = await work.all(sql.applied_migrations) if seen["is_migrated"] else []
+            names = {row["name"] for row in applied}
+            missing = [migration.name for migration in migrations() if migration.name not in names]
+            if missing:
+                return NotReady(f"The database lacks {', '.join(missing)}. Run 'premade migrate'.")
+            if not self.admitted.is_set():
+                self._database.admit()
+                self.admitted.set()
+            if seen["takes_no_writes"]:
+                # As a write would be told; so the connection is closed, and a new one may find a server that takes writes.
+                raise ReadOnlySqlTransaction
+            if time.monotonic() - self._written_at >= WRITE_EVERY_SECONDS:
+                await work.one(sql.write)
+                self._written_at = time.monotonic()
+        apart = abs(seen["database_now"] - self._world.now())
+        if apart > CLOCKS_APART_MAX:
+            message = (
+                f"The clocks of this machine and of the database are {apart.total_seconds():.0f} s apart, more than "
+                f"{CLOCKS_APART_MAX.total_seconds():.0f} s. Set the one that is wrong."
+            )
+            return NotReady(message)
+        return None

@@ -1,0 +1,238 @@
+"""The parent of the worker processes: starts them, replaces those that end or hang, and stops them in order."""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import wait
+from multiprocessing.context import SpawnProcess
+from types import FrameType
+
+from premade.base.kernel import let_nobody_else_connect
+from premade.base.logs import log
+
+BEAT, SERVING = b".", b"+"
+"""What a worker says: that its event loop runs, and that it has begun to answer."""
+DRAIN, STOP = b"d", b"s"
+"""What a worker is told: to be not ready and to end connections with their answers, and to stop."""
+
+BEAT_EVERY_SECONDS = 1.0
+SILENT_SECONDS_MAX = 10.0
+"""A worker whose event loop has said nothing for so long hangs, and is replaced."""
+START_SECONDS_MAX = 120.0
+"""Until a worker says its first word: on a busy machine the imports alone take a while."""
+STABLE_SECONDS = 10.0
+"""A worker that ended sooner is replaced later and later, up to RESTART_SECONDS_MAX."""
+RESTART_SECONDS_MIN = 0.25
+RESTART_SECONDS_MAX = 10.0
+ACCEPT_SECONDS_MAX = 1.0
+"""When the service stops: for the workers to accept the connections that the kernel has made already."""
+STOP_SILENT_SECONDS_MAX = 4.0
+"""When the service stops, a worker that has said nothing for so long is ended."""
+STOP_SECONDS_MAX = 24.0
+"""When the service stops: for a worker to give its answers and to end."""
+LOOK_EVERY_SECONDS = 0.25
+
+Run = Callable[[socket.socket, socket.socket, int], None]
+"""What a worker does with the listening socket, its channel and the id of its parent."""
+
+
+@dataclass(eq=False)
+class _Worker:
+    process: SpawnProcess
+    channel: socket.socket
+    started_at: float
+    heard_at: float | None = None
+    is_serving: bool = False
+    is_leaving: bool = False
+    told: bytes = b""
+
+    def tell_once(self, word: bytes) -> None:
+        if word not in self.told:
+            self.told += word
+            # One that hangs takes nothing, one that has ended is buried by the next look.
+            with suppress(OSError):
+                self.channel.send(word)
+
+    def silent_seconds(self, now: float) -> float:
+        return now - (self.started_at if self.heard_at is None else self.heard_at)
+
+
+class Supervisor:
+    """Keeps `count` workers on one socket. Nothing but a signal ends it."""
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        run: Run,
+        count: int,
+        *,
+        drain_seconds: float,
+        when_serving: Callable[[], None],
+    ) -> None:
+        """`drain_seconds`: how long the workers are not ready before they stop. `when_serving` is called once."""
+        self._listening = listening
+        self._run = run
+        self._count = count
+        self._drain_seconds = drain_seconds
+        self._when_serving = when_serving
+        self._has_served = False
+        self._workers: list[_Worker] = []
+        self._to_replace: list[_Worker] = []
+        self._quick_ends = 0
+        self._start_not_before = 0.0
+        self._signals: list[int] = []
+        self._wake_in, self._wake_out = os.pipe()
+        self.restarts = 0
+        """How many workers have ended without being told to."""
+
+    def run(self) -> None:
+        """Until SIGTERM or SIGINT; SIGHUP replaces the workers one by one."""
+        for name in (self._wake_in, self._wake_out):
+            os.set_blocking(name, False)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._note_signal)
+        try:
+            while not self._is_told_to_stop():
+                self._keep_count()
+                self._look()
+                self._end_silent(SILENT_SECONDS_MAX)
+                self._go_on_replacing()
+            self._stop()
+        finally:
+            for worker in self._workers:
+                worker.process.kill()
+
+    def _note_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._signals.append(number)
+        with suppress(OSError):
+            os.write(self._wake_out, b"\0")
+
+    def _is_told_to_stop(self) -> bool:
+        if signal.SIGHUP in self._signals:
+            self._signals = [number for number in self._signals if number != signal.SIGHUP]
+            log.info("workers.replaced_one_by_one")
+            self._to_replace = [worker for worker in self._workers if not worker.is_leaving]
+        return bool(self._signals)
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        process = get_context("spawn").Process(target=self._run, args=(self._listening, theirs, os.getpid()))
+        process.start()
+        theirs.close()
+        self._workers.append(_Worker(process, ours, time.monotonic()))
+
+    def _look(self, seconds_max: float = LOOK_EVERY_SECONDS) -> None:
+        """Wait for a word, a death or a signal, and note what came."""
+        channels = {worker.channel: worker for worker in self._workers}
+        ends = {worker.process.sentinel: worker for worker in self._workers}
+        ready = wait([self._wake_in, *channels, *ends], seconds_max)
+        if self._wake_in in ready:
+            os.read(self._wake_in, 4096)
+        for channel, worker in channels.items():
+            if channel in ready:
+                self._hear(worker)
+        for end, worker in ends.items():
+            if end in ready:
+                self._bury(worker)
+
+    def _hear(self, worker: _Worker) -> None:
+        try:
+            words = worker.channel.recv(4096)
+        except OSError:
+            return
+        if not words:
+            return
+        worker.heard_at = time.monotonic()
+        if SERVING in words:
+            worker.is_serving = True
+            if not self._has_served:
+                self._has_served = True
+                self._when_serving()
+
+    def _bury(self, worker: _Worker) -> None:
+        worker.process.join()
+        worker.channel.close()
+        self._workers.remove(worker)
+        if worker in self._to_replace:
+            self._to_replace.remove(worker)
+        if worker.is_leaving:
+            return
+        now = time.monotonic()
+        lived = now - worker.started_at
+        self.restarts += 1
+        self._quick_ends = self._quick_ends + 1 if lived < STABLE_SECONDS else 0
+        wait = min(RESTART_SECONDS_MIN * 2**self._quick_ends, RESTART_SECONDS_MAX) if self._quick_ends else 0
+        self._start_not_before = now + wait
+        log.error(
+            "worker.ended",
+            pid=worker.process.pid,
+            exit_code=worker.process.exitcode,
+            lived_seconds=round(lived, 1),
+            next_in_seconds=wait,
+        )
+
+    def _end_silent(self, seconds_max: float) -> None:
+        """A worker that hangs, or is stopped by a signal, hears nothing: only SIGKILL ends it."""
+        now = time.monotonic()
+        for worker in self._workers:
+            limit = START_SECONDS_MAX if worker.heard_at is None else seconds_max
+            if worker.silent_seconds(now) > limit and worker.process.is_alive():
+                log.error(
+                    "worker.silent",
+                    pid=worker.process.pid,
+                    silent_seconds=round(worker.silent_seconds(now), 1),
+                )
+                worker.process.kill()
+                # Killed once; its end is noted by the next look.
+                worker.heard_at = now
+
+    def _keep_count(self) -> None:
+        missing = self._count - sum(not worker.is_leaving for worker in self._workers)
+        if missing > 0 and time.monotonic() >= self._start_not_before:
+            for _ in range(missing):
+                self._start()
+
+    def _go_on_replacing(self) -> None:
+        """One at a time: a worker leaves when the one that takes its place answers."""
+        if any(not worker.is_serving for worker in self._workers):
+            return
+        leaving = [worker for worker in self._workers if worker.is_leaving]
+        for worker in leaving:
+            worker.tell_once(STOP)
+        if self._to_replace and not leaving:
+            self._to_replace.pop(0).is_leaving = True
+
+    def _stop(self) -> None:
+        """Not ready first; then nobody is let in any more; then each worker gives the answers that it owes, and ends."""
+        log.info("service.stops")
+        for worker in self._workers:
+            worker.is_leaving = True
+            worker.tell_once(DRAIN)
+            if worker.heard_at is None:
+                # It has not begun, so it owes nobody an answer.
+                worker.process.kill()
+        self._look_until(time.monotonic() + self._drain_seconds, STOP_SILENT_SECONDS_MAX)
+        let_nobody_else_connect(self._listening, ACCEPT_SECONDS_MAX)
+        self._listening.close()
+        for worker in self._workers:
+            worker.tell_once(STOP)
+        self._look_until(time.monotonic() + STOP_SECONDS_MAX, STOP_SILENT_SECONDS_MAX)
+        for worker in self._workers:
+            log.error("worker.left_behind", pid=worker.process.pid)
+            worker.process.kill()
+            worker.process.join()
+        log.info("service.stopped")
+
+    def _look_until(self, deadline: float, silent_seconds_max: float) -> None:
+        """Until then, or no worker is left, or a second Ctrl-C."""
+        while self._workers and (left := deadline - time.monotonic()) > 0:
+            if self._signals.count(signal.SIGINT) > 1:
+                return
+            self._look(min(left, LOOK_EVERY_SECONDS))
+            self._end_silent(silent_seconds_max)

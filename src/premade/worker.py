@@ -1,0 +1,164 @@
+"""A worker process: uvicorn's server on the shared socket, told by its parent when to stop."""
+
+import asyncio
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any, cast
+
+import uvicorn
+
+from premade.app import make_app
+from premade.base.clients import FILES_KEPT_BACK, Clients, networks
+from premade.base.connection import Connection
+from premade.base.kernel import end_with_parent, raise_file_limit
+from premade.base.logs import log, start_logging
+from premade.base.settings import Settings
+from premade.base.world import World
+from premade.supervisor import BEAT, BEAT_EVERY_SECONDS, DRAIN, SERVING
+
+BACKLOG_CONNECTIONS = 2048
+KEEP_ALIVE_SECONDS = 65
+IDLE_SECONDS = 0.5
+"""When the worker stops: for a request that is on its way over a connection that owes no answer."""
+SLOW_CLIENT_SECONDS_MAX = 5.0
+"""When the worker stops: for a client to send the rest of a request, or to take an answer."""
+ANSWER_SECONDS_MAX = 16.0
+"""When the worker stops: for an answer, which waits at most 5 s for a connection to the database and 10 s for its work."""
+ORPHAN_SECONDS_MAX = 30.0
+"""After its parent's death a worker ends by then, even if its event loop stands still."""
+ALONE_SECONDS = 2.0
+"""A SIGTERM to a worker ends it so long after the draining, if the parent did not tell it to stop before."""
+POLL_SECONDS = 0.05
+PARENT_CHECK_SECONDS = 0.5
+
+
+def run_worker(listening: socket.socket, channel: socket.socket, parent_pid: int) -> None:
+    """Serve on the socket until the parent says so over the channel, or is gone. All settings come from the environment."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        # A terminal sends these to the whole group; the parent decides what becomes of its workers.
+        signal.signal(number, signal.SIG_IGN)
+    end_with_parent(parent_pid)
+    threading.Thread(target=_leave_with_parent, args=(parent_pid,), daemon=True, name="leave").start()
+    settings = Settings()
+    start_logging(settings.log_format, mask_customer_email=settings.log_mask_customer_email)
+    clients = clients_of(settings)
+    app = make_app(settings, World(settings.zone), clients)
+    config = uvicorn.Config(
+        app,
+        loop="auto",
+        http=cast("Any", partial(Connection, clients=clients)),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
+        backlog=BACKLOG_CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+    )
+    Worker(config, channel, clients, settings.drain_seconds).run([listening])
+
+
+def clients_of(settings: Settings) -> Clients:
+    """The limits of a worker's connections: the operator's, but never more than it may have open files."""
+    files = raise_file_limit() - FILES_KEPT_BACK - settings.database_connections_per_worker
+    connections_max = min(settings.connections_max, max(files, 1))
+    # One address must leave room for others.
+    per_address_max = min(settings.connections_per_address_max, max(connections_max // 2, 1))
+    return Clients(connections_max, per_address_max, networks(settings.trusted_proxies))
+
+
+def _leave_with_parent(parent_pid: int) -> None:
+    """Stop when the parent is gone. The kernel's signal and the channel's end say so too; this also ends a loop that hangs."""
+    while os.getppid() == parent_pid:
+        time.sleep(PARENT_CHECK_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(ORPHAN_SECONDS_MAX)
+    os._exit(1)
+
+
+class Worker(uvicorn.Server):
+    """uvicorn's server with another way to be told to stop, and another way to stop."""
+
+    def __init__(
+        self, config: uvicorn.Config, channel: socket.socket, clients: Clients, drain_seconds: float
+    ) -> None:
+        super().__init__(config)
+        self._drain_seconds = drain_seconds
+        self._channel = channel
+        self._clients = clients
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start beating first: starting may take long."""
+        self._channel.setblocking(False)
+        asyncio.get_running_loop().add_reader(self._channel.fileno(), self._hear)
+        self._beating = asyncio.create_task(self._beat())
+        await super().startup(sockets)
+        self._tell(SERVING)
+
+    async def _beat(self) -> None:
+        while True:
+            self._tell(BEAT)
+            await asyncio.sleep(BEAT_EVERY_SECONDS)
+
+    def _tell(self, word: bytes) -> None:
+        # A parent that stands still hears nothing; that must not stop the worker.
+        with suppress(OSError):
+            self._channel.send(word)
+
+    def _hear(self) -> None:
+        try:
+            words = self._channel.recv(16)
+        except BlockingIOError:
+            return
+        except OSError:
+            words = b""
+        self._clients.is_draining = True
+        if words != DRAIN:
+            # Told to stop, or the parent is gone.
+            asyncio.get_running_loop().remove_reader(self._channel.fileno())
+            self.should_exit = True
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """SIGTERM alone, as somebody may send it to one worker; the parent starts another one."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._leave)
+        yield
+
+    def _leave(self) -> None:
+        """Not at once: who ends a whole group of processes sends SIGTERM to the parent too, which stops in order."""
+        self._clients.is_draining = True
+        asyncio.get_running_loop().call_later(self._drain_seconds + ALONE_SECONDS, self._exit)
+
+    def _exit(self) -> None:
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no connections any more, give the answers that are owed, each within its limit, and end."""
+        for server in self.servers:
+            server.close()
+        for each in sockets or []:
+            each.close()
+        began = time.monotonic()
+        while self.server_state.connections or self.server_state.tasks:
+            waited = time.monotonic() - began
+            if waited > ANSWER_SECONDS_MAX:
+                log.error("worker.answers_cancelled", answers=len(self.server_state.tasks))
+                break
+            for each in cast("list[Connection]", list(self.server_state.connections)):
+                if waited > SLOW_CLIENT_SECONDS_MAX and each.waits_for_client():
+                    each.transport.abort()
+                else:
+                    each.end_when_answered(is_idle_over=waited > IDLE_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
+        for task in list(self.server_state.tasks):
+            task.cancel()
+        await self.lifespan.shutdown()
+        self._beating.cancel()

@@ -1,0 +1,36 @@
+"""The processes of a running service, and waiting for something to hold."""
+
+import time
+from collections.abc import Callable
+
+import psutil
+
+from support.service import Service
+
+SECONDS_MAX = 30
+
+
+def workers(service: Service) -> list[psutil.Process]:
+    return [
+        child
+        for child in psutil.Process(service.process.pid).children()
+        if lives(child) and any("spawn_main" in part for part in child.cmdline())
+    ]
+
+
+def lives(process: psutil.Process) -> bool:
+    """A zombie has ended; only its parent has not looked yet."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def wait_until_gone(processes: list[psutil.Process]) -> None:
+    wait_until(lambda: not any(lives(process) for process in processes), "a worker stays")
+
+
+def wait_until(holds: Callable[[], bool], otherwise: str) -> None:
+    deadline = time.monotonic() + SECONDS_MAX
+    while not holds():
+        assert time.monotonic() < deadline, otherwise
