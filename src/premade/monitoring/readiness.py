@@ -80,7 +80,7 @@ class Readiness:
 
     async def _found(self) -> Unavailable | None:
         async with self._database.single_statement(READY_SECONDS_MAX, is_check=True) as work:
-            seen = await work.one(sql.look)
+            seen = await work.one(sql.check_readiness)
             assert seen is not None
             applied = await work.all(sql.applied_migrations) if seen["is_migrated"] else []
             names = {row["name"] for row in applied}
@@ -94,7 +94,7 @@ class Readiness:
                 # As a write would be told; so the connection is closed, and a new one may find a server that takes writes.
                 raise ReadOnlySqlTransaction
             if time.monotonic() - self._written_at >= WRITE_EVERY_SECONDS:
-                await work.one(sql.write)
+                await work.one(sql.try_write)
                 self._written_at = time.monotonic()
         apart = abs(seen["database_now"] - self._world.now())
         if apart > CLOCKS_APART_MAX:

@@ -1,4 +1,4 @@
--- name: look
+-- name: check_readiness
 SELECT to_regclass('schema_migrations') IS NOT NULL AS is_migrated,
     pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean AS takes_no_writes,
     clock_timestamp() AS database_now
@@ -6,7 +6,7 @@ SELECT to_regclass('schema_migrations') IS NOT NULL AS is_migrated,
 -- name: applied_migrations
 SELECT name FROM schema_migrations
 
--- name: write
+-- name: try_write
 -- Writes what a sale needs room for, and leaves nothing behind. The numbers do not fit in 64 kB of memory, so they go
 -- to a temporary file beside the tables; the message goes to the write-ahead log, and its commit waits for it.
 SELECT pg_logical_emit_message(true, 'premade', 'ready?') IS NOT NULL AS is_logged, count(*) AS numbers
