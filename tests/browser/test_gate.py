@@ -1,6 +1,5 @@
 """The gate page: a phone's camera or a hand scanner, green or red, with network and without."""
 
-import io
 import re
 from pathlib import Path
 from typing import Any
@@ -11,18 +10,17 @@ from browser.barriers import FINDINGS
 from browser.conftest import AXE, DESK, PASSWORD, PHONE, Somebody
 from browser.gate_page import GATE, SCANS, at_gate, uses_of
 from gate.conftest import gate_of, sold, unsold
-from PIL import Image
-from playwright.sync_api import Browser, expect
-from support.chromium import CHROMIUM
+from playwright.sync_api import expect
 from support.shop import Seller, Shop, unique
 from support.taking_back import cancel, reissue
 
 from premade.console import gate as gate_module
 from premade.console.gate import files as gate_files
 from premade.staff.member import set_disabled
-from premade.tickets.picture import png
 
 __all__ = ["at_gate"]
+
+SCRIPTS = Path(gate_module.__file__).parent / "static" / "gate"
 
 
 def test_a_hand_scanner_lets_a_ticket_in_once_and_says_what_is_left(
@@ -215,9 +213,9 @@ def test_whom_the_service_no_longer_lets_in_admits_nobody_without_network_either
     gate.scans(tickets[0].qr)
     gate.hears("no", "Sign in")
 
-    gate.loses_network()
+    gate.page.context.set_offline(True)
     gate.page.reload()
-    gate.state_is("Works without network")
+    gate.state_is("Signed out", "no list")
     gate.scans(tickets[0].qr)
 
     gate.hears("no", "Sign in")
@@ -241,10 +239,10 @@ def test_signing_out_with_scans_that_were_not_sent_asks_first_and_then_admits_no
 
     gate.page.once("dialog", lambda dialog: dialog.accept())
     sign_out.click()
-    gate.page.wait_for_url("**/console/sign-in")
+    gate.state_is("Signed out", "no list", "1 scan waits")
     gate.page.context.set_offline(True)
     gate.who.goes_to(GATE)
-    gate.state_is("Works without network")
+    gate.state_is("Signed out", "no list", "1 scan waits")
     gate.scans(tickets[1].qr)
     gate.hears("no", "Sign in")
 
@@ -284,36 +282,6 @@ def test_only_looking_uses_nothing(at_gate: Any, shop: Shop, seller: Seller) -> 
     gate.state_is("Online")
     gate.scans(tickets[0].qr)
     gate.hears("yes", "Let in", "1 left")
-
-
-def test_a_picture_before_the_camera_is_read_and_used_once(
-    browser: Browser, shop: Shop, seller: Seller, at_gate: Any, tmp_path: Path
-) -> None:
-    [ticket], film = sold(seller), tmp_path / "film.mjpeg"
-    code = Image.open(io.BytesIO(png(ticket.qr))).convert("L").resize((300, 300))
-    scene = Image.new("L", (640, 480), 150)
-    scene.paste(code.rotate(9, expand=True, fillcolor=150), (140, 70))
-    with film.open("wb") as frames:
-        for _ in range(3):
-            scene.convert("RGB").save(frames, "JPEG", quality=70)
-    state = at_gate().page.context.storage_state()
-    flags = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
-    with_film = browser.browser_type.launch(
-        executable_path=CHROMIUM, args=["--no-sandbox", *flags, f"--use-file-for-fake-video-capture={film}"]
-    )
-    page = with_film.new_context(storage_state=state, viewport={"width": 360, "height": 740}).new_page()
-    page.goto(f"{shop.url}{GATE}")
-
-    page.get_by_role("button", name="Start the camera").click()
-
-    answer = page.locator("#answer")
-    expect(answer).to_contain_text("Let in", timeout=20_000)
-    # Still in view: no doubt is cast on the guest, and nothing more is used.
-    page.wait_for_timeout(1_000)
-    expect(answer).to_have_class(re.compile(r"^answer yes"))
-    expect(page.locator("#last li")).to_have_count(1)
-    with_film.close()
-    assert len(uses_of(shop, ticket)) == 1
 
 
 def test_what_the_page_asks_needs_a_session_its_token_and_a_page_of_our_own(
@@ -373,7 +341,7 @@ def test_only_the_files_of_the_page_are_served_and_only_this_version_may_be_kept
             answer = client.get(f"{GATE}/files/{version}/{name}")
             assert (answer.content, "immutable" in answer.headers["cache-control"]) == (content, True)
             assert client.get(f"{GATE}/files/older/{name}").headers["cache-control"] == "private, no-store"
-        for name in ("worker.js", "qr/LICENSE", "..%2fconsole.css", ""):
+        for name in ("worker.js", "zxing-wasm/LICENSE", "..%2fconsole.css", ""):
             assert client.get(f"{GATE}/files/{version}/{name}", follow_redirects=False).status_code != 200, (
                 name
             )
@@ -382,18 +350,40 @@ def test_only_the_files_of_the_page_are_served_and_only_this_version_may_be_kept
 @pytest.mark.parametrize(
     ("ours", "package", "names"),
     [
-        ("qr", "qr", ["decode.js", "index.js", "LICENSE", "LICENSE-MIT"]),
+        (
+            "zxing-wasm",
+            "zxing-wasm/dist/es",
+            ["share.js", "reader/index.js"],
+        ),
+        ("zxing-wasm/reader", "zxing-wasm/dist/reader", ["zxing_reader.wasm"]),
+        ("zxing-wasm", "zxing-wasm", ["LICENSE"]),
         ("noble-ed25519", "@noble/ed25519", ["index.js", "LICENSE"]),
     ],
 )
 def test_the_libraries_are_those_of_their_packages_with_their_licences(
     ours: str, package: str, names: list[str]
 ) -> None:
-    here, there = Path(gate_module.__file__).parent / "static" / "gate" / ours, AXE.parents[1] / package
+    here, there = SCRIPTS / ours, AXE.parents[1] / package
 
-    assert sorted(file.name for file in here.iterdir()) == sorted(names)
     for name in names:
         assert (here / name).read_bytes() == (there / name).read_bytes(), "copy the version of package.json"
+
+
+def test_nothing_is_served_or_kept_beside_the_page_and_its_libraries() -> None:
+    libraries = {"noble-ed25519/index.js", "noble-ed25519/LICENSE"} | {
+        f"zxing-wasm/{name}"
+        for name in (
+            "share.js",
+            "reader/index.js",
+            "reader/zxing_reader.wasm",
+            "LICENSE",
+            "LICENSE-zxing-cpp",
+        )
+    }
+    there = {str(file.relative_to(SCRIPTS)) for file in SCRIPTS.rglob("*") if file.is_file()}
+
+    assert {name for name in there if "/" in name} == libraries
+    assert set(gate_files()) == {name for name in there if "LICENSE" not in name} - {"worker.js"}
 
 
 @pytest.mark.parametrize(("scheme", "viewport"), [("light", DESK), ("dark", PHONE)])

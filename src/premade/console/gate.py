@@ -71,7 +71,20 @@ GATE_HEADERS = {
 }
 _NO_STORE = {"Cache-Control": "no-store"}
 _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
-_TYPES = {"css": "text/css", "js": "text/javascript", "mjs": "text/javascript"}
+_TYPES = {
+    "css": "text/css",
+    "js": "text/javascript",
+    "mjs": "text/javascript",
+    "wasm": "application/wasm",
+}
+_DECODER = "decoder.mjs"
+_DECODER_HEADERS = {
+    **HEADERS,
+    # A worker has the policy of its own script: only this one may compile WebAssembly, the page may not.
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY.replace(
+        "script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'"
+    ),
+}
 _FILES = (
     "gate.css",
     "gate.mjs",
@@ -88,10 +101,11 @@ _FILES = (
     "admission.mjs",
     "ed25519.mjs",
     "camera.mjs",
-    "decoder.mjs",
+    _DECODER,
     "verify-qr-token.mjs",
-    "qr/decode.js",
-    "qr/index.js",
+    "zxing-wasm/share.js",
+    "zxing-wasm/reader/index.js",
+    "zxing-wasm/reader/zxing_reader.wasm",
     "noble-ed25519/index.js",
 )
 _WORKER = "worker.js"
@@ -270,14 +284,14 @@ def pages(paper: Paper) -> list[BaseRoute]:
         return _worker(version)
 
     async def file(request: Request) -> Response:
-        content = files().get(request.path_params["name"])
+        name = request.path_params["name"]
+        content = files().get(name)
         if content is None:
             raise HTTPException(404)
         # Whoever asks for an older version while the service is changed gets the new one, but must not keep it.
         kept = _FOR_EVER if request.path_params["version"] == version else _NO_STORE
-        return Response(
-            content, media_type=_type_of(request.path_params["name"]), headers={**HEADERS, **kept}
-        )
+        headers = _DECODER_HEADERS if name == _DECODER else HEADERS
+        return Response(content, media_type=_type_of(name), headers={**headers, **kept})
 
     return [
         *router.routes,

@@ -30,7 +30,7 @@ const settings = {
   mode: sessionStorage.getItem(TEST_MODE) === "yes" ? "test" : "live",
 };
 const gate = new Gate(settings, tellState);
-const camera = new Camera(document.querySelector("video"));
+const camera = new Camera(document.querySelector("video"), $("outline"));
 
 function keepSettings() {
   // Only looking is for now, and test mode for this session: tomorrow's guard must find neither on.
@@ -289,7 +289,9 @@ $("camera").addEventListener("click", async () => {
       $("camera-wrong").textContent =
         error.name === "NotAllowedError"
           ? "The browser may not use the camera; allow it in its settings for this page."
-          : `There is no camera to be had here (${error.name}).`;
+          : error.name === "Error"
+            ? "This browser cannot read codes in pictures; use a newer one, or a hand scanner."
+            : `There is no camera to be had here (${error.name}).`;
     }
   }
   document.querySelector(".finder").hidden = !camera.isOn;

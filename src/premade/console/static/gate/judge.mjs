@@ -223,7 +223,7 @@ export class Gate {
       this.#become("online");
     } catch (error) {
       if (error instanceof Refused) await this.#signedOut(error);
-      else if (error instanceof Away) this.#become("offline");
+      else if (error instanceof Away) this.#becomeAway();
       else throw error;
     }
   }
@@ -330,7 +330,12 @@ export class Gate {
 
   #lose() {
     this.#connectedAt = performance.now();
-    this.#become("offline");
+    this.#becomeAway();
+  }
+
+  #becomeAway() {
+    if (localStorage.getItem(SIGNED_OUT)) this.#become("signed-out", "Signed out. Signing in needs the network.");
+    else this.#become("offline");
   }
 
   /** What happened in another tab. */
