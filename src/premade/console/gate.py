@@ -69,7 +69,7 @@ GATE_HEADERS = {
     # For the scripts that run beside the page.
     "Content-Security-Policy": f"{CONTENT_SECURITY_POLICY}; worker-src 'self'",
 }
-_NO_STORE = {"Cache-Control": "no-store"}
+_NO_STORE = {"Cache-Control": "private, no-store"}
 _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 _TYPES = {
     "css": "text/css",
