@@ -132,9 +132,12 @@ CREATE TABLE public.api_keys (
     last_used_at timestamp with time zone,
     rotated_from bigint,
     made_once text,
+    is_test boolean DEFAULT false NOT NULL,
+    first_key_id bigint,
     CONSTRAINT api_key_digest_is_sha256 CHECK ((octet_length(digest) = 32)),
     CONSTRAINT api_key_has_permissions CHECK ((cardinality(permissions) > 0)),
-    CONSTRAINT api_key_permissions_known CHECK ((permissions <@ ARRAY['tickets:bulk-generate'::text, 'tickets:activate'::text, 'tickets:read'::text, 'tickets:cancel'::text, 'inventory:read'::text, 'inventory:reserve'::text, 'orders:read'::text, 'gate:redeem'::text, 'gate:manual-entry'::text]))
+    CONSTRAINT api_key_permissions_known CHECK ((permissions <@ ARRAY['tickets:bulk-generate'::text, 'tickets:activate'::text, 'tickets:read'::text, 'tickets:cancel'::text, 'inventory:read'::text, 'inventory:reserve'::text, 'orders:read'::text, 'gate:redeem'::text, 'gate:manual-entry'::text])),
+    CONSTRAINT api_key_test_mode_is_the_operators CHECK (((NOT is_test) OR (partner_id IS NULL)))
 );
 
 ALTER TABLE public.api_keys ALTER COLUMN key_id ADD GENERATED ALWAYS AS IDENTITY (
@@ -204,6 +207,16 @@ CREATE TABLE public.channels (
     channel text NOT NULL,
     is_test boolean DEFAULT false NOT NULL,
     CONSTRAINT channel_name CHECK ((channel ~ '^[a-z0-9][a-z0-9-]{0,62}$'::text))
+);
+
+CREATE TABLE public.gate_counts (
+    day date NOT NULL,
+    owner text NOT NULL,
+    device_id text NOT NULL,
+    code text NOT NULL,
+    partner_id bigint,
+    counted bigint NOT NULL,
+    last_at timestamp with time zone NOT NULL
 );
 
 CREATE TABLE public.manual_entries (
@@ -494,6 +507,9 @@ ALTER TABLE ONLY public.channels
 ALTER TABLE ONLY public.channels
     ADD CONSTRAINT channels_pkey PRIMARY KEY (channel);
 
+ALTER TABLE ONLY public.gate_counts
+    ADD CONSTRAINT gate_counts_pkey PRIMARY KEY (day, owner, device_id, code);
+
 ALTER TABLE ONLY public.manual_entries
     ADD CONSTRAINT manual_entries_pkey PRIMARY KEY (subject);
 
@@ -631,6 +647,9 @@ ALTER TABLE ONLY public.allotments
     ADD CONSTRAINT allotments_product FOREIGN KEY (product_id) REFERENCES public.products(product_id);
 
 ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_first_key FOREIGN KEY (first_key_id) REFERENCES public.api_keys(key_id);
+
+ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_partner FOREIGN KEY (partner_id) REFERENCES public.partners(partner_id);
 
 ALTER TABLE ONLY public.api_keys
@@ -653,6 +672,9 @@ ALTER TABLE ONLY public.batches
 
 ALTER TABLE ONLY public.batches
     ADD CONSTRAINT batches_signing_key FOREIGN KEY (signing_key_id) REFERENCES public.signing_keys(key_id);
+
+ALTER TABLE ONLY public.gate_counts
+    ADD CONSTRAINT gate_counts_partner FOREIGN KEY (partner_id) REFERENCES public.partners(partner_id);
 
 ALTER TABLE ONLY public.ota_orders
     ADD CONSTRAINT ota_orders_partner FOREIGN KEY (partner_id) REFERENCES public.partners(partner_id);

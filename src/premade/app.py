@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from importlib.metadata import version
 from typing import Any
 
@@ -46,6 +47,7 @@ from premade.redemption import routes as redemption
 from premade.redemption.inspect import Inspector
 from premade.redemption.manual import ManualEntries
 from premade.redemption.redeem import Redeemer
+from premade.redemption.rules import GateRules
 from premade.redemption.sync import Syncer
 from premade.reissue import routes as reissue
 from premade.reissue.reissue import Reissuer
@@ -85,7 +87,7 @@ FEATURES = (
 )
 
 
-def services(database: Database, world: World) -> dict[type[Any], Any]:
+def services(database: Database, world: World, rules: GateRules) -> dict[type[Any], Any]:
     """What a process keeps one of."""
     # What may wait for an allotment's row, on which all sales of a product from stock take turns.
     of_stock = database.of_patient()
@@ -93,6 +95,7 @@ def services(database: Database, world: World) -> dict[type[Any], Any]:
     verifiers = Verifiers(database, world)
     return {
         World: world,
+        GateRules: rules,
         Keyring: Keyring(database, world),
         Signers: signers,
         Generator: Generator(of_stock, world, signers),
@@ -105,9 +108,9 @@ def services(database: Database, world: World) -> dict[type[Any], Any]:
         Reservations: Reservations(database.of_patient(single_too=True), world),
         Verifiers: verifiers,
         Redeemer: Redeemer(database, world),
-        ManualEntries: ManualEntries(database, world),
+        ManualEntries: ManualEntries(database, world, rules),
         Inspector: Inspector(database, world),
-        Syncer: Syncer(database, world, verifiers),
+        Syncer: Syncer(database, world, verifiers, rules),
         Snapshots: Snapshots(database, world),
         Exports: Exports(database, world),
         Sessions: Sessions(database, world),
@@ -128,7 +131,7 @@ def make_app(settings: Settings, world: World, clients: Clients | None = None) -
             settings.database_url, settings.database_connections_per_worker, waits=False
         ) as database:
             app.state.database = database
-            app.state.services = services(database, world)
+            app.state.services = services(database, world, _gate_rules(settings))
             app.state.readiness = readiness = Readiness(database, world, clients or Clients())
             background = [
                 asyncio.create_task(readiness.look_for_ever(), name="readiness"),
@@ -165,6 +168,10 @@ def make_app(settings: Settings, world: World, clients: Clients | None = None) -
     app.router.routes.extend(document_routes(app))
     app.router.routes.extend(console_routes(world.zone))
     return Edge(app, world, trusts_proxies=bool(settings.trusted_proxies))
+
+
+def _gate_rules(settings: Settings) -> GateRules:
+    return GateRules(timedelta(days=settings.offline_scan_days), settings.manual_entry_digits)
 
 
 def _makers(settings: Settings) -> tuple[Background, ...]:

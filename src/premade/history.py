@@ -168,7 +168,9 @@ class _Story:
             )
 
     async def _redeem(self, uses: list[tuple[str, str, int]]) -> None:
-        gate = GateCaller(self._caller.actor, self._caller.partner_id, frozenset(), self._caller.key_id)
+        gate = GateCaller(
+            self._caller.actor, self._caller.partner_id, frozenset(), self._caller.key_id, is_test=True
+        )
         scans = [
             Scan(gate, "history", Presented(code, 1), function, count, GATE, f"{code}-{function}", Entry.SCAN)
             for code, function, count in uses

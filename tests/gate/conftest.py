@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support.past import sold_earlier
 from support.shop import Seller, Shop, unique
 
 from premade.partners.keys import create_key
@@ -50,11 +51,13 @@ class Gate:
         return self.http.post("/api/gate/redemptions/sync", json=body)
 
 
-def gate_of(shop: Shop, partner: str | None, permissions: list[str] | None = None) -> Gate:
-    """A gate with a new key of the partner, or of the operator (None)."""
+def gate_of(
+    shop: Shop, partner: str | None, permissions: list[str] | None = None, *, is_test: bool = False
+) -> Gate:
+    """A gate with a new key of the partner, or of the operator (None), in test mode or not."""
     made = shop.operate(
         lambda database, world: create_key(
-            database, world, partner=partner, permissions=permissions or GATE_PERMISSIONS
+            database, world, partner=partner, permissions=permissions or GATE_PERMISSIONS, is_test=is_test
         )
     )
     return Gate(shop.client(made["key"]), unique("GATE"), made["id"])
@@ -66,9 +69,11 @@ def unsold(seller: Seller, quantity: int = 1) -> list[Ticket]:
 
 
 def sold(seller: Seller, quantity: int = 1, **customer: Any) -> list[Ticket]:
+    """Activated ten days ago, so that a device without network may have seen them since."""
     tickets = unsold(seller, quantity)
     for ticket in tickets:
         assert seller.activate(ticket.code, **customer).status_code == 200
+    sold_earlier(seller.dsn, [ticket.code for ticket in tickets])
     return tickets
 
 

@@ -1,12 +1,27 @@
 """A code that is typed in opens the gate with the customer's digits only, and nobody may guess for long."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
+import pytest
 from gate.conftest import Gate, Ticket, gate_of, sold, unsold
 from support.shop import Seller, Shop, unique
 
-from premade.redemption.manual import DEVICE_ENTRIES_MAX, TICKET_SPAN_SECONDS, TICKET_WRONG_ENTRIES_MAX
+from premade.base.errors import Invalid
+from premade.base.work import Database
+from premade.base.world import World
+from premade.partners.keyring import GateCaller
+from premade.partners.keys import rotate_key
+from premade.redemption.manual import (
+    OF_TICKET,
+    OF_WHO_TYPES,
+    OF_WHOSE_GATE,
+    SPAN_SECONDS_MAX,
+    ManualEntries,
+    Typed,
+)
+from premade.redemption.rules import GateRules
 
 RIGHT, WRONG = "7890", "7891"
 
@@ -37,7 +52,7 @@ def test_wrong_digits_an_unknown_code_and_one_without_a_customer_are_answered_al
     answers.append(gate.redeem(ticket_code=strange.code, phone_last4=RIGHT))
 
     assert {(answer.status_code, answer.json()["code"], answer.json()["detail"]) for answer in answers} == {
-        (404, "TICKET_UNKNOWN", "There is no such ticket.")
+        (404, "DIGITS_WRONG", "Code and digits do not match.")
     }
 
 
@@ -50,26 +65,107 @@ def test_a_key_without_the_permission_may_not(shop: Shop, seller: Seller, ticket
     assert scanning.redeem(ticket).status_code == 200
 
 
-def test_a_device_may_type_only_so_often_a_minute(gate: Gate, ticket: Ticket, shop: Shop) -> None:
-    typed: dict[str, Any] = {"ticket_code": ticket.code, "phone_last4": RIGHT}
-    answers = [gate.inspect(**typed) for _ in range(DEVICE_ENTRIES_MAX + 1)]
+def test_another_device_id_for_each_guess_gives_no_more_guesses(
+    gate: Gate, seller: Seller, shop: Shop
+) -> None:
+    tickets = sold(seller, 3)
+    answers = [
+        another_device(gate).inspect(ticket_code=tickets[number % 3].code, phone_last4=WRONG)
+        for number in range(OF_WHO_TYPES.wrong_max + 1)
+    ]
 
-    assert [answer.status_code for answer in answers] == [200] * DEVICE_ENTRIES_MAX + [429]
+    assert [answer.status_code for answer in answers] == [404] * OF_WHO_TYPES.wrong_max + [429]
     assert answers[-1].json()["code"] == "TOO_MANY_MANUAL_ENTRIES"
-    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 60
-    assert another_device(gate).inspect(**typed).status_code == 200
-    assert gate.redeem(ticket).status_code == 200
+    assert 1 <= int(answers[-1].headers["Retry-After"]) <= OF_WHO_TYPES.span_seconds
+    other_key = gate_of(shop, seller.name)
+    assert other_key.inspect(ticket_code=tickets[0].code, phone_last4=RIGHT).status_code == 200
+    assert gate.redeem(tickets[0]).status_code == 200
     shop.sql(
-        "UPDATE manual_entries SET span_began_at = now() - interval '61 seconds' WHERE subject = %s",
-        f"device key:{gate.key_id} {gate.device_id}",
+        "UPDATE manual_entries SET span_began_at = now() - %s * interval '1 second' WHERE subject = %s",
+        OF_WHO_TYPES.span_seconds + 1,
+        f"typed by key:{gate.key_id}",
     )
-    assert gate.inspect(**typed).status_code == 200
+    assert gate.inspect(ticket_code=tickets[0].code, phone_last4=RIGHT).status_code == 200
+
+
+def test_a_rotated_key_is_still_the_same_typist(gate: Gate, ticket: Ticket, shop: Shop) -> None:
+    shop.sql(
+        "INSERT INTO manual_entries (subject, span_began_at, entries) VALUES (%s, now(), %s)",
+        f"typed by key:{gate.key_id}",
+        OF_WHO_TYPES.wrong_max,
+    )
+    made = shop.operate(lambda database, world: rotate_key(database, world, gate.key_id, timedelta(days=1)))
+    rotated = Gate(shop.client(made["key"]), gate.device_id, made["id"])
+
+    assert rotated.inspect(ticket_code=ticket.code, phone_last4=WRONG).status_code == 429
+
+
+def test_all_gates_of_one_partner_have_so_many_wrong_entries_together(
+    gate: Gate, seller: Seller, ticket: Ticket, shop: Shop
+) -> None:
+    shop.sql(
+        "INSERT INTO manual_entries (subject, span_began_at, entries) VALUES (%s, now(), %s)",
+        f"gates {seller.partner_id}",
+        OF_WHOSE_GATE.wrong_max,
+    )
+
+    assert gate.inspect(ticket_code=ticket.code, phone_last4=WRONG).status_code == 429
+    assert OF_WHOSE_GATE.wrong_max > OF_WHO_TYPES.wrong_max * OF_WHOSE_GATE.span_seconds / (
+        OF_WHO_TYPES.span_seconds
+    ), "one key alone locks nobody else out"
+
+
+def test_right_digits_may_be_typed_as_often_as_a_busy_gate_needs(gate: Gate, ticket: Ticket) -> None:
+    answers = [
+        gate.inspect(ticket_code=ticket.code, phone_last4=RIGHT) for _ in range(OF_WHO_TYPES.wrong_max * 2)
+    ]
+
+    assert {answer.status_code for answer in answers} == {200}
+
+
+def test_wrong_digits_are_counted_for_the_operator_to_see(gate: Gate, ticket: Ticket, shop: Shop) -> None:
+    for digits in (WRONG, WRONG, RIGHT):
+        gate.inspect(ticket_code=ticket.code, phone_last4=digits)
+
+    rows = shop.sql("SELECT code, counted, device_id FROM gate_counts WHERE owner = %s", f"key:{gate.key_id}")
+    assert rows == [{"code": "DIGITS_WRONG", "counted": 2, "device_id": gate.device_id}]
+
+
+def test_more_digits_are_taken_and_must_be_right(gate: Gate, ticket: Ticket) -> None:
+    for digits, status in (("234567890", 200), ("1234567890", 200), ("334567890", 404), ("01234567890", 404)):
+        assert gate.inspect(ticket_code=ticket.code, phone_last4=digits).status_code == status
+    for digits in ("789", "1" * 16, "78 90", "７８９０"):
+        assert gate.inspect(ticket_code=ticket.code, phone_last4=digits).status_code == 400
+
+
+def test_the_operator_may_want_more_digits(shop: Shop, gate: Gate, seller: Seller, ticket: Ticket) -> None:
+    caller = GateCaller("key:1", seller.partner_id, frozenset({"gate:manual-entry"}), 1)
+
+    async def check(database: Database, world: World, digits: str) -> str:
+        entries = ManualEntries(database, world, GateRules(phone_digits=6))
+        return await entries.check(caller, Typed(ticket.code, digits, gate.device_id))
+
+    assert shop.operate(lambda database, world: check(database, world, "567890")) == ticket.code
+    with pytest.raises(Invalid) as refused:
+        shop.operate(lambda database, world: check(database, world, "7890"))
+    assert refused.value.errors[0].pointer == "#/phone_last4"
+    assert "6 digits" in refused.value.errors[0].detail
+
+
+@pytest.mark.parametrize(
+    "spelling", [str.lower, lambda code: code.replace("-", ""), lambda code: f" {code.replace('-', ' ')}\t"]
+)
+def test_a_code_is_taken_however_it_was_typed(gate: Gate, ticket: Ticket, spelling: Any) -> None:
+    answer = gate.redeem(ticket_code=spelling(ticket.code), phone_last4=RIGHT)
+
+    assert (answer.status_code, answer.json()["ticket_code"]) == (200, ticket.code)
+    assert gate.inspect(ticket_code=spelling(ticket.code), phone_last4=RIGHT).json()["is_admitted"]
 
 
 def test_after_ten_wrong_guesses_at_a_ticket_not_even_the_right_digits_are_taken(
     gate: Gate, ticket: Ticket
 ) -> None:
-    for _ in range(TICKET_WRONG_ENTRIES_MAX):
+    for _ in range(OF_TICKET.wrong_max):
         answer = another_device(gate).redeem(ticket_code=ticket.code, phone_last4=WRONG)
         assert answer.status_code == 404
 
@@ -87,11 +183,11 @@ def test_those_who_guess_at_once_have_no_more_guesses(gate: Gate, ticket: Ticket
         )
 
     statuses = sorted(answer.status_code for answer in answers)
-    assert statuses == [404] * TICKET_WRONG_ENTRIES_MAX + [429] * (30 - TICKET_WRONG_ENTRIES_MAX)
+    assert statuses == [404] * OF_TICKET.wrong_max + [429] * (30 - OF_TICKET.wrong_max)
 
 
 def test_the_right_digits_are_not_counted_among_the_wrong(gate: Gate, ticket: Ticket) -> None:
-    for _ in range(TICKET_WRONG_ENTRIES_MAX + 2):
+    for _ in range(OF_TICKET.wrong_max + 2):
         answer = another_device(gate).inspect(ticket_code=ticket.code, phone_last4=RIGHT)
         assert answer.status_code == 200
 
@@ -102,10 +198,10 @@ def test_a_stranger_who_guesses_does_not_lock_the_ticket_for_its_own_gates(
     stranger = gate_of(shop, shop.seller().name)
     guesses = [
         another_device(stranger).redeem(ticket_code=ticket.code, phone_last4=WRONG)
-        for _ in range(TICKET_WRONG_ENTRIES_MAX + 1)
+        for _ in range(OF_TICKET.wrong_max + 1)
     ]
 
-    assert [guess.status_code for guess in guesses] == [404] * TICKET_WRONG_ENTRIES_MAX + [429]
+    assert [guess.status_code for guess in guesses] == [404] * OF_TICKET.wrong_max + [429]
     assert gate.redeem(ticket_code=ticket.code, phone_last4=RIGHT).status_code == 200
 
 
@@ -113,8 +209,8 @@ def test_what_was_typed_in_long_ago_is_forgotten(gate: Gate, ticket: Ticket, sho
     old, young = unique("old"), unique("young")
     insert = """INSERT INTO manual_entries (subject, span_began_at, entries)
         SELECT %s || n, now() - %s * interval '1 second', 1 FROM generate_series(1, 25) AS n"""
-    shop.sql(insert, old, TICKET_SPAN_SECONDS + 1)
-    shop.sql(insert, young, TICKET_SPAN_SECONDS - 60)
+    shop.sql(insert, old, SPAN_SECONDS_MAX + 1)
+    shop.sql(insert, young, SPAN_SECONDS_MAX - 60)
 
     for _ in range(3):
         assert gate.inspect(ticket_code=ticket.code, phone_last4=RIGHT).status_code == 200

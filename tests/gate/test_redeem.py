@@ -40,7 +40,10 @@ def test_a_use_is_taken_off_and_written_down(gate: Gate, ticket: Ticket, shop: S
         "entitlements": left,
         "status": "ACTIVE",
     }
-    assert (event["operation"], event["idempotency_key"]) == ("redeem", f"{gate.device_id} scan-1")
+    assert (event["operation"], event["idempotency_key"]) == (
+        "redeem",
+        f"key:{gate.key_id} {gate.device_id} scan-1",
+    )
     assert event["occurred_at"] == row["first_used_at"]
 
 

@@ -30,6 +30,7 @@ from premade.base.work import Database, open_database
 from premade.base.world import World
 from premade.offline import snapshot
 from premade.offline.snapshot import Cursor, Snapshots, SnapshotsBusy
+from premade.partners.keyring import GateCaller
 from premade.tickets.signing import sql as signing
 
 USES = {"ferry": 2, "gift": 1, "tokens": 10}
@@ -277,6 +278,10 @@ def test_a_cursor_that_the_changes_do_not_lead_from_gets_a_full_snapshot(
     assert set(device.tickets) == {code}
 
 
+def gate_caller(seller: Seller) -> GateCaller:
+    return GateCaller("key:0", seller.partner_id, frozenset())
+
+
 def test_a_cursor_that_is_too_old_gets_a_full_snapshot(
     shop: Shop, seller: Seller, device: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -286,7 +291,7 @@ def test_a_cursor_that_is_too_old_gets_a_full_snapshot(
 
     async def kind_of_snapshot(_: Database, world: World) -> str:
         async with open_database(shop.dsn, connections_max=2) as wide:
-            piece = await anext(Snapshots(wide, world).lines(seller.partner_id, old))
+            piece = await anext(Snapshots(wide, world).lines(gate_caller(seller), old))
             return json.loads(piece.splitlines()[0])["snapshot"]
 
     assert shop.operate(kind_of_snapshot) == "changes"
@@ -351,6 +356,7 @@ def test_it_is_json_lines_and_always_compressed(seller: Seller, device: Device) 
     assert json.loads(lines[0])["snapshot"] == "full"
     assert json.loads(lines[0])["made_at"].endswith("Z")
     assert json.loads(lines[0])["time_zone"] == "UTC"
+    assert json.loads(lines[0])["test"] is False
     assert json.loads(lines[-1]).keys() == {"next", "tickets"}
     assert len(lines) == 5
 
@@ -364,15 +370,15 @@ def test_more_at_once_than_a_process_allows_are_told_to_come_again(
     async def fetch_beside_another(_: Database, world: World) -> None:
         async with open_database(shop.dsn, connections_max=4) as wide:
             snapshots = Snapshots(wide, world)
-            held = snapshots.lines(seller.partner_id, None)
+            held = snapshots.lines(gate_caller(seller), None)
             await anext(held)
             with pytest.raises(SnapshotsBusy):
-                await anext(snapshots.lines(seller.partner_id, None))
+                await anext(snapshots.lines(gate_caller(seller), None))
             # Changes take moments, and do not wait for those that read everything.
-            assert b"changes" in await anext(snapshots.lines(seller.partner_id, since))
+            assert b"changes" in await anext(snapshots.lines(gate_caller(seller), since))
             await held.aclose()
             # Its turn came back, and its connection.
-            assert b"full" in await anext(snapshots.lines(seller.partner_id, None))
+            assert b"full" in await anext(snapshots.lines(gate_caller(seller), None))
 
     shop.operate(fetch_beside_another)
 

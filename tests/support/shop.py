@@ -49,6 +49,7 @@ class Seller:
     key: str
     key_id: int
     http: httpx.Client
+    dsn: str = ""
 
     def generate(
         self,
@@ -171,7 +172,14 @@ class Shop:
         product_id = self.product(partner["channel"], stock, **product)
         made = self.key(name, permissions or PARTNER_PERMISSIONS)
         return Seller(
-            name, partner["partner_id"], name, product_id, made["key"], made["id"], self.client(made["key"])
+            name,
+            partner["partner_id"],
+            name,
+            product_id,
+            made["key"],
+            made["id"],
+            self.client(made["key"]),
+            self.dsn,
         )
 
     def key(self, partner: str, permissions: list[str], **more: Any) -> dict[str, Any]:

@@ -36,12 +36,14 @@ from premade.base.problems import (
 )
 from premade.base.stream import Stream, begin_answer
 from premade.base.tally import note_refusal
+from premade.base.values import RequestModel
 
 READ_AT_ONCE_BYTES_MAX = 64 * 1024
 """A larger body is read beside the event loop: one that is made to be slow takes a second, and others would wait."""
 _LARGE_BODIES = ThreadPoolExecutor(1, "large-body")
 """One at a time: they would only take the processor from each other."""
 
+ExcuseTraps = Callable[[Any, list[FieldError]], list[FieldError]]
 Admit = Callable[[Request, SecurityScopes], Awaitable[Any]]
 
 
@@ -95,6 +97,7 @@ class _Signature:
         self.parameters: list[_Parameter] = []
         self.body_name: str | None = None
         self.body: TypeAdapter[Any] | None = None
+        self.excuse_traps = RequestModel.excuse_traps
         for parameter in inspect.signature(endpoint, eval_str=True).parameters.values():
             self._take(parameter)
         self.query_names = {wanted.alias for wanted in self.parameters if wanted.place == "query"}
@@ -113,6 +116,8 @@ class _Signature:
             message = f"{parameter.name}: an endpoint takes Security, Path, Query, Header or a model"
             raise TypeError(message)
         self.body_name, self.body = parameter.name, TypeAdapter(annotation)
+        if issubclass(annotation, RequestModel):
+            self.excuse_traps = annotation.excuse_traps
 
     def read(self, request: Request, raw: bytes | None) -> dict[str, Any]:
         """Every value by its name. Invalid lists all that are wrong, wherever they stand."""
@@ -122,7 +127,7 @@ class _Signature:
             try:
                 values[wanted.name] = wanted.read(request)
             except ValidationError as error:
-                errors += _field_errors(error, f"{wanted.place}#/{wanted.alias}")
+                errors += field_errors(error, f"{wanted.place}#/{wanted.alias}")
             except ValueError as error:
                 errors.append(FieldError(f"{wanted.place}#/{wanted.alias}", str(error)))
         if request.scope["query_string"]:
@@ -130,7 +135,7 @@ class _Signature:
                 errors.append(FieldError(step("query#", unknown), self._known_parameters()))
         if self.body is not None and self.body_name is not None:
             try:
-                values[self.body_name] = _read_body(self.body, raw or b"")
+                values[self.body_name] = _read_body(self.body, self.excuse_traps, raw or b"")
             except Invalid as error:
                 errors += error.errors
         if errors:
@@ -155,13 +160,14 @@ def _parameter(parameter: inspect.Parameter, mark: params.Param) -> _Parameter:
     )
 
 
-def _read_body(adapter: TypeAdapter[Any], raw: bytes) -> Any:
+def _read_body(adapter: TypeAdapter[Any], excuse_traps: ExcuseTraps, raw: bytes) -> Any:
     value, traps = read_json(raw)
+    traps = excuse_traps(value, traps)
     try:
         model = adapter.validate_python(value, strict=True)
     except ValidationError as error:
         trapped = {trap.pointer for trap in traps}
-        wrong = [found for found in _field_errors(error, "#") if found.pointer not in trapped]
+        wrong = [found for found in field_errors(error, "#") if found.pointer not in trapped]
         raise Invalid([*traps, *wrong]) from None
     if traps:
         raise Invalid(traps)
@@ -179,7 +185,8 @@ _PLAIN_WORDS = {
 }
 
 
-def _field_errors(error: ValidationError, start: str) -> Iterator[FieldError]:
+def field_errors(error: ValidationError, start: str) -> Iterator[FieldError]:
+    """What pydantic found, in our words, each with its JSON Pointer from `start`."""
     for found in error.errors(include_url=False, include_input=False):
         pointer = start
         for name in found["loc"]:

@@ -18,6 +18,11 @@ REQUESTS = Counter(
     "premade_http_requests_total", "Answers, by route and status.", ["method", "route", "status"]
 )
 REFUSALS = Counter("premade_refusals_total", "Refused requests, by their problem's code.", ["code"])
+GATE_COUNTED = Counter(
+    "premade_gate_counted_total",
+    "Forged, unknown, unreadable and late scans of uploads, and wrong digits typed in at gates, by code.",
+    ["code"],
+)
 DATABASE_SECONDS = Histogram(
     "premade_database_statement_duration_seconds",
     "Time of a statement in the database, with the way there and back.",

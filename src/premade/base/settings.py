@@ -61,6 +61,10 @@ class Settings(BaseSettings):
     """The greatest age of the list by which the gate page admits without network; a guard has to confirm an older one."""
     trusted_proxies: Annotated[str, AfterValidator(_addresses)] = ""
     """Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, with commas between."""
+    offline_scan_days: int = Field(default=30, ge=1, le=365)
+    """How many days after it happened a device may upload a scan that it made without network."""
+    manual_entry_digits: int = Field(default=4, ge=4, le=8)
+    """How many digits of the customer's phone number must be typed in with a code at the gate."""
     database_connections_per_worker: int = Field(default=8, ge=1, le=100)
     """Of these, what is beyond four is set apart for sales and scans, two at most."""
 

@@ -9,6 +9,7 @@ from fastapi import Header
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
 
 from premade.base.calendar import NO_DAY, calendar_day, no_such_day
+from premade.base.errors import FieldError
 from premade.base.world import rfc3339
 
 IDEMPOTENCY_KEY_CHARACTERS_MAX = 255
@@ -29,6 +30,11 @@ class RequestModel(BaseModel):
     """What a client sends: no coercion; unknown members are ignored, as the contract allows them."""
 
     model_config = ConfigDict(strict=True, frozen=True)
+
+    @classmethod
+    def excuse_traps(cls, _value: Any, traps: list[FieldError]) -> list[FieldError]:
+        """Return those of the traps that make the request as a whole invalid: all of them, unless a model knows better."""
+        return traps
 
 
 class AnswerModel(BaseModel):

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 
@@ -24,10 +24,22 @@ class World:
 
     def today(self) -> date:
         """The day it is for the operator: a day ends at midnight of the operator's time zone."""
-        return self.now().astimezone(self.zone).date()
+        return local_time(self.now(), self.zone).date()
+
+
+def local_time(moment: datetime, zone: tzinfo) -> datetime:
+    """Return the moment in a time zone. The only place that converts a stored time, since it cannot raise.
+
+    In the first and the last hours of the calendar (years 1 and 9999) some zones have no such day: there it stays in
+    UTC.
+    """
+    try:
+        return moment.astimezone(zone)
+    except OverflowError:
+        return moment.astimezone(UTC) if moment.tzinfo is UTC else moment.replace(tzinfo=UTC)
 
 
 def rfc3339(moment: datetime) -> str:
     """RFC 3339 in UTC with milliseconds: `2025-11-04T08:40:00.000Z`."""
-    in_utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    in_utc = moment if moment.tzinfo is UTC else local_time(moment, UTC)
     return in_utc.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

@@ -22,6 +22,10 @@ def create(
     permission: Annotated[list[str], typer.Option(help=f"One of {', '.join(PERMISSIONS)}; may come again.")],
     partner: Annotated[str | None, typer.Option(help="The partner whose key it is.")] = None,
     operator: Annotated[bool, typer.Option("--operator", help="A key of the operator's own.")] = False,
+    test: Annotated[
+        bool,
+        typer.Option("--test", help="With --operator: a gate in test mode, which admits test tickets only."),
+    ] = False,
     expires: Annotated[str | None, typer.Option(help="90d, 2026-03-31 or an RFC 3339 time.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -34,6 +38,7 @@ def create(
             world,
             partner=partner,
             permissions=permission,
+            is_test=test,
             expires_at=None if expires is None else moment(expires, "expires", world.now(), world.zone),
         )
     )

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from premade.base.world import rfc3339
+from premade.base.world import local_time, rfc3339
 
 _WIDTH_MAX = 100_000
 
@@ -77,7 +77,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _short(value: Any) -> str:
-    return f"{value.astimezone(UTC):%Y-%m-%d %H:%MZ}" if isinstance(value, datetime) else _text(value)
+    return f"{local_time(value, UTC):%Y-%m-%d %H:%MZ}" if isinstance(value, datetime) else _text(value)
 
 
 def show_one(fields: Mapping[str, Any], *, as_json: bool) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import orjson
 from fastapi import Query, Security
 from fastapi.security import SecurityScopes
-from pydantic import Field
+from pydantic import Field, WrapValidator
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,7 +20,7 @@ from starlette.routing import BaseRoute
 from premade.base.api import Reply, json_router
 from premade.base.body import header_values
 from premade.base.edge import Page
-from premade.base.errors import FieldError, Forbidden, Invalid
+from premade.base.errors import Forbidden
 from premade.base.stream import Stream
 from premade.base.values import AnswerModel, Timestamp
 from premade.base.world import World
@@ -51,17 +51,15 @@ from premade.redemption.routes import (
     ShownAtGate,
     SyncAnswer,
     SyncRequest,
+    entry_by_itself,
 )
+from premade.redemption.rules import GateRules
 from premade.redemption.sync import REDEMPTIONS_MAX
 from premade.staff.role import Right
 from premade.staff.session import Member, Sessions, form_token
 
 GATE = f"{HOME}/gate"
 SHELL = f"{GATE}/offline"
-TEST_MODE = "test_mode"
-"""A parameter of the address of every endpoint here that reads or writes tickets: `?test_mode=true` is a device in test
-mode. It admits test tickets only, and its snapshot holds nothing else. Without it, or with `false`, live tickets only.
-"""
 FORM_TOKEN_HEADER = "X-Form-Token"  # noqa: S105  (the name of a header)
 PERMISSIONS = frozenset({"gate:redeem", manual.PERMISSION})
 GATE_HEADERS = {
@@ -131,6 +129,10 @@ class StaffCall:
     list_hours_max: int
     """As the operator set it."""
 
+    def in_mode(self, *, test: bool) -> GateCall:
+        """The gate, in test mode or not."""
+        return replace(self.gate, caller=replace(self.gate.caller, is_test=test))
+
 
 async def _admit(request: Request, _wanted: SecurityScopes) -> StaffCall:
     wired, state = request.app.state, request.scope["state"]
@@ -148,19 +150,9 @@ async def _admit(request: Request, _wanted: SecurityScopes) -> StaffCall:
     if not member.may(Right.USE_GATE):
         message = f"You are signed in as {member.name}, whose role is {member.role}."
         raise RoleMissing(message)
-    caller = GateCaller(
-        member.actor, partner_id=None, permissions=PERMISSIONS, is_test=_is_in_test_mode(request)
-    )
+    caller = GateCaller(member.actor, partner_id=None, permissions=PERMISSIONS)
     gate = GateCall(caller, state["request_id"], wired.database, wired.services, request.scope)
     return StaffCall(member, token, gate, wired.gate_list_hours_max)
-
-
-def _is_in_test_mode(request: Request) -> bool:
-    """Return what the parameter says. Raises Invalid for anything but one `true` or `false`."""
-    given = request.query_params.getlist(TEST_MODE)
-    if given in ([], ["false"], ["true"]):
-        return given == ["true"]
-    raise Invalid([FieldError(f"query#/{TEST_MODE}", "Must be true or false, once")])
 
 
 def _is_of_session(request: Request, token: str) -> bool:
@@ -169,6 +161,14 @@ def _is_of_session(request: Request, token: str) -> bool:
 
 
 OfStaff = Annotated[StaffCall, Security(_admit)]
+TestMode = Annotated[
+    bool,
+    Query(
+        description="`true` for a device in test mode: it admits test tickets only, and its snapshot has no others. "
+        "Else it admits live tickets only."
+    ),
+]
+"""`?test_mode=true` at each endpoint here that is about tickets."""
 
 
 class GateSession(AnswerModel):
@@ -179,6 +179,7 @@ class GateSession(AnswerModel):
     guard: str = Field(description="Proof of who scans now, to be sent with what is let in without network")
     functions: list[str] = Field(description="What a gate can be for")
     list_hours_max: int = Field(description="The greatest age of a list; an older one must be confirmed")
+    phone_digits: int = Field(description="How many digits of the phone number a typed code needs, at least")
     now: Timestamp = Field(description="By the service's clock; the device's may be wrong")
 
 
@@ -195,7 +196,9 @@ class GuardedRedemption(OfflineRedemption):
 class GateSyncRequest(SyncRequest):
     """What a device did while it was away, in the order in which it did, by whoever worked on it then."""
 
-    redemptions: list[GuardedRedemption] = Field(min_length=1, max_length=REDEMPTIONS_MAX)  # type: ignore[assignment]
+    redemptions: list[Annotated[GuardedRedemption, WrapValidator(entry_by_itself)]] = Field(  # type: ignore[assignment]
+        min_length=1, max_length=REDEMPTIONS_MAX
+    )
 
 
 @router.get(f"{GATE}/session", include_in_schema=False, response_model=GateSession)
@@ -207,29 +210,31 @@ async def session(call: OfStaff) -> Reply:
         guard=await call.gate.use(GatePasses).issue(call.member.staff_id),
         functions=await list_functions(call.gate.database),
         list_hours_max=call.list_hours_max,
+        phone_digits=call.gate.use(GateRules).phone_digits,
         now=call.gate.use(World).now(),
     )
     return Reply(told, _NO_STORE)
 
 
 @router.post(f"{GATE}/redemptions", include_in_schema=False, response_model=RedeemAnswer)
-async def redeem(call: OfStaff, wanted: RedeemRequest) -> Reply:
+async def redeem(call: OfStaff, wanted: RedeemRequest, test_mode: TestMode = False) -> Reply:  # noqa: FBT002
     """As POST /api/gate/redemptions."""
-    return await redemption.redeem(call.gate, wanted)
+    return await redemption.redeem(call.in_mode(test=test_mode), wanted)
 
 
 @router.post(f"{GATE}/inspect", include_in_schema=False)
-async def inspect(call: OfStaff, wanted: ShownAtGate) -> InspectAnswer:
+async def inspect(call: OfStaff, wanted: ShownAtGate, test_mode: TestMode = False) -> InspectAnswer:  # noqa: FBT002
     """As POST /api/gate/inspect."""
-    return await redemption.inspect(call.gate, wanted)
+    return await redemption.inspect(call.in_mode(test=test_mode), wanted)
 
 
 @router.post(f"{GATE}/sync", include_in_schema=False)
-async def sync(call: OfStaff, wanted: GateSyncRequest) -> SyncAnswer:
+async def sync(call: OfStaff, wanted: GateSyncRequest, test_mode: TestMode = False) -> SyncAnswer:  # noqa: FBT002
     """As POST /api/gate/redemptions/sync; each scan is recorded as that of whoever scanned."""
     answers = [
         await redemption.sync(
-            _as_scanned_by(call, actor), SyncRequest(device_id=wanted.device_id, redemptions=scans)
+            _as_scanned_by(call, call.in_mode(test=test_mode), actor),
+            SyncRequest(device_id=wanted.device_id, redemptions=scans),
         )
         for actor, scans in await _by_actor(call, wanted.redemptions)
     ]
@@ -241,33 +246,38 @@ async def sync(call: OfStaff, wanted: GateSyncRequest) -> SyncAnswer:
     )
 
 
-async def _by_actor(
-    call: StaffCall, redemptions: list[GuardedRedemption]
-) -> list[tuple[str, list[OfflineRedemption]]]:
+async def _by_actor(call: StaffCall, redemptions: Sequence[object]) -> list[tuple[str, list[Any]]]:
     """The scans in their order, those of one actor that follow each other together. Without proof: of the uploader."""
     passes = call.gate.use(GatePasses)
-    runs: list[tuple[str, list[OfflineRedemption]]] = []
+    runs: list[tuple[str, list[Any]]] = []
     for each in redemptions:
-        staff_id = await passes.staff_id(each.guard, each.scanned_at)
-        actor = call.member.actor if staff_id is None else f"staff:{staff_id}"
-        plain = OfflineRedemption.model_construct(**each.model_dump(exclude={"guard"}))
+        actor, plain = call.member.actor, each
+        # An entry that cannot be read is answered as such.
+        if isinstance(each, GuardedRedemption):
+            plain = OfflineRedemption.model_construct(**each.model_dump(exclude={"guard"}))
+            staff_id = each.scanned_at and await passes.staff_id(each.guard, each.scanned_at)
+            actor = f"staff:{staff_id}" if staff_id else actor
         if not runs or runs[-1][0] != actor:
             runs.append((actor, []))
         runs[-1][1].append(plain)
     return runs
 
 
-def _as_scanned_by(call: StaffCall, actor: str) -> GateCall:
+def _as_scanned_by(call: StaffCall, gate: GateCall, actor: str) -> GateCall:
     if actor == call.member.actor:
-        return call.gate
-    caller = replace(call.gate.caller, actor=actor, uploaded_by=call.member.actor)
-    return replace(call.gate, caller=caller)
+        return gate
+    return replace(gate, caller=replace(gate.caller, actor=actor, uploaded_by=call.member.actor))
 
 
 @router.get(f"{GATE}/snapshot", include_in_schema=False, response_model=None)
-async def snapshot(call: OfStaff, since: Annotated[str | None, Query()] = None) -> Stream:
-    """As GET /api/gate/snapshot, of every partner's tickets."""
-    return Stream(call.gate.use(Snapshots).lines(call.gate.caller.partner_id, since), JSON_LINES, _NO_STORE)
+async def snapshot(
+    call: OfStaff,
+    since: Annotated[str | None, Query()] = None,
+    test_mode: TestMode = False,  # noqa: FBT002
+) -> Stream:
+    """As GET /api/gate/snapshot, by the operator's key."""
+    gate = call.in_mode(test=test_mode)
+    return Stream(gate.use(Snapshots).lines(gate.caller, since), JSON_LINES, _NO_STORE)
 
 
 def pages(paper: Paper) -> list[BaseRoute]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from premade.base.world import World
-from premade.redemption.sync import CLOCK_SKEW_SECONDS_MAX
+from premade.redemption.verdict import CLOCK_SKEW_MAX
 from premade.tickets.signing import Signers
 
 PASS_DAYS_MAX = 7
@@ -47,8 +47,8 @@ class GatePasses:
         parts = _PASS.fullmatch(given or "")
         if parts is None or not hmac.compare_digest(await self._proof(parts["stated"]), parts["proof"]):
             return None
-        passed = scanned_at.timestamp() - int(parts["at"])
-        is_of_its_time = -CLOCK_SKEW_SECONDS_MAX <= passed <= timedelta(days=PASS_DAYS_MAX).total_seconds()
+        passed = timedelta(seconds=scanned_at.timestamp() - int(parts["at"]))
+        is_of_its_time = -CLOCK_SKEW_MAX <= passed <= timedelta(days=PASS_DAYS_MAX)
         return int(parts["staff_id"]) if is_of_its_time else None
 
     async def _proof(self, stated: str) -> str:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
-from premade.base.world import rfc3339
+from premade.base.world import local_time, rfc3339
 from premade.staff.role import Right, Role
 from premade.tickets.batch import BatchStatus
 from premade.tickets.lookup import GENERATED
@@ -103,11 +103,11 @@ class Paper:
         """`2025-11-04 16:40:12`, in the operator's time zone."""
         if isinstance(moment, str):
             moment = datetime.fromisoformat(moment)
-        return f"{moment.astimezone(self._zone):%Y-%m-%d %H:%M:%S}"
+        return f"{local_time(moment, self._zone):%Y-%m-%d %H:%M:%S}"
 
     def _minute(self, moment: datetime) -> str:
         """`2025-11-04 16:40`, likewise; for lists."""
-        return f"{moment.astimezone(self._zone):%Y-%m-%d %H:%M}"
+        return f"{local_time(moment, self._zone):%Y-%m-%d %H:%M}"
 
 
 @cache

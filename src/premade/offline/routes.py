@@ -21,7 +21,7 @@ router = gate_router("Gate")
 KEYS_PATH = "/.well-known/premade-keys.json"
 KEYS_CACHE_SECONDS = 300
 MEDIA_TYPE = "application/x-ndjson"
-_EXAMPLE = """{"snapshot":"full","made_at":"2025-11-04T08:40:00.000Z","time_zone":"Asia/Hong_Kong"}
+_EXAMPLE = """{"snapshot":"full","made_at":"2025-11-04T08:40:00.000Z","time_zone":"Asia/Hong_Kong","test":false}
 {"ticket_code":"CRUISE-2025-FERRY-1762274285982","issue_number":1,"uses":{"ferry":2,"gift":1},"usable_until":null}
 {"next":"WyI3NDU2LjE2Mzg0LjAwMDAwMDAxIixudWxsLDgxMV0","tickets":1}
 """
@@ -58,13 +58,15 @@ async def gate_snapshot(
 ) -> Stream:
     """Every ACTIVE ticket with its issue number and remaining uses; with `since`, what changed.
 
-    The first line is `{"snapshot": "full" or "changes", "made_at": …, "time_zone": …}`. It is "full" also where the
+    The first line is `{"snapshot": "full" or "changes", "made_at": …, "time_zone": …,
+    "test": …}`; with `"test": true` it lists test tickets. It is "full" also where the
     changes are not to be had: then throw away what you know. A day of `usable_until` ends in that time zone. A line
     with `gone` is a ticket to forget, and says why: USED or CANCELLED.
     The last line is `{"next": …, "tickets": …}`: without it, the answer broke off and nothing of it counts. A partner's
-    key is told of its own tickets, the operator's of every partner's.
+    key is told of its own tickets, the operator's of every partner's but test partners', and the operator's in test mode of
+    test partners' alone.
     """
-    return Stream(call.use(Snapshots).lines(call.caller.partner_id, since), MEDIA_TYPE)
+    return Stream(call.use(Snapshots).lines(call.caller, since), MEDIA_TYPE)
 
 
 def public_routes() -> list[BaseRoute]:

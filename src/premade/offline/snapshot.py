@@ -21,6 +21,7 @@ from premade.base.errors import FieldError, Invalid, Unavailable
 from premade.base.turns import turn
 from premade.base.work import Database, LongRead
 from premade.base.world import World, rfc3339
+from premade.partners.keyring import GateCaller
 from premade.tickets.ticket import Status
 
 sql = statements.load(__file__)
@@ -31,6 +32,7 @@ CHANGES_AT_ONCE_MAX = 2
 CHANGES_TRANSACTIONS_MAX = 2_000_000
 """After more than that, the tickets themselves are read faster than what happened to them."""
 CURSOR_CHARACTERS_MAX = 200
+LIVE, TEST = "live", "test"
 _KINDS_OF_USES_MAX = 10_000
 _BUSY = "As many snapshots as this process allows at once are being read."
 _XID_MAX = 2**63 - 1
@@ -47,18 +49,18 @@ class SnapshotsBusy(Unavailable):
 
 @dataclass(frozen=True)
 class Cursor:
-    """How far a device knows the tickets of `partner_id` (None: of all partners).
+    """How far a device knows some tickets: `of` is the partner, or LIVE or TEST where they are of all such partners.
 
     `history` names one database that goes on; one that was restored from a backup, or another, has its own.
     """
 
     history: str
-    partner_id: int | None
+    of: int | str
     oldest_open: int
 
     def __str__(self) -> str:
         """As a device keeps it: base64url, opaque."""
-        told = [self.history, self.partner_id, self.oldest_open]
+        told = [self.history, self.of, self.oldest_open]
         return base64.urlsafe_b64encode(orjson.dumps(told)).decode().rstrip("=")
 
     @classmethod
@@ -68,10 +70,10 @@ class Cursor:
             if len(text) > CURSOR_CHARACTERS_MAX:
                 raise ValueError  # noqa: TRY301
             raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            history, partner_id, oldest_open = orjson.loads(raw)
+            history, of, oldest_open = orjson.loads(raw)
             if not (isinstance(history, str) and type(oldest_open) is int and 0 < oldest_open <= _XID_MAX):
                 raise ValueError  # noqa: TRY301
-            return cls(history, partner_id, oldest_open)
+            return cls(history, of, oldest_open)
         except (ValueError, TypeError, binascii.Error):
             message = "Must be the 'next' of a snapshot, as it came; leave it out for a full one"
             raise Invalid([FieldError("query#/since", message)]) from None
@@ -86,33 +88,41 @@ class Snapshots:
         self._full = asyncio.Semaphore(FULL_AT_ONCE_MAX)
         self._changes = asyncio.Semaphore(CHANGES_AT_ONCE_MAX)
 
-    async def lines(self, partner_id: int | None, since: str | None) -> AsyncGenerator[bytes]:
-        """The snapshot, in pieces of whole lines. `partner_id` None: of every partner.
+    async def lines(self, caller: GateCaller, since: str | None) -> AsyncGenerator[bytes]:
+        """The snapshot, in pieces of whole lines: a partner's tickets, or for the operator's gate those of all live
+        partners, in test mode of all test partners.
 
         Full without `since`, or where the changes since then are not to be had. SnapshotsBusy, Invalid before the
         first piece; DatabaseAway or Busy at any.
         """
-        cursor = None if since is None else await self._usable(Cursor.read(since), partner_id)
+        cursor = None if since is None else await self._usable(Cursor.read(since), caller)
         async with (
             turn(self._full if cursor is None else self._changes, SnapshotsBusy(_BUSY)),
-            _read(self._database, self._world, partner_id, cursor) as pieces,
+            _read(self._database, self._world, caller, cursor) as pieces,
         ):
             async for piece in pieces:
                 yield piece
 
-    async def _usable(self, cursor: Cursor, partner_id: int | None) -> Cursor | None:
+    async def _usable(self, cursor: Cursor, caller: GateCaller) -> Cursor | None:
         """The cursor, if it is of this database and these tickets, and not too old."""
         async with self._database.single_statement() as work:
             moment = await work.one(sql.moment)
         assert moment is not None
         passed = moment["oldest_open"] - cursor.oldest_open
-        is_ours = (cursor.history, cursor.partner_id) == (moment["history"], partner_id)
+        is_ours = (cursor.history, cursor.of) == (moment["history"], _tickets_of(caller))
         return cursor if is_ours and 0 <= passed <= CHANGES_TRANSACTIONS_MAX else None
+
+
+def _tickets_of(caller: GateCaller) -> int | str:
+    """Return what a cursor says of which tickets a list has. One of another kind is answered with a full list."""
+    if caller.partner_id is not None:
+        return caller.partner_id
+    return TEST if caller.is_test else LIVE
 
 
 @asynccontextmanager
 async def _read(
-    database: Database, world: World, partner_id: int | None, since: Cursor | None
+    database: Database, world: World, caller: GateCaller, since: Cursor | None
 ) -> AsyncGenerator[AsyncGenerator[bytes]]:
     # Before the snapshot: all that was committed by then is in it.
     made_at = world.now()
@@ -123,23 +133,25 @@ async def _read(
             "snapshot": "full" if since is None else "changes",
             "made_at": rfc3339(made_at),
             "time_zone": world.zone.key,
+            "test": caller.is_test,
         }
-        following = Cursor(moment["history"], partner_id, moment["oldest_open"])
+        following = Cursor(moment["history"], _tickets_of(caller), moment["oldest_open"])
         async with (
-            aclosing(_portions(read, partner_id, since, moment)) as portions,
+            aclosing(_portions(read, caller, since, moment)) as portions,
             aclosing(_pieces(head, portions, following)) as pieces,
         ):
             yield pieces
 
 
 def _portions(
-    read: LongRead, partner_id: int | None, since: Cursor | None, moment: dict[str, Any]
+    read: LongRead, caller: GateCaller, since: Cursor | None, moment: dict[str, Any]
 ) -> AsyncGenerator[list[dict[str, Any]]]:
+    whose = {"partner_id": caller.partner_id, "is_test": caller.is_test}
     if since is None:
-        return read.portions(sql.active_tickets, partner_id=partner_id)
+        return read.portions(sql.active_tickets, **whose)
     return read.portions(
         sql.changed_tickets,
-        partner_id=partner_id,
+        **whose,
         since=str(since.oldest_open),
         until=str(moment["first_unseen"]),
     )

@@ -14,7 +14,11 @@ JOIN pg_database d ON d.datname = current_database()
 -- name: active_tickets
 SELECT ticket_code, status, issue_number, entitlements::text AS entitlements, usable_until::text AS usable_until
 FROM pre_generated_tickets
-WHERE status = 'ACTIVE' AND (:partner_id::bigint IS NULL OR partner_id = :partner_id)
+WHERE status = 'ACTIVE'
+    AND CASE
+        WHEN :partner_id::bigint IS NULL THEN partner_id IN (SELECT partner_id FROM partners WHERE is_test = :is_test)
+        ELSE partner_id = :partner_id
+    END
 
 -- name: changed_tickets
 -- Also what transactions above 'oldest_open' did, as far as it is seen: it is told now, and by the next once more.
@@ -22,7 +26,10 @@ WITH told AS MATERIALIZED (
     -- Nothing about tickets here: a plan would go through the whole index of tickets instead.
     SELECT partner_id, ticket_code FROM audit_events
     WHERE transaction_id >= :since::xid8 AND transaction_id < :until::xid8
-        AND (:partner_id::bigint IS NULL OR partner_id = :partner_id)
+        AND CASE
+            WHEN :partner_id::bigint IS NULL THEN partner_id IN (SELECT partner_id FROM partners WHERE is_test = :is_test)
+            ELSE partner_id = :partner_id
+        END
 )
 SELECT t.ticket_code, t.status, t.issue_number, t.entitlements::text AS entitlements,
        t.usable_until::text AS usable_until

@@ -62,6 +62,7 @@ class _KnownKey:
     partner_id: int | None
     channel: str | None
     is_test: bool
+    first_key_id: int
     disabled_at: datetime | None
 
     def refusal(self, now: datetime) -> str | None:
@@ -114,6 +115,21 @@ class GateCaller:
     """Whether this gate admits test tickets only (test mode), or live tickets only."""
     uploaded_by: str | None = None
     """Who sent it, where that is somebody else than the actor, who scanned."""
+    first_key_id: int | None = None
+    """The first key of the rotations that led to this one."""
+
+    @property
+    def owner(self) -> str:
+        """Whose device it is: a device_id is unique within it. A rotated key keeps its devices.
+
+        All browsers of the console are one owner: what one member of staff scanned, another may have to upload.
+        """
+        return "console" if self.key_id is None else f"key:{self.first_key_id or self.key_id}"
+
+    @property
+    def counted_as(self) -> str:
+        """Who types and uploads: the rotated key, or the member of staff."""
+        return self.actor if self.key_id is None else self.owner
 
     def require(self, permission: str) -> None:
         """PermissionMissing when the key lacks it."""
@@ -142,7 +158,12 @@ class Keyring:
         known = await self._authentic(given)
         _require(permission, known.permissions)
         return GateCaller(
-            f"key:{known.key_id}", known.partner_id, known.permissions, known.key_id, known.is_test
+            f"key:{known.key_id}",
+            known.partner_id,
+            known.permissions,
+            known.key_id,
+            known.is_test,
+            first_key_id=known.first_key_id,
         )
 
     async def _authentic(self, given: str) -> _KnownKey:

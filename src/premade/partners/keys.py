@@ -1,5 +1,6 @@
 """API keys: making, rotating, revoking. The key itself is answered once and never kept."""
 
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -38,23 +39,42 @@ class KeyMadeBefore(Conflict):
     remedy = "If it was not copied then, revoke it and make another one."
 
 
+@dataclass(frozen=True)
+class _NewKey:
+    """A row of api_keys, but for the key itself."""
+
+    permissions: list[str]
+    is_test: bool
+    expires_at: datetime | None
+    partner_id: int | None = None
+    rotated_from: int | None = None
+    first_key_id: int | None = None
+    once: str | None = None
+
+
 async def create_key(
     database: Database,
     world: World,
     *,
     partner: str | None,
     permissions: list[str],
+    is_test: bool = False,
     expires_at: datetime | None = None,
     once: str | None = None,
     actor: str = COMMAND,
 ) -> dict[str, Any]:
     """A new key of the partner named so, or of the operator (None). Invalid for an unknown permission.
 
+    `is_test`: an operator's key that admits test tickets only; a partner's key is for tests where its partner is.
     `once`: what makes a repetition one; KeyMadeBefore when it made a key before.
     """
     _check(permissions, expires_at, world.now())
+    if is_test and partner is not None:
+        message = "Only a key of the operator takes this; a partner's key is for tests where its partner is"
+        raise Invalid([FieldError("test", message)])
+    new = _NewKey(permissions=sorted(set(permissions)), is_test=is_test, expires_at=expires_at, once=once)
     try:
-        return await _create(database, world, partner, permissions, expires_at, once, actor)
+        return await _create(database, world, partner, new, actor)
     except RuleBroken as broken:
         if broken.rule != "api_key_made_once":
             raise
@@ -66,22 +86,14 @@ async def _create(
     database: Database,
     world: World,
     partner: str | None,
-    permissions: list[str],
-    expires_at: datetime | None,
-    once: str | None,
+    new: _NewKey,
     actor: str,
 ) -> dict[str, Any]:
     async with database.transaction() as work:
         found = await partner_named(work, partner) if partner is not None else None
-        made = await _insert(
-            work,
-            world,
-            partner_id=found["partner_id"] if found else None,
-            is_test=bool(found and found["is_test"]),
-            permissions=sorted(set(permissions)),
-            expires_at=expires_at,
-            once=once,
-        )
+        if found:
+            new = replace(new, partner_id=found["partner_id"], is_test=found["is_test"])
+        made = await _insert(work, world, new)
         await record(
             work,
             Event.KEY_CREATED,
@@ -109,31 +121,16 @@ def _check(permissions: list[str], expires_at: datetime | None, now: datetime) -
         raise Invalid(errors)
 
 
-async def _insert(
-    work: Work,
-    world: World,
-    *,
-    partner_id: int | None,
-    is_test: bool,
-    permissions: list[str],
-    expires_at: datetime | None,
-    rotated_from: int | None = None,
-    once: str | None = None,
-) -> dict[str, Any]:
-    key = api_key.mint(is_test=is_test, random_bytes=world.random_bytes)
-    row = await work.one(
-        sql.insert_key,
-        partner_id=partner_id,
-        prefix=key.prefix,
-        digest=key.digest,
-        permissions=permissions,
-        now=world.now(),
-        expires_at=expires_at,
-        rotated_from=rotated_from,
-        once=once,
-    )
+async def _insert(work: Work, world: World, new: _NewKey) -> dict[str, Any]:
+    key = api_key.mint(is_test=new.is_test, random_bytes=world.random_bytes)
+    row = await work.one(sql.insert_key, **vars(new), prefix=key.prefix, digest=key.digest, now=world.now())
     assert row is not None
-    return {"id": row["key_id"], "key": key.text, "permissions": permissions, "expires_at": expires_at}
+    return {
+        "id": row["key_id"],
+        "key": key.text,
+        "permissions": new.permissions,
+        "expires_at": new.expires_at,
+    }
 
 
 async def rotate_key(
@@ -155,11 +152,14 @@ async def rotate_key(
         made = await _insert(
             work,
             world,
-            partner_id=old["partner_id"],
-            is_test=old["is_test"],
-            permissions=old["permissions"],
-            expires_at=old["expires_at"],
-            rotated_from=key_id,
+            _NewKey(
+                partner_id=old["partner_id"],
+                is_test=old["is_test"],
+                permissions=old["permissions"],
+                expires_at=old["expires_at"],
+                rotated_from=key_id,
+                first_key_id=old["first_key_id"],
+            ),
         )
         await work.all(sql.end_key, key_id=key_id, ends_at=now + overlap)
         await record(

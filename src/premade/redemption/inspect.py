@@ -12,7 +12,7 @@ from premade.base.world import World
 from premade.partners.keyring import GateCaller
 from premade.redemption.redeem import shown
 from premade.redemption.scan import Presented
-from premade.redemption.verdict import Judge, not_known_here, qr_invalid
+from premade.redemption.verdict import Judge, not_known_here, qr_invalid, refusal_of_mode
 
 sql = statements.load(__file__)
 
@@ -62,7 +62,8 @@ class Inspector:
             usable_until=ticket.usable_until,
             first_used_at=row["first_used_at"],
             customer_initials=row["customer_name"] and initials(row["customer_name"]),
-            refusal=judge.refusal(ticket, presented.issue_number, self._world.today()),
+            refusal=refusal_of_mode(caller, is_test_ticket=row["is_test"])
+            or judge.refusal(ticket, presented.issue_number, self._world.today()),
         )
 
 

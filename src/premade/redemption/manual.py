@@ -1,98 +1,142 @@
-"""A ticket code that a guard types in, for a bearer whose QR code cannot be read: codes can be guessed, so the
-last digits of the customer's phone number go with it, and nobody may try often.
+"""A ticket code that a guard types in, for a bearer whose QR code cannot be read.
+
+Codes can be guessed, so the last digits of the customer's phone number go with it. Wrong entries are counted for the
+key or member of staff who types, for the operator or partner whose gate it is, and for the ticket. A name that a client
+chooses, such as its device_id, counts for nothing. Right entries are not counted, however many.
 """
 
 import hmac
 import math
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 
 from premade.base import statements
-from premade.base.errors import TooMany
+from premade.base.errors import FieldError, Invalid, NotFound, TooMany
+from premade.base.logs import log
 from premade.base.work import Database, Work
 from premade.base.world import World
 from premade.partners.keyring import GateCaller
-from premade.redemption.verdict import not_known_here
-from premade.tickets.code import is_ticket_code
+from premade.redemption.counts import Counted, count_at_gate
+from premade.redemption.rules import GateRules
 
 sql = statements.load(__file__)
 
 PERMISSION = "gate:manual-entry"
-PHONE_DIGITS = 4
-DEVICE_ENTRIES_MAX = 10
-DEVICE_SPAN_SECONDS = 60
-TICKET_WRONG_ENTRIES_MAX = 10
-TICKET_SPAN_SECONDS = 3600
 FORGOTTEN_AT_ONCE_MAX = 10
 """More than an entry can add, so that those of one span are all that is ever kept."""
 
 
+@dataclass(frozen=True)
+class Limit:
+    """So many wrong entries in so many seconds."""
+
+    wrong_max: int
+    span_seconds: int
+
+
+OF_WHO_TYPES = Limit(20, 600)
+"""Many devices may share a key: at one wrong entry in ten, 200 are typed in these 10 minutes."""
+OF_WHOSE_GATE = Limit(300, 3600)
+"""More than one key can use up alone, so that nobody locks out all gates of the operator."""
+OF_TICKET = Limit(10, 3600)
+SPAN_SECONDS_MAX = max(limit.span_seconds for limit in (OF_WHO_TYPES, OF_WHOSE_GATE, OF_TICKET))
+
+
+class DigitsWrong(NotFound):
+    """There is no ticket of this code whose customer's phone number ends in these digits; which of the two is wrong is not told. Nothing was used up."""
+
+    code = "DIGITS_WRONG"
+    title = "Code and digits do not match"
+    remedy = "Type both again, or scan the QR code."
+
+
 class TooManyEntries(TooMany):
-    """Codes were typed in too often at this device, or with wrong digits for this ticket. Nothing was used up."""
+    """Wrong codes or digits were typed in too often, by this key or member of staff, at these gates, or for this ticket. Nothing was used up."""
 
     code = "TOO_MANY_MANUAL_ENTRIES"
-    title = "Too many codes were typed in"
+    title = "Wrong digits were typed in too often"
     remedy = "Wait Retry-After seconds, or scan the QR code."
 
 
 @dataclass(frozen=True)
 class Typed:
-    """What was typed in at a device."""
+    """What was typed in at a device. `ticket_code`: None where it is no code."""
 
-    ticket_code: str
-    phone_last4: str
+    ticket_code: str | None
+    phone_digits: str
     device_id: str
 
 
 class ManualEntries:
     """What admitting what was typed in needs."""
 
-    def __init__(self, database: Database, world: World) -> None:
+    def __init__(self, database: Database, world: World, rules: GateRules) -> None:
         self._database = database
         self._world = world
+        self._rules = rules
 
-    async def check(self, caller: GateCaller, typed: Typed) -> None:
-        """PermissionMissing, TooManyEntries, or TicketUnknown when there is no such ticket or the digits are not those
-        of its customer; which of the two is not told.
+    async def check(self, caller: GateCaller, typed: Typed) -> str:
+        """Return the ticket's code.
+
+        Raises:
+            PermissionMissing: the key may not.
+            Invalid: fewer digits than the operator wants.
+            TooManyEntries: wrong entries came too often.
+            DigitsWrong: there is no such ticket, or the digits are not those of its customer.
         """
         caller.require(PERMISSION)
+        if len(typed.phone_digits) < self._rules.phone_digits:
+            message = f"Must be the last {self._rules.phone_digits} digits of the phone number, or more"
+            raise Invalid([FieldError("#/phone_last4", message)])
         async with self._database.transaction() as work:
-            device = f"device {caller.actor} {typed.device_id}"
-            await self._count(work, device, DEVICE_ENTRIES_MAX, DEVICE_SPAN_SECONDS)
-            is_right = await self._is_right(work, caller, typed)
+            code = await self._matching(work, caller, typed)
+            if code is None:
+                await count_at_gate(
+                    work, self._world, caller, typed.device_id, Counter([Counted.WRONG_DIGITS])
+                )
         await self._forget_old()
         # After the commit: what was wrong is counted.
-        if not is_right:
-            raise not_known_here()
+        if code is None:
+            log.warning("ota.gate.digits_wrong", actor=caller.actor, device_id=typed.device_id)
+            message = "Code and digits do not match."
+            raise DigitsWrong(message)
+        return code
 
-    async def _is_right(self, work: Work, caller: GateCaller, typed: Typed) -> bool:
-        """Counted before it is compared, and taken back when right: those who guess at once wait for each other."""
-        if not is_ticket_code(typed.ticket_code):
-            return False
-        # Of those who may see the ticket: a stranger, who guesses at it in vain, must not lock it for its own gates.
-        ticket = f"ticket {caller.partner_id or 'operator'} {typed.ticket_code}"
-        await self._count(work, ticket, TICKET_WRONG_ENTRIES_MAX, TICKET_SPAN_SECONDS)
+    async def _matching(self, work: Work, caller: GateCaller, typed: Typed) -> str | None:
+        """Counted before it is compared, and taken back when right: those who guess at once wait for each other. All take
+        the rows in this order.
+        """
+        gates = caller.partner_id or "operator"
+        counted = [(f"gates {gates}", OF_WHOSE_GATE), (f"typed by {caller.counted_as}", OF_WHO_TYPES)]
+        if typed.ticket_code is not None:
+            # Of those who may see the ticket: a stranger, who guesses at it in vain, must not lock it for its own gates.
+            counted.append((f"ticket {gates} {typed.ticket_code}", OF_TICKET))
+        for subject, limit in counted:
+            await self._count(work, subject, limit)
+        if typed.ticket_code is None:
+            return None
         row = await work.one(sql.customer_phone, ticket_code=typed.ticket_code, partner_id=caller.partner_id)
-        phone = row["customer_phone"] if row else ""
-        if not hmac.compare_digest(phone[-PHONE_DIGITS:], typed.phone_last4):
-            return False
-        await work.all(sql.take_entry_back, subject=ticket)
-        return True
+        phone = row["customer_phone"].removeprefix("+") if row else ""
+        if not hmac.compare_digest(phone[-len(typed.phone_digits) :], typed.phone_digits):
+            return None
+        await work.all(sql.take_entries_back, subjects=[subject for subject, _ in counted])
+        return typed.ticket_code
 
     async def _forget_old(self) -> None:
         """In a transaction of its own, which waits for nobody: no two of those who count can wait for each other."""
         async with self._database.single_statement() as work:
             await work.all(
                 sql.forget_old,
-                before=self._world.now() - timedelta(seconds=max(DEVICE_SPAN_SECONDS, TICKET_SPAN_SECONDS)),
+                before=self._world.now() - timedelta(seconds=SPAN_SECONDS_MAX),
                 rows_max=FORGOTTEN_AT_ONCE_MAX,
             )
 
-    async def _count(self, work: Work, subject: str, entries_max: int, span_seconds: int) -> None:
-        now, span = self._world.now(), timedelta(seconds=span_seconds)
+    async def _count(self, work: Work, subject: str, limit: Limit) -> None:
+        now, span = self._world.now(), timedelta(seconds=limit.span_seconds)
         counted = await work.one(sql.count_entry, subject=subject, now=now, span_start=now - span)
         assert counted is not None
-        if counted["entries"] > entries_max:
+        if counted["entries"] > limit.wrong_max:
             wait = max(1, math.ceil((counted["span_began_at"] + span - now).total_seconds()))
-            message = f"Codes were typed in too often; the next may be in {wait} seconds."
+            message = f"Wrong codes or digits were typed in too often; the next may be in {wait} seconds."
             raise TooManyEntries(message, retry_after_seconds=wait)

@@ -6,8 +6,9 @@ SET span_began_at = CASE WHEN e.span_began_at > :span_start THEN e.span_began_at
     entries = CASE WHEN e.span_began_at > :span_start THEN e.entries + 1 ELSE 1 END
 RETURNING entries, span_began_at
 
--- name: take_entry_back
-UPDATE manual_entries SET entries = entries - 1 WHERE subject = :subject
+-- name: take_entries_back
+-- The rows are locked already, by the same transaction.
+UPDATE manual_entries SET entries = entries - 1 WHERE subject = ANY (:subjects)
 
 -- name: forget_old
 DELETE FROM manual_entries WHERE subject IN (

@@ -14,12 +14,22 @@ from premade.base.queue import Queue, in_use
 from premade.base.work import LOCK_TIMEOUT_MS, Database, Work
 from premade.base.world import World
 from premade.redemption.scan import Scan
-from premade.redemption.verdict import Judge, Shown, Use, not_known_here, qr_invalid
+from premade.redemption.verdict import (
+    CLOCK_SKEW_MAX,
+    Asked,
+    Judge,
+    Shown,
+    Use,
+    not_known_here,
+    qr_invalid,
+    refusal_of_mode,
+)
 
 sql = statements.load(__file__)
 
 OPERATION = "redeem"
 """What a device's scan_id is scoped to, beside the partner of the ticket."""
+REDEEMED = "ota.tickets.redeemed"
 TRIES_ALONE_MAX = 3
 TOGETHER_LOCK_TIMEOUT_MS = 100
 
@@ -44,6 +54,8 @@ class Redeemed:
     entitlements: list[dict[str, Any]]
     redeemed_at: datetime
     replayed: bool
+    is_late: bool = False
+    """Whether a device that was away reported it after the ticket's last day."""
 
     @property
     def message(self) -> str:
@@ -93,7 +105,7 @@ class Redeemer:
 def log_redeemed(scan: Scan) -> None:
     """One line of the log for a use."""
     log.info(
-        "ota.tickets.redeemed",
+        REDEEMED,
         ticket_code=scan.ticket_code,
         function_code=scan.function_code,
         device_id=scan.device_id,
@@ -112,6 +124,8 @@ async def redeem_all(
         operation=OPERATION,
         event=Event.TICKET_REDEEMED.value,
         now=world.now(),
+        today=world.today(),
+        clock_skew=CLOCK_SKEW_MAX,
     )
 
 
@@ -136,12 +150,14 @@ def _row(position: int, scan: Scan, world: World) -> dict[str, Any]:
         "request_id": scan.request_id,
         "ticket_code": scan.ticket_code,
         "issue_number": scan.presented.issue_number,
-        "is_key_good": not scan.presented.is_key_retired,
+        "caller_is_test": scan.caller.is_test,
+        "is_grantable": scan.is_grantable,
         "function_code": scan.function_code,
         "uses": scan.uses,
         "device_id": scan.device_id,
         "scan_id": scan.scan_id,
         "idempotency_key": scan.key,
+        "old_key": scan.old_key,
         "entry": scan.entry.value,
         "request_digest": scan.digest.hex(),
         "used_at": scan.scanned_at,
@@ -172,20 +188,23 @@ def redeemed_or_refused(scan: Scan, outcome: dict[str, Any], world: World) -> Re
             entitlements=outcome["entitlements"],
             redeemed_at=outcome["redeemed_at"],
             replayed=kind == "replayed",
+            is_late=outcome["is_late"],
         )
     if kind == "scan_reused":
         message = f"Device {scan.device_id} used scan_id {scan.scan_id} before, for something else."
         raise ScanIdReused(message)
     if kind == "unknown":
         raise not_known_here()
+    if refusal := refusal_of_mode(scan.caller, is_test_ticket=outcome["is_test"]):
+        raise refusal
     if scan.presented.is_key_retired:
         raise qr_invalid(is_key_retired=True)
+    if scan.time_refusal is not None:
+        raise scan.time_refusal
     refusal = Judge(world.zone).refusal_of_use(
         shown(scan.ticket_code, outcome),
         scan.presented.issue_number,
-        _day(scan, world),
-        scan.function_code,
-        scan.uses,
+        Asked(_day(scan, world), scan.function_code, scan.uses, scan.scanned_at),
     )
     assert refusal is not None, "the statement and the verdict judge alike"
     raise refusal
@@ -199,6 +218,7 @@ def shown(ticket_code: str, row: dict[str, Any]) -> Shown:
         status=row["status"],
         issue_number=row["issue_number"],
         usable_until=row["usable_until"],
+        activated_at=row["activated_at"],
         entitlements=row["entitlements"],
         last_use=last,
     )

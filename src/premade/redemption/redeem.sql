@@ -6,6 +6,7 @@ WITH asked AS MATERIALIZED (
     SELECT i.*, coalesce(i.used_at, :now) AS at, k.ticket_id AS known_id,
            coalesce(k.partner_id, i.caller_partner_id) AS partner_id,
            m.event_id AS made_event_id, m.data AS made_data, m.occurred_at AS made_at, m.same_request,
+           k.is_test, t.activated_at,
            t.ticket_id, t.status, t.issue_number AS issue_in_force, t.usable_until, t.entitlements,
            -- What a refusal tells of the last use is read by the snapshot, so the ticket must be as old.
            (t.status, t.issue_number, t.entitlements) IS NOT DISTINCT FROM (k.status, k.issue_number, k.entitlements)
@@ -17,15 +18,18 @@ WITH asked AS MATERIALIZED (
         FROM (SELECT set_config('lock_timeout', :lock_timeout_ms, true)) AS setting
         CROSS JOIN jsonb_to_recordset(:scans::jsonb) AS i (
             position integer, caller_partner_id bigint, actor text, request_id text, ticket_code text,
-            issue_number integer, is_key_good boolean, function_code text, uses integer, device_id text,
-            scan_id text, idempotency_key text, entry text, request_digest text, used_at timestamptz, day date
+            issue_number integer, caller_is_test boolean, is_grantable boolean, function_code text, uses integer, device_id text,
+            scan_id text, idempotency_key text, old_key text, entry text, request_digest text, used_at timestamptz, day date
         )
         -- One order of codes in every statement: that of the locks below.
         ORDER BY i.ticket_code
     ) AS i
     -- LIMIT makes it one look into the index for each, whatever the planner believes of a young table.
     LEFT JOIN LATERAL (
-        SELECT ticket_id, partner_id, status, issue_number, entitlements FROM pre_generated_tickets
+        SELECT ticket_id, partner_id, status, issue_number, entitlements,
+               -- Read for each ticket by the key of a small table, not joined: the planner keeps the look into the index.
+               (SELECT p.is_test FROM partners p WHERE p.partner_id = t.partner_id) AS is_test
+        FROM pre_generated_tickets t
         -- By the code alone, which is unique; the operator's gates see every partner's tickets.
         WHERE ticket_code = i.ticket_code AND (i.caller_partner_id IS NULL OR partner_id + 0 = i.caller_partner_id)
         LIMIT 1
@@ -34,11 +38,14 @@ WITH asked AS MATERIALIZED (
         SELECT event_id, data, occurred_at, request_digest = decode(i.request_digest, 'hex') AS same_request
         FROM audit_events
         WHERE partner_id = coalesce(k.partner_id, i.caller_partner_id) AND operation = :operation
-            AND idempotency_key = i.idempotency_key
+            -- A scan from before a device belonged to a key is found by its older name, if it was the same request.
+            AND idempotency_key = ANY (ARRAY[i.idempotency_key, i.old_key])
+            AND (idempotency_key = i.idempotency_key OR request_digest = decode(i.request_digest, 'hex'))
+        ORDER BY idempotency_key = i.idempotency_key DESC
         LIMIT 1
     ) AS m ON true
     LEFT JOIN LATERAL (
-        SELECT ticket_id, status, issue_number, usable_until, entitlements FROM pre_generated_tickets
+        SELECT ticket_id, status, issue_number, usable_until, activated_at, entitlements FROM pre_generated_tickets
         WHERE ticket_id = k.ticket_id AND partner_id + 0 = k.partner_id AND m.event_id IS NULL
         LIMIT 1
         FOR NO KEY UPDATE SKIP LOCKED
@@ -60,7 +67,8 @@ judged AS MATERIALIZED (
            CASE WHEN remaining + of_others = uses THEN 'USED' ELSE 'ACTIVE' END AS new_status
     FROM (
         SELECT *, coalesce(
-            status = 'ACTIVE' AND remaining >= uses AND is_key_good
+            status = 'ACTIVE' AND remaining >= uses AND is_grantable AND is_test = caller_is_test
+            AND (used_at IS NULL OR used_at >= activated_at - :clock_skew::interval)
             AND (issue_number IS NULL OR issue_number = issue_in_force)
             AND (usable_until IS NULL OR usable_until >= day), false) AS is_granted
         FROM asked
@@ -75,7 +83,12 @@ told AS (
            jsonb_build_object(
                'function_code', function_code, 'uses', uses, 'device_id', device_id, 'scan_id', scan_id,
                'entry', entry, 'entitlements', left_over, 'status', new_status
-           ) || CASE WHEN used_at IS NULL THEN '{}' ELSE jsonb_build_object('synced_at', :now::timestamptz) END,
+           ) || CASE WHEN used_at IS NULL THEN '{}' ELSE jsonb_build_object('synced_at', :now::timestamptz) END
+             || CASE
+                 WHEN used_at IS NOT NULL AND usable_until < :today::date
+                     THEN jsonb_build_object('days_late', :today::date - usable_until)
+                 ELSE '{}'
+             END,
            at
     FROM judged WHERE is_granted
     -- One order of keys in every statement: two of them never wait for each other.
@@ -105,7 +118,8 @@ SELECT a.position, a.partner_id,
        CASE WHEN a.is_done THEN a.left_over ELSE coalesce(a.made_data -> 'entitlements', a.entitlements) END
            AS entitlements,
        coalesce(a.made_at, a.at) AS redeemed_at,
-       a.issue_in_force AS issue_number, a.usable_until,
+       a.issue_in_force AS issue_number, a.usable_until, a.activated_at, a.is_test,
+       a.is_done AND a.used_at IS NOT NULL AND coalesce(a.usable_until < :today::date, false) AS is_late,
        last.device_id AS last_device_id, last.scan_id AS last_scan_id, last.occurred_at AS last_used_at
 FROM (
     SELECT *, (ticket_code IN (SELECT ticket_code FROM used)) IS TRUE AS is_done FROM judged

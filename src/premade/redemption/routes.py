@@ -1,21 +1,31 @@
 """`POST /api/gate/redemptions`, `/api/gate/redemptions/sync` and `/api/gate/inspect`."""
 
-from datetime import date
-from typing import Annotated, Literal
+import re
+from datetime import date, datetime
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+)
 
-from premade.base.api import Reply
+from premade.base.api import Reply, field_errors
+from premade.base.errors import FieldError
 from premade.base.problems import documented
 from premade.base.queue import QueueFull
 from premade.base.values import AnswerModel, Moment, RequestModel, Timestamp
 from premade.partners.call import GateCall, gate_router, gate_with
 from premade.redemption.inspect import Inspector
-from premade.redemption.manual import PHONE_DIGITS, ManualEntries, TooManyEntries, Typed
+from premade.redemption.manual import DigitsWrong, ManualEntries, TooManyEntries, Typed
 from premade.redemption.redeem import Redeemer, ScanIdReused
+from premade.redemption.rules import PHONE_DIGITS, PHONE_DIGITS_MAX
 from premade.redemption.scan import NAME_PATTERN, Entry, Presented, Scan, name_of_device_or_scan
 from premade.redemption.sync import (
-    CLOCK_SKEW_SECONDS_MAX,
     REDEMPTIONS_MAX,
     ConflictCode,
     Device,
@@ -23,8 +33,10 @@ from premade.redemption.sync import (
     Offline,
     Settled,
     Syncer,
+    Unreadable,
 )
 from premade.redemption.verdict import REFUSALS, FunctionUnknown, QrInvalid, qr_invalid
+from premade.tickets.code import fold_ticket_code, fold_token
 from premade.tickets.lookup import TicketUnknown
 from premade.tickets.routes import Entitlement
 from premade.tickets.signing import Verifiers
@@ -87,8 +99,9 @@ class ShownAtGate(RequestModel):
     phone_last4: str | None = Field(
         default=None,
         validate_default=True,
-        description=f"The last {PHONE_DIGITS} digits of the customer's phone number; with `ticket_code`",
-        pattern=rf"^[0-9]{{{PHONE_DIGITS}}}$",
+        description=f"The last digits of the customer's phone number; with `ticket_code`. {PHONE_DIGITS}, or more where "
+        "the operator wants more (PREMADE_MANUAL_ENTRY_DIGITS); all of them are right too.",
+        pattern=rf"^[0-9]{{{PHONE_DIGITS},{PHONE_DIGITS_MAX}}}$",
     )
     qr: Qr | None = Field(default=None, validate_default=True)
 
@@ -134,6 +147,16 @@ class RedeemAnswer(AnswerModel):
     message: str = Field(description="What a guard can say aloud", examples=["Welcome: 1 of ferry, 1 left."])
 
 
+def _moment_or_none(value: Any, check: ValidatorFunctionWrapHandler) -> datetime | None:
+    """A text that is no time comes from a device's wrong clock: an answer of its own, not a wrong request."""
+    try:
+        return check(value)
+    except ValidationError:
+        if isinstance(value, str):
+            return None
+        raise
+
+
 class OfflineRedemption(RequestModel):
     """One use that the device allowed by itself."""
 
@@ -141,30 +164,79 @@ class OfflineRedemption(RequestModel):
     qr: Qr
     function_code: FunctionCode
     uses: Uses = 1
-    scanned_at: Moment = Field(
-        description=f"By the device's clock; at most {CLOCK_SKEW_SECONDS_MAX} seconds in the future"
+    scanned_at: Annotated[Moment | None, WrapValidator(_moment_or_none)] = Field(
+        description="By the device's clock. In the future, too long ago or no time: CLOCK_WRONG or SCAN_TOO_OLD"
     )
+
+
+_ENTRY = re.compile(r"#/redemptions/([0-9]+)")
+
+
+def _within(error: FieldError, start: int) -> FieldError:
+    """The error, with the place that it has within its entry."""
+    return FieldError(error.pointer[start:].lstrip("/") or "entry", error.detail)
+
+
+def _scan_id_of(entry: Any) -> str | None:
+    scan_id = entry.get("scan_id") if isinstance(entry, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    return scan_id if isinstance(scan_id, str) else None
+
+
+def entry_by_itself(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    """The entry, or Unreadable: one bad entry keeps back no other, so that the queue of a device always empties."""
+    if isinstance(value, Unreadable):
+        return value
+    try:
+        return check(value)
+    except ValidationError as error:
+        return Unreadable(_scan_id_of(value), [_within(each, 2) for each in field_errors(error, "#")])
 
 
 class SyncRequest(RequestModel):
     """What a device did while it was away, in the order in which it did."""
 
     device_id: DeviceId
-    redemptions: list[OfflineRedemption] = Field(min_length=1, max_length=REDEMPTIONS_MAX)
+    redemptions: list[Annotated[OfflineRedemption, WrapValidator(entry_by_itself)]] = Field(
+        min_length=1,
+        max_length=REDEMPTIONS_MAX,
+        description="Each is answered by itself. One that is not as described is answered as ENTRY_INVALID.",
+    )
+
+    @classmethod
+    def excuse_traps(cls, value: Any, traps: list[FieldError]) -> list[FieldError]:
+        """Take what JSON allows and this service does not (a NUL, a key given twice) for a fault of its entry alone."""
+        entries = value.get("redemptions") if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+        if not isinstance(entries, list):
+            return traps
+        of_entries: dict[int, list[FieldError]] = {}
+        others: list[FieldError] = []
+        for trap in traps:
+            place = _ENTRY.match(trap.pointer)
+            if place and int(place[1]) < len(entries):  # pyright: ignore[reportUnknownArgumentType]
+                of_entries.setdefault(int(place[1]), []).append(_within(trap, place.end()))
+            else:
+                others.append(trap)
+        for place, errors in of_entries.items():
+            entries[place] = Unreadable(_scan_id_of(entries[place]), errors)
+        return others
 
 
 class ScanSeen(AnswerModel):
     """A scan, by where and when it was."""
 
     device_id: str = Field(examples=["GATE-1"])
-    scan_id: str = Field(examples=["scan-000001"])
-    at: str = Field(examples=["2025-11-04T08:40:00.000Z"], json_schema_extra={"format": "date-time"})
+    scan_id: str | None = Field(description="null where the device gave none", examples=["scan-000001"])
+    at: str | None = Field(
+        description="null where the device said no time",
+        examples=["2025-11-04T08:40:00.000Z"],
+        json_schema_extra={"format": "date-time"},
+    )
 
 
 class SyncedScan(AnswerModel):
     """What came of one scan."""
 
-    scan_id: str = Field(examples=["scan-000001"])
+    scan_id: str | None = Field(description="As it was sent; null where none was", examples=["scan-000001"])
     outcome: Literal["accepted", "conflict"]
     ticket_code: str | None = Field(
         default=None,
@@ -228,7 +300,14 @@ class InspectAnswer(AnswerModel):
     response_description="Used up, once; let the bearer in",
     response_model=RedeemAnswer,
     responses=documented(
-        QrInvalid, TicketUnknown, FunctionUnknown, *REFUSALS, ScanIdReused, TooManyEntries, QueueFull
+        QrInvalid,
+        TicketUnknown,
+        DigitsWrong,
+        FunctionUnknown,
+        *REFUSALS,
+        ScanIdReused,
+        TooManyEntries,
+        QueueFull,
     ),
 )
 async def redeem(call: Annotated[GateCall, gate_with("gate:redeem")], wanted: RedeemRequest) -> Reply:
@@ -266,12 +345,16 @@ async def redeem(call: Annotated[GateCall, gate_with("gate:redeem")], wanted: Re
 )
 async def sync(call: Annotated[GateCall, gate_with("gate:redeem")], wanted: SyncRequest) -> SyncAnswer:
     """Uses up what the device let in, each scan once, in their order. One that cannot be used up is a conflict, with
-    both scans; nothing is lost. Sent again, it is answered the same.
+    both scans. Each entry is answered by itself, in the order of the request; a bad one keeps back no other. Sent again,
+    it is answered the same.
+
+    A conflict about a ticket is kept for the operator. Forged codes, tickets that nobody has and entries that cannot be
+    read are counted by device and day.
     """
     device = Device(call.caller, call.request_id, wanted.device_id)
-    offline = [Offline(**dict(each)) for each in wanted.redemptions]
-    settled = await call.use(Syncer).sync(device, offline)
-    results = [_synced(one.scan_id, each) for one, each in zip(offline, settled, strict=True)]
+    entries = [_offline(each) for each in wanted.redemptions]
+    settled = await call.use(Syncer).sync(device, entries)
+    results = [_synced(one.scan_id, each) for one, each in zip(entries, settled, strict=True)]
     accepted = sum(each.outcome == "accepted" for each in results)
     return SyncAnswer(
         device_id=wanted.device_id,
@@ -281,7 +364,11 @@ async def sync(call: Annotated[GateCall, gate_with("gate:redeem")], wanted: Sync
     )
 
 
-def _synced(scan_id: str, settled: Settled) -> SyncedScan:
+def _offline(entry: object) -> Offline | Unreadable:
+    return Offline(**dict(entry)) if isinstance(entry, OfflineRedemption) else cast("Unreadable", entry)
+
+
+def _synced(scan_id: str | None, settled: Settled) -> SyncedScan:
     if isinstance(settled, InConflict):
         return SyncedScan(
             scan_id=scan_id,
@@ -309,7 +396,7 @@ def _synced(scan_id: str, settled: Settled) -> SyncedScan:
     "/api/gate/inspect",
     summary="Look at a ticket at the gate, without using it",
     response_description="The ticket, and whether it would be let in",
-    responses=documented(QrInvalid, TicketUnknown, TooManyEntries),
+    responses=documented(QrInvalid, TicketUnknown, DigitsWrong, TooManyEntries),
 )
 async def inspect(call: Annotated[GateCall, gate_with("gate:redeem")], wanted: ShownAtGate) -> InspectAnswer:
     """The ticket as it is now. Of the customer no more than the initials."""
@@ -331,12 +418,11 @@ async def inspect(call: Annotated[GateCall, gate_with("gate:redeem")], wanted: S
 async def _presented(call: GateCall, wanted: ShownAtGate) -> Presented:
     """The ticket that the QR, or what was typed in, names. QrInvalid, PermissionMissing, TooManyEntries, TicketUnknown."""
     if wanted.qr is not None:
-        verified = await call.use(Verifiers).read(wanted.qr)
+        verified = await call.use(Verifiers).read(fold_token(wanted.qr))
         if verified is None:
             raise qr_invalid(is_key_retired=False)
         return Presented(verified.token.ticket_code, verified.token.issue_number, verified.is_retired)
     assert wanted.ticket_code is not None
     assert wanted.phone_last4 is not None
-    typed = Typed(wanted.ticket_code, wanted.phone_last4, wanted.device_id)
-    await call.use(ManualEntries).check(call.caller, typed)
-    return Presented(typed.ticket_code, issue_number=None)
+    typed = Typed(fold_ticket_code(wanted.ticket_code), wanted.phone_last4, wanted.device_id)
+    return Presented(await call.use(ManualEntries).check(call.caller, typed), issue_number=None)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from premade.base.digest import request_digest
+from premade.base.errors import DomainError
 from premade.partners.keyring import GateCaller
 
 NAME_PATTERN = r"[A-Za-z0-9._:-]{1,64}"
@@ -30,7 +31,12 @@ def name_of_device_or_scan(text: str) -> str:
 
 
 def device_of(caller: GateCaller, device_id: str) -> str:
-    """The device, told apart from others' of the same name: a partner and the operator may both have a GATE-1."""
+    """The device, told apart from other owners' of the same name: two keys may both have a GATE-1."""
+    return f"{caller.owner} {device_id}"
+
+
+def old_device_of(caller: GateCaller, device_id: str) -> str:
+    """The same as it was recorded before a device belonged to a key. A scan of then is still found by it."""
     return device_id if caller.partner_id is not None else f"operator {device_id}"
 
 
@@ -58,6 +64,13 @@ class Scan:
     scan_id: str
     entry: Entry
     scanned_at: datetime | None = None
+    time_refusal: DomainError | None = None
+    """Why `scanned_at` cannot be, whatever the ticket is."""
+
+    @property
+    def is_grantable(self) -> bool:
+        """Whether nothing but the ticket decides."""
+        return not self.presented.is_key_retired and self.time_refusal is None
 
     @property
     def ticket_code(self) -> str:
@@ -66,8 +79,18 @@ class Scan:
 
     @property
     def key(self) -> str:
-        """What the audit record knows it by, beside the ticket's partner. A space stands in no part of it."""
-        return f"{device_of(self.caller, self.device_id)} {self.scan_id}"
+        """What the audit record knows it by, beside the ticket's partner. A space stands in no part of it.
+
+        Browsers share one owner, so there the request is part of it: nobody's scan can take another's scan_id. The page
+        makes ids that are never the same.
+        """
+        key = f"{device_of(self.caller, self.device_id)} {self.scan_id}"
+        return key if self.caller.key_id is not None else f"{key} {self.digest.hex()}"
+
+    @property
+    def old_key(self) -> str:
+        """What the audit record knows it by where it is older than `device_of`."""
+        return f"{old_device_of(self.caller, self.device_id)} {self.scan_id}"
 
     @cached_property
     def digest(self) -> bytes:

@@ -1,9 +1,13 @@
-"""What a device did while it was away: each scan is used up now, or kept as a conflict. None is lost."""
+"""What a device did while it was away: each scan is used up now, or is a conflict. Each is answered by itself.
+
+A conflict about a ticket is kept in the audit record. A forged QR code, a ticket that nobody has, and an entry that
+cannot be read are counted instead (`counts.py`).
+"""
 
 import asyncio
-import hashlib
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections import Counter
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Literal
 
 import orjson
@@ -11,15 +15,18 @@ import orjson
 from premade.audit.record import Event
 from premade.base import statements
 from premade.base.digest import request_digest
-from premade.base.errors import DomainError, FieldError, Invalid
+from premade.base.errors import DomainError, FieldError
 from premade.base.logs import log
 from premade.base.queue import Line
 from premade.base.work import Database, Work
 from premade.base.world import World, rfc3339
 from premade.partners.keyring import GateCaller
-from premade.redemption.redeem import Redeemed, log_redeemed, redeem_waiting, redeemed_or_refused
-from premade.redemption.scan import Entry, Presented, Scan, device_of
-from premade.redemption.verdict import qr_invalid
+from premade.redemption.counts import Counted, count_at_gate
+from premade.redemption.redeem import REDEEMED, Redeemed, redeem_waiting, redeemed_or_refused
+from premade.redemption.rules import GateRules
+from premade.redemption.scan import Entry, Presented, Scan, device_of, old_device_of
+from premade.redemption.verdict import qr_invalid, refusal_of_time
+from premade.tickets.code import fold_token
 from premade.tickets.lookup import TicketUnknown
 from premade.tickets.signing import Verifiers
 
@@ -28,10 +35,11 @@ sql = statements.load(__file__)
 OPERATION = "sync"
 """What a conflict is remembered under, beside the partner: the device, the scan and the digest of what was asked."""
 REDEMPTIONS_MAX = 500
-CLOCK_SKEW_SECONDS_MAX = 120
+ERRORS_NAMED_MAX = 10
 VERIFIED_IN_ONE_GO = 20
 """Signatures that are checked before other requests get their turn."""
 UNKNOWN = "UNKNOWN"
+ENTRY_INVALID = "ENTRY_INVALID"
 ConflictCode = Literal[
     "USED_UP",
     "CANCELLED",
@@ -42,6 +50,12 @@ ConflictCode = Literal[
     "UNKNOWN",
     "FUNCTION_UNKNOWN",
     "SCAN_ID_REUSED",
+    "TEST_TICKET",
+    "LIVE_TICKET",
+    "CLOCK_WRONG",
+    "SCAN_TOO_OLD",
+    "SCANNED_BEFORE_ACTIVATION",
+    "ENTRY_INVALID",
 ]
 _LOCK_SPACE = 1886547310
 """Beside that of the logical clocks."""
@@ -57,8 +71,8 @@ class Device:
 
     @property
     def lock_name(self) -> str:
-        """Two partners may both have a GATE-1, and do not wait for each other."""
-        return f"{self.caller.partner_id} {self.device_id}"
+        """Two keys may both have a GATE-1, and do not wait for each other."""
+        return device_of(self.caller, self.device_id)
 
 
 @dataclass(frozen=True)
@@ -69,7 +83,16 @@ class Offline:
     qr: str
     function_code: str
     uses: int
-    scanned_at: datetime
+    scanned_at: datetime | None
+    """None for a text that is no time."""
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """An entry of an upload whose members are not what they must be; `errors` names each. Nothing can be done with it."""
+
+    scan_id: str | None
+    errors: list[FieldError]
 
 
 @dataclass(frozen=True)
@@ -77,9 +100,9 @@ class ScanRef:
     """A scan, by where and when it was."""
 
     device_id: str
-    scan_id: str
-    at: str
-    """RFC 3339."""
+    scan_id: str | None
+    at: str | None
+    """RFC 3339. None where the device said no time."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +115,8 @@ class InConflict:
     this: ScanRef
     other: ScanRef | None
     replayed: bool
+    is_kept: bool = True
+    """Whether the audit record has it; else it is only counted."""
 
 
 Settled = Redeemed | InConflict
@@ -113,39 +138,34 @@ class _Sent:
 class Syncer:
     """What settling the scans of a device that was away needs."""
 
-    def __init__(self, database: Database, world: World, verifiers: Verifiers) -> None:
+    def __init__(self, database: Database, world: World, verifiers: Verifiers, rules: GateRules) -> None:
         self._database = database
         self._world = world
         self._verifiers = verifiers
+        self._rules = rules
 
-    async def sync(self, device: Device, redemptions: list[Offline]) -> list[Settled]:
-        """What came of each, in their order; the same when they are sent again. Invalid, Busy; nothing is changed then."""
-        self._check_clock(redemptions)
-        sent = [await self._read(place, device, offline) for place, offline in enumerate(redemptions)]
+    async def sync(self, device: Device, entries: list[Offline | Unreadable]) -> list[Settled]:
+        """What came of each, in their order; the same when they are sent again.
+
+        Raises:
+            Busy: nothing is changed then.
+        """
+        read = [await self._read(place, device, entry) for place, entry in enumerate(entries)]
         async with self._database.transaction() as work:
             await work.all(sql.hold_device, lock_space=_LOCK_SPACE, device=device.lock_name)
-            settled = await self._settle(work, device, sent)
-        for each, outcome in zip(sent, settled, strict=True):
-            if not outcome.replayed:
-                _log(device, each, outcome)
-        return settled
+            settled = await self._settle(work, device, [each for each in read if isinstance(each, _Sent)])
+            answers = [settled.pop(0) if isinstance(each, _Sent) else each for each in read]
+            counts = Counter(filter(None, map(_counted, answers)))
+            await count_at_gate(work, self._world, device.caller, device.device_id, counts)
+        _log(device, answers, counts)
+        return answers
 
-    def _check_clock(self, redemptions: list[Offline]) -> None:
-        latest = self._world.now() + timedelta(seconds=CLOCK_SKEW_SECONDS_MAX)
-        message = (
-            f"Must not be more than {CLOCK_SKEW_SECONDS_MAX} seconds in the future; check the device's clock"
-        )
-        errors = [
-            FieldError(f"#/redemptions/{place}/scanned_at", message)
-            for place, redemption in enumerate(redemptions)
-            if redemption.scanned_at > latest
-        ]
-        if errors:
-            raise Invalid(errors)
-
-    async def _read(self, place: int, device: Device, offline: Offline) -> _Sent:
+    async def _read(self, place: int, device: Device, entry: Offline | Unreadable) -> _Sent | InConflict:
         if place % VERIFIED_IN_ONE_GO == 0:
             await asyncio.sleep(0)
+        if isinstance(entry, Unreadable):
+            return _unreadable(device, entry)
+        offline = replace(entry, qr=fold_token(entry.qr))
         verified = await self._verifiers.read(offline.qr)
         if verified is None:
             return _Sent(offline, None)
@@ -159,7 +179,8 @@ class Syncer:
             device_id=device.device_id,
             scan_id=offline.scan_id,
             entry=Entry.OFFLINE,
-            scanned_at=offline.scanned_at,
+            scanned_at=offline.scanned_at or self._world.now(),
+            time_refusal=refusal_of_time(offline.scanned_at, self._world.now(), self._rules.scan_age_max),
         )
         return _Sent(offline, scan)
 
@@ -180,8 +201,12 @@ class Syncer:
                 settled[place] = _redeemed(each, outcome, self._world)
             except DomainError as refusal:
                 event = _event(device, each, outcome, refusal)
-                settled[place] = _conflict(event, replayed=event["idempotency_key"] in events)
-                events.setdefault(event["idempotency_key"], event)
+                is_kept = event["ticket_code"] is not None
+                settled[place] = _conflict(
+                    event, replayed=event["idempotency_key"] in events, is_kept=is_kept
+                )
+                if is_kept:
+                    events.setdefault(event["idempotency_key"], event)
         await work.all(
             sql.tell_conflicts,
             conflicts=orjson.dumps(list(events.values())).decode(),
@@ -214,6 +239,7 @@ async def _conflicts_told(work: Work, device: Device, sent: list[_Sent]) -> dict
             "caller_partner_id": device.caller.partner_id,
             "ticket_code": each.scan and each.scan.ticket_code,
             "idempotency_key": _key(device, each),
+            "old_key": _old_key(device, each),
         }
         for place, each in enumerate(sent)
     ]
@@ -226,6 +252,31 @@ def _key(device: Device, each: _Sent) -> str:
     return f"{device_of(device.caller, device.device_id)} {each.offline.scan_id} {each.digest.hex()}"
 
 
+def _old_key(device: Device, each: _Sent) -> str:
+    """The same of a conflict that was kept before a device belonged to a key."""
+    return f"{old_device_of(device.caller, device.device_id)} {each.offline.scan_id} {each.digest.hex()}"
+
+
+def _unreadable(device: Device, entry: Unreadable) -> InConflict:
+    wrong = "; ".join(f"{error.pointer} {error.detail}" for error in entry.errors[:ERRORS_NAMED_MAX])
+    return InConflict(
+        ticket_code=None,
+        code=ENTRY_INVALID,
+        reason=f"This entry cannot be read: {wrong}.",
+        this=ScanRef(device.device_id, entry.scan_id, at=None),
+        other=None,
+        replayed=False,
+        is_kept=False,
+    )
+
+
+def _counted(settled: Settled) -> Counted | None:
+    """As what it is counted, beside what the audit record has."""
+    if isinstance(settled, Redeemed):
+        return Counted.LATE if settled.is_late and not settled.replayed else None
+    return None if settled.is_kept else Counted(settled.code)
+
+
 def _redeemed(each: _Sent, outcome: dict[str, Any] | None, world: World) -> Redeemed:
     """The use, or the refusal raised."""
     if each.scan is None or outcome is None:
@@ -236,22 +287,18 @@ def _redeemed(each: _Sent, outcome: dict[str, Any] | None, world: World) -> Rede
 def _event(
     device: Device, each: _Sent, outcome: dict[str, Any] | None, refusal: DomainError
 ) -> dict[str, Any]:
-    """The audit event of a conflict. What a code that is not genuine holds may be anybody's: its digest is kept."""
+    """The audit event of a conflict. Without a ticket it is not kept."""
     is_known = outcome is not None and outcome["outcome"] != "unknown"
     data = {
         "code": UNKNOWN if isinstance(refusal, TicketUnknown) else refusal.code,
         "reason": refusal.detail,
         "device_id": device.device_id,
         "scan_id": each.offline.scan_id,
-        "scanned_at": rfc3339(each.offline.scanned_at),
+        "scanned_at": each.offline.scanned_at and rfc3339(each.offline.scanned_at),
         "function_code": each.offline.function_code,
         "uses": each.offline.uses,
         "other": _other(device, each, outcome),
     }
-    if each.scan is None:
-        data["qr_sha256"] = hashlib.sha256(each.offline.qr.encode()).hexdigest()
-    elif not is_known:
-        data["shown_ticket_code"] = each.scan.ticket_code
     return {
         "partner_id": outcome["partner_id"] if outcome else device.caller.partner_id,
         "actor": device.caller.actor,
@@ -282,7 +329,7 @@ def _other(device: Device, each: _Sent, outcome: dict[str, Any] | None) -> dict[
     }
 
 
-def _conflict(event: dict[str, Any], *, replayed: bool) -> InConflict:
+def _conflict(event: dict[str, Any], *, replayed: bool, is_kept: bool = True) -> InConflict:
     data = event["data"]
     return InConflict(
         ticket_code=event["ticket_code"],
@@ -291,17 +338,34 @@ def _conflict(event: dict[str, Any], *, replayed: bool) -> InConflict:
         this=ScanRef(data["device_id"], data["scan_id"], data["scanned_at"]),
         other=data["other"] and ScanRef(**data["other"]),
         replayed=replayed,
+        is_kept=is_kept,
     )
 
 
-def _log(device: Device, each: _Sent, outcome: Settled) -> None:
-    if isinstance(outcome, InConflict):
+def _log(device: Device, answers: list[Settled], counts: Counter[Counted]) -> None:
+    """A line for each use and each conflict that is kept; one for all that is counted."""
+    for each in answers:
+        if each.replayed:
+            continue
+        if isinstance(each, Redeemed):
+            log.info(
+                REDEEMED,
+                ticket_code=each.ticket_code,
+                function_code=each.function_code,
+                device_id=device.device_id,
+                entry=Entry.OFFLINE.value,
+            )
+        elif each.is_kept:
+            log.warning(
+                "ota.tickets.redemption_conflict",
+                ticket_code=each.ticket_code,
+                code=each.code,
+                device_id=device.device_id,
+                scan_id=each.this.scan_id,
+            )
+    if counts:
         log.warning(
-            "ota.tickets.redemption_conflict",
-            ticket_code=outcome.ticket_code,
-            code=outcome.code,
+            "ota.tickets.counted_at_gate",
             device_id=device.device_id,
-            scan_id=each.offline.scan_id,
+            **{code.value.lower(): counted for code, counted in counts.items()},
         )
-    elif each.scan is not None:
-        log_redeemed(each.scan)

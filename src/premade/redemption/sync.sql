@@ -12,7 +12,7 @@ FOR NO KEY UPDATE
 -- Those of the scans that were in conflict when they were sent before, by the same digest.
 SELECT i.position, m.ticket_code, m.data
 FROM jsonb_to_recordset(:scans::jsonb) AS i (
-    position integer, caller_partner_id bigint, ticket_code text, idempotency_key text
+    position integer, caller_partner_id bigint, ticket_code text, idempotency_key text, old_key text
 )
 LEFT JOIN LATERAL (
     SELECT partner_id FROM pre_generated_tickets
@@ -23,12 +23,12 @@ CROSS JOIN LATERAL (
     SELECT ticket_code, data FROM (
         SELECT ticket_code, data FROM audit_events
         WHERE partner_id = coalesce(k.partner_id, i.caller_partner_id) AND operation = :operation
-            AND idempotency_key = i.idempotency_key
+            AND idempotency_key = ANY (ARRAY[i.idempotency_key, i.old_key])
         UNION ALL
-        -- Of the operator's gates, for a ticket that nobody has.
+        -- Of the operator's gates, for a ticket that nobody has. These were kept once.
         SELECT ticket_code, data FROM audit_events
         WHERE partner_id IS NULL AND coalesce(k.partner_id, i.caller_partner_id) IS NULL AND operation = :operation
-            AND idempotency_key = i.idempotency_key
+            AND idempotency_key = i.old_key
     ) AS told
     LIMIT 1
 ) AS m

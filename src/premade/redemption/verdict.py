@@ -4,12 +4,13 @@
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from premade.base.errors import Conflict, DomainError, NotFound, Unverifiable
-from premade.base.world import rfc3339
+from premade.base.world import local_time, rfc3339
+from premade.partners.keyring import GateCaller
 from premade.tickets.lookup import TicketUnknown
 from premade.tickets.ticket import Status
 
@@ -72,7 +73,49 @@ class QrRevoked(Conflict):
     remedy = "Ask the bearer for the newer QR code."
 
 
-REFUSALS = (NotActivated, UsedUp, Cancelled, Expired, QrRevoked)
+class TestTicket(Conflict):
+    """The ticket is a test partner's, and this gate is a real one. Nothing was used up."""
+
+    code = "TEST_TICKET"
+    title = "This is a test ticket"
+    remedy = "Do not let the bearer in on it. To try a gate out, use a key or a device in test mode."
+
+
+class LiveTicket(Conflict):
+    """The gate is in test mode, and the ticket is a real one. Nothing was used up."""
+
+    code = "LIVE_TICKET"
+    title = "This is not a test ticket"
+    remedy = "End the test mode of this device, or use a key that is not for tests; then scan again."
+
+
+class BeforeActivation(Conflict):
+    """The scan says that it happened before the ticket was activated. Nothing was used up."""
+
+    code = "SCANNED_BEFORE_ACTIVATION"
+    title = "The scan is from before the ticket was activated"
+    remedy = "Check the clock of the device, and ask who let the bearer in."
+
+
+class ClockWrong(Conflict):
+    """The scan says that it happens in the future, or at no time that there is. Nothing was used up."""
+
+    code = "CLOCK_WRONG"
+    title = "The device's clock is wrong"
+    remedy = "Set the clock of the device."
+
+
+class ScanTooOld(Conflict):
+    """The scan is older than the operator takes. Nothing was used up."""
+
+    code = "SCAN_TOO_OLD"
+    title = "The scan is too old"
+    remedy = "Upload scans as soon as a device has network again, and check its clock."
+
+
+REFUSALS = (NotActivated, UsedUp, Cancelled, Expired, QrRevoked, TestTicket, LiveTicket)
+CLOCK_SKEW_MAX = timedelta(minutes=2)
+"""How far the clock of a device may be off."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +134,47 @@ class Shown:
     ticket_code: str
     status: str
     issue_number: int
+    activated_at: datetime | None
     usable_until: date | None
     entitlements: list[dict[str, Any]]
     last_use: Use | None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """So many uses of one function, on a day; `scanned_at` of what a device did while it was away."""
+
+    day: date
+    function_code: str
+    uses: int
+    scanned_at: datetime | None = None
+
+
+def refusal_of_mode(caller: GateCaller, *, is_test_ticket: bool) -> DomainError | None:
+    """Return why a gate does not take this kind of ticket, live or test; None when it does."""
+    if is_test_ticket and not caller.is_test:
+        return TestTicket("This is a test ticket. It opens no gate.")
+    if caller.is_test and not is_test_ticket:
+        return LiveTicket(
+            "This is not a test ticket. This gate is in test mode and admits test tickets only."
+        )
+    return None
+
+
+def refusal_of_time(scanned_at: datetime | None, now: datetime, age_max: timedelta) -> DomainError | None:
+    """Return why a scan of a device that was away cannot have been then; None when it can.
+
+    `scanned_at`: None for a text that is no time.
+    """
+    if scanned_at is None:
+        return ClockWrong("The time of this scan cannot be read; the clock of the device is wrong.")
+    if scanned_at - now > CLOCK_SKEW_MAX:
+        return ClockWrong("The time of this scan has not come yet; the clock of the device is wrong.")
+    if now - scanned_at > age_max:
+        return ScanTooOld(
+            f"This scan is older than {age_max.days} days, or the clock of the device is wrong."
+        )
+    return None
 
 
 @dataclass(frozen=True)
@@ -103,13 +184,12 @@ class Judge:
     zone: ZoneInfo
 
     def day_of(self, moment: datetime) -> date:
-        """The day that it was for the operator. Of a device whose clock was never set, the first that there is."""
-        try:
-            return moment.astimezone(self.zone).date()
-        except OverflowError:
-            return date.min
+        """The day that it was for the operator."""
+        return local_time(moment, self.zone).date()
 
-    def refusal(self, ticket: Shown, issue_number: int | None, day: date) -> DomainError | None:
+    def refusal(
+        self, ticket: Shown, issue_number: int | None, day: date, scanned_at: datetime | None = None
+    ) -> DomainError | None:
         """Why the ticket opens no gate on that day; None when it does. `issue_number` is that of the QR, if one was
         shown.
         """
@@ -124,6 +204,9 @@ class Judge:
             refusal = Expired("This ticket expired before it was sold; it is not valid.")
         elif ticket.status == Status.PRE_GENERATED:
             refusal = NotActivated("This ticket was not sold yet; it is not valid.")
+        elif scanned_at is not None and _is_before_activation(ticket, scanned_at):
+            message = "This ticket was sold after the scan says that it was used."
+            refusal = BeforeActivation(message)
         elif is_over and ticket.usable_until is not None:
             message = (
                 f"The last day of this ticket was {ticket.usable_until:%d %B %Y}; it is no longer valid."
@@ -136,16 +219,15 @@ class Judge:
             refusal = None
         return refusal
 
-    def refusal_of_use(
-        self, ticket: Shown, issue_number: int | None, day: date, function_code: str, uses: int
-    ) -> DomainError | None:
+    def refusal_of_use(self, ticket: Shown, issue_number: int | None, asked: Asked) -> DomainError | None:
         """The same for so many uses of one function."""
+        function_code, uses = asked.function_code, asked.uses
         remaining = {each["function_code"]: each["remaining_uses"] for each in ticket.entitlements}
         if function_code not in remaining:
             known = ", ".join(remaining)
             message = f"This ticket is not for {function_code}; it is for: {known}."
             return FunctionUnknown(message, functions=list(remaining))
-        refusal = self.refusal(ticket, issue_number, day)
+        refusal = self.refusal(ticket, issue_number, asked.day, asked.scanned_at)
         if (refusal is None or isinstance(refusal, UsedUp)) and remaining[function_code] < uses:
             left = remaining[function_code]
             message = (
@@ -159,8 +241,12 @@ class Judge:
     def _last_use(self, ticket: Shown) -> str:
         if ticket.last_use is None:
             return ""
-        local = ticket.last_use.at.astimezone(self.zone)
+        local = local_time(ticket.last_use.at, self.zone)
         return f" It was last used at {local:%H:%M} on {local:%d %B %Y} at {ticket.last_use.device_id}."
+
+
+def _is_before_activation(ticket: Shown, scanned_at: datetime) -> bool:
+    return ticket.activated_at is not None and scanned_at < ticket.activated_at - CLOCK_SKEW_MAX
 
 
 def _members(use: Use | None) -> dict[str, str]:

@@ -1,0 +1,18 @@
+-- name: count_at_gate
+-- A client chooses its device_id: beyond so many in a day, all others of the owner share one row of each code.
+INSERT INTO gate_counts AS g (day, owner, device_id, code, partner_id, counted, last_at)
+SELECT :day, :owner,
+       CASE
+           WHEN EXISTS (SELECT FROM gate_counts WHERE day = :day AND owner = :owner AND device_id = :device_id)
+               OR (
+                   SELECT count(DISTINCT device_id) FROM gate_counts
+                   WHERE day = :day AND owner = :owner AND device_id <> :others
+               ) < :devices_max
+               THEN :device_id
+           ELSE :others
+       END,
+       i.code, :partner_id, i.counted, :now
+FROM jsonb_to_recordset(:counts::jsonb) AS i (code text, counted bigint)
+ORDER BY i.code
+ON CONFLICT (day, owner, device_id, code) DO UPDATE
+SET counted = g.counted + excluded.counted, last_at = greatest(g.last_at, excluded.last_at)
