@@ -298,9 +298,15 @@ def test_what_writes_at_the_gate_is_known_again_by_its_scan(document: Json) -> N
     assert "Idempotency-Replayed" in redeem["200"]["headers"]
     assert "Retry-After" in redeem["429"]["headers"]
     assert {"QR_INVALID", "SCAN_ID_REUSED"} == set(redeem["422"]["content"][PROBLEM]["examples"])
-    assert {"NOT_ACTIVATED", "USED_UP", "CANCELLED", "EXPIRED", "QR_REVOKED"} == set(
-        redeem["409"]["content"][PROBLEM]["examples"]
-    )
+    assert {
+        "NOT_ACTIVATED",
+        "USED_UP",
+        "CANCELLED",
+        "EXPIRED",
+        "QR_REVOKED",
+        "TEST_TICKET",
+        "LIVE_TICKET",
+    } == set(redeem["409"]["content"][PROBLEM]["examples"])
 
 
 def test_the_patterns_of_the_document_are_those_that_are_checked(document: Json) -> None:

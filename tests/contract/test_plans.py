@@ -89,18 +89,18 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     "expire": (expiry.expire, {"tickets_by_batch", "pre_generated_tickets_pkey", "allotments_pkey"}),
     "redeem": (
         redemption.redeem,
-        {"ticket_code_taken", "audit_idempotency_key_taken", "pre_generated_tickets_pkey", "audit_events_by_ticket"},
+        {"ticket_code_taken", "audit_idempotency_key_taken", "pre_generated_tickets_pkey", "audit_events_by_ticket", "partners_pkey"},
     ),
     "wait_to_redeem": (redemption.wait_for_ticket, {"ticket_code_taken"}),
     "ticket_at_gate": (
         inspect.ticket_at_gate,
-        {"ticket_code_taken", "products_pkey", "ota_orders_by_partner", "audit_events_by_ticket"},
+        {"ticket_code_taken", "products_pkey", "ota_orders_by_partner", "audit_events_by_ticket", "partners_pkey"},
     ),
     "customer_phone": (manual.customer_phone, {"ticket_code_taken", "ota_orders_by_partner"}),
     "hold_tickets": (sync.hold_tickets, {"ticket_code_taken"}),
     "conflicts_told": (sync.conflicts_told, {"ticket_code_taken", "audit_idempotency_key_taken"}),
     "ticket_by_code": (tickets.ticket_by_code, {"ticket_code_taken"}),
-    "changed_tickets": (snapshots.changed_tickets, {"audit_events_by_transaction", "ticket_code_taken"}),
+    "changed_tickets": (snapshots.changed_tickets, {"audit_events_by_transaction", "ticket_code_taken", "partners_pkey"}),
     "order_by_id": (orders.order_by_id, {"ota_orders_by_partner"}),
     "order_made_before": (several.order_made_before, {"ota_orders_idempotency_key_taken", "ticket_code_taken"}),
     "tickets_as_sold": (

@@ -29,7 +29,7 @@ from premade.base.errors import DatabaseAway
 from premade.base.work import Database, open_database
 from premade.base.world import World
 from premade.offline import snapshot
-from premade.offline.snapshot import Cursor, Snapshots, SnapshotsBusy
+from premade.offline.snapshot import LIVE, Cursor, Snapshots, SnapshotsBusy
 from premade.partners.keyring import GateCaller
 from premade.tickets.signing import sql as signing
 
@@ -266,15 +266,16 @@ def test_a_cursor_that_the_changes_do_not_lead_from_gets_a_full_snapshot(
         "another database's": {"history": "1.16384.00000001"},
         "of the time before a backup was restored": {"history": known.history[:-1] + "F"},
         "of what is still to come": {"oldest_open": known.oldest_open + 10**9},
-        "another partner's": {"partner_id": seller.partner_id + 1},
-        "the operator's": {"partner_id": None},
+        "another partner's": {"of": seller.partner_id + 1},
+        "the operator's": {"of": LIVE},
+        "the operator's of before, with test tickets in it": {"of": None},
     }
 
     for changes in foreign.values():
         device.since = other_cursor(device, **changes)
         device.sync()
 
-    assert device.kinds == ["full"] * 6
+    assert device.kinds == ["full"] * 7
     assert set(device.tickets) == {code}
 
 
@@ -514,9 +515,13 @@ def test_a_long_read_sees_one_moment_and_changes_nothing(shop: Shop, seller: Sel
 
     async def read_twice(database: Database, world: World) -> list[Any]:
         async with database.long_read(whole_tables=True) as read:
-            counts = [len(await read.all(snapshot.sql.active_tickets, partner_id=seller.partner_id))]
+            counts = [
+                len(await read.all(snapshot.sql.active_tickets, partner_id=seller.partner_id, is_test=False))
+            ]
             await asyncio.to_thread(sold, seller, 1)
-            counts.append(len(await read.all(snapshot.sql.active_tickets, partner_id=seller.partner_id)))
+            counts.append(
+                len(await read.all(snapshot.sql.active_tickets, partner_id=seller.partner_id, is_test=False))
+            )
             with pytest.raises(DatabaseAway):
                 await read.all(signing.retire_key, key_id="K1", now=world.now())
         return counts

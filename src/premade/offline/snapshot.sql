@@ -26,10 +26,7 @@ WITH told AS MATERIALIZED (
     -- Nothing about tickets here: a plan would go through the whole index of tickets instead.
     SELECT partner_id, ticket_code FROM audit_events
     WHERE transaction_id >= :since::xid8 AND transaction_id < :until::xid8
-        AND CASE
-            WHEN :partner_id::bigint IS NULL THEN partner_id IN (SELECT partner_id FROM partners WHERE is_test = :is_test)
-            ELSE partner_id = :partner_id
-        END
+        AND (:partner_id::bigint IS NULL OR partner_id = :partner_id)
 )
 SELECT t.ticket_code, t.status, t.issue_number, t.entitlements::text AS entitlements,
        t.usable_until::text AS usable_until
@@ -37,6 +34,10 @@ FROM (SELECT DISTINCT partner_id, ticket_code FROM told WHERE ticket_code IS NOT
 CROSS JOIN LATERAL (
     SELECT ticket_code, status, issue_number, entitlements, usable_until FROM pre_generated_tickets
     WHERE ticket_code = named.ticket_code AND partner_id + 0 = named.partner_id
+        AND (
+            :partner_id::bigint IS NOT NULL
+            OR (SELECT p.is_test FROM partners p WHERE p.partner_id = named.partner_id) = :is_test
+        )
     LIMIT 1
 ) AS t
 -- The others were never listed.
