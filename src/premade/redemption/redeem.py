@@ -151,6 +151,7 @@ def _row(position: int, scan: Scan, world: World) -> dict[str, Any]:
         "ticket_code": scan.ticket_code,
         "issue_number": scan.presented.issue_number,
         "caller_is_test": scan.caller.is_test,
+        "uploaded_by": scan.caller.uploaded_by,
         "is_grantable": scan.is_grantable,
         "function_code": scan.function_code,
         "uses": scan.uses,

@@ -18,7 +18,7 @@ WITH asked AS MATERIALIZED (
         FROM (SELECT set_config('lock_timeout', :lock_timeout_ms, true)) AS setting
         CROSS JOIN jsonb_to_recordset(:scans::jsonb) AS i (
             position integer, caller_partner_id bigint, actor text, request_id text, ticket_code text,
-            issue_number integer, caller_is_test boolean, is_grantable boolean, function_code text, uses integer, device_id text,
+            issue_number integer, caller_is_test boolean, uploaded_by text, is_grantable boolean, function_code text, uses integer, device_id text,
             scan_id text, idempotency_key text, old_key text, entry text, request_digest text, used_at timestamptz, day date
         )
         -- One order of codes in every statement: that of the locks below.
@@ -84,6 +84,7 @@ told AS (
                'function_code', function_code, 'uses', uses, 'device_id', device_id, 'scan_id', scan_id,
                'entry', entry, 'entitlements', left_over, 'status', new_status
            ) || CASE WHEN used_at IS NULL THEN '{}' ELSE jsonb_build_object('synced_at', :now::timestamptz) END
+             || CASE WHEN uploaded_by IS NULL THEN '{}' ELSE jsonb_build_object('uploaded_by', uploaded_by) END
              || CASE
                  WHEN used_at IS NOT NULL AND usable_until < :today::date
                      THEN jsonb_build_object('days_late', :today::date - usable_until)

@@ -299,6 +299,8 @@ def _event(
         "uses": each.offline.uses,
         "other": _other(device, each, outcome),
     }
+    if device.caller.uploaded_by is not None:
+        data["uploaded_by"] = device.caller.uploaded_by
     return {
         "partner_id": outcome["partner_id"] if outcome else device.caller.partner_id,
         "actor": device.caller.actor,
