@@ -12,6 +12,7 @@ from premade.base.migrate import check_current, migrate
 from premade.base.settings import Settings
 from premade.base.work import open_database
 from premade.base.world import World
+from premade.base.zones import require_same_zone
 from premade.tickets.signing import ensure_signing_keys
 
 _PASSING = (
@@ -34,6 +35,7 @@ def ready_database(settings: Settings, world: World) -> Generator[str]:
     """
     if settings.database_url is not None:
         check_current(settings.database_url)
+        require_same_zone(settings.database_url, world.zone)
         yield settings.database_url
         return
     with embedded_or_named(settings) as dsn:
@@ -79,6 +81,7 @@ def embedded_or_named(settings: Settings) -> Generator[str]:
 
 def bring_up_to_date(dsn: str, world: World) -> list[str]:
     """Migrates, and makes the first signing keys; answers the names of what was applied."""
+    require_same_zone(dsn, world.zone)
     applied = migrate(dsn, str(world.zone))
     asyncio.run(_ensure_keys(dsn, world))
     return applied

@@ -1,15 +1,19 @@
 """The operator's commands, as processes of their own."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from support.postgres import empty_database
 from support.terminal import Operator
+
+from premade.base.zones import ZonesDiffer, require_same_zone
 
 
 @pytest.fixture(scope="module")
@@ -201,3 +205,73 @@ def test_the_code_of_a_package_runs_where_the_source_tree_is_not(tmp_path: Path)
 
     assert "serve" in done.stdout
     assert max(len(line) for line in done.stdout.splitlines()) <= 80
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        (
+            "PREMADE_TIMEZONE",
+            "CET",
+            "PREMADE_TIMEZONE: 'CET' is read in different ways by different programs; use 'Europe/Brussels'",
+        ),
+        ("PREMADE_TIMEZONE", "EST5EDT", "use 'America/New_York'"),
+        ("PREMADE_TIMEZONE", "<+08>-8", "is no time zone of the IANA database"),
+        ("PREMADE_LOG_FORMAT", "xml", "PREMADE_LOG_FORMAT: Must be 'auto', 'json' or 'console'"),
+        (
+            "PREMADE_LOG_MASK_CUSTOMER_EMAIL",
+            "perhaps",
+            "PREMADE_LOG_MASK_CUSTOMER_EMAIL: Must be true or false",
+        ),
+        (
+            "PREMADE_DATABASE_CONNECTIONS_PER_WORKER",
+            "0",
+            "PREMADE_DATABASE_CONNECTIONS_PER_WORKER: Must be 1 or more",
+        ),
+        (
+            "PREMADE_DATABASE_CONNECTIONS_PER_WORKER",
+            "many",
+            "PREMADE_DATABASE_CONNECTIONS_PER_WORKER: Must be an integer",
+        ),
+    ],
+)
+def test_a_setting_that_is_wrong_is_told_in_words_of_ours(
+    operator: Operator, variable: str, value: str, said: str
+) -> None:
+    told = operator.is_refused("product", "list", **{variable: value})
+
+    assert said in told
+    assert not re.search("Input should|Value error|unable to", told)
+
+
+def test_a_variable_that_is_no_setting_is_named_once_with_the_nearest(operator: Operator) -> None:
+    done = operator.run(
+        "product",
+        "list",
+        "--json",
+        PREMADE_TIMZONE="Asia/Hong_Kong",
+        PREMADE_DATABASE_URL="x",
+        PREMADE_COLOUR="red",
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines() == [
+        "premade: PREMADE_COLOUR is not a setting and has no effect",
+        "premade: PREMADE_DATABASE_URL is not a setting and has no effect; did you mean DATABASE_URL?",
+        "premade: PREMADE_TIMZONE is not a setting and has no effect; did you mean PREMADE_TIMEZONE?",
+    ]
+
+
+def test_zones_that_both_sides_read_alike_are_taken_and_others_are_not(dsn: str) -> None:
+    for zone in (
+        "UTC",
+        "Asia/Hong_Kong",
+        "Europe/London",
+        "America/New_York",
+        "Australia/Lord_Howe",
+        "Asia/Kathmandu",
+    ):
+        require_same_zone(dsn, ZoneInfo(zone))
+    for zone in ("CET", "EET", "WET", "MET"):
+        with pytest.raises(ZonesDiffer, match=f"read '{zone}' differently"):
+            require_same_zone(dsn, ZoneInfo(zone))

@@ -17,7 +17,6 @@ from fastapi import params
 from fastapi.routing import APIRoute, APIRouter
 from fastapi.security import SecurityScopes
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -37,6 +36,7 @@ from premade.base.problems import (
 from premade.base.stream import Stream, begin_answer
 from premade.base.tally import note_refusal
 from premade.base.values import RequestModel
+from premade.base.wording import in_words
 
 READ_AT_ONCE_BYTES_MAX = 64 * 1024
 """A larger body is read beside the event loop: one that is made to be slow takes a second, and others would wait."""
@@ -174,30 +174,13 @@ def _read_body(adapter: TypeAdapter[Any], excuse_traps: ExcuseTraps, raw: bytes)
     return model
 
 
-_PLAIN_WORDS = {
-    "missing": "Required",
-    "int_type": "Must be an integer: a JSON number without fraction or quotes",
-    "string_type": "Must be a string",
-    "model_type": "Must be an object",
-    "model_attributes_type": "Must be an object",
-    "dict_type": "Must be an object",
-    "bool_parsing": "Must be true or false",
-}
-
-
 def field_errors(error: ValidationError, start: str) -> Iterator[FieldError]:
     """What pydantic found, in our words, each with its JSON Pointer from `start`."""
     for found in error.errors(include_url=False, include_input=False):
         pointer = start
         for name in found["loc"]:
             pointer = step(pointer, name)
-        yield FieldError(pointer, _in_plain_words(found))
-
-
-def _in_plain_words(found: ErrorDetails) -> str:
-    if found["type"] == "value_error":
-        return str(found.get("ctx", {}).get("error", found["msg"]))
-    return _PLAIN_WORDS.get(found["type"]) or found["msg"].replace("Input should", "Must")
+        yield FieldError(pointer, in_words(found))
 
 
 class Endpoint(APIRoute):

@@ -1,22 +1,23 @@
 """What an operator may set, all by environment variables."""
 
+from collections.abc import Mapping
+from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from premade.base.zones import checked_zone
 
-def _known_time_zone(name: str) -> str:
-    # The machine's own zone goes by no name that PostgreSQL knows.
-    if name not in available_timezones() - {"localtime"}:
-        message = f"{name!r} is no time zone of the IANA database; 'Asia/Hong_Kong' would be one"
-        raise ValueError(message)
-    return name
+PREFIX = "PREMADE_"
+DATABASE_URL = "DATABASE_URL"
+_OF_A_WORKER = {"PREMADE_PARENT_PID"}
+"""Set by the service for its own processes."""
 
 
 def _connection_string(given: str) -> str:
@@ -44,14 +45,14 @@ def _addresses(given: str) -> str:
 class Settings(BaseSettings):
     """Read from `PREMADE_<NAME>`, but for `DATABASE_URL`, which has its usual name."""
 
-    model_config = SettingsConfigDict(env_prefix="PREMADE_", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, populate_by_name=True)
 
     database_url: Annotated[str, AfterValidator(_connection_string)] | None = Field(
-        default=None, validation_alias="DATABASE_URL"
+        default=None, validation_alias=DATABASE_URL
     )
     """A PostgreSQL to use; without it the embedded one runs in `data_dir`."""
     data_dir: Path = Path("var")
-    timezone: Annotated[str, AfterValidator(_known_time_zone)] = "UTC"
+    timezone: Annotated[str, AfterValidator(checked_zone)] = "UTC"
     """The operator's time zone: the year in a ticket code and the end of a day follow it."""
     log_format: Literal["auto", "json", "console"] = "auto"
     """`auto`: readable on a terminal, JSON lines elsewhere."""
@@ -86,3 +87,20 @@ class Settings(BaseSettings):
         if self.database_url is None:
             return f"the embedded PostgreSQL in {self.data_dir / 'postgres'}"
         return "the PostgreSQL of DATABASE_URL"
+
+
+def unknown_variables(environment: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the variables that look like settings and are none, each with the nearest name of one, or None."""
+    names = [PREFIX + name.upper() for name in Settings.model_fields if name.upper() != DATABASE_URL]
+    unknown = sorted(
+        name
+        for name in environment
+        if name.upper().startswith(PREFIX) and name.upper() not in {*names, *_OF_A_WORKER}
+    )
+    return {name: _nearest(name.upper(), names) for name in unknown}
+
+
+def _nearest(name: str, names: list[str]) -> str | None:
+    if get_close_matches(name.removeprefix(PREFIX), [DATABASE_URL]):
+        return DATABASE_URL
+    return next(iter(get_close_matches(name, names, n=1, cutoff=0.75)), None)

@@ -1,5 +1,6 @@
 """The command `premade`."""
 
+import os
 import sys
 from typing import Annotated, NoReturn
 
@@ -10,8 +11,10 @@ from pydantic import ValidationError
 from premade.base.embedded import EmbeddedPostgresError
 from premade.base.errors import DomainError, Invalid
 from premade.base.migrate import SchemaNotCurrent
-from premade.base.settings import Settings
+from premade.base.settings import Settings, unknown_variables
+from premade.base.wording import in_words
 from premade.base.world import World
+from premade.base.zones import ZonesDiffer
 from premade.cli import allotment, key, partner, product, signing_key, staff
 from premade.cli.expire import expire
 from premade.cli.export import export
@@ -88,6 +91,9 @@ def main() -> None:
     for argument in sys.argv[1:]:
         if any("\ud800" <= character <= "\udfff" for character in argument):
             _fail(Invalid.code, [f"{argument!r} is no text in UTF-8"])
+    for name, nearest in unknown_variables(os.environ).items():
+        hint = f"; did you mean {nearest}?" if nearest else ""
+        typer.echo(f"premade: {name} is not a setting and has no effect{hint}", err=True)
     try:
         app()
     except DomainError as error:
@@ -97,7 +103,7 @@ def main() -> None:
             else [error.detail]
         )
         _fail(error.code, lines)
-    except (SchemaNotCurrent, EmbeddedPostgresError, CannotServe) as error:
+    except (SchemaNotCurrent, ZonesDiffer, EmbeddedPostgresError, CannotServe) as error:
         _fail("CANNOT_START", [str(error)])
     except psycopg.Error as error:
         # The driver's own words go over several lines.
@@ -106,10 +112,7 @@ def main() -> None:
     except ValidationError as error:
         _fail(
             "SETTING_INVALID",
-            [
-                f"{_variable(found['loc'])}: {found['msg'].removeprefix('Value error, ')}"
-                for found in error.errors()
-            ],
+            [f"{_variable(found['loc'])}: {in_words(found)}" for found in error.errors()],
         )
 
 

@@ -19,6 +19,7 @@ from premade.base.errors import FieldError
 from premade.base.problems import documented
 from premade.base.queue import QueueFull
 from premade.base.values import AnswerModel, Moment, RequestModel, Timestamp
+from premade.base.wording import pattern_in_words
 from premade.partners.call import GateCall, gate_router, gate_with
 from premade.redemption.inspect import Inspector
 from premade.redemption.manual import DigitsWrong, ManualEntries, TooManyEntries, Typed
@@ -48,7 +49,12 @@ USES_MAX = 10_000
 QR_CHARACTERS_MAX = 4_296
 """What the largest QR code holds of its alphanumeric set: another's code is answered QR_INVALID, not 400."""
 TICKET_CODE_CHARACTERS_MAX = 64
-_FUNCTION_CODE = r"^[a-z][a-z0-9_]{0,63}$"
+_FUNCTION_CODE = pattern_in_words(
+    r"^[a-z][a-z0-9_]{0,63}$", "Must be 1 to 64 of a-z, 0-9 and '_', beginning with a letter, such as ferry"
+)
+_LAST_DIGITS = pattern_in_words(
+    rf"^[0-9]{{{PHONE_DIGITS},{PHONE_DIGITS_MAX}}}$", f"Must be {PHONE_DIGITS} to {PHONE_DIGITS_MAX} digits, 0 to 9"
+)
 _EXAMPLE_TOKEN = (
     "PM1:CRUISE-2025-FERRY-1762274285982:1:K1:"  # noqa: S105  (an example)
     "UGIL9DHT$I8V:XN0VQ4WT4Q8VU6CW2HAK4QGVLH1D2NEMP/ZA93T-TDDKIHLO4HR60TXA4HGEIEZ+CZFN*-FYVPGY8*UHQB1"
@@ -101,7 +107,7 @@ class ShownAtGate(RequestModel):
         validate_default=True,
         description=f"The last digits of the customer's phone number; with `ticket_code`. {PHONE_DIGITS}, or more where "
         "the operator wants more (PREMADE_MANUAL_ENTRY_DIGITS); all of them are right too.",
-        pattern=rf"^[0-9]{{{PHONE_DIGITS},{PHONE_DIGITS_MAX}}}$",
+        pattern=_LAST_DIGITS,
     )
     qr: Qr | None = Field(default=None, validate_default=True)
 

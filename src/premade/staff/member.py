@@ -44,7 +44,7 @@ async def add_staff(
 ) -> dict[str, Any]:
     """A new member. Invalid, or StaffNameTaken."""
     name = name_as_kept(name)
-    _check(name=name, role=role, password=password)
+    _check(name=name, role=role, refused_password=await passwords.why_refused(password, name))
     digest = await passwords.digest(password)
     try:
         async with database.transaction() as work:
@@ -76,7 +76,7 @@ async def set_password(
     database: Database, world: World, name: str, password: str, *, actor: str = COMMAND
 ) -> dict[str, Any]:
     """From now on only the new one opens; who was signed in by the old one no longer is."""
-    _check(password=password)
+    _check(refused_password=await passwords.why_refused(password, name_as_kept(name)))
     digest = await passwords.digest(password)
     async with database.transaction() as work:
         member = await _named(work, name)
@@ -138,14 +138,14 @@ async def _record(
     await record(work, event, world.now(), partner_id=None, actor=actor, staff_id=member["staff_id"], **data)
 
 
-def _check(*, name: str | None = None, role: str | None = None, password: str | None = None) -> None:
+def _check(*, name: str | None = None, role: str | None = None, refused_password: str | None = None) -> None:
     wrong: list[FieldError] = []
     if name is not None and not _NAME.fullmatch(name):
         detail = "Must be 1 to 63 of a-z, 0-9, '.', '_', '@' and '-', such as mei.wong"
         wrong.append(FieldError("name", detail))
     if role is not None and role not in set(Role):
         wrong.append(FieldError("role", f"Must be one of {', '.join(Role)}"))
-    if password is not None and not passwords.fits(password):
-        wrong.append(FieldError("password", passwords.PASSWORD_RULE))
+    if refused_password is not None:
+        wrong.append(FieldError("password", refused_password))
     if wrong:
         raise Invalid(wrong)

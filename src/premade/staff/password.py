@@ -5,6 +5,8 @@ import asyncio
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 
+from premade.staff.weak_password import weakness
+
 PASSWORD_CHARACTERS_MIN = 12
 PASSWORD_CHARACTERS_MAX = 200
 AT_ONCE_MAX = 2
@@ -15,9 +17,21 @@ _hasher = PasswordHasher()
 _at_once = asyncio.Semaphore(AT_ONCE_MAX)
 
 
-def fits(password: str) -> bool:
-    """Whether somebody may have it. Length is all that is asked for: rules about kinds of characters make worse ones."""
-    return PASSWORD_CHARACTERS_MIN <= len(password) <= PASSWORD_CHARACTERS_MAX
+async def why_refused(password: str, name: str) -> str | None:
+    """Return why the member of that name may not have the password, or None.
+
+    Its length counts, and how hard it is to guess (NIST SP 800-63B, 3.1.1.2). Rules about kinds of characters make
+    worse ones.
+    """
+    if not PASSWORD_CHARACTERS_MIN <= len(password) <= PASSWORD_CHARACTERS_MAX:
+        return PASSWORD_RULE
+    if len(password.strip()) < PASSWORD_CHARACTERS_MIN:
+        return f"{PASSWORD_RULE}, without the blanks around it"
+    why = await asyncio.to_thread(weakness, password, name)
+    return (
+        why
+        and f"Must be harder to guess: {why}. Several words that have nothing to do with each other are good."
+    )
 
 
 async def digest(password: str) -> str:

@@ -98,8 +98,8 @@ class Sessions:
         Invalid, with the fields `password` and `new-password`; SignInRefused when it was changed meanwhile;
         TooManySignIns: a browser that was left alone is no place to guess either.
         """
-        if not passwords.fits(new):
-            raise Invalid([FieldError("new-password", passwords.PASSWORD_RULE)])
+        if why := await passwords.why_refused(new, member.name):
+            raise Invalid([FieldError("new-password", why)])
         found = await self._found(member.name)
         subjects = await self._count_try(member.name, found, address)
         try:

@@ -1,0 +1,75 @@
+"""Which passwords are too easy to guess, by the estimate of zxcvbn: common ones, names, repeats, sequences."""
+
+import re
+import threading
+import unicodedata
+from collections.abc import Iterator
+from typing import Any
+
+from premade.base.texts import without_invisible
+
+GUESSES_MIN = 10**8
+"""A password that fewer guesses find is refused. Beyond it, a sign-in that slows guesses down is enough (score 3 of 4)."""
+ESTIMATED_CHARACTERS_MAX = 72
+"""The estimate takes time with length, and the beginning of a longer one tells enough."""
+DIFFERENT_CHARACTERS_MIN = 5
+_PRODUCT = "premade"
+_PARTS = re.compile(r"[^\W_]+")
+_PART_CHARACTERS_MIN = 3
+_REASONS = {
+    "repeat": "it repeats itself",
+    "sequence": "it is a sequence, such as 1234 or abcd",
+    "spatial": "it follows the keys of a keyboard",
+    "date": "it is mostly a date",
+    "regex": "it is mostly a year",
+    "bruteforce": "it has too few different characters",
+}
+# zxcvbn keeps the words of a call in a module.
+_one_at_a_time = threading.Lock()
+
+
+def weakness(password: str, *names: str) -> str | None:
+    """Return why the password is too easy to guess, as a clause, or None. `names`: whose it is, and the like.
+
+    Blanks around it, case, width and what stands between letters make no difference.
+    """
+    if len(set(password.casefold())) < DIFFERENT_CHARACTERS_MIN:
+        return _REASONS["bruteforce"]
+    words = sorted({word for name in (*names, _PRODUCT) for word in _words_of(name)})
+    for variant in dict.fromkeys(_variants(password)):
+        if why := _why(variant[:ESTIMATED_CHARACTERS_MAX], words):
+            return why
+    return None
+
+
+def _variants(password: str) -> Iterator[str]:
+    plain = without_invisible(unicodedata.normalize("NFKC", password)).strip()
+    yield plain or password
+    folded = plain.casefold()
+    yield folded or password
+    bare = "".join(_PARTS.findall(folded))
+    yield bare or folded or password
+
+
+def _words_of(name: str) -> Iterator[str]:
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    parts = _PARTS.findall(folded)
+    yield from (each for each in (folded, "".join(parts), *parts) if len(each) >= _PART_CHARACTERS_MIN)
+
+
+def _why(password: str, words: list[str]) -> str | None:
+    # 15 MB and a quarter of a second, for those who set a password.
+    from zxcvbn import zxcvbn  # noqa: PLC0415  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
+
+    with _one_at_a_time:
+        found: Any = zxcvbn(password, words, max_length=ESTIMATED_CHARACTERS_MAX)
+    if found["guesses"] >= GUESSES_MIN:
+        return None
+    matches = [each for each in found["sequence"] if each["pattern"] != "bruteforce"]
+    longest = max(matches, key=lambda each: len(each["token"]), default={"pattern": "bruteforce"})
+    if longest["pattern"] != "dictionary":
+        return _REASONS[longest["pattern"]]
+    return {
+        "user_inputs": "it is mostly a name that belongs to the account or the product",
+        "passwords": "it is on the list of common passwords, or nearly",
+    }.get(longest["dictionary_name"], "it is mostly a common word or name")
