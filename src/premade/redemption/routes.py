@@ -53,7 +53,8 @@ _FUNCTION_CODE = pattern_in_words(
     r"^[a-z][a-z0-9_]{0,63}$", "Must be 1 to 64 of a-z, 0-9 and '_', beginning with a letter, such as ferry"
 )
 _LAST_DIGITS = pattern_in_words(
-    rf"^[0-9]{{{PHONE_DIGITS},{PHONE_DIGITS_MAX}}}$", f"Must be {PHONE_DIGITS} to {PHONE_DIGITS_MAX} digits, 0 to 9"
+    rf"^[0-9]{{{PHONE_DIGITS},{PHONE_DIGITS_MAX}}}$",
+    f"Must be {PHONE_DIGITS} to {PHONE_DIGITS_MAX} digits, 0 to 9",
 )
 _EXAMPLE_TOKEN = (
     "PM1:CRUISE-2025-FERRY-1762274285982:1:K1:"  # noqa: S105  (an example)
