@@ -219,3 +219,70 @@ def test_a_scan_that_the_service_never_takes_does_not_keep_the_others(
     expect(gate.page.locator("#conflicts li")).to_have_count(1)
     expect(gate.page.locator("#conflicts li")).to_contain_text(tickets[1].code)
     assert [len(uses_of(shop, ticket)) for ticket in tickets] == [1, 0, 1]
+
+
+def test_a_test_ticket_is_refused_with_network_and_without(at_gate: Any, shop: Shop, seller: Seller) -> None:
+    gate, [real], [sample] = at_gate(), sold(seller), sold(shop.seller(is_test=True))
+    gate.scans(sample.qr)
+    gate.hears("no", "Test ticket", "This is a test ticket")
+    gate.is_ready_to_lose_it([real])
+    gate.loses_network()
+
+    gate.scans(sample.qr)
+
+    gate.hears("no", "Test ticket", "This is a test ticket")
+    assert uses_of(shop, sample) == []
+
+
+def test_in_test_mode_a_device_admits_test_tickets_only_and_says_so(
+    at_gate: Any, shop: Shop, seller: Seller
+) -> None:
+    gate, [real, other], samples = at_gate(), sold(seller, 2), sold(shop.seller(is_test=True), 2)
+    gate.is_ready_to_lose_it([real, other])
+    gate.page.locator("#device").evaluate("(it) => { it.open = true }")
+    gate.page.get_by_label("Test mode").check()
+    banner = gate.page.locator("#test-banner")
+    expect(banner).to_be_visible()
+    expect(banner).to_contain_text("TEST MODE")
+
+    gate.scans(samples[0].qr)
+    gate.hears("yes", "Test ticket good")
+    gate.scans(real.qr)
+    gate.hears("no", "Live ticket")
+    gate.is_ready_to_lose_it(samples)
+    expect(banner).to_be_visible()
+    gate.loses_network()
+    gate.scans(samples[1].qr)
+    gate.hears("yes", "Test ticket good", "judged without network")
+    gate.scans(other.qr)
+    gate.hears("no", "Live ticket")
+
+    # The live list is as it was: neither mode knows the other's tickets.
+    gate.page.get_by_role("button", name="End test mode").click()
+    expect(banner).to_be_hidden()
+    gate.scans(other.qr)
+    gate.hears("yes", "Let in")
+    gate.scans(samples[1].qr)
+    gate.hears("no", "Test ticket")
+    gate.state_is("2 scans wait to be sent")
+    gate.finds_network()
+    gate.state_is("Online")
+    expect(gate.page.locator("#state")).not_to_contain_text("wait")
+    expect(gate.page.locator("#conflicts")).to_be_hidden()
+    assert [len(uses_of(shop, ticket)) for ticket in (real, other, *samples)] == [0, 1, 1, 1]
+
+
+def test_test_mode_ends_with_the_session(at_gate: Any) -> None:
+    gate = at_gate()
+    gate.page.locator("#device").evaluate("(it) => { it.open = true }")
+    gate.page.get_by_label("Test mode").check()
+    gate.page.reload()
+    expect(gate.page.locator("#test-banner")).to_be_visible()
+
+    gate.page.get_by_role("button", name="Sign out").click()
+    gate.page.wait_for_url("**/console/sign-in")
+    signs_in(gate, gate.who.name)
+    gate.who.goes_to(GATE)
+    gate.state_is("Online")
+
+    expect(gate.page.locator("#test-banner")).to_be_hidden()

@@ -91,6 +91,7 @@ _FILES = (
     "reading.mjs",
     "keyboards.mjs",
     "sentences.mjs",
+    "verdict.mjs",
     "judge.mjs",
     "outbox.mjs",
     "store.mjs",

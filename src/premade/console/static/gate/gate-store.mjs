@@ -7,6 +7,8 @@ export const SIGNED_OUT = "premade-gate-signed-out";
 /** In localStorage: what the service told the gate page last; there is no list without it. */
 export const FACTS = "premade-gate-known";
 
+/** In sessionStorage: test mode ends with the tab and with the session. */
+export const TEST_MODE = "premade-gate-test-mode";
 /** In localStorage: how many scans were not sent. */
 export const WAITING = "premade-gate-waiting";
 

@@ -2,7 +2,7 @@
 
 import { answer, answerAgain, clock, element, listScan, noteBefore, showAsking, signal } from "./answer.mjs";
 import { Camera } from "./camera.mjs";
-import { mayLeave } from "./gate-store.mjs";
+import { TEST_MODE, mayLeave } from "./gate-store.mjs";
 import { Gate } from "./judge.mjs";
 import { readCode, readScan } from "./reading.mjs";
 import { listenToScanner } from "./scanner.mjs";
@@ -11,8 +11,6 @@ import { sentenceOf } from "./sentences.mjs";
 const WORKER = "/console/gate/worker.js";
 const SCOPE = "/console/gate";
 const SETTINGS = "premade-gate";
-/** In sessionStorage: test mode ends with the tab and with the session. */
-const TEST_MODE = "premade-gate-test-mode";
 const DEVICE_NAME = /^[A-Za-z0-9._:-]{1,64}$/;
 const USES_MAX = 10_000;
 const STALE_LIST_SECONDS = 300;
@@ -152,6 +150,7 @@ function tellState() {
   tellConflicts();
   tellList();
   tellPerson();
+  tellDigits();
   if (gate.mode === "signed-out") setMode("live");
   $("test-banner").hidden = settings.mode !== "test";
   if (!isReady && gate.mode !== "starting") ready();
@@ -173,6 +172,14 @@ function tellPerson() {
   if (!$("person")) return;
   $("person").hidden = gate.mode === "signed-out" || !gate.facts.name;
   setText($("person-name"), gate.facts.name);
+}
+
+/** As many digits as the operator asks for. */
+function tellDigits() {
+  const digits = gate.facts.phone_digits;
+  $("typed-digits").maxLength = digits;
+  $("typed-digits").pattern = `[0-9]{${digits}}`;
+  setText($("typed-digits-label"), `Last ${digits} digits of the customer's phone number`);
 }
 
 function setText(element, text) {
@@ -368,7 +375,7 @@ $("use-old-list").addEventListener("click", () => {
 // Without network the service cannot be told: the device stops admitting now, and tells it later.
 for (const button of document.querySelectorAll('form[action^="/console/sign-out"] button, #person button')) {
   button.addEventListener("click", (event) => {
-    if (gate.mode === "online" && button.form !== null) return;
+    if (gate.mode !== "offline" && button.form !== null) return;
     event.preventDefault();
     if (!mayLeave()) return;
     setMode("live");

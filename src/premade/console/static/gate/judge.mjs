@@ -3,11 +3,11 @@
 import { FACTS, SIGNED_OUT, WAITING } from "./gate-store.mjs";
 import { chooseVerifier } from "./ed25519.mjs";
 import { sendNotes } from "./outbox.mjs";
-import { codeOf } from "./reading.mjs";
 import { sentenceOf } from "./sentences.mjs";
 import * as service from "./service.mjs";
 import { Away, Refused } from "./service.mjs";
 import * as store from "./store.mjs";
+import { described, leftOf, looked, refusal, refused, ticketOf } from "./verdict.mjs";
 import { verifyQrToken } from "./verify-qr-token.mjs";
 
 const REPEAT_SECONDS = 3;
@@ -17,6 +17,8 @@ const SIGNED_OUT_PROBE_SECONDS = 30;
 const SCANS_WAITING_MAX = 20;
 /** In localStorage: the session that was signed out of without network, by its form token. */
 const LEAVING = "premade-gate-leaving";
+/** What the page goes by before the service told it. */
+const FACTS_BEFORE = { name: "", functions: [], clock_ms: 0, guard: "", list_hours_max: 24, phone_digits: 4 };
 const OVER = ["SESSION_OVER", "ROLE_MISSING"];
 const MUST_SIGN_IN = ["FORM_FOREIGN", ...OVER];
 
@@ -29,7 +31,7 @@ const verifier = chooseVerifier();
 export class Gate {
   mode = "starting";
   problem = "";
-  facts = { name: "", functions: [], clock_ms: 0, guard: "", list_hours_max: 24, ...JSON.parse(localStorage.getItem(FACTS) ?? "{}") };
+  facts = { ...FACTS_BEFORE, ...JSON.parse(localStorage.getItem(FACTS) ?? "{}") };
   list = undefined;
   /** Why the service does not take what waits, where it refuses it. */
   unsendable = "";
@@ -209,9 +211,8 @@ export class Gate {
     try {
       const told = await service.session();
       if (await this.#leave(told)) return;
-      const { name, functions, guard, list_hours_max } = told;
-      this.facts = { name, functions, guard, list_hours_max, clock_ms: Date.parse(told.now) - Date.now() };
-      localStorage.setItem(FACTS, JSON.stringify({ ...this.facts, form_token: told.form_token }));
+      this.facts = { ...FACTS_BEFORE, ...told, clock_ms: Date.parse(told.now) - Date.now() };
+      localStorage.setItem(FACTS, JSON.stringify(this.facts));
       localStorage.removeItem(SIGNED_OUT);
       try {
         await this.#send();
@@ -364,41 +365,4 @@ export class Gate {
     if (performance.now() - this.#connectedAt >= every * 1_000) this.connect();
     this.#changed();
   }
-}
-
-function ticketOf(shown) {
-  return shown.ticket_code ?? codeOf(shown.qr);
-}
-
-function refusal(code, sentence, ticket_code) {
-  return { kind: "no", code, sentence, ticket_code };
-}
-
-/** What the service refused. A code that nobody signed is no ticket code, and is not shown as one. */
-function refused({ code, message }, shown) {
-  const isTyped = shown.qr === undefined;
-  if (isTyped && code === "TICKET_UNKNOWN") return refusal("NO_MATCH", sentenceOf({ code: "NO_MATCH" }), shown.ticket_code);
-  return refusal(code, message, code === "QR_INVALID" ? undefined : ticketOf(shown));
-}
-
-/** The verdict, with how the code was typed: a wrong signature may be a wrong guess of the scanner's settings. */
-function described(verdict, read) {
-  if (!read || (read.layout === "US" && !read.caps_lock)) return verdict;
-  if (verdict.code === "QR_INVALID") {
-    const code = read.layout === "US" ? "CAPS_LOCK" : "KEYBOARD_LAYOUT";
-    return refusal(code, sentenceOf({ code }));
-  }
-  return { ...verdict, typed: { layout: read.layout, caps_lock: read.caps_lock } };
-}
-
-const leftOf = ({ entitlements }) => new Map(entitlements.map((each) => [each.function_code, each.remaining_uses]));
-
-function looked(told, wanted) {
-  const left = leftOf(told);
-  const more = { left, ticket_code: told.ticket_code };
-  if (!told.is_admitted) return { ...refusal(told.refusal, told.message), ...more };
-  const remaining = left.get(wanted.function_code);
-  if (remaining >= wanted.uses) return { kind: "yes", sentence: told.message, ...more };
-  const code = remaining === undefined ? "FUNCTION_UNKNOWN" : "USED_UP";
-  return { ...refusal(code, sentenceOf({ code, left, remaining }, wanted)), ...more };
 }

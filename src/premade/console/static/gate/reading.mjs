@@ -13,6 +13,7 @@ const LOST_SPACES_MAX = 6;
 const CANDIDATES_MAX = 32;
 const WHOLE_CHARACTERS_MIN = 100;
 const TOKEN_CHARACTERS_MAX = 200;
+const BEGINNING_CHARACTERS = 24;
 // Blanks, control characters, byte-order mark, zero-width and direction marks.
 const AROUND = /^[\s\p{C}]+|[\s\p{C}]+$/gu;
 const BLANKS = /[\s\p{C}]+/gu;
@@ -54,9 +55,9 @@ export function isWhole(text) {
   return false;
 }
 
-/** Whether a token begins somewhere in the text, in any layout. */
+/** Whether a token begins at the head of the text, in any layout; identifiers of scanners may stand before it. */
 export function hasTokenBegun(text) {
-  for (const reading of readings(text.slice(0, TOKEN_CHARACTERS_MAX))) if (reading.text.includes("PM1:")) return true;
+  for (const reading of readings(text.slice(0, BEGINNING_CHARACTERS))) if (reading.text.includes("PM1:")) return true;
   return false;
 }
 

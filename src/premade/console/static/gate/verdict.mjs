@@ -1,0 +1,41 @@
+// What the page makes of an answer: {kind: "yes" | "no", code, sentence, left, ticket_code}. Pure.
+
+import { codeOf } from "./reading.mjs";
+import { sentenceOf } from "./sentences.mjs";
+
+export function ticketOf(shown) {
+  return shown.ticket_code ?? codeOf(shown.qr);
+}
+
+export function refusal(code, sentence, ticket_code) {
+  return { kind: "no", code, sentence, ticket_code };
+}
+
+/** What the service refused. A code that nobody signed is no ticket code, and is not shown as one. */
+export function refused({ code, message }, shown) {
+  const isTyped = shown.qr === undefined;
+  if (isTyped && code === "TICKET_UNKNOWN") return refusal("NO_MATCH", sentenceOf({ code: "NO_MATCH" }), shown.ticket_code);
+  return refusal(code, message, code === "QR_INVALID" ? undefined : ticketOf(shown));
+}
+
+/** The verdict, with how the code was typed: a wrong signature may be a wrong guess of the scanner's settings. */
+export function described(verdict, read) {
+  if (!read || (read.layout === "US" && !read.caps_lock)) return verdict;
+  if (verdict.code === "QR_INVALID") {
+    const code = read.layout === "US" ? "CAPS_LOCK" : "KEYBOARD_LAYOUT";
+    return refusal(code, sentenceOf({ code }));
+  }
+  return { ...verdict, typed: { layout: read.layout, caps_lock: read.caps_lock } };
+}
+
+export const leftOf = ({ entitlements }) => new Map(entitlements.map((each) => [each.function_code, each.remaining_uses]));
+
+export function looked(told, wanted) {
+  const left = leftOf(told);
+  const more = { left, ticket_code: told.ticket_code };
+  if (!told.is_admitted) return { ...refusal(told.refusal, told.message), ...more };
+  const remaining = left.get(wanted.function_code);
+  if (remaining >= wanted.uses) return { kind: "yes", sentence: told.message, ...more };
+  const code = remaining === undefined ? "FUNCTION_UNKNOWN" : "USED_UP";
+  return { ...refusal(code, sentenceOf({ code, left, remaining }, wanted)), ...more };
+}
