@@ -4,6 +4,47 @@ CREATE FUNCTION public.activation_span(moment timestamp with time zone) RETURNS 
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$ SELECT date_bin('5 minutes', moment, '2000-01-01 00:00:00+00') $$;
 
+CREATE FUNCTION public.begin_incarnation(more_ms bigint) RETURNS uuid
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    lock_space CONSTANT integer := 1886547309;
+    clock_skew_max_ms CONSTANT bigint := 60000;
+    event_ids_skipped CONSTANT bigint := 1000000000;
+    clock regclass;
+    now_ms bigint;
+    lead bigint;
+    lowest_ms bigint;
+    begun uuid;
+BEGIN
+    LOCK TABLE database_incarnation IN SHARE ROW EXCLUSIVE MODE;
+    FOREACH clock IN ARRAY ARRAY['ticket_code_ms', 'order_id_ms', 'reservation_id_ms']::regclass[] LOOP
+        PERFORM pg_advisory_xact_lock(lock_space, clock::oid::integer);
+        now_ms := floor(extract(epoch FROM clock_timestamp()) * 1000);
+        lead := coalesce(pg_sequence_last_value((clock::text || '_lead')::regclass), logical_lead_max_ms())
+            + clock_skew_max_ms + more_ms;
+        lead := setval(
+            clock, greatest(now_ms + lead, coalesce(pg_sequence_last_value(clock), 0))
+        ) - now_ms;
+        PERFORM setval((clock::text || '_lead')::regclass, lead);
+        lowest_ms := least(lowest_ms, now_ms + lead);
+    END LOOP;
+    PERFORM setval(
+        'audit_events_event_id_seq',
+        coalesce(pg_sequence_last_value('audit_events_event_id_seq'), 0) + event_ids_skipped
+    );
+    DELETE FROM database_incarnation;
+    INSERT INTO database_incarnation (
+        database_oid, server, server_started_at, files_changed_at, clocks_from_ms
+    )
+    VALUES (
+        database_oid(), database_server(), pg_postmaster_start_time(), database_files_changed_at(), lowest_ms
+    )
+    RETURNING incarnation_id INTO begun;
+    RETURN begun;
+END
+$$;
+
 CREATE FUNCTION public.count_changed_tickets() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -39,6 +80,93 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION public.current_incarnation() RETURNS uuid
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    confirmed CONSTANT uuid := incarnation_if_confirmed();
+BEGIN
+    IF confirmed IS NULL THEN
+        RAISE EXCEPTION 'the database was restored, copied or promoted, and this is not recorded yet'
+            USING ERRCODE = 'PM001';
+    END IF;
+    RETURN confirmed;
+END
+$$;
+
+CREATE FUNCTION public.database_files_changed_at() RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF has_function_privilege('pg_stat_file(text)', 'execute') THEN
+        RETURN (pg_stat_file('PG_VERSION')).change;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.database_oid() RETURNS oid
+    LANGUAGE sql STABLE
+    RETURN (SELECT pg_database.oid FROM pg_database WHERE (pg_database.datname = current_database()));
+
+CREATE FUNCTION public.database_server() RETURNS text
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF pg_is_in_recovery() THEN
+        RETURN 'in recovery';
+    END IF;
+    RETURN (
+        SELECT concat_ws('.', system_identifier, left(pg_walfile_name(pg_current_wal_lsn()), 8)) FROM pg_control_system()
+    );
+END
+$$;
+
+CREATE FUNCTION public.incarnation_if_confirmed() RETURNS uuid
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    confirmed uuid;
+BEGIN
+    SELECT (array_agg(i.incarnation_id))[1] INTO confirmed
+    FROM database_incarnation i
+    HAVING count(*) = 1 AND bool_and(
+        i.xmin = i.written_in::xid AND i.database_oid = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND i.clocks_from_ms <= least(
+            coalesce(pg_sequence_last_value('ticket_code_ms'), 0), coalesce(pg_sequence_last_value('order_id_ms'), 0),
+            coalesce(pg_sequence_last_value('reservation_id_ms'), 0)
+        )
+        AND CASE
+            WHEN i.server_started_at = pg_postmaster_start_time() THEN true
+            ELSE i.server = database_server()
+                AND coalesce(i.files_changed_at = database_files_changed_at(), true)
+        END
+    );
+    RETURN confirmed;
+END
+$$;
+
+CREATE FUNCTION public.logical_gap(n bigint, for_partner bigint) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    share double precision := random();
+BEGIN
+    IF for_partner IS NOT NULL THEN
+        SELECT ('x' || encode(substring(
+            sha256(convert_to(concat_ws(':', gap_secret, for_partner, floor(extract(epoch FROM clock_timestamp()) / 3600)), 'UTF8'))
+            FOR 4
+        ), 'hex'))::bit(32)::bigint / 4294967296.0 INTO share
+        FROM database_incarnation LIMIT 1;
+    END IF;
+    RETURN floor(n * (power(4, share) - 1));
+END
+$$;
+
+CREATE FUNCTION public.logical_lead_max_ms() RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    RETURN 3600000;
+
 CREATE FUNCTION public.recorded_at(data jsonb, occurred_at timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$ SELECT CASE WHEN data ? 'synced_at' THEN (data ->> 'synced_at')::timestamptz ELSE occurred_at END $$;
@@ -70,21 +198,40 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION public.take_logical_ms(clock regclass, n bigint) RETURNS bigint
+CREATE FUNCTION public.take_logical_ms(clock regclass, n bigint, for_partner bigint DEFAULT NULL::bigint) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
 DECLARE
     lock_space CONSTANT integer := 1886547309;
     clock_key CONSTANT integer := clock::oid::integer;
+    lead_of_clock CONSTANT regclass := clock::text || '_lead';
+    usual_lead CONSTANT bigint := logical_lead_max_ms();
+    wait_max CONSTANT bigint := 1000;
+    now_ms bigint;
+    last_ms bigint;
     first_ms bigint;
+    end_ms bigint;
+    lead bigint;
 BEGIN
+    PERFORM current_incarnation();
     BEGIN
         PERFORM pg_advisory_lock(lock_space, clock_key);
-        first_ms := greatest(
-            floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint,
-            coalesce(pg_sequence_last_value(clock), 0) + 1
-        );
-        PERFORM setval(clock, first_ms + n - 1);
+        now_ms := floor(extract(epoch FROM clock_timestamp()) * 1000);
+        last_ms := coalesce(pg_sequence_last_value(clock), 0);
+        lead := coalesce(pg_sequence_last_value(lead_of_clock), usual_lead);
+        IF last_ms - now_ms > lead + wait_max THEN
+            -- The wall clock was set back. It goes on from here, a tick a millisecond.
+            lead := setval(lead_of_clock, last_ms - now_ms);
+        ELSIF lead > usual_lead AND last_ms - now_ms < lead THEN
+            lead := setval(lead_of_clock, greatest(usual_lead, last_ms - now_ms));
+        END IF;
+        first_ms := greatest(now_ms, last_ms + 1);
+        end_ms := first_ms + n - 1;
+        IF end_ms - now_ms - lead > wait_max THEN
+            RAISE EXCEPTION 'clock % is % ms ahead, and may be %', clock, end_ms - now_ms, lead USING ERRCODE = 'PM002';
+        END IF;
+        -- A gap never makes anybody wait.
+        PERFORM setval(clock, greatest(end_ms, least(end_ms + logical_gap(n, for_partner), now_ms + lead)));
         PERFORM pg_advisory_unlock(lock_space, clock_key);
     EXCEPTION WHEN query_canceled OR OTHERS THEN
         IF EXISTS (
@@ -96,6 +243,9 @@ BEGIN
         END IF;
         RAISE;
     END;
+    IF end_ms > now_ms + lead THEN
+        PERFORM pg_sleep((end_ms - now_ms - lead) / 1000.0);
+    END IF;
     RETURN first_ms;
 END
 $$;
@@ -209,6 +359,19 @@ CREATE TABLE public.channels (
     CONSTRAINT channel_name CHECK ((channel ~ '^[a-z0-9][a-z0-9-]{0,62}$'::text))
 );
 
+CREATE TABLE public.database_incarnation (
+    incarnation_id uuid DEFAULT gen_random_uuid() NOT NULL,
+    gap_secret uuid DEFAULT gen_random_uuid() NOT NULL,
+    begun_at timestamp with time zone DEFAULT now() NOT NULL,
+    written_in xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    database_oid oid NOT NULL,
+    server text NOT NULL,
+    server_started_at timestamp with time zone NOT NULL,
+    files_changed_at timestamp with time zone,
+    clocks_from_ms bigint DEFAULT 0 NOT NULL,
+    marker text
+);
+
 CREATE TABLE public.gate_counts (
     day date NOT NULL,
     owner text NOT NULL,
@@ -226,6 +389,13 @@ CREATE TABLE public.manual_entries (
 );
 
 CREATE SEQUENCE public.order_id_ms
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+CREATE SEQUENCE public.order_id_ms_lead
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -360,6 +530,13 @@ CREATE SEQUENCE public.reservation_id_ms
     NO MAXVALUE
     CACHE 1;
 
+CREATE SEQUENCE public.reservation_id_ms_lead
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
 CREATE TABLE public.reservations (
     reservation_id text NOT NULL,
     partner_id bigint NOT NULL,
@@ -446,6 +623,13 @@ ALTER TABLE public.staff ALTER COLUMN staff_id ADD GENERATED ALWAYS AS IDENTITY 
 );
 
 CREATE SEQUENCE public.ticket_code_ms
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+CREATE SEQUENCE public.ticket_code_ms_lead
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE

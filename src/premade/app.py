@@ -56,6 +56,7 @@ from premade.stock import reservation_routes as reservations
 from premade.stock import routes as stock
 from premade.stock.reserve import Reservations
 from premade.tickets import routes as tickets
+from premade.tickets.incarnation import watch_incarnation_for_ever
 from premade.tickets.signing import Signers, Verifiers
 
 Background = Callable[[Database, World], Coroutine[Any, Any, None]]
@@ -137,7 +138,13 @@ def make_app(settings: Settings, world: World, clients: Clients | None = None) -
                 asyncio.create_task(readiness.look_for_ever(), name="readiness"),
                 *(
                     asyncio.create_task(_when_admitted(readiness, run, database, world), name=run.__name__)
-                    for run in (fold_for_ever, expire_for_ever, write_refusals_for_ever, *_makers(settings))
+                    for run in (
+                        watch_incarnation_for_ever,
+                        fold_for_ever,
+                        expire_for_ever,
+                        write_refusals_for_ever,
+                        *_makers(settings),
+                    )
                 ),
             ]
             with suppress(TimeoutError):

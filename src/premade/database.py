@@ -1,18 +1,20 @@
 """The database of a process: the one that DATABASE_URL names, or the embedded one."""
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import psycopg
 
 from premade.base.embedded import embedded_postgres
 from premade.base.logs import log
+from premade.base.marker import Marker
 from premade.base.migrate import check_current, migrate
 from premade.base.settings import Settings
 from premade.base.work import open_database
 from premade.base.world import World
 from premade.base.zones import require_same_zone
+from premade.tickets.incarnation import confirm_incarnation
 from premade.tickets.signing import ensure_signing_keys
 
 _PASSING = (
@@ -25,6 +27,9 @@ _PASSING = (
 )
 """Words of a server that cannot take connections now."""
 
+MARKER = "incarnation"
+"""A file beside the embedded cluster."""
+
 
 @contextmanager
 def ready_database(settings: Settings, world: World) -> Generator[str]:
@@ -36,10 +41,11 @@ def ready_database(settings: Settings, world: World) -> Generator[str]:
     if settings.database_url is not None:
         check_current(settings.database_url)
         require_same_zone(settings.database_url, world.zone)
+        asyncio.run(_confirm(settings.database_url, world))
         yield settings.database_url
         return
     with embedded_or_named(settings) as dsn:
-        bring_up_to_date(dsn, world)
+        bring_up_to_date(dsn, world, marker_of(settings))
         yield dsn
 
 
@@ -79,14 +85,27 @@ def embedded_or_named(settings: Settings) -> Generator[str]:
         yield dsn
 
 
-def bring_up_to_date(dsn: str, world: World) -> list[str]:
-    """Migrates, and makes the first signing keys; answers the names of what was applied."""
+def marker_of(settings: Settings) -> Marker | None:
+    """Return the file beside the embedded cluster; None where the operator names a server."""
+    return None if settings.database_url is not None else Marker(settings.data_dir / "postgres" / MARKER)
+
+
+def bring_up_to_date(
+    dsn: str, world: World, marker: Marker | None = None, tell: Callable[[str], None] = lambda _: None
+) -> list[str]:
+    """Migrate, make the first signing keys, and notice a restore; return the names of the applied migrations."""
     require_same_zone(dsn, world.zone)
-    applied = migrate(dsn, str(world.zone))
+    applied = migrate(dsn, str(world.zone), tell)
     asyncio.run(_ensure_keys(dsn, world))
+    asyncio.run(_confirm(dsn, world, marker))
     return applied
 
 
 async def _ensure_keys(dsn: str, world: World) -> None:
     async with open_database(dsn, connections_max=1) as database:
         await ensure_signing_keys(database, world)
+
+
+async def _confirm(dsn: str, world: World, marker: Marker | None = None) -> None:
+    async with open_database(dsn, connections_max=1) as database:
+        await confirm_incarnation(database, world, marker=marker)

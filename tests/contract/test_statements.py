@@ -14,6 +14,8 @@ FILES = sorted(file for file in PACKAGE.rglob("*.sql") if file.parent.name != "m
 PARTNER_TABLES = re.compile(r"\b(pre_generated_tickets|ota_orders|batches|reservations)\b")
 ACROSS_PARTNERS = {
     "list_allotments": "the operator's list, of allotments that partners of a channel share",
+    "give_new_key_to_unfinished_batches": "after a restore, whosever they are",
+    "tickets_with_tokens_of": "all that a signing key has signed, before it is retired",
     "made_of_product": "how much of a product is made, before the operator changes it",
 }
 

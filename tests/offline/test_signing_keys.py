@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from support.gate import gate_client
@@ -165,14 +166,17 @@ def test_a_worker_signs_with_the_new_key_as_soon_as_it_looks_again(own_shop: Sho
     seller = own_shop.seller()
 
     async def keys_in_turn(database: Any, world: Any) -> list[str]:
-        seconds = 0.0
+        seconds, incarnation_id = 0.0, uuid4()
         signers = Signers(database, type(world)(world.zone, monotonic_seconds=lambda: seconds))
-        first = await signers.current(seller.partner_id)
+        first = await signers.current(seller.partner_id, incarnation_id)
         await rotate_signing_key(database, world)
         seconds = SIGNER_CACHE_SECONDS - 1
-        kept = await signers.current(seller.partner_id)
+        kept = await signers.current(seller.partner_id, incarnation_id)
         seconds = SIGNER_CACHE_SECONDS
-        return [signer.key_id for signer in (first, kept, await signers.current(seller.partner_id))]
+        return [
+            signer.key_id
+            for signer in (first, kept, await signers.current(seller.partner_id, incarnation_id))
+        ]
 
     assert own_shop.operate(keys_in_turn) == ["K1", "K1", "K2"]
 

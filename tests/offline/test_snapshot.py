@@ -263,8 +263,9 @@ def test_a_cursor_that_the_changes_do_not_lead_from_gets_a_full_snapshot(
     assert device.since is not None
     known = Cursor.read(device.since)
     foreign = {
-        "another database's": {"history": "1.16384.00000001"},
-        "of the time before a backup was restored": {"history": known.history[:-1] + "F"},
+        "another database's": {"incarnation": "0f7f3f9e-7f1c-4d0e-9a53-3f4f6f0a2c11"},
+        "that has seen an event which is not in the record": {"event_id": known.event_id + 10**6},
+        "that has seen another event of the same id": {"event_digest": "0" * 16},
         "of what is still to come": {"oldest_open": known.oldest_open + 10**9},
         "another partner's": {"of": seller.partner_id + 1},
         "the operator's": {"of": LIVE},
@@ -300,18 +301,32 @@ def test_a_cursor_that_is_too_old_gets_a_full_snapshot(
     assert shop.operate(kind_of_snapshot) == "full"
 
 
-def test_a_dump_that_is_restored_in_the_same_database_makes_cursors_void(shop: Shop) -> None:
-    moment = snapshot.sql.moment.text
-    with psycopg.connect(shop.dsn) as connection:
-        before = connection.execute(moment).fetchone()
-        connection.execute("ALTER TABLE audit_events RENAME TO audit_events_before")
-        connection.execute("CREATE TABLE audit_events (LIKE audit_events_before INCLUDING ALL)")
-        after = connection.execute(moment).fetchone()
-        connection.rollback()
+def test_a_cursor_of_an_earlier_version_gets_a_full_snapshot(device: Device) -> None:
+    device.sync()
+    assert device.since is not None
+    known = Cursor.read(device.since)
+    told = ["7713.16384.16900.00000001", known.partner_id, known.oldest_open]
+    device.since = base64.urlsafe_b64encode(orjson.dumps(told)).decode().rstrip("=")
 
-    assert before is not None
-    assert after is not None
-    assert before[0] != after[0]
+    device.sync()
+
+    assert device.kinds == ["full", "full"]
+
+
+def test_what_happened_after_the_newest_event_of_the_cursor_is_told_whatever_its_transaction(
+    shop: Shop, seller: Seller, device: Device
+) -> None:
+    """A database that was put back counts transactions anew, and soon passes those that the cursor has seen."""
+    device.sync()
+    assert device.since is not None
+    [sold_since] = sold(seller, 1)
+    [row] = shop.sql("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest_open")
+    device.since = other_cursor(device, oldest_open=row["oldest_open"])
+
+    device.sync()
+
+    assert device.kinds == ["full", "changes"]
+    assert set(device.tickets) == {sold_since}
 
 
 @pytest.mark.parametrize(
@@ -325,6 +340,11 @@ def test_a_dump_that_is_restored_in_the_same_database_makes_cursors_void(shop: S
             ["a", 1, True],
             [1, 1, 1],
             ["a", 1],
+            ["a", 1, 1, 1],
+            ["a", 1, 1, -1, ""],
+            ["a", 1, 1, 2**63, ""],
+            ["a", 1, 1, 1, None],
+            ["a", 1, 1, 1, "", ""],
             {"a": 1, "b": 2, "c": 3},
         )
     ],

@@ -100,7 +100,7 @@ WITH sold AS (
         total_amount, currency, ticket_codes, operation, idempotency_key, request_digest, created_at
     )
     VALUES (
-        'ORD-' || lpad(take_logical_ms('order_id_ms', 1)::text, 13, '0'), :partner_id, :customer_name,
+        'ORD-' || lpad(take_logical_ms('order_id_ms', 1, :partner_id)::text, 13, '0'), :partner_id, :customer_name,
         :customer_email, :customer_phone, :payment_reference, :total_amount, :currency, :ticket_codes,
         :operation, :idempotency_key, :request_digest, :now
     )

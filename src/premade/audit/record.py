@@ -47,6 +47,7 @@ class Event(StrEnum):
     PARTNER_CHANGED = "partner.changed"
     PARTNER_RENAMED = "partner.renamed"
     SIGNING_KEY_ADDED = "signing_key.added"
+    DATABASE_RESTORED = "database.restored"
     SIGNING_KEY_RETIRED = "signing_key.retired"
     STAFF_ADDED = "staff.added"
     STAFF_PASSWORD_SET = "staff.password_set"  # noqa: S105  (the name of an event)

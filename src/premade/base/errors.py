@@ -110,6 +110,14 @@ class DatabaseAway(Unavailable):
     )
 
 
+class DatabaseRestored(DatabaseAway):
+    """The database was restored, copied or promoted, and the service has not recorded it yet. Nothing was changed."""
+
+    code = "DATABASE_RESTORED"
+    title = "The database was restored a moment ago"
+    remedy = "Try again after Retry-After seconds, with the same Idempotency-Key."
+
+
 class Busy(Unavailable):
     """Others held the same ticket, batch or stock, or all connections to the database, for too long. Nothing was changed."""
 

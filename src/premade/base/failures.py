@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import psycopg
 
-from premade.base.errors import Busy, DatabaseAway, RuleBroken
+from premade.base.errors import Busy, DatabaseAway, DatabaseRestored, RuleBroken
 
 _HELD_BY_OTHERS = frozenset({"55P03", "55006", "57014"})
 """Lock not available, object in use, statement timeout. Class 40, conflicts of transactions, is added below."""
@@ -24,6 +24,9 @@ _WHY = {
     "53300": "has no connection left",
 }
 _STATEMENT_ENDED = "57014"
+_INCARNATION_NOT_CONFIRMED = "PM001"
+_CLOCK_TOO_FAR_AHEAD = "PM002"
+"""What our own functions raise (`current_incarnation`, `take_logical_ms`)."""
 
 
 def is_spoilt(error: psycopg.Error | DatabaseAway) -> bool:
@@ -53,6 +56,13 @@ def said_in_our_words() -> Generator[None]:
 
 def _refusal(error: psycopg.Error) -> Busy | DatabaseAway | None:
     state = error.sqlstate
+    if state == _INCARNATION_NOT_CONFIRMED:
+        return DatabaseRestored(
+            "The database was restored, copied or promoted, and the service is recording it."
+        )
+    if state == _CLOCK_TOO_FAR_AHEAD:
+        message = "More than 1,000 codes a second were made for a long time; nothing was changed. Try again."
+        return Busy(message, meets_all=True)
     if state is not None and (state in _HELD_BY_OTHERS or state.startswith("40")):
         return Busy("Another request holds what this one needs; nothing was changed. Try again.")
     if state is None and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):

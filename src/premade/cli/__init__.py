@@ -2,6 +2,7 @@
 
 import os
 import sys
+from functools import partial
 from typing import Annotated, NoReturn
 
 import psycopg
@@ -20,8 +21,9 @@ from premade.cli.expire import expire
 from premade.cli.export import export
 from premade.cli.generate import generate
 from premade.cli.output import AsJson, print_json, show_one
+from premade.cli.restored import restored
 from premade.cli.verify import verify
-from premade.database import bring_up_to_date, embedded_or_named
+from premade.database import bring_up_to_date, embedded_or_named, marker_of
 from premade.serve import CannotServe, Listen, serve
 
 app = typer.Typer(
@@ -39,6 +41,7 @@ app.command()(generate)
 app.add_typer(staff.app, name="staff")
 app.command()(verify)
 app.command()(expire)
+app.command()(restored)
 app.command()(export)
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
@@ -74,7 +77,8 @@ def migrate(*, as_json: AsJson = False) -> None:
     """Bring the schema of the database up to date."""
     settings = Settings()
     with embedded_or_named(settings) as dsn:
-        applied = bring_up_to_date(dsn, World(settings.zone))
+        tell = partial(typer.echo, err=True)
+        applied = bring_up_to_date(dsn, World(settings.zone), marker_of(settings), tell)
     show_one({"applied": applied or "nothing; the schema was current"}, as_json=as_json)
 
 

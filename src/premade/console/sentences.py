@@ -78,6 +78,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{reservation_id} of {partner} was over; its {held} of product {product_id} are stock again.",
     ),
     Event.SIGNING_KEY_ADDED: ("Signing key added", "Signing key {signing_key_id} signs new QRs."),
+    Event.DATABASE_RESTORED: (
+        "Database restored",
+        "The database was restored, copied or promoted ({noticed_by}). New QRs are signed by {signing_key_ids}.",
+    ),
     Event.SIGNING_KEY_RETIRED: (
         "Signing key retired",
         "Signing key {signing_key_id} is retired: its QRs are void.",

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
+from uuid import UUID
 
 import orjson
 
@@ -95,6 +96,14 @@ class MadeTicket:
 
 
 @dataclass(frozen=True)
+class TakenCodes:
+    """Codes, and the incarnation of the database that gave them out."""
+
+    codes: list[str]
+    incarnation_id: UUID
+
+
+@dataclass(frozen=True)
 class Batch:
     """A batch as it was made; `replayed` when an earlier request made it."""
 
@@ -161,18 +170,24 @@ class Generator:
         """The batch with all of its stock and none of its tickets yet. The refusals of `generate`."""
         await self._make_once(caller, request_id, wanted, now=0)
 
-    async def take_codes(self, code_prefix: str, ticket_type: str, quantity: int) -> list[str]:
-        """So many codes that no ticket has had and none will have."""
-        if not quantity:
-            return []
+    async def take_codes(
+        self, partner_id: int, code_prefix: str, ticket_type: str, quantity: int
+    ) -> "TakenCodes":
+        """Take `quantity` codes that no ticket has had and none will have.
+
+        Raises:
+            Busy: more codes than the clock allows were made for a long time.
+            DatabaseRestored: a restore is not recorded yet.
+        """
         async with self.database.single_statement() as work:
-            codes = await work.one(sql.take_codes, quantity=quantity)
-        assert codes is not None
+            taken = await work.one(sql.take_codes, partner_id=partner_id, quantity=quantity)
+        assert taken is not None
         year = self.world.today().year
-        return [
-            ticket_code(code_prefix, year, ticket_type, codes["first_ms"] + offset)
+        codes = [
+            ticket_code(code_prefix, year, ticket_type, taken["first_ms"] + offset)
             for offset in range(quantity)
         ]
+        return TakenCodes(codes, taken["incarnation_id"])
 
     async def _make_once(
         self, caller: Caller | OnBehalf, request_id: str | None, wanted: Wanted, now: int
@@ -214,8 +229,10 @@ class Generator:
         quantity_now: int,
     ) -> Batch | None:
         """The batch, or None when another request came first."""
-        signer = await self.signers.current(caller.partner_id)
-        codes = await self.take_codes(seen["code_prefix"], seen["ticket_type"], quantity_now)
+        taken = await self.take_codes(
+            caller.partner_id, seen["code_prefix"], seen["ticket_type"], quantity_now
+        )
+        signer = await self.signers.current(caller.partner_id, taken.incarnation_id)
         batch = Batch(
             wanted.batch_id,
             wanted.product_id,
@@ -228,10 +245,10 @@ class Generator:
             wanted.metadata,
             wanted.reservation_id,
             self.world.now(),
-            signed(signer, codes),
+            signed(signer, taken.codes),
             replayed=False,
         )
-        written = await self._write(caller, request_id, wanted, batch, signer.key_id)
+        written = await self._write(caller, request_id, wanted, batch, (signer.key_id, taken.incarnation_id))
         return batch if written else None
 
     async def _write(
@@ -240,9 +257,12 @@ class Generator:
         request_id: str | None,
         wanted: Wanted,
         batch: Batch,
-        signing_key_id: str,
+        signed_by: tuple[str, UUID],
     ) -> bool:
-        """Whether it is written; False when the batch_id, the key or the stock is taken by now."""
+        """Whether it is written; False when the batch_id, the key or the stock is taken by now, or when the database
+        was restored since. `signed_by`: the signing key and its incarnation of the database.
+        """
+        signing_key_id, incarnation_id = signed_by
         to_make = wanted.quantity - len(batch.tickets)
         try:
             async with self.database.transaction() as work:
@@ -266,6 +286,7 @@ class Generator:
                     metadata=None if batch.metadata is None else orjson.dumps(batch.metadata).decode(),
                     reservation_id=batch.reservation_id,
                     signing_key_id=signing_key_id,
+                    incarnation_id=incarnation_id,
                     idempotency_key=wanted.idempotency_key,
                     request_digest=wanted.digest,
                     now=batch.created_at,

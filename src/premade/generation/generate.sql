@@ -26,7 +26,9 @@ LEFT JOIN batches same_key
     ON same_key.partner_id = :partner_id AND same_key.idempotency_key = :idempotency_key
 
 -- name: take_codes
-SELECT take_logical_ms('ticket_code_ms', :quantity) AS first_ms
+-- The incarnation is read last: the codes may be of an earlier one, never of a later one.
+SELECT CASE WHEN :quantity::bigint > 0 THEN take_logical_ms('ticket_code_ms', :quantity, :partner_id) END AS first_ms,
+       current_incarnation() AS incarnation_id
 
 -- name: write
 -- The allotment comes last: its row is the one that all batches of a product share. A reservation changes under
@@ -37,11 +39,12 @@ WITH batch AS (
         usable_days, usable_until, metadata, reservation_id, signing_key_id, idempotency_key, request_digest, created_at,
         to_make
     )
-    VALUES (
+    SELECT
         :partner_id, :batch_id, :product_id, :channel, :quantity, :entitlements::jsonb, :price, :currency,
         :valid_until, :usable_days, :usable_until, :metadata::jsonb, :reservation_id, :signing_key_id, :idempotency_key,
         :request_digest, :now, :to_make
-    )
+    -- Signed with a key from before a restore: another try takes new codes and a new key.
+    WHERE current_incarnation() = :incarnation_id
     ON CONFLICT DO NOTHING
     RETURNING *
 ),

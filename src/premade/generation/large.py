@@ -239,12 +239,12 @@ class LargeBatches:
         """Transaction after transaction, until nothing is left or one is refused: then somebody stopped the batch."""
         signer = await self.signers.by_id(batch["signing_key_id"])
         to_make = batch["to_make"]
-        quantity, tickets = await self._sign(batch, signer, to_make)
+        quantity, tickets = await self._sign(whose.partner_id, batch, signer, to_make)
         while quantity:
             # While the database writes these, another core signs the next.
             done, (next_quantity, next_tickets) = await asyncio.gather(
-                self._write(whose, batch["batch_id"], tickets),
-                self._sign(batch, signer, to_make - quantity),
+                self._write(whose, batch, tickets),
+                self._sign(whose.partner_id, batch, signer, to_make - quantity),
             )
             if done is None:
                 return
@@ -252,19 +252,22 @@ class LargeBatches:
             to_make = done["to_make"]
             quantity, tickets = next_quantity, next_tickets
 
-    async def _sign(self, batch: Row, signer: Signer, to_make: int) -> tuple[int, str]:
+    async def _sign(self, partner_id: int, batch: Row, signer: Signer, to_make: int) -> tuple[int, str]:
         """How many tickets the next transaction makes, and they themselves."""
         quantity = min(to_make, TICKETS_A_TRANSACTION_MAX)
-        codes = await self._generator.take_codes(batch["code_prefix"], batch["ticket_type"], quantity)
-        return quantity, await asyncio.to_thread(lambda: as_rows(signed(signer, codes)))
+        codes = await self._generator.take_codes(
+            partner_id, batch["code_prefix"], batch["ticket_type"], quantity
+        )
+        return quantity, await asyncio.to_thread(lambda: as_rows(signed(signer, codes.codes)))
 
-    async def _write(self, whose: OnBehalf, batch_id: str, tickets: str) -> Row | None:
+    async def _write(self, whose: OnBehalf, batch: Row, tickets: str) -> Row | None:
         """What the batch then is, or None when these are not to be made any more."""
         async with self.database.single_statement() as work:
             return await work.one(
                 sql.make,
                 partner_id=whose.partner_id,
-                batch_id=batch_id,
+                batch_id=batch["batch_id"],
+                signing_key_id=batch["signing_key_id"],
                 tickets=tickets,
                 event=Event.BATCH_GENERATED.value,
                 actor=whose.actor,

@@ -31,6 +31,8 @@ WITH batch AS (
     WHERE partner_id = :partner_id AND batch_id = :batch_id AND to_make >= jsonb_array_length(:tickets::jsonb)
         AND (valid_until IS NULL OR valid_until >= :today)
         AND (SELECT k.retired_at FROM signing_keys k WHERE k.key_id = b.signing_key_id) IS NULL
+        -- After a restore the batch has another key.
+        AND signing_key_id = :signing_key_id AND current_incarnation() IS NOT NULL
     RETURNING *
 ),
 made AS (

@@ -36,6 +36,8 @@ LIVE, TEST = "live", "test"
 _KINDS_OF_USES_MAX = 10_000
 _BUSY = "As many snapshots as this process allows at once are being read."
 _XID_MAX = 2**63 - 1
+_EVENT_ID_MAX = 2**63 - 1
+_MEMBERS_OF_EARLIER_CURSORS = 3
 
 
 class SnapshotsBusy(Unavailable):
@@ -51,16 +53,20 @@ class SnapshotsBusy(Unavailable):
 class Cursor:
     """How far a device knows some tickets: `of` is the partner, or LIVE or TEST where they are of all such partners.
 
-    `history` names one database that goes on; one that was restored from a backup, or another, has its own.
+    `incarnation` names one unbroken run of a database; one that was restored, copied or promoted has its own.
+    `event_id` is the newest audit event that the device's snapshot has seen, 0 for none, and `event_digest` is of its
+    content: another event may have the same id in a database that was put back unnoticed.
     """
 
-    history: str
+    incarnation: str
     of: int | str
     oldest_open: int
+    event_id: int
+    event_digest: str
 
     def __str__(self) -> str:
         """As a device keeps it: base64url, opaque."""
-        told = [self.history, self.of, self.oldest_open]
+        told = [self.incarnation, self.of, self.oldest_open, self.event_id, self.event_digest]
         return base64.urlsafe_b64encode(orjson.dumps(told)).decode().rstrip("=")
 
     @classmethod
@@ -70,10 +76,18 @@ class Cursor:
             if len(text) > CURSOR_CHARACTERS_MAX:
                 raise ValueError  # noqa: TRY301
             raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            history, of, oldest_open = orjson.loads(raw)
-            if not (isinstance(history, str) and type(oldest_open) is int and 0 < oldest_open <= _XID_MAX):
+            # Cursors of earlier versions name no event, and no incarnation that there is.
+            told: list[Any] = orjson.loads(raw)
+            if len(told) == _MEMBERS_OF_EARLIER_CURSORS:
+                told = told + [0, ""]  # noqa: RUF005  (a list of anything)
+            incarnation, of, oldest_open, event_id, event_digest = told
+            numbers_are_good = all(type(number) is int for number in (oldest_open, event_id))
+            texts_are_good = isinstance(incarnation, str) and isinstance(event_digest, str)
+            if not (numbers_are_good and texts_are_good):
                 raise ValueError  # noqa: TRY301
-            return cls(history, of, oldest_open)
+            if not (0 < oldest_open <= _XID_MAX and 0 <= event_id <= _EVENT_ID_MAX):
+                raise ValueError  # noqa: TRY301
+            return cls(incarnation, of, oldest_open, event_id, event_digest)
         except (ValueError, TypeError, binascii.Error):
             message = "Must be the 'next' of a snapshot, as it came; leave it out for a full one"
             raise Invalid([FieldError("query#/since", message)]) from None
@@ -107,10 +121,12 @@ class Snapshots:
         """The cursor, if it is of this database and these tickets, and not too old."""
         async with self._database.single_statement() as work:
             moment = await work.one(sql.moment)
+            event = await work.one(sql.event_digest, event_id=cursor.event_id)
         assert moment is not None
         passed = moment["oldest_open"] - cursor.oldest_open
-        is_ours = (cursor.history, cursor.of) == (moment["history"], _tickets_of(caller))
-        return cursor if is_ours and 0 <= passed <= CHANGES_TRANSACTIONS_MAX else None
+        is_ours = (cursor.incarnation, cursor.of) == (moment["incarnation"], _tickets_of(caller))
+        is_known = cursor.event_digest == ("" if event is None else event["digest"])
+        return cursor if is_ours and is_known and 0 <= passed <= CHANGES_TRANSACTIONS_MAX else None
 
 
 def _tickets_of(caller: GateCaller) -> int | str:
@@ -135,7 +151,13 @@ async def _read(
             "time_zone": world.zone.key,
             "test": caller.is_test,
         }
-        following = Cursor(moment["history"], _tickets_of(caller), moment["oldest_open"])
+        following = Cursor(
+            moment["incarnation"],
+            _tickets_of(caller),
+            moment["oldest_open"],
+            moment["event_id"],
+            moment["event_digest"],
+        )
         async with (
             aclosing(_portions(read, caller, since, moment)) as portions,
             aclosing(_pieces(head, portions, following)) as pieces,
@@ -154,6 +176,7 @@ def _portions(
         **whose,
         since=str(since.oldest_open),
         until=str(moment["first_unseen"]),
+        event_id=since.event_id,
     )
 
 

@@ -1,15 +1,19 @@
 -- name: moment
 -- The snapshot of this transaction: every transaction below 'oldest_open' has ended, none from 'first_unseen' on is
--- seen. The timeline changes where a backup is restored, or a standby takes over: what it lacks is not known. A dump
--- that is restored in the same database makes its tables anew, with events of transactions that were told of long ago.
-SELECT concat_ws(
-           '.', s.system_identifier, d.oid, 'audit_events'::regclass::oid, left(pg_walfile_name(pg_current_wal_lsn()), 8)
-       ) AS history,
+-- seen. A database that was restored, copied or promoted has another incarnation. Where that could not be noticed, the
+-- newest event that is seen tells: a record that was put back lacks it, or has another event of the same id.
+SELECT current_incarnation()::text AS incarnation,
        pg_snapshot_xmin(now.snapshot)::text::bigint AS oldest_open,
-       pg_snapshot_xmax(now.snapshot)::text::bigint AS first_unseen
-FROM pg_control_system() AS s
-CROSS JOIN (SELECT pg_current_snapshot() AS snapshot) AS now
-JOIN pg_database d ON d.datname = current_database()
+       pg_snapshot_xmax(now.snapshot)::text::bigint AS first_unseen,
+       coalesce(newest.event_id, 0) AS event_id, coalesce(newest.digest, '') AS event_digest
+FROM (SELECT pg_current_snapshot() AS snapshot) AS now
+LEFT JOIN LATERAL (
+    SELECT event_id, left(md5(e::text), 16) AS digest FROM audit_events e
+    WHERE event_id > 0 ORDER BY event_id DESC LIMIT 1
+) AS newest ON true
+
+-- name: event_digest
+SELECT left(md5(e::text), 16) AS digest FROM audit_events e WHERE event_id = :event_id
 
 -- name: active_tickets
 SELECT ticket_code, status, issue_number, entitlements::text AS entitlements, usable_until::text AS usable_until
@@ -26,6 +30,11 @@ WITH told AS MATERIALIZED (
     -- Nothing about tickets here: a plan would go through the whole index of tickets instead.
     SELECT partner_id, ticket_code FROM audit_events
     WHERE transaction_id >= :since::xid8 AND transaction_id < :until::xid8
+        AND (:partner_id::bigint IS NULL OR partner_id = :partner_id)
+    -- None, unless the database was put back, unnoticed, to the time of the newest event that the cursor names.
+    UNION ALL
+    SELECT partner_id, ticket_code FROM audit_events
+    WHERE event_id > :event_id AND transaction_id < :since::xid8
         AND (:partner_id::bigint IS NULL OR partner_id = :partner_id)
 )
 SELECT t.ticket_code, t.status, t.issue_number, t.entitlements::text AS entitlements,

@@ -22,6 +22,10 @@ from premade.tickets.ticket import Status
 sql = statements.load(__file__)
 
 
+ISSUE_NUMBERS_SKIPPED = 9
+"""More than one ticket is reissued between a backup and its restore."""
+
+
 class IssueLimit(Conflict):
     """The QR of a ticket can be issued 999 times, and this one's was. Nothing was changed."""
 
@@ -84,7 +88,10 @@ class Reissuer:
     async def _try(self, asked: ToReissue) -> tuple[dict[str, Any], bool]:
         """The event that the reissue left, and whether an earlier request did."""
         # Asked for before the transaction: that would hold two connections at once.
-        signer = await self.signers.current(asked.caller.partner_id)
+        async with self.database.single_statement() as work:
+            now = await work.one(sql.current_incarnation)
+        assert now is not None
+        signer = await self.signers.current(asked.caller.partner_id, now["incarnation_id"])
         async with self.database.transaction() as work:
             # Locked before the key is looked for: whoever waited here sees what the winner left.
             ticket = await work.one(
@@ -97,7 +104,7 @@ class Reissuer:
             if ticket is None:
                 raise ticket_unknown(asked.ticket_code)
             _check(ticket, asked.ticket_code, self.world.today())
-            issue_number = ticket["issue_number"] + 1
+            issue_number = _next_issue_number(ticket, signer.key_id)
             token = signer.token(asked.ticket_code, issue_number)
             event = await work.one(
                 sql.reissue,
@@ -114,6 +121,14 @@ class Reissuer:
             )
             assert event is not None
             return event, False
+
+
+def _next_issue_number(ticket: dict[str, Any], signing_key_id: str) -> int:
+    """Return the number of the next token. With another key than the last one, a restore may lie between the two: numbers
+    are left out, as it may have forgotten tokens of this ticket that are out there.
+    """
+    skip = 0 if ticket["signing_key_id"] == signing_key_id else ISSUE_NUMBERS_SKIPPED
+    return min(ticket["issue_number"] + 1 + skip, ISSUE_NUMBER_MAX)
 
 
 def _check(ticket: dict[str, Any], code: str, today: date) -> None:

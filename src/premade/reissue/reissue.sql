@@ -1,5 +1,10 @@
+-- name: current_incarnation
+SELECT current_incarnation() AS incarnation_id
+
 -- name: ticket_to_reissue
-SELECT ticket_id, status, first_used_at, valid_until, issue_number FROM pre_generated_tickets
+SELECT ticket_id, status, first_used_at, valid_until, issue_number,
+       split_part(convert_from(decode(qr_code, 'base64'), 'UTF8'), ':', 4) AS signing_key_id
+FROM pre_generated_tickets
 -- By the code alone, which is unique: '+ 0' keeps a young table from being read by the index of batches.
 WHERE ticket_code = :ticket_code AND partner_id + 0 = :partner_id
 FOR NO KEY UPDATE

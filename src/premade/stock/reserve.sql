@@ -28,7 +28,7 @@ WITH made AS (
         request_digest
     )
     VALUES (
-        'RSV-' || lpad(take_logical_ms('reservation_id_ms', 1)::text, 13, '0'), :partner_id, :product_id, :channel,
+        'RSV-' || lpad(take_logical_ms('reservation_id_ms', 1, :partner_id)::text, 13, '0'), :partner_id, :product_id, :channel,
         :quantity, :now, :expires_at, :idempotency_key, :request_digest
     )
     ON CONFLICT (partner_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING

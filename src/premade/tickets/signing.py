@@ -1,9 +1,11 @@
 """The keys that sign QR tokens, and those that verify them."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from nacl.signing import SigningKey
 
@@ -25,6 +27,8 @@ RETIRE_AFTER_SECONDS = 60
 """Until every process signs with the next key, and what it had begun with the last one is committed."""
 KEYS_MAX = 999
 """Of each kind, live and test."""
+KEY_NUMBERS_SKIPPED_MAX = 16
+"""After a restore."""
 SIGNERS_KEPT_MAX = 10_000
 """Partners whose current key a process remembers."""
 _SEED_BYTES = 32
@@ -98,12 +102,33 @@ async def rotate_signing_key(database: Database, world: World, *, is_test: bool 
         return await _add_key(work, world, is_test=is_test)
 
 
-async def _add_key(work: Work, world: World, *, is_test: bool) -> PublicKey:
+async def add_keys_after_restore(work: Work, world: World) -> list[str]:
+    """Add a live and a test key that sign from now on, where there was one and the numbers are not used up.
+
+    Returns:
+        Their ids. Some numbers are left out by chance: a key that was forgotten has tokens out there, and must not share
+        its id with a new one.
+    """
+    await work.all(sql.lock_signing_keys)
+    added: list[str] = []
+    for key in await _listed(work):
+        if key.is_current:
+            skip = world.random_bytes(1)[0] % KEY_NUMBERS_SKIPPED_MAX
+            with suppress(SigningKeysExhausted):
+                added.append((await _add_key(work, world, is_test=key.is_test, skip=skip)).key_id)
+    return added
+
+
+async def _add_key(work: Work, world: World, *, is_test: bool, skip: int = 0) -> PublicKey:
     letter = key_letter(is_test=is_test)
-    number = sum(key["key_id"].startswith(letter) for key in await work.all(sql.list_keys)) + 1
+    key_ids = [key["key_id"] for key in await work.all(sql.list_keys)]
+    number = max((int(key_id[1:]) for key_id in key_ids if key_id.startswith(letter)), default=0) + 1
     if number > KEYS_MAX:
-        message = f"There are {KEYS_MAX} signing keys, and a token's key id has room for no more."
+        message = (
+            f"There is a signing key {letter}{KEYS_MAX}, and a token's key id has room for no higher number."
+        )
         raise SigningKeysExhausted(message)
+    number = min(number + skip, KEYS_MAX)
     key_id, now, seed = f"{letter}{number}", world.now(), world.random_bytes(_SEED_BYTES)
     public_key = SigningKey(seed).verify_key.encode()
     await work.all(sql.add_key, key_id=key_id, seed=seed, public_key=public_key, now=now)
@@ -166,39 +191,42 @@ def retirable(keys: list[PublicKey], key_id: str, now: datetime) -> PublicKey:
 
 
 class Signers:
-    """The keys that sign: that in force is asked from the database at most once in SIGNER_CACHE_SECONDS, others once."""
+    """The keys that sign: that in force is asked from the database at most once in SIGNER_CACHE_SECONDS."""
 
     def __init__(self, database: Database, world: World) -> None:
         self._database = database
         self._world = world
-        self._current: dict[int, tuple[float, Signer]] = {}
-        self._by_id: dict[str, Signer] = {}
+        self._current: dict[int, tuple[float, UUID, Signer]] = {}
 
-    async def current(self, partner_id: int) -> Signer:
+    async def current(self, partner_id: int, incarnation_id: UUID) -> Signer:
         """Return the newest key that is not retired and signs the tickets of this partner, live or test.
+
+        A key that is remembered counts only for the same incarnation of the database.
 
         Raises:
             SigningKeyMissing: there is none.
         """
         now = self._world.monotonic_seconds()
-        fetched_at, signer = self._current.get(partner_id, (now - SIGNER_CACHE_SECONDS, None))
-        if signer is None or now - fetched_at >= SIGNER_CACHE_SECONDS:
-            signer = await self._fetch(partner_id)
-            if len(self._current) >= SIGNERS_KEPT_MAX:
-                self._current.clear()
-            self._current[partner_id] = (now, signer)
+        known = self._current.get(partner_id)
+        if known is not None and now - known[0] < SIGNER_CACHE_SECONDS and known[1] == incarnation_id:
+            return known[2]
+        signer = await self._fetch(partner_id)
+        if len(self._current) >= SIGNERS_KEPT_MAX:
+            self._current.clear()
+        self._current[partner_id] = (now, incarnation_id, signer)
         return signer
 
     async def by_id(self, key_id: str) -> Signer:
-        """The key that signed a token once, retired or not: to sign the same again."""
-        if key_id not in self._by_id:
-            async with self._database.single_statement() as work:
-                row = await work.one(sql.key_by_id, key_id=key_id)
-            if row is None:
-                message = f"The key {key_id} that signed this is not there any more."
-                raise SigningKeyMissing(message)
-            self._by_id[key_id] = Signer.of(row["key_id"], row["seed"])
-        return self._by_id[key_id]
+        """Return the key that signed a token once, retired or not: to sign the same again.
+
+        Read each time: after a restore, another key may have the same id.
+        """
+        async with self._database.single_statement() as work:
+            row = await work.one(sql.key_by_id, key_id=key_id)
+        if row is None:
+            message = f"The key {key_id} that signed this is not there any more."
+            raise SigningKeyMissing(message)
+        return Signer.of(row["key_id"], row["seed"])
 
     async def _fetch(self, partner_id: int) -> Signer:
         async with self._database.single_statement() as work:

@@ -26,12 +26,9 @@ ORDER BY left(key_id, 1), length(key_id), key_id
 UPDATE signing_keys SET retired_at = :now WHERE key_id = :key_id
 
 -- name: tickets_with_tokens_of
--- A first token is of the batch's key; a reissued ticket says itself by which key.
-SELECT count(*) FILTER (WHERE t.status = 'PRE_GENERATED') AS unused,
-       count(*) FILTER (WHERE t.status = 'ACTIVE') AS active
-FROM pre_generated_tickets t JOIN batches b USING (partner_id, batch_id)
-WHERE t.status IN ('PRE_GENERATED', 'ACTIVE')
-    AND CASE
-        WHEN t.issue_number = 1 THEN b.signing_key_id
-        ELSE split_part(convert_from(decode(t.qr_code, 'base64'), 'UTF8'), ':', 4)
-    END = :key_id
+-- A ticket says itself by which key. That of its batch may be another: a restore gave it one for what was left to make.
+SELECT count(*) FILTER (WHERE status = 'PRE_GENERATED') AS unused,
+       count(*) FILTER (WHERE status = 'ACTIVE') AS active
+FROM pre_generated_tickets
+WHERE status IN ('PRE_GENERATED', 'ACTIVE')
+    AND split_part(convert_from(decode(qr_code, 'base64'), 'UTF8'), ':', 4) = :key_id

@@ -1,0 +1,214 @@
+-- A database that was restored, copied back or promoted has forgotten something: what it gave out since then must not be
+-- given out again. This table says which database, and which unbroken run of it, the clocks of codes and ids belong to.
+
+CREATE TABLE database_incarnation (
+    -- One row. Without a key, so that a dump of the data alone adds its own, and the two are noticed.
+    incarnation_id uuid NOT NULL DEFAULT gen_random_uuid(),
+    -- Decides about the gaps between codes, so nobody may see it.
+    gap_secret uuid NOT NULL DEFAULT gen_random_uuid(),
+    begun_at timestamptz NOT NULL DEFAULT now(),
+    -- The transaction that wrote this row. A restored dump writes it in another one.
+    written_in xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    database_oid oid NOT NULL,
+    -- system identifier and timeline
+    server text NOT NULL,
+    server_started_at timestamptz NOT NULL,
+    -- NULL: the role could not see it
+    files_changed_at timestamptz,
+    -- No clock was below this when the row was written: one that is now was set back.
+    clocks_from_ms bigint NOT NULL DEFAULT 0,
+    -- A file beside the embedded cluster, as it was last written
+    marker text
+);
+
+CREATE FUNCTION database_oid() RETURNS oid LANGUAGE sql STABLE
+RETURN (SELECT oid FROM pg_database WHERE datname = current_database());
+
+-- A promotion and a point-in-time recovery begin a new timeline.
+CREATE FUNCTION database_server() RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    IF pg_is_in_recovery() THEN
+        RETURN 'in recovery';
+    END IF;
+    RETURN (
+        SELECT concat_ws('.', system_identifier, left(pg_walfile_name(pg_current_wal_lsn()), 8)) FROM pg_control_system()
+    );
+END
+$$;
+
+-- The inode change time of a file that PostgreSQL never writes again. No program that copies files can set it.
+CREATE FUNCTION database_files_changed_at() RETURNS timestamptz LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    IF has_function_privilege('pg_stat_file(text)', 'execute') THEN
+        RETURN (pg_stat_file('PG_VERSION')).change;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+-- NULL where the database is another than the row says. Most calls compare no more than the server's start: a server
+-- with another past is another process.
+CREATE FUNCTION incarnation_if_confirmed() RETURNS uuid LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    confirmed uuid;
+BEGIN
+    SELECT (array_agg(i.incarnation_id))[1] INTO confirmed
+    FROM database_incarnation i
+    HAVING count(*) = 1 AND bool_and(
+        i.xmin = i.written_in::xid AND i.database_oid = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND i.clocks_from_ms <= least(
+            coalesce(pg_sequence_last_value('ticket_code_ms'), 0), coalesce(pg_sequence_last_value('order_id_ms'), 0),
+            coalesce(pg_sequence_last_value('reservation_id_ms'), 0)
+        )
+        AND CASE
+            WHEN i.server_started_at = pg_postmaster_start_time() THEN true
+            ELSE i.server = database_server()
+                AND coalesce(i.files_changed_at = database_files_changed_at(), true)
+        END
+    );
+    RETURN confirmed;
+END
+$$;
+
+CREATE FUNCTION current_incarnation() RETURNS uuid LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    confirmed CONSTANT uuid := incarnation_if_confirmed();
+BEGIN
+    IF confirmed IS NULL THEN
+        RAISE EXCEPTION 'the database was restored, copied or promoted, and this is not recorded yet'
+            USING ERRCODE = 'PM001';
+    END IF;
+    RETURN confirmed;
+END
+$$;
+
+-- How far a clock may be ahead of the wall clock, in ms, where that is more than usual: see take_logical_ms.
+CREATE SEQUENCE ticket_code_ms_lead;
+CREATE SEQUENCE order_id_ms_lead;
+CREATE SEQUENCE reservation_id_ms_lead;
+
+CREATE FUNCTION logical_lead_max_ms() RETURNS bigint LANGUAGE sql IMMUTABLE RETURN 3600000;
+
+-- The gap that follows `n` codes of a partner: up to three times as many, by a factor that stays for an hour of this
+-- partner and that nobody else knows. Where several partners share a call, by chance.
+CREATE FUNCTION logical_gap(n bigint, for_partner bigint) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    share double precision := random();
+BEGIN
+    IF for_partner IS NOT NULL THEN
+        SELECT ('x' || encode(substring(
+            sha256(convert_to(concat_ws(':', gap_secret, for_partner, floor(extract(epoch FROM clock_timestamp()) / 3600)), 'UTF8'))
+            FOR 4
+        ), 'hex'))::bit(32)::bigint / 4294967296.0 INTO share
+        FROM database_incarnation LIMIT 1;
+    END IF;
+    RETURN floor(n * (power(4, share) - 1));
+END
+$$;
+
+DROP FUNCTION take_logical_ms(regclass, bigint);
+
+-- Takes `n` consecutive ticks of `clock` and answers the first. No tick is answered before the wall clock is within
+-- `lead` of it: whoever comes too early waits, a second at most, without the lock.
+CREATE FUNCTION take_logical_ms(clock regclass, n bigint, for_partner bigint DEFAULT NULL) RETURNS bigint
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    lock_space CONSTANT integer := 1886547309;
+    clock_key CONSTANT integer := clock::oid::integer;
+    lead_of_clock CONSTANT regclass := clock::text || '_lead';
+    usual_lead CONSTANT bigint := logical_lead_max_ms();
+    wait_max CONSTANT bigint := 1000;
+    now_ms bigint;
+    last_ms bigint;
+    first_ms bigint;
+    end_ms bigint;
+    lead bigint;
+BEGIN
+    PERFORM current_incarnation();
+    BEGIN
+        PERFORM pg_advisory_lock(lock_space, clock_key);
+        now_ms := floor(extract(epoch FROM clock_timestamp()) * 1000);
+        last_ms := coalesce(pg_sequence_last_value(clock), 0);
+        lead := coalesce(pg_sequence_last_value(lead_of_clock), usual_lead);
+        IF last_ms - now_ms > lead + wait_max THEN
+            -- The wall clock was set back. It goes on from here, a tick a millisecond.
+            lead := setval(lead_of_clock, last_ms - now_ms);
+        ELSIF lead > usual_lead AND last_ms - now_ms < lead THEN
+            lead := setval(lead_of_clock, greatest(usual_lead, last_ms - now_ms));
+        END IF;
+        first_ms := greatest(now_ms, last_ms + 1);
+        end_ms := first_ms + n - 1;
+        IF end_ms - now_ms - lead > wait_max THEN
+            RAISE EXCEPTION 'clock % is % ms ahead, and may be %', clock, end_ms - now_ms, lead USING ERRCODE = 'PM002';
+        END IF;
+        -- A gap never makes anybody wait.
+        PERFORM setval(clock, greatest(end_ms, least(end_ms + logical_gap(n, for_partner), now_ms + lead)));
+        PERFORM pg_advisory_unlock(lock_space, clock_key);
+    EXCEPTION WHEN query_canceled OR OTHERS THEN
+        IF EXISTS (
+            SELECT FROM pg_locks
+            WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted
+                AND classid = lock_space::oid AND objid = clock::oid AND objsubid = 2
+        ) THEN
+            PERFORM pg_advisory_unlock(lock_space, clock_key);
+        END IF;
+        RAISE;
+    END;
+    IF end_ms > now_ms + lead THEN
+        PERFORM pg_sleep((end_ms - now_ms - lead) / 1000.0);
+    END IF;
+    RETURN first_ms;
+END
+$$;
+
+-- Moves every clock past all that can have been given out: what was forgotten is at most `lead` ahead of its time, by a
+-- wall clock that was at most a minute, and `more_ms`, ahead of this one. Event ids go on far beyond the forgotten.
+CREATE FUNCTION begin_incarnation(more_ms bigint) RETURNS uuid LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    lock_space CONSTANT integer := 1886547309;
+    clock_skew_max_ms CONSTANT bigint := 60000;
+    event_ids_skipped CONSTANT bigint := 1000000000;
+    clock regclass;
+    now_ms bigint;
+    lead bigint;
+    lowest_ms bigint;
+    begun uuid;
+BEGIN
+    LOCK TABLE database_incarnation IN SHARE ROW EXCLUSIVE MODE;
+    FOREACH clock IN ARRAY ARRAY['ticket_code_ms', 'order_id_ms', 'reservation_id_ms']::regclass[] LOOP
+        PERFORM pg_advisory_xact_lock(lock_space, clock::oid::integer);
+        now_ms := floor(extract(epoch FROM clock_timestamp()) * 1000);
+        lead := coalesce(pg_sequence_last_value((clock::text || '_lead')::regclass), logical_lead_max_ms())
+            + clock_skew_max_ms + more_ms;
+        lead := setval(
+            clock, greatest(now_ms + lead, coalesce(pg_sequence_last_value(clock), 0))
+        ) - now_ms;
+        PERFORM setval((clock::text || '_lead')::regclass, lead);
+        lowest_ms := least(lowest_ms, now_ms + lead);
+    END LOOP;
+    PERFORM setval(
+        'audit_events_event_id_seq',
+        coalesce(pg_sequence_last_value('audit_events_event_id_seq'), 0) + event_ids_skipped
+    );
+    DELETE FROM database_incarnation;
+    INSERT INTO database_incarnation (
+        database_oid, server, server_started_at, files_changed_at, clocks_from_ms
+    )
+    VALUES (
+        database_oid(), database_server(), pg_postmaster_start_time(), database_files_changed_at(), lowest_ms
+    )
+    RETURNING incarnation_id INTO begun;
+    RETURN begun;
+END
+$$;
+
+-- A database that has given out codes before this table was there may be a restored one: nothing says that it is not.
+INSERT INTO database_incarnation (database_oid, server, server_started_at, files_changed_at)
+SELECT database_oid(), CASE WHEN taken THEN 'unknown' ELSE database_server() END,
+       CASE WHEN taken THEN '-infinity' ELSE pg_postmaster_start_time() END, database_files_changed_at()
+FROM (
+    SELECT coalesce(
+        pg_sequence_last_value('ticket_code_ms'), pg_sequence_last_value('order_id_ms'),
+        pg_sequence_last_value('reservation_id_ms')
+    ) IS NOT NULL AS taken
+) AS before;

@@ -1,0 +1,134 @@
+"""Notice that the database was restored, copied or promoted, before it gives out a code or an id a second time.
+
+An *incarnation* is one unbroken run of a database. The table `database_incarnation` describes the current one, and
+`take_logical_ms` gives out nothing when the description does not fit. Then a new incarnation begins here: the clocks move
+past everything that can have been forgotten, and new keys sign new tickets (ADR 23).
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from premade.audit.record import Event, record
+from premade.base import statements
+from premade.base.errors import Unavailable
+from premade.base.logs import log
+from premade.base.marker import Marker
+from premade.base.work import Database, Work
+from premade.base.world import World
+from premade.tickets.signing import add_keys_after_restore
+
+sql = statements.load(__file__)
+
+LOOK_EVERY_SECONDS = 1.0
+"""A promotion under a running service is recorded after so long; until then generating and selling are refused."""
+CLOCK_LEAD_SECONDS_MAX = 366 * 24 * 3600
+"""By how much a wrong wall clock can be made up for."""
+ACTOR = "service"
+BY_COMMAND = "the operator said so"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a process has seen of an incarnation: the database must not fall behind it."""
+
+    incarnation_id: UUID
+    wal_bytes: int
+
+
+async def confirm_incarnation(
+    database: Database, world: World, *, seen: Seen | None = None, marker: Marker | None = None
+) -> Seen | None:
+    """Begin a new incarnation if the database is not the one that it was. Of several processes, one does.
+
+    `seen`: what the last call returned in this process. `marker`: of the embedded database.
+
+    Returns:
+        What is seen now; None while the server recovers.
+    """
+    async with database.single_statement() as work:
+        now = await _look(work)
+    lacks_marker = marker is not None and now["marker"] is None
+    if _difference(now, seen, marker) is None and now["is_refreshed"] and not lacks_marker:
+        return _seen(now)
+    async with database.transaction() as work:
+        await work.all(sql.lock_incarnation)
+        now = await _look(work)
+        if difference := _difference(now, seen, marker):
+            await _begin(work, world, noticed_by=difference)
+        elif not now["is_refreshed"]:
+            await work.all(sql.refresh)
+        if marker is not None and (difference or not now["is_refreshed"] or now["marker"] is None):
+            await work.all(sql.set_marker, marker=marker.renew())
+        return _seen(await _look(work))
+
+
+def _difference(now: dict[str, Any], seen: Seen | None, marker: Marker | None) -> str | None:
+    """Say in what the database differs from what it was, if it does."""
+    if now["incarnation_id"] is None:
+        return now["differences"] or "the clocks of codes went back"
+    if marker is not None and now["marker"] not in (None, marker.read()):
+        return "files were copied"
+    if seen is None or seen.incarnation_id != now["incarnation_id"] or now["wal_bytes"] is None:
+        return None
+    return "the write-ahead log went back" if now["wal_bytes"] < seen.wal_bytes else None
+
+
+def _seen(now: dict[str, Any]) -> Seen | None:
+    if now["incarnation_id"] is None or now["wal_bytes"] is None:
+        return None
+    return Seen(now["incarnation_id"], now["wal_bytes"])
+
+
+async def begin_incarnation(
+    database: Database, world: World, *, clock_lead_seconds: int = 0, actor: str | None = None
+) -> dict[str, Any]:
+    """Begin a new incarnation because the operator says that the database was put back.
+
+    `clock_lead_seconds`: by how much the database's wall clock was ahead while it gave out what is now forgotten.
+
+    Returns:
+        `signing_key_ids`, and `clock_lead_seconds`.
+    """
+    async with database.transaction() as work:
+        await work.all(sql.lock_incarnation)
+        return await _begin(
+            work, world, noticed_by=BY_COMMAND, clock_lead_seconds=clock_lead_seconds, actor=actor
+        )
+
+
+async def _look(work: Work) -> dict[str, Any]:
+    seen = await work.one(sql.look)
+    assert seen is not None
+    return seen
+
+
+async def _begin(
+    work: Work, world: World, *, noticed_by: str, clock_lead_seconds: int = 0, actor: str | None = None
+) -> dict[str, Any]:
+    await work.all(sql.begin, more_ms=clock_lead_seconds * 1000)
+    key_ids = await add_keys_after_restore(work, world)
+    await work.all(sql.give_new_key_to_unfinished_batches, key_ids=key_ids)
+    done = {
+        "noticed_by": noticed_by,
+        "signing_key_ids": key_ids,
+        "clock_lead_seconds": clock_lead_seconds,
+    }
+    await record(work, Event.DATABASE_RESTORED, world.now(), partner_id=None, actor=actor or ACTOR, **done)
+    log.warning("database.restored", **done)
+    return done
+
+
+async def watch_incarnation_for_ever(database: Database, world: World) -> None:
+    """Confirm the incarnation every LOOK_EVERY_SECONDS, until it is cancelled."""
+    seen: Seen | None = None
+    while True:
+        try:
+            seen = await confirm_incarnation(database, world, seen=seen) or seen
+        except Unavailable:
+            # The next look comes soon, and whoever needs the database says that it is away.
+            pass
+        except Exception:  # noqa: BLE001  (whatever it was, the next look may succeed; ending would be silent)
+            log.exception("database.incarnation_not_confirmed")
+        await asyncio.sleep(LOOK_EVERY_SECONDS)

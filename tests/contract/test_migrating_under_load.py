@@ -1,0 +1,159 @@
+"""Migrating while others read and write: sales wait for seconds at most, and what is interrupted can go on."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from support.postgres import empty_database
+
+from premade.base import migrate as migrations_module
+from premade.base.migrate import MigrationBlocked, migrate
+
+ADD_COLUMN = "ALTER TABLE things ADD COLUMN more integer;"
+BUILD_INDEX = (
+    "-- outside a transaction\nCREATE INDEX CONCURRENTLY IF NOT EXISTS things_by_id ON things (id);\n"
+)
+Files = Callable[..., None]
+
+
+@pytest.fixture(name="own")
+def _own(dsn: str) -> Iterator[str]:
+    with empty_database(dsn) as own:
+        with psycopg.connect(own) as connection:
+            connection.execute("CREATE TABLE things (id integer)")
+        yield own
+
+
+@pytest.fixture(name="files")
+def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
+    """Makes these the only migrations, which wait for a moment only."""
+    monkeypatch.setattr(migrations_module, "_folder", lambda: tmp_path)
+    monkeypatch.setattr(migrations_module, "LOCK_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(migrations_module, "LOCK_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(migrations_module, "BLOCKERS_EVERY_SECONDS", 0.01)
+
+    def write(**statements: str) -> None:
+        for name, text in statements.items():
+            (tmp_path / f"{name}.sql").write_text(text)
+
+    return write
+
+
+def one(dsn: str, query: str) -> Any:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        row = connection.execute(query.encode()).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def test_a_reader_delays_a_migration_and_writers_go_on_between_its_tries(own: str, files: Files) -> None:
+    files(m0001=ADD_COLUMN)
+    said: list[str] = []
+    with (
+        psycopg.connect(own, application_name="pg_dump") as reader,
+        psycopg.connect(own, autocommit=True) as writer,
+    ):
+        reader.execute("SELECT FROM things")
+        # Less than the migration waits: it gets through only because the migration lets go.
+        writer.execute("SET lock_timeout = '100ms'")
+
+        def tell(sentence: str) -> None:
+            said.append(sentence)
+            writer.execute("INSERT INTO things VALUES (1)")
+            if len(said) == 3:
+                reader.rollback()
+
+        assert migrate(own, tell=tell) == ["m0001.sql"]
+
+    assert len(said) == 3
+    assert all(sentence.startswith("m0001.sql waits for a lock, held by pg_dump (") for sentence in said)
+    assert "SELECT FROM things" in said[0]
+    assert one(own, "SELECT count(more) = 0 AND count(*) = 3 FROM things")
+
+
+def test_a_migration_gives_up_and_names_who_is_in_its_way(
+    own: str, files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files(
+        m0001="ALTER TABLE things ADD COLUMN before integer;",
+        m0002=ADD_COLUMN + "ALTER TABLE held ADD x int;",
+    )
+    monkeypatch.setattr(migrations_module, "LOCK_WAIT_SECONDS_MAX", 0.5)
+    with psycopg.connect(own, autocommit=True) as connection:
+        connection.execute("CREATE TABLE held ()")
+    with psycopg.connect(own, application_name="report") as reader:
+        reader.execute("SELECT FROM held")
+        pid = reader.info.backend_pid
+
+        with pytest.raises(
+            MigrationBlocked, match=rf"m0002.sql was not applied.*report \(user .* process {pid}.*"
+        ):
+            migrate(own)
+
+        # The file before stays; of this one, nothing does.
+        columns = "SELECT string_agg(attname, ',') FROM pg_attribute WHERE attrelid = 'things'::regclass AND attnum > 0"
+        assert one(own, columns) == "id,before"
+    assert migrate(own) == ["m0002.sql"]
+
+
+def test_the_wait_for_a_lock_is_short_as_it_is_shipped() -> None:
+    assert migrations_module.LOCK_TIMEOUT_SECONDS <= 2
+    assert migrations_module.LOCK_PAUSE_SECONDS >= 1
+
+
+def test_an_index_is_built_while_others_write(own: str, files: Files) -> None:
+    files(m0001=BUILD_INDEX)
+    with (
+        ThreadPoolExecutor(1) as pool,
+        psycopg.connect(own) as writer,
+        psycopg.connect(own, autocommit=True) as other,
+    ):
+        writer.execute("INSERT INTO things VALUES (1)")
+        migrating = pool.submit(migrate, own)
+        while not is_waiting(other):
+            assert not migrating.done()
+        # It waits for the writer that came before, and keeps nobody from writing.
+        other.execute("SET lock_timeout = '100ms'")
+        other.execute("INSERT INTO things VALUES (2)")
+        writer.commit()
+        assert migrating.result(30) == ["m0001.sql"]
+
+    assert one(own, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'things_by_id'::regclass")
+    assert migrate(own) == []
+
+
+def is_waiting(connection: psycopg.Connection) -> bool:
+    query = "SELECT FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX%' AND wait_event_type = 'Lock'"
+    return connection.execute(query).fetchone() is not None
+
+
+@pytest.mark.parametrize("left_behind", ["an invalid index", "a valid index"])
+def test_an_index_build_that_was_interrupted_goes_on(own: str, files: Files, left_behind: str) -> None:
+    files(m0001=BUILD_INDEX)
+    with psycopg.connect(own, autocommit=True) as connection:
+        if left_behind == "a valid index":
+            connection.execute("CREATE INDEX things_by_id ON things (id)")
+        else:
+            leave_invalid_index(own, connection)
+
+    assert migrate(own) == ["m0001.sql"]
+    assert one(own, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'things_by_id'::regclass")
+
+
+def leave_invalid_index(dsn: str, builder: psycopg.Connection) -> None:
+    with psycopg.connect(dsn) as writer:
+        writer.execute("INSERT INTO things VALUES (1)")
+        builder.execute("SET lock_timeout = '50ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            builder.execute("CREATE INDEX CONCURRENTLY things_by_id ON things (id)")
+    assert not one(dsn, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'things_by_id'::regclass")
+
+
+def test_outside_a_transaction_there_are_only_index_builds(own: str, files: Files) -> None:
+    files(m0001="-- outside a transaction\nALTER TABLE things ADD COLUMN more integer;")
+
+    with pytest.raises(ValueError, match="m0001.sql may only build and drop indexes CONCURRENTLY"):
+        migrate(own)

@@ -1,0 +1,93 @@
+"""A stand-alone PostgreSQL whose data directory a test may copy, put back and promote."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from support.postgres import STANDALONE_BINARIES
+
+_ACCOUNT = "postgres"
+
+
+def run(program: str, *arguments: str) -> None:
+    """Run one of PostgreSQL's programs, not as root."""
+    subprocess.run(
+        [STANDALONE_BINARIES / program, *arguments],
+        check=True,
+        user=_ACCOUNT if os.getuid() == 0 else None,
+        cwd="/",
+        stdout=subprocess.DEVNULL,
+    )
+
+
+@dataclass
+class Cluster:
+    """A server whose socket and data lie in `folder`."""
+
+    folder: Path
+
+    @property
+    def data(self) -> Path:
+        """The data directory."""
+        return self.folder / "data"
+
+    @property
+    def dsn(self) -> str:
+        """Of the database `postgres`."""
+        return f"host={self.folder} user=premade dbname=postgres"
+
+    def start(self) -> None:
+        """Start the server, and wait until it answers."""
+        options = f"-c listen_addresses='' -k {self.folder} -c fsync=off"
+        run("pg_ctl", "-D", str(self.data), "-l", str(self.folder / "log"), "-w", "-o", options, "start")
+
+    def stop(self, how: str = "fast") -> None:
+        """Stop the server; `immediate` is a crash."""
+        run("pg_ctl", "-D", str(self.data), "-m", how, "-w", "stop")
+
+    def is_running(self) -> bool:
+        return (self.data / "postmaster.pid").exists()
+
+    def initialise(self) -> None:
+        """Make the data directory."""
+        options = ["-U", "premade", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "-N"]
+        run("initdb", "-D", str(self.data), *options)
+
+    def follow(self, primary: "Cluster") -> None:
+        """Make the data directory a copy of a running primary that goes on following it."""
+        run(
+            "pg_basebackup", "-D", str(self.data), "-d", primary.dsn, "-R", "-c", "fast", "-X", "stream", "-N"
+        )
+
+    def promote(self) -> None:
+        """Make the standby a primary."""
+        run("pg_ctl", "-D", str(self.data), "-w", "promote")
+
+    def execute(self, query: str) -> None:
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute(query.encode())
+
+
+@contextmanager
+def cluster() -> Generator[Cluster]:
+    """A folder for one; whatever runs in it is stopped at the end."""
+    # A Unix socket's path has at most 107 characters and must be open to the server's account.
+    folder = Path(tempfile.mkdtemp(prefix="premade-cluster-", dir="/tmp"))
+    if os.getuid() == 0:
+        account = pwd.getpwnam(_ACCOUNT)
+        os.chown(folder, account.pw_uid, account.pw_gid)
+    made = Cluster(folder)
+    try:
+        yield made
+    finally:
+        if made.is_running():
+            made.stop("immediate")
+        shutil.rmtree(folder)
