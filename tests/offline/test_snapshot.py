@@ -305,7 +305,7 @@ def test_a_cursor_of_an_earlier_version_gets_a_full_snapshot(device: Device) -> 
     device.sync()
     assert device.since is not None
     known = Cursor.read(device.since)
-    told = ["7713.16384.16900.00000001", known.partner_id, known.oldest_open]
+    told = ["7713.16384.16900.00000001", known.of, known.oldest_open]
     device.since = base64.urlsafe_b64encode(orjson.dumps(told)).decode().rstrip("=")
 
     device.sync()

@@ -11,10 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from support.postgres import STANDALONE_BINARIES
 
 _ACCOUNT = "postgres"
+needs_standalone = pytest.mark.skipif(
+    not STANDALONE_BINARIES.exists(), reason="PostgreSQL 15 is not installed"
+)
 
 
 def run(program: str, *arguments: str) -> None:

@@ -116,7 +116,8 @@ async def _begin(
         "clock_lead_seconds": clock_lead_seconds,
     }
     await record(work, Event.DATABASE_RESTORED, world.now(), partner_id=None, actor=actor or ACTOR, **done)
-    log.warning("database.restored", **done)
+    # The operator knows it already.
+    (log.info if noticed_by == BY_COMMAND else log.warning)("database.restored", **done)
     return done
 
 

@@ -1,0 +1,103 @@
+"""A code, an order id and a reservation id are given out once: dumps that are restored."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+from support.lives import Till, assert_nothing_repeats, confirm, dump, load, restorations, till
+from support.postgres import empty_database, own_database
+from support.shop import Shop
+
+from premade.base.migrate import migrate
+from premade.tickets.signing import list_signing_keys
+
+
+def test_a_dump_that_is_restored(dsn: str, tmp_path: Path) -> None:
+    with own_database(dsn) as first, empty_database(dsn) as second, empty_database(dsn) as third:
+        shop = till(first)
+        dump(first, tmp_path / "dump")
+        lost = shop.live()
+        load(second, tmp_path / "dump")
+        other = Till(second, shop.seller)
+
+        other.is_refused()
+        confirm(second)
+        after = other.live(burst=0)
+
+        assert other.kind_of_snapshot(lost.cursor) == "full"
+        assert other.kind_of_snapshot(after.cursor) == "changes"
+        [told] = restorations(second)
+        assert (told["actor"], told["data"]["noticed_by"]) == (
+            "service",
+            "rows were written anew, another database",
+        )
+        # The same dump once more: what the first restore forgets is what the second has sold.
+        load(third, tmp_path / "dump")
+        confirm(third)
+        again = Till(third, shop.seller).live(burst=0)
+        assert_nothing_repeats(lost, after, again)
+
+
+def test_a_dump_of_the_data_alone(dsn: str, tmp_path: Path) -> None:
+    with own_database(dsn) as first, empty_database(dsn) as second:
+        shop = till(first)
+        options = ["--data-only", "--disable-triggers", "--exclude-table=schema_migrations"]
+        dump(first, tmp_path / "dump", *options)
+        lost = shop.live()
+        migrate(second)
+        Shop(second, "http://nowhere").sql("DELETE FROM channels")
+        load(second, tmp_path / "dump")
+
+        confirm(second)
+
+        assert_nothing_repeats(lost, Till(second, shop.seller).live(burst=0))
+        assert Till(second, shop.seller).sql("SELECT count(*) FROM database_incarnation") == [{"count": 1}]
+
+
+def test_a_dump_that_is_restored_into_the_same_database(dsn: str, tmp_path: Path) -> None:
+    with own_database(dsn) as own:
+        shop = till(own)
+        dump(own, tmp_path / "dump", "--clean")
+        lost = shop.live()
+
+        load(own, tmp_path / "dump")
+        shop.is_refused()
+        confirm(own)
+
+        assert_nothing_repeats(lost, shop.live(burst=0))
+
+
+def test_a_dump_that_is_restored_while_the_service_runs(dsn: str, tmp_path: Path) -> None:
+    """It may be noticed before the restore sets the clocks back."""
+    with own_database(dsn) as own:
+        shop = till(own)
+        states = shop.sql(
+            "SELECT format('SELECT setval(%%L, %%s)', c, coalesce(pg_sequence_last_value(c), 1)) AS set_back"
+            " FROM unnest(ARRAY['ticket_code_ms', 'order_id_ms', 'reservation_id_ms']::regclass[]) AS c"
+        )
+        lost = shop.live()
+        with psycopg.connect(own, autocommit=True) as connection:
+            connection.execute("UPDATE database_incarnation SET written_in = '1'")
+            confirm(own)
+            between = shop.live(burst=0)
+            for state in states:
+                connection.execute(str(state["set_back"]).encode())
+
+        shop.is_refused()
+        confirm(own)
+
+        assert_nothing_repeats(lost, between, shop.live(burst=0))
+
+
+def test_processes_that_notice_at_once_begin_anew_once(dsn: str, tmp_path: Path) -> None:
+    with own_database(dsn) as first, empty_database(dsn) as second:
+        till(first)
+        dump(first, tmp_path / "dump")
+        load(second, tmp_path / "dump")
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(confirm, [second] * 4))
+
+        assert len(restorations(second)) == 1
+        keys = Shop(second, "http://nowhere").operate(lambda database, _: list_signing_keys(database))
+        assert sorted(key.key_id[0] for key in keys) == ["K", "K", "T", "T"]
