@@ -192,3 +192,36 @@ def test_every_event_has_its_sentence() -> None:
     assert str(sentence(bare, {1: "<A>"}, {})) == (
         'Tickets of batch <a class="" href="/console/batch?partner=1&amp;batch=..">..</a> of &lt;A&gt; were taken out: ?.'
     )
+
+
+def test_a_scan_that_was_reported_late_says_how_late() -> None:
+    used = {
+        "event": "ticket.redeemed",
+        "partner_id": 1,
+        "ticket_code": "CRUISE-2025-FERRY-1762274285982",
+        "order_id": None,
+        "batch_id": None,
+        "data": {"uses": 1, "function_code": "ferry", "device_id": "GATE-1", "days_late": 3},
+    }
+
+    assert sentence(used, {}, {}).endswith("The device reported it 3 days after the ticket's last day.")
+
+
+def test_the_overview_shows_what_was_counted_at_the_gates(
+    somebody: Somebody, shop: Shop, seller: Seller
+) -> None:
+    shop.sql(
+        "INSERT INTO gate_counts VALUES (current_date, 'key:7', 'GATE-9', 'QR_INVALID', %s, 20000, now()),"
+        " (current_date, 'key:7', '', 'LATE', %s, 2, now())",
+        seller.partner_id,
+        seller.partner_id,
+    )
+    ann = somebody("operations")
+
+    ann.goes_to(f"/console?partner={seller.partner_id}")
+
+    rows = ann.page.get_by_role("region", name="At the gates").locator("tbody tr").all_inner_texts()
+    assert [row.split("\t")[:4] for row in rows] == [
+        ["Forged QR code, or of another system", "API key 7", "GATE-9", "20,000"],
+        ["Scan reported after the ticket's last day", "API key 7", "others", "2"],
+    ]

@@ -34,7 +34,7 @@ def figures(tickets: dict[str, Any] | None = None, stock: dict[str, Any] | None 
     generated = {(1, 106): given.pop("generated")} if "generated" in given else {}
     tickets_rows = [] if tickets is None else [row | given]
     stock_rows = [] if stock is None else [{"product_id": 106, "channel": "ota", **stock}]
-    return Figures(tickets_rows, stock_rows, generated, [], [], [])
+    return Figures(tickets_rows, stock_rows, generated, [], [], [], [])
 
 
 def told(of: Figures) -> list[Alert]:

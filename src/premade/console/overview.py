@@ -18,6 +18,8 @@ from premade.console.paper import Paper, in_money, in_number
 from premade.monitoring.attention import Alert, findings
 from premade.monitoring.figures import Figures, Row, Sales, activation_rate, read_figures, seconds_left
 from premade.partners.partner import PartnerUnknown, partners_by_id
+from premade.redemption.counts import Counted
+from premade.staff.member import list_staff
 from premade.staff.role import Right
 
 PERIODS_DAYS = (7, 30, 90)
@@ -27,6 +29,13 @@ STOCK_ROWS_SHOWN_MAX = 50
 CODES_SHOWN_MAX = 10
 TEST_PARTNERS_SHOWN_MAX = 3
 _DAY_SECONDS = 86_400
+GATE_COUNT_NAMES = {
+    Counted.FORGED: "Forged QR code, or of another system",
+    Counted.UNKNOWN: "No ticket of ours",
+    Counted.UNREADABLE: "Entry that cannot be read",
+    Counted.WRONG_DIGITS: "Code and digits do not match",
+    Counted.LATE: "Scan reported after the ticket's last day",
+}
 
 
 def pages(paper: Paper) -> list[Page]:
@@ -65,7 +74,15 @@ async def _overview(visit: Visit) -> Response:
         stock=_stock(figures)[:STOCK_ROWS_SHOWN_MAX],
         stock_left=max(0, len(figures.stock) - STOCK_ROWS_SHOWN_MAX),
         codes=_codes(figures.refusals),
+        gate_count_names=GATE_COUNT_NAMES,
+        owner_names=await _owner_names(visit, figures.gate_counts),
     )
+
+
+async def _owner_names(visit: Visit, counts: list[Row]) -> dict[str, str]:
+    """Return the names of the keys and the staff of these counts, by how they are counted."""
+    names = {f"staff:{each['staff_id']}": each["name"] for each in await list_staff(visit.database)}
+    return {row["owner"]: names.get(row["owner"], row["owner"].replace("key:", "API key ")) for row in counts}
 
 
 def _asked_days(visit: Visit) -> int:

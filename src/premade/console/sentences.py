@@ -134,9 +134,12 @@ def sentence(event: Mapping[str, Any], partners: Mapping[int, str], staff: Mappi
         "order": _order(event["order_id"]),
         "batch": _batch(partner_id, event["batch_id"]),
     }
+    late = ""
+    if "days_late" in data:
+        late = " The device reported it {days_late} days after the ticket's last day."
     told = _Told({name: escape(value) for name, value in shown.items()})
     # The words are ours, and what is put into them is escaped.
-    return Markup(SENTENCES[event["event"]][1].format_map(told))  # noqa: S704
+    return Markup((SENTENCES[event["event"]][1] + late).format_map(told))  # noqa: S704
 
 
 def reason_of(event: Mapping[str, Any]) -> str | None:

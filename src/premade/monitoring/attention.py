@@ -38,6 +38,8 @@ NOT_SEEN_HERE = {
     "PremadeFiguresAway": "nor without its figures",
     "PremadeAway": "nor without the service",
     "PremadeMachineAway": "one machine does not see the others",
+    "PremadeWrongDigits": "the overview shows what was counted at the gates by itself",
+    "PremadeForgedScans": "likewise",
 }
 """The other alerts, each with the reason why it is not among what is told here."""
 

@@ -20,6 +20,9 @@ ACTIVATION_WINDOW = timedelta(hours=24)
 SPAN = timedelta(minutes=5)
 STOCK_RATE_WINDOW = timedelta(days=7)
 EXPIRING_WITHIN = timedelta(days=14)
+GATE_COUNTS_WINDOW = timedelta(days=6)
+"""Before today."""
+GATE_COUNTS_SHOWN_MAX = 20
 
 Row = dict[str, Any]
 
@@ -45,6 +48,8 @@ class Figures:
     sales_by_day: list[Sales]
     sales_by_product: list[Sales]
     refusals: list[Row]
+    gate_counts: list[Row]
+    """What was counted at the gates in GATE_COUNTS_WINDOW, the most first: at most GATE_COUNTS_SHOWN_MAX."""
 
     @property
     def unused(self) -> int:
@@ -98,6 +103,12 @@ async def read_figures(database: Database, world: World, partner_id: int | None,
         generated = await work.all(sql.generated, **asked)
         sales = await work.all(sql.sales, **period)
         refusals = await work.all(sql.refusals, **period)
+        gate_counts = await work.all(
+            sql.gate_counts,
+            partner_id=partner_id,
+            since_day=asked["today"] - GATE_COUNTS_WINDOW,
+            rows_max=GATE_COUNTS_SHOWN_MAX,
+        )
     return Figures(
         tickets,
         stock,
@@ -105,6 +116,7 @@ async def read_figures(database: Database, world: World, partner_id: int | None,
         [_sales(row, row["day"]) for row in sales if row["day"] is not None],
         [_sales(row, row["product_id"]) for row in sales if row["day"] is None],
         refusals,
+        gate_counts,
     )
 
 

@@ -68,6 +68,15 @@ WHERE CASE WHEN :partner_id::bigint IS NULL THEN NOT p.is_test ELSE p.partner_id
 GROUP BY GROUPING SETS ((s.day, s.currency), (s.product_id, s.currency))
 ORDER BY s.day, s.product_id, s.currency
 
+-- name: gate_counts
+-- Of one partner's gates, or of all (NULL). A count of the operator's own gates has no partner.
+SELECT owner, device_id, code, sum(counted)::bigint AS counted, max(last_at) AS last_at
+FROM gate_counts
+WHERE day >= :since_day AND (:partner_id::bigint IS NULL OR partner_id = :partner_id)
+GROUP BY owner, device_id, code
+ORDER BY counted DESC, owner, device_id, code
+LIMIT :rows_max
+
 -- name: refusals
 -- Of one partner, or of all but test partners (NULL), and then also of those of whom nobody knows who they are.
 SELECT r.day, r.code, sum(r.refused)::bigint AS refused
