@@ -3,11 +3,12 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 import pytest
-from support.shop import Seller, Shop
+from support.shop import Seller, Shop, unique
 
 from premade.base.cursors import ROWS_LOOKED_AT_MAX
 from premade.base.pages import PAGE_ROWS_MAX
@@ -240,3 +241,66 @@ def test_a_filter_that_nothing_matches_reads_no_more_than_the_bound(dsn: str, gr
                 never = {"created_before": "2000-01-01T00:00:00Z"}
             rows, _ = rows_read(connection, statement, **{**grown, **never})
             assert rows <= 2 * ROWS_LOOKED_AT_MAX + 200, (statement.name, rows)
+
+
+BATCH_TICKETS = 60_000
+
+
+@pytest.mark.parametrize("is_analysed", [False, True], ids=["young", "analysed"])
+def test_a_page_of_a_batch_costs_the_same_however_large_the_batch_is(
+    dsn: str,
+    seller: Seller,
+    shop: Shop,
+    is_analysed: bool,  # noqa: FBT001  (a parameter of the test)
+) -> None:
+    batch_id = unique("LARGE")
+    [code] = seller.tickets(1, batch_id=batch_id)
+    shop.sql(MORE, BATCH_TICKETS, code)
+    if is_analysed:
+        shop.sql("ANALYZE pre_generated_tickets")
+    [middle] = shop.sql(
+        "SELECT ticket_code FROM pre_generated_tickets WHERE batch_id = %s ORDER BY ticket_code OFFSET 30000 LIMIT 1",
+        batch_id,
+    )
+    names = [
+        "status",
+        "product_id",
+        "created_from",
+        "created_before",
+        "activated_from",
+        "activated_before",
+        "after_ticket_code",
+    ]
+    asked: dict[str, Any] = dict.fromkeys(names) | {
+        "partner_id": seller.partner_id, "batch_id": batch_id, "rows_looked_at_max": ROWS_LOOKED_AT_MAX, "rows": 101,
+    }  # fmt: skip
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(SESSION_SETTINGS)
+        for mode in ("force_custom_plan", "force_generic_plan"):
+            connection.execute(f"SET plan_cache_mode = {mode}".encode())
+            for more, most in (
+                ({}, 400),
+                ({"after_ticket_code": middle["ticket_code"]}, 400),
+                ({"status": "PRE_GENERATED"}, 400),
+                ({"status": "USED"}, 2 * ROWS_LOOKED_AT_MAX + 200),
+                ({"created_from": datetime.max.replace(tzinfo=UTC)}, 2 * ROWS_LOOKED_AT_MAX + 200),
+            ):
+                rows, indexes = rows_read(connection, listing.tickets_of_batch, **{**asked, **more})
+                assert (indexes, rows <= most) == ({"tickets_by_batch"}, True), (more, mode, rows)
+
+
+def test_the_pages_of_a_batch_have_each_ticket_once_the_newest_first(seller: Seller) -> None:
+    batch_id = unique("BATCH")
+    codes = seller.tickets(25, batch_id=batch_id)
+    seller.tickets(1)
+    listed: list[str] = []
+    path = f"/api/ota/tickets?batch_id={batch_id}&limit=10"
+    for pages in range(1, 10):
+        answer = seller.http.get(path)
+        listed += [ticket["ticket_code"] for ticket in answer.json()["items"]]
+        if answer.json()["next"] is None:
+            assert pages == 3
+            break
+        path = answer.links["next"]["url"]
+
+    assert listed == codes[::-1]

@@ -22,7 +22,7 @@ from premade.generation.large import LargeBatches
 from premade.partners.partner import partners_by_id
 from premade.staff.role import Right
 from premade.tickets.batch import BatchStatus, batch_status
-from premade.tickets.listing import list_tickets_by_code
+from premade.tickets.listing import TicketFilter, list_tickets
 from premade.tickets.ticket import Status
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -127,11 +127,10 @@ async def _batches(visit: Visit) -> Response:
 async def _batch(visit: Visit) -> Response:
     batch = await asked_batch(visit)
     state = _asked_choice(visit, "state", Status)
-    tickets, following = await list_tickets_by_code(
+    tickets, following = await list_tickets(
         visit.database,
         batch["partner_id"],
-        batch["batch_id"],
-        state,
+        TicketFilter(status=state, batch_id=batch["batch_id"]),
         TICKETS_A_PAGE,
         visit.asked("cursor") or None,
     )

@@ -37,7 +37,12 @@ async def list_tickets(
 
     With a payment reference the newest sale is first.
     """
-    order = BY_TIME if wanted.payment_reference is None else BY_PAYMENT
+    if wanted.payment_reference is not None:
+        order, statement = BY_PAYMENT, sql.tickets_of_payment
+    elif wanted.batch_id is not None:
+        order, statement = BY_CODE, sql.tickets_of_batch
+    else:
+        order, statement = BY_TIME, sql.tickets_by_time
     asked: dict[str, Any] = {
         **asdict(wanted),
         **order.after(cursor),
@@ -45,30 +50,5 @@ async def list_tickets(
         "rows_looked_at_max": ROWS_LOOKED_AT_MAX,
         "rows": limit + 1,
     }
-    if order is BY_PAYMENT:
-        statement = sql.tickets_of_payment
-    elif wanted.batch_id is not None:
-        statement = sql.tickets_of_batch
-    else:
-        statement = sql.tickets_by_time
     async with database.single_statement() as work:
         return order.page(await work.all(statement, **asked), limit)
-
-
-async def list_tickets_by_code(
-    database: Database, partner_id: int, batch_id: str, status: Status | None, limit: int, cursor: str | None
-) -> tuple[list[Row], str | None]:
-    """A page of a batch's tickets, the last codes first, and the cursor of the next: of a batch of any size it reads no more
-    than it shows, or looks for those of a status. Invalid: no cursor of such a page.
-    """
-    async with database.single_statement() as work:
-        rows = await work.all(
-            sql.tickets_of_batch_by_code,
-            **BY_CODE.after(cursor),
-            partner_id=partner_id,
-            batch_id=batch_id,
-            status=status,
-            rows_looked_at_max=ROWS_LOOKED_AT_MAX,
-            rows=limit + 1,
-        )
-    return BY_CODE.page(rows, limit)

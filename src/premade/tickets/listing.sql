@@ -24,34 +24,19 @@ ORDER BY created_at DESC, ticket_id DESC
 LIMIT :rows
 
 -- name: tickets_of_batch
--- All of them are read, and sorted: a batch has few.
-WITH of_batch AS MATERIALIZED (
+-- As the index tickets_by_batch has them: within a batch a later code is of a later ticket. 13 times Z comes after every
+-- code, which has 12 letters at its beginning at most.
+WITH looked_at AS (
     SELECT t.ticket_id, t.ticket_code, t.qr_code, t.status, t.entitlements, t.product_id, t.batch_id, t.issue_number,
            t.price, t.currency, t.valid_until, t.usable_until, t.first_used_at, t.created_at, t.activated_at,
-           t.order_id
-    FROM pre_generated_tickets t
-    WHERE t.partner_id = :partner_id AND t.batch_id = :batch_id
-)
-SELECT * FROM of_batch t
-WHERE (t.created_at, t.ticket_id) < (
-        coalesce(:after_created_at::timestamptz, 'infinity'), coalesce(:after_ticket_id, 9223372036854775807)
-    )
-    AND t.created_at >= coalesce(:created_from::timestamptz, '-infinity')
-    AND t.created_at < coalesce(:created_before::timestamptz, 'infinity')
-    AND (:status::text IS NULL OR t.status = :status)
-    AND (:product_id::bigint IS NULL OR t.product_id = :product_id)
-    AND (:activated_from::timestamptz IS NULL OR t.activated_at >= :activated_from)
-    AND (:activated_before::timestamptz IS NULL OR t.activated_at < :activated_before)
-ORDER BY t.created_at DESC, t.ticket_id DESC
-LIMIT :rows
-
--- name: tickets_of_batch_by_code
--- As the index tickets_by_batch has them, however many there are. 13 times Z comes after every code, which has 12 letters
--- at its beginning at most.
-WITH looked_at AS (
-    SELECT t.ticket_code, t.status, t.entitlements, t.order_id, t.activated_at,
+           t.order_id,
            row_number() OVER (ORDER BY t.ticket_code DESC) AS place,
-           (:status::text IS NULL OR t.status = :status) AS matches
+           t.created_at >= coalesce(:created_from::timestamptz, '-infinity')
+               AND t.created_at < coalesce(:created_before::timestamptz, 'infinity')
+               AND (:status::text IS NULL OR t.status = :status)
+               AND (:product_id::bigint IS NULL OR t.product_id = :product_id)
+               AND (:activated_from::timestamptz IS NULL OR t.activated_at >= :activated_from)
+               AND (:activated_before::timestamptz IS NULL OR t.activated_at < :activated_before) AS matches
     FROM pre_generated_tickets t
     WHERE t.partner_id = :partner_id AND t.batch_id = :batch_id
         AND t.ticket_code < coalesce(:after_ticket_code, 'ZZZZZZZZZZZZZ')
