@@ -603,6 +603,15 @@ CREATE TABLE public.staff (
     CONSTRAINT staff_role_known CHECK ((role = ANY (ARRAY['admin'::text, 'operations'::text, 'finance'::text, 'gate'::text])))
 );
 
+CREATE TABLE public.staff_browsers (
+    digest bytea NOT NULL,
+    staff_id bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT staff_browser_digest_is_sha256 CHECK ((octet_length(digest) = 32)),
+    CONSTRAINT staff_browser_expires_later CHECK ((expires_at > created_at))
+);
+
 CREATE TABLE public.staff_sessions (
     digest bytea NOT NULL,
     staff_id bigint NOT NULL,
@@ -736,6 +745,9 @@ ALTER TABLE ONLY public.sign_in_tries
 ALTER TABLE ONLY public.signing_keys
     ADD CONSTRAINT signing_keys_pkey PRIMARY KEY (key_id);
 
+ALTER TABLE ONLY public.staff_browsers
+    ADD CONSTRAINT staff_browsers_pkey PRIMARY KEY (digest);
+
 ALTER TABLE ONLY public.staff
     ADD CONSTRAINT staff_name_taken UNIQUE (name);
 
@@ -797,6 +809,8 @@ CREATE UNIQUE INDEX reservations_idempotency_key_taken ON public.reservations US
 CREATE INDEX reservations_not_ended ON public.reservations USING btree (product_id, channel, expires_at) WHERE (ended_at IS NULL);
 
 CREATE INDEX sign_in_tries_by_time ON public.sign_in_tries USING btree (span_began_at);
+
+CREATE INDEX staff_browsers_by_staff ON public.staff_browsers USING btree (staff_id, created_at);
 
 CREATE INDEX staff_sessions_by_expiry ON public.staff_sessions USING btree (expires_at);
 
@@ -874,6 +888,9 @@ ALTER TABLE ONLY public.reservations
 
 ALTER TABLE ONLY public.reservations
     ADD CONSTRAINT reservations_partner FOREIGN KEY (partner_id) REFERENCES public.partners(partner_id);
+
+ALTER TABLE ONLY public.staff_browsers
+    ADD CONSTRAINT staff_browsers_staff FOREIGN KEY (staff_id) REFERENCES public.staff(staff_id);
 
 ALTER TABLE ONLY public.staff_sessions
     ADD CONSTRAINT staff_sessions_staff FOREIGN KEY (staff_id) REFERENCES public.staff(staff_id);

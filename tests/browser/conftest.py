@@ -15,6 +15,7 @@ from support.shop import Result, Shop, unique
 
 from premade.base.work import Database
 from premade.base.world import World
+from premade.console.door import COOKIE
 from premade.staff.member import add_staff
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
@@ -61,7 +62,7 @@ class Person:
         return self.page.get_by_role("heading", level=1).inner_text()
 
     def cookie(self) -> dict[str, Any]:
-        [cookie] = self.page.context.cookies()
+        [cookie] = [each for each in self.page.context.cookies() if each.get("name") == COOKIE]
         return dict(cookie)
 
     def as_client(self) -> httpx.Client:

@@ -227,9 +227,14 @@ def problem_of(error: DomainError, *, path: str, request_id: str) -> Response:
     )
     if isinstance(error, errors.Unauthenticated):
         answer.headers["WWW-Authenticate"] = 'ApiKey realm="premade", header="X-API-Key"'
+    tell_when_to_retry(answer, error)
+    return answer
+
+
+def tell_when_to_retry(answer: Response, error: DomainError) -> None:
+    """Adds Retry-After, in seconds, where the error says when a retry may work."""
     if isinstance(error, errors.Unavailable | errors.TooMany):
         answer.headers["Retry-After"] = str(error.retry_after_seconds)
-    return answer
 
 
 def transport_problem(code: str, detail: str, *, path: str, request_id: str) -> Response:

@@ -3,10 +3,12 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from premade.base.body import client_address
 from premade.base.edge import Page
 from premade.base.errors import Invalid
-from premade.base.problems import status_of_kind
+from premade.base.problems import status_of_kind, tell_when_to_retry
 from premade.console.door import (
+    BROWSER_COOKIE,
     COOKIE,
     HOME,
     SIGN_IN,
@@ -23,7 +25,7 @@ from premade.console.door import (
     told_as_pages,
 )
 from premade.console.paper import Paper
-from premade.staff.password import PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN
+from premade.staff.password import PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN, SignInsBusy
 from premade.staff.session import Sessions, SignInRefused, TooManySignIns
 
 ACCOUNT = f"{HOME}/account"
@@ -44,18 +46,21 @@ def pages(paper: Paper) -> list[Page]:
         form = await read_form(request)
         wanted, name = own_address(form.get("next", HOME)), form.get("name", "")
         try:
-            token = await _sessions(request).sign_in(
-                name, form.get("password", ""), _address(request), request.cookies.get(COOKIE)
+            signed_in = await _sessions(request).sign_in(
+                name,
+                form.get("password", ""),
+                client_address(request),
+                request.cookies.get(COOKIE),
+                request.cookies.get(BROWSER_COOKIE),
             )
-        except (SignInRefused, TooManySignIns) as refusal:
+        except (SignInRefused, TooManySignIns, SignInsBusy) as refusal:
             status = status_of_kind(type(refusal))
             shown = {"member": None, "wanted": wanted, "name": name, "refusal": refusal}
             answer = paper.page("sign_in.html", status, **shown)
-            if isinstance(refusal, TooManySignIns):
-                answer.headers["Retry-After"] = str(refusal.retry_after_seconds)
+            tell_when_to_retry(answer, refusal)
             return answer
         answer = go_to(wanted)
-        keep_signed_in(answer, request, token)
+        keep_signed_in(answer, request, signed_in)
         return answer
 
     return [
@@ -69,10 +74,6 @@ def pages(paper: Paper) -> list[Page]:
 
 def _sessions(request: Request) -> Sessions:
     return request.app.state.services[Sessions]
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
 
 
 async def _account(visit: Visit) -> Response:
@@ -95,13 +96,13 @@ async def _show(visit: Visit, status: int, wrong: dict[str, str]) -> Response:
 
 async def _change_password(visit: Visit) -> Response:
     password, new = visit.form.get("password", ""), visit.form.get("new-password", "")
-    sessions, address = visit.use(Sessions), _address(visit.request)
+    address, browser = client_address(visit.request), visit.request.cookies.get(BROWSER_COOKIE)
     try:
-        token = await sessions.change_password(visit.member, password, new, address)
+        signed_in = await visit.use(Sessions).change_password(visit.member, password, new, address, browser)
     except Invalid as error:
         return await _show(visit, 400, by_field(error.errors))
     answer = go_to(f"{ACCOUNT}?done=password")
-    keep_signed_in(answer, visit.request, token)
+    keep_signed_in(answer, visit.request, signed_in)
     return answer
 
 

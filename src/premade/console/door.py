@@ -17,19 +17,32 @@ from premade.base.edge import Page
 from premade.base.errors import DomainError, FieldError, Forbidden, Invalid
 from premade.base.logs import log
 from premade.base.metrics import REFUSALS
-from premade.base.problems import TRANSPORT_PROBLEMS, problem_of_router, status_of_kind
+from premade.base.problems import (
+    TRANSPORT_PROBLEMS,
+    problem_of_router,
+    status_of_kind,
+    tell_when_to_retry,
+)
 from premade.base.texts import cleaned
 from premade.base.work import Database
 from premade.base.world import World
 from premade.console.paper import HEADERS, Paper
 from premade.staff.role import Right
-from premade.staff.session import SESSION_SECONDS_MAX, Member, Sessions, form_token
+from premade.staff.session import (
+    BROWSER_SECONDS_MAX,
+    SESSION_SECONDS_MAX,
+    Member,
+    Sessions,
+    SignedIn,
+    form_token,
+)
 
 Service = TypeVar("Service")
 
 HOME = "/console"
 SIGN_IN = f"{HOME}/sign-in"
 COOKIE = "premade_session"
+BROWSER_COOKIE = "premade_browser"
 FORM_BYTES_MAX = 16_384
 FORM_FIELDS_MAX = 50
 QUERY_CHARACTERS_MAX = 2_000
@@ -188,9 +201,11 @@ def told_as_pages(
             return await answer(request)
         except DomainError as error:
             REFUSALS.labels(error.code).inc()
-            return await _error_page(
+            answered = await _error_page(
                 request, paper, status_of_kind(type(error)), error.title, error.detail, _remedy(error)
             )
+            tell_when_to_retry(answered, error)
+            return answered
         except HTTPException as error:
             told = problem_of_router(error)
             REFUSALS.labels(told.code).inc()
@@ -269,22 +284,26 @@ def go_to(address: str) -> RedirectResponse:
     return RedirectResponse(address, _SEE_OTHER, headers=HEADERS)
 
 
-def keep_signed_in(answer: Response, request: Request, token: str) -> None:
-    """Gives the browser its cookie, which no script can read and no other site can send."""
-    answer.set_cookie(
-        COOKIE,
-        token,
-        max_age=SESSION_SECONDS_MAX,
-        path=HOME,
-        httponly=True,
-        samesite="strict",
-        # Behind a proxy only the browser knows that it speaks https; it says so with each form.
-        secure=request.url.scheme == "https" or _origin(request).startswith("https://"),
-    )
+def keep_signed_in(answer: Response, request: Request, signed_in: SignedIn) -> None:
+    """Gives the browser its cookies, which no script can read and no other site can send."""
+    for name, value, seconds in (
+        (COOKIE, signed_in.token, SESSION_SECONDS_MAX),
+        (BROWSER_COOKIE, signed_in.browser, BROWSER_SECONDS_MAX),
+    ):
+        answer.set_cookie(
+            name,
+            value,
+            max_age=seconds,
+            path=HOME,
+            httponly=True,
+            samesite="strict",
+            # Behind a proxy only the browser knows that it speaks https; it says so with each form.
+            secure=request.url.scheme == "https" or _origin(request).startswith("https://"),
+        )
 
 
 def forget(answer: Response) -> None:
-    """Takes the cookie back."""
+    """Takes the session's cookie back; that they signed in here before is still known."""
     answer.delete_cookie(COOKIE, path=HOME, httponly=True, samesite="strict")
 
 

@@ -22,4 +22,5 @@ UPDATE staff SET disabled_at = :disabled_at WHERE staff_id = :staff_id
 RETURNING staff_id, name, role, created_at, disabled_at
 
 -- name: end_sessions
+WITH forgotten AS (DELETE FROM staff_browsers WHERE staff_id = :staff_id)
 DELETE FROM staff_sessions WHERE staff_id = :staff_id

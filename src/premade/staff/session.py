@@ -32,6 +32,10 @@ TRIES_OF_AN_ADDRESS_MAX = 100
 """More than of a name: in one office everybody has the same address."""
 TRIES_OF_A_NAME_ANYWHERE_MAX = 500
 """Of a name from all addresses together: more than any few addresses are let try."""
+BROWSER_SECONDS_MAX = 180 * 24 * 3_600
+"""So long a browser counts as one that signed in before."""
+BROWSERS_MAX = 20
+"""Of one member; the oldest are forgotten."""
 TOKEN_BYTES = 32
 CONSOLE = "console"
 """The actor of what somebody does who is not signed in."""
@@ -72,38 +76,60 @@ class Member:
 
 
 @dataclass(frozen=True)
+class SignedIn:
+    """What a browser keeps, both in cookies: `token` of its session, and `browser`, by which it is known next time."""
+
+    token: str
+    browser: str
+
+
+@dataclass(frozen=True)
+class _Try:
+    """A password that somebody typed: for whom it was found, and under what it counts."""
+
+    found: dict[str, Any] | None
+    subjects: list[bytes]
+    is_known: bool
+
+
+@dataclass(frozen=True)
 class Sessions:
     """What being signed in needs."""
 
     database: Database
     world: World
 
-    async def sign_in(self, name: str, password: str, address: str, before: str | None = None) -> str:
-        """The token of a new session, for the browser alone, in place of the one `before`. SignInRefused, TooManySignIns."""
-        found = await self._found(name)
-        subjects = await self._count_try(name, found, address)
-        member = await self._proven(found, password)
+    async def sign_in(
+        self, name: str, password: str, address: str, before: str | None = None, browser: str | None = None
+    ) -> SignedIn:
+        """A new session in place of the one `before`. `browser`: what was kept of an earlier sign-in there.
+
+        SignInRefused, TooManySignIns, SignInsBusy.
+        """
+        tried = await self._count_try(name, address, browser)
+        member = await self._proven(tried, password)
         async with self.database.transaction() as work:
-            token = await self._open(work, member["staff_id"], member["password_digest"], subjects)
+            signed_in = await self._open(work, member["staff_id"], member["password_digest"], tried, browser)
             if before:
                 await work.all(sql.replace_session, digest=_digest(before))
             actor = f"staff:{member['staff_id']}"
             await record(work, Event.STAFF_SIGNED_IN, self.world.now(), partner_id=None, actor=actor)
         log.info("console.signed_in", staff_id=member["staff_id"])
-        return token
+        return signed_in
 
-    async def change_password(self, member: Member, password: str, new: str, address: str) -> str:
-        """Their own one, by whoever knows it; the token of the one session that they have from now on.
+    async def change_password(
+        self, member: Member, password: str, new: str, address: str, browser: str | None = None
+    ) -> SignedIn:
+        """Their own one, by whoever knows it; the one session, and the one known browser, that they have from now on.
 
         Invalid, with the fields `password` and `new-password`; SignInRefused when it was changed meanwhile;
         TooManySignIns: a browser that was left alone is no place to guess either.
         """
         if why := await passwords.why_refused(new, member.name):
             raise Invalid([FieldError("new-password", why)])
-        found = await self._found(member.name)
-        subjects = await self._count_try(member.name, found, address)
+        tried = await self._count_try(member.name, address, browser)
         try:
-            kept = await self._proven(found, password)
+            kept = await self._proven(tried, password)
         except SignInRefused:
             raise Invalid([FieldError("password", "That is not your password")]) from None
         digest = await passwords.digest(new)
@@ -117,7 +143,8 @@ class Sessions:
             if changed is None:
                 raise _refused()
             await work.all(sql.close_sessions, staff_id=member.staff_id, digest=None)
-            token = await self._open(work, member.staff_id, digest, subjects)
+            await work.all(sql.forget_browsers, staff_id=member.staff_id)
+            signed_in = await self._open(work, member.staff_id, digest, tried)
             await record(
                 work,
                 Event.STAFF_PASSWORD_SET,
@@ -127,26 +154,47 @@ class Sessions:
                 staff_id=member.staff_id,
             )
         log.info("console.password_changed", staff_id=member.staff_id)
-        return token
+        return signed_in
 
-    async def _count_try(self, name: str, found: dict[str, Any] | None, address: str) -> list[bytes]:
-        """What the try was counted under: before it is checked, so that those who guess at once wait for each other.
+    async def _count_try(self, name: str, address: str, browser: str | None) -> _Try:
+        """Counts it before it is checked, so that those who guess at once wait for each other.
 
-        A password has its own count, so that a new one can be used at once.
+        A password has its own count, so that a new one can be used at once. A browser that this member signed in with
+        before has its own as well: whatever others try with that name, or from that address, does not count there.
         """
+        found = await self._found(name)
+        if is_known := await self._is_known(browser, found):
+            subjects = {_digest(f"browser {browser}"): TRIES_OF_A_NAME_MAX}
+        else:
+            subjects = self._subjects(name, found, address)
+        passwords.require_room(is_known=is_known)
+        for subject, tries_max in subjects.items():
+            await self._count(subject, tries_max)
+        return _Try(found, sorted(subjects), is_known)
+
+    def _subjects(self, name: str, found: dict[str, Any] | None, address: str) -> dict[bytes, int]:
         whose = f"name {name_as_kept(name)} {found['password_digest'] if found else ''}"
-        subjects = {
+        return {
             _digest(f"{whose} address {address}"): TRIES_OF_A_NAME_MAX,
             _digest(f"address {address}"): TRIES_OF_AN_ADDRESS_MAX,
             _digest(whose): TRIES_OF_A_NAME_ANYWHERE_MAX,
         }
-        for subject, tries_max in subjects.items():
-            await self._count(subject, tries_max)
-        return sorted(subjects)
 
-    async def _open(self, work: Work, staff_id: int, password_digest: str, subjects: list[bytes]) -> str:
+    async def _is_known(self, browser: str | None, found: dict[str, Any] | None) -> bool:
+        """Whether the member signed in with this browser before."""
+        if not browser or found is None:
+            return False
+        async with self.database.single_statement() as work:
+            known = await work.one(
+                sql.known_browser, digest=_digest(browser), staff_id=found["staff_id"], now=self.world.now()
+            )
+        return known is not None
+
+    async def _open(
+        self, work: Work, staff_id: int, password_digest: str, tried: _Try, browser: str | None = None
+    ) -> SignedIn:
         """A session of whoever proved to have the password, whose try no longer counts."""
-        now, token = self.world.now(), base64.urlsafe_b64encode(self.world.random_bytes(TOKEN_BYTES)).decode()
+        now, token, known = self.world.now(), self._token(), self._token()
         # Whoever was disabled, or got another password, while the digest was made is not let in.
         opened = await work.one(
             sql.open_session,
@@ -159,18 +207,31 @@ class Sessions:
         if opened is None:
             raise _refused()
         await work.all(sql.sweep_sessions, now=now)
-        for subject in subjects:
+        await work.all(
+            sql.know_browser,
+            staff_id=staff_id,
+            digest=_digest(known),
+            before=None if browser is None else _digest(browser),
+            now=now,
+            expires_at=now + timedelta(seconds=BROWSER_SECONDS_MAX),
+            kept=BROWSERS_MAX - 1,
+        )
+        for subject in tried.subjects:
             await work.all(sql.take_try_back, subject=subject)
-        return token
+        return SignedIn(token, known)
+
+    def _token(self) -> str:
+        return base64.urlsafe_b64encode(self.world.random_bytes(TOKEN_BYTES)).decode()
 
     async def _found(self, name: str) -> dict[str, Any] | None:
         async with self.database.single_statement() as work:
             return await work.one(sql.member_by_name, name=name_as_kept(name).replace("\0", ""))
 
-    async def _proven(self, member: dict[str, Any] | None, password: str) -> dict[str, Any]:
-        """The member, when it is their password and they may sign in. SignInRefused."""
+    async def _proven(self, tried: _Try, password: str) -> dict[str, Any]:
+        """The member, when it is their password and they may sign in. SignInRefused, SignInsBusy."""
+        member = tried.found
         kept = None if member is None else member["password_digest"]
-        is_right = await passwords.is_right(password, kept)
+        is_right = await passwords.is_right(password, kept, is_known=tried.is_known)
         if member is not None and is_right and member["disabled_at"] is None:
             return member
         staff_id = None if member is None else member["staff_id"]
@@ -227,6 +288,8 @@ class Sessions:
         async with self.database.transaction() as work:
             digest = None if everywhere else _digest(token)
             await work.all(sql.close_sessions, staff_id=member.staff_id, digest=digest)
+            if everywhere:
+                await work.all(sql.forget_browsers, staff_id=member.staff_id)
             await record(
                 work,
                 Event.STAFF_SIGNED_OUT,

@@ -36,6 +36,23 @@ DELETE FROM staff_sessions WHERE staff_id = :staff_id AND (:digest::bytea IS NUL
 -- Whoever has the token of a session may end it, whosever it is.
 DELETE FROM staff_sessions WHERE digest = :digest
 
+-- name: known_browser
+SELECT staff_id FROM staff_browsers
+WHERE digest = :digest AND staff_id + 0 = :staff_id AND (expires_at > :now) IS TRUE
+
+-- name: know_browser
+-- In place of what the same browser had before, and of the oldest beyond so many.
+WITH forgotten AS (
+    DELETE FROM staff_browsers WHERE digest = ANY(ARRAY(
+        SELECT digest FROM staff_browsers WHERE staff_id = :staff_id AND digest IS DISTINCT FROM :before
+        ORDER BY created_at DESC OFFSET :kept
+    ) || :before::bytea)
+)
+INSERT INTO staff_browsers (digest, staff_id, created_at, expires_at) VALUES (:digest, :staff_id, :now, :expires_at)
+
+-- name: forget_browsers
+DELETE FROM staff_browsers WHERE staff_id = :staff_id
+
 -- name: count_sessions
 SELECT count(*) AS sessions FROM staff_sessions
 WHERE staff_id = :staff_id AND (expires_at > :now) IS TRUE AND last_seen_at > :seen_after

@@ -1,0 +1,144 @@
+"""Guessing passwords: what it is counted by, whom it cannot keep out, and that it stops nothing else."""
+
+import asyncio
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from support.service import Service, environment_for, running_service
+from support.shop import Seller, Shop, unique
+
+from premade.base.address import counted_address
+from premade.console.door import BROWSER_COOKIE, COOKIE
+from premade.staff import password as passwords
+from premade.staff.member import add_staff, set_password
+from premade.staff.password import SignInsBusy
+from premade.staff.session import BROWSERS_MAX, TRIES_OF_A_NAME_MAX, Sessions
+
+PASSWORD = "three small ferries"
+FORM = {"Sec-Fetch-Site": "same-origin"}
+
+
+@pytest.fixture
+def name(shop: Shop) -> str:
+    name = unique("mei")
+    shop.operate(lambda database, world: add_staff(database, world, name, "admin", PASSWORD))
+    return name
+
+
+def tries(client: httpx.Client, name: str, password: str = PASSWORD) -> httpx.Response:
+    return client.post("/console/sign-in", data={"name": name, "password": password}, headers=FORM)
+
+
+@pytest.mark.parametrize(
+    ("host", "counted"),
+    [
+        ("198.51.100.7", "198.51.100.7"),
+        ("::ffff:198.51.100.7", "198.51.100.7"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("2001:DB8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+        ("unix:", "unix:"),
+    ],
+)
+def test_an_address_counts_as_its_network(host: str, counted: str) -> None:
+    assert counted_address(host) == counted
+
+
+def test_one_network_of_ipv6_has_one_count(
+    shop: Shop, dsn: str, name: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    log = tmp_path_factory.mktemp("behind_a_proxy") / "log"
+    environment = environment_for(dsn, PREMADE_TRUSTED_PROXIES="127.0.0.1")
+    with (
+        running_service(environment, log, workers=1) as service,
+        httpx.Client(base_url=service.url, trust_env=False, timeout=60) as client,
+    ):
+
+        def status(address: str, password: str) -> int:
+            form = {"name": name, "password": password}
+            headers = {**FORM, "X-Forwarded-For": address}
+            return client.post("/console/sign-in", data=form, headers=headers).status_code
+
+        guesses = [status(f"2001:db8:7:7::{place:x}", "wrong") for place in range(1, TRIES_OF_A_NAME_MAX + 2)]
+
+        assert guesses == [*[401] * TRIES_OF_A_NAME_MAX, 429]
+        assert status("2001:db8:7:7:ffff::1", PASSWORD) == 429
+        assert status("2001:db8:7:8::1", PASSWORD) == 303
+        assert not [line for line in service.log_lines() if line.get("event") == "http.proxy_not_trusted"]
+
+
+def test_a_browser_that_signed_in_before_is_let_in_whatever_others_try(shop: Shop, name: str) -> None:
+    with shop.client() as known, shop.client() as guesser:
+        first = tries(known, name)
+        assert first.status_code == 303
+        assert {COOKIE, BROWSER_COOKIE} == {cookie.name for cookie in known.cookies.jar}
+        while tries(guesser, name, "wrong").status_code != 429:
+            pass
+        # From the same address, for the same name.
+        assert tries(guesser, name).status_code == 429
+        assert tries(known, name).status_code == 303
+        # It has a count of its own, and is known for this name only.
+        other = unique("ann")
+        shop.operate(lambda database, world: add_staff(database, world, other, "admin", PASSWORD))
+        for _ in range(TRIES_OF_A_NAME_MAX):
+            assert tries(known, name, "wrong").status_code == 401
+        assert tries(known, name).status_code == 429
+        while tries(guesser, other, "wrong").status_code != 429:
+            pass
+        assert tries(known, other).status_code == 429
+
+
+def test_what_is_kept_of_a_browser_is_a_digest_and_does_not_grow(shop: Shop, name: str) -> None:
+    def kept() -> list[bytes]:
+        rows = shop.sql(
+            "SELECT digest FROM staff_browsers JOIN staff USING (staff_id) WHERE name = %s ORDER BY staff_browsers.created_at DESC",
+            name,
+        )
+        return [bytes(row["digest"]) for row in rows]
+
+    with shop.client() as client:
+        for _ in range(2):
+            assert tries(client, name).status_code == 303
+            # The second took the place of the first: it is the same browser.
+            assert kept() == [hashlib.sha256(client.cookies[BROWSER_COOKIE].strip('"').encode()).digest()]
+
+    async def sign_in_often(sessions: Sessions) -> None:
+        for _ in range(BROWSERS_MAX + 2):
+            await sessions.sign_in(name, PASSWORD, "198.51.100.9")
+
+    shop.operate(lambda database, world: sign_in_often(Sessions(database, world)))
+    assert len(kept()) == BROWSERS_MAX
+    # Whoever knew the old password has nothing of it.
+    shop.operate(lambda database, world: set_password(database, world, name, "four small ferries"))
+    assert kept() == []
+
+
+def test_checks_wait_in_a_line_of_some_length_and_the_rest_is_refused_at_once() -> None:
+    async def flood() -> tuple[int, bool]:
+        strangers = [asyncio.create_task(passwords.is_right("a guess", None)) for _ in range(40)]
+        await asyncio.sleep(0)
+        known = asyncio.create_task(passwords.is_right("a guess", None, is_known=True))
+        given = await asyncio.gather(*strangers, return_exceptions=True)
+        return sum(isinstance(each, SignInsBusy) for each in given), await known
+
+    assert asyncio.run(flood()) == (40 - passwords.WAITING_MAX, False)
+
+
+def test_a_flood_of_sign_ins_is_told_when_to_come_back(shop: Shop, seller: Seller, service: Service) -> None:
+    codes = seller.tickets(20)
+    nobodys = [unique("nobody") for _ in range(60)]
+    with ThreadPoolExecutor(len(nobodys)) as pool, shop.client() as client:
+        guesses = [pool.submit(tries, client, each, "a guess") for each in nobodys]
+        sold = [seller.activate(code).status_code for code in codes]
+        answers = [guess.result() for guess in guesses]
+
+    assert sold == [200] * len(codes)
+    assert {answer.status_code for answer in answers} == {401, 503}
+    for answer in answers:
+        if answer.status_code == 503:
+            assert int(answer.headers["retry-after"]) > 0
+            assert SignInsBusy.title in answer.text
