@@ -70,7 +70,7 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     "expire_holds": (holds.expire, {"allotments_pkey", "reservations_not_ended"}),
     "holds_of_product": (holds.holds_of_product, {"reservations_not_ended", "partners_pkey"}),
     "hold_to_release": (holds.hold_to_release, {"reservations_pkey", "partners_pkey"}),
-    "key_by_prefix": (keys.key_by_prefix, {"api_keys_prefix_taken", "partners_pkey"}),
+    "keys_by_prefix": (keys.keys_by_prefix, {"api_keys_prefix_taken", "partners_pkey"}),
     "hold_order": (cancellation.hold_order, {"ota_orders_by_partner"}),
     "cancel": (
         cancellation.cancel,
@@ -117,7 +117,6 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     ),
     "tickets_by_time": (listing.tickets_by_time, {"tickets_by_time"}),
     "tickets_of_batch": (listing.tickets_of_batch, {"tickets_by_batch"}),
-    "tickets_of_batch_by_code": (listing.tickets_of_batch_by_code, {"tickets_by_batch"}),
     "tickets_of_payment": (listing.tickets_of_payment, {"ota_orders_by_payment", "ticket_code_taken"}),
     "batch_by_id": (batches.batch_by_id, {"batch_id_taken", "tickets_by_batch"}),
     "batches_by_time": (batches.batches_by_time, {"batches_by_partner", "tickets_by_batch"}),
@@ -156,6 +155,8 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     "sweep_sessions": (sessions.sweep_sessions, {"staff_sessions_by_expiry"}),
     "close_sessions": (sessions.close_sessions, {"staff_sessions_by_staff"}),
     "count_sessions": (sessions.count_sessions, {"staff_sessions_by_staff"}),
+    "known_browser": (sessions.known_browser, {"staff_browsers_pkey"}),
+    "forget_browsers": (sessions.forget_browsers, {"staff_browsers_by_staff"}),
     "sweep_tries": (sessions.sweep_tries, {"sign_in_tries_by_time", "sign_in_tries_pkey"}),
 }  # fmt: skip
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 from premade.base.api import json_router
-from premade.base.body import header_values
+from premade.base.body import client_address, header_values
 from premade.base.work import Database
 from premade.partners.keyring import (
     ApiKeyInvalid,
@@ -20,6 +20,7 @@ from premade.partners.keyring import (
     PartnerKeyNeeded,
     PermissionMissing,
 )
+from premade.partners.strangers import TooManyWrongKeys
 
 Service = TypeVar("Service")
 Known = TypeVar("Known")
@@ -55,7 +56,7 @@ class GateCall(_Asked[GateCaller]):
 async def _admit(request: Request, wanted: SecurityScopes, _documented: str = Security(HEADER)) -> Call:
     wired, state = request.app.state, request.scope["state"]
     keyring: Keyring = wired.services[Keyring]
-    caller = await keyring.partner_for(_key(request), wanted.scopes[0])
+    caller = await keyring.partner_for(_key(request), wanted.scopes[0], client_address(request))
     state["partner_id"], state["key_id"] = caller.partner_id, caller.key_id
     return Call(caller, state["request_id"], wired.database, wired.services, request.scope)
 
@@ -65,7 +66,7 @@ async def _admit_gate(
 ) -> GateCall:
     wired, state = request.app.state, request.scope["state"]
     keyring: Keyring = wired.services[Keyring]
-    caller = await keyring.gate_for(_key(request), wanted.scopes[0])
+    caller = await keyring.gate_for(_key(request), wanted.scopes[0], client_address(request))
     state["partner_id"], state["key_id"] = caller.partner_id, caller.key_id
     return GateCall(caller, state["request_id"], wired.database, wired.services, request.scope)
 
@@ -83,7 +84,9 @@ def _key(request: Request) -> str:
 
 def partner_router(tag: str) -> APIRouter:
     """A router for endpoints that a partner's key opens."""
-    return json_router(tag, ApiKeyMissing, ApiKeyInvalid, PermissionMissing, PartnerKeyNeeded)
+    return json_router(
+        tag, ApiKeyMissing, ApiKeyInvalid, TooManyWrongKeys, PermissionMissing, PartnerKeyNeeded
+    )
 
 
 def partner_with(permission: str) -> Any:
@@ -93,7 +96,7 @@ def partner_with(permission: str) -> Any:
 
 def gate_router(tag: str) -> APIRouter:
     """A router for endpoints that a gate's key opens, a partner's or the operator's."""
-    return json_router(tag, ApiKeyMissing, ApiKeyInvalid, PermissionMissing)
+    return json_router(tag, ApiKeyMissing, ApiKeyInvalid, TooManyWrongKeys, PermissionMissing)
 
 
 def gate_with(permission: str) -> Any:

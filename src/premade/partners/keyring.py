@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,6 +11,7 @@ from premade.base.errors import Forbidden, Unauthenticated
 from premade.base.work import Database
 from premade.base.world import World
 from premade.partners import api_key
+from premade.partners.strangers import Strangers, WrongKeys
 
 sql = statements.load(__file__)
 
@@ -143,19 +145,21 @@ class Keyring:
         self._database = database
         self._world = world
         self._known: dict[str, tuple[float, asyncio.Task[_KnownKey | None]]] = {}
+        self._strangers = Strangers(self._fetch, world.monotonic_seconds)
+        self._wrong = WrongKeys(world.monotonic_seconds)
 
-    async def partner_for(self, given: str, permission: str) -> Caller:
+    async def partner_for(self, given: str, permission: str, address: str = "") -> Caller:
         """The partner whose key was sent. Unauthenticated or Forbidden when it is none, or may not."""
-        known = await self._authentic(given)
+        known = await self._authentic(given, address)
         _require(permission, known.permissions)
         if known.partner_id is None or known.channel is None:
             message = "The key is the operator's; what is asked for belongs to one partner."
             raise PartnerKeyNeeded(message)
         return Caller(known.key_id, known.partner_id, known.channel, known.is_test)
 
-    async def gate_for(self, given: str, permission: str) -> GateCaller:
+    async def gate_for(self, given: str, permission: str, address: str = "") -> GateCaller:
         """Whose gate the key that was sent opens. Unauthenticated or Forbidden when it is none, or may not."""
-        known = await self._authentic(given)
+        known = await self._authentic(given, address)
         _require(permission, known.permissions)
         return GateCaller(
             f"key:{known.key_id}",
@@ -166,10 +170,11 @@ class Keyring:
             first_key_id=known.first_key_id,
         )
 
-    async def _authentic(self, given: str) -> _KnownKey:
+    async def _authentic(self, given: str, address: str) -> _KnownKey:
         key = api_key.parse(given)
         known = await self._look_up(key.prefix) if key else None
         if key is None or known is None or not hmac.compare_digest(known.digest, key.digest):
+            self._wrong.note(address)
             message = "The key in X-API-Key is not known. Check that it was copied whole."
             raise ApiKeyInvalid(message)
         if reason := known.refusal(self._world.now()):
@@ -181,22 +186,36 @@ class Keyring:
         now = self._world.monotonic_seconds()
         fetched_at, task = self._known.get(prefix, (-KEY_CACHE_SECONDS, None))
         failed = task is not None and task.done() and (task.cancelled() or task.exception() is not None)
-        if task is None or failed or now - fetched_at >= KEY_CACHE_SECONDS:
-            if len(self._known) >= KEY_CACHE_ENTRIES_MAX:
-                self._known.clear()
+        if task is None:
+            # Only keys that there are come among the known: a flood of others must not push these out.
+            known = await self._strangers.find(prefix)
+            if known is not None:
+                self._remember(prefix, now, asyncio.create_task(_as_found(known)))
+            return known
+        if failed or now - fetched_at >= KEY_CACHE_SECONDS:
             # One look-up for however many requests wait for it.
-            task = asyncio.create_task(self._fetch(prefix))
-            self._known[prefix] = (now, task)
+            task = asyncio.create_task(self._fetch_one(prefix))
+            self._remember(prefix, now, task)
         # A client that goes away must not cancel the look-up of the others.
         return await asyncio.shield(task)
 
-    async def _fetch(self, prefix: str) -> _KnownKey | None:
+    def _remember(self, prefix: str, now: float, task: asyncio.Task[_KnownKey | None]) -> None:
+        if len(self._known) >= KEY_CACHE_ENTRIES_MAX:
+            self._known.clear()
+        self._known[prefix] = (now, task)
+
+    async def _fetch_one(self, prefix: str) -> _KnownKey | None:
+        return (await self._fetch([prefix])).get(prefix)
+
+    async def _fetch(self, prefixes: Sequence[str]) -> dict[str, _KnownKey]:
         async with self._database.single_statement() as work:
-            row = await work.one(sql.key_by_prefix, prefix=prefix)
-        if row is None:
-            return None
-        row["permissions"] = frozenset(row["permissions"])
-        return _KnownKey(**row)
+            rows = await work.all(sql.keys_by_prefix, prefixes=list(prefixes))
+        known: dict[str, _KnownKey] = {}
+        for row in rows:
+            row["permissions"] = frozenset(row["permissions"])
+            prefix = row.pop("prefix")
+            known[prefix] = _KnownKey(**row)
+        return known
 
     async def _note_use(self, known: _KnownKey) -> None:
         now = self._world.now()
@@ -205,6 +224,10 @@ class Keyring:
         known.last_used_at = now
         async with self._database.single_statement() as work:
             await work.all(sql.touch_key, key_id=known.key_id, now=now)
+
+
+async def _as_found(known: _KnownKey) -> _KnownKey:
+    return known
 
 
 def _require(permission: str, permissions: frozenset[str]) -> None:

@@ -1,9 +1,9 @@
--- name: key_by_prefix
-SELECT k.key_id, k.digest, k.permissions, k.expires_at, k.revoked_at, k.last_used_at,
+-- name: keys_by_prefix
+SELECT k.prefix, k.key_id, k.digest, k.permissions, k.expires_at, k.revoked_at, k.last_used_at,
        k.partner_id, p.channel, coalesce(p.is_test, k.is_test) AS is_test,
        coalesce(k.first_key_id, k.key_id) AS first_key_id, p.disabled_at
 FROM api_keys k LEFT JOIN partners p USING (partner_id)
-WHERE k.prefix = :prefix
+WHERE k.prefix = ANY(:prefixes::text[])
 
 -- name: touch_key
 UPDATE api_keys SET last_used_at = :now WHERE key_id = :key_id AND (last_used_at IS NULL OR last_used_at < :now)

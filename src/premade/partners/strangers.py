@@ -1,0 +1,116 @@
+"""Keys that a process has not seen before: looked up together, so that however many are tried, the database is asked a
+few times a second; and addresses that try too many wrong ones.
+"""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import Context
+from typing import Generic, TypeVar
+
+from premade.base.errors import Busy, TooMany
+
+Key = TypeVar("Key")
+
+PAUSE_SECONDS = 0.05
+"""After a look-up in which some keys were wrong. Whoever tries a wrong key makes the next unseen one wait so long."""
+WAITING_MAX = 1_000
+"""Different keys that wait for one look-up."""
+WRONG_KEPT_SECONDS = 1.0
+"""So long a wrong key is remembered as one."""
+WRONG_KEPT_MAX = 10_000
+WRONG_SPAN_SECONDS = 60.0
+WRONG_KEYS_MAX = 600
+"""From one address, in a span, in each process. Only wrong keys are counted, and only they are refused for it."""
+ADDRESSES_MAX = 10_000
+
+
+class TooManyWrongKeys(TooMany):
+    """Too many wrong API keys came from this address. A right one is still taken."""
+
+    code = "TOO_MANY_WRONG_KEYS"
+    title = "Too many wrong API keys"
+    remedy = "Stop, and check where the program has its key from. The right key works at once."
+
+
+class Strangers(Generic[Key]):
+    """The look-ups of keys by their prefixes."""
+
+    def __init__(
+        self,
+        fetch: Callable[[Sequence[str]], Awaitable[Mapping[str, Key]]],
+        monotonic_seconds: Callable[[], float],
+    ) -> None:
+        """`fetch` asks the database: which of these prefixes are of keys, and of which."""
+        self._fetch = fetch
+        self._monotonic_seconds = monotonic_seconds
+        self._waiting: dict[str, asyncio.Future[Key | None]] = {}
+        self._running: asyncio.Task[None] | None = None
+        self._wrong: dict[str, float] = {}
+
+    async def find(self, prefix: str) -> Key | None:
+        """The key, or None when there is none. DatabaseAway, Busy."""
+        if self._monotonic_seconds() - self._wrong.get(prefix, -math.inf) < WRONG_KEPT_SECONDS:
+            return None
+        found = self._waiting.get(prefix)
+        if found is None:
+            if len(self._waiting) >= WAITING_MAX:
+                message = "As many API keys as this process allows at once are being looked up."
+                raise Busy(message)
+            found = self._waiting[prefix] = asyncio.get_running_loop().create_future()
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._look_up_all(), context=Context())
+        # A client that goes away must not cancel the look-up of the others.
+        return await asyncio.shield(found)
+
+    async def _look_up_all(self) -> None:
+        while self._waiting:
+            asked, self._waiting = self._waiting, {}
+            if await self._look_up(asked):
+                await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _look_up(self, asked: dict[str, asyncio.Future[Key | None]]) -> bool:
+        """Whether some were wrong."""
+        try:
+            known = await self._fetch(list(asked))
+        except Exception as error:  # noqa: BLE001  (everybody who waits is told)
+            for waiter in asked.values():
+                waiter.set_exception(error)
+            return False
+        except asyncio.CancelledError:
+            for waiter in asked.values():
+                waiter.cancel()
+            raise
+        for prefix, waiter in asked.items():
+            if prefix not in known:
+                self._remember_wrong(prefix)
+            waiter.set_result(known.get(prefix))
+        return len(known) < len(asked)
+
+    def _remember_wrong(self, prefix: str) -> None:
+        if len(self._wrong) >= WRONG_KEPT_MAX:
+            self._wrong.clear()
+        self._wrong[prefix] = self._monotonic_seconds()
+
+
+class WrongKeys:
+    """How many wrong keys came from each address within a span."""
+
+    def __init__(self, monotonic_seconds: Callable[[], float]) -> None:
+        self._monotonic_seconds = monotonic_seconds
+        self._counted: dict[str, tuple[float, int]] = {}
+
+    def note(self, address: str) -> None:
+        """One more. TooManyWrongKeys from the one after WRONG_KEYS_MAX on."""
+        now = self._monotonic_seconds()
+        began_at, count = self._counted.get(address, (now, 0))
+        if now - began_at >= WRONG_SPAN_SECONDS:
+            began_at, count = now, 0
+        if address not in self._counted and len(self._counted) >= ADDRESSES_MAX:
+            self._counted.clear()
+        self._counted[address] = (began_at, count + 1)
+        if count >= WRONG_KEYS_MAX:
+            message = f"More than {WRONG_KEYS_MAX} wrong API keys came from your address within a minute."
+            raise TooManyWrongKeys(
+                message, retry_after_seconds=math.ceil(began_at + WRONG_SPAN_SECONDS - now)
+            )
