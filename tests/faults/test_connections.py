@@ -293,6 +293,27 @@ def test_a_whole_body_that_was_answered_already_leaves_the_connection_to_the_nex
             client.sendall(b"0\r\n\r\n")
 
 
+def test_trailers_that_come_in_one_packet_with_their_body_are_counted_too() -> None:
+    is_held, may_go_on = threading.Event(), threading.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/hold":
+            # Nothing is read meanwhile, so that what is sent arrives at once.
+            is_held.set()
+            may_go_on.wait(30)
+            await answers_at_once(scope, receive, send)
+        else:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+    with served(app) as url, slow_reader(url) as holder, slow_reader(url) as client:
+        holder.sendall(get("/hold", Connection="close"))
+        assert is_held.wait(30)
+        client.sendall(ENDLESS_BODY + b"1\r\nx\r\n0\r\n" + b"X: y\r\n" * 17_000)
+        may_go_on.set()
+        assert read_to_the_end(client).startswith(b"HTTP/1.1 431 ")
+
+
 class _Anything(BaseModel):
     items: list[Any]
 

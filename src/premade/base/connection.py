@@ -30,6 +30,7 @@ JOINED_BYTES_MAX = 64 * 1024
 """From here on it is sent at once: only then does the transport tell an answer to wait for its client."""
 HEAD_BYTES_MAX = 64 * 1024
 """Of the path, the query and the headers; of the trailers behind a body again."""
+SLICE_BYTES = 16 * 1024
 HEAD_SECONDS_MAX = 30
 """For the request line and the headers, from the first of their bytes or from when the client connected."""
 LINGER_BYTES_MAX = 16 * 1024 * 1024
@@ -223,7 +224,18 @@ class Connection(HttpToolsProtocol):
         )
 
     def data_received(self, data: bytes) -> None:
-        """Called by the event loop."""
+        """Called by the event loop, with up to 256 KB.
+
+        What came behind the last piece of a body is counted only from the next call of the parser on, so a large packet
+        is handed over in slices: trailers that came in one packet with their body are counted as well.
+        """
+        if len(data) <= HEAD_BYTES_MAX:
+            self._take(data)
+            return
+        for start in range(0, len(data), SLICE_BYTES):
+            self._take(data[start : start + SLICE_BYTES])
+
+    def _take(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
         if self._takes_no_more:
             if self._deadline is not None:  # else answers are owed
