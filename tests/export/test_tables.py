@@ -22,12 +22,12 @@ from support.service import environment_for
 from support.shop import CUSTOMER, Seller, Shop, unique
 from support.terminal import Operator
 
-from premade.base import turns
+from premade.base.negotiation import preferred
 from premade.base.work import Database, open_database
 from premade.base.world import World
+from premade.export import text as exports_of_text
 from premade.export.as_csv import BYTE_ORDER_MARK, CSV
 from premade.export.cells import harmless
-from premade.export.media_types import preferred
 from premade.export.rows import COLUMNS, NOT_OVER, PartUnknown, Selection, part_of, read_export
 from premade.export.text import Exports, ExportsBusy
 from premade.tickets.ticket import Status
@@ -385,7 +385,7 @@ def test_a_second_export_in_a_process_waits_and_is_then_refused(
 ) -> None:
     batch_id = large_batch(shop, seller, 3_000)
     wanted = Selection(seller.partner_id, batch_id)
-    monkeypatch.setattr(turns, "TURN_SECONDS_MAX", 0.05)
+    monkeypatch.setattr(exports_of_text, "READ_WAIT_SECONDS_MAX", 0.05)
 
     async def two_at_once(_: Database, world: World) -> int:
         async with open_database(shop.dsn, connections_max=2) as wide:

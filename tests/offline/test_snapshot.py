@@ -468,7 +468,6 @@ def test_a_client_that_goes_away_ends_the_transaction(
 ) -> None:
     with device.http.stream("GET", SNAPSHOT) as answer:
         assert next(answer.iter_raw())
-        assert long_reads(shop) == 1
 
     def told() -> list[object]:
         mine = answer.headers["x-request-id"]

@@ -7,10 +7,11 @@ refusal in the order that the API promises (401, 403, 413, 415, 400, then the do
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Annotated, Any, get_args, get_origin
 
 from fastapi import params
@@ -21,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from premade.base.body import BODY_PROBLEMS, BodyRefused, header_values, receive_json
+from premade.base.body import BODY_PROBLEMS, BodyRefused, client_address, header_values, receive_json
 from premade.base.connection import LINGER_BYTES_MAX, LINGER_SECONDS_MAX
 from premade.base.edge import printable_path
 from premade.base.errors import Busy, DatabaseAway, DomainError, FieldError, Invalid
@@ -35,13 +36,17 @@ from premade.base.problems import (
 )
 from premade.base.stream import Stream, begin_answer
 from premade.base.tally import note_refusal
+from premade.base.turns import Rounds
 from premade.base.values import RequestModel
 from premade.base.wording import in_words
 
 READ_AT_ONCE_BYTES_MAX = 64 * 1024
 """A larger body is read beside the event loop: one that is made to be slow takes a second, and others would wait."""
-_LARGE_BODIES = ThreadPoolExecutor(1, "large-body")
-"""One at a time: they would only take the processor from each other."""
+LARGE_BODIES_AT_ONCE_MAX = 2
+"""In each process; of one partner one at a time, so that the others' next is never behind all of theirs."""
+LARGE_BODIES_WAITING_MAX = 16
+"""Of one partner, in each process; each is up to BODY_BYTES_MAX of memory."""
+_LARGE_BODIES = ThreadPoolExecutor(LARGE_BODIES_AT_ONCE_MAX, "large-body")
 
 ExcuseTraps = Callable[[Any, list[FieldError]], list[FieldError]]
 Admit = Callable[[Request, SecurityScopes], Awaitable[Any]]
@@ -222,14 +227,16 @@ class Endpoint(APIRoute):
         """Called by FastAPI once for each route."""
         takes = _Signature(self.endpoint)
         status_by_default = self.status_code or 200
+        large_bodies = _rounds_of_large_bodies()
 
         async def handle(request: Request) -> Response:
             try:
                 values = {name: await admit(request, scopes) for name, (admit, scopes) in takes.admit.items()}
                 raw = await receive_json(request) if takes.body else None
                 if raw is not None and len(raw) > READ_AT_ONCE_BYTES_MAX:
-                    loop = asyncio.get_running_loop()
-                    values |= await loop.run_in_executor(_LARGE_BODIES, takes.read, request, raw)
+                    async with large_bodies.turn(_owner(request)):
+                        loop = asyncio.get_running_loop()
+                        values |= await loop.run_in_executor(_LARGE_BODIES, takes.read, request, raw)
                 else:
                     values |= takes.read(request, raw)
                 result = await self.endpoint(**values)
@@ -248,6 +255,21 @@ class Endpoint(APIRoute):
             return _respond(result, status_by_default)
 
         return handle
+
+
+@cache
+def _rounds_of_large_bodies() -> Rounds:
+    """Those of the process."""
+    message = (
+        "As many large bodies of yours as this process allows at once wait to be read; nothing was changed."
+    )
+    return Rounds(LARGE_BODIES_AT_ONCE_MAX, LARGE_BODIES_WAITING_MAX, lambda: Busy(message, meets_all=True))
+
+
+def _owner(request: Request) -> Hashable:
+    """Whose turn it is: a partner's, a key's of the operator, or where nobody is told, an address's."""
+    state = request.scope["state"]
+    return state.get("partner_id") or ("key", state.get("key_id") or client_address(request))
 
 
 def _count(request: Request, code: str) -> None:

@@ -1,9 +1,8 @@
-"""An answer that is made while it is sent, compressed on the way: however long it is, little of it is held at once."""
+"""An answer that is made while it is sent, compressed on the way: however long it is, little of it is held in memory."""
 
 import asyncio
-import zlib
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, nullcontext
 from dataclasses import dataclass, field
 
 from starlette.requests import ClientDisconnect
@@ -12,11 +11,12 @@ from starlette.types import Message, Receive, Scope, Send
 
 from premade.base.errors import DomainError
 from premade.base.logs import log
+from premade.base.spool import Spool
 
 SEND_SECONDS_MAX = 20
-"""A client that takes nothing for so long has gone."""
-_COMPRESSION_LEVEL = 6
-_GZIP = 16 + zlib.MAX_WBITS
+"""A client that takes less than a piece in so long, some 3 KB a second, has gone."""
+ANSWER_SECONDS_MAX = 3_600
+"""So long it may take for all of them."""
 
 
 @dataclass(frozen=True)
@@ -28,63 +28,64 @@ class Stream:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     is_compressed: bool = True
     """With gzip. What a person saves with a simple client is better sent as it is, unless asked for."""
+    place: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
+    """What is kept until the answer is sent: a bound on how many there are at once."""
 
 
-async def begin_answer(stream: Stream) -> Response:
+async def begin_answer(stream: Stream) -> "StreamedAnswer":
     """The answer, once its first piece is there: until then a refusal is still an answer of its own."""
-    return _StreamedAnswer(await anext(stream.pieces), stream)
+    async with AsyncExitStack() as kept:
+        kept.push_async_callback(stream.pieces.aclose)
+        await kept.enter_async_context(stream.place())
+        spool = await kept.enter_async_context(Spool(stream.pieces, is_compressed=stream.is_compressed))
+        await spool.begun()
+        return StreamedAnswer(stream, spool, kept.pop_all())
 
 
-class _StreamedAnswer(Response):
+class StreamedAnswer(Response):
     """Ends whatever makes the pieces as soon as the client has gone."""
 
-    def __init__(self, first: bytes, stream: Stream) -> None:
+    def __init__(self, stream: Stream, spool: Spool, kept: AsyncExitStack) -> None:
+        """`kept` is left when the answer is sent."""
         self.status_code = 200
         self.background = None
-        self._first = first
-        self._pieces = stream.pieces
-        self._is_compressed = stream.is_compressed
+        self._spool = spool
+        self._kept = kept
         self.raw_headers = [
             (b"content-type", stream.media_type.encode()),
             *([(b"content-encoding", b"gzip")] if stream.is_compressed else []),
             *((name.lower().encode(), value.encode()) for name, value in stream.headers.items()),
         ]
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Plain ASGI. What breaks off in the middle is left without its end, by which a client knows."""
-        gone = asyncio.create_task(_client_gone(receive))
-        try:
-            async with aclosing(self._pieces):
-                await _send(
-                    send,
-                    {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers},
-                )
-                await (self._send_compressed if self._is_compressed else self._send_plain)(send, gone)
-        except DomainError as error:
-            log.warning("http.stream_broken_off", code=error.code, detail=error.detail)
-        finally:
-            gone.cancel()
+        start: Message = {
+            "type": "http.response.start",
+            "status": self.status_code,
+            "headers": self.raw_headers,
+        }
+        async with self._kept:
+            await _send(send, start)
+            if scope.get("method") == "HEAD":
+                await _send(send, {"type": "http.response.body", "body": b""})
+                return
+            gone = asyncio.create_task(_client_gone(receive))
+            try:
+                async with asyncio.timeout(ANSWER_SECONDS_MAX):
+                    await self._send_all(send, gone)
+            except TimeoutError:
+                log.warning("http.stream_too_slow", seconds=ANSWER_SECONDS_MAX)
+            except DomainError as error:
+                log.warning("http.stream_broken_off", code=error.code, detail=error.detail)
+            finally:
+                gone.cancel()
 
-    async def _send_compressed(self, send: Send, gone: asyncio.Task[None]) -> None:
-        compressor = zlib.compressobj(_COMPRESSION_LEVEL, wbits=_GZIP)
-        piece: bytes | None = self._first
-        while piece is not None:
-            # Beside the event loop: other requests are answered meanwhile.
-            compressed = await asyncio.to_thread(compressor.compress, piece)
-            if gone.done():
-                raise ClientDisconnect
-            if compressed:
-                await _send(send, {"type": "http.response.body", "body": compressed, "more_body": True})
-            piece = await anext(self._pieces, None)
-        await _send(send, {"type": "http.response.body", "body": compressor.flush()})
-
-    async def _send_plain(self, send: Send, gone: asyncio.Task[None]) -> None:
-        piece: bytes | None = self._first
-        while piece is not None:
-            if gone.done():
-                raise ClientDisconnect
-            await _send(send, {"type": "http.response.body", "body": piece, "more_body": True})
-            piece = await anext(self._pieces, None)
+    async def _send_all(self, send: Send, gone: asyncio.Task[None]) -> None:
+        async with aclosing(self._spool.sent()) as pieces:
+            async for piece in pieces:
+                if gone.done():
+                    raise ClientDisconnect
+                await _send(send, {"type": "http.response.body", "body": piece, "more_body": True})
         await _send(send, {"type": "http.response.body", "body": b""})
 
 

@@ -159,7 +159,7 @@ class _Pool(AsyncConnectionPool[AsyncConnection[DictRow]]):
         self._server = server
         self._lent = 0
         self.waiting = asyncio.Semaphore(max(1, connections_max - LEFT_BY_ALL_KINDS))
-        self.long_reads = _Turns(asyncio.Semaphore(max(1, connections_max - LEFT_BY_ALL_KINDS)))
+        self.long_reads = _Turns(asyncio.Semaphore(max(1, connections_max - LEFT_BY_ONE_KIND)))
         server.pools.append(self)
 
     @staticmethod

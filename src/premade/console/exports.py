@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
 from importlib import import_module
@@ -9,9 +10,9 @@ from typing import BinaryIO
 
 from starlette.responses import Response
 
-from premade.base.body import header_values
 from premade.base.edge import Page
 from premade.base.errors import FieldError, Invalid
+from premade.base.negotiation import header_list, takes_gzip
 from premade.base.stream import Stream, begin_answer
 from premade.catalog.product import NAME_CHARACTERS_MAX
 from premade.console.batches import BATCH, asked_partner_id
@@ -29,7 +30,6 @@ from premade.console.export_choices import (
 from premade.console.paper import HEADERS, Paper
 from premade.export.as_csv import CSV, SPREADSHEET_CSV
 from premade.export.as_jsonl import JSON_LINES
-from premade.export.media_types import takes_gzip
 from premade.export.rows import Export, Exporter, NothingToPrint, Selection, part_of
 from premade.export.text import Exports, recorded
 from premade.staff.role import Right
@@ -88,12 +88,18 @@ async def _answer(visit: Visit, wanted: Selection, form: str, title: str, part: 
 
 def _stream(visit: Visit, wanted: Selection, form: str, title: str, headers: dict[str, str]) -> Stream:
     exports = visit.use(Exports)
+
+    def place() -> AbstractAsyncContextManager[None]:
+        return exports.place_of_staff(visit.member.staff_id)
+
     if table := _TABLES.get(form):
-        accepted = header_values(visit.request, "Accept-Encoding")
-        headers = {**headers, "Vary": "Accept-Encoding"}
-        is_compressed = takes_gzip(", ".join(accepted) if accepted else None)
+        accepted = header_list(visit.request.scope, b"accept-encoding")
         return Stream(
-            exports.pieces(table, wanted), f"{table.media_type}; charset=utf-8", headers, is_compressed
+            exports.pieces(table, wanted, for_staff=True),
+            f"{table.media_type}; charset=utf-8",
+            {**headers, "Vary": "Accept-Encoding"},
+            is_compressed=takes_gzip(accepted, unless_told=False),
+            place=place,
         )
     made_at = visit.world.now()
 
@@ -102,7 +108,7 @@ def _stream(visit: Visit, wanted: Selection, form: str, title: str, headers: dic
 
     kinds = {"xlsx": _WORKBOOK, "zip": "application/zip"}
     pieces = exports.pieces_of_file(write, wanted)
-    return Stream(pieces, kinds.get(form, "application/pdf"), headers, is_compressed=False)
+    return Stream(pieces, kinds.get(form, "application/pdf"), headers, is_compressed=False, place=place)
 
 
 async def _write(form: str, export: Export, out: BinaryIO, made_at: datetime, title: str) -> None:

@@ -37,8 +37,7 @@ from premade.console.door import (
 )
 from premade.console.gate_pass import PASS_CHARACTERS_MAX, GatePasses
 from premade.console.paper import CONTENT_SECURITY_POLICY, HEADERS, Paper, assets
-from premade.offline.routes import MEDIA_TYPE as JSON_LINES
-from premade.offline.snapshot import Snapshots
+from premade.offline.routes import snapshot_stream
 from premade.partners.call import GateCall
 from premade.partners.keyring import GateCaller
 from premade.redemption import manual
@@ -277,8 +276,7 @@ async def snapshot(
     test_mode: TestMode = False,  # noqa: FBT002
 ) -> Stream:
     """As GET /api/gate/snapshot, by the operator's key."""
-    gate = call.in_mode(test=test_mode)
-    return Stream(gate.use(Snapshots).lines(gate.caller, since), JSON_LINES, _NO_STORE)
+    return snapshot_stream(call.in_mode(test=test_mode), since)
 
 
 def pages(paper: Paper) -> list[BaseRoute]:

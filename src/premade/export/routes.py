@@ -5,14 +5,14 @@ from typing import Annotated, Any
 
 from fastapi import Query
 from starlette.responses import Response
-from starlette.types import Scope
 
 from premade.base.errors import Unacceptable
+from premade.base.negotiation import header_list, preferred, takes_gzip
 from premade.base.problems import documented
+from premade.base.spool import NoRoomForFile
 from premade.base.stream import Stream
 from premade.export.as_csv import CSV
 from premade.export.as_jsonl import JSON_LINES
-from premade.export.media_types import preferred, takes_gzip
 from premade.export.rows import Exporter, Selection
 from premade.export.text import Exports, ExportsBusy, TextForm, recorded
 from premade.partners.call import Call, partner_router, partner_with
@@ -33,7 +33,7 @@ _EXAMPLES = {
     '"usable_until":null,"created_at":"2025-11-04T08:40:00.000Z","activated_at":null,"order_id":null}\n',
 }
 _ALL = "As the tickets are at one moment, in the order of their codes, however many they are."
-_DOCUMENTED = documented(BatchUnknown, ExportsBusy)
+_DOCUMENTED = documented(BatchUnknown, ExportsBusy, NoRoomForFile)
 
 
 class NoFormatAccepted(Unacceptable):
@@ -69,7 +69,6 @@ def _stream(
     call: Call, form: TextForm, batch_id: str, status: Status | None, headers: Mapping[str, str]
 ) -> Stream:
     wanted = Selection(call.caller.partner_id, batch_id, None if status is None else (status,))
-
     exports = call.use(Exports)
 
     async def record() -> None:
@@ -78,12 +77,15 @@ def _stream(
         await exports.record(wanted, exporter, format=form.suffix)
 
     charset = "; charset=utf-8" if form is CSV else ""
+    # What only asks for the headers takes no ticket out.
+    pieces = exports.pieces(form, wanted)
     return Stream(
-        recorded(exports.pieces(form, wanted), record),
+        pieces if call.scope["method"] == "HEAD" else recorded(pieces, record),
         form.media_type + charset,
-        # A partner's tickets are for nobody's cache.
-        {"Cache-Control": "private, no-store", **headers},
-        is_compressed=takes_gzip(_header(call.scope, b"accept-encoding")),
+        headers,
+        # Who says nothing gets what can be saved as it comes.
+        is_compressed=takes_gzip(header_list(call.scope, b"accept-encoding"), unless_told=False),
+        place=lambda: exports.place_of_partner(call.caller.partner_id),
     )
 
 
@@ -148,14 +150,8 @@ async def batch_tickets(
 ) -> Stream:
     """Says what the description above says."""
     forms = {form.media_type: form for form in (JSON_LINES, CSV)}
-    wanted = preferred(_header(call.scope, b"accept"), list(forms))
+    wanted = preferred(header_list(call.scope, b"accept"), list(forms))
     if wanted is None:
         message = f"The tickets are to be had as {' or '.join(forms)}."
         raise NoFormatAccepted(message)
     return _stream(call, forms[wanted], batch_id, status, {"Vary": "Accept, Accept-Encoding"})
-
-
-def _header(scope: Scope, name: bytes) -> str | None:
-    """All that was sent under this name, as one list (RFC 9110, 5.3). None: nothing was."""
-    given = [value.decode("latin-1") for header, value in scope["headers"] if header == name]
-    return ", ".join(given) if given else None

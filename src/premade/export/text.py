@@ -3,22 +3,29 @@
 import asyncio
 import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from premade.base.errors import Unavailable
-from premade.base.turns import turn
+from premade.base.turns import Places, turn
 from premade.base.work import Database
 from premade.base.world import World
 from premade.export.rows import Export, Exporter, Row, Selection, read_export, record_export
 
-AT_ONCE_MAX = 1
-"""In each process; it keeps a connection for as long as its client takes to read."""
+READ_AT_ONCE_MAX = 1
+"""By partners in each process, and as many by staff: each keeps a connection while the database is read."""
+READ_WAIT_SECONDS_MAX = 15.0
+"""For one's turn to read the database; reading a batch takes a second or two, whatever its client takes."""
+OF_PARTNER_MAX = 1
+OF_MEMBER_MAX = 2
+AT_ONCE_MAX = 16
+"""Exports that are being sent from each process: of a partner, of a member of the staff, and of all partners or all staff.
+Each is a file of up to 50 MB."""
 PIECE_ROWS = 250
 """Some 100 KB, and some milliseconds of the event loop."""
 PIECE_BYTES = 100_000
-_BUSY = "As many exports as this process allows at once are being read."
+_BUSY = "As many exports as are allowed at once are being read, of yours or in all."
 
 
 class ExportsBusy(Unavailable):
@@ -58,36 +65,59 @@ WriteFile = Callable[[Export, BinaryIO], Awaitable[None]]
 """Writes an export that is no text into a file."""
 
 
+class _Lane:
+    """What partners have apart from staff."""
+
+    def __init__(self, of_one: int) -> None:
+        self.reads = asyncio.Semaphore(READ_AT_ONCE_MAX)
+        self.places = Places(AT_ONCE_MAX, of_one, lambda: ExportsBusy(_BUSY))
+
+
 class Exports:
     """What answering with exports needs."""
 
     def __init__(self, database: Database, world: World) -> None:
         self._database = database
         self._world = world
-        self._turns = asyncio.Semaphore(AT_ONCE_MAX)
+        self._of_partners = _Lane(OF_PARTNER_MAX)
+        self._of_staff = _Lane(OF_MEMBER_MAX)
+
+    def place_of_partner(self, partner_id: int) -> AbstractAsyncContextManager[None]:
+        """A place for one of a partner's exports until it is sent. ExportsBusy."""
+        return self._of_partners.places.place(partner_id)
+
+    def place_of_staff(self, staff_id: int) -> AbstractAsyncContextManager[None]:
+        """Likewise for a member of the staff: partners do not take theirs."""
+        return self._of_staff.places.place(staff_id)
 
     async def record(self, wanted: Selection, exporter: Exporter, **data: Any) -> None:
         """Write this export into the record."""
         await record_export(self._database, self._world, wanted, exporter, **data)
 
-    async def pieces(self, form: TextForm, wanted: Selection) -> AsyncGenerator[bytes]:
+    async def pieces(
+        self, form: TextForm, wanted: Selection, *, for_staff: bool = False
+    ) -> AsyncGenerator[bytes]:
         """The export, in pieces of whole lines. ExportsBusy, BatchUnknown before the first piece; DatabaseAway or
         Busy at any.
         """
         async with (
-            turn(self._turns, ExportsBusy(_BUSY)),
+            self._turn(for_staff=for_staff),
             read_export(self._database, wanted) as export,
             aclosing(_pieces(form, export)) as pieces,
         ):
             async for piece in pieces:
                 yield piece
 
+    def _turn(self, *, for_staff: bool) -> AbstractAsyncContextManager[None]:
+        lane = self._of_staff if for_staff else self._of_partners
+        return turn(lane.reads, ExportsBusy(_BUSY), READ_WAIT_SECONDS_MAX)
+
     async def pieces_of_file(self, write: WriteFile, wanted: Selection) -> AsyncGenerator[bytes]:
-        """The export once it is written whole, into a file without a name. ExportsBusy, BatchUnknown, and the refusals of
+        """A member of the staff's export once it is written whole, into a file without a name. ExportsBusy, BatchUnknown, and the refusals of
         `write`, before the first piece.
         """
         with tempfile.TemporaryFile() as file:
-            async with turn(self._turns, ExportsBusy(_BUSY)), read_export(self._database, wanted) as export:
+            async with self._turn(for_staff=True), read_export(self._database, wanted) as export:
                 await write(export, file)
             file.seek(0)
             while piece := await asyncio.to_thread(file.read, PIECE_BYTES):

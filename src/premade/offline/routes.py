@@ -9,7 +9,9 @@ from starlette.routing import BaseRoute
 
 from premade.base.edge import Page
 from premade.base.errors import Busy, DatabaseAway, DomainError
+from premade.base.negotiation import header_list, takes_gzip
 from premade.base.problems import documented, problem_of
+from premade.base.spool import NoRoomForFile
 from premade.base.stream import Stream
 from premade.offline.snapshot import CURSOR_CHARACTERS_MAX, Snapshots, SnapshotsBusy
 from premade.partners.call import GateCall, gate_router, gate_with
@@ -41,10 +43,10 @@ _LINES: dict[int | str, dict[str, Any]] = {
 @router.get(
     "/api/gate/snapshot",
     summary="The tickets to admit without network",
-    response_description="JSON lines, one object each, with `Content-Encoding: gzip`",
+    response_description="JSON lines, one object each, with `Content-Encoding: gzip` unless `Accept-Encoding` leaves it out",
     response_class=JsonLines,
     response_model=None,
-    responses=_LINES | documented(SnapshotsBusy),
+    responses=_LINES | documented(SnapshotsBusy, NoRoomForFile),
 )
 async def gate_snapshot(
     call: Annotated[GateCall, gate_with("gate:redeem")],
@@ -66,7 +68,19 @@ async def gate_snapshot(
     key is told of its own tickets, the operator's of every partner's but test partners', and the operator's in test mode of
     test partners' alone.
     """
-    return Stream(call.use(Snapshots).lines(call.caller, since), MEDIA_TYPE)
+    return snapshot_stream(call, since)
+
+
+def snapshot_stream(call: GateCall, since: str | None) -> Stream:
+    """The answer for a gate, compressed unless it says that it does not take that."""
+    snapshots, partner_id = call.use(Snapshots), call.caller.partner_id
+    return Stream(
+        snapshots.lines(call.caller, since),
+        MEDIA_TYPE,
+        {"Vary": "Accept-Encoding"},
+        is_compressed=takes_gzip(header_list(call.scope, b"accept-encoding"), unless_told=True),
+        place=lambda: snapshots.place(partner_id),
+    )
 
 
 def public_routes() -> list[BaseRoute]:

@@ -9,7 +9,7 @@ import asyncio
 import base64
 import binascii
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -18,7 +18,7 @@ import orjson
 
 from premade.base import statements
 from premade.base.errors import FieldError, Invalid, Unavailable
-from premade.base.turns import turn
+from premade.base.turns import Places, turn
 from premade.base.work import Database, LongRead
 from premade.base.world import World, rfc3339
 from premade.partners.keyring import GateCaller
@@ -27,8 +27,13 @@ from premade.tickets.ticket import Status
 sql = statements.load(__file__)
 
 FULL_AT_ONCE_MAX = 1
-CHANGES_AT_ONCE_MAX = 2
-"""Both in each process. Each keeps a connection for as long as its client takes to read."""
+CHANGES_AT_ONCE_MAX = 1
+"""Of partners' gates in each process, and as many of the operator's: each keeps a connection while the database is read."""
+READ_WAIT_SECONDS_MAX = 10.0
+"""For one's turn to read the database."""
+OF_PARTNER_MAX = 16
+AT_ONCE_MAX = 48
+"""Snapshots that are being sent from each process: to gates of one partner, and in all; to the operator's as many."""
 CHANGES_TRANSACTIONS_MAX = 2_000_000
 """After more than that, the tickets themselves are read faster than what happened to them."""
 CURSOR_CHARACTERS_MAX = 200
@@ -93,14 +98,30 @@ class Cursor:
             raise Invalid([FieldError("query#/since", message)]) from None
 
 
+class _Lane:
+    """What gates of partners have apart from those of the operator, so that neither keeps the others waiting."""
+
+    def __init__(self, of_one: int) -> None:
+        self.full = asyncio.Semaphore(FULL_AT_ONCE_MAX)
+        self.changes = asyncio.Semaphore(CHANGES_AT_ONCE_MAX)
+        self.places = Places(AT_ONCE_MAX, of_one, lambda: SnapshotsBusy(_BUSY))
+
+
 class Snapshots:
     """What making snapshots needs; each process allows so many at once."""
 
     def __init__(self, database: Database, world: World) -> None:
         self._database = database
         self._world = world
-        self._full = asyncio.Semaphore(FULL_AT_ONCE_MAX)
-        self._changes = asyncio.Semaphore(CHANGES_AT_ONCE_MAX)
+        self._of_partners = _Lane(OF_PARTNER_MAX)
+        self._of_operator = _Lane(AT_ONCE_MAX)
+
+    def place(self, partner_id: int | None) -> AbstractAsyncContextManager[None]:
+        """A place for a snapshot of that partner, or of the operator (None), until it is sent. SnapshotsBusy."""
+        return self._lane(partner_id).places.place(partner_id)
+
+    def _lane(self, partner_id: int | None) -> "_Lane":
+        return self._of_operator if partner_id is None else self._of_partners
 
     async def lines(self, caller: GateCaller, since: str | None) -> AsyncGenerator[bytes]:
         """The snapshot, in pieces of whole lines: a partner's tickets, or for the operator's gate those of all live
@@ -110,8 +131,9 @@ class Snapshots:
         first piece; DatabaseAway or Busy at any.
         """
         cursor = None if since is None else await self._usable(Cursor.read(since), caller)
+        lane = self._lane(caller.partner_id)
         async with (
-            turn(self._full if cursor is None else self._changes, SnapshotsBusy(_BUSY)),
+            turn(lane.full if cursor is None else lane.changes, SnapshotsBusy(_BUSY), READ_WAIT_SECONDS_MAX),
             _read(self._database, self._world, caller, cursor) as pieces,
         ):
             async for piece in pieces:

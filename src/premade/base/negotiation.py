@@ -1,6 +1,8 @@
-"""What a client says that it takes: Accept and Accept-Encoding, by RFC 9110. Pure."""
+"""What a client says that it takes: Accept and Accept-Encoding, by RFC 9110."""
 
 import re
+
+from starlette.types import Scope
 
 # A quality is 0 to 1 with at most three decimals.
 _QUALITY = re.compile(r"q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)", re.IGNORECASE | re.ASCII)
@@ -35,6 +37,22 @@ def preferred(accept: str | None, offered: list[str]) -> str | None:
     return best if quality(best) > 0 else None
 
 
-def takes_gzip(accept_encoding: str | None) -> bool:
-    """Whether gzip was asked for. Who says nothing gets what can be saved as it comes."""
-    return accept_encoding is not None and _qualities(accept_encoding).get("gzip", 0.0) > 0
+def takes_gzip(accept_encoding: str | None, *, unless_told: bool) -> bool:
+    """Whether to send gzip (RFC 9110, 12.5.3); `unless_told`: to a client that sends no Accept-Encoding.
+
+    A client that takes neither gzip nor what is plain gets it plain: its header is then ignored, as 12.1 allows.
+    """
+    if accept_encoding is None:
+        return unless_told
+    qualities = _qualities(accept_encoding)
+    others = qualities.get("*")
+    gzip = max((qualities[name] for name in ("gzip", "x-gzip") if name in qualities), default=others or 0.0)
+    # What is plain is taken unless it is left out by name, or by '*'; it is liked less than what is named.
+    plain = qualities.get("identity", 0.0 if others is None else others)
+    return gzip > 0 and gzip >= plain
+
+
+def header_list(scope: Scope, name: bytes) -> str | None:
+    """All that was sent under this name, as one list (RFC 9110, 5.3). None: nothing was."""
+    given = [value.decode("latin-1") for header, value in scope["headers"] if header == name]
+    return ", ".join(given) if given else None
