@@ -20,16 +20,19 @@ import psutil
 from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from premade.base.embedded import restart_if_gone
 from premade.base.kernel import raise_file_limit
-from premade.base.logs import start_logging
+from premade.base.logs import log, start_logging
+from premade.base.outage import Outage
 from premade.base.settings import Settings
 from premade.base.world import World
 from premade.database import database_to_serve
 from premade.monitoring.endpoint import metrics_served
-from premade.monitoring.gauges import DatabaseFigures
+from premade.monitoring.gauges import DatabaseFigures, ProcessFigures
 from premade.supervisor import Supervisor
 
 BACKLOG_CONNECTIONS = 2048
+EMBEDDED_CHECK_SECONDS = 1.0
 METRICS_FOLDER = "premade-metrics"
 METRICS_FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -97,8 +100,48 @@ def serve_on(dsn: str, settings: Settings, listen: Listen, when_ready: WhenReady
             registry = CollectorRegistry()
             MultiProcessCollector(registry)
             registry.register(DatabaseFigures(dsn, World(settings.zone)))
-            with metrics_served(metrics_listening, registry):
+            with _embedded_kept(settings) as embedded, metrics_served(metrics_listening, registry):
+                registry.register(ProcessFigures(lambda: supervisor.ends, lambda: embedded.restarts))
                 supervisor.run()
+
+
+class _Embedded:
+    """Starts the embedded PostgreSQL again when it was killed, for as long as the service runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.restarts = 0
+        self._folder = folder
+        self._is_over = threading.Event()
+        self._trouble = Outage("database.embedded_not_started")
+
+    def watch(self) -> None:
+        """Until `end`."""
+        while not self._is_over.wait(EMBEDDED_CHECK_SECONDS):
+            try:
+                if restart_if_gone(self._folder):
+                    self.restarts += 1
+                    log.error("database.embedded_restarted")
+                self._trouble.end()
+            except Exception as error:  # noqa: BLE001  (whatever it was, the next try may succeed)
+                self._trouble.begin(reason=str(error))
+
+    def end(self) -> None:
+        """From here on nothing starts it again."""
+        self._is_over.set()
+
+
+@contextmanager
+def _embedded_kept(settings: Settings) -> Generator[_Embedded]:
+    embedded = _Embedded(settings.data_dir / "postgres")
+    thread = threading.Thread(target=embedded.watch, daemon=True, name="embedded")
+    if settings.database_url is None:
+        thread.start()
+    try:
+        yield embedded
+    finally:
+        embedded.end()
+        if settings.database_url is None:
+            thread.join()
 
 
 def _work(listening: socket.socket, channel: socket.socket, parent_pid: int) -> None:

@@ -87,7 +87,7 @@ class Supervisor:
         self._start_not_before = 0.0
         self._signals: list[int] = []
         self._wake_in, self._wake_out = os.pipe()
-        self.restarts = 0
+        self.ends = 0
         """How many workers have ended without being told to."""
 
     def run(self) -> None:
@@ -165,7 +165,7 @@ class Supervisor:
             return
         now = time.monotonic()
         lived = now - worker.started_at
-        self.restarts += 1
+        self.ends += 1
         self._quick_ends = self._quick_ends + 1 if lived < STABLE_SECONDS else 0
         wait = min(RESTART_SECONDS_MIN * 2**self._quick_ends, RESTART_SECONDS_MAX) if self._quick_ends else 0
         self._start_not_before = now + wait

@@ -374,3 +374,32 @@ def test_the_limit_of_open_files_is_raised_and_more_clients_than_files_do_not_en
             assert met["connections.address_limit_met"] == 1
             assert met["connections.limit_met"] <= 1
         wait_until(lambda: status(service) == 200, "it takes nobody any more")
+
+
+# --- The embedded database
+
+
+def test_the_embedded_database_is_started_again_when_it_is_killed_or_its_pid_file_is_lost(home: Path) -> None:
+    environment = environment_for(None, home)
+    pid_file = home / "postgres" / "cluster" / "postmaster.pid"
+
+    def restarts(service: Service) -> float:
+        found = re.search(r"premade_embedded_database_restarts_total ([0-9.]+)", _text(service.metrics_url))
+        return float(found[1]) if found else -1
+
+    with running_service(environment, home / "log", workers=1) as service:
+        assert restarts(service) == 0
+        os.kill(int(pid_file.read_text().split()[0]), signal.SIGKILL)
+        wait_until(lambda: restarts(service) == 1, "nobody starts it")
+        wait_until(lambda: status(service) == 200, "the service does not find it again")
+        pid_file.unlink()
+        # A command that uses it in that moment waits for it.
+        done = subprocess.run(
+            [sys.executable, "-m", "premade.cli", "product", "list", "--json"],
+            env=environment, capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        wait_until(pid_file.exists, "nobody starts it after its file was lost")
+        wait_until(lambda: status(service) == 200, "the service does not find it again")
+    assert service.process.returncode == 0
+    assert not pid_file.exists()

