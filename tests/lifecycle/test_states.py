@@ -1,6 +1,7 @@
 """The state machine as the database keeps it, against SQL that asks for what no operation does; and as it is drawn."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -121,7 +122,9 @@ def test_that_a_ticket_expired_stands_in_its_history(seller: Seller, shop: Shop)
     [code] = seller.tickets(valid_until=str((today + timedelta(days=1)).date()))
     then = World(ZoneInfo("UTC"), now=lambda: today + timedelta(days=3))
 
-    shop.operate(lambda database, _: expire_now(database, then, tell=lambda _: None))
+    replace(shop, world=then).operate(
+        lambda database, world: expire_now(database, world, tell=lambda _: None)
+    )
 
     assert [event["event"] for event in history(seller, code)] == ["ticket.generated", "ticket.expired"]
 

@@ -5,7 +5,7 @@ repeated key repeats the answer whatever happened since, another partner reaches
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -259,8 +259,8 @@ class WholeLife(RuleBasedStateMachine):
         getattr(self, f"learn_{asked[0]}")(told, *asked[1:])
 
     def expire(self) -> None:
-        self.shop.operate(
-            lambda database, _: expire_now(database, WHEN_TOMORROW_IS_OVER, tell=lambda _: None)
+        replace(self.shop, world=WHEN_TOMORROW_IS_OVER).operate(
+            lambda database, world: expire_now(database, world, tell=lambda _: None)
         )
         for batch_id, is_near in self.model.batches.items():
             for code in self.model.unused_of(batch_id) if is_near else []:

@@ -1,5 +1,6 @@
 """Given a batch with unused tickets, when a partner draws some, then they are the customer's, as one order."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -113,7 +114,9 @@ def test_the_last_day_of_sale_ends_at_the_operator_s_midnight(seller: Seller, sh
     def draw_at(moment: datetime) -> Sold:
         world = World(ZoneInfo("Asia/Hong_Kong"), now=lambda: moment)
         asked = draw_of(seller, batch_id, 1)
-        return shop.operate(lambda database, _: OrderMaker(database, world).draw(asked))
+        return replace(shop, world=world).operate(
+            lambda database, world: OrderMaker(database, world).draw(asked)
+        )
 
     sold = draw_at(datetime(2099, 3, 31, 15, 59, 59, 999000, tzinfo=UTC))
     with pytest.raises(Exception, match="The last day of sale") as refused:
@@ -242,7 +245,9 @@ def test_the_days_of_use_count_from_the_sale(shop: Shop) -> None:
     batch_id, _ = batch_of(seller, 1)
     world = World(ZoneInfo("UTC"), now=lambda: datetime(2098, 2, 27, 12, tzinfo=UTC))
 
-    sold = shop.operate(lambda database, _: OrderMaker(database, world).draw(draw_of(seller, batch_id, 1)))
+    sold = replace(shop, world=world).operate(
+        lambda database, world: OrderMaker(database, world).draw(draw_of(seller, batch_id, 1))
+    )
 
     assert sold.tickets[0].usable_until == date(2098, 3, 29)
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import psycopg
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
 
 from premade.base.work import Database, open_database
@@ -113,6 +114,12 @@ class Seller:
         )
 
 
+def with_clock_of(world: World, dsn: str) -> str:
+    """The DSN of a database whose clock is moved to that of `world`: what ends by time needs both."""
+    shift = (world.now() - datetime.now(UTC)).total_seconds()
+    return make_conninfo(dsn, options=f"-c premade.clock_shift={shift:.6f}s") if abs(shift) > 1 else dsn
+
+
 @dataclass
 class Shop:
     """The operator's side, on the database of the tests."""
@@ -125,7 +132,7 @@ class Shop:
         """Run an operator's action now."""
 
         async def run() -> Result:
-            async with open_database(self.dsn, connections_max=1) as database:
+            async with open_database(with_clock_of(self.world, self.dsn), connections_max=1) as database:
                 return await action(database, self.world)
 
         return asyncio.run(run())

@@ -85,6 +85,7 @@ class Activator:
             event=Event.TICKET_ACTIVATED.value,
             now=self._world.now(),
             today=self._world.today(),
+            zone=str(self._world.zone),
         )
 
     async def _alone(self, asked: Activation) -> dict[str, Any]:

@@ -9,7 +9,7 @@ WITH asked AS MATERIALIZED (
            m.customer_email AS made_customer_email, m.customer_phone AS made_customer_phone,
            m.ticket_codes AS made_ticket_codes,
            t.ticket_id, t.status, t.price, t.currency, t.valid_until, t.order_id, t.usable_days, t.usable_until,
-           t.status = 'PRE_GENERATED' AND (t.valid_until IS NULL OR t.valid_until >= :today) AS is_sellable
+           t.status = 'PRE_GENERATED' AND (t.valid_until IS NULL OR t.valid_until >= both_days(:today, :zone)) AS is_sellable
     FROM (
         SELECT i.*
         -- Set for this statement only, before it takes its first lock.

@@ -132,10 +132,15 @@ class OrderMaker:
     async def _draw(self, asked: Draw) -> Sold:
         if not is_batch_id(asked.batch_id):
             raise batch_unknown(asked.batch_id)
-        batch_key: Row = {"partner_id": asked.partner_id, "batch_id": asked.batch_id}
+        batch_key: Row = {
+            "partner_id": asked.partner_id,
+            "batch_id": asked.batch_id,
+            "today": self.world.today(),
+            "zone": str(self.world.zone),
+        }
         async with self.database.transaction() as work:
             tickets = await work.all(sql.free_tickets, **batch_key, quantity=asked.quantity)
-            self._check_days(asked, tickets)
+            _check_days(asked, tickets)
             if len(tickets) == asked.quantity:
                 return await self._sell(work, asked, tickets)
         # Others may hold what is missing, and give it back: now they are waited for. With the batch locked
@@ -145,23 +150,17 @@ class OrderMaker:
             if batch is None:
                 raise batch_unknown(asked.batch_id)
             tickets = await work.all(sql.unused_tickets, **batch_key, quantity=asked.quantity)
-            self._check_days(asked, [batch, *tickets])
+            _check_days(asked, [batch, *tickets])
             if len(tickets) < asked.quantity:
                 raise _batch_short(asked, len(tickets))
             return await self._sell(work, asked, tickets)
-
-    def _check_days(self, asked: Draw, rows: list[Row]) -> None:
-        today = self.world.today()
-        for last_day in (row["valid_until"] for row in rows):
-            if last_day is not None and last_day < today:
-                message = f"The last day of sale of batch {asked.batch_id} was {last_day}."
-                raise TicketExpired(message, valid_until=last_day)
 
     async def _select(self, asked: Selection) -> Sold:
         wanted: Row = {
             "partner_id": asked.partner_id,
             "ticket_codes": [possible_code(code) for code in asked.ticket_codes],
             "today": self.world.today(),
+            "zone": str(self.world.zone),
         }
         async with self.database.transaction() as work:
             tickets = await work.all(sql.listed_tickets, **wanted)
@@ -241,3 +240,10 @@ def _check_currencies(tickets: list[Row]) -> None:
     if len(currencies) > 1:
         message = f"The tickets are priced in {', '.join(currencies)}; none was sold."
         raise CurrenciesDiffer(message, currencies=currencies)
+
+
+def _check_days(asked: Draw, rows: list[Row]) -> None:
+    for row in rows:
+        if row["is_over"]:
+            message = f"The last day of sale of batch {asked.batch_id} was {row['valid_until']}."
+            raise TicketExpired(message, valid_until=row["valid_until"])

@@ -42,7 +42,8 @@ ORDER BY c.place
 -- The unused tickets of the batch with the lowest codes; what another transaction holds is passed over. A batch_id that
 -- is 'BETWEEN' itself keeps to the order of its own index. Otherwise the planner may go by the codes of everybody's
 -- tickets where a few batches are most of the table.
-SELECT ticket_id, ticket_code, price, currency, valid_until
+SELECT ticket_id, ticket_code, price, currency, valid_until,
+       coalesce(valid_until < both_days(:today, :zone), false) AS is_over
 FROM pre_generated_tickets
 WHERE partner_id = :partner_id AND batch_id BETWEEN :batch_id AND :batch_id AND status = 'PRE_GENERATED'
 ORDER BY batch_id, ticket_code
@@ -50,13 +51,15 @@ LIMIT :quantity
 FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: wait_for_batch
-SELECT valid_until FROM batches
+SELECT valid_until, coalesce(valid_until < both_days(:today, :zone), false) AS is_over
+FROM batches
 WHERE partner_id = :partner_id AND batch_id = :batch_id
 FOR NO KEY UPDATE
 
 -- name: unused_tickets
 -- As free_tickets, but waits for what another transaction holds, and takes it if it is still unused then.
-SELECT ticket_id, ticket_code, price, currency, valid_until
+SELECT ticket_id, ticket_code, price, currency, valid_until,
+       coalesce(valid_until < both_days(:today, :zone), false) AS is_over
 FROM pre_generated_tickets
 WHERE partner_id = :partner_id AND batch_id BETWEEN :batch_id AND :batch_id AND status = 'PRE_GENERATED'
 ORDER BY batch_id, ticket_code
@@ -68,7 +71,7 @@ FOR NO KEY UPDATE
 SELECT t.ticket_id, c.ticket_code, t.price, t.currency, t.valid_until,
        CASE
            WHEN t.ticket_id IS NULL THEN 'unknown'
-           WHEN t.status = 'PRE_GENERATED' AND (t.valid_until IS NULL OR t.valid_until >= :today) THEN 'sellable'
+           WHEN t.status = 'PRE_GENERATED' AND (t.valid_until IS NULL OR t.valid_until >= both_days(:today, :zone)) THEN 'sellable'
            WHEN t.status IN ('PRE_GENERATED', 'EXPIRED') THEN 'expired'
            WHEN t.status = 'CANCELLED' THEN 'cancelled'
            ELSE 'already_activated'

@@ -80,7 +80,9 @@ class Expirer:
 
     async def _due(self) -> list[dict[str, Any]]:
         async with self.database.single_statement() as work:
-            return await work.all(sql.due, today=self.world.today(), batches_max=BATCHES_A_PASS_MAX)
+            return await work.all(
+                sql.due, today=self.world.today(), zone=str(self.world.zone), batches_max=BATCHES_A_PASS_MAX
+            )
 
     async def _step(self, batch: dict[str, Any], after: str) -> _Step | None:
         async with self.database.transaction() as work:

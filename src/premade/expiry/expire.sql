@@ -1,7 +1,7 @@
 -- name: due
 -- Of all partners: expiry is the operator's.
 SELECT partner_id, batch_id FROM batches
-WHERE expired_at IS NULL AND valid_until < :today
+WHERE expired_at IS NULL AND valid_until < both_days(:today, :zone)
 ORDER BY valid_until LIMIT :batches_max
 
 -- name: only_one

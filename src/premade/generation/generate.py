@@ -379,7 +379,9 @@ def _check_whose(seen: dict[str, Any], wanted: Wanted, reservation_id: str) -> N
 
 
 def _reservation_status(seen: dict[str, Any], now: datetime) -> ReservationStatus:
-    return status_of(seen["reservation_end_reason"], seen["reservation_expires_at"], now)
+    return status_of(
+        seen["reservation_end_reason"], seen["reservation_expires_at"], min(now, seen["database_now"])
+    )
 
 
 def _held(seen: dict[str, Any], now: datetime) -> int | None:

@@ -10,7 +10,7 @@ SELECT p.product_id, p.ticket_type, p.code_prefix, p.price, p.currency,
        ) AS entitlements,
        coalesce(a.allotted - a.issued - a.held + expired.held, 0) AS available, expired.held > 0 AS stale,
        r.product_id AS reserved_product_id, r.quantity - r.taken AS left_of_reservation,
-       r.expires_at AS reservation_expires_at, r.end_reason AS reservation_end_reason,
+       r.expires_at AS reservation_expires_at, r.end_reason AS reservation_end_reason, database_clock() AS database_now,
        EXISTS (SELECT FROM batches b WHERE b.partner_id = :partner_id AND b.batch_id = :batch_id) AS batch_id_taken,
        same_key.batch_id AS made_batch_id, same_key.request_digest AS made_request_digest
 FROM (SELECT) AS one_row
@@ -19,7 +19,7 @@ LEFT JOIN allotments a ON a.product_id = p.product_id AND a.channel = :channel
 LEFT JOIN LATERAL (
     SELECT coalesce(sum(h.quantity - h.taken), 0)::integer AS held
     FROM reservations h
-    WHERE h.product_id = a.product_id AND h.channel = a.channel AND h.ended_at IS NULL AND h.expires_at <= :now
+    WHERE h.product_id = a.product_id AND h.channel = a.channel AND h.ended_at IS NULL AND h.expires_at <= both_clocks(:now)
 ) AS expired ON true
 LEFT JOIN reservations r ON r.partner_id = :partner_id AND r.reservation_id = :reservation_id
 LEFT JOIN batches same_key
@@ -85,7 +85,7 @@ reservation AS (
     WHERE r.partner_id = :partner_id AND r.reservation_id = :reservation_id
         AND r.product_id = s.product_id AND r.channel = s.channel
         -- Not by 'ended_at', which would let a plan of a young table read every hold.
-        AND r.end_reason IS NULL AND r.expires_at > :now AND r.taken + s.taken <= r.quantity
+        AND r.end_reason IS NULL AND r.expires_at > both_clocks(:now) AND r.taken + s.taken <= r.quantity
     RETURNING r.reservation_id
 )
 SELECT (SELECT count(*) FROM batch) AS batches, (SELECT count(*) FROM stock) AS stock,

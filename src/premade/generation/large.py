@@ -141,6 +141,7 @@ class LargeBatches:
                 begun=Event.BATCH_GENERATION_BEGUN.value,
                 now=self.world.now(),
                 today=self.world.today(),
+                zone=str(self.world.zone),
                 batches_max=BATCHES_A_LOOK_MAX,
             )
         for row in rows:
@@ -184,7 +185,13 @@ class LargeBatches:
 
     async def _batch(self, partner_id: int, batch_id: str) -> Row | None:
         async with self.database.single_statement() as work:
-            return await work.one(sql.batch_to_make, partner_id=partner_id, batch_id=batch_id)
+            return await work.one(
+                sql.batch_to_make,
+                partner_id=partner_id,
+                batch_id=batch_id,
+                today=self.world.today(),
+                zone=str(self.world.zone),
+            )
 
     async def _being_made(self, whose: OnBehalf, wanted: Wanted) -> BatchBeingMade:
         batch = await self._batch(whose.partner_id, wanted.batch_id)
@@ -206,8 +213,7 @@ class LargeBatches:
 
     async def _able(self, whose: OnBehalf, batch: Row) -> Row:
         """The batch, which can go on or is made. BatchStopped, BatchKeyRetired."""
-        is_over = batch["valid_until"] is not None and batch["valid_until"] < self.world.today()
-        if batch["to_make"] and is_over:
+        if batch["to_make"] and batch["is_over"]:
             await self._stop(whose, batch["batch_id"], DAY_IS_OVER)
             stopped = await self._batch(whose.partner_id, batch["batch_id"])
             assert stopped is not None
@@ -272,6 +278,7 @@ class LargeBatches:
                 event=Event.BATCH_GENERATED.value,
                 actor=whose.actor,
                 today=self.world.today(),
+                zone=str(self.world.zone),
                 now=self.world.now(),
             )
 

@@ -8,14 +8,14 @@ CROSS JOIN LATERAL (
     WHERE partner_id = b.partner_id AND batch_id = b.batch_id AND ticket_code IS NULL AND event = :begun
     LIMIT 1
 ) AS begun
-WHERE b.to_make + 0 > 0 AND b.created_at <= :now AND (b.valid_until IS NULL OR b.valid_until >= :today)
+WHERE b.to_make + 0 > 0 AND b.created_at <= :now AND (b.valid_until IS NULL OR b.valid_until >= both_days(:today, :zone))
     AND (SELECT k.retired_at FROM signing_keys k WHERE k.key_id = b.signing_key_id) IS NULL
 ORDER BY b.created_at
 LIMIT :batches_max
 
 -- name: batch_to_make
 SELECT b.batch_id, b.product_id, b.quantity, b.to_make, b.unmade, b.valid_until, b.request_digest, b.signing_key_id,
-       p.code_prefix, p.ticket_type,
+       p.code_prefix, p.ticket_type, coalesce(b.valid_until < both_days(:today, :zone), false) AS is_over,
        (SELECT k.retired_at FROM signing_keys k WHERE k.key_id = b.signing_key_id) AS key_retired_at
 FROM batches b
 CROSS JOIN LATERAL (
@@ -29,7 +29,7 @@ WHERE b.partner_id = :partner_id AND b.batch_id = :batch_id
 WITH batch AS (
     UPDATE batches b SET to_make = to_make - jsonb_array_length(:tickets::jsonb)
     WHERE partner_id = :partner_id AND batch_id = :batch_id AND to_make >= jsonb_array_length(:tickets::jsonb)
-        AND (valid_until IS NULL OR valid_until >= :today)
+        AND (valid_until IS NULL OR valid_until >= both_days(:today, :zone))
         AND (SELECT k.retired_at FROM signing_keys k WHERE k.key_id = b.signing_key_id) IS NULL
         -- After a restore the batch has another key.
         AND signing_key_id = :signing_key_id AND current_incarnation() IS NOT NULL

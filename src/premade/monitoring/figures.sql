@@ -30,7 +30,7 @@ FROM allotments a
 JOIN channels c ON c.channel = a.channel
 LEFT JOIN (
     SELECT product_id, channel, sum(quantity - taken) AS held
-    FROM reservations WHERE ended_at IS NULL AND expires_at <= :now GROUP BY product_id, channel
+    FROM reservations WHERE ended_at IS NULL AND expires_at <= both_clocks(:now) GROUP BY product_id, channel
 ) AS expired ON expired.product_id = a.product_id AND expired.channel = a.channel
 LEFT JOIN (
     SELECT product_id, channel, sum(quantity - unmade) AS quantity

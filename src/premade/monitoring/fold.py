@@ -28,8 +28,8 @@ async def fold_once(database: Database, world: World) -> int:
         if turn is None or not turn["mine"]:
             return 0
         row = await work.one(sql.fold, deltas_max=DELTAS_A_TRANSACTION_MAX, zone=str(world.zone))
-        await work.all(sql.forget_old_spans, before=world.now() - SPANS_KEPT)
-        await work.all(sql.forget_old_days, before=world.today() - DAYS_KEPT)
+        await work.all(sql.forget_old_spans, before=world.now() - SPANS_KEPT, kept=SPANS_KEPT)
+        await work.all(sql.forget_old_days, before=world.today() - DAYS_KEPT, kept=DAYS_KEPT)
         return row["folded"] if row else 0
 
 

@@ -31,11 +31,11 @@ days AS (
 SELECT count(*) AS folded FROM taken
 
 -- name: forget_old_spans
-DELETE FROM activation_spans WHERE span < :before
+DELETE FROM activation_spans WHERE span < LEAST(:before, database_clock() - :kept::interval)
 
 -- name: forget_old_days
-WITH refusals AS (DELETE FROM refusal_days WHERE day < :before)
-DELETE FROM sales_days WHERE day < :before
+WITH refusals AS (DELETE FROM refusal_days WHERE day < LEAST(:before, (database_clock() - :kept::interval)::date))
+DELETE FROM sales_days WHERE day < LEAST(:before, (database_clock() - :kept::interval)::date)
 
 -- name: only_one
 SELECT pg_try_advisory_xact_lock(:lock::bigint) AS mine

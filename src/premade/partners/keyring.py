@@ -66,12 +66,14 @@ class _KnownKey:
     is_test: bool
     first_key_id: int
     disabled_at: datetime | None
+    is_over: bool
+    """Whether it had expired by the database's clock. A key ends when either clock says so."""
 
     def refusal(self, now: datetime) -> str | None:
         """Why it does not work, or None."""
         if self.revoked_at is not None:
             return "The key was revoked."
-        if self.expires_at is not None and self.expires_at <= now:
+        if self.is_over or (self.expires_at is not None and self.expires_at <= now):
             return "The key has expired."
         if self.disabled_at is not None:
             return "The partner is disabled."

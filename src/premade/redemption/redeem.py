@@ -126,6 +126,7 @@ async def redeem_all(
         now=world.now(),
         today=world.today(),
         clock_skew=CLOCK_SKEW_MAX,
+        zone=str(world.zone),
     )
 
 

@@ -70,7 +70,7 @@ judged AS MATERIALIZED (
             status = 'ACTIVE' AND remaining >= uses AND is_grantable AND is_test = caller_is_test
             AND (used_at IS NULL OR used_at >= activated_at - :clock_skew::interval)
             AND (issue_number IS NULL OR issue_number = issue_in_force)
-            AND (usable_until IS NULL OR usable_until >= day), false) AS is_granted
+            AND (usable_until IS NULL OR usable_until >= CASE WHEN used_at IS NULL THEN both_days(day, :zone) ELSE day END), false) AS is_granted
         FROM asked
     ) AS a
 ),

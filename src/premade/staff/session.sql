@@ -24,7 +24,7 @@ FROM staff_sessions o
 CROSS JOIN LATERAL (
     SELECT staff_id, name, role FROM staff WHERE staff_id = o.staff_id AND disabled_at IS NULL LIMIT 1
 ) AS s
-WHERE o.digest = :digest AND (o.expires_at > :now) IS TRUE AND o.last_seen_at > :seen_after
+WHERE o.digest = :digest AND (o.expires_at > GREATEST(:now, database_clock())) IS TRUE AND o.last_seen_at > :seen_after
 
 -- name: note_seen
 UPDATE staff_sessions SET last_seen_at = :now WHERE digest = :digest
@@ -55,7 +55,7 @@ DELETE FROM staff_browsers WHERE staff_id = :staff_id
 
 -- name: count_sessions
 SELECT count(*) AS sessions FROM staff_sessions
-WHERE staff_id = :staff_id AND (expires_at > :now) IS TRUE AND last_seen_at > :seen_after
+WHERE staff_id = :staff_id AND (expires_at > GREATEST(:now, database_clock())) IS TRUE AND last_seen_at > :seen_after
 
 -- name: count_try
 -- The count of the span that this try falls into, with it.

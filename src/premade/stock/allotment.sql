@@ -14,7 +14,7 @@ JOIN channels c USING (channel)
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(h.quantity - h.taken), 0)::integer AS held
     FROM reservations h
-    WHERE h.product_id = a.product_id AND h.channel = a.channel AND h.ended_at IS NULL AND h.expires_at <= :now
+    WHERE h.product_id = a.product_id AND h.channel = a.channel AND h.ended_at IS NULL AND h.expires_at <= both_clocks(:now)
 ) AS expired
 WHERE :product_ids::bigint[] IS NULL OR a.product_id = ANY(:product_ids)
 ORDER BY a.product_id, a.channel
@@ -28,7 +28,7 @@ JOIN allotments a USING (channel)
 JOIN products p USING (product_id)
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(r.quantity - r.taken), 0) AS tickets FROM reservations r
-    WHERE r.product_id = a.product_id AND r.channel = a.channel AND r.ended_at IS NULL AND r.expires_at <= :now
+    WHERE r.product_id = a.product_id AND r.channel = a.channel AND r.ended_at IS NULL AND r.expires_at <= both_clocks(:now)
 ) AS over
 WHERE partners.partner_id = :partner_id AND a.product_id > coalesce(:after_product_id, 0)
     AND (:product_ids::bigint[] IS NULL OR a.product_id = ANY(:product_ids))

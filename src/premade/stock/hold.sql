@@ -7,7 +7,7 @@ WITH ended AS (
     UPDATE reservations SET ended_at = :now, end_reason = 'expired'
     WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM reservations
-        WHERE product_id = :product_id AND channel = :channel AND ended_at IS NULL AND expires_at <= :now
+        WHERE product_id = :product_id AND channel = :channel AND ended_at IS NULL AND expires_at <= both_clocks(:now)
         ORDER BY expires_at LIMIT :holds_max
     ))
     RETURNING reservation_id, partner_id, product_id, quantity - taken AS held
@@ -29,11 +29,11 @@ SELECT reservation_id, product_id, held FROM ended
 SELECT r.reservation_id, p.name AS partner, p.is_test, r.channel, r.quantity, r.taken, r.quantity - r.taken AS held,
        r.created_at, r.expires_at
 FROM reservations r JOIN partners p USING (partner_id)
-WHERE r.product_id = :product_id AND r.ended_at IS NULL AND r.expires_at > :now
+WHERE r.product_id = :product_id AND r.ended_at IS NULL AND r.expires_at > both_clocks(:now)
 ORDER BY r.expires_at, r.reservation_id LIMIT :holds_max
 
 -- name: hold_to_release
 SELECT r.reservation_id, r.partner_id, p.name AS partner, r.product_id, r.channel, r.quantity, r.taken,
        r.quantity - r.taken AS held, r.expires_at
 FROM reservations r JOIN partners p USING (partner_id)
-WHERE r.reservation_id = :reservation_id AND r.end_reason IS NULL AND r.expires_at > :now
+WHERE r.reservation_id = :reservation_id AND r.end_reason IS NULL AND r.expires_at > both_clocks(:now)

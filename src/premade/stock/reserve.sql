@@ -9,7 +9,7 @@ LEFT JOIN allotments a ON a.product_id = p.product_id AND a.channel = :channel
 LEFT JOIN LATERAL (
     SELECT coalesce(sum(h.quantity - h.taken), 0)::integer AS held
     FROM reservations h
-    WHERE h.product_id = a.product_id AND h.channel = a.channel AND h.ended_at IS NULL AND h.expires_at <= :now
+    WHERE h.product_id = a.product_id AND h.channel = a.channel AND h.ended_at IS NULL AND h.expires_at <= both_clocks(:now)
 ) AS expired ON true
 LEFT JOIN LATERAL (
     -- In the order of keys, as a plan of a young table would else read all that the partner has.
@@ -64,7 +64,7 @@ LEFT JOIN audit_events same_key
 -- Run under the allotment's lock. By 'end_reason', as 'ended_at' would let a plan of a young table read every hold.
 WITH released AS (
     UPDATE reservations SET ended_at = :now, end_reason = 'released'
-    WHERE partner_id = :partner_id AND reservation_id = :reservation_id AND end_reason IS NULL AND expires_at > :now
+    WHERE partner_id = :partner_id AND reservation_id = :reservation_id AND end_reason IS NULL AND expires_at > both_clocks(:now)
     RETURNING *
 ),
 given_back AS (
@@ -85,12 +85,14 @@ told AS (
 SELECT reservation_id, product_id, quantity, taken, created_at, expires_at, end_reason FROM released
 
 -- name: reservation_by_id
-SELECT reservation_id, product_id, quantity, taken, created_at, expires_at, end_reason
+SELECT reservation_id, product_id, quantity, taken, created_at, expires_at, end_reason,
+       database_clock() AS database_now
 FROM reservations WHERE partner_id = :partner_id AND reservation_id = :reservation_id
 
 -- name: reservations_of_partner
 -- As a range of one index: in the order of ids alone, a plan could read everybody's. 'S' comes after all of them.
-SELECT reservation_id, product_id, quantity, taken, created_at, expires_at, end_reason
+SELECT reservation_id, product_id, quantity, taken, created_at, expires_at, end_reason,
+       database_clock() AS database_now
 FROM reservations
 WHERE (partner_id, reservation_id) < (:partner_id, coalesce(:after_reservation_id, 'S')) AND partner_id >= :partner_id
 ORDER BY partner_id DESC, reservation_id DESC LIMIT :rows_max
