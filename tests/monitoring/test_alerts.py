@@ -267,6 +267,8 @@ ERRORS, SLOW = "PremadeErrors", "PremadeSlow"
         (SLOW, "> 0.1\n", "> 0.09\n"),
         (SLOW, 'route!~"/healthz|/readyz"', ""),
         ("PremadeDatabaseAway", "== 0", "== 1"),
+        ("PremadeClocksApart", "> 30", "> 29"),
+        ("PremadeClocksApart", "abs(premade_database_clock_ahead_seconds)", "premade_database_clock_ahead_seconds"),
         ("PremadeFiguresAway", "== 0", "== 1"),
         ("PremadeFiguresAway", "premade_database_up == 1", "premade_database_up == 0"),
         ("PremadeAway", "== 1", "== 2"),

@@ -15,7 +15,7 @@ from premade.generation.large import CONNECTIONS, LargeBatches, Making
 from premade.partners.keyring import OnBehalf
 from premade.tickets.signing import Signers
 from support.service import environment_for
-from support.shop import Seller, Shop, with_clock_of
+from support.shop import Seller, Shop, with_clock_of_the_service
 
 Result = TypeVar("Result")
 
@@ -35,7 +35,7 @@ def make(
     wanted = Wanted(seller.product_id, quantity, batch_id, is_large=True, **more)
 
     async def run() -> Making:
-        async with open_database(with_clock_of(shop.world, shop.dsn), CONNECTIONS) as database:
+        async with open_database(with_clock_of_the_service(shop.dsn), CONNECTIONS) as database:
             batches = LargeBatches(database, shop.world, Signers(database, shop.world))
             return await batches.make(whose(seller), wanted, tell)
 

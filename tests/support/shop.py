@@ -120,6 +120,11 @@ def with_clock_of(world: World, dsn: str) -> str:
     return make_conninfo(dsn, options=f"-c premade.clock_shift={shift:.6f}s") if abs(shift) > 1 else dsn
 
 
+def with_clock_of_the_service(dsn: str) -> str:
+    """The same where the test moves the clock meanwhile: the database's is far ahead, so the service's decides."""
+    return make_conninfo(dsn, options="-c premade.clock_shift=100years")
+
+
 @dataclass
 class Shop:
     """The operator's side, on the database of the tests."""

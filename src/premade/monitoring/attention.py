@@ -35,6 +35,7 @@ NOT_SEEN_HERE = {
     "PremadeErrors": "requests that fail are counted by each process for Prometheus",
     "PremadeSlow": "and so is how long they take",
     "PremadeDatabaseAway": "without the database there is no page that could say so",
+    "PremadeClocksApart": "each machine has a clock of its own",
     "PremadeFiguresAway": "nor without its figures",
     "PremadeAway": "nor without the service",
     "PremadeMachineAway": "one machine does not see the others",
