@@ -45,6 +45,18 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION public.both_clocks(own timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT LEAST(own, database_clock())
+$$;
+
+CREATE FUNCTION public.both_days(own date, zone text) RETURNS date
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT LEAST(own, (database_clock() AT TIME ZONE zone)::date)
+$$;
+
 CREATE FUNCTION public.count_changed_tickets() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -92,6 +104,12 @@ BEGIN
     END IF;
     RETURN confirmed;
 END
+$$;
+
+CREATE FUNCTION public.database_clock() RETURNS timestamp with time zone
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT statement_timestamp() + coalesce(nullif(current_setting('premade.clock_shift', true), ''), '0')::interval
 $$;
 
 CREATE FUNCTION public.database_files_changed_at() RETURNS timestamp with time zone
