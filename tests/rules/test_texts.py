@@ -2,12 +2,15 @@
 
 import re
 import unicodedata
+from importlib import resources
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from premade.base.texts import cleaned, composed, folded, odd_character, one_line, reference
+from premade.cli.output import _text
+from premade.console.isolated import isolated
 
 LENGTH_MAX = 200
 
@@ -106,3 +109,26 @@ def test_an_odd_character_of_an_id_is_named() -> None:
 
 def test_json_is_composed_in_names_and_values() -> None:
     assert composed({"e\u0301": ["e\u0301", 1, None]}) == {"\u00e9": ["\u00e9", 1, None]}
+
+
+def test_a_name_that_turns_the_direction_is_isolated_on_pages_and_in_tables() -> None:
+    arabic = "\u0639\u0644\u064a"
+
+    assert isolated(f"{arabic} <1>") == f"<bdi>{arabic} &lt;1&gt;</bdi>"
+    assert isolated("John\u202eSmith") == "<bdi>John\u202eSmith</bdi>"
+    assert isolated("Jos\u00e9 & Co") == "Jos\u00e9 &amp; Co"
+    assert _text(arabic) == f"\u2068{arabic}\u2069"
+    assert _text("Ann") == "Ann"
+
+
+def test_templates_isolate_the_names_that_they_show() -> None:
+    """Each name outside of tags, options and titles goes through the filter."""
+    shown = re.compile(
+        r">[^<]*\{\{ (?:order|each|partner|product|ticket|whose|hold)\.(?:customer_name|name|partner|product) \}\}"
+    )
+    bare = []
+    for template in (resources.files("premade.console") / "templates").iterdir():
+        for line in template.read_text().splitlines():
+            if "<option" not in line and "block title" not in line and "<script" not in line:
+                bare += [(template.name, found[0]) for found in shown.finditer(line)]
+    assert bare == []

@@ -56,6 +56,7 @@ _NO_JOINERS_IN = (
     "FULLWIDTH",
 )
 _NO_VARIATIONS_IN = ("LATIN", "GREEK", "CYRILLIC", "COMBINING")
+_TURNING = {"R", "AL", "AN", "LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 _CONTROL_NAMES = {"\0": "NULL", "\t": "TAB", "\n": "LINE FEED", "\r": "CARRIAGE RETURN", "\x1b": "ESCAPE"}
 
 
@@ -199,3 +200,8 @@ def _must_not_contain(text: str, character: str) -> str:
     position = text.find(character) + 1
     place = f", its character {position}" if position else ""
     return f"Must not contain {described(character)}{place}"
+
+
+def turns_direction(text: str) -> bool:
+    """Return whether a text changes the reading direction of what stands beside it: Arabic, Hebrew, direction controls."""
+    return not text.isascii() and any(unicodedata.bidirectional(each) in _TURNING for each in text)

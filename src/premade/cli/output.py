@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from premade.base.texts import turns_direction
 from premade.base.world import local_time, rfc3339
 
 _WIDTH_MAX = 100_000
@@ -43,7 +44,9 @@ def _text(value: Any) -> str:
         return ", ".join(f"{key}={count}" for key, count in value.items())  # pyright: ignore[reportUnknownVariableType]
     if isinstance(value, list | tuple):
         return ", ".join(str(item) for item in value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    return str(value)
+    text = str(value)
+    # A terminal orders the line by its characters: first strong isolate, pop directional isolate (UAX 9).
+    return f"\u2068{text}\u2069" if turns_direction(text) else text
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
 from premade.base.world import local_time, rfc3339
+from premade.console.isolated import isolated
 from premade.staff.role import Right, Role
 from premade.tickets.batch import BatchStatus
 from premade.tickets.lookup import GENERATED
@@ -85,6 +86,7 @@ class Paper:
                 "days_left": _days_left,
                 "day": _day,
                 "state": _state,
+                "bdi": isolated,
                 "event": _event,
                 "actor": _actor,
             }

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from markupsafe import Markup, escape
 
 from premade.audit.record import Event
+from premade.console.isolated import isolated
 from premade.tickets.code import is_order_id, is_ticket_code
 
 SENTENCES: dict[str, tuple[str, str]] = {
@@ -137,7 +138,7 @@ def sentence(event: Mapping[str, Any], partners: Mapping[int, str], staff: Mappi
     late = ""
     if "days_late" in data:
         late = " The device reported it {days_late} days after the ticket's last day."
-    told = _Told({name: escape(value) for name, value in shown.items()})
+    told = _Told({name: isolated(value) for name, value in shown.items()})
     # The words are ours, and what is put into them is escaped.
     return Markup((SENTENCES[event["event"]][1] + late).format_map(told))  # noqa: S704
 
