@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import psycopg
 
-from premade.base.embedded import embedded_postgres
+from premade.base.embedded import embedded_postgres, is_made
 from premade.base.logs import log
 from premade.base.marker import Marker
 from premade.base.migrate import check_current, migrate
@@ -29,6 +29,27 @@ _PASSING = (
 
 MARKER = "incarnation"
 """A file beside the embedded cluster."""
+
+
+class NoDatabase(Exception):
+    """There is no database where this command looked; the message says where, and what to do."""
+
+
+class DemoNotHere(Exception):
+    """The database has data that are not the demo's; the message says which, and what to do."""
+
+
+def require_database(settings: Settings) -> None:
+    """Make sure that a command does not make an empty database where it was only meant to look.
+
+    Raises: NoDatabase.
+    """
+    if settings.database_url is None and not is_made(settings.database_folder):
+        message = (
+            f"There is no database: looked for {settings.database_place}. Set PREMADE_DATA_DIR or DATABASE_URL to "
+            "the one that you mean, or make one here with 'premade migrate'."
+        )
+        raise NoDatabase(message)
 
 
 @contextmanager
@@ -81,7 +102,7 @@ def embedded_or_named(settings: Settings) -> Generator[str]:
     if settings.database_url is not None:
         yield settings.database_url
         return
-    with embedded_postgres(settings.data_dir / "postgres") as dsn:
+    with embedded_postgres(settings.database_folder) as dsn:
         yield dsn
 
 

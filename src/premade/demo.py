@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 
+import psycopg
 import typer
 from rich.console import Console
 from rich.text import Text
@@ -26,13 +27,13 @@ from premade.base.settings import Settings
 from premade.base.work import Database, open_database
 from premade.base.world import World
 from premade.catalog.product import Product, add_product, list_products
-from premade.database import ready_database
+from premade.database import DemoNotHere, embedded_or_named, ready_database
 from premade.history import PARTNER as HISTORY_PARTNER
 from premade.history import Line, make_history
 from premade.partners.keyring import Keyring
 from premade.partners.keys import create_key
 from premade.partners.partner import PartnerNameTaken, add_partner, partner_named
-from premade.serve import Listen, exit_on_signals, serve_on
+from premade.serve import Listen, exit_on_signals, require_free_ports, serve_on
 from premade.staff.member import StaffNameTaken, add_staff, has_password, set_password
 from premade.staff.role import Role
 from premade.stock.allotment import list_allotments, set_allotment
@@ -75,19 +76,58 @@ PASSWORD_BYTES = 10
 
 @dataclass(frozen=True)
 class _Kept:
-    """What opens the service; kept for the next run. None of the password: somebody has set another one since."""
+    """What opens the service; kept for the next run. `test_key`: of the test partner. None of the password: somebody has set another one since."""
 
     key: str
+    test_key: str
     password: str | None
     history_partner_id: int
 
 
-def run_demo(settings: Settings, port: int) -> None:
-    """Fills an empty database, starts the service, sells one ticket over HTTP, and goes on serving."""
+def run_demo(settings: Settings, port: int, *, is_sure: bool) -> None:
+    """Fill an empty database, start the service, sell one ticket over HTTP, and go on serving.
+
+    `is_sure`: also where others have data. Raises: DemoNotHere, CannotServe, before anything is written.
+    """
     exit_on_signals()
     world = World(settings.zone)
     log_only_what_goes_wrong()
-    typer.echo(f"Starting premade on {settings.server_name} …")
+    require_free_ports(Listen(port=port))
+    typer.echo(f"Starting premade on {settings.database_place} …")
+    with embedded_or_named(settings) as found:
+        if not is_sure:
+            _require_no_others(found, settings)
+        _run_on(settings, world, port)
+
+
+def _require_no_others(dsn: str, settings: Settings) -> None:
+    """The demo adds an admin, keys and sales: not beside those of somebody's business."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        others = [
+            f"{count} other {what}"
+            for what, table, names in (
+                ("partners", b"partners", [PARTNER, HISTORY_PARTNER]),
+                ("members of the staff", b"staff", [ADMIN]),
+            )
+            if (count := _count_others(connection, table, names))
+        ]
+    if others:
+        message = (
+            f"The demo adds an admin, API keys and made-up sales, and {settings.database_place} has "
+            f"{' and '.join(others)}. Set PREMADE_DATA_DIR to an empty folder, without DATABASE_URL; or say --yes."
+        )
+        raise DemoNotHere(message)
+
+
+def _count_others(connection: psycopg.Connection, table: bytes, names: list[str]) -> int:
+    exists = connection.execute("SELECT to_regclass(%s)", [table.decode()]).fetchone()
+    if not exists or exists[0] is None:
+        return 0
+    counted = connection.execute(b"SELECT count(*) FROM " + table + b" WHERE name <> ALL(%s)", [names])
+    return (counted.fetchone() or [0])[0]
+
+
+def _run_on(settings: Settings, world: World, port: int) -> None:
     with ready_database(settings, world) as dsn:
         key_file = settings.data_dir / KEY_FILE
         kept = asyncio.run(_set_up(dsn, world, key_file))
@@ -110,12 +150,11 @@ async def _set_up(dsn: str, world: World, key_file: Path) -> _Kept:
                 await set_allotment(database, world, product.product_id, CHANNEL, quantity)
         with suppress(PartnerNameTaken):
             await add_partner(database, world, PARTNER, channel=CHANNEL)
-        key = before.get("key")
-        if key is None or not await _works(database, world, key):
-            key = (await create_key(database, world, partner=PARTNER, permissions=PERMISSIONS))["key"]
+        key = await _key_of(database, world, PARTNER, before.get("key"))
         password = before.get("password") or _new_password(world)
         is_theirs = await _make_admin(database, world, password, is_new="password" not in before)
-        if before != (after := {"partner": PARTNER, "key": key, "admin": ADMIN, "password": password}):
+        after = {**before, "partner": PARTNER, "key": key, "admin": ADMIN, "password": password}
+        if before != after:
             _keep(key_file, after)
         products = {product.product_id: product for product in await list_products(database)}
         lines = [Line(products[product_id], *line) for product_id, line in HISTORY.items()]
@@ -127,7 +166,17 @@ async def _set_up(dsn: str, world: World, key_file: Path) -> _Kept:
         )
         async with database.single_statement() as work:
             history_partner = await partner_named(work, HISTORY_PARTNER)
-        return _Kept(key, password if is_theirs else None, history_partner["partner_id"])
+        test_key = await _key_of(database, world, HISTORY_PARTNER, before.get("test_key"))
+        if after.get("test_key") != test_key:
+            _keep(key_file, {**after, "test_key": test_key})
+        return _Kept(key, test_key, password if is_theirs else None, history_partner["partner_id"])
+
+
+async def _key_of(database: Database, world: World, partner: str, before: str | None) -> str:
+    """Return the key that was kept where it works, or a new one."""
+    if before is not None and await _works(database, world, before):
+        return before
+    return (await create_key(database, world, partner=partner, permissions=PERMISSIONS))["key"]
 
 
 def _new_password(world: World) -> str:
@@ -210,11 +259,19 @@ def _sell(url: str, metrics_url: str, kept: _Kept) -> None:
     console.print(first["ticket_code"], "\n")
     console.rule("Your turn: paste a line into another terminal")
     _print_curl_lines(url, key, second["ticket_code"], sale["order_id"], first["qr_token"])
+    _print_test_key(url, kept.test_key)
     console.rule("Look at it in the console")
     typer.echo(f"{url}/console")
     typer.echo(f"{url}/console?partner={kept.history_partner_id}&days=90  (90 days of {HISTORY_PARTNER})")
     typer.echo(f"name      {ADMIN}\npassword  {kept.password or '(the one that was set since)'}\n")
     typer.echo(f"premade serves at {url} with metrics at {metrics_url}; Ctrl-C ends it and its database.")
+
+
+def _print_test_key(url: str, key: str) -> None:
+    typer.echo(
+        f"# your own tests: a test key, of {HISTORY_PARTNER}; its tickets say SAMPLE and open no gate of the operator"
+    )
+    typer.echo(f"curl -s -H 'X-API-Key: {key}' {url}/api/ota/inventory\n")
 
 
 def _shortened(ticket: dict[str, Any]) -> dict[str, Any]:

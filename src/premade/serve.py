@@ -77,6 +77,15 @@ def exit_on_signals() -> None:
     signal.signal(signal.SIGINT, leave)
 
 
+def require_free_ports(listen: Listen) -> None:
+    """Raises: CannotServe, when the service or its metrics could not listen."""
+    with (
+        _listening(listen.host, listen.port, "--port"),
+        _listening(listen.metrics_host, listen.metrics_port, "--metrics-port"),
+    ):
+        pass
+
+
 def serve_on(dsn: str, settings: Settings, listen: Listen, when_ready: WhenReady) -> None:
     """Serve on this database until a signal."""
     start_logging(settings.log_format, mask_customer_email=settings.log_mask_customer_email)

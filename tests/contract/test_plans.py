@@ -10,6 +10,7 @@ from support.shop import Seller, unique
 
 from premade.activation.activate import sql as activation
 from premade.activation.order import sql as several
+from premade.audit.looks import sql as looks
 from premade.audit.replay import sql as replay
 from premade.base.statements import Statement
 from premade.base.work import SESSION_SETTINGS
@@ -147,7 +148,10 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     "recorded_at": (audit.recorded_at, {"audit_events_pkey"}),
     "all_events": (audit.all_events, {"audit_events_pkey"}),
     "events_of_no_ticket": (audit.events_of_no_ticket, {"audit_events_of_no_ticket"}),
-    "events_of_actor": (audit.events_of_actor, {"audit_events_by_actor"}),
+    "actors_but_keys": (audit.actors_but_keys, {"audit_events_by_actor"}),
+    "events_of_actors": (audit.events_of_actors, {"audit_events_by_actor"}),
+    "record_qr_look": (looks.record_qr_look, set()),
+    "record_customer_looks": (looks.record_customer_looks, {"ota_orders_pkey"}),
     "events_of_batch": (audit.events_of_batch, {"audit_events_by_batch"}),
     "events_of_tickets": (audit.events_of_tickets, {"audit_events_by_ticket"}),
     "staff_by_name": (staff.by_name, {"staff_name_taken"}),

@@ -22,6 +22,7 @@ from support.service import environment_for
 from support.shop import CUSTOMER, Seller, Shop, unique
 from support.terminal import Operator
 
+from premade.audit.record import COMMAND_ACTOR
 from premade.base.negotiation import preferred
 from premade.base.work import Database, open_database
 from premade.base.world import World
@@ -436,7 +437,7 @@ def test_what_the_operator_takes_out_is_in_the_record(
         mixed.seller.partner_id,
     )
     assert rows == [
-        {"actor": "command", "batch_id": mixed.batch_id, "data": {"format": "csv", "states": ["ACTIVE"]}}
+        {"actor": COMMAND_ACTOR, "batch_id": mixed.batch_id, "data": {"format": "csv", "states": ["ACTIVE"]}}
     ]
 
 

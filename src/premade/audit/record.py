@@ -1,5 +1,8 @@
 """Writing to the audit record, in the transaction of the change itself."""
 
+import os
+import pwd
+from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
@@ -12,7 +15,28 @@ from premade.base.work import Work
 sql = statements.load(__file__)
 
 COMMAND = "command"
-"""The actor of what an operator does by the command `premade`."""
+"""The kind of actor of what an operator does by the command `premade`. Older events have no more than this word."""
+_ROOT = 0
+_USER_CHARACTERS_MAX = 64
+
+
+def _system_user() -> str:
+    """Return the name of whoever runs this process; under sudo, of whoever called it. A user without a name is a number.
+
+    SUDO_USER counts only for root, who could act as anybody anyway.
+    """
+    user_id = os.getuid()
+    if user_id == _ROOT and (caller := os.environ.get("SUDO_USER")):
+        with suppress(KeyError, ValueError):
+            return pwd.getpwnam(caller).pw_name
+    try:
+        return pwd.getpwuid(user_id).pw_name
+    except KeyError:
+        return str(user_id)
+
+
+COMMAND_ACTOR = f"{COMMAND}:{_system_user()[:_USER_CHARACTERS_MAX]}"
+"""The actor of what this process does as a command: `command:mei`."""
 
 
 class Event(StrEnum):
@@ -74,7 +98,7 @@ class Acting(Protocol):
 
 
 async def record(
-    work: Work, event: Event, at: datetime, *, partner_id: int | None, actor: str = COMMAND, **data: Any
+    work: Work, event: Event, at: datetime, *, partner_id: int | None, actor: str = COMMAND_ACTOR, **data: Any
 ) -> None:
     """One event that concerns no single ticket. `data` must hold no secret and nothing personal."""
     await work.all(

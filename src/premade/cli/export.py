@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from premade.audit.record import COMMAND
+from premade.audit.record import COMMAND_ACTOR
 from premade.base.errors import FieldError, Invalid
 from premade.base.texts import cleaned
 from premade.base.work import Database
@@ -141,7 +141,7 @@ async def _export(database: Database, world: World, asked: Asked, *, is_quiet: b
     async with database.single_statement() as work:
         found = await partner_named(work, asked.partner)
     wanted = Selection(found["partner_id"], asked.batch_id, asked.statuses)
-    await record_export(database, world, wanted, Exporter(COMMAND, None), format=asked.form.value)
+    await record_export(database, world, wanted, Exporter(COMMAND_ACTOR, None), format=asked.form.value)
     columns = (TextColumn("Tickets"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from premade.audit.record import COMMAND
+from premade.audit.record import COMMAND_ACTOR
 from premade.base.errors import FieldError, Invalid
 from premade.base.texts import cleaned
 from premade.base.typed import day
@@ -91,7 +91,7 @@ def _wanted(
 async def _whose(database: Database, partner: str) -> OnBehalf:
     async with database.single_statement() as work:
         found = await partner_named(work, partner)
-    return OnBehalf(found["partner_id"], found["channel"], COMMAND)
+    return OnBehalf(found["partner_id"], found["channel"], COMMAND_ACTOR)
 
 
 async def _make(

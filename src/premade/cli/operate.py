@@ -8,15 +8,19 @@ from premade.base.logs import log_only_what_goes_wrong
 from premade.base.settings import Settings
 from premade.base.work import Database, open_database
 from premade.base.world import World
-from premade.database import ready_database
+from premade.database import ready_database, require_database
 
 Result = TypeVar("Result")
 
 
 def operate(action: Callable[[Database, World], Awaitable[Result]], *, connections_max: int = 1) -> Result:
-    """What the action answers. Its refusals are told by `premade.cli.main`."""
+    """Run the action on the database that the settings name, and return its result.
+
+    Raises: NoDatabase, and what the action raises, which `premade.cli.main` prints.
+    """
     log_only_what_goes_wrong()
     settings = Settings()
+    require_database(settings)
     world = World(settings.zone)
 
     async def run(dsn: str) -> Result:

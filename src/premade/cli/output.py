@@ -1,9 +1,12 @@
 """How a command answers: a table for people, JSON for machines."""
 
+import io
+import json
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import orjson
 import typer
@@ -19,10 +22,35 @@ _WIDTH_MAX = 100_000
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for machines.")]
 
 
+def accept_any_terminal() -> None:
+    """Print '?' for characters that the terminal or the file cannot take. Nothing ends a command half done for one.
+
+    Standard error does so by itself.
+    """
+    output: Any = sys.stdout
+    if isinstance(output, io.TextIOWrapper):
+        cast("io.TextIOWrapper", output).reconfigure(errors="replace")
+
+
+def _takes(text: str) -> bool:
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def print_json(data: Any) -> None:
-    """One JSON document; times as RFC 3339 in UTC."""
+    """Print one JSON document; times as RFC 3339 in UTC. What the terminal cannot show is escaped, as JSON may be."""
     options = orjson.OPT_INDENT_2 | orjson.OPT_PASSTHROUGH_DATETIME
-    typer.echo(orjson.dumps(data, default=_json_value, option=options).decode())
+    document = orjson.dumps(data, default=_json_value, option=options).decode()
+    _print(document if _takes(document) else json.dumps(orjson.loads(document), indent=2))
+
+
+def _print(line: str) -> None:
+    """In the encoding that the terminal says it has: the usual library writes UTF-8 to one that says ASCII."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def _json_value(value: Any) -> Any:
@@ -90,4 +118,4 @@ def show_one(fields: Mapping[str, Any], *, as_json: bool) -> None:
         return
     width = max(len(name) for name in fields)
     for name, value in fields.items():
-        typer.echo(f"{name:<{width}}  {_text(value)}")
+        _print(f"{name:<{width}}  {_text(value)}")

@@ -29,6 +29,8 @@ from premade.tickets.lookup import TicketUnknown
 AUDIT = f"{HOME}/audit"
 FIELDS = ("ticket", "order", "partner", "batch", "who", "event", "start", "before")
 SERVICE = "service"
+# As the page shows it, as the record has it, or the word alone for whoever ran a command.
+_COMMAND_BY = re.compile(rf"{COMMAND}(?:\s+by\s+|\s*:\s*)(\S.*)", re.IGNORECASE)
 _KEY = re.compile(r"(?:api\s*)?key[\s:#]*([0-9]{1,18})", re.IGNORECASE)
 _KINDS = {
     "ticket": "Tickets",
@@ -151,13 +153,16 @@ def _read_who(reading: _Reading, who: str, staff: dict[int, str]) -> None:
     ids = {name: staff_id for staff_id, name in staff.items()}
     if who.lower() in ids:
         actor = f"staff:{ids[who.lower()]}"
+    elif by := _COMMAND_BY.fullmatch(who):
+        actor = f"{COMMAND}:{by[1]}"
     elif who.lower() in {COMMAND, SERVICE, CONSOLE}:
         actor = who.lower()
     elif key := _KEY.fullmatch(who):
         actor = f"key:{int(key[1])}"
     else:
         reading.wrong["who"] = (
-            "Must be a name of the staff, 'API key 12', 'command', 'service', or 'console' for one not signed in"
+            "Must be a name of the staff, 'API key 12', 'command' or 'command by mei', 'service', or 'console' for one not "
+            "signed in"
         )
         return
     reading.sought = replace(reading.sought, actor=actor)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from premade.audit.record import Event
+from premade.audit.record import COMMAND, Event
 from premade.base import statements
 from premade.base.cursors import ROWS_LOOKED_AT_MAX, Order, Row
 from premade.base.work import Database, Work
@@ -17,6 +17,8 @@ sql = statements.load(__file__)
 EVENTS_A_PAGE = 50
 SLACK = timedelta(seconds=15)
 """An event is written some seconds after the time that it tells, and clocks of several machines differ."""
+ACTORS_MAX = 1_000
+"""Members of the staff and system users, among whom those are looked for who ran a command."""
 KEYS = "key:"
 _BY_ID = Order("audit", {"event_id": int})
 _OF_A_TICKET = ("ticket.",)
@@ -54,7 +56,7 @@ async def search_events(database: Database, sought: Sought, cursor: str | None) 
         given = {
             **_BY_ID.after(cursor),
             "partner_id": sought.partner_id,
-            "actor": sought.actor,
+            "actors": await _actors(work, sought.actor),
             "event": sought.event,
             "start": sought.start,
             "before": sought.before,
@@ -78,10 +80,20 @@ async def _rows(work: Work, sought: Sought, given: dict[str, Any]) -> list[Row]:
         return await work.all(sql.events_of_batch, **given, batch_id=sought.batch_id)
     given["rows_looked_at_max"] = ROWS_LOOKED_AT_MAX
     if sought.actor is not None and not sought.actor.startswith(KEYS):
-        return await work.all(sql.events_of_actor, **given)
+        return await work.all(sql.events_of_actors, **given)
     if sought.event is not None and not sought.event.startswith(_OF_A_TICKET):
         return await work.all(sql.events_of_no_ticket, **given)
     return await work.all(sql.all_events, **given)
+
+
+async def _actors(work: Work, actor: str | None) -> list[str] | None:
+    """Return the actors that the name means: "command" means whoever ran one, also when the record did not say who."""
+    if actor is None:
+        return None
+    if actor != COMMAND:
+        return [actor]
+    rows = await work.all(sql.actors_but_keys, actors_max=ACTORS_MAX)
+    return [actor, *(row["actor"] for row in rows if row["actor"].startswith(f"{COMMAND}:"))]
 
 
 async def _place_of(work: Work, moment: datetime) -> int:

@@ -11,7 +11,7 @@ FROM audit_events WHERE event_id >= :event_id ORDER BY event_id LIMIT 1
 WITH looked_at AS (
     SELECT e.event_id, e.partner_id, e.event, e.actor, e.batch_id, e.ticket_code, e.order_id, e.data, e.occurred_at,
            row_number() OVER (ORDER BY e.event_id DESC) AS place,
-           (:partner_id::bigint IS NULL OR e.partner_id = :partner_id) AND (:actor::text IS NULL OR e.actor = :actor)
+           (:partner_id::bigint IS NULL OR e.partner_id = :partner_id) AND (:actors::text[] IS NULL OR e.actor = ANY(:actors))
                AND (:event::text IS NULL OR e.event = :event)
                AND (:start::timestamptz IS NULL OR recorded_at(e.data, e.occurred_at) >= :start)
                AND (:before::timestamptz IS NULL OR recorded_at(e.data, e.occurred_at) < :before) AS matches
@@ -30,7 +30,7 @@ LIMIT :rows
 WITH looked_at AS (
     SELECT e.event_id, e.partner_id, e.event, e.actor, e.batch_id, e.ticket_code, e.order_id, e.data, e.occurred_at,
            row_number() OVER (ORDER BY e.event_id DESC) AS place,
-           (:partner_id::bigint IS NULL OR e.partner_id = :partner_id) AND (:actor::text IS NULL OR e.actor = :actor)
+           (:partner_id::bigint IS NULL OR e.partner_id = :partner_id) AND (:actors::text[] IS NULL OR e.actor = ANY(:actors))
                AND (:event::text IS NULL OR e.event = :event)
                AND (:start::timestamptz IS NULL OR recorded_at(e.data, e.occurred_at) >= :start)
                AND (:before::timestamptz IS NULL OR recorded_at(e.data, e.occurred_at) < :before) AS matches
@@ -44,20 +44,41 @@ SELECT * FROM looked_at WHERE matches OR place = :rows_looked_at_max
 ORDER BY event_id DESC
 LIMIT :rows
 
--- name: events_of_actor
--- The same of somebody who is no API key.
-WITH looked_at AS (
-    SELECT e.event_id, e.partner_id, e.event, e.actor, e.batch_id, e.ticket_code, e.order_id, e.data, e.occurred_at,
-           row_number() OVER (ORDER BY e.event_id DESC) AS place,
+-- name: actors_but_keys
+-- Each name once, by going from one to the next in the index, however many events each has.
+WITH RECURSIVE named AS (
+    (SELECT actor FROM audit_events WHERE actor NOT LIKE 'key:%' ORDER BY actor LIMIT 1)
+    UNION ALL
+    SELECT following.actor
+    FROM named
+    CROSS JOIN LATERAL (
+        SELECT actor FROM audit_events WHERE actor NOT LIKE 'key:%' AND actor > named.actor ORDER BY actor LIMIT 1
+    ) AS following
+)
+SELECT actor FROM named LIMIT :actors_max
+
+-- name: events_of_actors
+-- The same of some who are no API keys.
+WITH found AS (
+    SELECT e.*
+    FROM unnest(:actors::text[]) AS named (actor)
+    CROSS JOIN LATERAL (
+        SELECT event_id, partner_id, event, actor, batch_id, ticket_code, order_id, data, occurred_at FROM audit_events
+        WHERE actor NOT LIKE 'key:%' AND actor = named.actor
+            AND event_id < coalesce(:after_event_id, 9223372036854775807)
+            AND event_id >= :from_event_id AND event_id < :before_event_id
+        ORDER BY event_id DESC
+        LIMIT :rows_looked_at_max
+    ) AS e
+    ORDER BY e.event_id DESC
+    LIMIT :rows_looked_at_max
+), looked_at AS (
+    SELECT e.*, row_number() OVER (ORDER BY e.event_id DESC) AS place,
            (:partner_id::bigint IS NULL OR e.partner_id = :partner_id)
                AND (:event::text IS NULL OR e.event = :event)
                AND (:start::timestamptz IS NULL OR recorded_at(e.data, e.occurred_at) >= :start)
                AND (:before::timestamptz IS NULL OR recorded_at(e.data, e.occurred_at) < :before) AS matches
-    FROM audit_events e
-    WHERE e.actor NOT LIKE 'key:%' AND e.actor = :actor AND e.event_id < coalesce(:after_event_id, 9223372036854775807)
-        AND e.event_id >= :from_event_id AND e.event_id < :before_event_id
-    ORDER BY e.event_id DESC
-    LIMIT :rows_looked_at_max
+    FROM found e
 )
 SELECT * FROM looked_at WHERE matches OR place = :rows_looked_at_max
 ORDER BY event_id DESC
@@ -68,7 +89,7 @@ LIMIT :rows
 SELECT e.event_id, e.partner_id, e.event, e.actor, e.batch_id, e.ticket_code, e.order_id, e.data, e.occurred_at
 FROM audit_events e
 WHERE e.partner_id = :partner_id AND e.batch_id = :batch_id AND e.batch_id IS NOT NULL AND e.ticket_code IS NULL
-    AND (:actor::text IS NULL OR e.actor = :actor) AND (:event::text IS NULL OR e.event = :event)
+    AND (:actors::text[] IS NULL OR e.actor = ANY(:actors)) AND (:event::text IS NULL OR e.event = :event)
     AND (:start::timestamptz IS NULL OR recorded_at(e.data, e.occurred_at) >= :start)
     AND (:before::timestamptz IS NULL OR recorded_at(e.data, e.occurred_at) < :before)
     AND e.event_id + 0 < coalesce(:after_event_id, 9223372036854775807)
@@ -81,7 +102,7 @@ SELECT e.event_id, e.partner_id, e.event, e.actor, e.batch_id, e.ticket_code, e.
 FROM audit_events e
 WHERE e.partner_id = :partner_id AND e.ticket_code = ANY(:ticket_codes) AND e.ticket_code IS NOT NULL
     AND (:order_id::text IS NULL OR e.order_id = :order_id OR e.order_id IS NULL)
-    AND (:actor::text IS NULL OR e.actor = :actor) AND (:event::text IS NULL OR e.event = :event)
+    AND (:actors::text[] IS NULL OR e.actor = ANY(:actors)) AND (:event::text IS NULL OR e.event = :event)
     AND (:start::timestamptz IS NULL OR recorded_at(e.data, e.occurred_at) >= :start)
     AND (:before::timestamptz IS NULL OR recorded_at(e.data, e.occurred_at) < :before)
     AND e.event_id + 0 < coalesce(:after_event_id, 9223372036854775807)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
+from premade.audit.record import COMMAND
 from premade.base.world import local_time, rfc3339
 from premade.console.isolated import isolated
 from premade.staff.role import Right, Role
@@ -157,7 +158,7 @@ def _actor(actor: str) -> str:
     names = {
         "key": f"API key {number}",
         "staff": f"staff member {number}",
-        "command": "an operator's command",
+        COMMAND: f"command by {number}" if number else "an operator's command",
         "service": "the service itself",
         "console": "somebody who was not signed in",
     }

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from premade.audit.record import COMMAND, Event
+from premade.audit.record import COMMAND_ACTOR, Event
 from premade.base import statements
 from premade.base.background import repeat
 from premade.base.logs import log
@@ -118,7 +118,7 @@ async def expire_now(database: Database, world: World, tell: Tell) -> Pass:
     """Everything that is due, waiting for turns. In what it answers, `due` are the batches that are left to the
     service: a sale, or a cancellation, holds something of them.
     """
-    expirer = Expirer(database, world, COMMAND, is_patient=True)
+    expirer = Expirer(database, world, COMMAND_ACTOR, is_patient=True)
     ended = expired = 0
     while True:
         before = Pass(ended, ended, expired)

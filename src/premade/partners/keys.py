@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from premade.audit.record import COMMAND, Event, record
+from premade.audit.record import COMMAND_ACTOR, Event, record
 from premade.base import statements
 from premade.base.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
 from premade.base.work import Database, Work
@@ -61,7 +61,7 @@ async def create_key(
     is_test: bool = False,
     expires_at: datetime | None = None,
     once: str | None = None,
-    actor: str = COMMAND,
+    actor: str = COMMAND_ACTOR,
 ) -> dict[str, Any]:
     """A new key of the partner named so, or of the operator (None). Invalid for an unknown permission.
 
@@ -134,7 +134,7 @@ async def _insert(work: Work, world: World, new: _NewKey) -> dict[str, Any]:
 
 
 async def rotate_key(
-    database: Database, world: World, key_id: int, overlap: timedelta, *, actor: str = COMMAND
+    database: Database, world: World, key_id: int, overlap: timedelta, *, actor: str = COMMAND_ACTOR
 ) -> dict[str, Any]:
     """A second key with the same permissions; the first ends after `overlap`. KeyUnknown when revoked."""
     async with database.transaction() as work:
@@ -176,7 +176,7 @@ async def rotate_key(
 
 
 async def revoke_key(
-    database: Database, world: World, key_id: int, *, actor: str = COMMAND
+    database: Database, world: World, key_id: int, *, actor: str = COMMAND_ACTOR
 ) -> dict[str, Any]:
     """Ends a key now, in every process within seconds. Revoking twice is the same as once."""
     async with database.transaction() as work:

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from premade.audit.record import COMMAND, Event, record
+from premade.audit.record import COMMAND_ACTOR, Event, record
 from premade.base import statements
 from premade.base.cursors import Order, Row
 from premade.base.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
@@ -60,7 +60,7 @@ async def add_partner(
     channel: str | None = None,
     is_test: bool = False,
     reservation_hours_max: int = RESERVATION_HOURS_DEFAULT,
-    actor: str = COMMAND,
+    actor: str = COMMAND_ACTOR,
 ) -> dict[str, Any]:
     """A new partner, and its channel where there is none. A test partner gets a channel of its own.
 
@@ -187,7 +187,7 @@ async def list_channels(database: Database) -> list[dict[str, Any]]:
 
 
 async def set_disabled(
-    database: Database, world: World, name: str, *, disabled: bool, actor: str = COMMAND
+    database: Database, world: World, name: str, *, disabled: bool, actor: str = COMMAND_ACTOR
 ) -> dict[str, Any]:
     """Stop a partner, or let it go on. Its keys follow within seconds in every process."""
     async with database.transaction() as work:
@@ -203,7 +203,7 @@ async def set_disabled(
 
 
 async def set_reservation_hours(
-    database: Database, world: World, name: str, reservation_hours_max: int, *, actor: str = COMMAND
+    database: Database, world: World, name: str, reservation_hours_max: int, *, actor: str = COMMAND_ACTOR
 ) -> dict[str, Any]:
     """How long the partner may hold stock, from now on; what it holds already stays as it is."""
     if errors := _wrong_hours(reservation_hours_max):

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from typing import Any
 
-from premade.audit.record import COMMAND, Event, record
+from premade.audit.record import COMMAND_ACTOR, Event, record
 from premade.base import statements
 from premade.base.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
 from premade.base.texts import cleaned, without_invisible
@@ -40,7 +40,7 @@ def name_as_kept(name: str) -> str:
 
 
 async def add_staff(
-    database: Database, world: World, name: str, role: str, password: str, *, actor: str = COMMAND
+    database: Database, world: World, name: str, role: str, password: str, *, actor: str = COMMAND_ACTOR
 ) -> dict[str, Any]:
     """A new member. Invalid, or StaffNameTaken."""
     name = name_as_kept(name)
@@ -73,7 +73,7 @@ async def staff_named(database: Database, name: str) -> dict[str, Any]:
 
 
 async def set_password(
-    database: Database, world: World, name: str, password: str, *, actor: str = COMMAND
+    database: Database, world: World, name: str, password: str, *, actor: str = COMMAND_ACTOR
 ) -> dict[str, Any]:
     """From now on only the new one opens; who was signed in by the old one no longer is."""
     _check(refused_password=await passwords.why_refused(password, name_as_kept(name)))
@@ -94,7 +94,7 @@ async def has_password(database: Database, name: str, password: str) -> bool:
 
 
 async def set_role(
-    database: Database, world: World, name: str, role: str, *, actor: str = COMMAND
+    database: Database, world: World, name: str, role: str, *, actor: str = COMMAND_ACTOR
 ) -> dict[str, Any]:
     """It counts from the next page on."""
     _check(role=role)
@@ -107,7 +107,7 @@ async def set_role(
 
 
 async def set_disabled(
-    database: Database, world: World, name: str, *, disabled: bool, actor: str = COMMAND
+    database: Database, world: World, name: str, *, disabled: bool, actor: str = COMMAND_ACTOR
 ) -> dict[str, Any]:
     """Who is disabled is signed out at once and cannot sign in."""
     async with database.transaction() as work:

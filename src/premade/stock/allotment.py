@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from premade.audit.record import COMMAND, Event, record
+from premade.audit.record import COMMAND_ACTOR, Event, record
 from premade.base import statements
 from premade.base.cursors import Order, Row
 from premade.base.errors import Conflict, Exhausted, FieldError, Invalid, NotFound, RuleBroken
@@ -100,7 +100,7 @@ async def set_allotment(
     quantity: int,
     *,
     seen: Seen | None = None,
-    actor: str = COMMAND,
+    actor: str = COMMAND_ACTOR,
 ) -> dict[str, Any]:
     """Gives `quantity` tickets of the product to the channel in all: those issued and held count in it.
 
