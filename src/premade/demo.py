@@ -27,6 +27,7 @@ from premade.base.settings import Settings
 from premade.base.work import Database, open_database
 from premade.base.world import World
 from premade.catalog.product import Product, add_product, list_products
+from premade.cli.output import can_show
 from premade.database import DemoNotHere, embedded_or_named, ready_database
 from premade.history import PARTNER as HISTORY_PARTNER
 from premade.history import Line, make_history
@@ -56,6 +57,7 @@ BATCH_ID = "DEMO-BATCH-001"
 BATCH_QUANTITY = 5
 HTTP_TIMEOUT_SECONDS = 30
 _SHOWN_CHARACTERS = 44
+QR_BLOCKS = "█▀▄"
 
 
 def _harbour_cruise(product_id: int, grade: str, price: str, functions: dict[str, int]) -> Product:
@@ -255,7 +257,10 @@ def _sell(url: str, metrics_url: str, kept: _Kept) -> None:
     console.rule("2. and activates one of them for its customer")
     console.print_json(json.dumps(sale), highlight=console.is_terminal)
     console.rule("3. whose phone shows this at the gate")
-    console.print(qr_drawing(first["qr_token"], in_colour=console.is_terminal and not console.no_color))
+    if can_show(QR_BLOCKS):
+        console.print(qr_drawing(first["qr_token"], in_colour=console.is_terminal and not console.no_color))
+    else:
+        typer.echo(f"This terminal cannot draw it; {url}/console/tickets/{first['ticket_code']} shows it.")
     console.print(first["ticket_code"], "\n")
     console.rule("Your turn: paste a line into another terminal")
     _print_curl_lines(url, key, second["ticket_code"], sale["order_id"], first["qr_token"])

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.postgres import empty_database
@@ -39,11 +40,11 @@ BAD_COMMANDS = [
 
 
 def run(
-    *arguments: str, dsn: str | None = None, cwd: Path | None = None, **environment: str
+    *arguments: str, dsn: str | None = None, cwd: Any = None, **environment: str
 ) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [*COMMAND, *arguments],
-        env=environment_for(dsn, **environment),
+        env={**environment_for(dsn), **environment},
         cwd=cwd,
         capture_output=True,
         stdin=subprocess.DEVNULL,

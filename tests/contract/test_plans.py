@@ -151,7 +151,7 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     "actors_but_keys": (audit.actors_but_keys, {"audit_events_by_actor"}),
     "events_of_actors": (audit.events_of_actors, {"audit_events_by_actor"}),
     "record_qr_look": (looks.record_qr_look, set()),
-    "record_customer_looks": (looks.record_customer_looks, {"ota_orders_pkey"}),
+    "record_customer_looks": (looks.record_customer_looks, {"ota_orders_by_partner"}),
     "events_of_batch": (audit.events_of_batch, {"audit_events_by_batch"}),
     "events_of_tickets": (audit.events_of_tickets, {"audit_events_by_ticket"}),
     "staff_by_name": (staff.by_name, {"staff_name_taken"}),

@@ -32,7 +32,8 @@ def accept_any_terminal() -> None:
         cast("io.TextIOWrapper", output).reconfigure(errors="replace")
 
 
-def _takes(text: str) -> bool:
+def can_show(text: str) -> bool:
+    """Return whether the terminal has these characters."""
     try:
         text.encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:
@@ -44,7 +45,7 @@ def print_json(data: Any) -> None:
     """Print one JSON document; times as RFC 3339 in UTC. What the terminal cannot show is escaped, as JSON may be."""
     options = orjson.OPT_INDENT_2 | orjson.OPT_PASSTHROUGH_DATETIME
     document = orjson.dumps(data, default=_json_value, option=options).decode()
-    _print(document if _takes(document) else json.dumps(orjson.loads(document), indent=2))
+    _print(document if can_show(document) else json.dumps(orjson.loads(document), indent=2))
 
 
 def _print(line: str) -> None:

@@ -47,7 +47,7 @@ LIMIT :rows
 -- name: actors_but_keys
 -- Each name once, by going from one to the next in the index, however many events each has.
 WITH RECURSIVE named AS (
-    (SELECT actor FROM audit_events WHERE actor NOT LIKE 'key:%' ORDER BY actor LIMIT 1)
+    (SELECT actor FROM audit_events WHERE actor NOT LIKE 'key:%' AND actor > '' ORDER BY actor LIMIT 1)
     UNION ALL
     SELECT following.actor
     FROM named

@@ -1,0 +1,130 @@
+"""Who looked at a customer's details, at a QR, or exported tickets: an event, and not for everybody."""
+
+from typing import Any
+
+from browser.conftest import Person, Somebody
+from support.shop import Seller, Shop, unique
+
+from premade.audit.record import COMMAND_ACTOR
+from premade.base.work import Database
+from premade.base.world import World
+from premade.console.audit_search import Found, Sought, search_events
+
+QR, CUSTOMER_VIEWED = "ticket.qr_viewed", "ticket.customer_viewed"
+
+
+def looks(person: Person) -> list[tuple[str, str, str | None]]:
+    found = [event for name in (QR, CUSTOMER_VIEWED) for event in person.events(name)]
+    assert all(event["data"] == {} for event in found), "something of a customer's"
+    return [(event["event"], event["ticket_code"], event["order_id"]) for event in found]
+
+
+def sold(seller: Seller) -> tuple[str, str]:
+    [code] = seller.tickets(1)
+    return code, seller.activate(code).json()["order_id"]
+
+
+def test_looking_at_a_qr_and_a_customer_is_recorded_once_an_hour_for_each_person_and_thing(
+    somebody: Somebody, seller: Seller
+) -> None:
+    mei, ann = somebody("operations"), somebody("admin")
+    (code, order_id), (other, other_order) = sold(seller), sold(seller)
+    expected = [(QR, code, None), (CUSTOMER_VIEWED, code, order_id)]
+
+    for _ in range(3):
+        mei.goes_to(f"/console/tickets/{code}")
+        mei.goes_to(f"/console/orders/{order_id}")
+    # A day has 24 hours, and this test may begin at the end of one.
+    assert sorted(set(looks(mei))) == sorted(expected)
+    assert len(looks(mei)) <= 2 * len(expected)
+    mei.goes_to(f"/console/orders/{other_order}")
+    assert set(looks(mei)) == {*expected, (CUSTOMER_VIEWED, other, other_order)}
+    assert looks(ann) == []
+    ann.goes_to(f"/console/tickets/{code}")
+    assert sorted(looks(ann)) == sorted(expected)
+    # The partner's own history of the ticket is not about the operator's staff.
+    history = seller.http.get(f"/api/ota/tickets/{code}").json()["history"]
+    assert [each["event"] for each in history] == ["ticket.generated", "ticket.activated"]
+
+
+def test_a_list_of_orders_shows_as_many_customers(somebody: Somebody, shop: Shop) -> None:
+    seller, mei = shop.seller(), somebody("finance")
+    email = f"{unique('somebody')}@example.com"
+    orders: list[str] = []
+    for code in seller.tickets(3):
+        answer = seller.activate(code, email=email)
+        orders.append(answer.json()["order_id"])
+
+    mei.goes_to(f"/console/orders/{orders[0]}/same/email")
+
+    assert sorted(str(order_id) for _, _, order_id in looks(mei)) == sorted(orders)
+    told = seen_in_the_record(mei, order=orders[1])
+    assert f"The customer of order {orders[1]} was looked at." in told
+    assert email not in told
+
+
+def seen_in_the_record(person: Person, **asked: Any) -> str:
+    query = "&".join(f"{name}={value}" for name, value in asked.items())
+    person.goes_to(f"/console/audit?{query}")
+    return person.page.get_by_role("main").inner_text()
+
+
+def test_finance_sees_no_qr(somebody: Somebody, seller: Seller) -> None:
+    ann, mei = somebody("finance"), somebody("operations")
+    code, order_id = sold(seller)
+
+    ann.goes_to(f"/console/tickets/{code}")
+    assert ann.page.locator("img[src*=qr]").count() == 0
+    with ann.as_client() as client:
+        assert client.get(f"/console/tickets/{code}/qr.svg").status_code == 403
+    assert looks(ann) == [(CUSTOMER_VIEWED, code, order_id)]
+    with mei.as_client() as client:
+        assert client.get(f"/console/tickets/{code}/qr.svg").status_code == 200
+
+
+def test_a_partner_s_own_export_is_recorded_once_an_hour(shop: Shop) -> None:
+    seller, batch = shop.seller(), unique("B")
+    seller.tickets(2, batch_id=batch)
+
+    def events() -> list[dict[str, Any]]:
+        return shop.sql(
+            "SELECT actor, data FROM audit_events WHERE event = 'batch.exported' AND partner_id = %s",
+            seller.partner_id,
+        )
+
+    for _ in range(3):
+        assert seller.http.get(f"/api/ota/batches/{batch}/tickets.csv").status_code == 200
+    assert seller.http.get("/api/ota/batches/NONE/tickets.csv").status_code == 404
+    assert events()[0] == {"actor": f"key:{seller.key_id}", "data": {"format": "csv"}}
+    assert len(events()) <= 2
+    before = len(events())
+    assert seller.http.get(f"/api/ota/batches/{batch}/tickets").status_code == 200
+    assert seller.http.get(f"/api/ota/batches/{batch}/tickets.csv?status=ACTIVE").status_code == 200
+    assert len(events()) == before + 2
+
+
+def test_whoever_ran_a_command_is_shown_and_found(somebody: Somebody, shop: Shop) -> None:
+    ann, seller = somebody("admin"), shop.seller()
+    user = COMMAND_ACTOR.partition(":")[2]
+    shop.sql(
+        "INSERT INTO audit_events (partner_id, event, actor, occurred_at)"
+        " VALUES (%s, 'partner.disabled', 'command', now()), (%s, 'partner.enabled', 'command:ingrid', now())",
+        seller.partner_id,
+        seller.partner_id,
+    )
+
+    def found(who: str) -> list[str]:
+        ann.goes_to(f"/console/audit?partner={seller.partner_id}&who={who}")
+        return ann.page.locator("tbody td:nth-child(4)").all_inner_texts()
+
+    assert found("command")[:2] == ["command by ingrid", "an operator's command"]
+    assert f"command by {user}" in found("command")
+    assert found("command:ingrid") == found("Command by ingrid") == ["command by ingrid"]
+
+    async def older(database: Database, _: World) -> Found:
+        sought = Sought(partner_id=seller.partner_id, actor="command")
+        return await search_events(database, sought, None)
+
+    assert {event["actor"] for event in shop.operate(older).events} == {
+        "command", "command:ingrid", COMMAND_ACTOR,
+    }  # fmt: skip
