@@ -24,10 +24,10 @@ from rich.text import Text
 from premade.base.errors import DomainError
 from premade.base.logs import log_only_what_goes_wrong
 from premade.base.settings import Settings
+from premade.base.terminal import can_show
 from premade.base.work import Database, open_database
 from premade.base.world import World
 from premade.catalog.product import Product, add_product, list_products
-from premade.cli.output import can_show
 from premade.database import DemoNotHere, embedded_or_named, ready_database
 from premade.history import PARTNER as HISTORY_PARTNER
 from premade.history import Line, make_history

@@ -13,6 +13,7 @@ from premade.base.embedded import EmbeddedPostgresError
 from premade.base.errors import DomainError, Invalid, NotFound
 from premade.base.migrate import SchemaNotCurrent
 from premade.base.settings import Settings, unknown_variables
+from premade.base.terminal import accept_any_terminal
 from premade.base.wording import in_words
 from premade.base.world import World
 from premade.base.zones import ZonesDiffer
@@ -20,7 +21,7 @@ from premade.cli import allotment, key, partner, product, signing_key, staff
 from premade.cli.expire import expire
 from premade.cli.export import export
 from premade.cli.generate import generate
-from premade.cli.output import AsJson, accept_any_terminal, print_json, show_one
+from premade.cli.output import AsJson, print_json, show_one
 from premade.cli.restored import restored
 from premade.cli.verify import verify
 from premade.database import DemoNotHere, NoDatabase, bring_up_to_date, embedded_or_named, marker_of

@@ -1,12 +1,11 @@
 """How a command answers: a table for people, JSON for machines."""
 
-import io
 import json
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import orjson
 import typer
@@ -14,31 +13,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from premade.base.terminal import can_show
 from premade.base.texts import turns_direction
 from premade.base.world import local_time, rfc3339
 
 _WIDTH_MAX = 100_000
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for machines.")]
-
-
-def accept_any_terminal() -> None:
-    """Print '?' for characters that the terminal or the file cannot take. Nothing ends a command half done for one.
-
-    Standard error does so by itself.
-    """
-    output: Any = sys.stdout
-    if isinstance(output, io.TextIOWrapper):
-        cast("io.TextIOWrapper", output).reconfigure(errors="replace")
-
-
-def can_show(text: str) -> bool:
-    """Return whether the terminal has these characters."""
-    try:
-        text.encode(sys.stdout.encoding or "ascii")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def print_json(data: Any) -> None:

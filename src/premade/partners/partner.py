@@ -226,7 +226,7 @@ async def set_reservation_hours(
 
 
 async def rename_partner(
-    database: Database, world: World, name: str, new_name: str, *, actor: str = COMMAND
+    database: Database, world: World, name: str, new_name: str, *, actor: str = COMMAND_ACTOR
 ) -> dict[str, Any]:
     """Give a partner another name; its keys, channel and tickets stay. Invalid, PartnerUnknown, PartnerNameTaken."""
     try:
