@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 
-import psycopg
 import typer
 from rich.console import Console
 from rich.text import Text
 
+from premade.base import statements
 from premade.base.errors import DomainError
 from premade.base.logs import log_only_what_goes_wrong
 from premade.base.settings import Settings
@@ -39,6 +39,8 @@ from premade.staff.member import StaffNameTaken, add_staff, has_password, set_pa
 from premade.staff.role import Role
 from premade.stock.allotment import list_allotments, set_allotment
 from premade.tickets import picture
+
+sql = statements.load(__file__)
 
 PARTNER = "Demo OTA"
 CHANNEL = "ota"
@@ -98,35 +100,26 @@ def run_demo(settings: Settings, port: int, *, is_sure: bool) -> None:
     typer.echo(f"Starting premade on {settings.database_place} …")
     with embedded_or_named(settings) as found:
         if not is_sure:
-            _require_no_others(found, settings)
+            asyncio.run(_require_no_others(found, settings))
         _run_on(settings, world, port)
 
 
-def _require_no_others(dsn: str, settings: Settings) -> None:
+async def _require_no_others(dsn: str, settings: Settings) -> None:
     """The demo adds an admin, keys and sales: not beside those of somebody's business."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        others = [
-            f"{count} other {what}"
-            for what, table, names in (
-                ("partners", b"partners", [PARTNER, HISTORY_PARTNER]),
-                ("members of the staff", b"staff", [ADMIN]),
-            )
-            if (count := _count_others(connection, table, names))
-        ]
-    if others:
+    async with open_database(dsn, connections_max=1) as database, database.single_statement() as work:
+        if not await work.one(sql.is_migrated):
+            return
+        found = await work.one(
+            sql.count_others, own_partners=[PARTNER, HISTORY_PARTNER], own_staff=[ADMIN]
+        ) or {"partners": 0, "staff": 0}
+    others = {"partners": found["partners"], "members of the staff": found["staff"]}
+    if any(others.values()):
+        counted = " and ".join(f"{count} other {what}" for what, count in others.items() if count)
         message = (
-            f"The demo adds an admin, API keys and made-up sales, and {settings.database_place} has "
-            f"{' and '.join(others)}. Set PREMADE_DATA_DIR to an empty folder, without DATABASE_URL; or say --yes."
+            f"The demo adds an admin, API keys and made-up sales, and {settings.database_place} has {counted}. "
+            "Set PREMADE_DATA_DIR to an empty folder, without DATABASE_URL; or say --yes."
         )
         raise DemoNotHere(message)
-
-
-def _count_others(connection: psycopg.Connection, table: bytes, names: list[str]) -> int:
-    exists = connection.execute("SELECT to_regclass(%s)", [table.decode()]).fetchone()
-    if not exists or exists[0] is None:
-        return 0
-    counted = connection.execute(b"SELECT count(*) FROM " + table + b" WHERE name <> ALL(%s)", [names])
-    return (counted.fetchone() or [0])[0]
 
 
 def _run_on(settings: Settings, world: World, port: int) -> None:
