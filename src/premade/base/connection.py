@@ -280,7 +280,9 @@ class Connection(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by the parser, which leaves the blanks behind a value (RFC 9112, 5)."""
-        super().on_header(name, value.strip(_BLANKS))
+        if value.endswith((b" ", b"\t")):
+            value = value.rstrip(_BLANKS)
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Called by the parser."""
@@ -318,7 +320,8 @@ class Connection(HttpToolsProtocol):
         elif version != "1.0":
             message = f"HTTP/{version} is not spoken on this connection; send HTTP/1.1"
             errors.append(FieldError("#", message))
-        if host is not None and not _HOST.fullmatch(host):
+        # A name alone needs no closer look.
+        if host is not None and not (host.isalnum() or _HOST.fullmatch(host)):
             errors.append(FieldError("header#/Host", "Must be a host name or an address, and perhaps a port"))
         if coding is not None and (version != "1.1" or coding.lower() != b"chunked"):
             message = "Must be 'chunked', in HTTP/1.1; no other transfer coding is read"

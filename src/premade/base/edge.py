@@ -1,7 +1,7 @@
 """The outermost layer of the service: request ids, the request log, and an answer whatever happens."""
 
 import re
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
@@ -28,6 +28,7 @@ _NO_STORE: Header = (b"cache-control", b"private, no-store")
 _CREDENTIALS = b"X-API-Key, Cookie"
 UNCACHED: tuple[Header, ...] = (_NO_STORE, NOSNIFF, (b"vary", _CREDENTIALS))
 """On every answer but those of routes that are public: no cache may give to one client what another asked for."""
+_OURS = frozenset(name for name, _ in UNCACHED)
 _OK = 200
 _PERMANENT_REDIRECT = 308
 
@@ -152,13 +153,18 @@ class Edge:
         )
 
     def _request_id(self, scope: Scope) -> str:
-        if self._is_to_warn_of_proxy and any(name == b"x-forwarded-for" for name, _ in scope["headers"]):
-            self._warn_of_proxy()
+        request_id = None
         for name, value in scope["headers"]:
-            if name == b"x-request-id" and REQUEST_ID.fullmatch(given := value.decode("latin-1")):
+            if name == b"x-forwarded-for" and self._is_to_warn_of_proxy:
+                self._warn_of_proxy()
+            elif (
+                name == b"x-request-id"
+                and request_id is None
+                and REQUEST_ID.fullmatch(given := value.decode("latin-1"))
+            ):
                 # It is told everywhere; a secret that was put there by mistake must not be.
-                return given if masked(given) == given else self._new_request_id()
-        return self._new_request_id()
+                request_id = given if masked(given) == given else self._new_request_id()
+        return request_id or self._new_request_id()
 
     def _new_request_id(self) -> str:
         return self._world.random_bytes(REQUEST_ID_BYTES).hex()
@@ -182,19 +188,15 @@ def _is_public(scope: Scope, status: int) -> bool:
     return status == _OK and getattr(scope.get("route"), "is_public", False)
 
 
-def _headers(given: Iterable[Header], *, is_public: bool) -> list[Header]:
+def _headers(given: Collection[Header], *, is_public: bool) -> list[Header]:
     """Those of an answer, with what belongs on each."""
     if is_public:
         return [*(header for header in given if header[0] != NOSNIFF[0]), NOSNIFF]
-    vary = _CREDENTIALS
-    kept: list[Header] = []
-    for header in given:
-        if header[0] == b"vary":
-            vary = header[1] + b", " + vary
-        elif header[0] != _NO_STORE[0] and header[0] != NOSNIFF[0]:
-            kept.append(header)
-    kept += (_NO_STORE, NOSNIFF, (b"vary", vary))
-    return kept
+    names = {name for name, _ in given}
+    if names.isdisjoint(_OURS):
+        return [*given, *UNCACHED]
+    vary = b", ".join([*(value for name, value in given if name == b"vary"), _CREDENTIALS])
+    return [*(header for header in given if header[0] not in _OURS), _NO_STORE, NOSNIFF, (b"vary", vary)]
 
 
 def _template(scope: Scope) -> str:
