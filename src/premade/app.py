@@ -28,6 +28,7 @@ from premade.cancellation.cancel import Canceller
 from premade.cancellation.cancel_batch import BatchCanceller
 from premade.console.gate_pass import GatePasses
 from premade.console.routes import console_routes
+from premade.document.introduction import INTRODUCTION
 from premade.document.routes import document_routes
 from premade.expiry.expire import expire_for_ever
 from premade.export import routes as export
@@ -65,12 +66,6 @@ CANCEL_AGAIN_SECONDS = 0.5
 DATABASE_WAIT_SECONDS = 5.0
 """A new worker takes no requests before its database answers, unless that takes longer."""
 CANCELLATIONS_MAX = 20
-DESCRIPTION = """Pre-made tickets for online travel agencies: generate in bulk, activate exactly once.
-
-Authenticate with your key in `X-API-Key`. Send an `Idempotency-Key` with what writes: then a retry after a lost
-answer gives the same answer again. Every refusal is `application/problem+json` with a stable `code`; [the list of
-errors](/problems) says what each means and what to do. Times are RFC 3339 in UTC, amounts of money are strings with
-two decimals, and further members may be added to answers at any time."""
 FEATURES = (
     generation,
     activation,
@@ -158,7 +153,7 @@ def make_app(settings: Settings, world: World, clients: Clients | None = None) -
     app = FastAPI(
         title="premade",
         version=version("premade"),
-        description=DESCRIPTION,
+        description=INTRODUCTION,
         lifespan=lifespan,
         # Ours are in `document`: FastAPI's pages load assets from elsewhere, and its document is of OpenAPI 3.1.
         openapi_url=None,

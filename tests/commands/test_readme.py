@@ -1,4 +1,4 @@
-"""The lines of the README, pasted into a shell beside a demo."""
+"""The lines of the README and of /docs, pasted into a shell beside a demo."""
 
 import json
 import re
@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 from commands.test_demo import COMMAND, running_demo
 from support.service import environment_for
@@ -41,8 +42,15 @@ def test_the_story_of_a_batch_can_be_pasted_as_it_stands(home: Path) -> None:
             "http://127.0.0.1:8080", demo.url
         )
         answer = json.loads(pasted(lines))
+        document = httpx.get(f"{demo.url}/openapi.json").json()
+        [first_sale] = re.findall(r"```sh\n(.*?)```", document["info"]["description"], re.DOTALL)
+        lines = re.sub(r"KEY=\S+", f"KEY={kept['test_key']}", first_sale).replace(
+            "http://127.0.0.1:8080", demo.url
+        )
+        answer_of_docs = json.loads(pasted(lines))
 
     assert (answer["status"], answer["total_amount"], answer["currency"]) == ("ACTIVE", "95.00", "HKD")
+    assert answer_of_docs["status"] == "ACTIVE"
     # A test key for the newcomer's own tests stands among what the demo printed.
     assert kept["test_key"].startswith("pm_test_")
     assert kept["test_key"] in told
