@@ -21,8 +21,10 @@ BEGIN
     FOREACH clock IN ARRAY ARRAY['ticket_code_ms', 'order_id_ms', 'reservation_id_ms']::regclass[] LOOP
         PERFORM pg_advisory_xact_lock(lock_space, clock::oid::integer);
         now_ms := floor(extract(epoch FROM clock_timestamp()) * 1000);
-        lead := coalesce(pg_sequence_last_value((clock::text || '_lead')::regclass), logical_lead_max_ms())
-            + clock_skew_max_ms + more_ms;
+        lead := greatest(
+            coalesce(pg_sequence_last_value((clock::text || '_lead')::regclass), 0),
+            logical_lead_max_ms() + clock_skew_max_ms + more_ms
+        );
         lead := setval(
             clock, greatest(now_ms + lead, coalesce(pg_sequence_last_value(clock), 0))
         ) - now_ms;
@@ -390,6 +392,8 @@ CREATE TABLE public.database_incarnation (
     marker text
 );
 
+ALTER TABLE ONLY public.database_incarnation REPLICA IDENTITY FULL;
+
 CREATE TABLE public.gate_counts (
     day date NOT NULL,
     owner text NOT NULL,
@@ -540,6 +544,8 @@ CREATE TABLE public.refusal_days (
     code text NOT NULL,
     refused bigint NOT NULL
 );
+
+ALTER TABLE ONLY public.refusal_days REPLICA IDENTITY FULL;
 
 CREATE SEQUENCE public.reservation_id_ms
     START WITH 1

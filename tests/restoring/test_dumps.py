@@ -4,9 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
-from support.lives import Till, assert_nothing_repeats, confirm, dump, load, restorations, till
+from support.lives import CLOCKS, Till, assert_nothing_repeats, confirm, dump, load, restorations, till
 from support.postgres import empty_database, own_database
 from support.shop import Shop
+from support.terminal import Operator
 
 from premade.base.migrate import migrate
 from premade.tickets.signing import list_signing_keys
@@ -36,6 +37,46 @@ def test_a_dump_that_is_restored(dsn: str, tmp_path: Path) -> None:
         confirm(third)
         again = Till(third, shop.seller).live(burst=0)
         assert_nothing_repeats(lost, after, again)
+
+
+def test_an_old_dump_after_several_restores(dsn: str, tmp_path: Path) -> None:
+    """The old dump does not know how often there was a restore since, nor what the operator said."""
+    with own_database(dsn) as first, empty_database(dsn) as second, empty_database(dsn) as third:
+        till(first)
+        dump(first, tmp_path / "dump")
+        load(second, tmp_path / "dump")
+        confirm(second)
+        operator = Operator(second)
+        for _ in range(3):
+            operator.does("restored")
+        lost = {clock: taken(second, clock) for clock in CLOCKS}
+
+        load(third, tmp_path / "dump")
+        confirm(third)
+
+        assert all(taken(third, clock) > last for clock, last in lost.items())
+
+
+def taken(dsn: str, clock: str) -> int:
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute("SELECT take_logical_ms(%s, 1)", [clock]).fetchone()
+    assert row
+    return row[0]
+
+
+def test_a_database_that_publishes_all_its_tables(dsn: str) -> None:
+    """PostgreSQL refuses changes of rows that a subscriber could not find."""
+    with own_database(dsn) as own:
+        shop = Shop(own, "http://nowhere")
+        shop.sql("CREATE PUBLICATION everything FOR ALL TABLES")
+
+        assert Operator(own).does("restored")["signing_keys"]
+        unfindable = (
+            "SELECT relname FROM pg_class c WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+            " AND relreplident <> 'f' AND NOT EXISTS"
+            " (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)"
+        )
+        assert shop.sql(unfindable) == []
 
 
 def test_a_dump_of_the_data_alone(dsn: str, tmp_path: Path) -> None:
