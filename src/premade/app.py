@@ -64,7 +64,7 @@ Background = Callable[[Database, World], Coroutine[Any, Any, None]]
 GARBAGE_OBJECTS_A_LOOK = 20_000
 CANCEL_AGAIN_SECONDS = 0.5
 DATABASE_WAIT_SECONDS = 5.0
-"""A new worker takes no requests before its database answers, unless that takes longer."""
+"""How long a new worker waits for its database before it accepts requests anyway."""
 CANCELLATIONS_MAX = 20
 FEATURES = (
     generation,

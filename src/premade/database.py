@@ -25,10 +25,10 @@ _PASSING = (
     "remaining connection slots",
     "not accepting",
 )
-"""Words of a server that cannot take connections now."""
+"""Parts of the messages of a server that cannot accept connections at the moment."""
 
 MARKER = "incarnation"
-"""A file beside the embedded cluster."""
+"""Name of the file beside the embedded cluster (see `Marker`)."""
 
 
 class NoDatabase(Exception):
@@ -36,18 +36,18 @@ class NoDatabase(Exception):
 
 
 class DemoNotHere(Exception):
-    """The database has data that are not the demo's; the message says which, and what to do."""
+    """The database has data of others; the message says which, and what to do."""
 
 
 def require_database(settings: Settings) -> None:
-    """Make sure that a command does not make an empty database where it was only meant to look.
+    """Check that a database exists, so that a command never creates an empty one by mistake.
 
     Raises: NoDatabase.
     """
     if settings.database_url is None and not is_made(settings.database_folder):
         message = (
             f"There is no database: looked for {settings.database_place}. Set PREMADE_DATA_DIR or DATABASE_URL to "
-            "the one that you mean, or make one here with 'premade migrate'."
+            "your database, or create one here with 'premade migrate'."
         )
         raise NoDatabase(message)
 
@@ -72,7 +72,7 @@ def ready_database(settings: Settings, world: World) -> Generator[str]:
 
 @contextmanager
 def database_to_serve(settings: Settings, world: World) -> Generator[str]:
-    """As `ready_database`, but a server of the operator's may be away: the workers wait for it, and look at its schema then."""
+    """As `ready_database`, but the server of DATABASE_URL may be unreachable: workers wait for it and then check its schema."""
     if settings.database_url is None:
         with ready_database(settings, world) as dsn:
             yield dsn
@@ -85,13 +85,16 @@ def database_to_serve(settings: Settings, world: World) -> Generator[str]:
         log.warning(
             "database.away",
             detail=" ".join(str(error).split()),
-            does="starts, and is not ready until it is there",
+            does="the service starts, and becomes ready when the database answers",
         )
     yield settings.database_url
 
 
 def _answers(error: psycopg.OperationalError) -> bool:
-    """Whether a server refuses for good: an unknown role or database, a wrong password. libpq tells it only in words."""
+    """Return whether a server answered and refuses for good: unknown role or database, wrong password.
+
+    libpq says so only in its message.
+    """
     text = str(error)
     return "FATAL:" in text and not any(passing in text for passing in _PASSING)
 

@@ -80,7 +80,7 @@ PASSWORD_BYTES = 10
 
 @dataclass(frozen=True)
 class _Kept:
-    """What opens the service; kept for the next run. `test_key`: of the test partner. None of the password: somebody has set another one since."""
+    """The demo's credentials, kept for the next run. `test_key` is of the test partner. `password` is None if somebody changed it."""
 
     key: str
     test_key: str
@@ -91,7 +91,7 @@ class _Kept:
 def run_demo(settings: Settings, port: int, *, is_sure: bool) -> None:
     """Fill an empty database, start the service, sell one ticket over HTTP, and go on serving.
 
-    `is_sure`: also where others have data. Raises: DemoNotHere, CannotServe, before anything is written.
+    `is_sure`: run even if the database has data of others. Raises DemoNotHere or CannotServe before it writes anything.
     """
     exit_on_signals()
     world = World(settings.zone)
@@ -105,7 +105,7 @@ def run_demo(settings: Settings, port: int, *, is_sure: bool) -> None:
 
 
 async def _require_no_others(dsn: str, settings: Settings) -> None:
-    """The demo adds an admin, keys and sales: not beside those of somebody's business."""
+    """Raise DemoNotHere if the database has partners or staff other than the demo's."""
     async with open_database(dsn, connections_max=1) as database, database.single_statement() as work:
         if not await work.one(sql.is_migrated):
             return
@@ -117,7 +117,7 @@ async def _require_no_others(dsn: str, settings: Settings) -> None:
         counted = " and ".join(f"{count} other {what}" for what, count in others.items() if count)
         message = (
             f"The demo adds an admin, API keys and made-up sales, and {settings.database_place} has {counted}. "
-            "Set PREMADE_DATA_DIR to an empty folder, without DATABASE_URL; or say --yes."
+            "Set PREMADE_DATA_DIR to an empty folder and unset DATABASE_URL, or add --yes."
         )
         raise DemoNotHere(message)
 
@@ -168,7 +168,7 @@ async def _set_up(dsn: str, world: World, key_file: Path) -> _Kept:
 
 
 async def _key_of(database: Database, world: World, partner: str, before: str | None) -> str:
-    """Return the key that was kept where it works, or a new one."""
+    """Return the kept key if it still works, otherwise a new one."""
     if before is not None and await _works(database, world, before):
         return before
     return (await create_key(database, world, partner=partner, permissions=PERMISSIONS))["key"]

@@ -59,7 +59,11 @@ WhenReady = Callable[[str, str], None]
 def serve(settings: Settings, listen: Listen, when_ready: WhenReady) -> None:
     """Start everything and serve until SIGINT or SIGTERM.
 
-    Raises: CannotServe; SchemaNotCurrent when the database is there and lacks migrations. One that is away is waited for.
+    It waits for a database that does not answer.
+
+    Raises:
+        CannotServe: an address is taken, or the embedded database cannot start.
+        SchemaNotCurrent: the database answers and lacks migrations.
     """
     exit_on_signals()
     start_logging(settings.log_format, mask_customer_email=settings.log_mask_customer_email)
@@ -78,7 +82,7 @@ def exit_on_signals() -> None:
 
 
 def require_free_ports(listen: Listen) -> None:
-    """Raises: CannotServe, when the service or its metrics could not listen."""
+    """Raise CannotServe if the service or its metrics could not listen on their ports."""
     with (
         _listening(listen.host, listen.port, "--port"),
         _listening(listen.metrics_host, listen.metrics_port, "--metrics-port"),
@@ -98,7 +102,7 @@ def serve_on(dsn: str, settings: Settings, listen: Listen, when_ready: WhenReady
         metrics_url = f"{_url(listen.metrics_host, metrics_listening)}/metrics"
 
         def tell() -> None:
-            # It may take long, and may ask the service itself; the workers are looked after meanwhile.
+            # In a thread: it may take long and may send requests to the service, while the parent watches the workers.
             threading.Thread(target=_tell, args=(url, metrics_url, when_ready), daemon=True).start()
 
         with _metrics_folder():
@@ -124,18 +128,18 @@ class _Embedded:
         self._trouble = Outage("database.embedded_not_started")
 
     def watch(self) -> None:
-        """Until `end`."""
+        """Check the server every EMBEDDED_CHECK_SECONDS until `end` is called."""
         while not self._is_over.wait(EMBEDDED_CHECK_SECONDS):
             try:
                 if restart_if_gone(self._folder):
                     self.restarts += 1
                     log.error("database.embedded_restarted")
                 self._trouble.end()
-            except Exception as error:  # noqa: BLE001  (whatever it was, the next try may succeed)
+            except Exception as error:  # noqa: BLE001  (the next attempt may succeed)
                 self._trouble.begin(reason=str(error))
 
     def end(self) -> None:
-        """From here on nothing starts it again."""
+        """Stop watching: the server is not started again."""
         self._is_over.set()
 
 
@@ -154,7 +158,7 @@ def _embedded_kept(settings: Settings) -> Generator[_Embedded]:
 
 
 def _work(listening: socket.socket, channel: socket.socket, parent_pid: int) -> None:
-    """In the process of a worker. The parent itself never imports the application."""
+    """Run a worker, in its own process. The parent never imports the application."""
     from premade.worker import run_worker  # noqa: PLC0415
 
     run_worker(listening, channel, parent_pid)
@@ -166,10 +170,10 @@ def _url(host: str, listening: socket.socket) -> str:
 
 @contextmanager
 def _listening(host: str, port: int, option: str) -> Generator[socket.socket]:
-    """A socket that listens, so that the address is this service's alone before anybody is told of it.
+    """Yield a listening socket, so that the address is reserved before the service announces it.
 
-    With SO_REUSEADDR a port can be taken again at once after a service has ended, but Linux lets two sockets bind to
-    one address as long as neither listens.
+    SO_REUSEADDR allows a new service to take the port of one that has just ended. With it, Linux lets two sockets bind to
+    one address as long as neither listens; therefore this one listens at once.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as bound:
@@ -193,7 +197,7 @@ def _remove_left_behind() -> None:
 
 @contextmanager
 def _metrics_folder() -> Generator[None]:
-    """Each worker reads the variable when it starts, and keeps its figures in files there."""
+    """Set the folder in which each worker keeps its figures in files, as prometheus_client expects."""
     _remove_left_behind()
     with tempfile.TemporaryDirectory(prefix=f"{METRICS_FOLDER}-{os.getpid()}-") as folder:
         os.environ[METRICS_FOLDER_VARIABLE] = folder

@@ -1,4 +1,4 @@
-"""The parent of the worker processes: starts them, replaces those that end or hang, and stops them in order."""
+"""The parent process: it starts the workers, replaces those that end or hang, and stops them in order."""
 
 import os
 import signal
@@ -16,29 +16,29 @@ from premade.base.kernel import let_nobody_else_connect
 from premade.base.logs import log
 
 BEAT, SERVING = b".", b"+"
-"""What a worker says: that its event loop runs, and that it has begun to answer."""
+"""Messages of a worker: its event loop runs; it now answers requests."""
 DRAIN, STOP = b"d", b"s"
-"""What a worker is told: to be not ready and to end connections with their answers, and to stop."""
+"""Messages to a worker: become not ready and end connections with their next answer; stop."""
 
 BEAT_EVERY_SECONDS = 1.0
 SILENT_SECONDS_MAX = 10.0
-"""A worker whose event loop has said nothing for so long hangs, and is replaced."""
+"""A worker that is silent for longer hangs, and is replaced."""
 START_SECONDS_MAX = 120.0
-"""Until a worker says its first word: on a busy machine the imports alone take a while."""
+"""Limit for a worker's first message: on a busy machine the imports alone take a while."""
 STABLE_SECONDS = 10.0
-"""A worker that ended sooner is replaced later and later, up to RESTART_SECONDS_MAX."""
+"""After a worker that ended sooner, the pause before the next start doubles, up to RESTART_SECONDS_MAX."""
 RESTART_SECONDS_MIN = 0.25
 RESTART_SECONDS_MAX = 10.0
 ACCEPT_SECONDS_MAX = 1.0
-"""When the service stops: for the workers to accept the connections that the kernel has made already."""
+"""When the service stops: time for the workers to accept the connections in the kernel's queue."""
 STOP_SILENT_SECONDS_MAX = 4.0
-"""When the service stops, a worker that has said nothing for so long is ended."""
+"""When the service stops, a worker that is silent for longer is killed."""
 STOP_SECONDS_MAX = 24.0
-"""When the service stops: for a worker to give its answers and to end."""
+"""When the service stops: time for a worker to send its pending answers and to end."""
 LOOK_EVERY_SECONDS = 0.25
 
 Run = Callable[[socket.socket, socket.socket, int], None]
-"""What a worker does with the listening socket, its channel and the id of its parent."""
+"""The main function of a worker: it gets the listening socket, its channel and the process id of its parent."""
 
 
 @dataclass(eq=False)
@@ -54,7 +54,7 @@ class _Worker:
     def tell_once(self, word: bytes) -> None:
         if word not in self.told:
             self.told += word
-            # One that hangs takes nothing, one that has ended is buried by the next look.
+            # A worker that hangs reads nothing; one that has ended is removed by the next `_look`.
             with suppress(OSError):
                 self.channel.send(word)
 
@@ -63,7 +63,7 @@ class _Worker:
 
 
 class Supervisor:
-    """Keeps `count` workers on one socket. Nothing but a signal ends it."""
+    """Keep `count` workers running on one socket. Only a signal ends it."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Supervisor:
         drain_seconds: float,
         when_serving: Callable[[], None],
     ) -> None:
-        """`drain_seconds`: how long the workers are not ready before they stop. `when_serving` is called once."""
+        """`drain_seconds`: how long workers are not ready before they stop. `when_serving` is called when the first one serves."""
         self._listening = listening
         self._run = run
         self._count = count
@@ -88,10 +88,10 @@ class Supervisor:
         self._signals: list[int] = []
         self._wake_in, self._wake_out = os.pipe()
         self.ends = 0
-        """How many workers have ended without being told to."""
+        """Number of workers that ended unexpectedly."""
 
     def run(self) -> None:
-        """Until SIGTERM or SIGINT; SIGHUP replaces the workers one by one."""
+        """Run until SIGTERM or SIGINT. SIGHUP replaces the workers one by one."""
         for name in (self._wake_in, self._wake_out):
             os.set_blocking(name, False)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -128,7 +128,7 @@ class Supervisor:
         self._workers.append(_Worker(process, ours, time.monotonic()))
 
     def _look(self, seconds_max: float = LOOK_EVERY_SECONDS) -> None:
-        """Wait for a word, a death or a signal, and note what came."""
+        """Wait for a message, the end of a worker or a signal, and record it."""
         channels = {worker.channel: worker for worker in self._workers}
         ends = {worker.process.sentinel: worker for worker in self._workers}
         ready = wait([self._wake_in, *channels, *ends], seconds_max)
@@ -139,7 +139,7 @@ class Supervisor:
                 self._hear(worker)
         for end, worker in ends.items():
             if end in ready:
-                self._bury(worker)
+                self._remove_ended(worker)
 
     def _hear(self, worker: _Worker) -> None:
         try:
@@ -155,7 +155,7 @@ class Supervisor:
                 self._has_served = True
                 self._when_serving()
 
-    def _bury(self, worker: _Worker) -> None:
+    def _remove_ended(self, worker: _Worker) -> None:
         worker.process.join()
         worker.channel.close()
         self._workers.remove(worker)
@@ -178,7 +178,7 @@ class Supervisor:
         )
 
     def _end_silent(self, seconds_max: float) -> None:
-        """A worker that hangs, or is stopped by a signal, hears nothing: only SIGKILL ends it."""
+        """Kill workers that are silent for too long. Only SIGKILL ends a process that hangs or is stopped."""
         now = time.monotonic()
         for worker in self._workers:
             limit = START_SECONDS_MAX if worker.heard_at is None else seconds_max
@@ -189,7 +189,7 @@ class Supervisor:
                     silent_seconds=round(worker.silent_seconds(now), 1),
                 )
                 worker.process.kill()
-                # Killed once; its end is noted by the next look.
+                # Do not kill it twice; the next `_look` records its end.
                 worker.heard_at = now
 
     def _keep_count(self) -> None:
@@ -199,7 +199,7 @@ class Supervisor:
                 self._start()
 
     def _go_on_replacing(self) -> None:
-        """One at a time: a worker leaves when the one that takes its place answers."""
+        """Replace workers one at a time: a worker leaves when its replacement serves."""
         if any(not worker.is_serving for worker in self._workers):
             return
         leaving = [worker for worker in self._workers if worker.is_leaving]
@@ -209,13 +209,13 @@ class Supervisor:
             self._to_replace.pop(0).is_leaving = True
 
     def _stop(self) -> None:
-        """Not ready first; then nobody is let in any more; then each worker gives the answers that it owes, and ends."""
+        """Stop in order: not ready; no new connections; pending answers are sent; the workers end."""
         log.info("service.stops")
         for worker in self._workers:
             worker.is_leaving = True
             worker.tell_once(DRAIN)
             if worker.heard_at is None:
-                # It has not begun, so it owes nobody an answer.
+                # It has not started serving, so it has no pending answers.
                 worker.process.kill()
         self._look_until(time.monotonic() + self._drain_seconds, STOP_SILENT_SECONDS_MAX)
         let_nobody_else_connect(self._listening, ACCEPT_SECONDS_MAX)
@@ -230,7 +230,7 @@ class Supervisor:
         log.info("service.stopped")
 
     def _look_until(self, deadline: float, silent_seconds_max: float) -> None:
-        """Until then, or no worker is left, or a second Ctrl-C."""
+        """Watch the workers until the deadline, until none is left, or until a second Ctrl-C."""
         while self._workers and (left := deadline - time.monotonic()) > 0:
             if self._signals.count(signal.SIGINT) > 1:
                 return

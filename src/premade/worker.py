@@ -1,4 +1,4 @@
-"""A worker process: uvicorn's server on the shared socket, told by its parent when to stop."""
+"""A worker process: uvicorn's server on the shared socket. Its parent tells it when to stop."""
 
 import asyncio
 import os
@@ -25,23 +25,23 @@ from premade.supervisor import BEAT, BEAT_EVERY_SECONDS, DRAIN, SERVING
 BACKLOG_CONNECTIONS = 2048
 KEEP_ALIVE_SECONDS = 65
 IDLE_SECONDS = 0.5
-"""When the worker stops: for a request that is on its way over a connection that owes no answer."""
+"""When the worker stops: how long idle connections stay open for a request that is on its way."""
 SLOW_CLIENT_SECONDS_MAX = 5.0
-"""When the worker stops: for a client to send the rest of a request, or to take an answer."""
+"""When the worker stops: time for a client to send the rest of a request, or to read an answer."""
 ANSWER_SECONDS_MAX = 16.0
-"""When the worker stops: for an answer, which waits at most 5 s for a connection to the database and 10 s for its work."""
+"""When the worker stops: time for an answer. It needs at most 5 s for a database connection and 10 s for its work."""
 ORPHAN_SECONDS_MAX = 30.0
-"""After its parent's death a worker ends by then, even if its event loop stands still."""
+"""A worker ends this long after its parent's death, even if its event loop hangs."""
 ALONE_SECONDS = 2.0
-"""A SIGTERM to a worker ends it so long after the draining, if the parent did not tell it to stop before."""
+"""A worker that got SIGTERM ends this long after draining, unless the parent tells it to stop before."""
 POLL_SECONDS = 0.05
 PARENT_CHECK_SECONDS = 0.5
 
 
 def run_worker(listening: socket.socket, channel: socket.socket, parent_pid: int) -> None:
-    """Serve on the socket until the parent says so over the channel, or is gone. All settings come from the environment."""
+    """Serve on the socket until the parent says stop over the channel, or is gone. Settings come from the environment."""
     for number in (signal.SIGINT, signal.SIGHUP):
-        # A terminal sends these to the whole group; the parent decides what becomes of its workers.
+        # A terminal sends these to the whole process group; only the parent handles them.
         signal.signal(number, signal.SIG_IGN)
     end_with_parent(parent_pid)
     threading.Thread(target=_leave_with_parent, args=(parent_pid,), daemon=True, name="leave").start()
@@ -67,16 +67,16 @@ def run_worker(listening: socket.socket, channel: socket.socket, parent_pid: int
 
 
 def clients_of(settings: Settings) -> Clients:
-    """The limits of a worker's connections: the operator's, but never more than it may have open files."""
+    """Return the connection limits of a worker: the operator's settings, lowered to its limit of open files."""
     files = raise_file_limit() - FILES_KEPT_BACK - settings.database_connections_per_worker
     connections_max = min(settings.connections_max, max(files, 1))
-    # One address must leave room for others.
+    # One address must leave half of the connections to others.
     per_address_max = min(settings.connections_per_address_max, max(connections_max // 2, 1))
     return Clients(connections_max, per_address_max, networks(settings.trusted_proxies))
 
 
 def _leave_with_parent(parent_pid: int) -> None:
-    """Stop when the parent is gone. The kernel's signal and the channel's end say so too; this also ends a loop that hangs."""
+    """Stop when the parent is gone. A signal and the closed channel also tell; this thread ends even a loop that hangs."""
     while os.getppid() == parent_pid:
         time.sleep(PARENT_CHECK_SECONDS)
     os.kill(os.getpid(), signal.SIGTERM)
@@ -85,7 +85,7 @@ def _leave_with_parent(parent_pid: int) -> None:
 
 
 class Worker(uvicorn.Server):
-    """uvicorn's server with another way to be told to stop, and another way to stop."""
+    """uvicorn's server, stopped by messages of the parent and in an order of our own."""
 
     def __init__(
         self, config: uvicorn.Config, channel: socket.socket, clients: Clients, drain_seconds: float
@@ -96,7 +96,7 @@ class Worker(uvicorn.Server):
         self._clients = clients
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start beating first: starting may take long."""
+        """Send beats first: starting may take long."""
         self._channel.setblocking(False)
         asyncio.get_running_loop().add_reader(self._channel.fileno(), self._hear)
         self._beating = asyncio.create_task(self._beat())
@@ -109,7 +109,7 @@ class Worker(uvicorn.Server):
             await asyncio.sleep(BEAT_EVERY_SECONDS)
 
     def _tell(self, word: bytes) -> None:
-        # A parent that stands still hears nothing; that must not stop the worker.
+        # A parent that hangs reads nothing; that must not stop the worker.
         with suppress(OSError):
             self._channel.send(word)
 
@@ -128,12 +128,12 @@ class Worker(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
-        """SIGTERM alone, as somebody may send it to one worker; the parent starts another one."""
+        """Handle SIGTERM only: somebody may send it to one worker. The parent then starts another one."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._leave)
         yield
 
     def _leave(self) -> None:
-        """Not at once: who ends a whole group of processes sends SIGTERM to the parent too, which stops in order."""
+        """Leave after a while: a SIGTERM to the whole process group also reaches the parent, which stops in order."""
         self._clients.is_draining = True
         asyncio.get_running_loop().call_later(self._drain_seconds + ALONE_SECONDS, self._exit)
 
@@ -141,7 +141,7 @@ class Worker(uvicorn.Server):
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take no connections any more, give the answers that are owed, each within its limit, and end."""
+        """Accept no more connections, send the pending answers, each within its limit, and end."""
         for server in self.servers:
             server.close()
         for each in sockets or []:

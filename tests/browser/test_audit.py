@@ -204,7 +204,7 @@ def test_a_scan_that_was_reported_late_says_how_late() -> None:
         "data": {"uses": 1, "function_code": "ferry", "device_id": "GATE-1", "days_late": 3},
     }
 
-    assert sentence(used, {}, {}).endswith("The device reported it 3 days after the ticket's last day.")
+    assert sentence(used, {}, {}).endswith("The device uploaded the scan 3 days after the ticket's last day.")
 
 
 def test_the_overview_shows_what_was_counted_at_the_gates(
@@ -222,6 +222,6 @@ def test_the_overview_shows_what_was_counted_at_the_gates(
 
     rows = ann.page.get_by_role("region", name="At the gates").locator("tbody tr").all_inner_texts()
     assert [row.split("\t")[:4] for row in rows] == [
-        ["Forged QR code, or of another system", "API key 7", "GATE-9", "20,000"],
-        ["Scan reported after the ticket's last day", "API key 7", "others", "2"],
+        ["QR code forged or of another system", "API key 7", "GATE-9", "20,000"],
+        ["Scan uploaded after the ticket's last day", "API key 7", "others", "2"],
     ]

@@ -59,7 +59,7 @@ def test_a_list_of_orders_shows_as_many_customers(somebody: Somebody, shop: Shop
 
     assert sorted(str(order_id) for _, _, order_id in looks(mei)) == sorted(orders)
     told = seen_in_the_record(mei, order=orders[1])
-    assert f"The customer of order {orders[1]} was looked at." in told
+    assert f"The customer of order {orders[1]} was viewed." in told
     assert email not in told
 
 

@@ -240,7 +240,7 @@ def test_pictures_come_in_one_zip(mixed: Stack, operator: Operator, tmp_path: Pa
         (["-o", "/tmp"], "output: /tmp is a folder"),
         (["--format", "csv", "-o", "{pipe}"], "pipe is no file that can be replaced"),
         (["--format", "csv", "--logo", "a.png"], "logo: Only printable sheets"),
-        (["--partner", "b\udcff"], "is no text in UTF-8"),
+        (["--partner", "b\udcff"], "is not valid UTF-8"),
     ],
 )
 def test_what_cannot_be_done_is_said(

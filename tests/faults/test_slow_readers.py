@@ -17,7 +17,7 @@ from support.shop import Shop
 from premade.base import spool, turns
 from premade.base.errors import Busy
 from premade.base.spool import NoRoomForFile, Spool
-from premade.base.turns import Places, Rounds
+from premade.base.turns import Places, RoundRobin
 
 TICKETS = 20_000
 """A file of some 8 MB: more than lies between the service and a client that does not read."""
@@ -171,7 +171,7 @@ def test_turns_go_round_between_owners_one_of_each_at_once() -> None:
     begun: list[str] = []
 
     async def run() -> None:
-        rounds = Rounds(2, 10, lambda: Busy("full"))
+        rounds = RoundRobin(2, 10, lambda: Busy("full"))
         ends: dict[str, asyncio.Event] = {}
 
         async def one(name: str) -> None:
@@ -196,7 +196,7 @@ def test_turns_go_round_between_owners_one_of_each_at_once() -> None:
             await settle()
         assert begun == ["a1", "b1", "c1", "a2", "b2", "a4"]
         await asyncio.wait(tasks.values())
-        full = Rounds(1, 1, lambda: Busy("full"))
+        full = RoundRobin(1, 1, lambda: Busy("full"))
         async with full.turn("a"):
             waiting = asyncio.create_task(one_of(full))
             await asyncio.sleep(0)
@@ -205,7 +205,7 @@ def test_turns_go_round_between_owners_one_of_each_at_once() -> None:
                     pass
         await waiting
 
-    async def one_of(rounds: Rounds) -> None:
+    async def one_of(rounds: RoundRobin) -> None:
         async with rounds.turn("a"):
             pass
 

@@ -14,14 +14,14 @@ from support.shop import Seller, Shop
 
 from premade.base.work import Database
 from premade.base.world import World
-from premade.partners.keyring import ApiKeyInvalid, Keyring
-from premade.partners.strangers import (
+from premade.partners.key_lookup import (
     WRONG_KEPT_SECONDS,
     WRONG_KEYS_MAX,
     WRONG_SPAN_SECONDS,
     TooManyWrongKeys,
     WrongKeys,
 )
+from premade.partners.keyring import ApiKeyInvalid, Keyring
 
 ADDRESS = "198.51.100.7"
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"

@@ -19,7 +19,7 @@ EMAIL_LOCAL_OCTETS_MAX = 64
 """What stands before the '@': RFC 5321, 4.5.3.1.1."""
 PAYMENT_REFERENCE_CHARACTERS_MAX = 128
 PHONE_FILLERS = " -.()/"
-"""What people write between digits. Blanks and dashes of other scripts are dropped too, and all that is invisible."""
+"""Characters that people write between digits. Blanks and dashes of other scripts and invisible characters are dropped too."""
 PHONE_DIGITS_MAX = 15
 """ITU-T E.164."""
 _AS_FILLER = str.maketrans({"\uff08": "(", "\uff09": ")", "\u2212": "-"})
@@ -70,7 +70,7 @@ def email(text: str) -> str:
         message = f"Must be an e-mail address, such as john.smith@example.com. {error}"
         raise ValueError(message) from None
     _check_octets(found.normalized)
-    # As mail is sent to a domain in another script: in ASCII.
+    # Mail to a domain in another script goes to its ASCII form (RFC 5891), which has the same limits.
     _check_octets(f"{found.local_part}@{found.ascii_domain}")
     return found.normalized
 
@@ -110,13 +110,13 @@ def phone(text: str) -> str:
 
 
 def national_digits(text: str) -> str:
-    """Return the digits of a number that somebody typed without a country code, or "" where it is none."""
+    """Return the digits of a number that somebody typed without a country code, or "" if it is not a number."""
     bare = _with_plain_fillers(text).translate(_DROPPED)
     return bare if bare.isascii() and bare.isdigit() and len(bare) <= PHONE_DIGITS_MAX else ""
 
 
 def _with_plain_fillers(text: str) -> str:
-    """Without what is invisible, and with a plain blank or hyphen for each other one."""
+    """Drop invisible characters; replace blanks and dashes of other scripts by a plain blank or hyphen."""
     return "".join(_plain_filler(each) for each in without_invisible(text).strip().translate(_AS_FILLER))
 
 
@@ -134,9 +134,10 @@ def _no_phone(text: str) -> str:
 
 
 def is_same_request(digest: bytes, tickets: Sequence[Any], order: Mapping[str, Any]) -> bool:
-    """Whether an order is that of the request with this digest, of the tickets as the digest has them.
+    """Return whether an order was made by the request with this digest.
 
-    For orders of before texts were normalised, whose own digest is of the texts as they were sent.
+    `tickets` is the part of the digest that names the tickets. Orders stored before texts were normalized need this:
+    their own digest is of the text as it was sent.
     """
     try:
         customer = (

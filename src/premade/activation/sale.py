@@ -41,7 +41,7 @@ class Sale:
         raise NotImplementedError
 
     def tickets_of(self, order: Mapping[str, Any]) -> list[Any]:
-        """The tickets of an order, as `digest` has those of this request."""
+        """Return the tickets of an order in the form that `digest` uses."""
         raise NotImplementedError
 
 
@@ -58,7 +58,7 @@ class Draw(Sale):
         return [self.batch_id, self.quantity]
 
     def tickets_of(self, order: Mapping[str, Any]) -> list[Any]:
-        """The batch that they were drawn from, and how many they are."""
+        """Return the batch id and the number of tickets."""
         return [order["batch_id"], len(order["ticket_codes"])]
 
 
@@ -75,5 +75,5 @@ class Selection(Sale):
         return sorted(self.ticket_codes)
 
     def tickets_of(self, order: Mapping[str, Any]) -> list[Any]:
-        """Their codes."""
+        """Return the ticket codes, sorted."""
         return sorted(order["ticket_codes"])

@@ -1,4 +1,4 @@
-"""The zero that a phone number has within its country and not from abroad: `+44 (0)20 7946 0018`. Pure."""
+"""Trunk prefix: the zero that is dialled only within a country, as in `+44 (0)20 7946 0018`. Pure."""
 
 import re
 from functools import cache
@@ -11,7 +11,7 @@ _IN_BRACKETS = re.compile(r"\(\s*(0|06|8)\s*\)")
 
 
 class TrunkPrefixUnclear(Exception):
-    """A zero in brackets may belong to the number or not; the message says how to write it."""
+    """It is unclear whether digits in brackets belong to the number; the message says how to write it."""
 
 
 def without_trunk_prefix(calling_code: str, text: str, national: str) -> str:
@@ -21,7 +21,7 @@ def without_trunk_prefix(calling_code: str, text: str, national: str) -> str:
     Italy, have numbers that begin with 0 from abroad too: there the zero stays.
 
     Raises:
-        TrunkPrefixUnclear: a zero in brackets where the country's numbers say neither.
+        TrunkPrefixUnclear: digits in brackets that the country's numbering plan does not explain.
     """
     bracketed = _IN_BRACKETS.search(text)
     if bracketed is None and not national.startswith("0"):
@@ -52,7 +52,7 @@ def _without_bracketed(digits: str, national: str, prefix: str | None, is_number
 
 @cache
 def _numbering_plan(calling_code: str) -> tuple[str | None, re.Pattern[str]]:
-    """The trunk prefix of the country of that code, and what its numbers look like from abroad."""
+    """Return the country's trunk prefix, and the pattern of its numbers as dialled from abroad."""
     region = COUNTRY_CODE_TO_REGION_CODE[int(calling_code)][0]
     metadata = (
         PhoneMetadata.metadata_for_nongeo_region(int(calling_code))

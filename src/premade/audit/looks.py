@@ -1,4 +1,4 @@
-"""Who looked at a customer's details or at a QR: events of the audit record, one an hour for each person and thing."""
+"""Audit events of who looked at a customer's details or a QR: at most one an hour for each person and ticket or order."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,12 +11,12 @@ from premade.base.world import World
 sql = statements.load(__file__)
 
 LOOK = "look"
-"""The operation of such events. Its keys keep a page that is loaded again and again from filling the record."""
+"""The operation of these events. Their idempotency keys keep a page that is reloaded from filling the record."""
 _HOUR_SECONDS = 3600
 
 
 def once_an_hour(now: datetime, *parts: str) -> str:
-    """Return the key of an event that these parts have once in each hour of the clock."""
+    """Return an idempotency key that is the same for these parts within one hour of the clock."""
     return ":".join([*parts, str(int(now.timestamp()) // _HOUR_SECONDS)])
 
 
@@ -42,8 +42,9 @@ async def record_qr_look(
 async def record_customer_looks(
     database: Database, world: World, *, order_ids: Sequence[str], actor: str, request_id: str
 ) -> None:
-    """Record that somebody sees the customers of these orders. Each event also names the order's first ticket, by which
-    the record is searched.
+    """Record that somebody sees the customers of these orders.
+
+    Each event also names the order's first ticket, so that a search by ticket finds it.
     """
     now = world.now()
     async with database.single_statement() as work:

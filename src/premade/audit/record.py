@@ -15,7 +15,7 @@ from premade.base.work import Work
 sql = statements.load(__file__)
 
 COMMAND = "command"
-"""The kind of actor of what an operator does by the command `premade`. Older events have no more than this word."""
+"""The kind of actor of the command `premade`. Older events have this word alone as actor."""
 _ROOT = 0
 _USER_CHARACTERS_MAX = 64
 
@@ -36,7 +36,7 @@ def _system_user() -> str:
 
 
 COMMAND_ACTOR = f"{COMMAND}:{_system_user()[:_USER_CHARACTERS_MAX]}"
-"""The actor of what this process does as a command: `command:mei`."""
+"""The actor of this process as a command: `command:mei`."""
 
 
 class Event(StrEnum):

@@ -24,10 +24,12 @@ class Keyed:
     digest: bytes
     """What makes two requests the same one."""
     digest_of: Callable[[Mapping[str, Any]], bytes] | None = None
-    """For events of before texts were normalised: the digest that the request of an event would have now. ValueError."""
+    """Compute the digest that an event's request would have now, for events stored before texts were normalized.
+    Raises ValueError.
+    """
 
     def is_of(self, event: Mapping[str, Any]) -> bool:
-        """Whether the event is of the same request."""
+        """Return whether the event was made by the same request."""
         if event["request_digest"] == self.digest:
             return True
         try:

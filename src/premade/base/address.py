@@ -1,16 +1,16 @@
-"""Whom an address of a client stands for, where tries are counted by address. Pure."""
+"""The key by which attempts and connections of a client's address are counted. Pure."""
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Network, ip_address
 
 IPV6_PREFIX_BITS = 64
-"""What one customer of a provider gets at least (RFC 6177), with 2^64 addresses to choose from."""
+"""The smallest network that a provider gives one customer (RFC 6177): 2^64 addresses of one client."""
 _ADDRESSES_KEPT_MAX = 10_000
 
 
 @lru_cache(_ADDRESSES_KEPT_MAX)
 def counted_address(host: str) -> str:
-    """An IPv4 address as it is, also where IPv6 carries it; of an IPv6 address its /64; what is no address, as it is."""
+    """Return an IPv4 address (also one mapped into IPv6), the /64 of an IPv6 address, or any other text unchanged."""
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:

@@ -36,16 +36,16 @@ from premade.base.problems import (
 )
 from premade.base.stream import Stream, begin_answer
 from premade.base.tally import note_refusal
-from premade.base.turns import Rounds
+from premade.base.turns import RoundRobin
 from premade.base.values import RequestModel
 from premade.base.wording import in_words
 
 READ_AT_ONCE_BYTES_MAX = 64 * 1024
 """A larger body is read beside the event loop: one that is made to be slow takes a second, and others would wait."""
 LARGE_BODIES_AT_ONCE_MAX = 2
-"""In each process; of one partner one at a time, so that the others' next is never behind all of theirs."""
+"""Large bodies parsed at once in a process; of one partner only one, so that the others never wait behind all of its."""
 LARGE_BODIES_WAITING_MAX = 16
-"""Of one partner, in each process; each is up to BODY_BYTES_MAX of memory."""
+"""Large bodies of one partner that may wait in a process; each takes up to BODY_BYTES_MAX of memory."""
 _LARGE_BODIES = ThreadPoolExecutor(LARGE_BODIES_AT_ONCE_MAX, "large-body")
 
 ExcuseTraps = Callable[[Any, list[FieldError]], list[FieldError]]
@@ -180,7 +180,7 @@ def _read_body(adapter: TypeAdapter[Any], excuse_traps: ExcuseTraps, raw: bytes)
 
 
 def field_errors(error: ValidationError, start: str) -> Iterator[FieldError]:
-    """What pydantic found, in our words, each with its JSON Pointer from `start`."""
+    """Yield pydantic's errors with the product's messages, each with its JSON Pointer from `start`."""
     for found in error.errors(include_url=False, include_input=False):
         pointer = start
         for name in found["loc"]:
@@ -227,7 +227,7 @@ class Endpoint(APIRoute):
         """Called by FastAPI once for each route."""
         takes = _Signature(self.endpoint)
         status_by_default = self.status_code or 200
-        large_bodies = _rounds_of_large_bodies()
+        large_bodies = _turns_of_large_bodies()
 
         async def handle(request: Request) -> Response:
             try:
@@ -258,16 +258,16 @@ class Endpoint(APIRoute):
 
 
 @cache
-def _rounds_of_large_bodies() -> Rounds:
-    """Those of the process."""
-    message = (
-        "As many large bodies of yours as this process allows at once wait to be read; nothing was changed."
+def _turns_of_large_bodies() -> RoundRobin:
+    """Return the turns of this process."""
+    message = "Too many large requests of yours are waiting; nothing was changed. Send fewer at once."
+    return RoundRobin(
+        LARGE_BODIES_AT_ONCE_MAX, LARGE_BODIES_WAITING_MAX, lambda: Busy(message, meets_all=True)
     )
-    return Rounds(LARGE_BODIES_AT_ONCE_MAX, LARGE_BODIES_WAITING_MAX, lambda: Busy(message, meets_all=True))
 
 
 def _owner(request: Request) -> Hashable:
-    """Whose turn it is: a partner's, a key's of the operator, or where nobody is told, an address's."""
+    """Return who takes the turn: a partner, a key of the operator, or without a key the client's address."""
     state = request.scope["state"]
     return state.get("partner_id") or ("key", state.get("key_id") or client_address(request))
 

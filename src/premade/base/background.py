@@ -1,4 +1,4 @@
-"""Work that a process repeats until it is cancelled, whatever happens to it."""
+"""Background tasks that a process repeats until it is cancelled, also after failures."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,10 +9,10 @@ from premade.base.outage import Outage
 
 
 async def repeat(name: str, turn: Callable[[], Awaitable[bool]], every_seconds: float) -> None:
-    """Take turns until cancelled. A turn returns whether there is more to do at once.
+    """Run `turn` again and again until cancelled. It returns whether there is more to do at once.
 
-    A database that is away is tried again. One line `<name>_postponed` tells of that, however long it lasts; a failure
-    that nobody foresaw is `<name>_failed`, and told again only when another one comes.
+    While the database is unreachable the task tries again, and logs one line `<name>_postponed`. An unexpected failure
+    is logged as `<name>_failed`, and again only when it changes.
     """
     away = Outage(f"{name}_postponed")
     failure = ""
@@ -24,7 +24,7 @@ async def repeat(name: str, turn: Callable[[], Awaitable[bool]], every_seconds: 
             failure = ""
         except Unavailable as error:
             away.begin(reason=error.code, detail=error.detail)
-        except Exception as error:  # noqa: BLE001  (whatever it was, the next turn may succeed; ending would be silent)
+        except Exception as error:  # noqa: BLE001  (the next turn may succeed, and a task that ended would go unnoticed)
             if failure != repr(error):
                 failure = repr(error)
                 log.exception(f"{name}_failed")

@@ -1,4 +1,4 @@
-"""Reading a request: its headers, its client's address, and its body, of so many bytes and in so many seconds at most."""
+"""Read a request: its headers, its client's address, and its body with limits of size and time."""
 
 import asyncio
 
@@ -8,13 +8,13 @@ from premade.base.address import counted_address
 
 BODY_BYTES_MAX = 1024 * 1024
 BODY_SECONDS_MAX = 20
-"""For the whole body, however it comes in."""
+"""Limit for the whole body, however slowly it arrives."""
 BODY_PROBLEMS = ("BODY_TOO_SLOW", "BODY_TOO_LARGE", "NOT_JSON", "BODY_ENCODED")
-"""The codes of what `receive_json` refuses."""
+"""The codes of the problems that `receive_json` can raise."""
 
 
 class BodyRefused(Exception):
-    """The body is not read to its end, or is of a kind that is not read. `code` is one of BODY_PROBLEMS."""
+    """The body is too large, too slow, or of a type that the service does not read. `code` is one of BODY_PROBLEMS."""
 
     def __init__(self, *, code: str, detail: str) -> None:
         super().__init__(detail)
@@ -23,18 +23,22 @@ class BodyRefused(Exception):
 
 
 def header_values(request: Request, name: str) -> list[str]:
-    """Every value that was sent, however often. Starlette's own view costs four times as much."""
+    """Return all values of a header. Starlette's own view costs four times as much."""
     wanted = name.lower().encode()
     return [value.decode("latin-1") for given, value in request.scope["headers"] if given == wanted]
 
 
 def client_address(request: Request) -> str:
-    """Whom the client counts as, where tries are counted; "" where it has no address."""
+    """Return the client's address as attempts are counted by it, or "" if it has none."""
     return counted_address(request.client.host) if request.client else ""
 
 
 async def receive_json(request: Request) -> bytes:
-    """The body of a JSON request. BodyRefused while it is still coming in, not after."""
+    """Return the body of a JSON request.
+
+    Raises:
+        BodyRefused: as soon as the body breaks a limit, before it is complete.
+    """
     headers: dict[bytes, bytes] = dict(request.scope["headers"])
     body = await _receive(request, headers.get(b"content-length", b""), BODY_BYTES_MAX)
     # After the size: a body that is both too large and no JSON is answered as too large.
@@ -53,14 +57,14 @@ async def receive_json(request: Request) -> bytes:
 
 
 async def receive_body(request: Request, bytes_max: int) -> bytes:
-    """The whole body. BodyRefused (BODY_TOO_LARGE, BODY_TOO_SLOW), ClientDisconnect."""
+    """Return the whole body. Raises BodyRefused (BODY_TOO_LARGE, BODY_TOO_SLOW) or ClientDisconnect."""
     declared = next(iter(header_values(request, "Content-Length")), "")
     return await _receive(request, declared.encode("latin-1"), bytes_max)
 
 
 async def _receive(request: Request, declared: bytes, bytes_max: int) -> bytes:
-    """The time is kept as asyncio.timeout does it, at an eighth of its price: most bodies are there already."""
-    # Python reads no more than 4,300 digits, and zeros in front are allowed; of others the parser takes twenty.
+    """Read with a time limit, like asyncio.timeout at an eighth of its cost: most bodies have already arrived."""
+    # int() reads at most 4,300 digits, and leading zeros are allowed; of others the parser accepts twenty.
     if declared.isdigit() and int(declared.lstrip(b"0") or b"0") > bytes_max:
         raise _too_large(bytes_max)
     task = asyncio.current_task()
@@ -88,7 +92,7 @@ async def _receive(request: Request, declared: bytes, bytes_max: int) -> bytes:
             if not message.get("more_body", False):
                 return b"".join(chunks)
     except asyncio.CancelledError:
-        # Also cancelled by somebody else, such as a server that stops: that goes on.
+        # Somebody else cancelled the task, for example a server that stops: pass that on.
         if not is_late or task.uncancel():
             raise
         message = f"The body was not complete after {BODY_SECONDS_MAX} seconds"

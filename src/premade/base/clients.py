@@ -1,4 +1,4 @@
-"""The connections of one process: how many there may be, in all and from one address, and whether it is stopping."""
+"""Limits on the client connections of one process, in all and by address, and whether the process is stopping."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,24 +8,24 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from premade.base.logs import log
 
 FILES_KEPT_BACK = 128
-"""Of a process's open files, those that are for other things than clients: log, database, exports."""
+"""Open files of a process that are reserved for other things than clients: log, database, exports."""
 NO_LIMIT = 1_000_000
 OVER_PART = 0.9
-"""A limit is over when the number of connections has fallen below this part of it: not with each that comes and goes."""
+"""A limit counts as no longer reached below this fraction of it, so that the log does not flap."""
 IPV6_NETWORK_BITS = 64
-"""One client has a network of this size to itself."""
+"""A network of this size belongs to one client."""
 
 Network = IPv4Network | IPv6Network
 
 
 def networks(given: str) -> list[Network]:
-    """Addresses and networks of a list with commas."""
+    """Parse addresses and networks, separated by commas."""
     return [ip_network(part.strip()) for part in given.split(",") if part.strip()]
 
 
 @dataclass
 class Clients:
-    """Counts connections and refuses those over a limit. One line in the log when a limit is met, one when it is over."""
+    """Count connections and refuse those over a limit. The log has one line when a limit is reached, one when it no longer is."""
 
     connections_max: int = NO_LIMIT
     per_address_max: int = NO_LIMIT
@@ -34,7 +34,7 @@ class Clients:
     head_seconds_max: float | None = None
     """How long a request's head may take; None for the protocol's own limit."""
     is_draining: bool = False
-    """Whether the process is about to stop: it answers, and asks each client to connect anew elsewhere."""
+    """Whether the process is about to stop: it answers requests, and ends each connection with its next answer."""
     _connections: int = 0
     _by_address: Counter[str] = field(default_factory=Counter[str])
     _is_full: bool = False
@@ -74,11 +74,11 @@ class Clients:
 
     @property
     def excess(self) -> int:
-        """How many more connections there are than may be."""
+        """Number of connections over the limit."""
         return self._connections - self.connections_max
 
     def _who(self, address: str) -> str:
-        """The address as it is counted; empty for one without a limit."""
+        """Return the key by which the address is counted; empty if it has no limit."""
         if self.per_address_max == NO_LIMIT or not address:
             return ""
         found = _parsed(address)

@@ -53,7 +53,7 @@ SINGLE_HEADERS = {
 Idempotency-Key is checked by its endpoint, which names what else is wrong as well.
 The parser itself refuses a second Content-Length, and Content-Length beside Transfer-Encoding."""
 REFUSED_AT_ONCE_MAX = 64
-"""Connections over the limit that wait to be told so; those beyond are closed at once."""
+"""Connections over the limit that get a 503; any beyond these are closed at once."""
 _CONNECT = b"CONNECT"
 _BLANKS = b" \t"
 # RFC 3986, 3.2.2 and 3.2.3: a name or an address, and a port.
@@ -136,7 +136,7 @@ def _invalid(errors: list[FieldError], request_id: str) -> Response:
 
 
 def _too_many(request_id: str) -> Response:
-    detail = "There are as many connections as the service takes; use fewer, and use each for many requests"
+    detail = "The limit of open connections is reached; close unused connections and reuse open ones"
     answer = transport_problem("TOO_MANY_CONNECTIONS", detail, path="", request_id=request_id)
     answer.headers["Retry-After"] = str(Unavailable.retry_after_seconds)
     return answer
@@ -144,7 +144,7 @@ def _too_many(request_id: str) -> Response:
 
 _malformed = partial(
     _invalid,
-    [FieldError("#", "This is no request of HTTP/1.1: check its method, its path and its headers")],
+    [FieldError("#", "This is not an HTTP/1.1 request: check its method, its path and its headers")],
 )
 _Refusal = Callable[[str], Response]
 
@@ -173,7 +173,7 @@ class Connection(HttpToolsProtocol):
     _takes_no_more = False
     _deadline: asyncio.TimerHandle | None = None
     _last: RequestResponseCycle | None = None
-    """The request whose answer was made the last one because the process is stopping."""
+    """The request after whose answer the connection closes, because the process is stopping."""
 
     def __init__(
         self,
@@ -208,14 +208,14 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def end_when_answered(self, *, is_idle_over: bool) -> None:
-        """Close the connection after the last answer that is owed; one that owes none only when `is_idle_over`."""
+        """Close the connection after its last pending answer; close an idle one only when `is_idle_over`."""
         if self._is_answering():
             self._make_last()
         elif is_idle_over and not self._held_bytes and not self._is_in_body:
             self.transport.close()
 
     def waits_for_client(self) -> bool:
-        """Whether nothing can go on before the client sends or takes something."""
+        """Return whether the connection waits for the client to send or to read something."""
         return (
             self.transport.is_closing()
             or self._is_in_body
@@ -226,8 +226,8 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Called by the event loop, with up to 256 KB.
 
-        What came behind the last piece of a body is counted only from the next call of the parser on, so a large packet
-        is handed over in slices: trailers that came in one packet with their body are counted as well.
+        The parser counts header bytes only from its next call on. A large packet is therefore parsed in slices, so that
+        trailers in one packet with their body are counted too.
         """
         if len(data) <= HEAD_BYTES_MAX:
             self._take(data)
@@ -279,7 +279,7 @@ class Connection(HttpToolsProtocol):
         return b"\r\n".join([b"%b %b HTTP/%b" % request, *kept, b"", b""])
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Called by the parser, which leaves the blanks behind a value (RFC 9112, 5)."""
+        """Called by the parser, which does not strip blanks after a value (RFC 9112, 5)."""
         if value.endswith((b" ", b"\t")):
             value = value.rstrip(_BLANKS)
         super().on_header(name, value)
@@ -298,7 +298,7 @@ class Connection(HttpToolsProtocol):
             self.expect_100_continue = False
         super().on_headers_complete()
         if version == "1.0":
-            # uvicorn has no place to name another class, and the task runs only after this turn.
+            # uvicorn has no setting for this class. The task of the request has not started yet.
             self.cycle.__class__ = _UntilClosed
         if self._clients.is_draining:
             self._make_last()
@@ -308,7 +308,7 @@ class Connection(HttpToolsProtocol):
         self.headers = []
 
     def _check_head(self, version: str) -> None:
-        """_HeadInvalid names everything that is wrong."""
+        """Raise _HeadInvalid with every error in the head."""
         given = dict(self.headers)
         errors: list[FieldError] = []
         if len(given) < len(self.headers):
@@ -318,11 +318,13 @@ class Connection(HttpToolsProtocol):
             if host is None:
                 errors.append(FieldError("header#/Host", "Required in HTTP/1.1"))
         elif version != "1.0":
-            message = f"HTTP/{version} is not spoken on this connection; send HTTP/1.1"
+            message = f"The service does not support HTTP/{version}; send HTTP/1.1"
             errors.append(FieldError("#", message))
-        # A name alone needs no closer look.
+        # Fast path for a plain name.
         if host is not None and not (host.isalnum() or _HOST.fullmatch(host)):
-            errors.append(FieldError("header#/Host", "Must be a host name or an address, and perhaps a port"))
+            errors.append(
+                FieldError("header#/Host", "Must be a host name or an address, with or without a port")
+            )
         if coding is not None and (version != "1.1" or coding.lower() != b"chunked"):
             message = "Must be 'chunked', in HTTP/1.1; no other transfer coding is read"
             errors.append(FieldError("header#/Transfer-Encoding", message))
@@ -330,7 +332,7 @@ class Connection(HttpToolsProtocol):
             raise _HeadInvalid(errors)
 
     def _make_last(self) -> None:
-        """The newest request's answer ends the connection, and not one before it that has not begun."""
+        """End the connection with the answer of the newest request, not with an earlier one that has not started."""
         if self._last is not None and self._last is not self.cycle and not self._last.response_started:
             self._last.keep_alive = True
         if self.cycle.keep_alive:

@@ -27,7 +27,7 @@ NOSNIFF: Header = (b"x-content-type-options", b"nosniff")
 _NO_STORE: Header = (b"cache-control", b"private, no-store")
 _CREDENTIALS = b"X-API-Key, Cookie"
 UNCACHED: tuple[Header, ...] = (_NO_STORE, NOSNIFF, (b"vary", _CREDENTIALS))
-"""On every answer but those of routes that are public: no cache may give to one client what another asked for."""
+"""Headers of every answer except those of public routes: no shared cache may give one client another's answer."""
 _OURS = frozenset(name for name, _ in UNCACHED)
 _OK = 200
 _PERMANENT_REDIRECT = 308
@@ -134,7 +134,7 @@ class Edge:
             error.headers = {**error.headers, "Allow": ", ".join(sorted(told.union(*here)))}
 
     def _without_slash(self, scope: Scope) -> Response | None:
-        """The way to a page whose address was typed with a slash at its end."""
+        """Return a redirect to the page if its address has a slash too many at the end."""
         path = scope["path"].rstrip("/")
         if path == scope["path"] or scope["method"] not in {"GET", "HEAD"}:
             return None
@@ -149,7 +149,7 @@ class Edge:
         self._is_to_warn_of_proxy = False
         log.warning(
             "http.proxy_not_trusted",
-            remedy="Name the proxy in PREMADE_TRUSTED_PROXIES; until then all its clients count as one address.",
+            remedy="Name the proxy in PREMADE_TRUSTED_PROXIES. Until then all its clients count as one address.",
         )
 
     def _request_id(self, scope: Scope) -> str:

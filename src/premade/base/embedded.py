@@ -121,9 +121,9 @@ def embedded_postgres(
 
 
 def restart_if_gone(folder: Path) -> bool:
-    """Start the server again if its processes have ended or its pid file is lost; return whether that was so.
+    """Start the server again if its processes have ended or its pid file is lost. Return whether it was started.
 
-    The caller must be one of its users. Somebody else who uses it may start it at the same moment; one of them does.
+    The caller must be one of its users. If two users try at the same moment, one of them starts it.
     Raises: EmbeddedPostgresError when it cannot be started.
     """
     folder = Path(os.path.realpath(folder))
@@ -138,7 +138,7 @@ def restart_if_gone(folder: Path) -> bool:
 
 
 def is_made(folder: Path) -> bool:
-    """Return whether there is a database in the folder, or one is just being made."""
+    """Return whether the folder has a database, or one is being created in it."""
     return (folder / "cluster").is_dir() or (folder / "users.lock").exists()
 
 
@@ -256,7 +256,7 @@ class _Server:
             _make_private(self.socket_folder, self.account)
 
     def runs(self) -> bool:
-        """Whether it has processes and its pid file. Needs no lock, and asks the server nothing."""
+        """Return whether it has processes and its pid file. Needs no lock and no connection."""
         if not (self.cluster / "postmaster.pid").exists():
             return False
         with self._gone() as server_lock:
@@ -271,7 +271,7 @@ class _Server:
             if self._is_ready():
                 return True
             if not ended and self._listens() and self._postmaster_file() == [""]:
-                # PostgreSQL ends by itself when its pid file is lost, but looks for it once a minute only.
+                # PostgreSQL ends by itself when its pid file is lost, but checks that only once a minute.
                 ended = True
                 self._ask_to_end()
             with self._gone() as server_lock:
@@ -319,7 +319,7 @@ class _Server:
         """Send SIGINT (fast shutdown) to the process that listens. Its pid file may be lost; the socket knows it too."""
         first = self._postmaster_file()[0]
         if first.isdecimal():
-            # Something listens, so the file is of a living server: the signal hits nobody else.
+            # Something listens, so the file belongs to a running server: the signal reaches no other process.
             os.kill(int(first), signal.SIGINT)
         elif sys.platform == "linux":
             with socket.socket(socket.AF_UNIX) as client, contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""What PostgreSQL's errors mean to a request, by their SQLSTATE (appendix A of its manual)."""
+"""Translate PostgreSQL's errors into the product's errors, by SQLSTATE (appendix A of its manual)."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -13,9 +13,9 @@ _AWAY_CLASSES = frozenset({"08", "25", "53", "54", "55", "57", "58", "72", "F0"}
 """Connection, state of the transaction (read-only, idle for too long), out of disk, memory or connections, limits of the
 server, wrong state (recovery), operator's intervention, operating system, snapshot, configuration file."""
 _AWAY = frozenset({"0A000", "26000", "42P05", "28000", "28P01", "XX000"})
-"""A plan that does not fit a changed table, a prepared statement that is gone or there twice (a pooler in between), a role
-that is changed meanwhile, an internal error such as `tuple concurrently updated`. Not XX001 and XX002, damaged data: no
-retry mends them, and somebody must look."""
+"""A cached plan for a table that has changed; a prepared statement that is missing or duplicate (a connection pooler); a
+role that was just changed; an internal error such as `tuple concurrently updated`. Not XX001 and XX002 (damaged data): a
+retry cannot repair them, and somebody must look."""
 _SPOILT_CLASSES = frozenset({"08", "25", "57"})
 _SPOILT = frozenset({"0A000", "26000", "42P05", "XX000"})
 _WHY = {
@@ -30,8 +30,9 @@ _CLOCK_TOO_FAR_AHEAD = "PM002"
 
 
 def is_spoilt(error: psycopg.Error | DatabaseAway) -> bool:
-    """Whether the same error may meet the next statement on this connection, though another connection may work: the
-    server takes no writes any more (25006), or what was prepared there does not hold.
+    """Return whether to close the connection: its next statement may fail in the same way, another connection may work.
+
+    Examples: the server became read-only (25006), or a prepared statement is no longer valid.
     """
     cause = error.__cause__ if isinstance(error, DatabaseAway) else error
     state = cause.sqlstate or "" if isinstance(cause, psycopg.Error) else ""
@@ -39,8 +40,8 @@ def is_spoilt(error: psycopg.Error | DatabaseAway) -> bool:
 
 
 @contextmanager
-def said_in_our_words() -> Generator[None]:
-    """Turn the driver's errors into RuleBroken, Busy or DatabaseAway. What is left is a mistake of ours: 500."""
+def translated_errors() -> Generator[None]:
+    """Turn the driver's errors into RuleBroken, Busy or DatabaseAway. Any other one is a bug in premade: 500."""
     try:
         yield
     except psycopg.IntegrityError as error:

@@ -37,7 +37,7 @@ class _DuplicateKeys(dict[str, Any]):
 def read_json(raw: bytes) -> tuple[Any, list[FieldError]]:
     """The value, and what is wrong inside it. Invalid when it is no JSON at all.
 
-    A byte order mark is no part of the text (RFC 8259, 8.1).
+    A byte order mark is ignored (RFC 8259, 8.1).
     """
     raw = raw.removeprefix(BOM_UTF8)
     try:

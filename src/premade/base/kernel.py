@@ -1,4 +1,4 @@
-"""What only the kernel can do for a process: file limits, a signal when the parent dies, a listening socket that ends cleanly.
+"""Kernel features: the limit of open files, a signal when the parent dies, closing a listening socket cleanly.
 
 All but the file limit is Linux only. Elsewhere the functions do nothing, and the service does without.
 """
@@ -15,13 +15,13 @@ from contextlib import suppress
 
 IS_LINUX = sys.platform == "linux"
 HANDSHAKE_SECONDS = 0.02
-"""For the third packet of connections that were being made when no more were let in."""
+"""Time for handshakes in progress to complete after new connections are dropped."""
 POLL_SECONDS = 0.005
 
 _PR_SET_PDEATHSIG = 1
 _SO_ATTACH_FILTER = 26
 _TCPI_UNACKED_OFFSET = 24
-"""In struct tcp_info; of a listening socket it is the number of connections that nobody has accepted yet."""
+"""Offset in struct tcp_info. For a listening socket the field is the number of connections not accepted yet."""
 
 _LOAD_BYTE, _AND, _JUMP_IF_EQUAL, _RETURN = 0x30, 0x54, 0x15, 0x06
 _FLAGS_OFFSET, _SYN_AND_ACK, _SYN = 13, 0x12, 0x02
@@ -29,10 +29,10 @@ _WHOLE_PACKET = 0xFFFFFFFF
 
 
 def raise_file_limit() -> int:
-    """Raise the soft limit of open files to the hard one; return what holds now."""
+    """Raise the soft limit of open files to the hard one; return the limit in force."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
-        # macOS names a hard limit that it does not grant.
+        # macOS reports a hard limit that it does not grant.
         with suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
             return hard
@@ -44,15 +44,15 @@ def end_with_parent(parent_pid: int) -> None:
     if IS_LINUX:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent_pid:
-        # It died before the kernel was asked.
+        # The parent died before the request to the kernel.
         os.kill(os.getpid(), signal.SIGTERM)
 
 
 def let_nobody_else_connect(listening: socket.socket, seconds_max: float) -> None:
-    """Take no new connections on the socket, and wait until every one that was made is accepted by a process.
+    """Drop new connections on the socket, and wait until the workers have accepted all established ones.
 
-    Closing a listening socket resets the connections in its queue. So new ones are dropped first: their clients try
-    again after a second and are then refused, which is safe to retry. The filter holds for every copy of the socket.
+    Closing a listening socket resets the connections in its queue, so the queue must be empty first. Dropped clients try
+    again after a second and are then refused, which is safe to retry. The filter works on every copy of the socket.
     """
     if not IS_LINUX:
         return

@@ -115,7 +115,7 @@ def start_logging(form: Literal["auto", "json", "console"], *, mask_customer_ema
         cache_logger_on_first_use=True,
     )
     _let_others_log_alike(before, last)
-    # The pool warns of each try to connect, uvicorn tells of each step; what matters of both we say ourselves, once.
+    # The pool logs each connection attempt, uvicorn each step. The service logs what matters itself, once.
     logging.getLogger("psycopg").setLevel(logging.ERROR)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
 

@@ -21,10 +21,10 @@ from psycopg.sql import SQL, Identifier
 MIGRATION_LOCK = 7_214_938_061
 """A PostgreSQL advisory lock: of several processes one migrates, the others wait and find it done."""
 LOCK_TIMEOUT_SECONDS = 2.0
-"""Sales queue up behind a lock that is waited for, so no longer than this at a time."""
+"""Sales queue up behind a migration that waits for a lock, so it waits no longer than this at a time."""
 LOCK_PAUSE_SECONDS = 3.0
 LOCK_WAIT_SECONDS_MAX = 300.0
-"""For one file, all tries and pauses together."""
+"""Limit for one file, including all attempts and pauses."""
 BLOCKERS_EVERY_SECONDS = 0.25
 OUTSIDE_A_TRANSACTION = b"-- outside a transaction\n"
 
@@ -56,7 +56,7 @@ class SchemaNotCurrent(Exception):
 
 
 class MigrationBlocked(SchemaNotCurrent):
-    """Others hold a lock for too long; the message says who."""
+    """Another session held a lock for too long; the message says which."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Migration:
 
     @property
     def is_concurrent(self) -> bool:
-        """Whether it runs outside a transaction, so that tables can be written meanwhile."""
+        """Whether it runs outside a transaction, so that sales can write to the tables meanwhile."""
         return self.sql.startswith(OUTSIDE_A_TRANSACTION)
 
 
@@ -94,13 +94,13 @@ def migrations() -> list[Migration]:
 def migrate(dsn: str, zone: str = "UTC", tell: Callable[[str], None] = lambda _: None) -> list[str]:
     """Apply what is missing, each file once, and return the names.
 
-    A lock that others hold is waited for LOCK_TIMEOUT_SECONDS at a time, since everybody else queues up behind it, and
-    tried again after a pause. `zone` is the operator's time zone, for what is counted by day; `tell` is called with a
-    sentence whenever a file has to wait.
+    A migration waits at most LOCK_TIMEOUT_SECONDS for a lock, since everybody else queues up behind it, and tries again
+    after a pause. `zone` is the operator's time zone, for counts by day. `tell` is called with a sentence whenever a file
+    has to wait.
 
     Raises:
         SchemaNotCurrent: an applied migration was edited.
-        MigrationBlocked: a lock was not to be had in LOCK_WAIT_SECONDS_MAX. The files before are applied.
+        MigrationBlocked: no lock within LOCK_WAIT_SECONDS_MAX. Earlier files stay applied.
     """
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("SELECT set_config('premade.timezone', %s, false)", [zone])
@@ -141,12 +141,12 @@ def _apply(
         held_by = "; ".join(blockers) or "a session that has ended since"
         if time.monotonic() >= deadline:
             message = (
-                f"{migration.name} was not applied: for {LOCK_WAIT_SECONDS_MAX:.0f} s it could not lock what it changes. "
-                f"Held by {held_by}. Let it finish or end it, then run 'premade migrate' again; nothing is half done."
+                f"{migration.name} was not applied: it got no lock in {LOCK_WAIT_SECONDS_MAX:.0f} s. "
+                f"The lock is held by {held_by}. Let it finish or end it, then run 'premade migrate' again; nothing is half done."
             )
             raise MigrationBlocked(message)
         tell(f"{migration.name} waits for a lock, held by {held_by}. Next try in {LOCK_PAUSE_SECONDS:.0f} s.")
-        # Whoever had queued up behind the lock goes on meanwhile.
+        # Sessions that queued up behind this one go on meanwhile.
         time.sleep(LOCK_PAUSE_SECONDS)
 
 
@@ -157,18 +157,22 @@ def _try(connection: psycopg.Connection, migration: Migration) -> None:
             connection.execute(migration.sql)
             connection.execute(_APPLIED, [migration.name, migration.sha256])
         return
-    # Nobody queues up behind a concurrent build, which itself waits for every transaction that began before it.
+    # Nobody queues up behind a concurrent build. It waits for every transaction that began before it.
     _set_lock_timeout(connection, LOCK_WAIT_SECONDS_MAX)
     for statement, index in _concurrent_statements(migration):
         if connection.execute(_IS_INVALID, [index]).fetchone():
-            # Left behind by a build that was interrupted.
+            # An interrupted build left it behind.
             connection.execute(SQL("DROP INDEX CONCURRENTLY {}").format(Identifier(index)))
         connection.execute(statement)
     connection.execute(_APPLIED, [migration.name, migration.sha256])
 
 
 def _concurrent_statements(migration: Migration) -> list[tuple[bytes, str]]:
-    """Return each statement of the file, and the index that it builds or drops. ValueError for anything else."""
+    """Return each statement of the file, and the index that it builds or drops.
+
+    Raises:
+        ValueError: a statement does anything else.
+    """
     text = re.sub(rb"(?m)^--.*$", b"", migration.sql)
     statements = [statement.strip() for statement in text.split(b";") if statement.strip()]
     indexes = [_CONCURRENT_STATEMENT.match(statement) for statement in statements]
@@ -188,7 +192,7 @@ def _set_lock_timeout(connection: psycopg.Connection, seconds: float) -> None:
 
 @contextmanager
 def blockers_of(dsn: str, pid: int) -> Generator[list[str]]:
-    """Yield a list that holds, whenever session `pid` waits for a lock, who holds it."""
+    """Yield a list that names the sessions for whose lock session `pid` waits, kept up to date by a thread."""
     found: list[str] = []
     is_over = threading.Event()
 

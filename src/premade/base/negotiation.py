@@ -1,4 +1,4 @@
-"""What a client says that it takes: Accept and Accept-Encoding, by RFC 9110."""
+"""Content negotiation: Accept and Accept-Encoding (RFC 9110, 12)."""
 
 import re
 
@@ -9,7 +9,7 @@ _QUALITY = re.compile(r"q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)", re.IGNORECASE | re.
 
 
 def _qualities(header: str) -> dict[str, float]:
-    """Each member of the list with its quality, 1 where none is said."""
+    """Return each member of the list with its quality; 1 by default."""
     qualities: dict[str, float] = {}
     for member in header.split(","):
         name, *parameters = (part.strip() for part in member.split(";"))
@@ -20,14 +20,14 @@ def _qualities(header: str) -> dict[str, float]:
 
 
 def preferred(accept: str | None, offered: list[str]) -> str | None:
-    """Of the media types offered the one that the client likes best, the first of equals. None: it takes none."""
+    """Return the offered media type that the client prefers (the first of equals), or None if it accepts none."""
     if accept is None:
         return offered[0]
     qualities = _qualities(accept)
 
     def quality(media_type: str) -> float:
         kind = media_type.partition("/")[0]
-        # The most specific counts, also where it says no.
+        # The most specific pattern decides, even if it excludes the type.
         for pattern in (media_type, f"{kind}/*", "*/*"):
             if pattern in qualities:
                 return qualities[pattern]
@@ -38,21 +38,21 @@ def preferred(accept: str | None, offered: list[str]) -> str | None:
 
 
 def takes_gzip(accept_encoding: str | None, *, unless_told: bool) -> bool:
-    """Whether to send gzip (RFC 9110, 12.5.3); `unless_told`: to a client that sends no Accept-Encoding.
+    """Return whether to send gzip (RFC 9110, 12.5.3). `unless_told` is the answer for a client without Accept-Encoding.
 
-    A client that takes neither gzip nor what is plain gets it plain: its header is then ignored, as 12.1 allows.
+    A client that accepts neither gzip nor identity gets identity: its header is then ignored, as section 12.1 allows.
     """
     if accept_encoding is None:
         return unless_told
     qualities = _qualities(accept_encoding)
     others = qualities.get("*")
     gzip = max((qualities[name] for name in ("gzip", "x-gzip") if name in qualities), default=others or 0.0)
-    # What is plain is taken unless it is left out by name, or by '*'; it is liked less than what is named.
+    # identity is acceptable unless it or '*' is excluded; any coding that is named is preferred.
     plain = qualities.get("identity", 0.0 if others is None else others)
     return gzip > 0 and gzip >= plain
 
 
 def header_list(scope: Scope, name: bytes) -> str | None:
-    """All that was sent under this name, as one list (RFC 9110, 5.3). None: nothing was."""
+    """Return all values of a header as one list (RFC 9110, 5.3), or None if it was not sent."""
     given = [value.decode("latin-1") for header, value in scope["headers"] if header == name]
     return ", ".join(given) if given else None

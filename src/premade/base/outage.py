@@ -6,7 +6,7 @@ from premade.base.logs import log
 
 
 class Outage:
-    """A state that is logged when it changes, however often it is met."""
+    """A failure that is logged when it begins and when it ends, not each time it occurs."""
 
     def __init__(self, event: str) -> None:
         """`event` names both lines: `<event>` and `<event>_over`."""
@@ -14,13 +14,13 @@ class Outage:
         self._reason: str | None = None
 
     def begin(self, reason: str, **details: Any) -> None:
-        """It fails. Another `reason` than before is another line."""
+        """Note a failure. A new `reason` is logged again."""
         if self._reason != reason:
             self._reason = reason
             log.warning(self._event, reason=reason, **details)
 
     def end(self) -> None:
-        """It works."""
+        """Note a success."""
         if self._reason is not None:
             self._reason = None
             log.info(f"{self._event}_over")

@@ -100,9 +100,9 @@ _TRANSPORT = (
     TransportProblem(
         503,
         "TOO_MANY_CONNECTIONS",
-        "There are too many connections",
-        "The service, or the client's address, has as many open connections as there may be. Nothing was read.",
-        "Close connections that are not in use, and send many requests over each. Try again after Retry-After seconds.",
+        "Too many connections",
+        "The service, or this client's address, has reached its limit of open connections. No request was read.",
+        "Close unused connections and reuse open ones. Try again after Retry-After seconds.",
     ),
 )
 TRANSPORT_PROBLEMS = {told.code: told for told in _TRANSPORT}
@@ -144,7 +144,7 @@ def documented(*kinds: type[DomainError]) -> dict[int | str, dict[str, Any]]:
 
 
 def documented_transport(*codes: str) -> dict[int | str, dict[str, Any]]:
-    """The refusals with these codes before the domain is reached, as the `responses` of a route."""
+    """Return the `responses` of a route for the transport errors with these codes."""
     by_status: dict[int | str, dict[str, Any]] = {}
     for told in map(TRANSPORT_PROBLEMS.__getitem__, codes):
         _add_problem(by_status, told.status, told.code, told.title, told.why)
@@ -232,7 +232,7 @@ def problem_of(error: DomainError, *, path: str, request_id: str) -> Response:
 
 
 def tell_when_to_retry(answer: Response, error: DomainError) -> None:
-    """Adds Retry-After, in seconds, where the error says when a retry may work."""
+    """Add Retry-After, in seconds, if the error says when a retry may work."""
     if isinstance(error, errors.Unavailable | errors.TooMany):
         answer.headers["Retry-After"] = str(error.retry_after_seconds)
 
@@ -248,5 +248,5 @@ def transport_problem(code: str, detail: str, *, path: str, request_id: str) -> 
 
 
 def problem_of_router(error: HTTPException) -> TransportProblem:
-    """What Starlette's router refuses: an unknown path, a method that is not taken."""
+    """Return the problem for an error of Starlette's router: unknown path, or method not allowed."""
     return TRANSPORT_PROBLEMS[_OF_ROUTER[error.status_code]]

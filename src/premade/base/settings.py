@@ -43,7 +43,7 @@ def _addresses(given: str) -> str:
 
 
 _NAMED = {"host": "host", "hostaddr": "address", "port": "port", "dbname": "database", "service": "service"}
-"""What of a connection string tells databases apart, by its name there."""
+"""The parts of a connection string that identify the database, and their names in messages."""
 
 
 class Settings(BaseSettings):
@@ -63,22 +63,22 @@ class Settings(BaseSettings):
     log_mask_customer_email: bool = False
     """Whether the log masks the customer's e-mail address in the line of an activation too."""
     gate_list_hours_max: int = Field(default=24, ge=1, le=720)
-    """The greatest age of the list by which the gate page admits without network; a guard has to confirm an older one."""
+    """Maximum age, in hours, of the list that the gate page uses without network. A guard must confirm an older list."""
     trusted_proxies: Annotated[str, AfterValidator(_addresses)] = ""
     """Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, with commas between."""
     offline_scan_days: int = Field(default=30, ge=1, le=365)
-    """How many days after it happened a device may upload a scan that it made without network."""
+    """Maximum age, in days, of a scan without network when it is uploaded. An older one is a conflict."""
     manual_entry_digits: int = Field(default=4, ge=4, le=8)
-    """How many digits of the customer's phone number must be typed in with a code at the gate."""
+    """How many last digits of the customer's phone number a typed code needs at the gate."""
     database_connections_per_worker: int = Field(default=8, ge=1, le=100)
     """Of these, what is beyond four is set apart for sales and scans, two at most."""
 
     connections_max: int = Field(default=10_000, ge=1, le=1_000_000)
-    """Connections of clients that a worker takes at once; never more than it may have open files."""
+    """Maximum client connections of a worker. Its limit of open files may lower this."""
     connections_per_address_max: int = Field(default=500, ge=1, le=1_000_000)
-    """Of these, from one address (of IPv6, from one /64) that is no trusted proxy."""
+    """Maximum client connections of a worker from one address (IPv6: one /64). Trusted proxies are exempt."""
     drain_seconds: float = Field(default=0.5, ge=0, le=300)
-    """After SIGTERM the service is not ready for so long before it takes no connections any more."""
+    """How long, in seconds, /readyz answers 503 after SIGTERM before the service accepts no more connections."""
 
     @property
     def zone(self) -> ZoneInfo:
@@ -98,13 +98,15 @@ class Settings(BaseSettings):
             where = [f"{word} {named[name]}" for name, word in _NAMED.items() if named.get(name)]
             return f"the PostgreSQL of DATABASE_URL ({', '.join(where) or 'with its defaults'})"
         chosen = (
-            "PREMADE_DATA_DIR" if "data_dir" in self.model_fields_set else "the default, relative to here"
+            "PREMADE_DATA_DIR"
+            if "data_dir" in self.model_fields_set
+            else "the default, relative to the working directory"
         )
         return f"the embedded PostgreSQL in {self.database_folder.absolute()} ({chosen})"
 
 
 def unknown_variables(environment: Mapping[str, str]) -> dict[str, str | None]:
-    """Return the variables that look like settings and are none, each with the nearest name of one, or None."""
+    """Return the `PREMADE_` variables that are not settings, each with the most similar setting, or None."""
     names = [PREFIX + name.upper() for name in Settings.model_fields if name.upper() != DATABASE_URL]
     unknown = sorted(
         name

@@ -1,5 +1,7 @@
-"""What an answer is made of, in a file without a name: it is made as fast as the database gives it, and sent as fast as its
-client takes it, so that a slow client keeps nothing that others wait for.
+"""Spool a long answer in an unnamed temporary file.
+
+The file is filled as fast as the database delivers, and sent as fast as the client reads. So a slow client holds no
+connection to the database.
 """
 
 import asyncio
@@ -16,22 +18,24 @@ from premade.base.errors import Unavailable
 
 PIECE_BYTES = 64 * 1024
 AHEAD_BYTES_MAX = 256 * 1024 * 1024
-"""So much is kept that its client has not taken yet; what makes the answer then waits for the client."""
+"""Maximum size of the unsent part; beyond it the producer waits for the client."""
 _COMPRESSION_LEVEL = 6
 _GZIP = 16 + zlib.MAX_WBITS
 
 
 class NoRoomForFile(Unavailable):
-    """The service has no room for the temporary file from which it would send this answer."""
+    """The service cannot write the temporary file for this answer."""
 
     code = "NO_ROOM_FOR_FILE"
-    title = "The service has no room for a temporary file"
-    remedy = "Try again after Retry-After seconds; the operator makes room in the folder for temporary files."
+    title = "There is no room for a temporary file"
+    remedy = (
+        "Try again after Retry-After seconds. The operator must free space in the folder for temporary files."
+    )
     retry_after_seconds = 30
 
 
 class Spool:
-    """One answer. Who enters it makes the file, and removes it at the end."""
+    """One answer. Its context manager creates the file, and removes it at the end."""
 
     def __init__(self, pieces: AsyncGenerator[bytes], *, is_compressed: bool) -> None:
         """`is_compressed`: with gzip."""
@@ -42,7 +46,7 @@ class Spool:
         self._has_begun = False
         self._changed = asyncio.Event()
         self._in_use = threading.Lock()
-        """A thread whose task was cancelled goes on: the file must not be closed under it."""
+        """A thread goes on after its task was cancelled. The lock keeps the file open for it."""
 
     async def __aenter__(self) -> Self:
         try:
@@ -63,14 +67,14 @@ class Spool:
         await asyncio.to_thread(self._close)
 
     async def begun(self) -> None:
-        """Waits for the first piece. Raises what was raised in its place."""
+        """Wait for the first piece. Raises the error of the producer if it failed before."""
         while not self._has_begun and not self._filling.done():
             await self._change()
         if self._filling.done():
             await self._filling
 
     async def sent(self) -> AsyncGenerator[bytes]:
-        """The whole answer, in pieces of PIECE_BYTES at most. Raises what is raised while it is made."""
+        """Yield the whole answer in pieces of at most PIECE_BYTES. Raises the error of the producer."""
         while True:
             left = self._written_bytes - self._sent_bytes
             if left:
@@ -88,7 +92,7 @@ class Spool:
         try:
             async with aclosing(self._pieces):
                 async for piece in self._pieces:
-                    # Beside the event loop: other requests are answered meanwhile.
+                    # In a thread, so that the event loop goes on answering requests.
                     await asyncio.to_thread(self._write, piece)
                     self._has_begun = True
                     self._tell()

@@ -1,4 +1,4 @@
-"""An answer that is made while it is sent, compressed on the way: however long it is, little of it is held in memory."""
+"""An answer that is produced and compressed while it is sent, with little of it in memory at a time."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -14,9 +14,9 @@ from premade.base.logs import log
 from premade.base.spool import Spool
 
 SEND_SECONDS_MAX = 20
-"""A client that takes less than a piece in so long, some 3 KB a second, has gone."""
+"""A client that reads less than one piece in this time (some 3 KB a second) is cut off."""
 ANSWER_SECONDS_MAX = 3_600
-"""So long it may take for all of them."""
+"""Maximum time for the whole answer."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Stream:
     is_compressed: bool = True
     """With gzip. What a person saves with a simple client is better sent as it is, unless asked for."""
     place: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
-    """What is kept until the answer is sent: a bound on how many there are at once."""
+    """Context that is held until the answer is sent; it limits how many there are at once."""
 
 
 async def begin_answer(stream: Stream) -> "StreamedAnswer":
@@ -46,7 +46,7 @@ class StreamedAnswer(Response):
     """Ends whatever makes the pieces as soon as the client has gone."""
 
     def __init__(self, stream: Stream, spool: Spool, kept: AsyncExitStack) -> None:
-        """`kept` is left when the answer is sent."""
+        """`kept` is closed when the answer is sent."""
         self.status_code = 200
         self.background = None
         self._spool = spool

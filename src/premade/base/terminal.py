@@ -1,4 +1,4 @@
-"""Standard output as it is: a terminal, a pipe or a file, in whatever encoding."""
+"""Standard output in any encoding: a terminal, a pipe or a file."""
 
 import io
 import sys
@@ -6,9 +6,9 @@ from typing import Any, cast
 
 
 def accept_any_terminal() -> None:
-    """Print '?' for characters that the terminal or the file cannot take. Nothing ends a command half done for one.
+    """Make standard output print '?' for characters that its encoding lacks, so that no command fails halfway.
 
-    Standard error does so by itself.
+    Standard error never fails on them.
     """
     output: Any = sys.stdout
     if isinstance(output, io.TextIOWrapper):
@@ -16,7 +16,7 @@ def accept_any_terminal() -> None:
 
 
 def can_show(text: str) -> bool:
-    """Return whether the terminal has these characters."""
+    """Return whether the encoding of standard output has these characters."""
     try:
         text.encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:

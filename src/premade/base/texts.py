@@ -31,9 +31,9 @@ def _characters(ranges: Iterable[tuple[int, int]]) -> str:
 
 
 _JOINERS = "\u200c\u200d"
-# They choose the picture of the character before them: an emoji in colour, an ideograph of a Japanese name.
+# Variation selectors: they choose the glyph of the character before them (an emoji in colour, a Japanese ideograph).
 _VARIATIONS = _characters(((0x180B, 0x180D), (0x180F, 0x180F), (0xFE00, 0xFE0F), (0xE0100, 0xE01EF)))
-# They come with copy and paste, or are typed by an input method, and mean nothing in a line of text.
+# Copy and paste or input methods add these; they mean nothing in a line of text.
 _PASTED = frozenset(
     "\u00ad\u034f\u061c\u17b4\u17b5\u180e\u200b\u200e\u200f\u2060\u2061\u2062\u2063\u2064\ufeff"
 )
@@ -93,7 +93,7 @@ def cleaned(text: str) -> str:
 
 
 def folded(name: str) -> str:
-    """Return what names that people would mistake for each other have in common.
+    """Return one key for all names that people would mistake for each other.
 
     Case, blanks, composition, width and invisible characters make no difference (NFKC and full case folding).
     """
@@ -109,10 +109,10 @@ def described(character: str) -> str:
 
 
 def odd_character(text: str, allowed: re.Pattern[str]) -> str:
-    """Return a clause on the first character that `allowed` does not match and that nobody could see or tell apart.
+    """Return a clause on the first character that `allowed` does not match and that is not plain to see.
 
-    The clause, such as `; character 3 is ZERO WIDTH SPACE (U+200B)`, follows a sentence. It is empty where every
-    character is allowed, or where the wrong one is plain to see.
+    The clause, such as `; character 3 is ZERO WIDTH SPACE (U+200B)`, follows a sentence. It is empty if every character
+    is allowed, or if the wrong ones are visible ASCII.
     """
     for position, character in enumerate(text, 1):
         if not allowed.fullmatch(character) and not (character.isascii() and character.isprintable()):
@@ -161,7 +161,7 @@ def _normalized(text: str, *, keeps_joiners: bool, drops: frozenset[str] = _PAST
 
 
 def _without(text: str, *, keeps_joiners: bool, drops: frozenset[str]) -> Iterator[str]:
-    """Without those of `drops`, but for joiners and variation selectors where they change the picture."""
+    """Drop the characters in `drops`, except joiners and variation selectors that change a glyph."""
     before = base = " "
     for position, character in enumerate(text):
         if character in drops:
@@ -196,7 +196,7 @@ def _with_plain_spaces(text: str) -> str:
 
 
 def _must_not_contain(text: str, character: str) -> str:
-    # By the text as it was sent: what was dropped before it counts too.
+    # The position in the text as it was sent, including characters that are dropped.
     position = text.find(character) + 1
     place = f", its character {position}" if position else ""
     return f"Must not contain {described(character)}{place}"

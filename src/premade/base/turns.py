@@ -1,4 +1,4 @@
-"""So many at once, and the rest wait for a moment."""
+"""Limits on how much runs at once, in all and for each owner. Others wait, but not for long."""
 
 import asyncio
 from collections import Counter, defaultdict, deque
@@ -27,10 +27,10 @@ async def turn(
 
 
 class Places:
-    """Places for `in_all` at once, of which one owner has `of_one` at most."""
+    """`in_all` places at once, of which one owner may take at most `of_one`."""
 
     def __init__(self, in_all: int, of_one: int, refusal: Callable[[], Unavailable]) -> None:
-        """`refusal` is raised when no place is free in TURN_SECONDS_MAX."""
+        """`refusal` makes the error that is raised if no place becomes free within TURN_SECONDS_MAX."""
         self._in_all = in_all
         self._of_one = of_one
         self._refusal = refusal
@@ -39,7 +39,7 @@ class Places:
 
     @asynccontextmanager
     async def place(self, owner: Hashable) -> AsyncGenerator[None]:
-        """One of them, for as long as the block lasts."""
+        """Take a place for the duration of the block."""
         try:
             async with asyncio.timeout(TURN_SECONDS_MAX), self._freed:
                 await self._freed.wait_for(lambda: self._is_free(owner))
@@ -59,21 +59,21 @@ class Places:
         return self._taken[owner] < self._of_one and self._taken.total() < self._in_all
 
 
-class Rounds:
-    """Turns that go round: `at_once` of them in all, one of each owner, and whoever has waited longest of the owners is next."""
+class RoundRobin:
+    """Round robin between owners: `at_once` turns in all, one for each owner; the owner served longest ago is next."""
 
     def __init__(self, at_once: int, waiting_of_one_max: int, refusal: Callable[[], Unavailable]) -> None:
-        """`refusal` is raised when so many of one owner wait already."""
+        """`refusal` makes the error that is raised if `waiting_of_one_max` of one owner already wait."""
         self._free = at_once
         self._waiting_of_one_max = waiting_of_one_max
         self._refusal = refusal
         self._busy: set[Hashable] = set()
         self._waiting: defaultdict[Hashable, deque[asyncio.Future[None]]] = defaultdict(deque)
-        """By owner; the owner who is to be served next is the first."""
+        """By owner; the first owner is served next."""
 
     @asynccontextmanager
     async def turn(self, owner: Hashable) -> AsyncGenerator[None]:
-        """One turn of the owner's, for as long as the block lasts."""
+        """Take a turn of this owner for the duration of the block."""
         if self._free and owner not in self._busy:
             self._begin(owner)
         else:
@@ -105,7 +105,7 @@ class Rounds:
         self._free += 1
         self._busy.discard(owner)
         if owner in self._waiting:
-            # Behind all other owners.
+            # Move the owner behind all others.
             self._waiting[owner] = self._waiting.pop(owner)
         while self._free:
             following = next((each for each in self._waiting if each not in self._busy), None)

@@ -1,4 +1,4 @@
-"""What is wrong with a value, in the product's own words, for each kind of error that pydantic knows. Pure."""
+"""The product's own message for each kind of validation error that pydantic knows. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -35,7 +35,7 @@ _WORDS: dict[str, str] = {
     "too_long": "Must have {max_length} or fewer items",
     "string_too_short": "Must have {min_length} or more characters",
     "string_too_long": "Must have {max_length} or fewer characters",
-    "string_not_ascii": "Must have ASCII characters alone",
+    "string_not_ascii": "Must have ASCII characters only",
     "string_unicode": "Must be text in UTF-8",
     "bytes_too_short": "Must have {min_length} or more bytes",
     "bytes_too_long": "Must have {max_length} or fewer bytes",
@@ -43,7 +43,7 @@ _WORDS: dict[str, str] = {
     "enum": "Must be {expected}",
     "literal_error": "Must be {expected}",
     "union_tag_invalid": "Must be one of {expected_tags}",
-    "union_tag_not_found": "Must say which kind it is of, in {discriminator}",
+    "union_tag_not_found": "Must name its kind in {discriminator}",
     "int_type": "Must be an integer: a JSON number without fraction or quotes",
     "int_parsing": _INTEGER,
     "int_parsing_size": "Must be an integer of at most 64 bits",
@@ -86,7 +86,7 @@ _WORDS: dict[str, str] = {
     "frozen_set_type": _ARRAY,
     "iterable_type": _ARRAY,
     "iteration_error": _ARRAY,
-    "set_item_not_hashable": "Must have strings and numbers alone as items",
+    "set_item_not_hashable": "Must have only strings and numbers as items",
     "recursion_loop": "Must not contain itself",
     "recursion_depth_exceeded": "Must not be nested so deeply",
     "date_type": _DAY,
@@ -114,7 +114,7 @@ _WORDS: dict[str, str] = {
     "url_scheme": "Must be a URL that begins with {expected_schemes}",
     "uuid_parsing": "Must be a UUID",
     "uuid_version": "Must be a UUID of version {expected_version}",
-    # Of values that only a program has, not a text from outside.
+    # Only values inside the program can cause these, never input.
     "no_such_attribute": _OTHER,
     "needs_python_object": _OTHER,
     "get_attribute_error": _OTHER,
@@ -129,16 +129,16 @@ _PATTERNS: dict[str, str] = {}
 
 
 def pattern_in_words(pattern: str, words: str) -> str:
-    """Note what an error says of a text that a regular expression does not match, and return the expression."""
+    """Register the error message for texts that do not match this regular expression, and return the expression."""
     _PATTERNS[pattern] = words
     return pattern
 
 
 def in_words(found: ErrorDetails) -> str:
-    """Return what is wrong, and what would be right."""
+    """Return the message of an error: what is wrong, and what would be right."""
     kind, context = found["type"], found.get("ctx", {})
     if kind in {"value_error", "assertion_error"}:
-        # Raised by a rule of the product, in its own words.
+        # Raised by a rule of the product, with its own message.
         return str(context.get("error", _OTHER))
     if kind == "string_pattern_mismatch":
         return _PATTERNS.get(context.get("pattern", ""), _OTHER)

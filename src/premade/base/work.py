@@ -17,7 +17,7 @@ from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from premade.base.errors import Busy, DatabaseAway
-from premade.base.failures import is_spoilt, said_in_our_words
+from premade.base.failures import is_spoilt, translated_errors
 from premade.base.metrics import seconds_of
 from premade.base.statements import Statement
 
@@ -112,7 +112,7 @@ class _Server:
     def __init__(self, *, is_admitted: bool) -> None:
         self.pools: list[_Pool] = []
         self.is_admitted = is_admitted
-        """Whether the database was found to be the right one; until then only checks get a connection."""
+        """Whether the database was checked and has the right schema; until then only checks get a connection."""
         self._answered_at = -CUT_OFF_SECONDS
         self._renewal: asyncio.Task[None] | None = None
 
@@ -164,17 +164,18 @@ class _Pool(AsyncConnectionPool[AsyncConnection[DictRow]]):
 
     @staticmethod
     async def check_connection(conn: AsyncConnection[DictRow]) -> None:
-        """Raise when the connection is broken, or leads to a server that takes no writes any more: a new one may find
-        the server that does. A server that stands still must not keep the others that are looked at.
+        """Raise if the connection is broken, or its server became read-only: a new one may reach the new primary.
+
+        The check has a time limit, so that a server that hangs does not delay the checks of other connections.
         """
         async with _cut_off(conn, CHECK_SECONDS_MAX):
             row = await (await conn.execute(_TAKES_NO_WRITES)).fetchone()
         if row is None or row["takes_no_writes"]:
-            message = "The server takes no writes"
+            message = "The server is read-only"
             raise psycopg.OperationalError(message)
 
     def admit(self) -> None:
-        """For all pools to this server."""
+        """Let requests have connections, in all pools to this server."""
         self._server.is_admitted = True
 
     @asynccontextmanager
@@ -183,7 +184,9 @@ class _Pool(AsyncConnectionPool[AsyncConnection[DictRow]]):
     ) -> AsyncGenerator[AsyncConnection[DictRow]]:
         """A connection. Busy when others have them all and the server is well, PoolTimeout when there is none."""
         if not (is_check or self._server.is_admitted):
-            message = "The service waits for its database. A retry with the same Idempotency-Key is safe."
+            message = (
+                "The service is waiting for its database. A retry with the same Idempotency-Key is safe."
+            )
             raise DatabaseAway(message)
         try:
             async with self.connection(timeout=wait_seconds_max) as connection:
@@ -268,7 +271,7 @@ class Work:
         cursor = AsyncRawCursor(self._connection)
         started = time.perf_counter()
         try:
-            with said_in_our_words():
+            with translated_errors():
                 await cursor.execute(statement.text, statement.arguments(given), prepare=True)
                 return await cursor.fetchall() if cursor.description is not None else []
         finally:
@@ -286,7 +289,7 @@ class LongRead(Work):
 
     async def portions(self, statement: Statement, **given: Any) -> AsyncGenerator[list[dict[str, Any]]]:
         """Every row, PORTION_ROWS at a time, none of them kept here or on the way."""
-        with said_in_our_words():
+        with translated_errors():
             async with AsyncRawServerCursor(self._connection, statement.name) as cursor:
                 await cursor.execute(statement.text, statement.arguments(given))
                 while rows := await cursor.fetchmany(PORTION_ROWS):
@@ -310,7 +313,7 @@ class Database:
         """The same by connections of its own: for a statement that settles many requests and waits for nobody."""
 
     def admit(self) -> None:
-        """Let requests have connections: the database is there and the right one."""
+        """Let requests have connections: the database answers and its schema is current."""
         self._pool.admit()
 
     def of_patient(self, *, single_too: bool = False) -> "Database":
@@ -334,7 +337,7 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Work]:
         """What is done within is committed whole at its end, or not at all. DatabaseAway when it cannot be."""
-        with said_in_our_words():
+        with translated_errors():
             async with (
                 self._connection(self._turns) as connection,
                 _cut_off(connection, CUT_OFF_SECONDS),
@@ -350,7 +353,7 @@ class Database:
         change that is one statement. `is_check`: also before `admit` was called.
         """
         wait_seconds_max = min(seconds_max, POOL_WAIT_SECONDS)
-        with said_in_our_words():
+        with translated_errors():
             async with (
                 self._pool.lend(wait_seconds_max, is_check=True)
                 if is_check
@@ -366,7 +369,7 @@ class Database:
         It keeps a connection. For work of many transactions; each must be right also if two should be at it, as the
         database lets go of the name when the connection breaks.
         """
-        with said_in_our_words():
+        with translated_errors():
             async with self._pool.lend() as connection:
                 is_alone = await _take_name(connection, name, wait_seconds_max)
                 try:
@@ -388,7 +391,7 @@ class Database:
         It keeps its connection, so whoever opens it bounds how many there are at once. `whole_tables`: most rows
         are wanted, so a plan may read a table from end to end.
         """
-        with said_in_our_words():
+        with translated_errors():
             async with (
                 self._connection(self._pool.long_reads) as connection,
                 _cut_off(connection, LONG_READ_SECONDS_MAX),
@@ -402,16 +405,19 @@ class Database:
 
 @asynccontextmanager
 async def open_database(dsn: str, connections_max: int, *, waits: bool = True) -> AsyncGenerator[Database]:
-    """The database of `dsn`, with so many connections in all, opened now. DatabaseAway when the server does not answer.
+    """Open the database of `dsn`, with at most `connections_max` connections.
 
-    Without `waits` the server may be away; requests get connections once `Database.admit` was called.
+    Without `waits` the server may be unreachable; requests get connections only after `Database.admit`.
+
+    Raises:
+        DatabaseAway: `waits` is set and the server does not answer.
     """
     server = _Server(is_admitted=waits)
     of_queues = min(QUEUE_CONNECTIONS_MAX, max(0, connections_max - OTHER_CONNECTIONS_MIN))
     pool = _Pool(server, dsn, "premade", connections_max - of_queues)
     queue_pool = _Pool(server, dsn, "premade-queues", of_queues) if of_queues else None
     try:
-        with said_in_our_words():
+        with translated_errors():
             for each in server.pools:
                 await each.open(wait=waits, timeout=CONNECT_TIMEOUT_SECONDS)
         yield Database(pool, queue_pool and Database(queue_pool))

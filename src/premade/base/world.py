@@ -28,10 +28,10 @@ class World:
 
 
 def local_time(moment: datetime, zone: tzinfo) -> datetime:
-    """Return the moment in a time zone. The only place that converts a stored time, since it cannot raise.
+    """Return the moment in a time zone. Convert stored times only with this function: it cannot raise.
 
-    In the first and the last hours of the calendar (years 1 and 9999) some zones have no such day: there it stays in
-    UTC.
+    In the first and last hours of the calendar (years 1 and 9999) the result may stay in UTC, since the zone has no such
+    day.
     """
     try:
         return moment.astimezone(zone)

@@ -1,7 +1,7 @@
 """Time zones that Python and PostgreSQL read alike.
 
-Days are counted on both sides. PostgreSQL takes a name such as CET for an abbreviation, a fixed offset without summer time,
-where Python takes it for a zone.
+Both sides count days. For PostgreSQL a name such as CET is an abbreviation: a fixed offset without summer time. For
+Python it is a zone.
 """
 
 from datetime import UTC, datetime
@@ -32,12 +32,16 @@ _EXAMPLE = "'Asia/Hong_Kong' would be one"
 
 
 class ZonesDiffer(Exception):
-    """PostgreSQL reads the operator's time zone otherwise than Python; the message names one to use instead."""
+    """PostgreSQL reads the operator's time zone differently from Python; the message names one to use instead."""
 
 
 def checked_zone(name: str) -> str:
-    """Return the name of a zone of the IANA database. ValueError otherwise, and for names that are read in two ways."""
-    # The machine's own zone goes by no name that PostgreSQL knows.
+    """Return the name if it is a zone of the IANA database.
+
+    Raises:
+        ValueError: it is not one, or programs read it in different ways.
+    """
+    # PostgreSQL has no zone of this name.
     if name not in available_timezones() - {"localtime"}:
         message = f"{name!r} is no time zone of the IANA database; {_EXAMPLE}"
         raise ValueError(message)

@@ -97,7 +97,7 @@ class Product:
         return hashlib.sha256(orjson.dumps(_audited(self))).hexdigest()
 
     def as_kept(self) -> "Product":
-        """The same, with its name as it is kept; one that is refused stays as it is, for `check`."""
+        """Return the product with its name normalized. An invalid name stays, so that `check` reports it."""
         with suppress(Invalid):
             return replace(self, name=read_name(self.name))
         return self
@@ -153,7 +153,11 @@ class Product:
 
 
 def read_name(text: str) -> str:
-    """Return a product's name as it is kept. Invalid when it is none."""
+    """Return a product's name as it is stored.
+
+    Raises:
+        Invalid: it is not a valid name.
+    """
     try:
         return one_line(text, NAME_CHARACTERS_MAX)
     except ValueError as error:

@@ -56,7 +56,7 @@ def serve_command(
     port: Port = 8080,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 2,
     metrics_host: Annotated[
-        str, typer.Option(help="The address of the metrics, which need no authentication.")
+        str, typer.Option(help="Serve the metrics on this address; they need no authentication.")
     ] = "127.0.0.1",
     metrics_port: Annotated[int, typer.Option(min=0, max=65535, help="Of the metrics; 0 for any.")] = 9464,
     as_json: AsJson = False,
@@ -88,7 +88,7 @@ def demo(
     *,
     port: Port = 8080,
     yes: Annotated[
-        bool, typer.Option("--yes", help="Also in a database that has other partners or other staff.")
+        bool, typer.Option("--yes", help="Run even if the database has other partners or staff.")
     ] = False,
 ) -> None:
     """Start the service with a catalogue, a partner and a first sale, to try it out."""
@@ -120,7 +120,7 @@ def main() -> None:
     except DemoNotHere as error:
         _fail("DEMO_NOT_HERE", [str(error)])
     except SchemaNotCurrent as error:
-        _fail("CANNOT_START", [f"{error} It is {Settings().database_place}."])
+        _fail("CANNOT_START", [f"{error} The database is {Settings().database_place}."])
     except (ZonesDiffer, EmbeddedPostgresError, CannotServe) as error:
         _fail("CANNOT_START", [str(error)])
     except psycopg.Error as error:
@@ -135,11 +135,11 @@ def main() -> None:
 
 
 def _as_typed(argument: str) -> str:
-    """Return the argument as text, also where the terminal's encoding has no such characters: then it is UTF-8."""
+    """Decode an argument as UTF-8 if Python could not decode it with the terminal's encoding."""
     try:
         return os.fsencode(argument).decode() if _has_surrogates(argument) else argument
     except UnicodeDecodeError:
-        _fail(Invalid.code, [f"{argument!r} is no text in UTF-8"])
+        _fail(Invalid.code, [f"{argument!r} is not valid UTF-8"])
 
 
 def _has_surrogates(text: str) -> bool:

@@ -74,13 +74,13 @@ class Asked:
         if self.per_page not in PER_PAGE:
             wrong.append(FieldError("per-page", f"Must be {' or '.join(map(str, PER_PAGE))}"))
         if self.logo is not None and self.form is not Format.PDF:
-            wrong.append(FieldError("logo", "Only printable sheets have one: --format pdf"))
+            wrong.append(FieldError("logo", "Only printable sheets take --logo: add --format pdf"))
         if self.name is not None and self.form is not Format.PDF:
-            wrong.append(FieldError("name", "Only printable sheets have one: --format pdf"))
+            wrong.append(FieldError("name", "Only printable sheets take --name: add --format pdf"))
         if self.name is not None and not 1 <= len(self.name.strip()) <= NAME_CHARACTERS_MAX:
             wrong.append(FieldError("name", f"Must be 1 to {NAME_CHARACTERS_MAX} characters"))
         if self.is_plain and self.form is not Format.CSV:
-            wrong.append(FieldError("plain", "Only CSV comes in two forms: --format csv"))
+            wrong.append(FieldError("plain", "Only CSV takes --plain: add --format csv"))
         if self.output == STANDARD_OUTPUT:
             if self.form is Format.PDF:
                 wrong.append(FieldError("output", "Sheets may be several files: name one"))
@@ -120,8 +120,8 @@ def export(
         bool,
         typer.Option(
             "--plain",
-            help="CSV for a program: exact values and no byte order mark. Otherwise it is for a spreadsheet: with the mark, "
-            "and an apostrophe before what a spreadsheet would run as a formula.",
+            help="CSV for a program: exact values and no byte order mark. Without this option CSV is for a spreadsheet: it has the "
+            "mark, and an apostrophe before text that a spreadsheet would run as a formula.",
         ),
     ] = False,
     as_json: AsJson = False,
@@ -249,5 +249,5 @@ def _require_printable(name: str) -> None:
     try:
         require_printable(name)
     except NameNotPrintable as error:
-        message = f"{error.detail} Give a name for the sheets that they can print: --name"
+        message = f"{error.detail} Choose another name for the sheets with --name."
         raise NameNotPrintable(message) from None

@@ -23,14 +23,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for machin
 
 
 def print_json(data: Any) -> None:
-    """Print one JSON document; times as RFC 3339 in UTC. What the terminal cannot show is escaped, as JSON may be."""
+    """Print one JSON document; times as RFC 3339 in UTC. Characters that the terminal lacks are escaped."""
     options = orjson.OPT_INDENT_2 | orjson.OPT_PASSTHROUGH_DATETIME
     document = orjson.dumps(data, default=_json_value, option=options).decode()
     _print(document if can_show(document) else json.dumps(orjson.loads(document), indent=2))
 
 
 def _print(line: str) -> None:
-    """In the encoding that the terminal says it has: the usual library writes UTF-8 to one that says ASCII."""
+    """Print in the encoding of standard output. click would write UTF-8 to a terminal that says ASCII."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

@@ -22,9 +22,9 @@ def restored(
     ] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Say that the database was put back: no code or id that it has forgotten is given out again.
+    """Tell premade that the database was restored, so that it never gives out a forgotten code or id again.
 
-    Dumps, copied files and promoted standbys are noticed without it; a disk that was put back may not be.
+    Restored dumps, copied files and promoted standbys are noticed without this command. A restored disk may not be.
     """
     done = operate(
         lambda database, world: begin_incarnation(

@@ -26,7 +26,7 @@ app = typer.Typer(help="The keys that sign QR tokens.", no_args_is_help=True)
 def rotate(
     *,
     test: Annotated[
-        bool, typer.Option("--test", help="The key that signs tickets of test partners.")
+        bool, typer.Option("--test", help="Rotate the key that signs tickets of test partners.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:

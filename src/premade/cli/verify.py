@@ -29,7 +29,7 @@ def verify(
     fault, why = None, "It is genuine."
     try:
         if is_test_key(check_token(token, public_keys).key_id):
-            why = "It is genuine, and of a test ticket: a gate admits it in test mode only."
+            why = "The token is genuine. It is of a test ticket: only a gate in test mode admits it."
     except TokenRefused as refused:
         fault, why = refused.fault.value, str(refused)
     said = split_token(token)

@@ -57,8 +57,8 @@ class WholeFiles:
             part.close()
         names = self._names()
         for part, name in zip(self._parts, names, strict=True):
-            # It was made for its owner alone, and stays so, whatever may read the file that it replaces: what is exported
-            # opens gates.
+            # Only its owner can read the new file, even if others could read the file that it replaces: exports hold QRs,
+            # which open gates.
             Path(part.name).replace(name)
         self._parts = []
         return names

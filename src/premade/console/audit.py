@@ -29,7 +29,7 @@ from premade.tickets.lookup import TicketUnknown
 AUDIT = f"{HOME}/audit"
 FIELDS = ("ticket", "order", "partner", "batch", "who", "event", "start", "before")
 SERVICE = "service"
-# As the page shows it, as the record has it, or the word alone for whoever ran a command.
+# An actor as the page shows it, as the record has it, or the word alone for any command.
 _COMMAND_BY = re.compile(rf"{COMMAND}(?:\s+by\s+|\s*:\s*)(\S.*)", re.IGNORECASE)
 _KEY = re.compile(r"(?:api\s*)?key[\s:#]*([0-9]{1,18})", re.IGNORECASE)
 _KINDS = {

@@ -18,7 +18,7 @@ EVENTS_A_PAGE = 50
 SLACK = timedelta(seconds=15)
 """An event is written some seconds after the time that it tells, and clocks of several machines differ."""
 ACTORS_MAX = 1_000
-"""Members of the staff and system users, among whom those are looked for who ran a command."""
+"""Maximum number of actors (staff and system users) that a search for commands reads."""
 KEYS = "key:"
 _BY_ID = Order("audit", {"event_id": int})
 _OF_A_TICKET = ("ticket.",)
@@ -87,7 +87,7 @@ async def _rows(work: Work, sought: Sought, given: dict[str, Any]) -> list[Row]:
 
 
 async def _actors(work: Work, actor: str | None) -> list[str] | None:
-    """Return the actors that the name means: "command" means whoever ran one, also when the record did not say who."""
+    """Return the actors that a search means: "command" stands for every system user, known or not."""
     if actor is None:
         return None
     if actor != COMMAND:

@@ -45,7 +45,7 @@ ORDER BY event_id DESC
 LIMIT :rows
 
 -- name: actors_but_keys
--- Each name once, by going from one to the next in the index, however many events each has.
+-- Each name once, by index skip scan: the cost does not depend on the number of events.
 WITH RECURSIVE named AS (
     (SELECT actor FROM audit_events WHERE actor NOT LIKE 'key:%' AND actor > '' ORDER BY actor LIMIT 1)
     UNION ALL
@@ -58,7 +58,7 @@ WITH RECURSIVE named AS (
 SELECT actor FROM named LIMIT :actors_max
 
 -- name: events_of_actors
--- The same of some who are no API keys.
+-- The same for some actors that are not API keys.
 WITH found AS (
     SELECT e.*
     FROM unnest(:actors::text[]) AS named (actor)

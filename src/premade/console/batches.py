@@ -141,7 +141,7 @@ async def _batch(visit: Visit) -> Response:
         batch=batch,
         partner=(await partners_by_id(visit.database))[batch["partner_id"]],
         product=product,
-        # Beside the event loop: it reads fonts, once for each name.
+        # In a thread: it reads font files, once for each name.
         unprintable=in_words(await asyncio.to_thread(unprintable, product)) if can_print else "",
         name_on_sheets=NAME_ON_SHEETS,
         name_characters_max=NAME_CHARACTERS_MAX,

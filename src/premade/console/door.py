@@ -163,7 +163,7 @@ def page(
 
     async def sent(request: Request) -> Response:
         assert send is not None
-        # Nobody's bytes are waited for but those of somebody who is signed in.
+        # The body is read only for somebody who is signed in.
         require_own_page(request)
         visit = await _admitted(request, paper)
         if visit is None:
@@ -285,7 +285,7 @@ def go_to(address: str) -> RedirectResponse:
 
 
 def keep_signed_in(answer: Response, request: Request, signed_in: SignedIn) -> None:
-    """Gives the browser its cookies, which no script can read and no other site can send."""
+    """Set the browser's cookies. No script can read them, and no other site can send them."""
     for name, value, seconds in (
         (COOKIE, signed_in.token, SESSION_SECONDS_MAX),
         (BROWSER_COOKIE, signed_in.browser, BROWSER_SECONDS_MAX),
@@ -297,13 +297,13 @@ def keep_signed_in(answer: Response, request: Request, signed_in: SignedIn) -> N
             path=HOME,
             httponly=True,
             samesite="strict",
-            # Behind a proxy only the browser knows that it speaks https; it says so with each form.
+            # Behind a proxy only the browser knows whether it uses https; the Origin of each form says so.
             secure=request.url.scheme == "https" or _origin(request).startswith("https://"),
         )
 
 
 def forget(answer: Response) -> None:
-    """Takes the session's cookie back; that they signed in here before is still known."""
+    """Delete the session's cookie. The cookie that marks a known browser stays."""
     answer.delete_cookie(COOKIE, path=HOME, httponly=True, samesite="strict")
 
 
@@ -328,7 +328,7 @@ def require_own_page(request: Request) -> None:
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """The fields, each once. BodyRefused; FormForeign for what none of our forms sends."""
+    """Return the fields of the form, each once. Raises BodyRefused, or FormForeign if the console has no such form."""
     body = await receive_body(request, FORM_BYTES_MAX)
     try:
         fields = parse_qsl(

@@ -28,11 +28,11 @@ TABLES = {
     "jsonl": "JSON lines",
 }
 NAME_ON_SHEETS = "name"
-"""The field for what is printed instead of a product's name that the sheets cannot print."""
+"""The form field for another name on the sheets, if they cannot print the product's name."""
 
 
 def name_of_file(batch_id: str, form: str, which: str, part: int | None) -> str:
-    """Return a name that no other choice has: `BATCH-unused-letter-24-2.pdf`. `part`: None where there is one only."""
+    """Return a file name that differs for each choice: `BATCH-unused-letter-24-2.pdf`. `part` is None for a single file."""
     suffix, _, layout = form.partition("-")
     words = [batch_id, *([] if which == "all" else [which]), *([layout] if layout else [])]
     return file_name("-".join(words + ([] if part is None else [str(part)])), suffix)

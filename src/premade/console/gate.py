@@ -77,7 +77,7 @@ _TYPES = {
 _DECODER = "decoder.mjs"
 _DECODER_HEADERS = {
     **HEADERS,
-    # A worker has the policy of its own script: only this one may compile WebAssembly, the page may not.
+    # A worker has the policy of its own script. Only this worker may compile WebAssembly, not the page.
     "Content-Security-Policy": CONTENT_SECURITY_POLICY.replace(
         "script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'"
     ),
@@ -127,10 +127,10 @@ class StaffCall:
     token: str
     gate: GateCall
     list_hours_max: int
-    """As the operator set it."""
+    """The setting PREMADE_GATE_LIST_HOURS_MAX."""
 
     def in_mode(self, *, test: bool) -> GateCall:
-        """The gate, in test mode or not."""
+        """Return this gate call, live or in test mode."""
         return replace(self.gate, caller=replace(self.gate.caller, is_test=test))
 
 
@@ -165,10 +165,10 @@ TestMode = Annotated[
     bool,
     Query(
         description="`true` for a device in test mode: it admits test tickets only, and its snapshot has no others. "
-        "Else it admits live tickets only."
+        "Otherwise it admits live tickets only."
     ),
 ]
-"""`?test_mode=true` at each endpoint here that is about tickets."""
+"""Query parameter `?test_mode=true` of every endpoint here that is about tickets."""
 
 
 class GateSession(AnswerModel):
@@ -176,15 +176,17 @@ class GateSession(AnswerModel):
 
     form_token: str = Field(description=f"To be sent as {FORM_TOKEN_HEADER} with what writes")
     name: str = Field(description="Who is signed in")
-    guard: str = Field(description="Proof of who scans now, to be sent with what is let in without network")
+    guard: str = Field(
+        description="Proof of who is scanning; the page sends it with each scan that it admits without network"
+    )
     functions: list[str] = Field(description="What a gate can be for")
-    list_hours_max: int = Field(description="The greatest age of a list; an older one must be confirmed")
-    phone_digits: int = Field(description="How many digits of the phone number a typed code needs, at least")
+    list_hours_max: int = Field(description="Maximum age of a list; a guard must confirm an older one")
+    phone_digits: int = Field(description="How many last digits of the phone number a typed code needs")
     now: Timestamp = Field(description="By the service's clock; the device's may be wrong")
 
 
 class GuardedRedemption(OfflineRedemption):
-    """One use that the device allowed by itself, and who scanned."""
+    """One scan that the device admitted without network, and the proof of who scanned."""
 
     guard: str | None = Field(
         default=None,
@@ -194,7 +196,7 @@ class GuardedRedemption(OfflineRedemption):
 
 
 class GateSyncRequest(SyncRequest):
-    """What a device did while it was away, in the order in which it did, by whoever worked on it then."""
+    """The offline scans of a device, in their order, by whoever worked on it then."""
 
     redemptions: list[Annotated[GuardedRedemption, WrapValidator(entry_by_itself)]] = Field(  # type: ignore[assignment]
         min_length=1, max_length=REDEMPTIONS_MAX
@@ -230,7 +232,7 @@ async def inspect(call: OfStaff, wanted: ShownAtGate, test_mode: TestMode = Fals
 
 @router.post(f"{GATE}/sync", include_in_schema=False)
 async def sync(call: OfStaff, wanted: GateSyncRequest, test_mode: TestMode = False) -> SyncAnswer:  # noqa: FBT002
-    """As POST /api/gate/redemptions/sync; each scan is recorded as that of whoever scanned."""
+    """As POST /api/gate/redemptions/sync; the actor of each scan is whoever scanned."""
     answers = [
         await redemption.sync(
             _as_scanned_by(call, call.in_mode(test=test_mode), actor),
@@ -247,12 +249,12 @@ async def sync(call: OfStaff, wanted: GateSyncRequest, test_mode: TestMode = Fal
 
 
 async def _by_actor(call: StaffCall, redemptions: Sequence[object]) -> list[tuple[str, list[Any]]]:
-    """The scans in their order, those of one actor that follow each other together. Without proof: of the uploader."""
+    """Return the scans in their order, in runs of one actor. Without proof the actor is the uploader."""
     passes = call.gate.use(GatePasses)
     runs: list[tuple[str, list[Any]]] = []
     for each in redemptions:
         actor, plain = call.member.actor, each
-        # An entry that cannot be read is answered as such.
+        # An unreadable entry is passed on; it has its own answer.
         if isinstance(each, GuardedRedemption):
             plain = OfflineRedemption.model_construct(**each.model_dump(exclude={"guard"}))
             staff_id = each.scanned_at and await passes.staff_id(each.guard, each.scanned_at)

@@ -1,8 +1,8 @@
-"""Proof of who scanned: the service hands it out with the session, and a device sends it with what it let in by itself.
+"""Proof of who scanned. The service issues it with the session; a device sends it with each offline scan.
 
-A scan may be sent after somebody else signed in on the device, when the session in which it was made is long over. The
-proof names the member of staff, and only the service can make it. Whoever has the device could still use the proof of
-a guard who worked on it before, for scans of those days; so the record also names who sent them.
+A scan may be uploaded after its session is over and somebody else has signed in on the device. The proof names the
+member of staff, and only the service can make it. Somebody with the device could misuse the proof of an earlier guard for
+scans of those days; therefore the record also names the uploader.
 """
 
 import hashlib
@@ -16,10 +16,10 @@ from premade.redemption.verdict import CLOCK_SKEW_MAX
 from premade.tickets.signing import Signers
 
 PASS_DAYS_MAX = 7
-"""A scan later than this after the proof was handed out needs a newer one: the page gets one each minute while online."""
+"""A proof is valid for scans within this time after it was issued. Online, the page gets a new one each minute."""
 PASS_CHARACTERS_MAX = 128
 _KEY_ID = "K1"
-"""The key that every service has from its first start; one that was retired still proves who scanned."""
+"""The first signing key, which every service has. It still proves who scanned after it was retired."""
 _LABEL = b"premade gate pass\0"
 _PASS = re.compile(
     r"(?P<stated>(?P<staff_id>[1-9][0-9]{0,17})\.(?P<at>[0-9]{1,12}))\.(?P<proof>[0-9a-f]{64})"
@@ -28,7 +28,7 @@ _PASS = re.compile(
 
 @dataclass(frozen=True)
 class GatePasses:
-    """Makes and checks the proofs, with a key derived from a signing key of the service."""
+    """Make and check proofs, with a key derived from a signing key of the service."""
 
     world: World
     signers: Signers
@@ -43,7 +43,7 @@ class GatePasses:
         return f"{stated}.{await self._proof(stated)}"
 
     async def staff_id(self, given: str | None, scanned_at: datetime) -> int | None:
-        """Return who scanned at that time by the proof; None when it is none, or of another time."""
+        """Return the staff id in the proof, or None if the proof is invalid or not for that time."""
         parts = _PASS.fullmatch(given or "")
         if parts is None or not hmac.compare_digest(await self._proof(parts["stated"]), parts["proof"]):
             return None

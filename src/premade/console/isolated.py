@@ -1,4 +1,4 @@
-"""Names on pages: one in Arabic or Hebrew must not reorder the words, numbers and links beside it."""
+"""Isolate names on pages: an Arabic or Hebrew name must not reorder the text beside it."""
 
 from markupsafe import Markup, escape
 
@@ -6,6 +6,6 @@ from premade.base.texts import turns_direction
 
 
 def isolated(text: object) -> Markup:
-    """Return a text for a page, with `<bdi>` around it where it changes the reading direction (UAX 9)."""
+    """Return a text for a page, inside `<bdi>` if it changes the reading direction (UAX 9)."""
     told = escape(text)
     return Markup("<bdi>{}</bdi>").format(told) if turns_direction(str(text)) else told

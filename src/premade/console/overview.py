@@ -30,11 +30,11 @@ CODES_SHOWN_MAX = 10
 TEST_PARTNERS_SHOWN_MAX = 3
 _DAY_SECONDS = 86_400
 GATE_COUNT_NAMES = {
-    Counted.FORGED: "Forged QR code, or of another system",
-    Counted.UNKNOWN: "No ticket of ours",
-    Counted.UNREADABLE: "Entry that cannot be read",
+    Counted.FORGED: "QR code forged or of another system",
+    Counted.UNKNOWN: "Unknown ticket",
+    Counted.UNREADABLE: "Unreadable entry",
     Counted.WRONG_DIGITS: "Code and digits do not match",
-    Counted.LATE: "Scan reported after the ticket's last day",
+    Counted.LATE: "Scan uploaded after the ticket's last day",
 }
 
 
@@ -80,7 +80,7 @@ async def _overview(visit: Visit) -> Response:
 
 
 async def _owner_names(visit: Visit, counts: list[Row]) -> dict[str, str]:
-    """Return the names of the keys and the staff of these counts, by how they are counted."""
+    """Return display names by owner: of the keys and the staff in these counts."""
     names = {f"staff:{each['staff_id']}": each["name"] for each in await list_staff(visit.database)}
     return {row["owner"]: names.get(row["owner"], row["owner"].replace("key:", "API key ")) for row in counts}
 

@@ -28,13 +28,13 @@ sql = statements.load(__file__)
 ORDERS_SHOWN_MAX = 50
 SEARCH_CHARACTERS_MAX = 500
 PHONE_END_DIGITS_MIN = 7
-"""As many as the index of phone numbers has, from their end."""
+"""The number of last digits in the index of phone numbers."""
 _WRAPPED = re.compile(r"[\r\n\t]+")
-"""What mail programs put into a long token; blanks belong to it."""
+"""Line breaks that mail programs put into a long token. Blanks belong to the token."""
 _MAILTO, _TEL = "mailto:", "tel:"
 _IN_ANGLES = re.compile(r"<([^<>]+)>\s*$")
 _TRUNK_PREFIXES = ("0", "06", "8", "")
-"""What people dial before a number within their country: most of the world, Hungary, Russia and its neighbours, or nothing."""
+"""Trunk prefixes: most of the world, Hungary, Russia and its neighbours, or none."""
 """More than the longest of what can be searched for, a QR token or an e-mail address."""
 
 
@@ -63,7 +63,7 @@ class SearchedOrder:
 
 @dataclass(frozen=True)
 class SearchedSales:
-    """A text that may be of several orders, in the ways in which it can be read, the likeliest first."""
+    """A text that several orders may have in common, with its possible readings, the likeliest first."""
 
     readings: tuple[tuple[Like, str], ...]
 
@@ -72,7 +72,7 @@ Searched = SearchedTicket | SearchedOrder | SearchedSales
 
 
 def read_search(text: str) -> Searched:
-    """Return what a text in the search box asks for. Pure."""
+    """Parse a text from the search box. Pure."""
     token = fold_token(_WRAPPED.sub("", without_invisible(text)).replace("\u00a0", " "))
     if found := split_token(token):
         return SearchedTicket(found.ticket_code, token)
@@ -82,12 +82,12 @@ def read_search(text: str) -> Searched:
         return SearchedOrder(order_id)
     text = cleaned(text)
     readings = [*_emails(text), *_phones(text), *_payments(text)]
-    # PostgreSQL cannot be asked for a text with a NUL in it.
+    # PostgreSQL has no text with a NUL in it.
     return SearchedSales(tuple(each for each in dict.fromkeys(readings) if "\0" not in each[1]))
 
 
 def _emails(text: str) -> Iterator[tuple[Like, str]]:
-    """An address in whichever spelling: `mailto:`, `Ann <ann@example.com>`, its domain in capitals or in punycode."""
+    """Yield an e-mail address from any spelling: `mailto:`, `Ann <ann@example.com>`, a domain in capitals or punycode."""
     if "@" not in text or len(text) > SEARCH_CHARACTERS_MAX:
         return
     if text.lower().startswith(_MAILTO):
@@ -100,7 +100,7 @@ def _emails(text: str) -> Iterator[tuple[Like, str]]:
 
 
 def _phones(text: str) -> Iterator[tuple[Like, str]]:
-    """A number in E.164, and then the end of one: as people of its country write it."""
+    """Yield a phone number in E.164, then the end of one, as people write it within its country."""
     text = text[len(_TEL) :] if text.lower().startswith(_TEL) else text
     with suppress(ValueError):
         # Some leave the '+' away, and some write 00 for it.

@@ -24,7 +24,7 @@ ORDER BY o.created_at DESC
 LIMIT :rows
 
 -- name: orders_of_phone
--- By the end that the index has, and then by the whole, or by as much of its end as was typed in.
+-- First by the digits in the index, then by the whole number or by all digits that were typed.
 SELECT o.order_id, o.partner_id, o.status, o.customer_name, o.customer_phone, o.payment_reference, o.total_amount, o.currency,
        o.created_at, cardinality(o.ticket_codes) AS tickets, p.name AS partner
 FROM ota_orders o

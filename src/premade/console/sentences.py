@@ -64,8 +64,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Ticket expired",
         "Ticket {ticket} was not sold until {valid_until}, and expired.",
     ),
-    Event.TICKET_QR_VIEWED: ("QR viewed", "The QR of ticket {ticket} was looked at."),
-    Event.TICKET_CUSTOMER_VIEWED: ("Customer viewed", "The customer of order {order} was looked at."),
+    Event.TICKET_QR_VIEWED: ("QR viewed", "The QR of ticket {ticket} was viewed."),
+    Event.TICKET_CUSTOMER_VIEWED: ("Customer viewed", "The customer of order {order} was viewed."),
     Event.RESERVATION_MADE: (
         "Reservation made",
         "{partner} holds {quantity} of product {product_id} by {reservation_id}.",
@@ -137,7 +137,7 @@ def sentence(event: Mapping[str, Any], partners: Mapping[int, str], staff: Mappi
     }
     late = ""
     if "days_late" in data:
-        late = " The device reported it {days_late} days after the ticket's last day."
+        late = " The device uploaded the scan {days_late} days after the ticket's last day."
     told = _Told({name: isolated(value) for name, value in shown.items()})
     # The words are ours, and what is put into them is escaped.
     return Markup((SENTENCES[event["event"]][1] + late).format_map(told))  # noqa: S704

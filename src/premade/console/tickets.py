@@ -105,7 +105,7 @@ async def _lead_to_sales(visit: Visit, searched: SearchedSales) -> Response | No
     for like, value in searched.readings:
         orders, is_cut = await orders_like(visit.database, like, value)
         if like is Like.PHONE and len({order["customer_phone"] for order in orders}) > 1:
-            # Of several customers: no address could name them all without the number.
+            # Several customers: a link to all of them would contain the phone number.
             return visit.page(
                 "orders.html",
                 like=like,
@@ -164,7 +164,7 @@ async def _ticket(visit: Visit) -> Response:
 
 
 async def _record_customers(visit: Visit, order_ids: list[str]) -> None:
-    """Before the page is answered: nobody sees a customer's details without an event."""
+    """Record the look before the page is sent: nobody sees a customer's details without an event."""
     await record_customer_looks(
         visit.database,
         visit.world,

@@ -1,4 +1,4 @@
-"""What stands above the operations at /docs: the rules for all of them, and a first sale to paste into a shell."""
+"""The introduction at /docs: rules for all operations, and a first sale to paste into a shell."""
 
 INTRODUCTION = """Pre-made tickets for online travel agencies: generate in bulk, activate exactly once.
 

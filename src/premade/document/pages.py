@@ -74,7 +74,7 @@ def _in_one_line(text: str) -> str:
 
 
 def home_page() -> str:
-    """The page of the service's own address, for a person who typed it."""
+    """Return the page at `/`, for people who open the service's address."""
     body = """<h1>premade</h1>
 <p>Tickets that are made in advance and sold by travel agencies.</p>
 <ul>

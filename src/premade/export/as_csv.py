@@ -1,4 +1,4 @@
-"""CSV as RFC 4180 has it: UTF-8, a header, lines that end in CRLF. Every cell that is no number is in quotes."""
+"""CSV by RFC 4180: UTF-8, a header, lines that end in CRLF. Every cell except numbers is quoted."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ def _lines(rows: Sequence[_Cells]) -> bytes:
 
 
 def _head(columns: Sequence[str]) -> bytes:
-    # The names are ours and need no quotes; programs that compare the first line find it as it always was.
+    # Column names need no quotes; programs may compare this line, so it stays as it is.
     return ",".join(columns).encode() + b"\r\n"
 
 
@@ -32,11 +32,11 @@ def _for_people(row: Row) -> list[str | int]:
 
 
 CSV = TextForm("text/csv", "csv", head=_head, lines=lambda rows: _lines([_exact(row) for row in rows]))
-"""For programs: each value exactly."""
+"""For programs: exact values."""
 SPREADSHEET_CSV = TextForm(
     "text/csv",
     "csv",
     head=lambda columns: BYTE_ORDER_MARK + _head(columns),
     lines=lambda rows: _lines([_for_people(row) for row in rows]),
 )
-"""For people: a byte order mark, without which Excel takes it for another encoding, and nothing that runs as a formula."""
+"""For spreadsheets: with a byte order mark, so that Excel reads UTF-8, and no cell that runs as a formula."""

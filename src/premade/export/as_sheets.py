@@ -49,7 +49,7 @@ class Design:
     paper: Paper
     card: Card
     title: str
-    """The product's name, or what is printed instead of it."""
+    """The product's name, or another name for the sheets."""
     name: Typeface
     text: Typeface
     logo: ImageReader | None
@@ -58,7 +58,7 @@ class Design:
 def design(
     batch: Batch, paper: Paper, per_page: int, logo: Image.Image | None, title: str | None = None
 ) -> Design:
-    """Return the design of this batch's sheets. `title`: what to print instead of the product's name.
+    """Return the design of this batch's sheets. `title` replaces the product's name.
 
     Raises: NameNotPrintable.
     """
@@ -203,7 +203,7 @@ class _Book:
     def _fitting_lines(
         self, texts: tuple[str, ...], width: float, height: float
     ) -> tuple[list[str], list[str]]:
-        """Return the lines of the name, and of what a ticket is good for: a long name is cut before the days are."""
+        """Return the lines of the name and of the entitlements. A long name is cut, the days never are."""
         design, size = self._design, self._design.card.text_points
         uses, *days = texts
         below = [line for day in days for line in design.text.wrapped(day, size, width, _TEXT_LINES_MAX)]
@@ -218,7 +218,7 @@ class _Book:
         return name, [*above, *below][:room]
 
     def _draw_sample(self, left: float, top: float, width: float) -> float:
-        """Mark the card of a test partner, in white on black so that no printer loses it. Returns where the mark ends."""
+        """Mark the card of a test partner, in white on black so that every printer shows it. Returns the mark's lower end."""
         canvas, card = self._canvas, self._design.card
         large, small = card.sample_points, card.sample_points / 2.4
         height = large * _LEADING
@@ -244,9 +244,9 @@ class _Book:
         return top - height - self._design.card.text_points * (_LEADING - 1)
 
     def _draw_code(self, code: str) -> None:
-        """Below the QR, on one line across the card: one that breaks is copied wrongly."""
+        """Draw the code below the QR, on one line across the card: people miscopy a code on two lines."""
         card = self._design.card
-        # Codes that differ in their digits only are as wide as each other: all digits have one width.
+        # All digits have one width, so codes of equal length and letters have one width.
         start = code.rpartition("-")[0]
         if start not in self._code_points:
             room = (card.width_mm - 2 * card.padding_mm) * mm

@@ -34,7 +34,7 @@ _WIDTHS = {
 }
 _WIDTH = 14
 _TIMES = frozenset({"created_at", "activated_at"})
-"""A cell of a workbook knows no time zone."""
+"""Columns with times: a cell of a workbook has no time zone."""
 
 
 class TooManyForASheet(Exhausted):
@@ -72,7 +72,7 @@ class _Sheet:
         self._columns = columns
         self._sheet: Worksheet = workbook.add_worksheet("Tickets")
         self._header: Format = workbook.add_format({"bold": True, "bottom": 1})
-        # As text also when somebody edits the cell: "0123" keeps its 0, and "=1+1" is not calculated.
+        # The text format also holds when somebody edits the cell: "0123" keeps its 0, "=1+1" is not calculated.
         self._text: Format = workbook.add_format({"num_format": "@"})
         self._day: Format = workbook.add_format({"num_format": "yyyy-mm-dd"})
         self._moment: Format = workbook.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})

@@ -10,19 +10,19 @@ import orjson
 from premade.base.world import rfc3339
 
 _KINDS_KEPT_MAX = 10_000
-# The first characters are OWASP's for "CSV injection", with the full-width ones that some spreadsheets take for the same.
-# Quotes do not help where a spreadsheet separates cells by ';', a tab or '|': it sees none at the beginning of a later
-# cell, and begins a cell after its own separator.
+# The characters of OWASP's page on CSV injection, and their full-width forms, which some spreadsheets treat alike.
+# Quotes do not protect when a spreadsheet separates cells by ';', a tab or '|': it then starts a new cell after that
+# character, inside our quotes.
 _BEGINS_A_FORMULA = re.compile("(^|[;|\t\r\n])([ \xa0]*)(?=[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20])")
 
 
 def harmless(text: str) -> str:
-    """Return the text with an apostrophe wherever a spreadsheet could begin a cell with a formula and run it."""
+    """Return the text with an apostrophe wherever a spreadsheet could start a cell with a formula."""
     return _BEGINS_A_FORMULA.sub(r"\1\2'", text)
 
 
 def cell(value: Any) -> str | int:
-    """Return the value as CSV has it: days, times and amounts as the API writes them, "" for None."""
+    """Return the value as text for CSV: days, times and amounts as in the API, "" for None."""
     if isinstance(value, str | int):
         return value
     if isinstance(value, datetime):

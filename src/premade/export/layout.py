@@ -14,7 +14,7 @@ class Paper(StrEnum):
 SIZES_MM = {Paper.A4: (210.0, 297.0), Paper.LETTER: (215.9, 279.4)}
 PER_PAGE = (10, 24)
 _CAPITAL_MM_A_POINT = 0.714 * 25.4 / 72
-"""How high a capital letter is, for each point of its size."""
+"""Height of a capital letter in millimetres, for each point of type size."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Card:
     name_points: float
     text_points: float
     code_points: float
-    """At most: a longer code is set smaller."""
+    """Maximum type size of the code; a longer code is set smaller."""
     sample_points: float
 
     @property
@@ -43,17 +43,17 @@ class Card:
 
     @property
     def code_bottom_mm(self) -> float:
-        """Where the code stands, above the card's lower edge."""
+        """Baseline of the code, above the card's lower edge."""
         return self.padding_mm + 0.3
 
     @property
     def code_top_mm(self) -> float:
-        """Where the line of the code ends, and the text above it may stand."""
+        """Upper edge of the line of the code; the text stands above it."""
         return self.code_bottom_mm + self.code_points * _CAPITAL_MM_A_POINT + 0.7
 
     @property
     def qr_bottom_mm(self) -> float:
-        """In the middle of the card, or above the code where there is no room for both."""
+        """Position of the QR: in the middle of the card, or above the code if there is no room for both."""
         return max((self.height_mm - self.qr_mm) / 2, self.code_top_mm - 0.7)
 
     @property

@@ -1,4 +1,4 @@
-"""Which text the sheets can print. Read before anything is drawn, so that nothing is printed in wrong shapes."""
+"""Check which text the sheets can print, before anything is drawn, so that no letter is printed in a wrong shape."""
 
 # fontTools is typed in part.
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -19,39 +19,40 @@ FONTS = (
     ("justmytype_intl_cjk", "fonts/ofl/notosansjp/NotoSansJP[wght].ttf"),
     ("justmytype_intl_cjk", "fonts/ofl/notosanskr/NotoSansKR[wght].ttf"),
 )
-"""Package and file; a character is drawn by the first that has it. Latin, Cyrillic and Greek are in the first."""
+"""Package and file of each font. The first font that has a character draws it; the first has Latin, Cyrillic, Greek."""
 _NAMES_KEPT_MAX = 1_000
 _CHARACTERS_NAMED_MAX = 12
-# In these scripts a letter is one glyph, whatever stands beside it, and lines run from left to right. Zyyy: punctuation,
-# digits and symbols, which every script uses.
+# In these scripts a letter is one glyph, whatever its neighbours, and lines run from left to right. Zyyy is
+# punctuation, digits and symbols of all scripts.
 _SCRIPTS = frozenset({"Latn", "Cyrl", "Grek", "Hani", "Hira", "Kana", "Bopo", "Hang", "Zyyy"})
 _LEFT_TO_RIGHT = frozenset({"L", "EN", "ES", "ET", "CS", "ON", "WS", "S", "B"})
 _HANGUL_PARTS = frozenset([*range(0x1100, 0x1200), *range(0xA960, 0xA980), *range(0xD7B0, 0xD800)])
-"""Letters of which a font would have to build a syllable; composing has built those that Unicode knows."""
-# Zero-width space, joiners, word joiner, soft hyphen, BOM, text and emoji style: no ink of their own.
+"""Parts of Korean syllables that a font would have to join. NFC has already joined those that Unicode has."""
+# Zero-width space, joiners, word joiner, soft hyphen, BOM, variation selectors: they print nothing.
 _INVISIBLE: dict[int, str | int | None] = dict.fromkeys(
     (0x200B, 0x200C, 0x200D, 0x2060, 0xAD, 0xFEFF, 0xFE0E, 0xFE0F)
 )
 
 
 class NameNotPrintable(Conflict):
-    """The sheets cannot print some characters of the product's name: no font has them, or their script needs letters to
-    be joined or placed, which these sheets cannot do.
+    """The sheets cannot print some characters of the product's name.
+
+    No font has them, or their script needs joined letters, which these sheets cannot draw.
     """
 
     code = "NAME_NOT_PRINTABLE"
     title = "The sheets cannot print this name"
-    remedy = "Give another name for the sheets, in letters that they can print."
+    remedy = "Choose another name for the sheets, in letters that they can print."
 
 
 def composed(text: str) -> str:
-    """Return the text as it is drawn: an accented letter is one character, and what has no ink is left out."""
+    """Return the text as it is drawn: accented letters composed (NFC), invisible characters left out."""
     return unicodedata.normalize("NFC", text).translate(_INVISIBLE)
 
 
 @lru_cache(_NAMES_KEPT_MAX)
 def unprintable(text: str) -> tuple[str, ...]:
-    """Return what the sheets cannot print of the text, each character once, in their order.
+    """Return the characters of the text that the sheets cannot print, each once, in their order.
 
     An accent that cannot be composed with its letter is returned together with it.
     """
@@ -78,7 +79,7 @@ def _in_no_font(characters: frozenset[str]) -> list[str]:
 
 
 def _is_simple(character: str) -> bool:
-    """Whether the glyph of this character can be set by itself, after the one before."""
+    """Return whether this character is one glyph, set after the one before it."""
     return (
         script(character) in _SCRIPTS
         and unicodedata.bidirectional(character) in _LEFT_TO_RIGHT
@@ -88,7 +89,7 @@ def _is_simple(character: str) -> bool:
 
 
 def in_words(characters: tuple[str, ...]) -> str:
-    """Return the characters with their numbers, for screens that cannot show them either: `ह (U+0939)`."""
+    """Return the characters with their code points, since a screen may lack them too: `ह (U+0939)`."""
     named = [
         f"{each} ({' '.join(f'U+{ord(character):04X}' for character in each)})"
         for each in characters[:_CHARACTERS_NAMED_MAX]
@@ -98,7 +99,7 @@ def in_words(characters: tuple[str, ...]) -> str:
 
 
 def require_printable(name: str) -> None:
-    """Raises: NameNotPrintable, which names the characters."""
+    """Raise NameNotPrintable, with the characters, if the sheets cannot print the name."""
     if characters := unprintable(name):
-        message = f"The sheets cannot print these characters of the name: {in_words(characters)}."
+        message = f"The sheets cannot print these characters in the name: {in_words(characters)}."
         raise NameNotPrintable(message)

@@ -12,13 +12,13 @@ from PIL import ExifTags, Image, ImageChops, ImageCms, ImageOps, UnidentifiedIma
 from premade.base.errors import FieldError, Invalid
 
 DRAWN_PIXELS_MAX = (1200, 1200)
-"""Width and height; more than a printer shows on a card."""
+"""Maximum width and height as drawn; more than a printer can show on a card."""
 READ_PIXELS_MAX = 50_000_000
-"""What the picture may have before it is made smaller: a photograph does. It is some 200 MB while it is read."""
+"""Maximum number of pixels before it is made smaller, enough for a photograph. Reading takes some 200 MB."""
 READ_BYTES_MAX = 50_000_000
 _SIXTEEN_BITS = 0xFFFF
 _UPRIGHT = 1
-# What the library raises for files that are broken, each in one place or another.
+# Errors that the library raises for broken files.
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, MemoryError)
 
 
@@ -36,7 +36,7 @@ def read_logo(path: Path) -> Image.Image:
             if opened.width * opened.height > READ_PIXELS_MAX:
                 size = f"{opened.width} x {opened.height} pixels"
                 _refuse(path, f"has {size}, which is too many; {DRAWN_PIXELS_MAX[0]} across are enough")
-            # A JPEG is made smaller while it is read.
+            # A JPEG can be scaled down while it is decoded.
             opened.draft(None, DRAWN_PIXELS_MAX)
             return _drawable(opened)
     except Image.DecompressionBombError:
@@ -52,12 +52,12 @@ def _refuse(path: Path, why: str) -> NoReturn:
 
 
 def _drawable(opened: Image.Image) -> Image.Image:
-    """Return the picture as it is meant to be seen, in the form that a PDF takes."""
+    """Return the picture upright and in a colour mode that PDF supports."""
     turned = opened.getexif().get(ExifTags.Base.Orientation, _UPRIGHT)
     picture = _in_colours(opened)
     picture.thumbnail(DRAWN_PIXELS_MAX)
     picture.getexif()[ExifTags.Base.Orientation] = turned
-    # Phones and cameras store the picture as the sensor stood, and beside it how to turn it.
+    # Phones and cameras store the picture unrotated, and the rotation in EXIF.
     return ImageOps.exif_transpose(picture)
 
 
@@ -70,7 +70,7 @@ def _in_colours(opened: Image.Image) -> Image.Image:
 
 
 def _from_sixteen_bits(opened: Image.Image) -> Image.Image:
-    """Grey of 16 bits, which a plain conversion would cut off at 255: all white."""
+    """Convert 16-bit grey. A plain conversion would clip at 255: all white."""
     see_through = opened.info.get("transparency")
     wide = opened.convert("I")
     grey = wide.point(lambda level: level * (255 / _SIXTEEN_BITS)).convert("L")
@@ -83,7 +83,7 @@ def _from_sixteen_bits(opened: Image.Image) -> Image.Image:
 
 
 def _from_cmyk(opened: Image.Image) -> Image.Image:
-    """Printers' colours, by the profile that says what they are where there is one."""
+    """Convert CMYK, with the picture's colour profile if it has one."""
     profile = opened.info.get("icc_profile")
     if profile:
         srgb: Any = cast("Any", ImageCms).createProfile("sRGB")

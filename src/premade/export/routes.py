@@ -72,18 +72,18 @@ def _stream(
     exports = call.use(Exports)
 
     async def record() -> None:
-        # A program that polls makes one event an hour.
+        # At most one event an hour for a program that polls.
         exporter = Exporter(call.caller.actor, call.request_id, once_an_hour=True)
         await exports.record(wanted, exporter, format=form.suffix)
 
     charset = "; charset=utf-8" if form is CSV else ""
-    # What only asks for the headers takes no ticket out.
+    # A HEAD request exports no ticket.
     pieces = exports.pieces(form, wanted)
     return Stream(
         pieces if call.scope["method"] == "HEAD" else recorded(pieces, record),
         form.media_type + charset,
         headers,
-        # Who says nothing gets what can be saved as it comes.
+        # Without Accept-Encoding: uncompressed, so that the answer can be saved as it is.
         is_compressed=takes_gzip(header_list(call.scope, b"accept-encoding"), unless_told=False),
         place=lambda: exports.place_of_partner(call.caller.partner_id),
     )
@@ -125,8 +125,8 @@ _serve_file(
     CSV,
     _Csv,
     "CSV",
-    "For programs: UTF-8 with a header and no byte order mark (RFC 4180), each value exactly as it is. A spreadsheet would run "
-    "a value that begins with '=' as a formula: do not open it with one.",
+    "For programs: UTF-8 with a header and no byte order mark (RFC 4180), with exact values. Do not open it "
+    "with a spreadsheet: a value that begins with '=' would run as a formula.",
 )
 _serve_file(
     JSON_LINES,

@@ -41,7 +41,7 @@ COLUMNS = (
 )
 """What every format has, in this order."""
 TOKEN = "qr_token"  # noqa: S105  (the name of a column)
-"""The column that opens a gate. Who may not see QRs gets every other."""
+"""The column with the QR. Roles that may not see QRs get all other columns."""
 
 NOT_OVER = tuple(status for status in Status if status not in FINAL)
 """What is printed unless told otherwise: tickets that a gate may let in, now or once they are sold."""
@@ -130,7 +130,7 @@ async def part_of(database: Database, wanted: Selection, part: int, tickets_a_pa
 
 @dataclass(frozen=True)
 class Exporter:
-    """Who exports. `once_an_hour`: further exports of the same within the hour are no further events."""
+    """Who exports. `once_an_hour`: repeated exports of the same tickets in one hour are recorded once."""
 
     actor: str
     request_id: str | None
@@ -140,7 +140,7 @@ class Exporter:
 async def record_export(
     database: Database, world: World, wanted: Selection, exporter: Exporter, **data: Any
 ) -> None:
-    """Record that somebody takes these tickets out; nothing where there is no such batch."""
+    """Record that somebody exports these tickets. Do nothing if there is no such batch."""
     if not is_batch_id(wanted.batch_id):
         return
     now = world.now()

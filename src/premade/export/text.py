@@ -14,18 +14,18 @@ from premade.base.world import World
 from premade.export.rows import Export, Exporter, Row, Selection, read_export, record_export
 
 READ_AT_ONCE_MAX = 1
-"""By partners in each process, and as many by staff: each keeps a connection while the database is read."""
+"""Exports that a process reads at once for partners, and again for staff. Each holds a connection."""
 READ_WAIT_SECONDS_MAX = 15.0
-"""For one's turn to read the database; reading a batch takes a second or two, whatever its client takes."""
+"""Maximum wait for a turn to read the database. Reading a batch takes a second or two, however slow the client is."""
 OF_PARTNER_MAX = 1
 OF_MEMBER_MAX = 2
 AT_ONCE_MAX = 16
-"""Exports that are being sent from each process: of a partner, of a member of the staff, and of all partners or all staff.
-Each is a file of up to 50 MB."""
+"""Exports that a process sends at once: to one partner, to one member of staff, and to all partners or all staff. Each is
+a file of up to 50 MB."""
 PIECE_ROWS = 250
 """Some 100 KB, and some milliseconds of the event loop."""
 PIECE_BYTES = 100_000
-_BUSY = "As many exports as are allowed at once are being read, of yours or in all."
+_BUSY = "Too many exports are being read at once, by you or by everybody."
 
 
 class ExportsBusy(Unavailable):
@@ -39,7 +39,7 @@ class ExportsBusy(Unavailable):
 
 @dataclass(frozen=True)
 class TextForm:
-    """A format of lines: what it begins with for these columns, and the lines of some rows."""
+    """A line format: functions that return its first line for some columns, and the lines of some rows."""
 
     media_type: str
     suffix: str
@@ -50,8 +50,9 @@ class TextForm:
 async def recorded(
     pieces: AsyncGenerator[bytes], record: Callable[[], Awaitable[None]]
 ) -> AsyncGenerator[bytes]:
-    """Yield the pieces, once `record` has written that they leave: no export goes out that is not in the record, and one
-    that is refused is not in it.
+    """Yield the pieces, and call `record` before the first one: every export that is sent is recorded.
+
+    An export that is refused is not recorded.
     """
     async with aclosing(pieces):
         first = await anext(pieces)
@@ -66,7 +67,7 @@ WriteFile = Callable[[Export, BinaryIO], Awaitable[None]]
 
 
 class _Lane:
-    """What partners have apart from staff."""
+    """Limits of partners or of staff, kept apart."""
 
     def __init__(self, of_one: int) -> None:
         self.reads = asyncio.Semaphore(READ_AT_ONCE_MAX)
@@ -83,15 +84,15 @@ class Exports:
         self._of_staff = _Lane(OF_MEMBER_MAX)
 
     def place_of_partner(self, partner_id: int) -> AbstractAsyncContextManager[None]:
-        """A place for one of a partner's exports until it is sent. ExportsBusy."""
+        """Take a place for a partner's export until it is sent. Raises ExportsBusy."""
         return self._of_partners.places.place(partner_id)
 
     def place_of_staff(self, staff_id: int) -> AbstractAsyncContextManager[None]:
-        """Likewise for a member of the staff: partners do not take theirs."""
+        """Take a place for an export of a member of staff. Staff and partners have separate places."""
         return self._of_staff.places.place(staff_id)
 
     async def record(self, wanted: Selection, exporter: Exporter, **data: Any) -> None:
-        """Write this export into the record."""
+        """Record this export as an audit event."""
         await record_export(self._database, self._world, wanted, exporter, **data)
 
     async def pieces(

@@ -70,15 +70,15 @@ class Wanted:
 
     @cached_property
     def digest(self) -> bytes:
-        """What makes two requests the same one: SHA-256 of what is asked for, whatever its spelling."""
+        """SHA-256 of the normalized request: equal for two spellings of one request."""
         return self._digest_with(composed(self.metadata))
 
     def is_of(self, digest: bytes) -> bool:
-        """Whether a request of this digest asked for the same; also one from before metadata was composed for it."""
+        """Return whether a digest is of the same request. Older digests are of metadata that was not composed (NFC)."""
         return digest in {self.digest, self._digest_with(self.metadata)}
 
     def _digest_with(self, metadata: object) -> bytes:
-        """A member that came later counts only where it is given, so that a retry across an upgrade is still one."""
+        """Include newer members only if they are given, so that a retry after an upgrade is still recognised."""
         asked = [self.product_id, self.quantity, self.batch_id, self.valid_until, metadata]
         if self.reservation_id is not None:
             asked.append(self.reservation_id)

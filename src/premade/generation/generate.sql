@@ -26,7 +26,7 @@ LEFT JOIN batches same_key
     ON same_key.partner_id = :partner_id AND same_key.idempotency_key = :idempotency_key
 
 -- name: take_codes
--- The incarnation is read last: the codes may be of an earlier one, never of a later one.
+-- Read the incarnation last: then the codes may be of an earlier incarnation, never of a later one.
 SELECT CASE WHEN :quantity::bigint > 0 THEN take_logical_ms('ticket_code_ms', :quantity, :partner_id) END AS first_ms,
        current_incarnation() AS incarnation_id
 
@@ -43,7 +43,7 @@ WITH batch AS (
         :partner_id, :batch_id, :product_id, :channel, :quantity, :entitlements::jsonb, :price, :currency,
         :valid_until, :usable_days, :usable_until, :metadata::jsonb, :reservation_id, :signing_key_id, :idempotency_key,
         :request_digest, :now, :to_make
-    -- Signed with a key from before a restore: another try takes new codes and a new key.
+    -- The tokens are signed with a key from before a restore: the next attempt takes new codes and a new key.
     WHERE current_incarnation() = :incarnation_id
     ON CONFLICT DO NOTHING
     RETURNING *

@@ -75,7 +75,7 @@ class GenerateRequest(RequestModel):
     )
     batch_id: Annotated[str, AfterValidator(checked_new_batch_id)] = Field(
         description="Batch identifier for tracking; unique among the partner's own. 1 to 64 letters A to Z and a to z, "
-        "digits and . _ : - but not dots alone",
+        "digits and . _ : - but not only dots",
         examples=["BATCH_2025_Q1_001"],
         json_schema_extra={
             "minLength": 1,

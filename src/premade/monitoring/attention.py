@@ -35,11 +35,11 @@ NOT_SEEN_HERE = {
     "PremadeErrors": "requests that fail are counted by each process for Prometheus",
     "PremadeSlow": "and so is how long they take",
     "PremadeDatabaseAway": "without the database there is no page that could say so",
-    "PremadeClocksApart": "each machine has a clock of its own",
+    "PremadeClocksApart": "each machine has its own clock",
     "PremadeFiguresAway": "nor without its figures",
     "PremadeAway": "nor without the service",
     "PremadeMachineAway": "one machine does not see the others",
-    "PremadeWrongDigits": "the overview shows what was counted at the gates by itself",
+    "PremadeWrongDigits": "the overview has its own table of the counts at the gates",
     "PremadeForgedScans": "likewise",
 }
 """The other alerts, each with the reason why it is not among what is told here."""

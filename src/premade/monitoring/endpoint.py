@@ -1,4 +1,4 @@
-"""The metrics port: `/metrics` and nothing else, by the same protocol as the service, in one thread of the parent."""
+"""The metrics port: only `/metrics`, with the same HTTP server as the service, in one thread of the parent."""
 
 import asyncio
 import socket
@@ -26,14 +26,14 @@ START_SECONDS_MAX = 10
 
 
 def metrics_app(registry: CollectorRegistry) -> ASGIApp:
-    """Answers with the metrics of the registry, one scrape after the other: collecting may ask the database."""
+    """Return an application that serves the registry's metrics, one scrape at a time: a scrape may query the database."""
     one_scrape = asyncio.Lock()
 
     async def answer(scope: Scope) -> Response:
         if scope["path"] != "/metrics":
-            return PlainTextResponse("Here is only /metrics.\n", 404)
+            return PlainTextResponse("This port serves only /metrics.\n", 404)
         if scope["method"] not in {"GET", "HEAD"}:
-            return PlainTextResponse("GET /metrics.\n", 405, {"Allow": "GET, HEAD"})
+            return PlainTextResponse("Use GET /metrics.\n", 405, {"Allow": "GET, HEAD"})
         encode, media_type = choose_encoder(Headers(scope=scope).get("accept", ""))
         async with one_scrape:
             text = await asyncio.to_thread(encode, registry)
@@ -47,7 +47,7 @@ def metrics_app(registry: CollectorRegistry) -> ASGIApp:
 
 @contextmanager
 def metrics_served(listening: socket.socket, registry: CollectorRegistry) -> Generator[None]:
-    """Serve the metrics on the socket, which listens already."""
+    """Serve the metrics on the listening socket for the duration of the block."""
     clients = Clients(connections_max=CONNECTIONS_MAX, head_seconds_max=HEAD_SECONDS_MAX)
     config = uvicorn.Config(
         metrics_app(registry),

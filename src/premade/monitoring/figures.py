@@ -49,7 +49,7 @@ class Figures:
     sales_by_product: list[Sales]
     refusals: list[Row]
     gate_counts: list[Row]
-    """What was counted at the gates in GATE_COUNTS_WINDOW, the most first: at most GATE_COUNTS_SHOWN_MAX."""
+    """Return the counts at the gates in GATE_COUNTS_WINDOW, largest first: at most GATE_COUNTS_SHOWN_MAX."""
 
     @property
     def unused(self) -> int:

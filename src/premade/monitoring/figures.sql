@@ -69,7 +69,7 @@ GROUP BY GROUPING SETS ((s.day, s.currency), (s.product_id, s.currency))
 ORDER BY s.day, s.product_id, s.currency
 
 -- name: gate_counts
--- Of one partner's gates, or of all (NULL). A count of the operator's own gates has no partner.
+-- The counts of one partner's gates, or of all gates (NULL). A count of the operator's own gates has no partner.
 SELECT owner, device_id, code, sum(counted)::bigint AS counted, max(last_at) AS last_at
 FROM gate_counts
 WHERE day >= :since_day AND (:partner_id::bigint IS NULL OR partner_id = :partner_id)

@@ -37,7 +37,7 @@ _BY_CHANNEL = ["product_id", "channel"]
 
 
 class ProcessFigures(Collector):
-    """What the parent has seen of its workers and of the embedded database."""
+    """Metrics of the parent: ended workers, restarts of the embedded database."""
 
     def __init__(self, worker_ends: Callable[[], int], database_restarts: Callable[[], int]) -> None:
         self._worker_ends = worker_ends
@@ -47,11 +47,11 @@ class ProcessFigures(Collector):
         """Called at each scrape."""
         return [
             CounterMetricFamily(
-                "premade_worker_ends", "Workers that ended without being told to.", value=self._worker_ends()
+                "premade_worker_ends", "Workers that ended unexpectedly.", value=self._worker_ends()
             ),
             CounterMetricFamily(
                 "premade_embedded_database_restarts",
-                "How often the embedded PostgreSQL was found gone and started again.",
+                "How often the embedded PostgreSQL had ended and was started again.",
                 value=self._database_restarts(),
             ),
         ]
@@ -126,7 +126,7 @@ class DatabaseFigures(Collector):
         assert row is not None
         ahead = GaugeMetricFamily(
             "premade_database_clock_ahead_seconds",
-            "The database's clock less this machine's. More than 30 apart, the service is not ready.",
+            "The database's clock minus this machine's, in seconds. Beyond 30 either way the service is not ready.",
         )
         ahead.add_metric([], (row["database_now"] - self._world.now()).total_seconds())
         return [ahead]

@@ -1,4 +1,4 @@
-"""Whether a worker should get requests: it is not about to stop, and its database is the right one and takes writes."""
+"""Readiness of a worker: it is not stopping, and its database answers, is current and accepts writes."""
 
 import asyncio
 import time
@@ -17,25 +17,25 @@ from premade.base.world import World
 sql = statements.load(__file__)
 
 READY_SECONDS_MAX = 2.0
-"""For one statement; less than whoever asks usually waits."""
+"""Limit for one statement; shorter than the usual time-out of a health check."""
 WRITE_EVERY_SECONDS = 1.0
-"""However often somebody asks, the database is not written to more often than that."""
+"""However often /readyz is called, the database is checked at most this often."""
 LOOK_EVERY_SECONDS = 5.0
 LOOK_AGAIN_SECONDS = 1.0
-"""While the worker is not ready."""
+"""Pause between checks while the worker is not ready."""
 CLOCKS_APART_MAX = timedelta(seconds=30)
 
 
 class NotReady(Unavailable):
-    """The process runs but should get no requests yet, or none any more."""
+    """The process runs, but should get no requests: it is starting, stopping, or lacks its database."""
 
     code = "NOT_READY"
     title = "The service is not ready"
-    remedy = "Wait. 'detail' says what is missing; where the schema is not current, run 'premade migrate'."
+    remedy = "Wait. 'detail' says what is missing. If the schema is not current, run 'premade migrate'."
 
 
 class Readiness:
-    """Of one worker. The first time that the database is found to be right, its requests are let in."""
+    """Readiness of one worker. The first successful check lets its requests in."""
 
     def __init__(self, database: Database, world: World, clients: Clients) -> None:
         self._database = database
@@ -48,12 +48,12 @@ class Readiness:
         self.admitted = asyncio.Event()
 
     async def refusal(self) -> Unavailable | None:
-        """Why it is not ready; None when it is."""
+        """Return why the worker is not ready, or None if it is."""
         if self._clients.is_draining:
             return NotReady("The service is about to stop.")
         asked_at = time.monotonic()
         async with self._one_look:
-            # All who asked before a look began share what it finds.
+            # All callers that arrived before a check began share its result.
             if self._look_began < asked_at:
                 self._look_began = time.monotonic()
                 self._refusal = await self._look()
@@ -61,7 +61,7 @@ class Readiness:
             return self._refusal
 
     async def look_for_ever(self) -> None:
-        """Until it is cancelled, so that the log says when the worker stopped being ready, whether anybody asks or not."""
+        """Check until cancelled, so that the log says when the worker stopped being ready, even if nobody calls /readyz."""
         while True:
             refusal = await self.refusal()
             await asyncio.sleep(LOOK_AGAIN_SECONDS if refusal else LOOK_EVERY_SECONDS)
@@ -91,7 +91,7 @@ class Readiness:
                 self._database.admit()
                 self.admitted.set()
             if seen["takes_no_writes"]:
-                # As a write would be told; so the connection is closed, and a new one may find a server that takes writes.
+                # The same error as for a write, so the connection is closed: a new one may reach the new primary.
                 raise ReadOnlySqlTransaction
             if time.monotonic() - self._written_at >= WRITE_EVERY_SECONDS:
                 await work.one(sql.try_write)

@@ -43,7 +43,7 @@ _LINES: dict[int | str, dict[str, Any]] = {
 @router.get(
     "/api/gate/snapshot",
     summary="The tickets to admit without network",
-    response_description="JSON lines, one object each, with `Content-Encoding: gzip` unless `Accept-Encoding` leaves it out",
+    response_description="JSON lines, one object each, with `Content-Encoding: gzip` unless `Accept-Encoding` excludes it",
     response_class=JsonLines,
     response_model=None,
     responses=_LINES | documented(SnapshotsBusy, NoRoomForFile),
@@ -72,7 +72,7 @@ async def gate_snapshot(
 
 
 def snapshot_stream(call: GateCall, since: str | None) -> Stream:
-    """The answer for a gate, compressed unless it says that it does not take that."""
+    """Return the snapshot for a gate, compressed unless the client refuses gzip."""
     snapshots, partner_id = call.use(Snapshots), call.caller.partner_id
     return Stream(
         snapshots.lines(call.caller, since),

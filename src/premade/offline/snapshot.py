@@ -28,12 +28,12 @@ sql = statements.load(__file__)
 
 FULL_AT_ONCE_MAX = 1
 CHANGES_AT_ONCE_MAX = 1
-"""Of partners' gates in each process, and as many of the operator's: each keeps a connection while the database is read."""
+"""Snapshots that a process reads at once for partners' gates, and again for the operator's. Each holds a connection."""
 READ_WAIT_SECONDS_MAX = 10.0
-"""For one's turn to read the database."""
+"""Maximum wait for a turn to read the database."""
 OF_PARTNER_MAX = 16
 AT_ONCE_MAX = 48
-"""Snapshots that are being sent from each process: to gates of one partner, and in all; to the operator's as many."""
+"""Snapshots that a process sends at once: to gates of one partner, and to all partners. The operator has as many."""
 CHANGES_TRANSACTIONS_MAX = 2_000_000
 """After more than that, the tickets themselves are read faster than what happened to them."""
 CURSOR_CHARACTERS_MAX = 200
@@ -81,7 +81,7 @@ class Cursor:
             if len(text) > CURSOR_CHARACTERS_MAX:
                 raise ValueError  # noqa: TRY301
             raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            # Cursors of earlier versions name no event, and no incarnation that there is.
+            # Cursors of earlier versions name no event and no incarnation.
             told: list[Any] = orjson.loads(raw)
             if len(told) == _MEMBERS_OF_EARLIER_CURSORS:
                 told = told + [0, ""]  # noqa: RUF005  (a list of anything)
@@ -99,7 +99,7 @@ class Cursor:
 
 
 class _Lane:
-    """What gates of partners have apart from those of the operator, so that neither keeps the others waiting."""
+    """Limits of partners' gates or of the operator's gates, kept apart so that neither waits for the other."""
 
     def __init__(self, of_one: int) -> None:
         self.full = asyncio.Semaphore(FULL_AT_ONCE_MAX)
@@ -117,7 +117,7 @@ class Snapshots:
         self._of_operator = _Lane(AT_ONCE_MAX)
 
     def place(self, partner_id: int | None) -> AbstractAsyncContextManager[None]:
-        """A place for a snapshot of that partner, or of the operator (None), until it is sent. SnapshotsBusy."""
+        """Take a place for a snapshot of a partner, or of the operator (None), until it is sent. Raises SnapshotsBusy."""
         return self._lane(partner_id).places.place(partner_id)
 
     def _lane(self, partner_id: int | None) -> "_Lane":
@@ -152,7 +152,7 @@ class Snapshots:
 
 
 def _tickets_of(caller: GateCaller) -> int | str:
-    """Return what a cursor says of which tickets a list has. One of another kind is answered with a full list."""
+    """Return whose tickets a cursor is for. A cursor for others is answered with a full list."""
     if caller.partner_id is not None:
         return caller.partner_id
     return TEST if caller.is_test else LIVE

@@ -1,7 +1,7 @@
 -- name: moment
 -- The snapshot of this transaction: every transaction below 'oldest_open' has ended, none from 'first_unseen' on is
 -- seen. A database that was restored, copied or promoted has another incarnation. Where that could not be noticed, the
--- newest event that is seen tells: a record that was put back lacks it, or has another event of the same id.
+-- newest event that was seen tells: a restored record lacks it, or has another event of the same id.
 SELECT current_incarnation()::text AS incarnation,
        pg_snapshot_xmin(now.snapshot)::text::bigint AS oldest_open,
        pg_snapshot_xmax(now.snapshot)::text::bigint AS first_unseen,

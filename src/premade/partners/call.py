@@ -11,6 +11,7 @@ from starlette.types import Scope
 from premade.base.api import json_router
 from premade.base.body import client_address, header_values
 from premade.base.work import Database
+from premade.partners.key_lookup import TooManyWrongKeys
 from premade.partners.keyring import (
     ApiKeyInvalid,
     ApiKeyMissing,
@@ -20,7 +21,6 @@ from premade.partners.keyring import (
     PartnerKeyNeeded,
     PermissionMissing,
 )
-from premade.partners.strangers import TooManyWrongKeys
 
 Service = TypeVar("Service")
 Known = TypeVar("Known")
@@ -72,7 +72,7 @@ async def _admit_gate(
 
 
 def _key(request: Request) -> str:
-    """What was sent as the key. ApiKeyMissing."""
+    """Return the key that was sent. Raises ApiKeyMissing."""
     given = header_values(request, HEADER.model.name)
     if given and given[0]:
         return given[0]

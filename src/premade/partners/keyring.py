@@ -11,7 +11,7 @@ from premade.base.errors import Forbidden, Unauthenticated
 from premade.base.work import Database
 from premade.base.world import World
 from premade.partners import api_key
-from premade.partners.strangers import Strangers, WrongKeys
+from premade.partners.key_lookup import KeyLookup, WrongKeys
 
 sql = statements.load(__file__)
 
@@ -67,7 +67,7 @@ class _KnownKey:
     first_key_id: int
     disabled_at: datetime | None
     is_over: bool
-    """Whether it had expired by the database's clock. A key ends when either clock says so."""
+    """Whether it has expired by the database's clock. A key ends when either clock says so."""
 
     def refusal(self, now: datetime) -> str | None:
         """Why it does not work, or None."""
@@ -88,7 +88,7 @@ class Caller:
     partner_id: int
     channel: str
     is_test: bool = False
-    """Whether it is a test partner, whose tickets open no real gate."""
+    """Whether it is a test partner. Its tickets open no live gate."""
 
     @property
     def actor(self) -> str:
@@ -118,21 +118,21 @@ class GateCaller:
     is_test: bool = False
     """Whether this gate admits test tickets only (test mode), or live tickets only."""
     uploaded_by: str | None = None
-    """Who sent it, where that is somebody else than the actor, who scanned."""
+    """Who uploaded the scan, if it was not the actor, who scanned."""
     first_key_id: int | None = None
     """The first key of the rotations that led to this one."""
 
     @property
     def owner(self) -> str:
-        """Whose device it is: a device_id is unique within it. A rotated key keeps its devices.
+        """The owner of the device: a device_id is unique within an owner. A rotated key keeps its devices.
 
-        All browsers of the console are one owner: what one member of staff scanned, another may have to upload.
+        All browsers of the console are one owner, because one member of staff may upload the scans of another.
         """
         return "console" if self.key_id is None else f"key:{self.first_key_id or self.key_id}"
 
     @property
     def counted_as(self) -> str:
-        """Who types and uploads: the rotated key, or the member of staff."""
+        """The subject of counts: the first key of the rotations, or the member of staff."""
         return self.actor if self.key_id is None else self.owner
 
     def require(self, permission: str) -> None:
@@ -147,7 +147,7 @@ class Keyring:
         self._database = database
         self._world = world
         self._known: dict[str, tuple[float, asyncio.Task[_KnownKey | None]]] = {}
-        self._strangers = Strangers(self._fetch, world.monotonic_seconds)
+        self._key_lookup = KeyLookup(self._fetch, world.monotonic_seconds)
         self._wrong = WrongKeys(world.monotonic_seconds)
 
     async def partner_for(self, given: str, permission: str, address: str = "") -> Caller:
@@ -189,8 +189,8 @@ class Keyring:
         fetched_at, task = self._known.get(prefix, (-KEY_CACHE_SECONDS, None))
         failed = task is not None and task.done() and (task.cancelled() or task.exception() is not None)
         if task is None:
-            # Only keys that there are come among the known: a flood of others must not push these out.
-            known = await self._strangers.find(prefix)
+            # Only existing keys are cached: a flood of wrong keys must not push them out.
+            known = await self._key_lookup.find(prefix)
             if known is not None:
                 self._remember(prefix, now, asyncio.create_task(_as_found(known)))
             return known

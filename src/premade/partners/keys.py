@@ -41,7 +41,7 @@ class KeyMadeBefore(Conflict):
 
 @dataclass(frozen=True)
 class _NewKey:
-    """A row of api_keys, but for the key itself."""
+    """A new row of api_keys, without the key itself."""
 
     permissions: list[str]
     is_test: bool
@@ -70,7 +70,9 @@ async def create_key(
     """
     _check(permissions, expires_at, world.now())
     if is_test and partner is not None:
-        message = "Only a key of the operator takes this; a partner's key is for tests where its partner is"
+        message = (
+            "Only for a key of the operator; a partner's key is a test key if the partner is a test partner"
+        )
         raise Invalid([FieldError("test", message)])
     new = _NewKey(permissions=sorted(set(permissions)), is_test=is_test, expires_at=expires_at, once=once)
     try:

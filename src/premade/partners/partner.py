@@ -67,7 +67,7 @@ async def add_partner(
     `reservation_hours_max`: how long it may hold stock. Conflict: the name is taken, or the channel is live and
     the partner a test one (or the reverse).
     """
-    # Of a name that is refused, whatever it is: the channel is checked too.
+    # The name may be invalid here: the channel is checked with it, and both errors are reported.
     channel = cleaned(channel or "") or (_test_channel(name) if is_test else LIVE_CHANNEL)
     name = _checked(name, channel, reservation_hours_max)
     try:
@@ -95,7 +95,7 @@ async def add_partner(
 
 
 def _checked(name: str, channel: str, reservation_hours_max: int) -> str:
-    """The name as it is kept. Invalid lists every field that is wrong."""
+    """Return the name as it is stored. Raises Invalid with every wrong field."""
     errors = _wrong_hours(reservation_hours_max)
     try:
         name = one_line(name, NAME_CHARACTERS_MAX)
@@ -121,7 +121,7 @@ async def _name_taken(database: Database, name: str) -> PartnerNameTaken:
     if other == name:
         return PartnerNameTaken(f"There is already a partner named {name!r}.")
     return PartnerNameTaken(
-        f"There is already a partner named {other!r}. Names must differ in more than case, blanks and spelling of characters."
+        f"There is already a partner named {other!r}. Names that differ only in case, blanks or invisible characters count as the same."
     )
 
 
@@ -228,7 +228,7 @@ async def set_reservation_hours(
 async def rename_partner(
     database: Database, world: World, name: str, new_name: str, *, actor: str = COMMAND_ACTOR
 ) -> dict[str, Any]:
-    """Give a partner another name; its keys, channel and tickets stay. Invalid, PartnerUnknown, PartnerNameTaken."""
+    """Rename a partner; its keys, channel and tickets stay. Raises Invalid, PartnerUnknown, PartnerNameTaken."""
     try:
         kept = one_line(new_name, NAME_CHARACTERS_MAX)
     except ValueError as error:

@@ -7,7 +7,7 @@ VALUES (:name, :name_key, :channel, :is_test, :reservation_hours_max, :now)
 RETURNING partner_id, name, channel, is_test, reservation_hours_max, created_at, disabled_at
 
 -- name: partner_by_name
--- By the very name first: older partners may have names that differ only in case or blanks.
+-- The exact name first: older partners may have names that differ only in case or blanks.
 SELECT partner_id, name, channel, is_test, reservation_hours_max, created_at, disabled_at FROM partners
 WHERE name = :name OR name_key = :name_key
 ORDER BY name = :name DESC

@@ -1,7 +1,8 @@
-"""What happens at gates too often to be kept one by one: counted by day, device and code, in a bounded number of rows.
+"""Counts at the gates, by day, device and code: scans and wrong digits that are not kept one by one.
+
 
 A forged QR code, a ticket that nobody has and an entry that cannot be read name nothing that the operator could look up.
-Anybody with a gate key can send them without end, and nothing is ever deleted from the audit record.
+Any gate key can send any number of them, and nothing is ever deleted from the audit record. The number of rows is bounded.
 """
 
 from collections import Counter
@@ -18,7 +19,7 @@ from premade.partners.keyring import GateCaller
 sql = statements.load(__file__)
 
 DEVICES_A_DAY_MAX = 20
-"""Devices of one owner that are counted by their names in a day; all others together."""
+"""Devices of one owner with their own counts in a day; all others share one count."""
 OTHER_DEVICES = ""
 
 
@@ -30,10 +31,10 @@ class Counted(StrEnum):
     UNREADABLE = "ENTRY_INVALID"
     WRONG_DIGITS = "DIGITS_WRONG"
     LATE = "LATE"
-    """Accepted: a scan of a ticket that was good on the day it says, reported after the ticket's last day."""
+    """An accepted scan without network, uploaded after the ticket's last day of use."""
 
 
-# Each series is there before it counts: Prometheus sees no increase in one that begins with its first count.
+# Create each series at once: Prometheus sees no increase in a series that begins with its first count.
 for _code in Counted:
     GATE_COUNTED.labels(_code.value)
 
@@ -41,7 +42,7 @@ for _code in Counted:
 async def count_at_gate(
     work: Work, world: World, caller: GateCaller, device_id: str, counts: Counter[Counted]
 ) -> None:
-    """Add the counts to those of this device and day."""
+    """Add to the counts of this device and day."""
     if not counts:
         return
     rows = [{"code": code.value, "counted": counted} for code, counted in counts.items()]

@@ -1,5 +1,5 @@
 -- name: count_at_gate
--- A client chooses its device_id: beyond so many in a day, all others of the owner share one row of each code.
+-- A client chooses its device_id. Beyond a number of devices in a day, all others of the owner share one row a code.
 INSERT INTO gate_counts AS g (day, owner, device_id, code, partner_id, counted, last_at)
 SELECT :day, :owner,
        CASE

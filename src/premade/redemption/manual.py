@@ -29,22 +29,22 @@ FORGOTTEN_AT_ONCE_MAX = 10
 
 @dataclass(frozen=True)
 class Limit:
-    """So many wrong entries in so many seconds."""
+    """At most `wrong_max` wrong entries within a number of seconds."""
 
     wrong_max: int
     span_seconds: int
 
 
 OF_WHO_TYPES = Limit(20, 600)
-"""Many devices may share a key: at one wrong entry in ten, 200 are typed in these 10 minutes."""
+"""Several devices may share a key: if one entry in ten is wrong, this allows 200 entries in 10 minutes."""
 OF_WHOSE_GATE = Limit(300, 3600)
-"""More than one key can use up alone, so that nobody locks out all gates of the operator."""
+"""Higher than the limit of one key, so that no single key locks out all gates of the operator."""
 OF_TICKET = Limit(10, 3600)
 SPAN_SECONDS_MAX = max(limit.span_seconds for limit in (OF_WHO_TYPES, OF_WHOSE_GATE, OF_TICKET))
 
 
 class DigitsWrong(NotFound):
-    """There is no ticket of this code whose customer's phone number ends in these digits; which of the two is wrong is not told. Nothing was used up."""
+    """No ticket has this code and a customer's phone number that ends in these digits. The answer does not say which of the two is wrong. Nothing was used up."""
 
     code = "DIGITS_WRONG"
     title = "Code and digits do not match"
@@ -52,7 +52,7 @@ class DigitsWrong(NotFound):
 
 
 class TooManyEntries(TooMany):
-    """Wrong codes or digits were typed in too often, by this key or member of staff, at these gates, or for this ticket. Nothing was used up."""
+    """Too many wrong codes or digits were typed: by this key or member of staff, at these gates, or for this ticket. Nothing was used up."""
 
     code = "TOO_MANY_MANUAL_ENTRIES"
     title = "Wrong digits were typed in too often"
@@ -61,7 +61,7 @@ class TooManyEntries(TooMany):
 
 @dataclass(frozen=True)
 class Typed:
-    """What was typed in at a device. `ticket_code`: None where it is no code."""
+    """What was typed at a device. `ticket_code` is None if it is not a ticket code."""
 
     ticket_code: str | None
     phone_digits: str
@@ -104,13 +104,15 @@ class ManualEntries:
         return code
 
     async def _matching(self, work: Work, caller: GateCaller, typed: Typed) -> str | None:
-        """Counted before it is compared, and taken back when right: those who guess at once wait for each other. All take
-        the rows in this order.
+        """Return the ticket's code if the digits match.
+
+        The entry is counted before the comparison, and the count is taken back if it is right. So concurrent guesses wait
+        for each other. All lock the rows in this order.
         """
         gates = caller.partner_id or "operator"
         counted = [(f"gates {gates}", OF_WHOSE_GATE), (f"typed by {caller.counted_as}", OF_WHO_TYPES)]
         if typed.ticket_code is not None:
-            # Of those who may see the ticket: a stranger, who guesses at it in vain, must not lock it for its own gates.
+            # Only callers that may see the ticket count here: a stranger's guesses must not lock it at its own gates.
             counted.append((f"ticket {gates} {typed.ticket_code}", OF_TICKET))
         for subject, limit in counted:
             await self._count(work, subject, limit)
@@ -138,5 +140,5 @@ class ManualEntries:
         assert counted is not None
         if counted["entries"] > limit.wrong_max:
             wait = max(1, math.ceil((counted["span_began_at"] + span - now).total_seconds()))
-            message = f"Wrong codes or digits were typed in too often; the next may be in {wait} seconds."
+            message = f"Too many wrong codes or digits were typed. Try again in {wait} seconds."
             raise TooManyEntries(message, retry_after_seconds=wait)

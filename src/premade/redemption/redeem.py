@@ -55,7 +55,7 @@ class Redeemed:
     redeemed_at: datetime
     replayed: bool
     is_late: bool = False
-    """Whether a device that was away reported it after the ticket's last day."""
+    """Whether an offline device uploaded it after the ticket's last day of use."""
 
     @property
     def message(self) -> str:

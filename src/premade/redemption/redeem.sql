@@ -27,7 +27,7 @@ WITH asked AS MATERIALIZED (
     -- LIMIT makes it one look into the index for each, whatever the planner believes of a young table.
     LEFT JOIN LATERAL (
         SELECT ticket_id, partner_id, status, issue_number, entitlements,
-               -- Read for each ticket by the key of a small table, not joined: the planner keeps the look into the index.
+               -- A subquery by the primary key of a small table, not a join: the planner then keeps its index scan.
                (SELECT p.is_test FROM partners p WHERE p.partner_id = t.partner_id) AS is_test
         FROM pre_generated_tickets t
         -- By the code alone, which is unique; the operator's gates see every partner's tickets.
@@ -38,7 +38,7 @@ WITH asked AS MATERIALIZED (
         SELECT event_id, data, occurred_at, request_digest = decode(i.request_digest, 'hex') AS same_request
         FROM audit_events
         WHERE partner_id = coalesce(k.partner_id, i.caller_partner_id) AND operation = :operation
-            -- A scan from before a device belonged to a key is found by its older name, if it was the same request.
+            -- A scan recorded before devices belonged to a key is found by its older key, if it was the same request.
             AND idempotency_key = ANY (ARRAY[i.idempotency_key, i.old_key])
             AND (idempotency_key = i.idempotency_key OR request_digest = decode(i.request_digest, 'hex'))
         ORDER BY idempotency_key = i.idempotency_key DESC

@@ -50,7 +50,8 @@ QR_CHARACTERS_MAX = 4_296
 """What the largest QR code holds of its alphanumeric set: another's code is answered QR_INVALID, not 400."""
 TICKET_CODE_CHARACTERS_MAX = 64
 _FUNCTION_CODE = pattern_in_words(
-    r"^[a-z][a-z0-9_]{0,63}$", "Must be 1 to 64 of a-z, 0-9 and '_', beginning with a letter, such as ferry"
+    r"^[a-z][a-z0-9_]{0,63}$",
+    "Must be 1 to 64 characters a to z, 0 to 9 and '_', and begin with a letter, such as ferry",
 )
 _LAST_DIGITS = pattern_in_words(
     rf"^[0-9]{{{PHONE_DIGITS},{PHONE_DIGITS_MAX}}}$",
@@ -107,7 +108,7 @@ class ShownAtGate(RequestModel):
         default=None,
         validate_default=True,
         description=f"The last digits of the customer's phone number; with `ticket_code`. {PHONE_DIGITS}, or more where "
-        "the operator wants more (PREMADE_MANUAL_ENTRY_DIGITS); all of them are right too.",
+        "the operator asks for more (PREMADE_MANUAL_ENTRY_DIGITS). The whole number is accepted too.",
         pattern=_LAST_DIGITS,
     )
     qr: Qr | None = Field(default=None, validate_default=True)
@@ -155,7 +156,7 @@ class RedeemAnswer(AnswerModel):
 
 
 def _moment_or_none(value: Any, check: ValidatorFunctionWrapHandler) -> datetime | None:
-    """A text that is no time comes from a device's wrong clock: an answer of its own, not a wrong request."""
+    """Return None for a text that is not a time: a device with a wrong clock sent it, and it becomes CLOCK_WRONG."""
     try:
         return check(value)
     except ValidationError:
@@ -172,7 +173,7 @@ class OfflineRedemption(RequestModel):
     function_code: FunctionCode
     uses: Uses = 1
     scanned_at: Annotated[Moment | None, WrapValidator(_moment_or_none)] = Field(
-        description="By the device's clock. In the future, too long ago or no time: CLOCK_WRONG or SCAN_TOO_OLD"
+        description="Time by the device's clock. In the future or not a time: CLOCK_WRONG. Too long ago: SCAN_TOO_OLD"
     )
 
 
@@ -180,7 +181,7 @@ _ENTRY = re.compile(r"#/redemptions/([0-9]+)")
 
 
 def _within(error: FieldError, start: int) -> FieldError:
-    """The error, with the place that it has within its entry."""
+    """Return the error with a pointer relative to its entry."""
     return FieldError(error.pointer[start:].lstrip("/") or "entry", error.detail)
 
 
@@ -190,7 +191,7 @@ def _scan_id_of(entry: Any) -> str | None:
 
 
 def entry_by_itself(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
-    """The entry, or Unreadable: one bad entry keeps back no other, so that the queue of a device always empties."""
+    """Return the entry, or Unreadable if it is invalid, so that one bad entry never blocks a device's queue."""
     if isinstance(value, Unreadable):
         return value
     try:
@@ -206,12 +207,12 @@ class SyncRequest(RequestModel):
     redemptions: list[Annotated[OfflineRedemption, WrapValidator(entry_by_itself)]] = Field(
         min_length=1,
         max_length=REDEMPTIONS_MAX,
-        description="Each is answered by itself. One that is not as described is answered as ENTRY_INVALID.",
+        description="Each entry has its own answer. An entry that does not match this schema is answered as ENTRY_INVALID.",
     )
 
     @classmethod
     def excuse_traps(cls, value: Any, traps: list[FieldError]) -> list[FieldError]:
-        """Take what JSON allows and this service does not (a NUL, a key given twice) for a fault of its entry alone."""
+        """Treat what JSON allows and this service does not (a NUL, a repeated name) as an error of its entry alone."""
         entries = value.get("redemptions") if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
         if not isinstance(entries, list):
             return traps
@@ -232,9 +233,9 @@ class ScanSeen(AnswerModel):
     """A scan, by where and when it was."""
 
     device_id: str = Field(examples=["GATE-1"])
-    scan_id: str | None = Field(description="null where the device gave none", examples=["scan-000001"])
+    scan_id: str | None = Field(description="null if the device sent none", examples=["scan-000001"])
     at: str | None = Field(
-        description="null where the device said no time",
+        description="null if the device sent no time",
         examples=["2025-11-04T08:40:00.000Z"],
         json_schema_extra={"format": "date-time"},
     )
@@ -243,7 +244,9 @@ class ScanSeen(AnswerModel):
 class SyncedScan(AnswerModel):
     """What came of one scan."""
 
-    scan_id: str | None = Field(description="As it was sent; null where none was", examples=["scan-000001"])
+    scan_id: str | None = Field(
+        description="As the device sent it; null if it sent none", examples=["scan-000001"]
+    )
     outcome: Literal["accepted", "conflict"]
     ticket_code: str | None = Field(
         default=None,

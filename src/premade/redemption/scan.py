@@ -31,12 +31,12 @@ def name_of_device_or_scan(text: str) -> str:
 
 
 def device_of(caller: GateCaller, device_id: str) -> str:
-    """The device, told apart from other owners' of the same name: two keys may both have a GATE-1."""
+    """Return a key of the device that includes its owner: two API keys may both have a GATE-1."""
     return f"{caller.owner} {device_id}"
 
 
 def old_device_of(caller: GateCaller, device_id: str) -> str:
-    """The same as it was recorded before a device belonged to a key. A scan of then is still found by it."""
+    """Return the key of the device as it was recorded before devices had owners. It finds older scans."""
     return device_id if caller.partner_id is not None else f"operator {device_id}"
 
 
@@ -65,11 +65,11 @@ class Scan:
     entry: Entry
     scanned_at: datetime | None = None
     time_refusal: DomainError | None = None
-    """Why `scanned_at` cannot be, whatever the ticket is."""
+    """Why `scanned_at` is refused whatever the ticket is."""
 
     @property
     def is_grantable(self) -> bool:
-        """Whether nothing but the ticket decides."""
+        """Whether only the ticket decides."""
         return not self.presented.is_key_retired and self.time_refusal is None
 
     @property
@@ -79,17 +79,17 @@ class Scan:
 
     @property
     def key(self) -> str:
-        """What the audit record knows it by, beside the ticket's partner. A space stands in no part of it.
+        """The scan's key in the audit record, beside the ticket's partner. None of its parts contains a space.
 
-        Browsers share one owner, so there the request is part of it: nobody's scan can take another's scan_id. The page
-        makes ids that are never the same.
+        All browsers share one owner, so their key includes the digest of the request: no scan can take another's
+        scan_id. The gate page makes unique ids.
         """
         key = f"{device_of(self.caller, self.device_id)} {self.scan_id}"
         return key if self.caller.key_id is not None else f"{key} {self.digest.hex()}"
 
     @property
     def old_key(self) -> str:
-        """What the audit record knows it by where it is older than `device_of`."""
+        """The scan's key in the audit record before devices had owners."""
         return f"{old_device_of(self.caller, self.device_id)} {self.scan_id}"
 
     @cached_property

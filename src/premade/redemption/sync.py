@@ -1,7 +1,7 @@
-"""What a device did while it was away: each scan is used up now, or is a conflict. Each is answered by itself.
+"""Upload of offline scans: each scan is redeemed now or becomes a conflict, and has its own answer.
 
-A conflict about a ticket is kept in the audit record. A forged QR code, a ticket that nobody has, and an entry that
-cannot be read are counted instead (`counts.py`).
+A conflict about a ticket is kept in the audit record. Forged QR codes, unknown tickets and entries that cannot be read
+are only counted (`counts.py`).
 """
 
 import asyncio
@@ -71,7 +71,7 @@ class Device:
 
     @property
     def lock_name(self) -> str:
-        """Two keys may both have a GATE-1, and do not wait for each other."""
+        """The key of the lock. Two API keys may both have a GATE-1, and do not wait for each other."""
         return device_of(self.caller, self.device_id)
 
 
@@ -89,7 +89,7 @@ class Offline:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """An entry of an upload whose members are not what they must be; `errors` names each. Nothing can be done with it."""
+    """An invalid entry of an upload; `errors` names each wrong member."""
 
     scan_id: str | None
     errors: list[FieldError]
@@ -102,7 +102,7 @@ class ScanRef:
     device_id: str
     scan_id: str | None
     at: str | None
-    """RFC 3339. None where the device said no time."""
+    """RFC 3339. None if the device sent no time."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class InConflict:
     other: ScanRef | None
     replayed: bool
     is_kept: bool = True
-    """Whether the audit record has it; else it is only counted."""
+    """Whether the audit record keeps it; otherwise it is only counted."""
 
 
 Settled = Redeemed | InConflict
@@ -145,7 +145,7 @@ class Syncer:
         self._rules = rules
 
     async def sync(self, device: Device, entries: list[Offline | Unreadable]) -> list[Settled]:
-        """What came of each, in their order; the same when they are sent again.
+        """Return the answer to each entry, in their order; the same answers when they are sent again.
 
         Raises:
             Busy: nothing is changed then.
@@ -253,7 +253,7 @@ def _key(device: Device, each: _Sent) -> str:
 
 
 def _old_key(device: Device, each: _Sent) -> str:
-    """The same of a conflict that was kept before a device belonged to a key."""
+    """Return the key of a conflict that was recorded before devices had owners."""
     return f"{old_device_of(device.caller, device.device_id)} {each.offline.scan_id} {each.digest.hex()}"
 
 
@@ -271,7 +271,7 @@ def _unreadable(device: Device, entry: Unreadable) -> InConflict:
 
 
 def _counted(settled: Settled) -> Counted | None:
-    """As what it is counted, beside what the audit record has."""
+    """Return the kind under which an answer is counted, or None."""
     if isinstance(settled, Redeemed):
         return Counted.LATE if settled.is_late and not settled.replayed else None
     return None if settled.is_kept else Counted(settled.code)
@@ -287,7 +287,7 @@ def _redeemed(each: _Sent, outcome: dict[str, Any] | None, world: World) -> Rede
 def _event(
     device: Device, each: _Sent, outcome: dict[str, Any] | None, refusal: DomainError
 ) -> dict[str, Any]:
-    """The audit event of a conflict. Without a ticket it is not kept."""
+    """Return the audit event of a conflict. A conflict without a ticket is not kept."""
     is_known = outcome is not None and outcome["outcome"] != "unknown"
     data = {
         "code": UNKNOWN if isinstance(refusal, TicketUnknown) else refusal.code,
@@ -345,7 +345,7 @@ def _conflict(event: dict[str, Any], *, replayed: bool, is_kept: bool = True) ->
 
 
 def _log(device: Device, answers: list[Settled], counts: Counter[Counted]) -> None:
-    """A line for each use and each conflict that is kept; one for all that is counted."""
+    """Log one line for each redemption and each kept conflict, and one line for all counted scans."""
     for each in answers:
         if each.replayed:
             continue

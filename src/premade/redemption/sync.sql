@@ -25,7 +25,7 @@ CROSS JOIN LATERAL (
         WHERE partner_id = coalesce(k.partner_id, i.caller_partner_id) AND operation = :operation
             AND idempotency_key = ANY (ARRAY[i.idempotency_key, i.old_key])
         UNION ALL
-        -- Of the operator's gates, for a ticket that nobody has. These were kept once.
+        -- Older conflicts of the operator's gates about unknown tickets; new ones are only counted.
         SELECT ticket_code, data FROM audit_events
         WHERE partner_id IS NULL AND coalesce(k.partner_id, i.caller_partner_id) IS NULL AND operation = :operation
             AND idempotency_key = i.old_key

@@ -74,31 +74,31 @@ class QrRevoked(Conflict):
 
 
 class TestTicket(Conflict):
-    """The ticket is a test partner's, and this gate is a real one. Nothing was used up."""
+    """The ticket belongs to a test partner, and this gate is live. Nothing was used up."""
 
     code = "TEST_TICKET"
     title = "This is a test ticket"
-    remedy = "Do not let the bearer in on it. To try a gate out, use a key or a device in test mode."
+    remedy = "Do not let the bearer in. To test a gate, use a gate key made with --test, or test mode on the gate page."
 
 
 class LiveTicket(Conflict):
-    """The gate is in test mode, and the ticket is a real one. Nothing was used up."""
+    """The gate is in test mode, and the ticket is live. Nothing was used up."""
 
     code = "LIVE_TICKET"
     title = "This is not a test ticket"
-    remedy = "End the test mode of this device, or use a key that is not for tests; then scan again."
+    remedy = "End test mode on this device, or use a live gate key. Then scan again."
 
 
 class BeforeActivation(Conflict):
-    """The scan says that it happened before the ticket was activated. Nothing was used up."""
+    """By its own time the scan happened before the ticket was activated. Nothing was used up."""
 
     code = "SCANNED_BEFORE_ACTIVATION"
     title = "The scan is from before the ticket was activated"
-    remedy = "Check the clock of the device, and ask who let the bearer in."
+    remedy = "Check the clock of the device, and ask the guard who let the bearer in."
 
 
 class ClockWrong(Conflict):
-    """The scan says that it happens in the future, or at no time that there is. Nothing was used up."""
+    """The time of the scan is in the future, or is not a time. Nothing was used up."""
 
     code = "CLOCK_WRONG"
     title = "The device's clock is wrong"
@@ -106,7 +106,7 @@ class ClockWrong(Conflict):
 
 
 class ScanTooOld(Conflict):
-    """The scan is older than the operator takes. Nothing was used up."""
+    """The scan is older than the operator's limit (PREMADE_OFFLINE_SCAN_DAYS). Nothing was used up."""
 
     code = "SCAN_TOO_OLD"
     title = "The scan is too old"
@@ -115,7 +115,7 @@ class ScanTooOld(Conflict):
 
 REFUSALS = (NotActivated, UsedUp, Cancelled, Expired, QrRevoked, TestTicket, LiveTicket)
 CLOCK_SKEW_MAX = timedelta(minutes=2)
-"""How far the clock of a device may be off."""
+"""How far a device's clock may be wrong."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Asked:
-    """So many uses of one function, on a day; `scanned_at` of what a device did while it was away."""
+    """A request for some uses of one function on a day. `scanned_at` is set for offline scans only."""
 
     day: date
     function_code: str
@@ -151,7 +151,7 @@ class Asked:
 
 
 def refusal_of_mode(caller: GateCaller, *, is_test_ticket: bool) -> DomainError | None:
-    """Return why a gate does not take this kind of ticket, live or test; None when it does."""
+    """Return why the gate refuses this kind of ticket, live or test, or None."""
     if is_test_ticket and not caller.is_test:
         return TestTicket("This is a test ticket. It opens no gate.")
     if caller.is_test and not is_test_ticket:
@@ -162,14 +162,14 @@ def refusal_of_mode(caller: GateCaller, *, is_test_ticket: bool) -> DomainError 
 
 
 def refusal_of_time(scanned_at: datetime | None, now: datetime, age_max: timedelta) -> DomainError | None:
-    """Return why a scan of a device that was away cannot have been then; None when it can.
+    """Return why the time of an offline scan is refused, or None.
 
     `scanned_at`: None for a text that is no time.
     """
     if scanned_at is None:
         return ClockWrong("The time of this scan cannot be read; the clock of the device is wrong.")
     if scanned_at - now > CLOCK_SKEW_MAX:
-        return ClockWrong("The time of this scan has not come yet; the clock of the device is wrong.")
+        return ClockWrong("The time of this scan is in the future; the clock of the device is wrong.")
     if now - scanned_at > age_max:
         return ScanTooOld(
             f"This scan is older than {age_max.days} days, or the clock of the device is wrong."
@@ -184,7 +184,7 @@ class Judge:
     zone: ZoneInfo
 
     def day_of(self, moment: datetime) -> date:
-        """The day that it was for the operator."""
+        """The day of the scan in the operator's time zone."""
         return local_time(moment, self.zone).date()
 
     def refusal(
@@ -205,7 +205,7 @@ class Judge:
         elif ticket.status == Status.PRE_GENERATED:
             refusal = NotActivated("This ticket was not sold yet; it is not valid.")
         elif scanned_at is not None and _is_before_activation(ticket, scanned_at):
-            message = "This ticket was sold after the scan says that it was used."
+            message = "This ticket was sold after the time of this scan."
             refusal = BeforeActivation(message)
         elif is_over and ticket.usable_until is not None:
             message = (

@@ -23,7 +23,7 @@ sql = statements.load(__file__)
 
 
 ISSUE_NUMBERS_SKIPPED = 9
-"""More than one ticket is reissued between a backup and its restore."""
+"""Higher than the number of reissues of one ticket between a backup and its restore."""
 
 
 class IssueLimit(Conflict):

@@ -35,7 +35,7 @@ class StaffNameTaken(Conflict):
 
 
 def name_as_kept(name: str) -> str:
-    """In lower case, without blanks around it and nothing invisible: people type and paste their names either way."""
+    """Return the name in lower case, trimmed, without invisible characters: people type and paste it either way."""
     return without_invisible(unicodedata.normalize("NFKC", cleaned(name))).casefold()
 
 

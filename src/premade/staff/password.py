@@ -18,13 +18,13 @@ Result = TypeVar("Result")
 PASSWORD_CHARACTERS_MIN = 12
 PASSWORD_CHARACTERS_MAX = 200
 AT_ONCE_MAX = 1
-"""In each process: a check takes 64 MiB, and a core for a tenth of a second."""
+"""Password checks at once in a process: a check takes 64 MiB, and a core for a tenth of a second."""
 WAITING_MAX = 8
-"""Checks that wait or are being made, in each process; the next is refused."""
+"""Maximum number of checks that wait or run in a process; the next one is refused."""
 WAITING_OF_KNOWN_MAX = 16
-"""The same for browsers that signed in before: they still have room when strangers have none."""
+"""The same for browsers that signed in before: they still have room when others have none."""
 NICENESS = 10
-"""Of the thread that checks, and of argon2's own: sales go first where there are too few cores for both."""
+"""Niceness of the checking thread and of argon2's own threads: sales go first if cores are scarce."""
 PASSWORD_RULE = f"Must be {PASSWORD_CHARACTERS_MIN} to {PASSWORD_CHARACTERS_MAX} characters"
 
 _hasher = PasswordHasher()
@@ -32,7 +32,7 @@ _waiting = 0
 
 
 class SignInsBusy(Unavailable):
-    """As many passwords are being checked as this process allows at once. This one was not looked at."""
+    """Too many passwords are being checked at once. This one was not checked."""
 
     code = "SIGN_INS_BUSY"
     title = "Too many people are signing in"
@@ -41,7 +41,7 @@ class SignInsBusy(Unavailable):
 
 
 def _step_back() -> None:
-    # On Linux a thread has a niceness of its own, and hands it on to those that it starts.
+    # On Linux each thread has its own niceness, and the threads that it starts inherit it.
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
@@ -58,21 +58,20 @@ async def why_refused(password: str, name: str) -> str | None:
     if not PASSWORD_CHARACTERS_MIN <= len(password) <= PASSWORD_CHARACTERS_MAX:
         return PASSWORD_RULE
     if len(password.strip()) < PASSWORD_CHARACTERS_MIN:
-        return f"{PASSWORD_RULE}, without the blanks around it"
+        return f"{PASSWORD_RULE}, not counting blanks around it"
     why = await asyncio.to_thread(weakness, password, name)
     return (
-        why
-        and f"Must be harder to guess: {why}. Several words that have nothing to do with each other are good."
+        why and f"Must be harder to guess: {why}. Use several words that have nothing to do with each other."
     )
 
 
 async def digest(password: str) -> str:
-    """As it is kept, in the form of the PHC. SignInsBusy."""
+    """Return the password as it is stored: an argon2 digest in PHC string format. Raises SignInsBusy."""
     return await _beside(lambda: _hasher.hash(password), WAITING_OF_KNOWN_MAX)
 
 
 async def is_right(password: str, kept: str | None, *, is_known: bool = False) -> bool:
-    """Whether it is the password of that digest. None, for a name that nobody has, takes as long and is never right.
+    """Return whether the password matches the digest. The digest None (unknown name) takes as long and never matches.
 
     `is_known`: it comes from a browser that signed in before. SignInsBusy.
     """
@@ -80,9 +79,9 @@ async def is_right(password: str, kept: str | None, *, is_known: bool = False) -
 
 
 def require_room(*, is_known: bool) -> None:
-    """SignInsBusy when a check would be refused now, so that nothing else is done for it either."""
+    """Raise SignInsBusy if a check would be refused now, before anything else is done for it."""
     if _waiting >= _room(is_known=is_known):
-        message = "As many passwords as this process allows at once are being checked."
+        message = "Too many passwords are being checked at once."
         raise SignInsBusy(message)
 
 

@@ -33,9 +33,9 @@ TRIES_OF_AN_ADDRESS_MAX = 100
 TRIES_OF_A_NAME_ANYWHERE_MAX = 500
 """Of a name from all addresses together: more than any few addresses are let try."""
 BROWSER_SECONDS_MAX = 180 * 24 * 3_600
-"""So long a browser counts as one that signed in before."""
+"""How long a browser counts as one that signed in before."""
 BROWSERS_MAX = 20
-"""Of one member; the oldest are forgotten."""
+"""Known browsers of one member; the oldest are forgotten."""
 TOKEN_BYTES = 32
 CONSOLE = "console"
 """The actor of what somebody does who is not signed in."""
@@ -77,7 +77,7 @@ class Member:
 
 @dataclass(frozen=True)
 class SignedIn:
-    """What a browser keeps, both in cookies: `token` of its session, and `browser`, by which it is known next time."""
+    """Two cookies of a browser: `token` of its session, and `browser`, which identifies it at the next sign-in."""
 
     token: str
     browser: str
@@ -85,7 +85,7 @@ class SignedIn:
 
 @dataclass(frozen=True)
 class _Try:
-    """A password that somebody typed: for whom it was found, and under what it counts."""
+    """A sign-in attempt: the member whom the name belongs to, and the subjects under which it is counted."""
 
     found: dict[str, Any] | None
     subjects: list[bytes]
@@ -102,7 +102,7 @@ class Sessions:
     async def sign_in(
         self, name: str, password: str, address: str, before: str | None = None, browser: str | None = None
     ) -> SignedIn:
-        """A new session in place of the one `before`. `browser`: what was kept of an earlier sign-in there.
+        """Open a new session in place of the one `before`. `browser` is the cookie of an earlier sign-in.
 
         SignInRefused, TooManySignIns, SignInsBusy.
         """
@@ -120,7 +120,7 @@ class Sessions:
     async def change_password(
         self, member: Member, password: str, new: str, address: str, browser: str | None = None
     ) -> SignedIn:
-        """Their own one, by whoever knows it; the one session, and the one known browser, that they have from now on.
+        """Change one's own password. Only the new session and this browser remain valid.
 
         Invalid, with the fields `password` and `new-password`; SignInRefused when it was changed meanwhile;
         TooManySignIns: a browser that was left alone is no place to guess either.
@@ -157,7 +157,7 @@ class Sessions:
         return signed_in
 
     async def _count_try(self, name: str, address: str, browser: str | None) -> _Try:
-        """Counts it before it is checked, so that those who guess at once wait for each other.
+        """Count an attempt before the password is checked, so that concurrent guesses wait for each other.
 
         A password has its own count, so that a new one can be used at once. A browser that this member signed in with
         before has its own as well: whatever others try with that name, or from that address, does not count there.
@@ -181,7 +181,7 @@ class Sessions:
         }
 
     async def _is_known(self, browser: str | None, found: dict[str, Any] | None) -> bool:
-        """Whether the member signed in with this browser before."""
+        """Return whether the member signed in with this browser before."""
         if not browser or found is None:
             return False
         async with self.database.single_statement() as work:
@@ -228,7 +228,7 @@ class Sessions:
             return await work.one(sql.member_by_name, name=name_as_kept(name).replace("\0", ""))
 
     async def _proven(self, tried: _Try, password: str) -> dict[str, Any]:
-        """The member, when it is their password and they may sign in. SignInRefused, SignInsBusy."""
+        """Return the member if the password is right and they may sign in. Raises SignInRefused or SignInsBusy."""
         member = tried.found
         kept = None if member is None else member["password_digest"]
         is_right = await passwords.is_right(password, kept, is_known=tried.is_known)

@@ -41,7 +41,7 @@ SELECT staff_id FROM staff_browsers
 WHERE digest = :digest AND staff_id + 0 = :staff_id AND (expires_at > :now) IS TRUE
 
 -- name: know_browser
--- In place of what the same browser had before, and of the oldest beyond so many.
+-- Delete the earlier entry of the same browser, and the oldest ones beyond the maximum.
 WITH forgotten AS (
     DELETE FROM staff_browsers WHERE digest = ANY(ARRAY(
         SELECT digest FROM staff_browsers WHERE staff_id = :staff_id AND digest IS DISTINCT FROM :before

@@ -1,4 +1,4 @@
-"""Which passwords are too easy to guess, by the estimate of zxcvbn: common ones, names, repeats, sequences."""
+"""Passwords that are too easy to guess, by zxcvbn's estimate: common ones, names, repeats, sequences."""
 
 import re
 import threading
@@ -9,9 +9,9 @@ from typing import Any
 from premade.base.texts import without_invisible
 
 GUESSES_MIN = 10**8
-"""A password that fewer guesses find is refused. Beyond it, a sign-in that slows guesses down is enough (score 3 of 4)."""
+"""A password that needs fewer guesses is refused. Beyond this, limited sign-in attempts are enough (score 3 of 4)."""
 ESTIMATED_CHARACTERS_MAX = 72
-"""The estimate takes time with length, and the beginning of a longer one tells enough."""
+"""Longer passwords are estimated by their beginning: the estimate takes longer with length."""
 DIFFERENT_CHARACTERS_MIN = 5
 _PRODUCT = "premade"
 _PARTS = re.compile(r"[^\W_]+")
@@ -24,14 +24,14 @@ _REASONS = {
     "regex": "it is mostly a year",
     "bruteforce": "it has too few different characters",
 }
-# zxcvbn keeps the words of a call in a module.
+# zxcvbn keeps the names of a call in a module variable.
 _one_at_a_time = threading.Lock()
 
 
 def weakness(password: str, *names: str) -> str | None:
-    """Return why the password is too easy to guess, as a clause, or None. `names`: whose it is, and the like.
+    """Return why the password is too easy to guess, as a clause, or None. `names`: of its owner and the product.
 
-    Blanks around it, case, width and what stands between letters make no difference.
+    Blanks around it, case, width and characters between letters make no difference.
     """
     if len(set(password.casefold())) < DIFFERENT_CHARACTERS_MIN:
         return _REASONS["bruteforce"]
@@ -58,7 +58,7 @@ def _words_of(name: str) -> Iterator[str]:
 
 
 def _why(password: str, words: list[str]) -> str | None:
-    # 15 MB and a quarter of a second, for those who set a password.
+    # Imported only when a password is set: it takes 15 MB and a quarter of a second.
     from zxcvbn import zxcvbn  # noqa: PLC0415  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
     with _one_at_a_time:
@@ -71,5 +71,5 @@ def _why(password: str, words: list[str]) -> str | None:
         return _REASONS[longest["pattern"]]
     return {
         "user_inputs": "it is mostly a name that belongs to the account or the product",
-        "passwords": "it is on the list of common passwords, or nearly",
+        "passwords": "it is a common password, or close to one",
     }.get(longest["dictionary_name"], "it is mostly a common word or name")

@@ -81,7 +81,7 @@ def status_of(end_reason: str | None, expires_at: datetime, now: datetime) -> St
 
 
 def reservation_at(row: Mapping[str, Any], now: datetime, *, replayed: bool = False) -> Reservation:
-    """The stored row, as it stands at `now`; a hold ends when the database's clock says so too, where the row has it."""
+    """Return the reservation as it is at `now`. A hold ends only when the database's clock, if the row has it, agrees."""
     status = status_of(row["end_reason"], row["expires_at"], min(now, row.get("database_now", now)))
     return Reservation(
         reservation_id=row["reservation_id"],

@@ -9,7 +9,7 @@ from premade.base.texts import odd_character
 BATCH_ID_CHARACTERS_MAX = 64
 BATCH_ID_PATTERN = "[A-Za-z0-9._:-]{1,64}"
 NEW_BATCH_ID_PATTERN = "[A-Za-z0-9._:-]*[A-Za-z0-9_:-][A-Za-z0-9._:-]*"
-"""Not only dots: a path of HTTP can have no part that is '.' or '..' (RFC 3986, 5.2.4). Older batches may be named so."""
+"""Not only dots: a URL path cannot have a segment '.' or '..' (RFC 3986, 5.2.4). Older batches may have such ids."""
 _BATCH_ID = re.compile(BATCH_ID_PATTERN)
 _NEW_BATCH_ID = re.compile(NEW_BATCH_ID_PATTERN)
 _CHARACTER = re.compile("[A-Za-z0-9._:-]")
@@ -37,7 +37,7 @@ def is_batch_id(text: str) -> bool:
 
 
 def checked_batch_id(text: str) -> str:
-    """Return the batch id. ValueError when no batch could have it."""
+    """Return the batch id. Raises ValueError if no batch can have it."""
     if not is_batch_id(text):
         odd = odd_character(text, _CHARACTER)
         message = f"Must be 1 to 64 of letters A to Z, a to z, digits, '.', '_', ':' and '-'{odd}"
@@ -46,9 +46,9 @@ def checked_batch_id(text: str) -> str:
 
 
 def checked_new_batch_id(text: str) -> str:
-    """Return the id of a batch that is to be generated. ValueError when it cannot be."""
+    """Return the id of a new batch. Raises ValueError if it is not valid."""
     if not _NEW_BATCH_ID.fullmatch(checked_batch_id(text)):
-        message = "Must not consist of dots alone: such an id cannot be part of an address"
+        message = "Must not consist of dots only: such an id cannot be part of a URL"
         raise ValueError(message)
     return text
 

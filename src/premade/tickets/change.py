@@ -13,7 +13,7 @@ REASON_CHARACTERS_MAX = 200
 
 
 def checked_reason(text: str) -> str:
-    """Return the reason of a change as it is kept. ValueError when it is none."""
+    """Return the reason of a change as it is stored. Raises ValueError if it is not valid."""
     return one_line(text, REASON_CHARACTERS_MAX)
 
 

@@ -31,14 +31,14 @@ _TOKEN = re.compile(
     rf"{TOKEN_VERSION}:(?P<code>{_TICKET_CODE.pattern}):(?P<issue>[1-9][0-9]{{0,2}}):(?P<key>[{KEY_LETTER}{TEST_KEY_LETTER}][1-9][0-9]{{0,2}})"
     rf":[0-9A-Z $%*+\-./:]{{{_SIGNATURE_CHARACTERS}}}"
 )
-# A code as people type and paste it: without its hyphens it is still read in one way only.
+# A code without its hyphens still has only one reading.
 _BARE_TICKET_CODE = re.compile(r"([A-Z]{2,12})([0-9]{4})([A-Z]{2,12})([0-9]{13})")
 _BARE_ORDER_ID = re.compile(r"(ORD)([0-9]{13})")
 _TYPED_CHARACTERS_MAX = 200
 _INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}
 """Categories of Unicode."""
 _DASHES = {"Pd", "\u2212"}
-"""A category, and the minus sign, which is not in it."""
+"""The category of dashes, and the minus sign, which is not in it."""
 _SYMBOLOGY_IDENTIFIER = re.compile(r"\][Qq][0-6]")
 _NO_TOKEN = f"It has not the form {TOKEN_VERSION}:<ticket_code>:<issue number>:<key id>:<{_SIGNATURE_CHARACTERS} characters>."
 
@@ -59,22 +59,22 @@ def possible_code(text: str) -> str:
 
 
 def fold_ticket_code(text: str) -> str | None:
-    """Return the ticket code that somebody typed or pasted, or None when it is none.
+    """Return the ticket code in a text that somebody typed or pasted, or None.
 
-    Small letters, blanks, invisible characters, other dashes and lost hyphens are forgiven: no two codes become one.
+    Small letters, blanks, invisible characters, other dashes and missing hyphens are accepted: no two codes become one.
     """
     return _folded(text, _BARE_TICKET_CODE)
 
 
 def fold_order_id(text: str) -> str | None:
-    """Return the order id that somebody typed or pasted, forgiving what `fold_ticket_code` forgives, or None."""
+    """Return the order id in a text that somebody typed or pasted, or None. See `fold_ticket_code`."""
     return _folded(text, _BARE_ORDER_ID)
 
 
 def _folded(text: str, form: re.Pattern[str]) -> str | None:
     if len(text) > _TYPED_CHARACTERS_MAX:
         return None
-    # NFKC: digits and letters of full width, as East Asian keyboards type them.
+    # NFKC turns full-width digits and letters of East Asian keyboards into ASCII.
     bare = "".join(
         character
         for character in unicodedata.normalize("NFKC", text)

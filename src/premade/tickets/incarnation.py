@@ -2,7 +2,7 @@
 
 An *incarnation* is one unbroken run of a database. The table `database_incarnation` describes the current one, and
 `take_logical_ms` gives out nothing when the description does not fit. Then a new incarnation begins here: the clocks move
-past everything that can have been forgotten, and new keys sign new tickets (ADR 23).
+beyond everything that can have been forgotten, and new keys sign new tickets (ADR 23).
 """
 
 import asyncio
@@ -22,16 +22,16 @@ from premade.tickets.signing import add_keys_after_restore
 sql = statements.load(__file__)
 
 LOOK_EVERY_SECONDS = 1.0
-"""A promotion under a running service is recorded after so long; until then generating and selling are refused."""
+"""A promotion under a running service is noticed within this time; until then generating and selling are refused."""
 CLOCK_LEAD_SECONDS_MAX = 366 * 24 * 3600
-"""By how much a wrong wall clock can be made up for."""
+"""Maximum lead of a wrong clock that can be compensated."""
 ACTOR = "service"
 BY_COMMAND = "the operator said so"
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a process has seen of an incarnation: the database must not fall behind it."""
+    """The state of the database as a process last saw it; the database must never fall behind it."""
 
     incarnation_id: UUID
     wal_bytes: int
@@ -40,12 +40,12 @@ class Seen:
 async def confirm_incarnation(
     database: Database, world: World, *, seen: Seen | None = None, marker: Marker | None = None
 ) -> Seen | None:
-    """Begin a new incarnation if the database is not the one that it was. Of several processes, one does.
+    """Begin a new incarnation if the database was restored, copied or promoted. Of several processes, one does it.
 
     `seen`: what the last call returned in this process. `marker`: of the embedded database.
 
     Returns:
-        What is seen now; None while the server recovers.
+        The state that was seen; None while the server is in recovery.
     """
     async with database.single_statement() as work:
         now = await _look(work)
@@ -65,7 +65,7 @@ async def confirm_incarnation(
 
 
 def _difference(now: dict[str, Any], seen: Seen | None, marker: Marker | None) -> str | None:
-    """Say in what the database differs from what it was, if it does."""
+    """Return the sign that the database was restored, copied or promoted, or None."""
     if now["incarnation_id"] is None:
         return now["differences"] or "the clocks of codes went back"
     if marker is not None and now["marker"] not in (None, marker.read()):
@@ -84,7 +84,7 @@ def _seen(now: dict[str, Any]) -> Seen | None:
 async def begin_incarnation(
     database: Database, world: World, *, clock_lead_seconds: int = 0, actor: str | None = None
 ) -> dict[str, Any]:
-    """Begin a new incarnation because the operator says that the database was put back.
+    """Begin a new incarnation because the operator says that the database was restored.
 
     `clock_lead_seconds`: by how much the database's wall clock was ahead while it gave out what is now forgotten.
 
@@ -116,7 +116,7 @@ async def _begin(
         "clock_lead_seconds": clock_lead_seconds,
     }
     await record(work, Event.DATABASE_RESTORED, world.now(), partner_id=None, actor=actor or ACTOR, **done)
-    # The operator knows it already.
+    # No warning for what the operator already knows.
     (log.info if noticed_by == BY_COMMAND else log.warning)("database.restored", **done)
     return done
 
@@ -128,8 +128,8 @@ async def watch_incarnation_for_ever(database: Database, world: World) -> None:
         try:
             seen = await confirm_incarnation(database, world, seen=seen) or seen
         except Unavailable:
-            # The next look comes soon, and whoever needs the database says that it is away.
+            # The next check comes soon, and other parts log that the database is unreachable.
             pass
-        except Exception:  # noqa: BLE001  (whatever it was, the next look may succeed; ending would be silent)
+        except Exception:  # noqa: BLE001  (the next check may succeed, and a task that ended would go unnoticed)
             log.exception("database.incarnation_not_confirmed")
         await asyncio.sleep(LOOK_EVERY_SECONDS)

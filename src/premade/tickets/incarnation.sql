@@ -1,6 +1,6 @@
 -- name: look
 -- 'wal_bytes' only grows in one incarnation.
--- 'is_refreshed': the row knows this start of the server, so the next look costs no more than a comparison.
+-- 'is_refreshed': the row has this start of the server, so the next check is only a comparison.
 SELECT incarnation_if_confirmed() AS incarnation_id, i.*,
        CASE WHEN NOT pg_is_in_recovery() THEN (pg_current_wal_flush_lsn() - '0/0')::bigint END AS wal_bytes
 FROM (SELECT) AS one_row
@@ -24,7 +24,7 @@ LEFT JOIN LATERAL (
 LOCK TABLE database_incarnation IN SHARE ROW EXCLUSIVE MODE
 
 -- name: refresh
--- The row keeps its meaning: the same database, after a restart of its server.
+-- Same incarnation: the server was only restarted.
 UPDATE database_incarnation
 SET server_started_at = pg_postmaster_start_time(), written_in = pg_current_xact_id(),
     files_changed_at = coalesce(database_files_changed_at(), files_changed_at)
@@ -36,7 +36,7 @@ UPDATE database_incarnation SET marker = :marker, written_in = pg_current_xact_i
 SELECT begin_incarnation(:more_ms) AS incarnation_id
 
 -- name: give_new_key_to_unfinished_batches
--- What is left of them is signed with the new key: live batches with the live one, test batches with the test one.
+-- Their remaining tickets are signed with the new key: the live key or the test key.
 UPDATE batches b SET signing_key_id = k.key_id
 FROM signing_keys k
 WHERE b.to_make + 0 > 0 AND k.key_id = ANY(:key_ids::text[]) AND left(k.key_id, 1) = left(b.signing_key_id, 1)

@@ -24,8 +24,8 @@ ORDER BY created_at DESC, ticket_id DESC
 LIMIT :rows
 
 -- name: tickets_of_batch
--- As the index tickets_by_batch has them: within a batch a later code is of a later ticket. 13 times Z comes after every
--- code, which has 12 letters at its beginning at most.
+-- In the order of the index tickets_by_batch: within a batch a later ticket has a later code. A code begins with at most
+-- 12 letters, so 13 times Z sorts after every code.
 WITH looked_at AS (
     SELECT t.ticket_id, t.ticket_code, t.qr_code, t.status, t.entitlements, t.product_id, t.batch_id, t.issue_number,
            t.price, t.currency, t.valid_until, t.usable_until, t.first_used_at, t.created_at, t.activated_at,

@@ -44,7 +44,7 @@ _SAMPLE = """
 
 @cache
 def _sample_rows() -> list[bytes]:
-    """Return the rows under the code of a test ticket: a light margin, then the word."""
+    """Return the rows below the QR of a test ticket: a light margin, then the word SAMPLE."""
     words = [
         int(line[::-1].replace(".", "0").replace("#", "1"), 2).to_bytes(_ROW_BYTES, "little")
         for line in _SAMPLE.split()

@@ -60,7 +60,7 @@ class QrCode(AnswerModel):
     """The QR of a ticket: its text and its picture."""
 
     qr_code: str = Field(
-        description="The QR picture: a PNG, base64, without a data: prefix. That of a test ticket says SAMPLE."
+        description="The QR picture: a PNG, base64, without a data: prefix. The picture of a test ticket says SAMPLE."
     )
     qr_token: str = Field(description="The signed text inside the QR.")
 

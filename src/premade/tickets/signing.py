@@ -26,11 +26,11 @@ VERIFIER_LOOKS_APART_SECONDS = 0.5
 RETIRE_AFTER_SECONDS = 60
 """Until every process signs with the next key, and what it had begun with the last one is committed."""
 KEYS_MAX = 999
-"""Of each kind, live and test."""
+"""Maximum number of keys of each kind, live and test."""
 KEY_NUMBERS_SKIPPED_MAX = 16
 """After a restore."""
 SIGNERS_KEPT_MAX = 10_000
-"""Partners whose current key a process remembers."""
+"""Maximum number of partners whose current key a process caches."""
 _SEED_BYTES = 32
 
 
@@ -68,7 +68,7 @@ class SigningKeysExhausted(Exhausted):
 
 @dataclass(frozen=True)
 class PublicKey:
-    """What verifies the tokens of one key. Of each kind, live and test, the current one signs new tokens."""
+    """The public half of a signing key. The current key of each kind, live and test, signs new tokens."""
 
     key_id: str
     public_key: bytes
@@ -83,7 +83,7 @@ class PublicKey:
 
 
 async def ensure_signing_keys(database: Database, world: World) -> None:
-    """Make the first live key and the first test key where there is none."""
+    """Make the first live key and the first test key if they are missing."""
     async with database.transaction() as work:
         await work.all(sql.lock_signing_keys)
         current = {key.is_test for key in await _listed(work) if key.is_current}
@@ -103,7 +103,7 @@ async def rotate_signing_key(database: Database, world: World, *, is_test: bool 
 
 
 async def add_keys_after_restore(work: Work, world: World) -> list[str]:
-    """Add a live and a test key that sign from now on, where there was one and the numbers are not used up.
+    """Add a new live and a new test key, if there was one and its numbers are not used up.
 
     Returns:
         Their ids. Some numbers are left out by chance: a key that was forgotten has tokens out there, and must not share
@@ -144,7 +144,7 @@ async def list_signing_keys(database: Database) -> list[PublicKey]:
 
 async def _listed(work: Work) -> list[PublicKey]:
     rows = await work.all(sql.list_keys)
-    # Ordered by number, so the last of each kind stays.
+    # Rows are ordered by number, so the last of each kind wins.
     current = {is_test_key(row["key_id"]): row["key_id"] for row in rows if row["retired_at"] is None}
     return [PublicKey(**row, is_current=row["key_id"] in current.values()) for row in rows]
 
@@ -191,7 +191,7 @@ def retirable(keys: list[PublicKey], key_id: str, now: datetime) -> PublicKey:
 
 
 class Signers:
-    """The keys that sign: that in force is asked from the database at most once in SIGNER_CACHE_SECONDS."""
+    """The current signing keys, read from the database at most once in SIGNER_CACHE_SECONDS."""
 
     def __init__(self, database: Database, world: World) -> None:
         self._database = database
@@ -201,7 +201,7 @@ class Signers:
     async def current(self, partner_id: int, incarnation_id: UUID) -> Signer:
         """Return the newest key that is not retired and signs the tickets of this partner, live or test.
 
-        A key that is remembered counts only for the same incarnation of the database.
+        A cached key is used only within the same incarnation of the database.
 
         Raises:
             SigningKeyMissing: there is none.
@@ -217,7 +217,7 @@ class Signers:
         return signer
 
     async def by_id(self, key_id: str) -> Signer:
-        """Return the key that signed a token once, retired or not: to sign the same again.
+        """Return the key that signed an earlier token, retired or not, to sign the same token again.
 
         Read each time: after a restore, another key may have the same id.
         """

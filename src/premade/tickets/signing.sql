@@ -26,7 +26,7 @@ ORDER BY left(key_id, 1), length(key_id), key_id
 UPDATE signing_keys SET retired_at = :now WHERE key_id = :key_id
 
 -- name: tickets_with_tokens_of
--- A ticket says itself by which key. That of its batch may be another: a restore gave it one for what was left to make.
+-- The ticket's own token names its key. The batch may have another one since a restore.
 SELECT count(*) FILTER (WHERE status = 'PRE_GENERATED') AS unused,
        count(*) FILTER (WHERE status = 'ACTIVE') AS active
 FROM pre_generated_tickets

@@ -1,7 +1,7 @@
-// Signing out: asks first while the gate page keeps scans that were not sent, and deletes its list of tickets. The
-// device then admits nobody without network until somebody signs in.
+// Sign out: ask first if the gate page has scans that were not sent, and delete its list of tickets. The device then
+// admits nobody without network until somebody signs in.
 
-// Of whatever version the gate page is now: this address is not kept.
+// Always the current version of the gate page: this address is not cached.
 import { FACTS, SIGNED_OUT, TEST_MODE, forgetLists, mayLeave } from "/console/gate/files/now/gate-store.mjs";
 
 const FORGET_SECONDS_MAX = 2;
@@ -12,7 +12,7 @@ for (const form of document.querySelectorAll('form[action^="/console/sign-out"]'
     if (!mayLeave()) return;
     localStorage.setItem(SIGNED_OUT, "yes");
     sessionStorage.removeItem(TEST_MODE);
-    // Whatever becomes of the list, signing out must work; the gate page deletes it at its next start, too.
+    // Signing out must work even if the list cannot be deleted; the gate page deletes it at its next start.
     const late = new Promise((resolve) => setTimeout(resolve, FORGET_SECONDS_MAX * 1000));
     if (localStorage.getItem(FACTS) !== null) await Promise.race([forgetLists().catch(() => {}), late]);
     form.submit();

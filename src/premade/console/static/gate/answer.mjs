@@ -15,7 +15,7 @@ export const clock = (moment) => moment.toLocaleTimeString([], { hourCycle: "h23
 export function answer({ kind, code, title, sentence, left = new Map(), ticket_code = "" }, settings, mode) {
   const place = $("answer");
   place.className = `answer ${kind}`;
-  // The same answer twice in a row must be seen to be two.
+  // Two equal answers in a row must look like two.
   place.classList.toggle("even", (isEven = !isEven));
   setText(".symbol", SYMBOLS.get(kind) ?? "");
   setText(".text", title ?? (kind === "yes" ? admitted(settings) : `Stop: ${titleOf(code)}`));
@@ -30,7 +30,7 @@ export function answer({ kind, code, title, sentence, left = new Map(), ticket_c
   if (kind !== "idle") place.scrollIntoView({ block: "nearest" });
 }
 
-/** Neither green nor red: nothing of the scan before is left while something new is presented. */
+/** Neither green nor red: clear the last answer while a new scan is being presented. */
 export function showAsking(title) {
   const place = $("answer");
   place.className = "answer asking";
@@ -45,7 +45,7 @@ export function answerAgain({ ticket_code, left }) {
   answer({ kind: "again", title: "Already let in", sentence, left, ticket_code });
 }
 
-/** What became of a scan that others came after before its answer did. */
+/** Show the late answer of a scan that a newer scan has replaced. */
 export function noteBefore(verdict, settings) {
   setText(".before", `The scan before: ${wordOf(verdict, settings)}${verdict.ticket_code ? `, ${verdict.ticket_code}` : ""}`);
 }
@@ -94,7 +94,7 @@ function tone(hertz, after, seconds, type) {
   oscillator.stop(sounds.currentTime + after + seconds);
 }
 
-// A browser lets a page sound only after somebody touched it.
+// A browser lets a page play sounds only after somebody touched it.
 for (const kind of ["pointerdown", "keydown"]) {
   addEventListener(kind, () => {
     sounds ??= new AudioContext();

@@ -1,4 +1,4 @@
-// The camera, the decoder beside the page that reads codes in its pictures, and the outline of the code that is taken.
+// The camera, the worker that decodes its pictures, and the outline of the code that is taken.
 
 import { hasTokenBegun } from "./reading.mjs";
 
@@ -25,7 +25,7 @@ export class Camera {
     return this.#stream !== null;
   }
 
-  /** Calls `found` with the code that it takes, as often as it sees it. Rejects where there is no camera to be had. */
+  /** Call `found` with the code each time it is seen. Rejects if there is no camera. */
   async start(found) {
     const wanted = { facingMode: "environment", width: { ideal: 1280 }, height: { ideal: 720 } };
     this.#stream = await navigator.mediaDevices.getUserMedia({ video: wanted, audio: false });
@@ -108,7 +108,7 @@ function chosen(codes, taken, width, height) {
   return ranked[0]?.code;
 }
 
-/** What reads the codes of a picture; rejects where the browser cannot. */
+/** Return the function that reads the codes of a picture. Rejects if the browser cannot. */
 async function startDecoder() {
   const worker = new Worker(new URL("./decoder.mjs", import.meta.url), { type: "module" });
   await new Promise((resolve, reject) => {

@@ -1,5 +1,5 @@
-// Reads the QR codes in a picture, beside the page, so that the page never waits for it. This worker alone may compile
-// WebAssembly: the policy comes with its own script.
+// Read the QR codes of a picture in a worker, so that the page never waits. Only this worker may compile WebAssembly: its
+// script has its own policy.
 
 import { prepareZXingModule, readBarcodes } from "./zxing-wasm/reader/index.js";
 
@@ -7,7 +7,7 @@ const OPTIONS = { formats: ["QRCode"], tryHarder: true, tryRotate: true, tryInve
 
 const locateFile = (name) => new URL(`./zxing-wasm/reader/${name}`, import.meta.url).href;
 
-// Until then pictures wait, of which the camera sends one at a time.
+// Until then pictures wait; the camera sends one at a time.
 prepareZXingModule({ overrides: { locateFile }, fireImmediately: true }).then(
   () => postMessage({ ready: true }),
   (error) => postMessage({ ready: false, message: String(error) }),

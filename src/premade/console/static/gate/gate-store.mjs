@@ -1,10 +1,10 @@
-// What every page of the console needs of the gate page's store: opening it, and forgetting the list at sign-out.
+// The part of the gate page's store that every page of the console needs: open it, delete the list at sign-out.
 
 const NAME = "premade-gate";
 const VERSION = 1;
 /** In localStorage: set when the device's user signed out or the service ended the session. */
 export const SIGNED_OUT = "premade-gate-signed-out";
-/** In localStorage: what the service told the gate page last; there is no list without it. */
+/** In localStorage: the last facts from the service; without them no list is used. */
 export const FACTS = "premade-gate-known";
 
 /** In sessionStorage: test mode ends with the tab and with the session. */
@@ -27,8 +27,8 @@ export function openStore() {
 }
 
 /**
- * Delete the lists of tickets. Scans that were not sent stay until they are. A list that is being taken in meanwhile
- * sees the new "forgotten" and stops.
+ * Delete the lists of tickets. Scans that were not sent stay until they are. A list that is being saved meanwhile sees
+ * the new "forgotten" and stops.
  */
 export async function forgetLists() {
   const database = await openStore();
@@ -44,10 +44,10 @@ export async function forgetLists() {
   database.close();
 }
 
-/** Whether to sign out, asked only while scans were not sent. */
+/** Return whether to sign out; ask the guard if some scans were not sent. */
 export function mayLeave() {
   const waiting = Number(localStorage.getItem(WAITING) ?? 0);
   const scans = waiting === 1 ? "1 scan of this device was" : `${waiting} scans of this device were`;
-  const question = `${scans} not sent yet. They are kept here, and sent when somebody who may use the gate signs in. Sign out?`;
+  const question = `${scans} not sent yet. They stay on this device until somebody with the right to use the gate signs in. Sign out?`;
   return waiting === 0 || confirm(question);
 }

@@ -31,7 +31,7 @@ const gate = new Gate(settings, tellState);
 const camera = new Camera(document.querySelector("video"), $("outline"));
 
 function keepSettings() {
-  // Only looking is for now, and test mode for this session: tomorrow's guard must find neither on.
+  // "Check only" ends with the page and test mode with the session: tomorrow's guard must find neither on.
   const { mode, ...kept } = { ...settings, is_look: false };
   localStorage.setItem(SETTINGS, JSON.stringify(kept));
   if (mode === "test") sessionStorage.setItem(TEST_MODE, "yes");
@@ -40,13 +40,13 @@ function keepSettings() {
 
 /* ---- A scan and its answer ---- */
 
-/** What was presented last. Only its verdict is shown large. */
+/** Number of the last presentation. Only its verdict is shown large. */
 let presented = 0;
 let coming = null;
-/** What the camera sees, and as which presentation: while it is held up it is no new one. */
+/** The code before the camera and its presentation: a code that stays in view is not presented again. */
 let held = { what: "", at: -Infinity, presented: -1 };
 
-/** Something new is being presented: what is shown of the one before does not belong to it. */
+/** A new scan begins: remove the verdict of the one before. */
 function begin() {
   presented += 1;
   coming = null;
@@ -87,9 +87,9 @@ async function take(shown) {
   showAsking("One moment");
   const verdict = await asked.catch((error) => {
     console.warn(error);
-    return { kind: "no", code: "FAILED", sentence: "This device made a mistake. Scan again." };
+    return { kind: "no", code: "FAILED", sentence: "Something went wrong on this device. Scan again." };
   });
-  // Scanned twice before the first answer: that answer is for the second one.
+  // The same code was scanned again before its answer came: the answer is for the second scan.
   const isSuperseded = mine !== presented && asked === coming;
   if (!isSuperseded) show(verdict, mine, is_repeat);
 }
@@ -110,9 +110,9 @@ function show(verdict, mine, is_repeat = false) {
   tellTyping(verdict.typed);
 }
 
-/** How the scanner's keys arrived, under its field: read all the same, but slower, and not by other programs. */
+/** A hint under the scanner's field if its keyboard layout is wrong: the page can read it, other programs cannot. */
 function tellTyping(typed) {
-  const layout = typed && typed.layout !== "US" ? `The scanner's keys arrive through a ${typed.layout} keyboard layout; set both to the same one.` : "";
+  const layout = typed && typed.layout !== "US" ? `This device has a ${typed.layout} keyboard layout, the scanner another. Set both to the same one.` : "";
   const caps = typed?.caps_lock ? "Caps lock is on." : "";
   $("scanned-how").textContent = [layout, caps].filter(Boolean).join(" ");
 }
@@ -156,7 +156,7 @@ function tellState() {
   if (!isReady && gate.mode !== "starting") ready();
 }
 
-/** An old list admits nobody before somebody said that it shall. */
+/** An old list admits nobody until a guard has confirmed it. */
 function tellList() {
   const isAsked = gate.mode === "offline" && gate.isListOld;
   $("old-list").hidden = !isAsked;
@@ -167,14 +167,14 @@ function tellList() {
   $("use-old-list").hidden = gate.isListConfirmed;
 }
 
-/** The page as a device keeps it tells of nobody; this device knows who signed in on it last. */
+/** The cached page names nobody; this device knows who signed in on it last. */
 function tellPerson() {
   if (!$("person")) return;
   $("person").hidden = gate.mode === "signed-out" || !gate.facts.name;
   setText($("person-name"), gate.facts.name);
 }
 
-/** As many digits as the operator asks for. */
+/** Ask for as many digits as the operator's setting says. */
 function tellDigits() {
   const digits = gate.facts.phone_digits;
   $("typed-digits").maxLength = digits;
@@ -244,7 +244,7 @@ function ready() {
   answer({ kind: "idle", title: "Ready", sentence: settings.mode === "test" ? "Scan a test ticket." : "Scan a ticket." }, settings, gate.mode);
 }
 
-/** The choice stands right under the sentence that asks for it: on a phone the settings are far below. */
+/** Show the choice right under the sentence that asks for it: on a phone the settings are far below. */
 function chooseFunction() {
   answer({ kind: "idle", title: "Choose", sentence: "Choose what this gate is for." }, settings, gate.mode);
   $("choice").hidden = false;
@@ -298,7 +298,7 @@ $("camera").addEventListener("click", async () => {
           ? "The browser may not use the camera; allow it in its settings for this page."
           : error.name === "Error"
             ? "This browser cannot read codes in pictures; use a newer one, or a hand scanner."
-            : `There is no camera to be had here (${error.name}).`;
+            : `No camera is available (${error.name}).`;
     }
   }
   document.querySelector(".finder").hidden = !camera.isOn;
@@ -372,7 +372,7 @@ $("use-old-list").addEventListener("click", () => {
 
 /* ---- Signing out ---- */
 
-// Without network the service cannot be told: the device stops admitting now, and tells it later.
+// Without network the device stops admitting now and tells the service later.
 for (const button of document.querySelectorAll('form[action^="/console/sign-out"] button, #person button')) {
   button.addEventListener("click", (event) => {
     if (gate.mode !== "offline" && button.form !== null) return;

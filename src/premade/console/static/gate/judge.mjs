@@ -17,7 +17,7 @@ const SIGNED_OUT_PROBE_SECONDS = 30;
 const SCANS_WAITING_MAX = 20;
 /** In localStorage: the session that was signed out of without network, by its form token. */
 const LEAVING = "premade-gate-leaving";
-/** What the page goes by before the service told it. */
+/** Facts until the service has answered. */
 const FACTS_BEFORE = { name: "", functions: [], clock_ms: 0, guard: "", list_hours_max: 24, phone_digits: 4 };
 const OVER = ["SESSION_OVER", "ROLE_MISSING"];
 const MUST_SIGN_IN = ["FORM_FOREIGN", ...OVER];
@@ -45,7 +45,7 @@ export class Gate {
   #connecting = null;
   #connectedAt = -Infinity;
   #usedOnline = new Map();
-  /** The list that a guard uses although it is too old, by its mode and generation. */
+  /** The old list that a guard has confirmed, by its mode, generation and time. */
   #confirmed = "";
 
   constructor(settings, changed) {
@@ -133,7 +133,7 @@ export class Gate {
     return described(verdict, read);
   }
 
-  /** Of several spellings the one whose signature holds; the first where none does, or where there are no keys. */
+  /** Return the reading whose signature is valid, or the first one if none is or there are no keys. */
   async #meant(tokens) {
     const keys = tokens.length > 1 ? ((await store.read("keys")) ?? []) : [];
     for (const each of tokens) {
@@ -197,7 +197,7 @@ export class Gate {
     return { kind: "yes", sentence, is_noted: true, ...more };
   }
 
-  /** Find out whether the service is there, send what waits, and then go on with it. */
+  /** Ask whether the service is reachable, send the waiting scans, then go online. */
   connect() {
     this.#connecting ??= this.#connect().finally(() => {
       this.#connectedAt = performance.now();
@@ -217,7 +217,7 @@ export class Gate {
       try {
         await this.#send();
       } catch (error) {
-        // The gate must go on meanwhile: what waits is sent before its own ticket is asked for.
+        // The gate goes on meanwhile: waiting scans are sent before the service is asked about their tickets.
         if (!(error instanceof Away)) throw error;
         this.unsendable = "no answer";
       }
@@ -229,7 +229,7 @@ export class Gate {
     }
   }
 
-  /** Whether somebody signed out of this very session without network; it is ended now. */
+  /** Return whether somebody signed out of this session without network, and end it. */
   async #leave(told) {
     const leaving = localStorage.getItem(LEAVING);
     if (leaving !== null && leaving === told.form_token) {
@@ -243,7 +243,7 @@ export class Gate {
     return false;
   }
 
-  /** Sign out without network: nobody is let in from now on, and the session ends as soon as the service is there. */
+  /** Sign out without network: nobody is admitted from now on, and the session ends when the service is reachable. */
   async signOut() {
     const { form_token } = JSON.parse(localStorage.getItem(FACTS) ?? "{}");
     if (form_token) localStorage.setItem(LEAVING, form_token);
@@ -257,7 +257,7 @@ export class Gate {
       await sendNotes(() => this.now(), (note, result) => this.#noteLeft(note, result));
     } catch (error) {
       if (!(error instanceof Refused) || MUST_SIGN_IN.includes(error.code)) throw error;
-      // They are kept and sent again.
+      // The scans are kept and sent again.
       this.unsendable = error.message;
     } finally {
       await this.#look();
@@ -271,7 +271,7 @@ export class Gate {
     this.#usedOnline.set(ticket_code, new Map(known).set(function_code, least));
   }
 
-  /** Fetch the keys and the list, for when the service is away. That it cannot be had now is seen by its age. */
+  /** Fetch the keys and the list for times without network. If that fails, the age of the list shows it. */
   async refresh() {
     const { mode } = this.#settings;
     await navigator.locks.request(`premade-gate-list ${mode}`, { ifAvailable: true }, async (lock) => {
@@ -302,7 +302,7 @@ export class Gate {
     return this.list !== undefined && this.#confirmed === `${this.#settings.mode} ${this.list.generation} ${this.list.made_at}`;
   }
 
-  /** A guard read the warning: the old list counts until there is another one, or the page is loaded anew. */
+  /** A guard confirmed the old list: it counts until there is a new one or the page is reloaded. */
   confirmList() {
     this.#confirmed = `${this.#settings.mode} ${this.list.generation} ${this.list.made_at}`;
     this.#changed();
@@ -313,7 +313,7 @@ export class Gate {
     await this.#look();
   }
 
-  /** To be called when the mode was changed: the other list counts from now on. */
+  /** Call this after a change of mode: the other list counts from now on. */
   async changeMode() {
     await this.#look();
     if (this.mode === "online") await this.refresh();
@@ -339,13 +339,13 @@ export class Gate {
     else this.#become("offline");
   }
 
-  /** What happened in another tab. */
+  /** React to a change in another tab. */
   #heard(key, value) {
     if (key === SIGNED_OUT && value !== null) this.#signedOut({ code: "SESSION_OVER", message: "Signed out." });
     if (key === SIGNED_OUT && value === null && this.mode === "signed-out") this.connect();
   }
 
-  /** It counts without network too, and after the page was loaded anew. The list goes; scans that wait stay. */
+  /** Signed out also without network and after a reload. The list is deleted; waiting scans stay. */
   async #signedOut({ code, message }) {
     this.#become("signed-out", message);
     if (!OVER.includes(code)) return;

@@ -10,7 +10,7 @@ const DIAERESIS = "\u0308";
 const CARON = "\u030c";
 const CEDILLA = "\u0327";
 
-/** What a dead key leaves when nothing joins it. */
+/** The character of a dead key that joins nothing. */
 const SPACING = { "`": GRAVE, "´": ACUTE, "~": TILDE, "¨": DIAERESIS, "ˇ": CARON, "¸": CEDILLA };
 
 const AZERTY_LETTERS = { Q: "A", W: "Z", A: "Q", Z: "W" };
@@ -65,8 +65,8 @@ const LAYOUTS = TABLES.map(({ name, changed, locked = false }) => {
 });
 
 /**
- * Every way to read what arrived: as it is, and as typed through each layout, each with the letters as they are and
- * with Caps Lock undone. Most of them make no sense; the caller keeps those with the form it looks for.
+ * Yield every reading of a text: as it is, and as typed through each layout, both with and without Caps Lock undone.
+ * Most readings make no sense; the caller keeps those with the form it looks for.
  *
  * @param {string} text
  * @returns {Generator<{text: string, layout: string, caps_lock: boolean}>} the plainest reading first
@@ -82,7 +82,7 @@ export function* readings(text) {
   }
 }
 
-/** What was typed, or null where the layout never makes such a text. */
+/** Return what the scanner typed, or null if this layout never produces such a text. */
 function undo({ meant, dead, never }, text) {
   let read = "";
   for (const character of text) {
@@ -97,7 +97,7 @@ function undo({ meant, dead, never }, text) {
 /** "À" is a dead grave and an A; "`" is one that nothing joined. */
 function undoDead(meant, dead, character) {
   const [base, mark] = character.normalize("NFD");
-  // Some joined small letters have no capital to swap back to; a token has no small ones.
+  // Some joined small letters have no capital; a token has no small letters.
   if (dead.has(mark)) return meant.get(mark) + (meant.get(base) ?? base.toUpperCase());
   const alone = Object.hasOwn(SPACING, character) ? SPACING[character] : "";
   return dead.has(alone) ? meant.get(alone) : character;

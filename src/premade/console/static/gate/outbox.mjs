@@ -1,12 +1,12 @@
-// Sends what the device let in by itself. The queue always empties: a scan that the service will never take is set
-// aside for somebody to look at, and the others go on.
+// Send the scans that the device admitted without network. A scan that the service refuses for good is set aside as a
+// conflict, so the queue always empties.
 
 import { Refused } from "./service.mjs";
 import * as service from "./service.mjs";
 import * as store from "./store.mjs";
 
 const NOTES_MAX = 500;
-/** Refusals that say nothing of the scans: they are sent again. */
+/** Refusals that are not about the scans: the scans are sent again. */
 const FOR_LATER = new Set([401, 403, 408, 425, 429]);
 
 /**
@@ -30,12 +30,12 @@ async function send(sent, now, settled) {
     if (sent.length > 1) return sendHalves(sent, now, settled);
     results = [refused(sent[0].note, error)];
   }
-  // A list that is on its way now does not know of them.
+  // A snapshot that is being fetched now does not contain them.
   sent.forEach(({ note }, place) => settled(note, results[place]));
   await store.settle(sent, results);
 }
 
-/** One of them is at fault. In their order, so that what one scan used up the next one finds used. */
+/** One of the scans is at fault: find it by halving, in their order, since each use counts for the next. */
 async function sendHalves(sent, now, settled) {
   const middle = Math.ceil(sent.length / 2);
   for (const half of [sent.slice(0, middle), sent.slice(middle)]) await send(half, now, settled);
@@ -49,5 +49,5 @@ function redemption({ scan_id, qr, function_code, uses, scanned_at, guard }, now
 }
 
 function refused({ scan_id }, { code, message }) {
-  return { scan_id, outcome: "conflict", code, message: `The service did not take it: ${message}` };
+  return { scan_id, outcome: "conflict", code, message: `The service refused this scan: ${message}` };
 }

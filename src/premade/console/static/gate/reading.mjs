@@ -1,4 +1,4 @@
-// What a scanner, a camera or a person typing meant. Pure: a reading is only a proposal, and a signature decides on it.
+// Parse the input of a scanner, a camera or a person. Pure: a reading is only a proposal; the signature decides.
 
 import { readings } from "./keyboards.mjs";
 
@@ -32,7 +32,7 @@ export function readScan(text) {
     for (const qr of tokensIn(read)) {
       if (tokens.size < CANDIDATES_MAX && !tokens.has(qr)) tokens.set(qr, { qr, layout, caps_lock });
     }
-    // As it was printed: no other reading has a better claim.
+    // The text as it was printed: no other reading is more likely.
     if (layout === "US" && !caps_lock && tokens.size > 0) break;
   }
   if (tokens.size > 0) return { kind: "token", tokens: [...tokens.values()] };
@@ -61,25 +61,25 @@ export function hasTokenBegun(text) {
   return false;
 }
 
-/** Whether the text ends as a token begins, in any layout: what a scanner typed into another field. */
+/** Whether the text ends with the beginning of a token, in any layout: a scanner typed into another field. */
 export function endsAsTokenBegins(text) {
   for (const reading of readings(text.slice(-4))) if (reading.text === "PM1:") return true;
   return false;
 }
 
-/** A ticket code as it is printed, from one that was typed: small letters, blanks, other dashes, lost hyphens. */
+/** Return a typed ticket code as it is printed: undo small letters, blanks, other dashes, missing hyphens. */
 export function readCode(typed) {
   const code = typed.replace(BLANKS, "").replace(DASHES, "-").replace(/[a-z]/g, (letter) => letter.toUpperCase());
   const parts = CODE_PARTS.exec(code.replaceAll("-", ""));
   return parts ? parts.slice(1).join("-") : code;
 }
 
-/** The ticket code that a token names, or "": what is no token names none. */
+/** Return the ticket code in a token, or "" if the text is not a token. */
 export function codeOf(token) {
   return lastHead(token)?.[1] ?? "";
 }
 
-/** The last one: a scan that broke off may stand before it. */
+/** Return the last token: an incomplete scan may stand before it. */
 function lastHead(text) {
   return [...text.matchAll(HEAD)].at(-1);
 }
@@ -95,7 +95,7 @@ function tokensIn(text) {
   return withLostSpaces(trimmed).map((whole) => head[0] + whole);
 }
 
-/** A lost space stood after a dead key, which is a "+" in every layout. The last character is never a space (base45). */
+/** Put lost spaces back. A space is lost after a dead key, a "+" in every layout; the last character is never one. */
 function withLostSpaces(signature) {
   const lost = SIGNATURE_CHARACTERS - signature.length;
   if (lost === 0) return [signature];
@@ -112,7 +112,7 @@ function withLostSpaces(signature) {
   return found;
 }
 
-/** Text that has the outline of a token but is none in any reading. */
+/** A text that looks like a token but is none in any reading. */
 function garbled(text) {
   if (text.length > TOKEN_CHARACTERS_MAX) return undefined;
   for (const { text: read, layout } of readings(text)) {
@@ -126,7 +126,7 @@ function garbled(text) {
   return isOutlined(text) ? { kind: "garbled", code: "KEYBOARD_LAYOUT" } : undefined;
 }
 
-/** Whatever the layout: one character stands in all four places of the colon, and another in those of the hyphen. */
+/** In any layout one character stands in all four places of the colon, and another in those of the hyphen. */
 function isOutlined(text) {
   const colon = text.at(-SIGNATURE_CHARACTERS - 1);
   if (colon === undefined) return false;

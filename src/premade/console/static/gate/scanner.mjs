@@ -1,16 +1,16 @@
-// The field a hand scanner types into: when a scan begins, and when it is whole. A scanner may end with Enter, with
-// Tab, with CR and LF, or with nothing.
+// The field that a hand scanner types into: detect when a scan begins and when it is complete. A scanner may end with
+// Enter, Tab, CR and LF, or nothing.
 
 import { endsAsTokenBegins, hasTokenBegun, isWhole } from "./reading.mjs";
 
 /** After this long without a key, what a scanner typed is all of it. */
 const QUIET_MS = 400;
-/** A token is taken as soon as it is whole, so a part of one may wait longer for the rest: devices stall. */
+/** Part of a token waits longer for the rest, since devices stall; a whole token is taken at once. */
 const QUIET_IN_TOKEN_MS = 2_000;
 /** Scanners type faster than this, people slower. */
 const KEY_MS_MAX = 60;
 const SCANNED_CHARACTERS_MIN = 8;
-/** An Enter or Tab so soon after a scan is the rest of its ending. */
+/** An Enter or Tab this soon after a scan belongs to that scan. */
 const ENDING_MS = 300;
 
 /**
@@ -56,7 +56,7 @@ export function listenToScanner(field, on) {
     } else if (isText(event) && !wants(event.target, event.key)) field.focus({ preventScroll: true });
   }, { capture: true });
 
-  // A scan that began in another field goes on in its own.
+  // Move a scan that began in another field into this one.
   addEventListener("input", ({ target }) => {
     if (target === field || target.localName !== "input" || !endsAsTokenBegins(target.value)) return;
     const begun = target.value.slice(-4);
@@ -100,7 +100,7 @@ function isText({ key, ctrlKey, altKey, metaKey }) {
   return (key.length === 1 || key === "Dead") && !ctrlKey && !metaKey && !altKey;
 }
 
-/** Whether a control takes that key itself: a choice takes no letters, which would change it unseen. */
+/** Whether the focused control uses that key itself. A select does not: letters would change it unnoticed. */
 function wants(control, key) {
   const { localName, type } = control;
   if (localName === "textarea") return true;

@@ -1,4 +1,4 @@
-// What the page says of a scan: worded as the service words it, where both can say it.
+// The page's sentences about a scan, in the service's words where both can say it.
 
 const TITLES = new Map([
   ["USED_UP", "Used up"],
@@ -36,11 +36,11 @@ const SENTENCES = new Map([
   ["EXPIRED", (told) => `The last day of this ticket was ${told.usable_until}; it is no longer valid.`],
   ["FUNCTION_UNKNOWN", (told, { function_code }) => `This ticket is not for ${function_code}; it is for: ${[...told.left.keys()].join(", ")}.`],
   ["NO_LIST", () => "This device has no list yet; it needs the network once."],
-  ["LIST_OLD", () => "The list of this device is too old: who bought or cancelled since is not on it. Confirm below to use it all the same."],
+  ["LIST_OLD", () => "The list of this device is too old: newer sales and cancellations are not on it. Confirm below to use it anyway."],
   ["NEEDS_NETWORK", () => "A code that is typed in needs the network."],
   ["SIGNED_OUT", () => "Sign in first; that needs the network."],
   ["TOO_MANY_SCANS", () => "Many scans wait for an answer. Scan again in a moment."],
-  ["KEYBOARD_LAYOUT", () => "The scanner is set to another keyboard layout. Set both the scanner and this device to the same one."],
+  ["KEYBOARD_LAYOUT", () => "The scanner and this device use different keyboard layouts. Set both to the same one."],
   ["CAPS_LOCK", () => "Caps lock is on. Switch it off and scan again."],
   ["INCOMPLETE", () => "Only a part of the code arrived. Scan again."],
   ["USED_UP", usedUp],

@@ -31,15 +31,15 @@ export async function session() {
   return told;
 }
 
-// A device in test mode says so with each request: the service keeps test tickets and live ones apart.
+// A device in test mode says so in each request, since test tickets and live tickets are kept apart.
 export const redeem = (wanted, mode) => ask("/redemptions", { body: wanted, mode });
 export const inspect = (wanted, mode) => ask("/inspect", { body: wanted, mode });
 export const sync = (wanted, mode) => ask("/sync", { body: wanted, mode, seconds: SYNC_SECONDS_MAX });
 
-/** End the session that `session` told of. */
+/** End the session that `session` returned. */
 export async function signOut() {
   const body = new URLSearchParams({ form_token: formToken });
-  // The answer leads to the sign-in page, which nobody asked for.
+  // The answer redirects to the sign-in page, which is not needed here.
   await fetched("/console/sign-out", { method: "POST", body, redirect: "manual" }, ANSWER_SECONDS_MAX);
 }
 

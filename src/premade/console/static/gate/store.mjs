@@ -10,7 +10,7 @@ const TICKETS_A_TRANSACTION = 5_000;
 const UNANSWERED_HOURS_MAX = 12;
 const CLOCK_SKEW_SECONDS_MAX = 120;
 
-/** A snapshot that does not count: without its last line, of the other mode, or begun before the lists were deleted. */
+/** A snapshot that is not used: without its last line, of the other mode, or begun before the lists were deleted. */
 export class Broken extends Error {}
 
 const database = openStore();
@@ -52,7 +52,7 @@ export const write = (name, value) => transact(["kept"], "readwrite", ({ kept })
 export const aboutList = (mode) => read(listOf(mode));
 const listOf = (mode) => `snapshot ${mode}`;
 
-/** Have the next snapshot be a full one. */
+/** Make the next snapshot a full one. */
 export const forgetCursor = async (mode) => {
   const about = await aboutList(mode);
   if (about) await write(listOf(mode), { ...about, since: undefined });
@@ -97,7 +97,7 @@ export async function takeIn(mode, lines, now, usedOnline) {
   if (isFull) await keepOnly(mode, generation);
 }
 
-/** Delete all lists of the mode but that one, also those that broke off half taken. */
+/** Delete all other lists of the mode, also incomplete ones. */
 function keepOnly(mode, generation) {
   const others =
     generation === undefined
@@ -152,7 +152,7 @@ const takeOff = (uses, note) =>
 const lowerOf = (uses, left) =>
   changeUses(uses, (functionCode, count) => Math.min(count, left.get(functionCode) ?? count));
 
-/** Note what is left of a ticket, by function, after the service granted a use: should the network go now, the list knows. */
+/** Save the uses left of a ticket after the service granted one, so that the list is right if the network goes. */
 export function countOff(mode, code, left) {
   return transact(["tickets", "kept"], "readwrite", async ({ tickets, kept }) => {
     const about = await done(kept.get(listOf(mode)));
@@ -161,7 +161,7 @@ export function countOff(mode, code, left) {
 }
 
 /**
- * Admit a genuine token by the list, or not; what it admits is counted off and noted at once.
+ * Decide on a genuine token by the list; a use that is admitted is subtracted and saved at once.
  * `wanted`: {mode, function_code, uses, is_look, scan_id, device_id, guard}; `moment` by the corrected clock;
  * `list_seconds_max`, the greatest age of a list, or Infinity once a guard confirmed an older one.
  */
@@ -187,7 +187,7 @@ export function admit(token, qr, wanted, moment, list_seconds_max) {
   });
 }
 
-/** The age of a list in seconds, by the corrected clock. A clock that was set back before the list makes it endless. */
+/** Age of a list in seconds, by the corrected clock; infinite if the clock is now before the list. */
 export function listSeconds({ made_at }, moment) {
   const seconds = (moment.getTime() - Date.parse(made_at)) / 1000;
   return seconds < -CLOCK_SKEW_SECONDS_MAX ? Infinity : Math.max(0, seconds);
@@ -199,7 +199,7 @@ export const hasNoteOf = (code) =>
 
 export const countNotes = () => transact(["notes"], "readonly", ({ notes }) => done(notes.count()));
 
-/** The oldest notes of one device name and mode, at most so many, each with its key. */
+/** Return the oldest notes of one device and mode, at most `notesMax`, each with its key. */
 export function notesToSend(notesMax) {
   return transact(["notes"], "readonly", async ({ notes }) => {
     const [values, ids] = await Promise.all([done(notes.getAll(null, notesMax)), done(notes.getAllKeys(null, notesMax))]);

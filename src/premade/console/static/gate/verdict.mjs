@@ -1,4 +1,4 @@
-// What the page makes of an answer: {kind: "yes" | "no", code, sentence, left, ticket_code}. Pure.
+// Turn an answer into a verdict: {kind: "yes" | "no", code, sentence, left, ticket_code}. Pure.
 
 import { codeOf } from "./reading.mjs";
 import { sentenceOf } from "./sentences.mjs";
@@ -11,14 +11,14 @@ export function refusal(code, sentence, ticket_code) {
   return { kind: "no", code, sentence, ticket_code };
 }
 
-/** What the service refused. A code that nobody signed is no ticket code, and is not shown as one. */
+/** The verdict of a refusal. The text of an unsigned QR is not shown as a ticket code. */
 export function refused({ code, message }, shown) {
   const isTyped = shown.qr === undefined;
   if (isTyped && code === "TICKET_UNKNOWN") return refusal("NO_MATCH", sentenceOf({ code: "NO_MATCH" }), shown.ticket_code);
   return refusal(code, message, code === "QR_INVALID" ? undefined : ticketOf(shown));
 }
 
-/** The verdict, with how the code was typed: a wrong signature may be a wrong guess of the scanner's settings. */
+/** The verdict, which may blame the scanner's settings: a wrong signature can be a wrong guess of them. */
 export function described(verdict, read) {
   if (!read || (read.layout === "US" && !read.caps_lock)) return verdict;
   if (verdict.code === "QR_INVALID") {

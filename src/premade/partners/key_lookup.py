@@ -1,5 +1,6 @@
-"""Keys that a process has not seen before: looked up together, so that however many are tried, the database is asked a
-few times a second; and addresses that try too many wrong ones.
+"""API keys that a process has not cached, and addresses that send too many wrong keys.
+
+All uncached keys that wait are looked up together, so that a flood of them costs the database a few queries a second.
 """
 
 import asyncio
@@ -13,35 +14,35 @@ from premade.base.errors import Busy, TooMany
 Key = TypeVar("Key")
 
 PAUSE_SECONDS = 0.05
-"""After a look-up in which some keys were wrong. Whoever tries a wrong key makes the next unseen one wait so long."""
+"""Pause after a look-up with wrong keys; the next uncached key waits this long."""
 WAITING_MAX = 1_000
-"""Different keys that wait for one look-up."""
+"""Maximum number of keys that wait for one look-up."""
 WRONG_KEPT_SECONDS = 1.0
-"""So long a wrong key is remembered as one."""
+"""How long a wrong key is remembered."""
 WRONG_KEPT_MAX = 10_000
 WRONG_SPAN_SECONDS = 60.0
 WRONG_KEYS_MAX = 600
-"""From one address, in a span, in each process. Only wrong keys are counted, and only they are refused for it."""
+"""Wrong keys from one address, in one span and process. Only wrong keys are counted, and only they are refused."""
 ADDRESSES_MAX = 10_000
 
 
 class TooManyWrongKeys(TooMany):
-    """Too many wrong API keys came from this address. A right one is still taken."""
+    """Too many wrong API keys came from this address. A valid key still works."""
 
     code = "TOO_MANY_WRONG_KEYS"
     title = "Too many wrong API keys"
-    remedy = "Stop, and check where the program has its key from. The right key works at once."
+    remedy = "Stop, and check the API key in the program's settings. A valid key works at once."
 
 
-class Strangers(Generic[Key]):
-    """The look-ups of keys by their prefixes."""
+class KeyLookup(Generic[Key]):
+    """Look up uncached keys by their prefixes, in batches."""
 
     def __init__(
         self,
         fetch: Callable[[Sequence[str]], Awaitable[Mapping[str, Key]]],
         monotonic_seconds: Callable[[], float],
     ) -> None:
-        """`fetch` asks the database: which of these prefixes are of keys, and of which."""
+        """`fetch` returns the keys with these prefixes from the database."""
         self._fetch = fetch
         self._monotonic_seconds = monotonic_seconds
         self._waiting: dict[str, asyncio.Future[Key | None]] = {}
@@ -49,13 +50,13 @@ class Strangers(Generic[Key]):
         self._wrong: dict[str, float] = {}
 
     async def find(self, prefix: str) -> Key | None:
-        """The key, or None when there is none. DatabaseAway, Busy."""
+        """Return the key, or None if there is none. Raises DatabaseAway or Busy."""
         if self._monotonic_seconds() - self._wrong.get(prefix, -math.inf) < WRONG_KEPT_SECONDS:
             return None
         found = self._waiting.get(prefix)
         if found is None:
             if len(self._waiting) >= WAITING_MAX:
-                message = "As many API keys as this process allows at once are being looked up."
+                message = "Too many API keys are being looked up at once."
                 raise Busy(message)
             found = self._waiting[prefix] = asyncio.get_running_loop().create_future()
         if self._running is None or self._running.done():
@@ -70,7 +71,7 @@ class Strangers(Generic[Key]):
                 await asyncio.sleep(PAUSE_SECONDS)
 
     async def _look_up(self, asked: dict[str, asyncio.Future[Key | None]]) -> bool:
-        """Whether some were wrong."""
+        """Look the keys up, and return whether some were wrong."""
         try:
             known = await self._fetch(list(asked))
         except Exception as error:  # noqa: BLE001  (everybody who waits is told)
@@ -94,14 +95,14 @@ class Strangers(Generic[Key]):
 
 
 class WrongKeys:
-    """How many wrong keys came from each address within a span."""
+    """Count the wrong keys of each address within a span."""
 
     def __init__(self, monotonic_seconds: Callable[[], float]) -> None:
         self._monotonic_seconds = monotonic_seconds
         self._counted: dict[str, tuple[float, int]] = {}
 
     def note(self, address: str) -> None:
-        """One more. TooManyWrongKeys from the one after WRONG_KEYS_MAX on."""
+        """Count one more. Raises TooManyWrongKeys beyond WRONG_KEYS_MAX."""
         now = self._monotonic_seconds()
         began_at, count = self._counted.get(address, (now, 0))
         if now - began_at >= WRONG_SPAN_SECONDS:
