@@ -71,5 +71,5 @@ def _why(password: str, words: list[str]) -> str | None:
         return _REASONS[longest["pattern"]]
     return {
         "user_inputs": "it is mostly a name that belongs to the account or the product",
-        "passwords": "it is a common password, or close to one",
+        "passwords": "it is one of the common passwords, or close to one",
     }.get(longest["dictionary_name"], "it is mostly a common word or name")
