@@ -1,5 +1,6 @@
 """Who looked at a customer's details, at a QR, or exported tickets: an event, and not for everybody."""
 
+import secrets
 from typing import Any
 
 from browser.conftest import Person, Somebody
@@ -61,6 +62,21 @@ def test_a_list_of_orders_shows_as_many_customers(somebody: Somebody, shop: Shop
     told = seen_in_the_record(mei, order=orders[1])
     assert f"The customer of order {orders[1]} was viewed." in told
     assert email not in told
+
+
+def test_customers_that_a_search_shows_at_once_are_looked_at_too(somebody: Somebody, shop: Shop) -> None:
+    """Two numbers that end alike: the search itself lists their orders."""
+    seller, mei = shop.seller(), somebody("finance")
+    end = f"{secrets.randbelow(10**7):07}"
+    orders = [
+        seller.activate(code, phone=f"+{country}1{end}").json()["order_id"]
+        for code, country in zip(seller.tickets(2), ("852", "44"), strict=True)
+    ]
+
+    mei.searches(f"1{end}")
+    mei.page.get_by_role("link", name=orders[1]).wait_for()
+
+    assert sorted(str(order_id) for _, _, order_id in looks(mei)) == sorted(orders)
 
 
 def seen_in_the_record(person: Person, **asked: Any) -> str:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -26,8 +27,9 @@ from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop, unique
 from support.wire import activation, get, wait_until_all_has_arrived, wires
 
-from premade.base import api, body, connection
+from premade.base import api, body, connection, writes
 from premade.base.api import json_router
+from premade.base.clients import Clients
 from premade.base.connection import LINGER_BYTES_MAX, Connection
 from premade.base.edge import Edge, Page
 from premade.base.tally import take_refusals
@@ -171,7 +173,7 @@ class InOneTurn:
 
 
 @contextmanager
-def served(app: Any) -> Generator[str]:
+def served(app: Any, http: Any = Connection) -> Generator[str]:
     """By the server as the product sets it up."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
@@ -179,7 +181,7 @@ def served(app: Any) -> Generator[str]:
         bound.listen()
         server = uvicorn.Server(
             uvicorn.Config(
-                app, loop="uvloop", http=Connection, lifespan="off", log_config=None, access_log=False,
+                app, loop="uvloop", http=http, lifespan="off", log_config=None, access_log=False,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
             )
         )  # fmt: skip
@@ -202,6 +204,36 @@ def test_pieces_that_are_made_in_one_turn_are_held_back_too() -> None:
 
     assert app.made == PIECES
     assert everything.count(b"x") >= PIECES * len(PIECE)
+
+
+class OneConnection(Clients):
+    """Tells when it has ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_ended = threading.Event()
+
+    def leave(self, address: str) -> None:
+        """Called by the connection."""
+        super().leave(address)
+        self.has_ended.set()
+
+
+@pytest.mark.parametrize("is_last", [False, True], ids=["a piece", "the last one"])
+def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch, *, is_last: bool) -> None:
+    """There is no other end to a connection whose client is there and does not read."""
+    monkeypatch.setattr(writes, "UNREAD_SECONDS_MAX", 0.1)
+    clients = OneConnection()
+
+    async def app(_scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": PIECE * PIECES, "more_body": not is_last})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    with served(app, partial(Connection, clients=clients)) as url, slow_reader(url) as client:
+        client.sendall(get("/", Connection="close"))
+        assert clients.has_ended.wait(30)
 
 
 async def answers_at_once(_scope: Any, _receive: Any, send: Any) -> None:

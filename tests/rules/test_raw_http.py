@@ -201,6 +201,15 @@ def test_a_path_that_ends_in_a_new_line_is_no_path(seller: Seller, method: str) 
         assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND"), path
 
 
+@pytest.mark.parametrize("first", ["chunked", "identity", "gzip", ""])
+def test_a_second_transfer_encoding_is_refused(service: Service, first: str) -> None:
+    """Who reads only one of the two finds another end of the body."""
+    head = (
+        f"POST {GENERATE} HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: {first}\r\nTransfer-Encoding: chunked"
+    )
+    assert refusal(service, f"{head}\r\n\r\n0\r\n\r\n".encode()) == (400, "INVALID_REQUEST")
+
+
 @pytest.mark.parametrize(
     "request_",
     [

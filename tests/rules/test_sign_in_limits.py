@@ -48,6 +48,14 @@ def test_an_address_counts_as_its_network(host: str, counted: str) -> None:
     assert counted_address(host) == counted
 
 
+@pytest.mark.parametrize("place", [0, 1, -1])
+def test_a_name_has_no_other_spelling_with_tries_of_its_own(shop: Shop, name: str, place: int) -> None:
+    with shop.client() as client:
+        assert tries(client, f"{name[:place]}\0{name[place:]}").status_code == 401
+        for spelling in (name.upper(), f" {name}\u200b", f"\ufeff{name}\u3000"):
+            assert tries(client, spelling).status_code == 303
+
+
 def test_one_network_of_ipv6_has_one_count(
     shop: Shop, dsn: str, name: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -25,9 +25,8 @@ from premade.base.edge import REQUEST_ID_BYTES, UNCACHED
 from premade.base.errors import FieldError, Invalid, Unavailable
 from premade.base.logs import log
 from premade.base.problems import problem_of, transport_problem
+from premade.base.writes import JoinedWrites
 
-JOINED_BYTES_MAX = 64 * 1024
-"""From here on it is sent at once: only then does the transport tell an answer to wait for its client."""
 HEAD_BYTES_MAX = 64 * 1024
 """Of the path, the query and the headers; of the trailers behind a body again."""
 SLICE_BYTES = 16 * 1024
@@ -45,6 +44,7 @@ SINGLE_HEADERS = {
         "Host",
         "Origin",
         "Sec-Fetch-Site",
+        "Transfer-Encoding",
         "X-API-Key",
         "X-Form-Token",
     )
@@ -58,41 +58,6 @@ _CONNECT = b"CONNECT"
 _BLANKS = b" \t"
 # RFC 3986, 3.2.2 and 3.2.3: a name or an address, and a port.
 _HOST = re.compile(rb"(?:\[[0-9A-Za-z:.%]+\]|[0-9A-Za-z._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
-
-
-class _JoinedWrites:
-    """A transport that sends what was written in one turn of the event loop together, at the turn's end."""
-
-    def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._written: list[bytes] = []
-        self._bytes = 0
-
-    def __getattr__(self, name: str) -> Any:
-        """Everything else is the transport's own."""
-        return getattr(self._transport, name)
-
-    def write(self, data: bytes) -> None:
-        if not self._written:
-            self._loop.call_soon(self._send)
-        self._written.append(data)
-        self._bytes += len(data)
-        if self._bytes >= JOINED_BYTES_MAX:
-            self._send()
-
-    def write_eof(self) -> None:
-        self._send()
-        self._transport.write_eof()
-
-    def close(self) -> None:
-        self._send()
-        self._transport.close()
-
-    def _send(self) -> None:
-        written, self._written, self._bytes = self._written, [], 0
-        if written and not self._transport.is_closing():
-            self._transport.write(b"".join(written))
 
 
 class _UntilClosed(RequestResponseCycle):
@@ -191,7 +156,8 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         """Called by the event loop."""
-        super().connection_made(_JoinedWrites(transport, self.loop))  # pyright: ignore[reportArgumentType]
+        self._writes = JoinedWrites(transport, self.loop)
+        super().connection_made(self._writes)  # pyright: ignore[reportArgumentType]
         self._address = self.client[0] if self.client else ""
         if self._clients.enter(self._address):
             self._end_after(self._clients.head_seconds_max or HEAD_SECONDS_MAX)
@@ -206,6 +172,12 @@ class Connection(HttpToolsProtocol):
         self._clients.leave(self._address)
         self._spare()
         super().connection_lost(exc)
+        self._writes.unwatch()
+
+    def pause_writing(self) -> None:
+        """Called by the transport when its client is slow to take what is written."""
+        super().pause_writing()
+        self._writes.watch()
 
     def end_when_answered(self, *, is_idle_over: bool) -> None:
         """Close the connection after its last pending answer; close an idle one only when `is_idle_over`."""

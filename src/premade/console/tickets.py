@@ -106,14 +106,7 @@ async def _lead_to_sales(visit: Visit, searched: SearchedSales) -> Response | No
         orders, is_cut = await orders_like(visit.database, like, value)
         if like is Like.PHONE and len({order["customer_phone"] for order in orders}) > 1:
             # Several customers: a link to all of them would contain the phone number.
-            return visit.page(
-                "orders.html",
-                like=like,
-                value=value,
-                orders=orders,
-                is_cut=is_cut,
-                shown_max=ORDERS_SHOWN_MAX,
-            )
+            return await _orders_page(visit, like, value, orders, is_cut=is_cut)
         if orders:
             same = f"/same/{like}" if len(orders) > 1 else ""
             return go_to(f"{ORDERS}/{orders[0]['order_id']}{same}")
@@ -283,6 +276,13 @@ async def _orders_like(visit: Visit) -> Response:
     order = await order_of(visit.database, whose["partner_id"], visit.named("order_id"))
     value = order[_COLUMN_OF[like]]
     orders, is_cut = await orders_like(visit.database, like, value)
+    return await _orders_page(visit, like, value, orders, is_cut=is_cut)
+
+
+async def _orders_page(
+    visit: Visit, like: Like, value: str, orders: list[dict[str, Any]], *, is_cut: bool
+) -> Response:
+    """The only page that shows several customers; the record says so of each."""
     await _record_customers(visit, [each["order_id"] for each in orders])
     return visit.page(
         "orders.html", like=like, value=value, orders=orders, is_cut=is_cut, shown_max=ORDERS_SHOWN_MAX
