@@ -14,6 +14,7 @@ from premade.base.settings import Settings
 from premade.base.work import open_database
 from premade.base.world import World
 from premade.base.zones import require_same_zone
+from premade.partners.name_keys import correct_name_keys
 from premade.tickets.incarnation import confirm_incarnation
 from premade.tickets.signing import ensure_signing_keys
 
@@ -53,10 +54,12 @@ def require_database(settings: Settings) -> None:
 
 
 @contextmanager
-def ready_database(settings: Settings, world: World) -> Generator[str]:
+def ready_database(
+    settings: Settings, world: World, tell: Callable[[str], None] = lambda _: None
+) -> Generator[str]:
     """A DSN whose schema is current.
 
-    The embedded database is migrated here. A server of the operator's is not changed without being asked:
+    The embedded database is migrated here; `tell` is called with what somebody has to do then. A server of the operator's is not changed without being asked:
     SchemaNotCurrent names `premade migrate`.
     """
     if settings.database_url is not None:
@@ -66,7 +69,7 @@ def ready_database(settings: Settings, world: World) -> Generator[str]:
         yield settings.database_url
         return
     with embedded_or_named(settings) as dsn:
-        bring_up_to_date(dsn, world, marker_of(settings))
+        bring_up_to_date(dsn, world, marker_of(settings), tell)
         yield dsn
 
 
@@ -74,7 +77,9 @@ def ready_database(settings: Settings, world: World) -> Generator[str]:
 def database_to_serve(settings: Settings, world: World) -> Generator[str]:
     """As `ready_database`, but the server of DATABASE_URL may be unreachable: workers wait for it and then check its schema."""
     if settings.database_url is None:
-        with ready_database(settings, world) as dsn:
+        with ready_database(
+            settings, world, lambda told: log.warning("database.migrated", detail=told)
+        ) as dsn:
             yield dsn
         return
     try:
@@ -117,17 +122,23 @@ def marker_of(settings: Settings) -> Marker | None:
 def bring_up_to_date(
     dsn: str, world: World, marker: Marker | None = None, tell: Callable[[str], None] = lambda _: None
 ) -> list[str]:
-    """Migrate, make the first signing keys, and notice a restore; return the names of the applied migrations."""
+    """Migrate, make the first signing keys, correct the keys of partners' names, and notice a restore.
+
+    Return the names of the applied migrations. `tell` is called with a sentence on whatever somebody has to do.
+    """
     require_same_zone(dsn, world.zone)
     applied = migrate(dsn, str(world.zone), tell)
-    asyncio.run(_ensure_keys(dsn, world))
+    for clash in asyncio.run(_after_migrating(dsn, world)):
+        tell(clash)
     asyncio.run(_confirm(dsn, world, marker))
     return applied
 
 
-async def _ensure_keys(dsn: str, world: World) -> None:
+async def _after_migrating(dsn: str, world: World) -> list[str]:
+    """What the service computes. Returns a sentence for each partner's name that is too much like another's."""
     async with open_database(dsn, connections_max=1) as database:
         await ensure_signing_keys(database, world)
+        return await correct_name_keys(database)
 
 
 async def _confirm(dsn: str, world: World, marker: Marker | None = None) -> None:

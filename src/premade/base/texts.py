@@ -205,3 +205,11 @@ def _must_not_contain(text: str, character: str) -> str:
 def turns_direction(text: str) -> bool:
     """Return whether a text changes the reading direction of what stands beside it: Arabic, Hebrew, direction controls."""
     return not text.isascii() and any(unicodedata.bidirectional(each) in _TURNING for each in text)
+
+
+def isolated(text: str) -> str:
+    """Return the text between isolate characters (U+2068, U+2069; UAX 9) where it turns the reading direction.
+
+    For a place that orders a line by its characters alone: a terminal, a title, an attribute, an option of a list.
+    """
+    return f"\u2068{text}\u2069" if turns_direction(text) else text

@@ -3,10 +3,10 @@
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any, BinaryIO, Self
 
 import typer
 from rich.console import Console
@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from premade.audit.record import COMMAND_ACTOR
 from premade.base.errors import FieldError, Invalid
-from premade.base.texts import cleaned
+from premade.base.texts import cleaned, one_line
 from premade.base.work import Database
 from premade.base.world import World
 from premade.catalog.product import NAME_CHARACTERS_MAX
@@ -68,8 +68,8 @@ class Asked:
     name: str | None
     is_plain: bool
 
-    def check(self) -> None:
-        """Invalid lists what does not go together."""
+    def checked(self) -> Self:
+        """Return it with the name as it is kept. Invalid lists what does not go together."""
         wrong: list[FieldError] = []
         if self.per_page not in PER_PAGE:
             wrong.append(FieldError("per-page", f"Must be {' or '.join(map(str, PER_PAGE))}"))
@@ -77,8 +77,11 @@ class Asked:
             wrong.append(FieldError("logo", "Only printable sheets take --logo: add --format pdf"))
         if self.name is not None and self.form is not Format.PDF:
             wrong.append(FieldError("name", "Only printable sheets take --name: add --format pdf"))
-        if self.name is not None and not 1 <= len(self.name.strip()) <= NAME_CHARACTERS_MAX:
-            wrong.append(FieldError("name", f"Must be 1 to {NAME_CHARACTERS_MAX} characters"))
+        name = None
+        try:
+            name = None if self.name is None else one_line(self.name, NAME_CHARACTERS_MAX)
+        except ValueError as error:
+            wrong.append(FieldError("name", str(error)))
         if self.is_plain and self.form is not Format.CSV:
             wrong.append(FieldError("plain", "Only CSV takes --plain: add --format csv"))
         if self.output == STANDARD_OUTPUT:
@@ -88,6 +91,7 @@ class Asked:
                 wrong.append(FieldError("output", f"{self.form} is not for a terminal: name a file"))
         if wrong:
             raise Invalid(wrong)
+        return replace(self, name=name)
 
 
 def export(
@@ -130,8 +134,9 @@ def export(
     statuses = tuple(status) if status else None
     if statuses is None and form in PRINTED:
         statuses = NOT_OVER
-    asked = Asked(partner, cleaned(batch), form, output, statuses, paper, per_page, logo, name, plain)
-    asked.check()
+    asked = Asked(
+        partner, cleaned(batch), form, output, statuses, paper, per_page, logo, name, plain
+    ).checked()
     done = operate(lambda database, world: _export(database, world, asked, is_quiet=as_json))
     if output != STANDARD_OUTPUT:
         show_one(done, as_json=as_json)

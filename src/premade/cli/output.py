@@ -9,15 +9,21 @@ from typing import Annotated, Any
 
 import orjson
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from premade.base.terminal import can_show
-from premade.base.texts import turns_direction
+from premade.base.texts import isolated
 from premade.base.world import local_time, rfc3339
 
-_WIDTH_MAX = 100_000
+_GAP = 2
+"""Between columns."""
+_NAMES = {"name", "partner", "product"}
+"""Fields that people give names, up to 200 characters."""
+_NAME_COLUMNS_MIN = 16
+"""Narrower than this, a name is no longer read."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for machines.")]
 
@@ -54,24 +60,25 @@ def _text(value: Any) -> str:
         return ", ".join(f"{key}={count}" for key, count in value.items())  # pyright: ignore[reportUnknownVariableType]
     if isinstance(value, list | tuple):
         return ", ".join(str(item) for item in value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    text = str(value)
-    # A terminal orders the line by its characters: first strong isolate, pop directional isolate (UAX 9).
-    return f"\u2068{text}\u2069" if turns_direction(text) else text
+    return str(value)
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
-    """A list of things alike: a table, or one thing after another where the terminal is too narrow for it."""
+    """Show a list of things alike.
+
+    As a table, in which names are wrapped where the terminal is narrow; words and ids never are. As one thing after
+    another where that is not enough.
+    """
     if as_json:
         print_json(rows)
         return
     if not rows:
         typer.echo("None yet.")
         return
-    table = _table(rows)
     console = Console()
-    as_wide_as_it_likes = console.options.update(width=_WIDTH_MAX)
-    if console.measure(table, options=as_wide_as_it_likes).maximum <= console.width:
-        console.print(table)
+    widths = _widths(rows, console.width)
+    if widths is not None:
+        console.print(_table(rows, widths, console))
         return
     for number, row in enumerate(rows):
         if number:
@@ -79,13 +86,29 @@ def show_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
         show_one(row, as_json=False)
 
 
-def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
+def _widths(rows: Sequence[Mapping[str, Any]], width: int) -> dict[str, int] | None:
+    """The width of each column where the table is no wider than `width`; None where it cannot be."""
+    widths = {
+        name: max(cell_len(name), *(cell_len(_short(row[name])) for row in rows)) for name in rows[0]
+    }
+    excess = sum(widths.values()) + _GAP * (len(widths) - 1) - width
+    if excess > 0:
+        wide = [name for name in widths if name in _NAMES and widths[name] > _NAME_COLUMNS_MIN]
+        room = (sum(widths[name] for name in wide) - excess) // len(wide) if wide else 0
+        if room < _NAME_COLUMNS_MIN:
+            return None
+        widths |= {name: min(widths[name], room) for name in wide}
+    return widths
+
+
+def _table(rows: Sequence[Mapping[str, Any]], widths: Mapping[str, int], console: Console) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in rows[0]:
-        table.add_column(name)
+    for name in widths:
+        table.add_column(name, no_wrap=True)
     for row in rows:
-        # As Text: a name with brackets in it is not markup.
-        table.add_row(*(Text(_short(value)) for value in row.values()))
+        # As Text: a name with brackets in it is not markup. Each line of a name by itself: a terminal orders by lines.
+        cells = (Text(_short(row[name])).wrap(console, width, overflow="fold") for name, width in widths.items())
+        table.add_row(*(Text("\n".join(isolated(line.plain.rstrip()) for line in cell)) for cell in cells))
     return table
 
 
@@ -100,4 +123,4 @@ def show_one(fields: Mapping[str, Any], *, as_json: bool) -> None:
         return
     width = max(len(name) for name in fields)
     for name, value in fields.items():
-        _print(f"{name:<{width}}  {_text(value)}")
+        _print(f"{name:<{width}}  {isolated(_text(value))}")

@@ -14,6 +14,7 @@ from premade.base.edge import Page
 from premade.base.errors import FieldError, Invalid
 from premade.base.negotiation import header_list, takes_gzip
 from premade.base.stream import Stream, begin_answer
+from premade.base.texts import one_line
 from premade.catalog.product import NAME_CHARACTERS_MAX
 from premade.console.batches import BATCH, asked_partner_id
 from premade.console.door import Visit, form_only
@@ -56,8 +57,10 @@ async def _export(visit: Visit) -> Response:
         wrong.append(FieldError("which", f"Must be one of {', '.join(WHICH)}"))
     if not _PART.fullmatch(part):
         wrong.append(FieldError("part", f"Must be 1 to {PARTS_MAX}"))
-    if len(title) > NAME_CHARACTERS_MAX:
-        wrong.append(FieldError(NAME_ON_SHEETS, f"Must be at most {NAME_CHARACTERS_MAX} characters"))
+    try:
+        title = one_line(title, NAME_CHARACTERS_MAX) if title else ""
+    except ValueError as error:
+        wrong.append(FieldError(NAME_ON_SHEETS, str(error)))
     if wrong:
         raise Invalid(wrong)
     if form in PRINTED:

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
 from premade.audit.record import COMMAND
+from premade.base import texts
 from premade.base.world import local_time, rfc3339
 from premade.console.isolated import isolated
 from premade.staff.role import Right, Role
@@ -88,6 +89,8 @@ class Paper:
                 "day": _day,
                 "state": _state,
                 "bdi": isolated,
+                # For a title, an option of a list and an attribute, where no <bdi> can stand.
+                "isolated": texts.isolated,
                 "event": _event,
                 "actor": _actor,
             }

@@ -123,8 +123,10 @@ def sentence(event: Mapping[str, Any], partners: Mapping[int, str], staff: Mappi
     data, partner_id = event["data"], event["partner_id"]
     shown = {name: _shown(value) for name, value in data.items()}
     if event["event"] not in SENTENCES:
-        rest = ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in shown.items())
-        return escape(f"{event['event']}; {rest}" if rest else event["event"])
+        rest = Markup(", ").join(
+            Markup("{}: {}").format(name.replace("_", " "), isolated(value)) for name, value in shown.items()
+        )
+        return Markup("{}; {}").format(event["event"], rest) if rest else escape(event["event"])
     shown |= {
         "partner": "the operator"
         if partner_id is None

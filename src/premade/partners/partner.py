@@ -7,9 +7,10 @@ from premade.audit.record import COMMAND_ACTOR, Event, record
 from premade.base import statements
 from premade.base.cursors import Order, Row
 from premade.base.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
-from premade.base.texts import cleaned, folded, one_line
+from premade.base.texts import cleaned, folded, isolated, one_line
 from premade.base.work import Database, Work
 from premade.base.world import World
+from premade.partners.name_keys import correct_name_keys_in
 
 sql = statements.load(__file__)
 
@@ -119,9 +120,9 @@ async def _name_taken(database: Database, name: str) -> PartnerNameTaken:
         taken = await work.one(sql.name_of_key, name_key=folded(name))
     other = name if taken is None else taken["name"]
     if other == name:
-        return PartnerNameTaken(f"There is already a partner named {name!r}.")
+        return PartnerNameTaken(f"There is already a partner named {isolated(repr(name))}.")
     return PartnerNameTaken(
-        f"There is already a partner named {other!r}. Names that differ only in case, blanks or invisible characters count as the same."
+        f"There is already a partner named {isolated(repr(other))}. Names that differ only in case, blanks or invisible characters count as the same."
     )
 
 
@@ -238,6 +239,8 @@ async def rename_partner(
             before = await partner_named(work, name)
             partner_id = before["partner_id"]
             renamed = await work.one(sql.rename, partner_id=partner_id, name=kept, name_key=folded(kept))
+            # Where another partner's name was too much like the old one, it takes over the key.
+            await correct_name_keys_in(work)
             await record(
                 work,
                 Event.PARTNER_RENAMED,
