@@ -11,6 +11,7 @@ from fontTools.ttLib import TTFont
 from fontTools.unicodedata import script
 
 from premade.base.errors import Conflict
+from premade.base.texts import isolated
 
 FONTS = (
     ("fontpkg_noto_sans", "files/NotoSans[wdth,wght].ttf"),
@@ -91,7 +92,7 @@ def _is_simple(character: str) -> bool:
 def in_words(characters: tuple[str, ...]) -> str:
     """Return the characters with their code points, since a screen may lack them too: `ह (U+0939)`."""
     named = [
-        f"{each} ({' '.join(f'U+{ord(character):04X}' for character in each)})"
+        f"{isolated(each)} ({' '.join(f'U+{ord(character):04X}' for character in each)})"
         for each in characters[:_CHARACTERS_NAMED_MAX]
     ]
     more = len(characters) - len(named)
