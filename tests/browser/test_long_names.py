@@ -49,7 +49,10 @@ def _paths(request: pytest.FixtureRequest, shop: Shop) -> list[str]:
     order_id = seller.draw(batch, 2, payment_reference=letter * 128, **customer).json()["order_id"]
     cancel(seller, codes[-1], reason=letter * 200)
     seller.hold(2)
-    partner, product = f"/console/partners/{seller.partner_id}", f"/console/stock/products/{seller.product_id}"
+    partner, product = (
+        f"/console/partners/{seller.partner_id}",
+        f"/console/stock/products/{seller.product_id}",
+    )
     [key] = shop.sql("SELECT key_id FROM api_keys WHERE partner_id = %s", seller.partner_id)
     [hold] = shop.sql("SELECT reservation_id FROM reservations WHERE partner_id = %s", seller.partner_id)
     return [
@@ -81,16 +84,18 @@ def _paths(request: pytest.FixtureRequest, shop: Shop) -> list[str]:
     ]
 
 
-def test_a_long_name_neither_widens_a_page_nor_turns_its_lines(
-    somebody: Somebody, paths: list[str]
-) -> None:
+def test_a_long_name_neither_widens_a_page_nor_turns_its_lines(somebody: Somebody, paths: list[str]) -> None:
     ann = somebody("admin")
     found: dict[str, object] = {}
     for path in paths:
         assert ann.goes_to(path) == 200, path
         for screen in (DESK, PHONE):
             ann.page.set_viewport_size(screen)  # pyright: ignore[reportArgumentType]
-            faults = [ann.page.evaluate(BEYOND) > 0, ann.page.evaluate(BEYOND_A_TABLE), ann.page.evaluate(NOT_ISOLATED)]
+            faults = [
+                ann.page.evaluate(BEYOND) > 0,
+                ann.page.evaluate(BEYOND_A_TABLE),
+                ann.page.evaluate(NOT_ISOLATED),
+            ]
             if any(faults):
                 found[f"{path} {screen}"] = faults
 

@@ -66,6 +66,33 @@ def test_a_phone_number_is_found_however_it_is_typed(somebody: Somebody, sold: d
         assert mei.path == f"/console/orders/{sold['order_id']}", typed
 
 
+def test_a_local_phone_number_that_several_customers_end_with_lists_them_all(
+    somebody: Somebody, seller: Seller
+) -> None:
+    mei, local = somebody("operations"), f"5{unique('')[-8:]}"
+    codes = seller.tickets(3)
+    sold = {
+        name: seller.activate(code, name=name, phone=phone).json()["order_id"]
+        for code, (name, phone) in zip(
+            codes,
+            {"Mei": f"+852{local}", "Ann": f"+44{local}", "Bo": f"+86138{local[1:]}"}.items(),
+            strict=True,
+        )
+    }
+
+    for typed in (local, f"0{local}", f"({local[:4]}) {local[4:]}"):
+        mei.goes_to("/console/tickets")
+        mei.searches(typed)
+
+        assert mei.path == "/console/search", "no address has a customer's number"
+        rows = mei.page.get_by_role("row").all_inner_texts()[1:]
+        assert sorted(name for name in sold for row in rows if name in row) == ["Ann", "Mei"], typed
+        assert local in mei.heading
+    mei.page.get_by_role("link", name=sold["Ann"]).click()
+    assert mei.path == f"/console/orders/{sold['Ann']}"
+    assert f"+44{local}" in mei.page.inner_text("main")
+
+
 def test_several_orders_of_one_customer_are_listed_whichever_partner_sold_them(
     somebody: Somebody, shop: Shop, seller: Seller
 ) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from support.postgres import postgres
 from support.shop import unique
 from support.terminal import Operator
@@ -33,7 +34,10 @@ ALIKE = [(1, 3), (1, 4), (2, 5), (7, 8)]
     params=["embedded", pytest.param("standalone", id="15 with the locale C")], scope="module", name="server"
 )
 def _server(request: pytest.FixtureRequest) -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="premade-tests-") as folder, postgres(request.param, Path(folder)) as dsn:
+    with (
+        tempfile.TemporaryDirectory(prefix="premade-tests-") as folder,
+        postgres(request.param, Path(folder)) as dsn,
+    ):
         yield dsn
 
 
@@ -43,7 +47,7 @@ def _operator(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Operator
     name = unique("old").replace("-", "_")
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'".encode())
-    dsn = psycopg.conninfo.make_conninfo(server, dbname=name)
+    dsn = make_conninfo(server, dbname=name)
     before = [each for each in migrations_module.migrations() if each.name < BEFORE]
     with monkeypatch.context() as patched:
         patched.setattr(migrations_module, "migrations", lambda: before)
@@ -82,7 +86,9 @@ def test_a_migration_names_the_partners_whose_names_clash_and_how_to_rename_one(
     assert numbers(said(operator)) == ALIKE, "until one is renamed"
 
 
-def test_partners_whose_names_clash_go_on_and_nobody_gets_a_further_name_like_theirs(operator: Operator) -> None:
+def test_partners_whose_names_clash_go_on_and_nobody_gets_a_further_name_like_theirs(
+    operator: Operator,
+) -> None:
     said(operator)
 
     for name in NAMES:

@@ -113,4 +113,8 @@ def test_a_template_isolates_every_name(template: str) -> None:
 
 def test_isolate_characters_stand_around_what_turns_the_direction_only() -> None:
     assert isolated("\u0634\u0631\u0643\u0629 5") == "\u2068\u0634\u0631\u0643\u0629 5\u2069"
-    assert [isolated(text) for text in ("Caf\u00e9 5", "\u65c5\u884c", "")] == ["Caf\u00e9 5", "\u65c5\u884c", ""]
+    assert [isolated(text) for text in ("Caf\u00e9 5", "\u65c5\u884c", "")] == [
+        "Caf\u00e9 5",
+        "\u65c5\u884c",
+        "",
+    ]

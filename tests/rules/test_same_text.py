@@ -7,8 +7,10 @@ from support.shop import CUSTOMER, Seller, Shop, sale, unique
 
 from premade.base.digest import request_digest
 from premade.base.errors import Invalid
-from premade.console.search import Like, SearchedOrder, SearchedSales, SearchedTicket, read_search
+from premade.base.migrate import migrations
+from premade.console.search import Like, SearchedOrder, SearchedSales, SearchedTicket, orders_like, read_search
 from premade.partners.partner import PartnerNameTaken, add_partner, rename_partner
+from premade.redemption.scan import name_of_device_or_scan
 
 NFC, NFD = "Jos\u00e9 N\u00fa\u00f1ez", "Jose\u0301 Nu\u0301n\u0303ez"
 
@@ -116,6 +118,33 @@ def test_a_payment_reference_is_found_as_it_is_kept(seller: Seller, reference: s
     tickets = seller.http.get("/api/ota/tickets", params={"payment_reference": reference}).json()["items"]
     assert [order["order_id"] for order in orders] == [sold["order_id"]]
     assert [ticket["ticket_code"] for ticket in tickets] == [code]
+
+
+@pytest.mark.parametrize("stored", ["  PAY 7 ", "Ge\u0301rard 7"])
+def test_a_payment_reference_of_before_they_were_trimmed_is_found_after_the_migration(
+    seller: Seller, shop: Shop, stored: str
+) -> None:
+    codes = seller.tickets(2)
+    sold = seller.activate(codes[0], payment_reference=stored, headers=(again := key())).json()
+    other = seller.activate(codes[1], payment_reference="PAY 8").json()
+    shop.sql("UPDATE ota_orders SET payment_reference = %s WHERE order_id = %s", stored, sold["order_id"])
+    [migration] = [each for each in migrations() if each.name.startswith("0043_")]
+
+    shop.sql(migration.sql.decode())
+
+    for path, name, value in (("orders", "order_id", sold["order_id"]), ("tickets", "ticket_code", codes[0])):
+        found = seller.http.get(f"/api/ota/{path}", params={"payment_reference": f" {stored}"}).json()["items"]
+        assert [each[name] for each in found] == [value]
+    readings = read_search(stored)
+    assert isinstance(readings, SearchedSales)
+    found = shop.operate(lambda database, _: orders_like(database, *readings.readings[-1]))[0]
+    assert sold["order_id"] in [each["order_id"] for each in found]
+    assert seller.http.get(f"/api/ota/orders/{other['order_id']}").json()["payment_reference"] == "PAY 8"
+    assert seller.activate(codes[0], payment_reference=stored, headers=again).json() == sold
+
+
+def test_a_device_may_be_named_by_dots_since_no_address_has_its_name() -> None:
+    assert [name_of_device_or_scan(name) for name in (".", "..")] == [".", ".."]
 
 
 @pytest.mark.parametrize(("batch_id", "why"), [

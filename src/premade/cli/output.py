@@ -88,9 +88,7 @@ def show_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
 
 def _widths(rows: Sequence[Mapping[str, Any]], width: int) -> dict[str, int] | None:
     """The width of each column where the table is no wider than `width`; None where it cannot be."""
-    widths = {
-        name: max(cell_len(name), *(cell_len(_short(row[name])) for row in rows)) for name in rows[0]
-    }
+    widths = {name: max(cell_len(name), *(cell_len(_short(row[name])) for row in rows)) for name in rows[0]}
     excess = sum(widths.values()) + _GAP * (len(widths) - 1) - width
     if excess > 0:
         wide = [name for name in widths if name in _NAMES and widths[name] > _NAME_COLUMNS_MIN]
@@ -107,7 +105,9 @@ def _table(rows: Sequence[Mapping[str, Any]], widths: Mapping[str, int], console
         table.add_column(name, no_wrap=True)
     for row in rows:
         # As Text: a name with brackets in it is not markup. Each line of a name by itself: a terminal orders by lines.
-        cells = (Text(_short(row[name])).wrap(console, width, overflow="fold") for name, width in widths.items())
+        cells = (
+            Text(_short(row[name])).wrap(console, width, overflow="fold") for name, width in widths.items()
+        )
         table.add_row(*(Text("\n".join(isolated(line.plain.rstrip()) for line in cell)) for cell in cells))
     return table
 

@@ -72,4 +72,3 @@ def _clashes(rows: list[dict[str, Any]]) -> list[str]:
         for oldest, *others in _alike(rows)
         for row in others
     ]
-
