@@ -448,7 +448,13 @@ def test_a_name_that_sheets_cannot_print_is_said_before_printing_and_replaced(
     assert mei.events("batch.exported") == []
     mei.goes_to(page_of(seller, batch))
     mei.page.get_by_text("Export and print").click()
-    mei.page.get_by_label("Name on the sheets").fill("Hat Yai Ferry")
+    with mei.as_client() as client:
+        data = {"form_token": mei.form_token(), "format": "pdf-a4-10", "which": "all", "part": "1"}
+        for name, why in (("\u3164", "invisible"), ("Hat \u202eiaY", "U+202E"), ("H" * 201, "1 to 200")):
+            path = page_of(seller, batch, "/export")
+            refused = client.post(path, data={**data, "name": name}, headers=SAME_SITE)
+            assert (refused.status_code, why in refused.text) == (400, True), name
+    mei.page.get_by_label("Name on the sheets").fill("Hat Yai Ferry\u200b")
     _, content = saved(mei, "To print", layout, tmp_path)
     assert "Hat Yai Ferry" in pypdfium2.PdfDocument(content)[0].get_textpage().get_text_range()
 

@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
+from rich.cells import cell_len
 from support.postgres import empty_database
 from support.terminal import COLUMNS, Operator
+
+from premade.cli.output import show_rows
 
 WIDE = "200"
 LISTS = ["product", "partner", "key", "allotment"]
@@ -50,6 +53,28 @@ def test_a_table_is_used_where_it_fits(operator: Operator) -> None:
     assert len(wide.splitlines()) == 2
     assert len(narrow.splitlines()) == len(wide.splitlines()[0].split())
     assert len(operator.shows("allotment", "list").splitlines()) == 2
+
+
+@pytest.mark.parametrize("name", ["W" * 200, "Blue " * 40, "\u0634" * 200, "\u65c5" * 200])
+def test_a_long_name_folds_in_its_column_and_all_else_stays_whole(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(COLUMNS))
+    row = {"partner_id": 123456789012, "name": name.strip(), "channel": "harbour-cruises", "is_test": False}
+
+    show_rows([row, {**row, "name": "Short"}], as_json=False)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == list(row)
+    assert lines[1].split()[0] == str(row["partner_id"])
+    assert lines[1].split()[-2:] == ["harbour-cruises", "False"]
+    assert lines[-1].split() == [str(row["partner_id"]), "Short", "harbour-cruises", "False"]
+    assert max(cell_len(line) for line in lines) <= COLUMNS
+    folded = [lines[1].split()[1:-2], *(line.split() for line in lines[2:-1])]
+    shown = "".join(word for words in folded for word in words)
+    assert shown.translate({0x2068: None, 0x2069: None}) == name.replace(" ", "")
+    # Each line by itself: a terminal orders by lines.
+    assert all(line.count("\u2068") == line.count("\u2069") == ("\u0634" in line) for line in lines)
 
 
 def test_brackets_in_a_name_are_no_markup(operator: Operator) -> None:

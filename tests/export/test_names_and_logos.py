@@ -87,6 +87,35 @@ def test_the_command_names_what_it_cannot_print_and_prints_another_name(
     assert exported(operator, stack, tmp_path / "out.zip")["tickets"] == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("\u200b\u3164", "not only blank or invisible ones"),
+        ("Ferry \u202egnat", "RIGHT-TO-LEFT OVERRIDE (U+202E), its character 7"),
+        ("Ferry\nTour", "LINE FEED (U+000A)"),
+        ("F" * 201, "1 to 200 characters"),
+        ("", "1 to 200 characters"),
+    ],
+)
+def test_a_name_for_the_sheets_is_a_name_like_others(
+    mixed: Stack, operator: Operator, tmp_path: Path, name: str, why: str
+) -> None:
+    file = tmp_path / "out.pdf"
+    asked = ["--partner", mixed.seller.name, "--format", "pdf", "-o", str(file), "--name", name]
+
+    assert why in operator.is_refused("export", mixed.batch_id, *asked)
+    assert not file.exists()
+
+
+def test_a_name_for_the_sheets_is_trimmed_and_composed(
+    mixed: Stack, operator: Operator, tmp_path: Path
+) -> None:
+    file = tmp_path / "out.pdf"
+    exported(operator, mixed, file, "--name", "\u00a0Cafe\u0301\u200b Tour \u200e")
+
+    assert "Caf\u00e9 Tour" in words(file)
+
+
 @pytest.mark.parametrize("per_page", ["10", "24"])
 def test_the_longest_code_stands_on_one_line(
     shop: Shop, operator: Operator, tmp_path: Path, per_page: str

@@ -8,7 +8,14 @@ from support.shop import CUSTOMER, Seller, Shop, sale, unique
 from premade.base.digest import request_digest
 from premade.base.errors import Invalid
 from premade.base.migrate import migrations
-from premade.console.search import Like, SearchedOrder, SearchedSales, SearchedTicket, orders_like, read_search
+from premade.console.search import (
+    Like,
+    SearchedOrder,
+    SearchedSales,
+    SearchedTicket,
+    orders_like,
+    read_search,
+)
 from premade.partners.partner import PartnerNameTaken, add_partner, rename_partner
 from premade.redemption.scan import name_of_device_or_scan
 
@@ -133,7 +140,9 @@ def test_a_payment_reference_of_before_they_were_trimmed_is_found_after_the_migr
     shop.sql(migration.sql.decode())
 
     for path, name, value in (("orders", "order_id", sold["order_id"]), ("tickets", "ticket_code", codes[0])):
-        found = seller.http.get(f"/api/ota/{path}", params={"payment_reference": f" {stored}"}).json()["items"]
+        found = seller.http.get(f"/api/ota/{path}", params={"payment_reference": f" {stored}"}).json()[
+            "items"
+        ]
         assert [each[name] for each in found] == [value]
     readings = read_search(stored)
     assert isinstance(readings, SearchedSales)
