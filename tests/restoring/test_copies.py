@@ -1,6 +1,8 @@
 """A code, an order id and a reservation id are given out once: files that are copied and put back."""
 
+import os
 import shutil
+import stat
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +38,11 @@ def only_what_changed(source: Path, target: Path) -> None:
             part.replace(there)
 
 
-@pytest.mark.parametrize("put_back", [by_copy, only_what_changed])
+def over_what_is_there(source: Path, target: Path) -> None:
+    subprocess.run(["/bin/cp", "-a", f"{source}/.", target], check=True)
+
+
+@pytest.mark.parametrize("put_back", [by_copy, only_what_changed, over_what_is_there])
 def test_files_that_were_copied_are_put_back(home: Path, put_back: Callable[[Path, Path], None]) -> None:
     settings = Settings(data_dir=home / "data", database_url=None)
     kept = home / "kept"
@@ -67,6 +73,24 @@ def test_an_ordinary_restart_begins_nothing_anew(home: Path) -> None:
         assert restorations(dsn) == []
         assert after.key_ids == before.key_ids
         assert Till(dsn, shop.seller).kind_of_snapshot(before.cursor) == "changes"
+
+
+def test_a_container_that_sets_owner_and_mode_at_each_start(home: Path) -> None:
+    settings = Settings(data_dir=home / "data", database_url=None)
+    with ready_database(settings, WORLD) as dsn:
+        shop = till(dsn)
+        before = shop.live()
+    for path in [home / "data", *(home / "data").rglob("*")]:
+        status = path.stat()
+        os.chown(path, status.st_uid, status.st_gid)
+        path.chmod(stat.S_IMODE(status.st_mode))
+    (home / "data").rename(home / "moved")
+
+    with ready_database(Settings(data_dir=home / "moved", database_url=None), WORLD) as dsn:
+        after = Till(dsn, shop.seller).live()
+
+        assert restorations(dsn) == []
+        assert after.key_ids == before.key_ids
 
 
 @needs_standalone

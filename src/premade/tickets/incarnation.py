@@ -27,6 +27,8 @@ CLOCK_LEAD_SECONDS_MAX = 366 * 24 * 3600
 """Maximum lead of a wrong clock that can be compensated."""
 ACTOR = "service"
 BY_COMMAND = "the operator said so"
+FILES_COPIED = "files were copied"
+"""In the words of `look` too."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +68,16 @@ async def confirm_incarnation(
 
 def _difference(now: dict[str, Any], seen: Seen | None, marker: Marker | None) -> str | None:
     """Return the sign that the database was restored, copied or promoted, or None."""
-    if now["incarnation_id"] is None:
+    kept = None if marker is None else now["marker"]
+    is_copied = marker is not None and kept not in (None, marker.read())
+    # Where the marker says that the files were not copied, somebody has changed their owner or mode.
+    are_the_same_files = (
+        kept is not None and not is_copied and now["differences"] == FILES_COPIED and not now["is_refreshed"]
+    )
+    if now["incarnation_id"] is None and not are_the_same_files:
         return now["differences"] or "the clocks of codes went back"
-    if marker is not None and now["marker"] not in (None, marker.read()):
-        return "files were copied"
+    if is_copied:
+        return FILES_COPIED
     if seen is None or seen.incarnation_id != now["incarnation_id"] or now["wal_bytes"] is None:
         return None
     return "the write-ahead log went back" if now["wal_bytes"] < seen.wal_bytes else None
