@@ -1,4 +1,4 @@
-"""What a connection writes: joined, and given up when its client takes nothing any more."""
+"""Writes of a connection: join small ones, and close the connection when its client no longer reads."""
 
 import asyncio
 import fcntl
@@ -7,15 +7,15 @@ import termios
 from typing import Any
 
 JOINED_BYTES_MAX = 64 * 1024
-"""From here on it is sent at once: only then does the transport tell an answer to wait for its client."""
+"""Larger writes are sent at once, so that the transport can pause an answer whose client is slow."""
 UNREAD_SECONDS_MAX = 30
 UNREAD_BYTES_MIN = 16 * 1024
-"""A client that takes less than this in UNREAD_SECONDS_MAX, some 500 bytes a second, has gone: nothing else ends a
-connection whose client is there and reads nothing."""
+"""A client that reads less than this in UNREAD_SECONDS_MAX (some 500 bytes a second) is cut off. Nothing else ends a
+connection whose client stays and reads nothing."""
 
 
 class JoinedWrites:
-    """A transport that sends what was written in one turn of the event loop together, at the turn's end."""
+    """A transport that joins all writes of one turn of the event loop and sends them at the turn's end."""
 
     def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
@@ -26,7 +26,7 @@ class JoinedWrites:
         self._watching: asyncio.TimerHandle | None = None
 
     def __getattr__(self, name: str) -> Any:
-        """Everything else is the transport's own."""
+        """Delegate everything else to the transport."""
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
@@ -44,18 +44,18 @@ class JoinedWrites:
         self._transport.write_eof()
 
     def close(self) -> None:
-        """Close when all is sent, or its client takes no more of it."""
+        """Close when everything is sent, or when the client stops reading."""
         self._send()
         self._transport.close()
         self.watch()
 
     def watch(self) -> None:
-        """Look from now on whether the client takes what is written, until it has all."""
+        """Watch whether the client reads, until it has read everything."""
         if self._watching is None:
             self._look_again()
 
     def unwatch(self) -> None:
-        """Look no more: the connection is lost."""
+        """Stop watching: the connection is lost."""
         if self._watching is not None:
             self._watching.cancel()
             self._watching = None
@@ -73,7 +73,7 @@ class JoinedWrites:
             self._look_again()
 
     def _taken_bytes(self) -> int:
-        """How much its client has: neither the transport nor the kernel keeps it any more."""
+        """Return how many bytes have left both the transport's and the kernel's send buffer."""
         try:
             kept = fcntl.ioctl(self._transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
         except OSError:  # closed

@@ -282,7 +282,7 @@ async def _orders_like(visit: Visit) -> Response:
 async def _orders_page(
     visit: Visit, like: Like, value: str, orders: list[dict[str, Any]], *, is_cut: bool
 ) -> Response:
-    """The only page that shows several customers; the record says so of each."""
+    """Return the only page with several customers; the look at each is recorded."""
     await _record_customers(visit, [each["order_id"] for each in orders])
     return visit.page(
         "orders.html", like=like, value=value, orders=orders, is_cut=is_cut, shown_max=ORDERS_SHOWN_MAX

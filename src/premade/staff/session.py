@@ -225,7 +225,8 @@ class Sessions:
 
     async def _found(self, name: str) -> dict[str, Any] | None:
         kept = name_as_kept(name)
-        # Nobody's: PostgreSQL keeps no such text. Left out, it would be a second spelling with tries of its own.
+        # No member has a NUL in the name: PostgreSQL cannot store it. Dropping the NUL would give a second spelling with its own
+        # count of attempts.
         if "\0" in kept:
             return None
         async with self.database.single_statement() as work:
