@@ -16,6 +16,7 @@ from premade.base.world import rfc3339
 from premade.partners.keys import rotate_key
 from premade.redemption.counts import DEVICES_A_DAY_MAX
 from premade.redemption.rules import OFFLINE_SCAN_DAYS_MAX
+from premade.redemption.sync import CONFLICTS_OF_TICKET_MAX
 from premade.tickets.code import Signer
 
 MINUTE = timedelta(minutes=1)
@@ -192,6 +193,27 @@ def test_forged_and_unknown_scans_are_counted_and_answered_the_same_again(
         "SELECT DISTINCT device_id, partner_id FROM gate_counts WHERE owner = %s", f"key:{gate.key_id}"
     )
     assert rows == [{"device_id": gate.device_id, "partner_id": seller.partner_id}]
+
+
+def test_conflicts_of_one_ticket_do_not_fill_the_record(gate: Gate, ticket: Ticket, shop: Shop) -> None:
+    """A genuine QR that is good for nothing, such as one for another function, can be sent without end too."""
+    sent = [use(ticket, "tea") for _ in range(CONFLICTS_OF_TICKET_MAX - 10)]
+    more = [use(ticket, "tea") for _ in range(20)]
+
+    first, second = results(gate.sync(*sent)), results(gate.sync(*more, *more))
+    again = results(gate.sync(*sent, *more))
+
+    assert {each["code"] for each in (*first, *second, *again)} == {"FUNCTION_UNKNOWN"}
+    assert [each["is_replayed"] for each in again] == [True] * CONFLICTS_OF_TICKET_MAX + [False] * 10
+    kept = shop.sql(
+        "SELECT event_id FROM audit_events WHERE ticket_code = %s AND event = 'ticket.redemption_conflict'",
+        ticket.code,
+    )
+    assert len(kept) == CONFLICTS_OF_TICKET_MAX
+    assert counts(shop, gate) == {"CONFLICT_REPEATED": 30}
+    # The ticket itself is as good as before.
+    [answer] = results(gate.sync(use(ticket)))
+    assert answer["outcome"] == "accepted"
 
 
 def test_names_of_devices_that_a_client_makes_up_make_no_rows_without_end(gate: Gate, shop: Shop) -> None:

@@ -134,3 +134,12 @@ def _lines(head: str) -> list[tuple[str, str]]:
     return [
         (name, value.strip()) for name, _, value in (line.partition(":") for line in head.split("\r\n")[1:])
     ]
+
+
+@pytest.mark.parametrize(("path", "status"), [("/metrics", 200), ("/", 404)])
+def test_no_cache_keeps_the_metrics(service: Service, path: str, status: int) -> None:
+    """They name partners and what they sell."""
+    answer = httpx.get(service.metrics_url.removesuffix("/metrics") + path, trust_env=False)
+    assert answer.status_code == status
+    assert answer.headers["cache-control"] == "private, no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"

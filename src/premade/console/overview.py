@@ -34,6 +34,7 @@ GATE_COUNT_NAMES = {
     Counted.UNKNOWN: "Unknown ticket",
     Counted.UNREADABLE: "Unreadable entry",
     Counted.WRONG_DIGITS: "Code and digits do not match",
+    Counted.REPEATED: "Further conflict of a ticket with many in the audit record",
     Counted.LATE: "Scan uploaded after the ticket's last day",
 }
 

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from premade.base.clients import Clients
 from premade.base.connection import Connection
+from premade.base.edge import UNCACHED
 
 CONNECTIONS_MAX = 64
 HEAD_SECONDS_MAX = 5.0
@@ -40,7 +41,10 @@ def metrics_app(registry: CollectorRegistry) -> ASGIApp:
         return Response(text, media_type=media_type)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await (await answer(scope))(scope, receive, send)
+        answered = await answer(scope)
+        # They name partners and their sales.
+        answered.raw_headers += UNCACHED
+        await answered(scope, receive, send)
 
     return app
 

@@ -30,6 +30,8 @@ class Counted(StrEnum):
     UNKNOWN = "UNKNOWN"
     UNREADABLE = "ENTRY_INVALID"
     WRONG_DIGITS = "DIGITS_WRONG"
+    REPEATED = "CONFLICT_REPEATED"
+    """A conflict about a ticket of which the audit record has as many as it takes."""
     LATE = "LATE"
     """An accepted scan without network, uploaded after the ticket's last day of use."""
 

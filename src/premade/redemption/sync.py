@@ -35,6 +35,8 @@ sql = statements.load(__file__)
 OPERATION = "sync"
 """What a conflict is remembered under, beside the partner: the device, the scan and the digest of what was asked."""
 REDEMPTIONS_MAX = 500
+CONFLICTS_OF_TICKET_MAX = 50
+"""Conflicts of one ticket in the audit record, from which nothing is ever deleted; further ones are counted."""
 ERRORS_NAMED_MAX = 10
 VERIFIED_IN_ONE_GO = 20
 """Signatures that are checked before other requests get their turn."""
@@ -192,6 +194,7 @@ class Syncer:
             if place not in settled and each.scan is not None
         ]
         outcomes = await self._redeem_in_order(work, device, open_ones)
+        room = await _room_in_record(work, open_ones, outcomes)
         events: dict[str, dict[str, Any]] = {}
         for place, each in enumerate(sent):
             if place in settled:
@@ -201,12 +204,12 @@ class Syncer:
                 settled[place] = _redeemed(each, outcome, self._world)
             except DomainError as refusal:
                 event = _event(device, each, outcome, refusal)
-                is_kept = event["ticket_code"] is not None
-                settled[place] = _conflict(
-                    event, replayed=event["idempotency_key"] in events, is_kept=is_kept
-                )
-                if is_kept:
-                    events.setdefault(event["idempotency_key"], event)
+                is_again = event["idempotency_key"] in events
+                is_kept = is_again or room[event["ticket_code"]] > 0
+                settled[place] = _conflict(event, replayed=is_again, is_kept=is_kept)
+                if is_kept and not is_again:
+                    events[event["idempotency_key"]] = event
+                    room[event["ticket_code"]] -= 1
         await work.all(
             sql.tell_conflicts,
             conflicts=orjson.dumps(list(events.values())).decode(),
@@ -247,6 +250,27 @@ async def _conflicts_told(work: Work, device: Device, sent: list[_Sent]) -> dict
     return {row["position"]: _conflict(row, replayed=True) for row in rows}
 
 
+async def _room_in_record(
+    work: Work, scans: list[tuple[int, Scan]], outcomes: dict[int, dict[str, Any]]
+) -> Counter[str | None]:
+    """Return how many more conflicts of each ticket the record takes, by code. The tickets are locked until the commit."""
+    owners = {
+        scan.ticket_code: outcomes[place]["partner_id"]
+        for place, scan in scans
+        if outcomes[place]["outcome"] not in {"unknown", "redeemed", "replayed"}
+    }
+    if not owners:
+        return Counter()
+    rows = await work.all(
+        sql.count_conflicts,
+        ticket_codes=list(owners),
+        partner_ids=list(owners.values()),
+        event=Event.REDEMPTION_CONFLICT.value,
+        conflicts_max=CONFLICTS_OF_TICKET_MAX,
+    )
+    return Counter({row["ticket_code"]: CONFLICTS_OF_TICKET_MAX - row["conflicts"] for row in rows})
+
+
 def _key(device: Device, each: _Sent) -> str:
     """A space stands in no part of it."""
     return f"{device_of(device.caller, device.device_id)} {each.offline.scan_id} {each.digest.hex()}"
@@ -274,7 +298,8 @@ def _counted(settled: Settled) -> Counted | None:
     """Return the kind under which an answer is counted, or None."""
     if isinstance(settled, Redeemed):
         return Counted.LATE if settled.is_late and not settled.replayed else None
-    return None if settled.is_kept else Counted(settled.code)
+    of_what = settled.code if settled.ticket_code is None else Counted.REPEATED
+    return None if settled.is_kept else Counted(of_what)
 
 
 def _redeemed(each: _Sent, outcome: dict[str, Any] | None, world: World) -> Redeemed:

@@ -33,6 +33,17 @@ CROSS JOIN LATERAL (
     LIMIT 1
 ) AS m
 
+-- name: count_conflicts
+SELECT i.ticket_code, n.conflicts
+FROM unnest(:ticket_codes::text[], :partner_ids::bigint[]) AS i (ticket_code, partner_id)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS conflicts
+    FROM (
+        SELECT FROM audit_events WHERE partner_id = i.partner_id AND ticket_code = i.ticket_code AND event = :event
+        LIMIT :conflicts_max
+    ) AS each
+) AS n
+
 -- name: tell_conflicts
 INSERT INTO audit_events (
     partner_id, event, actor, request_id, ticket_code, operation, idempotency_key, request_digest, data, occurred_at
