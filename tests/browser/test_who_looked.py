@@ -4,6 +4,7 @@ import secrets
 from typing import Any
 
 from browser.conftest import Person, Somebody
+from browser.visitors import visitor
 from support.shop import Seller, Shop, unique
 
 from premade.audit.record import COMMAND_ACTOR
@@ -96,6 +97,20 @@ def test_finance_sees_no_qr(somebody: Somebody, seller: Seller) -> None:
     assert looks(ann) == [(CUSTOMER_VIEWED, code, order_id)]
     with mei.as_client() as client:
         assert client.get(f"/console/tickets/{code}/qr.svg").status_code == 200
+
+
+def test_the_qr_of_a_reissue_is_another_one_to_look_at(shop: Shop) -> None:
+    seller = shop.seller()
+    [code] = seller.tickets(1)
+    with visitor(shop, "operations") as mei:
+        for _ in range(2):
+            assert mei.status(f"/console/tickets/{code}/qr.svg") == 200
+            assert (
+                seller.http.post(f"/api/ota/tickets/{code}/reissue", json={"reason": "lost"}).status_code
+                == 200
+            )
+    seen = shop.sql("SELECT event_id FROM audit_events WHERE ticket_code = %s AND event = %s", code, QR)
+    assert len(seen) == 2
 
 
 def test_a_partner_s_own_export_is_recorded_once_an_hour(shop: Shop) -> None:

@@ -21,7 +21,14 @@ def once_an_hour(now: datetime, *parts: str) -> str:
 
 
 async def record_qr_look(
-    database: Database, world: World, *, partner_id: int, ticket_code: str, actor: str, request_id: str
+    database: Database,
+    world: World,
+    *,
+    partner_id: int,
+    ticket_code: str,
+    issue_number: int,
+    actor: str,
+    request_id: str,
 ) -> None:
     """Record that somebody sees the QR of this ticket."""
     now = world.now()
@@ -35,7 +42,7 @@ async def record_qr_look(
             request_id=request_id,
             now=now,
             operation=LOOK,
-            once=once_an_hour(now, actor, "qr", ticket_code),
+            once=once_an_hour(now, actor, "qr", ticket_code, str(issue_number)),
         )
 
 

@@ -183,6 +183,7 @@ async def _picture(visit: Visit) -> Response:
         visit.world,
         partner_id=whose["partner_id"],
         ticket_code=code,
+        issue_number=ticket["issue_number"],
         actor=visit.member.actor,
         request_id=visit.request_id,
     )
