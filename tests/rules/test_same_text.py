@@ -157,7 +157,7 @@ def test_a_device_may_be_named_by_dots_since_no_address_has_its_name() -> None:
 
 
 @pytest.mark.parametrize(("batch_id", "why"), [
-    (".", "dots alone"), ("..", "dots alone"), ("...", "dots alone"), ("A/B", "Must be 1 to 64"),
+    (".", "dots only"), ("..", "dots only"), ("...", "dots only"), ("A/B", "Must be 1 to 64"),
     ("B\u200b", "character 2 is ZERO WIDTH SPACE (U+200B)"),
 ])  # fmt: skip
 def test_an_id_that_cannot_be_part_of_an_address_is_refused(seller: Seller, batch_id: str, why: str) -> None:
