@@ -11,6 +11,7 @@ import pytest
 from browser.barriers import barriers_of
 from browser.conftest import Person, Somebody
 from browser.visitors import visitor
+from gate.conftest import Gate, sold
 from playwright.sync_api import Error as PlaywrightError
 from support.service import Service
 from support.shop import Seller, Shop, unique
@@ -399,3 +400,39 @@ def test_a_key_is_made_by_keyboard_alone(somebody: Somebody, shop: Shop, seller:
     assert statuses(shop, shown_key(ann)) == {200}
     keyboard.press("Tab")
     assert ann.page.evaluate("document.activeElement.textContent") == "To the content"
+
+
+def test_a_key_of_the_operator_can_be_for_test_mode(somebody: Somebody, shop: Shop) -> None:
+    ann, trial = somebody("admin"), shop.seller(is_test=True)
+    [ticket] = sold(trial)
+    ann.goes_to("/console/operator-keys/new")
+    ann.page.get_by_label("For trying out gates").check()
+    press(ann, "Make the key")
+    assert "permission-wrong" in ann.page.content()
+    assert ann.page.get_by_label("For trying out gates").is_checked(), "kept while the form is mended"
+    ann.page.locator("[name='gate:redeem']").check()
+    assert barriers_of(ann.page) == []
+
+    press(ann, "Make the key")
+
+    key = shown_key(ann)
+    assert key.startswith("pm_test_")
+    assert "admits test tickets only" in ann.page.inner_text("dl")
+    gate = Gate(shop.client(key), unique("GATE"), 0)
+    assert gate.redeem(ticket).status_code == 200
+    ann.goes_to("/console/operator-keys")
+    assert key[:18] in ann.page.get_by_role("row").filter(has_text=key[8:18]).inner_text()
+    ann.page.locator("a[href*=rotate]").first.click()
+    ann.page.get_by_label("How long both work").fill("1h")
+    press(ann, "Make the second key")
+    assert "admits test tickets only" in ann.page.inner_text("dl")
+
+
+def test_a_key_of_a_partner_has_no_test_mode_of_its_own(somebody: Somebody, seller: Seller) -> None:
+    ann = somebody("admin")
+    ann.goes_to(address(seller, "/keys/new"))
+    assert ann.page.get_by_label("For trying out gates").count() == 0
+    answer = sent(
+        ann, address(seller, "/keys/new"), **{"once": "0" * 32, "tickets:read": "yes", "test": "yes"}
+    )
+    assert re.search("pm_live_", answer.text)

@@ -266,7 +266,9 @@ def test_a_retry_after_the_hold_is_over_is_answered_all_the_same(seller: Seller,
     def reserve_at(moment: datetime, key: str) -> Reservation:
         world = World(shop.world.zone, now=lambda: moment)
         asked = replace(wanted, idempotency_key=key)
-        return shop.operate(lambda database, _: Reservations(database, world).reserve(caller, "r", asked))
+        return replace(shop, world=world).operate(
+            lambda database, _: Reservations(database, world).reserve(caller, "r", asked)
+        )
 
     first = reserve_at(now, "first-try")
     again = reserve_at(now + timedelta(days=2), "first-try")

@@ -53,7 +53,7 @@ sold AS (
         total_amount, currency, ticket_codes, operation, idempotency_key, request_digest, created_at
     )
     SELECT new_order_id, partner_id, customer_name, customer_email, customer_phone, payment_reference, price,
-           currency, ARRAY[ticket_code], :operation, idempotency_key, decode(request_digest, 'hex'), :now
+           currency, ARRAY[ticket_code], :operation, idempotency_key, decode(request_digest, 'hex'), both_clocks(:now)
     FROM numbered WHERE new_order_id IS NOT NULL
     -- One order of keys in every statement: two of them never wait for each other.
     ORDER BY partner_id, idempotency_key
@@ -62,8 +62,8 @@ sold AS (
 ),
 activated AS (
     UPDATE pre_generated_tickets t
-    SET status = 'ACTIVE', activated_at = :now, order_id = n.new_order_id,
-        usable_until = CASE WHEN n.usable_days IS NULL THEN n.usable_until ELSE :today::date + n.usable_days END
+    SET status = 'ACTIVE', activated_at = both_clocks(:now), order_id = n.new_order_id,
+        usable_until = CASE WHEN n.usable_days IS NULL THEN n.usable_until ELSE both_days(:today, :zone) + n.usable_days END
     FROM numbered n
     -- 'IS TRUE' lets PostgreSQL look each up in a hash, where a join would compare all with all.
     WHERE t.ticket_id = n.ticket_id AND t.partner_id + 0 = n.partner_id
@@ -75,7 +75,7 @@ told AS (
         partner_id, event, actor, request_id, ticket_code, order_id, data, occurred_at
     )
     SELECT partner_id, :event, actor, request_id, ticket_code, new_order_id,
-           jsonb_build_object('payment_reference', payment_reference), :now
+           jsonb_build_object('payment_reference', payment_reference), both_clocks(:now)
     FROM numbered WHERE (new_order_id IN (SELECT order_id FROM activated)) IS TRUE
 )
 SELECT n.position,
@@ -97,7 +97,7 @@ SELECT n.position,
        coalesce(n.made_payment_reference, sale.payment_reference, n.payment_reference) AS payment_reference,
        coalesce(n.made_total_amount, n.price) AS total_amount,
        coalesce(n.made_currency, n.currency) AS currency,
-       coalesce(n.made_at, sale.created_at, :now) AS activated_at,
+       coalesce(n.made_at, sale.created_at, both_clocks(:now)) AS activated_at,
        n.valid_until
 FROM (
     SELECT *, (new_order_id IN (SELECT order_id FROM activated)) IS TRUE AS is_done FROM numbered

@@ -172,7 +172,6 @@ class OrderMaker:
             return await self._sell(work, asked, tickets)
 
     async def _sell(self, work: Work, asked: Sale, tickets: list[Row]) -> Sold:
-        now = self.world.now()
         total_amount = sum((ticket["price"] for ticket in tickets), Decimal())
         currency = tickets[0]["currency"]
         rows = await work.all(
@@ -192,8 +191,9 @@ class OrderMaker:
             operation=asked.operation,
             idempotency_key=asked.idempotency_key,
             request_digest=asked.digest,
-            now=now,
+            now=self.world.now(),
             today=self.world.today(),
+            zone=str(self.world.zone),
         )
         if not rows:
             message = "Another request with this Idempotency-Key is at work; nothing was changed. Try again."
@@ -204,7 +204,7 @@ class OrderMaker:
             payment_reference=asked.payment_reference,
             total_amount=total_amount,
             currency=currency,
-            activated_at=now,
+            activated_at=rows[0]["activated_at"],
             tickets=[_sold(row, stored_token(row["qr_code"])) for row in rows],
             replayed=False,
         )

@@ -105,18 +105,18 @@ WITH sold AS (
     VALUES (
         'ORD-' || lpad(take_logical_ms('order_id_ms', 1, :partner_id)::text, 13, '0'), :partner_id, :customer_name,
         :customer_email, :customer_phone, :payment_reference, :total_amount, :currency, :ticket_codes,
-        :operation, :idempotency_key, :request_digest, :now
+        :operation, :idempotency_key, :request_digest, both_clocks(:now)
     )
     ON CONFLICT (partner_id, operation, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
     RETURNING order_id
 ),
 activated AS (
     UPDATE pre_generated_tickets t
-    SET status = 'ACTIVE', activated_at = :now, order_id = s.order_id,
-        usable_until = CASE WHEN t.usable_days IS NULL THEN t.usable_until ELSE :today::date + t.usable_days END
+    SET status = 'ACTIVE', activated_at = both_clocks(:now), order_id = s.order_id,
+        usable_until = CASE WHEN t.usable_days IS NULL THEN t.usable_until ELSE both_days(:today, :zone) + t.usable_days END
     FROM sold s CROSS JOIN unnest(:ticket_ids::bigint[]) WITH ORDINALITY AS i (ticket_id, place)
     WHERE t.ticket_id = i.ticket_id AND t.partner_id + 0 = :partner_id
-    RETURNING i.place, t.order_id, t.ticket_code, t.entitlements, t.qr_code, t.issue_number, t.usable_until
+    RETURNING i.place, t.order_id, t.ticket_code, t.entitlements, t.qr_code, t.issue_number, t.usable_until, t.activated_at
 ),
 told AS (
     INSERT INTO audit_events (partner_id, event, actor, request_id, ticket_code, order_id, data, occurred_at)
@@ -126,7 +126,7 @@ told AS (
                'issue_number', issue_number,
                -- The fourth part of the token says who signed it.
                'signing_key_id', split_part(convert_from(decode(qr_code, 'base64'), 'UTF8'), ':', 4)
-           ), :now
+           ), both_clocks(:now)
     FROM activated
 )
-SELECT order_id, ticket_code, entitlements, qr_code, usable_until FROM activated ORDER BY place
+SELECT order_id, ticket_code, entitlements, qr_code, usable_until, activated_at FROM activated ORDER BY place

@@ -2,14 +2,14 @@
 INSERT INTO audit_events (
     partner_id, event, actor, request_id, ticket_code, occurred_at, operation, idempotency_key, request_digest
 )
-VALUES (:partner_id, :event, :actor, :request_id, :ticket_code, :now, :operation, :once, '')
+VALUES (:partner_id, :event, :actor, :request_id, :ticket_code, both_clocks(:now), :operation, :once, '')
 ON CONFLICT DO NOTHING
 
 -- name: record_customer_looks
 INSERT INTO audit_events (
     partner_id, event, actor, request_id, ticket_code, order_id, occurred_at, operation, idempotency_key, request_digest
 )
-SELECT o.partner_id, :event, :actor, :request_id, o.ticket_codes[1], o.order_id, :now, :operation, looked.once, ''
+SELECT o.partner_id, :event, :actor, :request_id, o.ticket_codes[1], o.order_id, both_clocks(:now), :operation, looked.once, ''
 FROM unnest(:order_ids::text[], :once::text[]) AS looked (order_id, once)
 CROSS JOIN LATERAL (
     SELECT partner_id, order_id, ticket_codes FROM ota_orders WHERE order_id = looked.order_id LIMIT 1

@@ -94,7 +94,6 @@ class Canceller:
         if ticket["order_id"] is not None:
             # In a statement of its own: the next one then sees what others cancelled of this order.
             await work.all(sql.hold_order, partner_id=asked.caller.partner_id, order_id=ticket["order_id"])
-        now = self.world.now()
         done = await work.one(
             sql.cancel,
             **asked.keyed.columns,
@@ -104,11 +103,16 @@ class Canceller:
             ticket_id=ticket["ticket_id"],
             channel=ticket["channel"],
             reason=asked.reason,
-            now=now,
+            now=self.world.now(),
         )
         assert done is not None
         return Cancelled(
-            asked.ticket_code, now, asked.reason, ticket["order_id"], done["order_status"], replayed=False
+            asked.ticket_code,
+            done["cancelled_at"],
+            asked.reason,
+            ticket["order_id"],
+            done["order_status"],
+            replayed=False,
         )
 
 

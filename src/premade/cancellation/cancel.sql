@@ -41,14 +41,15 @@ told AS (
         idempotency_key, request_digest
     )
     SELECT :partner_id, :event, :actor, :request_id, c.ticket_code, c.order_id,
-           jsonb_build_object('reason', :reason::text, 'order_status', m.status), :now, :operation,
+           jsonb_build_object('reason', :reason::text, 'order_status', m.status), both_clocks(:now), :operation,
            :idempotency_key, :request_digest
     FROM cancelled c LEFT JOIN marked m ON true
-    RETURNING ticket_code
+    RETURNING ticket_code, occurred_at
 ),
 returned AS (
     UPDATE allotments a SET issued = a.issued - 1
     FROM cancelled c JOIN told USING (ticket_code)
     WHERE a.product_id = c.product_id AND a.channel = :channel
 )
-SELECT m.status AS order_status FROM cancelled c LEFT JOIN marked m ON true
+SELECT m.status AS order_status, told.occurred_at AS cancelled_at
+FROM told LEFT JOIN marked m ON true

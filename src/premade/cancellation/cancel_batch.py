@@ -179,17 +179,23 @@ class BatchCanceller:
         )
         cancelled = sum(row["tickets"] for row in rows if row["by_this"])
         left_alone = {row["status"]: row["tickets"] for row in rows if not row["by_this"]}
-        now = self.world.now()
-        await work.all(
+        ended = await work.one(
             sql.end,
             **asked.told(OPERATION, Event.BATCH_CANCELLED),
             cancelled=cancelled,
             left_alone=orjson.dumps(left_alone).decode(),
             unmade=begun.unmade or None,
-            now=now,
+            now=self.world.now(),
         )
+        assert ended is not None
         return BatchCancelled(
-            asked.batch_id, now, asked.reason, cancelled, left_alone, begun.unmade, replayed=False
+            asked.batch_id,
+            ended["occurred_at"],
+            asked.reason,
+            cancelled,
+            left_alone,
+            begun.unmade,
+            replayed=False,
         )
 
 

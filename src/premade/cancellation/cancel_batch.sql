@@ -8,7 +8,7 @@ INSERT INTO audit_events (
 )
 VALUES (
     :partner_id, :event, :actor, :request_id, :batch_id,
-    jsonb_strip_nulls(jsonb_build_object('reason', :reason::text, 'unmade', :unmade::integer)), :now,
+    jsonb_strip_nulls(jsonb_build_object('reason', :reason::text, 'unmade', :unmade::integer)), both_clocks(:now),
     :operation, :idempotency_key, :request_digest
 )
 RETURNING event_id
@@ -40,7 +40,7 @@ cancelled AS (
 told AS (
     INSERT INTO audit_events (partner_id, event, actor, request_id, batch_id, ticket_code, data, occurred_at)
     SELECT :partner_id, :event, :actor, :request_id, :batch_id, ticket_code,
-           jsonb_build_object('reason', :reason::text, 'beginning', :beginning::bigint), :now
+           jsonb_build_object('reason', :reason::text, 'beginning', :beginning::bigint), both_clocks(:now)
     FROM cancelled
     RETURNING ticket_code
 ),
@@ -77,5 +77,6 @@ VALUES (
             'unmade', :unmade::integer
         )
     ),
-    :now, :operation, :idempotency_key, :request_digest
+    both_clocks(:now), :operation, :idempotency_key, :request_digest
 )
+RETURNING occurred_at

@@ -3,7 +3,7 @@ INSERT INTO products (
     product_id, name, ticket_type, code_prefix, price, currency, usable_days, usable_until, cancellation, created_at
 )
 VALUES (
-    :product_id, :name, :ticket_type, :code_prefix, :price, :currency, :usable_days, :usable_until, :cancellation, :now
+    :product_id, :name, :ticket_type, :code_prefix, :price, :currency, :usable_days, :usable_until, :cancellation, both_clocks(:now)
 )
 
 -- name: change_product

@@ -1,5 +1,6 @@
 """Partners: what they may, their keys, and the operator's own keys. A key is shown once, in the answer to its form."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -239,17 +240,25 @@ def _permissions(partner: dict[str, Any] | None) -> tuple[str, ...]:
     return PERMISSIONS if partner else GATE_PERMISSIONS
 
 
+@dataclass(frozen=True)
+class _Typed:
+    """The fields of the form for a new key. `is_test`: only the operator's own keys have the choice."""
+
+    chosen: frozenset[str] = frozenset()
+    expires: str = ""
+    is_test: bool = False
+
+
 async def _new_key(visit: Visit) -> Response:
     partner = await _whose(visit)
-    return _key_form(visit, partner, visit.new_once(), set(), "", {})
+    return _key_form(visit, partner, visit.new_once(), _Typed(), {})
 
 
 def _key_form(
     visit: Visit,
     partner: dict[str, Any] | None,
     once: str,
-    chosen: set[str],
-    expires: str,
+    typed: _Typed,
     wrong: dict[str, str],
 ) -> Response:
     return visit.page(
@@ -257,8 +266,9 @@ def _key_form(
         400 if wrong else 200,
         partner=partner,
         permissions={name: PERMISSION_NAMES[name] for name in _permissions(partner)},
-        chosen=chosen,
-        typed={"expires": expires},
+        chosen=typed.chosen,
+        is_test=typed.is_test,
+        typed={"expires": typed.expires},
         once=once,
         wrong=wrong,
     )
@@ -267,9 +277,9 @@ def _key_form(
 async def _new_key_sent(visit: Visit) -> Response:
     partner, once = await _whose(visit), visit.once()
     chosen = [name for name in _permissions(partner) if name in visit.form]
-    expires = visit.filled("expires")
+    typed = _Typed(frozenset(chosen), visit.filled("expires"), partner is None and "test" in visit.form)
     try:
-        expires_at = _end(visit, expires)
+        expires_at = _end(visit, typed.expires)
         if not chosen:
             raise Invalid([FieldError("permission", "Choose at least one")])  # noqa: TRY301
         made = await create_key(
@@ -277,12 +287,13 @@ async def _new_key_sent(visit: Visit) -> Response:
             visit.world,
             partner=partner["name"] if partner else None,
             permissions=chosen,
+            is_test=typed.is_test,
             expires_at=expires_at,
             once=f"{visit.member.actor}:{once}",
             actor=visit.member.actor,
         )
     except Invalid as error:
-        return _key_form(visit, partner, once, set(chosen), expires, by_field(error.errors))
+        return _key_form(visit, partner, once, typed, by_field(error.errors))
     return visit.page(
         "key_made.html", partner=partner, made=made, permission_names=PERMISSION_NAMES, rotated=None
     )

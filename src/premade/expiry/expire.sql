@@ -31,7 +31,7 @@ expired AS (
 told AS (
     INSERT INTO audit_events (partner_id, event, actor, batch_id, ticket_code, data, occurred_at)
     SELECT :partner_id, :event, :actor, :batch_id, ticket_code,
-           jsonb_build_object('valid_until', valid_until), :now
+           jsonb_build_object('valid_until', valid_until), both_clocks(:now)
     FROM expired
     RETURNING ticket_code
 ),
@@ -43,7 +43,7 @@ returned AS (
 SELECT count(*) AS expired, max(ticket_code) AS last_code FROM expired
 
 -- name: end_batch
-UPDATE batches SET expired_at = :now
+UPDATE batches SET expired_at = both_clocks(:now)
 WHERE partner_id = :partner_id AND batch_id = :batch_id
     AND NOT EXISTS (
         SELECT FROM pre_generated_tickets t

@@ -145,8 +145,8 @@ class Generator:
         """Checks everything, writes nothing. The same refusals as `generate`."""
         seen = await self._look(caller, wanted)
         if not _made_before(seen, wanted):
-            _check(seen, wanted, self.world)
-        return Estimate(seen["price"], seen["currency"], seen["available"], _held(seen, self.world.now()))
+            _check(seen, wanted)
+        return Estimate(seen["price"], seen["currency"], seen["available"], _held(seen))
 
     async def generate(self, caller: Caller | OnBehalf, request_id: str, wanted: Wanted) -> Batch:
         """The batch, made now or by an earlier request with the same Idempotency-Key.
@@ -180,11 +180,16 @@ class Generator:
             DatabaseRestored: a restore is not recorded yet.
         """
         async with self.database.single_statement() as work:
-            taken = await work.one(sql.take_codes, partner_id=partner_id, quantity=quantity)
+            taken = await work.one(
+                sql.take_codes,
+                partner_id=partner_id,
+                quantity=quantity,
+                today=self.world.today(),
+                zone=str(self.world.zone),
+            )
         assert taken is not None
-        year = self.world.today().year
         codes = [
-            ticket_code(code_prefix, year, ticket_type, taken["first_ms"] + offset)
+            ticket_code(code_prefix, taken["today"].year, ticket_type, taken["first_ms"] + offset)
             for offset in range(quantity)
         ]
         return TakenCodes(codes, taken["incarnation_id"])
@@ -197,7 +202,7 @@ class Generator:
             seen = await self._look(caller, wanted)
             if _made_before(seen, wanted):
                 return await self._as_made(caller, seen["made_batch_id"])
-            _check(seen, wanted, self.world)
+            _check(seen, wanted)
             if seen["stale"]:
                 await expire_holds(self.database, self.world, wanted.product_id, caller.channel)
             if batch := await self._make(caller, request_id, wanted, seen, now):
@@ -216,6 +221,8 @@ class Generator:
                 idempotency_key=wanted.idempotency_key,
                 reservation_id=wanted.reservation_id,
                 now=self.world.now(),
+                today=self.world.today(),
+                zone=str(self.world.zone),
             )
         assert seen is not None
         return seen
@@ -244,7 +251,7 @@ class Generator:
             seen["usable_until"],
             wanted.metadata,
             wanted.reservation_id,
-            self.world.now(),
+            seen["now"],
             signed(signer, taken.codes),
             replayed=False,
         )
@@ -354,8 +361,8 @@ def _made_before(seen: dict[str, Any], wanted: Wanted) -> bool:
     return True
 
 
-def _check(seen: dict[str, Any], wanted: Wanted, world: World) -> None:
-    today = world.today()
+def _check(seen: dict[str, Any], wanted: Wanted) -> None:
+    today = seen["today"]
     # Not before a replay is looked for: a retry just after midnight is answered like the first try.
     if wanted.valid_until is not None and wanted.valid_until < today:
         message = f"Must be today, {today}, or later: it is the last day of sale"
@@ -367,7 +374,7 @@ def _check(seen: dict[str, Any], wanted: Wanted, world: World) -> None:
     _check_days(seen, wanted, today)
     if seen["batch_id_taken"]:
         raise _batch_id_taken(wanted)
-    _check_stock(seen, wanted, world.now())
+    _check_stock(seen, wanted)
 
 
 def _check_whose(seen: dict[str, Any], wanted: Wanted, reservation_id: str) -> None:
@@ -378,22 +385,20 @@ def _check_whose(seen: dict[str, Any], wanted: Wanted, reservation_id: str) -> N
         raise Invalid([FieldError("#/reservation_id", message)])
 
 
-def _reservation_status(seen: dict[str, Any], now: datetime) -> ReservationStatus:
-    return status_of(
-        seen["reservation_end_reason"], seen["reservation_expires_at"], min(now, seen["database_now"])
-    )
+def _reservation_status(seen: dict[str, Any]) -> ReservationStatus:
+    return status_of(seen["reservation_end_reason"], seen["reservation_expires_at"], seen["now"])
 
 
-def _held(seen: dict[str, Any], now: datetime) -> int | None:
+def _held(seen: dict[str, Any]) -> int | None:
     """What the reservation holds; None when the request names none."""
     if seen["reserved_product_id"] is None:
         return None
-    return seen["left_of_reservation"] if _reservation_status(seen, now) is ReservationStatus.HELD else 0
+    return seen["left_of_reservation"] if _reservation_status(seen) is ReservationStatus.HELD else 0
 
 
-def _check_stock(seen: dict[str, Any], wanted: Wanted, now: datetime) -> None:
+def _check_stock(seen: dict[str, Any], wanted: Wanted) -> None:
     if wanted.reservation_id is not None:
-        status = _reservation_status(seen, now)
+        status = _reservation_status(seen)
         check_take(wanted.reservation_id, status, seen["left_of_reservation"], wanted.quantity)
     elif seen["available"] < wanted.quantity:
         raise stock_short(wanted.product_id, wanted.quantity, seen["available"])

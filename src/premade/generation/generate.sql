@@ -10,7 +10,8 @@ SELECT p.product_id, p.ticket_type, p.code_prefix, p.price, p.currency,
        ) AS entitlements,
        coalesce(a.allotted - a.issued - a.held + expired.held, 0) AS available, expired.held > 0 AS stale,
        r.product_id AS reserved_product_id, r.quantity - r.taken AS left_of_reservation,
-       r.expires_at AS reservation_expires_at, r.end_reason AS reservation_end_reason, database_clock() AS database_now,
+       r.expires_at AS reservation_expires_at, r.end_reason AS reservation_end_reason, 
+       both_clocks(:now) AS now, both_days(:today, :zone) AS today,
        EXISTS (SELECT FROM batches b WHERE b.partner_id = :partner_id AND b.batch_id = :batch_id) AS batch_id_taken,
        same_key.batch_id AS made_batch_id, same_key.request_digest AS made_request_digest
 FROM (SELECT) AS one_row
@@ -28,7 +29,7 @@ LEFT JOIN batches same_key
 -- name: take_codes
 -- Read the incarnation last: then the codes may be of an earlier incarnation, never of a later one.
 SELECT CASE WHEN :quantity::bigint > 0 THEN take_logical_ms('ticket_code_ms', :quantity, :partner_id) END AS first_ms,
-       current_incarnation() AS incarnation_id
+       both_days(:today, :zone) AS today, current_incarnation() AS incarnation_id
 
 -- name: write
 -- The allotment comes last: its row is the one that all batches of a product share. A reservation changes under
@@ -42,7 +43,7 @@ WITH batch AS (
     SELECT
         :partner_id, :batch_id, :product_id, :channel, :quantity, :entitlements::jsonb, :price, :currency,
         :valid_until, :usable_days, :usable_until, :metadata::jsonb, :reservation_id, :signing_key_id, :idempotency_key,
-        :request_digest, :now, :to_make
+        :request_digest, both_clocks(:now), :to_make
     -- The tokens are signed with a key from before a restore: the next attempt takes new codes and a new key.
     WHERE current_incarnation() = :incarnation_id
     ON CONFLICT DO NOTHING
@@ -79,7 +80,7 @@ stock AS (
 reservation AS (
     UPDATE reservations r
     SET taken = r.taken + s.taken,
-        ended_at = CASE WHEN r.taken + s.taken = r.quantity THEN :now END,
+        ended_at = CASE WHEN r.taken + s.taken = r.quantity THEN both_clocks(:now) END,
         end_reason = CASE WHEN r.taken + s.taken = r.quantity THEN 'used_up' END
     FROM stock s
     WHERE r.partner_id = :partner_id AND r.reservation_id = :reservation_id

@@ -8,7 +8,7 @@ CROSS JOIN LATERAL (
     WHERE partner_id = b.partner_id AND batch_id = b.batch_id AND ticket_code IS NULL AND event = :begun
     LIMIT 1
 ) AS begun
-WHERE b.to_make + 0 > 0 AND b.created_at <= :now AND (b.valid_until IS NULL OR b.valid_until >= both_days(:today, :zone))
+WHERE b.to_make + 0 > 0 AND b.created_at <= both_clocks(:now) AND (b.valid_until IS NULL OR b.valid_until >= both_days(:today, :zone))
     AND (SELECT k.retired_at FROM signing_keys k WHERE k.key_id = b.signing_key_id) IS NULL
 ORDER BY b.created_at
 LIMIT :batches_max
@@ -41,7 +41,7 @@ made AS (
         usable_days, usable_until, created_at
     )
     SELECT t.ticket_code, b.partner_id, b.product_id, b.batch_id, t.qr_code, b.entitlements, b.price,
-           b.currency, b.valid_until, b.usable_days, b.usable_until, :now
+           b.currency, b.valid_until, b.usable_days, b.usable_until, both_clocks(:now)
     FROM batch b CROSS JOIN jsonb_to_recordset(:tickets::jsonb) AS t (ticket_code text, qr_code text)
 ),
 told AS (
@@ -52,7 +52,7 @@ told AS (
                    'product_id', b.product_id, 'quantity', b.quantity, 'reservation_id', b.reservation_id
                )
            ),
-           :now
+           both_clocks(:now)
     FROM batch b WHERE b.to_make = 0
 )
 SELECT to_make, unmade FROM batch

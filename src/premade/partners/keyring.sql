@@ -7,4 +7,4 @@ FROM api_keys k LEFT JOIN partners p USING (partner_id)
 WHERE k.prefix = ANY(:prefixes::text[])
 
 -- name: touch_key
-UPDATE api_keys SET last_used_at = :now WHERE key_id = :key_id AND (last_used_at IS NULL OR last_used_at < :now)
+UPDATE api_keys SET last_used_at = both_clocks(:now) WHERE key_id = :key_id AND (last_used_at IS NULL OR last_used_at < both_clocks(:now))

@@ -131,6 +131,7 @@ async def _insert(work: Work, world: World, new: _NewKey) -> dict[str, Any]:
         "id": row["key_id"],
         "key": key.text,
         "permissions": new.permissions,
+        "is_test": new.is_test,
         "expires_at": new.expires_at,
     }
 
@@ -163,7 +164,8 @@ async def rotate_key(
                 first_key_id=old["first_key_id"],
             ),
         )
-        await work.all(sql.end_key, key_id=key_id, ends_at=now + overlap)
+        ended = await work.one(sql.end_key, key_id=key_id, now=now, overlap=overlap)
+        assert ended is not None
         await record(
             work,
             Event.KEY_ROTATED,
@@ -174,7 +176,7 @@ async def rotate_key(
             rotated_from=key_id,
             overlap_seconds=int(overlap.total_seconds()),
         )
-    return {**made, "rotated_from": key_id, "old_key_ends_at": now + overlap}
+    return {**made, "rotated_from": key_id, "old_key_ends_at": ended["ends_at"]}
 
 
 async def revoke_key(

@@ -1,7 +1,7 @@
 -- name: insert_key
 INSERT INTO api_keys (partner_id, prefix, digest, permissions, created_at, expires_at, rotated_from, made_once, is_test,
                       first_key_id)
-VALUES (:partner_id, :prefix, :digest, :permissions, :now, :expires_at, :rotated_from, :once,
+VALUES (:partner_id, :prefix, :digest, :permissions, both_clocks(:now), :expires_at, :rotated_from, :once,
         :is_test AND :partner_id::bigint IS NULL, :first_key_id)
 RETURNING key_id
 
@@ -14,7 +14,8 @@ WHERE k.key_id = :key_id AND k.revoked_at IS NULL
 FOR UPDATE OF k
 
 -- name: end_key
-UPDATE api_keys SET expires_at = least(expires_at, :ends_at) WHERE key_id = :key_id
+UPDATE api_keys SET expires_at = least(expires_at, both_clocks(:now) + :overlap::interval) WHERE key_id = :key_id
+RETURNING both_clocks(:now) + :overlap::interval AS ends_at
 
 -- name: revoke_key
 UPDATE api_keys SET revoked_at = coalesce(revoked_at, :now) WHERE key_id = :key_id

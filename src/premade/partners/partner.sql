@@ -3,7 +3,7 @@ INSERT INTO channels (channel, is_test) VALUES (:channel, :is_test) ON CONFLICT 
 
 -- name: add_partner
 INSERT INTO partners (name, name_key, channel, is_test, reservation_hours_max, created_at)
-VALUES (:name, :name_key, :channel, :is_test, :reservation_hours_max, :now)
+VALUES (:name, :name_key, :channel, :is_test, :reservation_hours_max, both_clocks(:now))
 RETURNING partner_id, name, channel, is_test, reservation_hours_max, created_at, disabled_at
 
 -- name: partner_by_name

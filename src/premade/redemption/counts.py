@@ -51,6 +51,7 @@ async def count_at_gate(
     await work.all(
         sql.count_at_gate,
         day=world.today(),
+        zone=str(world.zone),
         owner=caller.counted_as,
         device_id=device_id,
         partner_id=caller.partner_id,

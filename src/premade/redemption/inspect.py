@@ -50,6 +50,8 @@ class Inspector:
                 ticket_code=presented.ticket_code,
                 partner_id=caller.partner_id,
                 event=Event.TICKET_REDEEMED.value,
+                today=self._world.today(),
+                zone=str(self._world.zone),
             )
         if row is None:
             raise not_known_here()
@@ -63,7 +65,7 @@ class Inspector:
             first_used_at=row["first_used_at"],
             customer_initials=row["customer_name"] and initials(row["customer_name"]),
             refusal=refusal_of_mode(caller, is_test_ticket=row["is_test"])
-            or judge.refusal(ticket, presented.issue_number, self._world.today()),
+            or judge.refusal(ticket, presented.issue_number, row["today"]),
         )
 
 

@@ -130,13 +130,14 @@ class ManualEntries:
         async with self._database.single_statement() as work:
             await work.all(
                 sql.forget_old,
-                before=self._world.now() - timedelta(seconds=SPAN_SECONDS_MAX),
+                now=self._world.now(),
+                span=timedelta(seconds=SPAN_SECONDS_MAX),
                 rows_max=FORGOTTEN_AT_ONCE_MAX,
             )
 
     async def _count(self, work: Work, subject: str, limit: Limit) -> None:
         now, span = self._world.now(), timedelta(seconds=limit.span_seconds)
-        counted = await work.one(sql.count_entry, subject=subject, now=now, span_start=now - span)
+        counted = await work.one(sql.count_entry, subject=subject, now=now, span=span)
         assert counted is not None
         if counted["entries"] > limit.wrong_max:
             wait = max(1, math.ceil((counted["span_began_at"] + span - now).total_seconds()))

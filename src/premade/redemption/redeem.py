@@ -167,9 +167,9 @@ def _row(position: int, scan: Scan, world: World) -> dict[str, Any]:
     }
 
 
-def _day(scan: Scan, world: World) -> date:
-    """By which it is judged whether the ticket is still good."""
-    return Judge(world.zone).day_of(scan.scanned_at) if scan.scanned_at else world.today()
+def _day(scan: Scan, world: World) -> date | None:
+    """Return the day of an offline scan. None for a scan that happens now: the statement takes today's."""
+    return Judge(world.zone).day_of(scan.scanned_at) if scan.scanned_at else None
 
 
 def redeemed_or_refused(scan: Scan, outcome: dict[str, Any], world: World) -> Redeemed:
@@ -206,7 +206,7 @@ def redeemed_or_refused(scan: Scan, outcome: dict[str, Any], world: World) -> Re
     refusal = Judge(world.zone).refusal_of_use(
         shown(scan.ticket_code, outcome),
         scan.presented.issue_number,
-        Asked(_day(scan, world), scan.function_code, scan.uses, scan.scanned_at),
+        Asked(outcome["judged_day"], scan.function_code, scan.uses, scan.scanned_at),
     )
     assert refusal is not None, "the statement and the verdict judge alike"
     raise refusal

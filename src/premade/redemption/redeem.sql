@@ -3,10 +3,10 @@
 -- transaction has locked is skipped, not waited for: its outcome is 'again', and so is that of a ticket or scan
 -- whose winner committed after this statement's snapshot was taken.
 WITH asked AS MATERIALIZED (
-    SELECT i.*, coalesce(i.used_at, :now) AS at, k.ticket_id AS known_id,
+    SELECT i.*, coalesce(i.used_at, both_clocks(:now)) AS at, k.ticket_id AS known_id,
            coalesce(k.partner_id, i.caller_partner_id) AS partner_id,
            m.event_id AS made_event_id, m.data AS made_data, m.occurred_at AS made_at, m.same_request,
-           k.is_test, t.activated_at,
+           k.is_test, t.activated_at, coalesce(i.day, both_days(:today, :zone)) AS judged_day,
            t.ticket_id, t.status, t.issue_number AS issue_in_force, t.usable_until, t.entitlements,
            -- What a refusal tells of the last use is read by the snapshot, so the ticket must be as old.
            (t.status, t.issue_number, t.entitlements) IS NOT DISTINCT FROM (k.status, k.issue_number, k.entitlements)
@@ -70,7 +70,7 @@ judged AS MATERIALIZED (
             status = 'ACTIVE' AND remaining >= uses AND is_grantable AND is_test = caller_is_test
             AND (used_at IS NULL OR used_at >= activated_at - :clock_skew::interval)
             AND (issue_number IS NULL OR issue_number = issue_in_force)
-            AND (usable_until IS NULL OR usable_until >= CASE WHEN used_at IS NULL THEN both_days(day, :zone) ELSE day END), false) AS is_granted
+            AND (usable_until IS NULL OR usable_until >= judged_day), false) AS is_granted
         FROM asked
     ) AS a
 ),
@@ -83,11 +83,11 @@ told AS (
            jsonb_build_object(
                'function_code', function_code, 'uses', uses, 'device_id', device_id, 'scan_id', scan_id,
                'entry', entry, 'entitlements', left_over, 'status', new_status
-           ) || CASE WHEN used_at IS NULL THEN '{}' ELSE jsonb_build_object('synced_at', :now::timestamptz) END
+           ) || CASE WHEN used_at IS NULL THEN '{}' ELSE jsonb_build_object('synced_at', both_clocks(:now)) END
              || CASE WHEN uploaded_by IS NULL THEN '{}' ELSE jsonb_build_object('uploaded_by', uploaded_by) END
              || CASE
-                 WHEN used_at IS NOT NULL AND usable_until < :today::date
-                     THEN jsonb_build_object('days_late', :today::date - usable_until)
+                 WHEN used_at IS NOT NULL AND usable_until < both_days(:today, :zone)
+                     THEN jsonb_build_object('days_late', both_days(:today, :zone) - usable_until)
                  ELSE '{}'
              END,
            at
@@ -119,8 +119,8 @@ SELECT a.position, a.partner_id,
        CASE WHEN a.is_done THEN a.left_over ELSE coalesce(a.made_data -> 'entitlements', a.entitlements) END
            AS entitlements,
        coalesce(a.made_at, a.at) AS redeemed_at,
-       a.issue_in_force AS issue_number, a.usable_until, a.activated_at, a.is_test,
-       a.is_done AND a.used_at IS NOT NULL AND coalesce(a.usable_until < :today::date, false) AS is_late,
+       a.issue_in_force AS issue_number, a.usable_until, a.activated_at, a.is_test, a.judged_day,
+       a.is_done AND a.used_at IS NOT NULL AND coalesce(a.usable_until < both_days(:today, :zone), false) AS is_late,
        last.device_id AS last_device_id, last.scan_id AS last_scan_id, last.occurred_at AS last_used_at
 FROM (
     SELECT *, (ticket_code IN (SELECT ticket_code FROM used)) IS TRUE AS is_done FROM judged

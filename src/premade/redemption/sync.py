@@ -154,8 +154,11 @@ class Syncer:
         """
         read = [await self._read(place, device, entry) for place, entry in enumerate(entries)]
         async with self._database.transaction() as work:
-            await work.all(sql.hold_device, lock_space=_LOCK_SPACE, device=device.lock_name)
-            settled = await self._settle(work, device, [each for each in read if isinstance(each, _Sent)])
+            held = await work.one(sql.hold_device, lock_space=_LOCK_SPACE, device=device.lock_name)
+            assert held is not None
+            clocks = (self._world.now(), held["database_now"])
+            sent = [self._with_time(each, clocks) for each in read if isinstance(each, _Sent)]
+            settled = await self._settle(work, device, sent)
             answers = [settled.pop(0) if isinstance(each, _Sent) else each for each in read]
             counts = Counter(filter(None, map(_counted, answers)))
             await count_at_gate(work, self._world, device.caller, device.device_id, counts)
@@ -182,9 +185,15 @@ class Syncer:
             scan_id=offline.scan_id,
             entry=Entry.OFFLINE,
             scanned_at=offline.scanned_at or self._world.now(),
-            time_refusal=refusal_of_time(offline.scanned_at, self._world.now(), self._rules.scan_age_max),
         )
         return _Sent(offline, scan)
+
+    def _with_time(self, sent: _Sent, clocks: tuple[datetime, datetime]) -> _Sent:
+        """Return the same with the refusal of its time, if there is one."""
+        if sent.scan is None:
+            return sent
+        refusal = refusal_of_time(sent.offline.scanned_at, clocks, self._rules.scan_age_max)
+        return replace(sent, scan=replace(sent.scan, time_refusal=refusal))
 
     async def _settle(self, work: Work, device: Device, sent: list[_Sent]) -> list[Settled]:
         settled = await _conflicts_told(work, device, sent)

@@ -1,6 +1,6 @@
 -- name: hold_device
 -- One upload of a device at a time: sent twice at once, the second finds what the first did.
-SELECT pg_advisory_xact_lock(:lock_space, hashtext(:device))
+SELECT pg_advisory_xact_lock(:lock_space, hashtext(:device)), database_clock() AS database_now
 
 -- name: hold_tickets
 SELECT ticket_id FROM pre_generated_tickets
@@ -49,7 +49,7 @@ INSERT INTO audit_events (
     partner_id, event, actor, request_id, ticket_code, operation, idempotency_key, request_digest, data, occurred_at
 )
 SELECT partner_id, :event, actor, request_id, ticket_code, :operation, idempotency_key,
-       decode(request_digest, 'hex'), data, :now
+       decode(request_digest, 'hex'), data, both_clocks(:now)
 FROM jsonb_to_recordset(:conflicts::jsonb) AS i (
     partner_id bigint, actor text, request_id text, ticket_code text, idempotency_key text, request_digest text,
     data jsonb

@@ -161,16 +161,19 @@ def refusal_of_mode(caller: GateCaller, *, is_test_ticket: bool) -> DomainError 
     return None
 
 
-def refusal_of_time(scanned_at: datetime | None, now: datetime, age_max: timedelta) -> DomainError | None:
+def refusal_of_time(
+    scanned_at: datetime | None, clocks: tuple[datetime, datetime], age_max: timedelta
+) -> DomainError | None:
     """Return why the time of an offline scan is refused, or None.
 
-    `scanned_at`: None for a text that is no time.
+    `scanned_at`: None for a text that is no time. `clocks`: the service's and the database's. A scan is refused when both
+    say so.
     """
     if scanned_at is None:
         return ClockWrong("The time of this scan cannot be read; the clock of the device is wrong.")
-    if scanned_at - now > CLOCK_SKEW_MAX:
+    if scanned_at - max(clocks) > CLOCK_SKEW_MAX:
         return ClockWrong("The time of this scan is in the future; the clock of the device is wrong.")
-    if now - scanned_at > age_max:
+    if min(clocks) - scanned_at > age_max:
         return ScanTooOld(
             f"This scan is older than {age_max.days} days, or the clock of the device is wrong."
         )

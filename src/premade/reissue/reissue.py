@@ -2,7 +2,7 @@
 
 import base64
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from premade.audit.record import Event
@@ -98,12 +98,14 @@ class Reissuer:
                 sql.ticket_to_reissue,
                 partner_id=asked.caller.partner_id,
                 ticket_code=possible_code(asked.ticket_code),
+                today=self.world.today(),
+                zone=str(self.world.zone),
             )
             if event := await made_before(work, asked.keyed):
                 return event, True
             if ticket is None:
                 raise ticket_unknown(asked.ticket_code)
-            _check(ticket, asked.ticket_code, self.world.today())
+            _check(ticket, asked.ticket_code)
             issue_number = _next_issue_number(ticket, signer.key_id)
             token = signer.token(asked.ticket_code, issue_number)
             event = await work.one(
@@ -131,14 +133,13 @@ def _next_issue_number(ticket: dict[str, Any], signing_key_id: str) -> int:
     return min(ticket["issue_number"] + 1 + skip, ISSUE_NUMBER_MAX)
 
 
-def _check(ticket: dict[str, Any], code: str, today: date) -> None:
+def _check(ticket: dict[str, Any], code: str) -> None:
     status, valid_until = ticket["status"], ticket["valid_until"]
     if status == Status.USED:
         raise used(code, ticket["first_used_at"])
     if status == Status.CANCELLED:
         raise cancelled(code)
-    is_over = status == Status.PRE_GENERATED and valid_until is not None and valid_until < today
-    if status == Status.EXPIRED or is_over:
+    if status == Status.EXPIRED or (status == Status.PRE_GENERATED and ticket["is_over"]):
         raise expired(code, valid_until)
     if ticket["issue_number"] >= ISSUE_NUMBER_MAX:
         message = f"The QR of ticket {code} was issued {ISSUE_NUMBER_MAX} times."

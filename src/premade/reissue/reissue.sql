@@ -3,6 +3,7 @@ SELECT current_incarnation() AS incarnation_id
 
 -- name: ticket_to_reissue
 SELECT ticket_id, status, first_used_at, valid_until, issue_number,
+       coalesce(valid_until < both_days(:today, :zone), false) AS is_over,
        split_part(convert_from(decode(qr_code, 'base64'), 'UTF8'), ':', 4) AS signing_key_id
 FROM pre_generated_tickets
 -- By the code alone, which is unique: '+ 0' keeps a young table from being read by the index of batches.
@@ -25,6 +26,6 @@ SELECT :partner_id, :event, :actor, :request_id, r.ticket_code, r.order_id,
            'reason', :reason::text, 'issue_number', r.issue_number, 'signing_key_id', :signing_key_id::text,
            'status', r.status, 'entitlements', r.entitlements
        ),
-       :now, :operation, :idempotency_key, :request_digest
+       both_clocks(:now), :operation, :idempotency_key, :request_digest
 FROM reissued r
 RETURNING data, occurred_at

@@ -1,5 +1,5 @@
 -- name: add
-INSERT INTO staff (name, role, password_digest, created_at) VALUES (:name, :role, :password_digest, :now)
+INSERT INTO staff (name, role, password_digest, created_at) VALUES (:name, :role, :password_digest, both_clocks(:now))
 RETURNING staff_id, name, role, created_at, disabled_at
 
 -- name: list_staff

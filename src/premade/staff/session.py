@@ -202,7 +202,7 @@ class Sessions:
             staff_id=staff_id,
             password_digest=password_digest,
             now=now,
-            expires_at=now + timedelta(seconds=SESSION_SECONDS_MAX),
+            length=timedelta(seconds=SESSION_SECONDS_MAX),
         )
         if opened is None:
             raise _refused()
@@ -213,7 +213,7 @@ class Sessions:
             digest=_digest(known),
             before=None if browser is None else _digest(browser),
             now=now,
-            expires_at=now + timedelta(seconds=BROWSER_SECONDS_MAX),
+            length=timedelta(seconds=BROWSER_SECONDS_MAX),
             kept=BROWSERS_MAX - 1,
         )
         for subject in tried.subjects:
@@ -249,8 +249,8 @@ class Sessions:
     async def _count(self, subject: bytes, tries_max: int) -> None:
         now, span = self.world.now(), timedelta(seconds=TRY_SPAN_SECONDS)
         async with self.database.transaction() as work:
-            await work.all(sql.sweep_tries, span_start=now - span, subject=subject)
-            counted = await work.one(sql.count_try, subject=subject, now=now, span_start=now - span)
+            await work.all(sql.sweep_tries, now=now, span=span, subject=subject)
+            counted = await work.one(sql.count_try, subject=subject, now=now, span=span)
             assert counted is not None
             if counted["tries"] == tries_max + 1:
                 # The first of a span only: the record must not grow with each further try.

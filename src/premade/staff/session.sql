@@ -3,7 +3,7 @@ SELECT staff_id, password_digest, disabled_at FROM staff WHERE name = :name
 
 -- name: open_session
 INSERT INTO staff_sessions (digest, staff_id, created_at, last_seen_at, expires_at)
-SELECT :digest, staff_id, :now, :now, :expires_at FROM staff
+SELECT :digest, staff_id, both_clocks(:now), both_clocks(:now), both_clocks(:now) + :length::interval FROM staff
 WHERE staff_id = :staff_id AND password_digest = :password_digest AND disabled_at IS NULL
 FOR SHARE
 RETURNING staff_id
@@ -27,7 +27,7 @@ CROSS JOIN LATERAL (
 WHERE o.digest = :digest AND (o.expires_at > GREATEST(:now, database_clock())) IS TRUE AND o.last_seen_at > :seen_after
 
 -- name: note_seen
-UPDATE staff_sessions SET last_seen_at = :now WHERE digest = :digest
+UPDATE staff_sessions SET last_seen_at = both_clocks(:now) WHERE digest = :digest
 
 -- name: close_sessions
 DELETE FROM staff_sessions WHERE staff_id = :staff_id AND (:digest::bytea IS NULL OR digest = :digest)
@@ -38,7 +38,7 @@ DELETE FROM staff_sessions WHERE digest = :digest
 
 -- name: known_browser
 SELECT staff_id FROM staff_browsers
-WHERE digest = :digest AND staff_id + 0 = :staff_id AND (expires_at > :now) IS TRUE
+WHERE digest = :digest AND staff_id + 0 = :staff_id AND (expires_at > GREATEST(:now, database_clock())) IS TRUE
 
 -- name: know_browser
 -- Delete the earlier entry of the same browser, and the oldest ones beyond the maximum.
@@ -48,7 +48,7 @@ WITH forgotten AS (
         ORDER BY created_at DESC OFFSET :kept
     ) || :before::bytea)
 )
-INSERT INTO staff_browsers (digest, staff_id, created_at, expires_at) VALUES (:digest, :staff_id, :now, :expires_at)
+INSERT INTO staff_browsers (digest, staff_id, created_at, expires_at) VALUES (:digest, :staff_id, both_clocks(:now), both_clocks(:now) + :length::interval)
 
 -- name: forget_browsers
 DELETE FROM staff_browsers WHERE staff_id = :staff_id
@@ -59,10 +59,10 @@ WHERE staff_id = :staff_id AND (expires_at > GREATEST(:now, database_clock())) I
 
 -- name: count_try
 -- The count of the span that this try falls into, with it.
-INSERT INTO sign_in_tries AS t (subject, span_began_at, tries) VALUES (:subject, :now, 1)
+INSERT INTO sign_in_tries AS t (subject, span_began_at, tries) VALUES (:subject, both_clocks(:now), 1)
 ON CONFLICT (subject) DO UPDATE
-SET span_began_at = CASE WHEN t.span_began_at > :span_start THEN t.span_began_at ELSE excluded.span_began_at END,
-    tries = CASE WHEN t.span_began_at > :span_start THEN t.tries + 1 ELSE 1 END
+SET span_began_at = CASE WHEN t.span_began_at > both_clocks(:now) - :span::interval THEN t.span_began_at ELSE excluded.span_began_at END,
+    tries = CASE WHEN t.span_began_at > both_clocks(:now) - :span::interval THEN t.tries + 1 ELSE 1 END
 RETURNING tries, span_began_at
 
 -- name: take_try_back
@@ -71,6 +71,6 @@ UPDATE sign_in_tries SET tries = tries - 1 WHERE subject = :subject
 -- name: sweep_tries
 -- Those whose span is over, so that the table stays small whatever is tried. Two that sweep at once do not wait.
 DELETE FROM sign_in_tries WHERE subject = ANY(ARRAY(
-    SELECT subject FROM sign_in_tries WHERE span_began_at <= :span_start AND subject <> :subject
+    SELECT subject FROM sign_in_tries WHERE span_began_at <= both_clocks(:now) - :span::interval AND subject <> :subject
     ORDER BY span_began_at LIMIT 100 FOR UPDATE SKIP LOCKED
 ))

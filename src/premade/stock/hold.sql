@@ -4,7 +4,7 @@ SELECT FROM allotments WHERE product_id = :product_id AND channel = :channel FOR
 -- name: expire
 -- Run under the lock, so that it sees every hold as the last one that had the lock left it, and where it lies.
 WITH ended AS (
-    UPDATE reservations SET ended_at = :now, end_reason = 'expired'
+    UPDATE reservations SET ended_at = both_clocks(:now), end_reason = 'expired'
     WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM reservations
         WHERE product_id = :product_id AND channel = :channel AND ended_at IS NULL AND expires_at <= both_clocks(:now)
@@ -20,7 +20,7 @@ given_back AS (
 told AS (
     INSERT INTO audit_events (partner_id, event, actor, data, occurred_at)
     SELECT partner_id, :event, :actor,
-           jsonb_build_object('reservation_id', reservation_id, 'product_id', product_id, 'held', held), :now
+           jsonb_build_object('reservation_id', reservation_id, 'product_id', product_id, 'held', held), both_clocks(:now)
     FROM ended
 )
 SELECT reservation_id, product_id, held FROM ended

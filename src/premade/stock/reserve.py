@@ -62,8 +62,8 @@ class Reservations:
         Invalid, ProductUnknown, StockShort, IdempotencyKeyReused; nothing is held then.
         """
         for _ in range(TRIES_MAX):
-            now = self.world.now()
-            seen = await self._look(caller, wanted, now)
+            seen = await self._look(caller, wanted, self.world.now())
+            now = seen["now"]
             if seen["made_reservation_id"] is not None:
                 return await self._as_made(caller, wanted, seen)
             # Not before a replay is looked for: a retry after the hold is over is answered like the first try.

@@ -1,6 +1,6 @@
 -- name: look_at_stock
 -- Everything that decides about a new hold, in one row that always comes.
-SELECT p.product_id, partner.reservation_hours_max,
+SELECT p.product_id, partner.reservation_hours_max, both_clocks(:now) AS now,
        coalesce(a.allotted - a.issued - a.held + expired.held, 0) AS available, expired.held > 0 AS stale,
        same_key.reservation_id AS made_reservation_id, same_key.request_digest AS made_request_digest
 FROM partners partner
@@ -29,7 +29,7 @@ WITH made AS (
     )
     VALUES (
         'RSV-' || lpad(take_logical_ms('reservation_id_ms', 1, :partner_id)::text, 13, '0'), :partner_id, :product_id, :channel,
-        :quantity, :now, :expires_at, :idempotency_key, :request_digest
+        :quantity, both_clocks(:now), :expires_at, :idempotency_key, :request_digest
     )
     ON CONFLICT (partner_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
     RETURNING *
@@ -63,7 +63,7 @@ LEFT JOIN audit_events same_key
 -- name: release
 -- Run under the allotment's lock. By 'end_reason', as 'ended_at' would let a plan of a young table read every hold.
 WITH released AS (
-    UPDATE reservations SET ended_at = :now, end_reason = 'released'
+    UPDATE reservations SET ended_at = both_clocks(:now), end_reason = 'released'
     WHERE partner_id = :partner_id AND reservation_id = :reservation_id AND end_reason IS NULL AND expires_at > both_clocks(:now)
     RETURNING *
 ),
@@ -79,7 +79,7 @@ told AS (
            jsonb_build_object(
                'reservation_id', reservation_id, 'product_id', product_id, 'held', quantity - taken
            ),
-           :now, :operation, :idempotency_key::text, :request_digest::bytea
+           both_clocks(:now), :operation, :idempotency_key::text, :request_digest::bytea
     FROM released
 )
 SELECT reservation_id, product_id, quantity, taken, created_at, expires_at, end_reason FROM released

@@ -11,7 +11,7 @@ told AS (
            jsonb_build_object(
                'product_id', product_id, 'made', quantity - unmade, 'unmade', unmade, 'reason', :reason::text
            ),
-           :now
+           both_clocks(:now)
     FROM stopped
 ),
 returned AS (

@@ -16,14 +16,14 @@ SELECT key_id, seed FROM signing_keys WHERE key_id = :key_id
 LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE
 
 -- name: add_key
-INSERT INTO signing_keys (key_id, seed, public_key, created_at) VALUES (:key_id, :seed, :public_key, :now)
+INSERT INTO signing_keys (key_id, seed, public_key, created_at) VALUES (:key_id, :seed, :public_key, both_clocks(:now))
 
 -- name: list_keys
 SELECT key_id, public_key, created_at, retired_at FROM signing_keys
 ORDER BY left(key_id, 1), length(key_id), key_id
 
 -- name: retire_key
-UPDATE signing_keys SET retired_at = :now WHERE key_id = :key_id
+UPDATE signing_keys SET retired_at = both_clocks(:now) WHERE key_id = :key_id
 
 -- name: tickets_with_tokens_of
 -- The ticket's own token names its key. The batch may have another one since a restore.
