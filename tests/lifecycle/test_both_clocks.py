@@ -13,7 +13,7 @@ from premade.activation.activate import Activator
 from premade.activation.activation import Activation
 from premade.base.world import World
 from premade.expiry.expire import Expirer
-from premade.monitoring.fold import fold_once
+from premade.monitoring.fold import GATE_COUNTS_KEPT, fold_once
 from premade.partners.keyring import ApiKeyInvalid, Keyring
 from premade.stock.hold import expire_holds
 
@@ -84,3 +84,20 @@ def test_what_is_kept_for_days_is_not_forgotten_by_one_wrong_clock(dsn: str) -> 
         shop.sql("INSERT INTO refusal_days (day, partner_id, code, refused) VALUES (current_date, 1, 'X', 1)")
         shop.operate(lambda database, _: fold_once(database, years))
         assert shop.sql("SELECT refused FROM refusal_days") == [{"refused": 1}]
+
+
+def test_counts_of_gates_are_forgotten_when_both_clocks_say_so(dsn: str) -> None:
+    with own_database(dsn) as own:
+        shop = Shop(own, "")
+        old = GATE_COUNTS_KEPT.days + 2
+        for age, device in ((old, "OLD"), (1, "NEW")):
+            shop.sql(
+                "INSERT INTO gate_counts VALUES (current_date - %s::integer, 'key:7', %s, 'QR_INVALID', NULL, 1, now())",
+                age,
+                device,
+            )
+        years = World(ZoneInfo("UTC"), now=lambda: datetime.now(UTC) + timedelta(days=3000))
+        shop.operate(lambda database, _: fold_once(database, years))
+        assert shop.sql("SELECT device_id FROM gate_counts") == [{"device_id": "NEW"}]
+        replace(shop, world=years).operate(lambda database, world: fold_once(database, world))
+        assert shop.sql("SELECT device_id FROM gate_counts") == []

@@ -76,7 +76,9 @@ def test_the_reason_of_a_refusal_is_the_true_one(shop: Shop) -> None:
     code, _ = used_until_today(shop, seller)
     with pytest.raises(UsedUp):
         ahead(shop, lambda database: Redeemer(database, WORLD).redeem(scan(code, uses=9)))
-    shop.sql("UPDATE pre_generated_tickets SET usable_until = %s WHERE ticket_code = %s", today() - AHEAD, code)
+    shop.sql(
+        "UPDATE pre_generated_tickets SET usable_until = %s WHERE ticket_code = %s", today() - AHEAD, code
+    )
     with pytest.raises(Expired):
         ahead(shop, lambda database: Redeemer(database, WORLD).redeem(scan(code)))
 

@@ -17,6 +17,8 @@ DELTAS_A_TRANSACTION_MAX = 10_000
 SPANS_KEPT = timedelta(days=8)
 DAYS_KEPT = timedelta(days=800)
 """Two years and some weeks: a season can be laid beside the ones before."""
+GATE_COUNTS_KEPT = timedelta(days=400)
+"""What was wrong at gates, by day and device: a year and some weeks."""
 FOLD_LOCK = 7_214_938_062
 """A PostgreSQL advisory lock: of all processes one folds at a time."""
 
@@ -30,6 +32,8 @@ async def fold_once(database: Database, world: World) -> int:
         row = await work.one(sql.fold, deltas_max=DELTAS_A_TRANSACTION_MAX, zone=str(world.zone))
         await work.all(sql.forget_old_spans, before=world.now() - SPANS_KEPT, kept=SPANS_KEPT)
         await work.all(sql.forget_old_days, before=world.today() - DAYS_KEPT, kept=DAYS_KEPT)
+        before = world.today() - GATE_COUNTS_KEPT
+        await work.all(sql.forget_old_gate_counts, before=before, kept=GATE_COUNTS_KEPT)
         return row["folded"] if row else 0
 
 

@@ -37,5 +37,8 @@ DELETE FROM activation_spans WHERE span < LEAST(:before, database_clock() - :kep
 WITH refusals AS (DELETE FROM refusal_days WHERE day < LEAST(:before, (database_clock() - :kept::interval)::date))
 DELETE FROM sales_days WHERE day < LEAST(:before, (database_clock() - :kept::interval)::date)
 
+-- name: forget_old_gate_counts
+DELETE FROM gate_counts WHERE day < LEAST(:before, (database_clock() - :kept::interval)::date)
+
 -- name: only_one
 SELECT pg_try_advisory_xact_lock(:lock::bigint) AS mine

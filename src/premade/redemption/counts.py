@@ -21,6 +21,8 @@ sql = statements.load(__file__)
 DEVICES_A_DAY_MAX = 20
 """Devices of one owner with their own counts in a day; all others share one count."""
 OTHER_DEVICES = ""
+_LOCK_SPACE = 1886547311
+"""Beside those of the logical clocks and of uploads."""
 
 
 class Counted(StrEnum):
@@ -48,12 +50,16 @@ async def count_at_gate(
     if not counts:
         return
     rows = [{"code": code.value, "counted": counted} for code, counted in counts.items()]
+    names = {
+        "day": world.today(),
+        "zone": str(world.zone),
+        "owner": caller.counted_as,
+        "device_id": device_id,
+    }
+    await work.all(sql.hold_names, **names, lock_space=_LOCK_SPACE)
     await work.all(
         sql.count_at_gate,
-        day=world.today(),
-        zone=str(world.zone),
-        owner=caller.counted_as,
-        device_id=device_id,
+        **names,
         partner_id=caller.partner_id,
         others=OTHER_DEVICES,
         devices_max=DEVICES_A_DAY_MAX,

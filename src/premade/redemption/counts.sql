@@ -1,3 +1,10 @@
+-- name: hold_names
+-- Two uploads at once could each take the last name that is free. A device that has its name waits for nobody.
+SELECT pg_advisory_xact_lock(:lock_space, hashtext(:owner))
+WHERE NOT EXISTS (
+    SELECT FROM gate_counts WHERE day = both_days(:day, :zone) AND owner = :owner AND device_id = :device_id
+)
+
 -- name: count_at_gate
 -- A client chooses its device_id. Beyond a number of devices in a day, all others of the owner share one row a code.
 INSERT INTO gate_counts AS g (day, owner, device_id, code, partner_id, counted, last_at)
