@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -108,7 +109,11 @@ def serve_on(dsn: str, settings: Settings, listen: Listen, when_ready: WhenReady
         with _metrics_folder():
             os.environ["DATABASE_URL"] = dsn
             supervisor = Supervisor(
-                listening, _work, listen.workers, drain_seconds=settings.drain_seconds, when_serving=tell
+                listening,
+                partial(_work, workers=listen.workers),
+                listen.workers,
+                drain_seconds=settings.drain_seconds,
+                when_serving=tell,
             )
             registry = CollectorRegistry()
             MultiProcessCollector(registry)
@@ -157,11 +162,11 @@ def _embedded_kept(settings: Settings) -> Generator[_Embedded]:
             thread.join()
 
 
-def _work(listening: socket.socket, channel: socket.socket, parent_pid: int) -> None:
-    """Run a worker, in its own process. The parent never imports the application."""
+def _work(listening: socket.socket, channel: socket.socket, parent_pid: int, *, workers: int) -> None:
+    """Run one of so many workers, in its own process. The parent never imports the application."""
     from premade.worker import run_worker  # noqa: PLC0415
 
-    run_worker(listening, channel, parent_pid)
+    run_worker(listening, channel, parent_pid, workers)
 
 
 def _url(host: str, listening: socket.socket) -> str:

@@ -1,6 +1,7 @@
 """A worker process: uvicorn's server on the shared socket. Its parent tells it when to stop."""
 
 import asyncio
+import math
 import os
 import signal
 import socket
@@ -38,8 +39,11 @@ POLL_SECONDS = 0.05
 PARENT_CHECK_SECONDS = 0.5
 
 
-def run_worker(listening: socket.socket, channel: socket.socket, parent_pid: int) -> None:
-    """Serve on the socket until the parent says stop over the channel, or is gone. Settings come from the environment."""
+def run_worker(listening: socket.socket, channel: socket.socket, parent_pid: int, workers: int) -> None:
+    """Serve on the socket until the parent says stop over the channel, or is gone. Settings come from the environment.
+
+    `workers`: how many workers share the limits of connections.
+    """
     for number in (signal.SIGINT, signal.SIGHUP):
         # A terminal sends these to the whole process group; only the parent handles them.
         signal.signal(number, signal.SIG_IGN)
@@ -47,7 +51,7 @@ def run_worker(listening: socket.socket, channel: socket.socket, parent_pid: int
     threading.Thread(target=_leave_with_parent, args=(parent_pid,), daemon=True, name="leave").start()
     settings = Settings()
     start_logging(settings.log_format, mask_customer_email=settings.log_mask_customer_email)
-    clients = clients_of(settings)
+    clients = clients_of(settings, workers)
     app = make_app(settings, World(settings.zone), clients)
     config = uvicorn.Config(
         app,
@@ -66,12 +70,18 @@ def run_worker(listening: socket.socket, channel: socket.socket, parent_pid: int
     Worker(config, channel, clients, settings.drain_seconds).run([listening])
 
 
-def clients_of(settings: Settings) -> Clients:
-    """Return the connection limits of a worker: the operator's settings, lowered to its limit of open files."""
+def clients_of(settings: Settings, workers: int) -> Clients:
+    """Return the connection limits of a worker: its share of the operator's settings, lowered to its limit of open files.
+
+    Shares are rounded up. Workers do not count for each other: the kernel may give one more than its share while another
+    is idle, so the service may refuse before it has as many as the setting says, and never has more than one for each
+    worker beyond it.
+    """
     files = raise_file_limit() - FILES_KEPT_BACK - settings.database_connections_per_worker
-    connections_max = min(settings.connections_max, max(files, 1))
+    connections_max = min(math.ceil(settings.connections_max / workers), max(files, 1))
     # One address must leave half of the connections to others.
-    per_address_max = min(settings.connections_per_address_max, max(connections_max // 2, 1))
+    share = math.ceil(settings.connections_per_address_max / workers)
+    per_address_max = min(share, max(connections_max // 2, 1))
     return Clients(connections_max, per_address_max, networks(settings.trusted_proxies))
 
 

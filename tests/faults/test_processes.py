@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -335,6 +335,24 @@ def test_an_address_has_a_limit_of_connections_and_one_line_says_that_it_is_met(
 
         wait_until(lambda: lines("connections.address_limit_over") == 1, "nothing says that it is over")
         assert lines("connections.address_limit_met") == 1
+
+
+@pytest.mark.parametrize("name", ["PER_ADDRESS_MAX", "MAX"])
+def test_the_limits_of_connections_are_those_of_the_whole_service(
+    own_dsn: str, tmp_path: Path, name: str
+) -> None:
+    """However the kernel spreads them over two workers: no more than the setting says, and not half a worker's share."""
+    allowed = 40
+    environment = environment_for(own_dsn, **{f"PREMADE_CONNECTIONS_{name}": str(allowed)})
+    with running_service(environment, tmp_path / "log", workers=2) as service, ExitStack() as many:
+        wait_until_all_serve(service, 2)
+        admitted = 0
+        for _ in range(4 * allowed):
+            client = many.enter_context(connected(service))
+            client.sendall(get("/healthz"))
+            with suppress(ConnectionError):
+                admitted += client.recv(100).startswith(b"HTTP/1.1 200 ")
+        assert allowed // 4 <= admitted <= allowed
 
 
 def test_a_trusted_proxy_is_no_single_client(own_dsn: str, tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -35,7 +35,7 @@ def wait_until_not_ready(service: Service) -> str:
 
 
 @contextmanager
-def disk_of(folder: Path) -> Iterator[None]:
+def disk_of(folder: Path) -> Generator[None]:
     """A small disk of its own at the folder. Skipped where this process may not mount one."""
     owner = folder.stat()
     how = ["-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=700,uid={owner.st_uid},gid={owner.st_gid}"]
@@ -51,12 +51,10 @@ def disk_of(folder: Path) -> Iterator[None]:
 def fill(folder: Path) -> Path:
     """Fill the disk to the last byte; answers the file that does."""
     rest = folder / "filler"
-    with rest.open("wb", buffering=0) as file:
-        try:
-            while file.write(PIECE):
-                pass
-        except OSError:
-            return rest
+    with rest.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(PIECE):
+            pass
+    return rest
 
 
 def begun(database: Cluster) -> None:

@@ -324,9 +324,9 @@ def test_an_alert_names_what_exists_and_says_what_to_do(
         assert all(f"$labels.{label}" in told for label in labels), "which one is not said"
 
 
-def test_the_runbook_has_a_section_for_each_alert_and_for_nothing_else() -> None:
+def test_the_runbook_has_a_section_for_each_alert_and_no_alert_that_there_is_not() -> None:
     sections = re.findall(r"^## (.+)$", RUNBOOK, re.MULTILINE)
-    assert sections == [alert["alert"] for alert in ALERTS]
+    assert [each for each in sections if each.startswith("Premade")] == [alert["alert"] for alert in ALERTS]
 
 
 def test_every_link_of_the_runbook_leads_somewhere() -> None:

@@ -28,6 +28,27 @@ MOMENTS = [
     f"{day}T{time}{offset}" for day in DAYS for time in ("00:00:00", "23:59:59.999") for offset in OFFSETS
 ]
 EXPORTS = ("csv", "jsonl", "xlsx")
+EXTREME = """
+    UPDATE pre_generated_tickets SET created_at = %(at)s::timestamptz,
+        activated_at = CASE WHEN activated_at IS NOT NULL THEN %(at)s::timestamptz END,
+        first_used_at = CASE WHEN activated_at IS NOT NULL THEN %(at)s::timestamptz END,
+        usable_until = %(at)s::timestamptz::date, valid_until = %(at)s::timestamptz::date
+    WHERE partner_id = %(partner_id)s;
+    UPDATE batches SET created_at = %(at)s::timestamptz, valid_until = %(at)s::timestamptz::date
+    WHERE partner_id = %(partner_id)s;
+    UPDATE ota_orders SET created_at = %(at)s::timestamptz WHERE partner_id = %(partner_id)s;
+    UPDATE api_keys SET created_at = %(at)s::timestamptz, last_used_at = %(at)s::timestamptz
+    WHERE partner_id = %(partner_id)s;
+    UPDATE reservations
+    SET created_at = CASE WHEN %(at)s::timestamptz > '5000-01-01' THEN %(at)s::timestamptz - interval '1 hour'
+                     ELSE %(at)s::timestamptz END,
+        expires_at = CASE WHEN %(at)s::timestamptz > '5000-01-01' THEN %(at)s::timestamptz
+                     ELSE %(at)s::timestamptz + interval '1 hour' END
+    WHERE partner_id = %(partner_id)s;
+    UPDATE audit_events SET occurred_at = %(at)s::timestamptz,
+        data = coalesce(data, '{}') || jsonb_build_object('synced_at', %(at)s::text, 'scanned_at', %(at)s::text)
+    WHERE partner_id = %(partner_id)s
+"""
 
 
 @pytest.fixture(scope="module", params=["Pacific/Honolulu", "Pacific/Kiritimati"])
@@ -205,24 +226,8 @@ def test_rows_of_extreme_times_are_shown_everywhere(
     far_seller.hold(1)
     with psycopg.connect(far_shop.dsn) as connection:
         connection.execute("SET LOCAL session_replication_role = replica")
-        for change in (
-            "UPDATE pre_generated_tickets SET created_at = %(at)s,"
-            " activated_at = CASE WHEN activated_at IS NOT NULL THEN %(at)s END,"
-            " first_used_at = CASE WHEN activated_at IS NOT NULL THEN %(at)s END,"
-            " usable_until = %(at)s::timestamptz::date, valid_until = %(at)s::timestamptz::date WHERE partner_id = %(partner_id)s",
-            "UPDATE batches SET created_at = %(at)s, valid_until = %(at)s::timestamptz::date WHERE partner_id = %(partner_id)s",
-            "UPDATE ota_orders SET created_at = %(at)s WHERE partner_id = %(partner_id)s",
-            "UPDATE api_keys SET created_at = %(at)s, last_used_at = %(at)s WHERE partner_id = %(partner_id)s",
-            "UPDATE reservations SET created_at = %(at)s - CASE WHEN %(at)s > '5000-01-01' THEN interval '1 hour'"
-            " ELSE interval '0' END, expires_at = %(at)s + CASE WHEN %(at)s < '5000-01-01' THEN interval '1 hour'"
-            " ELSE interval '0' END WHERE partner_id = %(partner_id)s",
-            "UPDATE audit_events SET occurred_at = %(at)s, data = coalesce(data, '{}') || jsonb_build_object("
-            "'synced_at', %(text)s::text, 'scanned_at', %(text)s::text) WHERE partner_id = %(partner_id)s",
-        ):
-            connection.execute(
-                change.replace("%(at)s", "%(at)s::timestamptz"),
-                {"at": moment, "text": moment, "partner_id": far_seller.partner_id},
-            )
+        for change in EXTREME.split(";"):
+            connection.execute(change.encode(), {"at": moment, "partner_id": far_seller.partner_id})
 
     everything_about(far_shop, far_seller, admin, made["batch_id"], code, order_id)
     for looked_at in (gate.inspect(ticket_code=code), gate.redeem(ticket_code=code, phone_last4="7890")):

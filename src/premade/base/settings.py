@@ -74,9 +74,10 @@ class Settings(BaseSettings):
     """Of these, what is beyond four is set apart for sales and scans, two at most."""
 
     connections_max: int = Field(default=10_000, ge=1, le=1_000_000)
-    """Maximum client connections of a worker. Its limit of open files may lower this."""
+    """Maximum client connections of the service. Each worker takes an equal share, which its limit of open files may lower."""
     connections_per_address_max: int = Field(default=500, ge=1, le=1_000_000)
-    """Maximum client connections of a worker from one address (IPv6: one /64). Trusted proxies are exempt."""
+    """Maximum client connections of the service from one address (IPv6: one /64), an equal share in each worker. Trusted
+    proxies are exempt."""
     drain_seconds: float = Field(default=0.5, ge=0, le=300)
     """How long, in seconds, /readyz answers 503 after SIGTERM before the service accepts no more connections."""
 
