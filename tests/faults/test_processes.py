@@ -343,7 +343,7 @@ def test_the_limits_of_connections_are_those_of_the_whole_service(
 ) -> None:
     """However the kernel spreads them over two workers: no more than the setting says, and not half a worker's share."""
     allowed = 40
-    environment = environment_for(own_dsn, **{f"PREMADE_CONNECTIONS_{name}": str(allowed)})
+    environment = environment_for(own_dsn, None, **{f"PREMADE_CONNECTIONS_{name}": str(allowed)})
     with running_service(environment, tmp_path / "log", workers=2) as service, ExitStack() as many:
         wait_until_all_serve(service, 2)
         admitted = 0
