@@ -124,7 +124,7 @@ def bring_up_to_date(
 ) -> list[str]:
     """Migrate, make the first signing keys, correct the keys of partners' names, and notice a restore.
 
-    Return the names of the applied migrations. `tell` is called with a sentence on whatever somebody has to do.
+    Return the names of the applied migrations. `tell` is called with a sentence for each thing that the operator should do.
     """
     require_same_zone(dsn, world.zone)
     applied = migrate(dsn, str(world.zone), tell)
@@ -135,7 +135,7 @@ def bring_up_to_date(
 
 
 async def _after_migrating(dsn: str, world: World) -> list[str]:
-    """What the service computes. Returns a sentence for each partner's name that is too much like another's."""
+    """Compute what migrations cannot. Return a sentence for each partner's name that clashes with another's."""
     async with open_database(dsn, connections_max=1) as database:
         await ensure_signing_keys(database, world)
         return await correct_name_keys(database)

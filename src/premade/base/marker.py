@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _NONCE_BYTES = 8
-# statx(2): in the caller's folder, the time of birth alone; where that stands in the answer, and its size in bytes.
+# statx(2): relative to the working directory, creation time only; its offset in the result, and the result's size in bytes.
 _AT_FDCWD = -100
 _STATX_BTIME = 0x800
 _BTIME_OFFSET = 80
@@ -17,21 +17,21 @@ _NS = 1_000_000_000
 
 @dataclass(frozen=True)
 class Marker:
-    """The file. It is made anew after each start of the server, so a copy that is put back is never the same file."""
+    """The file. It is created anew after each start of the server, so a restored copy is never the same file."""
 
     path: Path
 
     def read(self) -> str | None:
-        """Return what the file holds and when it was made, which no copy keeps; None without a file."""
+        """Return the file's content and creation time, which no copy keeps, or None without a file."""
         try:
             return f"{self.path.read_text()} {_made_at(self.path)}"
         except FileNotFoundError:
             return None
 
     def renew(self) -> str | None:
-        """Make a new file, and return what `read` says of it."""
+        """Create a new file, and return what `read` returns for it."""
         new = self.path.with_name(f"{self.path.name}.new")
-        # Written anew, an old one that a crash left would keep its time.
+        # Overwriting a file left by a crash would keep its creation time.
         new.unlink(missing_ok=True)
         new.write_text(os.urandom(_NONCE_BYTES).hex())
         new.replace(self.path)
@@ -39,16 +39,16 @@ class Marker:
 
 
 def _made_at(path: Path) -> str:
-    """Return when the file was made; where the file system does not tell, when its inode changed last.
+    """Return the file's creation time, or if the file system has none, the time of its last inode change.
 
-    A change of owner or mode, which some containers do at each start, leaves the first as it is.
+    A change of owner or mode, as some containers make at each start, does not change the creation time.
     """
     status = path.stat()
     answer = ctypes.create_string_buffer(_STATX_BYTES)
     try:
         failed = ctypes.CDLL(None).statx(_AT_FDCWD, os.fsencode(path), 0, _STATX_BTIME, answer)
     except AttributeError:
-        # Only Linux has the call.
+        # statx exists only on Linux.
         failed = -1
     if failed or not struct.unpack_from("I", answer)[0] & _STATX_BTIME:
         return f"changed {status.st_ino} {status.st_ctime_ns}"

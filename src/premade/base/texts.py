@@ -208,8 +208,8 @@ def turns_direction(text: str) -> bool:
 
 
 def isolated(text: str) -> str:
-    """Return the text between isolate characters (U+2068, U+2069; UAX 9) where it turns the reading direction.
+    """Return the text between isolate characters (U+2068, U+2069; UAX 9) if it changes the reading direction.
 
-    For a place that orders a line by its characters alone: a terminal, a title, an attribute, an option of a list.
+    For places without markup: a terminal, a title, an attribute, an option of a list.
     """
     return f"\u2068{text}\u2069" if turns_direction(text) else text

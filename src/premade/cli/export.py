@@ -69,7 +69,7 @@ class Asked:
     is_plain: bool
 
     def checked(self) -> Self:
-        """Return it with the name as it is kept. Invalid lists what does not go together."""
+        """Return the options with the name normalized. Raises Invalid with all options that do not fit together."""
         wrong: list[FieldError] = []
         if self.per_page not in PER_PAGE:
             wrong.append(FieldError("per-page", f"Must be {' or '.join(map(str, PER_PAGE))}"))

@@ -19,11 +19,11 @@ from premade.base.texts import isolated
 from premade.base.world import local_time, rfc3339
 
 _GAP = 2
-"""Between columns."""
+"""Blanks between columns."""
 _NAMES = {"name", "partner", "product"}
-"""Fields that people give names, up to 200 characters."""
+"""Columns with names that people chose, of up to 200 characters."""
 _NAME_COLUMNS_MIN = 16
-"""Narrower than this, a name is no longer read."""
+"""Minimum width of a column with names; narrower ones are not readable."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for machines.")]
 
@@ -64,10 +64,10 @@ def _text(value: Any) -> str:
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
-    """Show a list of things alike.
+    """Show a list of rows.
 
-    As a table, in which names are wrapped where the terminal is narrow; words and ids never are. As one thing after
-    another where that is not enough.
+    They are a table, in which only names are wrapped if the terminal is narrow. If that is not enough, the rows are shown
+    one after the other.
     """
     if as_json:
         print_json(rows)
@@ -87,7 +87,7 @@ def show_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
 
 
 def _widths(rows: Sequence[Mapping[str, Any]], width: int) -> dict[str, int] | None:
-    """The width of each column where the table is no wider than `width`; None where it cannot be."""
+    """Return the width of each column of a table of at most `width`, or None if the table cannot be that narrow."""
     widths = {name: max(cell_len(name), *(cell_len(_short(row[name])) for row in rows)) for name in rows[0]}
     excess = sum(widths.values()) + _GAP * (len(widths) - 1) - width
     if excess > 0:

@@ -89,7 +89,7 @@ class Paper:
                 "day": _day,
                 "state": _state,
                 "bdi": isolated,
-                # For a title, an option of a list and an attribute, where no <bdi> can stand.
+                # For titles, options of a list and attributes, which cannot contain <bdi>.
                 "isolated": texts.isolated,
                 "event": _event,
                 "actor": _actor,

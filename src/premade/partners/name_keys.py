@@ -1,7 +1,7 @@
-"""Keys of partners' names, by which names that people would mistake for each other are told apart.
+"""Keys of partners' names: equal for names that people would mistake for each other.
 
-The service computes them, not the database: what is a small letter depends on a database's locale there. A migration, and
-another version of Unicode, can leave keys that differ from what `folded` returns.
+The service computes them, since lower case depends on the locale in PostgreSQL. After a migration, or with a newer version
+of Unicode, stored keys can differ from what `folded` returns.
 """
 
 import shlex
@@ -16,7 +16,7 @@ sql = statements.load(__file__)
 
 
 async def correct_name_keys(database: Database) -> list[str]:
-    """Correct the keys of all partners' names; return a sentence for each name that is too much like an older one.
+    """Correct the keys of all partners' names; return a sentence for each name that clashes with an older one.
 
     Both partners keep their names and go on working.
     """
@@ -28,11 +28,11 @@ async def correct_name_keys_in(work: Work) -> list[str]:
     """As `correct_name_keys`, in a transaction that has begun."""
     rows = await work.all(sql.names)
     if _wrong(rows):
-        # Nobody adds a partner meanwhile. Sales go on.
+        # Nobody can add a partner meanwhile. Sales go on.
         await work.all(sql.lock_partners)
         rows = await work.all(sql.names)
         wrong = _wrong(rows)
-        # Two partners can exchange their keys, so nobody keeps one in between.
+        # Two partners may exchange their keys, so all changed keys are removed first.
         for partner_id in wrong:
             await work.all(sql.set_key, partner_id=partner_id, name_key=f" {partner_id}")
         for partner_id, name_key in wrong.items():
@@ -41,7 +41,7 @@ async def correct_name_keys_in(work: Work) -> list[str]:
 
 
 def _alike(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """The partners by their names' key, the oldest first."""
+    """Group the partners by the key of their names, the oldest first."""
     alike: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         alike[folded(row["name"])].append(row)
@@ -49,10 +49,10 @@ def _alike(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
 
 
 def _wrong(rows: list[dict[str, Any]]) -> dict[int, str]:
-    """The right key of each partner that has another one, by its id.
+    """Return the correct keys by partner id, of the partners whose stored key differs.
 
-    The oldest of those whose names are alike has the plain key, which keeps any further name away. The others' keys end
-    with a blank and their id: no name's key has a blank.
+    Of partners whose names clash, the oldest has the plain key, which blocks further such names. The others' keys end with a
+    blank and their id; no other key contains a blank.
     """
     wrong: dict[int, str] = {}
     for partners in _alike(rows):
@@ -67,7 +67,7 @@ def _wrong(rows: list[dict[str, Any]]) -> dict[int, str]:
 def _clashes(rows: list[dict[str, Any]]) -> list[str]:
     return [
         f"Partners {oldest['partner_id']}, {oldest['name']!r}, and {row['partner_id']}, {row['name']!r}, have names that "
-        "differ only in case, blanks or spelling of characters. Both work. Rename one: "
+        "differ only in case, blanks or invisible characters. Both work. Rename one: "
         f"premade partner set {shlex.quote(row['name'])} --name NEW"
         for oldest, *others in _alike(rows)
         for row in others

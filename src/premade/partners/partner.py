@@ -239,7 +239,7 @@ async def rename_partner(
             before = await partner_named(work, name)
             partner_id = before["partner_id"]
             renamed = await work.one(sql.rename, partner_id=partner_id, name=kept, name_key=folded(kept))
-            # Where another partner's name was too much like the old one, it takes over the key.
+            # A partner whose name clashed with the old name takes over its key.
             await correct_name_keys_in(work)
             await record(
                 work,

@@ -28,7 +28,7 @@ CLOCK_LEAD_SECONDS_MAX = 366 * 24 * 3600
 ACTOR = "service"
 BY_COMMAND = "the operator said so"
 FILES_COPIED = "files were copied"
-"""In the words of `look` too."""
+"""The same words as in the statement `look`."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def _difference(now: dict[str, Any], seen: Seen | None, marker: Marker | None) -
     """Return the sign that the database was restored, copied or promoted, or None."""
     kept = None if marker is None else now["marker"]
     is_copied = marker is not None and kept not in (None, marker.read())
-    # Where the marker says that the files were not copied, somebody has changed their owner or mode.
+    # The marker says that the files were not copied: only their owner or mode has changed.
     are_the_same_files = (
         kept is not None and not is_copied and now["differences"] == FILES_COPIED and not now["is_refreshed"]
     )
