@@ -272,7 +272,8 @@ def test_the_operator_s_own_keys_open_gates_of_every_partner(
     assert barriers_of(ann.page) == []
     ann.page.get_by_role("link", name="The operator's own keys").click()
     ann.page.get_by_role("link", name="Make a key").click()
-    assert ann.page.get_by_role("checkbox").count() == 2
+    assert ann.page.get_by_role("group", name="Test mode").count() == 1
+    assert ann.page.locator("fieldset").first.get_by_role("checkbox").count() == 2
     ann.page.get_by_label("redeem at a gate").check()
     press(ann, "Make the key")
     key = shown_key(ann)

@@ -18,7 +18,7 @@ from support.shop import Seller, Shop
 from support.taking_back import assert_books_balance, events, issued
 from support.terminal import Operator
 
-from premade.audit.record import COMMAND
+from premade.audit.record import COMMAND_ACTOR
 from premade.expiry import expire as action
 from premade.expiry.expire import SERVICE, Pass, expire_now
 
@@ -192,7 +192,7 @@ def test_the_operator_expires_by_command(before: Shop) -> None:
 
     assert shown == {"tickets": 3, "batches": 1, "batches_in_use": 0}
     assert again.split() == ["tickets", "0", "batches", "0", "batches_in_use", "0"]
-    assert {event["actor"] for event in events(before, seller, "ticket.expired")} == {COMMAND}
+    assert {event["actor"] for event in events(before, seller, "ticket.expired")} == {COMMAND_ACTOR}
     assert_books_balance(before, seller)
 
 

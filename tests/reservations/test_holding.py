@@ -234,7 +234,7 @@ def test_reservations_need_their_own_permission(seller: Seller, shop: Shop) -> N
 
 
 def test_a_method_that_is_not_taken_is_told_all_that_are(seller: Seller) -> None:
-    for path, methods in (("", "GET, POST"), (f"/{seller.hold(1)}", "DELETE, GET")):
+    for path, methods in (("", "GET, HEAD, POST"), (f"/{seller.hold(1)}", "DELETE, GET, HEAD")):
         answer = seller.http.put(f"/api/ota/reservations{path}")
         assert refusal(answer) == (405, "METHOD_NOT_ALLOWED")
         assert answer.headers["Allow"] == methods
