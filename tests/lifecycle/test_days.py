@@ -224,7 +224,7 @@ def test_the_operator_changes_and_takes_back_the_last_day_of_use_and_the_policy(
     [
         (["--usable-days", "-1"], "usable_days: Must be 0 to 3650"),
         (["--usable-days", "3651"], "usable_days: Must be 0 to 3650"),
-        (["--usable-until", "2099-02-30"], "usable_until: '2099-02-30' is no day"),
+        (["--usable-until", "2099-02-30"], "usable_until: There is no 30 February 2099"),
         (["--usable-until", "20990228"], "usable_until: '20990228' is no day"),
         (["--usable-until", "soon"], "usable_until: 'soon' is no day"),
         (["--usable-days", "7", "--usable-until", "2099-12-31"], "not both"),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from premade.base.texts import cleaned, composed, folded, odd_character, one_line, reference
-from premade.cli.output import _text
+from premade.base.texts import isolated as isolated_in_plain_text
 from premade.console.isolated import isolated
 
 LENGTH_MAX = 200
@@ -117,8 +117,8 @@ def test_a_name_that_turns_the_direction_is_isolated_on_pages_and_in_tables() ->
     assert isolated(f"{arabic} <1>") == f"<bdi>{arabic} &lt;1&gt;</bdi>"
     assert isolated("John\u202eSmith") == "<bdi>John\u202eSmith</bdi>"
     assert isolated("Jos\u00e9 & Co") == "Jos\u00e9 &amp; Co"
-    assert _text(arabic) == f"\u2068{arabic}\u2069"
-    assert _text("Ann") == "Ann"
+    assert isolated_in_plain_text(arabic) == f"\u2068{arabic}\u2069"
+    assert isolated_in_plain_text("Ann") == "Ann"
 
 
 def test_templates_isolate_the_names_that_they_show() -> None:
