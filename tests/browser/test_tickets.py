@@ -32,7 +32,7 @@ def sold(seller: Seller) -> dict[str, str]:
 def test_a_ticket_is_found_by_its_code_and_shown_whole(
     somebody: Somebody, seller: Seller, sold: dict[str, str]
 ) -> None:
-    mei = somebody("finance")
+    mei = somebody("operations")
 
     mei.searches(f"  {sold['code'].lower()} ")
 

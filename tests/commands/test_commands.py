@@ -94,9 +94,12 @@ def test_every_wrong_field_of_a_product_is_named(operator: Operator) -> None:
     ],
 )
 def test_what_is_wrong_is_told_in_one_line(operator: Operator, arguments: list[str], told: str) -> None:
-    [line] = operator.is_refused(*arguments).splitlines()
+    line, *more = operator.is_refused(*arguments).splitlines()
 
     assert told in line
+    # What a database does not hold is said with the name of the database.
+    assert all("Looked in " in each for each in more)
+    assert len(more) <= 1
 
 
 def test_a_partner_is_added_disabled_and_enabled(operator: Operator) -> None:

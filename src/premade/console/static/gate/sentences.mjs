@@ -40,7 +40,7 @@ const SENTENCES = new Map([
   ["NEEDS_NETWORK", () => "A code that is typed in needs the network."],
   ["SIGNED_OUT", () => "Sign in first; that needs the network."],
   ["TOO_MANY_SCANS", () => "Many scans wait for an answer. Scan again in a moment."],
-  ["KEYBOARD_LAYOUT", () => "The scanner and this device use different keyboard layouts. Set both to the same one."],
+  ["KEYBOARD_LAYOUT", () => "The scanner is set to another keyboard layout. Set the scanner and this device to the same one."],
   ["CAPS_LOCK", () => "Caps lock is on. Switch it off and scan again."],
   ["INCOMPLETE", () => "Only a part of the code arrived. Scan again."],
   ["USED_UP", usedUp],
