@@ -159,7 +159,7 @@ def test_a_partner_s_key_takes_no_test_mode(shop: Shop, seller: Seller) -> None:
     )
 
     assert "test" in refused
-    assert "Only a key of the operator" in refused
+    assert "Only for a key of the operator" in refused
 
 
 @pytest.mark.parametrize(
