@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from premade.audit.record import COMMAND
+from premade.audit.record import COMMAND, COMMAND_ACTOR
 from premade.base.work import open_database
 from premade.generation.generate import Wanted
 from premade.generation.large import CONNECTIONS, LargeBatches, Making
@@ -141,5 +141,5 @@ def batch_events(shop: Shop, seller: Seller) -> list[tuple[str, dict[str, Any]]]
         " AND ticket_code IS NULL ORDER BY event_id",
         seller.partner_id,
     )
-    assert {row["actor"] for row in rows} <= {COMMAND, "service", f"key:{seller.key_id}"}
+    assert {row["actor"] for row in rows} <= {COMMAND, COMMAND_ACTOR, "service", f"key:{seller.key_id}"}
     return [(row["event"], row["data"]) for row in rows]
