@@ -30,7 +30,7 @@ def addresses(seller: Seller) -> dict[str, set[str]]:
         f"/console?partner={seller.partner_id}": everybody,
         "/console/tickets": SALES,
         f"/console/tickets/{code}": SALES,
-        f"/console/tickets/{code}/qr.svg": SALES,
+        f"/console/tickets/{code}/qr.svg": {"admin", "operations"},
         f"/console/orders/{order_id}": SALES,
         f"/console/orders/{order_id}/same/phone": SALES,
         "/console/batches": SALES,
