@@ -206,3 +206,16 @@ def test_a_hot_statement_reaches_its_rows_by_its_indexes(
     assert {SAME_ROW.get(name, name) for name in names} == indexes
     # No index is read whole: each has a condition on what it is asked for.
     assert [node["Index Name"] for node in used if "Index Name" in node and "Index Cond" not in node] == []
+
+
+def test_no_statement_is_compiled(dsn: str) -> None:
+    """Nor one that has to read a table, of one row, without an index."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(SESSION_SETTINGS)
+        told = connection.execute(
+            "EXPLAIN (ANALYZE, FORMAT JSON) SELECT current_incarnation() FROM database_incarnation"
+        )
+        row = told.fetchone()
+
+    assert row is not None
+    assert "JIT" not in row[0][0]

@@ -56,7 +56,10 @@ SESSION_SETTINGS = (
     # also within the checks of foreign keys, so it must not be one that reads whole tables.
     "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; "
     # Nor one that collects and sorts all of a batch, to have the first of its tickets: a batch may be large.
-    "SET enable_bitmapscan = off"
+    "SET enable_bitmapscan = off; "
+    # Before PostgreSQL 18, the planner gives a whole table that must be read, even of one row, a cost of 10 billion. It
+    # then compiles the statement at each execution, which takes longer than any statement here.
+    "SET jit = off"
 ).encode()
 _LONG_READ = (
     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; "
