@@ -48,10 +48,12 @@ class Person:
         self.page.get_by_label("Name").fill(self.name)
         self.page.get_by_label("Password").fill(password)
         self.page.get_by_role("button", name="Sign in").click()
+        self.page.wait_for_load_state()
 
     def searches(self, text: str) -> None:
         self.page.get_by_role("searchbox").fill(text)
         self.page.get_by_role("button", name="Find").click()
+        self.page.wait_for_load_state()
 
     @property
     def path(self) -> str:

@@ -43,7 +43,7 @@ def test_a_ticket_is_found_by_its_code_and_shown_whole(
         sold["phone"], sold["payment"], "288.00 HKD", "2 ferry left", "Generated", "Activated", f"by API key {seller.key_id}",
     ):  # fmt: skip
         assert told in shown
-    mei.page.wait_for_function("document.querySelector('.picture img').naturalWidth > 100")
+    mei.page.wait_for_function("document.querySelector('.picture img')?.naturalWidth > 100")
 
 
 @pytest.mark.parametrize("by", ["order_id", "email", "phone", "payment"])

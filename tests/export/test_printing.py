@@ -59,7 +59,14 @@ def scanned(image: Image.Image) -> list[str]:
     """The texts of all QR codes, in the order of reading: row by row."""
     codes = zxingcpp.read_barcodes(image, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode))
     assert all(code.valid for code in codes)
-    in_order = sorted(codes, key=lambda c: (c.position.top_left.y // 20, c.position.top_left.x))
+    in_order: list[zxingcpp.Barcode] = []
+    row: list[zxingcpp.Barcode] = []
+    for code in sorted(codes, key=lambda code: code.position.top_left.y):
+        if row and code.position.top_left.y > row[0].position.bottom_left.y:
+            in_order += sorted(row, key=lambda code: code.position.top_left.x)
+            row = []
+        row.append(code)
+    in_order += sorted(row, key=lambda code: code.position.top_left.x)
     # Once it told 25 of a page of 24: what it tells twice counts once, and any other text fails the test.
     return list(dict.fromkeys(code.text for code in in_order))
 

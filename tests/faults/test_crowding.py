@@ -23,7 +23,7 @@ from premade.base.statements import Statement
 from premade.base.work import LEFT_BY_ALL_KINDS, LEFT_BY_ONE_KIND, LOCK_TIMEOUT_MS, OTHER_CONNECTIONS_MIN
 
 CLIENTS = 12
-SALES = 20
+SALES = 5
 UNDISTURBED_SECONDS_MAX = LOCK_TIMEOUT_MS / 1000 / 2
 CONNECTIONS = Settings().database_connections_per_worker
 OF_THE_SERVICE = (
