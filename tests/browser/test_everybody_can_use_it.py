@@ -3,6 +3,7 @@
 import pytest
 from browser.barriers import barriers_of
 from browser.conftest import PASSWORD, Somebody
+from gate.conftest import gate_of
 from support.large import begun
 from support.shop import Seller, Shop, unique
 from support.taking_back import cancel, reissue
@@ -20,6 +21,8 @@ def paths(shop: Shop, seller: Seller) -> list[str]:
     ]
     reissue(seller, codes[0])
     cancel(seller, codes[1])
+    unreadable = {"scan_id": "unreadable-1"}
+    assert gate_of(shop, seller.name).sync(unreadable).json()["conflicts"] == 1
     making = begun(shop, seller, unique("MAKING"), 500)
     return [
         "/console",

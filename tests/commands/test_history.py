@@ -27,6 +27,9 @@ LIVE = {
 }
 
 
+CLOCK_GAUGE = "premade_database_clock_ahead_seconds "
+
+
 @pytest.fixture(scope="module")
 def shop(dsn: str) -> Iterator[Shop]:
     """Somebody sells live tickets there, some of which nobody bought in time."""
@@ -42,7 +45,9 @@ def shop(dsn: str) -> Iterator[Shop]:
 
 def live(shop: Shop) -> dict[str, Any]:
     told = {name: shop.sql(query) for name, query in LIVE.items()}
-    return told | {"gauges": rendered(DatabaseFigures(shop.dsn, shop.world))}
+    gauges = rendered(DatabaseFigures(shop.dsn, shop.world)).splitlines()
+    # The service's clock stands still here, the database's does not.
+    return told | {"gauges": [line for line in gauges if not line.startswith(CLOCK_GAUGE)]}
 
 
 def tell_history(shop: Shop) -> int:

@@ -158,14 +158,16 @@ def test_head_is_answered_as_get_without_the_body(shop: Shop, seller: Seller) ->
             for path in ("/console", "/console/tickets", "/console/gate/session", "/console/gate/snapshot")
         ]
         for client, path in clients:
-            get, head = client.get(path), client.head(path)
+            get, head, again = client.get(path), client.head(path), client.get(path)
             assert (head.status_code, head.content) == (get.status_code, b""), path
             once = {"date", "x-request-id", "transfer-encoding", "content-length"}
             assert {n: v for n, v in head.headers.items() if n not in once} == {
                 n: v for n, v in get.headers.items() if n not in once
             }, path
             if "transfer-encoding" not in get.headers and get.status_code == 200:
-                assert head.headers["content-length"] == get.headers["content-length"], path
+                # The console's first page has figures that change by themselves.
+                lengths = {answer.headers["content-length"] for answer in (get, again)}
+                assert head.headers["content-length"] in lengths, path
 
 
 def test_a_method_that_is_not_taken_is_told_all_that_are(seller: Seller) -> None:
