@@ -10,8 +10,8 @@ const QUIET_IN_TOKEN_MS = 2_000;
 /** Scanners type faster than this, people slower. */
 const KEY_MS_MAX = 60;
 const SCANNED_CHARACTERS_MIN = 8;
-/** An Enter or Tab this soon after a scan belongs to that scan. */
-const ENDING_MS = 300;
+/** An Enter or Tab that is pressed this soon after a scan belongs to that scan. */
+const ENDING_MS = 500;
 
 /**
  * Listen to the whole page, since a scanner types wherever the focus is.
@@ -48,7 +48,8 @@ export function listenToScanner(field, on) {
 
   addEventListener("keydown", (event) => {
     if (isEnding(event)) {
-      if (performance.now() - takenAt < ENDING_MS) event.preventDefault();
+      // The time of the key, not of this call: a device that checks a signature hears of it late.
+      if (event.timeStamp - takenAt < ENDING_MS) event.preventDefault();
       else if (event.target === field && field.value !== "") {
         event.preventDefault();
         take();
