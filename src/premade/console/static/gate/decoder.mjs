@@ -3,7 +3,8 @@
 
 import { prepareZXingModule, readBarcodes } from "./zxing-wasm/reader/index.js";
 
-const OPTIONS = { formats: ["QRCode"], tryHarder: true, tryRotate: true, tryInvert: true, maxNumberOfSymbols: 8 };
+// Model 2 is the ordinary QR code. "QRCode" would include Micro QR, which the reader sometimes sees in a corner of one.
+const OPTIONS = { formats: ["QRCodeModel2"], tryHarder: true, tryRotate: true, tryInvert: true, maxNumberOfSymbols: 8 };
 
 const locateFile = (name) => new URL(`./zxing-wasm/reader/${name}`, import.meta.url).href;
 
