@@ -9,10 +9,10 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check bench format lock schema screenshots clean
+.PHONY: help setup demo run test test-all check bench format lock schema screenshots clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/.run ## Make the environment in .venv, nothing else
 
@@ -36,7 +36,7 @@ node_modules/.newman: package-lock.json tests/install_tools.py
 	npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-demo: setup ## Start everything, sell one ticket, and go on serving (PORT=8080)
+demo: setup ## Start everything, sell a ticket, keep serving (PORT=8080)
 	@$(BIN)/premade demo --port $(PORT)
 
 run: setup ## Start the service (PORT=8080)
@@ -51,7 +51,10 @@ check: .venv/.test ## Lint, types and layers
 test: .venv/.test check node_modules/.newman ## Everything that must hold, on a real PostgreSQL
 	$(BIN)/python tests/run.py
 
-bench: .venv/.test ## Measure against PostgreSQL itself, 8 minutes (QUICK=1: 90 seconds)
+test-all: .venv/.test check node_modules/.newman ## The same, with all database tests on PostgreSQL 15 too
+	$(BIN)/python tests/run.py --all
+
+bench: .venv/.test ## Measure against PostgreSQL, 8 minutes (QUICK=1: 90 s)
 	@$(PYTHON) tests/install_tools.py wrk chromium
 	PYTHONPATH=tests $(BIN)/python -m bench $(if $(QUICK),--quick)
 
@@ -65,11 +68,11 @@ lock: .venv/.uv ## Choose the newest allowed versions and pin them with hashes
 	$(COMPILE) --upgrade --group test pyproject.toml --output-file requirements/test.txt
 
 schema: setup ## Write db/schema.sql from the migrations
-	$(BIN)/python -m premade.base.schema > db/schema.sql
+	$(BIN)/python -m premade.postgres.schema > db/schema.sql
 
 screenshots: .venv/.test ## Take the pictures of the console in the README
 	@$(PYTHON) tests/install_tools.py chromium
 	$(BIN)/python docs/screenshots/take.py
 
-clean: ## Remove the environment and what was built (not var/, the data)
+clean: ## Remove what was built (but not the data in var/)
 	rm -rf .venv node_modules dist reports

@@ -16,7 +16,7 @@ from bench.console import slowest_page_ms
 from bench.figures import Figures
 from bench.load import Load, Void, pgbench, wrk
 from bench.place import ROOT, STRIDE, TEN_MILLION, Place, make_database, service_on, ten_million
-from premade.base.embedded import embedded_postgres
+from premade.postgres.embedded import embedded_postgres
 
 FOLDER = ROOT / "var" / "bench"
 MANY, SOME, ONE = 64, 16, 1

@@ -12,8 +12,8 @@ from support.chromium import CHROMIUM
 
 from bench.load import Void
 from bench.place import TEN_MILLION, Place
-from premade.base.work import open_database
-from premade.base.world import World
+from premade.postgres.database import open_database
+from premade.runtime.clock import Runtime
 from premade.staff.member import add_staff
 
 OK = 200
@@ -81,7 +81,7 @@ def _somebody(place: Place) -> Generator[Page]:
 
     async def add() -> None:
         async with open_database(place.dsn, connections_max=1) as database:
-            await add_staff(database, World(ZoneInfo("UTC")), name, "admin", password)
+            await add_staff(database, Runtime(ZoneInfo("UTC")), name, "admin", password)
 
     asyncio.run(add())
     with sync_playwright() as playwright:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict
 
-from premade.base.embedded import binaries
+from premade.postgres.embedded import binaries
 
 HERE = Path(__file__).parent
 SECONDS_OVER_MAX = 60

@@ -18,10 +18,10 @@ from rich.progress import track
 from support.service import Service, environment_for, running_service
 from support.shop import PARTNER_PERMISSIONS, Seller, Shop
 
-from premade.base import statements
-from premade.base.statements import Statement
-from premade.base.world import World
-from premade.database import bring_up_to_date
+from premade.bootstrap import bring_up_to_date
+from premade.postgres import statements
+from premade.postgres.statements import Statement
+from premade.runtime.clock import Runtime
 from premade.tickets.code import Signer, ticket_code
 from premade.tickets.listing import BY_TIME
 
@@ -207,7 +207,7 @@ def make_database(server: str, name: str) -> str:
         connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
         connection.execute(f"CREATE DATABASE {name}".encode())
     dsn = make_conninfo(server, dbname=name)
-    bring_up_to_date(dsn, World(ZoneInfo("UTC")))
+    bring_up_to_date(dsn, Runtime(ZoneInfo("UTC")))
     return dsn
 
 

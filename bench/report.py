@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.figures import Figure, Figures
-from premade.base.embedded import binaries
+from premade.postgres.embedded import binaries
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "performance.md"

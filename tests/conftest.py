@@ -11,8 +11,8 @@ from support.postgres import postgres
 from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop
 
-from premade.base.world import World
-from premade.database import bring_up_to_date
+from premade.bootstrap import bring_up_to_date
+from premade.runtime.clock import Runtime
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,7 +42,7 @@ def home() -> Iterator[Path]:
 def dsn(postgres_kind: str) -> Iterator[str]:
     """A database with the schema of this version."""
     with _folder() as folder, postgres(postgres_kind, folder) as server_dsn:
-        bring_up_to_date(server_dsn, World(ZoneInfo("UTC")))
+        bring_up_to_date(server_dsn, Runtime(ZoneInfo("UTC")))
         yield server_dsn
 
 

@@ -1,6 +1,10 @@
-"""Everything that `make test` runs after `make check`: the suite on the embedded PostgreSQL, and beside it what talks
-to the database once more on a stand-alone PostgreSQL 15 where the machine has one."""
+"""Run the tests: all of them on the embedded PostgreSQL and, beside them, some on a stand-alone PostgreSQL 15 if there is one.
 
+`python tests/run.py` is what `make test` runs after `make check`. With `--all`, as in `make test-all`, every test that uses
+the database runs on both.
+"""
+
+import argparse
 import signal
 import subprocess
 import sys
@@ -9,13 +13,15 @@ from pathlib import Path
 from typing import IO
 
 STANDALONE_BINARIES = Path("/usr/lib/postgresql/15/bin")
-TALKS_TO_THE_DATABASE = ["acceptance", "rules", "concurrency", "faults", "contract", "reservations"]
+DIFFERS_BY_VERSION = ["contract", "concurrency", "lifecycle/test_whole_life.py"]
+"""Plans, locks, and every rule at least once: where versions of PostgreSQL may differ."""
+USES_THE_DATABASE = ["acceptance", "rules", "faults", "reservations", *DIFFERS_BY_VERSION]
 SLOWEST = ["--durations=15", "--durations-min=10"]
-"""Are told at the end: all of it may take 15 minutes on two processors."""
+"""Print the slowest tests at the end."""
 
 
 def pytest(processes: int, *arguments: str, output: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
-    """A run that has begun."""
+    """Start pytest and return its process."""
     command = [
         sys.executable,
         "-m",
@@ -33,18 +39,23 @@ def pytest(processes: int, *arguments: str, output: IO[bytes] | None = None) -> 
 
 
 def main() -> int:
-    """0, or 1 when a test failed."""
-    # A run in the background may have been told to ignore it, and the programs that tests interrupt would too.
+    """Return 0, or 1 if a test failed."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument(
+        "--all", action="store_true", help="run every test that uses the database on both versions"
+    )
+    on_both = USES_THE_DATABASE if options.parse_args().all else DIFFERS_BY_VERSION
+    # A background process may inherit an ignored SIGINT, and so would the programs that tests interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     tests = Path(__file__).parent
     has_another = (STANDALONE_BINARIES / "initdb").exists()
-    # Together more processes than the two processors of a small machine: some of the time a test waits.
+    # Three processes on two processors: tests wait some of the time.
     with tempfile.TemporaryFile() as output:
         embedded = pytest(2, "--postgres=embedded", str(tests))
         runs = [embedded]
         if has_another:
-            paths = [str(tests / folder) for folder in TALKS_TO_THE_DATABASE]
-            # What thousands of odd requests find is the service's, whichever database it has.
+            paths = [str(tests / path) for path in on_both]
+            # Malformed requests do not reach the database, so one version is enough.
             paths.append(f"--ignore={tests / 'contract' / 'test_schemathesis.py'}")
             runs.append(pytest(1, "--postgres=standalone", *paths, output=output))
         codes = [run.wait() for run in runs]

@@ -15,35 +15,31 @@ from premade.activation import order_routes as activation_of_several
 from premade.activation import routes as activation
 from premade.activation.activate import Activator
 from premade.activation.order import OrderMaker
-from premade.base.clients import Clients
-from premade.base.edge import Edge
-from premade.base.errors import Unavailable
-from premade.base.logs import log
-from premade.base.settings import Settings
-from premade.base.work import Database, open_database
-from premade.base.world import World
+from premade.api_docs.introduction import INTRODUCTION
+from premade.api_docs.routes import document_routes
 from premade.batches import routes as batches
 from premade.cancellation import routes as cancellation
 from premade.cancellation.cancel import Canceller
 from premade.cancellation.cancel_batch import BatchCanceller
 from premade.console.gate_pass import GatePasses
 from premade.console.routes import console_routes
-from premade.document.introduction import INTRODUCTION
-from premade.document.routes import document_routes
 from premade.expiry.expire import expire_for_ever
 from premade.export import routes as export
 from premade.export.text import Exports
 from premade.generation import routes as generation
 from premade.generation.generate import Generator
 from premade.generation.large import CONNECTIONS, LargeBatches, make_for_ever
-from premade.monitoring.fold import fold_for_ever
+from premade.http.connection_limits import Clients
+from premade.http.gateway import Gateway
 from premade.monitoring.readiness import Readiness
 from premade.monitoring.refusals import write_refusals, write_refusals_for_ever
+from premade.monitoring.rollup import fold_for_ever
 from premade.monitoring.routes import monitoring_routes
 from premade.offline import routes as offline
 from premade.offline.snapshot import Snapshots
 from premade.orders import routes as orders
 from premade.partners.keyring import Keyring
+from premade.postgres.database import Database, open_database
 from premade.redemption import routes as redemption
 from premade.redemption.inspect import Inspector
 from premade.redemption.manual import ManualEntries
@@ -52,6 +48,10 @@ from premade.redemption.rules import GateRules
 from premade.redemption.sync import Syncer
 from premade.reissue import routes as reissue
 from premade.reissue.reissue import Reissuer
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import Unavailable
+from premade.runtime.logging import log
+from premade.runtime.settings import Settings
 from premade.staff.session import Sessions
 from premade.stock import reservation_routes as reservations
 from premade.stock import routes as stock
@@ -60,7 +60,7 @@ from premade.tickets import routes as tickets
 from premade.tickets.incarnation import watch_incarnation_for_ever
 from premade.tickets.signing import Signers, Verifiers
 
-Background = Callable[[Database, World], Coroutine[Any, Any, None]]
+Background = Callable[[Database, Runtime], Coroutine[Any, Any, None]]
 GARBAGE_OBJECTS_A_LOOK = 20_000
 CANCEL_AGAIN_SECONDS = 0.5
 DATABASE_WAIT_SECONDS = 5.0
@@ -83,38 +83,38 @@ FEATURES = (
 )
 
 
-def services(database: Database, world: World, rules: GateRules) -> dict[type[Any], Any]:
+def services(database: Database, runtime: Runtime, rules: GateRules) -> dict[type[Any], Any]:
     """What a process keeps one of."""
     # What may wait for an allotment's row, on which all sales of a product from stock take turns.
-    of_stock = database.of_patient()
-    signers = Signers(database, world)
-    verifiers = Verifiers(database, world)
+    of_stock = database.for_blocking_writes()
+    signers = Signers(database, runtime)
+    verifiers = Verifiers(database, runtime)
     return {
-        World: world,
+        Runtime: runtime,
         GateRules: rules,
-        Keyring: Keyring(database, world),
+        Keyring: Keyring(database, runtime),
         Signers: signers,
-        Generator: Generator(of_stock, world, signers),
-        LargeBatches: LargeBatches(database, world, signers),
-        Activator: Activator(database, world),
-        OrderMaker: OrderMaker(database, world),
-        Canceller: Canceller(of_stock, world),
-        BatchCanceller: BatchCanceller(of_stock, world),
-        Reissuer: Reissuer(database, world, signers),
-        Reservations: Reservations(database.of_patient(single_too=True), world),
+        Generator: Generator(of_stock, runtime, signers),
+        LargeBatches: LargeBatches(database, runtime, signers),
+        Activator: Activator(database, runtime),
+        OrderMaker: OrderMaker(database, runtime),
+        Canceller: Canceller(of_stock, runtime),
+        BatchCanceller: BatchCanceller(of_stock, runtime),
+        Reissuer: Reissuer(database, runtime, signers),
+        Reservations: Reservations(database.for_blocking_writes(single_too=True), runtime),
         Verifiers: verifiers,
-        Redeemer: Redeemer(database, world),
-        ManualEntries: ManualEntries(database, world, rules),
-        Inspector: Inspector(database, world),
-        Syncer: Syncer(database, world, verifiers, rules),
-        Snapshots: Snapshots(database, world),
-        Exports: Exports(database, world),
-        Sessions: Sessions(database, world),
-        GatePasses: GatePasses(world, signers),
+        Redeemer: Redeemer(database, runtime),
+        ManualEntries: ManualEntries(database, runtime, rules),
+        Inspector: Inspector(database, runtime),
+        Syncer: Syncer(database, runtime, verifiers, rules),
+        Snapshots: Snapshots(database, runtime),
+        Exports: Exports(database, runtime),
+        Sessions: Sessions(database, runtime),
+        GatePasses: GatePasses(runtime, signers),
     }
 
 
-def make_app(settings: Settings, world: World, clients: Clients | None = None) -> ASGIApp:
+def make_app(settings: Settings, runtime: Runtime, clients: Clients | None = None) -> ASGIApp:
     """The application of one worker. `settings` must name a database; it may be away.
 
     `clients` says whether the worker is about to stop.
@@ -127,12 +127,12 @@ def make_app(settings: Settings, world: World, clients: Clients | None = None) -
             settings.database_url, settings.database_connections_per_worker, waits=False
         ) as database:
             app.state.database = database
-            app.state.services = services(database, world, _gate_rules(settings))
-            app.state.readiness = readiness = Readiness(database, world, clients or Clients())
+            app.state.services = services(database, runtime, _gate_rules(settings))
+            app.state.readiness = readiness = Readiness(database, runtime, clients or Clients())
             background = [
                 asyncio.create_task(readiness.look_for_ever(), name="readiness"),
                 *(
-                    asyncio.create_task(_when_admitted(readiness, run, database, world), name=run.__name__)
+                    asyncio.create_task(_when_admitted(readiness, run, database, runtime), name=run.__name__)
                     for run in (
                         watch_incarnation_for_ever,
                         fold_for_ever,
@@ -148,7 +148,7 @@ def make_app(settings: Settings, world: World, clients: Clients | None = None) -
             yield
             await asyncio.gather(*map(_end, background))
             with suppress(Unavailable):
-                await write_refusals(database, world)
+                await write_refusals(database, runtime)
 
     app = FastAPI(
         title="premade",
@@ -161,15 +161,15 @@ def make_app(settings: Settings, world: World, clients: Clients | None = None) -
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.world = world
+    app.state.runtime = runtime
     app.state.gate_list_hours_max = settings.gate_list_hours_max
     for feature in FEATURES:
         app.router.routes.extend(feature.router.routes)
     app.router.routes.extend(offline.public_routes())
     app.router.routes.extend(monitoring_routes())
     app.router.routes.extend(document_routes(app))
-    app.router.routes.extend(console_routes(world.zone))
-    return Edge(app, world, trusts_proxies=bool(settings.trusted_proxies))
+    app.router.routes.extend(console_routes(runtime.zone))
+    return Gateway(app, runtime, trusts_proxies=bool(settings.trusted_proxies))
 
 
 def _gate_rules(settings: Settings) -> GateRules:
@@ -184,9 +184,9 @@ def _makers(settings: Settings) -> tuple[Background, ...]:
     return ()
 
 
-async def _when_admitted(readiness: Readiness, run: Background, database: Database, world: World) -> None:
+async def _when_admitted(readiness: Readiness, run: Background, database: Database, runtime: Runtime) -> None:
     await readiness.admitted.wait()
-    await run(database, world)
+    await run(database, runtime)
 
 
 def _spare_the_collector() -> None:

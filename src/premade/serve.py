@@ -21,15 +21,15 @@ import psutil
 from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from premade.base.embedded import restart_if_gone
-from premade.base.kernel import raise_file_limit
-from premade.base.logs import log, start_logging
-from premade.base.outage import Outage
-from premade.base.settings import Settings
-from premade.base.world import World
-from premade.database import database_to_serve
+from premade.bootstrap import database_to_serve
 from premade.monitoring.endpoint import metrics_served
 from premade.monitoring.gauges import DatabaseFigures, ProcessFigures
+from premade.postgres.embedded import restart_if_gone
+from premade.runtime.clock import Runtime
+from premade.runtime.kernel import raise_file_limit
+from premade.runtime.logging import log, start_logging
+from premade.runtime.outage import Outage
+from premade.runtime.settings import Settings
 from premade.supervisor import Supervisor
 
 BACKLOG_CONNECTIONS = 2048
@@ -68,7 +68,7 @@ def serve(settings: Settings, listen: Listen, when_ready: WhenReady) -> None:
     """
     exit_on_signals()
     start_logging(settings.log_format, mask_customer_email=settings.log_mask_customer_email)
-    with database_to_serve(settings, World(settings.zone)) as dsn:
+    with database_to_serve(settings, Runtime(settings.zone)) as dsn:
         serve_on(dsn, settings, listen, when_ready)
 
 
@@ -117,7 +117,7 @@ def serve_on(dsn: str, settings: Settings, listen: Listen, when_ready: WhenReady
             )
             registry = CollectorRegistry()
             MultiProcessCollector(registry)
-            registry.register(DatabaseFigures(dsn, World(settings.zone)))
+            registry.register(DatabaseFigures(dsn, Runtime(settings.zone)))
             with _embedded_kept(settings) as embedded, metrics_served(metrics_listening, registry):
                 registry.register(ProcessFigures(lambda: supervisor.ends, lambda: embedded.restarts))
                 supervisor.run()

@@ -12,8 +12,8 @@ from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from types import FrameType
 
-from premade.base.kernel import let_nobody_else_connect
-from premade.base.logs import log
+from premade.runtime.kernel import let_nobody_else_connect
+from premade.runtime.logging import log
 
 BEAT, SERVING = b".", b"+"
 """Messages of a worker: its event loop runs; it now answers requests."""

@@ -15,12 +15,12 @@ from typing import Any, cast
 import uvicorn
 
 from premade.app import make_app
-from premade.base.clients import FILES_KEPT_BACK, Clients, networks
-from premade.base.connection import Connection
-from premade.base.kernel import end_with_parent, raise_file_limit
-from premade.base.logs import log, start_logging
-from premade.base.settings import Settings
-from premade.base.world import World
+from premade.http.connection_limits import FILES_KEPT_BACK, Clients, networks
+from premade.http.protocol import Connection
+from premade.runtime.clock import Runtime
+from premade.runtime.kernel import end_with_parent, raise_file_limit
+from premade.runtime.logging import log, start_logging
+from premade.runtime.settings import Settings
 from premade.supervisor import BEAT, BEAT_EVERY_SECONDS, DRAIN, SERVING
 
 BACKLOG_CONNECTIONS = 2048
@@ -52,7 +52,7 @@ def run_worker(listening: socket.socket, channel: socket.socket, parent_pid: int
     settings = Settings()
     start_logging(settings.log_format, mask_customer_email=settings.log_mask_customer_email)
     clients = clients_of(settings, workers)
-    app = make_app(settings, World(settings.zone), clients)
+    app = make_app(settings, Runtime(settings.zone), clients)
     config = uvicorn.Config(
         app,
         loop="auto",

@@ -13,9 +13,9 @@ from support.chromium import CHROMIUM
 from support.service import Service
 from support.shop import Result, Shop, unique
 
-from premade.base.work import Database
-from premade.base.world import World
 from premade.console.door import COOKIE
+from premade.postgres.database import Database
+from premade.runtime.clock import Runtime
 from premade.staff.member import add_staff
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
@@ -102,7 +102,7 @@ def browser() -> Iterator[Browser]:
 class ShopBesideABrowser(Shop):
     """Playwright has an event loop in this thread, so the operator's actions run in another."""
 
-    def operate(self, action: Callable[[Database, World], Awaitable[Result]]) -> Result:
+    def operate(self, action: Callable[[Database, Runtime], Awaitable[Result]]) -> Result:
         with ThreadPoolExecutor(1) as aside:
             return aside.submit(super().operate, action).result()
 
@@ -125,7 +125,7 @@ def somebody(shop: Shop, browser: Browser) -> Iterator[Somebody]:
 
     def arrive(role: str = "operations", *, signed_in: bool = True, **browsing: Any) -> Person:
         name = unique("mei")
-        shop.operate(lambda database, world: add_staff(database, world, name, role, PASSWORD))
+        shop.operate(lambda database, runtime: add_staff(database, runtime, name, role, PASSWORD))
         how: dict[str, Any] = {"viewport": DESK, **browsing}
         context = browser.new_context(**how)
         contexts.append(context)

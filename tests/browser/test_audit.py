@@ -8,7 +8,7 @@ from support.shop import Seller, Shop, unique
 from support.taking_back import cancel
 
 from premade.audit.record import Event
-from premade.console.sentences import SENTENCES, sentence
+from premade.console.audit_sentences import SENTENCES, sentence
 
 
 def seen(person: Person, **asked: Any) -> list[str]:

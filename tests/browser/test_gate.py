@@ -209,7 +209,7 @@ def test_whom_the_service_no_longer_lets_in_admits_nobody_without_network_either
 ) -> None:
     gate, tickets = at_gate(), sold(seller)
     gate.is_ready_to_lose_it(tickets)
-    shop.operate(lambda database, world: set_disabled(database, world, gate.who.name, disabled=True))
+    shop.operate(lambda database, runtime: set_disabled(database, runtime, gate.who.name, disabled=True))
     gate.scans(tickets[0].qr)
     gate.hears("no", "Sign in")
 

@@ -11,7 +11,7 @@ from gate.conftest import sold
 from playwright.sync_api import expect
 from support.shop import Seller, Shop, unique
 
-from premade.base.world import rfc3339
+from premade.runtime.clock import rfc3339
 from premade.staff.member import add_staff, set_disabled
 
 __all__ = ["at_gate"]
@@ -32,7 +32,7 @@ def signs_in(gate: GatePage, name: str) -> None:
 
 def colleague(shop: Shop) -> tuple[str, int]:
     name = unique("ben")
-    shop.operate(lambda database, world: add_staff(database, world, name, "gate", PASSWORD))
+    shop.operate(lambda database, runtime: add_staff(database, runtime, name, "gate", PASSWORD))
     [row] = shop.sql("SELECT staff_id FROM staff WHERE name = %s", name)
     return name, row["staff_id"]
 
@@ -157,7 +157,7 @@ def test_the_list_goes_when_the_service_ends_the_session_and_scans_that_wait_sta
     gate.loses_network()
     gate.scans(ticket.qr)
     gate.hears("yes")
-    shop.operate(lambda database, world: set_disabled(database, world, gate.who.name, disabled=True))
+    shop.operate(lambda database, runtime: set_disabled(database, runtime, gate.who.name, disabled=True))
 
     gate.finds_network()
 

@@ -11,7 +11,7 @@ from browser.visitors import Visitor, visitor
 from gate.conftest import Ticket, sold
 from support.shop import Seller, Shop, unique
 
-from premade.base.world import rfc3339
+from premade.runtime.clock import rfc3339
 
 GATE = "/console/gate"
 REFUSED = {True: "LIVE_TICKET", False: "TEST_TICKET"}

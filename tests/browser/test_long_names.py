@@ -40,7 +40,7 @@ def _paths(request: pytest.FixtureRequest, shop: Shop) -> list[str]:
     number = unique("")
     name = f"{letter * (LETTERS - len(number))}{number}"
     seller: Seller = shop.seller(name=name, price=Decimal("99999999.00"))
-    shop.operate(lambda database, world: rename_partner(database, world, seller.name, name))
+    shop.operate(lambda database, runtime: rename_partner(database, runtime, seller.name, name))
     batch = unique("B")
     batch += "B" * (64 - len(batch))
     metadata = {letter * 60: letter * 200}

@@ -21,10 +21,10 @@ from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop, unique
 from support.taking_back import cancel
 
-from premade.base import statements
-from premade.base.world import World
 from premade.catalog.product import NAME_CHARACTERS_MAX, PRICE_MAX
 from premade.monitoring import figures, refusals
+from premade.postgres import statements
+from premade.runtime.clock import Runtime
 from premade.staff.member import add_staff
 
 ZONE = "Asia/Hong_Kong"
@@ -52,7 +52,7 @@ def own_service(own: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.fixture
 def shop(own: str, own_service: Service) -> Shop:
     """On a database of its own, so that all partners are those of these tests."""
-    return ShopBesideABrowser(own, own_service.url, World(ZoneInfo(ZONE)))
+    return ShopBesideABrowser(own, own_service.url, Runtime(ZoneInfo(ZONE)))
 
 
 def table(person: Person, heading: str) -> dict[str, str]:
@@ -75,7 +75,7 @@ def counted(shop: Shop, partner_id: int | None = None) -> list[dict[str, Any]]:
 def assert_charts_equal_the_tables(person: Person, days: int, partner_id: int | None = None) -> None:
     """Asks the tables before and after: a sale, or midnight, may come between."""
     rows = counted(person.shop, partner_id)
-    today = person.shop.world.today()
+    today = person.shop.runtime.today()
     span = [today - timedelta(days=before) for before in range(days)]
     sold = table(person, "Tickets sold a day")
     expected = {str(day): f"{sum(row['tickets'] for row in rows if row['day'] == day):,}" for day in span}
@@ -115,7 +115,7 @@ def test_figures_and_charts_are_what_was_sold_and_refused(somebody: Somebody, sh
     codes, greens = blue.tickets(30), green.tickets(10)
     now, midday = datetime.now(UTC), clock_time(12)
     for code, days in zip(codes[:12], (0, 0, 0, 1, 2, 6, 7, 20, 29, 30, 89, 91), strict=True):
-        noon = datetime.combine(shop.world.today() - timedelta(days=days), midday, shop.world.zone)
+        noon = datetime.combine(shop.runtime.today() - timedelta(days=days), midday, shop.runtime.zone)
         activate_at(shop, blue, code, noon if days else now)
     for code in greens[:3]:
         assert green.activate(code).status_code == 200
@@ -136,13 +136,13 @@ def test_figures_and_charts_are_what_was_sold_and_refused(somebody: Somebody, sh
     assert figure(finance, "Activation rate").startswith(
         ("Activation rate 20.0 % 6 sold in 24 hours", "Activation rate 22.6 % 7 sold in 24 hours")
     )
-    today = str(shop.world.today())
+    today = str(shop.runtime.today())
     assert table(finance, "Refused requests a day")[today] == "5"
     bars = finance.page.locator("figure.sold g.day")
     assert bars.count() == 90
     assert (
         bars.last.locator("title").text_content()
-        == f"{shop.world.today():%a} {shop.world.today().day} {shop.world.today():%b %Y}: 6 so far"
+        == f"{shop.runtime.today():%a} {shop.runtime.today().day} {shop.runtime.today():%b %Y}: 6 so far"
     )
     heights = [bars.nth(place).locator(".value").bounding_box() for place in (-1, -2)]
     assert all(heights)
@@ -175,7 +175,7 @@ def idle(shop: Shop) -> Seller:
     """A partner that sells nothing, much of whose tickets expire soon, and whose stock is used up."""
     seller = shop.seller(stock=400, name="Slow Boat")
     now = datetime.now(UTC)
-    past = replace(shop, world=replace(shop.world, now=lambda: now - timedelta(days=2)))
+    past = replace(shop, runtime=replace(shop.runtime, now=lambda: now - timedelta(days=2)))
     for _ in range(4):
         generate(past, seller, 100, valid_until=(now + timedelta(days=5)).date())
     return seller
@@ -226,7 +226,7 @@ def client(own: str, own_service: Service) -> Iterator[httpx.Client]:
 
 def signed_in(shop: Shop) -> Iterator[httpx.Client]:
     """A program that is signed in as an admin."""
-    shop.operate(lambda database, world: add_staff(database, world, "client", "admin", PASSWORD))
+    shop.operate(lambda database, runtime: add_staff(database, runtime, "client", "admin", PASSWORD))
     with shop.client() as client:
         here = {"Sec-Fetch-Site": "same-origin"}
         answer = client.post("/console/sign-in", data={"name": "client", "password": PASSWORD}, headers=here)

@@ -143,7 +143,7 @@ def test_a_new_password_counts_at_once_for_whoever_tried_too_often(somebody: Som
 
         assert [tries("guessed") for _ in range(session.TRIES_OF_A_NAME_MAX + 1)][-1] == 429
         mei.shop.operate(
-            lambda database, world: set_password(database, world, mei.name, "four small ferries")
+            lambda database, runtime: set_password(database, runtime, mei.name, "four small ferries")
         )
 
         assert tries("four small ferries") == 303
@@ -206,13 +206,13 @@ def test_signing_out_everywhere_ends_every_browser_s_session(somebody: Somebody)
 def test_whoever_is_disabled_is_out_at_once_and_stays_out(somebody: Somebody) -> None:
     mei = somebody("operations")
 
-    mei.shop.operate(lambda database, world: set_disabled(database, world, mei.name, disabled=True))
+    mei.shop.operate(lambda database, runtime: set_disabled(database, runtime, mei.name, disabled=True))
     mei.goes_to("/console/tickets")
     assert mei.path.startswith("/console/sign-in")
     mei.signs_in()
 
     assert "do not fit" in mei.page.get_by_role("alert").inner_text()
-    mei.shop.operate(lambda database, world: set_disabled(database, world, mei.name, disabled=False))
+    mei.shop.operate(lambda database, runtime: set_disabled(database, runtime, mei.name, disabled=False))
     mei.signs_in()
     assert mei.path == "/console"
 
@@ -220,7 +220,9 @@ def test_whoever_is_disabled_is_out_at_once_and_stays_out(somebody: Somebody) ->
 def test_a_new_password_ends_what_the_old_one_opened(somebody: Somebody) -> None:
     mei = somebody("operations")
 
-    mei.shop.operate(lambda database, world: set_password(database, world, mei.name, "four small ferries"))
+    mei.shop.operate(
+        lambda database, runtime: set_password(database, runtime, mei.name, "four small ferries")
+    )
     mei.goes_to("/console/tickets")
     assert mei.path.startswith("/console/sign-in")
     mei.signs_in()
@@ -303,7 +305,7 @@ def test_a_new_role_counts_from_the_next_page_on(somebody: Somebody) -> None:
     mei = somebody("admin")
     assert mei.goes_to("/console/staff") == 200
 
-    mei.shop.operate(lambda database, world: set_role(database, world, mei.name, "gate"))
+    mei.shop.operate(lambda database, runtime: set_role(database, runtime, mei.name, "gate"))
 
     assert mei.goes_to("/console/staff") == 403
 
@@ -403,7 +405,7 @@ def test_every_page_forbids_what_it_does_not_need_and_is_kept_nowhere(somebody: 
 def test_errors_are_pages_too_and_the_interface_keeps_its_problems(somebody: Somebody) -> None:
     mei = somebody("operations")
 
-    assert (mei.goes_to("/console/nowhere"), mei.heading) == (404, "There is nothing at this address")
+    assert (mei.goes_to("/console/nowhere"), mei.heading) == (404, "Not found")
     assert (mei.goes_to("/console/tickets/NO-CODE"), mei.heading) == (404, "There is no such ticket")
     assert (mei.goes_to("/console/batches?cursor=x"), mei.heading) == (400, "The request is not valid")
     assert (mei.goes_to("/console/batches?partner=x"), mei.heading) == (400, "The request is not valid")

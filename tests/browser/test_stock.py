@@ -44,9 +44,11 @@ def test_stock_shows_each_product_and_what_its_channels_have(
     seller.tickets(30)
     seller.hold(20)
     other = unique("test-channel")
-    shop.operate(lambda database, world: add_partner(database, world, other, channel=other, is_test=True))
-    shop.operate(lambda database, world: set_allotment(database, world, seller.product_id, other, 0))
-    shop.operate(lambda database, world: change_product(database, world, seller.product_id, usable_days=30))
+    shop.operate(lambda database, runtime: add_partner(database, runtime, other, channel=other, is_test=True))
+    shop.operate(lambda database, runtime: set_allotment(database, runtime, seller.product_id, other, 0))
+    shop.operate(
+        lambda database, runtime: change_product(database, runtime, seller.product_id, usable_days=30)
+    )
     finance = somebody("finance")
     finance.goes_to("/console/stock")
 
@@ -148,8 +150,8 @@ def test_a_product_that_somebody_else_changed_meanwhile_is_shown_anew(
     mei.page.get_by_label("Price of a ticket").fill("300")
     press(mei, "Show what it would do")
     shop.operate(
-        lambda database, world: change_product(
-            database, world, seller.product_id, price=290, name="Sunset Cruise"
+        lambda database, runtime: change_product(
+            database, runtime, seller.product_id, price=290, name="Sunset Cruise"
         )
     )
 
@@ -340,7 +342,7 @@ def test_an_allotment_that_somebody_else_set_meanwhile_is_shown_anew(
     mei.page.get_by_label("Tickets in all").fill("800")
     press(mei, "Show what it would do")
     shop.operate(
-        lambda database, world: set_allotment(database, world, seller.product_id, seller.channel, 500)
+        lambda database, runtime: set_allotment(database, runtime, seller.product_id, seller.channel, 500)
     )
 
     press(mei, "Save")

@@ -8,9 +8,9 @@ from browser.visitors import visitor
 from support.shop import Seller, Shop, unique
 
 from premade.audit.record import COMMAND_ACTOR
-from premade.base.work import Database
-from premade.base.world import World
 from premade.console.audit_search import Found, Sought, search_events
+from premade.postgres.database import Database
+from premade.runtime.clock import Runtime
 
 QR, CUSTOMER_VIEWED = "ticket.qr_viewed", "ticket.customer_viewed"
 
@@ -152,7 +152,7 @@ def test_whoever_ran_a_command_is_shown_and_found(somebody: Somebody, shop: Shop
     assert f"command by {user}" in found("command")
     assert found("command:ingrid") == found("Command by ingrid") == ["command by ingrid"]
 
-    async def older(database: Database, _: World) -> Found:
+    async def older(database: Database, _: Runtime) -> Found:
         sought = Sought(partner_id=seller.partner_id, actor="command")
         return await search_events(database, sought, None)
 

@@ -38,7 +38,7 @@ class Visitor:
 @contextmanager
 def visitor(shop: Shop, role: str) -> Generator[Visitor]:
     """A new member of the staff with this role."""
-    token = shop.world.random_bytes(TOKEN_BYTES).hex()
+    token = shop.runtime.random_bytes(TOKEN_BYTES).hex()
     shop.sql(
         "WITH somebody AS (INSERT INTO staff (name, role, password_digest, created_at) "
         "VALUES (%s, %s, '$argon2id$none', now()) RETURNING staff_id) "

@@ -13,7 +13,7 @@ import pytest
 from support.postgres import empty_database
 from support.terminal import Operator
 
-from premade.base.zones import ZonesDiffer, require_same_zone
+from premade.postgres.zones import ZonesDiffer, require_same_zone
 
 
 @pytest.fixture(scope="module")

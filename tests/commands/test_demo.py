@@ -27,7 +27,7 @@ import zxingcpp
 from commands.test_embedded_together import wait_until_stopped
 from support.service import environment_for
 
-from premade.base.embedded import embedded_postgres
+from premade.postgres.embedded import embedded_postgres
 
 COMMAND = [sys.executable, "-m", "premade.cli"]
 READY = "Ctrl-C ends it and its database."

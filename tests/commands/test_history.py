@@ -13,7 +13,7 @@ from support.past import activate, expire, generate
 from support.shop import Seller, Shop
 
 from premade.catalog.product import list_products
-from premade.history import DAYS, PARTNER, Line, make_history
+from premade.demo.history import DAYS, PARTNER, SalesLine, make_history
 from premade.monitoring.gauges import DatabaseFigures
 
 ZONE = ZoneInfo("Asia/Hong_Kong")
@@ -35,7 +35,7 @@ def shop(dsn: str) -> Iterator[Shop]:
     """Somebody sells live tickets there, some of which nobody bought in time."""
     with own_database(dsn) as own:
         now = datetime.combine(datetime.now(ZONE).date(), time(15), tzinfo=ZONE).astimezone(UTC)
-        shop = at(Shop(own, "", replace(Shop(own, "").world, zone=ZONE)), now)
+        shop = at(Shop(own, "", replace(Shop(own, "").runtime, zone=ZONE)), now)
         seller = shop.seller()
         past = at(shop, now - timedelta(days=20))
         generate(past, seller, 5, valid_until=(now - timedelta(days=10)).date())
@@ -45,15 +45,15 @@ def shop(dsn: str) -> Iterator[Shop]:
 
 def live(shop: Shop) -> dict[str, Any]:
     told = {name: shop.sql(query) for name, query in LIVE.items()}
-    gauges = rendered(DatabaseFigures(shop.dsn, shop.world)).splitlines()
+    gauges = rendered(DatabaseFigures(shop.dsn, shop.runtime)).splitlines()
     # The service's clock stands still here, the database's does not.
     return told | {"gauges": [line for line in gauges if not line.startswith(CLOCK_GAUGE)]}
 
 
 def tell_history(shop: Shop) -> int:
     [product] = shop.operate(lambda database, _: list_products(database))
-    lines = [Line(product, 20, 3.0)]
-    return shop.operate(lambda database, world: make_history(database, world, lines))
+    lines = [SalesLine(product, 20, 3.0)]
+    return shop.operate(lambda database, runtime: make_history(database, runtime, lines))
 
 
 def history_partner(shop: Shop) -> Seller:
@@ -83,7 +83,7 @@ def test_it_touches_nothing_live_is_whole_and_goes_on_with_the_days_that_are_mis
     [late] = shop.sql(
         "SELECT count(*) AS events FROM audit_events WHERE partner_id = %s AND occurred_at > %s",
         partner.partner_id,
-        shop.world.now().replace(hour=0) - timedelta(hours=8),
+        shop.runtime.now().replace(hour=0) - timedelta(hours=8),
     )
     assert late["events"] == 0
     books_balance(shop, partner)
@@ -92,7 +92,7 @@ def test_it_touches_nothing_live_is_whole_and_goes_on_with_the_days_that_are_mis
     again = seen(shop, partner.partner_id, DAYS + 1)
     assert (days_of(again), again.refusals) == (days_of(figures), figures.refusals)
 
-    tomorrow = at(shop, shop.world.now() + timedelta(days=1))
+    tomorrow = at(shop, shop.runtime.now() + timedelta(days=1))
     assert 0 < tell_history(tomorrow) < sold / 20
     assert len({day for day, *_ in days_of(seen(tomorrow, partner.partner_id, DAYS + 2))}) == DAYS + 1
 

@@ -11,8 +11,8 @@ from support.postgres import postgres
 from support.shop import unique
 from support.terminal import Operator
 
-from premade.base import migrate as migrations_module
-from premade.base.migrate import migrate
+from premade.postgres import migrations as migrations_module
+from premade.postgres.migrations import migrate
 
 BEFORE = "0041_"
 """The first migration that knows keys of names."""

@@ -10,7 +10,7 @@ from argon2 import PasswordHasher
 from support.service import environment_for
 from support.shop import Shop, unique
 
-from premade.base.errors import Invalid
+from premade.runtime.errors import Invalid
 from premade.staff.member import add_staff, set_password
 from premade.staff.password import why_refused
 from premade.staff.role import Role
@@ -68,16 +68,18 @@ def test_every_place_where_a_password_is_set_asks(shop: Shop) -> None:
     name, weak = unique("mei"), "passwordpassword"
 
     def add(password: str) -> dict[str, Any]:
-        return shop.operate(lambda database, world: add_staff(database, world, name, "finance", password))
+        return shop.operate(lambda database, runtime: add_staff(database, runtime, name, "finance", password))
 
     with pytest.raises(Invalid, match="Must be harder to guess: it repeats itself"):
         add(weak)
     member = Member(add(GOOD)["staff_id"], name, Role.FINANCE)
     with pytest.raises(Invalid, match="password: Must be harder to guess"):
-        shop.operate(lambda database, world: set_password(database, world, name, f"{name}{name}"))
+        shop.operate(lambda database, runtime: set_password(database, runtime, name, f"{name}{name}"))
     with pytest.raises(Invalid, match="new-password: Must be harder to guess"):
         shop.operate(
-            lambda database, world: Sessions(database, world).change_password(member, GOOD, weak, "127.0.0.1")
+            lambda database, runtime: Sessions(database, runtime).change_password(
+                member, GOOD, weak, "127.0.0.1"
+            )
         )
     command = subprocess.run(
         [sys.executable, "-m", "premade.cli", "staff", "set-password", name, "--password-stdin"],
@@ -89,11 +91,11 @@ def test_every_place_where_a_password_is_set_asks(shop: Shop) -> None:
 
 def test_who_has_such_a_password_already_still_signs_in(shop: Shop) -> None:
     name = unique("old")
-    shop.operate(lambda database, world: add_staff(database, world, name, "finance", GOOD))
+    shop.operate(lambda database, runtime: add_staff(database, runtime, name, "finance", GOOD))
     shop.sql(
         "UPDATE staff SET password_digest = %s WHERE name = %s", PasswordHasher().hash("aaaaaaaaaaaa"), name
     )
 
     assert shop.operate(
-        lambda database, world: Sessions(database, world).sign_in(name, "aaaaaaaaaaaa", "127.0.0.1")
+        lambda database, runtime: Sessions(database, runtime).sign_in(name, "aaaaaaaaaaaa", "127.0.0.1")
     )

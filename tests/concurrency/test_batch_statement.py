@@ -16,11 +16,11 @@ from support.shop import Seller, Shop, unique
 from premade.activation.activate import Activated, Activator, sql
 from premade.activation.activation import Activation
 from premade.activation.refusals import AlreadyActivated
-from premade.base.errors import Busy, IdempotencyKeyReused
-from premade.base.work import LOCK_TIMEOUT_MS, Database, open_database
-from premade.base.world import World
-from premade.generation.generate import Generator, Wanted
+from premade.generation.generate import BatchRequest, Generator
 from premade.partners.keyring import Caller
+from premade.postgres.database import LOCK_TIMEOUT_MS, Database, open_database
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import Busy, IdempotencyKeyReused
 from premade.tickets.signing import Signers
 
 CONNECTIONS = 4
@@ -47,11 +47,11 @@ async def connected(shop: Shop) -> AsyncGenerator[Database]:
         yield database
 
 
-async def stall(database: Database, world: World, seller: Seller, batches: int) -> Stall:
+async def stall(database: Database, runtime: Runtime, seller: Seller, batches: int) -> Stall:
     caller = Caller(seller.key_id, seller.partner_id, seller.channel)
-    generator = Generator(database, world, Signers(database, world))
+    generator = Generator(database, runtime, Signers(database, runtime))
     made = [
-        await generator.generate(caller, "test", Wanted(seller.product_id, BATCH, unique("BATCH")))
+        await generator.generate(caller, "test", BatchRequest(seller.product_id, BATCH, unique("BATCH")))
         for _ in range(batches)
     ]
     return Stall(
@@ -95,8 +95,8 @@ def statement(
 async def settle(
     database: Database, activator: Activator, rows: list[Activation]
 ) -> list[tuple[Activation, dict[str, Any]]]:
-    async with database.single_statement() as work:
-        outcomes = await activator._try(work, rows, LOCK_TIMEOUT_MS)
+    async with database.single_statement() as tx:
+        outcomes = await activator._try(tx, rows, LOCK_TIMEOUT_MS)
     assert [outcome["position"] for outcome in outcomes] == list(range(len(rows)))
     return list(zip(rows, outcomes, strict=True))
 
@@ -133,9 +133,9 @@ def test_statements_on_the_same_tickets_and_keys_neither_fail_nor_sell_twice(sho
 
     async def run() -> None:
         async with connected(shop) as database:
-            activator = Activator(database, shop.world)
+            activator = Activator(database, shop.runtime)
             for turn in range(ROUNDS):
-                stalls = [await stall(database, shop.world, seller, 1) for seller in sellers]
+                stalls = [await stall(database, shop.runtime, seller, 1) for seller in sellers]
                 keys = [f"{turn}-{number}" for number in range(80)]
                 sent: list[list[Activation]] = [[]] * CONNECTIONS
                 for _ in range(WAVES):
@@ -181,8 +181,8 @@ def test_two_processes_worth_of_queues_answer_every_request(shop: Shop) -> None:
 
     async def run() -> list[tuple[Activation, Activated | BaseException]]:
         async with connected(shop) as database:
-            stalls = [await stall(database, shop.world, seller, 1) for seller in sellers]
-            activators = [Activator(database, shop.world) for _ in range(2)]
+            stalls = [await stall(database, shop.runtime, seller, 1) for seller in sellers]
+            activators = [Activator(database, shop.runtime) for _ in range(2)]
             rows = [
                 asked(
                     mine.caller, chance.choice(mine.codes), chance.choice([None, f"K{number % 90}"]), "John"
@@ -233,7 +233,7 @@ def test_keys_the_other_way_round_make_no_deadlock_and_without_their_order_it_wo
 
     async def settled_at_once(database: Database, pair: list[list[Activation]]) -> None:
         """Both begin at the same moment: when the lock on the table goes."""
-        activator = Activator(database, shop.world)
+        activator = Activator(database, shop.runtime)
         holder = await psycopg.AsyncConnection[Any].connect(shop.dsn)
         async with holder:
             await holder.execute("LOCK TABLE ota_orders IN EXCLUSIVE MODE")
@@ -246,7 +246,7 @@ def test_keys_the_other_way_round_make_no_deadlock_and_without_their_order_it_wo
     async def run() -> None:
         async with connected(shop) as database:
             for turn in range(OPPOSITE_PAIRS_MAX):
-                mine = await stall(database, shop.world, seller, 2)
+                mine = await stall(database, shop.runtime, seller, 2)
                 first, second = sorted(mine.codes[:BATCH]), sorted(mine.codes[BATCH:])
                 # A statement takes its tickets in the order of their codes: to these the keys run up, to those down.
                 keys = [f"{turn}-{number:03d}" for number in range(BATCH)]

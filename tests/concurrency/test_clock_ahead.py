@@ -10,11 +10,11 @@ import pytest
 from support.postgres import own_database
 from support.shop import Shop
 
-from premade.base.errors import Busy
-from premade.base.work import Database
-from premade.base.world import World
-from premade.generation.generate import Generator, Wanted
+from premade.generation.generate import BatchRequest, Generator
 from premade.partners.keyring import Caller
+from premade.postgres.database import Database
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import Busy
 from premade.tickets.signing import Signers
 
 CLOCK = "ticket_code_ms"
@@ -80,11 +80,11 @@ def test_who_would_wait_for_more_than_a_second_is_told_to_come_again(own: str) -
     caller = Caller(seller.key_id, seller.partner_id, seller.channel)
     with psycopg.connect(own, autocommit=True) as connection:
 
-        async def generate(database: Database, world: World) -> None:
-            generator = Generator(database, world, Signers(database, world))
+        async def generate(database: Database, runtime: Runtime) -> None:
+            generator = Generator(database, runtime, Signers(database, runtime))
             # Only now: the wall clock comes closer while the connections open.
             set_ahead(connection, LEAD_MAX_MS + 990)
-            await generator.generate(caller, "r", Wanted(seller.product_id, 1000, "BATCH"))
+            await generator.generate(caller, "r", BatchRequest(seller.product_id, 1000, "BATCH"))
 
         with pytest.raises(Busy, match=r"1,000 codes a second.*nothing was changed"):
             shop.operate(generate)

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from premade.activation.activation import Activation
-from premade.base.errors import Busy, DatabaseAway, Unavailable
-from premade.base.queue import (
+from premade.partners.keyring import Caller
+from premade.runtime.batching import (
     QUEUE_ITEMS_MAX,
     STATEMENT_ITEMS_MAX,
-    Queue,
+    MicroBatcher,
     QueueFull,
 )
-from premade.partners.keyring import Caller
+from premade.runtime.errors import Busy, DatabaseAway, Unavailable
 
 Outcomes = list[dict[str, object]]
 
@@ -34,14 +34,14 @@ def test_nobody_who_comes_just_when_a_statement_ends_is_forgotten(turns_of_a_sta
             await asyncio.sleep(0)
         return answers(batch)
 
-    async def client(queue: Queue[Activation], number: int) -> None:
+    async def client(queue: MicroBatcher[Activation], number: int) -> None:
         for _ in range(number % 11):
             await asyncio.sleep(0)
         assert await queue.outcome(activation(f"T{number}")) == {"ticket": f"T{number}"}
 
     async def all_clients() -> None:
         for count in range(1, 60):
-            queue = Queue("activation", run)
+            queue = MicroBatcher("activation", run)
             async with asyncio.timeout(5):
                 await asyncio.gather(*(client(queue, number) for number in range(count)))
 
@@ -57,7 +57,7 @@ def test_one_ticket_or_one_key_never_stands_twice_in_a_statement_and_a_statement
         return answers(batch)
 
     async def all_clients() -> None:
-        queue = Queue("activation", run)
+        queue = MicroBatcher("activation", run)
         asked = [activation(f"T{number}") for number in range(500)]
         asked += [activation("T1"), activation("X", "k"), activation("Y", "k"), activation("Z", "k")]
         await asyncio.gather(*(queue.outcome(one) for one in asked))
@@ -77,7 +77,7 @@ def test_a_statement_that_fails_leaves_each_to_be_tried_alone() -> None:
         raise ValueError(message)
 
     async def all_clients() -> list[object]:
-        queue = Queue("activation", run)
+        queue = MicroBatcher("activation", run)
         return await asyncio.gather(*(queue.outcome(activation(f"T{number}")) for number in range(3)))
 
     assert asyncio.run(all_clients()) == [None, None, None]
@@ -94,7 +94,7 @@ def test_with_the_database_away_each_is_told_so_and_the_next_is_served() -> None
 
     async def all_clients() -> None:
         nonlocal away
-        queue = Queue("activation", run)
+        queue = MicroBatcher("activation", run)
         told = await asyncio.gather(
             *(queue.outcome(activation(f"T{number}")) for number in range(3)), return_exceptions=True
         )
@@ -116,7 +116,7 @@ def test_with_the_database_away_nobody_waits_for_the_statements_of_those_before(
         raise refusal
 
     async def all_clients() -> list[object]:
-        queue = Queue("activation", run)
+        queue = MicroBatcher("activation", run)
         asked = [activation(f"T{number}") for number in range(3 * STATEMENT_ITEMS_MAX)]
         return await asyncio.gather(*(queue.outcome(one) for one in asked), return_exceptions=True)
 
@@ -147,7 +147,7 @@ def test_many_who_wait_for_one_ticket_are_each_looked_at_once_and_keep_no_other_
         return Watched(Caller(1, 1, "ota"), request_id, ticket, "n", "e", "p", "pay", None)
 
     async def all_clients() -> None:
-        queue: Any = Queue("activation", run)
+        queue: Any = MicroBatcher("activation", run)
         crowd = [asked(f"{number:04}", "T") for number in range(QUEUE_ITEMS_MAX // 2)]
         await asyncio.gather(*(queue.outcome(one) for one in [*crowd, asked("other", "X")]))
 
@@ -170,7 +170,7 @@ def test_a_full_queue_refuses_and_a_client_that_goes_away_is_served_all_the_same
         return answers(batch)
 
     async def all_clients() -> None:
-        queue = Queue("activation", run)
+        queue = MicroBatcher("activation", run)
         first = asyncio.create_task(queue.outcome(activation("first")))
         await asyncio.sleep(0)
         await asyncio.sleep(0)

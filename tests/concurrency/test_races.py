@@ -14,8 +14,8 @@ from support.shop import CUSTOMER, Seller, Shop, unique
 
 from premade.activation.activate import Activator
 from premade.activation.activation import Activation
-from premade.base.work import LOCK_TIMEOUT_MS
 from premade.partners.keyring import Caller
+from premade.postgres.database import LOCK_TIMEOUT_MS
 
 SALE = {"customer_details": CUSTOMER, "payment_reference": "PAY-1"}
 
@@ -262,6 +262,6 @@ def test_a_malformed_code_that_has_to_be_tried_alone_is_unknown(seller: Seller, 
     caller = Caller(seller.key_id, seller.partner_id, seller.channel)
     asked = Activation(caller, "r", "A\0", "n", "e@example.com", "+1234567890", "pay")
 
-    outcome = shop.operate(lambda database, world: Activator(database, world)._alone(asked))
+    outcome = shop.operate(lambda database, runtime: Activator(database, runtime)._alone(asked))
 
     assert outcome["outcome"] == "unknown"

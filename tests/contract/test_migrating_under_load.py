@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from support.postgres import empty_database
 
-from premade.base import migrate as migrations_module
-from premade.base.migrate import MigrationBlocked, migrate
+from premade.postgres import migrations as migrations_module
+from premade.postgres.migrations import MigrationBlocked, migrate
 
 ADD_COLUMN = "ALTER TABLE things ADD COLUMN more integer;"
 BUILD_INDEX = (

@@ -20,19 +20,19 @@ from support.postgres import empty_database
 from support.shop import CUSTOMER, Seller, Shop, unique
 from support.taking_back import cancel, cancel_batch, reissue
 
+from premade.api_docs.pages import Problems, assets
+from premade.api_docs.routes import problems_of
 from premade.app import make_app
-from premade.base import values
-from premade.base.settings import Settings
-from premade.base.world import World
+from premade.batches.batch import BATCH_ID_PATTERN, NEW_BATCH_ID_PATTERN
 from premade.catalog.product import Cancellation
-from premade.document.pages import Problems, assets
-from premade.document.routes import problems_of
+from premade.http import fields
 from premade.partners.api_key import PERMISSIONS
 from premade.partners.keys import KeyUnknown
 from premade.partners.partner import PartnerUnknown
+from premade.runtime.clock import Runtime
+from premade.runtime.settings import Settings
 from premade.stock.reservation import RESERVATION_ID_PATTERN
 from premade.tickets import code as tickets
-from premade.tickets.batch import BATCH_ID_PATTERN, NEW_BATCH_ID_PATTERN
 
 HERE = Path(__file__).parent
 CHROMIUM = shutil.which("chromium") or "chromium"
@@ -50,7 +50,7 @@ def document(shop: Shop) -> Json:
 @pytest.fixture(scope="module")
 def problems() -> Problems:
     """For each code that the service knows: status, title, what happened, and what to do."""
-    app: Any = vars(make_app(Settings(database_url="postgresql://nowhere"), World(ZoneInfo("UTC"))))["_app"]
+    app: Any = vars(make_app(Settings(database_url="postgresql://nowhere"), Runtime(ZoneInfo("UTC"))))["_app"]
     return problems_of(app)
 
 
@@ -278,8 +278,8 @@ def test_what_writes_takes_an_idempotency_key_and_says_how_long(document: Json) 
         [header] = [given for given in operation["parameters"] if given["name"] == "Idempotency-Key"]
         schema = header["schema"]
         assert (header["in"], header["required"]) == ("header", False)
-        assert (schema["minLength"], schema["maxLength"]) == (1, values.IDEMPOTENCY_KEY_CHARACTERS_MAX)
-        assert str(values.IDEMPOTENCY_KEY_CHARACTERS_MAX) in header["description"]
+        assert (schema["minLength"], schema["maxLength"]) == (1, fields.IDEMPOTENCY_KEY_CHARACTERS_MAX)
+        assert str(fields.IDEMPOTENCY_KEY_CHARACTERS_MAX) in header["description"]
         done = max(status for status in operation["responses"] if status.startswith("2"))
         assert "Idempotency-Replayed" in operation["responses"][done]["headers"]
         assert "422" in operation["responses"]
@@ -504,7 +504,7 @@ def test_only_the_assets_are_served(shop: Shop) -> None:
 
 
 def test_the_licence_of_the_assets_comes_with_the_package() -> None:
-    folder = resources.files("premade.document") / "static" / "swagger-ui"
+    folder = resources.files("premade.api_docs") / "static" / "swagger-ui"
 
     assert "Apache License" in (folder / "LICENSE").read_text()
     assert "swagger-ui" in (folder / "NOTICE").read_text().lower()
@@ -570,7 +570,7 @@ def answers_on(database: str, *paths: str) -> list[httpx.Response]:
     """What the application answers when it stands on that database."""
 
     async def ask() -> list[httpx.Response]:
-        app = make_app(Settings(database_url=database), World(ZoneInfo("UTC")))
+        app = make_app(Settings(database_url=database), Runtime(ZoneInfo("UTC")))
         inner: Any = vars(app)["_app"]
         async with (
             inner.router.lifespan_context(inner),

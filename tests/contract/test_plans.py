@@ -10,11 +10,10 @@ from support.shop import Seller, unique
 
 from premade.activation.activate import sql as activation
 from premade.activation.order import sql as several
+from premade.audit.idempotency import sql as replay
 from premade.audit.looks import sql as looks
-from premade.audit.replay import sql as replay
-from premade.base.statements import Statement
-from premade.base.work import SESSION_SETTINGS
 from premade.batches.lookup import sql as batches
+from premade.batches.making import sql as making
 from premade.cancellation.cancel import sql as cancellation
 from premade.cancellation.cancel_batch import sql as batch_cancellation
 from premade.console.audit_search import sql as audit
@@ -26,6 +25,8 @@ from premade.generation.large import sql as large
 from premade.offline.snapshot import sql as snapshots
 from premade.orders.lookup import sql as orders
 from premade.partners.keyring import sql as keys
+from premade.postgres.database import SESSION_SETTINGS
+from premade.postgres.statements import Statement
 from premade.redemption.inspect import sql as inspect
 from premade.redemption.manual import sql as manual
 from premade.redemption.redeem import sql as redemption
@@ -38,7 +39,6 @@ from premade.stock.hold import sql as holds
 from premade.stock.reserve import sql as reservations
 from premade.tickets.listing import sql as listing
 from premade.tickets.lookup import sql as tickets
-from premade.tickets.making import sql as making
 
 PLANS: dict[str, tuple[Statement, set[str]]] = {
     "activate": (

@@ -8,9 +8,9 @@ import psycopg
 import pytest
 from support.postgres import empty_database
 
-from premade.base import migrate as migrations_module
-from premade.base.migrate import SchemaNotCurrent, check_current, migrate, migrations
-from premade.base.schema import schema_of
+from premade.postgres import migrations as migrations_module
+from premade.postgres.migrations import SchemaNotCurrent, check_current, migrate, migrations
+from premade.postgres.schema import schema_of
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from premade.base import statements
-from premade.base.statements import Statement
+from premade.postgres import statements
+from premade.postgres.statements import Statement
 
 PACKAGE = Path(statements.__file__).parents[1]
 FILES = sorted(file for file in PACKAGE.rglob("*.sql") if file.parent.name != "migrations")
@@ -72,9 +72,8 @@ def test_the_exceptions_are_statements_that_need_to_be_ones() -> None:
 
 
 def test_no_other_module_has_sql_in_it() -> None:
-    allowed = {"migrate.py", "schema.py", "work.py", "embedded.py", "gauges.py", "zones.py"}
     verbs = re.compile(r"[\"'](SELECT|INSERT INTO|UPDATE|DELETE FROM) ")
 
     found = [file.name for file in PACKAGE.rglob("*.py") if verbs.search(file.read_text())]
 
-    assert set(found) <= allowed
+    assert {file.name for file in (PACKAGE / "postgres").iterdir()} >= set(found) != set()

@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg
 import pytest
 
-from premade.base.embedded import EmbeddedPostgresError, binaries, embedded_postgres, grant, let_pass
+from premade.postgres.embedded import EmbeddedPostgresError, binaries, embedded_postgres, grant, let_pass
 
 DEADLINE_SECONDS = 60.0
 REFUSED = 3
@@ -42,7 +42,7 @@ as_root = pytest.mark.parametrize(
 USER_PROGRAM = """
 import json, os, sys
 from pathlib import Path
-from premade.base.embedded import EmbeddedPostgresError, embedded_postgres
+from premade.postgres.embedded import EmbeddedPostgresError, embedded_postgres
 folder, uid, gid, settings = sys.argv[1:]
 if int(uid) != os.geteuid():
     os.setgroups([]), os.setgid(int(gid)), os.setuid(int(uid))

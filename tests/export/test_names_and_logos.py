@@ -14,9 +14,9 @@ from PIL import Image
 from support.shop import Seller, Shop, unique
 from support.terminal import Operator
 
-from premade.base.errors import Invalid
 from premade.export.letters import unprintable
 from premade.export.logo import read_logo
+from premade.runtime.errors import Invalid
 
 RED, WHITE = (200, 0, 0), (255, 255, 255)
 PRINTABLE = [

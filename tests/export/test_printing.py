@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 
 from premade.cli import app
 from premade.export import as_sheets
-from premade.export.layout import CARDS, Paper
+from premade.export.layout import CARDS, PaperSize
 
 SIZES_POINTS = {"a4": (595.3, 841.9), "letter": (612.0, 792.0)}
 SCANNED_AT = 2
@@ -90,7 +90,15 @@ def test_every_qr_of_a_sheet_is_read_back(
     stack, file = stack_of(named_seller), tmp_path / "out.pdf"
 
     done = exported(
-        operator, stack, file, "--paper", paper, "--per-page", str(per_page), "--logo", str(logo(tmp_path))
+        operator,
+        stack,
+        file,
+        "--paper",
+        paper,
+        "--per-page",
+        str(per_page),
+        "--logo",
+        str(logo(tmp_path)),
     )
 
     assert done == {"files": [str(file)], "tickets": TICKETS}
@@ -128,7 +136,7 @@ def name_on_card(shop: Shop, operator: Operator, folder: Path, name: str) -> Ima
         "export", batch_id, "--partner", seller.name, "--format", "pdf", "-o", str(file)
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    card, points = CARDS[Paper.A4, 10], 72 / 25.4
+    card, points = CARDS[PaperSize.A4, 10], 72 / 25.4
     left = ((210 - 2 * card.width_mm) / 2 + card.text_left_mm) * points * SCANNED_AT
     top = ((297 - 5 * card.height_mm) / 2 + card.padding_mm) * points * SCANNED_AT
     right = left + card.text_width_mm * points * SCANNED_AT

@@ -23,14 +23,14 @@ from support.shop import CUSTOMER, Seller, Shop, unique
 from support.terminal import Operator
 
 from premade.audit.record import COMMAND_ACTOR
-from premade.base.negotiation import preferred
-from premade.base.work import Database, open_database
-from premade.base.world import World
 from premade.export import text as exports_of_text
 from premade.export.as_csv import BYTE_ORDER_MARK, CSV
 from premade.export.cells import harmless
 from premade.export.rows import COLUMNS, NOT_OVER, PartUnknown, Selection, part_of, read_export
 from premade.export.text import Exports, ExportsBusy
+from premade.http.negotiation import preferred
+from premade.postgres.database import Database, open_database
+from premade.runtime.clock import Runtime
 from premade.tickets.ticket import Status
 
 LARGE = 100_000
@@ -388,9 +388,9 @@ def test_a_second_export_in_a_process_waits_and_is_then_refused(
     wanted = Selection(seller.partner_id, batch_id)
     monkeypatch.setattr(exports_of_text, "READ_WAIT_SECONDS_MAX", 0.05)
 
-    async def two_at_once(_: Database, world: World) -> int:
+    async def two_at_once(_: Database, runtime: Runtime) -> int:
         async with open_database(shop.dsn, connections_max=2) as wide:
-            exports = Exports(wide, world)
+            exports = Exports(wide, runtime)
             first = exports.pieces(CSV, wanted)
             await anext(first)
             with pytest.raises(ExportsBusy):
@@ -443,7 +443,7 @@ def test_what_the_operator_takes_out_is_in_the_record(
 
 def test_a_part_ends_where_the_next_begins_whatever_became_of_its_tickets(shop: Shop, mixed: Stack) -> None:
     def part(number: int, statuses: tuple[Status, ...] | None) -> list[str]:
-        async def run(database: Database, world: World) -> list[str]:
+        async def run(database: Database, runtime: Runtime) -> list[str]:
             wanted = Selection(mixed.seller.partner_id, mixed.batch_id, statuses)
             chosen = await part_of(database, wanted, number, 2)
             async with read_export(database, chosen) as export:

@@ -27,15 +27,15 @@ from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop, unique
 from support.wire import activation, get, wait_until_all_has_arrived, wires
 
-from premade.base import api, body, connection, writes
-from premade.base.api import json_router
-from premade.base.clients import Clients
-from premade.base.connection import LINGER_BYTES_MAX, Connection
-from premade.base.edge import Edge, Page
-from premade.base.tally import take_refusals
-from premade.base.world import World
 from premade.console.door import read_form, told_as_pages
-from premade.console.paper import Paper
+from premade.console.rendering import Templates
+from premade.http import body, endpoint, protocol, write_buffer
+from premade.http.connection_limits import Clients
+from premade.http.endpoint import json_router
+from premade.http.gateway import Gateway, PageRoute
+from premade.http.protocol import LINGER_BYTES_MAX, Connection
+from premade.runtime.clock import Runtime
+from premade.runtime.refusal_counter import take_refusals
 from premade.staff.session import Sessions
 from premade.worker import KEEP_ALIVE_SECONDS
 
@@ -222,7 +222,7 @@ class OneConnection(Clients):
 @pytest.mark.parametrize("is_last", [False, True], ids=["a piece", "the last one"])
 def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch, *, is_last: bool) -> None:
     """There is no other end to a connection whose client is there and does not read."""
-    monkeypatch.setattr(writes, "UNREAD_SECONDS_MAX", 0.1)
+    monkeypatch.setattr(write_buffer, "UNREAD_SECONDS_MAX", 0.1)
     clients = OneConnection()
 
     async def app(_scope: Any, receive: Any, send: Any) -> None:
@@ -252,7 +252,7 @@ CHUNK = b"%x\r\n%b\r\n" % (len(PIECE), PIECE)
 def test_a_head_that_is_never_complete_ends_the_connection(
     monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
-    monkeypatch.setattr(connection, "HEAD_SECONDS_MAX", 0.05)
+    monkeypatch.setattr(protocol, "HEAD_SECONDS_MAX", 0.05)
     with served(answers_at_once) as url, slow_reader(url) as client:
         client.sendall(sent)
         assert client.recv(1) == b""
@@ -261,7 +261,7 @@ def test_a_head_that_is_never_complete_ends_the_connection(
 def test_a_second_head_that_is_never_complete_ends_the_connection_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(connection, "HEAD_SECONDS_MAX", 0.05)
+    monkeypatch.setattr(protocol, "HEAD_SECONDS_MAX", 0.05)
     with served(answers_at_once) as url, slow_reader(url) as client:
         client.sendall(get("/"))
         assert client.recv(RECEIVED_AT_ONCE_BYTES).startswith(b"HTTP/1.1 401 ")
@@ -270,7 +270,7 @@ def test_a_second_head_that_is_never_complete_ends_the_connection_too(
 
 
 def test_a_request_that_takes_longer_than_its_head_may_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "HEAD_SECONDS_MAX", 0.05)
+    monkeypatch.setattr(protocol, "HEAD_SECONDS_MAX", 0.05)
 
     may_go_on = asyncio.Event()
 
@@ -292,7 +292,7 @@ def test_a_request_that_takes_longer_than_its_head_may_is_answered(monkeypatch: 
 
 
 def test_a_body_without_end_that_was_answered_already_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "LINGER_SECONDS_MAX", 0.05)
+    monkeypatch.setattr(protocol, "LINGER_SECONDS_MAX", 0.05)
     with served(answers_at_once) as url, slow_reader(url) as client:
         client.sendall(ENDLESS_BODY)
         assert client.recv(RECEIVED_AT_ONCE_BYTES).startswith(b"HTTP/1.1 401 ")
@@ -303,7 +303,7 @@ def test_a_body_without_end_that_was_answered_already_ends_in_time(monkeypatch: 
 def test_a_body_without_end_that_was_answered_already_is_taken_to_a_number_of_bytes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(connection, "LINGER_SECONDS_MAX", 600)
+    monkeypatch.setattr(protocol, "LINGER_SECONDS_MAX", 600)
     with served(answers_at_once) as url, slow_reader(url) as client:
         client.sendall(ENDLESS_BODY)
         assert client.recv(RECEIVED_AT_ONCE_BYTES).startswith(b"HTTP/1.1 401 ")
@@ -315,7 +315,7 @@ def test_a_body_without_end_that_was_answered_already_is_taken_to_a_number_of_by
 def test_a_whole_body_that_was_answered_already_leaves_the_connection_to_the_next_request(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(connection, "LINGER_SECONDS_MAX", 600)
+    monkeypatch.setattr(protocol, "LINGER_SECONDS_MAX", 600)
     with served(answers_at_once) as url, slow_reader(url) as client:
         for _ in range(3):
             client.sendall(ENDLESS_BODY)
@@ -352,14 +352,14 @@ class _Anything(BaseModel):
 
 def test_a_large_body_is_read_beside_the_requests_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     is_reading, may_go_on = threading.Event(), threading.Event()
-    read_json = api.read_json
+    read_json = endpoint.read_json
 
     def read_until_told(raw: bytes) -> Any:
         is_reading.set()
         assert may_go_on.wait(10)
         return read_json(raw)
 
-    monkeypatch.setattr(api, "read_json", read_until_told)
+    monkeypatch.setattr(endpoint, "read_json", read_until_told)
     router = json_router("here")
 
     @router.post("/large")
@@ -369,7 +369,7 @@ def test_a_large_body_is_read_beside_the_requests_of_others(monkeypatch: pytest.
     app = FastAPI()
     app.router.routes.extend(router.routes)
     with (
-        served(Edge(app, World(ZoneInfo("UTC")))) as url,
+        served(Gateway(app, Runtime(ZoneInfo("UTC")))) as url,
         httpx.Client(base_url=url, trust_env=False, timeout=5) as client,
         ThreadPoolExecutor(1) as pool,
     ):
@@ -399,10 +399,12 @@ def test_a_body_that_comes_too_slowly_is_refused(monkeypatch: pytest.MonkeyPatch
 
     app = FastAPI()
     app.router.routes.extend(router.routes)
-    app.router.routes.append(Page("/form", told_as_pages(Paper(ZoneInfo("UTC")), form), methods=("POST",)))
+    app.router.routes.append(
+        PageRoute("/form", told_as_pages(Templates(ZoneInfo("UTC")), form), methods=("POST",))
+    )
     # Nobody is signed in, so it is not asked.
     app.state.services = {Sessions: None}
-    with served(Edge(app, World(ZoneInfo("UTC")))) as url, slow_reader(url) as client:
+    with served(Gateway(app, Runtime(ZoneInfo("UTC")))) as url, slow_reader(url) as client:
         client.sendall(f"POST {path} HTTP/1.1\r\nHost: here\r\nContent-Length: 500\r\n\r\na".encode())
         answer = read_to_the_end(client)
 

@@ -16,11 +16,17 @@ from support.race import wait_until_something_waits_for_a_row
 from support.service import Service, environment_for, running_service
 from support.shop import Shop
 
-from premade.base import work
-from premade.base.errors import Busy, DatabaseAway
-from premade.base.settings import Settings
-from premade.base.statements import Statement
-from premade.base.work import LEFT_BY_ALL_KINDS, LEFT_BY_ONE_KIND, LOCK_TIMEOUT_MS, OTHER_CONNECTIONS_MIN
+from premade.postgres import database
+from premade.postgres.database import (
+    LEFT_BY_ALL_KINDS,
+    LEFT_BY_ONE_KIND,
+    LOCK_TIMEOUT_MS,
+    OTHER_CONNECTIONS_MIN,
+    open_database,
+)
+from premade.postgres.statements import Statement
+from premade.runtime.errors import Busy, DatabaseAway
+from premade.runtime.settings import Settings
 
 CLIENTS = 12
 SALES = 5
@@ -136,12 +142,12 @@ def test_when_all_connections_break_only_what_is_under_way_fails(shop: Shop, own
 def test_a_pool_that_others_have_whole_is_busy_where_the_server_is_known_to_answer(
     own_dsn: str, monkeypatch: pytest.MonkeyPatch, *, has_answered: bool, refusal: type[Exception]
 ) -> None:
-    monkeypatch.setattr(work, "POOL_WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(database, "POOL_WAIT_SECONDS", 0.2)
 
     async def one_more(database: Any, _: Any) -> None:
         if has_answered:
             async with database.single_statement() as one:
-                await one.all(Statement("one", b"SELECT 1 AS one", ()))
+                await one.fetch_all(Statement("one", b"SELECT 1 AS one", ()))
         async with database.transaction():  # The only connection.
             with pytest.raises(refusal):
                 async with database.single_statement():
@@ -154,12 +160,12 @@ def test_a_pool_that_others_have_whole_is_busy_where_the_server_is_known_to_answ
 
 def test_every_number_of_connections_serves_what_waits_beside_what_does_not(own_dsn: str) -> None:
     async def run(connections_max: int) -> None:
-        async with work.open_database(own_dsn, connections_max) as database:
+        async with open_database(own_dsn, connections_max) as opened:
             async with asyncio.timeout(5):
-                for one in (database, database.of_queues, database.of_patient()):
+                for one in (opened, opened.for_batches, opened.for_blocking_writes()):
                     async with one.transaction():
                         pass
-                async with database.long_read():
+                async with opened.long_read():
                     pass
 
     for connections_max in (1, 2, 3, OTHER_CONNECTIONS_MIN, OTHER_CONNECTIONS_MIN + 1, CONNECTIONS):

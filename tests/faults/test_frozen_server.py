@@ -14,10 +14,10 @@ from support.postgres import postgres
 from support.service import environment_for, running_service
 from support.shop import Shop, unique
 
-from premade.base.work import CONNECT_TIMEOUT_SECONDS, CUT_OFF_SECONDS
-from premade.base.world import World
-from premade.database import bring_up_to_date
+from premade.bootstrap import bring_up_to_date
 from premade.monitoring.readiness import READY_SECONDS_MAX
+from premade.postgres.database import CONNECT_TIMEOUT_SECONDS, CUT_OFF_SECONDS
+from premade.runtime.clock import Runtime
 
 SPARE_SECONDS = 4
 
@@ -49,7 +49,7 @@ def test_a_server_that_stands_still_is_away_within_seconds_and_nothing_is_lost(
     postgres_kind: str, home: Path
 ) -> None:
     with postgres(postgres_kind, home) as dsn:
-        bring_up_to_date(dsn, World(ZoneInfo("UTC")))
+        bring_up_to_date(dsn, Runtime(ZoneInfo("UTC")))
         with running_service(environment_for(dsn), home / "log", workers=1) as service:
             shop = Shop(dsn, service.url)
             seller = shop.seller()

@@ -21,7 +21,7 @@ from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop
 from support.wire import Answer, activation, send_behind, wires
 
-from premade.base.world import rfc3339
+from premade.runtime.clock import rfc3339
 
 QUANTITY = 40
 CLIENTS = 3
@@ -258,7 +258,7 @@ def test_what_a_device_did_while_it_was_away_is_settled_once_though_the_service_
         tickets = seller.generate(QUANTITY).json()["tickets"]
         for ticket in tickets:
             assert seller.activate(ticket["ticket_code"]).status_code == 200
-        scanned_at = rfc3339(shop.world.now())
+        scanned_at = rfc3339(shop.runtime.now())
         sent = {
             "device_id": "GATE-7",
             "redemptions": [

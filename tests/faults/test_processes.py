@@ -28,8 +28,8 @@ from support.service import Service, environment_for, running_service
 from support.shop import Shop
 from support.wire import get
 
-from premade.base.world import World
-from premade.database import bring_up_to_date
+from premade.bootstrap import bring_up_to_date
+from premade.runtime.clock import Runtime
 from premade.supervisor import SILENT_SECONDS_MAX, STOP_SILENT_SECONDS_MAX
 from premade.worker import SLOW_CLIENT_SECONDS_MAX
 
@@ -129,7 +129,7 @@ def test_the_service_starts_without_its_database_and_is_ready_when_the_schema_is
         wait_until(lambda: says("Run 'premade migrate'"), "it does not name the command")
         assert any("premade migrate" in str(line.get("detail")) for line in service.log_lines())
         assert status(service, "/api/ota/tickets") == 401
-        bring_up_to_date(dsn, World(ZoneInfo("UTC")))
+        bring_up_to_date(dsn, Runtime(ZoneInfo("UTC")))
         wait_until(lambda: status(service) == 200, "it is not ready with the schema there")
         assert Shop(dsn, service.url).seller().generate(1).status_code == 201
 
@@ -250,7 +250,7 @@ def test_sighup_replaces_the_workers_while_every_request_is_answered(own_dsn: st
 
 def test_the_kernel_ends_a_process_with_its_parent() -> None:
     child = (
-        "import os, time; from premade.base.kernel import end_with_parent;"
+        "import os, time; from premade.runtime.kernel import end_with_parent;"
         "end_with_parent(os.getppid()); print(os.getpid(), flush=True); time.sleep(60)"
     )
     parent = (

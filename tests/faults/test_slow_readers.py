@@ -14,10 +14,11 @@ from support.gate import SNAPSHOT, Device, gate_client
 from support.service import Service, environment_for, running_service
 from support.shop import Shop
 
-from premade.base import spool, turns
-from premade.base.errors import Busy
-from premade.base.spool import NoRoomForFile, Spool
-from premade.base.turns import Places, RoundRobin
+from premade.http import spool
+from premade.http.spool import NoRoomForFile, Spool
+from premade.runtime import slots
+from premade.runtime.errors import Busy
+from premade.runtime.slots import Places, RoundRobin
 
 TICKETS = 20_000
 """A file of some 8 MB: more than lies between the service and a client that does not read."""
@@ -36,7 +37,7 @@ LONG_READS = "backend_xid IS NULL AND state LIKE 'idle in%%' AND query LIKE 'FET
 
 
 @pytest.fixture(scope="module")
-def alone(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def advisory_lock(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One process, so that all share what it has."""
     with running_service(environment_for(dsn), tmp_path_factory.mktemp("slow") / "log", workers=1) as service:
         yield service
@@ -147,7 +148,7 @@ def test_no_room_for_the_file_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_places_are_so_many_in_all_and_so_many_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "TURN_SECONDS_MAX", 0.01)
+    monkeypatch.setattr(slots, "TURN_SECONDS_MAX", 0.01)
 
     async def run() -> None:
         places = Places(3, 2, lambda: Busy("full"))

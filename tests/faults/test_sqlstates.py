@@ -9,11 +9,11 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from support.shop import Shop
 
-from premade.base.clients import Clients
-from premade.base.errors import Busy, DatabaseAway
-from premade.base.statements import Statement
-from premade.base.work import open_database
+from premade.http.connection_limits import Clients
 from premade.monitoring.readiness import Readiness
+from premade.postgres.database import open_database
+from premade.postgres.statements import Statement
+from premade.runtime.errors import Busy, DatabaseAway
 
 PID = Statement("pid", b"SELECT pg_backend_pid() AS pid", ())
 
@@ -26,16 +26,16 @@ def raising(state: str) -> Statement:
 async def raised_by(dsn: str, state: str) -> tuple[Exception, bool]:
     """What comes of the error, and whether its connection was kept."""
     async with open_database(dsn, connections_max=1) as database:
-        async with database.single_statement() as work:
-            before = await work.one(PID)
+        async with database.single_statement() as tx:
+            before = await tx.fetch_one(PID)
         caught: Exception | None = None
         try:
-            async with database.transaction() as work:
-                await work.all(raising(state))
+            async with database.transaction() as tx:
+                await tx.fetch_all(raising(state))
         except Exception as error:  # noqa: BLE001  (the test looks at it)
             caught = error
-        async with database.single_statement() as work:
-            after = await work.one(PID)
+        async with database.single_statement() as tx:
+            after = await tx.fetch_one(PID)
     assert caught is not None
     return caught, before == after
 
@@ -60,11 +60,11 @@ def test_what_a_retry_cures_is_503(dsn: str, state: str, kind: type[Exception], 
 
 def test_a_worker_that_stood_still_within_a_transaction_is_told_503(dsn: str) -> None:
     async def stand_still() -> None:
-        async with open_database(dsn, connections_max=1) as database, database.transaction() as work:
-            await work.all(Statement("soon", b"SET idle_in_transaction_session_timeout = 50", ()))
-            await work.all(PID)
+        async with open_database(dsn, connections_max=1) as database, database.transaction() as tx:
+            await tx.fetch_all(Statement("soon", b"SET idle_in_transaction_session_timeout = 50", ()))
+            await tx.fetch_all(PID)
             await asyncio.sleep(0.3)
-            await work.all(PID)
+            await tx.fetch_all(PID)
 
     with pytest.raises(DatabaseAway):
         asyncio.run(stand_still())
@@ -78,7 +78,7 @@ def test_ready_is_who_can_write(shop: Shop, *, is_read_only: bool) -> None:
 
     async def look() -> object:
         async with open_database(dsn, connections_max=2, waits=False) as database:
-            return await Readiness(database, shop.world, Clients()).refusal()
+            return await Readiness(database, shop.runtime, Clients()).refusal()
 
     refusal = asyncio.run(look())
     assert isinstance(refusal, DatabaseAway) is is_read_only
@@ -87,10 +87,10 @@ def test_ready_is_who_can_write(shop: Shop, *, is_read_only: bool) -> None:
 
 
 def test_clocks_that_are_apart_are_not_ready(shop: Shop) -> None:
-    world = replace(shop.world, now=lambda: datetime.now(UTC) + timedelta(seconds=40))
+    runtime = replace(shop.runtime, now=lambda: datetime.now(UTC) + timedelta(seconds=40))
 
     async def look() -> object:
         async with open_database(shop.dsn, connections_max=2, waits=False) as database:
-            return await Readiness(database, world, Clients()).refusal()
+            return await Readiness(database, runtime, Clients()).refusal()
 
     assert "clocks" in str(asyncio.run(look()))

@@ -14,8 +14,8 @@ from support.processes import wait_until
 from support.service import Service, environment_for, running_service
 from support.shop import Shop
 
-from premade.base.world import World
-from premade.database import bring_up_to_date
+from premade.bootstrap import bring_up_to_date
+from premade.runtime.clock import Runtime
 
 DISK_MB = 320
 PIECE = bytes(1024 * 1024)
@@ -60,7 +60,7 @@ def fill(folder: Path) -> Path:
 def begun(database: Cluster) -> None:
     database.initialise()
     database.start()
-    bring_up_to_date(database.dsn, World(ZoneInfo("UTC")))
+    bring_up_to_date(database.dsn, Runtime(ZoneInfo("UTC")))
 
 
 @needs_standalone

@@ -56,8 +56,8 @@ def gate_of(
 ) -> Gate:
     """A gate with a new key of the partner, or of the operator (None), in test mode or not."""
     made = shop.operate(
-        lambda database, world: create_key(
-            database, world, partner=partner, permissions=permissions or GATE_PERMISSIONS, is_test=is_test
+        lambda database, runtime: create_key(
+            database, runtime, partner=partner, permissions=permissions or GATE_PERMISSIONS, is_test=is_test
         )
     )
     return Gate(shop.client(made["key"]), unique("GATE"), made["id"])

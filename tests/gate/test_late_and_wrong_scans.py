@@ -12,11 +12,11 @@ from gate.test_sync import events, results, use
 from support.past import sold_earlier
 from support.shop import Seller, Shop
 
-from premade.base.world import rfc3339
 from premade.partners.keys import rotate_key
 from premade.redemption.counts import DEVICES_A_DAY_MAX
 from premade.redemption.rules import OFFLINE_SCAN_DAYS_MAX
 from premade.redemption.sync import CONFLICTS_OF_TICKET_MAX
+from premade.runtime.clock import rfc3339
 from premade.tickets.code import Signer
 
 MINUTE = timedelta(minutes=1)
@@ -255,7 +255,7 @@ def test_a_rotated_key_has_the_same_devices_so_nothing_is_used_up_twice(
     keys: list[Any] = [{"id": gate.key_id}]
     for _ in range(2):
         made = shop.operate(
-            lambda database, world: rotate_key(database, world, keys[-1]["id"], timedelta(days=1))
+            lambda database, runtime: rotate_key(database, runtime, keys[-1]["id"], timedelta(days=1))
         )
         keys.append(made)
     rotated = Gate(shop.client(keys[-1]["key"]), gate.device_id, keys[-1]["id"])

@@ -8,11 +8,9 @@ import pytest
 from gate.conftest import Gate, Ticket, gate_of, sold, unsold
 from support.shop import Seller, Shop, unique
 
-from premade.base.errors import Invalid
-from premade.base.work import Database
-from premade.base.world import World
 from premade.partners.keyring import GateCaller
 from premade.partners.keys import rotate_key
+from premade.postgres.database import Database
 from premade.redemption.manual import (
     OF_TICKET,
     OF_WHO_TYPES,
@@ -22,6 +20,8 @@ from premade.redemption.manual import (
     Typed,
 )
 from premade.redemption.rules import GateRules
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import Invalid
 
 RIGHT, WRONG = "7890", "7891"
 
@@ -94,7 +94,9 @@ def test_a_rotated_key_is_still_the_same_typist(gate: Gate, ticket: Ticket, shop
         f"typed by key:{gate.key_id}",
         OF_WHO_TYPES.wrong_max,
     )
-    made = shop.operate(lambda database, world: rotate_key(database, world, gate.key_id, timedelta(days=1)))
+    made = shop.operate(
+        lambda database, runtime: rotate_key(database, runtime, gate.key_id, timedelta(days=1))
+    )
     rotated = Gate(shop.client(made["key"]), gate.device_id, made["id"])
 
     assert rotated.inspect(ticket_code=ticket.code, phone_last4=WRONG).status_code == 429
@@ -141,13 +143,13 @@ def test_more_digits_are_taken_and_must_be_right(gate: Gate, ticket: Ticket) -> 
 def test_the_operator_may_want_more_digits(shop: Shop, gate: Gate, seller: Seller, ticket: Ticket) -> None:
     caller = GateCaller("key:1", seller.partner_id, frozenset({"gate:manual-entry"}), 1)
 
-    async def check(database: Database, world: World, digits: str) -> str:
-        entries = ManualEntries(database, world, GateRules(phone_digits=6))
+    async def check(database: Database, runtime: Runtime, digits: str) -> str:
+        entries = ManualEntries(database, runtime, GateRules(phone_digits=6))
         return await entries.check(caller, Typed(ticket.code, digits, gate.device_id))
 
-    assert shop.operate(lambda database, world: check(database, world, "567890")) == ticket.code
+    assert shop.operate(lambda database, runtime: check(database, runtime, "567890")) == ticket.code
     with pytest.raises(Invalid) as refused:
-        shop.operate(lambda database, world: check(database, world, "7890"))
+        shop.operate(lambda database, runtime: check(database, runtime, "7890"))
     assert refused.value.errors[0].pointer == "#/phone_last4"
     assert "6 digits" in refused.value.errors[0].detail
 

@@ -8,8 +8,8 @@ from typing import Any
 from gate.conftest import Gate, Ticket, gate_of, sold, unsold
 from support.shop import Seller, Shop, unique
 
-from premade.base.world import rfc3339
 from premade.redemption.sync import REDEMPTIONS_MAX
+from premade.runtime.clock import rfc3339
 from premade.tickets.code import Signer
 
 AN_HOUR_AGO = datetime.now(UTC) - timedelta(hours=1)

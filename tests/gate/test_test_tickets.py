@@ -11,7 +11,7 @@ from support.gate import Device
 from support.shop import Seller, Shop, unique
 from support.terminal import Operator
 
-from premade.base.world import rfc3339
+from premade.runtime.clock import rfc3339
 from premade.tickets.code import Signer
 
 DIGITS = "7890"

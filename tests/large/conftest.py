@@ -9,7 +9,7 @@ import pytest
 from support.postgres import own_database
 from support.shop import Shop
 
-from premade.base.world import World
+from premade.runtime.clock import Runtime
 
 
 @dataclass
@@ -35,4 +35,4 @@ def quiet_shop(dsn: str) -> Iterator[Shop]:
 
 @pytest.fixture
 def shop_of_clock(quiet_shop: Shop, clock: Clock) -> Shop:
-    return replace(quiet_shop, world=World(ZoneInfo("UTC"), now=lambda: clock.now))
+    return replace(quiet_shop, runtime=Runtime(ZoneInfo("UTC"), now=lambda: clock.now))

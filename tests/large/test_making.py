@@ -16,12 +16,12 @@ from support.large import (
 )
 from support.shop import Seller, Shop
 
-from premade.base.errors import Invalid
+from premade.batches.batch import BatchStatus
 from premade.generation.generate import BatchIdTaken
-from premade.generation.large import BatchBeingMade, BatchMade, Making
+from premade.generation.large import BatchBeingMade, BatchMade, BatchProgress
+from premade.runtime.errors import Invalid
 from premade.stock.allotment import StockShort
 from premade.stock.reservation import ReservationTooSmall
-from premade.tickets.batch import BatchStatus
 from premade.tickets.code import check_token, stored_token
 from premade.tickets.signing import list_signing_keys
 
@@ -36,14 +36,14 @@ def test_a_batch_is_made_whole_in_transactions_of_500_and_all_agrees_at_every_st
 ) -> None:
     seen: list[tuple[int, int]] = []
 
-    def tell(making: Making) -> None:
+    def tell(making: BatchProgress) -> None:
         now = assert_all_agrees(shop, seller)
         assert (now["made"], now["issued"]) == (making.made, 2_200)
         seen.append((making.made, now["to_make"]))
 
     made = make(shop, seller, 2_200, tell=tell)
 
-    assert made == Making("LARGE", seller.product_id, 2_200, 2_200, 0, BatchStatus.MADE)
+    assert made == BatchProgress("LARGE", seller.product_id, 2_200, 2_200, 0, BatchStatus.MADE)
     assert seen == [(0, 2_200), (500, 1_700), (1_000, 1_200), (1_500, 700), (2_000, 200), (2_200, 0)]
     data = {"product_id": seller.product_id, "quantity": 2_200}
     assert batch_events(shop, seller) == [("batch.generation_begun", data), ("batch.generated", data)]
@@ -137,7 +137,7 @@ def test_a_reservation_gives_all_of_it_in_the_first_transaction(seller: Seller, 
     hold = seller.hold(1_500)
     seen: list[tuple[int, int]] = []
 
-    def tell(making: Making) -> None:
+    def tell(making: BatchProgress) -> None:
         now = assert_all_agrees(shop, seller)
         seen.append((now["held"], now["issued"]))
 

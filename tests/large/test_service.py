@@ -13,19 +13,19 @@ from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop
 from support.terminal import Operator
 
-from premade.base.work import Database, open_database
-from premade.base.world import World
-from premade.generation.generate import Wanted
-from premade.generation.large import CONNECTIONS, BatchStopped, LargeBatches, Making
+from premade.generation.generate import BatchRequest
+from premade.generation.large import CONNECTIONS, BatchProgress, BatchStopped, LargeBatches
+from premade.postgres.database import Database, open_database
+from premade.runtime.clock import Runtime
 from premade.tickets.signing import Signers
 
 
-def begin(shop: Shop, seller: Seller, quantity: int, batch_id: str = "LARGE", **more: Any) -> Making:
+def begin(shop: Shop, seller: Seller, quantity: int, batch_id: str = "LARGE", **more: Any) -> BatchProgress:
     """As the console does."""
-    wanted = Wanted(seller.product_id, quantity, batch_id, is_large=True, **more)
+    wanted = BatchRequest(seller.product_id, quantity, batch_id, is_large=True, **more)
 
-    async def run(database: Database, world: World) -> Making:
-        return await LargeBatches(database, world, Signers(database, world)).begin(whose(seller), wanted)
+    async def run(database: Database, runtime: Runtime) -> BatchProgress:
+        return await LargeBatches(database, runtime, Signers(database, runtime)).begin(whose(seller), wanted)
 
     return shop.operate(run)
 
@@ -82,7 +82,7 @@ def test_a_running_service_goes_on_with_what_a_killed_command_left(quiet_shop: S
 def go_on(shop: Shop) -> None:
     async def run() -> None:
         async with open_database(shop.dsn, CONNECTIONS) as database:
-            await LargeBatches(database, shop.world, Signers(database, shop.world)).go_on_with_all()
+            await LargeBatches(database, shop.runtime, Signers(database, shop.runtime)).go_on_with_all()
 
     asyncio.run(run())
 
@@ -97,7 +97,7 @@ def test_the_oldest_is_made_first_and_one_that_cannot_go_on_keeps_no_other(
     begun: list[str] = []
     make_rest = LargeBatches._make_rest
 
-    async def noted(self: LargeBatches, on_behalf: Any, batch: Any, tell: Any) -> Making:
+    async def noted(self: LargeBatches, on_behalf: Any, batch: Any, tell: Any) -> BatchProgress:
         begun.append(batch["batch_id"])
         if batch["batch_id"] == "FIRST":
             raise ValueError

@@ -22,12 +22,12 @@ from support.large import (
 from support.shop import Seller, Shop
 from support.taking_back import REASON, assert_books_balance, cancel_batch, events
 
-from premade.base.world import World
+from premade.batches.batch import BatchStatus, BatchUnknown
+from premade.batches.making import DAY_IS_OVER
 from premade.expiry.expire import Pass
 from premade.generation import large as action
-from premade.generation.large import BatchKeyRetired, BatchStopped, LargeBatches, Making
-from premade.tickets.batch import BatchStatus, BatchUnknown
-from premade.tickets.making import DAY_IS_OVER
+from premade.generation.large import BatchKeyRetired, BatchProgress, BatchStopped, LargeBatches
+from premade.runtime.clock import Runtime
 from premade.tickets.signing import retire_signing_key, rotate_signing_key, tickets_with_tokens_of
 
 LAST_DAY = date(2026, 3, 31)
@@ -110,7 +110,7 @@ def test_cancelling_the_batch_while_it_is_made_takes_back_what_is_made_and_ends_
     seller_sells = once_made(500, lambda: seller.draw("LARGE", 3))
     cancelling = once_made(1_500, lambda: answers.append(cancel_batch(seller, "LARGE", key="k")))
 
-    def tell(making: Making) -> None:
+    def tell(making: BatchProgress) -> None:
         seller_sells(making)
         cancelling(making)
 
@@ -137,7 +137,7 @@ def test_a_cancellation_that_runs_into_the_maker_at_work_leaves_no_unused_ticket
     answers: list[Future[Any]] = []
     with ThreadPoolExecutor(1) as partner:
 
-        def tell(making: Making) -> None:
+        def tell(making: BatchProgress) -> None:
             if making.made >= least and not answers:
                 answers.append(partner.submit(lambda: cancel_batch(seller, "LARGE")))
 
@@ -197,11 +197,11 @@ def test_expiry_at_work_against_the_maker_leaves_all_in_order(shop_of_clock: Sho
     """The day of the expiry is over, that of the maker is not: their machines' clocks differ."""
     shop = shop_of_clock
     seller = shop.seller(stock=5_000)
-    tomorrow = replace(shop, world=World(ZoneInfo("UTC"), now=lambda: _tomorrow(clock)))
+    tomorrow = replace(shop, runtime=Runtime(ZoneInfo("UTC"), now=lambda: _tomorrow(clock)))
     with ThreadPoolExecutor(1) as service:
         passes: list[Any] = []
 
-        def tell(making: Making) -> None:
+        def tell(making: BatchProgress) -> None:
             if making.made == 1_000:
                 passes.append(service.submit(lambda: [past.expire(tomorrow) for _ in range(20)]))
 
@@ -230,7 +230,7 @@ def test_a_batch_is_signed_by_one_key_and_does_not_go_on_when_that_is_retired(
             shop.operate(rotate_signing_key)
             clock.set("2026-03-31T12:05:00+00:00")
             if and_retire:
-                shop.operate(lambda database, world: retire_signing_key(database, world, "K1"))
+                shop.operate(lambda database, runtime: retire_signing_key(database, runtime, "K1"))
 
         return do
 
@@ -251,7 +251,7 @@ def test_a_batch_is_signed_by_one_key_and_does_not_go_on_when_that_is_retired(
 def test_progress_is_read_from_the_database(seller: Seller, shop: Shop) -> None:
     def read() -> int:
         return shop.operate(
-            lambda database, world: LargeBatches(database, world, None).progress(  # pyright: ignore[reportArgumentType]
+            lambda database, runtime: LargeBatches(database, runtime, None).progress(  # pyright: ignore[reportArgumentType]
                 seller.partner_id, "LARGE"
             )
         ).made

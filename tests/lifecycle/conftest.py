@@ -9,7 +9,7 @@ import pytest
 from support.postgres import own_database
 from support.shop import Shop
 
-from premade.base.world import World
+from premade.runtime.clock import Runtime
 
 ShopAt = Callable[[str, str], Shop]
 
@@ -27,6 +27,6 @@ def shop_at(quiet_shop: Shop) -> ShopAt:
 
     def at(moment: str, zone: str) -> Shop:
         now = datetime.fromisoformat(moment)
-        return replace(quiet_shop, world=World(ZoneInfo(zone), now=lambda: now))
+        return replace(quiet_shop, runtime=Runtime(ZoneInfo(zone), now=lambda: now))
 
     return at

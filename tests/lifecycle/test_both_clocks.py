@@ -11,17 +11,17 @@ from support.taking_back import caller_of
 
 from premade.activation.activate import Activator
 from premade.activation.activation import Activation
-from premade.base.world import World
 from premade.expiry.expire import Expirer
-from premade.monitoring.fold import GATE_COUNTS_KEPT, fold_once
+from premade.monitoring.rollup import GATE_COUNTS_KEPT, fold_once
 from premade.partners.keyring import ApiKeyInvalid, Keyring
+from premade.runtime.clock import Runtime
 from premade.stock.hold import expire_holds
 
 AHEAD = timedelta(hours=36)
 
 
-def ahead() -> World:
-    return World(ZoneInfo("UTC"), now=lambda: datetime.now(UTC) + AHEAD)
+def ahead() -> Runtime:
+    return Runtime(ZoneInfo("UTC"), now=lambda: datetime.now(UTC) + AHEAD)
 
 
 def states(shop: Shop, batch_id: str) -> set[str]:
@@ -40,7 +40,7 @@ def test_tickets_expire_when_both_clocks_are_past_their_day(shop: Shop) -> None:
     assert states(shop, batch["batch_id"]) == {"PRE_GENERATED"}
     asked = Activation(caller_of(seller), "r", code, "John Smith", "john@example.com", "+1234567890", "PAY")
     shop.operate(lambda database, _: Activator(database, ahead()).activate(asked))
-    replace(shop, world=ahead()).operate(lambda database, world: Expirer(database, world).pass_once())
+    replace(shop, runtime=ahead()).operate(lambda database, runtime: Expirer(database, runtime).pass_once())
     assert states(shop, batch["batch_id"]) == {"ACTIVE", "EXPIRED"}
 
 
@@ -58,8 +58,8 @@ def test_a_hold_ends_when_both_clocks_are_past_its_end(shop: Shop) -> None:
 
     shop.operate(lambda database, _: expire_holds(database, ahead(), seller.product_id, seller.name))
     assert held() == "held"
-    replace(shop, world=ahead()).operate(
-        lambda database, world: expire_holds(database, world, seller.product_id, seller.name)
+    replace(shop, runtime=ahead()).operate(
+        lambda database, runtime: expire_holds(database, runtime, seller.product_id, seller.name)
     )
     assert held() == "expired"
 
@@ -69,18 +69,18 @@ def test_a_key_ends_when_either_clock_is_past_its_end(shop: Shop) -> None:
     soon = datetime.now(UTC) + timedelta(hours=1)
     key = shop.key(seller.name, ["tickets:read"], expires_at=soon)["key"]
 
-    shop.operate(lambda database, world: Keyring(database, world).partner_for(key, "tickets:read"))
+    shop.operate(lambda database, runtime: Keyring(database, runtime).partner_for(key, "tickets:read"))
     with pytest.raises(ApiKeyInvalid):
         shop.operate(lambda database, _: Keyring(database, ahead()).partner_for(key, "tickets:read"))
     moved = replace(shop, dsn=with_clock_of(ahead(), shop.dsn))
     with pytest.raises(ApiKeyInvalid):
-        moved.operate(lambda database, world: Keyring(database, world).partner_for(key, "tickets:read"))
+        moved.operate(lambda database, runtime: Keyring(database, runtime).partner_for(key, "tickets:read"))
 
 
 def test_what_is_kept_for_days_is_not_forgotten_by_one_wrong_clock(dsn: str) -> None:
     with own_database(dsn) as own:
         shop = Shop(own, "")
-        years = World(ZoneInfo("UTC"), now=lambda: datetime.now(UTC) + timedelta(days=3000))
+        years = Runtime(ZoneInfo("UTC"), now=lambda: datetime.now(UTC) + timedelta(days=3000))
         shop.sql("INSERT INTO refusal_days (day, partner_id, code, refused) VALUES (current_date, 1, 'X', 1)")
         shop.operate(lambda database, _: fold_once(database, years))
         assert shop.sql("SELECT refused FROM refusal_days") == [{"refused": 1}]
@@ -96,8 +96,8 @@ def test_counts_of_gates_are_forgotten_when_both_clocks_say_so(dsn: str) -> None
                 age,
                 device,
             )
-        years = World(ZoneInfo("UTC"), now=lambda: datetime.now(UTC) + timedelta(days=3000))
+        years = Runtime(ZoneInfo("UTC"), now=lambda: datetime.now(UTC) + timedelta(days=3000))
         shop.operate(lambda database, _: fold_once(database, years))
         assert shop.sql("SELECT device_id FROM gate_counts") == [{"device_id": "NEW"}]
-        replace(shop, world=years).operate(fold_once)
+        replace(shop, runtime=years).operate(fold_once)
         assert shop.sql("SELECT device_id FROM gate_counts") == []

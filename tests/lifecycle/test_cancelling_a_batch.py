@@ -18,11 +18,11 @@ from support.taking_back import (
     status_of,
 )
 
-from premade.base.errors import Busy
-from premade.base.work import Database, open_database
-from premade.base.world import World
 from premade.cancellation import cancel_batch as action
 from premade.cancellation.cancel_batch import BatchCancelled, BatchCanceller, BatchToCancel
+from premade.postgres.database import Database, open_database
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import Busy
 
 
 def refusal(answer: Any) -> tuple[int, str]:
@@ -181,8 +181,8 @@ def test_an_interrupted_one_goes_on_with_the_same_key_and_counts_both_tries(
 ) -> None:
     batch_id = large_batch(shop, seller, 1_100)
 
-    async def one_transaction_only(database: Database, world: World) -> None:
-        canceller, asked = BatchCanceller(database, world), asked_by(seller, batch_id, "k")
+    async def one_transaction_only(database: Database, runtime: Runtime) -> None:
+        canceller, asked = BatchCanceller(database, runtime), asked_by(seller, batch_id, "k")
         begun = await canceller._begin(asked)
         assert isinstance(begun, action._Begun)
         await canceller._go_on(asked, begun)
@@ -209,7 +209,7 @@ def test_a_ticket_that_a_sale_holds_is_waited_for_and_nobody_waits_for_the_other
     async def run() -> BatchCancelled:
         async with open_database(shop.dsn, connections_max=2) as database:
             cancelling = asyncio.create_task(
-                BatchCanceller(database, shop.world).cancel(asked_by(seller, "B1", None))
+                BatchCanceller(database, shop.runtime).cancel(asked_by(seller, "B1", None))
             )
             waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event <> 'advisory'"
             while not shop.sql(waits):

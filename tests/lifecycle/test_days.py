@@ -10,9 +10,9 @@ from support.postgres import own_database
 from support.shop import Shop, unique
 from support.terminal import Operator
 
-from premade.base.errors import Invalid
 from premade.catalog.product import change_product
 from premade.generation.generate import ProductOver
+from premade.runtime.errors import Invalid
 from premade.tickets.refusals import TicketExpired
 
 ShopAt = Callable[[str, str], Shop]
@@ -139,8 +139,8 @@ def test_a_batch_keeps_the_days_that_its_product_had(shop_at: ShopAt) -> None:
     seller = shop.seller(usable_days=30)
     batch = past.generate(shop, seller, idempotency_key="k", batch_id="B1")
     shop.operate(
-        lambda database, world: change_product(
-            database, world, seller.product_id, usable_days=None, usable_until=date(2026, 1, 1)
+        lambda database, runtime: change_product(
+            database, runtime, seller.product_id, usable_days=None, usable_until=date(2026, 1, 1)
         )
     )
 

@@ -98,7 +98,7 @@ def test_a_batch_goes_in_transactions_of_500_tickets(before: Shop, after: Shop) 
     past.generate(before, seller, 1_200, valid_until=LAST_DAY)
     seen: list[Pass] = []
 
-    done = after.operate(lambda database, world: expire_now(database, world, seen.append))
+    done = after.operate(lambda database, runtime: expire_now(database, runtime, seen.append))
 
     rows = after.sql(
         "SELECT count(*) AS tickets FROM audit_events WHERE event = 'ticket.expired' GROUP BY transaction_id"
@@ -118,7 +118,7 @@ def test_more_batches_than_a_pass_takes_are_done_in_several(
         past.generate(before, seller, 2, valid_until=LAST_DAY)
     seen: list[Pass] = []
 
-    done = after.operate(lambda database, world: expire_now(database, world, seen.append))
+    done = after.operate(lambda database, runtime: expire_now(database, runtime, seen.append))
 
     assert done == Pass(due=0, ended=5, expired=10)
     assert [(found.ended, found.expired) for found in seen] == [(n, 2 * n) for n in range(1, 6)]
@@ -133,7 +133,7 @@ def test_what_an_activation_is_selling_at_that_moment_does_not_expire(before: Sh
             "SELECT FROM pre_generated_tickets WHERE ticket_code = %s FOR UPDATE", [held.ticket_code]
         )
         beside = past.expire(after)
-        by_command = after.operate(lambda database, world: expire_now(database, world, lambda _: None))
+        by_command = after.operate(lambda database, runtime: expire_now(database, runtime, lambda _: None))
         assert past.state(after, held.ticket_code) == "PRE_GENERATED"
         assert issued(after, seller) == 1
         sale.rollback()

@@ -13,12 +13,10 @@ from premade.activation.activate import Activator
 from premade.activation.activation import Activation
 from premade.activation.order import OrderMaker
 from premade.activation.sale import Draw
-from premade.base.errors import TooMany
-from premade.base.work import Database
-from premade.base.world import World
-from premade.generation.generate import Generator, Wanted
+from premade.generation.generate import BatchRequest, Generator
 from premade.partners.keyring import GateCaller
 from premade.partners.keys import rotate_key
+from premade.postgres.database import Database
 from premade.redemption.inspect import Inspector
 from premade.redemption.manual import OF_WHO_TYPES, DigitsWrong, ManualEntries, Typed
 from premade.redemption.redeem import Redeemer
@@ -26,12 +24,13 @@ from premade.redemption.rules import GateRules
 from premade.redemption.scan import Entry, Presented, Scan
 from premade.redemption.verdict import Expired, UsedUp
 from premade.reissue.reissue import Reissuer, ToReissue
-from premade.stock.reserve import Reservations
-from premade.stock.reserve import Wanted as Hold
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import TooMany
+from premade.stock.reserve import ReservationRequest, Reservations
 from premade.tickets.signing import Signers
 
 AHEAD = timedelta(hours=36)
-WORLD = World(ZoneInfo("UTC"), now=lambda: datetime.now(UTC) + AHEAD)
+WORLD = Runtime(ZoneInfo("UTC"), now=lambda: datetime.now(UTC) + AHEAD)
 GATE = GateCaller("key:1", None, frozenset({"gate:redeem", "gate:manual-entry"}), key_id=1)
 DETAILS = ("customer_name", "customer_email", "customer_phone", "payment_reference")
 Result = TypeVar("Result")
@@ -94,7 +93,7 @@ def test_a_ticket_is_reissued_on_its_last_day_of_sale(shop: Shop) -> None:
 
 def test_a_batch_is_sold_until_today_and_was_not_made_tomorrow(shop: Shop) -> None:
     seller = shop.seller()
-    wanted = Wanted(seller.product_id, 1, unique("BATCH"), valid_until=today())
+    wanted = BatchRequest(seller.product_id, 1, unique("BATCH"), valid_until=today())
     batch = ahead(
         shop,
         lambda database: Generator(database, WORLD, Signers(database, WORLD)).generate(
@@ -146,7 +145,10 @@ def test_a_hold_and_a_rotated_key_do_not_last_longer(shop: Shop) -> None:
     caller = caller_of(seller)
     right = seller.reserve().json()
     held = ahead(
-        shop, lambda database: Reservations(database, WORLD).reserve(caller, "r", Hold(seller.product_id, 1))
+        shop,
+        lambda database: Reservations(database, WORLD).reserve(
+            caller, "r", ReservationRequest(seller.product_id, 1)
+        ),
     )
     lasts = datetime.fromisoformat(right["expires_at"]) - datetime.fromisoformat(right["created_at"])
     assert held.expires_at <= datetime.now(UTC) + lasts
@@ -165,9 +167,9 @@ def test_wrong_entries_of_that_time_lock_nobody_out_for_longer(shop: Shop) -> No
             with pytest.raises(DigitsWrong):
                 await entries.check(who, typed)
 
-    async def type_now(database: Database, world: World) -> TooMany:
+    async def type_now(database: Database, runtime: Runtime) -> TooMany:
         with pytest.raises(TooMany) as refused:
-            await ManualEntries(database, world, GateRules()).check(who, typed)
+            await ManualEntries(database, runtime, GateRules()).check(who, typed)
         return refused.value
 
     ahead(shop, type_wrong)

@@ -26,12 +26,12 @@ from support.taking_back import (
 
 from premade.activation.activate import Activator
 from premade.activation.activation import Activation
-from premade.base.work import Database, open_database
 from premade.cancellation.cancel import Canceller, ToCancel
 from premade.cancellation.cancel_batch import BatchCanceller, BatchToCancel
 from premade.catalog.product import Cancellation
 from premade.expiry.expire import Expirer
 from premade.partners.keyring import Caller
+from premade.postgres.database import Database, open_database
 from premade.reissue.reissue import Reissuer, ToReissue
 from premade.tickets.signing import Signers
 
@@ -199,7 +199,7 @@ def test_one_key_twenty_times_at_once_reissues_once(seller: Seller) -> None:
 
 async def expire_again_and_again(database: Database, shop: Shop, stop: asyncio.Event) -> None:
     while not stop.is_set():
-        await Expirer(database, shop.world).pass_once()
+        await Expirer(database, shop.runtime).pass_once()
         await asyncio.sleep(0)
 
 
@@ -246,9 +246,9 @@ def test_everything_at_once_never_deadlocks_and_the_books_balance(shop_at: Any) 
 
     async def run() -> None:
         async with open_database(before.dsn, connections_max=16) as database:
-            activator, canceller = Activator(database, before.world), Canceller(database, before.world)
-            reissuer = Reissuer(database, before.world, Signers(database, before.world))
-            batch_canceller = BatchCanceller(database, before.world)
+            activator, canceller = Activator(database, before.runtime), Canceller(database, before.runtime)
+            reissuer = Reissuer(database, before.runtime, Signers(database, before.runtime))
+            batch_canceller = BatchCanceller(database, before.runtime)
 
             async def counted(action: Awaitable[Any]) -> None:
                 try:

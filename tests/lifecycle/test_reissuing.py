@@ -7,9 +7,9 @@ import pytest
 from support.shop import Seller, Shop, unique
 from support.taking_back import REASON, USED_UP, caller_of, cancel, events, reissue
 
-from premade.base.work import Database
-from premade.base.world import World
+from premade.postgres.database import Database
 from premade.reissue.reissue import Reissued, Reissuer, ToReissue
+from premade.runtime.clock import Runtime
 from premade.tickets.code import Token, read_token
 from premade.tickets.signing import Signers
 
@@ -136,11 +136,11 @@ def test_after_a_change_of_the_signing_key_the_new_one_signs_and_a_replay_is_sig
     [code] = seller.tickets(batch_id=(batch_id := unique("BATCH")), headers={"Idempotency-Key": "k"})
     made = seller.generate(1, batch_id=batch_id, headers={"Idempotency-Key": "k"}).json()
 
-    async def reissue_here(database: Database, world: World, key: str) -> Reissued:
-        reissuer = Reissuer(database, world, Signers(database, world))
+    async def reissue_here(database: Database, runtime: Runtime, key: str) -> Reissued:
+        reissuer = Reissuer(database, runtime, Signers(database, runtime))
         return await reissuer.reissue(ToReissue(caller_of(seller), "r", code, REASON, key))
 
-    first = shop.operate(lambda database, world: reissue_here(database, world, "one"))
+    first = shop.operate(lambda database, runtime: reissue_here(database, runtime, "one"))
     [old] = shop.sql("SELECT key_id FROM signing_keys WHERE retired_at IS NULL AND key_id LIKE 'K%%'")
     # Of the tests' own, retired again at the end: no other test is to see it.
     shop.sql(
@@ -149,11 +149,11 @@ def test_after_a_change_of_the_signing_key_the_new_one_signs_and_a_replay_is_sig
         old["key_id"],
     )
     try:
-        second = shop.operate(lambda database, world: reissue_here(database, world, "two"))
-        replayed = shop.operate(lambda database, world: reissue_here(database, world, "one"))
+        second = shop.operate(lambda database, runtime: reissue_here(database, runtime, "two"))
+        replayed = shop.operate(lambda database, runtime: reissue_here(database, runtime, "one"))
     finally:
         shop.sql("UPDATE signing_keys SET retired_at = now() WHERE key_id = 'K900'")
-    afterwards = shop.operate(lambda database, world: reissue_here(database, world, "two"))
+    afterwards = shop.operate(lambda database, runtime: reissue_here(database, runtime, "two"))
 
     assert first.token.split(":")[2:4] == ["2", old["key_id"]]
     assert second.token.split(":")[2:4] == ["12", "K900"]

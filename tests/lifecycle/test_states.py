@@ -12,8 +12,8 @@ import pytest
 from support.gate import gate_client
 from support.shop import Seller, Shop, unique
 
-from premade.base.world import World
 from premade.expiry.expire import expire_now
+from premade.runtime.clock import Runtime
 from premade.tickets.ticket import ALLOWED_CHANGES, FINAL, Status
 
 STATES_PAGE = Path(__file__).parents[2] / "docs" / "states.md"
@@ -120,10 +120,10 @@ def test_a_ticket_is_used_from_the_use_that_leaves_nothing(seller: Seller, shop:
 def test_that_a_ticket_expired_stands_in_its_history(seller: Seller, shop: Shop) -> None:
     today = datetime.now(UTC)
     [code] = seller.tickets(valid_until=str((today + timedelta(days=1)).date()))
-    then = World(ZoneInfo("UTC"), now=lambda: today + timedelta(days=3))
+    then = Runtime(ZoneInfo("UTC"), now=lambda: today + timedelta(days=3))
 
-    replace(shop, world=then).operate(
-        lambda database, world: expire_now(database, world, tell=lambda _: None)
+    replace(shop, runtime=then).operate(
+        lambda database, runtime: expire_now(database, runtime, tell=lambda _: None)
     )
 
     assert [event["event"] for event in history(seller, code)] == ["ticket.generated", "ticket.expired"]

@@ -19,8 +19,8 @@ from psycopg.rows import DictRow, dict_row
 from support.race import deadlocks
 from support.shop import CUSTOMER, PARTNER_PERMISSIONS, Seller, Shop, unique
 
-from premade.base.world import World
 from premade.expiry.expire import expire_now
+from premade.runtime.clock import Runtime
 
 STOCK = 40
 USES = {"ferry": 2, "gift": 1}
@@ -28,7 +28,7 @@ AT_ONCE_MAX = 10
 EXAMPLES, STEPS = 15, 30
 SALE = {"customer_details": CUSTOMER, "payment_reference": "PAY-1"}
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).date()
-WHEN_TOMORROW_IS_OVER = World(ZoneInfo("UTC"), now=lambda: datetime.now(UTC) + timedelta(days=3))
+WHEN_TOMORROW_IS_OVER = Runtime(ZoneInfo("UTC"), now=lambda: datetime.now(UTC) + timedelta(days=3))
 SOLD = ("ACTIVE", "USED")
 
 few = st.integers(1, 12)
@@ -259,8 +259,8 @@ class WholeLife(RuleBasedStateMachine):
         getattr(self, f"learn_{asked[0]}")(told, *asked[1:])
 
     def expire(self) -> None:
-        replace(self.shop, world=WHEN_TOMORROW_IS_OVER).operate(
-            lambda database, world: expire_now(database, world, tell=lambda _: None)
+        replace(self.shop, runtime=WHEN_TOMORROW_IS_OVER).operate(
+            lambda database, runtime: expire_now(database, runtime, tell=lambda _: None)
         )
         for batch_id, is_near in self.model.batches.items():
             for code in self.model.unused_of(batch_id) if is_near else []:

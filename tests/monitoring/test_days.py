@@ -23,16 +23,16 @@ from support.taking_back import caller_of
 
 from premade.activation.activate import Activator
 from premade.activation.activation import Activation
-from premade.base import migrate as migrations_module
-from premade.base.errors import DatabaseAway
-from premade.base.migrate import migrate
-from premade.base.tally import Refused, note_refusal, take_refusals
-from premade.base.work import Database
-from premade.base.world import World
-from premade.database import bring_up_to_date
+from premade.bootstrap import bring_up_to_date
 from premade.monitoring.figures import ALL_PARTNERS, Figures, read_figures
-from premade.monitoring.fold import DAYS_KEPT, fold_once
 from premade.monitoring.refusals import WRITE_EVERY_SECONDS, add_refusals, write_refusals
+from premade.monitoring.rollup import DAYS_KEPT, fold_once
+from premade.postgres import migrations as migrations_module
+from premade.postgres.database import Database
+from premade.postgres.migrations import migrate
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import DatabaseAway
+from premade.runtime.refusal_counter import Refused, note_refusal, take_refusals
 
 HONG_KONG = ZoneInfo("Asia/Hong_Kong")
 BY_DAY = """
@@ -47,15 +47,15 @@ BY_DAY = """
 def own(dsn: str) -> Iterator[Shop]:
     """The operator of a database of its own, in Hong Kong; no process folds it but the test."""
     with own_database(dsn) as own_dsn:
-        yield Shop(own_dsn, "", World(HONG_KONG))
+        yield Shop(own_dsn, "", Runtime(HONG_KONG))
 
 
 def at(shop: Shop, moment: datetime) -> Shop:
-    return replace(shop, world=replace(shop.world, now=lambda: moment))
+    return replace(shop, runtime=replace(shop.runtime, now=lambda: moment))
 
 
 def seen(shop: Shop, partner_id: int | None = ALL_PARTNERS, days: int = 90) -> Figures:
-    return shop.operate(lambda database, world: read_figures(database, world, partner_id, days))
+    return shop.operate(lambda database, runtime: read_figures(database, runtime, partner_id, days))
 
 
 def days_of(figures: Figures) -> list[tuple[date, str, int, Decimal]]:
@@ -64,7 +64,7 @@ def days_of(figures: Figures) -> list[tuple[date, str, int, Decimal]]:
 
 def counted(shop: Shop, *sellers: Seller) -> list[tuple[date, str, int, Decimal]]:
     """The same, ticket by ticket."""
-    rows = shop.sql(BY_DAY, str(shop.world.zone), [seller.partner_id for seller in sellers])
+    rows = shop.sql(BY_DAY, str(shop.runtime.zone), [seller.partner_id for seller in sellers])
     return [(row["day"], row["currency"], row["tickets"], row["amount"]) for row in rows]
 
 
@@ -93,9 +93,11 @@ def test_test_partners_are_left_out_of_all_and_seen_by_themselves(own: Shop) -> 
         activate(own, seller, generate(own, seller, 2).tickets[0].ticket_code)
     for seller, count in ((live, 3), (tester, 5)):
         refused = Counter[Refused]({(seller.partner_id, "STOCK_SHORT"): count})
-        own.operate(lambda database, world, of=refused: add_refusals(database, world.today(), of))
+        own.operate(lambda database, runtime, of=refused: add_refusals(database, runtime.today(), of))
     own.operate(
-        lambda database, world: add_refusals(database, world.today(), Counter({(None, "API_KEY_INVALID"): 2}))
+        lambda database, runtime: add_refusals(
+            database, runtime.today(), Counter({(None, "API_KEY_INVALID"): 2})
+        )
     )
 
     everybody, only = seen(own), seen(own, tester.partner_id)
@@ -137,17 +139,17 @@ def test_several_who_fold_at_once_while_others_sell_count_each_sale_once(own: Sh
     codes = [ticket.ticket_code for ticket in generate(own, seller, 40).tickets]
     over = threading.Event()
 
-    async def fold(database: Database, world: World) -> None:
+    async def fold(database: Database, runtime: Runtime) -> None:
         while not over.is_set():
-            await fold_once(database, world)
+            await fold_once(database, runtime)
 
-    async def sell(database: Database, world: World) -> set[int]:
+    async def sell(database: Database, runtime: Runtime) -> set[int]:
         """By how much the figures are ever off."""
-        activator, off = Activator(database, world), set[int]()
+        activator, off = Activator(database, runtime), set[int]()
         for sold, code in enumerate(codes, 1):
             customer = ("John Smith", "john@example.com", "+1234567890", "PAY")
             await activator.activate(Activation(caller_of(seller), "r", code, *customer))
-            figures = await read_figures(database, world, ALL_PARTNERS, 1)
+            figures = await read_figures(database, runtime, ALL_PARTNERS, 1)
             off.add(sum(each.tickets for each in figures.sales_by_day) - sold)
         return off
 
@@ -166,7 +168,7 @@ def test_several_who_fold_at_once_while_others_sell_count_each_sale_once(own: Sh
 
 
 def test_days_are_kept_for_two_years_and_then_forgotten(own: Shop) -> None:
-    today = own.world.today()
+    today = own.runtime.today()
     oldest = today - DAYS_KEPT
     for day in (oldest - timedelta(days=1), oldest, today):
         own.sql("INSERT INTO sales_days VALUES (%s, 1, 1, 'HKD', 1, 1)", day)
@@ -186,8 +188,8 @@ def test_the_migration_counts_what_was_sold_before(dsn: str, monkeypatch: pytest
         others = [each for each in all_of_them if not each.name.startswith(("0026_", "0046_"))]
         assert len(others) == len(all_of_them) - 2
         monkeypatch.setattr(migrations_module, "migrations", lambda: others)
-        bring_up_to_date(own_dsn, World(HONG_KONG))
-        shop = Shop(own_dsn, "", World(HONG_KONG))
+        bring_up_to_date(own_dsn, Runtime(HONG_KONG))
+        shop = Shop(own_dsn, "", Runtime(HONG_KONG))
         seller = shop.seller(price=Decimal("3.50"))
         codes = [ticket.ticket_code for ticket in generate(shop, seller, 4).tickets]
         now = datetime.now(UTC)
@@ -256,7 +258,7 @@ def test_refusals_that_cannot_be_written_wait(dsn: str) -> None:
         note_refusal(7, "STOCK_SHORT")
         note_refusal(7, "STOCK_SHORT")
 
-        async def lose_the_database(database: Database, world: World) -> None:
+        async def lose_the_database(database: Database, runtime: Runtime) -> None:
             async with database.single_statement():
                 pass
             with psycopg.connect(dsn, autocommit=True) as connection:
@@ -265,7 +267,7 @@ def test_refusals_that_cannot_be_written_wait(dsn: str) -> None:
                     [conninfo_to_dict(own_dsn)["dbname"]],
                 )
             with pytest.raises(DatabaseAway):
-                await write_refusals(database, world)
+                await write_refusals(database, runtime)
 
         shop.operate(lose_the_database)
         assert refusals(shop) == {}

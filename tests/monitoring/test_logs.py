@@ -13,7 +13,7 @@ import pytest
 from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop, unique
 
-from premade.base.logs import masked
+from premade.runtime.logging import masked
 
 EMAIL, MASKED_EMAIL = "known.only.there@example.com", "***@example.com"
 PHONE, PHONE_DIGITS = "+852 9876 5432", re.compile(r"9876\D{0,3}5432")
@@ -129,7 +129,7 @@ def test_what_is_masked_and_what_is_not(text: str, kept: str) -> None:
 def test_what_is_no_text_is_masked_as_the_text_that_it_becomes(form: str) -> None:
     program = f"""
 from datetime import UTC, datetime
-from premade.base.logs import log, start_logging
+from premade.runtime.logging import log, start_logging
 start_logging({form!r}, mask_customer_email=True)
 who = {EMAIL!r}
 log.info(

@@ -29,13 +29,14 @@ from support.taking_back import USED_UP
 
 from premade.activation.activate import Activator
 from premade.activation.activation import Activation
-from premade.base.errors import Invalid
-from premade.base.work import Database
-from premade.base.world import World
-from premade.monitoring.fold import FOLD_LOCK, fold_once
-from premade.monitoring.gauges import CUT_OFF_SECONDS, DatabaseFigures
+from premade.monitoring.gauges import DatabaseFigures
+from premade.monitoring.rollup import FOLD_LOCK, fold_once
 from premade.partners.keyring import Caller
 from premade.partners.partner import add_partner
+from premade.postgres.database import Database
+from premade.postgres.metrics_connection import CUT_OFF_SECONDS
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import Invalid
 
 SECONDS_MAX = 30
 SCRAPE_SECONDS_MAX = 0.3
@@ -148,7 +149,7 @@ def fold_everything(shop: Shop) -> None:
 
 def partner_named(shop: Shop, name: str, product_id: int, channel: str) -> Seller:
     """A partner of this name that sells a product which exists, through a channel which exists."""
-    partner = shop.operate(lambda database, world: add_partner(database, world, name, channel=channel))
+    partner = shop.operate(lambda database, runtime: add_partner(database, runtime, name, channel=channel))
     made = shop.key(name, PARTNER_PERMISSIONS)
     return Seller(
         name, partner["partner_id"], channel, product_id, made["key"], made["id"], shop.client(made["key"])
@@ -158,10 +159,10 @@ def partner_named(shop: Shop, name: str, product_id: int, channel: str) -> Selle
 def activate_at(shop: Shop, seller: Seller, code: str, moment: datetime) -> None:
     """Activates as if it were then."""
 
-    async def action(database: Database, world: World) -> None:
+    async def action(database: Database, runtime: Runtime) -> None:
         caller = Caller(seller.key_id, seller.partner_id, seller.channel)
         customer = (CUSTOMER["name"], CUSTOMER["email"], "+1234567890")
-        await Activator(database, replace(world, now=lambda: moment)).activate(
+        await Activator(database, replace(runtime, now=lambda: moment)).activate(
             Activation(caller, "then", code, *customer, "PAY-THEN")
         )
 
@@ -378,7 +379,7 @@ def test_the_last_24_hours_begin_at_the_start_of_a_span_of_five_minutes(
     if folded:
         fold_everything(shop)
 
-    figures = DatabaseFigures(shop.dsn, replace(shop.world, now=lambda: noon))
+    figures = DatabaseFigures(shop.dsn, replace(shop.runtime, now=lambda: noon))
     told = samples(rendered(figures))
     assert told["ota_tickets_activated_last_day"][(seller.name, str(seller.product_id))] == 2
 
@@ -395,8 +396,8 @@ def test_expiring_looks_at_days_of_the_operators_time_zone(place: tuple[Service,
         (datetime(last.year, last.month, last.day, 15, 59, tzinfo=UTC) - timedelta(days=15), 0),
         (datetime(last.year, last.month, last.day, 16, 0, tzinfo=UTC) - timedelta(days=15), 5),
     ):
-        world = World(ZoneInfo("Asia/Hong_Kong"), now=lambda moment=moment: moment)
-        told = samples(rendered(DatabaseFigures(shop.dsn, world)))
+        runtime = Runtime(ZoneInfo("Asia/Hong_Kong"), now=lambda moment=moment: moment)
+        told = samples(rendered(DatabaseFigures(shop.dsn, runtime)))
         assert told["ota_tickets_expiring_unused"][(seller.name, str(seller.product_id))] == expected
 
 
@@ -505,7 +506,7 @@ def test_with_the_database_away_the_endpoint_says_so() -> None:
         # Bound, not listening: whoever connects is refused, and nobody else gets the port.
         closed.bind(("127.0.0.1", 0))
         dsn = f"host=127.0.0.1 port={closed.getsockname()[1]} dbname=none"
-        with served(DatabaseFigures(dsn, World(ZoneInfo("UTC")))) as url:
+        with served(DatabaseFigures(dsn, Runtime(ZoneInfo("UTC")))) as url:
             told = samples(scrape(url))
     assert told["premade_database_up"] == {(): 0}
     assert told["premade_database_figures_read"] == {(): 0}
@@ -529,7 +530,7 @@ def test_a_database_that_stands_still_is_away_before_prometheus_gives_up() -> No
         silent.listen()
         dsn = f"host=127.0.0.1 port={silent.getsockname()[1]} dbname=none"
         started = time.monotonic()
-        with served(DatabaseFigures(dsn, World(ZoneInfo("UTC")))) as url:
+        with served(DatabaseFigures(dsn, Runtime(ZoneInfo("UTC")))) as url:
             assert samples(scrape(url))["premade_database_up"] == {(): 0}
     assert time.monotonic() - started < 10
 
@@ -538,7 +539,7 @@ def test_a_server_that_stops_answering_in_the_middle_is_away_and_then_back(
     place: tuple[Service, Shop],
 ) -> None:
     _, shop = place
-    with served(DatabaseFigures(shop.dsn, shop.world)) as url:
+    with served(DatabaseFigures(shop.dsn, shop.runtime)) as url:
         assert samples(scrape(url))["premade_database_up"] == {(): 1}
         [backend] = shop.sql(
             "SELECT pid FROM pg_stat_activity WHERE application_name = 'premade metrics'"
@@ -625,7 +626,7 @@ def test_two_scrapes_at_once_take_turns_with_one_connection(place: tuple[Service
         return datetime.now(UTC)
 
     before = metrics_connections(shop)
-    with served(DatabaseFigures(shop.dsn, replace(shop.world, now=now))) as url:
+    with served(DatabaseFigures(shop.dsn, replace(shop.runtime, now=now))) as url:
         scrapers = [threading.Thread(target=lambda: texts.append(scrape(url))) for _ in range(2)]
         for scraper in scrapers:
             scraper.start()

@@ -16,12 +16,12 @@ from support.service import environment_for, running_service
 from support.shop import Seller, Shop, unique
 from support.terminal import Operator
 
-from premade.base import work
-from premade.base.errors import DatabaseAway
-from premade.base.work import open_database
-from premade.database import bring_up_to_date
-from premade.generation.generate import Generator, Wanted
+from premade.bootstrap import bring_up_to_date
+from premade.generation.generate import BatchRequest, Generator
 from premade.partners.keyring import Caller
+from premade.postgres import database
+from premade.postgres.database import open_database
+from premade.runtime.errors import DatabaseAway
 from premade.tickets.code import read_token
 from premade.tickets.signing import (
     KEYS_MAX,
@@ -59,10 +59,10 @@ def pass_a_minute(shop: Shop) -> None:
 def generate(shop: Shop, seller: Seller, quantity: int = 1) -> list[str]:
     """The tokens of a new batch."""
     batch = shop.operate(
-        lambda database, world: Generator(database, world, Signers(database, world)).generate(
+        lambda database, runtime: Generator(database, runtime, Signers(database, runtime)).generate(
             Caller(seller.key_id, seller.partner_id, seller.channel),
             "r",
-            Wanted(seller.product_id, quantity, unique("BATCH")),
+            BatchRequest(seller.product_id, quantity, unique("BATCH")),
         )
     )
     return [ticket.token for ticket in batch.tickets]
@@ -130,17 +130,17 @@ def test_tickets_of_test_partners_are_signed_with_test_keys(own_shop: Shop, oper
 def test_a_database_whose_test_keys_are_missing_gets_one_at_the_next_migration(own_shop: Shop) -> None:
     own_shop.sql("DELETE FROM signing_keys WHERE key_id = 'T1'")
 
-    bring_up_to_date(own_shop.dsn, own_shop.world)
-    bring_up_to_date(own_shop.dsn, own_shop.world)
+    bring_up_to_date(own_shop.dsn, own_shop.runtime)
+    bring_up_to_date(own_shop.dsn, own_shop.runtime)
 
     keys = own_shop.operate(lambda database, _: list_signing_keys(database))
     assert [(key.key_id, key.is_current) for key in keys] == [("K1", True), ("T1", True)]
 
 
 def test_two_rotations_at_once_make_two_keys(own_shop: Shop) -> None:
-    async def both(database: Any, world: Any) -> list[str]:
+    async def both(database: Any, runtime: Any) -> list[str]:
         async with open_database(own_shop.dsn, connections_max=4) as wide:
-            made = await asyncio.gather(*(rotate_signing_key(wide, world) for _ in range(4)))
+            made = await asyncio.gather(*(rotate_signing_key(wide, runtime) for _ in range(4)))
             return sorted(key.key_id for key in made)
 
     assert own_shop.operate(both) == ["K2", "K3", "K4", "K5"]
@@ -165,11 +165,11 @@ def test_the_tenth_key_is_newer_than_the_ninth_whatever_the_clocks_say(own_shop:
 def test_a_worker_signs_with_the_new_key_as_soon_as_it_looks_again(own_shop: Shop) -> None:
     seller = own_shop.seller()
 
-    async def keys_in_turn(database: Any, world: Any) -> list[str]:
+    async def keys_in_turn(database: Any, runtime: Any) -> list[str]:
         seconds, incarnation_id = 0.0, uuid4()
-        signers = Signers(database, type(world)(world.zone, monotonic_seconds=lambda: seconds))
+        signers = Signers(database, type(runtime)(runtime.zone, monotonic_seconds=lambda: seconds))
         first = await signers.current(seller.partner_id, incarnation_id)
-        await rotate_signing_key(database, world)
+        await rotate_signing_key(database, runtime)
         seconds = SIGNER_CACHE_SECONDS - 1
         kept = await signers.current(seller.partner_id, incarnation_id)
         seconds = SIGNER_CACHE_SECONDS
@@ -182,11 +182,11 @@ def test_a_worker_signs_with_the_new_key_as_soon_as_it_looks_again(own_shop: Sho
 
 
 def test_a_worker_tells_of_a_new_key_as_soon_as_it_looks_again(own_shop: Shop) -> None:
-    async def keys_in_turn(database: Any, world: Any) -> list[int]:
+    async def keys_in_turn(database: Any, runtime: Any) -> list[int]:
         seconds = 0.0
-        verifiers = Verifiers(database, type(world)(world.zone, monotonic_seconds=lambda: seconds))
+        verifiers = Verifiers(database, type(runtime)(runtime.zone, monotonic_seconds=lambda: seconds))
         first = await verifiers.public_keys()
-        await rotate_signing_key(database, world)
+        await rotate_signing_key(database, runtime)
         seconds = VERIFIER_CACHE_SECONDS - 1
         kept = await verifiers.public_keys()
         seconds = VERIFIER_CACHE_SECONDS
@@ -198,11 +198,11 @@ def test_a_worker_tells_of_a_new_key_as_soon_as_it_looks_again(own_shop: Shop) -
 def test_when_the_keys_cannot_be_had_all_who_wait_for_them_learn_it_at_once(
     own_shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(work, "POOL_WAIT_SECONDS", 0.5)
+    monkeypatch.setattr(database, "POOL_WAIT_SECONDS", 0.5)
     [token] = generate(own_shop, own_shop.seller())
 
-    async def many_at_once(database: Any, world: Any) -> tuple[set[type], float]:
-        verifiers = Verifiers(database, world)
+    async def many_at_once(database: Any, runtime: Any) -> tuple[set[type], float]:
+        verifiers = Verifiers(database, runtime)
         async with database.transaction():  # The only connection.
             started = time.monotonic()
             read = (verifiers.read(token) for _ in range(20))
@@ -235,7 +235,7 @@ def test_the_current_key_and_one_that_may_still_sign_are_not_retired(
     assert "less than" in operator.is_refused("signing-key", "retire", "K1", "--yes")
     assert "no signing key 'K7'" in operator.is_refused("signing-key", "retire", "K7", "--yes")
     with pytest.raises(SigningKeyInUse):
-        own_shop.operate(lambda database, world: retire_signing_key(database, world, "K1"))
+        own_shop.operate(lambda database, runtime: retire_signing_key(database, runtime, "K1"))
     assert own_shop.sql("SELECT FROM signing_keys WHERE retired_at IS NOT NULL") == []
 
 

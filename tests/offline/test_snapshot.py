@@ -24,13 +24,13 @@ from support.service import Service
 from support.shop import Seller, Shop
 from support.taking_back import USED_UP
 
-from premade.base import stream
-from premade.base.errors import DatabaseAway
-from premade.base.work import Database, open_database
-from premade.base.world import World
+from premade.http import streaming
 from premade.offline import snapshot
 from premade.offline.snapshot import LIVE, Cursor, Snapshots, SnapshotsBusy
 from premade.partners.keyring import GateCaller
+from premade.postgres.database import Database, open_database
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import DatabaseAway
 from premade.tickets.signing import sql as signing
 
 USES = {"ferry": 2, "gift": 1, "tokens": 10}
@@ -291,9 +291,9 @@ def test_a_cursor_that_is_too_old_gets_a_full_snapshot(
     assert device.since is not None
     old = other_cursor(device, oldest_open=Cursor.read(device.since).oldest_open - 1)
 
-    async def kind_of_snapshot(_: Database, world: World) -> str:
+    async def kind_of_snapshot(_: Database, runtime: Runtime) -> str:
         async with open_database(shop.dsn, connections_max=2) as wide:
-            piece = await anext(Snapshots(wide, world).lines(gate_caller(seller), old))
+            piece = await anext(Snapshots(wide, runtime).lines(gate_caller(seller), old))
             return json.loads(piece.splitlines()[0])["snapshot"]
 
     assert shop.operate(kind_of_snapshot) == "changes"
@@ -388,9 +388,9 @@ def test_more_at_once_than_a_process_allows_are_told_to_come_again(
     device.sync()
     since = device.since
 
-    async def fetch_beside_another(_: Database, world: World) -> None:
+    async def fetch_beside_another(_: Database, runtime: Runtime) -> None:
         async with open_database(shop.dsn, connections_max=4) as wide:
-            snapshots = Snapshots(wide, world)
+            snapshots = Snapshots(wide, runtime)
             held = snapshots.lines(gate_caller(seller), None)
             await anext(held)
             with pytest.raises(SnapshotsBusy):
@@ -506,7 +506,7 @@ def test_what_breaks_off_in_the_middle_has_no_end(
 
 
 def test_a_client_that_takes_nothing_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "SEND_SECONDS_MAX", 0.05)
+    monkeypatch.setattr(streaming, "SEND_SECONDS_MAX", 0.05)
     ended: list[str] = []
 
     async def pieces() -> AsyncGenerator[bytes]:
@@ -520,7 +520,7 @@ def test_a_client_that_takes_nothing_has_gone(monkeypatch: pytest.MonkeyPatch) -
         await asyncio.Event().wait()
 
     async def answer() -> None:
-        begun = await stream.begin_answer(stream.Stream(pieces(), "application/x-ndjson"))
+        begun = await streaming.begin_answer(streaming.Stream(pieces(), "application/x-ndjson"))
         with pytest.raises(ClientDisconnect):
             await begun({"type": "http"}, never, never)
 
@@ -532,17 +532,25 @@ def test_a_client_that_takes_nothing_has_gone(monkeypatch: pytest.MonkeyPatch) -
 def test_a_long_read_sees_one_moment_and_changes_nothing(shop: Shop, seller: Seller) -> None:
     activated = sold(seller, 1)
 
-    async def read_twice(database: Database, world: World) -> list[Any]:
+    async def read_twice(database: Database, runtime: Runtime) -> list[Any]:
         async with database.long_read(whole_tables=True) as read:
             counts = [
-                len(await read.all(snapshot.sql.active_tickets, partner_id=seller.partner_id, is_test=False))
+                len(
+                    await read.fetch_all(
+                        snapshot.sql.active_tickets, partner_id=seller.partner_id, is_test=False
+                    )
+                )
             ]
             await asyncio.to_thread(sold, seller, 1)
             counts.append(
-                len(await read.all(snapshot.sql.active_tickets, partner_id=seller.partner_id, is_test=False))
+                len(
+                    await read.fetch_all(
+                        snapshot.sql.active_tickets, partner_id=seller.partner_id, is_test=False
+                    )
+                )
             )
             with pytest.raises(DatabaseAway):
-                await read.all(signing.retire_key, key_id="K1", now=world.now())
+                await read.fetch_all(signing.retire_key, key_id="K1", now=runtime.now())
         return counts
 
     assert shop.operate(read_twice) == [len(activated)] * 2

@@ -54,13 +54,13 @@ def test_a_device_that_fetches_while_gates_and_sellers_work_knows_the_table_at_t
     device = Device(gates[0].http)
     device.sync()
 
-    def work(number: int) -> None:
+    def tx(number: int) -> None:
         random, gate = Random(number), gates[number]
         for _ in range(STEPS_EACH):
             step(random, gate, seller, random.choice(tickets))
 
     with ThreadPoolExecutor(TAKERS) as pool:
-        running = [pool.submit(work, number) for number in range(TAKERS)]
+        running = [pool.submit(tx, number) for number in range(TAKERS)]
         while not all(each.done() for each in running):
             device.sync()
         for each in running:

@@ -12,8 +12,8 @@ from support.shop import CUSTOMER, Seller, Shop, unique
 from premade.activation.order import OrderMaker, Sold
 from premade.activation.sale import Draw
 from premade.audit.record import COMMAND
-from premade.base.world import World
 from premade.catalog.product import PRICE_MAX
+from premade.runtime.clock import Runtime
 
 
 def batch_of(seller: Seller, quantity: int, **more: Any) -> tuple[str, list[str]]:
@@ -112,10 +112,10 @@ def test_the_last_day_of_sale_ends_at_the_operator_s_midnight(seller: Seller, sh
     batch_id, _ = batch_of(seller, 2, valid_until="2099-03-31")
 
     def draw_at(moment: datetime) -> Sold:
-        world = World(ZoneInfo("Asia/Hong_Kong"), now=lambda: moment)
+        runtime = Runtime(ZoneInfo("Asia/Hong_Kong"), now=lambda: moment)
         asked = draw_of(seller, batch_id, 1)
-        return replace(shop, world=world).operate(
-            lambda database, world: OrderMaker(database, world).draw(asked)
+        return replace(shop, runtime=runtime).operate(
+            lambda database, runtime: OrderMaker(database, runtime).draw(asked)
         )
 
     sold = draw_at(datetime(2099, 3, 31, 15, 59, 59, 999000, tzinfo=UTC))
@@ -144,7 +144,7 @@ def test_the_operator_s_own_draw_is_recorded_as_such(seller: Seller, shop: Shop)
     batch_id, _ = batch_of(seller, 1)
 
     sold = shop.operate(
-        lambda database, world: OrderMaker(database, world).draw(draw_of(seller, batch_id, 1))
+        lambda database, runtime: OrderMaker(database, runtime).draw(draw_of(seller, batch_id, 1))
     )
 
     [event] = shop.sql("SELECT actor, request_id FROM audit_events WHERE order_id = %s", sold.order_id)
@@ -243,10 +243,10 @@ def test_each_ticket_has_its_own_event_and_its_own_line_in_the_log(
 def test_the_days_of_use_count_from_the_sale(shop: Shop) -> None:
     seller = shop.seller(usable_days=30)
     batch_id, _ = batch_of(seller, 1)
-    world = World(ZoneInfo("UTC"), now=lambda: datetime(2098, 2, 27, 12, tzinfo=UTC))
+    runtime = Runtime(ZoneInfo("UTC"), now=lambda: datetime(2098, 2, 27, 12, tzinfo=UTC))
 
-    sold = replace(shop, world=world).operate(
-        lambda database, world: OrderMaker(database, world).draw(draw_of(seller, batch_id, 1))
+    sold = replace(shop, runtime=runtime).operate(
+        lambda database, runtime: OrderMaker(database, runtime).draw(draw_of(seller, batch_id, 1))
     )
 
     assert sold.tickets[0].usable_until == date(2098, 3, 29)

@@ -10,12 +10,12 @@ import psycopg
 import pytest
 from support.shop import Seller, Shop, unique
 
-from premade.base.cursors import ROWS_LOOKED_AT_MAX
-from premade.base.pages import PAGE_ROWS_MAX
-from premade.base.statements import Statement
-from premade.base.work import SESSION_SETTINGS
 from premade.batches.lookup import sql as batches
+from premade.http.pagination import PAGE_ROWS_MAX
 from premade.orders.lookup import sql as orders
+from premade.postgres.database import SESSION_SETTINGS
+from premade.postgres.keyset import ROWS_LOOKED_AT_MAX
+from premade.postgres.statements import Statement
 from premade.tickets.listing import BY_TIME
 from premade.tickets.listing import sql as listing
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from support.shop import Seller, Shop
 
-from premade.generation.generate import Wanted
+from premade.generation.generate import BatchRequest
 
 Conserved = Callable[[Seller], dict[str, Any]]
 LetExpire = Callable[..., None]
@@ -173,16 +173,16 @@ def test_a_retry_takes_nothing_more_and_wins_over_a_reservation_that_has_ended(
     ("wanted", "digest"),
     [
         (
-            Wanted(106, 50, "BATCH_2025_Q1_001"),
+            BatchRequest(106, 50, "BATCH_2025_Q1_001"),
             "ab43371fc4abcf9964e24252025c209364653d3c9a233603472f918e0d2e91a8",
         ),
         (
-            Wanted(106, 50, "B", date(2099, 3, 31), {"b": 2, "a": 1}),
+            BatchRequest(106, 50, "B", date(2099, 3, 31), {"b": 2, "a": 1}),
             "be21ba20c08fdcb6014fd7ba8fe9fcf14a1805a223fb14933ce8cf095c966211",
         ),
     ],
 )
 def test_a_request_without_a_reservation_keeps_the_digest_that_it_had_before_there_were_any(
-    wanted: Wanted, digest: str
+    wanted: BatchRequest, digest: str
 ) -> None:
     assert wanted.digest.hex() == digest

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.service import Service
 from support.shop import Seller, Shop
 
-from premade.base.errors import DomainError
+from premade.runtime.errors import DomainError
 from premade.stock import hold
 from premade.stock.allotment import list_allotments, set_allotment
 
@@ -117,7 +117,9 @@ def test_an_allotment_can_be_lowered_to_what_is_issued_and_still_held(
     seller.tickets(2)
     let_expire(seller.hold(3))
     allot = lambda quantity: shop.operate(  # noqa: E731
-        lambda database, world: set_allotment(database, world, seller.product_id, seller.channel, quantity)
+        lambda database, runtime: set_allotment(
+            database, runtime, seller.product_id, seller.channel, quantity
+        )
     )
 
     with pytest.raises(DomainError, match="must be 6 or more"):
@@ -136,7 +138,7 @@ def test_however_many_have_expired_all_are_given_back(
     monkeypatch.setattr(hold, "HOLDS_A_TRANSACTION_MAX", 2)
 
     shop.operate(
-        lambda database, world: hold.expire_holds(database, world, seller.product_id, seller.channel)
+        lambda database, runtime: hold.expire_holds(database, runtime, seller.product_id, seller.channel)
     )
 
     assert conserved(seller)["available"] == 10
@@ -144,7 +146,9 @@ def test_however_many_have_expired_all_are_given_back(
 
 def test_one_channel_s_expired_holds_free_nothing_on_another(shop: Shop, let_expire: LetExpire) -> None:
     seller, other = shop.seller(stock=10), shop.seller(stock=10)
-    shop.operate(lambda database, world: set_allotment(database, world, seller.product_id, other.channel, 10))
+    shop.operate(
+        lambda database, runtime: set_allotment(database, runtime, seller.product_id, other.channel, 10)
+    )
     theirs = other.hold(10, product_id=seller.product_id)
     let_expire(theirs)
     seller.hold(10)

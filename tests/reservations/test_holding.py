@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from support.shop import PARTNER_PERMISSIONS, Seller, Shop
 
-from premade.base.errors import Invalid
-from premade.base.world import World
 from premade.partners.keyring import Caller
 from premade.partners.partner import set_reservation_hours
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import Invalid
 from premade.stock.reservation import Reservation
-from premade.stock.reserve import Reservations, Wanted
+from premade.stock.reserve import ReservationRequest, Reservations
 
 Conserved = Callable[[Seller], dict[str, Any]]
 LetExpire = Callable[..., None]
@@ -91,7 +91,7 @@ def test_a_reservation_lasts_until_the_time_that_was_asked_for(seller: Seller) -
 
 def test_a_partner_holds_no_longer_than_the_operator_lets_it(seller: Seller, shop: Shop) -> None:
     too_long = seller.reserve(1, expires_at=after(days=7, minutes=1))
-    shop.operate(lambda database, world: set_reservation_hours(database, world, seller.name, 2))
+    shop.operate(lambda database, runtime: set_reservation_hours(database, runtime, seller.name, 2))
     too_long_now = seller.reserve(1, expires_at=after(hours=3))
     unless_told = seller.reserve(1).json()
 
@@ -261,13 +261,13 @@ def test_a_retry_is_answered_as_the_first_try_and_holds_nothing_more(
 def test_a_retry_after_the_hold_is_over_is_answered_all_the_same(seller: Seller, shop: Shop) -> None:
     caller = Caller(seller.key_id, seller.partner_id, seller.channel)
     now = datetime.now(UTC)
-    wanted = Wanted(seller.product_id, 1, now + timedelta(hours=1), idempotency_key="first-try")
+    wanted = ReservationRequest(seller.product_id, 1, now + timedelta(hours=1), idempotency_key="first-try")
 
     def reserve_at(moment: datetime, key: str) -> Reservation:
-        world = World(shop.world.zone, now=lambda: moment)
+        runtime = Runtime(shop.runtime.zone, now=lambda: moment)
         asked = replace(wanted, idempotency_key=key)
-        return replace(shop, world=world).operate(
-            lambda database, _: Reservations(database, world).reserve(caller, "r", asked)
+        return replace(shop, runtime=runtime).operate(
+            lambda database, _: Reservations(database, runtime).reserve(caller, "r", asked)
         )
 
     first = reserve_at(now, "first-try")

@@ -14,10 +14,10 @@ import pytest
 from support.race import deadlocks
 from support.shop import Seller, Shop, unique
 
-from premade.base.errors import DomainError
+from premade.generation.generate import BatchRequest as WantedBatch
 from premade.generation.generate import Generator
-from premade.generation.generate import Wanted as WantedBatch
 from premade.partners.keyring import Caller
+from premade.runtime.errors import DomainError
 from premade.stock.hold import expire_holds
 from premade.tickets.signing import Signers
 
@@ -169,7 +169,7 @@ def test_a_batch_and_the_expiry_of_its_hold_happen_one_after_the_other(
         wanted = WantedBatch(seller.product_id, 5, unique("BATCH"), reservation_id=reservation_id)
         try:
             shop.operate(
-                lambda database, world: Generator(database, world, Signers(database, world)).generate(
+                lambda database, runtime: Generator(database, runtime, Signers(database, runtime)).generate(
                     caller, "r", wanted
                 )
             )
@@ -233,7 +233,7 @@ def test_everything_at_once_for_a_while_conserves_the_stock_and_never_deadlocks(
     def sweep() -> None:
         for _ in range(30):
             shop.operate(
-                lambda database, world: expire_holds(database, world, seller.product_id, seller.channel)
+                lambda database, runtime: expire_holds(database, runtime, seller.product_id, seller.channel)
             )
 
     def age() -> None:

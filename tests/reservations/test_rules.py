@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from premade.base.errors import Invalid
+from premade.runtime.errors import Invalid
 from premade.stock.reservation import (
     ReservationEnded,
     ReservationTooSmall,

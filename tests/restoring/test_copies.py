@@ -13,8 +13,8 @@ from support.cluster import cluster, needs_standalone
 from support.lives import WORLD, Till, assert_nothing_repeats, confirm, restorations, seen, till
 from support.terminal import Operator
 
-from premade.base.settings import Settings
-from premade.database import bring_up_to_date, ready_database
+from premade.bootstrap import bring_up_to_date, ready_database
+from premade.runtime.settings import Settings
 
 
 def by_copy(source: Path, target: Path) -> None:

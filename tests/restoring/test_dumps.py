@@ -9,7 +9,7 @@ from support.postgres import empty_database, own_database
 from support.shop import Shop
 from support.terminal import Operator
 
-from premade.base.migrate import migrate
+from premade.postgres.migrations import migrate
 from premade.tickets.signing import list_signing_keys
 
 

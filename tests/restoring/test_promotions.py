@@ -8,7 +8,7 @@ from support.lives import WORLD, Till, assert_nothing_repeats, confirm, restorat
 from support.service import environment_for, running_service
 from support.shop import Seller, Shop
 
-from premade.database import bring_up_to_date
+from premade.bootstrap import bring_up_to_date
 
 
 @needs_standalone

@@ -10,10 +10,10 @@ from support.lives import WORLD, confirm, dump, load, till
 from support.postgres import empty_database, own_database
 from support.shop import Seller, Shop
 
-from premade.base.work import open_database
-from premade.generation.generate import Wanted
-from premade.generation.large import LargeBatches, Making
+from premade.generation.generate import BatchRequest
+from premade.generation.large import BatchProgress, LargeBatches
 from premade.partners.keyring import Caller, OnBehalf
+from premade.postgres.database import open_database
 from premade.reissue.reissue import Reissuer, ToReissue
 from premade.tickets.code import read_token
 from premade.tickets.signing import PublicKey, Signers, list_signing_keys
@@ -57,7 +57,7 @@ async def with_batches(dsn: str, action: Callable[[LargeBatches], Awaitable[Any]
 
 
 def begin_batch(dsn: str, seller: Seller, batch_id: str, quantity: int) -> None:
-    wanted = Wanted(seller.product_id, quantity, batch_id, is_large=True)
+    wanted = BatchRequest(seller.product_id, quantity, batch_id, is_large=True)
     asyncio.run(with_batches(dsn, lambda batches: batches.begin(whose(seller), wanted)))
 
 
@@ -66,9 +66,9 @@ class _Enough(Exception):
 
 
 def make_half(dsn: str, seller: Seller, batch_id: str) -> None:
-    wanted = Wanted(seller.product_id, 1000, batch_id, is_large=True)
+    wanted = BatchRequest(seller.product_id, 1000, batch_id, is_large=True)
 
-    def tell(making: Making) -> None:
+    def tell(making: BatchProgress) -> None:
         if making.made:
             raise _Enough
 
@@ -107,6 +107,6 @@ def reissued(dsn: str, seller: Seller, code: str) -> str:
     caller = Caller(seller.key_id, seller.partner_id, seller.channel)
     asked = ToReissue(caller, "r", code, "lost")
     done = Shop(dsn, "http://nowhere").operate(
-        lambda database, world: Reissuer(database, world, Signers(database, world)).reissue(asked)
+        lambda database, runtime: Reissuer(database, runtime, Signers(database, runtime)).reissue(asked)
     )
     return done.token

@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from premade.base.world import World, local_time, rfc3339
-from premade.console.paper import Paper
+from premade.console.rendering import Templates
 from premade.redemption.verdict import Judge, Shown, Use, UsedUp
+from premade.runtime.clock import Runtime, local_time, rfc3339
 
 ENDS = [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)]
 ZONES = [ZoneInfo(name) for name in ("Pacific/Honolulu", "Asia/Hong_Kong", "Pacific/Kiritimati", "UTC")]
@@ -19,7 +19,7 @@ def test_no_conversion_of_a_stored_time_fails(moment: datetime, zone: ZoneInfo) 
     assert abs((local_time(moment, zone).date() - moment.date()).days) <= 1
     assert rfc3339(moment).startswith(f"{moment.year:04d}-")
     assert rfc3339(moment.replace(tzinfo=zone)).endswith("Z")
-    assert World(zone, now=lambda: moment).today().year == moment.year
+    assert Runtime(zone, now=lambda: moment).today().year == moment.year
     last_use = Use("GATE-1", "scan-1", moment)
     gone = Shown("C", "USED", 1, moment, date(moment.year, moment.month, moment.day), [], last_use)
     told = Judge(zone).refusal(gone, 1, date(1, 1, 1))
@@ -30,7 +30,7 @@ def test_no_conversion_of_a_stored_time_fails(moment: datetime, zone: ZoneInfo) 
 @pytest.mark.parametrize("zone", ZONES, ids=str)
 @pytest.mark.parametrize("moment", ENDS, ids=["first", "last"])
 def test_pages_show_every_stored_time(moment: datetime, zone: ZoneInfo) -> None:
-    filters = Paper(zone)._environment.filters  # pyright: ignore[reportPrivateUsage]
+    filters = Templates(zone)._environment.filters  # pyright: ignore[reportPrivateUsage]
 
     assert {filters[name](moment)[-6:] != "" for name in ("moment", "minute")} == {True}
     assert filters["moment"](moment.isoformat())

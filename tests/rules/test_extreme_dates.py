@@ -16,9 +16,9 @@ from support.service import environment_for, running_service
 from support.shop import Seller, Shop, sale
 from support.terminal import Operator
 
-from premade.base.cursors import Order
-from premade.base.world import World, rfc3339
-from premade.database import bring_up_to_date
+from premade.bootstrap import bring_up_to_date
+from premade.postgres.keyset import Keyset
+from premade.runtime.clock import Runtime, rfc3339
 
 FIRST, LAST = "0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59.999+00:00"
 DAYS = ["0001-01-01", "0001-01-02", "1969-12-31", "9000-12-31", "9001-01-01", "9999-12-30", "9999-12-31"]
@@ -57,12 +57,12 @@ def far_shop(
 ) -> Iterator[Shop]:
     """A shop whose days begin far from those of UTC."""
     zone = str(request.param)
-    world = World(ZoneInfo(zone))
+    runtime = Runtime(ZoneInfo(zone))
     with empty_database(dsn) as own:
-        bring_up_to_date(own, world)
+        bring_up_to_date(own, runtime)
         log: Path = tmp_path_factory.mktemp("far") / "log"
         with running_service(environment_for(own, PREMADE_TIMEZONE=zone), log, workers=1) as running:
-            yield Shop(own, running.url, world)
+            yield Shop(own, running.url, runtime)
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ def test_places_in_lists_that_name_a_time(far_shop: Shop, far_seller: Seller) ->
     assert cursors
     for path, cursor in cursors.items():
         works(far_seller.http.get(path, params={"cursor": cursor}))
-    order = Order("orders", {"created_at": datetime, "order_id": str})
+    order = Keyset("orders", {"created_at": datetime, "order_id": str})
     for moment in (FIRST, LAST, "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"):
         named = order.cursor({"created_at": moment, "order_id": "ORD-0"})
         for path in cursors:

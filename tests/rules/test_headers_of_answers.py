@@ -13,8 +13,8 @@ from support.shop import Seller, Shop, unique
 from support.wire import exchange
 
 from premade.app import make_app
-from premade.base.settings import Settings
-from premade.base.world import World
+from premade.runtime.clock import Runtime
+from premade.runtime.settings import Settings
 
 PUBLIC = {
     "/",
@@ -42,7 +42,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 def routes(dsn: str) -> list[Route]:
     """Every route of the service: interface, console, gate page, documents."""
-    app: Any = vars(make_app(Settings(database_url=dsn), World(ZoneInfo("UTC"))))["_app"]
+    app: Any = vars(make_app(Settings(database_url=dsn), Runtime(ZoneInfo("UTC"))))["_app"]
     return [route for route in app.routes if isinstance(route, Route)]
 
 

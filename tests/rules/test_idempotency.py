@@ -8,9 +8,9 @@ import pytest
 from support.shop import Seller, Shop
 from support.taking_back import USED_UP
 
-from premade.base.world import World
-from premade.generation.generate import Batch, Generator, Wanted
+from premade.generation.generate import Batch, BatchRequest, Generator
 from premade.partners.keyring import Caller
+from premade.runtime.clock import Runtime
 from premade.tickets.signing import Signers
 
 KEY = {"Idempotency-Key": "first-try"}
@@ -122,12 +122,12 @@ def test_a_replay_wins_over_a_taken_batch_id_and_an_activated_ticket(seller: Sel
 def test_a_retry_after_midnight_of_the_last_day_of_sale_is_answered_like_the_first_try(shop: Shop) -> None:
     seller = shop.seller()
     caller = Caller(seller.key_id, seller.partner_id, seller.channel)
-    wanted = Wanted(seller.product_id, 1, "B1", valid_until=date(2026, 3, 31), idempotency_key="k")
+    wanted = BatchRequest(seller.product_id, 1, "B1", valid_until=date(2026, 3, 31), idempotency_key="k")
 
     def generate_at(moment: datetime) -> Batch:
-        world = World(ZoneInfo("UTC"), now=lambda: moment)
+        runtime = Runtime(ZoneInfo("UTC"), now=lambda: moment)
         return shop.operate(
-            lambda database, _: Generator(database, world, Signers(database, world)).generate(
+            lambda database, _: Generator(database, runtime, Signers(database, runtime)).generate(
                 caller, "r", wanted
             )
         )

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from support.shop import Seller, Shop, unique
 
-from premade.base.json_body import read_json
+from premade.http.json_body import read_json
 
 NOTHING = "a request that is refused writes nothing"
 

@@ -10,7 +10,7 @@ from importlib import resources
 import pytest
 from jinja2 import Environment, nodes
 
-from premade.base.texts import isolated
+from premade.values.texts import isolated
 
 TEMPLATES = {
     file.name: file.read_text()

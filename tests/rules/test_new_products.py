@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from support.shop import Shop
 
-from premade.base.errors import Invalid
-from premade.base.world import World
 from premade.catalog.product import change_product
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import Invalid
 
 LAST_DAY = date(2026, 3, 31)
 
@@ -24,7 +24,7 @@ def test_a_product_is_added_until_its_last_day_of_use_ends(
     dsn: str, zone: str, last_moment: str, midnight: str
 ) -> None:
     def shop_at(moment: str) -> Shop:
-        return Shop(dsn, "", World(ZoneInfo(zone), now=lambda: datetime.fromisoformat(moment)))
+        return Shop(dsn, "", Runtime(ZoneInfo(zone), now=lambda: datetime.fromisoformat(moment)))
 
     before, after = shop_at(last_moment), shop_at(midnight)
     product_id = before.seller(usable_until=LAST_DAY).product_id
@@ -32,5 +32,5 @@ def test_a_product_is_added_until_its_last_day_of_use_ends(
     with pytest.raises(Invalid, match="^usable_until: Must be today or later$"):
         after.seller(usable_until=LAST_DAY)
     # One that is there may end on a day that is past.
-    changed = after.operate(lambda database, world: change_product(database, world, product_id, price=1))
+    changed = after.operate(lambda database, runtime: change_product(database, runtime, product_id, price=1))
     assert changed.usable_until == LAST_DAY

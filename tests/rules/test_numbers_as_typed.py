@@ -2,8 +2,8 @@
 
 import pytest
 
-from premade.base.errors import Invalid
-from premade.base.typed import whole_number
+from premade.runtime.errors import Invalid
+from premade.values.operator_input import whole_number
 
 READ = {
     "0": 0,

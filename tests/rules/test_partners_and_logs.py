@@ -67,8 +67,8 @@ def test_partners_of_one_channel_share_its_stock_and_not_their_tickets(shop: Sho
 
 def test_the_operator_s_key_sells_nothing(shop: Shop) -> None:
     made = shop.operate(
-        lambda database, world: create_key(
-            database, world, partner=None, permissions=["tickets:activate", "tickets:read"]
+        lambda database, runtime: create_key(
+            database, runtime, partner=None, permissions=["tickets:activate", "tickets:read"]
         )
     )
 
@@ -89,7 +89,7 @@ def test_an_expired_key_is_refused(seller: Seller, shop: Shop) -> None:
 def test_a_revoked_key_stops_in_every_process(seller: Seller, shop: Shop) -> None:
     assert seller.http.get("/api/ota/inventory").status_code == 200
 
-    shop.operate(lambda database, world: revoke_key(database, world, seller.key_id))
+    shop.operate(lambda database, runtime: revoke_key(database, runtime, seller.key_id))
 
     wait_until_refused(shop, seller.key)
 
@@ -97,9 +97,9 @@ def test_a_revoked_key_stops_in_every_process(seller: Seller, shop: Shop) -> Non
 def test_a_disabled_partner_stops_in_every_process_and_can_go_on(seller: Seller, shop: Shop) -> None:
     assert seller.http.get("/api/ota/inventory").status_code == 200
 
-    shop.operate(lambda database, world: set_disabled(database, world, seller.name, disabled=True))
+    shop.operate(lambda database, runtime: set_disabled(database, runtime, seller.name, disabled=True))
     wait_until_refused(shop, seller.key)
-    shop.operate(lambda database, world: set_disabled(database, world, seller.name, disabled=False))
+    shop.operate(lambda database, runtime: set_disabled(database, runtime, seller.name, disabled=False))
 
     deadline = time.monotonic() + STOP_SECONDS_MAX
     while seller.http.get("/api/ota/inventory").status_code != 200:
@@ -108,7 +108,7 @@ def test_a_disabled_partner_stops_in_every_process_and_can_go_on(seller: Seller,
 
 def test_a_rotated_key_works_beside_its_successor_for_the_overlap(seller: Seller, shop: Shop) -> None:
     successor = shop.operate(
-        lambda database, world: rotate_key(database, world, seller.key_id, timedelta(hours=1))
+        lambda database, runtime: rotate_key(database, runtime, seller.key_id, timedelta(hours=1))
     )
 
     assert seller.http.get("/api/ota/inventory").status_code == 200

@@ -5,9 +5,6 @@ from typing import Any
 import pytest
 from support.shop import CUSTOMER, Seller, Shop, sale, unique
 
-from premade.base.digest import request_digest
-from premade.base.errors import Invalid
-from premade.base.migrate import migrations
 from premade.console.search import (
     Like,
     SearchedOrder,
@@ -17,7 +14,10 @@ from premade.console.search import (
     read_search,
 )
 from premade.partners.partner import PartnerNameTaken, add_partner, rename_partner
+from premade.postgres.migrations import migrations
 from premade.redemption.scan import name_of_device_or_scan
+from premade.runtime.errors import Invalid
+from premade.values.digest import request_digest
 
 NFC, NFD = "Jos\u00e9 N\u00fa\u00f1ez", "Jose\u0301 Nu\u0301n\u0303ez"
 
@@ -188,7 +188,7 @@ def test_partners_whose_names_people_would_mistake_for_each_other_are_refused(sh
     name = unique("Caf\u00e9 Tours")
 
     def add(new: str) -> dict[str, Any]:
-        return shop.operate(lambda database, world: add_partner(database, world, new))
+        return shop.operate(lambda database, runtime: add_partner(database, runtime, new))
 
     assert add(f" {name}\u3000")["name"] == name
     for other in (name, name.upper(), name.replace(" ", ""), name.replace(" ", "\u00a0"), name.replace("\u00e9", "e\u0301"),
@@ -199,12 +199,12 @@ def test_partners_whose_names_people_would_mistake_for_each_other_are_refused(sh
         add(f"\u202e{name}")
     assert add(f"{name}\u3000\u65c5\u884c")["name"] == f"{name}\u3000\u65c5\u884c"
     renamed = shop.operate(
-        lambda database, world: rename_partner(database, world, name.lower(), name.upper())
+        lambda database, runtime: rename_partner(database, runtime, name.lower(), name.upper())
     )
     assert renamed["name"] == name.upper()
     with pytest.raises(PartnerNameTaken):
         shop.operate(
-            lambda database, world: rename_partner(database, world, name, f"{name}\u3000\u65c5\u884c")
+            lambda database, runtime: rename_partner(database, runtime, name, f"{name}\u3000\u65c5\u884c")
         )
 
 

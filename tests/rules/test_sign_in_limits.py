@@ -9,8 +9,8 @@ import pytest
 from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop, unique
 
-from premade.base.address import counted_address
 from premade.console.door import BROWSER_COOKIE, COOKIE
+from premade.http.client_address import counted_address
 from premade.staff import password as passwords
 from premade.staff.member import add_staff, set_password
 from premade.staff.password import SignInsBusy
@@ -23,7 +23,7 @@ FORM = {"Sec-Fetch-Site": "same-origin"}
 @pytest.fixture
 def name(shop: Shop) -> str:
     name = unique("mei")
-    shop.operate(lambda database, world: add_staff(database, world, name, "admin", PASSWORD))
+    shop.operate(lambda database, runtime: add_staff(database, runtime, name, "admin", PASSWORD))
     return name
 
 
@@ -91,7 +91,7 @@ def test_a_browser_that_signed_in_before_is_let_in_whatever_others_try(shop: Sho
         assert tries(known, name).status_code == 303
         # It has a count of its own, and is known for this name only.
         other = unique("ann")
-        shop.operate(lambda database, world: add_staff(database, world, other, "admin", PASSWORD))
+        shop.operate(lambda database, runtime: add_staff(database, runtime, other, "admin", PASSWORD))
         for _ in range(TRIES_OF_A_NAME_MAX):
             assert tries(known, name, "wrong").status_code == 401
         assert tries(known, name).status_code == 429
@@ -118,10 +118,10 @@ def test_what_is_kept_of_a_browser_is_a_digest_and_does_not_grow(shop: Shop, nam
         for _ in range(BROWSERS_MAX + 2):
             await sessions.sign_in(name, PASSWORD, "198.51.100.9")
 
-    shop.operate(lambda database, world: sign_in_often(Sessions(database, world)))
+    shop.operate(lambda database, runtime: sign_in_often(Sessions(database, runtime)))
     assert len(kept()) == BROWSERS_MAX
     # Whoever knew the old password has nothing of it.
-    shop.operate(lambda database, world: set_password(database, world, name, "four small ferries"))
+    shop.operate(lambda database, runtime: set_password(database, runtime, name, "four small ferries"))
     assert kept() == []
 
 

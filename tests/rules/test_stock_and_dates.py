@@ -8,8 +8,8 @@ import psycopg
 import pytest
 from support.shop import Seller, Shop
 
-from premade.base.errors import DomainError
 from premade.catalog.product import change_product
+from premade.runtime.errors import DomainError
 from premade.stock.allotment import set_allotment
 
 
@@ -68,7 +68,7 @@ def test_the_database_itself_keeps_stock_at_or_above_zero(shop: Shop) -> None:
             shop.sql(f"UPDATE allotments SET {change} WHERE product_id = %s", seller.product_id)
     with pytest.raises(DomainError, match="must be 5 or more"):
         shop.operate(
-            lambda database, world: set_allotment(database, world, seller.product_id, seller.channel, 4)
+            lambda database, runtime: set_allotment(database, runtime, seller.product_id, seller.channel, 4)
         )
 
 
@@ -85,8 +85,8 @@ def test_activation_leaves_the_allotment_s_row_alone(seller: Seller, shop: Shop)
 def test_the_price_is_fixed_when_the_batch_is_made(seller: Seller, shop: Shop) -> None:
     [code] = seller.tickets()
     shop.operate(
-        lambda database, world: change_product(
-            database, world, seller.product_id, price=Decimal("300.00"), functions={"ferry": 1}
+        lambda database, runtime: change_product(
+            database, runtime, seller.product_id, price=Decimal("300.00"), functions={"ferry": 1}
         )
     )
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from premade.base.texts import cleaned, composed, folded, odd_character, one_line, reference
-from premade.base.texts import isolated as isolated_in_plain_text
 from premade.console.isolated import isolated
+from premade.values.texts import cleaned, composed, folded, odd_character, one_line, reference
+from premade.values.texts import isolated as isolated_in_plain_text
 
 LENGTH_MAX = 200
 

@@ -14,9 +14,9 @@ from nacl.signing import SigningKey
 from PIL import Image
 from support.shop import Seller, Shop
 
-from premade.base.world import World
-from premade.generation.generate import Generator, Wanted
+from premade.generation.generate import BatchRequest, Generator
 from premade.partners.keyring import Caller
+from premade.runtime.clock import Runtime
 from premade.tickets import picture
 from premade.tickets.code import Signer, fold_order_id, fold_ticket_code, fold_token, read_token, ticket_code
 from premade.tickets.signing import Signers
@@ -45,11 +45,13 @@ def test_a_code_is_prefix_year_type_and_13_digits() -> None:
 @pytest.mark.parametrize(("zone", "year"), [("UTC", "2025"), ("Asia/Hong_Kong", "2026")])
 def test_the_year_is_that_of_the_operator_s_time_zone(shop: Shop, zone: str, year: str) -> None:
     seller = shop.seller()
-    new_year_s_eve = World(ZoneInfo(zone), now=lambda: datetime(2025, 12, 31, 16, 30, tzinfo=UTC))
+    new_year_s_eve = Runtime(ZoneInfo(zone), now=lambda: datetime(2025, 12, 31, 16, 30, tzinfo=UTC))
 
     batch = shop.operate(
-        lambda database, world: Generator(database, new_year_s_eve, Signers(database, world)).generate(
-            Caller(seller.key_id, seller.partner_id, seller.channel), "r", Wanted(seller.product_id, 1, "B")
+        lambda database, runtime: Generator(database, new_year_s_eve, Signers(database, runtime)).generate(
+            Caller(seller.key_id, seller.partner_id, seller.channel),
+            "r",
+            BatchRequest(seller.product_id, 1, "B"),
         )
     )
 

@@ -13,10 +13,10 @@ from pydantic_core._pydantic_core import list_all_errors
 from support.shop import Seller
 
 from premade.app import make_app
-from premade.base import wording
-from premade.base.settings import Settings
-from premade.base.wording import in_words
-from premade.base.world import World
+from premade.runtime.clock import Runtime
+from premade.runtime.settings import Settings
+from premade.values import validation_messages
+from premade.values.validation_messages import in_words
 
 NOT_OURS = re.compile(
     r"Input should|Value error|Assertion failed|Field required|should (be|have|match)|valid (dictionary|string|integer|list"
@@ -28,7 +28,7 @@ ODD = [None, True, -1, 0, 1.5, 10**18, 2**64 - 1, "", "x", "\u200b", "x" * 5000,
 
 
 def app() -> Any:
-    return vars(make_app(Settings(database_url="postgresql://nowhere"), World(ZoneInfo("UTC"))))["_app"]
+    return vars(make_app(Settings(database_url="postgresql://nowhere"), Runtime(ZoneInfo("UTC"))))["_app"]
 
 
 def routes() -> list[APIRoute]:
@@ -68,7 +68,11 @@ def kinds_in(schema: Any) -> Iterator[tuple[str, Any]]:
 def test_every_kind_of_error_has_words_of_ours() -> None:
     kinds = {each["type"]: each for each in list_all_errors()}
 
-    assert set(kinds) == set(wording._WORDS) | {"value_error", "assertion_error", "string_pattern_mismatch"}
+    assert set(kinds) == set(validation_messages._WORDS) | {
+        "value_error",
+        "assertion_error",
+        "string_pattern_mismatch",
+    }
     for kind, each in kinds.items():
         context = each["example_context"]
         found: Any = {"type": kind, "ctx": context or {}, "msg": each["message_template_python"]}
@@ -83,7 +87,7 @@ def test_every_pattern_of_a_request_is_said_in_words() -> None:
     }
 
     assert patterns
-    assert patterns <= set(wording._PATTERNS)
+    assert patterns <= set(validation_messages._PATTERNS)
 
 
 def test_no_value_of_any_field_is_answered_in_another_s_words() -> None:

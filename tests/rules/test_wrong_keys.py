@@ -12,8 +12,6 @@ from prometheus_client import REGISTRY
 from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop
 
-from premade.base.work import Database
-from premade.base.world import World
 from premade.partners.key_lookup import (
     WRONG_KEPT_SECONDS,
     WRONG_KEYS_MAX,
@@ -22,6 +20,8 @@ from premade.partners.key_lookup import (
     WrongKeys,
 )
 from premade.partners.keyring import ApiKeyInvalid, Keyring
+from premade.postgres.database import Database
+from premade.runtime.clock import Runtime
 
 ADDRESS = "198.51.100.7"
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -54,8 +54,8 @@ def test_a_flood_of_wrong_keys_asks_the_database_a_few_times_and_stops_no_right_
 ) -> None:
     count = 900
 
-    async def flood(database: Database, world: World) -> tuple[list[object], list[object], float]:
-        keyring, before = Keyring(database, world), look_ups()
+    async def flood(database: Database, runtime: Runtime) -> tuple[list[object], list[object], float]:
+        keyring, before = Keyring(database, runtime), look_ups()
         wrong = [asyncio.create_task(refusal(keyring, wrong_key(number))) for number in range(count)]
         await asyncio.sleep(0)
         # Never seen before, from the same address, in the middle of it; and once more, when it is known.
@@ -71,9 +71,9 @@ def test_a_flood_of_wrong_keys_asks_the_database_a_few_times_and_stops_no_right_
 
 
 def test_a_wrong_key_is_remembered_for_a_moment(shop: Shop) -> None:
-    async def ask(database: Database, world: World) -> list[float]:
+    async def ask(database: Database, runtime: Runtime) -> list[float]:
         clock = [0.0]
-        keyring, before = Keyring(database, replace(world, monotonic_seconds=lambda: clock[0])), look_ups()
+        keyring, before = Keyring(database, replace(runtime, monotonic_seconds=lambda: clock[0])), look_ups()
         asked: list[float] = []
         for clock[0] in (0.0, WRONG_KEPT_SECONDS - 0.01, WRONG_KEPT_SECONDS):
             assert await refusal(keyring, wrong_key(1)) is ApiKeyInvalid
@@ -98,7 +98,7 @@ def test_addresses_are_counted_apart_and_for_a_while() -> None:
 
 
 @pytest.fixture
-def alone(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def advisory_lock(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Nobody else's wrong keys are counted in it."""
     with running_service(environment_for(dsn), tmp_path_factory.mktemp("keys") / "log", workers=1) as service:
         yield service

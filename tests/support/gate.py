@@ -15,7 +15,7 @@ SNAPSHOT = "/api/gate/snapshot"
 def gate_client(shop: Shop, partner: str | None) -> httpx.Client:
     """With a gate key of the partner; of the operator for None."""
     made = shop.operate(
-        lambda database, world: create_key(database, world, partner=partner, permissions=["gate:redeem"])
+        lambda database, runtime: create_key(database, runtime, partner=partner, permissions=["gate:redeem"])
     )
     return shop.client(made["key"])
 

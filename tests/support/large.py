@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from premade.audit.record import COMMAND, COMMAND_ACTOR
-from premade.base.work import open_database
-from premade.generation.generate import Wanted
-from premade.generation.large import CONNECTIONS, LargeBatches, Making
+from premade.generation.generate import BatchRequest
+from premade.generation.large import CONNECTIONS, BatchProgress, LargeBatches
 from premade.partners.keyring import OnBehalf
+from premade.postgres.database import open_database
 from premade.tickets.signing import Signers
 from support.service import environment_for
 from support.shop import Seller, Shop, with_clock_of_the_service
@@ -29,22 +29,22 @@ def make(
     seller: Seller,
     quantity: int,
     batch_id: str = "LARGE",
-    tell: Callable[[Making], None] = lambda _: None,
+    tell: Callable[[BatchProgress], None] = lambda _: None,
     **more: Any,
-) -> Making:
-    wanted = Wanted(seller.product_id, quantity, batch_id, is_large=True, **more)
+) -> BatchProgress:
+    wanted = BatchRequest(seller.product_id, quantity, batch_id, is_large=True, **more)
 
-    async def run() -> Making:
+    async def run() -> BatchProgress:
         async with open_database(with_clock_of_the_service(shop.dsn), CONNECTIONS) as database:
-            batches = LargeBatches(database, shop.world, Signers(database, shop.world))
+            batches = LargeBatches(database, shop.runtime, Signers(database, shop.runtime))
             return await batches.make(whose(seller), wanted, tell)
 
     return asyncio.run(run())
 
 
-def stop(shop: Shop, seller: Seller, batch_id: str = "LARGE") -> Making:
+def stop(shop: Shop, seller: Seller, batch_id: str = "LARGE") -> BatchProgress:
     return shop.operate(
-        lambda database, world: LargeBatches(database, world, Signers(database, world)).stop(
+        lambda database, runtime: LargeBatches(database, runtime, Signers(database, runtime)).stop(
             whose(seller), batch_id
         )
     )
@@ -56,11 +56,11 @@ def beside(do: Callable[[], Result]) -> Result:
         return other.submit(do).result(60)
 
 
-def once_made(least: int, do: Callable[[], Any]) -> Callable[[Making], None]:
+def once_made(least: int, do: Callable[[], Any]) -> Callable[[BatchProgress], None]:
     """Does it once, as soon as so many tickets are made."""
     done: list[Any] = []
 
-    def tell(making: Making) -> None:
+    def tell(making: BatchProgress) -> None:
         if making.made >= least and not done:
             done.append(beside(do))
 

@@ -13,15 +13,14 @@ import pytest
 
 from premade.activation.activate import Activator
 from premade.activation.activation import Activation
-from premade.base.embedded import binaries
-from premade.base.errors import DatabaseRestored
-from premade.base.work import Database, open_database
-from premade.base.world import World
-from premade.generation.generate import Generator, Wanted
+from premade.generation.generate import BatchRequest, Generator
 from premade.offline.snapshot import Snapshots
 from premade.partners.keyring import Caller, GateCaller
-from premade.stock.reserve import Reservations
-from premade.stock.reserve import Wanted as Hold
+from premade.postgres.database import Database, open_database
+from premade.postgres.embedded import binaries
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import DatabaseRestored
+from premade.stock.reserve import ReservationRequest, Reservations
 from premade.tickets.incarnation import Seen, confirm_incarnation
 from premade.tickets.signing import Signers
 from support.postgres import STANDALONE_BINARIES
@@ -30,7 +29,7 @@ from support.shop import Seller, Shop, unique
 CLOCKS = ("ticket_code_ms", "order_id_ms", "reservation_id_ms")
 BURST = 60_000
 """Codes that others make within seconds: the clocks are then about a minute ahead."""
-WORLD = World(ZoneInfo("UTC"))
+WORLD = Runtime(ZoneInfo("UTC"))
 
 
 @dataclass
@@ -73,7 +72,7 @@ class Till:
         async with open_database(self.dsn, connections_max=1) as database:
             generator = Generator(database, WORLD, Signers(database, WORLD))
             batch = await generator.generate(
-                caller, "r", Wanted(self.seller.product_id, tickets, unique("BATCH"))
+                caller, "r", BatchRequest(self.seller.product_id, tickets, unique("BATCH"))
             )
             life.codes += [ticket.ticket_code for ticket in batch.tickets]
             life.tokens += [ticket.token for ticket in batch.tickets]
@@ -85,7 +84,7 @@ class Till:
                 life.ids.append(activated.order_id)
             for _ in range(3):
                 held = await Reservations(database, WORLD).reserve(
-                    caller, "r", Hold(self.seller.product_id, 1)
+                    caller, "r", ReservationRequest(self.seller.product_id, 1)
                 )
                 life.ids.append(held.reservation_id)
             life.cursor = (await snapshot(database))[-1]["next"]

@@ -8,16 +8,16 @@ import psycopg
 from premade.activation.activate import Activated, Activator
 from premade.activation.activation import Activation
 from premade.expiry.expire import Expirer, Pass
-from premade.generation.generate import Batch, Generator, Wanted
+from premade.generation.generate import Batch, BatchRequest, Generator
 from premade.tickets.signing import Signers
 from support.shop import Seller, Shop, unique
 from support.taking_back import caller_of
 
 
 def generate(shop: Shop, seller: Seller, quantity: int = 1, **more: Any) -> Batch:
-    wanted = Wanted(seller.product_id, quantity, more.pop("batch_id", None) or unique("BATCH"), **more)
+    wanted = BatchRequest(seller.product_id, quantity, more.pop("batch_id", None) or unique("BATCH"), **more)
     return shop.operate(
-        lambda database, world: Generator(database, world, Signers(database, world)).generate(
+        lambda database, runtime: Generator(database, runtime, Signers(database, runtime)).generate(
             caller_of(seller), "r", wanted
         )
     )
@@ -25,7 +25,7 @@ def generate(shop: Shop, seller: Seller, quantity: int = 1, **more: Any) -> Batc
 
 def activate(shop: Shop, seller: Seller, code: str) -> Activated:
     asked = Activation(caller_of(seller), "r", code, "John Smith", "john@example.com", "+1234567890", "PAY")
-    return shop.operate(lambda database, world: Activator(database, world).activate(asked))
+    return shop.operate(lambda database, runtime: Activator(database, runtime).activate(asked))
 
 
 def sold_earlier(dsn: str, codes: list[str], seconds: int = 10 * 86_400) -> None:
@@ -40,7 +40,7 @@ def sold_earlier(dsn: str, codes: list[str], seconds: int = 10 * 86_400) -> None
 
 
 def expire(shop: Shop) -> Pass:
-    return shop.operate(lambda database, world: Expirer(database, world).pass_once())
+    return shop.operate(lambda database, runtime: Expirer(database, runtime).pass_once())
 
 
 def usable_until(shop: Shop, code: str) -> date | None:

@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from premade.base.embedded import embedded_postgres
-from premade.base.world import World
-from premade.database import bring_up_to_date
+from premade.bootstrap import bring_up_to_date
+from premade.postgres.embedded import embedded_postgres
+from premade.runtime.clock import Runtime
 from support.shop import unique
 
 STANDALONE_BINARIES = Path("/usr/lib/postgresql/15/bin")
@@ -51,7 +51,7 @@ def empty_database(dsn: str) -> Generator[str]:
 def own_database(dsn: str) -> Generator[str]:
     """One with the schema of this version, for what would disturb other tests, or be disturbed by them."""
     with empty_database(dsn) as own:
-        bring_up_to_date(own, World(ZoneInfo("UTC")))
+        bring_up_to_date(own, Runtime(ZoneInfo("UTC")))
         yield own
 
 

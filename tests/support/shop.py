@@ -15,12 +15,12 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
 
-from premade.base.work import Database, open_database
-from premade.base.world import World
 from premade.catalog.product import Product, add_product
 from premade.partners.api_key import PERMISSIONS
 from premade.partners.keys import create_key
 from premade.partners.partner import add_partner
+from premade.postgres.database import Database, open_database
+from premade.runtime.clock import Runtime
 from premade.stock.allotment import set_allotment
 
 Result = TypeVar("Result")
@@ -114,9 +114,9 @@ class Seller:
         )
 
 
-def with_clock_of(world: World, dsn: str) -> str:
-    """The DSN of a database whose clock is moved to that of `world`: what ends by time needs both."""
-    shift = (world.now() - datetime.now(UTC)).total_seconds()
+def with_clock_of(runtime: Runtime, dsn: str) -> str:
+    """The DSN of a database whose clock is moved to that of `runtime`: what ends by time needs both."""
+    shift = (runtime.now() - datetime.now(UTC)).total_seconds()
     return make_conninfo(dsn, options=f"-c premade.clock_shift={shift:.6f}s") if abs(shift) > 1 else dsn
 
 
@@ -131,14 +131,14 @@ class Shop:
 
     dsn: str
     url: str
-    world: World = field(default_factory=lambda: World(ZoneInfo("UTC")))
+    runtime: Runtime = field(default_factory=lambda: Runtime(ZoneInfo("UTC")))
 
-    def operate(self, action: Callable[[Database, World], Awaitable[Result]]) -> Result:
+    def operate(self, action: Callable[[Database, Runtime], Awaitable[Result]]) -> Result:
         """Run an operator's action now."""
 
         async def run() -> Result:
-            async with open_database(with_clock_of(self.world, self.dsn), connections_max=1) as database:
-                return await action(database, self.world)
+            async with open_database(with_clock_of(self.runtime, self.dsn), connections_max=1) as database:
+                return await action(database, self.runtime)
 
         return asyncio.run(run())
 
@@ -162,9 +162,9 @@ class Shop:
             **changes,
         }
         product = Product(**fields)
-        self.operate(lambda database, world: add_product(database, world, product))
+        self.operate(lambda database, runtime: add_product(database, runtime, product))
         self.operate(
-            lambda database, world: set_allotment(database, world, product.product_id, channel, stock)
+            lambda database, runtime: set_allotment(database, runtime, product.product_id, channel, stock)
         )
         return product.product_id
 
@@ -179,7 +179,7 @@ class Shop:
         """A new partner on a channel of its own, with stock of a new product and a key."""
         name = unique("seller")
         partner = self.operate(
-            lambda database, world: add_partner(database, world, name, channel=name, is_test=is_test)
+            lambda database, runtime: add_partner(database, runtime, name, channel=name, is_test=is_test)
         )
         product_id = self.product(partner["channel"], stock, **product)
         made = self.key(name, permissions or PARTNER_PERMISSIONS)
@@ -197,8 +197,8 @@ class Shop:
     def key(self, partner: str, permissions: list[str], **more: Any) -> dict[str, Any]:
         """A further key of the partner."""
         return self.operate(
-            lambda database, world: create_key(
-                database, world, partner=partner, permissions=permissions, **more
+            lambda database, runtime: create_key(
+                database, runtime, partner=partner, permissions=permissions, **more
             )
         )
 

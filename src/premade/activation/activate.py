@@ -11,11 +11,11 @@ from premade.activation.activation import Activation
 from premade.activation.customer import is_same_request
 from premade.activation.refusals import key_reused, refusal_of
 from premade.audit.record import Event
-from premade.base import statements
-from premade.base.logs import log
-from premade.base.queue import Queue, in_use
-from premade.base.work import LOCK_TIMEOUT_MS, Database, Work
-from premade.base.world import World
+from premade.postgres import statements
+from premade.postgres.database import LOCK_TIMEOUT_MS, Database, Transaction
+from premade.runtime.batching import MicroBatcher, in_use
+from premade.runtime.clock import Runtime
+from premade.runtime.logging import log
 from premade.tickets.code import possible_code
 
 sql = statements.load(__file__)
@@ -43,11 +43,11 @@ class Activated:
 class Activator:
     """What activating needs."""
 
-    def __init__(self, database: Database, world: World) -> None:
-        self._of_queue = database.of_queues
-        self._of_patient = database.of_patient()
-        self._world = world
-        self._queue = Queue("activation", self._together)
+    def __init__(self, database: Database, runtime: Runtime) -> None:
+        self._of_queue = database.for_batches
+        self._of_patient = database.for_blocking_writes()
+        self._runtime = runtime
+        self._queue = MicroBatcher("activation", self._together)
 
     async def activate(self, asked: Activation) -> Activated:
         """The activated ticket, now or by an earlier request with the same Idempotency-Key.
@@ -70,34 +70,34 @@ class Activator:
 
     async def _together(self, activations: list[Activation]) -> list[dict[str, Any]]:
         """Does not wait for a key that another transaction is about to take: neighbours would wait too."""
-        async with self._of_queue.single_statement() as work:
-            return await self._try(work, activations, TOGETHER_LOCK_TIMEOUT_MS)
+        async with self._of_queue.single_statement() as tx:
+            return await self._try(tx, activations, TOGETHER_LOCK_TIMEOUT_MS)
 
     async def _try(
-        self, work: Work, activations: list[Activation], lock_timeout_ms: int
+        self, tx: Transaction, activations: list[Activation], lock_timeout_ms: int
     ) -> list[dict[str, Any]]:
         rows = [_row(position, asked) for position, asked in enumerate(activations)]
-        return await work.all(
+        return await tx.fetch_all(
             sql.activate,
             activations=orjson.dumps(rows).decode(),
             lock_timeout_ms=str(lock_timeout_ms),
             operation=OPERATION,
             event=Event.TICKET_ACTIVATED.value,
-            now=self._world.now(),
-            today=self._world.today(),
-            zone=str(self._world.zone),
+            now=self._runtime.now(),
+            today=self._runtime.today(),
+            zone=str(self._runtime.zone),
         )
 
     async def _alone(self, asked: Activation) -> dict[str, Any]:
         """Waits for whoever holds the ticket or the key; each try then sees what the winner did."""
-        async with self._of_patient.transaction() as work:
-            await work.all(
+        async with self._of_patient.transaction() as tx:
+            await tx.fetch_all(
                 sql.wait_for_ticket,
                 partner_id=asked.caller.partner_id,
                 ticket_code=possible_code(asked.ticket_code),
             )
             for _ in range(TRIES_ALONE_MAX):
-                [outcome] = await self._try(work, [asked], LOCK_TIMEOUT_MS)
+                [outcome] = await self._try(tx, [asked], LOCK_TIMEOUT_MS)
                 if outcome["outcome"] != "again":
                     return outcome
         what = f"Ticket {asked.ticket_code}"

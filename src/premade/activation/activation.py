@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from premade.base.digest import request_digest
 from premade.partners.keyring import Caller
+from premade.values.digest import request_digest
 
 
 @dataclass(frozen=True)

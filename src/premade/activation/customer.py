@@ -9,8 +9,8 @@ import email_validator
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
 from premade.activation.trunk_prefix import TrunkPrefixUnclear, without_trunk_prefix
-from premade.base.digest import request_digest
-from premade.base.texts import cleaned, described, odd_character, one_line, reference, without_invisible
+from premade.values.digest import request_digest
+from premade.values.texts import cleaned, described, odd_character, one_line, reference, without_invisible
 
 NAME_CHARACTERS_MAX = 200
 EMAIL_OCTETS_MAX = 254

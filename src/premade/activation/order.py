@@ -16,12 +16,12 @@ from premade.activation.refusals import (
 )
 from premade.activation.sale import Draw, Sale, Selection
 from premade.audit.record import Event
-from premade.base import statements
-from premade.base.errors import Busy, DomainError
-from premade.base.logs import log
-from premade.base.work import Database, Work
-from premade.base.world import World
-from premade.tickets.batch import batch_unknown, is_batch_id
+from premade.batches.batch import batch_unknown, is_batch_id
+from premade.postgres import statements
+from premade.postgres.database import Database, Transaction
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import Busy, DomainError
+from premade.runtime.logging import log
 from premade.tickets.code import Signer, possible_code, stored_token
 from premade.tickets.refusals import TicketExpired
 
@@ -60,7 +60,7 @@ class OrderMaker:
     """What selling several tickets needs."""
 
     database: Database
-    world: World
+    runtime: Runtime
 
     async def draw(self, asked: Draw) -> Sold:
         """The order of so many unused tickets of the batch, those with the lowest codes that nobody else takes.
@@ -99,8 +99,8 @@ class OrderMaker:
     async def _made_before(self, asked: Sale) -> Sold | None:
         if asked.idempotency_key is None:
             return None
-        async with self.database.single_statement() as work:
-            made = await work.one(
+        async with self.database.single_statement() as tx:
+            made = await tx.fetch_one(
                 sql.order_made_before,
                 partner_id=asked.partner_id,
                 operation=asked.operation,
@@ -112,7 +112,7 @@ class OrderMaker:
                 asked.digest, asked.tickets_of(made), made
             ):
                 raise key_reused(made["order_id"])
-            rows = await work.all(
+            rows = await tx.fetch_all(
                 sql.tickets_as_sold,
                 partner_id=asked.partner_id,
                 order_id=made["order_id"],
@@ -135,46 +135,46 @@ class OrderMaker:
         batch_key: Row = {
             "partner_id": asked.partner_id,
             "batch_id": asked.batch_id,
-            "today": self.world.today(),
-            "zone": str(self.world.zone),
+            "today": self.runtime.today(),
+            "zone": str(self.runtime.zone),
         }
-        async with self.database.transaction() as work:
-            tickets = await work.all(sql.free_tickets, **batch_key, quantity=asked.quantity)
+        async with self.database.transaction() as tx:
+            tickets = await tx.fetch_all(sql.free_tickets, **batch_key, quantity=asked.quantity)
             _check_days(asked, tickets)
             if len(tickets) == asked.quantity:
-                return await self._sell(work, asked, tickets)
+                return await self._sell(tx, asked, tickets)
         # Others may hold what is missing, and give it back: now they are waited for. With the batch locked
         # before its tickets, and the tickets of the first look let go, no two draws wait for each other.
-        async with self.database.transaction() as work:
-            batch = await work.one(sql.wait_for_batch, **batch_key)
+        async with self.database.transaction() as tx:
+            batch = await tx.fetch_one(sql.wait_for_batch, **batch_key)
             if batch is None:
                 raise batch_unknown(asked.batch_id)
-            tickets = await work.all(sql.unused_tickets, **batch_key, quantity=asked.quantity)
+            tickets = await tx.fetch_all(sql.unused_tickets, **batch_key, quantity=asked.quantity)
             _check_days(asked, [batch, *tickets])
             if len(tickets) < asked.quantity:
                 raise _batch_short(asked, len(tickets))
-            return await self._sell(work, asked, tickets)
+            return await self._sell(tx, asked, tickets)
 
     async def _select(self, asked: Selection) -> Sold:
         wanted: Row = {
             "partner_id": asked.partner_id,
             "ticket_codes": [possible_code(code) for code in asked.ticket_codes],
-            "today": self.world.today(),
-            "zone": str(self.world.zone),
+            "today": self.runtime.today(),
+            "zone": str(self.runtime.zone),
         }
-        async with self.database.transaction() as work:
-            tickets = await work.all(sql.listed_tickets, **wanted)
+        async with self.database.transaction() as tx:
+            tickets = await tx.fetch_all(sql.listed_tickets, **wanted)
             if _unsellable(asked, tickets):
-                tickets = await work.all(sql.listed_tickets, **wanted)
+                tickets = await tx.fetch_all(sql.listed_tickets, **wanted)
             if refused := _unsellable(asked, tickets):
                 raise refusal_of_order(len(tickets), refused)
             _check_currencies(tickets)
-            return await self._sell(work, asked, tickets)
+            return await self._sell(tx, asked, tickets)
 
-    async def _sell(self, work: Work, asked: Sale, tickets: list[Row]) -> Sold:
+    async def _sell(self, tx: Transaction, asked: Sale, tickets: list[Row]) -> Sold:
         total_amount = sum((ticket["price"] for ticket in tickets), Decimal())
         currency = tickets[0]["currency"]
-        rows = await work.all(
+        rows = await tx.fetch_all(
             sql.sell,
             partner_id=asked.partner_id,
             actor=asked.actor,
@@ -191,9 +191,9 @@ class OrderMaker:
             operation=asked.operation,
             idempotency_key=asked.idempotency_key,
             request_digest=asked.digest,
-            now=self.world.now(),
-            today=self.world.today(),
-            zone=str(self.world.zone),
+            now=self.runtime.now(),
+            today=self.runtime.today(),
+            zone=str(self.runtime.zone),
         )
         if not rows:
             message = "Another request with this Idempotency-Key is at work; nothing was changed. Try again."

@@ -15,14 +15,15 @@ from premade.activation.refusals import (
 )
 from premade.activation.routes import ActivateRequest
 from premade.activation.sale import TICKETS_PER_ORDER_MAX, Draw, Selection
-from premade.base.api import Reply
-from premade.base.errors import IdempotencyKeyReused
-from premade.base.problems import documented
-from premade.base.values import AnswerModel, IdempotencyKey, Money, Timestamp
+from premade.batches.batch import BatchUnknown
+from premade.batches.routes import BatchId
+from premade.http.endpoint import Reply
+from premade.http.fields import AnswerModel, IdempotencyKey, Money, Timestamp
+from premade.http.problems import documented
 from premade.partners.call import Call, partner_router, partner_with
-from premade.tickets.batch import BatchUnknown
+from premade.runtime.errors import IdempotencyKeyReused
+from premade.tickets.answers import Entitlement, QrCode, qr_of
 from premade.tickets.refusals import TicketExpired
-from premade.tickets.routes import BatchId, Entitlement, QrCode, qr_of
 
 router = partner_router("OTA Integration")
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from premade.base.errors import Conflict, DomainError, Exhausted, IdempotencyKeyReused, NotFound
-from premade.base.world import rfc3339
+from premade.runtime.clock import rfc3339
+from premade.runtime.errors import Conflict, DomainError, Exhausted, IdempotencyKeyReused, NotFound
 from premade.tickets.lookup import ticket_unknown
 from premade.tickets.refusals import cancelled, expired
 

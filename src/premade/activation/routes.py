@@ -8,12 +8,12 @@ from premade.activation import customer
 from premade.activation.activate import Activator
 from premade.activation.activation import Activation
 from premade.activation.refusals import AlreadyActivated
-from premade.base.api import Reply
-from premade.base.errors import IdempotencyKeyReused
-from premade.base.problems import documented
-from premade.base.queue import QueueFull
-from premade.base.values import ONE_LINE_PATTERN, AnswerModel, IdempotencyKey, Money, RequestModel, Timestamp
+from premade.http.endpoint import Reply
+from premade.http.fields import ONE_LINE_PATTERN, AnswerModel, IdempotencyKey, Money, RequestModel, Timestamp
+from premade.http.problems import documented
 from premade.partners.call import Call, partner_router, partner_with
+from premade.runtime.batching import QueueFull
+from premade.runtime.errors import IdempotencyKeyReused
 from premade.tickets.lookup import TicketUnknown
 from premade.tickets.refusals import TicketCancelled, TicketExpired
 from premade.tickets.routes import TicketCode

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
-from premade.base.digest import request_digest
+from premade.values.digest import request_digest
 
 TICKETS_PER_ORDER_MAX = 100
 

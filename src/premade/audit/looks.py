@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from premade.audit.record import Event
-from premade.base import statements
-from premade.base.work import Database
-from premade.base.world import World
+from premade.postgres import statements
+from premade.postgres.database import Database
+from premade.runtime.clock import Runtime
 
 sql = statements.load(__file__)
 
@@ -22,7 +22,7 @@ def once_an_hour(now: datetime, *parts: str) -> str:
 
 async def record_qr_look(
     database: Database,
-    world: World,
+    runtime: Runtime,
     *,
     partner_id: int,
     ticket_code: str,
@@ -31,9 +31,9 @@ async def record_qr_look(
     request_id: str,
 ) -> None:
     """Record that somebody sees the QR of this ticket."""
-    now = world.now()
-    async with database.single_statement() as work:
-        await work.all(
+    now = runtime.now()
+    async with database.single_statement() as tx:
+        await tx.fetch_all(
             sql.record_qr_look,
             partner_id=partner_id,
             ticket_code=ticket_code,
@@ -47,15 +47,15 @@ async def record_qr_look(
 
 
 async def record_customer_looks(
-    database: Database, world: World, *, order_ids: Sequence[str], actor: str, request_id: str
+    database: Database, runtime: Runtime, *, order_ids: Sequence[str], actor: str, request_id: str
 ) -> None:
     """Record that somebody sees the customers of these orders.
 
     Each event also names the order's first ticket, so that a search by ticket finds it.
     """
-    now = world.now()
-    async with database.single_statement() as work:
-        await work.all(
+    now = runtime.now()
+    async with database.single_statement() as tx:
+        await tx.fetch_all(
             sql.record_customer_looks,
             order_ids=list(order_ids),
             event=Event.TICKET_CUSTOMER_VIEWED.value,

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 import orjson
 
-from premade.base import statements
-from premade.base.work import Work
+from premade.postgres import statements
+from premade.postgres.database import Transaction
 
 sql = statements.load(__file__)
 
@@ -98,10 +98,16 @@ class Acting(Protocol):
 
 
 async def record(
-    work: Work, event: Event, at: datetime, *, partner_id: int | None, actor: str = COMMAND_ACTOR, **data: Any
+    tx: Transaction,
+    event: Event,
+    at: datetime,
+    *,
+    partner_id: int | None,
+    actor: str = COMMAND_ACTOR,
+    **data: Any,
 ) -> None:
     """One event that concerns no single ticket. `data` must hold no secret and nothing personal."""
-    await work.all(
+    await tx.fetch_all(
         sql.record,
         event=event.value,
         occurred_at=at,

@@ -4,23 +4,23 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from premade.base import statements
-from premade.base.cursors import ROWS_LOOKED_AT_MAX, Order, Row
-from premade.base.work import Database
-from premade.tickets.batch import BatchStatus, batch_unknown, is_batch_id
+from premade.batches.batch import BatchStatus, batch_unknown, is_batch_id
+from premade.postgres import statements
+from premade.postgres.database import Database
+from premade.postgres.keyset import ROWS_LOOKED_AT_MAX, Keyset, Row
 
 sql = statements.load(__file__)
 
-BY_TIME = Order("batches", {"created_at": datetime, "batch_id": str})
-OF_ALL = Order("batches of all", {"created_at": datetime, "partner_id": int, "batch_id": str})
+BY_TIME = Keyset("batches", {"created_at": datetime, "batch_id": str})
+OF_ALL = Keyset("batches of all", {"created_at": datetime, "partner_id": int, "batch_id": str})
 
 
 async def batch_of(database: Database, partner_id: int, batch_id: str) -> dict[str, Any]:
     """The partner's batch, with its tickets by state. BatchUnknown when it has none of this id."""
     row = None
     if is_batch_id(batch_id):
-        async with database.single_statement() as work:
-            row = await work.one(sql.batch_by_id, partner_id=partner_id, batch_id=batch_id)
+        async with database.single_statement() as tx:
+            row = await tx.fetch_one(sql.batch_by_id, partner_id=partner_id, batch_id=batch_id)
     if row is None:
         raise batch_unknown(batch_id)
     return row
@@ -50,8 +50,8 @@ async def list_batches(
     start, before = BY_TIME.after(cursor), created[1]
     if before is not None and (cursor is None or before < start["after_created_at"]):
         start = {"after_created_at": before, "after_batch_id": ""}
-    async with database.single_statement() as work:
-        rows = await work.all(
+    async with database.single_statement() as tx:
+        rows = await tx.fetch_all(
             sql.batches_by_time,
             **start,
             partner_id=partner_id,
@@ -69,8 +69,8 @@ async def list_batches_of_all(
     """A page of all partners' batches, the newest first, and the cursor of the next; for the operator alone. Those after
     many tickets are not counted, see `is_counted`.
     """
-    async with database.single_statement() as work:
-        rows = await work.all(
+    async with database.single_statement() as tx:
+        rows = await tx.fetch_all(
             sql.batches_of_all,
             **OF_ALL.after(cursor),
             **asdict(wanted or BatchFilter()),
@@ -92,7 +92,7 @@ def _counted(rows: list[Row], limit: int) -> int:
 
 async def made_of_product(database: Database, product_id: int) -> dict[str, int]:
     """How many `tickets` of the product are made, or have their stock and will be, in how many `batches`."""
-    async with database.single_statement() as work:
-        row = await work.one(sql.made_of_product, product_id=product_id)
+    async with database.single_statement() as tx:
+        row = await tx.fetch_one(sql.made_of_product, product_id=product_id)
     assert row is not None
     return row

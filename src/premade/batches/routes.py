@@ -3,26 +3,43 @@
 from datetime import date
 from typing import Annotated, Any
 
+from fastapi import Path, Query
 from pydantic import Field
 
-from premade.base.api import Reply
-from premade.base.cursors import ROWS_LOOKED_AT_MAX, Row
-from premade.base.pages import (
+from premade.batches.batch import BATCH_ID_PATTERN, BatchStatus, BatchUnknown, batch_status, checked_batch_id
+from premade.batches.lookup import batch_of, list_batches
+from premade.http.endpoint import Reply
+from premade.http.fields import AnswerModel, Money, Timestamp
+from premade.http.pagination import (
     LINK_HEADER,
     NEXT,
     PAGE_ROWS_DEFAULT,
+    CreatedBefore,
+    CreatedFrom,
     CursorText,
     Limit,
     link_to_next,
+    optional,
 )
-from premade.base.problems import documented
-from premade.base.values import AnswerModel, Money, Timestamp
-from premade.batches.lookup import batch_of, list_batches
+from premade.http.problems import documented
 from premade.partners.call import Call, partner_router, partner_with
-from premade.tickets.batch import BatchStatus, BatchUnknown, batch_status
-from premade.tickets.routes import BatchId, CreatedBefore, CreatedFrom
+from premade.postgres.keyset import ROWS_LOOKED_AT_MAX, Row
 
 router = partner_router("OTA Integration")
+
+BatchId = Annotated[
+    str,
+    Path(
+        description="The batch_id. One that is malformed is answered like one that is unknown: 404.",
+        examples=["BATCH_2025_Q1_001"],
+        json_schema_extra={"pattern": f"^{BATCH_ID_PATTERN}$"},
+    ),
+]
+BatchIdFilter = Annotated[
+    str | None,
+    Query(description="Of this batch", json_schema_extra={"pattern": f"^{BATCH_ID_PATTERN}$"}),
+    optional(checked_batch_id),
+]
 
 
 class TicketCounts(AnswerModel):

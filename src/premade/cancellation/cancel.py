@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from premade.audit.idempotency import find_replay, retry_on_key_conflict
 from premade.audit.record import Event
-from premade.audit.replay import made_before, settled
-from premade.base import statements
-from premade.base.errors import Conflict
-from premade.base.logs import log
-from premade.base.work import Database, Work
-from premade.base.world import World
 from premade.catalog.product import Cancellation
+from premade.postgres import statements
+from premade.postgres.database import Database, Transaction
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import Conflict
+from premade.runtime.logging import log
 from premade.tickets.change import TicketChange
 from premade.tickets.code import possible_code
 from premade.tickets.lookup import ticket_unknown
@@ -55,7 +55,7 @@ class Canceller:
     """What taking one ticket back needs."""
 
     database: Database
-    world: World
+    runtime: Runtime
 
     async def cancel(self, asked: ToCancel) -> Cancelled:
         """The cancelled ticket, now or by an earlier request with the same Idempotency-Key.
@@ -63,20 +63,20 @@ class Canceller:
         TicketUnknown, TicketUsed, TicketCancelled, TicketExpired, NotCancellable, IdempotencyKeyReused, Busy;
         nothing is changed then.
         """
-        done = await settled(lambda: self._try(asked))
+        done = await retry_on_key_conflict(lambda: self._try(asked))
         if not done.replayed:
             log.info("ota.tickets.cancelled", ticket_code=done.ticket_code, order_id=done.order_id)
         return done
 
     async def _try(self, asked: ToCancel) -> Cancelled:
-        async with self.database.transaction() as work:
+        async with self.database.transaction() as tx:
             # Locked before the key is looked for: whoever waited here sees what the winner left.
-            ticket = await work.one(
+            ticket = await tx.fetch_one(
                 sql.ticket_to_cancel,
                 partner_id=asked.caller.partner_id,
                 ticket_code=possible_code(asked.ticket_code),
             )
-            if event := await made_before(work, asked.keyed):
+            if event := await find_replay(tx, asked.keyed):
                 return Cancelled(
                     event["ticket_code"],
                     event["occurred_at"],
@@ -88,13 +88,15 @@ class Canceller:
             if ticket is None:
                 raise ticket_unknown(asked.ticket_code)
             _check(ticket, asked.ticket_code)
-            return await self._cancel(work, asked, ticket)
+            return await self._cancel(tx, asked, ticket)
 
-    async def _cancel(self, work: Work, asked: ToCancel, ticket: dict[str, Any]) -> Cancelled:
+    async def _cancel(self, tx: Transaction, asked: ToCancel, ticket: dict[str, Any]) -> Cancelled:
         if ticket["order_id"] is not None:
             # In a statement of its own: the next one then sees what others cancelled of this order.
-            await work.all(sql.hold_order, partner_id=asked.caller.partner_id, order_id=ticket["order_id"])
-        done = await work.one(
+            await tx.fetch_all(
+                sql.hold_order, partner_id=asked.caller.partner_id, order_id=ticket["order_id"]
+            )
+        done = await tx.fetch_one(
             sql.cancel,
             **asked.keyed.columns,
             actor=asked.caller.actor,
@@ -103,7 +105,7 @@ class Canceller:
             ticket_id=ticket["ticket_id"],
             channel=ticket["channel"],
             reason=asked.reason,
-            now=self.world.now(),
+            now=self.runtime.now(),
         )
         assert done is not None
         return Cancelled(

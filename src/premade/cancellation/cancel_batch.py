@@ -7,17 +7,17 @@ from typing import Any
 
 import orjson
 
+from premade.audit.idempotency import IdempotencyScope, find_replay, retry_on_key_conflict
 from premade.audit.record import Acting, Event
-from premade.audit.replay import Keyed, made_before, settled
-from premade.base import statements
-from premade.base.digest import request_digest
-from premade.base.errors import Busy
-from premade.base.logs import log
-from premade.base.work import Database, Work
-from premade.base.world import World
-from premade.tickets.batch import batch_unknown, is_batch_id
+from premade.batches.batch import batch_unknown, is_batch_id
+from premade.batches.making import stop_making
+from premade.postgres import statements
+from premade.postgres.database import Database, Transaction
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import Busy
+from premade.runtime.logging import log
 from premade.tickets.change import checked_reason
-from premade.tickets.making import stop_making
+from premade.values.digest import request_digest
 
 sql = statements.load(__file__)
 
@@ -38,10 +38,10 @@ class BatchToCancel:
     reason: str
     idempotency_key: str | None = None
 
-    def keyed(self, operation: str) -> Keyed:
+    def keyed(self, operation: str) -> IdempotencyScope:
         """As the record remembers it."""
         digest = request_digest(self.batch_id, self.reason)
-        return Keyed(self.caller.partner_id, operation, self.idempotency_key, digest, _digest_of)
+        return IdempotencyScope(self.caller.partner_id, operation, self.idempotency_key, digest, _digest_of)
 
     def told(self, operation: str, event: Event) -> dict[str, Any]:
         """What an event says of the request."""
@@ -92,7 +92,7 @@ class BatchCanceller:
     """What taking a batch back needs."""
 
     database: Database
-    world: World
+    runtime: Runtime
 
     async def cancel(self, asked: BatchToCancel) -> BatchCancelled:
         """The cancelled batch, now or by an earlier request with the same Idempotency-Key.
@@ -100,7 +100,7 @@ class BatchCanceller:
         BatchUnknown, IdempotencyKeyReused: nothing is changed then. Busy: what was done is kept, and the same
         request with the same key goes on from there.
         """
-        state = await settled(lambda: self._begin(asked))
+        state = await retry_on_key_conflict(lambda: self._begin(asked))
         try:
             while isinstance(state, _Begun):
                 state = await self._go_on(asked, state)
@@ -115,18 +115,18 @@ class BatchCanceller:
         return state
 
     async def _begin(self, asked: BatchToCancel) -> _Begun | BatchCancelled:
-        async with self.database.transaction() as work:
-            batch = await _locked(work, asked)
-            if done := await _ended_before(work, asked):
+        async with self.database.transaction() as tx:
+            batch = await _locked(tx, asked)
+            if done := await _ended_before(tx, asked):
                 return done
-            if begun := await made_before(work, asked.keyed(BEGINNING)):
+            if begun := await find_replay(tx, asked.keyed(BEGINNING)):
                 return _Begun(begun["event_id"], begun["data"].get("unmade", 0))
             if batch is None:
                 raise batch_unknown(asked.batch_id)
-            now = self.world.now()
+            now = self.runtime.now()
             # From here on none is made any more, so the tickets that there are are all that there will be.
             unmade = await stop_making(
-                work,
+                tx,
                 asked.caller.partner_id,
                 asked.batch_id,
                 now,
@@ -135,21 +135,21 @@ class BatchCanceller:
                 request_id=asked.request_id,
             )
             told = asked.told(BEGINNING, Event.BATCH_CANCELLATION_BEGUN)
-            row = await work.one(sql.begin, **told, unmade=unmade or None, now=now)
+            row = await tx.fetch_one(sql.begin, **told, unmade=unmade or None, now=now)
             assert row is not None
             return _Begun(row["event_id"], unmade)
 
     async def _go_on(self, asked: BatchToCancel, begun: _Begun) -> _Begun | BatchCancelled:
         """One transaction's worth."""
-        async with self.database.transaction() as work:
-            batch = await _locked(work, asked)
+        async with self.database.transaction() as tx:
+            batch = await _locked(tx, asked)
             assert batch is not None
-            if done := await _ended_before(work, asked):
+            if done := await _ended_before(tx, asked):
                 return done
             here = {"partner_id": asked.caller.partner_id, "batch_id": asked.batch_id}
             # Waits for one ticket at most, and while nothing else is held that a sale needs.
-            if await work.one(sql.wait_for_unused, **here, after=begun.after):
-                last = await work.one(
+            if await tx.fetch_one(sql.wait_for_unused, **here, after=begun.after):
+                last = await tx.fetch_one(
                     sql.cancel_unused,
                     **here,
                     **batch,
@@ -160,17 +160,17 @@ class BatchCanceller:
                     beginning=begun.beginning,
                     after=begun.after,
                     tickets_max=TICKETS_A_TRANSACTION_MAX,
-                    now=self.world.now(),
+                    now=self.runtime.now(),
                 )
                 assert last is not None
                 return replace(begun, after=last["ticket_code"])
             if begun.after != _FROM_THE_FIRST:
                 # Once more for those that a sale held when they were passed, and that it let go.
                 return replace(begun, after=_FROM_THE_FIRST)
-            return await self._end(work, asked, begun)
+            return await self._end(tx, asked, begun)
 
-    async def _end(self, work: Work, asked: BatchToCancel, begun: _Begun) -> BatchCancelled:
-        rows = await work.all(
+    async def _end(self, tx: Transaction, asked: BatchToCancel, begun: _Begun) -> BatchCancelled:
+        rows = await tx.fetch_all(
             sql.count_by_state,
             partner_id=asked.caller.partner_id,
             batch_id=asked.batch_id,
@@ -179,13 +179,13 @@ class BatchCanceller:
         )
         cancelled = sum(row["tickets"] for row in rows if row["by_this"])
         left_alone = {row["status"]: row["tickets"] for row in rows if not row["by_this"]}
-        ended = await work.one(
+        ended = await tx.fetch_one(
             sql.end,
             **asked.told(OPERATION, Event.BATCH_CANCELLED),
             cancelled=cancelled,
             left_alone=orjson.dumps(left_alone).decode(),
             unmade=begun.unmade or None,
-            now=self.world.now(),
+            now=self.runtime.now(),
         )
         assert ended is not None
         return BatchCancelled(
@@ -199,15 +199,17 @@ class BatchCanceller:
         )
 
 
-async def _locked(work: Work, asked: BatchToCancel) -> dict[str, Any] | None:
+async def _locked(tx: Transaction, asked: BatchToCancel) -> dict[str, Any] | None:
     """The batch; two cancellations of it take turns."""
     if not is_batch_id(asked.batch_id):
         return None
-    return await work.one(sql.batch_to_cancel, partner_id=asked.caller.partner_id, batch_id=asked.batch_id)
+    return await tx.fetch_one(
+        sql.batch_to_cancel, partner_id=asked.caller.partner_id, batch_id=asked.batch_id
+    )
 
 
-async def _ended_before(work: Work, asked: BatchToCancel) -> BatchCancelled | None:
-    event = await made_before(work, asked.keyed(OPERATION))
+async def _ended_before(tx: Transaction, asked: BatchToCancel) -> BatchCancelled | None:
+    event = await find_replay(tx, asked.keyed(OPERATION))
     if event is None:
         return None
     data = event["data"]

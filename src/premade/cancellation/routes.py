@@ -4,18 +4,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from premade.base.api import Reply
-from premade.base.errors import IdempotencyKeyReused
-from premade.base.problems import documented
-from premade.base.values import AnswerModel, IdempotencyKey, Timestamp
+from premade.batches.batch import BatchUnknown
+from premade.batches.routes import BatchId
 from premade.cancellation.cancel import Canceller, NotCancellable, ToCancel
 from premade.cancellation.cancel_batch import BatchCanceller, BatchToCancel
+from premade.http.endpoint import Reply
+from premade.http.fields import AnswerModel, IdempotencyKey, Timestamp
+from premade.http.problems import documented
 from premade.partners.call import Call, partner_router, partner_with
-from premade.tickets.batch import BatchUnknown
+from premade.runtime.errors import IdempotencyKeyReused
 from premade.tickets.lookup import TicketUnknown
 from premade.tickets.reason import ReasonRequest
 from premade.tickets.refusals import TicketCancelled, TicketExpired, TicketUsed
-from premade.tickets.routes import BatchId, TicketCode
+from premade.tickets.routes import TicketCode
 
 router = partner_router("OTA Integration")
 

@@ -12,13 +12,13 @@ from typing import Any
 import orjson
 
 from premade.audit.record import COMMAND_ACTOR, Event, record
-from premade.base import statements
-from premade.base.cursors import Order
-from premade.base.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
-from premade.base.texts import cleaned, one_line
-from premade.base.work import Database, Work
-from premade.base.world import World
 from premade.catalog.currency import CURRENCIES
+from premade.postgres import statements
+from premade.postgres.database import Database, Transaction
+from premade.postgres.keyset import Keyset
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
+from premade.values.texts import cleaned, one_line
 
 sql = statements.load(__file__)
 
@@ -30,7 +30,7 @@ _USES_DIGITS_MAX = 9
 USABLE_DAYS_MAX = 3650
 PRODUCT_ID_MAX = 2**63 - 1
 PRICE_MAX = Decimal("9999999999.99")
-ALL_PRODUCTS = Order("all products", {"product_id": int})
+ALL_PRODUCTS = Keyset("all products", {"product_id": int})
 _TICKET_TYPE = re.compile(r"[A-Z]{2,12}")
 # As people write it: Python reads more as a number, such as 1_0 and 0E-20000.
 _AMOUNT = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
@@ -191,17 +191,17 @@ def read_functions(entries: list[str]) -> dict[str, int]:
 
 
 async def add_product(
-    database: Database, world: World, product: Product, *, actor: str = COMMAND_ACTOR
+    database: Database, runtime: Runtime, product: Product, *, actor: str = COMMAND_ACTOR
 ) -> None:
     """ProductIdTaken, or Invalid, or it is there."""
     product = product.as_kept()
-    product.check_new(world.today())
+    product.check_new(runtime.today())
     try:
-        async with database.transaction() as work:
-            now = world.now()
-            await work.all(sql.add_product, **_columns(product), now=now)
-            await _write_functions(work, product)
-            await record(work, Event.PRODUCT_ADDED, now, partner_id=None, actor=actor, **_audited(product))
+        async with database.transaction() as tx:
+            now = runtime.now()
+            await tx.fetch_all(sql.add_product, **_columns(product), now=now)
+            await _write_functions(tx, product)
+            await record(tx, Event.PRODUCT_ADDED, now, partner_id=None, actor=actor, **_audited(product))
     except RuleBroken as broken:
         if broken.rule != "products_pkey":
             raise
@@ -215,7 +215,7 @@ def product_id_taken(product_id: int) -> ProductIdTaken:
 
 async def change_product(
     database: Database,
-    world: World,
+    runtime: Runtime,
     product_id: int,
     *,
     seen: str | None = None,
@@ -226,27 +226,27 @@ async def change_product(
 
     `seen`: the mark of the product as somebody looked at it; ProductChangedMeanwhile when it is another now.
     """
-    async with database.transaction() as work:
-        await work.one(sql.lock_product, product_id=product_id)
-        before = await _product(work, product_id)
+    async with database.transaction() as tx:
+        await tx.fetch_one(sql.lock_product, product_id=product_id)
+        before = await _product(tx, product_id)
         if seen is not None and seen != before.mark:
             message = f"Product {product_id} is not any more what was looked at; nothing was changed."
             raise ProductChangedMeanwhile(message)
         product = replace(before, **changes).as_kept()
         product.check()
-        await work.all(sql.change_product, **_columns(product))
-        await work.all(sql.forget_functions, product_id=product_id)
-        await _write_functions(work, product)
+        await tx.fetch_all(sql.change_product, **_columns(product))
+        await tx.fetch_all(sql.forget_functions, product_id=product_id)
+        await _write_functions(tx, product)
         await record(
-            work, Event.PRODUCT_CHANGED, world.now(), partner_id=None, actor=actor, **_audited(product)
+            tx, Event.PRODUCT_CHANGED, runtime.now(), partner_id=None, actor=actor, **_audited(product)
         )
     return product
 
 
 async def list_products(database: Database) -> list[Product]:
     """All, by id."""
-    async with database.single_statement() as work:
-        rows = await work.all(
+    async with database.single_statement() as tx:
+        rows = await tx.fetch_all(
             sql.list_products, product_id=None, sought=None, after_product_id=None, rows=None
         )
     return [_product_of(row) for row in rows]
@@ -259,8 +259,8 @@ async def page_of_products(
 
     Invalid: no cursor of such a page.
     """
-    async with database.single_statement() as work:
-        rows = await work.all(
+    async with database.single_statement() as tx:
+        rows = await tx.fetch_all(
             sql.list_products,
             **ALL_PRODUCTS.after(cursor),
             product_id=None,
@@ -273,18 +273,18 @@ async def page_of_products(
 
 async def product_of(database: Database, product_id: int) -> Product:
     """The product. ProductUnknown."""
-    async with database.single_statement() as work:
-        return await _product(work, product_id)
+    async with database.single_statement() as tx:
+        return await _product(tx, product_id)
 
 
 async def list_functions(database: Database) -> list[str]:
     """What tickets of any product are good for, by code."""
-    async with database.single_statement() as work:
-        return [row["function_code"] for row in await work.all(sql.list_functions)]
+    async with database.single_statement() as tx:
+        return [row["function_code"] for row in await tx.fetch_all(sql.list_functions)]
 
 
-async def _product(work: Work, product_id: int) -> Product:
-    row = await work.one(
+async def _product(tx: Transaction, product_id: int) -> Product:
+    row = await tx.fetch_one(
         sql.list_products, product_id=product_id, sought=None, after_product_id=None, rows=None
     )
     if row is None:
@@ -306,9 +306,11 @@ def _product_of(row: dict[str, Any]) -> Product:
     return Product(**row)
 
 
-async def _write_functions(work: Work, product: Product) -> None:
+async def _write_functions(tx: Transaction, product: Product) -> None:
     rows = [
         {"function_code": code, "uses": uses, "position": position}
         for position, (code, uses) in enumerate(product.functions.items())
     ]
-    await work.all(sql.add_functions, product_id=product.product_id, functions=orjson.dumps(rows).decode())
+    await tx.fetch_all(
+        sql.add_functions, product_id=product.product_id, functions=orjson.dumps(rows).decode()
+    )

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from premade.base.errors import FieldError, Invalid
-from premade.base.texts import cleaned
-from premade.base.typed import day, whole_number
 from premade.catalog.product import Cancellation, Product, read_functions, read_name, read_price
+from premade.runtime.errors import FieldError, Invalid
+from premade.values.operator_input import day, whole_number
+from premade.values.texts import cleaned
 
 Reader = Callable[[str], Any]
 

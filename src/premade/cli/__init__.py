@@ -9,14 +9,7 @@ import psycopg
 import typer
 from pydantic import ValidationError
 
-from premade.base.embedded import EmbeddedPostgresError
-from premade.base.errors import DomainError, Invalid, NotFound
-from premade.base.migrate import SchemaNotCurrent
-from premade.base.settings import Settings, unknown_variables
-from premade.base.terminal import accept_any_terminal
-from premade.base.wording import in_words
-from premade.base.world import World
-from premade.base.zones import ZonesDiffer
+from premade.bootstrap import DemoNotHere, NoDatabase, bring_up_to_date, embedded_or_named, marker_of
 from premade.cli import allotment, key, partner, product, signing_key, staff
 from premade.cli.expire import expire
 from premade.cli.export import export
@@ -24,8 +17,15 @@ from premade.cli.generate import generate
 from premade.cli.output import AsJson, print_json, show_one
 from premade.cli.restored import restored
 from premade.cli.verify import verify
-from premade.database import DemoNotHere, NoDatabase, bring_up_to_date, embedded_or_named, marker_of
+from premade.postgres.embedded import EmbeddedPostgresError
+from premade.postgres.migrations import SchemaNotCurrent
+from premade.postgres.zones import ZonesDiffer
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import DomainError, Invalid, NotFound
+from premade.runtime.settings import Settings, unknown_variables
+from premade.runtime.terminal import accept_any_terminal
 from premade.serve import CannotServe, Listen, serve
+from premade.values.validation_messages import in_words
 
 app = typer.Typer(
     help="Pre-made tickets for online travel agencies: generate in bulk, activate exactly once.",
@@ -79,7 +79,7 @@ def migrate(*, as_json: AsJson = False) -> None:
     settings = Settings()
     with embedded_or_named(settings) as dsn:
         tell = partial(typer.echo, err=True)
-        applied = bring_up_to_date(dsn, World(settings.zone), marker_of(settings), tell)
+        applied = bring_up_to_date(dsn, Runtime(settings.zone), marker_of(settings), tell)
     show_one({"applied": applied or "nothing; the schema was current"}, as_json=as_json)
 
 
@@ -92,7 +92,7 @@ def demo(
     ] = False,
 ) -> None:
     """Start the service with a catalogue, a partner and a first sale, to try it out."""
-    from premade.demo import run_demo  # noqa: PLC0415  (only the demo pays for it)
+    from premade.demo.command import run_demo  # noqa: PLC0415  (only the demo pays for it)
 
     run_demo(Settings(), port, is_sure=yes)
 

@@ -20,7 +20,9 @@ def change(
     as_json: AsJson = False,
 ) -> None:
     """Give a channel stock of a product."""
-    allotment = operate(lambda database, world: set_allotment(database, world, product, channel, quantity))
+    allotment = operate(
+        lambda database, runtime: set_allotment(database, runtime, product, channel, quantity)
+    )
     show_one(allotment, as_json=as_json)
 
 

@@ -21,5 +21,5 @@ def expire(*, as_json: AsJson = False) -> None:
                 task, description=f"{found.expired:,} tickets", completed=found.ended, total=found.due
             )
 
-        done = operate(lambda database, world: expire_now(database, world, tell))
+        done = operate(lambda database, runtime: expire_now(database, runtime, tell))
     show_one({"tickets": done.expired, "batches": done.ended, "batches_in_use": done.due}, as_json=as_json)

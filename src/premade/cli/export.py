@@ -13,17 +13,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from premade.audit.record import COMMAND_ACTOR
-from premade.base.errors import FieldError, Invalid
-from premade.base.texts import cleaned, one_line
-from premade.base.work import Database
-from premade.base.world import World
 from premade.catalog.product import NAME_CHARACTERS_MAX
+from premade.cli.atomic_files import WholeFiles
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one
-from premade.cli.whole_files import WholeFiles
 from premade.export.as_csv import CSV, SPREADSHEET_CSV
 from premade.export.as_jsonl import JSON_LINES
-from premade.export.layout import PER_PAGE, Paper
+from premade.export.layout import PER_PAGE, PaperSize
 from premade.export.rows import (
     NOT_OVER,
     Export,
@@ -35,7 +31,11 @@ from premade.export.rows import (
 )
 from premade.export.text import write_text
 from premade.partners.partner import partner_named
+from premade.postgres.database import Database
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import FieldError, Invalid
 from premade.tickets.ticket import Status
+from premade.values.texts import cleaned, one_line
 
 STANDARD_OUTPUT = "-"
 
@@ -62,7 +62,7 @@ class Asked:
     form: Format
     output: str
     statuses: tuple[Status, ...] | None
-    paper: Paper
+    paper: PaperSize
     per_page: int
     logo: Path | None
     name: str | None
@@ -114,7 +114,7 @@ def export(
             help="Only tickets in this state; may come again. Unless told: all, or to print those not over."
         ),
     ] = None,
-    paper: Annotated[Paper, typer.Option(help="Of the sheets.")] = Paper.A4,
+    paper: Annotated[PaperSize, typer.Option(help="Of the sheets.")] = PaperSize.A4,
     per_page: Annotated[int, typer.Option(help="Tickets on a sheet, 10 or 24.")] = PER_PAGE[0],
     logo: Annotated[Path | None, typer.Option(help="A PNG or JPEG for the sheets.")] = None,
     name: Annotated[
@@ -137,16 +137,16 @@ def export(
     asked = Asked(
         partner, cleaned(batch), form, output, statuses, paper, per_page, logo, name, plain
     ).checked()
-    done = operate(lambda database, world: _export(database, world, asked, is_quiet=as_json))
+    done = operate(lambda database, runtime: _export(database, runtime, asked, is_quiet=as_json))
     if output != STANDARD_OUTPUT:
         show_one(done, as_json=as_json)
 
 
-async def _export(database: Database, world: World, asked: Asked, *, is_quiet: bool) -> dict[str, Any]:
-    async with database.single_statement() as work:
-        found = await partner_named(work, asked.partner)
+async def _export(database: Database, runtime: Runtime, asked: Asked, *, is_quiet: bool) -> dict[str, Any]:
+    async with database.single_statement() as tx:
+        found = await partner_named(tx, asked.partner)
     wanted = Selection(found["partner_id"], asked.batch_id, asked.statuses)
-    await record_export(database, world, wanted, Exporter(COMMAND_ACTOR, None), format=asked.form.value)
+    await record_export(database, runtime, wanted, Exporter(COMMAND_ACTOR, None), format=asked.form.value)
     columns = (TextColumn("Tickets"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(
@@ -167,12 +167,12 @@ async def _export(database: Database, world: World, asked: Asked, *, is_quiet: b
 
         if asked.form is Format.PDF:
             return await _sheets(database, wanted, asked, begin, tell)
-        return await _one_file(database, world, wanted, asked, begin, tell)
+        return await _one_file(database, runtime, wanted, asked, begin, tell)
 
 
 async def _one_file(
     database: Database,
-    world: World,
+    runtime: Runtime,
     wanted: Selection,
     asked: Asked,
     begin: Callable[[Export], None],
@@ -182,7 +182,7 @@ async def _one_file(
         async with read_export(database, wanted) as found:
             begin(found)
             try:
-                await _write(found, sys.stdout.buffer, asked, world, tell)
+                await _write(found, sys.stdout.buffer, asked, runtime, tell)
                 sys.stdout.buffer.flush()
             except BrokenPipeError:
                 # Whoever reads has enough. What is still to be flushed at the end has to go somewhere.
@@ -192,12 +192,12 @@ async def _one_file(
     with WholeFiles(Path(asked.output)) as files:
         async with read_export(database, wanted) as found:
             begin(found)
-            await _write(found, files.begin(), asked, world, tell)
+            await _write(found, files.begin(), asked, runtime, tell)
         return {"files": [str(name) for name in files.finish()], "tickets": found.batch.tickets}
 
 
 async def _write(
-    found: Export, out: BinaryIO, asked: Asked, world: World, tell: Callable[[int], None]
+    found: Export, out: BinaryIO, asked: Asked, runtime: Runtime, tell: Callable[[int], None]
 ) -> None:
     # What makes workbooks is imported by who makes one.
     if asked.form is Format.XLSX:
@@ -207,7 +207,7 @@ async def _write(
     elif asked.form is Format.PNG:
         from premade.export.as_pictures import write_pictures  # noqa: PLC0415
 
-        await write_pictures(found, out, world.now(), tell)
+        await write_pictures(found, out, runtime.now(), tell)
     else:
         table = CSV if asked.is_plain else SPREADSHEET_CSV
         await write_text(table if asked.form is Format.CSV else JSON_LINES, found, out, tell)

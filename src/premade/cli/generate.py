@@ -10,19 +10,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from premade.audit.record import COMMAND_ACTOR
-from premade.base.errors import FieldError, Invalid
-from premade.base.texts import cleaned
-from premade.base.typed import day
-from premade.base.work import Database
-from premade.base.world import World
 from premade.catalog.product import PRODUCT_ID_MAX
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one
-from premade.generation.generate import Wanted
-from premade.generation.large import CONNECTIONS, LargeBatches, Making, check
+from premade.generation.generate import BatchRequest
+from premade.generation.large import CONNECTIONS, BatchProgress, LargeBatches, check
 from premade.partners.keyring import OnBehalf
 from premade.partners.partner import partner_named
+from premade.postgres.database import Database
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import FieldError, Invalid
 from premade.tickets.signing import Signers
+from premade.values.operator_input import day
+from premade.values.texts import cleaned
 
 LINES_A_BATCH = 10
 """Where there is no terminal."""
@@ -49,14 +49,14 @@ def generate(
     if cancel:
         if any(given is not None for given in (product, quantity, valid_until, reservation)):
             raise Invalid([FieldError("cancel", "Give --partner and --batch with it, and nothing else")])
-        made = operate(lambda database, world: _stop(database, world, partner, batch))
+        made = operate(lambda database, runtime: _stop(database, runtime, partner, batch))
         show_one(asdict(made), as_json=as_json)
         return
     wanted = _wanted(product, quantity, batch, valid_until, reservation)
     try:
         with _progress(is_quiet=as_json) as tell:
             made = operate(
-                lambda database, world: _make(database, world, partner, wanted, tell),
+                lambda database, runtime: _make(database, runtime, partner, wanted, tell),
                 connections_max=CONNECTIONS,
             )
     except KeyboardInterrupt:
@@ -71,7 +71,7 @@ def generate(
 
 def _wanted(
     product: int | None, quantity: int | None, batch: str, valid_until: str | None, reservation: str | None
-) -> Wanted:
+) -> BatchRequest:
     errors: list[FieldError] = []
     if product is None or not 1 <= product <= PRODUCT_ID_MAX:
         errors.append(FieldError("product", "Say which, such as --product 106"))
@@ -81,7 +81,7 @@ def _wanted(
         raise Invalid(errors)
     assert product is not None
     assert quantity is not None
-    wanted = Wanted(
+    wanted = BatchRequest(
         product, quantity, batch, day(valid_until, "valid_until"), None, reservation, is_large=True
     )
     check(wanted)
@@ -89,25 +89,29 @@ def _wanted(
 
 
 async def _whose(database: Database, partner: str) -> OnBehalf:
-    async with database.single_statement() as work:
-        found = await partner_named(work, partner)
+    async with database.single_statement() as tx:
+        found = await partner_named(tx, partner)
     return OnBehalf(found["partner_id"], found["channel"], COMMAND_ACTOR)
 
 
 async def _make(
-    database: Database, world: World, partner: str, wanted: Wanted, tell: Callable[[Making], None]
-) -> Making:
-    batches = LargeBatches(database, world, Signers(database, world))
+    database: Database,
+    runtime: Runtime,
+    partner: str,
+    wanted: BatchRequest,
+    tell: Callable[[BatchProgress], None],
+) -> BatchProgress:
+    batches = LargeBatches(database, runtime, Signers(database, runtime))
     return await batches.make(await _whose(database, partner), wanted, tell)
 
 
-async def _stop(database: Database, world: World, partner: str, batch_id: str) -> Making:
-    batches = LargeBatches(database, world, Signers(database, world))
+async def _stop(database: Database, runtime: Runtime, partner: str, batch_id: str) -> BatchProgress:
+    batches = LargeBatches(database, runtime, Signers(database, runtime))
     return await batches.stop(await _whose(database, partner), batch_id)
 
 
 @contextmanager
-def _progress(*, is_quiet: bool) -> Generator[Callable[[Making], None]]:
+def _progress(*, is_quiet: bool) -> Generator[Callable[[BatchProgress], None]]:
     """A bar on a terminal, a line now and then elsewhere; on standard error, as the answer is what comes at the end."""
     console = Console(stderr=True)
     if is_quiet:
@@ -121,10 +125,10 @@ def _progress(*, is_quiet: bool) -> Generator[Callable[[Making], None]]:
         yield _lines()
 
 
-def _lines() -> Callable[[Making], None]:
+def _lines() -> Callable[[BatchProgress], None]:
     told = -1
 
-    def tell(making: Making) -> None:
+    def tell(making: BatchProgress) -> None:
         nonlocal told
         step = making.made * LINES_A_BATCH // making.quantity
         if step > told:

@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from premade.base.errors import FieldError, Invalid
-from premade.base.typed import duration, moment
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one, show_rows
 from premade.partners.api_key import PERMISSIONS
 from premade.partners.keys import create_key, list_keys, revoke_key, rotate_key
+from premade.runtime.errors import FieldError, Invalid
+from premade.values.operator_input import duration, moment
 
 app = typer.Typer(help="API keys: shown once, kept as a digest.", no_args_is_help=True)
 
@@ -33,13 +33,13 @@ def create(
     if (partner is None) is not operator:
         raise Invalid([FieldError("partner", "Give either --partner NAME or --operator")])
     made = operate(
-        lambda database, world: create_key(
+        lambda database, runtime: create_key(
             database,
-            world,
+            runtime,
             partner=partner,
             permissions=permission,
             is_test=test,
-            expires_at=None if expires is None else moment(expires, "expires", world.now(), world.zone),
+            expires_at=None if expires is None else moment(expires, "expires", runtime.now(), runtime.zone),
         )
     )
     show_one(made, as_json=as_json)
@@ -60,10 +60,12 @@ def rotate(
 ) -> None:
     """Make a second key like it; the first ends after the overlap."""
     length = duration(overlap, "overlap")
-    show_one(operate(lambda database, world: rotate_key(database, world, key_id, length)), as_json=as_json)
+    show_one(
+        operate(lambda database, runtime: rotate_key(database, runtime, key_id, length)), as_json=as_json
+    )
 
 
 @app.command()
 def revoke(key_id: KeyId, *, as_json: AsJson = False) -> None:
     """End a key now."""
-    show_one(operate(lambda database, world: revoke_key(database, world, key_id)), as_json=as_json)
+    show_one(operate(lambda database, runtime: revoke_key(database, runtime, key_id)), as_json=as_json)

@@ -4,16 +4,16 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from premade.base.logs import log_only_what_goes_wrong
-from premade.base.settings import Settings
-from premade.base.work import Database, open_database
-from premade.base.world import World
-from premade.database import ready_database, require_database
+from premade.bootstrap import ready_database, require_database
+from premade.postgres.database import Database, open_database
+from premade.runtime.clock import Runtime
+from premade.runtime.logging import log_only_what_goes_wrong
+from premade.runtime.settings import Settings
 
 Result = TypeVar("Result")
 
 
-def operate(action: Callable[[Database, World], Awaitable[Result]], *, connections_max: int = 1) -> Result:
+def operate(action: Callable[[Database, Runtime], Awaitable[Result]], *, connections_max: int = 1) -> Result:
     """Run the action on the database that the settings name, and return its result.
 
     Raises: NoDatabase, and what the action raises, which `premade.cli.main` prints.
@@ -21,11 +21,11 @@ def operate(action: Callable[[Database, World], Awaitable[Result]], *, connectio
     log_only_what_goes_wrong()
     settings = Settings()
     require_database(settings)
-    world = World(settings.zone)
+    runtime = Runtime(settings.zone)
 
     async def run(dsn: str) -> Result:
         async with open_database(dsn, connections_max=connections_max) as database:
-            return await action(database, world)
+            return await action(database, runtime)
 
-    with ready_database(settings, world) as dsn:
+    with ready_database(settings, runtime) as dsn:
         return asyncio.run(run(dsn))

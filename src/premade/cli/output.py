@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from premade.base.terminal import can_show
-from premade.base.texts import isolated
-from premade.base.world import local_time, rfc3339
+from premade.runtime.clock import local_time, rfc3339
+from premade.runtime.terminal import can_show
+from premade.values.texts import isolated
 
 _GAP = 2
 """Blanks between columns."""

@@ -4,9 +4,6 @@ from typing import Annotated, Any
 
 import typer
 
-from premade.base.errors import FieldError, Invalid
-from premade.base.work import Database
-from premade.base.world import World
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one, show_rows
 from premade.partners.partner import (
@@ -17,6 +14,9 @@ from premade.partners.partner import (
     set_disabled,
     set_reservation_hours,
 )
+from premade.postgres.database import Database
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import FieldError, Invalid
 
 app = typer.Typer(help="The online travel agencies that sell.", no_args_is_help=True)
 
@@ -36,9 +36,9 @@ def add(
 ) -> None:
     """Add a partner, and its channel where there is none."""
     added = operate(
-        lambda database, world: add_partner(
+        lambda database, runtime: add_partner(
             database,
-            world,
+            runtime,
             name,
             channel=channel,
             is_test=test,
@@ -62,11 +62,11 @@ def change(
     if (reservation_hours is None) == (new_name is None):
         raise Invalid([FieldError("name", "Give either --name or --reservation-hours")])
 
-    async def act(database: Database, world: World) -> dict[str, Any]:
+    async def act(database: Database, runtime: Runtime) -> dict[str, Any]:
         if new_name is not None:
-            return await rename_partner(database, world, name, new_name)
+            return await rename_partner(database, runtime, name, new_name)
         assert reservation_hours is not None
-        return await set_reservation_hours(database, world, name, reservation_hours)
+        return await set_reservation_hours(database, runtime, name, reservation_hours)
 
     show_one(operate(act), as_json=as_json)
 
@@ -80,12 +80,12 @@ def show(*, as_json: AsJson = False) -> None:
 @app.command()
 def disable(name: Name, *, as_json: AsJson = False) -> None:
     """Stop a partner: its keys cease to work within seconds."""
-    changed = operate(lambda database, world: set_disabled(database, world, name, disabled=True))
+    changed = operate(lambda database, runtime: set_disabled(database, runtime, name, disabled=True))
     show_one(changed, as_json=as_json)
 
 
 @app.command()
 def enable(name: Name, *, as_json: AsJson = False) -> None:
     """Let a disabled partner go on."""
-    changed = operate(lambda database, world: set_disabled(database, world, name, disabled=False))
+    changed = operate(lambda database, runtime: set_disabled(database, runtime, name, disabled=False))
     show_one(changed, as_json=as_json)

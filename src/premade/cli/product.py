@@ -5,8 +5,6 @@ from typing import Annotated, Any
 
 import typer
 
-from premade.base.errors import FieldError, Invalid
-from premade.base.typed import day
 from premade.catalog.product import (
     DEFAULT_CODE_PREFIX,
     Cancellation,
@@ -19,6 +17,8 @@ from premade.catalog.product import (
 )
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one, show_rows
+from premade.runtime.errors import FieldError, Invalid
+from premade.values.operator_input import day
 
 app = typer.Typer(help="What is sold, and what a ticket of it entitles to.", no_args_is_help=True)
 
@@ -63,7 +63,7 @@ def add(
         day(usable_until, "usable_until"),
         cancellation,
     )
-    operate(lambda database, world: add_product(database, world, product))
+    operate(lambda database, runtime: add_product(database, runtime, product))
     show_one(asdict(product), as_json=as_json)
 
 
@@ -102,7 +102,7 @@ def change(
         raise Invalid([FieldError("usable_for_ever", message)])
     if usable_for_ever or has_last_day:
         changes |= {"usable_days": usable_days, "usable_until": day(usable_until, "usable_until")}
-    product = operate(lambda database, world: change_product(database, world, product_id, **changes))
+    product = operate(lambda database, runtime: change_product(database, runtime, product_id, **changes))
     show_one(asdict(product), as_json=as_json)
 
 

@@ -27,8 +27,8 @@ def restored(
     Restored dumps, copied files and promoted standbys are noticed without this command. A restored disk may not be.
     """
     done = operate(
-        lambda database, world: begin_incarnation(
-            database, world, clock_lead_seconds=clock_lead, actor=COMMAND
+        lambda database, runtime: begin_incarnation(
+            database, runtime, clock_lead_seconds=clock_lead, actor=COMMAND
         )
     )
     show_one(

@@ -4,11 +4,11 @@ from typing import Annotated, Any
 
 import typer
 
-from premade.base.errors import FieldError, Invalid
-from premade.base.work import Database
-from premade.base.world import World
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one, show_rows
+from premade.postgres.database import Database
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import FieldError, Invalid
 from premade.tickets.key_file import base64url
 from premade.tickets.signing import (
     PublicKey,
@@ -31,7 +31,7 @@ def rotate(
     as_json: AsJson = False,
 ) -> None:
     """Make a new key that signs from now on; tokens of the old ones stay valid."""
-    key = operate(lambda database, world: rotate_signing_key(database, world, is_test=test))
+    key = operate(lambda database, runtime: rotate_signing_key(database, runtime, is_test=test))
     show_one(_shown(key), as_json=as_json)
 
 
@@ -51,12 +51,12 @@ def retire(
 ) -> None:
     """End the tokens of an old key: no gate admits them any longer."""
 
-    async def retire_if_meant(database: Database, world: World) -> dict[str, Any]:
-        retirable(await list_signing_keys(database), key_id, world.now())
+    async def retire_if_meant(database: Database, runtime: Runtime) -> dict[str, Any]:
+        retirable(await list_signing_keys(database), key_id, runtime.now())
         counted = await tickets_with_tokens_of(database, key_id)
         if not yes:
             _ask(key_id, counted, as_json=as_json)
-        return {**await retire_signing_key(database, world, key_id), **counted}
+        return {**await retire_signing_key(database, runtime, key_id), **counted}
 
     show_one(operate(retire_if_meant), as_json=as_json)
 

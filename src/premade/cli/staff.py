@@ -37,7 +37,7 @@ def add(
 ) -> None:
     """Add somebody. The password is asked for."""
     password = _password(from_stdin=password_stdin)
-    added = operate(lambda database, world: add_staff(database, world, name, role, password))
+    added = operate(lambda database, runtime: add_staff(database, runtime, name, role, password))
     show_one(added, as_json=as_json)
 
 
@@ -51,7 +51,8 @@ def show(*, as_json: AsJson = False) -> None:
 def disable(name: Name, *, as_json: AsJson = False) -> None:
     """Sign somebody out everywhere and let them in no more."""
     show_one(
-        operate(lambda database, world: set_disabled(database, world, name, disabled=True)), as_json=as_json
+        operate(lambda database, runtime: set_disabled(database, runtime, name, disabled=True)),
+        as_json=as_json,
     )
 
 
@@ -59,7 +60,8 @@ def disable(name: Name, *, as_json: AsJson = False) -> None:
 def enable(name: Name, *, as_json: AsJson = False) -> None:
     """Let somebody who was disabled sign in again."""
     show_one(
-        operate(lambda database, world: set_disabled(database, world, name, disabled=False)), as_json=as_json
+        operate(lambda database, runtime: set_disabled(database, runtime, name, disabled=False)),
+        as_json=as_json,
     )
 
 
@@ -67,7 +69,9 @@ def enable(name: Name, *, as_json: AsJson = False) -> None:
 def change_password(name: Name, *, password_stdin: FromStdin = False, as_json: AsJson = False) -> None:
     """Give somebody a new password, and sign them out everywhere."""
     password = _password(from_stdin=password_stdin)
-    show_one(operate(lambda database, world: set_password(database, world, name, password)), as_json=as_json)
+    show_one(
+        operate(lambda database, runtime: set_password(database, runtime, name, password)), as_json=as_json
+    )
 
 
 @app.command(name="set-role")
@@ -78,4 +82,4 @@ def change_role(
     as_json: AsJson = False,
 ) -> None:
     """Change what somebody may see and do, from their next page on."""
-    show_one(operate(lambda database, world: set_role(database, world, name, role)), as_json=as_json)
+    show_one(operate(lambda database, runtime: set_role(database, runtime, name, role)), as_json=as_json)

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from premade.base.errors import FieldError, Invalid
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one
+from premade.runtime.errors import FieldError, Invalid
 from premade.tickets.code import TokenRefused, check_token, is_test_key, split_token
 from premade.tickets.key_file import read_key_file
 from premade.tickets.signing import list_signing_keys

@@ -3,16 +3,12 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from premade.base.body import client_address
-from premade.base.edge import Page
-from premade.base.errors import Invalid
-from premade.base.problems import status_of_kind, tell_when_to_retry
 from premade.console.door import (
     BROWSER_COOKIE,
     COOKIE,
     HOME,
     SIGN_IN,
-    Visit,
+    StaffRequest,
     by_field,
     forget,
     form_only,
@@ -24,14 +20,18 @@ from premade.console.door import (
     require_own_page,
     told_as_pages,
 )
-from premade.console.paper import Paper
+from premade.console.rendering import Templates
+from premade.http.body import client_address
+from premade.http.gateway import PageRoute
+from premade.http.problems import status_of_kind, tell_when_to_retry
+from premade.runtime.errors import Invalid
 from premade.staff.password import PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN, SignInsBusy
 from premade.staff.session import Sessions, SignInRefused, TooManySignIns
 
 ACCOUNT = f"{HOME}/account"
 
 
-def pages(paper: Paper) -> list[Page]:
+def pages(templates: Templates) -> list[PageRoute]:
     """The routes."""
 
     async def sign_in_page(request: Request) -> Response:
@@ -39,7 +39,7 @@ def pages(paper: Paper) -> list[Page]:
         token = request.cookies.get(COOKIE, "")
         if token and await _sessions(request).member_of(token):
             return go_to(wanted)
-        return paper.page("sign_in.html", 200, member=None, wanted=wanted, name="", refusal=None)
+        return templates.page("sign_in.html", 200, member=None, wanted=wanted, name="", refusal=None)
 
     async def sign_in(request: Request) -> Response:
         require_own_page(request)
@@ -56,7 +56,7 @@ def pages(paper: Paper) -> list[Page]:
         except (SignInRefused, TooManySignIns, SignInsBusy) as refusal:
             status = status_of_kind(type(refusal))
             shown = {"member": None, "wanted": wanted, "name": name, "refusal": refusal}
-            answer = paper.page("sign_in.html", status, **shown)
+            answer = templates.page("sign_in.html", status, **shown)
             tell_when_to_retry(answer, refusal)
             return answer
         answer = go_to(wanted)
@@ -64,11 +64,11 @@ def pages(paper: Paper) -> list[Page]:
         return answer
 
     return [
-        Page(SIGN_IN, told_as_pages(paper, sign_in_page)),
-        Page(SIGN_IN, told_as_pages(paper, sign_in), methods=("POST",)),
-        *form_only(paper, f"{HOME}/sign-out", _sign_out),
-        *form_only(paper, f"{HOME}/sign-out-everywhere", _sign_out_everywhere),
-        *page(paper, ACCOUNT, _account, _change_password),
+        PageRoute(SIGN_IN, told_as_pages(templates, sign_in_page)),
+        PageRoute(SIGN_IN, told_as_pages(templates, sign_in), methods=("POST",)),
+        *form_only(templates, f"{HOME}/sign-out", _sign_out),
+        *form_only(templates, f"{HOME}/sign-out-everywhere", _sign_out_everywhere),
+        *page(templates, ACCOUNT, _account, _change_password),
     ]
 
 
@@ -76,25 +76,25 @@ def _sessions(request: Request) -> Sessions:
     return request.app.state.services[Sessions]
 
 
-async def _account(visit: Visit) -> Response:
+async def _account(visit: StaffRequest) -> Response:
     return await _show(visit, 200, {})
 
 
-async def _show(visit: Visit, status: int, wrong: dict[str, str]) -> Response:
+async def _show(visit: StaffRequest, status: int, wrong: dict[str, str]) -> Response:
     return visit.page(
         "account.html",
         status,
         sessions=await visit.use(Sessions).count_of(visit.member),
         wrong=wrong,
         done="Your password is changed. Other browsers are signed out."
-        if visit.told("done") == "password" and not wrong
+        if visit.own_link_param("done") == "password" and not wrong
         else None,
         password_characters_min=PASSWORD_CHARACTERS_MIN,
         password_characters_max=PASSWORD_CHARACTERS_MAX,
     )
 
 
-async def _change_password(visit: Visit) -> Response:
+async def _change_password(visit: StaffRequest) -> Response:
     password, new = visit.form.get("password", ""), visit.form.get("new-password", "")
     address, browser = client_address(visit.request), visit.request.cookies.get(BROWSER_COOKIE)
     try:
@@ -106,15 +106,15 @@ async def _change_password(visit: Visit) -> Response:
     return answer
 
 
-async def _sign_out(visit: Visit) -> Response:
+async def _sign_out(visit: StaffRequest) -> Response:
     return await _leave(visit, everywhere=False)
 
 
-async def _sign_out_everywhere(visit: Visit) -> Response:
+async def _sign_out_everywhere(visit: StaffRequest) -> Response:
     return await _leave(visit, everywhere=True)
 
 
-async def _leave(visit: Visit, *, everywhere: bool) -> Response:
+async def _leave(visit: StaffRequest, *, everywhere: bool) -> Response:
     await visit.use(Sessions).sign_out(visit.member, visit.token, everywhere=everywhere)
     answer = go_to(SIGN_IN)
     forget(answer)

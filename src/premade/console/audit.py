@@ -10,21 +10,21 @@ from zoneinfo import ZoneInfo
 from starlette.responses import Response
 
 from premade.audit.record import COMMAND, Event
-from premade.base.edge import Page
-from premade.base.typed import plain_number
+from premade.batches.batch import checked_batch_id
 from premade.console.audit_search import Sought, search_events
-from premade.console.door import HOME, Visit, page
-from premade.console.paper import Paper
+from premade.console.audit_sentences import SENTENCES, name_of_event, reason_of, sentence
+from premade.console.door import HOME, StaffRequest, page
+from premade.console.rendering import Templates
 from premade.console.search import partner_of_order, partner_of_ticket
-from premade.console.sentences import SENTENCES, name_of_event, reason_of, sentence
+from premade.http.gateway import PageRoute
 from premade.orders.lookup import OrderUnknown, order_of
 from premade.partners.partner import partners_by_id
 from premade.staff.member import list_staff
 from premade.staff.role import Right
 from premade.staff.session import CONSOLE
-from premade.tickets.batch import checked_batch_id
 from premade.tickets.code import fold_order_id, fold_ticket_code
 from premade.tickets.lookup import TicketUnknown
+from premade.values.operator_input import plain_number
 
 AUDIT = f"{HOME}/audit"
 FIELDS = ("ticket", "order", "partner", "batch", "who", "event", "start", "before")
@@ -61,19 +61,19 @@ class _Reading:
     wrong: dict[str, str] = field(default_factory=dict[str, str])
 
 
-def pages(paper: Paper) -> list[Page]:
+def pages(templates: Templates) -> list[PageRoute]:
     """The routes."""
-    return page(paper, AUDIT, _audit, right=Right.SEE_AUDIT)
+    return page(templates, AUDIT, _audit, right=Right.SEE_AUDIT)
 
 
-async def _audit(visit: Visit) -> Response:
-    given = {name: visit.asked(name) for name in FIELDS}
+async def _audit(visit: StaffRequest) -> Response:
+    given = {name: visit.query(name) for name in FIELDS}
     staff = {each["staff_id"]: each["name"] for each in await list_staff(visit.database)}
     partners = await partners_by_id(visit.database)
     reading = await _read(visit, given, staff)
     events, following, back_to = [], None, None
     if not reading.wrong:
-        found = await search_events(visit.database, reading.sought, visit.asked("cursor") or None)
+        found = await search_events(visit.database, reading.sought, visit.query("cursor") or None)
         events, following, back_to = found.events, found.following, found.back_to
     names = {partner_id: partner["name"] for partner_id, partner in partners.items()}
     query = {name: value for name, value in given.items() if value}
@@ -87,7 +87,7 @@ async def _audit(visit: Visit) -> Response:
         staff=sorted(staff.values()),
         kinds=_events_by_kind(),
         event_names={event: name for event, (name, _) in SENTENCES.items()},
-        is_first=not visit.asked("cursor"),
+        is_first=not visit.query("cursor"),
         first_page=f"{AUDIT}?{urlencode(query)}",
         next_page=following and f"{AUDIT}?{urlencode({**query, 'cursor': following})}",
         back_to=back_to,
@@ -107,13 +107,13 @@ def _shown(event: dict[str, Any], partners: dict[int, str], staff: dict[int, str
     }
 
 
-async def _read(visit: Visit, given: dict[str, str], staff: dict[int, str]) -> _Reading:
+async def _read(visit: StaffRequest, given: dict[str, str], staff: dict[int, str]) -> _Reading:
     reading = _Reading()
     _read_what(reading, given)
     _read_who(reading, given["who"], staff)
     for name in ("start", "before"):
         if given[name]:
-            moment = _moment(given[name], visit.world.zone)
+            moment = _moment(given[name], visit.runtime.zone)
             if moment is None:
                 reading.wrong[name] = "Must be a day and a time, such as 2026-03-31T18:00"
             reading.sought = replace(reading.sought, **{name: moment})
@@ -168,7 +168,7 @@ def _read_who(reading: _Reading, who: str, staff: dict[int, str]) -> None:
     reading.sought = replace(reading.sought, actor=actor)
 
 
-async def _read_whose(visit: Visit, reading: _Reading, given: dict[str, str]) -> None:
+async def _read_whose(visit: StaffRequest, reading: _Reading, given: dict[str, str]) -> None:
     """A ticket or an order says whose it is. TicketUnknown, OrderUnknown."""
     if given["ticket"]:
         code = fold_ticket_code(given["ticket"]) or given["ticket"]

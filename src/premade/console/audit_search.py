@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from premade.audit.record import COMMAND, Event
-from premade.base import statements
-from premade.base.cursors import ROWS_LOOKED_AT_MAX, Order, Row
-from premade.base.work import Database, Work
+from premade.postgres import statements
+from premade.postgres.database import Database, Transaction
+from premade.postgres.keyset import ROWS_LOOKED_AT_MAX, Keyset, Row
 
 sql = statements.load(__file__)
 
@@ -20,7 +20,7 @@ SLACK = timedelta(seconds=15)
 ACTORS_MAX = 1_000
 """Maximum number of actors (staff and system users) that a search for commands reads."""
 KEYS = "key:"
-_BY_ID = Order("audit", {"event_id": int})
+_BY_ID = Keyset("audit", {"event_id": int})
 _OF_A_TICKET = ("ticket.",)
 _NO_END = 2**63 - 1
 
@@ -52,57 +52,57 @@ async def search_events(database: Database, sought: Sought, cursor: str | None) 
     """Invalid: no cursor of such a page. A time is that of when an event was recorded: a scan without network happened
     before.
     """
-    async with database.single_statement() as work:
+    async with database.single_statement() as tx:
         given = {
             **_BY_ID.after(cursor),
             "partner_id": sought.partner_id,
-            "actors": await _actors(work, sought.actor),
+            "actors": await _actors(tx, sought.actor),
             "event": sought.event,
             "start": sought.start,
             "before": sought.before,
-            "from_event_id": 0 if sought.start is None else await _place_of(work, sought.start - SLACK),
+            "from_event_id": 0 if sought.start is None else await _place_of(tx, sought.start - SLACK),
             "before_event_id": _NO_END
             if sought.before is None
-            else await _place_of(work, sought.before + SLACK),
+            else await _place_of(tx, sought.before + SLACK),
             "rows": EVENTS_A_PAGE + 1,
         }
-        rows = await _rows(work, sought, given)
+        rows = await _rows(tx, sought, given)
     events, following = _BY_ID.page(rows, EVENTS_A_PAGE)
     back_to = _recorded_at(rows[-1]) if following and rows else None
     return Found(events, following, back_to)
 
 
-async def _rows(work: Work, sought: Sought, given: dict[str, Any]) -> list[Row]:
+async def _rows(tx: Transaction, sought: Sought, given: dict[str, Any]) -> list[Row]:
     if sought.tickets is not None:
         given |= {"ticket_codes": list(sought.tickets), "order_id": sought.order_id}
-        return await work.all(sql.events_of_tickets, **given)
+        return await tx.fetch_all(sql.events_of_tickets, **given)
     if sought.batch_id is not None:
-        return await work.all(sql.events_of_batch, **given, batch_id=sought.batch_id)
+        return await tx.fetch_all(sql.events_of_batch, **given, batch_id=sought.batch_id)
     given["rows_looked_at_max"] = ROWS_LOOKED_AT_MAX
     if sought.actor is not None and not sought.actor.startswith(KEYS):
-        return await work.all(sql.events_of_actors, **given)
+        return await tx.fetch_all(sql.events_of_actors, **given)
     if sought.event is not None and not sought.event.startswith(_OF_A_TICKET):
-        return await work.all(sql.events_of_no_ticket, **given)
-    return await work.all(sql.all_events, **given)
+        return await tx.fetch_all(sql.events_of_no_ticket, **given)
+    return await tx.fetch_all(sql.all_events, **given)
 
 
-async def _actors(work: Work, actor: str | None) -> list[str] | None:
+async def _actors(tx: Transaction, actor: str | None) -> list[str] | None:
     """Return the actors that a search means: "command" stands for every system user, known or not."""
     if actor is None:
         return None
     if actor != COMMAND:
         return [actor]
-    rows = await work.all(sql.actors_but_keys, actors_max=ACTORS_MAX)
+    rows = await tx.fetch_all(sql.actors_but_keys, actors_max=ACTORS_MAX)
     return [actor, *(row["actor"] for row in rows if row["actor"].startswith(f"{COMMAND}:"))]
 
 
-async def _place_of(work: Work, moment: datetime) -> int:
+async def _place_of(tx: Transaction, moment: datetime) -> int:
     """The first id whose event was recorded at that moment or later; one more than the newest when none was."""
-    newest = await work.one(sql.newest_event)
+    newest = await tx.fetch_one(sql.newest_event)
     low, high = 0, 1 if newest is None else newest["event_id"] + 1
     while low < high:
         middle = (low + high) // 2
-        found = await work.one(sql.recorded_at, event_id=middle)
+        found = await tx.fetch_one(sql.recorded_at, event_id=middle)
         if found is None or found["recorded_at"] >= moment:
             high = middle
         else:

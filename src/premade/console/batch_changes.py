@@ -5,35 +5,35 @@ from typing import Any
 
 from starlette.responses import Response
 
-from premade.base.edge import Page
 from premade.cancellation.cancel_batch import BatchCanceller, BatchToCancel
 from premade.console.batches import BATCH, address_of, asked_batch
-from premade.console.door import Visit, go_to, page
-from premade.console.paper import Paper
+from premade.console.door import StaffRequest, go_to, page
+from premade.console.rendering import Templates
 from premade.generation.large import LargeBatches
+from premade.http.gateway import PageRoute
 from premade.partners.keyring import OnBehalf
 from premade.partners.partner import partners_by_id
 from premade.staff.role import Right
 from premade.tickets.change import REASON_CHARACTERS_MAX, checked_reason
 
 
-def pages(paper: Paper) -> list[Page]:
+def pages(templates: Templates) -> list[PageRoute]:
     """The routes."""
     right = Right.MAKE_BATCHES
     return [
-        *page(paper, f"{BATCH}/cancel", _asker("cancel"), _doer("cancel", _cancel), right),
-        *page(paper, f"{BATCH}/stop", _asker("stop"), _doer("stop", _stop), right),
+        *page(templates, f"{BATCH}/cancel", _asker("cancel"), _doer("cancel", _cancel), right),
+        *page(templates, f"{BATCH}/stop", _asker("stop"), _doer("stop", _stop), right),
     ]
 
 
-def _asker(what: str) -> Callable[[Visit], Awaitable[Response]]:
-    async def ask(visit: Visit) -> Response:
-        return await _ask(visit, what, visit.new_once(), reason="", wrong=None)
+def _asker(what: str) -> Callable[[StaffRequest], Awaitable[Response]]:
+    async def ask(visit: StaffRequest) -> Response:
+        return await _ask(visit, what, visit.new_nonce(), reason="", wrong=None)
 
     return ask
 
 
-async def _ask(visit: Visit, what: str, once: str, *, reason: str, wrong: str | None) -> Response:
+async def _ask(visit: StaffRequest, what: str, once: str, *, reason: str, wrong: str | None) -> Response:
     batch = await asked_batch(visit)
     return visit.page(
         "batch_change.html",
@@ -50,10 +50,10 @@ async def _ask(visit: Visit, what: str, once: str, *, reason: str, wrong: str | 
 
 
 def _doer(
-    what: str, do: Callable[[Visit, OnBehalf, dict[str, Any], str], Awaitable[str]]
-) -> Callable[[Visit], Awaitable[Response]]:
-    async def act(visit: Visit) -> Response:
-        once, reason = visit.once(), visit.form.get("reason", "")
+    what: str, do: Callable[[StaffRequest, OnBehalf, dict[str, Any], str], Awaitable[str]]
+) -> Callable[[StaffRequest], Awaitable[Response]]:
+    async def act(visit: StaffRequest) -> Response:
+        once, reason = visit.nonce(), visit.form.get("reason", "")
         try:
             reason = checked_reason(reason)
         except ValueError as error:
@@ -66,15 +66,15 @@ def _doer(
     return act
 
 
-async def _cancel(visit: Visit, whose: OnBehalf, batch: dict[str, Any], reason: str) -> str:
+async def _cancel(visit: StaffRequest, whose: OnBehalf, batch: dict[str, Any], reason: str) -> str:
     # Sent again, after an answer that was lost or a page that said 'busy', it goes on from where it was.
-    key = f"{visit.member.actor}:{visit.once()}"
+    key = f"{visit.member.actor}:{visit.nonce()}"
     await visit.use(BatchCanceller).cancel(
         BatchToCancel(whose, visit.request_id, batch["batch_id"], reason, key)
     )
     return "cancelled"
 
 
-async def _stop(visit: Visit, whose: OnBehalf, batch: dict[str, Any], reason: str) -> str:
+async def _stop(visit: StaffRequest, whose: OnBehalf, batch: dict[str, Any], reason: str) -> str:
     await visit.use(LargeBatches).stop(whose, batch["batch_id"], reason)
     return "stopped"

@@ -8,22 +8,22 @@ from urllib.parse import urlencode
 
 from starlette.responses import JSONResponse, Response
 
-from premade.base.edge import Page
-from premade.base.errors import FieldError, Invalid
-from premade.base.typed import plain_number
-from premade.base.work import Database
+from premade.batches.batch import BatchStatus, batch_status
 from premade.batches.lookup import BatchFilter, batch_of, is_counted, list_batches, list_batches_of_all
 from premade.catalog.product import NAME_CHARACTERS_MAX, list_products
-from premade.console.door import HOME, Visit, page
+from premade.console.door import HOME, StaffRequest, page
 from premade.console.export_choices import NAME_ON_SHEETS, PRINTED, TABLES, TICKETS_A_FILE_MAX, WHICH
-from premade.console.paper import HEADERS, Paper
+from premade.console.rendering import HEADERS, Templates
 from premade.export.letters import in_words, unprintable
 from premade.generation.large import LargeBatches
+from premade.http.gateway import PageRoute
 from premade.partners.partner import partners_by_id
+from premade.postgres.database import Database
+from premade.runtime.errors import FieldError, Invalid
 from premade.staff.role import Right
-from premade.tickets.batch import BatchStatus, batch_status
 from premade.tickets.listing import TicketFilter, list_tickets
 from premade.tickets.ticket import Status
+from premade.values.operator_input import plain_number
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -39,23 +39,23 @@ _DONE = {
 }
 
 
-def pages(paper: Paper) -> list[Page]:
+def pages(templates: Templates) -> list[PageRoute]:
     """The routes. A batch id may be '..', which a path cannot have, so it stands in the query."""
     return [
-        *page(paper, BATCHES, _batches, right=Right.SEE_SALES),
-        *page(paper, BATCH, _batch, right=Right.SEE_SALES),
-        *page(paper, f"{BATCH}/progress", _progress, right=Right.SEE_SALES),
+        *page(templates, BATCHES, _batches, right=Right.SEE_SALES),
+        *page(templates, BATCH, _batch, right=Right.SEE_SALES),
+        *page(templates, f"{BATCH}/progress", _progress, right=Right.SEE_SALES),
     ]
 
 
-def asked_partner_id(visit: Visit) -> int | None:
+def asked_partner_id(visit: StaffRequest) -> int | None:
     """The partner that the address names. Invalid when it is no number of one."""
     return asked_number(visit, "partner")
 
 
-def asked_number(visit: Visit, name: str) -> int | None:
+def asked_number(visit: StaffRequest, name: str) -> int | None:
     """A number of the address. Invalid."""
-    given = visit.asked(name)
+    given = visit.query(name)
     if not given:
         return None
     number = plain_number(given)
@@ -64,9 +64,9 @@ def asked_number(visit: Visit, name: str) -> int | None:
     return number
 
 
-def _asked_choice(visit: Visit, name: str, choices: type[Choice]) -> Choice | None:
+def _asked_choice(visit: StaffRequest, name: str, choices: type[Choice]) -> Choice | None:
     """One of the choices, which the address names; None when it names none. Invalid."""
-    given = visit.asked(name)
+    given = visit.query(name)
     if not given:
         return None
     if given not in set(choices):
@@ -74,10 +74,10 @@ def _asked_choice(visit: Visit, name: str, choices: type[Choice]) -> Choice | No
     return choices(given)
 
 
-async def asked_batch(visit: Visit) -> dict[str, Any]:
+async def asked_batch(visit: StaffRequest) -> dict[str, Any]:
     """The batch that the address names, with its partner and how far it is. BatchUnknown, Invalid."""
     partner_id = asked_partner_id(visit) or 0
-    batch = await batch_of(visit.database, partner_id, visit.asked("batch"))
+    batch = await batch_of(visit.database, partner_id, visit.query("batch"))
     return {
         **batch,
         "partner_id": partner_id,
@@ -92,8 +92,8 @@ def address_of(batch: dict[str, Any], page: str = BATCH, **more: Any) -> str:
     return f"{page}?{_query({'partner': batch['partner_id'], 'batch': batch['batch_id'], **more})}"
 
 
-async def _batches(visit: Visit) -> Response:
-    partner_id, cursor = asked_partner_id(visit), visit.asked("cursor") or None
+async def _batches(visit: StaffRequest) -> Response:
+    partner_id, cursor = asked_partner_id(visit), visit.query("cursor") or None
     status = _asked_choice(visit, "status", BatchStatus)
     wanted = BatchFilter(asked_number(visit, "product"), status)
     partners = await partners_by_id(visit.database)
@@ -124,7 +124,7 @@ async def _batches(visit: Visit) -> Response:
     )
 
 
-async def _batch(visit: Visit) -> Response:
+async def _batch(visit: StaffRequest) -> Response:
     batch = await asked_batch(visit)
     state = _asked_choice(visit, "state", Status)
     tickets, following = await list_tickets(
@@ -132,7 +132,7 @@ async def _batch(visit: Visit) -> Response:
         batch["partner_id"],
         TicketFilter(status=state, batch_id=batch["batch_id"]),
         TICKETS_A_PAGE,
-        visit.asked("cursor") or None,
+        visit.query("cursor") or None,
     )
     product = (await _product_names(visit.database)).get(batch["product_id"], "")
     can_print = bool(visit.member.may(Right.SEE_QR) and batch["made"])
@@ -153,21 +153,21 @@ async def _batch(visit: Visit) -> Response:
         state=state,
         done=_DONE.get(
             "made"
-            if batch["status"] == BatchStatus.MADE and visit.told("done") == "begun"
-            else visit.told("done")
+            if batch["status"] == BatchStatus.MADE and visit.own_link_param("done") == "begun"
+            else visit.own_link_param("done")
         ),
         tables=TABLES,
         printed=PRINTED if can_print else {},
         which=WHICH,
         files=ranges(batch["made"]),
-        is_first=not visit.asked("cursor"),
+        is_first=not visit.query("cursor"),
         next_page=following and address_of(batch, state=state, cursor=following),
     )
 
 
-async def _progress(visit: Visit) -> Response:
+async def _progress(visit: StaffRequest) -> Response:
     """For the bar on the page of a batch."""
-    making = await visit.use(LargeBatches).progress(asked_partner_id(visit) or 0, visit.asked("batch"))
+    making = await visit.use(LargeBatches).progress(asked_partner_id(visit) or 0, visit.query("batch"))
     told = {"status": making.status, "made": making.made, "quantity": making.quantity}
     return JSONResponse(told, headers=HEADERS)
 

@@ -1,4 +1,4 @@
-"""Who is let in to a page: the session's cookie, and that a form came from a page of our own."""
+"""Authentication of staff by session cookie, protection of forms against CSRF, and the routes of pages."""
 
 import hmac
 import re
@@ -12,21 +12,20 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
-from premade.base.body import BodyRefused, header_values, receive_body
-from premade.base.edge import Page
-from premade.base.errors import DomainError, FieldError, Forbidden, Invalid
-from premade.base.logs import log
-from premade.base.metrics import REFUSALS
-from premade.base.problems import (
+from premade.console.rendering import HEADERS, Templates
+from premade.http.body import BodyRefused, header_values, receive_body
+from premade.http.gateway import PageRoute
+from premade.http.problems import (
     TRANSPORT_PROBLEMS,
     problem_of_router,
     status_of_kind,
     tell_when_to_retry,
 )
-from premade.base.texts import cleaned
-from premade.base.work import Database
-from premade.base.world import World
-from premade.console.paper import HEADERS, Paper
+from premade.postgres.database import Database
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import DomainError, FieldError, Forbidden, Invalid
+from premade.runtime.logging import log
+from premade.runtime.metrics import REFUSALS
 from premade.staff.role import Right
 from premade.staff.session import (
     BROWSER_SECONDS_MAX,
@@ -36,6 +35,7 @@ from premade.staff.session import (
     SignedIn,
     form_token,
 )
+from premade.values.texts import cleaned
 
 Service = TypeVar("Service")
 
@@ -53,7 +53,7 @@ _SEE_OTHER = 303
 
 
 class RoleMissing(Forbidden):
-    """Who is signed in has a role that may not see or do this. Nothing was changed."""
+    """The role of the signed-in member does not allow this. Nothing was changed."""
 
     code = "ROLE_MISSING"
     title = "Your role may not see this page"
@@ -61,100 +61,101 @@ class RoleMissing(Forbidden):
 
 
 class FormForeign(Forbidden):
-    """The form did not come from a page of this console, or its session is over. Nothing was changed."""
+    """The form was not sent from a page of this console, or its session has ended. Nothing was changed."""
 
     code = "FORM_FOREIGN"
-    title = "This form is no longer good"
-    remedy = "Go back, load the page anew, and send it once more."
+    title = "This form is no longer valid"
+    remedy = "Go back, reload the page and send the form again."
 
 
 @dataclass(frozen=True)
-class Visit:
-    """One request for a page, by somebody who is let in."""
+class StaffRequest:
+    """A request for a page by a signed-in member of the staff."""
 
     request: Request
-    paper: Paper
+    templates: Templates
     member: Member
     token: str
     form: dict[str, str]
-    """The fields that were sent; empty when the page is only looked at."""
+    """Fields of the form; empty for GET."""
 
     @property
     def database(self) -> Database:
-        """As the process has it."""
+        """The one of the application."""
         return self.request.app.state.database
 
     @property
-    def world(self) -> World:
-        """As the process has it."""
-        return self.request.app.state.world
+    def runtime(self) -> Runtime:
+        """The one of the application."""
+        return self.request.app.state.runtime
 
     @property
     def request_id(self) -> str:
-        """As the answer says it."""
+        """The id that the answer carries in X-Request-Id."""
         return self.request.scope["state"]["request_id"]
 
     def use(self, kind: type[Service]) -> Service:
-        """What the process keeps one of, as the application wired it."""
+        """Return the application's instance of a service class."""
         return self.request.app.state.services[kind]
 
-    def asked(self, name: str) -> str:
-        """A parameter of the address as somebody typed it, or ""."""
+    def query(self, name: str) -> str:
+        """Return a query parameter, trimmed, or ""."""
         return cleaned(self.request.query_params.get(name, ""))
 
-    def filled(self, name: str, otherwise: str = "") -> str:
-        """A field of the form as somebody typed it: for numbers, days, ids. Names, reasons and passwords have rules of
-        their own, and are read from `form`.
+    def field(self, name: str, otherwise: str = "") -> str:
+        """Return a field of the form, trimmed: for numbers, days and ids.
+
+        Read names, reasons and passwords from `form`: they have rules of their own.
         """
         return cleaned(self.form.get(name, otherwise))
 
-    def told(self, name: str) -> str:
-        """The same, of what a page of our own led here with: a notice is none that another site's link can give."""
+    def own_link_param(self, name: str) -> str:
+        """Return a query parameter only if a page of the console led here: other sites must not be able to show notices."""
         return (
-            self.asked(name) if header_values(self.request, "Sec-Fetch-Site") in ([], ["same-origin"]) else ""
+            self.query(name) if header_values(self.request, "Sec-Fetch-Site") in ([], ["same-origin"]) else ""
         )
 
-    def named(self, name: str) -> str:
-        """A part of the path."""
+    def path_param(self, name: str) -> str:
+        """Return a path parameter."""
         return self.request.path_params[name]
 
     def page(self, template: str, status: int = 200, **shown: Any) -> Response:
-        """A page for this visitor."""
+        """Render a template for this member."""
         given = {"member": self.member, FORM_TOKEN: form_token(self.token), **shown}
-        return self.paper.page(template, status, **given)
+        return self.templates.page(template, status, **given)
 
-    def new_once(self) -> str:
-        """For a form that is shown: what makes it count once, however often it is sent."""
-        return self.world.random_bytes(_ONCE_BYTES).hex()
+    def new_nonce(self) -> str:
+        """Return a nonce for a form: however often the form is sent, it has effect once."""
+        return self.runtime.random_bytes(_ONCE_BYTES).hex()
 
-    def once(self) -> str:
-        """What the form that was sent carries of that kind. FormForeign when it carries none."""
+    def nonce(self) -> str:
+        """Return the nonce of the form that was sent. Raises FormForeign if it has none."""
         once = self.form.get("once", "")
         if not _ONCE.fullmatch(once):
-            message = "It is no form of this console."
+            message = "This form was not sent from the console."
             raise FormForeign(message)
         return once
 
     def require(self, right: Right) -> None:
-        """RoleMissing unless their role has it."""
+        """Raise RoleMissing unless the member's role has the right."""
         if not self.member.may(right):
             message = f"You are signed in as {self.member.name}, whose role is {self.member.role}."
             raise RoleMissing(message)
 
 
-Shown = Callable[[Visit], Awaitable[Response]]
+Shown = Callable[[StaffRequest], Awaitable[Response]]
 
 
 def page(
-    paper: Paper, path: str, show: Shown, send: Shown | None = None, right: Right | None = None
-) -> list[Page]:
-    """The routes of one page for those who have the right (None: everybody who is signed in).
+    templates: Templates, path: str, show: Shown, send: Shown | None = None, right: Right | None = None
+) -> list[PageRoute]:
+    """Return the routes of one page, for members with the right (None: all members).
 
-    `show` answers it; `send`, what is done with its form.
+    `show` handles GET, `send` handles POST.
     """
 
     async def looked_at(request: Request) -> Response:
-        visit = await _admitted(request, paper)
+        visit = await _admitted(request, templates)
         if visit is None:
             return _to_sign_in(request)
         if right:
@@ -165,36 +166,36 @@ def page(
         assert send is not None
         # The body is read only for somebody who is signed in.
         require_own_page(request)
-        visit = await _admitted(request, paper)
+        visit = await _admitted(request, templates)
         if visit is None:
             return _to_sign_in(request)
         if right:
             visit.require(right)
         form = await read_form(request)
         if not hmac.compare_digest(form_token(visit.token).encode(), form.get(FORM_TOKEN, "").encode()):
-            message = "It does not belong to this session; somebody signed in anew, perhaps."
+            message = "It does not belong to this session. Somebody may have signed in again."
             raise FormForeign(message)
         return await send(replace(visit, form=form))
 
-    routes = [Page(path, told_as_pages(paper, looked_at))]
+    routes = [PageRoute(path, told_as_pages(templates, looked_at))]
     if send is not None:
-        routes.append(Page(path, told_as_pages(paper, sent), methods=("POST",)))
+        routes.append(PageRoute(path, told_as_pages(templates, sent), methods=("POST",)))
     return routes
 
 
-def form_only(paper: Paper, path: str, send: Shown, right: Right | None = None) -> list[Page]:
-    """The route of a form that stands on another page; who comes to its address is led home."""
+def form_only(templates: Templates, path: str, send: Shown, right: Right | None = None) -> list[PageRoute]:
+    """Return the routes of a form that is shown on another page. GET redirects to the first page."""
 
-    async def nothing(_: Visit) -> Response:
+    async def nothing(_: StaffRequest) -> Response:
         return go_to(HOME)
 
-    return page(paper, path, nothing, send, right)
+    return page(templates, path, nothing, send, right)
 
 
 def told_as_pages(
-    paper: Paper, answer: Callable[[Request], Awaitable[Response]]
+    templates: Templates, answer: Callable[[Request], Awaitable[Response]]
 ) -> Callable[[Request], Awaitable[Response]]:
-    """The same, with every refusal as a page that a person can read."""
+    """Wrap a handler: errors become pages."""
 
     async def endpoint(request: Request) -> Response:
         try:
@@ -202,38 +203,38 @@ def told_as_pages(
         except DomainError as error:
             REFUSALS.labels(error.code).inc()
             answered = await _error_page(
-                request, paper, status_of_kind(type(error)), error.title, error.detail, _remedy(error)
+                request, templates, status_of_kind(type(error)), error.title, error.detail, _remedy(error)
             )
             tell_when_to_retry(answered, error)
             return answered
         except HTTPException as error:
             told = problem_of_router(error)
             REFUSALS.labels(told.code).inc()
-            return await _error_page(request, paper, error.status_code, told.title, "", "")
+            return await _error_page(request, templates, error.status_code, told.title, "", "")
         except BodyRefused as error:
             told = TRANSPORT_PROBLEMS[error.code]
             REFUSALS.labels(told.code).inc()
-            answered = await _error_page(request, paper, told.status, told.title, error.detail, "")
+            answered = await _error_page(request, templates, told.status, told.title, error.detail, "")
             # The rest of the body is not read.
             answered.headers["Connection"] = "close"
             return answered
         except ClientDisconnect:
             raise
-        except Exception:  # noqa: BLE001  (whatever it was, a person gets a page)
+        except Exception:  # noqa: BLE001  (the member gets a page, whatever failed)
             log.exception("console.failed")
-            detail = "Something happened that nobody foresaw. What was asked for is done whole or not at all."
-            return await _error_page(request, paper, 500, "The service made a mistake", detail, "")
+            internal = TRANSPORT_PROBLEMS["INTERNAL"]
+            return await _error_page(request, templates, internal.status, internal.title, internal.why, "")
 
     return endpoint
 
 
 def _remedy(error: DomainError) -> str:
-    # The one of Invalid speaks of members of an answer that a page does not have.
-    return "Go back, mend that, and try again." if isinstance(error, Invalid) else error.remedy
+    # The remedy of Invalid is about members of a JSON answer.
+    return "Go back, fix the fields and try again." if isinstance(error, Invalid) else error.remedy
 
 
 async def _error_page(
-    request: Request, paper: Paper, status: int, title: str, detail: str, remedy: str
+    request: Request, templates: Templates, status: int, title: str, detail: str, remedy: str
 ) -> Response:
     member, token = None, ""
     # When the database is away, the page says so without the menu.
@@ -247,7 +248,7 @@ async def _error_page(
         "remedy": remedy,
         "request_id": request.scope["state"]["request_id"],
     }
-    return paper.page("error.html", status, **shown)
+    return templates.page("error.html", status, **shown)
 
 
 async def _signed_in(request: Request) -> tuple[Member | None, str]:
@@ -256,11 +257,11 @@ async def _signed_in(request: Request) -> tuple[Member | None, str]:
     return (await sessions.member_of(token) if token else None), token
 
 
-async def _admitted(request: Request, paper: Paper) -> Visit | None:
+async def _admitted(request: Request, templates: Templates) -> StaffRequest | None:
     member, token = await _signed_in(request)
     if member is None:
         return None
-    return Visit(request, paper, member, token, {})
+    return StaffRequest(request, templates, member, token, {})
 
 
 def _to_sign_in(request: Request) -> Response:
@@ -269,7 +270,7 @@ def _to_sign_in(request: Request) -> Response:
 
 
 def own_address(text: str) -> str:
-    """The address when it is one of the console's pages; otherwise the console's first page."""
+    """Return the address if it is a page of the console, or else the first page."""
     try:
         parts = urlsplit(text)
     except ValueError:  # a bracket of IPv6 that does not close
@@ -280,7 +281,7 @@ def own_address(text: str) -> str:
 
 
 def go_to(address: str) -> RedirectResponse:
-    """To another page, to be looked at."""
+    """Redirect to another page (303)."""
     return RedirectResponse(address, _SEE_OTHER, headers=HEADERS)
 
 
@@ -312,9 +313,9 @@ def _origin(request: Request) -> str:
 
 
 def require_own_page(request: Request) -> None:
-    """FormForeign unless the browser says that the form stands on a page of this site.
+    """Raise FormForeign unless the form was sent from a page of this site.
 
-    Old browsers, and those on plain http, send no Sec-Fetch-Site; all send Origin with a form.
+    Browsers send Sec-Fetch-Site over https; old ones, and all over plain http, send only Origin.
     """
     fetched_from = header_values(request, "Sec-Fetch-Site")
     if fetched_from:
@@ -323,7 +324,7 @@ def require_own_page(request: Request) -> None:
         host = request.headers.get("host", "")
         is_own = host != "" and _origin(request) in {f"http://{host}", f"https://{host}"}
     if not is_own:
-        message = "The browser says that it stands on another site."
+        message = "The browser says that the form is on another site."
         raise FormForeign(message)
 
 
@@ -335,11 +336,11 @@ async def read_form(request: Request) -> dict[str, str]:
             body.decode("ascii"), keep_blank_values=True, max_num_fields=FORM_FIELDS_MAX, errors="replace"
         )
     except ValueError:
-        message = "It is no form of this console."
+        message = "This form was not sent from the console."
         raise FormForeign(message) from None
     return dict(fields)
 
 
 def by_field(errors: list[FieldError]) -> dict[str, str]:
-    """What is wrong with each field of a form, by its name."""
+    """Return the error of each field, by name."""
     return {error.pointer: error.detail for error in errors}

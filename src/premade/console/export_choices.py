@@ -1,6 +1,6 @@
 """What the staff may choose when they take a batch's tickets out: formats, and which tickets."""
 
-from premade.export.layout import PER_PAGE, Paper
+from premade.export.layout import PER_PAGE, PaperSize
 from premade.export.routes import file_name
 from premade.export.rows import NOT_OVER
 from premade.tickets.ticket import Status
@@ -12,7 +12,7 @@ WHICH: dict[str, tuple[str, tuple[Status, ...] | None]] = {
     "good": ("unused and active", NOT_OVER),
     "unused": ("unused", (Status.PRE_GENERATED,)),
 }
-SHEETS = {f"pdf-{paper}-{per_page}": (paper, per_page) for paper in Paper for per_page in PER_PAGE}
+SHEETS = {f"pdf-{paper}-{per_page}": (paper, per_page) for paper in PaperSize for per_page in PER_PAGE}
 PRINTED = {
     **{
         name: f"Sheets to print, {paper.title()}, {per_page} a page (PDF)"

@@ -10,14 +10,9 @@ from typing import BinaryIO
 
 from starlette.responses import Response
 
-from premade.base.edge import Page
-from premade.base.errors import FieldError, Invalid
-from premade.base.negotiation import header_list, takes_gzip
-from premade.base.stream import Stream, begin_answer
-from premade.base.texts import one_line
 from premade.catalog.product import NAME_CHARACTERS_MAX
 from premade.console.batches import BATCH, asked_partner_id
-from premade.console.door import Visit, form_only
+from premade.console.door import StaffRequest, form_only
 from premade.console.export_choices import (
     NAME_ON_SHEETS,
     PLAIN_CSV,
@@ -28,12 +23,17 @@ from premade.console.export_choices import (
     WHICH,
     name_of_file,
 )
-from premade.console.paper import HEADERS, Paper
+from premade.console.rendering import HEADERS, Templates
 from premade.export.as_csv import CSV, SPREADSHEET_CSV
 from premade.export.as_jsonl import JSON_LINES
 from premade.export.rows import Export, Exporter, NothingToPrint, Selection, part_of
 from premade.export.text import Exports, recorded
+from premade.http.gateway import PageRoute
+from premade.http.negotiation import header_list, takes_gzip
+from premade.http.streaming import Stream, begin_answer
+from premade.runtime.errors import FieldError, Invalid
 from premade.staff.role import Right
+from premade.values.texts import one_line
 
 PARTS_MAX = 999
 _PART = re.compile("[1-9][0-9]{0,2}")
@@ -42,12 +42,12 @@ _MODULES = {"xlsx": "as_xlsx", "zip": "as_pictures"}
 _WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-def pages(paper: Paper) -> list[Page]:
+def pages(templates: Templates) -> list[PageRoute]:
     """The routes."""
-    return form_only(paper, f"{BATCH}/export", _export, Right.EXPORT_TICKETS)
+    return form_only(templates, f"{BATCH}/export", _export, Right.EXPORT_TICKETS)
 
 
-async def _export(visit: Visit) -> Response:
+async def _export(visit: StaffRequest) -> Response:
     form, which = visit.form.get("format", ""), visit.form.get("which", "all")
     part, title = visit.form.get("part", "1"), visit.form.get(NAME_ON_SHEETS, "").strip()
     wrong: list[FieldError] = []
@@ -67,7 +67,7 @@ async def _export(visit: Visit) -> Response:
         visit.require(Right.SEE_QR)
     wanted = Selection(
         asked_partner_id(visit) or 0,
-        visit.asked("batch"),
+        visit.query("batch"),
         WHICH[which][1],
         has_tokens=visit.member.may(Right.SEE_QR),
     )
@@ -77,7 +77,9 @@ async def _export(visit: Visit) -> Response:
     return await _answer(visit, wanted, form, title, int(part) if is_part else None)
 
 
-async def _answer(visit: Visit, wanted: Selection, form: str, title: str, part: int | None) -> Response:
+async def _answer(
+    visit: StaffRequest, wanted: Selection, form: str, title: str, part: int | None
+) -> Response:
     name = name_of_file(wanted.batch_id, form, visit.form.get("which", "all"), part)
     headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}
 
@@ -89,7 +91,7 @@ async def _answer(visit: Visit, wanted: Selection, form: str, title: str, part: 
     return await begin_answer(replace(stream, pieces=recorded(stream.pieces, record)))
 
 
-def _stream(visit: Visit, wanted: Selection, form: str, title: str, headers: dict[str, str]) -> Stream:
+def _stream(visit: StaffRequest, wanted: Selection, form: str, title: str, headers: dict[str, str]) -> Stream:
     exports = visit.use(Exports)
 
     def place() -> AbstractAsyncContextManager[None]:
@@ -104,7 +106,7 @@ def _stream(visit: Visit, wanted: Selection, form: str, title: str, headers: dic
             is_compressed=takes_gzip(accepted, unless_told=False),
             place=place,
         )
-    made_at = visit.world.now()
+    made_at = visit.runtime.now()
 
     async def write(export: Export, out: BinaryIO) -> None:
         await _write(form, export, out, made_at, title)

@@ -17,26 +17,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from premade.base.api import Reply, json_router
-from premade.base.body import header_values
-from premade.base.edge import Page
-from premade.base.errors import Forbidden
-from premade.base.stream import Stream
-from premade.base.values import AnswerModel, Timestamp
-from premade.base.world import World
 from premade.catalog.product import list_functions
 from premade.console.door import (
     COOKIE,
     HOME,
     FormForeign,
     RoleMissing,
-    Visit,
+    StaffRequest,
     page,
     require_own_page,
     told_as_pages,
 )
 from premade.console.gate_pass import PASS_CHARACTERS_MAX, GatePasses
-from premade.console.paper import CONTENT_SECURITY_POLICY, HEADERS, Paper, assets
+from premade.console.rendering import CONTENT_SECURITY_POLICY, HEADERS, Templates, assets
+from premade.http.body import header_values
+from premade.http.endpoint import Reply, json_router
+from premade.http.fields import AnswerModel, Timestamp
+from premade.http.gateway import PageRoute
+from premade.http.streaming import Stream
 from premade.offline.routes import snapshot_stream
 from premade.partners.call import GateCall
 from premade.partners.keyring import GateCaller
@@ -54,6 +52,8 @@ from premade.redemption.routes import (
 )
 from premade.redemption.rules import GateRules
 from premade.redemption.sync import REDEMPTIONS_MAX
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import Forbidden
 from premade.staff.role import Right
 from premade.staff.session import Member, Sessions, form_token
 
@@ -145,7 +145,7 @@ async def _admit(request: Request, _wanted: SecurityScopes) -> StaffCall:
         message = "Nobody is signed in here. Sign in again."
         raise SessionOver(message)
     if is_write and not _is_of_session(request, token):
-        message = "It does not belong to this session; somebody signed in anew, perhaps."
+        message = "It does not belong to this session. Somebody may have signed in again."
         raise FormForeign(message)
     if not member.may(Right.USE_GATE):
         message = f"You are signed in as {member.name}, whose role is {member.role}."
@@ -213,7 +213,7 @@ async def session(call: OfStaff) -> Reply:
         functions=await list_functions(call.gate.database),
         list_hours_max=call.list_hours_max,
         phone_digits=call.gate.use(GateRules).phone_digits,
-        now=call.gate.use(World).now(),
+        now=call.gate.use(Runtime).now(),
     )
     return Reply(told, _NO_STORE)
 
@@ -281,15 +281,15 @@ async def snapshot(
     return snapshot_stream(call.in_mode(test=test_mode), since)
 
 
-def pages(paper: Paper) -> list[BaseRoute]:
+def pages(templates: Templates) -> list[BaseRoute]:
     """The routes."""
-    version = _version(paper)
+    version = _version(templates)
 
-    async def gate(visit: Visit) -> Response:
+    async def gate(visit: StaffRequest) -> Response:
         return _own_policy(visit.page("gate.html", version=version))
 
-    async def shell(_: Visit) -> Response:
-        return _own_policy(_shell(paper, version))
+    async def shell(_: StaffRequest) -> Response:
+        return _own_policy(_shell(templates, version))
 
     async def worker(_: Request) -> Response:
         return _worker(version)
@@ -306,10 +306,10 @@ def pages(paper: Paper) -> list[BaseRoute]:
 
     return [
         *router.routes,
-        *page(paper, GATE, gate, right=Right.USE_GATE),
-        *page(paper, SHELL, shell, right=Right.USE_GATE),
-        Page(f"{GATE}/{_WORKER}", told_as_pages(paper, worker)),
-        Page(f"{GATE}/files/{{version}}/{{name:path}}", told_as_pages(paper, file), is_public=True),
+        *page(templates, GATE, gate, right=Right.USE_GATE),
+        *page(templates, SHELL, shell, right=Right.USE_GATE),
+        PageRoute(f"{GATE}/{_WORKER}", told_as_pages(templates, worker)),
+        PageRoute(f"{GATE}/files/{{version}}/{{name:path}}", told_as_pages(templates, file), is_public=True),
     ]
 
 
@@ -318,9 +318,9 @@ def _own_policy(answer: Response) -> Response:
     return answer
 
 
-def _shell(paper: Paper, version: str) -> Response:
+def _shell(templates: Templates, version: str) -> Response:
     """The page as a device keeps it: it tells of nobody."""
-    return paper.page("gate.html", 200, member=None, version=version)
+    return templates.page("gate.html", 200, member=None, version=version)
 
 
 @cache
@@ -330,9 +330,9 @@ def files() -> Mapping[str, bytes]:
     return {name: folder.joinpath(name).read_bytes() for name in _FILES}
 
 
-def _version(paper: Paper) -> str:
+def _version(templates: Templates) -> str:
     """Another as soon as any part of the page is."""
-    digest = hashlib.sha256(bytes(_shell(paper, "").body))
+    digest = hashlib.sha256(bytes(_shell(templates, "").body))
     for content in (*files().values(), *(content for content, _ in assets().values())):
         digest.update(hashlib.sha256(content).digest())
     return digest.hexdigest()[:16]

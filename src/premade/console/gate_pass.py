@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from premade.base.world import World
 from premade.redemption.verdict import CLOCK_SKEW_MAX
+from premade.runtime.clock import Runtime
 from premade.tickets.signing import Signers
 
 PASS_DAYS_MAX = 7
@@ -30,7 +30,7 @@ _PASS = re.compile(
 class GatePasses:
     """Make and check proofs, with a key derived from a signing key of the service."""
 
-    world: World
+    runtime: Runtime
     signers: Signers
 
     async def issue(self, staff_id: int) -> str:
@@ -39,7 +39,7 @@ class GatePasses:
         Raises:
             SigningKeyMissing: the service has no signing key.
         """
-        stated = f"{staff_id}.{int(self.world.now().timestamp())}"
+        stated = f"{staff_id}.{int(self.runtime.now().timestamp())}"
         return f"{stated}.{await self._proof(stated)}"
 
     async def staff_id(self, given: str | None, scanned_at: datetime) -> int | None:

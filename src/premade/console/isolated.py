@@ -2,7 +2,7 @@
 
 from markupsafe import Markup, escape
 
-from premade.base.texts import turns_direction
+from premade.values.texts import turns_direction
 
 
 def isolated(text: object) -> Markup:

@@ -5,29 +5,29 @@ from typing import Any
 
 from starlette.responses import Response
 
-from premade.base.cursors import ROWS_LOOKED_AT_MAX
-from premade.base.edge import Page
-from premade.base.errors import DomainError, FieldError, Invalid
-from premade.base.texts import one_line
-from premade.base.typed import day, plain_number, whole_number
 from premade.catalog.product import ProductUnknown
 from premade.console.batches import BATCHES, address_of, asked_partner_id
-from premade.console.door import FORM_BYTES_MAX, Visit, go_to, page
-from premade.console.paper import Paper
+from premade.console.door import FORM_BYTES_MAX, StaffRequest, go_to, page
+from premade.console.rendering import Templates
 from premade.generation.generate import (
     BatchIdTaken,
+    BatchRequest,
     Estimate,
     Generator,
     ProductOver,
-    Wanted,
     checked_metadata,
 )
 from premade.generation.large import QUANTITY_MAX, LargeBatches, check
+from premade.http.gateway import PageRoute
 from premade.partners.keyring import OnBehalf
 from premade.partners.partner import partners_by_id
+from premade.postgres.keyset import ROWS_LOOKED_AT_MAX
+from premade.runtime.errors import DomainError, FieldError, Invalid
 from premade.staff.role import Right
 from premade.stock.allotment import StockShort, inventory_of
 from premade.stock.reservation import ReservationEnded, ReservationTooSmall, ReservationUnknown
+from premade.values.operator_input import day, plain_number, whole_number
+from premade.values.texts import one_line
 
 NEW = f"{BATCHES}/new"
 FIELDS = ("product", "quantity", "batch", "valid_until", "reservation", "metadata")
@@ -53,20 +53,20 @@ class _Filled:
     partner: dict[str, Any]
     given: dict[str, str]
 
-    def whose(self, visit: Visit) -> OnBehalf:
+    def whose(self, visit: StaffRequest) -> OnBehalf:
         return OnBehalf(self.partner["partner_id"], self.partner["channel"], visit.member.actor)
 
 
-def pages(paper: Paper) -> list[Page]:
+def pages(templates: Templates) -> list[PageRoute]:
     """The routes."""
-    return page(paper, NEW, _form, _send, Right.MAKE_BATCHES)
+    return page(templates, NEW, _form, _send, Right.MAKE_BATCHES)
 
 
-async def _form(visit: Visit) -> Response:
+async def _form(visit: StaffRequest) -> Response:
     partners, partner_id = await partners_by_id(visit.database), asked_partner_id(visit)
     if partner_id is None:
         return visit.page("new_batch_partner.html", partners=partners)
-    given = {name: visit.asked(name) for name in FIELDS}
+    given = {name: visit.query(name) for name in FIELDS}
     given["metadata"] = visit.request.query_params.get("metadata", "")
     return await _show(visit, _Filled(_chosen(partners, partner_id), given), 200, {})
 
@@ -79,9 +79,9 @@ def _chosen(partners: dict[int, dict[str, Any]], partner_id: int | None) -> dict
     return partner
 
 
-async def _show(visit: Visit, filled: _Filled, status: int, wrong: dict[str, str]) -> Response:
+async def _show(visit: StaffRequest, filled: _Filled, status: int, wrong: dict[str, str]) -> Response:
     stock, _ = await inventory_of(
-        visit.database, visit.world, filled.partner["partner_id"], None, ROWS_LOOKED_AT_MAX, None
+        visit.database, visit.runtime, filled.partner["partner_id"], None, ROWS_LOOKED_AT_MAX, None
     )
     return visit.page(
         "new_batch.html",
@@ -91,13 +91,13 @@ async def _show(visit: Visit, filled: _Filled, status: int, wrong: dict[str, str
         stock=stock,
         wrong=wrong,
         quantity_max=QUANTITY_MAX,
-        today=visit.world.today(),
+        today=visit.runtime.today(),
     )
 
 
-async def _send(visit: Visit) -> Response:
+async def _send(visit: StaffRequest) -> Response:
     partner = _chosen(await partners_by_id(visit.database), plain_number(visit.form.get("partner", "")))
-    given = {name: visit.filled(name) for name in FIELDS}
+    given = {name: visit.field(name) for name in FIELDS}
     filled = _Filled(partner, {**given, "metadata": visit.form.get("metadata", "")})
     step = visit.form.get("step", "")
     if step == "edit":
@@ -117,10 +117,12 @@ async def _send(visit: Visit) -> Response:
         return await _show(visit, filled, 409, {field: _for_staff(refusal, wanted)})
 
 
-async def _check(visit: Visit, filled: _Filled, wanted: Wanted, *, is_changed: bool = False) -> Response:
+async def _check(
+    visit: StaffRequest, filled: _Filled, wanted: BatchRequest, *, is_changed: bool = False
+) -> Response:
     estimate = await visit.use(Generator).estimate(filled.whose(visit), wanted)
     stock, _ = await inventory_of(
-        visit.database, visit.world, filled.partner["partner_id"], [wanted.product_id], 1, None
+        visit.database, visit.runtime, filled.partner["partner_id"], [wanted.product_id], 1, None
     )
     return visit.page(
         "new_batch_check.html",
@@ -135,7 +137,7 @@ async def _check(visit: Visit, filled: _Filled, wanted: Wanted, *, is_changed: b
     )
 
 
-async def _make(visit: Visit, filled: _Filled, wanted: Wanted) -> Response:
+async def _make(visit: StaffRequest, filled: _Filled, wanted: BatchRequest) -> Response:
     """Begins it, unless the price is another by now than the page said. Sent twice, it is the same batch."""
     try:
         estimate = await visit.use(Generator).estimate(filled.whose(visit), wanted)
@@ -153,7 +155,7 @@ def _price(estimate: Estimate) -> str:
     return f"{estimate.price} {estimate.currency}"
 
 
-def _wanted(given: dict[str, str]) -> Wanted:
+def _wanted(given: dict[str, str]) -> BatchRequest:
     """What the form asks for. Invalid lists every field that is wrong."""
     wrong: list[FieldError] = []
     product_id = plain_number(given["product"])
@@ -173,7 +175,7 @@ def _wanted(given: dict[str, str]) -> Wanted:
         metadata = _metadata(given["metadata"])
     except ValueError as error:
         wrong.append(FieldError("metadata", str(error)))
-    wanted = Wanted(
+    wanted = BatchRequest(
         product_id or 0,
         quantity,
         given["batch"],
@@ -211,7 +213,7 @@ def _by_field(errors: list[FieldError]) -> dict[str, str]:
     return {_FIELD_OF.get(name, name): error.detail for name, error in zip(names, errors, strict=True)}
 
 
-def _for_staff(refusal: DomainError, wanted: Wanted) -> str:
+def _for_staff(refusal: DomainError, wanted: BatchRequest) -> str:
     """The refusals are worded for the partner."""
     if isinstance(refusal, BatchIdTaken):
         return f"The partner has a batch {wanted.batch_id} already. Choose another id."

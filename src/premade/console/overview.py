@@ -7,18 +7,18 @@ from typing import Any
 
 from starlette.responses import Response
 
-from premade.base.edge import Page
-from premade.base.errors import FieldError, Invalid
 from premade.catalog.product import list_products
 from premade.console.batches import asked_partner_id
 from premade.console.chart import Amount, Chart, chart_of_days
-from premade.console.door import HOME, Visit, go_to, page
+from premade.console.door import HOME, StaffRequest, go_to, page
 from premade.console.gate import GATE
-from premade.console.paper import Paper, in_money, in_number
-from premade.monitoring.attention import Alert, findings
+from premade.console.rendering import Templates, in_money, in_number
+from premade.http.gateway import PageRoute
 from premade.monitoring.figures import Figures, Row, Sales, activation_rate, read_figures, seconds_left
+from premade.monitoring.findings import Alert, findings
 from premade.partners.partner import PartnerUnknown, partners_by_id
 from premade.redemption.counts import Counted
+from premade.runtime.errors import FieldError, Invalid
 from premade.staff.member import list_staff
 from premade.staff.role import Right
 
@@ -39,12 +39,12 @@ GATE_COUNT_NAMES = {
 }
 
 
-def pages(paper: Paper) -> list[Page]:
+def pages(templates: Templates) -> list[PageRoute]:
     """The first page of the console. Those who may not see sales are led to the gate, or to their account."""
-    return page(paper, HOME, _overview)
+    return page(templates, HOME, _overview)
 
 
-async def _overview(visit: Visit) -> Response:
+async def _overview(visit: StaffRequest) -> Response:
     if not visit.member.may(Right.SEE_SALES):
         return go_to(GATE if visit.member.may(Right.USE_GATE) else f"{HOME}/account")
     partner_id, days = asked_partner_id(visit), _asked_days(visit)
@@ -52,9 +52,9 @@ async def _overview(visit: Visit) -> Response:
     if partner_id is not None and partner_id not in partners:
         message = f"There is no partner {partner_id}; choose one of the list."
         raise PartnerUnknown(message)
-    figures = await read_figures(visit.database, visit.world, partner_id, days)
+    figures = await read_figures(visit.database, visit.runtime, partner_id, days)
     found = findings(figures)
-    today = visit.world.today()
+    today = visit.runtime.today()
     return visit.page(
         "overview.html",
         partners=partners,
@@ -80,14 +80,14 @@ async def _overview(visit: Visit) -> Response:
     )
 
 
-async def _owner_names(visit: Visit, counts: list[Row]) -> dict[str, str]:
+async def _owner_names(visit: StaffRequest, counts: list[Row]) -> dict[str, str]:
     """Return display names by owner: of the keys and the staff in these counts."""
     names = {f"staff:{each['staff_id']}": each["name"] for each in await list_staff(visit.database)}
     return {row["owner"]: names.get(row["owner"], row["owner"].replace("key:", "API key ")) for row in counts}
 
 
-def _asked_days(visit: Visit) -> int:
-    given = visit.asked("days") or str(PERIOD_DAYS)
+def _asked_days(visit: StaffRequest) -> int:
+    given = visit.query("days") or str(PERIOD_DAYS)
     if given not in map(str, PERIODS_DAYS):
         raise Invalid([FieldError("days", f"Must be one of {', '.join(map(str, PERIODS_DAYS))}")])
     return int(given)

@@ -8,11 +8,9 @@ from urllib.parse import urlencode
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from premade.base.edge import Page
-from premade.base.errors import FieldError, Invalid
-from premade.base.typed import duration, moment, plain_number, whole_number
-from premade.console.door import HOME, Visit, by_field, form_only, go_to, page
-from premade.console.paper import Paper
+from premade.console.door import HOME, StaffRequest, by_field, form_only, go_to, page
+from premade.console.rendering import Templates
+from premade.http.gateway import PageRoute
 from premade.partners.api_key import GATE_PERMISSIONS, PERMISSIONS
 from premade.partners.keyring import KEY_CACHE_SECONDS
 from premade.partners.keys import (
@@ -34,7 +32,9 @@ from premade.partners.partner import (
     set_disabled,
     set_reservation_hours,
 )
+from premade.runtime.errors import FieldError, Invalid
 from premade.staff.role import Right
+from premade.values.operator_input import duration, moment, plain_number, whole_number
 
 PARTNERS = f"{HOME}/partners"
 OPERATOR = f"{HOME}/operator-keys"
@@ -62,35 +62,37 @@ PERMISSION_NAMES = {
 }
 
 
-def pages(paper: Paper) -> list[Page]:
+def pages(templates: Templates) -> list[PageRoute]:
     """The routes. Keys of partners and of the operator are ended in the same way, by their id."""
     see, manage = Right.SEE_PARTNERS, Right.MANAGE_PARTNERS
     one, key = f"{PARTNERS}/{{partner_id}}", f"{KEYS}/{{key_id}}"
     return [
-        *page(paper, PARTNERS, _partners, right=see),
-        *page(paper, f"{PARTNERS}/new", _new, _new_sent, manage),
-        *page(paper, one, _partner, right=see),
-        *page(paper, f"{one}/limits", _limits, _limits_sent, manage),
-        *page(paper, f"{one}/disable", _disable, _disable_sent, manage),
-        *form_only(paper, f"{one}/enable", _enable_sent, manage),
-        *page(paper, f"{one}/keys/new", _new_key, _new_key_sent, manage),
-        *page(paper, OPERATOR, _operator, right=see),
-        *page(paper, f"{OPERATOR}/new", _new_key, _new_key_sent, manage),
-        *page(paper, f"{key}/rotate", _rotate, _rotate_sent, manage),
-        *page(paper, f"{key}/revoke", _revoke, _revoke_sent, manage),
+        *page(templates, PARTNERS, _partners, right=see),
+        *page(templates, f"{PARTNERS}/new", _new, _new_sent, manage),
+        *page(templates, one, _partner, right=see),
+        *page(templates, f"{one}/limits", _limits, _limits_sent, manage),
+        *page(templates, f"{one}/disable", _disable, _disable_sent, manage),
+        *form_only(templates, f"{one}/enable", _enable_sent, manage),
+        *page(templates, f"{one}/keys/new", _new_key, _new_key_sent, manage),
+        *page(templates, OPERATOR, _operator, right=see),
+        *page(templates, f"{OPERATOR}/new", _new_key, _new_key_sent, manage),
+        *page(templates, f"{key}/rotate", _rotate, _rotate_sent, manage),
+        *page(templates, f"{key}/revoke", _revoke, _revoke_sent, manage),
     ]
 
 
-def _id(visit: Visit, name: str) -> int:
-    given = plain_number(visit.named(name))
+def _id(visit: StaffRequest, name: str) -> int:
+    given = plain_number(visit.path_param(name))
     if given is None:
         raise HTTPException(404)
     return given
 
 
-async def _partners(visit: Visit) -> Response:
-    sought, cursor = visit.asked("find")[:SOUGHT_CHARACTERS_MAX], visit.asked("cursor") or None
-    partners, following = await page_of_partners(visit.database, visit.world, sought, PARTNERS_A_PAGE, cursor)
+async def _partners(visit: StaffRequest) -> Response:
+    sought, cursor = visit.query("find")[:SOUGHT_CHARACTERS_MAX], visit.query("cursor") or None
+    partners, following = await page_of_partners(
+        visit.database, visit.runtime, sought, PARTNERS_A_PAGE, cursor
+    )
     return visit.page(
         "partners.html",
         partners=partners,
@@ -102,12 +104,12 @@ async def _partners(visit: Visit) -> Response:
     )
 
 
-async def _new(visit: Visit) -> Response:
+async def _new(visit: StaffRequest) -> Response:
     typed = {"name": "", "channel": "", "reservation-hours": str(RESERVATION_HOURS_DEFAULT), "test": ""}
     return _new_form(visit, typed, {}, 200)
 
 
-def _new_form(visit: Visit, typed: dict[str, str], wrong: dict[str, str], status: int) -> Response:
+def _new_form(visit: StaffRequest, typed: dict[str, str], wrong: dict[str, str], status: int) -> Response:
     return visit.page(
         "partner_new.html",
         status,
@@ -118,12 +120,12 @@ def _new_form(visit: Visit, typed: dict[str, str], wrong: dict[str, str], status
     )
 
 
-async def _new_sent(visit: Visit) -> Response:
+async def _new_sent(visit: StaffRequest) -> Response:
     typed = {field: visit.form.get(field, "") for field in ("name", "channel", "reservation-hours", "test")}
     try:
         added = await add_partner(
             visit.database,
-            visit.world,
+            visit.runtime,
             typed["name"],
             channel=typed["channel"] or None,
             is_test=bool(typed["test"]),
@@ -139,28 +141,28 @@ async def _new_sent(visit: Visit) -> Response:
     return go_to(f"{PARTNERS}/{added['partner_id']}?done=added")
 
 
-async def _partner(visit: Visit) -> Response:
+async def _partner(visit: StaffRequest) -> Response:
     partner = await partner_of(visit.database, _id(visit, "partner_id"))
     return visit.page(
         "partner.html",
         partner=partner,
         keys=await _keys(visit, partner["partner_id"]),
         permission_names=PERMISSION_NAMES,
-        done=_DONE.get(visit.told("done")),
+        done=_DONE.get(visit.own_link_param("done")),
     )
 
 
-async def _operator(visit: Visit) -> Response:
+async def _operator(visit: StaffRequest) -> Response:
     return visit.page(
         "operator_keys.html",
         keys=await _keys(visit, None),
         permission_names=PERMISSION_NAMES,
-        done=_DONE.get(visit.told("done")),
+        done=_DONE.get(visit.own_link_param("done")),
     )
 
 
-async def _keys(visit: Visit, partner_id: int | None) -> list[dict[str, Any]]:
-    now = visit.world.now()
+async def _keys(visit: StaffRequest, partner_id: int | None) -> list[dict[str, Any]]:
+    now = visit.runtime.now()
     return [{**key, "state": _state(key, now)} for key in await keys_of(visit.database, partner_id)]
 
 
@@ -170,12 +172,12 @@ def _state(key: dict[str, Any], now: datetime) -> str:
     return "expired" if key["expires_at"] is not None and key["expires_at"] <= now else "working"
 
 
-async def _limits(visit: Visit) -> Response:
+async def _limits(visit: StaffRequest) -> Response:
     partner = await partner_of(visit.database, _id(visit, "partner_id"))
     return _limits_form(visit, partner, str(partner["reservation_hours_max"]), {})
 
 
-def _limits_form(visit: Visit, partner: dict[str, Any], typed: str, wrong: dict[str, str]) -> Response:
+def _limits_form(visit: StaffRequest, partner: dict[str, Any], typed: str, wrong: dict[str, str]) -> Response:
     return visit.page(
         "partner_limits.html",
         400 if wrong else 200,
@@ -186,20 +188,20 @@ def _limits_form(visit: Visit, partner: dict[str, Any], typed: str, wrong: dict[
     )
 
 
-async def _limits_sent(visit: Visit) -> Response:
+async def _limits_sent(visit: StaffRequest) -> Response:
     partner = await partner_of(visit.database, _id(visit, "partner_id"))
     typed = visit.form.get("reservation-hours", "")
     try:
         hours = whole_number(typed, "reservation-hours")
         await set_reservation_hours(
-            visit.database, visit.world, partner["name"], hours, actor=visit.member.actor
+            visit.database, visit.runtime, partner["name"], hours, actor=visit.member.actor
         )
     except Invalid as error:
         return _limits_form(visit, partner, typed, by_field(error.errors))
     return go_to(f"{PARTNERS}/{partner['partner_id']}?done=limits")
 
 
-async def _disable(visit: Visit) -> Response:
+async def _disable(visit: StaffRequest) -> Response:
     partner = await partner_of(visit.database, _id(visit, "partner_id"))
     keys = await _keys(visit, partner["partner_id"])
     return visit.page(
@@ -210,26 +212,26 @@ async def _disable(visit: Visit) -> Response:
     )
 
 
-async def _disable_sent(visit: Visit) -> Response:
+async def _disable_sent(visit: StaffRequest) -> Response:
     return await _set_disabled(visit, disabled=True)
 
 
-async def _enable_sent(visit: Visit) -> Response:
+async def _enable_sent(visit: StaffRequest) -> Response:
     return await _set_disabled(visit, disabled=False)
 
 
-async def _set_disabled(visit: Visit, *, disabled: bool) -> Response:
+async def _set_disabled(visit: StaffRequest, *, disabled: bool) -> Response:
     partner = await partner_of(visit.database, _id(visit, "partner_id"))
     # A form that is sent again changes nothing, and leaves no second event.
     if (partner["disabled_at"] is not None) != disabled:
         await set_disabled(
-            visit.database, visit.world, partner["name"], disabled=disabled, actor=visit.member.actor
+            visit.database, visit.runtime, partner["name"], disabled=disabled, actor=visit.member.actor
         )
     done = "disabled" if disabled else "enabled"
     return go_to(f"{PARTNERS}/{partner['partner_id']}?done={done}")
 
 
-async def _whose(visit: Visit) -> dict[str, Any] | None:
+async def _whose(visit: StaffRequest) -> dict[str, Any] | None:
     """The partner that the path names; None for the operator."""
     if "partner_id" not in visit.request.path_params:
         return None
@@ -249,13 +251,13 @@ class _Typed:
     is_test: bool = False
 
 
-async def _new_key(visit: Visit) -> Response:
+async def _new_key(visit: StaffRequest) -> Response:
     partner = await _whose(visit)
-    return _key_form(visit, partner, visit.new_once(), _Typed(), {})
+    return _key_form(visit, partner, visit.new_nonce(), _Typed(), {})
 
 
 def _key_form(
-    visit: Visit,
+    visit: StaffRequest,
     partner: dict[str, Any] | None,
     once: str,
     typed: _Typed,
@@ -274,17 +276,17 @@ def _key_form(
     )
 
 
-async def _new_key_sent(visit: Visit) -> Response:
-    partner, once = await _whose(visit), visit.once()
+async def _new_key_sent(visit: StaffRequest) -> Response:
+    partner, once = await _whose(visit), visit.nonce()
     chosen = [name for name in _permissions(partner) if name in visit.form]
-    typed = _Typed(frozenset(chosen), visit.filled("expires"), partner is None and "test" in visit.form)
+    typed = _Typed(frozenset(chosen), visit.field("expires"), partner is None and "test" in visit.form)
     try:
         expires_at = _end(visit, typed.expires)
         if not chosen:
             raise Invalid([FieldError("permission", "Choose at least one")])  # noqa: TRY301
         made = await create_key(
             visit.database,
-            visit.world,
+            visit.runtime,
             partner=partner["name"] if partner else None,
             permissions=chosen,
             is_test=typed.is_test,
@@ -299,26 +301,28 @@ async def _new_key_sent(visit: Visit) -> Response:
     )
 
 
-def _end(visit: Visit, expires: str) -> datetime | None:
+def _end(visit: StaffRequest, expires: str) -> datetime | None:
     """The end of the day that was typed."""
-    return moment(expires, "expires", visit.world.now(), visit.world.zone) if expires else None
+    return moment(expires, "expires", visit.runtime.now(), visit.runtime.zone) if expires else None
 
 
-async def _rotate(visit: Visit) -> Response:
+async def _rotate(visit: StaffRequest) -> Response:
     return await _rotate_form(visit, OVERLAP_DEFAULT, {}, 200)
 
 
-async def _rotate_form(visit: Visit, overlap: str, wrong: dict[str, str], status: int) -> Response:
+async def _rotate_form(visit: StaffRequest, overlap: str, wrong: dict[str, str], status: int) -> Response:
     key = await key_of(visit.database, _id(visit, "key_id"))
     return visit.page("key_rotate.html", status, key=key, typed={"overlap": overlap}, wrong=wrong)
 
 
-async def _rotate_sent(visit: Visit) -> Response:
-    overlap = visit.filled("overlap")
+async def _rotate_sent(visit: StaffRequest) -> Response:
+    overlap = visit.field("overlap")
     key = await key_of(visit.database, _id(visit, "key_id"))
     try:
         length = duration(overlap, "overlap")
-        made = await rotate_key(visit.database, visit.world, key["key_id"], length, actor=visit.member.actor)
+        made = await rotate_key(
+            visit.database, visit.runtime, key["key_id"], length, actor=visit.member.actor
+        )
     except Invalid as error:
         return await _rotate_form(visit, overlap, by_field(error.errors), 400)
     partner = await partner_of(visit.database, key["partner_id"]) if key["partner_id"] else None
@@ -327,16 +331,16 @@ async def _rotate_sent(visit: Visit) -> Response:
     )
 
 
-async def _revoke(visit: Visit) -> Response:
+async def _revoke(visit: StaffRequest) -> Response:
     key = await key_of(visit.database, _id(visit, "key_id"))
     if key["revoked_at"] is not None:
         return go_to(f"{_home_of(key)}?done=revoked")
     return visit.page("key_revoke.html", key=key, seconds_max=f"{KEY_CACHE_SECONDS:g}")
 
 
-async def _revoke_sent(visit: Visit) -> Response:
+async def _revoke_sent(visit: StaffRequest) -> Response:
     key = await key_of(visit.database, _id(visit, "key_id"))
-    await revoke_key(visit.database, visit.world, key["key_id"], actor=visit.member.actor)
+    await revoke_key(visit.database, visit.runtime, key["key_id"], actor=visit.member.actor)
     return go_to(f"{_home_of(key)}?done=revoked")
 
 

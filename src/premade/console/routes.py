@@ -7,7 +7,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from premade.base.edge import Page
 from premade.console import (
     account,
     audit,
@@ -18,34 +17,35 @@ from premade.console import (
     new_batch,
     overview,
     partners,
-    people,
+    staff,
     stock,
     tickets,
 )
-from premade.console.door import HOME, Visit, go_to, own_address, page, told_as_pages
-from premade.console.paper import HEADERS, Paper, assets
+from premade.console.door import HOME, StaffRequest, go_to, own_address, page, told_as_pages
+from premade.console.rendering import HEADERS, Templates, assets
+from premade.http.gateway import PageRoute
 
 _ASSETS_CACHE = "public, max-age=3600"
 
 
 def console_routes(zone: ZoneInfo) -> list[BaseRoute]:
     """The pages; times on them are of this zone."""
-    paper = Paper(zone)
+    templates = Templates(zone)
     return [
-        *overview.pages(paper),
-        *account.pages(paper),
-        *tickets.pages(paper),
-        *batches.pages(paper),
-        *batch_changes.pages(paper),
-        *exports.pages(paper),
-        *new_batch.pages(paper),
-        *stock.pages(paper),
-        *partners.pages(paper),
-        *gate.pages(paper),
-        *audit.pages(paper),
-        *people.pages(paper),
-        Page(f"{HOME}/assets/{{name}}", told_as_pages(paper, _asset), is_public=True),
-        *page(paper, f"{HOME}/{{rest:path}}", _nowhere),
+        *overview.pages(templates),
+        *account.pages(templates),
+        *tickets.pages(templates),
+        *batches.pages(templates),
+        *batch_changes.pages(templates),
+        *exports.pages(templates),
+        *new_batch.pages(templates),
+        *stock.pages(templates),
+        *partners.pages(templates),
+        *gate.pages(templates),
+        *audit.pages(templates),
+        *staff.pages(templates),
+        PageRoute(f"{HOME}/assets/{{name}}", told_as_pages(templates, _asset), is_public=True),
+        *page(templates, f"{HOME}/{{rest:path}}", _nowhere),
     ]
 
 
@@ -56,7 +56,7 @@ async def _asset(request: Request) -> Response:
     return Response(content, media_type=kind, headers={**HEADERS, "Cache-Control": _ASSETS_CACHE})
 
 
-async def _nowhere(visit: Visit) -> Response:
+async def _nowhere(visit: StaffRequest) -> Response:
     if visit.request.url.path.endswith("/"):
         return go_to(own_address(visit.request.url.path.rstrip("/")))
     raise HTTPException(404)

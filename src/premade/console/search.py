@@ -9,10 +9,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from premade.activation.customer import email, national_digits, payment_reference, phone
-from premade.base import statements
-from premade.base.texts import cleaned, without_invisible
-from premade.base.work import Database
 from premade.orders.lookup import OrderUnknown
+from premade.postgres import statements
+from premade.postgres.database import Database
 from premade.tickets.code import (
     fold_order_id,
     fold_ticket_code,
@@ -22,6 +21,7 @@ from premade.tickets.code import (
     split_token,
 )
 from premade.tickets.lookup import TicketUnknown
+from premade.values.texts import cleaned, without_invisible
 
 sql = statements.load(__file__)
 
@@ -120,8 +120,8 @@ async def partner_of_ticket(database: Database, code: str) -> dict[str, Any]:
     """The partner whose ticket it is. TicketUnknown."""
     row = None
     if is_ticket_code(code):
-        async with database.single_statement() as work:
-            row = await work.one(sql.partner_of_ticket, ticket_code=code)
+        async with database.single_statement() as tx:
+            row = await tx.fetch_one(sql.partner_of_ticket, ticket_code=code)
     if row is None:
         message = "No partner has a ticket of this code; one looks like CRUISE-2025-FERRY-1762274285982."
         raise TicketUnknown(message)
@@ -132,8 +132,8 @@ async def partner_of_order(database: Database, order_id: str) -> dict[str, Any]:
     """The partner whose order it is. OrderUnknown."""
     row = None
     if is_order_id(order_id):
-        async with database.single_statement() as work:
-            row = await work.one(sql.partner_of_order, order_id=order_id)
+        async with database.single_statement() as tx:
+            row = await tx.fetch_one(sql.partner_of_order, order_id=order_id)
     if row is None:
         message = "No partner has an order of this id; one looks like ORD-1762274304824."
         raise OrderUnknown(message)
@@ -149,12 +149,12 @@ async def orders_like(database: Database, like: Like, value: str) -> tuple[list[
         Like.PHONE: sql.orders_of_phone,
         Like.PAYMENT: sql.orders_of_payment,
     }[like]
-    async with database.single_statement() as work:
-        rows = await work.all(statement, value=value, rows=ORDERS_SHOWN_MAX + 1)
+    async with database.single_statement() as tx:
+        rows = await tx.fetch_all(statement, value=value, rows=ORDERS_SHOWN_MAX + 1)
     return rows[:ORDERS_SHOWN_MAX], len(rows) > ORDERS_SHOWN_MAX
 
 
 async def tickets_of_order(database: Database, partner_id: int, codes: list[str]) -> list[dict[str, Any]]:
     """The tickets that an order names."""
-    async with database.single_statement() as work:
-        return await work.all(sql.tickets_of_order, partner_id=partner_id, ticket_codes=codes)
+    async with database.single_statement() as tx:
+        return await tx.fetch_all(sql.tickets_of_order, partner_id=partner_id, ticket_codes=codes)

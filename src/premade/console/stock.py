@@ -7,10 +7,6 @@ from urllib.parse import urlencode
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from premade.base.edge import Page
-from premade.base.errors import FieldError, Invalid
-from premade.base.texts import cleaned
-from premade.base.typed import plain_number, whole_number
 from premade.batches.lookup import made_of_product
 from premade.catalog.product import (
     DEFAULT_CODE_PREFIX,
@@ -26,10 +22,12 @@ from premade.catalog.product import (
     product_of,
 )
 from premade.catalog.typed import FIELDS, as_typed, read_fields
-from premade.console.door import HOME, Visit, by_field, go_to, page
-from premade.console.paper import Paper
+from premade.console.door import HOME, StaffRequest, by_field, go_to, page
+from premade.console.rendering import Templates
+from premade.http.gateway import PageRoute
 from premade.partners.keyring import OnBehalf
 from premade.partners.partner import list_channels
+from premade.runtime.errors import FieldError, Invalid
 from premade.staff.role import Right
 from premade.stock.allotment import (
     AllotmentBelowIssued,
@@ -41,6 +39,8 @@ from premade.stock.allotment import (
 )
 from premade.stock.hold import HOLDS_SHOWN_MAX, hold_to_release, holds_of_product
 from premade.stock.reserve import Reservations
+from premade.values.operator_input import plain_number, whole_number
+from premade.values.texts import cleaned
 
 STOCK = f"{HOME}/stock"
 PRODUCTS = f"{STOCK}/products"
@@ -79,26 +79,26 @@ CANCELLATIONS = {
 }
 
 
-def pages(paper: Paper) -> list[Page]:
+def pages(templates: Templates) -> list[PageRoute]:
     """The routes."""
     see, change = Right.SEE_STOCK, Right.CHANGE_STOCK
     one = f"{PRODUCTS}/{{product_id}}"
     return [
-        *page(paper, STOCK, _stock, right=see),
-        *page(paper, f"{STOCK}/new", _new, _new_sent, change),
-        *page(paper, one, _product, right=see),
-        *page(paper, f"{one}/change", _change, _change_sent, change),
-        *page(paper, f"{one}/allotment", _allotment, _allotment_sent, change),
-        *page(paper, f"{STOCK}/reservations/{{reservation_id}}/release", _release, _release_sent, change),
+        *page(templates, STOCK, _stock, right=see),
+        *page(templates, f"{STOCK}/new", _new, _new_sent, change),
+        *page(templates, one, _product, right=see),
+        *page(templates, f"{one}/change", _change, _change_sent, change),
+        *page(templates, f"{one}/allotment", _allotment, _allotment_sent, change),
+        *page(templates, f"{STOCK}/reservations/{{reservation_id}}/release", _release, _release_sent, change),
     ]
 
 
-async def _stock(visit: Visit) -> Response:
-    sought, cursor = visit.asked("find")[:SOUGHT_CHARACTERS_MAX], visit.asked("cursor") or None
+async def _stock(visit: StaffRequest) -> Response:
+    sought, cursor = visit.query("find")[:SOUGHT_CHARACTERS_MAX], visit.query("cursor") or None
     products, following = await page_of_products(visit.database, sought, PRODUCTS_A_PAGE, cursor)
     ids = [product.product_id for product in products]
     allotments: dict[int, list[dict[str, Any]]] = {product_id: [] for product_id in ids}
-    for row in await list_allotments(visit.database, visit.world, ids):
+    for row in await list_allotments(visit.database, visit.runtime, ids):
         allotments[row["product_id"]].append(row)
     first = f"{STOCK}?{urlencode({'find': sought})}" if sought else STOCK
     return visit.page(
@@ -113,42 +113,42 @@ async def _stock(visit: Visit) -> Response:
     )
 
 
-async def _product_of_path(visit: Visit) -> Product:
-    product_id = plain_number(visit.named("product_id"))
+async def _product_of_path(visit: StaffRequest) -> Product:
+    product_id = plain_number(visit.path_param("product_id"))
     if product_id is None:
         raise HTTPException(404)
     return await product_of(visit.database, product_id)
 
 
-async def _product(visit: Visit) -> Response:
+async def _product(visit: StaffRequest) -> Response:
     product = await _product_of_path(visit)
-    holds = await holds_of_product(visit.database, visit.world, product.product_id)
+    holds = await holds_of_product(visit.database, visit.runtime, product.product_id)
     return visit.page(
         "product.html",
         product=product,
-        allotments=await list_allotments(visit.database, visit.world, [product.product_id]),
+        allotments=await list_allotments(visit.database, visit.runtime, [product.product_id]),
         holds=holds,
         is_cut=len(holds) == HOLDS_SHOWN_MAX,
         holds_shown_max=HOLDS_SHOWN_MAX,
         cancellations=CANCELLATIONS,
-        done=_DONE.get(visit.told("done")),
+        done=_DONE.get(visit.own_link_param("done")),
     )
 
 
-async def _new(visit: Visit) -> Response:
+async def _new(visit: StaffRequest) -> Response:
     blank = dict.fromkeys(FIELDS, "")
     typed = {**blank, "prefix": DEFAULT_CODE_PREFIX, "cancellation": str(Cancellation.UNTIL_FIRST_USE)}
     return _form(visit, None, typed, {})
 
 
-async def _change(visit: Visit) -> Response:
+async def _change(visit: StaffRequest) -> Response:
     product = await _product_of_path(visit)
     typed = as_typed(product)
     return _form(visit, product, typed, typed)
 
 
 def _form(
-    visit: Visit,
+    visit: StaffRequest,
     product: Product | None,
     typed: dict[str, str],
     was: dict[str, str],
@@ -169,20 +169,20 @@ def _form(
     )
 
 
-def _typed(visit: Visit) -> tuple[dict[str, str], dict[str, str]]:
+def _typed(visit: StaffRequest) -> tuple[dict[str, str], dict[str, str]]:
     """What the form says in each field, and what it said at first."""
     form = visit.form
     typed = {field: form.get(field, "") for field in FIELDS}
     return typed, {field: form[f"{_WAS}{field}"] for field in FIELDS if f"{_WAS}{field}" in form}
 
 
-async def _new_sent(visit: Visit) -> Response:
+async def _new_sent(visit: StaffRequest) -> Response:
     typed, _ = _typed(visit)
     if visit.form.get("step") == "edit":
         return _form(visit, None, typed, {})
     try:
         product = Product(**read_fields(typed))
-        product.check_new(visit.world.today())
+        product.check_new(visit.runtime.today())
         if visit.form.get("step") == "save":
             return await _add(visit, product)
         await _require_free(visit, product.product_id)
@@ -195,24 +195,24 @@ async def _new_sent(visit: Visit) -> Response:
         "product_preview.html",
         product=product,
         is_new=True,
-        year=visit.world.today().year,
+        year=visit.runtime.today().year,
         typed=typed,
         was={},
         cancellations=CANCELLATIONS,
     )
 
 
-async def _add(visit: Visit, product: Product) -> Response:
+async def _add(visit: StaffRequest, product: Product) -> Response:
     """Sent twice, it is added once. ProductIdTaken when anything of the product that is there is another."""
     try:
-        await add_product(visit.database, visit.world, product, actor=visit.member.actor)
+        await add_product(visit.database, visit.runtime, product, actor=visit.member.actor)
     except ProductIdTaken:
         if (await product_of(visit.database, product.product_id)).mark != product.mark:
             raise
     return go_to(f"{PRODUCTS}/{product.product_id}?done=added")
 
 
-async def _require_free(visit: Visit, product_id: int) -> None:
+async def _require_free(visit: StaffRequest, product_id: int) -> None:
     try:
         await product_of(visit.database, product_id)
     except ProductUnknown:
@@ -220,7 +220,7 @@ async def _require_free(visit: Visit, product_id: int) -> None:
     raise product_id_taken(product_id)
 
 
-async def _change_sent(visit: Visit) -> Response:
+async def _change_sent(visit: StaffRequest) -> Response:
     product = await _product_of_path(visit)
     typed, was = _typed(visit)
     # Whatever the form says: a product keeps its id.
@@ -238,7 +238,7 @@ async def _change_sent(visit: Visit) -> Response:
         try:
             await change_product(
                 visit.database,
-                visit.world,
+                visit.runtime,
                 product.product_id,
                 seen=visit.form.get("seen", ""),
                 actor=visit.member.actor,
@@ -255,7 +255,7 @@ async def _change_sent(visit: Visit) -> Response:
 
 
 async def _preview(
-    visit: Visit,
+    visit: StaffRequest,
     product: Product,
     after: Product,
     texts: tuple[dict[str, str], dict[str, str]],
@@ -269,7 +269,7 @@ async def _preview(
         product=product,
         is_new=False,
         changes=_changes(product, after),
-        is_over=after.is_over(visit.world.today()),
+        is_over=after.is_over(visit.runtime.today()),
         made=await made_of_product(visit.database, product.product_id),
         is_overtaken=is_overtaken,
         typed=typed,
@@ -302,20 +302,20 @@ def _shown(product: Product) -> dict[str, str]:
     }
 
 
-async def _allotment(visit: Visit) -> Response:
+async def _allotment(visit: StaffRequest) -> Response:
     product = await _product_of_path(visit)
-    channel = visit.asked("channel")
+    channel = visit.query("channel")
     allotted = {row["channel"]: row["allotted"] for row in await _allotments(visit, product)}
     typed = str(allotted[channel]) if channel in allotted else ""
     return await _allotment_form(visit, product, channel, typed, {})
 
 
-async def _allotments(visit: Visit, product: Product) -> list[dict[str, Any]]:
-    return await list_allotments(visit.database, visit.world, [product.product_id])
+async def _allotments(visit: StaffRequest, product: Product) -> list[dict[str, Any]]:
+    return await list_allotments(visit.database, visit.runtime, [product.product_id])
 
 
 async def _allotment_form(
-    visit: Visit, product: Product, channel: str, typed: str, wrong: dict[str, str], status: int = 200
+    visit: StaffRequest, product: Product, channel: str, typed: str, wrong: dict[str, str], status: int = 200
 ) -> Response:
     allotments = {row["channel"]: row for row in await _allotments(visit, product)}
     channels = [each for each in await list_channels(visit.database) if each["channel"] not in allotments]
@@ -331,7 +331,7 @@ async def _allotment_form(
     )
 
 
-async def _allotment_sent(visit: Visit) -> Response:
+async def _allotment_sent(visit: StaffRequest) -> Response:
     product = await _product_of_path(visit)
     channel, typed = visit.form.get("channel", ""), visit.form.get("quantity", "")
     if visit.form.get("step") == "edit":
@@ -344,7 +344,7 @@ async def _allotment_sent(visit: Visit) -> Response:
         return await _allotment_form(visit, product, channel, typed, {"quantity": error.detail}, 409)
 
 
-async def _weigh_allotment(visit: Visit, product: Product, channel: str, typed: str) -> Response:
+async def _weigh_allotment(visit: StaffRequest, product: Product, channel: str, typed: str) -> Response:
     """Saves it when it was shown before as it is; otherwise shows what it would do. Sent twice, it is saved once."""
     if channel not in {each["channel"] for each in await list_channels(visit.database)}:
         raise Invalid([FieldError("channel", "Choose a channel")])
@@ -354,7 +354,7 @@ async def _weigh_allotment(visit: Visit, product: Product, channel: str, typed: 
         try:
             await set_allotment(
                 visit.database,
-                visit.world,
+                visit.runtime,
                 product.product_id,
                 channel,
                 quantity,
@@ -365,7 +365,7 @@ async def _weigh_allotment(visit: Visit, product: Product, channel: str, typed: 
             is_overtaken = True
         else:
             return go_to(saved)
-    plan = await plan_allotment(visit.database, visit.world, product.product_id, channel, quantity)
+    plan = await plan_allotment(visit.database, visit.runtime, product.product_id, channel, quantity)
     if plan.seen.allotted == quantity:
         if is_overtaken:
             return go_to(saved)
@@ -380,18 +380,18 @@ async def _weigh_allotment(visit: Visit, product: Product, channel: str, typed: 
     )
 
 
-def _seen(visit: Visit) -> Seen:
+def _seen(visit: StaffRequest) -> Seen:
     given = visit.form.get("seen", "")
     return Seen(whole_number(given, "seen") if given else None)
 
 
-async def _release(visit: Visit) -> Response:
-    hold = await hold_to_release(visit.database, visit.world, visit.named("reservation_id"))
+async def _release(visit: StaffRequest) -> Response:
+    hold = await hold_to_release(visit.database, visit.runtime, visit.path_param("reservation_id"))
     return visit.page("release.html", hold=hold, product=await product_of(visit.database, hold["product_id"]))
 
 
-async def _release_sent(visit: Visit) -> Response:
-    hold = await hold_to_release(visit.database, visit.world, visit.named("reservation_id"))
+async def _release_sent(visit: StaffRequest) -> Response:
+    hold = await hold_to_release(visit.database, visit.runtime, visit.path_param("reservation_id"))
     whose = OnBehalf(hold["partner_id"], hold["channel"], visit.member.actor)
     await visit.use(Reservations).release(whose, visit.request_id, hold["reservation_id"])
     return go_to(f"{PRODUCTS}/{hold['product_id']}?done=released")

@@ -8,11 +8,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from premade.audit.looks import record_customer_looks, record_qr_look
-from premade.base.edge import Page
-from premade.base.texts import cleaned
 from premade.cancellation.cancel import Canceller, ToCancel
-from premade.console.door import HOME, Visit, form_only, go_to, page
-from premade.console.paper import HEADERS, Paper
+from premade.console.door import HOME, StaffRequest, form_only, go_to, page
+from premade.console.rendering import HEADERS, Templates
 from premade.console.search import (
     ORDERS_SHOWN_MAX,
     SEARCH_CHARACTERS_MAX,
@@ -26,6 +24,7 @@ from premade.console.search import (
     read_search,
     tickets_of_order,
 )
+from premade.http.gateway import PageRoute
 from premade.orders.lookup import OrderUnknown, order_of
 from premade.reissue.reissue import Reissuer, ToReissue
 from premade.staff.member import list_staff
@@ -35,6 +34,7 @@ from premade.tickets.change import REASON_CHARACTERS_MAX, checked_reason
 from premade.tickets.code import stored_token
 from premade.tickets.lookup import TicketUnknown, ticket_of, ticket_with_history
 from premade.tickets.signing import Verifiers
+from premade.values.texts import cleaned
 
 TICKETS = f"{HOME}/tickets"
 ORDERS = f"{HOME}/orders"
@@ -63,26 +63,28 @@ class OnBehalf:
     actor: str
 
 
-def pages(paper: Paper) -> list[Page]:
+def pages(templates: Templates) -> list[PageRoute]:
     """The routes."""
     see, change = Right.SEE_SALES, Right.CHANGE_TICKETS
     return [
-        *page(paper, TICKETS, _search_page, right=see),
-        *form_only(paper, f"{HOME}/search", _search, see),
-        *page(paper, f"{TICKETS}/{{code}}", _ticket, right=see),
-        *page(paper, f"{TICKETS}/{{code}}/qr.svg", _picture, right=Right.SEE_QR),
-        *page(paper, f"{TICKETS}/{{code}}/cancel", _asker("cancel"), _doer("cancel", _cancel), change),
-        *page(paper, f"{TICKETS}/{{code}}/reissue", _asker("reissue"), _doer("reissue", _reissue), change),
-        *page(paper, f"{ORDERS}/{{order_id}}", _order, right=see),
-        *page(paper, f"{ORDERS}/{{order_id}}/same/{{like}}", _orders_like, right=see),
+        *page(templates, TICKETS, _search_page, right=see),
+        *form_only(templates, f"{HOME}/search", _search, see),
+        *page(templates, f"{TICKETS}/{{code}}", _ticket, right=see),
+        *page(templates, f"{TICKETS}/{{code}}/qr.svg", _picture, right=Right.SEE_QR),
+        *page(templates, f"{TICKETS}/{{code}}/cancel", _asker("cancel"), _doer("cancel", _cancel), change),
+        *page(
+            templates, f"{TICKETS}/{{code}}/reissue", _asker("reissue"), _doer("reissue", _reissue), change
+        ),
+        *page(templates, f"{ORDERS}/{{order_id}}", _order, right=see),
+        *page(templates, f"{ORDERS}/{{order_id}}/same/{{like}}", _orders_like, right=see),
     ]
 
 
-async def _search_page(visit: Visit) -> Response:
+async def _search_page(visit: StaffRequest) -> Response:
     return visit.page("search.html", searched=None)
 
 
-async def _search(visit: Visit) -> Response:
+async def _search(visit: StaffRequest) -> Response:
     """Leads to what was found. Sent as a form, and led to by ids alone: no address, and so no log and no browser's
     history, has a customer's e-mail or phone in it.
     """
@@ -101,7 +103,7 @@ async def _search(visit: Visit) -> Response:
     return await _lead_to_sales(visit, searched) or _nothing_found(visit, cleaned(text))
 
 
-async def _lead_to_sales(visit: Visit, searched: SearchedSales) -> Response | None:
+async def _lead_to_sales(visit: StaffRequest, searched: SearchedSales) -> Response | None:
     for like, value in searched.readings:
         orders, is_cut = await orders_like(visit.database, like, value)
         if like is Like.PHONE and len({order["customer_phone"] for order in orders}) > 1:
@@ -113,11 +115,11 @@ async def _lead_to_sales(visit: Visit, searched: SearchedSales) -> Response | No
     return None
 
 
-def _nothing_found(visit: Visit, text: str) -> Response:
+def _nothing_found(visit: StaffRequest, text: str) -> Response:
     return visit.page("search.html", 404 if text else 200, searched=text or None)
 
 
-async def _lead_to_ticket(visit: Visit, searched: SearchedTicket) -> Response:
+async def _lead_to_ticket(visit: StaffRequest, searched: SearchedTicket) -> Response:
     whose = await partner_of_ticket(visit.database, searched.ticket_code)
     address = f"{TICKETS}/{searched.ticket_code}"
     if searched.token is None:
@@ -133,8 +135,8 @@ async def _lead_to_ticket(visit: Visit, searched: SearchedTicket) -> Response:
     return go_to(f"{address}?scanned={found}")
 
 
-async def _ticket(visit: Visit) -> Response:
-    code = visit.named("code")
+async def _ticket(visit: StaffRequest) -> Response:
+    code = visit.path_param("code")
     whose = await partner_of_ticket(visit.database, code)
     ticket = await ticket_with_history(visit.database, whose["partner_id"], code)
     order_id = ticket["order_id"]
@@ -150,37 +152,37 @@ async def _ticket(visit: Visit) -> Response:
         names=await _names_of_actors(visit, ticket["history"]),
         can_cancel=can_change and ticket["first_used_at"] is None,
         can_reissue=can_change,
-        done=_DONE.get(visit.told("done")),
-        scanned=_SCANNED.get(visit.told("scanned")),
-        is_scan_good=visit.told("scanned") == "current",
+        done=_DONE.get(visit.own_link_param("done")),
+        scanned=_SCANNED.get(visit.own_link_param("scanned")),
+        is_scan_good=visit.own_link_param("scanned") == "current",
     )
 
 
-async def _record_customers(visit: Visit, order_ids: list[str]) -> None:
+async def _record_customers(visit: StaffRequest, order_ids: list[str]) -> None:
     """Record the look before the page is sent: nobody sees a customer's details without an event."""
     await record_customer_looks(
         visit.database,
-        visit.world,
+        visit.runtime,
         order_ids=order_ids,
         actor=visit.member.actor,
         request_id=visit.request_id,
     )
 
 
-async def _names_of_actors(visit: Visit, history: list[dict[str, Any]]) -> dict[str, str]:
+async def _names_of_actors(visit: StaffRequest, history: list[dict[str, Any]]) -> dict[str, str]:
     """The names of the staff in a history, by how the record has them."""
     if not any(event["actor"].startswith("staff:") for event in history):
         return {}
     return {f"staff:{each['staff_id']}": each["name"] for each in await list_staff(visit.database)}
 
 
-async def _picture(visit: Visit) -> Response:
-    code = visit.named("code")
+async def _picture(visit: StaffRequest) -> Response:
+    code = visit.path_param("code")
     whose = await partner_of_ticket(visit.database, code)
     ticket = await ticket_of(visit.database, whose["partner_id"], code)
     await record_qr_look(
         visit.database,
-        visit.world,
+        visit.runtime,
         partner_id=whose["partner_id"],
         ticket_code=code,
         issue_number=ticket["issue_number"],
@@ -191,17 +193,17 @@ async def _picture(visit: Visit) -> Response:
     return Response(drawn, media_type="image/svg+xml", headers=HEADERS)
 
 
-def _asker(what: str) -> Callable[[Visit], Awaitable[Response]]:
+def _asker(what: str) -> Callable[[StaffRequest], Awaitable[Response]]:
     """The page that says what a change will do, and asks why."""
 
-    async def ask(visit: Visit) -> Response:
-        return await _ask(visit, what, visit.new_once(), reason="", wrong=None)
+    async def ask(visit: StaffRequest) -> Response:
+        return await _ask(visit, what, visit.new_nonce(), reason="", wrong=None)
 
     return ask
 
 
-async def _ask(visit: Visit, what: str, once: str, *, reason: str, wrong: str | None) -> Response:
-    code = visit.named("code")
+async def _ask(visit: StaffRequest, what: str, once: str, *, reason: str, wrong: str | None) -> Response:
+    code = visit.path_param("code")
     whose = await partner_of_ticket(visit.database, code)
     ticket = await ticket_of(visit.database, whose["partner_id"], code)
     return visit.page(
@@ -218,12 +220,12 @@ async def _ask(visit: Visit, what: str, once: str, *, reason: str, wrong: str | 
 
 
 def _doer(
-    what: str, do: Callable[[Visit, int, str, str], Awaitable[str]]
-) -> Callable[[Visit], Awaitable[Response]]:
+    what: str, do: Callable[[StaffRequest, int, str, str], Awaitable[str]]
+) -> Callable[[StaffRequest], Awaitable[Response]]:
     """Makes the change, once for each form that was shown, and leads to the ticket as it is then."""
 
-    async def act(visit: Visit) -> Response:
-        code, once = visit.named("code"), visit.once()
+    async def act(visit: StaffRequest) -> Response:
+        code, once = visit.path_param("code"), visit.nonce()
         reason = visit.form.get("reason", "")
         try:
             reason = checked_reason(reason)
@@ -236,11 +238,11 @@ def _doer(
     return act
 
 
-async def _cancel(visit: Visit, partner_id: int, reason: str, once: str) -> str:
+async def _cancel(visit: StaffRequest, partner_id: int, reason: str, once: str) -> str:
     asked = ToCancel(
         OnBehalf(partner_id, visit.member.actor),
         visit.request_id,
-        visit.named("code"),
+        visit.path_param("code"),
         reason,
         f"{visit.member.actor}:{once}",
     )
@@ -248,11 +250,11 @@ async def _cancel(visit: Visit, partner_id: int, reason: str, once: str) -> str:
     return "cancelled"
 
 
-async def _reissue(visit: Visit, partner_id: int, reason: str, once: str) -> str:
+async def _reissue(visit: StaffRequest, partner_id: int, reason: str, once: str) -> str:
     asked = ToReissue(
         OnBehalf(partner_id, visit.member.actor),
         visit.request_id,
-        visit.named("code"),
+        visit.path_param("code"),
         reason,
         f"{visit.member.actor}:{once}",
     )
@@ -260,8 +262,8 @@ async def _reissue(visit: Visit, partner_id: int, reason: str, once: str) -> str
     return "reissued"
 
 
-async def _order(visit: Visit) -> Response:
-    order_id = visit.named("order_id")
+async def _order(visit: StaffRequest) -> Response:
+    order_id = visit.path_param("order_id")
     whose = await partner_of_order(visit.database, order_id)
     order = await order_of(visit.database, whose["partner_id"], order_id)
     await _record_customers(visit, [order_id])
@@ -269,19 +271,19 @@ async def _order(visit: Visit) -> Response:
     return visit.page("order.html", order=order, whose=whose, tickets=tickets)
 
 
-async def _orders_like(visit: Visit) -> Response:
-    if visit.named("like") not in set(Like):
+async def _orders_like(visit: StaffRequest) -> Response:
+    if visit.path_param("like") not in set(Like):
         raise HTTPException(404)
-    like = Like(visit.named("like"))
-    whose = await partner_of_order(visit.database, visit.named("order_id"))
-    order = await order_of(visit.database, whose["partner_id"], visit.named("order_id"))
+    like = Like(visit.path_param("like"))
+    whose = await partner_of_order(visit.database, visit.path_param("order_id"))
+    order = await order_of(visit.database, whose["partner_id"], visit.path_param("order_id"))
     value = order[_COLUMN_OF[like]]
     orders, is_cut = await orders_like(visit.database, like, value)
     return await _orders_page(visit, like, value, orders, is_cut=is_cut)
 
 
 async def _orders_page(
-    visit: Visit, like: Like, value: str, orders: list[dict[str, Any]], *, is_cut: bool
+    visit: StaffRequest, like: Like, value: str, orders: list[dict[str, Any]], *, is_cut: bool
 ) -> Response:
     """Return the only page with several customers; the look at each is recorded."""
     await _record_customers(visit, [each["order_id"] for each in orders])

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from premade.audit.record import COMMAND_ACTOR, Event
-from premade.base import statements
-from premade.base.background import repeat
-from premade.base.logs import log
-from premade.base.work import Database
-from premade.base.world import World
-from premade.tickets.making import DAY_IS_OVER, stop_making
+from premade.batches.making import DAY_IS_OVER, stop_making
+from premade.postgres import statements
+from premade.postgres.database import Database
+from premade.runtime.background import repeat
+from premade.runtime.clock import Runtime
+from premade.runtime.logging import log
 
 sql = statements.load(__file__)
 
@@ -55,7 +55,7 @@ class Expirer:
     """What expiring needs. `actor` as the audit record names who does it."""
 
     database: Database
-    world: World
+    runtime: Runtime
     actor: str = SERVICE
     is_patient: bool = False
     """Whether it waits while it is another process's turn; otherwise the pass ends there."""
@@ -79,23 +79,26 @@ class Expirer:
         return found
 
     async def _due(self) -> list[dict[str, Any]]:
-        async with self.database.single_statement() as work:
-            return await work.all(
-                sql.due, today=self.world.today(), zone=str(self.world.zone), batches_max=BATCHES_A_PASS_MAX
+        async with self.database.single_statement() as tx:
+            return await tx.fetch_all(
+                sql.due,
+                today=self.runtime.today(),
+                zone=str(self.runtime.zone),
+                batches_max=BATCHES_A_PASS_MAX,
             )
 
     async def _step(self, batch: dict[str, Any], after: str) -> _Step | None:
-        async with self.database.transaction() as work:
-            turn = await work.one(sql.only_one, lock=EXPIRY_LOCK)
+        async with self.database.transaction() as tx:
+            turn = await tx.fetch_one(sql.only_one, lock=EXPIRY_LOCK)
             if turn is None or not turn["mine"]:
                 return None
             here = {"partner_id": batch["partner_id"], "batch_id": batch["batch_id"]}
             # One that is being cancelled or drawn from is left to the next pass.
-            held = await work.one(sql.hold_batch, **here)
+            held = await tx.fetch_one(sql.hold_batch, **here)
             if held is None:
                 return _Step(0, after, ended=False)
-            now = self.world.now()
-            done = await work.one(
+            now = self.runtime.now()
+            done = await tx.fetch_one(
                 sql.expire,
                 **here,
                 **held,
@@ -108,17 +111,17 @@ class Expirer:
             assert done is not None
             ended = False
             if held["to_make"]:
-                await stop_making(work, **here, now=now, actor=self.actor, reason=DAY_IS_OVER)
+                await stop_making(tx, **here, now=now, actor=self.actor, reason=DAY_IS_OVER)
             if done["expired"] < TICKETS_A_TRANSACTION_MAX:
-                ended = await work.one(sql.end_batch, **here, now=now) is not None
+                ended = await tx.fetch_one(sql.end_batch, **here, now=now) is not None
             return _Step(done["expired"], done["last_code"] or after, ended)
 
 
-async def expire_now(database: Database, world: World, tell: Tell) -> Pass:
+async def expire_now(database: Database, runtime: Runtime, tell: Tell) -> Pass:
     """Everything that is due, waiting for turns. In what it answers, `due` are the batches that are left to the
     service: a sale, or a cancellation, holds something of them.
     """
-    expirer = Expirer(database, world, COMMAND_ACTOR, is_patient=True)
+    expirer = Expirer(database, runtime, COMMAND_ACTOR, is_patient=True)
     ended = expired = 0
     while True:
         before = Pass(ended, ended, expired)
@@ -132,9 +135,9 @@ def _sum(one: Pass, other: Pass) -> Pass:
     return Pass(one.due + other.due, one.ended + other.ended, one.expired + other.expired)
 
 
-async def expire_for_ever(database: Database, world: World) -> None:
+async def expire_for_ever(database: Database, runtime: Runtime) -> None:
     """Until it is cancelled. A database that is away is tried again."""
-    expirer = Expirer(database, world)
+    expirer = Expirer(database, runtime)
 
     async def turn() -> bool:
         found = await expirer.pass_once()

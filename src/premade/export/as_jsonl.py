@@ -5,9 +5,9 @@ from typing import Any
 
 import orjson
 
-from premade.base.world import rfc3339
 from premade.export.rows import Row
 from premade.export.text import TextForm
+from premade.runtime.clock import rfc3339
 
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_PASSTHROUGH_DATETIME
 

@@ -18,7 +18,7 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 from premade.export.cells import uses
-from premade.export.layout import CARDS, SIZES_MM, Card, Paper
+from premade.export.layout import CARDS, SIZES_MM, Card, PaperSize
 from premade.export.letters import composed, require_printable
 from premade.export.rows import Batch, Export, Row
 from premade.export.typeface import Typeface
@@ -46,7 +46,7 @@ _FOOT_MM = 3.5
 class Design:
     """How the sheets of a batch look; the same for all of its files."""
 
-    paper: Paper
+    paper: PaperSize
     card: Card
     title: str
     """The product's name, or another name for the sheets."""
@@ -56,7 +56,7 @@ class Design:
 
 
 def design(
-    batch: Batch, paper: Paper, per_page: int, logo: Image.Image | None, title: str | None = None
+    batch: Batch, paper: PaperSize, per_page: int, logo: Image.Image | None, title: str | None = None
 ) -> Design:
     """Return the design of this batch's sheets. `title` replaces the product's name.
 

@@ -14,9 +14,9 @@ import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from premade.base.errors import Exhausted
 from premade.export.cells import uses_cell
 from premade.export.rows import Export, Row
+from premade.runtime.errors import Exhausted
 
 ROWS_MAX = 1_048_575
 """Of a sheet, by the format, without the header."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from premade.base.world import rfc3339
+from premade.runtime.clock import rfc3339
 
 _KINDS_KEPT_MAX = 10_000
 # The characters of OWASP's page on CSV injection, and their full-width forms, which some spreadsheets treat alike.

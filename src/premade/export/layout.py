@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Paper(StrEnum):
+class PaperSize(StrEnum):
     """What is in the printer."""
 
     A4 = "a4"
     LETTER = "letter"
 
 
-SIZES_MM = {Paper.A4: (210.0, 297.0), Paper.LETTER: (215.9, 279.4)}
+SIZES_MM = {PaperSize.A4: (210.0, 297.0), PaperSize.LETTER: (215.9, 279.4)}
 PER_PAGE = (10, 24)
 _CAPITAL_MM_A_POINT = 0.714 * 25.4 / 72
 """Height of a capital letter in millimetres, for each point of type size."""
@@ -77,9 +77,9 @@ def _small(width_mm: float, height_mm: float) -> Card:
 
 
 CARDS = {
-    (Paper.A4, 10): _large(90.0, 54.0),
-    (Paper.A4, 24): _small(64.0, 34.0),
+    (PaperSize.A4, 10): _large(90.0, 54.0),
+    (PaperSize.A4, 24): _small(64.0, 34.0),
     # The American size of a business card.
-    (Paper.LETTER, 10): _large(88.9, 50.8),
-    (Paper.LETTER, 24): _small(66.0, 33.0),
+    (PaperSize.LETTER, 10): _large(88.9, 50.8),
+    (PaperSize.LETTER, 24): _small(66.0, 33.0),
 }

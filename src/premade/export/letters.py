@@ -10,8 +10,8 @@ from importlib.resources import as_file, files
 from fontTools.ttLib import TTFont
 from fontTools.unicodedata import script
 
-from premade.base.errors import Conflict
-from premade.base.texts import isolated
+from premade.runtime.errors import Conflict
+from premade.values.texts import isolated
 
 FONTS = (
     ("fontpkg_noto_sans", "files/NotoSans[wdth,wght].ttf"),

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, cast
 
 from PIL import ExifTags, Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
 
-from premade.base.errors import FieldError, Invalid
+from premade.runtime.errors import FieldError, Invalid
 
 DRAWN_PIXELS_MAX = (1200, 1200)
 """Maximum width and height as drawn; more than a printer can show on a card."""

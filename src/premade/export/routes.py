@@ -6,18 +6,18 @@ from typing import Annotated, Any
 from fastapi import Query
 from starlette.responses import Response
 
-from premade.base.errors import Unacceptable
-from premade.base.negotiation import header_list, preferred, takes_gzip
-from premade.base.problems import documented
-from premade.base.spool import NoRoomForFile
-from premade.base.stream import Stream
+from premade.batches.batch import BatchUnknown
+from premade.batches.routes import BatchId
 from premade.export.as_csv import CSV
 from premade.export.as_jsonl import JSON_LINES
 from premade.export.rows import Exporter, Selection
 from premade.export.text import Exports, ExportsBusy, TextForm, recorded
+from premade.http.negotiation import header_list, preferred, takes_gzip
+from premade.http.problems import documented
+from premade.http.spool import NoRoomForFile
+from premade.http.streaming import Stream
 from premade.partners.call import Call, partner_router, partner_with
-from premade.tickets.batch import BatchUnknown
-from premade.tickets.routes import BatchId
+from premade.runtime.errors import Unacceptable
 from premade.tickets.ticket import Status
 
 router = partner_router("OTA Integration")

@@ -12,11 +12,11 @@ import orjson
 
 from premade.audit.looks import LOOK, once_an_hour
 from premade.audit.record import Event
-from premade.base import statements
-from premade.base.errors import Conflict, NotFound
-from premade.base.work import Database
-from premade.base.world import World
-from premade.tickets.batch import batch_unknown, is_batch_id
+from premade.batches.batch import batch_unknown, is_batch_id
+from premade.postgres import statements
+from premade.postgres.database import Database
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import Conflict, NotFound
 from premade.tickets.code import stored_token
 from premade.tickets.ticket import FINAL, Status
 
@@ -113,8 +113,8 @@ async def part_of(database: Database, wanted: Selection, part: int, tickets_a_pa
     if not is_batch_id(wanted.batch_id):
         raise batch_unknown(wanted.batch_id)
     before, last = (part - 1) * tickets_a_part, part * tickets_a_part
-    async with database.single_statement() as work:
-        rows = await work.all(
+    async with database.single_statement() as tx:
+        rows = await tx.fetch_all(
             sql.codes_at,
             partner_id=wanted.partner_id,
             batch_id=wanted.batch_id,
@@ -138,15 +138,15 @@ class Exporter:
 
 
 async def record_export(
-    database: Database, world: World, wanted: Selection, exporter: Exporter, **data: Any
+    database: Database, runtime: Runtime, wanted: Selection, exporter: Exporter, **data: Any
 ) -> None:
     """Record that somebody exports these tickets. Do nothing if there is no such batch."""
     if not is_batch_id(wanted.batch_id):
         return
-    now = world.now()
+    now = runtime.now()
     told = {**data, "states": wanted.statuses}
-    async with database.single_statement() as work:
-        await work.all(
+    async with database.single_statement() as tx:
+        await tx.fetch_all(
             sql.tell_export,
             partner_id=wanted.partner_id,
             batch_id=wanted.batch_id,
@@ -173,7 +173,7 @@ async def read_export(database: Database, wanted: Selection) -> AsyncGenerator[E
         "statuses": None if wanted.statuses is None else list(wanted.statuses),
     }
     async with database.long_read() as read:
-        found = await read.one(sql.batch_to_export, **asked)
+        found = await read.fetch_one(sql.batch_to_export, **asked)
         if found is None:
             raise batch_unknown(wanted.batch_id)
         batch = Batch(**found)

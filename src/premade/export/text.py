@@ -7,11 +7,11 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from premade.base.errors import Unavailable
-from premade.base.turns import Places, turn
-from premade.base.work import Database
-from premade.base.world import World
 from premade.export.rows import Export, Exporter, Row, Selection, read_export, record_export
+from premade.postgres.database import Database
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import Unavailable
+from premade.runtime.slots import Places, turn
 
 READ_AT_ONCE_MAX = 1
 """Exports that a process reads at once for partners, and again for staff. Each holds a connection."""
@@ -77,9 +77,9 @@ class _Lane:
 class Exports:
     """What answering with exports needs."""
 
-    def __init__(self, database: Database, world: World) -> None:
+    def __init__(self, database: Database, runtime: Runtime) -> None:
         self._database = database
-        self._world = world
+        self._runtime = runtime
         self._of_partners = _Lane(OF_PARTNER_MAX)
         self._of_staff = _Lane(OF_MEMBER_MAX)
 
@@ -93,7 +93,7 @@ class Exports:
 
     async def record(self, wanted: Selection, exporter: Exporter, **data: Any) -> None:
         """Record this export as an audit event."""
-        await record_export(self._database, self._world, wanted, exporter, **data)
+        await record_export(self._database, self._runtime, wanted, exporter, **data)
 
     async def pieces(
         self, form: TextForm, wanted: Selection, *, for_staff: bool = False

@@ -11,21 +11,21 @@ from uuid import UUID
 import orjson
 
 from premade.audit.record import Event
-from premade.base import statements
-from premade.base.digest import request_digest
-from premade.base.errors import Busy, Conflict, FieldError, IdempotencyKeyReused, Invalid, RuleBroken
-from premade.base.logs import log
-from premade.base.texts import composed
-from premade.base.work import Database
-from premade.base.world import World
 from premade.catalog.product import product_unknown
 from premade.partners.keyring import Caller, OnBehalf
+from premade.postgres import statements
+from premade.postgres.database import Database
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import Busy, Conflict, FieldError, IdempotencyKeyReused, Invalid, RuleBroken
+from premade.runtime.logging import log
 from premade.stock.allotment import stock_short
 from premade.stock.hold import expire_holds
 from premade.stock.reservation import Status as ReservationStatus
 from premade.stock.reservation import check_take, reservation_unknown, status_of
 from premade.tickets.code import Signer, ticket_code
 from premade.tickets.signing import Signers
+from premade.values.digest import request_digest
+from premade.values.texts import composed
 
 sql = statements.load(__file__)
 
@@ -55,7 +55,7 @@ class _Overtaken(Exception):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class BatchRequest:
     """A batch as it is asked for. `valid_until` is the last day of sale."""
 
     product_id: int
@@ -88,7 +88,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class MadeTicket:
+class GeneratedTicket:
     """A ticket as it was made."""
 
     ticket_code: str
@@ -118,7 +118,7 @@ class Batch:
     metadata: dict[str, Any] | None
     reservation_id: str | None
     created_at: datetime
-    tickets: list[MadeTicket]
+    tickets: list[GeneratedTicket]
     replayed: bool
 
 
@@ -138,17 +138,17 @@ class Generator:
     """What making a batch needs."""
 
     database: Database
-    world: World
+    runtime: Runtime
     signers: Signers
 
-    async def estimate(self, caller: Caller | OnBehalf, wanted: Wanted) -> Estimate:
+    async def estimate(self, caller: Caller | OnBehalf, wanted: BatchRequest) -> Estimate:
         """Checks everything, writes nothing. The same refusals as `generate`."""
         seen = await self._look(caller, wanted)
         if not _made_before(seen, wanted):
             _check(seen, wanted)
         return Estimate(seen["price"], seen["currency"], seen["available"], _held(seen))
 
-    async def generate(self, caller: Caller | OnBehalf, request_id: str, wanted: Wanted) -> Batch:
+    async def generate(self, caller: Caller | OnBehalf, request_id: str, wanted: BatchRequest) -> Batch:
         """The batch, made now or by an earlier request with the same Idempotency-Key.
 
         ProductUnknown, BatchIdTaken, StockShort, IdempotencyKeyReused, and the refusals of the reservation that
@@ -165,7 +165,7 @@ class Generator:
         return batch
 
     async def take_stock(
-        self, caller: Caller | OnBehalf, wanted: Wanted, request_id: str | None = None
+        self, caller: Caller | OnBehalf, wanted: BatchRequest, request_id: str | None = None
     ) -> None:
         """The batch with all of its stock and none of its tickets yet. The refusals of `generate`."""
         await self._make_once(caller, request_id, wanted, now=0)
@@ -179,13 +179,13 @@ class Generator:
             Busy: more codes than the clock allows were made for a long time.
             DatabaseRestored: a restore is not recorded yet.
         """
-        async with self.database.single_statement() as work:
-            taken = await work.one(
+        async with self.database.single_statement() as tx:
+            taken = await tx.fetch_one(
                 sql.take_codes,
                 partner_id=partner_id,
                 quantity=quantity,
-                today=self.world.today(),
-                zone=str(self.world.zone),
+                today=self.runtime.today(),
+                zone=str(self.runtime.zone),
             )
         assert taken is not None
         codes = [
@@ -195,7 +195,7 @@ class Generator:
         return TakenCodes(codes, taken["incarnation_id"])
 
     async def _make_once(
-        self, caller: Caller | OnBehalf, request_id: str | None, wanted: Wanted, now: int
+        self, caller: Caller | OnBehalf, request_id: str | None, wanted: BatchRequest, now: int
     ) -> Batch:
         """`now`: how many of its tickets are made at once."""
         for _ in range(TRIES_MAX):
@@ -204,15 +204,15 @@ class Generator:
                 return await self._as_made(caller, seen["made_batch_id"])
             _check(seen, wanted)
             if seen["stale"]:
-                await expire_holds(self.database, self.world, wanted.product_id, caller.channel)
+                await expire_holds(self.database, self.runtime, wanted.product_id, caller.channel)
             if batch := await self._make(caller, request_id, wanted, seen, now):
                 return batch
         message = f"Other requests came first, {TRIES_MAX} times in a row; nothing was generated. Try again."
         raise Busy(message)
 
-    async def _look(self, caller: Caller | OnBehalf, wanted: Wanted) -> dict[str, Any]:
-        async with self.database.single_statement() as work:
-            seen = await work.one(
+    async def _look(self, caller: Caller | OnBehalf, wanted: BatchRequest) -> dict[str, Any]:
+        async with self.database.single_statement() as tx:
+            seen = await tx.fetch_one(
                 sql.look,
                 partner_id=caller.partner_id,
                 channel=caller.channel,
@@ -220,9 +220,9 @@ class Generator:
                 batch_id=wanted.batch_id,
                 idempotency_key=wanted.idempotency_key,
                 reservation_id=wanted.reservation_id,
-                now=self.world.now(),
-                today=self.world.today(),
-                zone=str(self.world.zone),
+                now=self.runtime.now(),
+                today=self.runtime.today(),
+                zone=str(self.runtime.zone),
             )
         assert seen is not None
         return seen
@@ -231,7 +231,7 @@ class Generator:
         self,
         caller: Caller | OnBehalf,
         request_id: str | None,
-        wanted: Wanted,
+        wanted: BatchRequest,
         seen: dict[str, Any],
         quantity_now: int,
     ) -> Batch | None:
@@ -262,7 +262,7 @@ class Generator:
         self,
         caller: Caller | OnBehalf,
         request_id: str | None,
-        wanted: Wanted,
+        wanted: BatchRequest,
         batch: Batch,
         signed_by: tuple[str, UUID],
     ) -> bool:
@@ -272,8 +272,8 @@ class Generator:
         signing_key_id, incarnation_id = signed_by
         to_make = wanted.quantity - len(batch.tickets)
         try:
-            async with self.database.transaction() as work:
-                written = await work.one(
+            async with self.database.transaction() as tx:
+                written = await tx.fetch_one(
                     sql.write,
                     partner_id=caller.partner_id,
                     channel=caller.channel,
@@ -310,9 +310,9 @@ class Generator:
             return False
 
     async def _as_made(self, caller: Caller | OnBehalf, batch_id: str) -> Batch:
-        async with self.database.single_statement() as work:
-            batch = await work.one(sql.batch_as_made, partner_id=caller.partner_id, batch_id=batch_id)
-            rows = await work.all(sql.tickets_as_made, partner_id=caller.partner_id, batch_id=batch_id)
+        async with self.database.single_statement() as tx:
+            batch = await tx.fetch_one(sql.batch_as_made, partner_id=caller.partner_id, batch_id=batch_id)
+            rows = await tx.fetch_all(sql.tickets_as_made, partner_id=caller.partner_id, batch_id=batch_id)
         assert batch is not None
         # Signed again, not read: a ticket may have been reissued since. Ed25519 signs the same each time.
         signer = await self.signers.by_id(batch["signing_key_id"])
@@ -330,12 +330,12 @@ def checked_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
     return metadata
 
 
-def signed(signer: Signer, codes: list[str]) -> list[MadeTicket]:
+def signed(signer: Signer, codes: list[str]) -> list[GeneratedTicket]:
     """The tickets of these codes, with their first tokens."""
-    return [MadeTicket(code, signer.token(code, 1)) for code in codes]
+    return [GeneratedTicket(code, signer.token(code, 1)) for code in codes]
 
 
-def as_rows(tickets: list[MadeTicket]) -> str:
+def as_rows(tickets: list[GeneratedTicket]) -> str:
     """As a statement reads them: JSON."""
     return orjson.dumps(
         [
@@ -345,14 +345,14 @@ def as_rows(tickets: list[MadeTicket]) -> str:
     ).decode()
 
 
-def _undo_unless_taken(written: dict[str, Any], wanted: Wanted) -> None:
+def _undo_unless_taken(written: dict[str, Any], wanted: BatchRequest) -> None:
     """Tickets that came from nowhere are undone by leaving the transaction this way."""
     from_stock = written["stock"] and (wanted.reservation_id is None or written["reservations"])
     if written["batches"] and not from_stock:
         raise _Overtaken
 
 
-def _made_before(seen: dict[str, Any], wanted: Wanted) -> bool:
+def _made_before(seen: dict[str, Any], wanted: BatchRequest) -> bool:
     if seen["made_batch_id"] is None:
         return False
     if not wanted.is_of(seen["made_request_digest"]):
@@ -361,7 +361,7 @@ def _made_before(seen: dict[str, Any], wanted: Wanted) -> bool:
     return True
 
 
-def _check(seen: dict[str, Any], wanted: Wanted) -> None:
+def _check(seen: dict[str, Any], wanted: BatchRequest) -> None:
     today = seen["today"]
     # Not before a replay is looked for: a retry just after midnight is answered like the first try.
     if wanted.valid_until is not None and wanted.valid_until < today:
@@ -377,7 +377,7 @@ def _check(seen: dict[str, Any], wanted: Wanted) -> None:
     _check_stock(seen, wanted)
 
 
-def _check_whose(seen: dict[str, Any], wanted: Wanted, reservation_id: str) -> None:
+def _check_whose(seen: dict[str, Any], wanted: BatchRequest, reservation_id: str) -> None:
     if seen["reserved_product_id"] is None:
         raise reservation_unknown(reservation_id)
     if seen["reserved_product_id"] != wanted.product_id:
@@ -396,7 +396,7 @@ def _held(seen: dict[str, Any]) -> int | None:
     return seen["left_of_reservation"] if _reservation_status(seen) is ReservationStatus.HELD else 0
 
 
-def _check_stock(seen: dict[str, Any], wanted: Wanted) -> None:
+def _check_stock(seen: dict[str, Any], wanted: BatchRequest) -> None:
     if wanted.reservation_id is not None:
         status = _reservation_status(seen)
         check_take(wanted.reservation_id, status, seen["left_of_reservation"], wanted.quantity)
@@ -404,12 +404,12 @@ def _check_stock(seen: dict[str, Any], wanted: Wanted) -> None:
         raise stock_short(wanted.product_id, wanted.quantity, seen["available"])
 
 
-def _last_day_of_sale(seen: dict[str, Any], wanted: Wanted) -> date | None:
+def _last_day_of_sale(seen: dict[str, Any], wanted: BatchRequest) -> date | None:
     """What can be used until a fixed day is not sold after it."""
     return wanted.valid_until or seen["usable_until"]
 
 
-def _check_days(seen: dict[str, Any], wanted: Wanted, today: date) -> None:
+def _check_days(seen: dict[str, Any], wanted: BatchRequest, today: date) -> None:
     last_day_of_use = seen["usable_until"]
     if last_day_of_use is None:
         return
@@ -421,6 +421,6 @@ def _check_days(seen: dict[str, Any], wanted: Wanted, today: date) -> None:
         raise Invalid([FieldError("#/valid_until", message)])
 
 
-def _batch_id_taken(wanted: Wanted) -> BatchIdTaken:
+def _batch_id_taken(wanted: BatchRequest) -> BatchIdTaken:
     message = f"You have a batch {wanted.batch_id} already. Choose another batch_id; nothing was generated."
     return BatchIdTaken(message, batch_id=wanted.batch_id)

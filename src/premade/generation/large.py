@@ -12,24 +12,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from premade.audit.record import Event
-from premade.base import statements
-from premade.base.background import repeat
-from premade.base.errors import Conflict, DatabaseAway, DomainError, FieldError, Invalid
-from premade.base.logs import log
-from premade.base.work import Database
-from premade.base.world import World
-from premade.generation.generate import BatchIdTaken, Generator, Wanted, as_rows, signed
-from premade.partners.keyring import OnBehalf
-from premade.stock.reservation import is_reservation_id
-from premade.tickets.batch import (
+from premade.batches.batch import (
     BatchStatus,
     batch_status,
     batch_unknown,
     checked_new_batch_id,
     is_batch_id,
 )
+from premade.batches.making import DAY_IS_OVER, stop_making
+from premade.generation.generate import BatchIdTaken, BatchRequest, Generator, as_rows, signed
+from premade.partners.keyring import OnBehalf
+from premade.postgres import statements
+from premade.postgres.database import Database
+from premade.runtime.background import repeat
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import Conflict, DatabaseAway, DomainError, FieldError, Invalid
+from premade.runtime.logging import log
+from premade.stock.reservation import is_reservation_id
 from premade.tickets.code import Signer
-from premade.tickets.making import DAY_IS_OVER, stop_making
 from premade.tickets.signing import Signers
 
 sql = statements.load(__file__)
@@ -79,7 +79,7 @@ class BatchKeyRetired(Conflict):
 
 
 @dataclass(frozen=True)
-class Making:
+class BatchProgress:
     """How far a batch is: `made` tickets of `quantity`; `unmade` never will be."""
 
     batch_id: str
@@ -90,7 +90,7 @@ class Making:
     status: BatchStatus
 
 
-Tell = Callable[[Making], None]
+Tell = Callable[[BatchProgress], None]
 """Called after each transaction."""
 Row = dict[str, Any]
 
@@ -100,10 +100,10 @@ class LargeBatches:
     """What making large batches needs. The database's pool must have CONNECTIONS."""
 
     database: Database
-    world: World
+    runtime: Runtime
     signers: Signers
 
-    async def make(self, whose: OnBehalf, wanted: Wanted, tell: Tell = lambda _: None) -> Making:
+    async def make(self, whose: OnBehalf, wanted: BatchRequest, tell: Tell = lambda _: None) -> BatchProgress:
         """The batch with all of its tickets; one that was begun before with the same `wanted` goes on.
 
         Invalid, the refusals of Generator.generate (nothing is written then), BatchBeingMade, BatchStopped,
@@ -117,7 +117,9 @@ class LargeBatches:
             tell(_making(batch))
             return await self._make_rest(whose, batch, tell)
 
-    async def begin(self, whose: OnBehalf, wanted: Wanted, request_id: str | None = None) -> Making:
+    async def begin(
+        self, whose: OnBehalf, wanted: BatchRequest, request_id: str | None = None
+    ) -> BatchProgress:
         """The batch with all of its stock and none of its tickets, for the service to make; one that was begun before
         with the same `wanted`, as far as it is. The refusals of `make`, but for BatchBeingMade.
         """
@@ -135,13 +137,13 @@ class LargeBatches:
         """Makes what is left of batches of all partners, one after the other, the oldest first; those that others are at
         are left to them. What fails with one batch is logged, and the others go on. DatabaseAway.
         """
-        async with self.database.single_statement() as work:
-            rows = await work.all(
+        async with self.database.single_statement() as tx:
+            rows = await tx.fetch_all(
                 sql.being_made,
                 begun=Event.BATCH_GENERATION_BEGUN.value,
-                now=self.world.now(),
-                today=self.world.today(),
-                zone=str(self.world.zone),
+                now=self.runtime.now(),
+                today=self.runtime.today(),
+                zone=str(self.runtime.zone),
                 batches_max=BATCHES_A_LOOK_MAX,
             )
         for row in rows:
@@ -157,16 +159,16 @@ class LargeBatches:
     def _alone(
         self, whose: OnBehalf, batch_id: str, wait_seconds_max: float
     ) -> AbstractAsyncContextManager[bool]:
-        return self.database.alone(f"{whose.partner_id}:{batch_id}", wait_seconds_max)
+        return self.database.advisory_lock(f"{whose.partner_id}:{batch_id}", wait_seconds_max)
 
-    async def progress(self, partner_id: int, batch_id: str) -> Making:
+    async def progress(self, partner_id: int, batch_id: str) -> BatchProgress:
         """How far the batch is, as the database has it. BatchUnknown."""
         batch = await self._batch(partner_id, batch_id) if is_batch_id(batch_id) else None
         if batch is None:
             raise batch_unknown(batch_id)
         return _making(batch)
 
-    async def stop(self, whose: OnBehalf, batch_id: str, reason: str = BY_COMMAND) -> Making:
+    async def stop(self, whose: OnBehalf, batch_id: str, reason: str = BY_COMMAND) -> BatchProgress:
         """Makes no more of it: what is not made is available again, what is made stays. Stopping twice is the same as
         once. BatchUnknown, BatchMade.
         """
@@ -179,27 +181,27 @@ class LargeBatches:
         return making
 
     async def _stop(self, whose: OnBehalf, batch_id: str, reason: str) -> None:
-        async with self.database.single_statement() as work:
-            now = self.world.now()
-            await stop_making(work, whose.partner_id, batch_id, now, actor=whose.actor, reason=reason)
+        async with self.database.single_statement() as tx:
+            now = self.runtime.now()
+            await stop_making(tx, whose.partner_id, batch_id, now, actor=whose.actor, reason=reason)
 
     async def _batch(self, partner_id: int, batch_id: str) -> Row | None:
-        async with self.database.single_statement() as work:
-            return await work.one(
+        async with self.database.single_statement() as tx:
+            return await tx.fetch_one(
                 sql.batch_to_make,
                 partner_id=partner_id,
                 batch_id=batch_id,
-                today=self.world.today(),
-                zone=str(self.world.zone),
+                today=self.runtime.today(),
+                zone=str(self.runtime.zone),
             )
 
-    async def _being_made(self, whose: OnBehalf, wanted: Wanted) -> BatchBeingMade:
+    async def _being_made(self, whose: OnBehalf, wanted: BatchRequest) -> BatchBeingMade:
         batch = await self._batch(whose.partner_id, wanted.batch_id)
         made = 0 if batch is None else _making(batch).made
         message = f"Another process is making batch {wanted.batch_id}: {made} of its tickets are made."
         return BatchBeingMade(message, batch_id=wanted.batch_id, made=made)
 
-    async def _begun(self, whose: OnBehalf, wanted: Wanted, request_id: str | None = None) -> Row:
+    async def _begun(self, whose: OnBehalf, wanted: BatchRequest, request_id: str | None = None) -> Row:
         """The batch as it is, begun now or before. A refusal when it cannot go on, or is another."""
         batch = await self._batch(whose.partner_id, wanted.batch_id)
         if batch is None:
@@ -221,7 +223,7 @@ class LargeBatches:
         _check_able(batch)
         return batch
 
-    async def _make_rest(self, whose: OnBehalf, batch: Row, tell: Tell) -> Making:
+    async def _make_rest(self, whose: OnBehalf, batch: Row, tell: Tell) -> BatchProgress:
         is_new = bool(batch["to_make"])
         while batch["to_make"]:
             await self._make_in_turn(whose, batch, tell)
@@ -239,7 +241,7 @@ class LargeBatches:
 
     @property
     def _generator(self) -> Generator:
-        return Generator(self.database, self.world, self.signers)
+        return Generator(self.database, self.runtime, self.signers)
 
     async def _make_in_turn(self, whose: OnBehalf, batch: Row, tell: Tell) -> None:
         """Transaction after transaction, until nothing is left or one is refused: then somebody stopped the batch."""
@@ -268,8 +270,8 @@ class LargeBatches:
 
     async def _write(self, whose: OnBehalf, batch: Row, tickets: str) -> Row | None:
         """What the batch then is, or None when these are not to be made any more."""
-        async with self.database.single_statement() as work:
-            return await work.one(
+        async with self.database.single_statement() as tx:
+            return await tx.fetch_one(
                 sql.make,
                 partner_id=whose.partner_id,
                 batch_id=batch["batch_id"],
@@ -277,13 +279,13 @@ class LargeBatches:
                 tickets=tickets,
                 event=Event.BATCH_GENERATED.value,
                 actor=whose.actor,
-                today=self.world.today(),
-                zone=str(self.world.zone),
-                now=self.world.now(),
+                today=self.runtime.today(),
+                zone=str(self.runtime.zone),
+                now=self.runtime.now(),
             )
 
 
-def check(wanted: Wanted) -> None:
+def check(wanted: BatchRequest) -> None:
     """Invalid, with all that is wrong in the form of what is asked for."""
     errors: list[FieldError] = []
     if not 1 <= wanted.quantity <= QUANTITY_MAX:
@@ -300,7 +302,7 @@ def check(wanted: Wanted) -> None:
         raise Invalid(errors)
 
 
-def _check_the_same(batch: Row, wanted: Wanted) -> None:
+def _check_the_same(batch: Row, wanted: BatchRequest) -> None:
     if not wanted.is_of(batch["request_digest"]):
         message = (
             f"There is a batch {wanted.batch_id} already, of {batch['quantity']} tickets of product "
@@ -324,9 +326,9 @@ def _check_able(batch: Row) -> None:
         raise BatchKeyRetired(message, batch_id=making.batch_id)
 
 
-def _making(batch: Row) -> Making:
+def _making(batch: Row) -> BatchProgress:
     to_make, unmade = batch["to_make"], batch["unmade"]
-    return Making(
+    return BatchProgress(
         batch["batch_id"],
         batch["product_id"],
         batch["quantity"],
@@ -336,11 +338,11 @@ def _making(batch: Row) -> Making:
     )
 
 
-async def make_for_ever(database: Database, world: World) -> None:
+async def make_for_ever(database: Database, runtime: Runtime) -> None:
     """Until it is cancelled: goes on with batches that were begun and that nobody is at. A database that is away is
     tried again.
     """
-    batches = LargeBatches(database, world, Signers(database, world))
+    batches = LargeBatches(database, runtime, Signers(database, runtime))
 
     async def turn() -> bool:
         await batches.go_on_with_all()

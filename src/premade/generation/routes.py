@@ -6,21 +6,22 @@ from typing import Annotated, Any, Literal
 from fastapi import Query
 from pydantic import AfterValidator, ConfigDict, Field
 
-from premade.base.api import Reply
-from premade.base.errors import IdempotencyKeyReused
-from premade.base.problems import documented
-from premade.base.values import AnswerModel, CalendarDay, IdempotencyKey, Money, RequestModel, Timestamp
+from premade.batches.batch import BATCH_ID_CHARACTERS_MAX, NEW_BATCH_ID_PATTERN, checked_new_batch_id
 from premade.catalog.product import ProductUnknown
 from premade.generation.generate import (
     METADATA_BYTES_MAX,
     Batch,
     BatchIdTaken,
+    BatchRequest,
     Generator,
     ProductOver,
-    Wanted,
     checked_metadata,
 )
+from premade.http.endpoint import Reply
+from premade.http.fields import AnswerModel, CalendarDay, IdempotencyKey, Money, RequestModel, Timestamp
+from premade.http.problems import documented
 from premade.partners.call import Call, partner_router, partner_with
+from premade.runtime.errors import IdempotencyKeyReused
 from premade.stock.allotment import StockShort
 from premade.stock.reservation import (
     RESERVATION_ID_PATTERN,
@@ -29,8 +30,7 @@ from premade.stock.reservation import (
     ReservationUnknown,
     is_reservation_id,
 )
-from premade.tickets.batch import BATCH_ID_CHARACTERS_MAX, NEW_BATCH_ID_PATTERN, checked_new_batch_id
-from premade.tickets.routes import Entitlement, QrCode, qr_of
+from premade.tickets.answers import Entitlement, QrCode, qr_of
 from premade.tickets.signing import SigningKeyMissing
 
 router = partner_router("OTA Integration")
@@ -178,7 +178,7 @@ async def bulk_generate(
 ) -> Reply:
     """Makes the batch whole or not at all."""
     generator = call.use(Generator)
-    asked = Wanted(**dict(wanted), idempotency_key=idempotency_key)
+    asked = BatchRequest(**dict(wanted), idempotency_key=idempotency_key)
     if dry_run:
         estimate = await generator.estimate(call.caller, asked)
         answer = DryRunAnswer(

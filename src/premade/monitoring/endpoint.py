@@ -15,9 +15,9 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from premade.base.clients import Clients
-from premade.base.connection import Connection
-from premade.base.edge import UNCACHED
+from premade.http.connection_limits import Clients
+from premade.http.gateway import UNCACHED
+from premade.http.protocol import Connection
 
 CONNECTIONS_MAX = 64
 HEAD_SECONDS_MAX = 5.0

@@ -8,9 +8,9 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from premade.base import statements
-from premade.base.work import Database
-from premade.base.world import World
+from premade.postgres import statements
+from premade.postgres.database import Database
+from premade.runtime.clock import Runtime
 
 sql = statements.load(__file__)
 
@@ -74,9 +74,9 @@ def seconds_left(stock: Row) -> float | None:
     return stock["available"] * STOCK_RATE_WINDOW.total_seconds() / stock["issued_lately"]
 
 
-def moments(world: World, partner_id: int | None) -> dict[str, Any]:
+def moments(runtime: Runtime, partner_id: int | None) -> dict[str, Any]:
     """What the statements `tickets`, `stock` and `generated` are asked with."""
-    now, today = world.now(), world.today()
+    now, today = runtime.now(), runtime.today()
     start = now - ACTIVATION_WINDOW
     return {
         "partner_id": partner_id,
@@ -91,19 +91,19 @@ def moments(world: World, partner_id: int | None) -> dict[str, Any]:
     }
 
 
-async def read_figures(database: Database, world: World, partner_id: int | None, days: int) -> Figures:
+async def read_figures(database: Database, runtime: Runtime, partner_id: int | None, days: int) -> Figures:
     """Of one partner or ALL_PARTNERS; sales and refusals of so many days, the last of which is today."""
-    asked = moments(world, partner_id)
+    asked = moments(runtime, partner_id)
     first = asked["today"] - timedelta(days=days - 1)
-    period = {"first": first, "last": asked["today"], "zone": str(world.zone), "partner_id": partner_id}
+    period = {"first": first, "last": asked["today"], "zone": str(runtime.zone), "partner_id": partner_id}
     # One moment for all of them, so that they agree with each other; most are of nearly whole, small tables.
-    async with database.long_read(whole_tables=True) as work:
-        tickets = await work.all(sql.tickets, **asked)
-        stock = await work.all(sql.stock, **asked)
-        generated = await work.all(sql.generated, **asked)
-        sales = await work.all(sql.sales, **period)
-        refusals = await work.all(sql.refusals, **period)
-        gate_counts = await work.all(
+    async with database.long_read(whole_tables=True) as tx:
+        tickets = await tx.fetch_all(sql.tickets, **asked)
+        stock = await tx.fetch_all(sql.stock, **asked)
+        generated = await tx.fetch_all(sql.generated, **asked)
+        sales = await tx.fetch_all(sql.sales, **period)
+        refusals = await tx.fetch_all(sql.refusals, **period)
+        gate_counts = await tx.fetch_all(
             sql.gate_counts,
             partner_id=partner_id,
             since_day=asked["today"] - GATE_COUNTS_WINDOW,

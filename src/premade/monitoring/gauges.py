@@ -1,23 +1,14 @@
 """The figures that the database knows, read once at each scrape by the parent process, never by each worker."""
 
-import os
-import socket
 import threading
-from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from platform import python_version
 from typing import Any
 
-import psycopg
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, UntypedMetricFamily
 from prometheus_client.registry import Collector
-from psycopg import Connection, RawCursor
-from psycopg.rows import DictRow, dict_row
 
-from premade.base.outage import Outage
-from premade.base.statements import Statement
-from premade.base.world import World
 from premade.monitoring.figures import (
     ALL_PARTNERS,
     EXPIRING_WITHIN,
@@ -27,11 +18,13 @@ from premade.monitoring.figures import (
     seconds_left,
     sql,
 )
+from premade.postgres import statements
+from premade.postgres.metrics_connection import MetricsConnection, StatementFailed
+from premade.runtime.clock import Runtime
+from premade.runtime.outage import Outage
 
-CONNECT_TIMEOUT_SECONDS = 2
-STATEMENT_TIMEOUT_MS = 3_000
-CUT_OFF_SECONDS = 3.5
-"""Twice that and a new connection stay below the 10 seconds after which Prometheus gives a scrape up."""
+gauge_sql = statements.load(__file__)
+
 _BY_PARTNER = ["partner", "product_id"]
 _BY_CHANNEL = ["product_id", "channel"]
 
@@ -60,11 +53,9 @@ class ProcessFigures(Collector):
 class DatabaseFigures(Collector):
     """A Prometheus collector. With the database away it tells just that."""
 
-    def __init__(self, dsn: str, world: World) -> None:
-        self._dsn = dsn
-        self._world = world
-        self._connection: Connection[DictRow] | None = None
-        self._away = Outage("figures.database_away")
+    def __init__(self, dsn: str, runtime: Runtime) -> None:
+        self._connection = MetricsConnection(dsn)
+        self._runtime = runtime
         self._unread = Outage("figures.not_read")
         # Two Prometheus servers may scrape at the same moment.
         self._one_at_a_time = threading.Lock()
@@ -76,107 +67,39 @@ class DatabaseFigures(Collector):
     def collect(self) -> Iterable[Metric]:
         """Called at each scrape."""
         with self._one_at_a_time:
-            connection = self._answering()
-            figures = connection and self._figures(connection)
-            clock = connection and self._clock(connection)
+            is_up = self._connection.is_answered()
+            figures = self._figures() if is_up else None
+            clock = self._clock() if is_up else None
         up = GaugeMetricFamily("premade_database_up", "Whether the database answered this scrape.")
-        up.add_metric([], float(connection is not None))
+        up.add_metric([], float(is_up))
         read = GaugeMetricFamily(
             "premade_database_figures_read", "Whether the figures of tickets and stock could be read."
         )
         read.add_metric([], float(figures is not None))
         return [_build_info(), up, read, *(clock or []), *(figures or [])]
 
-    def _answering(self) -> Connection[DictRow] | None:
-        """A connection to a database that answers. One that was kept and is lost says little: it may be back."""
-        if self._connection is not None and self._answers(self._connection):
-            return self._connection
-        self._forget_connection()
+    def _figures(self) -> list[Metric] | None:
+        asked = moments(self._runtime, ALL_PARTNERS)
         try:
-            self._connection = self._connect()
-        except psycopg.Error as error:
-            self._away.begin(reason=type(error).__name__, detail=str(error))
-            return None
-        self._away.end()
-        return self._connection
-
-    def _answers(self, connection: Connection[DictRow]) -> bool:
-        try:
-            with _cut_off_after(CUT_OFF_SECONDS, connection):
-                connection.execute(b"SELECT")
-        except psycopg.Error:
-            return False
-        return True
-
-    def _figures(self, connection: Connection[DictRow]) -> list[Metric] | None:
-        try:
-            figures = self._read(connection)
-        except psycopg.Error as error:
-            self._unread.begin(reason=type(error).__name__, detail=str(error))
+            tickets = self._connection.fetch_all(sql.tickets, **asked)
+            stock = self._connection.fetch_all(sql.stock, **asked)
+        except StatementFailed as error:
+            self._unread.begin(reason=error.kind, detail=str(error))
             return None
         self._unread.end()
-        return figures
+        return [*_ticket_metrics(tickets), *_stock_metrics(stock)]
 
-    def _clock(self, connection: Connection[DictRow]) -> list[Metric] | None:
+    def _clock(self) -> list[Metric] | None:
         try:
-            with _cut_off_after(CUT_OFF_SECONDS, connection):
-                row = connection.execute(b"SELECT clock_timestamp() AS database_now").fetchone()
-        except psycopg.Error:
+            [row] = self._connection.fetch_all(gauge_sql.database_now)
+        except StatementFailed:
             return None
-        assert row is not None
         ahead = GaugeMetricFamily(
             "premade_database_clock_ahead_seconds",
             "The database's clock minus this machine's, in seconds. Beyond 30 either way the service is not ready.",
         )
-        ahead.add_metric([], (row["database_now"] - self._world.now()).total_seconds())
+        ahead.add_metric([], (row["database_now"] - self._runtime.now()).total_seconds())
         return [ahead]
-
-    def _read(self, connection: Connection[DictRow]) -> list[Metric]:
-        asked = moments(self._world, ALL_PARTNERS)
-        with _cut_off_after(CUT_OFF_SECONDS, connection):
-            tickets = _rows(connection, sql.tickets, asked)
-            stock = _rows(connection, sql.stock, asked)
-        return [*_ticket_metrics(tickets), *_stock_metrics(stock)]
-
-    def _connect(self) -> Connection[DictRow]:
-        connection = Connection[DictRow].connect(
-            self._dsn,
-            autocommit=True,
-            row_factory=dict_row,
-            connect_timeout=CONNECT_TIMEOUT_SECONDS,
-            application_name="premade metrics",
-        )
-        connection.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}".encode())
-        return connection
-
-    def _forget_connection(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-
-def _rows(connection: Connection[DictRow], statement: Statement, given: dict[str, Any]) -> list[DictRow]:
-    return RawCursor(connection).execute(statement.text, statement.arguments(given)).fetchall()
-
-
-@contextmanager
-def _cut_off_after(seconds: float, connection: Connection[DictRow]) -> Generator[None]:
-    """Ends the wait for a server that stands still, or is behind a network that drops everything.
-
-    Such a server heeds neither its own statement_timeout nor a request to cancel.
-    """
-
-    def cut_off() -> None:
-        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as same:
-            same.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, cut_off)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def _build_info() -> Metric:
@@ -185,7 +108,7 @@ def _build_info() -> Metric:
     return info
 
 
-def _ticket_metrics(rows: list[DictRow]) -> list[Metric]:
+def _ticket_metrics(rows: list[dict[str, Any]]) -> list[Metric]:
     # Its name is the contract's; the suffix belongs to histograms, so it cannot be declared a gauge.
     unused = UntypedMetricFamily(
         "ota_tickets_pre_generated_count", "Tickets that are generated and not yet sold.", labels=_BY_PARTNER
@@ -213,7 +136,7 @@ def _ticket_metrics(rows: list[DictRow]) -> list[Metric]:
     return [unused, rate, activated, expiring]
 
 
-def _stock_metrics(rows: list[DictRow]) -> list[Metric]:
+def _stock_metrics(rows: list[dict[str, Any]]) -> list[Metric]:
     available = GaugeMetricFamily(
         "premade_allotment_available", "Tickets left to generate, of an allotment.", labels=_BY_CHANNEL
     )

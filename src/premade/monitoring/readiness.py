@@ -6,13 +6,13 @@ from datetime import timedelta
 
 from psycopg.errors import ReadOnlySqlTransaction
 
-from premade.base import statements
-from premade.base.clients import Clients
-from premade.base.errors import Unavailable
-from premade.base.migrate import migrations
-from premade.base.outage import Outage
-from premade.base.work import Database
-from premade.base.world import World
+from premade.http.connection_limits import Clients
+from premade.postgres import statements
+from premade.postgres.database import Database
+from premade.postgres.migrations import migrations
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import Unavailable
+from premade.runtime.outage import Outage
 
 sql = statements.load(__file__)
 
@@ -37,9 +37,9 @@ class NotReady(Unavailable):
 class Readiness:
     """Readiness of one worker. The first successful check lets its requests in."""
 
-    def __init__(self, database: Database, world: World, clients: Clients) -> None:
+    def __init__(self, database: Database, runtime: Runtime, clients: Clients) -> None:
         self._database = database
-        self._world = world
+        self._runtime = runtime
         self._clients = clients
         self._outage = Outage("service.not_ready")
         self._one_look = asyncio.Lock()
@@ -79,10 +79,10 @@ class Readiness:
             return error
 
     async def _found(self) -> Unavailable | None:
-        async with self._database.single_statement(READY_SECONDS_MAX, is_check=True) as work:
-            seen = await work.one(sql.check_readiness)
+        async with self._database.single_statement(READY_SECONDS_MAX, is_check=True) as tx:
+            seen = await tx.fetch_one(sql.check_readiness)
             assert seen is not None
-            applied = await work.all(sql.applied_migrations) if seen["is_migrated"] else []
+            applied = await tx.fetch_all(sql.applied_migrations) if seen["is_migrated"] else []
             names = {row["name"] for row in applied}
             missing = [migration.name for migration in migrations() if migration.name not in names]
             if missing:
@@ -94,9 +94,9 @@ class Readiness:
                 # The same error as for a write, so the connection is closed: a new one may reach the new primary.
                 raise ReadOnlySqlTransaction
             if time.monotonic() - self._written_at >= WRITE_EVERY_SECONDS:
-                await work.one(sql.try_write)
+                await tx.fetch_one(sql.try_write)
                 self._written_at = time.monotonic()
-        apart = abs(seen["database_now"] - self._world.now())
+        apart = abs(seen["database_now"] - self._runtime.now())
         if apart > CLOCKS_APART_MAX:
             message = (
                 f"The clocks of this machine and of the database are {apart.total_seconds():.0f} s apart, more than "

@@ -8,11 +8,11 @@ from datetime import date
 
 import orjson
 
-from premade.base import statements
-from premade.base.background import repeat
-from premade.base.tally import Refused, give_back, take_refusals
-from premade.base.work import Database
-from premade.base.world import World
+from premade.postgres import statements
+from premade.postgres.database import Database
+from premade.runtime.background import repeat
+from premade.runtime.clock import Runtime
+from premade.runtime.refusal_counter import Refused, give_back, take_refusals
 
 sql = statements.load(__file__)
 
@@ -20,11 +20,11 @@ WRITE_EVERY_SECONDS = 2.0
 """One refused just before midnight may count for the day after."""
 
 
-async def write_refusals(database: Database, world: World) -> None:
+async def write_refusals(database: Database, runtime: Runtime) -> None:
     """What waits in this process. What cannot be written waits on."""
     taken = take_refusals()
     try:
-        await add_refusals(database, world.today(), taken)
+        await add_refusals(database, runtime.today(), taken)
     except BaseException:
         give_back(taken)
         raise
@@ -38,15 +38,15 @@ async def add_refusals(database: Database, day: date, refusals: Counter[Refused]
         {"partner_id": partner_id, "code": code, "refused": refused}
         for (partner_id, code), refused in refusals.items()
     ]
-    async with database.single_statement() as work:
-        await work.all(sql.add_refusals, day=day, refusals=orjson.dumps(rows).decode())
+    async with database.single_statement() as tx:
+        await tx.fetch_all(sql.add_refusals, day=day, refusals=orjson.dumps(rows).decode())
 
 
-async def write_refusals_for_ever(database: Database, world: World) -> None:
+async def write_refusals_for_ever(database: Database, runtime: Runtime) -> None:
     """Until it is cancelled. A database that is away is tried again."""
 
     async def turn() -> bool:
-        await write_refusals(database, world)
+        await write_refusals(database, runtime)
         return False
 
     await repeat("refusals.write", turn, WRITE_EVERY_SECONDS)

@@ -4,15 +4,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
-from premade.base.edge import Page
-from premade.base.errors import Busy, DatabaseAway
-from premade.base.problems import documented, problem_of
+from premade.http.gateway import PageRoute
+from premade.http.problems import documented, problem_of
 from premade.monitoring.readiness import NotReady
+from premade.runtime.errors import Busy, DatabaseAway
 
 
 def monitoring_routes() -> list[BaseRoute]:
     """The routes."""
-    return [Page("/healthz", _healthz), Page("/readyz", _readyz, documented(NotReady, DatabaseAway, Busy))]
+    return [
+        PageRoute("/healthz", _healthz),
+        PageRoute("/readyz", _readyz, documented(NotReady, DatabaseAway, Busy)),
+    ]
 
 
 async def _healthz(_: Request) -> Response:

@@ -7,14 +7,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
-from premade.base.edge import Page
-from premade.base.errors import Busy, DatabaseAway, DomainError
-from premade.base.negotiation import header_list, takes_gzip
-from premade.base.problems import documented, problem_of
-from premade.base.spool import NoRoomForFile
-from premade.base.stream import Stream
+from premade.http.gateway import PageRoute
+from premade.http.negotiation import header_list, takes_gzip
+from premade.http.problems import documented, problem_of
+from premade.http.spool import NoRoomForFile
+from premade.http.streaming import Stream
 from premade.offline.snapshot import CURSOR_CHARACTERS_MAX, Snapshots, SnapshotsBusy
 from premade.partners.call import GateCall, gate_router, gate_with
+from premade.runtime.errors import Busy, DatabaseAway, DomainError
 from premade.tickets.key_file import key_file
 from premade.tickets.signing import Verifiers
 
@@ -85,7 +85,7 @@ def snapshot_stream(call: GateCall, since: str | None) -> Stream:
 
 def public_routes() -> list[BaseRoute]:
     """The routes that need no API key."""
-    return [Page(KEYS_PATH, _keys, documented(DatabaseAway, Busy), is_public=True)]
+    return [PageRoute(KEYS_PATH, _keys, documented(DatabaseAway, Busy), is_public=True)]
 
 
 async def _keys(request: Request) -> Response:

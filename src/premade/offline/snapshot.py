@@ -16,12 +16,12 @@ from typing import Any
 
 import orjson
 
-from premade.base import statements
-from premade.base.errors import FieldError, Invalid, Unavailable
-from premade.base.turns import Places, turn
-from premade.base.work import Database, LongRead
-from premade.base.world import World, rfc3339
 from premade.partners.keyring import GateCaller
+from premade.postgres import statements
+from premade.postgres.database import Database, LongRead
+from premade.runtime.clock import Runtime, rfc3339
+from premade.runtime.errors import FieldError, Invalid, Unavailable
+from premade.runtime.slots import Places, turn
 from premade.tickets.ticket import Status
 
 sql = statements.load(__file__)
@@ -110,9 +110,9 @@ class _Lane:
 class Snapshots:
     """What making snapshots needs; each process allows so many at once."""
 
-    def __init__(self, database: Database, world: World) -> None:
+    def __init__(self, database: Database, runtime: Runtime) -> None:
         self._database = database
-        self._world = world
+        self._runtime = runtime
         self._of_partners = _Lane(OF_PARTNER_MAX)
         self._of_operator = _Lane(AT_ONCE_MAX)
 
@@ -134,16 +134,16 @@ class Snapshots:
         lane = self._lane(caller.partner_id)
         async with (
             turn(lane.full if cursor is None else lane.changes, SnapshotsBusy(_BUSY), READ_WAIT_SECONDS_MAX),
-            _read(self._database, self._world, caller, cursor) as pieces,
+            _read(self._database, self._runtime, caller, cursor) as pieces,
         ):
             async for piece in pieces:
                 yield piece
 
     async def _usable(self, cursor: Cursor, caller: GateCaller) -> Cursor | None:
         """The cursor, if it is of this database and these tickets, and not too old."""
-        async with self._database.single_statement() as work:
-            moment = await work.one(sql.moment)
-            event = await work.one(sql.event_digest, event_id=cursor.event_id)
+        async with self._database.single_statement() as tx:
+            moment = await tx.fetch_one(sql.moment)
+            event = await tx.fetch_one(sql.event_digest, event_id=cursor.event_id)
         assert moment is not None
         passed = moment["oldest_open"] - cursor.oldest_open
         is_ours = (cursor.incarnation, cursor.of) == (moment["incarnation"], _tickets_of(caller))
@@ -160,17 +160,17 @@ def _tickets_of(caller: GateCaller) -> int | str:
 
 @asynccontextmanager
 async def _read(
-    database: Database, world: World, caller: GateCaller, since: Cursor | None
+    database: Database, runtime: Runtime, caller: GateCaller, since: Cursor | None
 ) -> AsyncGenerator[AsyncGenerator[bytes]]:
     # Before the snapshot: all that was committed by then is in it.
-    made_at = world.now()
+    made_at = runtime.now()
     async with database.long_read(whole_tables=since is None) as read:
-        moment = await read.one(sql.moment)
+        moment = await read.fetch_one(sql.moment)
         assert moment is not None
         head = {
             "snapshot": "full" if since is None else "changes",
             "made_at": rfc3339(made_at),
-            "time_zone": world.zone.key,
+            "time_zone": runtime.zone.key,
             "test": caller.is_test,
         }
         following = Cursor(

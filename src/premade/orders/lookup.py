@@ -4,15 +4,15 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from premade.base import statements
-from premade.base.cursors import ROWS_LOOKED_AT_MAX, Order, Row
-from premade.base.errors import NotFound
-from premade.base.work import Database
+from premade.postgres import statements
+from premade.postgres.database import Database
+from premade.postgres.keyset import ROWS_LOOKED_AT_MAX, Keyset, Row
+from premade.runtime.errors import NotFound
 from premade.tickets.code import is_order_id
 
 sql = statements.load(__file__)
 
-BY_ID = Order("orders", {"order_id": str})
+BY_ID = Keyset("orders", {"order_id": str})
 CLOCKS_APART_MAX = timedelta(days=1)
 """An order id is never behind the database's clock; the service's may be ahead of that by less than this."""
 
@@ -29,8 +29,8 @@ async def order_of(database: Database, partner_id: int, order_id: str) -> dict[s
     """The partner's order with its ticket codes. OrderUnknown when it has none of this id."""
     row = None
     if is_order_id(order_id):
-        async with database.single_statement() as work:
-            row = await work.one(sql.order_by_id, partner_id=partner_id, order_id=order_id)
+        async with database.single_statement() as tx:
+            row = await tx.fetch_one(sql.order_by_id, partner_id=partner_id, order_id=order_id)
     if row is None:
         message = "There is no such order; an order id looks like ORD-1762274304824."
         raise OrderUnknown(message)
@@ -67,5 +67,5 @@ async def list_orders(
         "rows": limit + 1,
     }
     statement = sql.orders_by_id if wanted.payment_reference is None else sql.orders_of_payment
-    async with database.single_statement() as work:
-        return BY_ID.page(await work.all(statement, **asked), limit)
+    async with database.single_statement() as tx:
+        return BY_ID.page(await tx.fetch_all(statement, **asked), limit)

@@ -5,13 +5,23 @@ from typing import Annotated, Literal
 from fastapi import Path
 from pydantic import Field
 
-from premade.base.api import Reply
-from premade.base.pages import BOUNDED, LINK_HEADER, NEXT, PAGE_ROWS_DEFAULT, CursorText, Limit, link_to_next
-from premade.base.problems import documented
-from premade.base.values import AnswerModel, Money, Timestamp
+from premade.http.endpoint import Reply
+from premade.http.fields import AnswerModel, Money, Timestamp
+from premade.http.pagination import (
+    BOUNDED,
+    LINK_HEADER,
+    NEXT,
+    PAGE_ROWS_DEFAULT,
+    CreatedBefore,
+    CreatedFrom,
+    CursorText,
+    Limit,
+    link_to_next,
+)
+from premade.http.problems import documented
 from premade.orders.lookup import OrderFilter, OrderUnknown, list_orders, order_of
 from premade.partners.call import Call, partner_router, partner_with
-from premade.tickets.routes import CreatedBefore, CreatedFrom, PaymentReferenceFilter
+from premade.tickets.routes import PaymentReferenceFilter
 
 router = partner_router("OTA Integration")
 

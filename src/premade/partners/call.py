@@ -8,9 +8,8 @@ from fastapi.security import APIKeyHeader, SecurityScopes
 from starlette.requests import Request
 from starlette.types import Scope
 
-from premade.base.api import json_router
-from premade.base.body import client_address, header_values
-from premade.base.work import Database
+from premade.http.body import client_address, header_values
+from premade.http.endpoint import json_router
 from premade.partners.key_lookup import TooManyWrongKeys
 from premade.partners.keyring import (
     ApiKeyInvalid,
@@ -21,6 +20,7 @@ from premade.partners.keyring import (
     PartnerKeyNeeded,
     PermissionMissing,
 )
+from premade.postgres.database import Database
 
 Service = TypeVar("Service")
 Known = TypeVar("Known")

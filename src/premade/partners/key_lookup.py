@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Context
 from typing import Generic, TypeVar
 
-from premade.base.errors import Busy, TooMany
+from premade.runtime.errors import Busy, TooMany
 
 Key = TypeVar("Key")
 

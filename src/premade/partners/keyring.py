@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from premade.base import statements
-from premade.base.errors import Forbidden, Unauthenticated
-from premade.base.work import Database
-from premade.base.world import World
 from premade.partners import api_key
 from premade.partners.key_lookup import KeyLookup, WrongKeys
+from premade.postgres import statements
+from premade.postgres.database import Database
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import Forbidden, Unauthenticated
 
 sql = statements.load(__file__)
 
@@ -143,12 +143,12 @@ class GateCaller:
 class Keyring:
     """Keys by their prefix, asked from the database at most once in KEY_CACHE_SECONDS each."""
 
-    def __init__(self, database: Database, world: World) -> None:
+    def __init__(self, database: Database, runtime: Runtime) -> None:
         self._database = database
-        self._world = world
+        self._runtime = runtime
         self._known: dict[str, tuple[float, asyncio.Task[_KnownKey | None]]] = {}
-        self._key_lookup = KeyLookup(self._fetch, world.monotonic_seconds)
-        self._wrong = WrongKeys(world.monotonic_seconds)
+        self._key_lookup = KeyLookup(self._fetch, runtime.monotonic_seconds)
+        self._wrong = WrongKeys(runtime.monotonic_seconds)
 
     async def partner_for(self, given: str, permission: str, address: str = "") -> Caller:
         """The partner whose key was sent. Unauthenticated or Forbidden when it is none, or may not."""
@@ -179,13 +179,13 @@ class Keyring:
             self._wrong.note(address)
             message = "The key in X-API-Key is not known. Check that it was copied whole."
             raise ApiKeyInvalid(message)
-        if reason := known.refusal(self._world.now()):
+        if reason := known.refusal(self._runtime.now()):
             raise ApiKeyInvalid(reason)
         await self._note_use(known)
         return known
 
     async def _look_up(self, prefix: str) -> _KnownKey | None:
-        now = self._world.monotonic_seconds()
+        now = self._runtime.monotonic_seconds()
         fetched_at, task = self._known.get(prefix, (-KEY_CACHE_SECONDS, None))
         failed = task is not None and task.done() and (task.cancelled() or task.exception() is not None)
         if task is None:
@@ -210,8 +210,8 @@ class Keyring:
         return (await self._fetch([prefix])).get(prefix)
 
     async def _fetch(self, prefixes: Sequence[str]) -> dict[str, _KnownKey]:
-        async with self._database.single_statement() as work:
-            rows = await work.all(sql.keys_by_prefix, prefixes=list(prefixes))
+        async with self._database.single_statement() as tx:
+            rows = await tx.fetch_all(sql.keys_by_prefix, prefixes=list(prefixes))
         known: dict[str, _KnownKey] = {}
         for row in rows:
             row["permissions"] = frozenset(row["permissions"])
@@ -220,12 +220,12 @@ class Keyring:
         return known
 
     async def _note_use(self, known: _KnownKey) -> None:
-        now = self._world.now()
+        now = self._runtime.now()
         if known.last_used_at and now - known.last_used_at < timedelta(seconds=LAST_USED_EVERY_SECONDS):
             return
         known.last_used_at = now
-        async with self._database.single_statement() as work:
-            await work.all(sql.touch_key, key_id=known.key_id, now=now)
+        async with self._database.single_statement() as tx:
+            await tx.fetch_all(sql.touch_key, key_id=known.key_id, now=now)
 
 
 async def _as_found(known: _KnownKey) -> _KnownKey:

@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from premade.audit.record import COMMAND_ACTOR, Event, record
-from premade.base import statements
-from premade.base.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
-from premade.base.work import Database, Work
-from premade.base.world import World
 from premade.partners import api_key
 from premade.partners.partner import partner_named
+from premade.postgres import statements
+from premade.postgres.database import Database, Transaction
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
 
 sql = statements.load(__file__)
 
@@ -54,7 +54,7 @@ class _NewKey:
 
 async def create_key(
     database: Database,
-    world: World,
+    runtime: Runtime,
     *,
     partner: str | None,
     permissions: list[str],
@@ -68,7 +68,7 @@ async def create_key(
     `is_test`: an operator's key that admits test tickets only; a partner's key is for tests where its partner is.
     `once`: what makes a repetition one; KeyMadeBefore when it made a key before.
     """
-    _check(permissions, expires_at, world.now())
+    _check(permissions, expires_at, runtime.now())
     if is_test and partner is not None:
         message = (
             "Only for a key of the operator; a partner's key is a test key if the partner is a test partner"
@@ -76,7 +76,7 @@ async def create_key(
         raise Invalid([FieldError("test", message)])
     new = _NewKey(permissions=sorted(set(permissions)), is_test=is_test, expires_at=expires_at, once=once)
     try:
-        return await _create(database, world, partner, new, actor)
+        return await _create(database, runtime, partner, new, actor)
     except RuleBroken as broken:
         if broken.rule != "api_key_made_once":
             raise
@@ -86,20 +86,20 @@ async def create_key(
 
 async def _create(
     database: Database,
-    world: World,
+    runtime: Runtime,
     partner: str | None,
     new: _NewKey,
     actor: str,
 ) -> dict[str, Any]:
-    async with database.transaction() as work:
-        found = await partner_named(work, partner) if partner is not None else None
+    async with database.transaction() as tx:
+        found = await partner_named(tx, partner) if partner is not None else None
         if found:
             new = replace(new, partner_id=found["partner_id"], is_test=found["is_test"])
-        made = await _insert(work, world, new)
+        made = await _insert(tx, runtime, new)
         await record(
-            work,
+            tx,
             Event.KEY_CREATED,
-            world.now(),
+            runtime.now(),
             partner_id=found["partner_id"] if found else None,
             actor=actor,
             key_id=made["id"],
@@ -123,9 +123,11 @@ def _check(permissions: list[str], expires_at: datetime | None, now: datetime) -
         raise Invalid(errors)
 
 
-async def _insert(work: Work, world: World, new: _NewKey) -> dict[str, Any]:
-    key = api_key.mint(is_test=new.is_test, random_bytes=world.random_bytes)
-    row = await work.one(sql.insert_key, **vars(new), prefix=key.prefix, digest=key.digest, now=world.now())
+async def _insert(tx: Transaction, runtime: Runtime, new: _NewKey) -> dict[str, Any]:
+    key = api_key.mint(is_test=new.is_test, random_bytes=runtime.random_bytes)
+    row = await tx.fetch_one(
+        sql.insert_key, **vars(new), prefix=key.prefix, digest=key.digest, now=runtime.now()
+    )
     assert row is not None
     return {
         "id": row["key_id"],
@@ -137,24 +139,24 @@ async def _insert(work: Work, world: World, new: _NewKey) -> dict[str, Any]:
 
 
 async def rotate_key(
-    database: Database, world: World, key_id: int, overlap: timedelta, *, actor: str = COMMAND_ACTOR
+    database: Database, runtime: Runtime, key_id: int, overlap: timedelta, *, actor: str = COMMAND_ACTOR
 ) -> dict[str, Any]:
     """A second key with the same permissions; the first ends after `overlap`. KeyUnknown when revoked."""
-    async with database.transaction() as work:
-        old = await work.one(sql.key_to_rotate, key_id=key_id)
+    async with database.transaction() as tx:
+        old = await tx.fetch_one(sql.key_to_rotate, key_id=key_id)
         if old is None:
             raise _unknown(key_id)
         if old["successor"] is not None:
             message = f"Key {key_id} was rotated before; its successor is key {old['successor']}."
             raise KeyAlreadyRotated(message)
-        now = world.now()
+        now = runtime.now()
         # Revoked or past its end, it must not come to life again as a new one.
         if old["expires_at"] is not None and old["expires_at"] <= now:
             message = f"Key {key_id} has expired; make a new one with 'premade key create'."
             raise KeyUnknown(message)
         made = await _insert(
-            work,
-            world,
+            tx,
+            runtime,
             _NewKey(
                 partner_id=old["partner_id"],
                 is_test=old["is_test"],
@@ -164,10 +166,10 @@ async def rotate_key(
                 first_key_id=old["first_key_id"],
             ),
         )
-        ended = await work.one(sql.end_key, key_id=key_id, now=now, overlap=overlap)
+        ended = await tx.fetch_one(sql.end_key, key_id=key_id, now=now, overlap=overlap)
         assert ended is not None
         await record(
-            work,
+            tx,
             Event.KEY_ROTATED,
             now,
             partner_id=old["partner_id"],
@@ -180,17 +182,17 @@ async def rotate_key(
 
 
 async def revoke_key(
-    database: Database, world: World, key_id: int, *, actor: str = COMMAND_ACTOR
+    database: Database, runtime: Runtime, key_id: int, *, actor: str = COMMAND_ACTOR
 ) -> dict[str, Any]:
     """Ends a key now, in every process within seconds. Revoking twice is the same as once."""
-    async with database.transaction() as work:
-        now = world.now()
-        revoked = await work.one(sql.revoke_key, key_id=key_id, now=now)
+    async with database.transaction() as tx:
+        now = runtime.now()
+        revoked = await tx.fetch_one(sql.revoke_key, key_id=key_id, now=now)
         if revoked is None:
             raise _unknown(key_id)
         if revoked["revoked_at"] == now:
             await record(
-                work, Event.KEY_REVOKED, now, partner_id=revoked["partner_id"], actor=actor, key_id=key_id
+                tx, Event.KEY_REVOKED, now, partner_id=revoked["partner_id"], actor=actor, key_id=key_id
             )
     return {"id": key_id, "revoked_at": revoked["revoked_at"]}
 
@@ -201,20 +203,20 @@ def _unknown(key_id: int) -> KeyUnknown:
 
 async def list_keys(database: Database) -> list[dict[str, Any]]:
     """All keys, without what would let anybody use them."""
-    async with database.single_statement() as work:
-        return await work.all(sql.list_keys)
+    async with database.single_statement() as tx:
+        return await tx.fetch_all(sql.list_keys)
 
 
 async def keys_of(database: Database, partner_id: int | None) -> list[dict[str, Any]]:
     """The partner's, or the operator's own (None), newest first."""
-    async with database.single_statement() as work:
-        return await work.all(sql.keys_of, partner_id=partner_id)
+    async with database.single_statement() as tx:
+        return await tx.fetch_all(sql.keys_of, partner_id=partner_id)
 
 
 async def key_of(database: Database, key_id: int) -> dict[str, Any]:
     """The key, as `keys_of` has it, with whose it is. KeyUnknown."""
-    async with database.single_statement() as work:
-        found = await work.one(sql.key_by_id, key_id=key_id)
+    async with database.single_statement() as tx:
+        found = await tx.fetch_one(sql.key_by_id, key_id=key_id)
     if found is None:
         raise _unknown(key_id)
     return found

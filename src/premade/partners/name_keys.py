@@ -8,9 +8,9 @@ import shlex
 from collections import defaultdict
 from typing import Any
 
-from premade.base import statements
-from premade.base.texts import folded
-from premade.base.work import Database, Work
+from premade.postgres import statements
+from premade.postgres.database import Database, Transaction
+from premade.values.texts import folded
 
 sql = statements.load(__file__)
 
@@ -20,23 +20,23 @@ async def correct_name_keys(database: Database) -> list[str]:
 
     Both partners keep their names and go on working.
     """
-    async with database.transaction() as work:
-        return await correct_name_keys_in(work)
+    async with database.transaction() as tx:
+        return await correct_name_keys_in(tx)
 
 
-async def correct_name_keys_in(work: Work) -> list[str]:
+async def correct_name_keys_in(tx: Transaction) -> list[str]:
     """As `correct_name_keys`, in a transaction that has begun."""
-    rows = await work.all(sql.names)
+    rows = await tx.fetch_all(sql.names)
     if _wrong(rows):
         # Nobody can add a partner meanwhile. Sales go on.
-        await work.all(sql.lock_partners)
-        rows = await work.all(sql.names)
+        await tx.fetch_all(sql.lock_partners)
+        rows = await tx.fetch_all(sql.names)
         wrong = _wrong(rows)
         # Two partners may exchange their keys, so all changed keys are removed first.
         for partner_id in wrong:
-            await work.all(sql.set_key, partner_id=partner_id, name_key=f" {partner_id}")
+            await tx.fetch_all(sql.set_key, partner_id=partner_id, name_key=f" {partner_id}")
         for partner_id, name_key in wrong.items():
-            await work.all(sql.set_key, partner_id=partner_id, name_key=name_key)
+            await tx.fetch_all(sql.set_key, partner_id=partner_id, name_key=name_key)
     return _clashes(rows)
 
 

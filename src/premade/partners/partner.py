@@ -4,13 +4,13 @@ import re
 from typing import Any
 
 from premade.audit.record import COMMAND_ACTOR, Event, record
-from premade.base import statements
-from premade.base.cursors import Order, Row
-from premade.base.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
-from premade.base.texts import cleaned, folded, isolated, one_line
-from premade.base.work import Database, Work
-from premade.base.world import World
 from premade.partners.name_keys import correct_name_keys_in
+from premade.postgres import statements
+from premade.postgres.database import Database, Transaction
+from premade.postgres.keyset import Keyset, Row
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
+from premade.values.texts import cleaned, folded, isolated, one_line
 
 sql = statements.load(__file__)
 
@@ -19,7 +19,7 @@ _NAME_TAKEN = ("partners_name_taken", "partners_name_key_taken")
 NAME_CHARACTERS_MAX = 200
 RESERVATION_HOURS_DEFAULT = 168
 RESERVATION_HOURS_MAX = 8760
-ALL_PARTNERS = Order("all partners", {"partner_id": int})
+ALL_PARTNERS = Keyset("all partners", {"partner_id": int})
 _CHANNEL = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _NOT_IN_A_CHANNEL = re.compile(r"[^a-z0-9]+")
 
@@ -55,7 +55,7 @@ def _test_channel(name: str) -> str:
 
 async def add_partner(
     database: Database,
-    world: World,
+    runtime: Runtime,
     name: str,
     *,
     channel: str | None = None,
@@ -72,10 +72,10 @@ async def add_partner(
     channel = cleaned(channel or "") or (_test_channel(name) if is_test else LIVE_CHANNEL)
     name = _checked(name, channel, reservation_hours_max)
     try:
-        async with database.transaction() as work:
-            await work.all(sql.add_channel, channel=channel, is_test=is_test)
-            now = world.now()
-            added = await work.one(
+        async with database.transaction() as tx:
+            await tx.fetch_all(sql.add_channel, channel=channel, is_test=is_test)
+            now = runtime.now()
+            added = await tx.fetch_one(
                 sql.add_partner,
                 name=name,
                 name_key=folded(name),
@@ -86,7 +86,7 @@ async def add_partner(
             )
             assert added is not None
             await record(
-                work, Event.PARTNER_ADDED, now, partner_id=added["partner_id"], actor=actor, channel=channel
+                tx, Event.PARTNER_ADDED, now, partner_id=added["partner_id"], actor=actor, channel=channel
             )
     except RuleBroken as broken:
         if broken.rule in _NAME_TAKEN:
@@ -116,8 +116,8 @@ def _wrong_hours(reservation_hours_max: int) -> list[FieldError]:
 
 
 async def _name_taken(database: Database, name: str) -> PartnerNameTaken:
-    async with database.single_statement() as work:
-        taken = await work.one(sql.name_of_key, name_key=folded(name))
+    async with database.single_statement() as tx:
+        taken = await tx.fetch_one(sql.name_of_key, name_key=folded(name))
     other = name if taken is None else taken["name"]
     if other == name:
         return PartnerNameTaken(f"There is already a partner named {isolated(repr(name))}.")
@@ -133,9 +133,9 @@ def _refusal(broken: RuleBroken, channel: str) -> Exception:
     return broken
 
 
-async def partner_named(work: Work, name: str) -> dict[str, Any]:
+async def partner_named(tx: Transaction, name: str) -> dict[str, Any]:
     """The partner. PartnerUnknown when there is none."""
-    found = await work.one(sql.partner_by_name, name=name.replace("\0", ""), name_key=folded(name))
+    found = await tx.fetch_one(sql.partner_by_name, name=name.replace("\0", ""), name_key=folded(name))
     if found is None:
         message = f"There is no partner named {name!r}; 'premade partner list' shows them."
         raise PartnerUnknown(message)
@@ -144,8 +144,8 @@ async def partner_named(work: Work, name: str) -> dict[str, Any]:
 
 async def list_partners(database: Database) -> list[dict[str, Any]]:
     """All, oldest first."""
-    async with database.single_statement() as work:
-        return await work.all(sql.list_partners)
+    async with database.single_statement() as tx:
+        return await tx.fetch_all(sql.list_partners)
 
 
 async def partners_by_id(database: Database) -> dict[int, dict[str, Any]]:
@@ -154,18 +154,18 @@ async def partners_by_id(database: Database) -> dict[int, dict[str, Any]]:
 
 
 async def page_of_partners(
-    database: Database, world: World, sought: str, limit: int, cursor: str | None
+    database: Database, runtime: Runtime, sought: str, limit: int, cursor: str | None
 ) -> tuple[list[Row], str | None]:
     """A page of those with `sought` in their name, or whose channel it is, oldest first, with how many of their keys
     work and when one was last used; and the cursor of the next. Invalid: no cursor of such a page.
     """
-    async with database.single_statement() as work:
-        rows = await work.all(
+    async with database.single_statement() as tx:
+        rows = await tx.fetch_all(
             sql.page_of_partners,
             **ALL_PARTNERS.after(cursor),
             sought=sought.replace("\0", "") or None,
             sought_key=folded(sought),
-            now=world.now(),
+            now=runtime.now(),
             rows=limit + 1,
         )
     return ALL_PARTNERS.page(rows, limit)
@@ -173,8 +173,8 @@ async def page_of_partners(
 
 async def partner_of(database: Database, partner_id: int) -> dict[str, Any]:
     """The partner. PartnerUnknown."""
-    async with database.single_statement() as work:
-        found = await work.one(sql.partner_by_id, partner_id=partner_id)
+    async with database.single_statement() as tx:
+        found = await tx.fetch_one(sql.partner_by_id, partner_id=partner_id)
     if found is None:
         message = f"There is no partner {partner_id}."
         raise PartnerUnknown(message)
@@ -183,41 +183,41 @@ async def partner_of(database: Database, partner_id: int) -> dict[str, Any]:
 
 async def list_channels(database: Database) -> list[dict[str, Any]]:
     """All, by name, each with whether it is for tests."""
-    async with database.single_statement() as work:
-        return await work.all(sql.list_channels)
+    async with database.single_statement() as tx:
+        return await tx.fetch_all(sql.list_channels)
 
 
 async def set_disabled(
-    database: Database, world: World, name: str, *, disabled: bool, actor: str = COMMAND_ACTOR
+    database: Database, runtime: Runtime, name: str, *, disabled: bool, actor: str = COMMAND_ACTOR
 ) -> dict[str, Any]:
     """Stop a partner, or let it go on. Its keys follow within seconds in every process."""
-    async with database.transaction() as work:
-        partner_id = (await partner_named(work, name))["partner_id"]
-        now = world.now()
-        changed = await work.one(
+    async with database.transaction() as tx:
+        partner_id = (await partner_named(tx, name))["partner_id"]
+        now = runtime.now()
+        changed = await tx.fetch_one(
             sql.set_disabled, partner_id=partner_id, disabled_at=now if disabled else None
         )
         event = Event.PARTNER_DISABLED if disabled else Event.PARTNER_ENABLED
-        await record(work, event, now, partner_id=partner_id, actor=actor)
+        await record(tx, event, now, partner_id=partner_id, actor=actor)
     assert changed is not None
     return changed
 
 
 async def set_reservation_hours(
-    database: Database, world: World, name: str, reservation_hours_max: int, *, actor: str = COMMAND_ACTOR
+    database: Database, runtime: Runtime, name: str, reservation_hours_max: int, *, actor: str = COMMAND_ACTOR
 ) -> dict[str, Any]:
     """How long the partner may hold stock, from now on; what it holds already stays as it is."""
     if errors := _wrong_hours(reservation_hours_max):
         raise Invalid(errors)
-    async with database.transaction() as work:
-        partner_id = (await partner_named(work, name))["partner_id"]
-        changed = await work.one(
+    async with database.transaction() as tx:
+        partner_id = (await partner_named(tx, name))["partner_id"]
+        changed = await tx.fetch_one(
             sql.set_reservation_hours, partner_id=partner_id, reservation_hours_max=reservation_hours_max
         )
         await record(
-            work,
+            tx,
             Event.PARTNER_CHANGED,
-            world.now(),
+            runtime.now(),
             partner_id=partner_id,
             actor=actor,
             reservation_hours_max=reservation_hours_max,
@@ -227,7 +227,7 @@ async def set_reservation_hours(
 
 
 async def rename_partner(
-    database: Database, world: World, name: str, new_name: str, *, actor: str = COMMAND_ACTOR
+    database: Database, runtime: Runtime, name: str, new_name: str, *, actor: str = COMMAND_ACTOR
 ) -> dict[str, Any]:
     """Rename a partner; its keys, channel and tickets stay. Raises Invalid, PartnerUnknown, PartnerNameTaken."""
     try:
@@ -235,16 +235,16 @@ async def rename_partner(
     except ValueError as error:
         raise Invalid([FieldError("name", str(error))]) from None
     try:
-        async with database.transaction() as work:
-            before = await partner_named(work, name)
+        async with database.transaction() as tx:
+            before = await partner_named(tx, name)
             partner_id = before["partner_id"]
-            renamed = await work.one(sql.rename, partner_id=partner_id, name=kept, name_key=folded(kept))
+            renamed = await tx.fetch_one(sql.rename, partner_id=partner_id, name=kept, name_key=folded(kept))
             # A partner whose name clashed with the old name takes over its key.
-            await correct_name_keys_in(work)
+            await correct_name_keys_in(tx)
             await record(
-                work,
+                tx,
                 Event.PARTNER_RENAMED,
-                world.now(),
+                runtime.now(),
                 partner_id=partner_id,
                 actor=actor,
                 before=before["name"],

@@ -10,11 +10,11 @@ from enum import StrEnum
 
 import orjson
 
-from premade.base import statements
-from premade.base.metrics import GATE_COUNTED
-from premade.base.work import Work
-from premade.base.world import World
 from premade.partners.keyring import GateCaller
+from premade.postgres import statements
+from premade.postgres.database import Transaction
+from premade.runtime.clock import Runtime
+from premade.runtime.metrics import GATE_COUNTED
 
 sql = statements.load(__file__)
 
@@ -44,27 +44,27 @@ for _code in Counted:
 
 
 async def count_at_gate(
-    work: Work, world: World, caller: GateCaller, device_id: str, counts: Counter[Counted]
+    tx: Transaction, runtime: Runtime, caller: GateCaller, device_id: str, counts: Counter[Counted]
 ) -> None:
     """Add to the counts of this device and day."""
     if not counts:
         return
     rows = [{"code": code.value, "counted": counted} for code, counted in counts.items()]
     names = {
-        "day": world.today(),
-        "zone": str(world.zone),
+        "day": runtime.today(),
+        "zone": str(runtime.zone),
         "owner": caller.counted_as,
         "device_id": device_id,
     }
-    await work.all(sql.hold_names, **names, lock_space=_LOCK_SPACE)
-    await work.all(
+    await tx.fetch_all(sql.hold_names, **names, lock_space=_LOCK_SPACE)
+    await tx.fetch_all(
         sql.count_at_gate,
         **names,
         partner_id=caller.partner_id,
         others=OTHER_DEVICES,
         devices_max=DEVICES_A_DAY_MAX,
         counts=orjson.dumps(rows).decode(),
-        now=world.now(),
+        now=runtime.now(),
     )
     for code, counted in counts.items():
         GATE_COUNTED.labels(code.value).inc(counted)

@@ -5,14 +5,14 @@ from datetime import date, datetime
 from typing import Any
 
 from premade.audit.record import Event
-from premade.base import statements
-from premade.base.errors import DomainError
-from premade.base.work import Database
-from premade.base.world import World
 from premade.partners.keyring import GateCaller
+from premade.postgres import statements
+from premade.postgres.database import Database
 from premade.redemption.redeem import shown
 from premade.redemption.scan import Presented
 from premade.redemption.verdict import Judge, not_known_here, qr_invalid, refusal_of_mode
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import DomainError
 
 sql = statements.load(__file__)
 
@@ -36,26 +36,26 @@ class Inspected:
 class Inspector:
     """What looking at a ticket needs."""
 
-    def __init__(self, database: Database, world: World) -> None:
+    def __init__(self, database: Database, runtime: Runtime) -> None:
         self._database = database
-        self._world = world
+        self._runtime = runtime
 
     async def inspect(self, caller: GateCaller, presented: Presented) -> Inspected:
         """The ticket as it is now. QrInvalid, TicketUnknown."""
         if presented.is_key_retired:
             raise qr_invalid(is_key_retired=True)
-        async with self._database.single_statement() as work:
-            row = await work.one(
+        async with self._database.single_statement() as tx:
+            row = await tx.fetch_one(
                 sql.ticket_at_gate,
                 ticket_code=presented.ticket_code,
                 partner_id=caller.partner_id,
                 event=Event.TICKET_REDEEMED.value,
-                today=self._world.today(),
-                zone=str(self._world.zone),
+                today=self._runtime.today(),
+                zone=str(self._runtime.zone),
             )
         if row is None:
             raise not_known_here()
-        judge, ticket = Judge(self._world.zone), shown(presented.ticket_code, row)
+        judge, ticket = Judge(self._runtime.zone), shown(presented.ticket_code, row)
         return Inspected(
             ticket_code=ticket.ticket_code,
             product_name=row["product_name"],

@@ -11,14 +11,14 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 
-from premade.base import statements
-from premade.base.errors import FieldError, Invalid, NotFound, TooMany
-from premade.base.logs import log
-from premade.base.work import Database, Work
-from premade.base.world import World
 from premade.partners.keyring import GateCaller
+from premade.postgres import statements
+from premade.postgres.database import Database, Transaction
 from premade.redemption.counts import Counted, count_at_gate
 from premade.redemption.rules import GateRules
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import FieldError, Invalid, NotFound, TooMany
+from premade.runtime.logging import log
 
 sql = statements.load(__file__)
 
@@ -71,9 +71,9 @@ class Typed:
 class ManualEntries:
     """What admitting what was typed in needs."""
 
-    def __init__(self, database: Database, world: World, rules: GateRules) -> None:
+    def __init__(self, database: Database, runtime: Runtime, rules: GateRules) -> None:
         self._database = database
-        self._world = world
+        self._runtime = runtime
         self._rules = rules
 
     async def check(self, caller: GateCaller, typed: Typed) -> str:
@@ -89,11 +89,11 @@ class ManualEntries:
         if len(typed.phone_digits) < self._rules.phone_digits:
             message = f"Must be the last {self._rules.phone_digits} digits of the phone number, or more"
             raise Invalid([FieldError("#/phone_last4", message)])
-        async with self._database.transaction() as work:
-            code = await self._matching(work, caller, typed)
+        async with self._database.transaction() as tx:
+            code = await self._matching(tx, caller, typed)
             if code is None:
                 await count_at_gate(
-                    work, self._world, caller, typed.device_id, Counter([Counted.WRONG_DIGITS])
+                    tx, self._runtime, caller, typed.device_id, Counter([Counted.WRONG_DIGITS])
                 )
         await self._forget_old()
         # After the commit: what was wrong is counted.
@@ -103,7 +103,7 @@ class ManualEntries:
             raise DigitsWrong(message)
         return code
 
-    async def _matching(self, work: Work, caller: GateCaller, typed: Typed) -> str | None:
+    async def _matching(self, tx: Transaction, caller: GateCaller, typed: Typed) -> str | None:
         """Return the ticket's code if the digits match.
 
         The entry is counted before the comparison, and the count is taken back if it is right. So concurrent guesses wait
@@ -115,29 +115,31 @@ class ManualEntries:
             # Only callers that may see the ticket count here: a stranger's guesses must not lock it at its own gates.
             counted.append((f"ticket {gates} {typed.ticket_code}", OF_TICKET))
         for subject, limit in counted:
-            await self._count(work, subject, limit)
+            await self._count(tx, subject, limit)
         if typed.ticket_code is None:
             return None
-        row = await work.one(sql.customer_phone, ticket_code=typed.ticket_code, partner_id=caller.partner_id)
+        row = await tx.fetch_one(
+            sql.customer_phone, ticket_code=typed.ticket_code, partner_id=caller.partner_id
+        )
         phone = row["customer_phone"].removeprefix("+") if row else ""
         if not hmac.compare_digest(phone[-len(typed.phone_digits) :], typed.phone_digits):
             return None
-        await work.all(sql.take_entries_back, subjects=[subject for subject, _ in counted])
+        await tx.fetch_all(sql.take_entries_back, subjects=[subject for subject, _ in counted])
         return typed.ticket_code
 
     async def _forget_old(self) -> None:
         """In a transaction of its own, which waits for nobody: no two of those who count can wait for each other."""
-        async with self._database.single_statement() as work:
-            await work.all(
+        async with self._database.single_statement() as tx:
+            await tx.fetch_all(
                 sql.forget_old,
-                now=self._world.now(),
+                now=self._runtime.now(),
                 span=timedelta(seconds=SPAN_SECONDS_MAX),
                 rows_max=FORGOTTEN_AT_ONCE_MAX,
             )
 
-    async def _count(self, work: Work, subject: str, limit: Limit) -> None:
-        now, span = self._world.now(), timedelta(seconds=limit.span_seconds)
-        counted = await work.one(sql.count_entry, subject=subject, now=now, span=span)
+    async def _count(self, tx: Transaction, subject: str, limit: Limit) -> None:
+        now, span = self._runtime.now(), timedelta(seconds=limit.span_seconds)
+        counted = await tx.fetch_one(sql.count_entry, subject=subject, now=now, span=span)
         assert counted is not None
         if counted["entries"] > limit.wrong_max:
             wait = max(1, math.ceil((counted["span_began_at"] + span - now).total_seconds()))

@@ -7,12 +7,8 @@ from typing import Any, Literal
 import orjson
 
 from premade.audit.record import Event
-from premade.base import statements
-from premade.base.errors import Mismatch
-from premade.base.logs import log
-from premade.base.queue import Queue, in_use
-from premade.base.work import LOCK_TIMEOUT_MS, Database, Work
-from premade.base.world import World
+from premade.postgres import statements
+from premade.postgres.database import LOCK_TIMEOUT_MS, Database, Transaction
 from premade.redemption.scan import Scan
 from premade.redemption.verdict import (
     CLOCK_SKEW_MAX,
@@ -24,6 +20,10 @@ from premade.redemption.verdict import (
     qr_invalid,
     refusal_of_mode,
 )
+from premade.runtime.batching import MicroBatcher, in_use
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import Mismatch
+from premade.runtime.logging import log
 
 sql = statements.load(__file__)
 
@@ -67,11 +67,11 @@ class Redeemed:
 class Redeemer:
     """What redeeming needs."""
 
-    def __init__(self, database: Database, world: World) -> None:
-        self._of_queue = database.of_queues
-        self._of_patient = database.of_patient()
-        self._world = world
-        self._queue = Queue("redemption", self._together)
+    def __init__(self, database: Database, runtime: Runtime) -> None:
+        self._of_queue = database.for_batches
+        self._of_patient = database.for_blocking_writes()
+        self._runtime = runtime
+        self._queue = MicroBatcher("redemption", self._together)
 
     async def redeem(self, scan: Scan) -> Redeemed:
         """What is left of the ticket, used up now or by an earlier request with the same scan_id.
@@ -82,23 +82,23 @@ class Redeemer:
         outcome = await self._queue.outcome(scan)
         if outcome is None or outcome["outcome"] == "again":
             outcome = await self._alone(scan)
-        redeemed = redeemed_or_refused(scan, outcome, self._world)
+        redeemed = redeemed_or_refused(scan, outcome, self._runtime)
         if not redeemed.replayed:
             log_redeemed(scan)
         return redeemed
 
     async def _together(self, scans: list[Scan]) -> list[dict[str, Any]]:
         """Does not wait for a scan_id that another transaction is about to take: neighbours would wait too."""
-        async with self._of_queue.single_statement() as work:
-            return await redeem_all(work, self._world, scans, TOGETHER_LOCK_TIMEOUT_MS)
+        async with self._of_queue.single_statement() as tx:
+            return await redeem_all(tx, self._runtime, scans, TOGETHER_LOCK_TIMEOUT_MS)
 
     async def _alone(self, scan: Scan) -> dict[str, Any]:
         """Waits for whoever holds the ticket or the scan_id; each try then sees what the winner did."""
-        async with self._of_patient.transaction() as work:
-            await work.all(
+        async with self._of_patient.transaction() as tx:
+            await tx.fetch_all(
                 sql.wait_for_ticket, ticket_code=scan.ticket_code, partner_id=scan.caller.partner_id
             )
-            [outcome] = await redeem_waiting(work, self._world, [scan])
+            [outcome] = await redeem_waiting(tx, self._runtime, [scan])
         return outcome
 
 
@@ -114,28 +114,28 @@ def log_redeemed(scan: Scan) -> None:
 
 
 async def redeem_all(
-    work: Work, world: World, scans: list[Scan], lock_timeout_ms: int
+    tx: Transaction, runtime: Runtime, scans: list[Scan], lock_timeout_ms: int
 ) -> list[dict[str, Any]]:
     """One outcome for each, in their order; no two of them share a claim."""
-    return await work.all(
+    return await tx.fetch_all(
         sql.redeem,
-        scans=orjson.dumps([_row(position, scan, world) for position, scan in enumerate(scans)]).decode(),
+        scans=orjson.dumps([_row(position, scan, runtime) for position, scan in enumerate(scans)]).decode(),
         lock_timeout_ms=str(lock_timeout_ms),
         operation=OPERATION,
         event=Event.TICKET_REDEEMED.value,
-        now=world.now(),
-        today=world.today(),
+        now=runtime.now(),
+        today=runtime.today(),
         clock_skew=CLOCK_SKEW_MAX,
-        zone=str(world.zone),
+        zone=str(runtime.zone),
     )
 
 
-async def redeem_waiting(work: Work, world: World, scans: list[Scan]) -> list[dict[str, Any]]:
+async def redeem_waiting(tx: Transaction, runtime: Runtime, scans: list[Scan]) -> list[dict[str, Any]]:
     """The same in a transaction that has locked the tickets. Busy when a scan_id stays another's."""
     outcomes = dict[int, dict[str, Any]]()
     open_ones = list(range(len(scans)))
     for _ in range(TRIES_ALONE_MAX):
-        tried = await redeem_all(work, world, [scans[place] for place in open_ones], LOCK_TIMEOUT_MS)
+        tried = await redeem_all(tx, runtime, [scans[place] for place in open_ones], LOCK_TIMEOUT_MS)
         outcomes.update(zip(open_ones, tried, strict=True))
         open_ones = [place for place in open_ones if outcomes[place]["outcome"] == "again"]
         if not open_ones:
@@ -143,7 +143,7 @@ async def redeem_waiting(work: Work, world: World, scans: list[Scan]) -> list[di
     raise in_use()
 
 
-def _row(position: int, scan: Scan, world: World) -> dict[str, Any]:
+def _row(position: int, scan: Scan, runtime: Runtime) -> dict[str, Any]:
     return {
         "position": position,
         "caller_partner_id": scan.caller.partner_id,
@@ -163,16 +163,16 @@ def _row(position: int, scan: Scan, world: World) -> dict[str, Any]:
         "entry": scan.entry.value,
         "request_digest": scan.digest.hex(),
         "used_at": scan.scanned_at,
-        "day": _day(scan, world),
+        "day": _day(scan, runtime),
     }
 
 
-def _day(scan: Scan, world: World) -> date | None:
+def _day(scan: Scan, runtime: Runtime) -> date | None:
     """Return the day of an offline scan. None for a scan that happens now: the statement takes today's."""
-    return Judge(world.zone).day_of(scan.scanned_at) if scan.scanned_at else None
+    return Judge(runtime.zone).day_of(scan.scanned_at) if scan.scanned_at else None
 
 
-def redeemed_or_refused(scan: Scan, outcome: dict[str, Any], world: World) -> Redeemed:
+def redeemed_or_refused(scan: Scan, outcome: dict[str, Any], runtime: Runtime) -> Redeemed:
     """The use that an outcome tells of, or the refusal raised."""
     kind = outcome["outcome"]
     if kind in ("redeemed", "replayed"):
@@ -203,7 +203,7 @@ def redeemed_or_refused(scan: Scan, outcome: dict[str, Any], world: World) -> Re
         raise qr_invalid(is_key_retired=True)
     if scan.time_refusal is not None:
         raise scan.time_refusal
-    refusal = Judge(world.zone).refusal_of_use(
+    refusal = Judge(runtime.zone).refusal_of_use(
         shown(scan.ticket_code, outcome),
         scan.presented.issue_number,
         Asked(outcome["judged_day"], scan.function_code, scan.uses, scan.scanned_at),

@@ -14,12 +14,9 @@ from pydantic import (
     field_validator,
 )
 
-from premade.base.api import Reply, field_errors
-from premade.base.errors import FieldError
-from premade.base.problems import documented
-from premade.base.queue import QueueFull
-from premade.base.values import AnswerModel, Moment, RequestModel, Timestamp
-from premade.base.wording import pattern_in_words
+from premade.http.endpoint import Reply, field_errors
+from premade.http.fields import AnswerModel, Moment, RequestModel, Timestamp
+from premade.http.problems import documented
 from premade.partners.call import GateCall, gate_router, gate_with
 from premade.redemption.inspect import Inspector
 from premade.redemption.manual import DigitsWrong, ManualEntries, TooManyEntries, Typed
@@ -37,11 +34,14 @@ from premade.redemption.sync import (
     Unreadable,
 )
 from premade.redemption.verdict import REFUSALS, FunctionUnknown, QrInvalid, qr_invalid
+from premade.runtime.batching import QueueFull
+from premade.runtime.errors import FieldError
+from premade.tickets.answers import Entitlement
 from premade.tickets.code import fold_ticket_code, fold_token
 from premade.tickets.lookup import TicketUnknown
-from premade.tickets.routes import Entitlement
 from premade.tickets.signing import Verifiers
 from premade.tickets.ticket import Status
+from premade.values.validation_messages import pattern_in_words
 
 router = gate_router("Gate")
 

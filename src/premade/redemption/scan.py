@@ -6,9 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 
-from premade.base.digest import request_digest
-from premade.base.errors import DomainError
 from premade.partners.keyring import GateCaller
+from premade.runtime.errors import DomainError
+from premade.values.digest import request_digest
 
 NAME_PATTERN = r"[A-Za-z0-9._:-]{1,64}"
 _NAME = re.compile(NAME_PATTERN)

@@ -13,22 +13,22 @@ from typing import Any, Literal
 import orjson
 
 from premade.audit.record import Event
-from premade.base import statements
-from premade.base.digest import request_digest
-from premade.base.errors import DomainError, FieldError
-from premade.base.logs import log
-from premade.base.queue import Line
-from premade.base.work import Database, Work
-from premade.base.world import World, rfc3339
 from premade.partners.keyring import GateCaller
+from premade.postgres import statements
+from premade.postgres.database import Database, Transaction
 from premade.redemption.counts import Counted, count_at_gate
 from premade.redemption.redeem import REDEEMED, Redeemed, redeem_waiting, redeemed_or_refused
 from premade.redemption.rules import GateRules
 from premade.redemption.scan import Entry, Presented, Scan, device_of, old_device_of
 from premade.redemption.verdict import qr_invalid, refusal_of_time
+from premade.runtime.batching import ClaimQueue
+from premade.runtime.clock import Runtime, rfc3339
+from premade.runtime.errors import DomainError, FieldError
+from premade.runtime.logging import log
 from premade.tickets.code import fold_token
 from premade.tickets.lookup import TicketUnknown
 from premade.tickets.signing import Verifiers
+from premade.values.digest import request_digest
 
 sql = statements.load(__file__)
 
@@ -140,9 +140,9 @@ class _Sent:
 class Syncer:
     """What settling the scans of a device that was away needs."""
 
-    def __init__(self, database: Database, world: World, verifiers: Verifiers, rules: GateRules) -> None:
+    def __init__(self, database: Database, runtime: Runtime, verifiers: Verifiers, rules: GateRules) -> None:
         self._database = database
-        self._world = world
+        self._runtime = runtime
         self._verifiers = verifiers
         self._rules = rules
 
@@ -153,15 +153,15 @@ class Syncer:
             Busy: nothing is changed then.
         """
         read = [await self._read(place, device, entry) for place, entry in enumerate(entries)]
-        async with self._database.transaction() as work:
-            held = await work.one(sql.hold_device, lock_space=_LOCK_SPACE, device=device.lock_name)
+        async with self._database.transaction() as tx:
+            held = await tx.fetch_one(sql.hold_device, lock_space=_LOCK_SPACE, device=device.lock_name)
             assert held is not None
-            clocks = (self._world.now(), held["database_now"])
+            clocks = (self._runtime.now(), held["database_now"])
             sent = [self._with_time(each, clocks) for each in read if isinstance(each, _Sent)]
-            settled = await self._settle(work, device, sent)
+            settled = await self._settle(tx, device, sent)
             answers = [settled.pop(0) if isinstance(each, _Sent) else each for each in read]
             counts = Counter(filter(None, map(_counted, answers)))
-            await count_at_gate(work, self._world, device.caller, device.device_id, counts)
+            await count_at_gate(tx, self._runtime, device.caller, device.device_id, counts)
         _log(device, answers, counts)
         return answers
 
@@ -184,7 +184,7 @@ class Syncer:
             device_id=device.device_id,
             scan_id=offline.scan_id,
             entry=Entry.OFFLINE,
-            scanned_at=offline.scanned_at or self._world.now(),
+            scanned_at=offline.scanned_at or self._runtime.now(),
         )
         return _Sent(offline, scan)
 
@@ -195,22 +195,22 @@ class Syncer:
         refusal = refusal_of_time(sent.offline.scanned_at, clocks, self._rules.scan_age_max)
         return replace(sent, scan=replace(sent.scan, time_refusal=refusal))
 
-    async def _settle(self, work: Work, device: Device, sent: list[_Sent]) -> list[Settled]:
-        settled = await _conflicts_told(work, device, sent)
+    async def _settle(self, tx: Transaction, device: Device, sent: list[_Sent]) -> list[Settled]:
+        settled = await _conflicts_told(tx, device, sent)
         open_ones = [
             (place, each.scan)
             for place, each in enumerate(sent)
             if place not in settled and each.scan is not None
         ]
-        outcomes = await self._redeem_in_order(work, device, open_ones)
-        room = await _room_in_record(work, open_ones, outcomes)
+        outcomes = await self._redeem_in_order(tx, device, open_ones)
+        room = await _room_in_record(tx, open_ones, outcomes)
         events: dict[str, dict[str, Any]] = {}
         for place, each in enumerate(sent):
             if place in settled:
                 continue
             outcome = outcomes.get(place)
             try:
-                settled[place] = _redeemed(each, outcome, self._world)
+                settled[place] = _redeemed(each, outcome, self._runtime)
             except DomainError as refusal:
                 event = _event(device, each, outcome, refusal)
                 is_again = event["idempotency_key"] in events
@@ -219,31 +219,31 @@ class Syncer:
                 if is_kept and not is_again:
                     events[event["idempotency_key"]] = event
                     room[event["ticket_code"]] -= 1
-        await work.all(
+        await tx.fetch_all(
             sql.tell_conflicts,
             conflicts=orjson.dumps(list(events.values())).decode(),
             event=Event.REDEMPTION_CONFLICT.value,
             operation=OPERATION,
-            now=self._world.now(),
+            now=self._runtime.now(),
         )
         return [settled[place] for place in range(len(sent))]
 
     async def _redeem_in_order(
-        self, work: Work, device: Device, scans: list[tuple[int, Scan]]
+        self, tx: Transaction, device: Device, scans: list[tuple[int, Scan]]
     ) -> dict[int, dict[str, Any]]:
         """Outcomes by place. Those of one ticket, or one scan_id, go one statement after the other."""
         codes = sorted({scan.ticket_code for _, scan in scans})
-        await work.all(sql.hold_tickets, ticket_codes=codes, partner_id=device.caller.partner_id)
-        waiting, outcomes = Line[tuple[int, Scan]](), dict[int, dict[str, Any]]()
+        await tx.fetch_all(sql.hold_tickets, ticket_codes=codes, partner_id=device.caller.partner_id)
+        waiting, outcomes = ClaimQueue[tuple[int, Scan]](), dict[int, dict[str, Any]]()
         for each in scans:
             waiting.add(each, each[1].claims)
         while together := waiting.take():
-            told = await redeem_waiting(work, self._world, [scan for _, scan in together])
+            told = await redeem_waiting(tx, self._runtime, [scan for _, scan in together])
             outcomes.update((place, outcome) for (place, _), outcome in zip(together, told, strict=True))
         return outcomes
 
 
-async def _conflicts_told(work: Work, device: Device, sent: list[_Sent]) -> dict[int, Settled]:
+async def _conflicts_told(tx: Transaction, device: Device, sent: list[_Sent]) -> dict[int, Settled]:
     """By place, those that were in conflict when they were sent before."""
     scans = [
         {
@@ -255,12 +255,12 @@ async def _conflicts_told(work: Work, device: Device, sent: list[_Sent]) -> dict
         }
         for place, each in enumerate(sent)
     ]
-    rows = await work.all(sql.conflicts_told, scans=orjson.dumps(scans).decode(), operation=OPERATION)
+    rows = await tx.fetch_all(sql.conflicts_told, scans=orjson.dumps(scans).decode(), operation=OPERATION)
     return {row["position"]: _conflict(row, replayed=True) for row in rows}
 
 
 async def _room_in_record(
-    work: Work, scans: list[tuple[int, Scan]], outcomes: dict[int, dict[str, Any]]
+    tx: Transaction, scans: list[tuple[int, Scan]], outcomes: dict[int, dict[str, Any]]
 ) -> Counter[str | None]:
     """Return how many more conflicts of each ticket the record takes, by code. The tickets are locked until the commit."""
     owners = {
@@ -270,7 +270,7 @@ async def _room_in_record(
     }
     if not owners:
         return Counter()
-    rows = await work.all(
+    rows = await tx.fetch_all(
         sql.count_conflicts,
         ticket_codes=list(owners),
         partner_ids=list(owners.values()),
@@ -311,11 +311,11 @@ def _counted(settled: Settled) -> Counted | None:
     return None if settled.is_kept else Counted(of_what)
 
 
-def _redeemed(each: _Sent, outcome: dict[str, Any] | None, world: World) -> Redeemed:
+def _redeemed(each: _Sent, outcome: dict[str, Any] | None, runtime: Runtime) -> Redeemed:
     """The use, or the refusal raised."""
     if each.scan is None or outcome is None:
         raise qr_invalid(is_key_retired=False)
-    return redeemed_or_refused(each.scan, outcome, world)
+    return redeemed_or_refused(each.scan, outcome, runtime)
 
 
 def _event(

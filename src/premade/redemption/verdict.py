@@ -8,9 +8,9 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from premade.base.errors import Conflict, DomainError, NotFound, Unverifiable
-from premade.base.world import local_time, rfc3339
 from premade.partners.keyring import GateCaller
+from premade.runtime.clock import local_time, rfc3339
+from premade.runtime.errors import Conflict, DomainError, NotFound, Unverifiable
 from premade.tickets.lookup import TicketUnknown
 from premade.tickets.ticket import Status
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from premade.audit.idempotency import find_replay, retry_on_key_conflict
 from premade.audit.record import Event
-from premade.audit.replay import made_before, settled
-from premade.base import statements
-from premade.base.errors import Conflict
-from premade.base.logs import log
-from premade.base.work import Database
-from premade.base.world import World
+from premade.postgres import statements
+from premade.postgres.database import Database
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import Conflict
+from premade.runtime.logging import log
 from premade.tickets.change import TicketChange
 from premade.tickets.code import ISSUE_NUMBER_MAX, possible_code
 from premade.tickets.lookup import ticket_unknown
@@ -59,7 +59,7 @@ class Reissuer:
     """What making a QR anew needs."""
 
     database: Database
-    world: World
+    runtime: Runtime
     signers: Signers
 
     async def reissue(self, asked: ToReissue) -> Reissued:
@@ -68,7 +68,7 @@ class Reissuer:
         TicketUnknown, TicketUsed, TicketCancelled, TicketExpired, IssueLimit, IdempotencyKeyReused, Busy;
         nothing is changed then.
         """
-        event, replayed = await settled(lambda: self._try(asked))
+        event, replayed = await retry_on_key_conflict(lambda: self._try(asked))
         done = event["data"]
         # A signature by Ed25519 is always the same, so a replay signs again.
         signer = await self.signers.by_id(done["signing_key_id"])
@@ -88,27 +88,27 @@ class Reissuer:
     async def _try(self, asked: ToReissue) -> tuple[dict[str, Any], bool]:
         """The event that the reissue left, and whether an earlier request did."""
         # Asked for before the transaction: that would hold two connections at once.
-        async with self.database.single_statement() as work:
-            now = await work.one(sql.current_incarnation)
+        async with self.database.single_statement() as tx:
+            now = await tx.fetch_one(sql.current_incarnation)
         assert now is not None
         signer = await self.signers.current(asked.caller.partner_id, now["incarnation_id"])
-        async with self.database.transaction() as work:
+        async with self.database.transaction() as tx:
             # Locked before the key is looked for: whoever waited here sees what the winner left.
-            ticket = await work.one(
+            ticket = await tx.fetch_one(
                 sql.ticket_to_reissue,
                 partner_id=asked.caller.partner_id,
                 ticket_code=possible_code(asked.ticket_code),
-                today=self.world.today(),
-                zone=str(self.world.zone),
+                today=self.runtime.today(),
+                zone=str(self.runtime.zone),
             )
-            if event := await made_before(work, asked.keyed):
+            if event := await find_replay(tx, asked.keyed):
                 return event, True
             if ticket is None:
                 raise ticket_unknown(asked.ticket_code)
             _check(ticket, asked.ticket_code)
             issue_number = _next_issue_number(ticket, signer.key_id)
             token = signer.token(asked.ticket_code, issue_number)
-            event = await work.one(
+            event = await tx.fetch_one(
                 sql.reissue,
                 **asked.keyed.columns,
                 actor=asked.caller.actor,
@@ -119,7 +119,7 @@ class Reissuer:
                 qr_code=base64.b64encode(token.encode()).decode(),
                 signing_key_id=signer.key_id,
                 reason=asked.reason,
-                now=self.world.now(),
+                now=self.runtime.now(),
             )
             assert event is not None
             return event, False

@@ -4,17 +4,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from premade.base.api import Reply
-from premade.base.errors import IdempotencyKeyReused
-from premade.base.problems import documented
-from premade.base.values import IdempotencyKey, Timestamp
+from premade.http.endpoint import Reply
+from premade.http.fields import IdempotencyKey, Timestamp
+from premade.http.problems import documented
 from premade.partners.call import Call, partner_router, partner_with
 from premade.reissue.reissue import IssueLimit, Reissuer, ToReissue
+from premade.runtime.errors import IdempotencyKeyReused
+from premade.tickets.answers import Entitlement, QrCode, qr_of
 from premade.tickets.code import ISSUE_NUMBER_MAX
 from premade.tickets.lookup import TicketUnknown
 from premade.tickets.reason import ReasonRequest
 from premade.tickets.refusals import TicketCancelled, TicketExpired, TicketUsed
-from premade.tickets.routes import Entitlement, QrCode, TicketCode, qr_of
+from premade.tickets.routes import TicketCode
 from premade.tickets.signing import SigningKeyMissing
 
 router = partner_router("OTA Integration")

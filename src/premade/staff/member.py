@@ -5,13 +5,13 @@ import unicodedata
 from typing import Any
 
 from premade.audit.record import COMMAND_ACTOR, Event, record
-from premade.base import statements
-from premade.base.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
-from premade.base.texts import cleaned, without_invisible
-from premade.base.work import Database, Work
-from premade.base.world import World
+from premade.postgres import statements
+from premade.postgres.database import Database, Transaction
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
 from premade.staff import password as passwords
 from premade.staff.role import Role
+from premade.values.texts import cleaned, without_invisible
 
 sql = statements.load(__file__)
 
@@ -40,18 +40,18 @@ def name_as_kept(name: str) -> str:
 
 
 async def add_staff(
-    database: Database, world: World, name: str, role: str, password: str, *, actor: str = COMMAND_ACTOR
+    database: Database, runtime: Runtime, name: str, role: str, password: str, *, actor: str = COMMAND_ACTOR
 ) -> dict[str, Any]:
     """A new member. Invalid, or StaffNameTaken."""
     name = name_as_kept(name)
     _check(name=name, role=role, refused_password=await passwords.why_refused(password, name))
     digest = await passwords.digest(password)
     try:
-        async with database.transaction() as work:
-            now = world.now()
-            added = await work.one(sql.add, name=name, role=role, password_digest=digest, now=now)
+        async with database.transaction() as tx:
+            now = runtime.now()
+            added = await tx.fetch_one(sql.add, name=name, role=role, password_digest=digest, now=now)
             assert added is not None
-            await _record(work, Event.STAFF_ADDED, world, added, actor, role=role)
+            await _record(tx, Event.STAFF_ADDED, runtime, added, actor, role=role)
     except RuleBroken as broken:
         if broken.rule != "staff_name_taken":
             raise
@@ -62,70 +62,70 @@ async def add_staff(
 
 async def list_staff(database: Database) -> list[dict[str, Any]]:
     """All, by name."""
-    async with database.single_statement() as work:
-        return await work.all(sql.list_staff)
+    async with database.single_statement() as tx:
+        return await tx.fetch_all(sql.list_staff)
 
 
 async def staff_named(database: Database, name: str) -> dict[str, Any]:
     """The member. StaffUnknown."""
-    async with database.single_statement() as work:
-        return await _named(work, name)
+    async with database.single_statement() as tx:
+        return await _named(tx, name)
 
 
 async def set_password(
-    database: Database, world: World, name: str, password: str, *, actor: str = COMMAND_ACTOR
+    database: Database, runtime: Runtime, name: str, password: str, *, actor: str = COMMAND_ACTOR
 ) -> dict[str, Any]:
     """From now on only the new one opens; who was signed in by the old one no longer is."""
     _check(refused_password=await passwords.why_refused(password, name_as_kept(name)))
     digest = await passwords.digest(password)
-    async with database.transaction() as work:
-        member = await _named(work, name)
-        await work.all(sql.set_password, staff_id=member["staff_id"], password_digest=digest)
-        await work.all(sql.end_sessions, staff_id=member["staff_id"])
-        await _record(work, Event.STAFF_PASSWORD_SET, world, member, actor)
+    async with database.transaction() as tx:
+        member = await _named(tx, name)
+        await tx.fetch_all(sql.set_password, staff_id=member["staff_id"], password_digest=digest)
+        await tx.fetch_all(sql.end_sessions, staff_id=member["staff_id"])
+        await _record(tx, Event.STAFF_PASSWORD_SET, runtime, member, actor)
     return member
 
 
 async def has_password(database: Database, name: str, password: str) -> bool:
     """Whether it is theirs. For the operator, who tries it once: nothing here counts or slows down tries."""
-    async with database.single_statement() as work:
-        kept = await work.one(sql.digest_by_name, name=name_as_kept(name))
+    async with database.single_statement() as tx:
+        kept = await tx.fetch_one(sql.digest_by_name, name=name_as_kept(name))
     return await passwords.is_right(password, None if kept is None else kept["password_digest"])
 
 
 async def set_role(
-    database: Database, world: World, name: str, role: str, *, actor: str = COMMAND_ACTOR
+    database: Database, runtime: Runtime, name: str, role: str, *, actor: str = COMMAND_ACTOR
 ) -> dict[str, Any]:
     """It counts from the next page on."""
     _check(role=role)
-    async with database.transaction() as work:
-        member = await _named(work, name)
-        changed = await work.one(sql.set_role, staff_id=member["staff_id"], role=role)
-        await _record(work, Event.STAFF_ROLE_SET, world, member, actor, role=role)
+    async with database.transaction() as tx:
+        member = await _named(tx, name)
+        changed = await tx.fetch_one(sql.set_role, staff_id=member["staff_id"], role=role)
+        await _record(tx, Event.STAFF_ROLE_SET, runtime, member, actor, role=role)
     assert changed is not None
     return changed
 
 
 async def set_disabled(
-    database: Database, world: World, name: str, *, disabled: bool, actor: str = COMMAND_ACTOR
+    database: Database, runtime: Runtime, name: str, *, disabled: bool, actor: str = COMMAND_ACTOR
 ) -> dict[str, Any]:
     """Who is disabled is signed out at once and cannot sign in."""
-    async with database.transaction() as work:
-        member = await _named(work, name)
-        now = world.now()
-        changed = await work.one(
+    async with database.transaction() as tx:
+        member = await _named(tx, name)
+        now = runtime.now()
+        changed = await tx.fetch_one(
             sql.set_disabled, staff_id=member["staff_id"], disabled_at=now if disabled else None
         )
         if disabled:
-            await work.all(sql.end_sessions, staff_id=member["staff_id"])
+            await tx.fetch_all(sql.end_sessions, staff_id=member["staff_id"])
         event = Event.STAFF_DISABLED if disabled else Event.STAFF_ENABLED
-        await _record(work, event, world, member, actor)
+        await _record(tx, event, runtime, member, actor)
     assert changed is not None
     return changed
 
 
-async def _named(work: Work, name: str) -> dict[str, Any]:
-    found = await work.one(sql.by_name, name=name_as_kept(name).replace("\0", ""))
+async def _named(tx: Transaction, name: str) -> dict[str, Any]:
+    found = await tx.fetch_one(sql.by_name, name=name_as_kept(name).replace("\0", ""))
     if found is None:
         message = f"There is nobody named {name!r}; 'premade staff list' shows the staff."
         raise StaffUnknown(message)
@@ -133,9 +133,9 @@ async def _named(work: Work, name: str) -> dict[str, Any]:
 
 
 async def _record(
-    work: Work, event: Event, world: World, member: dict[str, Any], actor: str, **data: Any
+    tx: Transaction, event: Event, runtime: Runtime, member: dict[str, Any], actor: str, **data: Any
 ) -> None:
-    await record(work, event, world.now(), partner_id=None, actor=actor, staff_id=member["staff_id"], **data)
+    await record(tx, event, runtime.now(), partner_id=None, actor=actor, staff_id=member["staff_id"], **data)
 
 
 def _check(*, name: str | None = None, role: str | None = None, refused_password: str | None = None) -> None:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 
-from premade.base.errors import Unavailable
+from premade.runtime.errors import Unavailable
 from premade.staff.weak_password import weakness
 
 Result = TypeVar("Result")

@@ -9,11 +9,11 @@ from datetime import timedelta
 from typing import Any
 
 from premade.audit.record import Event, record
-from premade.base import statements
-from premade.base.errors import FieldError, Invalid, TooMany, Unauthenticated
-from premade.base.logs import log
-from premade.base.work import Database, Work
-from premade.base.world import World
+from premade.postgres import statements
+from premade.postgres.database import Database, Transaction
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import FieldError, Invalid, TooMany, Unauthenticated
+from premade.runtime.logging import log
 from premade.staff import password as passwords
 from premade.staff.member import name_as_kept
 from premade.staff.role import RIGHTS, Right, Role
@@ -97,7 +97,7 @@ class Sessions:
     """What being signed in needs."""
 
     database: Database
-    world: World
+    runtime: Runtime
 
     async def sign_in(
         self, name: str, password: str, address: str, before: str | None = None, browser: str | None = None
@@ -108,12 +108,12 @@ class Sessions:
         """
         tried = await self._count_try(name, address, browser)
         member = await self._proven(tried, password)
-        async with self.database.transaction() as work:
-            signed_in = await self._open(work, member["staff_id"], member["password_digest"], tried, browser)
+        async with self.database.transaction() as tx:
+            signed_in = await self._open(tx, member["staff_id"], member["password_digest"], tried, browser)
             if before:
-                await work.all(sql.replace_session, digest=_digest(before))
+                await tx.fetch_all(sql.replace_session, digest=_digest(before))
             actor = f"staff:{member['staff_id']}"
-            await record(work, Event.STAFF_SIGNED_IN, self.world.now(), partner_id=None, actor=actor)
+            await record(tx, Event.STAFF_SIGNED_IN, self.runtime.now(), partner_id=None, actor=actor)
         log.info("console.signed_in", staff_id=member["staff_id"])
         return signed_in
 
@@ -133,8 +133,8 @@ class Sessions:
         except SignInRefused:
             raise Invalid([FieldError("password", "That is not your password")]) from None
         digest = await passwords.digest(new)
-        async with self.database.transaction() as work:
-            changed = await work.one(
+        async with self.database.transaction() as tx:
+            changed = await tx.fetch_one(
                 sql.change_password,
                 staff_id=member.staff_id,
                 password_digest=kept["password_digest"],
@@ -142,13 +142,13 @@ class Sessions:
             )
             if changed is None:
                 raise _refused()
-            await work.all(sql.close_sessions, staff_id=member.staff_id, digest=None)
-            await work.all(sql.forget_browsers, staff_id=member.staff_id)
-            signed_in = await self._open(work, member.staff_id, digest, tried)
+            await tx.fetch_all(sql.close_sessions, staff_id=member.staff_id, digest=None)
+            await tx.fetch_all(sql.forget_browsers, staff_id=member.staff_id)
+            signed_in = await self._open(tx, member.staff_id, digest, tried)
             await record(
-                work,
+                tx,
                 Event.STAFF_PASSWORD_SET,
-                self.world.now(),
+                self.runtime.now(),
                 partner_id=None,
                 actor=member.actor,
                 staff_id=member.staff_id,
@@ -184,19 +184,19 @@ class Sessions:
         """Return whether the member signed in with this browser before."""
         if not browser or found is None:
             return False
-        async with self.database.single_statement() as work:
-            known = await work.one(
-                sql.known_browser, digest=_digest(browser), staff_id=found["staff_id"], now=self.world.now()
+        async with self.database.single_statement() as tx:
+            known = await tx.fetch_one(
+                sql.known_browser, digest=_digest(browser), staff_id=found["staff_id"], now=self.runtime.now()
             )
         return known is not None
 
     async def _open(
-        self, work: Work, staff_id: int, password_digest: str, tried: _Try, browser: str | None = None
+        self, tx: Transaction, staff_id: int, password_digest: str, tried: _Try, browser: str | None = None
     ) -> SignedIn:
         """A session of whoever proved to have the password, whose try no longer counts."""
-        now, token, known = self.world.now(), self._token(), self._token()
+        now, token, known = self.runtime.now(), self._token(), self._token()
         # Whoever was disabled, or got another password, while the digest was made is not let in.
-        opened = await work.one(
+        opened = await tx.fetch_one(
             sql.open_session,
             digest=_digest(token),
             staff_id=staff_id,
@@ -206,8 +206,8 @@ class Sessions:
         )
         if opened is None:
             raise _refused()
-        await work.all(sql.sweep_sessions, now=now)
-        await work.all(
+        await tx.fetch_all(sql.sweep_sessions, now=now)
+        await tx.fetch_all(
             sql.know_browser,
             staff_id=staff_id,
             digest=_digest(known),
@@ -217,11 +217,11 @@ class Sessions:
             kept=BROWSERS_MAX - 1,
         )
         for subject in tried.subjects:
-            await work.all(sql.take_try_back, subject=subject)
+            await tx.fetch_all(sql.take_try_back, subject=subject)
         return SignedIn(token, known)
 
     def _token(self) -> str:
-        return base64.urlsafe_b64encode(self.world.random_bytes(TOKEN_BYTES)).decode()
+        return base64.urlsafe_b64encode(self.runtime.random_bytes(TOKEN_BYTES)).decode()
 
     async def _found(self, name: str) -> dict[str, Any] | None:
         kept = name_as_kept(name)
@@ -229,8 +229,8 @@ class Sessions:
         # count of attempts.
         if "\0" in kept:
             return None
-        async with self.database.single_statement() as work:
-            return await work.one(sql.member_by_name, name=kept)
+        async with self.database.single_statement() as tx:
+            return await tx.fetch_one(sql.member_by_name, name=kept)
 
     async def _proven(self, tried: _Try, password: str) -> dict[str, Any]:
         """Return the member if the password is right and they may sign in. Raises SignInRefused or SignInsBusy."""
@@ -240,32 +240,32 @@ class Sessions:
         if member is not None and is_right and member["disabled_at"] is None:
             return member
         staff_id = None if member is None else member["staff_id"]
-        async with self.database.transaction() as work:
+        async with self.database.transaction() as tx:
             reason = "disabled" if is_right else "wrong"
-            await self._record_refusal(work, reason, staff_id)
+            await self._record_refusal(tx, reason, staff_id)
         log.info("console.sign_in_refused", staff_id=staff_id)
         raise _refused()
 
     async def _count(self, subject: bytes, tries_max: int) -> None:
-        now, span = self.world.now(), timedelta(seconds=TRY_SPAN_SECONDS)
-        async with self.database.transaction() as work:
-            await work.all(sql.sweep_tries, now=now, span=span, subject=subject)
-            counted = await work.one(sql.count_try, subject=subject, now=now, span=span)
+        now, span = self.runtime.now(), timedelta(seconds=TRY_SPAN_SECONDS)
+        async with self.database.transaction() as tx:
+            await tx.fetch_all(sql.sweep_tries, now=now, span=span, subject=subject)
+            counted = await tx.fetch_one(sql.count_try, subject=subject, now=now, span=span)
             assert counted is not None
             if counted["tries"] == tries_max + 1:
                 # The first of a span only: the record must not grow with each further try.
-                await self._record_refusal(work, "too_many", None)
+                await self._record_refusal(tx, "too_many", None)
         if counted["tries"] > tries_max:
             wait = max(1, math.ceil((counted["span_began_at"] + span - now).total_seconds()))
             minutes = math.ceil(wait / 60)
             message = f"Try again in {minutes} minute{'s' if minutes > 1 else ''}."
             raise TooManySignIns(message, retry_after_seconds=wait)
 
-    async def _record_refusal(self, work: Work, reason: str, staff_id: object) -> None:
+    async def _record_refusal(self, tx: Transaction, reason: str, staff_id: object) -> None:
         await record(
-            work,
+            tx,
             Event.STAFF_SIGN_IN_REFUSED,
-            self.world.now(),
+            self.runtime.now(),
             partner_id=None,
             actor=CONSOLE,
             reason=reason,
@@ -274,9 +274,9 @@ class Sessions:
 
     async def member_of(self, token: str) -> Member | None:
         """Who is signed in with this token; None when nobody is, or no longer."""
-        now, digest = self.world.now(), _digest(token)
-        async with self.database.single_statement() as work:
-            row = await work.one(
+        now, digest = self.runtime.now(), _digest(token)
+        async with self.database.single_statement() as tx:
+            row = await tx.fetch_one(
                 sql.member_by_session,
                 digest=digest,
                 now=now,
@@ -285,20 +285,20 @@ class Sessions:
             if row is None:
                 return None
             if now - row["last_seen_at"] >= timedelta(seconds=SEEN_EVERY_SECONDS):
-                await work.all(sql.note_seen, digest=digest, now=now)
+                await tx.fetch_all(sql.note_seen, digest=digest, now=now)
         return Member(row["staff_id"], row["name"], Role(row["role"]))
 
     async def sign_out(self, member: Member, token: str, *, everywhere: bool) -> None:
         """Ends this session, or all of theirs."""
-        async with self.database.transaction() as work:
+        async with self.database.transaction() as tx:
             digest = None if everywhere else _digest(token)
-            await work.all(sql.close_sessions, staff_id=member.staff_id, digest=digest)
+            await tx.fetch_all(sql.close_sessions, staff_id=member.staff_id, digest=digest)
             if everywhere:
-                await work.all(sql.forget_browsers, staff_id=member.staff_id)
+                await tx.fetch_all(sql.forget_browsers, staff_id=member.staff_id)
             await record(
-                work,
+                tx,
                 Event.STAFF_SIGNED_OUT,
-                self.world.now(),
+                self.runtime.now(),
                 partner_id=None,
                 actor=member.actor,
                 everywhere=everywhere,
@@ -307,9 +307,9 @@ class Sessions:
 
     async def count_of(self, member: Member) -> int:
         """How many browsers they are signed in with."""
-        now = self.world.now()
-        async with self.database.single_statement() as work:
-            row = await work.one(
+        now = self.runtime.now()
+        async with self.database.single_statement() as tx:
+            row = await tx.fetch_one(
                 sql.count_sessions,
                 staff_id=member.staff_id,
                 now=now,

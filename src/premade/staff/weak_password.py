@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
-from premade.base.texts import without_invisible
+from premade.values.texts import without_invisible
 
 GUESSES_MIN = 10**8
 """A password that needs fewer guesses is refused. Beyond this, limited sign-in attempts are enough (score 3 of 4)."""

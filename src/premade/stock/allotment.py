@@ -4,18 +4,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from premade.audit.record import COMMAND_ACTOR, Event, record
-from premade.base import statements
-from premade.base.cursors import Order, Row
-from premade.base.errors import Conflict, Exhausted, FieldError, Invalid, NotFound, RuleBroken
-from premade.base.work import Database
-from premade.base.world import World
+from premade.postgres import statements
+from premade.postgres.database import Database
+from premade.postgres.keyset import Keyset, Row
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import Conflict, Exhausted, FieldError, Invalid, NotFound, RuleBroken
 from premade.stock.hold import expire_holds
 
 sql = statements.load(__file__)
 
 ALLOTTED_MAX = 2**31 - 1
-INVENTORY = Order("inventory", {"product_id": int})
-PRODUCTS = Order("products", {"product_id": int})
+INVENTORY = Keyset("inventory", {"product_id": int})
+PRODUCTS = Keyset("products", {"product_id": int})
 
 
 class StockUnknown(NotFound):
@@ -82,11 +82,11 @@ class AllotmentPlan:
 
 
 async def plan_allotment(
-    database: Database, world: World, product_id: int, channel: str, quantity: int
+    database: Database, runtime: Runtime, product_id: int, channel: str, quantity: int
 ) -> AllotmentPlan:
     """What `set_allotment` would do. Invalid, AllotmentBelowIssued."""
     _check(quantity)
-    plan = AllotmentPlan(await _allotment(database, world, product_id, channel), quantity)
+    plan = AllotmentPlan(await _allotment(database, runtime, product_id, channel), quantity)
     if plan.before and plan.available < 0:
         raise _below_issued(plan.before)
     return plan
@@ -94,7 +94,7 @@ async def plan_allotment(
 
 async def set_allotment(
     database: Database,
-    world: World,
+    runtime: Runtime,
     product_id: int,
     channel: str,
     quantity: int,
@@ -108,10 +108,10 @@ async def set_allotment(
     more; None: whatever it is.
     """
     _check(quantity)
-    await expire_holds(database, world, product_id, channel)
+    await expire_holds(database, runtime, product_id, channel)
     try:
-        async with database.transaction() as work:
-            allotment = await work.one(
+        async with database.transaction() as tx:
+            allotment = await tx.fetch_one(
                 sql.set_allotment,
                 product_id=product_id,
                 channel=channel,
@@ -124,9 +124,9 @@ async def set_allotment(
                     f"The allotment of {channel} is not any more what was looked at; nothing was changed."
                 )
                 raise AllotmentChangedMeanwhile(message)
-            await record(work, Event.ALLOTMENT_SET, world.now(), partner_id=None, actor=actor, **allotment)
+            await record(tx, Event.ALLOTMENT_SET, runtime.now(), partner_id=None, actor=actor, **allotment)
     except RuleBroken as broken:
-        before = await _allotment(database, world, product_id, channel)
+        before = await _allotment(database, runtime, product_id, channel)
         raise _refusal(broken, product_id, channel, before) from None
     return allotment
 
@@ -153,23 +153,23 @@ def _below_issued(before: dict[str, Any]) -> AllotmentBelowIssued:
 
 
 async def list_allotments(
-    database: Database, world: World, product_ids: list[int] | None = None
+    database: Database, runtime: Runtime, product_ids: list[int] | None = None
 ) -> list[dict[str, Any]]:
     """All, or those of these products, with what is left of each."""
-    async with database.single_statement() as work:
-        return await work.all(sql.list_allotments, product_ids=product_ids, now=world.now())
+    async with database.single_statement() as tx:
+        return await tx.fetch_all(sql.list_allotments, product_ids=product_ids, now=runtime.now())
 
 
 async def _allotment(
-    database: Database, world: World, product_id: int, channel: str
+    database: Database, runtime: Runtime, product_id: int, channel: str
 ) -> dict[str, Any] | None:
-    rows = await list_allotments(database, world, [product_id])
+    rows = await list_allotments(database, runtime, [product_id])
     return next((row for row in rows if row["channel"] == channel), None)
 
 
 async def inventory_of(
     database: Database,
-    world: World,
+    runtime: Runtime,
     partner_id: int,
     product_ids: list[int] | None,
     limit: int,
@@ -179,13 +179,13 @@ async def inventory_of(
 
     Invalid: no cursor of such a page.
     """
-    async with database.single_statement() as work:
-        rows = await work.all(
+    async with database.single_statement() as tx:
+        rows = await tx.fetch_all(
             sql.inventory_of_partner,
             **INVENTORY.after(cursor),
             partner_id=partner_id,
             product_ids=product_ids,
-            now=world.now(),
+            now=runtime.now(),
             rows=limit + 1,
         )
     return INVENTORY.page(rows, limit)
@@ -198,8 +198,8 @@ async def products_of(
 
     Invalid: no cursor of such a page.
     """
-    async with database.single_statement() as work:
-        rows = await work.all(
+    async with database.single_statement() as tx:
+        rows = await tx.fetch_all(
             sql.products_of_partner, **PRODUCTS.after(cursor), partner_id=partner_id, rows=limit + 1
         )
     return PRODUCTS.page(rows, limit)

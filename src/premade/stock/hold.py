@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from premade.audit.record import Event
-from premade.base import statements
-from premade.base.logs import log
-from premade.base.work import Database, Work
-from premade.base.world import World
+from premade.postgres import statements
+from premade.postgres.database import Database, Transaction
+from premade.runtime.clock import Runtime
+from premade.runtime.logging import log
 from premade.stock.reservation import ReservationUnknown, is_reservation_id
 
 sql = statements.load(__file__)
@@ -22,23 +22,23 @@ CLOCK = "clock"
 """The actor of what nobody does: it is time."""
 
 
-async def wait_for_allotment(work: Work, product_id: int, channel: str) -> None:
+async def wait_for_allotment(tx: Transaction, product_id: int, channel: str) -> None:
     """Takes the lock, to the end of the transaction. Busy when it is not to be had in time."""
-    await work.all(sql.wait_for_allotment, product_id=product_id, channel=channel)
+    await tx.fetch_all(sql.wait_for_allotment, product_id=product_id, channel=channel)
 
 
-async def expire_holds(database: Database, world: World, product_id: int, channel: str) -> None:
+async def expire_holds(database: Database, runtime: Runtime, product_id: int, channel: str) -> None:
     """Gives back to the allotment what its expired reservations still count as held."""
-    now = world.now()
+    now = runtime.now()
     while await _expire_some(database, now, product_id, channel) == HOLDS_A_TRANSACTION_MAX:
         pass
 
 
 async def _expire_some(database: Database, now: datetime, product_id: int, channel: str) -> int:
     """How many reservations it ended, at most HOLDS_A_TRANSACTION_MAX."""
-    async with database.transaction() as work:
-        await wait_for_allotment(work, product_id, channel)
-        expired = await work.all(
+    async with database.transaction() as tx:
+        await wait_for_allotment(tx, product_id, channel)
+        expired = await tx.fetch_all(
             sql.expire,
             product_id=product_id,
             channel=channel,
@@ -52,20 +52,20 @@ async def _expire_some(database: Database, now: datetime, product_id: int, chann
     return len(expired)
 
 
-async def holds_of_product(database: Database, world: World, product_id: int) -> list[dict[str, Any]]:
+async def holds_of_product(database: Database, runtime: Runtime, product_id: int) -> list[dict[str, Any]]:
     """Who holds how much of it now, the first to expire first, at most HOLDS_SHOWN_MAX; for the operator alone."""
-    async with database.single_statement() as work:
-        return await work.all(
-            sql.holds_of_product, product_id=product_id, now=world.now(), holds_max=HOLDS_SHOWN_MAX
+    async with database.single_statement() as tx:
+        return await tx.fetch_all(
+            sql.holds_of_product, product_id=product_id, now=runtime.now(), holds_max=HOLDS_SHOWN_MAX
         )
 
 
-async def hold_to_release(database: Database, world: World, reservation_id: str) -> dict[str, Any]:
+async def hold_to_release(database: Database, runtime: Runtime, reservation_id: str) -> dict[str, Any]:
     """Whose the reservation is and what it holds now; for the operator alone. ReservationUnknown when it holds nothing."""
     row = None
     if is_reservation_id(reservation_id):
-        async with database.single_statement() as work:
-            row = await work.one(sql.hold_to_release, reservation_id=reservation_id, now=world.now())
+        async with database.single_statement() as tx:
+            row = await tx.fetch_one(sql.hold_to_release, reservation_id=reservation_id, now=runtime.now())
     if row is None:
         message = "There is no such reservation, or it holds nothing any more."
         raise ReservationUnknown(message)

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from premade.base.errors import Conflict, Exhausted, FieldError, Invalid, NotFound
-from premade.base.world import rfc3339
+from premade.runtime.clock import rfc3339
+from premade.runtime.errors import Conflict, Exhausted, FieldError, Invalid, NotFound
 
 HOLD_DEFAULT = timedelta(hours=24)
 QUANTITY_MAX = 100_000

@@ -6,14 +6,14 @@ from typing import Annotated
 from fastapi import Path
 from pydantic import ConfigDict, Field
 
-from premade.base.api import Reply
-from premade.base.cursors import Order
-from premade.base.errors import IdempotencyKeyReused
-from premade.base.pages import LINK_HEADER, NEXT, PAGE_ROWS_DEFAULT, CursorText, Limit, link_to_next
-from premade.base.problems import documented
-from premade.base.values import AnswerModel, IdempotencyKey, Moment, RequestModel, Timestamp
 from premade.catalog.product import ProductUnknown
+from premade.http.endpoint import Reply
+from premade.http.fields import AnswerModel, IdempotencyKey, Moment, RequestModel, Timestamp
+from premade.http.pagination import LINK_HEADER, NEXT, PAGE_ROWS_DEFAULT, CursorText, Limit, link_to_next
+from premade.http.problems import documented
 from premade.partners.call import Call, partner_router, partner_with
+from premade.postgres.keyset import Keyset
+from premade.runtime.errors import IdempotencyKeyReused
 from premade.stock.allotment import StockShort
 from premade.stock.reservation import (
     QUANTITY_MAX,
@@ -23,11 +23,11 @@ from premade.stock.reservation import (
     ReservationUnknown,
     Status,
 )
-from premade.stock.reserve import Reservations, Wanted
+from premade.stock.reserve import ReservationRequest, Reservations
 
 router = partner_router("Inventory")
 
-NEWEST_FIRST = Order("reservations", {"reservation_id": str})
+NEWEST_FIRST = Keyset("reservations", {"reservation_id": str})
 
 
 ReservationId = Annotated[
@@ -106,7 +106,7 @@ async def reserve(
     """Holds stock of your channel until it expires, is released, or is made into tickets: a batch that names the
     reservation takes from it.
     """
-    asked = Wanted(**dict(wanted), idempotency_key=idempotency_key)
+    asked = ReservationRequest(**dict(wanted), idempotency_key=idempotency_key)
     return _reply(await call.use(Reservations).reserve(call.caller, call.request_id, asked))
 
 

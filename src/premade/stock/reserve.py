@@ -6,14 +6,13 @@ from functools import cached_property
 from typing import Any
 
 from premade.audit.record import Acting, Event
-from premade.base import statements
-from premade.base.digest import request_digest
-from premade.base.errors import Busy, IdempotencyKeyReused, RuleBroken
-from premade.base.logs import log
-from premade.base.work import Database
-from premade.base.world import World
 from premade.catalog.product import product_unknown
 from premade.partners.keyring import Caller
+from premade.postgres import statements
+from premade.postgres.database import Database
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import Busy, IdempotencyKeyReused, RuleBroken
+from premade.runtime.logging import log
 from premade.stock.allotment import stock_short
 from premade.stock.hold import expire_holds, wait_for_allotment
 from premade.stock.reservation import (
@@ -25,6 +24,7 @@ from premade.stock.reservation import (
     reservation_ended,
     reservation_unknown,
 )
+from premade.values.digest import request_digest
 
 sql = statements.load(__file__)
 
@@ -35,7 +35,7 @@ RELEASE = "release_reservation"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ReservationRequest:
     """A hold as it is asked for. `expires_at` None: HOLD_DEFAULT from now, or the partner's limit if that is less."""
 
     product_id: int
@@ -54,15 +54,15 @@ class Reservations:
     """What holding stock needs."""
 
     database: Database
-    world: World
+    runtime: Runtime
 
-    async def reserve(self, caller: Caller, request_id: str, wanted: Wanted) -> Reservation:
+    async def reserve(self, caller: Caller, request_id: str, wanted: ReservationRequest) -> Reservation:
         """The reservation, made now or, as it was made, by an earlier request with the same Idempotency-Key.
 
         Invalid, ProductUnknown, StockShort, IdempotencyKeyReused; nothing is held then.
         """
         for _ in range(TRIES_MAX):
-            seen = await self._look(caller, wanted, self.world.now())
+            seen = await self._look(caller, wanted, self.runtime.now())
             now = seen["now"]
             if seen["made_reservation_id"] is not None:
                 return await self._as_made(caller, wanted, seen)
@@ -70,7 +70,7 @@ class Reservations:
             expires_at = expiry(wanted.expires_at, now, seen["reservation_hours_max"])
             _check(seen, wanted)
             if seen["stale"]:
-                await expire_holds(self.database, self.world, wanted.product_id, caller.channel)
+                await expire_holds(self.database, self.runtime, wanted.product_id, caller.channel)
             if made := await self._write(caller, request_id, wanted, now, expires_at):
                 log.info(
                     "ota.reservations.made",
@@ -89,7 +89,7 @@ class Reservations:
         ReservationUnknown; ReservationEnded when it expired or is used up, so that there was nothing to release.
         """
         for _ in range(TRIES_MAX):
-            now = self.world.now()
+            now = self.runtime.now()
             row = await self._look_at(caller, reservation_id, idempotency_key)
             replayed = _released_before(row)
             if row["reservation_id"] is None:
@@ -113,31 +113,31 @@ class Reservations:
         """The partner's reservation. ReservationUnknown when it has none of this id."""
         row = None
         if is_reservation_id(reservation_id):
-            async with self.database.single_statement() as work:
-                row = await work.one(
+            async with self.database.single_statement() as tx:
+                row = await tx.fetch_one(
                     sql.reservation_by_id, partner_id=caller.partner_id, reservation_id=reservation_id
                 )
         if row is None:
             raise reservation_unknown(reservation_id)
-        return reservation_at(row, self.world.now())
+        return reservation_at(row, self.runtime.now())
 
     async def newest(
         self, caller: Caller, rows_max: int, after_reservation_id: str | None
     ) -> list[Reservation]:
         """The partner's, newest first, from the one after `after_reservation_id` on."""
-        async with self.database.single_statement() as work:
-            rows = await work.all(
+        async with self.database.single_statement() as tx:
+            rows = await tx.fetch_all(
                 sql.reservations_of_partner,
                 partner_id=caller.partner_id,
                 after_reservation_id=after_reservation_id,
                 rows_max=rows_max,
             )
-        now = self.world.now()
+        now = self.runtime.now()
         return [reservation_at(row, now) for row in rows]
 
-    async def _look(self, caller: Caller, wanted: Wanted, now: datetime) -> dict[str, Any]:
-        async with self.database.single_statement() as work:
-            seen = await work.one(
+    async def _look(self, caller: Caller, wanted: ReservationRequest, now: datetime) -> dict[str, Any]:
+        async with self.database.single_statement() as tx:
+            seen = await tx.fetch_one(
                 sql.look_at_stock,
                 partner_id=caller.partner_id,
                 channel=caller.channel,
@@ -148,13 +148,13 @@ class Reservations:
         assert seen is not None
         return seen
 
-    async def _as_made(self, caller: Caller, wanted: Wanted, seen: dict[str, Any]) -> Reservation:
+    async def _as_made(self, caller: Caller, wanted: ReservationRequest, seen: dict[str, Any]) -> Reservation:
         reservation_id = seen["made_reservation_id"]
         if seen["made_request_digest"] != wanted.digest:
             message = f"It made reservation {reservation_id} before. Use a new key for a new request."
             raise IdempotencyKeyReused(message, reservation_id=reservation_id)
-        async with self.database.single_statement() as work:
-            row = await work.one(
+        async with self.database.single_statement() as tx:
+            row = await tx.fetch_one(
                 sql.reservation_by_id, partner_id=caller.partner_id, reservation_id=reservation_id
             )
         assert row is not None
@@ -162,12 +162,12 @@ class Reservations:
         return reservation_at(fresh, row["created_at"], replayed=True)
 
     async def _write(
-        self, caller: Caller, request_id: str, wanted: Wanted, now: datetime, expires_at: datetime
+        self, caller: Caller, request_id: str, wanted: ReservationRequest, now: datetime, expires_at: datetime
     ) -> Reservation | None:
         """The reservation; None when the stock or the key is gone by now."""
         try:
-            async with self.database.single_statement() as work:
-                row = await work.one(
+            async with self.database.single_statement() as tx:
+                row = await tx.fetch_one(
                     sql.reserve,
                     partner_id=caller.partner_id,
                     channel=caller.channel,
@@ -190,8 +190,8 @@ class Reservations:
     async def _look_at(
         self, caller: Acting, reservation_id: str, idempotency_key: str | None
     ) -> dict[str, Any]:
-        async with self.database.single_statement() as work:
-            row = await work.one(
+        async with self.database.single_statement() as tx:
+            row = await tx.fetch_one(
                 sql.look_at_reservation,
                 partner_id=caller.partner_id,
                 reservation_id=reservation_id if is_reservation_id(reservation_id) else None,
@@ -211,9 +211,9 @@ class Reservations:
     ) -> Reservation | None:
         """The reservation, released; None when it has ended or the key is taken by now."""
         try:
-            async with self.database.transaction() as work:
-                await wait_for_allotment(work, row["product_id"], row["channel"])
-                released = await work.one(
+            async with self.database.transaction() as tx:
+                await wait_for_allotment(tx, row["product_id"], row["channel"])
+                released = await tx.fetch_one(
                     sql.release,
                     partner_id=caller.partner_id,
                     reservation_id=row["reservation_id"],
@@ -232,7 +232,7 @@ class Reservations:
         return None if released is None else reservation_at(released, now)
 
 
-def _check(seen: dict[str, Any], wanted: Wanted) -> None:
+def _check(seen: dict[str, Any], wanted: ReservationRequest) -> None:
     if seen["product_id"] is None:
         raise product_unknown(wanted.product_id)
     if seen["available"] < wanted.quantity:

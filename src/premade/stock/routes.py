@@ -7,12 +7,12 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import AfterValidator, Field
 
-from premade.base.api import Reply
-from premade.base.pages import LINK_HEADER, NEXT, PAGE_ROWS_DEFAULT, CursorText, Limit, link_to_next
-from premade.base.values import AnswerModel, Money
-from premade.base.world import World
 from premade.catalog.product import PRODUCT_ID_MAX, Cancellation
+from premade.http.endpoint import Reply
+from premade.http.fields import AnswerModel, Money
+from premade.http.pagination import LINK_HEADER, NEXT, PAGE_ROWS_DEFAULT, CursorText, Limit, link_to_next
 from premade.partners.call import Call, partner_router, partner_with
+from premade.runtime.clock import Runtime
 from premade.stock.allotment import inventory_of, products_of
 
 router = partner_router("Inventory")
@@ -78,7 +78,7 @@ async def inventory(
     """What the partner's channel was allotted, what is issued and held of it, and what is available this second."""
     only = None if product_ids is None else [int(given) for given in product_ids.split(",")]
     rows, following = await inventory_of(
-        call.database, call.use(World), call.caller.partner_id, only, limit, cursor
+        call.database, call.use(Runtime), call.caller.partner_id, only, limit, cursor
     )
     answer = Inventory(items=[Stock(**row) for row in rows], next=following)
     return Reply(answer, link_to_next(call.scope, following))

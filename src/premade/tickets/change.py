@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from premade.audit.idempotency import IdempotencyScope
 from premade.audit.record import Acting
-from premade.audit.replay import Keyed
-from premade.base.digest import request_digest
-from premade.base.texts import one_line
+from premade.values.digest import request_digest
+from premade.values.texts import one_line
 
 REASON_CHARACTERS_MAX = 200
 
@@ -30,10 +30,12 @@ class TicketChange:
     idempotency_key: str | None = None
 
     @property
-    def keyed(self) -> Keyed:
+    def keyed(self) -> IdempotencyScope:
         """As the record remembers it."""
         digest = request_digest(self.ticket_code, self.reason)
-        return Keyed(self.caller.partner_id, self.operation, self.idempotency_key, digest, _digest_of)
+        return IdempotencyScope(
+            self.caller.partner_id, self.operation, self.idempotency_key, digest, _digest_of
+        )
 
 
 def _digest_of(event: Mapping[str, Any]) -> bytes:

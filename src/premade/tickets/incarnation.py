@@ -11,12 +11,12 @@ from typing import Any
 from uuid import UUID
 
 from premade.audit.record import Event, record
-from premade.base import statements
-from premade.base.errors import Unavailable
-from premade.base.logs import log
-from premade.base.marker import Marker
-from premade.base.work import Database, Work
-from premade.base.world import World
+from premade.postgres import statements
+from premade.postgres.database import Database, Transaction
+from premade.postgres.marker import Marker
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import Unavailable
+from premade.runtime.logging import log
 from premade.tickets.signing import add_keys_after_restore
 
 sql = statements.load(__file__)
@@ -40,7 +40,7 @@ class Seen:
 
 
 async def confirm_incarnation(
-    database: Database, world: World, *, seen: Seen | None = None, marker: Marker | None = None
+    database: Database, runtime: Runtime, *, seen: Seen | None = None, marker: Marker | None = None
 ) -> Seen | None:
     """Begin a new incarnation if the database was restored, copied or promoted. Of several processes, one does it.
 
@@ -49,21 +49,21 @@ async def confirm_incarnation(
     Returns:
         The state that was seen; None while the server is in recovery.
     """
-    async with database.single_statement() as work:
-        now = await _look(work)
+    async with database.single_statement() as tx:
+        now = await _look(tx)
     lacks_marker = marker is not None and now["marker"] is None
     if _difference(now, seen, marker) is None and now["is_refreshed"] and not lacks_marker:
         return _seen(now)
-    async with database.transaction() as work:
-        await work.all(sql.lock_incarnation)
-        now = await _look(work)
+    async with database.transaction() as tx:
+        await tx.fetch_all(sql.lock_incarnation)
+        now = await _look(tx)
         if difference := _difference(now, seen, marker):
-            await _begin(work, world, noticed_by=difference)
+            await _begin(tx, runtime, noticed_by=difference)
         elif not now["is_refreshed"]:
-            await work.all(sql.refresh)
+            await tx.fetch_all(sql.refresh)
         if marker is not None and (difference or not now["is_refreshed"] or now["marker"] is None):
-            await work.all(sql.set_marker, marker=marker.renew())
-        return _seen(await _look(work))
+            await tx.fetch_all(sql.set_marker, marker=marker.renew())
+        return _seen(await _look(tx))
 
 
 def _difference(now: dict[str, Any], seen: Seen | None, marker: Marker | None) -> str | None:
@@ -90,7 +90,7 @@ def _seen(now: dict[str, Any]) -> Seen | None:
 
 
 async def begin_incarnation(
-    database: Database, world: World, *, clock_lead_seconds: int = 0, actor: str | None = None
+    database: Database, runtime: Runtime, *, clock_lead_seconds: int = 0, actor: str | None = None
 ) -> dict[str, Any]:
     """Begin a new incarnation because the operator says that the database was restored.
 
@@ -99,42 +99,47 @@ async def begin_incarnation(
     Returns:
         `signing_key_ids`, and `clock_lead_seconds`.
     """
-    async with database.transaction() as work:
-        await work.all(sql.lock_incarnation)
+    async with database.transaction() as tx:
+        await tx.fetch_all(sql.lock_incarnation)
         return await _begin(
-            work, world, noticed_by=BY_COMMAND, clock_lead_seconds=clock_lead_seconds, actor=actor
+            tx, runtime, noticed_by=BY_COMMAND, clock_lead_seconds=clock_lead_seconds, actor=actor
         )
 
 
-async def _look(work: Work) -> dict[str, Any]:
-    seen = await work.one(sql.look)
+async def _look(tx: Transaction) -> dict[str, Any]:
+    seen = await tx.fetch_one(sql.look)
     assert seen is not None
     return seen
 
 
 async def _begin(
-    work: Work, world: World, *, noticed_by: str, clock_lead_seconds: int = 0, actor: str | None = None
+    tx: Transaction,
+    runtime: Runtime,
+    *,
+    noticed_by: str,
+    clock_lead_seconds: int = 0,
+    actor: str | None = None,
 ) -> dict[str, Any]:
-    await work.all(sql.begin, more_ms=clock_lead_seconds * 1000)
-    key_ids = await add_keys_after_restore(work, world)
-    await work.all(sql.give_new_key_to_unfinished_batches, key_ids=key_ids)
+    await tx.fetch_all(sql.begin, more_ms=clock_lead_seconds * 1000)
+    key_ids = await add_keys_after_restore(tx, runtime)
+    await tx.fetch_all(sql.give_new_key_to_unfinished_batches, key_ids=key_ids)
     done = {
         "noticed_by": noticed_by,
         "signing_key_ids": key_ids,
         "clock_lead_seconds": clock_lead_seconds,
     }
-    await record(work, Event.DATABASE_RESTORED, world.now(), partner_id=None, actor=actor or ACTOR, **done)
+    await record(tx, Event.DATABASE_RESTORED, runtime.now(), partner_id=None, actor=actor or ACTOR, **done)
     # No warning for what the operator already knows.
     (log.info if noticed_by == BY_COMMAND else log.warning)("database.restored", **done)
     return done
 
 
-async def watch_incarnation_for_ever(database: Database, world: World) -> None:
+async def watch_incarnation_for_ever(database: Database, runtime: Runtime) -> None:
     """Confirm the incarnation every LOOK_EVERY_SECONDS, until it is cancelled."""
     seen: Seen | None = None
     while True:
         try:
-            seen = await confirm_incarnation(database, world, seen=seen) or seen
+            seen = await confirm_incarnation(database, runtime, seen=seen) or seen
         except Unavailable:
             # The next check comes soon, and other parts log that the database is unreachable.
             pass

@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 
-from premade.base.errors import FieldError, Invalid
-from premade.base.world import rfc3339
+from premade.runtime.clock import rfc3339
+from premade.runtime.errors import FieldError, Invalid
 from premade.tickets.code import PUBLIC_KEY_BYTES, SIGNATURE_ALGORITHM
 from premade.tickets.signing import PublicKey
 

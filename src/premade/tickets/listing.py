@@ -4,16 +4,16 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from premade.base import statements
-from premade.base.cursors import ROWS_LOOKED_AT_MAX, Order, Row
-from premade.base.work import Database
+from premade.postgres import statements
+from premade.postgres.database import Database
+from premade.postgres.keyset import ROWS_LOOKED_AT_MAX, Keyset, Row
 from premade.tickets.ticket import Status
 
 sql = statements.load(__file__)
 
-BY_TIME = Order("tickets", {"created_at": datetime, "ticket_id": int})
-BY_CODE = Order("tickets of a batch", {"ticket_code": str})
-BY_PAYMENT = Order("tickets of a payment", {"paid_by": str, "ticket_code": str})
+BY_TIME = Keyset("tickets", {"created_at": datetime, "ticket_id": int})
+BY_CODE = Keyset("tickets of a batch", {"ticket_code": str})
+BY_PAYMENT = Keyset("tickets of a payment", {"paid_by": str, "ticket_code": str})
 
 
 @dataclass(frozen=True)
@@ -50,5 +50,5 @@ async def list_tickets(
         "rows_looked_at_max": ROWS_LOOKED_AT_MAX,
         "rows": limit + 1,
     }
-    async with database.single_statement() as work:
-        return order.page(await work.all(statement, **asked), limit)
+    async with database.single_statement() as tx:
+        return order.page(await tx.fetch_all(statement, **asked), limit)

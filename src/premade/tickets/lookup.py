@@ -3,9 +3,9 @@
 from typing import Any
 
 from premade.audit.record import Event
-from premade.base import statements
-from premade.base.errors import NotFound
-from premade.base.work import Database
+from premade.postgres import statements
+from premade.postgres.database import Database
+from premade.runtime.errors import NotFound
 from premade.tickets.code import is_ticket_code, possible_code
 
 sql = statements.load(__file__)
@@ -41,8 +41,8 @@ def ticket_unknown(code: str) -> TicketUnknown:
 
 async def ticket_of(database: Database, partner_id: int, code: str) -> dict[str, Any]:
     """The partner's ticket. TicketUnknown when it has none of this code."""
-    async with database.single_statement() as work:
-        row = await work.one(sql.ticket_by_code, partner_id=partner_id, ticket_code=possible_code(code))
+    async with database.single_statement() as tx:
+        row = await tx.fetch_one(sql.ticket_by_code, partner_id=partner_id, ticket_code=possible_code(code))
     if row is None:
         raise ticket_unknown(code)
     return row
@@ -50,8 +50,8 @@ async def ticket_of(database: Database, partner_id: int, code: str) -> dict[str,
 
 async def ticket_with_history(database: Database, partner_id: int, code: str) -> dict[str, Any]:
     """The partner's ticket and its `history`, oldest first, the newest HISTORY_EVENTS_MAX. TicketUnknown."""
-    async with database.single_statement() as work:
-        row = await work.one(
+    async with database.single_statement() as tx:
+        row = await tx.fetch_one(
             sql.ticket_with_history,
             partner_id=partner_id,
             ticket_code=possible_code(code),

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from premade.base.values import ONE_LINE_PATTERN, RequestModel
+from premade.http.fields import ONE_LINE_PATTERN, RequestModel
 from premade.tickets.change import REASON_CHARACTERS_MAX, checked_reason
 
 Reason = Annotated[

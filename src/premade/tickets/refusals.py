@@ -2,8 +2,8 @@
 
 from datetime import date, datetime
 
-from premade.base.errors import Conflict
-from premade.base.world import rfc3339
+from premade.runtime.clock import rfc3339
+from premade.runtime.errors import Conflict
 
 
 class TicketExpired(Conflict):

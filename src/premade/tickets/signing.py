@@ -10,10 +10,10 @@ from uuid import UUID
 from nacl.signing import SigningKey
 
 from premade.audit.record import Event, record
-from premade.base import statements
-from premade.base.errors import Conflict, Exhausted, NotFound, Unavailable
-from premade.base.work import Database, Work
-from premade.base.world import World
+from premade.postgres import statements
+from premade.postgres.database import Database, Transaction
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import Conflict, Exhausted, NotFound, Unavailable
 from premade.tickets.code import Signer, Token, is_test_key, key_letter, read_token, split_token
 
 sql = statements.load(__file__)
@@ -82,46 +82,46 @@ class PublicKey:
         return is_test_key(self.key_id)
 
 
-async def ensure_signing_keys(database: Database, world: World) -> None:
+async def ensure_signing_keys(database: Database, runtime: Runtime) -> None:
     """Make the first live key and the first test key if they are missing."""
-    async with database.transaction() as work:
-        await work.all(sql.lock_signing_keys)
-        current = {key.is_test for key in await _listed(work) if key.is_current}
+    async with database.transaction() as tx:
+        await tx.fetch_all(sql.lock_signing_keys)
+        current = {key.is_test for key in await _listed(tx) if key.is_current}
         for is_test in (False, True):
             if is_test not in current:
-                await _add_key(work, world, is_test=is_test)
+                await _add_key(tx, runtime, is_test=is_test)
 
 
-async def rotate_signing_key(database: Database, world: World, *, is_test: bool = False) -> PublicKey:
+async def rotate_signing_key(database: Database, runtime: Runtime, *, is_test: bool = False) -> PublicKey:
     """Add a key that signs new live tickets, or new test tickets, in every process within SIGNER_CACHE_SECONDS.
 
     Tokens of the older keys stay valid.
     """
-    async with database.transaction() as work:
-        await work.all(sql.lock_signing_keys)
-        return await _add_key(work, world, is_test=is_test)
+    async with database.transaction() as tx:
+        await tx.fetch_all(sql.lock_signing_keys)
+        return await _add_key(tx, runtime, is_test=is_test)
 
 
-async def add_keys_after_restore(work: Work, world: World) -> list[str]:
+async def add_keys_after_restore(tx: Transaction, runtime: Runtime) -> list[str]:
     """Add a new live and a new test key, if there was one and its numbers are not used up.
 
     Returns:
         Their ids. Some numbers are left out by chance: a key that was forgotten has tokens out there, and must not share
         its id with a new one.
     """
-    await work.all(sql.lock_signing_keys)
+    await tx.fetch_all(sql.lock_signing_keys)
     added: list[str] = []
-    for key in await _listed(work):
+    for key in await _listed(tx):
         if key.is_current:
-            skip = world.random_bytes(1)[0] % KEY_NUMBERS_SKIPPED_MAX
+            skip = runtime.random_bytes(1)[0] % KEY_NUMBERS_SKIPPED_MAX
             with suppress(SigningKeysExhausted):
-                added.append((await _add_key(work, world, is_test=key.is_test, skip=skip)).key_id)
+                added.append((await _add_key(tx, runtime, is_test=key.is_test, skip=skip)).key_id)
     return added
 
 
-async def _add_key(work: Work, world: World, *, is_test: bool, skip: int = 0) -> PublicKey:
+async def _add_key(tx: Transaction, runtime: Runtime, *, is_test: bool, skip: int = 0) -> PublicKey:
     letter = key_letter(is_test=is_test)
-    key_ids = [key["key_id"] for key in await work.all(sql.list_keys)]
+    key_ids = [key["key_id"] for key in await tx.fetch_all(sql.list_keys)]
     number = max((int(key_id[1:]) for key_id in key_ids if key_id.startswith(letter)), default=0) + 1
     if number > KEYS_MAX:
         message = (
@@ -129,21 +129,21 @@ async def _add_key(work: Work, world: World, *, is_test: bool, skip: int = 0) ->
         )
         raise SigningKeysExhausted(message)
     number = min(number + skip, KEYS_MAX)
-    key_id, now, seed = f"{letter}{number}", world.now(), world.random_bytes(_SEED_BYTES)
+    key_id, now, seed = f"{letter}{number}", runtime.now(), runtime.random_bytes(_SEED_BYTES)
     public_key = SigningKey(seed).verify_key.encode()
-    await work.all(sql.add_key, key_id=key_id, seed=seed, public_key=public_key, now=now)
-    await record(work, Event.SIGNING_KEY_ADDED, now, partner_id=None, signing_key_id=key_id)
+    await tx.fetch_all(sql.add_key, key_id=key_id, seed=seed, public_key=public_key, now=now)
+    await record(tx, Event.SIGNING_KEY_ADDED, now, partner_id=None, signing_key_id=key_id)
     return PublicKey(key_id, public_key, now, retired_at=None, is_current=True)
 
 
 async def list_signing_keys(database: Database) -> list[PublicKey]:
     """All of them, the oldest first, without what signs."""
-    async with database.single_statement() as work:
-        return await _listed(work)
+    async with database.single_statement() as tx:
+        return await _listed(tx)
 
 
-async def _listed(work: Work) -> list[PublicKey]:
-    rows = await work.all(sql.list_keys)
+async def _listed(tx: Transaction) -> list[PublicKey]:
+    rows = await tx.fetch_all(sql.list_keys)
     # Rows are ordered by number, so the last of each kind wins.
     current = {is_test_key(row["key_id"]): row["key_id"] for row in rows if row["retired_at"] is None}
     return [PublicKey(**row, is_current=row["key_id"] in current.values()) for row in rows]
@@ -152,21 +152,21 @@ async def _listed(work: Work) -> list[PublicKey]:
 async def tickets_with_tokens_of(database: Database, key_id: str) -> dict[str, int]:
     """How many 'unused' and 'active' tickets no gate will admit when the key is retired. Reads all tickets."""
     async with database.long_read(whole_tables=True) as read:
-        counted = await read.one(sql.tickets_with_tokens_of, key_id=key_id)
+        counted = await read.fetch_one(sql.tickets_with_tokens_of, key_id=key_id)
     assert counted is not None
     return counted
 
 
-async def retire_signing_key(database: Database, world: World, key_id: str) -> dict[str, Any]:
+async def retire_signing_key(database: Database, runtime: Runtime, key_id: str) -> dict[str, Any]:
     """The tokens of the key hold no longer, at any gate that knows of it. Retiring twice is the same as once."""
-    async with database.transaction() as work:
-        await work.all(sql.lock_signing_keys)
-        now = world.now()
-        key = retirable(await _listed(work), key_id, now)
+    async with database.transaction() as tx:
+        await tx.fetch_all(sql.lock_signing_keys)
+        now = runtime.now()
+        key = retirable(await _listed(tx), key_id, now)
         if key.retired_at is not None:
             return {"key_id": key_id, "retired_at": key.retired_at}
-        await work.all(sql.retire_key, key_id=key_id, now=now)
-        await record(work, Event.SIGNING_KEY_RETIRED, now, partner_id=None, signing_key_id=key_id)
+        await tx.fetch_all(sql.retire_key, key_id=key_id, now=now)
+        await record(tx, Event.SIGNING_KEY_RETIRED, now, partner_id=None, signing_key_id=key_id)
     return {"key_id": key_id, "retired_at": now}
 
 
@@ -193,9 +193,9 @@ def retirable(keys: list[PublicKey], key_id: str, now: datetime) -> PublicKey:
 class Signers:
     """The current signing keys, read from the database at most once in SIGNER_CACHE_SECONDS."""
 
-    def __init__(self, database: Database, world: World) -> None:
+    def __init__(self, database: Database, runtime: Runtime) -> None:
         self._database = database
-        self._world = world
+        self._runtime = runtime
         self._current: dict[int, tuple[float, UUID, Signer]] = {}
 
     async def current(self, partner_id: int, incarnation_id: UUID) -> Signer:
@@ -206,7 +206,7 @@ class Signers:
         Raises:
             SigningKeyMissing: there is none.
         """
-        now = self._world.monotonic_seconds()
+        now = self._runtime.monotonic_seconds()
         known = self._current.get(partner_id)
         if known is not None and now - known[0] < SIGNER_CACHE_SECONDS and known[1] == incarnation_id:
             return known[2]
@@ -221,16 +221,16 @@ class Signers:
 
         Read each time: after a restore, another key may have the same id.
         """
-        async with self._database.single_statement() as work:
-            row = await work.one(sql.key_by_id, key_id=key_id)
+        async with self._database.single_statement() as tx:
+            row = await tx.fetch_one(sql.key_by_id, key_id=key_id)
         if row is None:
             message = f"The key {key_id} that signed this is not there any more."
             raise SigningKeyMissing(message)
         return Signer.of(row["key_id"], row["seed"])
 
     async def _fetch(self, partner_id: int) -> Signer:
-        async with self._database.single_statement() as work:
-            row = await work.one(
+        async with self._database.single_statement() as tx:
+            row = await tx.fetch_one(
                 sql.current_key,
                 partner_id=partner_id,
                 live_letter=key_letter(is_test=False),
@@ -253,9 +253,9 @@ class Verified:
 class Verifiers:
     """The public halves of all keys, asked from the database at most once in VERIFIER_CACHE_SECONDS."""
 
-    def __init__(self, database: Database, world: World) -> None:
+    def __init__(self, database: Database, runtime: Runtime) -> None:
         self._database = database
-        self._world = world
+        self._runtime = runtime
         self._asked_at = -VERIFIER_CACHE_SECONDS
         self._asking: asyncio.Task[None] | None = None
         self._keys: list[PublicKey] = []
@@ -278,7 +278,7 @@ class Verifiers:
         return [key for key in self._keys if key.retired_at is None]
 
     async def _refresh(self, age_max: float) -> None:
-        if self._world.monotonic_seconds() - self._asked_at < age_max:
+        if self._runtime.monotonic_seconds() - self._asked_at < age_max:
             return
         if self._asking is None or self._asking.done():
             # One question for however many wait: when the database is away, all learn it at once, not one after another.
@@ -287,7 +287,7 @@ class Verifiers:
         await asyncio.shield(self._asking)
 
     async def _ask(self) -> None:
-        now = self._world.monotonic_seconds()
+        now = self._runtime.monotonic_seconds()
         self._keys = await list_signing_keys(self._database)
         self._public_keys = {key.key_id: key.public_key for key in self._keys}
         self._retired = frozenset(key.key_id for key in self._keys if key.retired_at is not None)

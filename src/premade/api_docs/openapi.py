@@ -1,0 +1,200 @@
+"""The interface as OpenAPI 3.0.3, made from what FastAPI writes in 3.1.
+
+3.0.3 is what the contract speaks and what most generators of clients read. The difference is in the schemas
+(JSON Schema 2020-12 there, an older dialect of its own here) and in what a security requirement may say.
+"""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from fastapi import FastAPI
+
+from premade.http.problems import Problem
+
+VERSION = "3.0.3"
+Json = dict[str, Any]
+
+INTEGER_MAX = 2**63 - 1
+_REQUEST_ID: Json = {
+    "required": True,
+    "description": "Names this request in the service's log; the request's own X-Request-Id where it sent one.",
+    "schema": {"type": "string"},
+}
+_REPLAYED: Json = {
+    "description": "Present, and 'true', when an earlier request with the same Idempotency-Key did this.",
+    "schema": {"type": "string", "enum": ["true"]},
+}
+_RETRY_AFTER: Json = {
+    "required": True,
+    "description": "Seconds to wait before trying again",
+    "schema": {"type": "integer"},
+}
+_HEADERS_OF_STATUS: dict[str, Json] = {
+    "401": {
+        "WWW-Authenticate": {
+            "required": True,
+            "description": "How to authenticate",
+            "schema": {"type": "string"},
+        }
+    },
+    "429": {"Retry-After": _RETRY_AFTER},
+    "503": {"Retry-After": _RETRY_AFTER},
+}
+_LINKS_OF_OPERATION: dict[str, Json] = {
+    "inventory": {
+        "bulk_generate": {"requestBody": {"product_id": "$response.body#/items/0/product_id"}},
+    },
+    "reserve": {
+        "reservation": {"parameters": {"reservation_id": "$response.body#/reservation_id"}},
+        "release_reservation": {"parameters": {"reservation_id": "$response.body#/reservation_id"}},
+    },
+    "tickets": {"ticket": {"parameters": {"code": "$response.body#/items/0/ticket_code"}}},
+    "batches": {"batch": {"parameters": {"batch_id": "$response.body#/items/0/batch_id"}}},
+    "orders": {"order": {"parameters": {"order_id": "$response.body#/items/0/order_id"}}},
+    "bulk_generate": {
+        "activate": {"parameters": {"code": "$response.body#/tickets/0/ticket_code"}},
+        "draw": {"parameters": {"batch_id": "$response.body#/batch_id"}},
+        "ticket": {"parameters": {"code": "$response.body#/tickets/0/ticket_code"}},
+    },
+    "draw": {
+        "order": {"parameters": {"order_id": "$response.body#/order_id"}},
+        "ticket": {"parameters": {"code": "$response.body#/tickets/0/ticket_code"}},
+    },
+    "make_order": {
+        "order": {"parameters": {"order_id": "$response.body#/order_id"}},
+        "ticket": {"parameters": {"code": "$response.body#/tickets/0/ticket_code"}},
+    },
+    "activate": {
+        "order": {"parameters": {"order_id": "$response.body#/order_id"}},
+        "ticket": {"parameters": {"code": "$response.body#/ticket_code"}},
+    },
+}
+"""Which operations the values in an answer lead to."""
+_REPLAYED_BY_SCAN = ("redeem",)
+"""Operations whose requests are known again by the scan, without an Idempotency-Key."""
+_FASTAPI_S_OWN_ERRORS = ("HTTPValidationError", "ValidationError")
+
+
+def openapi_document(app: FastAPI) -> Json:
+    """The document, valid OpenAPI 3.0.3."""
+    written = app.openapi()
+    schemas: Json = {**written["components"]["schemas"], **_problem_schemas()}
+    for name in _FASTAPI_S_OWN_ERRORS:
+        schemas.pop(name, None)
+    document: Json = {
+        **written,
+        "openapi": VERSION,
+        "paths": {path: _path_item(item) for path, item in written["paths"].items()},
+    }
+    document["components"]["schemas"] = {name: _schema(schema) for name, schema in schemas.items()}
+    return document
+
+
+def _problem_schemas() -> Json:
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {"Problem": schema, **schema.pop("$defs")}
+
+
+def _path_item(item: Json) -> Json:
+    return {method: _operation(operation) for method, operation in item.items()}
+
+
+def _operation(operation: Json) -> Json:
+    permissions = [name for requirement in operation["security"] for name in requirement["ApiKeyAuth"]]
+    headers = {parameter["name"] for parameter in operation.get("parameters", [])}
+    replays = "Idempotency-Key" in headers or operation["operationId"] in _REPLAYED_BY_SCAN
+    # A dry run is answered 200 where the doing is answered 201, and is never replayed.
+    done = max(status for status in operation["responses"] if status.startswith("2"))
+    converted: Json = {
+        **operation,
+        # A requirement of an API key lists no scopes in 3.0.
+        "security": [{"ApiKeyAuth": []}],
+        "x-permission": permissions[0],
+        "description": f"{operation['description']}\n\nNeeds the permission `{permissions[0]}`.",
+        "parameters": [_parameter(parameter) for parameter in operation.get("parameters", [])],
+        "responses": {
+            status: {
+                **_response(status, answer, replays=replays and status == done),
+                **(_links(operation["operationId"]) if status == done else {}),
+            }
+            for status, answer in sorted(operation["responses"].items())
+            if not _is_fastapi_s_own(answer)
+        },
+    }
+    if "requestBody" in operation:
+        converted["requestBody"] = _with_content(operation["requestBody"])
+    return converted
+
+
+def _links(operation_id: str) -> Json:
+    links = {
+        target: {"operationId": target, **values}
+        for target, values in _LINKS_OF_OPERATION.get(operation_id, {}).items()
+    }
+    return {"links": links} if links else {}
+
+
+def _is_fastapi_s_own(answer: Json) -> bool:
+    return _FASTAPI_S_OWN_ERRORS[0] in str(answer)
+
+
+def _parameter(parameter: Json) -> Json:
+    schema = _schema(parameter["schema"])
+    schema.pop("nullable", None)
+    schema.pop("description", None)
+    return {**parameter, "schema": schema}
+
+
+def _response(status: str, answer: Json, *, replays: bool) -> Json:
+    headers = {"X-Request-Id": _REQUEST_ID, **_HEADERS_OF_STATUS.get(status, {}), **answer.get("headers", {})}
+    if replays:
+        headers["Idempotency-Replayed"] = _REPLAYED
+    return {**_with_content(answer), "headers": headers}
+
+
+def _with_content(part: Json) -> Json:
+    if "content" not in part:
+        return part
+    content = {
+        media_type: {**media, "schema": _schema(media["schema"])}
+        for media_type, media in part["content"].items()
+    }
+    return {**part, "content": content}
+
+
+def _schema(schema: Any) -> Any:
+    """A JSON Schema of 2020-12 in the dialect of OpenAPI 3.0."""
+    if not isinstance(schema, Mapping):
+        return schema
+    given = dict(cast("Mapping[str, Any]", schema))
+    given.pop("title", None)
+    choices = given.pop("anyOf", None)
+    if choices is not None:
+        given |= _choice(choices)
+    if "const" in given:
+        given["enum"] = [given.pop("const")]
+    if "examples" in given:
+        given["example"] = given.pop("examples")[0]
+    given |= _whole_bounds(given)
+    if "$ref" in given and len(given) > 1:
+        # Beside a $ref everything else is ignored in 3.0.
+        given["allOf"] = [{"$ref": given.pop("$ref")}]
+    if "properties" in given:
+        given["properties"] = {name: _schema(member) for name, member in given["properties"].items()}
+    for keyword in ("items", "additionalProperties"):
+        if keyword in given:
+            given[keyword] = _schema(given[keyword])
+    return given
+
+
+def _whole_bounds(schema: Json) -> Json:
+    """FastAPI keeps the bounds of integers as floats, which have no 2**63 - 1."""
+    bounds = {"minimum", "maximum"} & set(schema) if schema.get("type") == "integer" else set[str]()
+    return {bound: min(int(schema[bound]), INTEGER_MAX) for bound in bounds}
+
+
+def _choice(choices: list[Json]) -> Json:
+    """`null` among the choices is `nullable` in 3.0."""
+    others = [_schema(choice) for choice in choices if choice.get("type") != "null"]
+    nullable: Json = {"nullable": True} if len(others) < len(choices) else {}
+    return {**(others[0] if len(others) == 1 else {"anyOf": others}), **nullable}

@@ -1,1 +1,0 @@
-"""What every feature stands on: errors, the transaction, the endpoint. Knows nothing of tickets."""

@@ -1,0 +1,67 @@
+"""Batches, as every feature names them. Pure."""
+
+import re
+from enum import StrEnum
+
+from premade.runtime.errors import NotFound
+from premade.values.texts import odd_character
+
+BATCH_ID_CHARACTERS_MAX = 64
+BATCH_ID_PATTERN = "[A-Za-z0-9._:-]{1,64}"
+NEW_BATCH_ID_PATTERN = "[A-Za-z0-9._:-]*[A-Za-z0-9_:-][A-Za-z0-9._:-]*"
+"""Not only dots: a URL path cannot have a segment '.' or '..' (RFC 3986, 5.2.4). Older batches may have such ids."""
+_BATCH_ID = re.compile(BATCH_ID_PATTERN)
+_NEW_BATCH_ID = re.compile(NEW_BATCH_ID_PATTERN)
+_CHARACTER = re.compile("[A-Za-z0-9._:-]")
+
+
+class BatchStatus(StrEnum):
+    """How far the making of a batch is: docs/states.md."""
+
+    MAKING = "MAKING"
+    MADE = "MADE"
+    STOPPED = "STOPPED"
+
+
+class BatchUnknown(NotFound):
+    """There is no batch of this id, or it is another partner's; which of the two is not told."""
+
+    code = "BATCH_UNKNOWN"
+    title = "There is no such batch"
+    remedy = "Check the batch_id against the answer of the generation."
+
+
+def is_batch_id(text: str) -> bool:
+    """Whether a batch could have this id."""
+    return _BATCH_ID.fullmatch(text) is not None
+
+
+def checked_batch_id(text: str) -> str:
+    """Return the batch id. Raises ValueError if no batch can have it."""
+    if not is_batch_id(text):
+        odd = odd_character(text, _CHARACTER)
+        message = f"Must be 1 to 64 of letters A to Z, a to z, digits, '.', '_', ':' and '-'{odd}"
+        raise ValueError(message)
+    return text
+
+
+def checked_new_batch_id(text: str) -> str:
+    """Return the id of a new batch. Raises ValueError if it is not valid."""
+    if not _NEW_BATCH_ID.fullmatch(checked_batch_id(text)):
+        message = "Must not consist of dots only: such an id cannot be part of a URL"
+        raise ValueError(message)
+    return text
+
+
+def batch_unknown(batch_id: str) -> BatchUnknown:
+    """Worded the same whether there is none or it is another partner's."""
+    if not is_batch_id(batch_id):
+        return BatchUnknown("That is no batch id; one looks like BATCH_2025_Q1_001.")
+    return BatchUnknown(f"There is no batch {batch_id}.")
+
+
+def batch_status(to_make: int, unmade: int) -> BatchStatus:
+    """By how many of its tickets are still to be made, and how many never will be."""
+    if to_make:
+        return BatchStatus.MAKING
+    return BatchStatus.STOPPED if unmade else BatchStatus.MADE

@@ -1,0 +1,146 @@
+"""The database of a process: the one that DATABASE_URL names, or the embedded one."""
+
+import asyncio
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+import psycopg
+
+from premade.partners.name_keys import correct_name_keys
+from premade.postgres.database import open_database
+from premade.postgres.embedded import embedded_postgres, is_made
+from premade.postgres.marker import Marker
+from premade.postgres.migrations import check_current, migrate
+from premade.postgres.zones import require_same_zone
+from premade.runtime.clock import Runtime
+from premade.runtime.logging import log
+from premade.runtime.settings import Settings
+from premade.tickets.incarnation import confirm_incarnation
+from premade.tickets.signing import ensure_signing_keys
+
+_PASSING = (
+    "starting up",
+    "shutting down",
+    "in recovery",
+    "too many",
+    "remaining connection slots",
+    "not accepting",
+)
+"""Parts of the messages of a server that cannot accept connections at the moment."""
+
+MARKER = "incarnation"
+"""Name of the file beside the embedded cluster (see `Marker`)."""
+
+
+class NoDatabase(Exception):
+    """There is no database where this command looked; the message says where, and what to do."""
+
+
+class DemoNotHere(Exception):
+    """The database has data of others; the message says which, and what to do."""
+
+
+def require_database(settings: Settings) -> None:
+    """Check that a database exists, so that a command never creates an empty one by mistake.
+
+    Raises: NoDatabase.
+    """
+    if settings.database_url is None and not is_made(settings.database_folder):
+        message = (
+            f"There is no database: looked for {settings.database_place}. Set PREMADE_DATA_DIR or DATABASE_URL to "
+            "your database, or create one here with 'premade migrate'."
+        )
+        raise NoDatabase(message)
+
+
+@contextmanager
+def ready_database(
+    settings: Settings, runtime: Runtime, tell: Callable[[str], None] = lambda _: None
+) -> Generator[str]:
+    """A DSN whose schema is current.
+
+    The embedded database is migrated here; `tell` is called with what somebody has to do then. A server of the operator's is not changed without being asked:
+    SchemaNotCurrent names `premade migrate`.
+    """
+    if settings.database_url is not None:
+        check_current(settings.database_url)
+        require_same_zone(settings.database_url, runtime.zone)
+        asyncio.run(_confirm(settings.database_url, runtime))
+        yield settings.database_url
+        return
+    with embedded_or_named(settings) as dsn:
+        bring_up_to_date(dsn, runtime, marker_of(settings), tell)
+        yield dsn
+
+
+@contextmanager
+def database_to_serve(settings: Settings, runtime: Runtime) -> Generator[str]:
+    """As `ready_database`, but the server of DATABASE_URL may be unreachable: workers wait for it and then check its schema."""
+    if settings.database_url is None:
+        with ready_database(
+            settings, runtime, lambda told: log.warning("database.migrated", detail=told)
+        ) as dsn:
+            yield dsn
+        return
+    try:
+        check_current(settings.database_url)
+    except psycopg.OperationalError as error:
+        if _answers(error):
+            raise
+        log.warning(
+            "database.away",
+            detail=" ".join(str(error).split()),
+            does="the service starts, and becomes ready when the database answers",
+        )
+    yield settings.database_url
+
+
+def _answers(error: psycopg.OperationalError) -> bool:
+    """Return whether a server answered and refuses for good: unknown role or database, wrong password.
+
+    libpq says so only in its message.
+    """
+    text = str(error)
+    return "FATAL:" in text and not any(passing in text for passing in _PASSING)
+
+
+@contextmanager
+def embedded_or_named(settings: Settings) -> Generator[str]:
+    """A DSN, whatever its schema is."""
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    with embedded_postgres(settings.database_folder) as dsn:
+        yield dsn
+
+
+def marker_of(settings: Settings) -> Marker | None:
+    """Return the file beside the embedded cluster; None where the operator names a server."""
+    return None if settings.database_url is not None else Marker(settings.data_dir / "postgres" / MARKER)
+
+
+def bring_up_to_date(
+    dsn: str, runtime: Runtime, marker: Marker | None = None, tell: Callable[[str], None] = lambda _: None
+) -> list[str]:
+    """Migrate, make the first signing keys, correct the keys of partners' names, and notice a restore.
+
+    Return the names of the applied migrations. `tell` is called with a sentence for each thing that the operator should do.
+    """
+    require_same_zone(dsn, runtime.zone)
+    applied = migrate(dsn, str(runtime.zone), tell)
+    for clash in asyncio.run(_after_migrating(dsn, runtime)):
+        tell(clash)
+    asyncio.run(_confirm(dsn, runtime, marker))
+    return applied
+
+
+async def _after_migrating(dsn: str, runtime: Runtime) -> list[str]:
+    """Compute what migrations cannot. Return a sentence for each partner's name that clashes with another's."""
+    async with open_database(dsn, connections_max=1) as database:
+        await ensure_signing_keys(database, runtime)
+        return await correct_name_keys(database)
+
+
+async def _confirm(dsn: str, runtime: Runtime, marker: Marker | None = None) -> None:
+    async with open_database(dsn, connections_max=1) as database:
+        await confirm_incarnation(database, runtime, marker=marker)

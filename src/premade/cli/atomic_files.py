@@ -1,0 +1,81 @@
+"""Files that get their names only once they are whole."""
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from premade.runtime.errors import DomainError, FieldError, Invalid
+
+
+class OutputNotWritten(DomainError):
+    """The disk is full, or something else is wrong with the place of the output. There is nothing at it that is new."""
+
+    code = "OUTPUT_NOT_WRITTEN"
+    title = "The output could not be written"
+    remedy = "Make room, or name another place."
+
+
+class WholeFiles:
+    """Written beside their place, under hidden names; named at the end, all of them. Left by an error, or by Ctrl-C,
+    none of them is there.
+    """
+
+    def __init__(self, output: Path) -> None:
+        # The file that a link leads to is what is replaced, not the link.
+        self._output = output.resolve() if output.is_symlink() else output
+        self._parts: list[BinaryIO] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def begin(self) -> BinaryIO:
+        """The next file. Invalid when the folder cannot be written to."""
+        place = self._output.parent
+        if self._output.is_dir():
+            raise Invalid([FieldError("output", f"{self._output} is a folder; name a file in it")])
+        if self._output.exists() and not self._output.is_file():
+            message = f"{self._output} is no file that can be replaced; '-' writes to standard output"
+            raise Invalid([FieldError("output", message)])
+        try:
+            descriptor, name = tempfile.mkstemp(prefix=f".{self._output.name}.", suffix=".part", dir=place)
+        except OSError as error:
+            message = f"{place} cannot be written to: {error.strerror}"
+            raise Invalid([FieldError("output", message)]) from None
+        part = Path(name).open("wb")  # noqa: SIM115  (closed at the end)
+        os.close(descriptor)
+        self._parts.append(part)
+        return part
+
+    def finish(self) -> list[Path]:
+        """Gives them their names: that of the output, or several numbered ones. What had the names is replaced."""
+        for part in self._parts:
+            part.flush()
+            os.fsync(part.fileno())
+            part.close()
+        names = self._names()
+        for part, name in zip(self._parts, names, strict=True):
+            # Only its owner can read the new file, even if others could read the file that it replaces: exports hold QRs,
+            # which open gates.
+            Path(part.name).replace(name)
+        self._parts = []
+        return names
+
+    def _names(self) -> list[Path]:
+        if len(self._parts) == 1:
+            return [self._output]
+        stem, suffix = self._output.stem, self._output.suffix
+        return [self._output.with_name(f"{stem}-{number + 1}{suffix}") for number in range(len(self._parts))]
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for part in self._parts:
+            with suppress(OSError):
+                part.close()
+            Path(part.name).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            message = f"{self._output} could not be written: {error.strerror or error}"
+            raise OutputNotWritten(message) from None

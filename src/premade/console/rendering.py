@@ -1,0 +1,168 @@
+"""How a page is written: templates, what they may call, and the headers that go with each."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from importlib import resources
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.responses import HTMLResponse, Response
+
+from premade.audit.record import COMMAND
+from premade.batches.batch import BatchStatus
+from premade.console.isolated import isolated
+from premade.runtime.clock import local_time, rfc3339
+from premade.staff.role import Right, Role
+from premade.tickets.lookup import GENERATED
+from premade.tickets.ticket import Status
+from premade.values import texts
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
+    "connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    # To our own pages: without it a browser says of a form that it comes from nowhere.
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+STATE_NAMES: dict[str, str] = {
+    Status.PRE_GENERATED: "Unused",
+    Status.ACTIVE: "Active",
+    Status.USED: "Used",
+    Status.EXPIRED: "Expired",
+    Status.CANCELLED: "Cancelled",
+    "CONFIRMED": "Confirmed",
+    "PARTLY_CANCELLED": "Partly cancelled",
+    "ISSUED": "Issued",
+    "HELD": "Held",
+    "AVAILABLE": "Available",
+    BatchStatus.MAKING: "Being made",
+    BatchStatus.MADE: "Made",
+    BatchStatus.STOPPED: "Stopped",
+}
+EVENT_NAMES: dict[str, str] = {
+    GENERATED: "Generated",
+    "ticket.activated": "Activated",
+    "ticket.redeemed": "Redeemed",
+    "ticket.cancelled": "Cancelled",
+    "ticket.reissued": "Reissued",
+    "ticket.expired": "Expired",
+}
+_ASSETS = {
+    "console.css": "text/css",
+    "icon.svg": "image/svg+xml",
+    "batch.js": "text/javascript",
+    "leaving.js": "text/javascript",
+}
+
+
+class Templates:
+    """The templates, in the operator's time zone."""
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self._zone = zone
+        environment: Any = Environment(
+            loader=PackageLoader("premade.console"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        environment.filters.update(
+            {
+                "moment": self._moment,
+                "minute": self._minute,
+                "rfc3339": rfc3339,
+                "money": in_money,
+                "number": in_number,
+                "percent": _percent,
+                "days_left": _days_left,
+                "day": _day,
+                "state": _state,
+                "bdi": isolated,
+                # For titles, options of a list and attributes, which cannot contain <bdi>.
+                "isolated": texts.isolated,
+                "event": _event,
+                "actor": _actor,
+            }
+        )
+        environment.globals.update(
+            BatchStatus=BatchStatus, Right=Right, Role=Role, Status=Status, zone=str(zone)
+        )
+        self._environment = environment
+
+    def page(self, template: str, status: int, **shown: Any) -> Response:
+        """The page."""
+        text = self._environment.get_template(template).render(shown)
+        return HTMLResponse(text, status, headers=HEADERS)
+
+    def _moment(self, moment: datetime | str) -> str:
+        """`2025-11-04 16:40:12`, in the operator's time zone."""
+        if isinstance(moment, str):
+            moment = datetime.fromisoformat(moment)
+        return f"{local_time(moment, self._zone):%Y-%m-%d %H:%M:%S}"
+
+    def _minute(self, moment: datetime) -> str:
+        """`2025-11-04 16:40`, likewise; for lists."""
+        return f"{local_time(moment, self._zone):%Y-%m-%d %H:%M}"
+
+
+@cache
+def assets() -> Mapping[str, tuple[bytes, str]]:
+    """The files under /console/assets, by their name there, each with its type. Only these are served."""
+    folder = resources.files("premade.console") / "static"
+    return {name: (folder.joinpath(name).read_bytes(), kind) for name, kind in _ASSETS.items()}
+
+
+def _state(status: str) -> str:
+    return STATE_NAMES[status]
+
+
+def _event(name: str) -> str:
+    return EVENT_NAMES[name]
+
+
+def in_money(amount: Decimal, currency: str) -> str:
+    """`1,288.00 HKD`."""
+    return f"{amount:,.2f} {currency}"
+
+
+def in_number(count: float) -> str:
+    """`12,000`; of what is whole."""
+    return f"{count:,.0f}"
+
+
+def _percent(share: float | None) -> str:
+    """`4.3 %`; of a share of nothing, `none`."""
+    return "none" if share is None else f"{100 * share:.1f} %"
+
+
+def _days_left(days: float) -> str:
+    """`0.4`, `12`: with a decimal only where it matters."""
+    return f"{days:.1f}" if days < 10 else f"{days:,.0f}"  # noqa: PLR2004  (a digit)
+
+
+def _day(day: date | None) -> str:
+    return "none" if day is None else day.isoformat()
+
+
+def _actor(actor: str) -> str:
+    """Who did it, as the record names them, for people."""
+    kind, _, number = actor.partition(":")
+    names = {
+        "key": f"API key {number}",
+        "staff": f"staff member {number}",
+        COMMAND: f"command by {number}" if number else "an operator's command",
+        "service": "the service itself",
+        "console": "somebody who was not signed in",
+    }
+    return names.get(kind, actor)

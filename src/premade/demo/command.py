@@ -1,0 +1,327 @@
+"""`premade demo`: a catalogue, a partner, a batch and a sale, on a service that then goes on.
+
+Beside them an admin of the console, and a test partner with 90 days of history to look at there.
+"""
+
+import asyncio
+import base64
+import json
+import os
+import signal
+import urllib.request
+from contextlib import suppress
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from premade.bootstrap import DemoNotHere, embedded_or_named, ready_database
+from premade.catalog.product import Product, add_product, list_products
+from premade.demo.history import PARTNER as HISTORY_PARTNER
+from premade.demo.history import SalesLine, make_history
+from premade.partners.keyring import Keyring
+from premade.partners.keys import create_key
+from premade.partners.partner import PartnerNameTaken, add_partner, partner_named
+from premade.postgres import statements
+from premade.postgres.database import Database, open_database
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import DomainError
+from premade.runtime.logging import log_only_what_goes_wrong
+from premade.runtime.settings import Settings
+from premade.runtime.terminal import can_show
+from premade.serve import Listen, exit_on_signals, require_free_ports, serve_on
+from premade.staff.member import StaffNameTaken, add_staff, has_password, set_password
+from premade.staff.role import Role
+from premade.stock.allotment import list_allotments, set_allotment
+from premade.tickets import picture
+
+sql = statements.load(__file__)
+
+PARTNER = "Demo OTA"
+CHANNEL = "ota"
+PERMISSIONS = [
+    "tickets:bulk-generate",
+    "tickets:activate",
+    "tickets:read",
+    "tickets:cancel",
+    "inventory:read",
+    "inventory:reserve",
+    "orders:read",
+    "gate:redeem",
+]
+KEY_FILE = "demo.json"
+BATCH_ID = "DEMO-BATCH-001"
+BATCH_QUANTITY = 5
+HTTP_TIMEOUT_SECONDS = 30
+_SHOWN_CHARACTERS = 44
+QR_BLOCKS = "█▀▄"
+
+
+def _harbour_cruise(product_id: int, grade: str, price: str, functions: dict[str, int]) -> Product:
+    return Product(product_id, f"Harbour Cruise {grade}", "FERRY", Decimal(price), "HKD", functions)
+
+
+CATALOGUE = [
+    (_harbour_cruise(106, "Premium", "288.00", {"ferry": 2, "gift": 1, "tokens": 10}), 2000),
+    (_harbour_cruise(107, "Standard", "188.00", {"ferry": 2, "gift": 1}), 1500),
+    (_harbour_cruise(108, "Deluxe", "788.00", {"ferry": 2, "tea_set": 1, "tokens": 20}), 1500),
+]
+"""Products and the allotment of each on the channel."""
+HISTORY = {106: (30, 21.0), 107: (18, 2.5), 108: (7, 45.0)}
+"""Of the test partner: how many of each product are sold a day, and for how many days its stock lasts."""
+ADMIN = "demo"
+PASSWORD_BYTES = 10
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """The demo's credentials, kept for the next run. `test_key` is of the test partner. `password` is None if somebody changed it."""
+
+    key: str
+    test_key: str
+    password: str | None
+    history_partner_id: int
+
+
+def run_demo(settings: Settings, port: int, *, is_sure: bool) -> None:
+    """Fill an empty database, start the service, sell one ticket over HTTP, and go on serving.
+
+    `is_sure`: run even if the database has data of others. Raises DemoNotHere or CannotServe before it writes anything.
+    """
+    exit_on_signals()
+    runtime = Runtime(settings.zone)
+    log_only_what_goes_wrong()
+    require_free_ports(Listen(port=port))
+    typer.echo(f"Starting premade on {settings.database_place} …")
+    with embedded_or_named(settings) as found:
+        if not is_sure:
+            asyncio.run(_require_no_others(found, settings))
+        _run_on(settings, runtime, port)
+
+
+async def _require_no_others(dsn: str, settings: Settings) -> None:
+    """Raise DemoNotHere if the database has partners or staff other than the demo's."""
+    async with open_database(dsn, connections_max=1) as database, database.single_statement() as tx:
+        if not await tx.fetch_one(sql.is_migrated):
+            return
+        found = await tx.fetch_one(
+            sql.count_others, own_partners=[PARTNER, HISTORY_PARTNER], own_staff=[ADMIN]
+        ) or {"partners": 0, "staff": 0}
+    others = {"partners": found["partners"], "members of the staff": found["staff"]}
+    if any(others.values()):
+        counted = " and ".join(f"{count} other {what}" for what, count in others.items() if count)
+        message = (
+            f"The demo adds an admin, API keys and made-up sales, and {settings.database_place} has {counted}. "
+            "Set PREMADE_DATA_DIR to an empty folder and unset DATABASE_URL, or add --yes."
+        )
+        raise DemoNotHere(message)
+
+
+def _run_on(settings: Settings, runtime: Runtime, port: int) -> None:
+    with ready_database(settings, runtime) as dsn:
+        key_file = settings.data_dir / KEY_FILE
+        kept = asyncio.run(_set_up(dsn, runtime, key_file))
+        serve_on(
+            dsn, settings, Listen(port=port), lambda url, metrics_url: _tell_story(url, metrics_url, kept)
+        )
+
+
+async def _set_up(dsn: str, runtime: Runtime, key_file: Path) -> _Kept:
+    """Makes the demo's data, as far as they are missing; answers what is kept where it works, or what is new."""
+    before = _kept(key_file)
+    async with open_database(dsn, connections_max=2) as database:
+        known = {product.product_id for product in await list_products(database)}
+        allotments = await list_allotments(database, runtime)
+        stocked = {row["product_id"] for row in allotments if row["channel"] == CHANNEL}
+        for product, quantity in CATALOGUE:
+            if product.product_id not in known:
+                await add_product(database, runtime, product)
+            if product.product_id not in stocked:
+                await set_allotment(database, runtime, product.product_id, CHANNEL, quantity)
+        with suppress(PartnerNameTaken):
+            await add_partner(database, runtime, PARTNER, channel=CHANNEL)
+        key = await _key_of(database, runtime, PARTNER, before.get("key"))
+        password = before.get("password") or _new_password(runtime)
+        is_theirs = await _make_admin(database, runtime, password, is_new="password" not in before)
+        after = {**before, "partner": PARTNER, "key": key, "admin": ADMIN, "password": password}
+        if before != after:
+            _keep(key_file, after)
+        products = {product.product_id: product for product in await list_products(database)}
+        lines = [SalesLine(products[product_id], *line) for product_id, line in HISTORY.items()]
+        await make_history(
+            database,
+            runtime,
+            lines,
+            lambda days: typer.echo(f"Making {days} days of sales of {HISTORY_PARTNER}, a test partner …"),
+        )
+        async with database.single_statement() as tx:
+            history_partner = await partner_named(tx, HISTORY_PARTNER)
+        test_key = await _key_of(database, runtime, HISTORY_PARTNER, before.get("test_key"))
+        if after.get("test_key") != test_key:
+            _keep(key_file, {**after, "test_key": test_key})
+        return _Kept(key, test_key, password if is_theirs else None, history_partner["partner_id"])
+
+
+async def _key_of(database: Database, runtime: Runtime, partner: str, before: str | None) -> str:
+    """Return the kept key if it still works, otherwise a new one."""
+    if before is not None and await _works(database, runtime, before):
+        return before
+    return (await create_key(database, runtime, partner=partner, permissions=PERMISSIONS))["key"]
+
+
+def _new_password(runtime: Runtime) -> str:
+    """Four groups of four letters and digits, easy to type."""
+    text = base64.b32encode(runtime.random_bytes(PASSWORD_BYTES)).decode().lower()
+    return "-".join(text[place : place + 4] for place in range(0, len(text), 4))
+
+
+async def _make_admin(database: Database, runtime: Runtime, password: str, *, is_new: bool) -> bool:
+    """Whether the admin of the console has this password: a new one is set, but one that somebody chose is left."""
+    try:
+        await add_staff(database, runtime, ADMIN, Role.ADMIN, password)
+    except StaffNameTaken:
+        if not is_new:
+            return await has_password(database, ADMIN, password)
+        await set_password(database, runtime, ADMIN, password)
+    return True
+
+
+async def _works(database: Database, runtime: Runtime, key: str) -> bool:
+    with suppress(DomainError):
+        for permission in PERMISSIONS:
+            await Keyring(database, runtime).partner_for(key, permission)
+        return True
+    return False
+
+
+def _kept(key_file: Path) -> dict[str, str]:
+    return json.loads(key_file.read_text()) if key_file.exists() else {}
+
+
+def _keep(key_file: Path, kept: dict[str, str]) -> None:
+    key_file.parent.mkdir(parents=True, exist_ok=True)
+    key_file.unlink(missing_ok=True)
+    with os.fdopen(os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(kept, file)
+
+
+def _post(url: str, path: str, key: str, idempotency_key: str, body: dict[str, Any]) -> dict[str, Any]:
+    """A POST as a partner sends it. A second run sends the same keys, and is answered the same."""
+    request = urllib.request.Request(  # noqa: S310  (our own address)
+        url + path,
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json", "X-API-Key": key, "Idempotency-Key": idempotency_key},
+    )
+    with urllib.request.urlopen(request, timeout=HTTP_TIMEOUT_SECONDS) as answer:  # noqa: S310
+        return json.load(answer)
+
+
+def _tell_story(url: str, metrics_url: str, kept: _Kept) -> None:
+    try:
+        _sell(url, metrics_url, kept)
+    except HTTPError as error:
+        typer.echo(f"The demo was refused: {error.read().decode()}", err=True)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _sell(url: str, metrics_url: str, kept: _Kept) -> None:
+    console, key = Console(highlight=False), kept.key
+    wanted = {"product_id": 106, "quantity": BATCH_QUANTITY, "batch_id": BATCH_ID}
+    batch = _post(url, "/api/ota/tickets/bulk-generate", key, "demo-generate", wanted)
+    first, second = batch["tickets"][0], batch["tickets"][1]
+    customer = {
+        "customer_details": {
+            "name": "John Smith",
+            "email": "john.smith@example.com",
+            "phone": "+1234567890",
+        },
+        "payment_reference": "PAY-OTA-2025-001",
+    }
+    sale = _post(url, f"/api/ota/tickets/{first['ticket_code']}/activate", key, "demo-activate", customer)
+
+    console.rule(f"1. {PARTNER} generates a batch of {BATCH_QUANTITY}")
+    shown = {**batch, "tickets": [_shortened(first), f"… and {BATCH_QUANTITY - 1} more"]}
+    console.print_json(json.dumps(shown), highlight=console.is_terminal)
+    console.rule("2. and activates one of them for its customer")
+    console.print_json(json.dumps(sale), highlight=console.is_terminal)
+    console.rule("3. whose phone shows this at the gate")
+    if can_show(QR_BLOCKS):
+        console.print(qr_drawing(first["qr_token"], in_colour=console.is_terminal and not console.no_color))
+    else:
+        typer.echo(f"This terminal cannot draw it; {url}/console/tickets/{first['ticket_code']} shows it.")
+    console.print(first["ticket_code"], "\n")
+    console.rule("Your turn: paste a line into another terminal")
+    _print_curl_lines(url, key, second["ticket_code"], sale["order_id"], first["qr_token"])
+    _print_test_key(url, kept.test_key)
+    console.rule("Look at it in the console")
+    typer.echo(f"{url}/console")
+    typer.echo(f"{url}/console?partner={kept.history_partner_id}&days=90  (90 days of {HISTORY_PARTNER})")
+    typer.echo(f"name      {ADMIN}\npassword  {kept.password or '(the one that was set since)'}\n")
+    typer.echo(f"premade serves at {url} with metrics at {metrics_url}; Ctrl-C ends it and its database.")
+
+
+def _print_test_key(url: str, key: str) -> None:
+    typer.echo(
+        f"# your own tests: a test key, of {HISTORY_PARTNER}; its tickets say SAMPLE and open no gate of the operator"
+    )
+    typer.echo(f"curl -s -H 'X-API-Key: {key}' {url}/api/ota/inventory\n")
+
+
+def _shortened(ticket: dict[str, Any]) -> dict[str, Any]:
+    picture_text = ticket["qr_code"]
+    return {**ticket, "qr_code": f"{picture_text[:_SHOWN_CHARACTERS]}… ({len(picture_text)} characters)"}
+
+
+def qr_drawing(token: str, *, in_colour: bool) -> Text:
+    """The QR code for a terminal, two modules a character; black on white where colours can be used."""
+    margin = picture.MARGIN_MODULES
+    side = picture.SIDE_MODULES
+    dark = [
+        [bool(row[column // 8] >> (column % 8) & 1) for column in range(side)]
+        for row in picture.modules(token)
+    ]
+
+    def is_light(row: int, column: int) -> bool:
+        row, column = row - margin, column - margin
+        return not (0 <= row < side and 0 <= column < side and dark[row][column])
+
+    # Drawn with what is light, since most terminals are dark; where colours work, the style says so too.
+    blocks = {(True, True): "█", (True, False): "▀", (False, True): "▄", (False, False): " "}
+    lines = [
+        "".join(
+            blocks[is_light(row, column), is_light(row + 1, column)] for column in range(side + 2 * margin)
+        )
+        for row in range(0, side + 2 * margin, 2)
+    ]
+    return Text("\n".join(lines), style="bright_white on black" if in_colour else "")
+
+
+def _print_curl_lines(url: str, key: str, code: str, order_id: str, token: str) -> None:
+    """Plain, unwrapped lines: whatever prints them must not break or colour them."""
+    header = f"-H 'X-API-Key: {key}'"
+    as_json = "-H 'Content-Type: application/json'"
+    customer = (
+        '{"customer_details":{"name":"Mei Wong","email":"mei.wong@example.com","phone":"+85291234567"},'
+        '"payment_reference":"PAY-OTA-2025-002"}'
+    )
+    scan = json.dumps(
+        {"qr": token, "function_code": "ferry", "device_id": "gate-1", "scan_id": "my-first-scan"}
+    )
+    lines = {
+        "stock that is left": f"curl -s {header} {url}/api/ota/inventory",
+        "one ticket": f"curl -s {header} {url}/api/ota/tickets/{code}",
+        "sell it": f"curl -s {header} {as_json} -H 'Idempotency-Key: my-first-sale' "
+        f"-d '{customer}' {url}/api/ota/tickets/{code}/activate",
+        "its first order": f"curl -s {header} {url}/api/ota/orders/{order_id}",
+        "scan the QR above at the gate": f"curl -s {header} {as_json} -d '{scan}' {url}/api/gate/redemptions",
+        "what a batch of 10 would cost": f"curl -s {header} {as_json} "
+        f'-d \'{{"product_id":107,"quantity":10,"batch_id":"MINE-001"}}\' '
+        f"'{url}/api/ota/tickets/bulk-generate?dry_run=true'",
+    }
+    for what, line in lines.items():
+        typer.echo(f"# {what}\n{line}\n")

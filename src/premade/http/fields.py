@@ -1,0 +1,126 @@
+"""Kinds of values that several endpoints take or answer."""
+
+import re
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from fastapi import Header
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+
+from premade.runtime.clock import rfc3339
+from premade.runtime.errors import FieldError
+from premade.values.calendar import NO_DAY, calendar_day, no_such_day
+
+IDEMPOTENCY_KEY_CHARACTERS_MAX = 255
+_IDEMPOTENCY_KEY = re.compile(rf"[\x21-\x7e]{{1,{IDEMPOTENCY_KEY_CHARACTERS_MAX}}}")
+_DIGITS_MAX = 19
+_DIGITS = re.compile(rf"[0-9]{{1,{_DIGITS_MAX}}}")
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+
+
+# What `texts.one_line` accepts, as far as a regular expression of JSON Schema can say it: one line, no deceptive
+# character, at least one visible one. Characters beyond U+FFFF are left out: not every validator supports them.
+_REFUSED = r"\u0000-\u001f\u007f-\u009f\u115f\u1160\u2028-\u202e\u2065-\u206f\u2800\u3164\ud800-\udfff\uffa0\ufff0-\ufffb\ufffe\uffff"
+_UNSEEN = r"\s\u00ad\u034f\u061c\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff"
+ONE_LINE_PATTERN = rf"^\s*[^{_REFUSED}]*[^{_UNSEEN}{_REFUSED}][^{_REFUSED}]*\s*$"
+
+
+class RequestModel(BaseModel):
+    """What a client sends: no coercion; unknown members are ignored, as the contract allows them."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    @classmethod
+    def excuse_traps(cls, _value: Any, traps: list[FieldError]) -> list[FieldError]:
+        """Return the JSON traps that refuse the whole request. A model overrides this to accept some of them."""
+        return traps
+
+
+class AnswerModel(BaseModel):
+    """What a client is answered: a member that has a default is there all the same."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+
+def _idempotency_key(value: str) -> str:
+    # A structured field (RFC 8941) puts the string in quotes; many clients send it bare.
+    bare = value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
+    if not _IDEMPOTENCY_KEY.fullmatch(bare):
+        message = f"Must be 1 to {IDEMPOTENCY_KEY_CHARACTERS_MAX} visible ASCII characters"
+        raise ValueError(message)
+    return bare
+
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="Makes a retry safe: the same key with the same request gives the same answer again. "
+        f"1 to {IDEMPOTENCY_KEY_CHARACTERS_MAX} visible ASCII characters; quotes around them, as RFC 8941 "
+        "has them, are not counted.",
+        json_schema_extra={
+            "minLength": 1,
+            "maxLength": IDEMPOTENCY_KEY_CHARACTERS_MAX,
+            "pattern": "^[!-~]+$",
+        },
+    ),
+    AfterValidator(lambda value: None if value is None else _idempotency_key(value)),
+]
+
+
+def _digits(value: Any) -> Any:
+    """Python reads more as a number, such as 5_0 and +5."""
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
+        message = f"Must be a whole number, in 1 to {_DIGITS_MAX} digits"
+        raise ValueError(message)
+    return value
+
+
+IN_DIGITS = BeforeValidator(_digits)
+"""For a whole number in an address, where everything is text."""
+
+
+def _calendar_day(value: Any) -> date:
+    if isinstance(value, str):
+        return calendar_day(value)
+    raise ValueError(NO_DAY)
+
+
+CalendarDay = Annotated[
+    date, BeforeValidator(_calendar_day), WithJsonSchema({"type": "string", "format": "date"})
+]
+
+
+def _moment(value: Any) -> datetime:
+    if isinstance(value, str) and _MOMENT.fullmatch(value):
+        try:
+            moment = datetime.fromisoformat(value.upper()).astimezone(UTC)
+            return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+        except (ValueError, OverflowError):
+            if why := no_such_day(value[:10]):
+                raise ValueError(why) from None
+    message = "Must be a time as RFC 3339 has it, with an offset, such as 2026-03-31T18:00:00Z ('+' in an address is %2B)"
+    raise ValueError(message)
+
+
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2025-11-04T08:40:00.000Z"]}),
+]
+"""A time that a client sends: RFC 3339; kept in UTC with milliseconds, as it is answered."""
+
+Timestamp = Annotated[
+    datetime,
+    PlainSerializer(rfc3339, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2025-11-04T08:40:00.000Z"]}),
+]
+"""RFC 3339 in UTC, with milliseconds."""
+
+Money = Annotated[
+    Decimal,
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+\.\d{2}$", "examples": ["288.00"]}),
+]
+"""A decimal string with two digits, so that no reader rounds it."""

@@ -1,0 +1,254 @@
+"""Errors as answers: `application/problem+json` by RFC 9457, and the one table from errors to HTTP status codes."""
+
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from premade.runtime import errors
+from premade.runtime.errors import DomainError
+from premade.runtime.metrics import REFUSALS
+
+MEDIA_TYPE = "application/problem+json"
+STATUS_OF: dict[type[DomainError], int] = {
+    errors.Invalid: 400,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Unacceptable: 406,
+    errors.Conflict: 409,
+    errors.Exhausted: 409,
+    errors.Mismatch: 422,
+    errors.Unverifiable: 422,
+    errors.TooMany: 429,
+    errors.Unavailable: 503,
+}
+
+
+@dataclass(frozen=True)
+class TransportProblem:
+    """An error that occurs before a request reaches its endpoint. `why`: what happened; `remedy`: what to do."""
+
+    status: int
+    code: str
+    title: str
+    why: str
+    remedy: str
+
+
+_TRANSPORT = (
+    TransportProblem(
+        404,
+        "NOT_FOUND",
+        "Not found",
+        "No operation has this path.",
+        "Check the path against /openapi.json.",
+    ),
+    TransportProblem(
+        405,
+        "METHOD_NOT_ALLOWED",
+        "Method not allowed",
+        "The path exists, but not with this method.",
+        "Use one of the methods in the header Allow.",
+    ),
+    TransportProblem(
+        408,
+        "BODY_TOO_SLOW",
+        "The body did not arrive in time",
+        "The body of the request was not complete within the time limit.",
+        "Send the request again, without pauses, with the same Idempotency-Key.",
+    ),
+    TransportProblem(
+        413,
+        "BODY_TOO_LARGE",
+        "The body is too large",
+        "The request's body is larger than 1 MiB. It was not read to its end.",
+        "No operation needs a body of this size. Check what the client sends.",
+    ),
+    TransportProblem(
+        415,
+        "NOT_JSON",
+        "The body is not JSON",
+        "The service only reads JSON in UTF-8.",
+        "Send the header 'Content-Type: application/json'.",
+    ),
+    TransportProblem(
+        415,
+        "BODY_ENCODED",
+        "The body is compressed",
+        "The header Content-Encoding names a coding such as gzip. The service only reads bodies without one.",
+        "Send the body uncompressed, without Content-Encoding.",
+    ),
+    TransportProblem(
+        431,
+        "HEAD_TOO_LARGE",
+        "The headers are too large",
+        "The request's path, query and headers are larger than 64 KiB. They were not read to their end.",
+        "No operation needs headers of this size. Check what the client sends.",
+    ),
+    TransportProblem(
+        500,
+        "INTERNAL",
+        "Internal error",
+        "An unexpected error occurred. The request was executed completely or not at all.",
+        "Report the request_id. A retry with the same Idempotency-Key is safe.",
+    ),
+    TransportProblem(
+        503,
+        "TOO_MANY_CONNECTIONS",
+        "Too many connections",
+        "The service, or this client's address, has reached its limit of open connections. No request was read.",
+        "Close unused connections and reuse open ones. Try again after Retry-After seconds.",
+    ),
+)
+TRANSPORT_PROBLEMS = {told.code: told for told in _TRANSPORT}
+_OF_ROUTER = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
+
+
+class ProblemField(BaseModel):
+    """One wrong field of a request."""
+
+    pointer: str = Field(examples=["#/customer_details/phone"])
+    detail: str = Field(examples=["Required"])
+
+
+class Problem(BaseModel):
+    """An error by RFC 9457. Some codes add members of their own."""
+
+    type: str = Field(description="The page that explains the code", examples=["/problems/INVALID_REQUEST"])
+    title: str
+    status: int
+    detail: str = Field(description="What happened to this request")
+    instance: str = Field(description="The path of the request")
+    code: str = Field(
+        description="Stable identifier of the error, for programs", examples=["INVALID_REQUEST"]
+    )
+    request_id: str
+    errors: list[ProblemField] = Field(default=[], description="All wrong fields, with code INVALID_REQUEST")
+
+
+def status_of_kind(kind: type[DomainError]) -> int:
+    """Return the HTTP status of a class of errors: that of its nearest base class in STATUS_OF."""
+    return next(STATUS_OF[above] for above in kind.__mro__ if above in STATUS_OF)
+
+
+def documented(*kinds: type[DomainError]) -> dict[int | str, dict[str, Any]]:
+    """Return the `responses` of a route for these errors."""
+    by_status: dict[int | str, dict[str, Any]] = {}
+    for kind in kinds:
+        status = status_of_kind(kind)
+        _add_problem(by_status, status, kind.code, kind.title, " ".join((kind.__doc__ or "").split()))
+    return by_status
+
+
+def documented_transport(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """Return the `responses` of a route for the transport errors with these codes."""
+    by_status: dict[int | str, dict[str, Any]] = {}
+    for told in map(TRANSPORT_PROBLEMS.__getitem__, codes):
+        _add_problem(by_status, told.status, told.code, told.title, told.why)
+    return by_status
+
+
+def together(*given: dict[int | str, dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
+    """Merge several `responses`. Descriptions and examples of the same status are combined."""
+    merged: dict[int | str, dict[str, Any]] = {}
+    for responses in given:
+        for status, answer in responses.items():
+            if "content" not in answer or "content" not in merged.get(status, {}):
+                merged[status] = merged.get(status, {}) | deepcopy(answer)
+                continue
+            into, told = merged[status], answer["content"][MEDIA_TYPE]["examples"]
+            into["description"] = f"{into['description']}\n\n{answer['description']}".strip()
+            into["content"][MEDIA_TYPE]["examples"] |= told
+    return merged
+
+
+def _add_problem(
+    by_status: dict[int | str, dict[str, Any]], status: int, code: str, title: str, why: str
+) -> None:
+    answer = by_status.setdefault(
+        status,
+        {
+            "description": "",
+            "content": {
+                MEDIA_TYPE: {
+                    "schema": {"$ref": "#/components/schemas/Problem"},
+                    "examples": {},
+                }
+            },
+        },
+    )
+    answer["description"] = f"{answer['description']}\n\n`{code}`: {why}".strip()
+    answer["content"][MEDIA_TYPE]["examples"][code] = {
+        "summary": title,
+        "value": _body(status, code, title, why, path="/api/ota/…", request_id="…"),
+    }
+
+
+def problem(
+    status: int, code: str, title: str, detail: str, *, path: str, request_id: str, **members: Any
+) -> Response:
+    """Return a problem+json answer, and count it in the metric of refusals."""
+    REFUSALS.labels(code).inc()
+    body = _body(status, code, title, detail, path=path, request_id=request_id, **members)
+    return Response(orjson.dumps(body), status, media_type=MEDIA_TYPE)
+
+
+def _body(
+    status: int, code: str, title: str, detail: str, *, path: str, request_id: str, **members: Any
+) -> dict[str, Any]:
+    return {
+        "type": f"/problems/{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": path,
+        "code": code,
+        "request_id": request_id,
+        **members,
+    }
+
+
+def problem_of(error: DomainError, *, path: str, request_id: str) -> Response:
+    """Return the answer to a domain error."""
+    members = dict(error.members)
+    if isinstance(error, errors.Invalid):
+        members["errors"] = [{"pointer": wrong.pointer, "detail": wrong.detail} for wrong in error.errors]
+    answer = problem(
+        status_of_kind(type(error)),
+        error.code,
+        error.title,
+        error.detail,
+        path=path,
+        request_id=request_id,
+        **members,
+    )
+    if isinstance(error, errors.Unauthenticated):
+        answer.headers["WWW-Authenticate"] = 'ApiKey realm="premade", header="X-API-Key"'
+    tell_when_to_retry(answer, error)
+    return answer
+
+
+def tell_when_to_retry(answer: Response, error: DomainError) -> None:
+    """Add Retry-After, in seconds, if the error says when a retry may work."""
+    if isinstance(error, errors.Unavailable | errors.TooMany):
+        answer.headers["Retry-After"] = str(error.retry_after_seconds)
+
+
+def transport_problem(code: str, detail: str, *, path: str, request_id: str) -> Response:
+    """Return the answer to a transport error."""
+    told = TRANSPORT_PROBLEMS[code]
+    answer = problem(told.status, code, told.title, detail, path=path, request_id=request_id)
+    if code == "BODY_ENCODED":
+        # RFC 9110, 15.5.16.
+        answer.headers["Accept-Encoding"] = "identity"
+    return answer
+
+
+def problem_of_router(error: HTTPException) -> TransportProblem:
+    """Return the problem for an error of Starlette's router: unknown path, or method not allowed."""
+    return TRANSPORT_PROBLEMS[_OF_ROUTER[error.status_code]]

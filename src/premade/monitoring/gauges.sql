@@ -1,0 +1,2 @@
+-- name: database_now
+SELECT clock_timestamp() AS database_now;

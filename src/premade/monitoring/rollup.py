@@ -1,0 +1,46 @@
+"""Adding up the differences that every change of tickets appends, in the background.
+
+The figures are exact whether or not this has run: a reader adds what is not folded yet.
+"""
+
+from datetime import timedelta
+
+from premade.postgres import statements
+from premade.postgres.database import Database
+from premade.runtime.background import repeat
+from premade.runtime.clock import Runtime
+
+sql = statements.load(__file__)
+
+FOLD_EVERY_SECONDS = 5.0
+DELTAS_A_TRANSACTION_MAX = 10_000
+SPANS_KEPT = timedelta(days=8)
+DAYS_KEPT = timedelta(days=800)
+"""Two years and some weeks: a season can be laid beside the ones before."""
+GATE_COUNTS_KEPT = timedelta(days=400)
+"""What was wrong at gates, by day and device: a year and some weeks."""
+FOLD_LOCK = 7_214_938_062
+"""A PostgreSQL advisory lock: of all processes one folds at a time."""
+
+
+async def fold_once(database: Database, runtime: Runtime) -> int:
+    """Folds what is there, up to DELTAS_A_TRANSACTION_MAX; answers how many rows it took."""
+    async with database.transaction() as tx:
+        turn = await tx.fetch_one(sql.only_one, lock=FOLD_LOCK)
+        if turn is None or not turn["mine"]:
+            return 0
+        row = await tx.fetch_one(sql.fold, deltas_max=DELTAS_A_TRANSACTION_MAX, zone=str(runtime.zone))
+        await tx.fetch_all(sql.forget_old_spans, before=runtime.now() - SPANS_KEPT, kept=SPANS_KEPT)
+        await tx.fetch_all(sql.forget_old_days, before=runtime.today() - DAYS_KEPT, kept=DAYS_KEPT)
+        before = runtime.today() - GATE_COUNTS_KEPT
+        await tx.fetch_all(sql.forget_old_gate_counts, before=before, kept=GATE_COUNTS_KEPT)
+        return row["folded"] if row else 0
+
+
+async def fold_for_ever(database: Database, runtime: Runtime) -> None:
+    """Until it is cancelled. A database that is away is tried again."""
+
+    async def turn() -> bool:
+        return await fold_once(database, runtime) == DELTAS_A_TRANSACTION_MAX
+
+    await repeat("figures.fold", turn, FOLD_EVERY_SECONDS)

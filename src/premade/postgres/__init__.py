@@ -1,0 +1,1 @@
+"""The only package that opens connections to PostgreSQL: transactions, statements, keyset pagination, migrations, and the embedded server."""

@@ -1,0 +1,37 @@
+"""`python -m premade.postgres.schema`: what the migrations make, as `db/schema.sql` shows it."""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from premade.postgres.embedded import binaries, embedded_postgres
+from premade.postgres.migrations import migrate
+
+HEADER = "-- What the migrations make. Written by `make schema`; do not edit.\n\n"
+# Comments, settings of the session, and psql's own commands change from one version of pg_dump to the next.
+_NOT_SCHEMA = re.compile(r"^(--.*|SET .*|SELECT pg_catalog\.set_config.*|\\(?:un)?restrict .*)$")
+
+
+def schema_of(dsn: str) -> str:
+    """The schema of a migrated database, by pg_dump, without what says nothing about it."""
+    command = [binaries() / "pg_dump", "--schema-only", "--no-owner", "--no-privileges", "--dbname", dsn]
+    dump = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    lines = [line for line in dump.splitlines() if not _NOT_SCHEMA.match(line)]
+    return HEADER + re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
+
+
+def main() -> None:
+    """Prints the schema of a new database."""
+    # The server may run as another user, who has to be let into the folder.
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o711)  # noqa: PTH101, S103
+        with embedded_postgres(Path(folder) / "postgres") as dsn:
+            migrate(dsn)
+            sys.stdout.write(schema_of(dsn))
+
+
+if __name__ == "__main__":
+    main()

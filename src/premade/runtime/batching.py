@@ -1,0 +1,196 @@
+"""Micro-batching: requests of one kind that arrive together are executed by one statement.
+
+While a statement is in flight, new requests wait in a bounded queue; the next statement takes them all. A single request
+is executed at once. Under load many requests share one commit, the most expensive part of a small change.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
+from contextvars import Context
+from copy import copy
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from premade.runtime.errors import Busy, DatabaseAway, Unavailable
+from premade.runtime.logging import log
+
+QUEUE_ITEMS_MAX = 2_000
+STATEMENT_ITEMS_MAX = 200
+STATEMENTS_IN_FLIGHT_MAX = 1
+
+Outcome = dict[str, Any]
+
+
+class Item(Protocol):
+    """A request that can be batched."""
+
+    @property
+    def request_id(self) -> str:
+        """The id of the request, for the log."""
+        ...
+
+    @property
+    def claims(self) -> AbstractSet[tuple[Any, ...]]:
+        """Keys that no two requests of one statement may share, such as the ticket."""
+        ...
+
+
+Asked = TypeVar("Asked", bound=Item)
+
+
+class QueueFull(Unavailable):
+    """The queue is full. Nothing was changed."""
+
+    code = "QUEUE_FULL"
+    title = "Too many requests are waiting"
+    remedy = "Try again after Retry-After seconds, with the same Idempotency-Key or scan_id."
+
+
+Waiting = TypeVar("Waiting")
+
+
+@dataclass
+class _Place(Generic[Waiting]):
+    item: Waiting
+    claims: AbstractSet[tuple[Any, ...]]
+    before: int
+    """Number of its claims that an earlier item in the queue also has."""
+
+
+class ClaimQueue(Generic[Waiting]):
+    """A queue in which items that share a claim are taken one after the other, in their order.
+
+    `take` looks only at items that are ready. Thousands of items that wait for one ticket do not slow down the others.
+    """
+
+    def __init__(self) -> None:
+        self._first: deque[_Place[Waiting]] = deque()
+        self._by_claim: dict[tuple[Any, ...], deque[_Place[Waiting]]] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, item: Waiting, claims: AbstractSet[tuple[Any, ...]]) -> None:
+        """Append the item."""
+        place = _Place(item, claims, sum(claim in self._by_claim for claim in claims))
+        for claim in claims:
+            self._by_claim.setdefault(claim, deque()).append(place)
+        if not place.before:
+            self._first.append(place)
+        self._count += 1
+
+    def take(self) -> list[Waiting]:
+        """Remove and return the next ready items, at most STATEMENT_ITEMS_MAX. No two of them share a claim."""
+        taken = [self._first.popleft() for _ in range(min(len(self._first), STATEMENT_ITEMS_MAX))]
+        for place in taken:
+            for claim in place.claims:
+                self._let_next(claim)
+        self._count -= len(taken)
+        return [place.item for place in taken]
+
+    def _let_next(self, claim: tuple[Any, ...]) -> None:
+        those = self._by_claim[claim]
+        those.popleft()
+        if not those:
+            del self._by_claim[claim]
+            return
+        those[0].before -= 1
+        if not those[0].before:
+            self._first.append(those[0])
+
+
+def in_use(what: str = "The ticket") -> Busy:
+    """Return the error for a row that another request has locked for too long."""
+    return Busy(f"{what} is in use by another request; nothing was changed. Try again.")
+
+
+class MicroBatcher(Generic[Asked]):
+    """Execute the requests of one kind in this process, as many as possible with one statement."""
+
+    def __init__(self, kind: str, run: Callable[[list[Asked]], Awaitable[list[Outcome]]]) -> None:
+        """`run` executes several requests and returns one outcome for each, in their order. `kind` is the name for the log."""
+        self._kind = kind
+        self._run = run
+        self._waiting: ClaimQueue[tuple[Asked, asyncio.Future[Outcome | None]]] = ClaimQueue()
+        self._in_flight = 0
+        # The event loop keeps only weak references to tasks.
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def outcome(self, asked: Asked) -> Outcome | None:
+        """Return the outcome of the request, or None if the caller must execute it alone.
+
+        The request is executed even if its client disconnects.
+
+        Raises:
+            QueueFull: QUEUE_ITEMS_MAX requests are waiting.
+            DatabaseAway: the database does not answer.
+            Busy: no connection was free in time.
+        """
+        if len(self._waiting) >= QUEUE_ITEMS_MAX:
+            message = f"{QUEUE_ITEMS_MAX} requests are waiting already; nothing was changed."
+            raise QueueFull(message)
+        future: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
+        self._waiting.add((asked, future), asked.claims)
+        if self._in_flight < STATEMENTS_IN_FLIGHT_MAX:
+            self._in_flight += 1
+            # An empty context: the log lines of this task are about several requests, not about the one that starts it.
+            task = asyncio.create_task(self._work(), context=Context())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return await future
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting:
+                await self._settle(self._waiting.take())
+        finally:
+            # In the same turn of the event loop as the check that found the queue empty, so no request is forgotten.
+            self._in_flight -= 1
+
+    async def _settle(self, batch: list[tuple[Asked, asyncio.Future[Outcome | None]]]) -> None:
+        outcomes: list[Outcome | None]
+        failure: Exception | None = None
+        try:
+            outcomes = [*await self._run([asked for asked, _ in batch])]
+            _one_each(batch, outcomes)
+        except DatabaseAway as away:
+            self._refuse_all(batch, away)
+            return
+        except Exception as error:  # noqa: BLE001  (one bad item must not take its neighbours down: each is tried alone)
+            if isinstance(error, Busy) and error.meets_all:
+                self._refuse_all(batch, error)
+                return
+            failure, outcomes = error, [None] * len(batch)
+        for (_, future), outcome in zip(batch, outcomes, strict=True):
+            if not future.done():
+                future.set_result(outcome)
+        if failure is not None:
+            # Log last: a failing log handler must not leave requests waiting.
+            log.warning(
+                f"{self._kind}.statement_failed",
+                reason=type(failure).__name__,
+                request_ids=[asked.request_id for asked, _ in batch],
+            )
+
+    def _refuse_all(
+        self, batch: list[tuple[Asked, asyncio.Future[Outcome | None]]], refusal: Unavailable
+    ) -> None:
+        """Refuse these requests and all that wait. Otherwise each statement would wait again, the last one for a minute."""
+        while batch:
+            for _, future in batch:
+                if not future.done():
+                    # A copy for each request: raising an exception adds to its traceback.
+                    own = copy(refusal)
+                    own.__cause__ = refusal.__cause__
+                    future.set_exception(own)
+            batch = self._waiting.take()
+
+
+def _one_each(asked: Sequence[Any], outcomes: Sequence[Any]) -> None:
+    """Raise RuntimeError unless there is one outcome for each request: a request without one would wait for ever."""
+    if len(asked) != len(outcomes):
+        message = f"{len(outcomes)} outcomes for {len(asked)} requests"
+        raise RuntimeError(message)

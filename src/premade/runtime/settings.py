@@ -1,0 +1,123 @@
+"""What an operator may set, all by environment variables."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import AfterValidator, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from premade.runtime.zones import checked_zone
+
+PREFIX = "PREMADE_"
+DATABASE_URL = "DATABASE_URL"
+_OF_A_WORKER = {"PREMADE_PARENT_PID"}
+"""Set by the service for its own processes."""
+
+
+def _connection_string(given: str) -> str:
+    try:
+        conninfo_to_dict(given)
+    except ProgrammingError:
+        # The driver's own message repeats the string, and with it the password.
+        message = (
+            "is no connection string of PostgreSQL; 'postgresql://user:password@host/database' would be one"
+        )
+        raise ValueError(message) from None
+    return given
+
+
+def _addresses(given: str) -> str:
+    for each in filter(None, (part.strip() for part in given.split(","))):
+        try:
+            ip_network(each)
+        except ValueError:
+            message = f"{each!r} is no address and no network; '10.0.0.5' or '10.0.0.0/8' would be one"
+            raise ValueError(message) from None
+    return given
+
+
+_NAMED = {"host": "host", "hostaddr": "address", "port": "port", "dbname": "database", "service": "service"}
+"""The parts of a connection string that identify the database, and their names in messages."""
+
+
+class Settings(BaseSettings):
+    """Read from `PREMADE_<NAME>`, but for `DATABASE_URL`, which has its usual name."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, populate_by_name=True)
+
+    database_url: Annotated[str, AfterValidator(_connection_string)] | None = Field(
+        default=None, validation_alias=DATABASE_URL
+    )
+    """A PostgreSQL to use; without it the embedded one runs in `data_dir`."""
+    data_dir: Path = Path("var")
+    timezone: Annotated[str, AfterValidator(checked_zone)] = "UTC"
+    """The operator's time zone: the year in a ticket code and the end of a day follow it."""
+    log_format: Literal["auto", "json", "console"] = "auto"
+    """`auto`: readable on a terminal, JSON lines elsewhere."""
+    log_mask_customer_email: bool = False
+    """Whether the log masks the customer's e-mail address in the line of an activation too."""
+    gate_list_hours_max: int = Field(default=24, ge=1, le=720)
+    """Maximum age, in hours, of the list that the gate page uses without network. A guard must confirm an older list."""
+    trusted_proxies: Annotated[str, AfterValidator(_addresses)] = ""
+    """Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, with commas between."""
+    offline_scan_days: int = Field(default=30, ge=1, le=365)
+    """Maximum age, in days, of a scan without network when it is uploaded. An older one is a conflict."""
+    manual_entry_digits: int = Field(default=4, ge=4, le=8)
+    """How many last digits of the customer's phone number a typed code needs at the gate."""
+    database_connections_per_worker: int = Field(default=8, ge=1, le=100)
+    """Of these, what is beyond four is set apart for sales and scans, two at most."""
+
+    connections_max: int = Field(default=10_000, ge=1, le=1_000_000)
+    """Maximum client connections of the service. Each worker takes an equal share, which its limit of open files may lower."""
+    connections_per_address_max: int = Field(default=500, ge=1, le=1_000_000)
+    """Maximum client connections of the service from one address (IPv6: one /64), an equal share in each worker. Trusted
+    proxies are exempt."""
+    drain_seconds: float = Field(default=0.5, ge=0, le=300)
+    """How long, in seconds, /readyz answers 503 after SIGTERM before the service accepts no more connections."""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The operator's time zone."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def database_folder(self) -> Path:
+        """Where the embedded PostgreSQL has its data."""
+        return self.data_dir / "postgres"
+
+    @property
+    def database_place(self) -> str:
+        """The database in use and what chose it, without a password, for messages."""
+        if self.database_url is not None:
+            named = conninfo_to_dict(self.database_url)
+            where = [f"{word} {named[name]}" for name, word in _NAMED.items() if named.get(name)]
+            return f"the PostgreSQL of DATABASE_URL ({', '.join(where) or 'with its defaults'})"
+        chosen = (
+            "PREMADE_DATA_DIR"
+            if "data_dir" in self.model_fields_set
+            else "the default, relative to the working directory"
+        )
+        return f"the embedded PostgreSQL in {self.database_folder.absolute()} ({chosen})"
+
+
+def unknown_variables(environment: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the `PREMADE_` variables that are not settings, each with the most similar setting, or None."""
+    names = [PREFIX + name.upper() for name in Settings.model_fields if name.upper() != DATABASE_URL]
+    unknown = sorted(
+        name
+        for name in environment
+        if name.upper().startswith(PREFIX) and name.upper() not in {*names, *_OF_A_WORKER}
+    )
+    return {name: _nearest(name.upper(), names) for name in unknown}
+
+
+def _nearest(name: str, names: list[str]) -> str | None:
+    if get_close_matches(name.removeprefix(PREFIX), [DATABASE_URL]):
+        return DATABASE_URL
+    return next(iter(get_close_matches(name, names, n=1, cutoff=0.75)), None)

@@ -1,0 +1,119 @@
+"""Limits on concurrent work, in total and for each owner. Callers over the limit wait for a short time."""
+
+import asyncio
+from collections import Counter, defaultdict, deque
+from collections.abc import AsyncGenerator, Callable, Hashable
+from contextlib import asynccontextmanager
+
+from premade.runtime.errors import Unavailable
+
+TURN_SECONDS_MAX = 2.0
+
+
+@asynccontextmanager
+async def turn(
+    turns: asyncio.Semaphore, refusal: Unavailable, wait_seconds_max: float
+) -> AsyncGenerator[None]:
+    """Hold one permit of the semaphore during the block. Raises `refusal` if none is free within `wait_seconds_max`."""
+    try:
+        async with asyncio.timeout(wait_seconds_max):
+            await turns.acquire()
+    except TimeoutError:
+        raise refusal from None
+    try:
+        yield
+    finally:
+        turns.release()
+
+
+class Places:
+    """At most `in_all` slots in use at once, and at most `of_one` of them by one owner."""
+
+    def __init__(self, in_all: int, of_one: int, refusal: Callable[[], Unavailable]) -> None:
+        """`refusal` returns the error to raise if no slot becomes free within TURN_SECONDS_MAX."""
+        self._in_all = in_all
+        self._of_one = of_one
+        self._refusal = refusal
+        self._taken: Counter[Hashable] = Counter()
+        self._freed = asyncio.Condition()
+
+    @asynccontextmanager
+    async def place(self, owner: Hashable) -> AsyncGenerator[None]:
+        """Hold a slot during the block."""
+        try:
+            async with asyncio.timeout(TURN_SECONDS_MAX), self._freed:
+                await self._freed.wait_for(lambda: self._is_free(owner))
+                self._taken[owner] += 1
+        except TimeoutError:
+            raise self._refusal() from None
+        try:
+            yield
+        finally:
+            self._taken[owner] -= 1
+            if not self._taken[owner]:
+                del self._taken[owner]
+            async with self._freed:
+                self._freed.notify_all()
+
+    def _is_free(self, owner: Hashable) -> bool:
+        return self._taken[owner] < self._of_one and self._taken.total() < self._in_all
+
+
+class RoundRobin:
+    """Round robin between owners: `at_once` turns in all, one for each owner; the owner served longest ago is next."""
+
+    def __init__(self, at_once: int, waiting_of_one_max: int, refusal: Callable[[], Unavailable]) -> None:
+        """`refusal` makes the error that is raised if `waiting_of_one_max` of one owner already wait."""
+        self._free = at_once
+        self._waiting_of_one_max = waiting_of_one_max
+        self._refusal = refusal
+        self._busy: set[Hashable] = set()
+        self._waiting: defaultdict[Hashable, deque[asyncio.Future[None]]] = defaultdict(deque)
+        """By owner; the first owner is served next."""
+
+    @asynccontextmanager
+    async def turn(self, owner: Hashable) -> AsyncGenerator[None]:
+        """Take a turn of this owner for the duration of the block."""
+        if self._free and owner not in self._busy:
+            self._begin(owner)
+        else:
+            await self._wait(owner)
+        try:
+            yield
+        finally:
+            self._end(owner)
+
+    async def _wait(self, owner: Hashable) -> None:
+        if len(self._waiting.get(owner, ())) >= self._waiting_of_one_max:
+            raise self._refusal()
+        mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[owner].append(mine)
+        try:
+            await mine
+        except asyncio.CancelledError:
+            if mine.cancelled():
+                self._waiting[owner].remove(mine)
+            else:
+                self._end(owner)
+            raise
+
+    def _begin(self, owner: Hashable) -> None:
+        self._free -= 1
+        self._busy.add(owner)
+
+    def _end(self, owner: Hashable) -> None:
+        self._free += 1
+        self._busy.discard(owner)
+        if owner in self._waiting:
+            # Move the owner behind all others.
+            self._waiting[owner] = self._waiting.pop(owner)
+        while self._free:
+            following = next((each for each in self._waiting if each not in self._busy), None)
+            if following is None:
+                break
+            line = self._waiting.pop(following)
+            if line:
+                self._begin(following)
+                line.popleft().set_result(None)
+            if line:
+                self._waiting[following] = line

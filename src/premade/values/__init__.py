@@ -1,0 +1,1 @@
+"""Parse and normalise what people and programs send: text, days, time zones, numbers. Pure."""
