@@ -405,7 +405,7 @@ def test_every_page_forbids_what_it_does_not_need_and_is_kept_nowhere(somebody: 
 def test_errors_are_pages_too_and_the_interface_keeps_its_problems(somebody: Somebody) -> None:
     mei = somebody("operations")
 
-    assert (mei.goes_to("/console/nowhere"), mei.heading) == (404, "Not found")
+    assert (mei.goes_to("/console/nowhere"), mei.heading) == (404, "This address does not exist")
     assert (mei.goes_to("/console/tickets/NO-CODE"), mei.heading) == (404, "There is no such ticket")
     assert (mei.goes_to("/console/batches?cursor=x"), mei.heading) == (400, "The request is not valid")
     assert (mei.goes_to("/console/batches?partner=x"), mei.heading) == (400, "The request is not valid")

@@ -44,7 +44,7 @@ _TRANSPORT = (
     TransportProblem(
         404,
         "NOT_FOUND",
-        "Not found",
+        "This address does not exist",
         "No operation has this path.",
         "Check the path against /openapi.json.",
     ),
