@@ -23,6 +23,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from support.postgres import own_database
+from support.processes import workers
 from support.service import Service, environment_for, running_service
 from support.shop import CUSTOMER, PARTNER_PERMISSIONS, Seller, Shop, unique
 from support.taking_back import USED_UP
@@ -405,14 +406,6 @@ def rendered(figures: DatabaseFigures) -> str:
     registry = CollectorRegistry()
     registry.register(figures)
     return generate_latest(registry).decode()
-
-
-def workers(service: Service) -> list[psutil.Process]:
-    return [
-        child
-        for child in psutil.Process(service.process.pid).children()
-        if child.status() != psutil.STATUS_ZOMBIE and any("spawn_main" in part for part in child.cmdline())
-    ]
 
 
 def counted(url: str) -> tuple[dict[tuple[str, ...], float], dict[tuple[str, ...], float], float]:

@@ -11,11 +11,14 @@ SECONDS_MAX = 30
 
 
 def workers(service: Service) -> list[psutil.Process]:
-    return [
-        child
-        for child in psutil.Process(service.process.pid).children()
-        if lives(child) and any("spawn_main" in part for part in child.cmdline())
-    ]
+    return [child for child in psutil.Process(service.process.pid).children() if _is_worker(child)]
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return lives(process) and any("spawn_main" in part for part in process.cmdline())
+    except psutil.NoSuchProcess:  # also of a zombie
+        return False
 
 
 def lives(process: psutil.Process) -> bool:
