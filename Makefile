@@ -51,7 +51,7 @@ check: .venv/.test ## Lint, types and layers
 test: .venv/.test check node_modules/.newman ## Everything that must hold, on a real PostgreSQL
 	$(BIN)/python tests/run.py
 
-test-all: .venv/.test check node_modules/.newman ## The same, with all database tests on PostgreSQL 15 too
+test-all: .venv/.test check node_modules/.newman ## The same, with more of the tests on PostgreSQL 15 too
 	$(BIN)/python tests/run.py --all
 
 bench: .venv/.test ## Measure against PostgreSQL, 8 minutes (QUICK=1: 90 s)

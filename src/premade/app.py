@@ -155,7 +155,7 @@ def make_app(settings: Settings, runtime: Runtime, clients: Clients | None = Non
         version=version("premade"),
         description=INTRODUCTION,
         lifespan=lifespan,
-        # Ours are in `document`: FastAPI's pages load assets from elsewhere, and its document is of OpenAPI 3.1.
+        # Ours are in `api_docs`: FastAPI's pages load assets from elsewhere, and its document is of OpenAPI 3.1.
         openapi_url=None,
         docs_url=None,
         redoc_url=None,

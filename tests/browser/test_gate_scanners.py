@@ -46,6 +46,28 @@ def test_a_scanner_may_end_with_whatever_it_does(
     assert [len(uses_of(shop, ticket)) for ticket in (first, second)] == [1, 1]
 
 
+TAB_HEARD_LATE = """(token) => {
+    const field = document.querySelector("#scanned");
+    field.focus();
+    field.value = token;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    const tab = new KeyboardEvent("keydown", { key: "Tab", bubbles: true, cancelable: true });
+    const until = performance.now() + 1_000;
+    while (performance.now() < until);
+    field.dispatchEvent(tab);
+    return tab.defaultPrevented;
+}"""
+
+
+def test_an_ending_that_a_busy_device_hears_late_belongs_to_its_scan(at_gate: Any, seller: Seller) -> None:
+    gate, [ticket] = at_gate(), sold(seller)
+
+    assert gate.page.evaluate(TAB_HEARD_LATE, ticket.qr) is True
+
+    gate.hears("yes", ticket.code)
+    is_empty_and_focused(gate)
+
+
 @pytest.mark.parametrize("ending", [(), ("Tab",), ("Enter",)], ids=" ".join)
 def test_a_code_of_others_without_an_ending_is_red_and_leaves_nothing_in_the_field(
     at_gate: Any, seller: Seller, ending: tuple[str, ...]

@@ -81,12 +81,12 @@ class StaffRequest:
 
     @property
     def database(self) -> Database:
-        """The one of the application."""
+        """The database of the application."""
         return self.request.app.state.database
 
     @property
     def runtime(self) -> Runtime:
-        """The one of the application."""
+        """The clock, randomness and time zone of the application."""
         return self.request.app.state.runtime
 
     @property

@@ -16,14 +16,14 @@ from premade.monitoring.figures import (
     activation_rate,
     moments,
     seconds_left,
-    sql,
 )
+from premade.monitoring.figures import sql as figures_sql
 from premade.postgres import statements
 from premade.postgres.metrics_connection import MetricsConnection, StatementFailed
 from premade.runtime.clock import Runtime
 from premade.runtime.outage import Outage
 
-gauge_sql = statements.load(__file__)
+sql = statements.load(__file__)
 
 _BY_PARTNER = ["partner", "product_id"]
 _BY_CHANNEL = ["product_id", "channel"]
@@ -67,7 +67,7 @@ class DatabaseFigures(Collector):
     def collect(self) -> Iterable[Metric]:
         """Called at each scrape."""
         with self._one_at_a_time:
-            is_up = self._connection.is_answered()
+            is_up = self._connection.is_reachable()
             figures = self._figures() if is_up else None
             clock = self._clock() if is_up else None
         up = GaugeMetricFamily("premade_database_up", "Whether the database answered this scrape.")
@@ -81,8 +81,9 @@ class DatabaseFigures(Collector):
     def _figures(self) -> list[Metric] | None:
         asked = moments(self._runtime, ALL_PARTNERS)
         try:
-            tickets = self._connection.fetch_all(sql.tickets, **asked)
-            stock = self._connection.fetch_all(sql.stock, **asked)
+            with self._connection.reading() as reader:
+                tickets = reader.fetch_all(figures_sql.tickets, **asked)
+                stock = reader.fetch_all(figures_sql.stock, **asked)
         except StatementFailed as error:
             self._unread.begin(reason=error.kind, detail=str(error))
             return None
@@ -91,7 +92,8 @@ class DatabaseFigures(Collector):
 
     def _clock(self) -> list[Metric] | None:
         try:
-            [row] = self._connection.fetch_all(gauge_sql.database_now)
+            with self._connection.reading() as reader:
+                [row] = reader.fetch_all(sql.database_now)
         except StatementFailed:
             return None
         ahead = GaugeMetricFamily(

@@ -1,8 +1,6 @@
 """The database: a pool of connections, and the only place that opens and commits a transaction."""
 
 import asyncio
-import os
-import socket
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -17,6 +15,7 @@ from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from premade.postgres.failures import is_spoilt, translated_errors
+from premade.postgres.shut_down import shut_down
 from premade.postgres.statements import Statement
 from premade.runtime.errors import Busy, DatabaseAway
 from premade.runtime.metrics import seconds_of
@@ -96,17 +95,10 @@ class _hard_timeout:  # noqa: N801  (used like a function)
         self._seconds = seconds
 
     async def __aenter__(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._end)
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, shut_down, self._connection)
 
     async def __aexit__(self, *_: object) -> None:
         self._timer.cancel()
-
-    def _end(self) -> None:
-        with (
-            suppress(OSError, psycopg.Error),
-            socket.socket(fileno=os.dup(self._connection.fileno())) as same,
-        ):
-            same.shutdown(socket.SHUT_RDWR)
 
 
 class _Server:

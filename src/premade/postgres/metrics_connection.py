@@ -1,46 +1,60 @@
-"""The connection over which metrics are read: kept between scrapes, and given up after a few seconds."""
+"""The connection over which metrics are read: kept between scrapes, and shut down after a few seconds without an answer."""
 
-import os
-import socket
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import psycopg
 from psycopg import Connection, RawCursor
 from psycopg.rows import DictRow, dict_row
 
+from premade.postgres.shut_down import shut_down
 from premade.postgres.statements import Statement
 from premade.runtime.outage import Outage
 
 CONNECT_TIMEOUT_SECONDS = 2
 STATEMENT_TIMEOUT_MS = 3_000
 CUT_OFF_SECONDS = 3.5
-"""Twice that and a new connection stay below the 10 seconds after which Prometheus gives a scrape up."""
+"""Limit for the statements of one block. Twice that and a new connection stay below the 10 seconds after which Prometheus
+gives up a scrape.
+"""
 
 
 class StatementFailed(Exception):
-    """The statement was not answered. The message is PostgreSQL's; `kind` is the name of the error."""
+    """The database did not execute the statement. The message is PostgreSQL's; `kind` is the class of psycopg's error."""
 
     def __init__(self, error: psycopg.Error) -> None:
         super().__init__(str(error))
         self.kind = type(error).__name__
 
 
+class MetricsReader:
+    """Reads rows within the time limit of a block."""
+
+    def __init__(self, connection: Connection[DictRow]) -> None:
+        self._connection = connection
+
+    def fetch_all(self, statement: Statement, **values: Any) -> list[DictRow]:
+        """Return all rows."""
+        cursor = RawCursor(self._connection).execute(statement.text, statement.arguments(values))
+        return cursor.fetchall()
+
+
 class MetricsConnection:
-    """One connection, for one thread at a time. It opens when it is needed."""
+    """One connection, used by one thread at a time. It opens when it is needed."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
         self._connection: Connection[DictRow] | None = None
         self._away = Outage("figures.database_away")
 
-    def is_answered(self) -> bool:
-        """Return whether the database answers now. A kept connection that was lost is opened once more."""
+    def is_reachable(self) -> bool:
+        """Return whether the database answers now. If the kept connection is lost, open a new one first."""
         if self._connection is not None:
-            with suppress(StatementFailed):
-                self._execute(b"SELECT", [])
+            with suppress(StatementFailed), self._limited(self._connection):
+                self._connection.execute(b"SELECT")
                 return True
             self._connection.close()
             self._connection = None
@@ -52,22 +66,28 @@ class MetricsConnection:
         self._away.end()
         return True
 
-    def fetch_all(self, statement: Statement, **values: Any) -> list[DictRow]:
-        """Return the rows. The connection must be answered.
+    @contextmanager
+    def reading(self) -> Generator[MetricsReader]:
+        """Open a block of statements that have CUT_OFF_SECONDS together. Call it only after `is_reachable`.
 
         Raises:
-            StatementFailed: the database did not answer within CUT_OFF_SECONDS, or refused the statement.
+            StatementFailed: the database did not answer in time, or refused a statement.
         """
-        return self._execute(statement.text, statement.arguments(values))
-
-    def _execute(self, text: bytes, arguments: list[Any]) -> list[DictRow]:
         assert self._connection is not None
+        with self._limited(self._connection):
+            yield MetricsReader(self._connection)
+
+    @contextmanager
+    def _limited(self, connection: Connection[DictRow]) -> Generator[None]:
+        timer = threading.Timer(CUT_OFF_SECONDS, partial(shut_down, connection))
+        timer.daemon = True
+        timer.start()
         try:
-            with _cut_off_after(CUT_OFF_SECONDS, self._connection):
-                cursor = RawCursor(self._connection).execute(text, arguments)
-                return cursor.fetchall()
+            yield
         except psycopg.Error as error:
             raise StatementFailed(error) from None
+        finally:
+            timer.cancel()
 
     def _connect(self) -> Connection[DictRow]:
         connection = Connection[DictRow].connect(
@@ -79,23 +99,3 @@ class MetricsConnection:
         )
         connection.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}".encode())
         return connection
-
-
-@contextmanager
-def _cut_off_after(seconds: float, connection: Connection[DictRow]) -> Generator[None]:
-    """End the wait for a server that stands still, or is behind a network that drops everything.
-
-    Such a server obeys neither its own statement_timeout nor a request to cancel.
-    """
-
-    def cut_off() -> None:
-        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as same:
-            same.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, cut_off)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()

@@ -110,9 +110,7 @@ class DatabaseAway(Unavailable):
 
     code = "DATABASE_AWAY"
     title = "The database does not answer"
-    remedy = (
-        "Retry after Retry-After seconds with the same Idempotency-Key, so that it is not executed twice."
-    )
+    remedy = "Try again after Retry-After seconds, with the same Idempotency-Key, so that it is not executed twice."
 
 
 class DatabaseRestored(DatabaseAway):

@@ -1,1 +1,1 @@
-"""Parse and normalise what people and programs send: text, days, time zones, numbers. Pure."""
+"""Parse and normalize what people and programs send: text, days, numbers. Pure."""
