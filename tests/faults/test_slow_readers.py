@@ -37,7 +37,7 @@ LONG_READS = "backend_xid IS NULL AND state LIKE 'idle in%%' AND query LIKE 'FET
 
 
 @pytest.fixture(scope="module")
-def advisory_lock(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def alone(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One process, so that all share what it has."""
     with running_service(environment_for(dsn), tmp_path_factory.mktemp("slow") / "log", workers=1) as service:
         yield service

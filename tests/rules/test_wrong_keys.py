@@ -98,7 +98,7 @@ def test_addresses_are_counted_apart_and_for_a_while() -> None:
 
 
 @pytest.fixture
-def advisory_lock(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def alone(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Nobody else's wrong keys are counted in it."""
     with running_service(environment_for(dsn), tmp_path_factory.mktemp("keys") / "log", workers=1) as service:
         yield service
