@@ -7,6 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from support.operating import kept_open
 from support.postgres import postgres
 from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop
@@ -43,7 +44,8 @@ def dsn(postgres_kind: str) -> Iterator[str]:
     """A database with the schema of this version."""
     with _folder() as folder, postgres(postgres_kind, folder) as server_dsn:
         bring_up_to_date(server_dsn, Runtime(ZoneInfo("UTC")))
-        yield server_dsn
+        with kept_open(server_dsn):
+            yield server_dsn
 
 
 @pytest.fixture(scope="session")

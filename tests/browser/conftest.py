@@ -1,7 +1,6 @@
 """Somebody of the operator's staff at a browser, Debian's Chromium, on the service as it is run."""
 
-from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,16 +9,13 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 from support.chromium import CHROMIUM
-from support.service import Service
-from support.shop import Result, Shop, unique
+from support.http import NO_TLS
+from support.shop import Shop, unique
+from support.staff import PASSWORD, new_staff, sign_in
 
 from premade.console.door import COOKIE
-from premade.postgres.database import Database
-from premade.runtime.clock import Runtime
-from premade.staff.member import add_staff
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
-PASSWORD = "three small ferries"
 DESK = {"width": 1280, "height": 800}
 PHONE = {"width": 360, "height": 740}
 
@@ -74,6 +70,7 @@ class Person:
             headers={"Cookie": f"{self.cookie()['name']}={self.cookie()['value']}"},
             timeout=60,
             trust_env=False,
+            verify=NO_TLS,
         )
 
     def form_token(self) -> str:
@@ -98,20 +95,6 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@dataclass
-class ShopBesideABrowser(Shop):
-    """Playwright has an event loop in this thread, so the operator's actions run in another."""
-
-    def operate(self, action: Callable[[Database, Runtime], Awaitable[Result]]) -> Result:
-        with ThreadPoolExecutor(1) as aside:
-            return aside.submit(super().operate, action).result()
-
-
-@pytest.fixture
-def shop(dsn: str, service: Service) -> Shop:
-    return ShopBesideABrowser(dsn, service.url)
-
-
 Somebody = Callable[..., Person]
 
 
@@ -125,10 +108,12 @@ def somebody(shop: Shop, browser: Browser) -> Iterator[Somebody]:
 
     def arrive(role: str = "operations", *, signed_in: bool = True, **browsing: Any) -> Person:
         name = unique("mei")
-        shop.operate(lambda database, runtime: add_staff(database, runtime, name, role, PASSWORD))
+        new_staff(shop, name, role)
         how: dict[str, Any] = {"viewport": DESK, **browsing}
         context = browser.new_context(**how)
         contexts.append(context)
+        if signed_in:
+            context.add_cookies([{"name": COOKIE, "value": sign_in(shop, name).token, "url": shop.url}])
         page = context.new_page()
 
         def note_message(message: ConsoleMessage) -> None:
@@ -143,7 +128,7 @@ def somebody(shop: Shop, browser: Browser) -> Iterator[Somebody]:
         page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
         person = Person(shop, name, page)
         if signed_in:
-            person.signs_in()
+            person.goes_to("/console")
         return person
 
     yield arrive

@@ -13,6 +13,7 @@ from browser.conftest import Person, Somebody
 from browser.visitors import visitor
 from gate.conftest import Gate, sold
 from playwright.sync_api import Error as PlaywrightError
+from support.http import NO_TLS
 from support.service import Service
 from support.shop import Seller, Shop, unique
 
@@ -54,8 +55,8 @@ def statuses(shop: Shop, key: str, path: str = "/api/ota/inventory") -> set[int]
     with httpx.Client(
         base_url=shop.url,
         headers={"X-API-Key": key, "Connection": "close"},
-        verify=False,
         trust_env=False,
+        verify=NO_TLS,
     ) as client:
         return {client.get(path).status_code for _ in range(EVERY_WORKER)}
 

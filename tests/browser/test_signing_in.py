@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 from browser.conftest import PASSWORD, Somebody
+from support.http import NO_TLS
 from support.service import environment_for, running_service
 from support.shop import Shop, unique
 
@@ -417,5 +418,7 @@ def test_errors_are_pages_too_and_the_interface_keeps_its_problems(somebody: Som
 
 
 def test_the_pages_are_of_no_use_to_a_partner_s_key(shop: Shop) -> None:
-    with httpx.Client(base_url=shop.url, trust_env=False, headers={"X-API-Key": shop.seller().key}) as client:
+    with httpx.Client(
+        base_url=shop.url, trust_env=False, verify=NO_TLS, headers={"X-API-Key": shop.seller().key}
+    ) as client:
         assert client.get("/console/tickets").status_code == 303

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx
+from support.http import NO_TLS
 from support.shop import Shop, unique
 
 from premade.console.door import COOKIE, FORM_TOKEN
@@ -49,5 +50,5 @@ def visitor(shop: Shop, role: str) -> Generator[Visitor]:
         hashlib.sha256(token.encode()).digest(),
     )
     headers = {"Cookie": f"{COOKIE}={token}", "Sec-Fetch-Site": "same-origin"}
-    with httpx.Client(base_url=shop.url, headers=headers, timeout=60, trust_env=False) as http:
+    with httpx.Client(base_url=shop.url, headers=headers, timeout=60, trust_env=False, verify=NO_TLS) as http:
         yield Visitor(http, token)

@@ -25,6 +25,7 @@ import psycopg
 import pytest
 import zxingcpp
 from commands.test_embedded_together import wait_until_stopped
+from support.http import NO_TLS
 from support.service import environment_for
 
 from premade.postgres.embedded import embedded_postgres
@@ -122,7 +123,7 @@ def pasted(line: str) -> dict[str, Any]:
         elif word != "-s":
             url = word
     method = "GET" if body is None else "POST"
-    return httpx.request(method, url, content=body, headers=headers, trust_env=False).json()
+    return httpx.request(method, url, content=body, headers=headers, trust_env=False, verify=NO_TLS).json()
 
 
 COUNTS = """
@@ -146,7 +147,7 @@ def signs_in(demo: Demo) -> bool:
     shown = ESCAPES.sub("", demo.output).splitlines()
     assert f"{demo.url}/console" in shown
     told = dict(re.findall(r"^(name|password) +(\S+)$", "\n".join(shown), re.MULTILINE))
-    with httpx.Client(base_url=demo.url, trust_env=False) as client:
+    with httpx.Client(base_url=demo.url, trust_env=False, verify=NO_TLS) as client:
         here = {"Sec-Fetch-Site": "same-origin"}
         assert client.post("/console/sign-in", data=told, headers=here).headers["location"] == "/console"
         overview = client.get("/console")
@@ -215,7 +216,9 @@ def test_the_demo_s_catalogue_and_partner_are_as_told(home: Path) -> None:
     data_dir = home / "data"
     with running_demo(COMMAND, data_dir) as demo:
         key = json.loads((data_dir / "demo.json").read_text())["key"]
-        stock = httpx.get(f"{demo.url}/api/ota/inventory", headers={"X-API-Key": key}, trust_env=False).json()
+        stock = httpx.get(
+            f"{demo.url}/api/ota/inventory", headers={"X-API-Key": key}, trust_env=False, verify=NO_TLS
+        ).json()
         with embedded_postgres(data_dir / "postgres") as dsn, psycopg.connect(dsn) as connection:
             partners = connection.execute("SELECT channel, is_test FROM partners ORDER BY is_test").fetchall()
             functions = connection.execute("SELECT product_id, function_code, uses FROM product_functions")

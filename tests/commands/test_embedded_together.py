@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from support.http import NO_TLS
 from support.service import environment_for, running_service
 
 STOP_SECONDS_MAX = 20
@@ -48,7 +49,10 @@ def test_a_command_beside_a_running_service_uses_its_database(home: Path) -> Non
         command(data_dir, "partner", "add", "Beside")
         made = command(data_dir, "key", "create", "--partner", "Beside", "--permission", "inventory:read")
         answer = httpx.get(
-            f"{service.url}/api/ota/inventory", headers={"X-API-Key": made["key"]}, trust_env=False
+            f"{service.url}/api/ota/inventory",
+            headers={"X-API-Key": made["key"]},
+            trust_env=False,
+            verify=NO_TLS,
         )
         assert answer.status_code == 200
         assert servers_of(data_dir)

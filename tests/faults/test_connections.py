@@ -22,6 +22,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from support.http import NO_TLS
 from support.race import wait_until_something_waits_for_a_row
 from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop, unique
@@ -370,11 +371,16 @@ def test_a_large_body_is_read_beside_the_requests_of_others(monkeypatch: pytest.
     app.router.routes.extend(router.routes)
     with (
         served(Gateway(app, Runtime(ZoneInfo("UTC")))) as url,
-        httpx.Client(base_url=url, trust_env=False, timeout=5) as client,
+        httpx.Client(base_url=url, trust_env=False, verify=NO_TLS, timeout=5) as client,
         ThreadPoolExecutor(1) as pool,
     ):
         slow = pool.submit(
-            httpx.post, f"{url}/large", json={"items": [1] * 100_000}, trust_env=False, timeout=20
+            httpx.post,
+            f"{url}/large",
+            json={"items": [1] * 100_000},
+            trust_env=False,
+            verify=NO_TLS,
+            timeout=20,
         )
         try:
             assert is_reading.wait(10)

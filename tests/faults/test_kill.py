@@ -15,6 +15,7 @@ import psutil
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
+from support.http import NO_TLS
 from support.postgres import own_database
 from support.processes import wait_until, wait_until_gone, workers
 from support.service import Service, environment_for, running_service
@@ -42,7 +43,9 @@ def own_dsn(dsn: str) -> Iterator[str]:
 def generate_until_it_fails(seller: Seller, client: int, started: threading.Event) -> list[str]:
     """The batches that were sent; of the last one nobody knows whether it was made."""
     sent: list[str] = []
-    with httpx.Client(base_url=seller.http.base_url, headers=seller.http.headers, trust_env=False) as http:
+    with httpx.Client(
+        base_url=seller.http.base_url, headers=seller.http.headers, trust_env=False, verify=NO_TLS
+    ) as http:
         mine = replace(seller, http=http)
         for number in range(10_000):
             batch_id = f"B{client}-{number}"
@@ -121,7 +124,7 @@ def test_a_killed_worker_comes_back(own_dsn: str, tmp_path: Path) -> None:
         assert found
         while True:
             try:
-                assert httpx.get(f"{service.url}/readyz", trust_env=False).status_code == 200
+                assert httpx.get(f"{service.url}/readyz", trust_env=False, verify=NO_TLS).status_code == 200
                 break
             except httpx.TransportError:
                 assert time.monotonic() < deadline
@@ -239,7 +242,7 @@ def test_sigterm_lets_every_sale_in_the_queue_be_answered(own_dsn: str, tmp_path
 
 def takes_nothing_new(service: Service) -> bool:
     try:
-        httpx.get(f"{service.url}/healthz", timeout=0.3, trust_env=False)
+        httpx.get(f"{service.url}/healthz", timeout=0.3, trust_env=False, verify=NO_TLS)
     except httpx.TransportError:
         return True
     return False

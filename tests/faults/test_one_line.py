@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from support.http import NO_TLS
 from support.postgres import own_database
 from support.processes import wait_until
 from support.service import environment_for, running_service
@@ -19,7 +20,7 @@ def test_scrapes_and_background_loops_write_one_line_for_each_change(dsn: str, t
         with running_service(environment_for(own), tmp_path / "log", workers=1) as service:
 
             def scrape() -> str:
-                return httpx.get(service.metrics_url, timeout=30, trust_env=False).text
+                return httpx.get(service.metrics_url, timeout=30, trust_env=False, verify=NO_TLS).text
 
             def events() -> Counter[str]:
                 return Counter(str(line["event"]) for line in service.log_lines())

@@ -22,6 +22,7 @@ import psutil
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
+from support.http import NO_TLS
 from support.postgres import own_database, postgres
 from support.processes import wait_until, wait_until_gone, workers
 from support.service import Service, environment_for, running_service
@@ -48,7 +49,7 @@ def own_dsn(dsn: str) -> Iterator[str]:
 def status(service: Service, path: str = "/readyz") -> int:
     """Of a request over a new connection; 0 when there is no answer."""
     try:
-        return httpx.get(service.url + path, timeout=20, trust_env=False).status_code
+        return httpx.get(service.url + path, timeout=20, trust_env=False, verify=NO_TLS).status_code
     except httpx.TransportError:
         return 0
 
@@ -124,7 +125,9 @@ def test_the_service_starts_without_its_database_and_is_ready_when_the_schema_is
         later.enter_context(postgres(postgres_kind, home))
 
         def says(words: str) -> bool:
-            return words in httpx.get(f"{service.url}/readyz", timeout=20, trust_env=False).text
+            return (
+                words in httpx.get(f"{service.url}/readyz", timeout=20, trust_env=False, verify=NO_TLS).text
+            )
 
         wait_until(lambda: says("Run 'premade migrate'"), "it does not name the command")
         assert any("premade migrate" in str(line.get("detail")) for line in service.log_lines())
@@ -172,7 +175,7 @@ def test_it_is_not_ready_first_and_asks_clients_to_connect_elsewhere(own_dsn: st
     environment = environment_for(own_dsn, PREMADE_DRAIN_SECONDS="3")
     with (
         running_service(environment, tmp_path / "log", workers=1) as service,
-        httpx.Client(base_url=service.url, trust_env=False) as client,
+        httpx.Client(base_url=service.url, trust_env=False, verify=NO_TLS) as client,
     ):
         assert client.get("/readyz").status_code == 200
         service.process.terminate()
@@ -301,8 +304,8 @@ def test_metrics_have_an_address_of_their_own_and_half_requests_take_no_threads(
                     client.sendall(b"GET /metr")
                 wait_until(lambda: "premade_" in _text(url), "half requests keep the others out for good")
                 assert psutil.Process(process.pid).num_threads() <= threads + 2
-            assert httpx.get(url.removesuffix("metrics"), trust_env=False).status_code == 404
-            assert httpx.post(url, trust_env=False).status_code == 405
+            assert httpx.get(url.removesuffix("metrics"), trust_env=False, verify=NO_TLS).status_code == 404
+            assert httpx.post(url, trust_env=False, verify=NO_TLS).status_code == 405
         finally:
             process.terminate()
             process.wait(30)
@@ -310,7 +313,7 @@ def test_metrics_have_an_address_of_their_own_and_half_requests_take_no_threads(
 
 def _text(url: str) -> str:
     try:
-        return httpx.get(url, trust_env=False).text
+        return httpx.get(url, trust_env=False, verify=NO_TLS).text
     except httpx.TransportError:
         return ""
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 from support.cluster import Cluster, cluster, needs_standalone
+from support.http import NO_TLS
 from support.processes import wait_until
 from support.service import Service, environment_for, running_service
 from support.shop import Shop
@@ -22,7 +23,7 @@ PIECE = bytes(1024 * 1024)
 
 
 def readiness(service: Service) -> httpx.Response:
-    return httpx.get(f"{service.url}/readyz", timeout=20, trust_env=False)
+    return httpx.get(f"{service.url}/readyz", timeout=20, trust_env=False, verify=NO_TLS)
 
 
 def wait_until_ready(service: Service) -> None:
@@ -71,7 +72,7 @@ def test_a_hot_standby_is_not_ready_until_it_is_promoted(tmp_path: Path) -> None
         standby.start()
         with running_service(environment_for(standby.dsn), tmp_path / "log", workers=1) as service:
             wait_until_not_ready(service)
-            assert httpx.get(f"{service.url}/healthz", trust_env=False).status_code == 200
+            assert httpx.get(f"{service.url}/healthz", trust_env=False, verify=NO_TLS).status_code == 200
             primary.stop()
             standby.promote()
             wait_until_ready(service)

@@ -12,6 +12,7 @@ import psutil
 import psycopg
 import pytest
 from support import past
+from support.http import NO_TLS
 from support.race import deadlocks
 from support.service import environment_for, running_service
 from support.shop import CUSTOMER, Seller, Shop
@@ -49,6 +50,7 @@ def at_once(seller: Seller, sends: list[Send]) -> list[httpx.Response]:
             limits=httpx.Limits(max_connections=len(sends)),
             timeout=60,
             trust_env=False,
+            verify=NO_TLS,
         ) as client:
             return await asyncio.gather(*(send(client) for send in sends))
 
@@ -305,7 +307,7 @@ def test_kill_9_in_the_middle_of_a_batch_leaves_the_books_balanced_and_a_retry_e
 
         async def cancel_until_killed() -> None:
             async with httpx.AsyncClient(
-                base_url=service.url, headers=seller.http.headers, timeout=60, trust_env=False
+                base_url=service.url, headers=seller.http.headers, timeout=60, trust_env=False, verify=NO_TLS
             ) as client:
                 sent = asyncio.create_task(post("batches/B1/cancel", **{"Idempotency-Key": "k"})(client))
                 while not events(shop, seller, "ticket.cancelled"):  # noqa: ASYNC110

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
+from support.http import NO_TLS
 from support.service import Service
 from support.shop import Shop
 from typer.testing import CliRunner
@@ -152,7 +153,9 @@ def scraped(service: Service, dsn: str) -> dict[str, set[str]]:
     assert seller.activate(code).status_code == 200
     assert seller.activate(code).status_code == 409
     found: dict[str, set[str]] = {name: set(labels) for name, labels in OF_PROMETHEUS.items()}
-    for family in text_string_to_metric_families(httpx.get(service.metrics_url, trust_env=False).text):
+    for family in text_string_to_metric_families(
+        httpx.get(service.metrics_url, trust_env=False, verify=NO_TLS).text
+    ):
         for sample in family.samples:
             found.setdefault(sample.name, {"instance", "job"}).update(sample.labels)
     return found

@@ -22,6 +22,7 @@ import pytest
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from support.http import NO_TLS
 from support.postgres import own_database
 from support.processes import workers
 from support.service import Service, environment_for, running_service
@@ -66,7 +67,7 @@ STOCK = """
 
 
 def scrape(url: str) -> str:
-    answer = httpx.get(url, trust_env=False, timeout=SECONDS_MAX)
+    answer = httpx.get(url, trust_env=False, verify=NO_TLS, timeout=SECONDS_MAX)
     assert answer.status_code == 200
     return answer.text
 
@@ -476,7 +477,11 @@ def wait_until_served(service: Service) -> None:
     while served < 10:
         assert time.monotonic() < deadline, "the service does not come back"
         try:
-            served = served + 1 if httpx.get(f"{service.url}/readyz", trust_env=False).is_success else 0
+            served = (
+                served + 1
+                if httpx.get(f"{service.url}/readyz", trust_env=False, verify=NO_TLS).is_success
+                else 0
+            )
         except httpx.TransportError:
             served = 0
 

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from support.http import NO_TLS
 from support.race import deadlocks
 from support.shop import Seller, Shop, unique
 
@@ -36,6 +37,7 @@ def at_once(seller: Seller, sends: list[Send]) -> list[httpx.Response]:
             limits=httpx.Limits(max_connections=len(sends)),
             timeout=60,
             trust_env=False,
+            verify=NO_TLS,
         ) as client:
             return await asyncio.gather(*(send(client) for send in sends))
 

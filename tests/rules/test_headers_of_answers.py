@@ -8,6 +8,7 @@ import httpx
 import pytest
 from browser.visitors import visitor
 from starlette.routing import Route
+from support.http import NO_TLS
 from support.service import Service
 from support.shop import Seller, Shop, unique
 from support.wire import exchange
@@ -139,7 +140,7 @@ def _lines(head: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("path", "status"), [("/metrics", 200), ("/", 404)])
 def test_no_cache_keeps_the_metrics(service: Service, path: str, status: int) -> None:
     """They name partners and what they sell."""
-    answer = httpx.get(service.metrics_url.removesuffix("/metrics") + path, trust_env=False)
+    answer = httpx.get(service.metrics_url.removesuffix("/metrics") + path, trust_env=False, verify=NO_TLS)
     assert answer.status_code == status
     assert answer.headers["cache-control"] == "private, no-store"
     assert answer.headers["x-content-type-options"] == "nosniff"

@@ -2,6 +2,7 @@
 
 import httpx
 import pytest
+from support.http import NO_TLS
 from support.service import Service
 from support.shop import CUSTOMER, Seller, Shop
 
@@ -126,7 +127,7 @@ def test_an_unknown_path_is_404_and_a_wrong_method_405_with_those_allowed(shop: 
 
 
 def test_a_request_id_is_taken_over_when_it_is_fit_for_a_log_and_made_otherwise(service: Service) -> None:
-    client = httpx.Client(base_url=service.url, trust_env=False)
+    client = httpx.Client(base_url=service.url, trust_env=False, verify=NO_TLS)
 
     given = client.get("/healthz", headers={"X-Request-Id": "partner-77"})
     unfit = client.get("/healthz", headers={"X-Request-Id": "two words"})

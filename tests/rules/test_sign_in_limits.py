@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from support.http import NO_TLS
 from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop, unique
 
@@ -63,7 +64,7 @@ def test_one_network_of_ipv6_has_one_count(
     environment = environment_for(dsn, PREMADE_TRUSTED_PROXIES="127.0.0.1")
     with (
         running_service(environment, log, workers=1) as service,
-        httpx.Client(base_url=service.url, trust_env=False, timeout=60) as client,
+        httpx.Client(base_url=service.url, trust_env=False, verify=NO_TLS, timeout=60) as client,
     ):
 
         def status(address: str, password: str) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 
+from support.http import NO_TLS
 from support.postgres import SERVER_LOG
 from support.shop import Seller, Shop
 
@@ -24,6 +25,7 @@ def at_once(
             limits=limits,
             timeout=60,
             trust_env=False,
+            verify=NO_TLS,
         ) as client:
             return await asyncio.gather(*(send(client, number) for number in range(count)))
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from support.http import NO_TLS
 from support.race import wait_until_something_waits_for_a_row
 from support.service import Service
 from support.shop import Seller, Shop, sale
@@ -110,7 +111,7 @@ def wait_until_all_has_arrived(service: Service, others: int = 2) -> None:
     are answered.
     """
     # What is in the clear needs none of the machine's certificates, which take long to read.
-    with httpx.Client(base_url=service.url, trust_env=False, verify=False) as client:
+    with httpx.Client(base_url=service.url, trust_env=False, verify=NO_TLS) as client:
         for _ in range(others):
             assert client.get("/healthz").status_code == 200
 

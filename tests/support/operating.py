@@ -1,0 +1,47 @@
+"""The event loop on which the tests run actions of the operator, and the databases that stay open for them."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from functools import cache
+from typing import TypeVar
+
+from premade.postgres.database import Database, open_database
+
+Result = TypeVar("Result")
+CONNECTIONS_MAX = 4
+"""Some actions of a test wait for each other."""
+_kept: dict[str, Database] = {}
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """One for the whole process, in a thread: a browser has an event loop of its own in the thread of the test."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True, name="operator").start()
+    return loop
+
+
+def run(dsn: str, action: Callable[[Database], Awaitable[Result]]) -> Result:
+    """Run the action now. It gets the database that is kept open for this DSN, or one of its own."""
+
+    async def on_database() -> Result:
+        if dsn in _kept:
+            return await action(_kept[dsn])
+        async with open_database(dsn, connections_max=1) as database:
+            return await action(database)
+
+    return asyncio.run_coroutine_threadsafe(on_database(), _loop()).result()
+
+
+@contextmanager
+def kept_open(dsn: str) -> Generator[None]:
+    """Inside the block, actions on this database need no connection of their own."""
+    opened = open_database(dsn, CONNECTIONS_MAX)
+    _kept[dsn] = asyncio.run_coroutine_threadsafe(opened.__aenter__(), _loop()).result()
+    try:
+        yield
+    finally:
+        del _kept[dsn]
+        asyncio.run_coroutine_threadsafe(opened.__aexit__(None, None, None), _loop()).result()
