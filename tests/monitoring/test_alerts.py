@@ -232,62 +232,76 @@ RUNS_OUT, EXHAUSTED = "PremadeStockRunsOut", "PremadeStockExhausted"
 ERRORS, SLOW = "PremadeErrors", "PremadeSlow"
 
 
-@pytest.mark.parametrize(
-    ("alert", "old", "new"),
-    [
-        *((alert["alert"], f"for: {alert['for']}", "for: 0s") for alert in ALERTS),
-        *((alert["alert"], f"for: {alert['for']}", "for: 7d") for alert in ALERTS),
-        (TICKETS, "> 1000", ">= 1000"),
-        (TICKETS, "> 1000", "> 1001"),
-        (TICKETS, " 14 *", " 13 *"),
-        (TICKETS, " 14 *", " 15 *"),
-        (TICKETS, "max by (partner, product_id) (ota_tickets_pre", "sum by (partner, product_id) (ota_tickets_pre"),
-        (RATE, "< 0.02", "<= 0.02"),
-        (RATE, "< 0.02", "< 0.015"),
-        (RATE, ">= 100", ">= 99"),
-        (RATE, ">= 100", "> 100"),
-        (RATE, "max by (partner, product_id) (last_over_time(ota_tickets_pre", "sum by (partner, product_id) (last_over_time(ota_tickets_pre"),
-        (RATE, "last_over_time(ota_tickets_activation_rate[1h])", "ota_tickets_activation_rate"),
-        (EXPIRE, "> 100", ">= 100"),
-        (EXPIRE, "> 100", "> 101"),
-        (EXPIRE, " 14 *", " 13 *"),
-        (EXPIRE, " 14 *", " 15 *"),
-        (EXPIRE, "max by (partner, product_id) (ota_tickets_exp", "sum by (partner, product_id) (ota_tickets_exp"),
-        (RUNS_OUT, "< 7 * 24", "<= 7 * 24"),
-        (RUNS_OUT, "< 7 * 24", "< 6 * 24"),
-        (RUNS_OUT, "available) > 0", "available) >= 0"),
-        (RUNS_OUT, "max by (product_id, channel) (premade_allotment_time", "sum by (product_id, channel) (premade_allotment_time"),
-        (EXHAUSTED, "available) == 0", "available) <= 1"),
-        (EXHAUSTED, "on (product_id, channel)", "on (product_id)"),
-        (ERRORS, "> 0.01", "> 0.0099"),
-        (ERRORS, "> 0.01", "> 0.02"),
-        (ERRORS, "[5m])) > 5", "[5m])) > 4"),
-        (ERRORS, "[5m])) > 5", "[5m])) > 10"),
-        (ERRORS, 'route!~"/healthz|/readyz", ', ""),
-        (ERRORS, "5..", "[45].."),
-        (SLOW, ") > 1\n", ") > 0.9\n"),
-        (SLOW, ") > 1\n", ") > 2\n"),
-        (SLOW, "> 0.1\n", "> 0.09\n"),
-        (SLOW, 'route!~"/healthz|/readyz"', ""),
-        ("PremadeDatabaseAway", "== 0", "== 1"),
-        ("PremadeClocksApart", "> 30", "> 29"),
-        ("PremadeClocksApart", "abs(premade_database_clock_ahead_seconds)", "premade_database_clock_ahead_seconds"),
-        ("PremadeFiguresAway", "== 0", "== 1"),
-        ("PremadeFiguresAway", "premade_database_up == 1", "premade_database_up == 0"),
-        ("PremadeAway", "== 1", "== 2"),
-        ("PremadeMachineAway", '{job="premade"}', ""),
-    ],
-    ids=lambda value: re.sub(r"\s", "", value)[:30],
-)  # fmt: skip
+CHANGES = [
+    *((alert["alert"], f"for: {alert['for']}", "for: 0s") for alert in ALERTS),
+    *((alert["alert"], f"for: {alert['for']}", "for: 7d") for alert in ALERTS),
+    (TICKETS, "> 1000", ">= 1000"),
+    (TICKETS, "> 1000", "> 1001"),
+    (TICKETS, " 14 *", " 13 *"),
+    (TICKETS, " 14 *", " 15 *"),
+    (TICKETS, "max by (partner, product_id) (ota_tickets_pre", "sum by (partner, product_id) (ota_tickets_pre"),
+    (RATE, "< 0.02", "<= 0.02"),
+    (RATE, "< 0.02", "< 0.015"),
+    (RATE, ">= 100", ">= 99"),
+    (RATE, ">= 100", "> 100"),
+    (RATE, "max by (partner, product_id) (last_over_time(ota_tickets_pre", "sum by (partner, product_id) (last_over_time(ota_tickets_pre"),
+    (RATE, "last_over_time(ota_tickets_activation_rate[1h])", "ota_tickets_activation_rate"),
+    (EXPIRE, "> 100", ">= 100"),
+    (EXPIRE, "> 100", "> 101"),
+    (EXPIRE, " 14 *", " 13 *"),
+    (EXPIRE, " 14 *", " 15 *"),
+    (EXPIRE, "max by (partner, product_id) (ota_tickets_exp", "sum by (partner, product_id) (ota_tickets_exp"),
+    (RUNS_OUT, "< 7 * 24", "<= 7 * 24"),
+    (RUNS_OUT, "< 7 * 24", "< 6 * 24"),
+    (RUNS_OUT, "available) > 0", "available) >= 0"),
+    (RUNS_OUT, "max by (product_id, channel) (premade_allotment_time", "sum by (product_id, channel) (premade_allotment_time"),
+    (EXHAUSTED, "available) == 0", "available) <= 1"),
+    (EXHAUSTED, "on (product_id, channel)", "on (product_id)"),
+    (ERRORS, "> 0.01", "> 0.0099"),
+    (ERRORS, "> 0.01", "> 0.02"),
+    (ERRORS, "[5m])) > 5", "[5m])) > 4"),
+    (ERRORS, "[5m])) > 5", "[5m])) > 10"),
+    (ERRORS, 'route!~"/healthz|/readyz", ', ""),
+    (ERRORS, "5..", "[45].."),
+    (SLOW, ") > 1\n", ") > 0.9\n"),
+    (SLOW, ") > 1\n", ") > 2\n"),
+    (SLOW, "> 0.1\n", "> 0.09\n"),
+    (SLOW, 'route!~"/healthz|/readyz"', ""),
+    ("PremadeDatabaseAway", "== 0", "== 1"),
+    ("PremadeClocksApart", "> 30", "> 29"),
+    ("PremadeClocksApart", "abs(premade_database_clock_ahead_seconds)", "premade_database_clock_ahead_seconds"),
+    ("PremadeFiguresAway", "== 0", "== 1"),
+    ("PremadeFiguresAway", "premade_database_up == 1", "premade_database_up == 0"),
+    ("PremadeAway", "== 1", "== 2"),
+    ("PremadeMachineAway", '{job="premade"}', ""),
+]  # fmt: skip
+"""An alert, a part of its rule, and another part in its place: its cases must fail then."""
+RULES = (PROMETHEUS / "alerts.yml").read_text()
+
+
+def changed_rules(alert: str, old: str, new: str) -> str:
+    start = RULES.index(f"- alert: {alert}\n")
+    end = RULES.find("- alert: ", start + 1) if alert != ALERTS[-1]["alert"] else len(RULES)
+    assert old in RULES[start:end]
+    return RULES[:start] + RULES[start:end].replace(old, new) + RULES[end:]
+
+
+def test_each_change_of_a_rule_is_a_rule(tmp_path: Path) -> None:
+    for number, change in enumerate(CHANGES):
+        (tmp_path / f"{number}.yml").write_text(changed_rules(*change))
+    promtool("check", "rules", *map(str, tmp_path.iterdir()))
+
+
+@pytest.mark.parametrize("alert", [alert["alert"] for alert in ALERTS])
+def test_the_cases_of_an_alert_hold_alone(tmp_path: Path, alert: str) -> None:
+    assert holds(tmp_path, alert, RULES)
+
+
+@pytest.mark.parametrize(("alert", "old", "new"), CHANGES, ids=lambda value: re.sub(r"\s", "", value)[:30])
 def test_the_cases_notice_another_threshold_or_duration(
     tmp_path: Path, alert: str, old: str, new: str
 ) -> None:
-    rules = (PROMETHEUS / "alerts.yml").read_text()
-    start = rules.index(f"- alert: {alert}\n")
-    end = rules.find("- alert: ", start + 1) if alert != ALERTS[-1]["alert"] else len(rules)
-    assert old in rules[start:end]
-    assert holds(tmp_path, alert, rules)
-    assert not holds(tmp_path, alert, rules[:start] + rules[start:end].replace(old, new) + rules[end:])
+    assert not holds(tmp_path, alert, changed_rules(alert, old, new))
 
 
 def holds(tmp_path: Path, alert: str, rules: str) -> bool:
@@ -298,7 +312,6 @@ def holds(tmp_path: Path, alert: str, rules: str) -> bool:
     of_it = {"rule_files": ["alerts.yml"], "evaluation_interval": interval, "tests": cases}
     (tmp_path / "alerts.yml").write_text(rules)
     (tmp_path / "alerts_test.yml").write_text(yaml.safe_dump(of_it))
-    promtool("check", "rules", str(tmp_path / "alerts.yml"))
     command = ["promtool", "test", "rules", str(tmp_path / "alerts_test.yml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode == 0) == ("FAILED" not in done.stdout + done.stderr), done.stdout + done.stderr
