@@ -1,38 +1,9 @@
--- Batches, tickets and the orders that activation makes.
-
--- The 13 digits of a ticket code and of an order id are a logical clock in milliseconds:
--- max(now, last + 1), so they are unique and increasing, and agree with the time at any human rate.
-CREATE SEQUENCE ticket_code_ms;
-CREATE SEQUENCE order_id_ms;
-
--- Takes `n` consecutive ticks of `clock` and answers the first. The advisory lock is held for this call
--- only, not to the end of the transaction: nobody waits for another's commit. The handler gives it back
--- when the call is cancelled, since a session's lock would outlive the transaction.
-CREATE FUNCTION take_logical_ms(clock regclass, n bigint) RETURNS bigint
-LANGUAGE plpgsql VOLATILE AS $$
-DECLARE
-    lock_space CONSTANT integer := 1886547309;
-    first_ms bigint;
-BEGIN
-    PERFORM pg_advisory_lock(lock_space, clock::oid::integer);
-    BEGIN
-        first_ms := greatest(
-            floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint,
-            coalesce(pg_sequence_last_value(clock), 0) + 1
-        );
-        PERFORM setval(clock, first_ms + n - 1);
-    EXCEPTION WHEN query_canceled OR OTHERS THEN
-        PERFORM pg_advisory_unlock(lock_space, clock::oid::integer);
-        RAISE;
-    END;
-    PERFORM pg_advisory_unlock(lock_space, clock::oid::integer);
-    RETURN first_ms;
-END
-$$;
+-- Batches, pre-generated tickets, and the orders that activation creates.
 
 CREATE TABLE signing_keys (
+    -- K1, K2, … sign live tickets; T1, T2, … sign test tickets.
     key_id text CONSTRAINT signing_keys_pkey PRIMARY KEY
-        CONSTRAINT signing_key_id_form CHECK (key_id ~ '^K[0-9]{1,3}$'),
+        CONSTRAINT signing_key_id_form CHECK (key_id ~ '^[KT][0-9]{1,3}$'),
     seed bytea NOT NULL CONSTRAINT signing_key_seed_is_ed25519 CHECK (octet_length(seed) = 32),
     public_key bytea NOT NULL
         CONSTRAINT signing_key_public_is_ed25519 CHECK (octet_length(public_key) = 32),
@@ -40,13 +11,15 @@ CREATE TABLE signing_keys (
     retired_at timestamptz
 );
 
+-- Batches
+
 CREATE TABLE batches (
     partner_id bigint NOT NULL CONSTRAINT batches_partner REFERENCES partners,
     batch_id text NOT NULL CONSTRAINT batch_id_form CHECK (batch_id ~ '^[A-Za-z0-9._:-]{1,64}$'),
     product_id bigint NOT NULL CONSTRAINT batches_product REFERENCES products,
     channel text NOT NULL CONSTRAINT batches_channel REFERENCES channels,
     quantity integer NOT NULL CONSTRAINT batch_quantity_positive CHECK (quantity > 0),
-    -- As they were when the batch was made; a later change of the product does not reach it.
+    -- Entitlements, price, currency and days of use are copies: a later change of the product does not change the batch.
     entitlements jsonb NOT NULL,
     price numeric(12, 2) NOT NULL,
     currency text NOT NULL,
@@ -56,11 +29,46 @@ CREATE TABLE batches (
     idempotency_key text,
     request_digest bytea NOT NULL,
     created_at timestamptz NOT NULL,
-    CONSTRAINT batch_id_taken PRIMARY KEY (partner_id, batch_id)
+    usable_days integer,
+    usable_until date,
+    reservation_id text CONSTRAINT batches_reservation REFERENCES reservations,
+    -- When its unused tickets expired.
+    expired_at timestamptz,
+    -- A large batch is generated in many transactions; the first takes the stock of all its tickets. to_make: tickets that
+    -- are still to be generated. unmade: tickets that never will be, since their stock was returned.
+    to_make integer NOT NULL DEFAULT 0,
+    unmade integer NOT NULL DEFAULT 0,
+    CONSTRAINT batch_id_taken PRIMARY KEY (partner_id, batch_id),
+    CONSTRAINT batch_made_within_quantity CHECK (to_make >= 0 AND unmade >= 0 AND to_make + unmade <= quantity),
+    CONSTRAINT batch_being_made_or_stopped CHECK (to_make = 0 OR unmade = 0)
 );
 
 CREATE UNIQUE INDEX batches_idempotency_key_taken ON batches (partner_id, idempotency_key)
     WHERE idempotency_key IS NOT NULL;
+-- The expressions `+ 0` here and `|| ''` below keep the planner from using these indexes for other queries while a table is
+-- young and has no statistics.
+CREATE INDEX batches_by_partner ON batches ((partner_id + 0), created_at, batch_id);
+-- Finds the batches of the last days, for the rate at which an allotment is used.
+CREATE INDEX batches_by_time ON batches (created_at);
+CREATE INDEX batches_to_expire ON batches (valid_until) WHERE expired_at IS NULL AND valid_until IS NOT NULL;
+-- Finds the oldest batch that is still to be generated. Only generating changes the column, no sale does.
+CREATE INDEX batches_being_made ON batches (created_at) WHERE to_make + 0 > 0;
+
+CREATE FUNCTION refuse_batch_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'a batch is made once: that change of batch % is refused', OLD.batch_id
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'batch_is_made_once', TABLE = TG_TABLE_NAME;
+END
+$$;
+
+-- A generated ticket stays generated, and a ticket whose stock was returned is not generated any more.
+CREATE TRIGGER batch_is_made_once BEFORE UPDATE ON batches
+    FOR EACH ROW WHEN (
+        NEW.to_make > OLD.to_make OR NEW.unmade < OLD.unmade OR NEW.to_make + NEW.unmade > OLD.to_make + OLD.unmade
+    )
+    EXECUTE FUNCTION refuse_batch_change();
+
+-- Orders
 
 CREATE TABLE ota_orders (
     order_id text CONSTRAINT ota_orders_pkey PRIMARY KEY
@@ -70,7 +78,8 @@ CREATE TABLE ota_orders (
     customer_email text NOT NULL,
     customer_phone text NOT NULL,
     payment_reference text NOT NULL,
-    total_amount numeric(12, 2) NOT NULL,
+    -- Of up to 100 tickets, so two digits more than a price has.
+    total_amount numeric(14, 2) NOT NULL,
     currency text NOT NULL,
     status text NOT NULL DEFAULT 'CONFIRMED'
         CONSTRAINT order_status_known CHECK (status IN ('CONFIRMED', 'PARTLY_CANCELLED', 'CANCELLED')),
@@ -78,11 +87,24 @@ CREATE TABLE ota_orders (
     idempotency_key text,
     request_digest bytea NOT NULL,
     created_at timestamptz NOT NULL,
-    CONSTRAINT ota_orders_by_partner UNIQUE (partner_id, order_id)
+    -- In place of an index of tickets by order, which every activation would write.
+    ticket_codes text[] NOT NULL,
+    -- For the foreign key of tickets, and lists of a partner's orders.
+    CONSTRAINT ota_orders_by_partner UNIQUE (partner_id, order_id),
+    CONSTRAINT order_has_tickets CHECK (cardinality(ticket_codes) > 0)
 );
 
 CREATE UNIQUE INDEX ota_orders_idempotency_key_taken
     ON ota_orders (partner_id, operation, idempotency_key) WHERE idempotency_key IS NOT NULL;
+-- A payment reference may repeat, also between partners. With the partner and the order, no other rows are read.
+CREATE INDEX ota_orders_by_payment ON ota_orders (payment_reference, (partner_id + 0), (order_id || ''));
+-- The console finds orders of all partners by customer. Every sale pays for both indexes, so they hold 8 bytes each: a hash of
+-- the address, and the end of the phone number, which is how people of its country write it. With the time, the newest
+-- orders of a customer are read without the others.
+CREATE INDEX ota_orders_by_email ON ota_orders (hashtextextended(lower(customer_email), 0), created_at);
+CREATE INDEX ota_orders_by_phone ON ota_orders (right(customer_phone, 7), created_at);
+
+-- Tickets
 
 CREATE TABLE pre_generated_tickets (
     ticket_id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT pre_generated_tickets_pkey PRIMARY KEY,
@@ -102,12 +124,17 @@ CREATE TABLE pre_generated_tickets (
         CONSTRAINT ticket_entitlements_are_a_list CHECK (jsonb_typeof(entitlements) = 'array'),
     price numeric(12, 2) NOT NULL,
     currency text NOT NULL,
+    -- The last day of sale.
     valid_until date,
     created_at timestamptz NOT NULL,
     activated_at timestamptz,
     order_id text,
+    usable_days integer,
+    -- The last day of use: set by generation, or by activation if usable_days counts from there.
+    usable_until date,
+    first_used_at timestamptz,
     CONSTRAINT tickets_batch FOREIGN KEY (partner_id, batch_id) REFERENCES batches (partner_id, batch_id),
-    -- The order of a ticket is always the same partner's.
+    -- A ticket and its order belong to the same partner.
     CONSTRAINT tickets_order FOREIGN KEY (partner_id, order_id)
         REFERENCES ota_orders (partner_id, order_id),
     CONSTRAINT ticket_sold_exactly_with_an_order CHECK (
@@ -117,10 +144,12 @@ CREATE TABLE pre_generated_tickets (
             ELSE (order_id IS NULL) = (activated_at IS NULL)
         END
     )
-);
+-- Room in each page for one or two new versions of a ticket of 650 bytes. Activation and the gate change no indexed column, so
+-- PostgreSQL then writes one page for a sale and not five (HOT update).
+) WITH (fillfactor = 85);
 
 CREATE INDEX tickets_by_batch ON pre_generated_tickets (partner_id, batch_id, ticket_code);
-CREATE INDEX tickets_by_order ON pre_generated_tickets (partner_id, order_id) WHERE order_id IS NOT NULL;
+CREATE INDEX tickets_by_time ON pre_generated_tickets (partner_id, created_at, ticket_id);
 
 CREATE FUNCTION refuse_ticket_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -134,15 +163,36 @@ CREATE TRIGGER ticket_starts_pre_generated BEFORE INSERT ON pre_generated_ticket
     FOR EACH ROW WHEN (NEW.status <> 'PRE_GENERATED')
     EXECUTE FUNCTION refuse_ticket_change('a start in another state');
 
+-- A ticket that was used cannot be cancelled, and only a use makes it USED.
 CREATE TRIGGER ticket_changes_state_as_allowed BEFORE UPDATE ON pre_generated_tickets
     FOR EACH ROW WHEN (
         OLD.status <> NEW.status
-        AND (OLD.status, NEW.status) NOT IN (
-            ('PRE_GENERATED', 'ACTIVE'), ('ACTIVE', 'USED'), ('PRE_GENERATED', 'EXPIRED'),
-            ('PRE_GENERATED', 'CANCELLED'), ('ACTIVE', 'CANCELLED')
+        AND (
+            (OLD.status, NEW.status) NOT IN (
+                ('PRE_GENERATED', 'ACTIVE'), ('ACTIVE', 'USED'), ('PRE_GENERATED', 'EXPIRED'),
+                ('PRE_GENERATED', 'CANCELLED'), ('ACTIVE', 'CANCELLED')
+            )
+            OR (NEW.status = 'CANCELLED' AND OLD.first_used_at IS NOT NULL)
+            OR (NEW.status = 'USED' AND OLD.entitlements = NEW.entitlements)
         )
     )
     EXECUTE FUNCTION refuse_ticket_change('that change of state');
+
+-- That a ticket was used decides whether it may be cancelled, so it is never forgotten. first_used_at may become earlier: a
+-- device without network uploads its scan later. A ticket is USED exactly when no uses remain.
+CREATE TRIGGER ticket_is_used_while_active BEFORE UPDATE ON pre_generated_tickets
+    FOR EACH ROW WHEN (
+        (OLD.first_used_at IS NOT NULL AND NEW.first_used_at IS NULL)
+        OR (
+            OLD.entitlements <> NEW.entitlements
+            AND (
+                OLD.status <> 'ACTIVE' OR NEW.status NOT IN ('ACTIVE', 'USED') OR NEW.first_used_at IS NULL
+                OR jsonb_path_exists(NEW.entitlements, '$[*] ? (@.remaining_uses < 0)')
+                OR (NEW.status = 'USED') = jsonb_path_exists(NEW.entitlements, '$[*] ? (@.remaining_uses > 0)')
+            )
+        )
+    )
+    EXECUTE FUNCTION refuse_ticket_change('that use');
 
 CREATE TRIGGER ticket_keeps_its_identity BEFORE UPDATE ON pre_generated_tickets
     FOR EACH ROW WHEN (

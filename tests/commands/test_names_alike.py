@@ -1,4 +1,4 @@
-"""Partners that were added before their names had to differ: a migration keeps them apart, and says what to do."""
+"""Partners whose names clash by this version of Unicode and did not when they were added: both work, and `migrate` says what to do."""
 
 import tempfile
 from collections.abc import Iterator
@@ -11,11 +11,8 @@ from support.postgres import postgres
 from support.shop import unique
 from support.terminal import Operator
 
-from premade.postgres import migrations as migrations_module
 from premade.postgres.migrations import migrate
 
-BEFORE = "0041_"
-"""The first migration that knows keys of names."""
 NAMES = [
     "\u00c9cole",  # Capital E with acute
     "Blue Travel",
@@ -42,20 +39,18 @@ def _server(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture(name="operator")
-def _operator(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Operator]:
-    """One whose database is of the version before, with partners of these names."""
+def _operator(server: str) -> Iterator[Operator]:
+    """One whose partners have these names, and keys that differ although the names clash."""
     name = unique("old").replace("-", "_")
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'".encode())
     dsn = make_conninfo(server, dbname=name)
-    before = [each for each in migrations_module.migrations() if each.name < BEFORE]
-    with monkeypatch.context() as patched:
-        patched.setattr(migrations_module, "migrations", lambda: before)
-        migrate(dsn)
+    migrate(dsn)
     with psycopg.connect(dsn) as connection:
         connection.cursor().executemany(
-            "INSERT INTO partners (name, channel, is_test, reservation_hours_max, created_at) VALUES (%s, 'ota', false, 1, now())",
-            [(each,) for each in NAMES],
+            "INSERT INTO partners (name, name_key, channel, is_test, reservation_hours_max, created_at)"
+            " VALUES (%s, %s, 'ota', false, 1, now())",
+            [(each, f"key {number}") for number, each in enumerate(NAMES)],
         )
     yield Operator(dsn)
     with psycopg.connect(server, autocommit=True) as connection:

@@ -16,20 +16,17 @@ import pytest
 from monitoring.test_metrics import activate_at, deltas, fold_everything, nothing_is_folded
 from psycopg.conninfo import conninfo_to_dict
 from support.past import activate, generate
-from support.postgres import empty_database, own_database
+from support.postgres import own_database
 from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop
 from support.taking_back import caller_of
 
 from premade.activation.activate import Activator
 from premade.activation.activation import Activation
-from premade.bootstrap import bring_up_to_date
 from premade.monitoring.figures import ALL_PARTNERS, Figures, read_figures
 from premade.monitoring.refusals import WRITE_EVERY_SECONDS, add_refusals, write_refusals
 from premade.monitoring.rollup import DAYS_KEPT, fold_once
-from premade.postgres import migrations as migrations_module
 from premade.postgres.database import Database
-from premade.postgres.migrations import migrate
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import DatabaseAway
 from premade.runtime.refusal_counter import Refused, note_refusal, take_refusals
@@ -178,33 +175,6 @@ def test_days_are_kept_for_two_years_and_then_forgotten(own: Shop) -> None:
 
     for table in ("sales_days", "refusal_days"):
         assert [row["day"] for row in own.sql(f"SELECT day FROM {table} ORDER BY day")] == [oldest, today]
-
-
-def test_the_migration_counts_what_was_sold_before(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the version before left it: sales that were folded, and one that was not."""
-    all_of_them = migrations_module.migrations()
-    with empty_database(dsn) as own_dsn:
-        # Those that came later are applied: the code of today needs them.
-        others = [each for each in all_of_them if not each.name.startswith(("0026_", "0046_"))]
-        assert len(others) == len(all_of_them) - 2
-        monkeypatch.setattr(migrations_module, "migrations", lambda: others)
-        bring_up_to_date(own_dsn, Runtime(HONG_KONG))
-        shop = Shop(own_dsn, "", Runtime(HONG_KONG))
-        seller = shop.seller(price=Decimal("3.50"))
-        codes = [ticket.ticket_code for ticket in generate(shop, seller, 4).tickets]
-        now = datetime.now(UTC)
-        for code, hours in zip(codes, (0, 30, 24 * 60), strict=False):
-            activate_at(shop, seller, code, now - timedelta(hours=hours))
-        monkeypatch.undo()
-        migrate(own_dsn, str(HONG_KONG))
-
-        assert deltas(shop) > 0
-        for _ in ("not folded", "folded"):
-            assert days_of(seen(shop)) == counted(shop, seller)
-            assert seen(shop).unused == 1
-            fold_everything(shop)
-        activate(shop, seller, codes[3])
-        assert days_of(seen(shop)) == counted(shop, seller)
 
 
 # Refusals

@@ -1,25 +1,62 @@
--- A database that was restored, copied back or promoted has forgotten something: what it gave out since then must not be
--- given out again. This table says which database, and which unbroken run of it, the clocks of codes and ids belong to.
+-- The clocks: which time counts when something expires, and where codes and ids get their numbers.
 
+-- Expiry
+
+-- Something expires when the service's clock and the database's both say so. One of them may be wrong for a while, and what
+-- expired stays expired. The setting premade.clock_shift is for tests, which move both clocks.
+CREATE FUNCTION database_clock() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT statement_timestamp() + coalesce(nullif(current_setting('premade.clock_shift', true), ''), '0')::interval
+$$;
+
+CREATE FUNCTION both_clocks(own timestamptz) RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT LEAST(own, database_clock())
+$$;
+
+CREATE FUNCTION both_days(own date, zone text) RETURNS date LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT LEAST(own, (database_clock() AT TIME ZONE zone)::date)
+$$;
+
+-- Logical clocks
+
+-- The 13 digits of a ticket code, an order id and a reservation id are a logical clock in milliseconds: max(now, last + 1).
+-- So they are unique and increasing, and agree with the time as long as fewer than 1,000 a second are taken.
+CREATE SEQUENCE ticket_code_ms;
+CREATE SEQUENCE order_id_ms;
+CREATE SEQUENCE reservation_id_ms;
+
+-- How far a clock may be ahead of the wall clock, in ms, if that is more than logical_lead_max_ms.
+CREATE SEQUENCE ticket_code_ms_lead;
+CREATE SEQUENCE order_id_ms_lead;
+CREATE SEQUENCE reservation_id_ms_lead;
+
+CREATE FUNCTION logical_lead_max_ms() RETURNS bigint LANGUAGE sql IMMUTABLE RETURN 3600000;
+
+-- Incarnations
+
+-- A database that was restored, copied or promoted has forgotten the last codes that it gave out, and must not give them out
+-- again. This row describes the database that the clocks belong to, and its unbroken run; every use of a clock compares it.
 CREATE TABLE database_incarnation (
-    -- One row. Without a key, so that a dump of the data alone adds its own, and the two are noticed.
+    -- No primary key: a dump of the data alone then adds a second row, and two rows are noticed.
     incarnation_id uuid NOT NULL DEFAULT gen_random_uuid(),
-    -- Decides about the gaps between codes, so nobody may see it.
+    -- Decides about the gaps between codes. It is never shown.
     gap_secret uuid NOT NULL DEFAULT gen_random_uuid(),
     begun_at timestamptz NOT NULL DEFAULT now(),
-    -- The transaction that wrote this row. A restored dump writes it in another one.
+    -- The transaction that wrote this row. A restored dump writes it in another one, which the row's xmin shows.
     written_in xid8 NOT NULL DEFAULT pg_current_xact_id(),
     database_oid oid NOT NULL,
-    -- system identifier and timeline
+    -- System identifier and timeline.
     server text NOT NULL,
     server_started_at timestamptz NOT NULL,
-    -- NULL: the role could not see it
+    -- NULL: the role may not see it.
     files_changed_at timestamptz,
-    -- No clock was below this when the row was written: one that is now was set back.
+    -- No clock was below this when the row was written, so a clock that is below it was set back.
     clocks_from_ms bigint NOT NULL DEFAULT 0,
-    -- A file beside the embedded cluster, as it was last written
+    -- What the file beside the embedded cluster said when it was last written.
     marker text
 );
+
+-- Without a primary key, a publication FOR ALL TABLES would refuse changes of the row.
+ALTER TABLE database_incarnation REPLICA IDENTITY FULL;
 
 CREATE FUNCTION database_oid() RETURNS oid LANGUAGE sql STABLE
 RETURN (SELECT oid FROM pg_database WHERE datname = current_database());
@@ -46,8 +83,8 @@ BEGIN
 END
 $$;
 
--- NULL where the database is another than the row says. Most calls compare no more than the server's start: a server
--- with another past is another process.
+-- NULL if the row describes another database than this one. Most calls compare no more than the start time of the server: a
+-- server with another past is another process.
 CREATE FUNCTION incarnation_if_confirmed() RETURNS uuid LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     confirmed uuid;
@@ -82,15 +119,55 @@ BEGIN
 END
 $$;
 
--- How far a clock may be ahead of the wall clock, in ms, where that is more than usual: see take_logical_ms.
-CREATE SEQUENCE ticket_code_ms_lead;
-CREATE SEQUENCE order_id_ms_lead;
-CREATE SEQUENCE reservation_id_ms_lead;
+-- Moves every clock past everything that can have been given out, and writes a new row. What was forgotten is at most `lead`
+-- ahead of its time, by a wall clock that was at most a minute plus `more_ms` ahead of this one. The lead does not grow when
+-- this happens again: an older dump does not know how often it happened, and would begin too low. Event ids go on far beyond
+-- the forgotten ones.
+CREATE FUNCTION begin_incarnation(more_ms bigint) RETURNS uuid LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    lock_space CONSTANT integer := 1886547309;
+    clock_skew_max_ms CONSTANT bigint := 60000;
+    event_ids_skipped CONSTANT bigint := 1000000000;
+    clock regclass;
+    now_ms bigint;
+    lead bigint;
+    lowest_ms bigint;
+    begun uuid;
+BEGIN
+    LOCK TABLE database_incarnation IN SHARE ROW EXCLUSIVE MODE;
+    FOREACH clock IN ARRAY ARRAY['ticket_code_ms', 'order_id_ms', 'reservation_id_ms']::regclass[] LOOP
+        PERFORM pg_advisory_xact_lock(lock_space, clock::oid::integer);
+        now_ms := floor(extract(epoch FROM clock_timestamp()) * 1000);
+        lead := greatest(
+            coalesce(pg_sequence_last_value((clock::text || '_lead')::regclass), 0),
+            logical_lead_max_ms() + clock_skew_max_ms + more_ms
+        );
+        lead := setval(
+            clock, greatest(now_ms + lead, coalesce(pg_sequence_last_value(clock), 0))
+        ) - now_ms;
+        PERFORM setval((clock::text || '_lead')::regclass, lead);
+        lowest_ms := least(lowest_ms, now_ms + lead);
+    END LOOP;
+    PERFORM setval(
+        'audit_events_event_id_seq',
+        coalesce(pg_sequence_last_value('audit_events_event_id_seq'), 0) + event_ids_skipped
+    );
+    DELETE FROM database_incarnation;
+    INSERT INTO database_incarnation (
+        database_oid, server, server_started_at, files_changed_at, clocks_from_ms
+    )
+    VALUES (
+        database_oid(), database_server(), pg_postmaster_start_time(), database_files_changed_at(), lowest_ms
+    )
+    RETURNING incarnation_id INTO begun;
+    RETURN begun;
+END
+$$;
 
-CREATE FUNCTION logical_lead_max_ms() RETURNS bigint LANGUAGE sql IMMUTABLE RETURN 3600000;
+-- Numbers
 
--- The gap that follows `n` codes of a partner: up to three times as many, by a factor that stays for an hour of this
--- partner and that nobody else knows. Where several partners share a call, by chance.
+-- The gap to leave after `n` codes of a partner, so that codes do not show how many tickets others sell: up to three times
+-- `n`, by a secret factor that a partner keeps for an hour. Without a partner, by chance.
 CREATE FUNCTION logical_gap(n bigint, for_partner bigint) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     share double precision := random();
@@ -106,10 +183,10 @@ BEGIN
 END
 $$;
 
-DROP FUNCTION take_logical_ms(regclass, bigint);
-
--- Takes `n` consecutive ticks of `clock` and answers the first. No tick is answered before the wall clock is within
--- `lead` of it: whoever comes too early waits, a second at most, without the lock.
+-- Takes `n` consecutive numbers of `clock` and returns the first. It is returned when the wall clock is within the lead of the
+-- last number: who comes too early waits a second at most, after the lock is released, or gets the error PM002.
+-- The lock belongs to the session, so that nobody waits for another's commit. A cancel may arrive in the moment in which it is
+-- granted, so it is taken inside the block whose handler releases it.
 CREATE FUNCTION take_logical_ms(clock regclass, n bigint, for_partner bigint DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -161,54 +238,5 @@ BEGIN
 END
 $$;
 
--- Moves every clock past all that can have been given out: what was forgotten is at most `lead` ahead of its time, by a
--- wall clock that was at most a minute, and `more_ms`, ahead of this one. Event ids go on far beyond the forgotten.
-CREATE FUNCTION begin_incarnation(more_ms bigint) RETURNS uuid LANGUAGE plpgsql VOLATILE AS $$
-DECLARE
-    lock_space CONSTANT integer := 1886547309;
-    clock_skew_max_ms CONSTANT bigint := 60000;
-    event_ids_skipped CONSTANT bigint := 1000000000;
-    clock regclass;
-    now_ms bigint;
-    lead bigint;
-    lowest_ms bigint;
-    begun uuid;
-BEGIN
-    LOCK TABLE database_incarnation IN SHARE ROW EXCLUSIVE MODE;
-    FOREACH clock IN ARRAY ARRAY['ticket_code_ms', 'order_id_ms', 'reservation_id_ms']::regclass[] LOOP
-        PERFORM pg_advisory_xact_lock(lock_space, clock::oid::integer);
-        now_ms := floor(extract(epoch FROM clock_timestamp()) * 1000);
-        lead := coalesce(pg_sequence_last_value((clock::text || '_lead')::regclass), logical_lead_max_ms())
-            + clock_skew_max_ms + more_ms;
-        lead := setval(
-            clock, greatest(now_ms + lead, coalesce(pg_sequence_last_value(clock), 0))
-        ) - now_ms;
-        PERFORM setval((clock::text || '_lead')::regclass, lead);
-        lowest_ms := least(lowest_ms, now_ms + lead);
-    END LOOP;
-    PERFORM setval(
-        'audit_events_event_id_seq',
-        coalesce(pg_sequence_last_value('audit_events_event_id_seq'), 0) + event_ids_skipped
-    );
-    DELETE FROM database_incarnation;
-    INSERT INTO database_incarnation (
-        database_oid, server, server_started_at, files_changed_at, clocks_from_ms
-    )
-    VALUES (
-        database_oid(), database_server(), pg_postmaster_start_time(), database_files_changed_at(), lowest_ms
-    )
-    RETURNING incarnation_id INTO begun;
-    RETURN begun;
-END
-$$;
-
--- A database that has given out codes before this table was there may be a restored one: nothing says that it is not.
 INSERT INTO database_incarnation (database_oid, server, server_started_at, files_changed_at)
-SELECT database_oid(), CASE WHEN taken THEN 'unknown' ELSE database_server() END,
-       CASE WHEN taken THEN '-infinity' ELSE pg_postmaster_start_time() END, database_files_changed_at()
-FROM (
-    SELECT coalesce(
-        pg_sequence_last_value('ticket_code_ms'), pg_sequence_last_value('order_id_ms'),
-        pg_sequence_last_value('reservation_id_ms')
-    ) IS NOT NULL AS taken
-) AS before;
+VALUES (database_oid(), database_server(), pg_postmaster_start_time(), database_files_changed_at());
