@@ -127,7 +127,7 @@ def bring_up_to_date(
     Return the names of the applied migrations. `tell` is called with a sentence for each thing that the operator should do.
     """
     require_same_zone(dsn, runtime.zone)
-    applied = migrate(dsn, str(runtime.zone), tell)
+    applied = migrate(dsn, tell)
     for clash in asyncio.run(_after_migrating(dsn, runtime)):
         tell(clash)
     asyncio.run(_confirm(dsn, runtime, marker))

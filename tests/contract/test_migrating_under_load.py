@@ -100,8 +100,8 @@ def test_a_migration_gives_up_and_names_who_is_in_its_way(
 
 
 def test_the_wait_for_a_lock_is_short_as_it_is_shipped() -> None:
-    assert migrations_module.LOCK_TIMEOUT_SECONDS <= 2
-    assert migrations_module.LOCK_PAUSE_SECONDS >= 1
+    assert migrations_module.LOCK_TIMEOUT_SECONDS <= 4
+    assert migrations_module.LOCK_PAUSE_SECONDS >= migrations_module.LOCK_TIMEOUT_SECONDS
 
 
 def test_an_index_is_built_while_others_write(own: str, files: Files) -> None:
@@ -123,6 +123,25 @@ def test_an_index_is_built_while_others_write(own: str, files: Files) -> None:
 
     assert one(own, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'things_by_id'::regclass")
     assert migrate(own) == []
+
+
+def test_an_index_is_built_while_a_second_process_waits_to_migrate(own: str, files: Files) -> None:
+    files(m0001=BUILD_INDEX)
+    said: list[str] = []
+    with ThreadPoolExecutor(2) as pool, psycopg.connect(own) as writer, psycopg.connect(own) as other:
+        other.autocommit = True
+        writer.execute("INSERT INTO things VALUES (1)")
+        first = pool.submit(migrate, own, said.append)
+        while not is_waiting(other):
+            assert not first.done()
+        second = pool.submit(migrate, own, said.append)
+        waits = f"SELECT FROM pg_stat_activity WHERE query LIKE '%advisory_lock%' AND pid <> {other.info.backend_pid}"
+        while other.execute(waits.encode()).fetchone() is None:
+            assert not second.done()
+        writer.commit()
+
+        assert (first.result(30), second.result(30)) == (["m0001.sql"], [])
+    assert said == [], "neither waits for the other's snapshot"
 
 
 def is_waiting(connection: psycopg.Connection) -> bool:
@@ -150,6 +169,72 @@ def leave_invalid_index(dsn: str, builder: psycopg.Connection) -> None:
         with pytest.raises(psycopg.errors.LockNotAvailable):
             builder.execute("CREATE INDEX CONCURRENTLY things_by_id ON things (id)")
     assert not one(dsn, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'things_by_id'::regclass")
+
+
+def test_an_index_build_that_failed_can_be_run_again(own: str, files: Files) -> None:
+    files(
+        m0001=BUILD_INDEX
+        + "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS thing_id_taken ON things (id);\n"
+        + "DROP INDEX CONCURRENTLY IF EXISTS things_by_id;"
+    )
+    with psycopg.connect(own, autocommit=True) as connection:
+        connection.execute("INSERT INTO things VALUES (1), (1)")
+
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            migrate(own)
+        valid = "SELECT string_agg(indexrelid::regclass || ' ' || indisvalid, ', ' ORDER BY indexrelid) FROM pg_index WHERE indrelid = 'things'::regclass"
+        assert one(own, valid) == "things_by_id true, thing_id_taken false"
+        connection.execute("DELETE FROM things")
+
+        assert migrate(own) == ["m0001.sql"]
+    assert one(own, valid) == "thing_id_taken true"
+
+
+FILL = """-- in batches
+UPDATE things SET id = 0 WHERE ctid = ANY (ARRAY(SELECT ctid FROM things WHERE id > 0 ORDER BY id LIMIT 10));
+"""
+
+
+def test_rows_are_changed_in_batches_and_each_batch_stays(
+    own: str, files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files(m0001=FILL)
+    monkeypatch.setattr(migrations_module, "LOCK_WAIT_SECONDS_MAX", 0.5)
+    said: list[str] = []
+    with psycopg.connect(own, autocommit=True) as connection:
+        connection.execute("INSERT INTO things SELECT generate_series(1, 25)")
+    with psycopg.connect(own, application_name="sale") as sale:
+        sale.execute("SELECT FROM things WHERE id = 15 FOR UPDATE")
+        with pytest.raises(MigrationBlocked, match=r"m0001.sql was not applied.*sale \(user"):
+            migrate(own, said.append)
+    assert one(own, "SELECT count(*) FROM things WHERE id = 0") == 10
+    assert len(said) == 1, "it tries again"
+
+    monkeypatch.setattr(migrations_module, "PROGRESS_EVERY_SECONDS", 0)
+    said.clear()
+    assert migrate(own, said.append) == ["m0001.sql"]
+    assert one(own, "SELECT count(*) FROM things WHERE id = 0") == 25
+    assert one(own, "SELECT count(DISTINCT xmin::text) FROM things") == 3, "each batch is a transaction"
+    assert said == ["m0001.sql has changed 10 rows.", "m0001.sql has changed 15 rows."]
+    assert migrate(own) == []
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        "UPDATE things SET id = 0;",
+        "UPDATE things SET id = 0 WHERE id IN (SELECT id FROM things WHERE id > 0 LIMIT 10000);",
+        "UPDATE things SET id = 0 WHERE id IN (SELECT id FROM things LIMIT 10); DELETE FROM things;",
+        "ALTER TABLE things ADD COLUMN more integer;",
+    ],
+)
+def test_batches_are_one_statement_with_a_limit(own: str, files: Files, statements: str) -> None:
+    files(m0001=f"-- in batches\n{statements}")
+
+    with pytest.raises(
+        ValueError, match="m0001.sql must be one statement that changes rows, with LIMIT 1000"
+    ):
+        migrate(own)
 
 
 def test_outside_a_transaction_there_are_only_index_builds(own: str, files: Files) -> None:

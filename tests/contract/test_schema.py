@@ -7,9 +7,10 @@ from pathlib import Path
 import psycopg
 import pytest
 from support.postgres import empty_database
+from support.terminal import Operator
 
 from premade.postgres import migrations as migrations_module
-from premade.postgres.migrations import SchemaNotCurrent, check_current, migrate, migrations
+from premade.postgres.migrations import SchemaNotCurrent, check_current, lack_of, migrate, migrations
 from premade.postgres.schema import schema_of
 
 REPOSITORY = Path(__file__).parents[2]
@@ -57,6 +58,32 @@ def test_an_applied_migration_that_was_edited_is_refused(empty_database: str) ->
         migrate(empty_database)
     with pytest.raises(SchemaNotCurrent, match="0012_pre_generated_tickets.sql"):
         check_current(empty_database)
+
+
+@pytest.mark.parametrize("applied", [1, 3], ids=["with its first migration", "with several"])
+def test_a_database_from_before_0_1_0_is_told_what_to_do_and_not_changed(
+    empty_database: str, applied: int
+) -> None:
+    names = ["0010_partners.sql", "0011_catalog_and_stock.sql", "0012_pre_generated_tickets.sql"][:applied]
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute("CREATE TABLE schema_migrations (name text PRIMARY KEY, sha256 text)")
+        connection.cursor().executemany(
+            "INSERT INTO schema_migrations VALUES (%s, 'old')", [[name] for name in names]
+        )
+        operator = Operator(empty_database)
+
+        for refused in ("migrate", "serve", "expire"):
+            assert "from before version 0.1.0" in operator.is_refused(refused)
+        assert "Set DATABASE_URL or PREMADE_DATA_DIR to an empty database" in operator.is_refused("migrate")
+        with pytest.raises(SchemaNotCurrent, match="from before version 0.1.0"):
+            check_current(empty_database)
+        assert "from before version 0.1.0" in str(lack_of(names)), "/readyz says the same"
+
+        left = connection.execute("SELECT name, sha256 FROM schema_migrations ORDER BY name").fetchall()
+        assert left == [(name, "old") for name in names]
+        tables = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+        assert connection.execute(tables).fetchall() == [("schema_migrations",)]
+    assert not {"0010_partners.sql"} & {migration.name for migration in migrations()}
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(

@@ -95,6 +95,23 @@ def test_a_dump_of_the_data_alone(dsn: str, tmp_path: Path) -> None:
         assert Till(second, shop.seller).sql("SELECT count(*) FROM database_incarnation") == [{"count": 1}]
 
 
+def test_a_database_from_before_0_1_0_is_kept(dsn: str, tmp_path: Path) -> None:
+    """As the runbook says: its schema is that of a new database, so it takes over the new one's list of migrations."""
+    with own_database(dsn) as old, empty_database(dsn) as new:
+        shop = till(old)
+        lost = shop.live()
+        shop.sql("UPDATE schema_migrations SET name = '0010_partners.sql' WHERE starts_with(name, '0010')")
+        assert "before version 0.1.0" in Operator(old).is_refused("migrate")
+
+        Operator(new).does("migrate")
+        dump(new, tmp_path / "migrations.sql", "--data-only", "--table=schema_migrations")
+        shop.sql("DELETE FROM schema_migrations")
+        load(old, tmp_path / "migrations.sql")
+
+        assert Operator(old).does("migrate")["applied"] == "nothing; the schema was current"
+        assert shop.sql("SELECT count(*) FROM pre_generated_tickets") == [{"count": len(lost.codes)}]
+
+
 def test_a_dump_that_is_restored_into_the_same_database(dsn: str, tmp_path: Path) -> None:
     with own_database(dsn) as own:
         shop = till(own)

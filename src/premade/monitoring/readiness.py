@@ -9,7 +9,7 @@ from psycopg.errors import ReadOnlySqlTransaction
 from premade.http.connection_limits import Clients
 from premade.postgres import statements
 from premade.postgres.database import Database
-from premade.postgres.migrations import migrations
+from premade.postgres.migrations import lack_of
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Unavailable
 from premade.runtime.outage import Outage
@@ -83,10 +83,8 @@ class Readiness:
             seen = await tx.fetch_one(sql.check_readiness)
             assert seen is not None
             applied = await tx.fetch_all(sql.applied_migrations) if seen["is_migrated"] else []
-            names = {row["name"] for row in applied}
-            missing = [migration.name for migration in migrations() if migration.name not in names]
-            if missing:
-                return NotReady(f"The database lacks {', '.join(missing)}. Run 'premade migrate'.")
+            if lack := lack_of({row["name"] for row in applied}):
+                return NotReady(lack)
             if not self.admitted.is_set():
                 self._database.admit()
                 self.admitted.set()

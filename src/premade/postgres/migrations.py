@@ -1,18 +1,21 @@
 """Migrations: plain SQL files, applied in the order of their names, each in a transaction of its own.
 
-A file whose first line is `-- outside a transaction` builds or drops indexes CONCURRENTLY.
+The first line of a file can say otherwise (see docs/adr/0033-rules-for-migrations.md):
+- `-- outside a transaction`: builds or drops indexes CONCURRENTLY.
+- `-- in batches`: one statement that changes a bounded number of rows. It is repeated until it changes none.
 """
 
 import hashlib
 import re
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from psycopg.errors import DeadlockDetected, LockNotAvailable
@@ -20,13 +23,27 @@ from psycopg.sql import SQL, Identifier
 
 MIGRATION_LOCK = 7_214_938_061
 """A PostgreSQL advisory lock: of several processes one migrates, the others wait and find it done."""
+MIGRATION_LOCK_EVERY_SECONDS = 0.1
 LOCK_TIMEOUT_SECONDS = 2.0
 """Sales queue up behind a migration that waits for a lock, so it waits no longer than this at a time."""
 LOCK_PAUSE_SECONDS = 3.0
+"""Between two attempts. Sessions that queued up behind the migration go on meanwhile."""
 LOCK_WAIT_SECONDS_MAX = 300.0
-"""Limit for one file, including all attempts and pauses."""
+"""Limit for one file or batch, including all attempts and pauses."""
+BATCH_ROWS_MAX = 1000
+PROGRESS_EVERY_SECONDS = 10.0
 BLOCKERS_EVERY_SECONDS = 0.25
 OUTSIDE_A_TRANSACTION = b"-- outside a transaction\n"
+IN_BATCHES = b"-- in batches\n"
+
+FIRST_BEFORE_0_1_0 = "0010_partners.sql"
+"""The first migration of every database from before version 0.1.0. No later version has a file of this name."""
+_FROM_BEFORE_0_1_0 = (
+    "This database is from before version 0.1.0, and its schema cannot be brought up to date. Nothing was changed. "
+    "Set DATABASE_URL or PREMADE_DATA_DIR to an empty database and run 'premade migrate'. To keep the data, see "
+    "'A database from before 0.1.0' in docs/runbook.md."
+)
+Result = TypeVar("Result")
 
 _TABLE = b"""
 CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -43,6 +60,7 @@ _CONCURRENT_STATEMENT = re.compile(
     rb"(?:CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+IF\s+NOT\s+EXISTS|DROP\s+INDEX\s+CONCURRENTLY\s+IF\s+EXISTS)"
     rb"\s+([a-z_0-9]+)\b"
 )
+_BATCH = re.compile(rb"(?:UPDATE|DELETE|INSERT|WITH)\s.*\bLIMIT\s+(\d+)\b", re.DOTALL)
 _BLOCKERS = """
 SELECT concat_ws(' ', application_name, '(user ' || usename || ',', 'process ' || pid || ',',
                  'for ' || round(extract(epoch FROM now() - xact_start)) || ' s)',
@@ -76,6 +94,16 @@ class Migration:
         """Whether it runs outside a transaction, so that sales can write to the tables meanwhile."""
         return self.sql.startswith(OUTSIDE_A_TRANSACTION)
 
+    @property
+    def is_in_batches(self) -> bool:
+        """Whether it changes rows batch by batch, each in a transaction of its own."""
+        return self.sql.startswith(IN_BATCHES)
+
+    def statements(self) -> list[bytes]:
+        """Split a file without string constants or function bodies into its statements."""
+        text = re.sub(rb"(?m)--.*$", b"", self.sql)
+        return [statement.strip() for statement in text.split(b";") if statement.strip()]
+
 
 def _folder() -> Traversable:
     """Inside the package where it was installed from a wheel, in the source tree otherwise."""
@@ -91,75 +119,101 @@ def migrations() -> list[Migration]:
     return [Migration(file.name, file.read_bytes()) for file in files]
 
 
-def migrate(dsn: str, zone: str = "UTC", tell: Callable[[str], None] = lambda _: None) -> list[str]:
+def migrate(dsn: str, tell: Callable[[str], None] = lambda _: None) -> list[str]:
     """Apply what is missing, each file once, and return the names.
 
     A migration waits at most LOCK_TIMEOUT_SECONDS for a lock, since everybody else queues up behind it, and tries again
-    after a pause. `zone` is the operator's time zone, for counts by day. `tell` is called with a sentence whenever a file
-    has to wait.
+    after a pause. `tell` is called with a sentence whenever a file has to wait, and with the progress of batches.
 
     Raises:
-        SchemaNotCurrent: an applied migration was edited.
+        SchemaNotCurrent: an applied migration was edited, or the database is from before version 0.1.0.
         MigrationBlocked: no lock within LOCK_WAIT_SECONDS_MAX. Earlier files stay applied.
     """
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("SELECT set_config('premade.timezone', %s, false)", [zone])
-        with _alone(connection):
-            connection.execute(_TABLE)
-            missing = _missing(connection)
-            for migration in missing:
-                _apply(dsn, connection, migration, tell)
-            return [migration.name for migration in missing]
+    with psycopg.connect(dsn, autocommit=True) as connection, _alone(connection):
+        connection.execute(_TABLE)
+        missing = _missing(connection)
+        for migration in missing:
+            _apply(dsn, connection, migration, tell)
+        return [migration.name for migration in missing]
 
 
 @contextmanager
 def _alone(connection: psycopg.Connection) -> Generator[None]:
-    _set_lock_timeout(connection, LOCK_WAIT_SECONDS_MAX)
-    try:
-        connection.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
-    except LockNotAvailable:
-        message = f"Another process has been migrating the database for {LOCK_WAIT_SECONDS_MAX:.0f} s."
-        raise MigrationBlocked(message) from None
+    deadline = time.monotonic() + LOCK_WAIT_SECONDS_MAX
+    # Not pg_advisory_lock: a statement that waits has a snapshot, and CREATE INDEX CONCURRENTLY would wait for its end.
+    while not _row(connection, "SELECT pg_try_advisory_lock(%s)", MIGRATION_LOCK)[0]:
+        if time.monotonic() >= deadline:
+            message = f"Another process has been migrating the database for {LOCK_WAIT_SECONDS_MAX:.0f} s."
+            raise MigrationBlocked(message)
+        time.sleep(MIGRATION_LOCK_EVERY_SECONDS)
     try:
         yield
     finally:
         connection.execute("SELECT pg_advisory_unlock(%s)", [MIGRATION_LOCK])
 
 
+def _row(connection: psycopg.Connection, query: LiteralString, value: object) -> tuple[Any, ...]:
+    row = connection.execute(query, [value]).fetchone()
+    assert row is not None
+    return row
+
+
 def _apply(
     dsn: str, connection: psycopg.Connection, migration: Migration, tell: Callable[[str], None]
 ) -> None:
-    deadline = time.monotonic() + LOCK_WAIT_SECONDS_MAX
-    while True:
-        with blockers_of(dsn, connection.info.backend_pid) as blockers:
-            try:
-                _try(connection, migration)
-            except (LockNotAvailable, DeadlockDetected):
-                pass
-            else:
-                return
-        held_by = "; ".join(blockers) or "a session that has ended since"
-        if time.monotonic() >= deadline:
-            message = (
-                f"{migration.name} was not applied: it got no lock in {LOCK_WAIT_SECONDS_MAX:.0f} s. "
-                f"The lock is held by {held_by}. Let it finish or end it, then run 'premade migrate' again; nothing is half done."
+    with blockers_of(dsn, connection.info.backend_pid) as blockers:
+        waits = _Waits(migration.name, blockers, tell)
+        if migration.is_concurrent:
+            waits.retry(lambda: _build_indexes(connection, migration))
+        elif migration.is_in_batches:
+            _change_in_batches(connection, migration, waits)
+        else:
+            waits.retry(lambda: _in_one_transaction(connection, migration))
+
+
+@dataclass(frozen=True)
+class _Waits:
+    """How a migration waits for locks that other sessions hold."""
+
+    name: str
+    blockers: list[str]
+    tell: Callable[[str], None]
+
+    def retry(self, attempt: Callable[[], Result]) -> Result:
+        """Run `attempt` until it gets its locks; return its result.
+
+        Raises:
+            MigrationBlocked: it got none within LOCK_WAIT_SECONDS_MAX.
+        """
+        deadline = time.monotonic() + LOCK_WAIT_SECONDS_MAX
+        while True:
+            self.blockers.clear()
+            with suppress(LockNotAvailable, DeadlockDetected):
+                return attempt()
+            held_by = "; ".join(self.blockers) or "a session that has ended since"
+            if time.monotonic() >= deadline:
+                message = (
+                    f"{self.name} was not applied: it got no lock in {LOCK_WAIT_SECONDS_MAX:.0f} s. "
+                    f"The lock is held by {held_by}. Let it finish or end it, then run 'premade migrate' again."
+                )
+                raise MigrationBlocked(message)
+            self.tell(
+                f"{self.name} waits for a lock, held by {held_by}. Next try in {LOCK_PAUSE_SECONDS:.0f} s."
             )
-            raise MigrationBlocked(message)
-        tell(f"{migration.name} waits for a lock, held by {held_by}. Next try in {LOCK_PAUSE_SECONDS:.0f} s.")
-        # Sessions that queued up behind this one go on meanwhile.
-        time.sleep(LOCK_PAUSE_SECONDS)
+            time.sleep(LOCK_PAUSE_SECONDS)
 
 
-def _try(connection: psycopg.Connection, migration: Migration) -> None:
-    if not migration.is_concurrent:
-        _set_lock_timeout(connection, LOCK_TIMEOUT_SECONDS)
-        with connection.transaction():
-            connection.execute(migration.sql)
-            connection.execute(_APPLIED, [migration.name, migration.sha256])
-        return
-    # Nobody queues up behind a concurrent build. It waits for every transaction that began before it.
+def _in_one_transaction(connection: psycopg.Connection, migration: Migration) -> None:
+    _set_lock_timeout(connection, LOCK_TIMEOUT_SECONDS)
+    with connection.transaction():
+        connection.execute(migration.sql)
+        connection.execute(_APPLIED, [migration.name, migration.sha256])
+
+
+def _build_indexes(connection: psycopg.Connection, migration: Migration) -> None:
+    # No sale queues up behind a concurrent build, so it may wait: for every transaction that began before it.
     _set_lock_timeout(connection, LOCK_WAIT_SECONDS_MAX)
-    for statement, index in _concurrent_statements(migration):
+    for statement, index in concurrent_statements(migration):
         if connection.execute(_IS_INVALID, [index]).fetchone():
             # An interrupted build left it behind.
             connection.execute(SQL("DROP INDEX CONCURRENTLY {}").format(Identifier(index)))
@@ -167,14 +221,25 @@ def _try(connection: psycopg.Connection, migration: Migration) -> None:
     connection.execute(_APPLIED, [migration.name, migration.sha256])
 
 
-def _concurrent_statements(migration: Migration) -> list[tuple[bytes, str]]:
-    """Return each statement of the file, and the index that it builds or drops.
+def _change_in_batches(connection: psycopg.Connection, migration: Migration, waits: _Waits) -> None:
+    _set_lock_timeout(connection, LOCK_TIMEOUT_SECONDS)
+    statement = batch_statement(migration)
+    changed, told_at = 0, time.monotonic()
+    while batch := waits.retry(lambda: connection.execute(statement).rowcount):
+        changed += batch
+        if time.monotonic() - told_at >= PROGRESS_EVERY_SECONDS:
+            told_at = time.monotonic()
+            waits.tell(f"{migration.name} has changed {changed:,} rows.")
+    connection.execute(_APPLIED, [migration.name, migration.sha256])
+
+
+def concurrent_statements(migration: Migration) -> list[tuple[bytes, str]]:
+    """Return each statement of a file outside a transaction, and the index that it builds or drops.
 
     Raises:
         ValueError: a statement does anything else.
     """
-    text = re.sub(rb"(?m)^--.*$", b"", migration.sql)
-    statements = [statement.strip() for statement in text.split(b";") if statement.strip()]
+    statements = migration.statements()
     indexes = [_CONCURRENT_STATEMENT.match(statement) for statement in statements]
     if None in indexes:
         message = f"{migration.name} may only build and drop indexes CONCURRENTLY, IF [NOT] EXISTS."
@@ -184,6 +249,22 @@ def _concurrent_statements(migration: Migration) -> list[tuple[bytes, str]]:
         for statement, index in zip(statements, indexes, strict=True)
         if index is not None
     ]
+
+
+def batch_statement(migration: Migration) -> bytes:
+    """Return the statement of a file in batches.
+
+    Raises:
+        ValueError: there are several, or its rows have no limit.
+    """
+    statements = migration.statements()
+    batch = _BATCH.match(statements[0]) if len(statements) == 1 else None
+    if batch is None or not 1 <= int(batch[1]) <= BATCH_ROWS_MAX:
+        message = (
+            f"{migration.name} must be one statement that changes rows, with LIMIT {BATCH_ROWS_MAX} or less."
+        )
+        raise ValueError(message)
+    return statements[0]
 
 
 def _set_lock_timeout(connection: psycopg.Connection, seconds: float) -> None:
@@ -212,18 +293,33 @@ def blockers_of(dsn: str, pid: int) -> Generator[list[str]]:
 
 
 def check_current(dsn: str) -> None:
-    """SchemaNotCurrent unless every migration of this version is applied."""
+    """Check that every migration of this version is applied.
+
+    Raises: SchemaNotCurrent.
+    """
     with psycopg.connect(dsn, autocommit=True) as connection:
-        exists = connection.execute("SELECT to_regclass('schema_migrations')").fetchone()
-        missing = _missing(connection) if exists and exists[0] else migrations()
+        exists = _row(connection, "SELECT to_regclass(%s)", "schema_migrations")[0]
+        missing = _missing(connection) if exists else migrations()
     if missing:
-        names = ", ".join(migration.name for migration in missing)
-        message = f"The database lacks {names}. Run 'premade migrate' first."
-        raise SchemaNotCurrent(message)
+        raise SchemaNotCurrent(_lacking(missing))
+
+
+def lack_of(applied: Collection[str]) -> str | None:
+    """Say what a database with these applied migrations lacks, and what to do. None: nothing."""
+    if FIRST_BEFORE_0_1_0 in applied:
+        return _FROM_BEFORE_0_1_0
+    missing = [migration for migration in migrations() if migration.name not in applied]
+    return _lacking(missing) if missing else None
+
+
+def _lacking(missing: list[Migration]) -> str:
+    return f"The database lacks {', '.join(migration.name for migration in missing)}. Run 'premade migrate'."
 
 
 def _missing(connection: psycopg.Connection) -> list[Migration]:
     applied = dict(connection.execute("SELECT name, sha256 FROM schema_migrations").fetchall())
+    if FIRST_BEFORE_0_1_0 in applied:
+        raise SchemaNotCurrent(_FROM_BEFORE_0_1_0)
     for migration in migrations():
         if applied.get(migration.name, migration.sha256) != migration.sha256:
             message = f"{migration.name} was applied in another form than this version has; restore the file."
