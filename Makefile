@@ -42,11 +42,12 @@ demo: setup ## Start everything, sell a ticket, keep serving (PORT=8080)
 run: setup ## Start the service (PORT=8080)
 	@$(BIN)/premade serve --port $(PORT)
 
-check: .venv/.test ## Lint, types and layers
+check: .venv/.test ## Lint, types, layers and migrations
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/pyright
+	$(BIN)/python tests/check_migrations.py
 
 test: .venv/.test check node_modules/.newman ## Everything that must hold, on a real PostgreSQL
 	$(BIN)/python tests/run.py

@@ -1,6 +1,4 @@
 -- Partners and their API keys, the products, and how many tickets of each product a channel may sell.
--- In every file of the baseline the columns stand in the order in which development added them: so the data of a database
--- from before 0.1.0 can be copied into a new one.
 
 -- Partners
 
