@@ -3,6 +3,7 @@
 import os
 import sys
 from functools import partial
+from importlib.metadata import version
 from typing import Annotated, NoReturn
 
 import psycopg
@@ -44,6 +45,23 @@ app.command()(verify)
 app.command()(expire)
 app.command()(restored)
 app.command()(export)
+
+
+def _print_version(asked: bool) -> None:  # noqa: FBT001  (typer's own form)
+    if asked:
+        typer.echo(f"premade {version('premade')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    show_version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options of premade itself."""
+
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for any that is free.")]
