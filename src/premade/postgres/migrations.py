@@ -86,7 +86,7 @@ class Migration:
 
     @property
     def sha256(self) -> str:
-        """Of the file, in hexadecimal: an applied migration must never be edited."""
+        """The digest of the file, in hexadecimal, which shows if an applied migration was edited."""
         return hashlib.sha256(self.sql).hexdigest()
 
     @property
@@ -106,13 +106,13 @@ class Migration:
 
 
 def _folder() -> Traversable:
-    """Inside the package where it was installed from a wheel, in the source tree otherwise."""
+    """Return the folder of the migrations: inside the package if it was installed from a wheel, else in the source tree."""
     packaged = resources.files("premade") / "migrations"
     return packaged if packaged.is_dir() else Path(__file__).parents[3] / "db" / "migrations"
 
 
 def migrations() -> list[Migration]:
-    """All of this version, in their order."""
+    """Return the migrations of this version, in their order."""
     files = sorted(
         (file for file in _folder().iterdir() if file.name.endswith(".sql")), key=lambda file: file.name
     )
@@ -273,7 +273,7 @@ def _set_lock_timeout(connection: psycopg.Connection, seconds: float) -> None:
 
 @contextmanager
 def blockers_of(dsn: str, pid: int) -> Generator[list[str]]:
-    """Yield a list that names the sessions for whose lock session `pid` waits, kept up to date by a thread."""
+    """Yield a list of the sessions that block session `pid`. A thread keeps it up to date."""
     found: list[str] = []
     is_over = threading.Event()
 

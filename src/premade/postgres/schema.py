@@ -1,4 +1,4 @@
-"""`python -m premade.postgres.schema`: what the migrations make, as `db/schema.sql` shows it."""
+"""`python -m premade.postgres.schema`: print the schema that the migrations create, for `db/schema.sql`."""
 
 import os
 import re
@@ -11,12 +11,12 @@ from premade.postgres.embedded import binaries, embedded_postgres
 from premade.postgres.migrations import migrate
 
 HEADER = "-- What the migrations make. Written by `make schema`; do not edit.\n\n"
-# Comments, settings of the session, and psql's own commands change from one version of pg_dump to the next.
+# Comments, settings and psql's commands differ between versions of pg_dump.
 _NOT_SCHEMA = re.compile(r"^(--.*|SET .*|SELECT pg_catalog\.set_config.*|\\(?:un)?restrict .*)$")
 
 
 def schema_of(dsn: str) -> str:
-    """The schema of a migrated database, by pg_dump, without what says nothing about it."""
+    """Dump the schema of a migrated database with pg_dump, without comments and settings."""
     command = [binaries() / "pg_dump", "--schema-only", "--no-owner", "--no-privileges", "--dbname", dsn]
     dump = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     lines = [line for line in dump.splitlines() if not _NOT_SCHEMA.match(line)]
@@ -24,8 +24,8 @@ def schema_of(dsn: str) -> str:
 
 
 def main() -> None:
-    """Prints the schema of a new database."""
-    # The server may run as another user, who has to be let into the folder.
+    """Print the schema of a new database."""
+    # The server may run as another user, who needs access to the folder.
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o711)  # noqa: PTH101, S103
         with embedded_postgres(Path(folder) / "postgres") as dsn:
