@@ -142,6 +142,39 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION public.fits_currency(amount numeric, currency text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+BEGIN
+    RETURN coalesce(
+        amount < 'Infinity' AND amount = round(
+            amount,
+            CASE
+                WHEN currency IN (
+                    'AED', 'AFN', 'ALL', 'AMD', 'AOA', 'ARS', 'AUD', 'AWG', 'AZN', 'BAM', 'BBD', 'BDT', 'BMD', 'BND',
+                    'BOB', 'BOV', 'BRL', 'BSD', 'BTN', 'BWP', 'BYN', 'BZD', 'CAD', 'CDF', 'CHE', 'CHF', 'CHW', 'CNY',
+                    'COP', 'COU', 'CRC', 'CUP', 'CVE', 'CZK', 'DKK', 'DOP', 'DZD', 'EGP', 'ERN', 'ETB', 'EUR', 'FJD',
+                    'FKP', 'GBP', 'GEL', 'GHS', 'GIP', 'GMD', 'GTQ', 'GYD', 'HKD', 'HNL', 'HTG', 'HUF', 'IDR', 'ILS',
+                    'INR', 'IRR', 'JMD', 'KES', 'KGS', 'KHR', 'KPW', 'KYD', 'KZT', 'LAK', 'LBP', 'LKR', 'LRD', 'LSL',
+                    'MAD', 'MDL', 'MGA', 'MKD', 'MMK', 'MNT', 'MOP', 'MRU', 'MUR', 'MVR', 'MWK', 'MXN', 'MXV', 'MYR',
+                    'MZN', 'NAD', 'NGN', 'NIO', 'NOK', 'NPR', 'NZD', 'PAB', 'PEN', 'PGK', 'PHP', 'PKR', 'PLN', 'QAR',
+                    'RON', 'RSD', 'RUB', 'SAR', 'SBD', 'SCR', 'SDG', 'SEK', 'SGD', 'SHP', 'SLE', 'SOS', 'SRD', 'SSP',
+                    'STN', 'SVC', 'SYP', 'SZL', 'THB', 'TJS', 'TMT', 'TOP', 'TRY', 'TTD', 'TWD', 'TZS', 'UAH', 'USD',
+                    'USN', 'UYU', 'UZS', 'VED', 'VES', 'WST', 'XAD', 'XCD', 'XCG', 'YER', 'ZAR', 'ZMW', 'ZWG'
+                ) THEN 2
+                WHEN currency IN (
+                    'BIF', 'CLP', 'DJF', 'GNF', 'ISK', 'JPY', 'KMF', 'KRW', 'PYG', 'RWF', 'UGX', 'UYI', 'VND', 'VUV',
+                    'XAF', 'XOF', 'XPF'
+                ) THEN 0
+                WHEN currency IN ('BHD', 'IQD', 'JOD', 'KWD', 'LYD', 'OMR', 'TND') THEN 3
+                WHEN currency IN ('CLF', 'UYW') THEN 4
+            END
+        ),
+        false
+    );
+END
+$$;
+
 CREATE FUNCTION public.incarnation_if_confirmed() RETURNS uuid
     LANGUAGE plpgsql
     AS $$
@@ -215,6 +248,23 @@ CREATE FUNCTION public.refuse_ticket_change() RETURNS trigger
 BEGIN
     RAISE EXCEPTION 'ticket state machine: % of ticket % is refused', TG_ARGV[0], coalesce(OLD.ticket_code, NEW.ticket_code)
         USING ERRCODE = 'check_violation', CONSTRAINT = 'ticket_state_machine', TABLE = TG_TABLE_NAME;
+END
+$$;
+
+CREATE FUNCTION public.refuse_ticket_price() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    wrong record;
+BEGIN
+    SELECT price, currency INTO wrong
+    FROM (SELECT DISTINCT price, currency FROM new_tickets) AS prices
+    WHERE NOT fits_currency(price, currency) LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'a ticket at % %: the currency is unknown or has fewer decimals', wrong.price, wrong.currency
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'ticket_price_fits_its_currency', TABLE = TG_TABLE_NAME;
+    END IF;
+    RETURN NULL;
 END
 $$;
 
@@ -353,7 +403,7 @@ CREATE TABLE public.batches (
     channel text NOT NULL,
     quantity integer NOT NULL,
     entitlements jsonb NOT NULL,
-    price numeric(12,2) NOT NULL,
+    price numeric NOT NULL,
     currency text NOT NULL,
     valid_until date,
     metadata jsonb,
@@ -370,6 +420,7 @@ CREATE TABLE public.batches (
     CONSTRAINT batch_being_made_or_stopped CHECK (((to_make = 0) OR (unmade = 0))),
     CONSTRAINT batch_id_form CHECK ((batch_id ~ '^[A-Za-z0-9._:-]{1,64}$'::text)),
     CONSTRAINT batch_made_within_quantity CHECK (((to_make >= 0) AND (unmade >= 0) AND ((to_make + unmade) <= quantity))),
+    CONSTRAINT batch_price_fits_its_currency CHECK (public.fits_currency(price, currency)),
     CONSTRAINT batch_quantity_positive CHECK ((quantity > 0))
 );
 
@@ -431,7 +482,7 @@ CREATE TABLE public.ota_orders (
     customer_email text NOT NULL,
     customer_phone text NOT NULL,
     payment_reference text NOT NULL,
-    total_amount numeric(14,2) NOT NULL,
+    total_amount numeric NOT NULL,
     currency text NOT NULL,
     status text DEFAULT 'CONFIRMED'::text NOT NULL,
     operation text NOT NULL,
@@ -439,6 +490,7 @@ CREATE TABLE public.ota_orders (
     request_digest bytea NOT NULL,
     created_at timestamp with time zone NOT NULL,
     ticket_codes text[] NOT NULL,
+    CONSTRAINT order_amount_fits_its_currency CHECK (public.fits_currency(total_amount, currency)),
     CONSTRAINT order_has_tickets CHECK ((cardinality(ticket_codes) > 0)),
     CONSTRAINT order_id_form CHECK ((order_id ~ '^ORD-[0-9]{13}$'::text)),
     CONSTRAINT order_status_known CHECK ((status = ANY (ARRAY['CONFIRMED'::text, 'PARTLY_CANCELLED'::text, 'CANCELLED'::text])))
@@ -476,7 +528,7 @@ CREATE TABLE public.pre_generated_tickets (
     issue_number integer DEFAULT 1 NOT NULL,
     status text DEFAULT 'PRE_GENERATED'::text NOT NULL,
     entitlements jsonb NOT NULL,
-    price numeric(12,2) NOT NULL,
+    price numeric NOT NULL,
     currency text NOT NULL,
     valid_until date,
     created_at timestamp with time zone NOT NULL,
@@ -521,7 +573,7 @@ CREATE TABLE public.products (
     name text NOT NULL,
     ticket_type text NOT NULL,
     code_prefix text DEFAULT 'CRUISE'::text NOT NULL,
-    price numeric(12,2) NOT NULL,
+    price numeric NOT NULL,
     currency text NOT NULL,
     created_at timestamp with time zone NOT NULL,
     usable_days integer,
@@ -532,7 +584,9 @@ CREATE TABLE public.products (
     CONSTRAINT product_currency_is_iso_4217 CHECK ((currency ~ '^[A-Z]{3}$'::text)),
     CONSTRAINT product_id_positive CHECK ((product_id > 0)),
     CONSTRAINT product_name_length CHECK (((length(name) >= 1) AND (length(name) <= 200))),
+    CONSTRAINT product_price_fits_its_currency CHECK (public.fits_currency(price, currency)),
     CONSTRAINT product_price_not_negative CHECK ((price >= (0)::numeric)),
+    CONSTRAINT product_price_within_limit CHECK ((price <= 9999999999.99)),
     CONSTRAINT product_ticket_type CHECK ((ticket_type ~ '^[A-Z]{2,12}$'::text)),
     CONSTRAINT product_usable_days CHECK (((usable_days >= 0) AND (usable_days <= 3650))),
     CONSTRAINT product_usable_in_one_way CHECK (((usable_days IS NULL) OR (usable_until IS NULL)))
@@ -588,7 +642,7 @@ CREATE TABLE public.sales_days (
     product_id bigint NOT NULL,
     currency text NOT NULL,
     tickets bigint NOT NULL,
-    amount numeric(20,2) NOT NULL
+    amount numeric NOT NULL
 );
 
 CREATE TABLE public.schema_migrations (
@@ -678,7 +732,7 @@ CREATE TABLE public.ticket_deltas (
     unused_change integer NOT NULL,
     activated integer NOT NULL,
     currency text,
-    amount numeric(20,2) DEFAULT 0 NOT NULL
+    amount numeric DEFAULT 0 NOT NULL
 );
 
 ALTER TABLE public.ticket_deltas ALTER COLUMN delta_id ADD GENERATED ALWAYS AS IDENTITY (
@@ -859,6 +913,8 @@ CREATE TRIGGER ticket_is_never_deleted BEFORE DELETE ON public.pre_generated_tic
 CREATE TRIGGER ticket_is_used_while_active BEFORE UPDATE ON public.pre_generated_tickets FOR EACH ROW WHEN ((((old.first_used_at IS NOT NULL) AND (new.first_used_at IS NULL)) OR ((old.entitlements <> new.entitlements) AND ((old.status <> 'ACTIVE'::text) OR (new.status <> ALL (ARRAY['ACTIVE'::text, 'USED'::text])) OR (new.first_used_at IS NULL) OR jsonb_path_exists(new.entitlements, '$[*]?(@."remaining_uses" < 0)'::jsonpath) OR ((new.status = 'USED'::text) = jsonb_path_exists(new.entitlements, '$[*]?(@."remaining_uses" > 0)'::jsonpath)))))) EXECUTE FUNCTION public.refuse_ticket_change('that use');
 
 CREATE TRIGGER ticket_keeps_its_identity BEFORE UPDATE ON public.pre_generated_tickets FOR EACH ROW WHEN (((old.ticket_code <> new.ticket_code) OR (old.partner_id <> new.partner_id) OR (old.product_id <> new.product_id) OR (old.batch_id <> new.batch_id) OR (old.price <> new.price) OR (old.currency <> new.currency) OR (old.created_at <> new.created_at) OR ((old.order_id IS NOT NULL) AND (old.order_id IS DISTINCT FROM new.order_id)) OR ((old.activated_at IS NOT NULL) AND (old.activated_at IS DISTINCT FROM new.activated_at)) OR (new.issue_number < old.issue_number))) EXECUTE FUNCTION public.refuse_ticket_change('a change of identity');
+
+CREATE TRIGGER ticket_price_fits_its_currency AFTER INSERT ON public.pre_generated_tickets REFERENCING NEW TABLE AS new_tickets FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_ticket_price();
 
 CREATE TRIGGER ticket_starts_pre_generated BEFORE INSERT ON public.pre_generated_tickets FOR EACH ROW WHEN ((new.status <> 'PRE_GENERATED'::text)) EXECUTE FUNCTION public.refuse_ticket_change('a start in another state');
 

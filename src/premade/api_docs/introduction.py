@@ -4,8 +4,9 @@ INTRODUCTION = """Pre-made tickets for online travel agencies: generate in bulk,
 
 Authenticate with your key in `X-API-Key`. Send an `Idempotency-Key` with each write: then a retry after a lost
 answer gives the same answer again. Every refusal is `application/problem+json` with a stable `code`; [the list of
-errors](/problems) says what each means and what to do. Times are RFC 3339 in UTC, amounts of money are strings with
-two decimals, and further members may be added to answers at any time.
+errors](/problems) says what each means and what to do. Times are RFC 3339 in UTC. Amounts of money are
+strings with all decimals of their currency by ISO 4217: HKD `288.00`, JPY `288`, KWD `1.234`. Further members may
+be added to answers at any time.
 
 ## A first sale
 

@@ -12,12 +12,12 @@ from typing import Any
 import orjson
 
 from premade.audit.record import COMMAND_ACTOR, Event, record
-from premade.catalog.currency import CURRENCIES
 from premade.postgres import statements
 from premade.postgres.database import Database, Transaction
 from premade.postgres.keyset import Keyset
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
+from premade.values.currency import DECIMALS, amount_text, amounts_beside, decimals_phrase, fits, in_full
 from premade.values.texts import cleaned, one_line
 
 sql = statements.load(__file__)
@@ -30,6 +30,7 @@ _USES_DIGITS_MAX = 9
 USABLE_DAYS_MAX = 3650
 PRODUCT_ID_MAX = 2**63 - 1
 PRICE_MAX = Decimal("9999999999.99")
+"""In any currency."""
 ALL_PRODUCTS = Keyset("all products", {"product_id": int})
 _TICKET_TYPE = re.compile(r"[A-Z]{2,12}")
 # As people write it: Python reads more as a number, such as 1_0 and 0E-20000.
@@ -97,10 +98,18 @@ class Product:
         return hashlib.sha256(orjson.dumps(_audited(self))).hexdigest()
 
     def as_kept(self) -> "Product":
-        """Return the product with its name normalized. An invalid name stays, so that `check` reports it."""
+        """Return the product with its name normalized and its price with all decimals of its currency.
+
+        What is invalid stays as it is, so that `check` reports it.
+        """
+        kept = (
+            replace(self, price=in_full(Decimal(self.price), self.currency))
+            if self._price_is_in_range
+            else self
+        )
         with suppress(Invalid):
-            return replace(self, name=read_name(self.name))
-        return self
+            return replace(kept, name=read_name(kept.name))
+        return kept
 
     def check(self) -> None:
         """Invalid lists every field that is wrong."""
@@ -127,13 +136,13 @@ class Product:
             _FUNCTION_CODE.fullmatch(code) and 1 <= uses <= FUNCTION_USES_MAX
             for code, uses in self.functions.items()
         )
-        price_fits = 0 <= self.price <= PRICE_MAX and self.price == round(self.price, 2)
+        wrong_price = self._wrong_price()
         return [
             ("id", 1 <= self.product_id <= PRODUCT_ID_MAX, "Must be a positive integer"),
             ("type", bool(_TICKET_TYPE.fullmatch(self.ticket_type)), "Must be 2 to 12 letters A to Z"),
             ("prefix", bool(_TICKET_TYPE.fullmatch(self.code_prefix)), "Must be 2 to 12 letters A to Z"),
-            ("price", price_fits, f"Must be 0 to {PRICE_MAX} with at most two decimals"),
-            ("currency", self.currency in CURRENCIES, "Must be an ISO 4217 code, such as HKD"),
+            ("price", not wrong_price, wrong_price),
+            ("currency", self.currency in DECIMALS, "Must be an ISO 4217 code, such as HKD"),
             (
                 "entitles",
                 functions_fit,
@@ -150,6 +159,20 @@ class Product:
                 "Either so many days after activation, or a fixed day: not both",
             ),
         ]
+
+    @property
+    def _price_is_in_range(self) -> bool:
+        return 0 <= self.price <= PRICE_MAX
+
+    def _wrong_price(self) -> str:
+        """Return what is wrong with the price, or an empty text. The decimals of an unknown currency are not judged."""
+        if not self._price_is_in_range:
+            highest, _ = amounts_beside(PRICE_MAX, self.currency)
+            return f"Must be 0 to {highest} {self.currency}"
+        if self.currency not in DECIMALS or fits(self.price, self.currency):
+            return ""
+        beside = [each for each in amounts_beside(self.price, self.currency) if each <= PRICE_MAX]
+        return f"{decimals_phrase(self.currency)}: {' or '.join(map(str, beside))}"
 
 
 def read_name(text: str) -> str:
@@ -298,11 +321,12 @@ def _columns(product: Product) -> dict[str, Any]:
 
 
 def _audited(product: Product) -> dict[str, Any]:
-    return {**asdict(product), "price": f"{product.price:.2f}"}
+    return {**asdict(product), "price": amount_text(product.price, product.currency)}
 
 
 def _product_of(row: dict[str, Any]) -> Product:
     row["cancellation"] = Cancellation(row["cancellation"])
+    row["price"] = in_full(row["price"], row["currency"])
     return Product(**row)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from premade.catalog.product import Cancellation, Product, read_functions, read_name, read_price
 from premade.runtime.errors import FieldError, Invalid
+from premade.values.currency import amount_text
 from premade.values.operator_input import day, whole_number
 from premade.values.texts import cleaned
 
@@ -59,7 +60,7 @@ def as_typed(product: Product) -> dict[str, str]:
         "name": product.name,
         "type": product.ticket_type,
         "prefix": product.code_prefix,
-        "price": f"{product.price:.2f}",
+        "price": amount_text(product.price, product.currency),
         "currency": product.currency,
         "entitles": " ".join(f"{code}={uses}" for code, uses in product.functions.items()),
         "usable_days": "" if product.usable_days is None else str(product.usable_days),

@@ -40,7 +40,10 @@ def add(
     product_id: Annotated[int, typer.Option("--id", help="The product id, such as 106.")],
     name: Annotated[str, typer.Option()],
     ticket_type: Annotated[str, typer.Option("--type", help="2 to 12 letters A to Z: part of the code.")],
-    price: Annotated[str, typer.Option(help="Of one ticket, such as 288.00.")],
+    price: Annotated[
+        str,
+        typer.Option(help="Of one ticket, with at most the decimals of its currency: 288.00 HKD, 288 JPY."),
+    ],
     currency: Annotated[str, typer.Option(help="ISO 4217, such as HKD.")],
     entitles: Entitles,
     prefix: Annotated[str, typer.Option(help="What the code begins with.")] = DEFAULT_CODE_PREFIX,
@@ -64,7 +67,7 @@ def add(
         cancellation,
     )
     operate(lambda database, runtime: add_product(database, runtime, product))
-    show_one(asdict(product), as_json=as_json)
+    show_one(asdict(product.as_kept()), as_json=as_json)
 
 
 @app.command(name="set")

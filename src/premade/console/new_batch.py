@@ -26,6 +26,7 @@ from premade.runtime.errors import DomainError, FieldError, Invalid
 from premade.staff.role import Right
 from premade.stock.allotment import StockShort, inventory_of
 from premade.stock.reservation import ReservationEnded, ReservationTooSmall, ReservationUnknown
+from premade.values.currency import amount_text
 from premade.values.operator_input import day, plain_number, whole_number
 from premade.values.texts import one_line
 
@@ -152,7 +153,7 @@ async def _make(visit: StaffRequest, filled: _Filled, wanted: BatchRequest) -> R
 
 
 def _price(estimate: Estimate) -> str:
-    return f"{estimate.price} {estimate.currency}"
+    return f"{amount_text(estimate.price, estimate.currency)} {estimate.currency}"
 
 
 def _wanted(given: dict[str, str]) -> BatchRequest:

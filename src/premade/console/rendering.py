@@ -19,6 +19,7 @@ from premade.staff.role import Right, Role
 from premade.tickets.lookup import GENERATED
 from premade.tickets.ticket import Status
 from premade.values import texts
+from premade.values.currency import in_full
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
@@ -132,8 +133,8 @@ def _event(name: str) -> str:
 
 
 def in_money(amount: Decimal, currency: str) -> str:
-    """`1,288.00 HKD`."""
-    return f"{amount:,.2f} {currency}"
+    """Return `1,288.00 HKD` or `1,288 JPY`."""
+    return f"{in_full(amount, currency):,f} {currency}"
 
 
 def in_number(count: float) -> str:

@@ -23,7 +23,7 @@ from premade.catalog.product import (
 )
 from premade.catalog.typed import FIELDS, as_typed, read_fields
 from premade.console.door import HOME, StaffRequest, by_field, go_to, page
-from premade.console.rendering import Templates
+from premade.console.rendering import Templates, in_money
 from premade.http.gateway import PageRoute
 from premade.partners.keyring import OnBehalf
 from premade.partners.partner import list_channels
@@ -296,7 +296,7 @@ def _changes(before: Product, after: Product) -> list[dict[str, str]]:
 def _shown(product: Product) -> dict[str, str]:
     return {
         **as_typed(product),
-        "price": f"{product.price:,.2f} {product.currency}",
+        "price": in_money(product.price, product.currency),
         "entitles": ", ".join(f"{uses} {code}" for code, uses in product.functions.items()),
         "cancellation": CANCELLATIONS[product.cancellation],
     }

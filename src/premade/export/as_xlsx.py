@@ -17,6 +17,7 @@ from xlsxwriter.worksheet import Worksheet
 from premade.export.cells import uses_cell
 from premade.export.rows import Export, Row
 from premade.runtime.errors import Exhausted
+from premade.values.currency import DECIMALS_MAX
 
 ROWS_MAX = 1_048_575
 """Of a sheet, by the format, without the header."""
@@ -67,6 +68,12 @@ async def write_xlsx(export: Export, out: BinaryIO, tell: Callable[[int], None])
         await asyncio.to_thread(workbook.close)
 
 
+def _decimals_in(amount: Decimal) -> int:
+    """Return the number of decimals that the amount is written with; a workbook has formats up to DECIMALS_MAX."""
+    _, _, exponent = amount.as_tuple()
+    return min(-int(exponent), DECIMALS_MAX)
+
+
 class _Sheet:
     def __init__(self, workbook: xlsxwriter.Workbook, columns: Sequence[str]) -> None:
         self._columns = columns
@@ -76,7 +83,10 @@ class _Sheet:
         self._text: Format = workbook.add_format({"num_format": "@"})
         self._day: Format = workbook.add_format({"num_format": "yyyy-mm-dd"})
         self._moment: Format = workbook.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
-        self._money: Format = workbook.add_format({"num_format": "0.00"})
+        self._money: dict[int, Format] = {
+            decimals: workbook.add_format({"num_format": f"{0:.{decimals}f}"})
+            for decimals in range(DECIMALS_MAX + 1)
+        }
         self._rows = 0
         for place, column in enumerate(columns):
             self._sheet.set_column(place, place, _WIDTHS.get(column, _WIDTH))
@@ -96,7 +106,7 @@ class _Sheet:
         if isinstance(value, str):
             sheet.write_string(number, place, value, self._text)
         elif isinstance(value, Decimal):
-            sheet.write_number(number, place, float(value), self._money)
+            sheet.write_number(number, place, float(value), self._money[_decimals_in(value)])
         elif isinstance(value, datetime):
             sheet.write_datetime(number, place, value.astimezone(UTC).replace(tzinfo=None), self._moment)
         elif isinstance(value, date):

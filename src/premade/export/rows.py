@@ -19,6 +19,7 @@ from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict, NotFound
 from premade.tickets.code import stored_token
 from premade.tickets.ticket import FINAL, Status
+from premade.values.currency import in_full
 
 sql = statements.load(__file__)
 
@@ -207,7 +208,7 @@ def _row(ticket: Row, batch: Batch) -> Row:
         "batch_id": batch.batch_id,
         "issue_number": ticket["issue_number"],
         "entitlements": ticket["entitlements"],
-        "price": ticket["price"],
+        "price": in_full(ticket["price"], ticket["currency"]),
         "currency": ticket["currency"],
         "valid_until": ticket["valid_until"],
         "usable_until": ticket["usable_until"],

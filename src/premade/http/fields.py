@@ -6,11 +6,20 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 from fastapi import Header
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    WithJsonSchema,
+    field_serializer,
+)
 
 from premade.runtime.clock import rfc3339
 from premade.runtime.errors import FieldError
 from premade.values.calendar import NO_DAY, calendar_day, no_such_day
+from premade.values.currency import DECIMALS_MAX, amount_text
 
 IDEMPOTENCY_KEY_CHARACTERS_MAX = 255
 _IDEMPOTENCY_KEY = re.compile(rf"[\x21-\x7e]{{1,{IDEMPOTENCY_KEY_CHARACTERS_MAX}}}")
@@ -38,9 +47,17 @@ class RequestModel(BaseModel):
 
 
 class AnswerModel(BaseModel):
-    """What a client is answered: a member that has a default is there all the same."""
+    """What a client is answered: a member that has a default is there all the same.
+
+    `price` and `total_amount` are `Money` in the model's `currency`.
+    """
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+    @field_serializer("price", "total_amount", check_fields=False)
+    def _in_its_currency(self, amount: Decimal) -> str:
+        currency: str = self.currency  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+        return amount_text(amount, currency)
 
 
 def _idempotency_key(value: str) -> str:
@@ -118,9 +135,10 @@ Timestamp = Annotated[
 ]
 """RFC 3339 in UTC, with milliseconds."""
 
+MONEY_PATTERN = rf"^\d+(\.\d{{2,{DECIMALS_MAX}}})?$"
+
 Money = Annotated[
     Decimal,
-    PlainSerializer(str, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": r"^\d+\.\d{2}$", "examples": ["288.00"]}),
+    WithJsonSchema({"type": "string", "pattern": MONEY_PATTERN, "examples": ["288.00"]}),
 ]
-"""A decimal string with two digits, so that no reader rounds it."""
+"""A decimal string with all decimals of its currency, so that no reader rounds it."""
