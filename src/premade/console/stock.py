@@ -1,6 +1,7 @@
 """Stock: products, what each channel has of them, and who holds it. A change is shown before it is saved."""
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
@@ -39,6 +40,7 @@ from premade.stock.allotment import (
 )
 from premade.stock.hold import HOLDS_SHOWN_MAX, hold_to_release, holds_of_product
 from premade.stock.reserve import Reservations
+from premade.values.currency import DECIMALS, amount_text, decimals_phrase
 from premade.values.operator_input import plain_number, whole_number
 from premade.values.texts import cleaned
 
@@ -164,9 +166,18 @@ def _form(
         typed=typed,
         was={f"{_WAS}{field}": text for field, text in was.items()},
         wrong=wrong or {},
+        price_hint=_price_hint(typed["currency"]),
         is_same=is_same,
         cancellations=CANCELLATIONS,
     )
+
+
+def _price_hint(currency: str) -> str:
+    """Say how many decimals a price has in the currency that the form names."""
+    code = cleaned(currency).upper()
+    if code not in DECIMALS:
+        return "With the decimals of its currency: 288.00 HKD, 288 JPY or 1.234 KWD."
+    return f"Such as {amount_text(Decimal(288), code)}: {decimals_phrase(code)}."
 
 
 def _typed(visit: StaffRequest) -> tuple[dict[str, str], dict[str, str]]:
