@@ -3,12 +3,14 @@
 from typing import Any
 
 from browser.conftest import PASSWORD, Person, Somebody
+from browser.visitors import visitor
 from markupsafe import Markup
 from support.shop import Seller, Shop, unique
 from support.taking_back import cancel
 
 from premade.audit.record import Event
 from premade.console.audit_sentences import SENTENCES, sentence
+from premade.stock.hold import expire_holds
 
 
 def seen(person: Person, **asked: Any) -> list[str]:
@@ -226,3 +228,22 @@ def test_the_overview_shows_what_was_counted_at_the_gates(
         ["QR code forged or of another system", "API key 7", "GATE-9", "20,000"],
         ["Scan uploaded after the ticket's last day", "API key 7", "others", "2"],
     ]
+
+
+def test_what_ended_by_its_time_is_found_by_the_clock(shop: Shop, seller: Seller) -> None:
+    held = seller.hold(3)
+    shop.sql(
+        "UPDATE reservations SET created_at = now() - interval '2 hours', expires_at = now() - interval '1 hour'"
+        " WHERE reservation_id = %s",
+        held,
+    )
+    shop.operate(lambda database, runtime: expire_holds(database, runtime, seller.product_id, seller.channel))
+
+    with visitor(shop, "finance") as ann:
+        by_clock = ann.http.get(f"/console/audit?who=Clock&partner={seller.partner_id}")
+        by_service = ann.http.get(f"/console/audit?who=service&partner={seller.partner_id}")
+
+    assert by_clock.status_code == 200
+    assert held in by_clock.text
+    assert '<td data-label="by">the clock</td>' in by_clock.text
+    assert held not in by_service.text

@@ -22,6 +22,7 @@ from premade.partners.partner import partners_by_id
 from premade.staff.member import list_staff
 from premade.staff.role import Right
 from premade.staff.session import CONSOLE
+from premade.stock.hold import CLOCK
 from premade.tickets.code import fold_order_id, fold_ticket_code
 from premade.tickets.lookup import TicketUnknown
 from premade.values.operator_input import plain_number
@@ -155,14 +156,14 @@ def _read_who(reading: _Reading, who: str, staff: dict[int, str]) -> None:
         actor = f"staff:{ids[who.lower()]}"
     elif by := _COMMAND_BY.fullmatch(who):
         actor = f"{COMMAND}:{by[1]}"
-    elif who.lower() in {COMMAND, SERVICE, CONSOLE}:
+    elif who.lower() in {COMMAND, SERVICE, CONSOLE, CLOCK}:
         actor = who.lower()
     elif key := _KEY.fullmatch(who):
         actor = f"key:{int(key[1])}"
     else:
         reading.wrong["who"] = (
-            "Must be a name of the staff, 'API key 12', 'command' or 'command by mei', 'service', or 'console' for one not "
-            "signed in"
+            "Must be a name of the staff, 'API key 12', 'command' or 'command by mei', 'service', 'clock' for what ended "
+            "by its time, or 'console' for one not signed in"
         )
         return
     reading.sought = replace(reading.sought, actor=actor)

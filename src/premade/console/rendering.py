@@ -164,6 +164,7 @@ def _actor(actor: str) -> str:
         "staff": f"staff member {number}",
         COMMAND: f"command by {number}" if number else "an operator's command",
         "service": "the service itself",
+        "clock": "the clock",
         "console": "somebody who was not signed in",
     }
     return names.get(kind, actor)
