@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from decimal import Decimal
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def test_commands_take_and_show_the_decimals_of_the_currency(
     freed = operator.does("product", "set", number, "--price", "0")
 
     assert (added["price"], listed[number]["price"], freed["price"]) == (one, one, free)
-    assert f"price          {free}\n" in operator.shows("product", "set", number, "--price", "0")
+    assert f"\nprice         {free}\n" in operator.shows("product", "set", number, "--price", "0")
     events = shop.sql(
         "SELECT data->>'price' AS price FROM audit_events WHERE data->>'product_id' = %s ORDER BY event_id",
         number,
@@ -251,7 +252,8 @@ WRITES = {
 
 
 def test_no_answer_has_an_amount_without_its_currency() -> None:
-    import premade.app  # noqa: F401  (all answers are known then)
+    # All answers are known then.
+    import_module("premade.app")
 
     def below(model: type[AnswerModel]) -> Any:
         for each in model.__subclasses__():

@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import Header
 from pydantic import (
@@ -56,8 +56,7 @@ class AnswerModel(BaseModel):
 
     @field_serializer("price", "total_amount", check_fields=False)
     def _in_its_currency(self, amount: Decimal) -> str:
-        currency: str = self.currency  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
-        return amount_text(amount, currency)
+        return amount_text(amount, cast("Any", self).currency)
 
 
 def _idempotency_key(value: str) -> str:
