@@ -62,6 +62,41 @@ CREATE INDEX api_keys_by_partner ON api_keys (partner_id);
 
 -- Catalog
 
+-- Whether an amount has at most the decimals that ISO 4217 gives its currency. False for codes without a minor unit,
+-- such as XXX, and for NaN and infinity. A test holds the list against the one of the service.
+-- In PL/pgSQL, since a function in SQL, or the list itself in each constraint, is parsed again by each statement.
+CREATE FUNCTION fits_currency(amount numeric, currency text) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+    RETURN coalesce(
+        amount < 'Infinity' AND amount = round(
+            amount,
+            CASE
+                WHEN currency IN (
+                    'AED', 'AFN', 'ALL', 'AMD', 'AOA', 'ARS', 'AUD', 'AWG', 'AZN', 'BAM', 'BBD', 'BDT', 'BMD', 'BND',
+                    'BOB', 'BOV', 'BRL', 'BSD', 'BTN', 'BWP', 'BYN', 'BZD', 'CAD', 'CDF', 'CHE', 'CHF', 'CHW', 'CNY',
+                    'COP', 'COU', 'CRC', 'CUP', 'CVE', 'CZK', 'DKK', 'DOP', 'DZD', 'EGP', 'ERN', 'ETB', 'EUR', 'FJD',
+                    'FKP', 'GBP', 'GEL', 'GHS', 'GIP', 'GMD', 'GTQ', 'GYD', 'HKD', 'HNL', 'HTG', 'HUF', 'IDR', 'ILS',
+                    'INR', 'IRR', 'JMD', 'KES', 'KGS', 'KHR', 'KPW', 'KYD', 'KZT', 'LAK', 'LBP', 'LKR', 'LRD', 'LSL',
+                    'MAD', 'MDL', 'MGA', 'MKD', 'MMK', 'MNT', 'MOP', 'MRU', 'MUR', 'MVR', 'MWK', 'MXN', 'MXV', 'MYR',
+                    'MZN', 'NAD', 'NGN', 'NIO', 'NOK', 'NPR', 'NZD', 'PAB', 'PEN', 'PGK', 'PHP', 'PKR', 'PLN', 'QAR',
+                    'RON', 'RSD', 'RUB', 'SAR', 'SBD', 'SCR', 'SDG', 'SEK', 'SGD', 'SHP', 'SLE', 'SOS', 'SRD', 'SSP',
+                    'STN', 'SVC', 'SYP', 'SZL', 'THB', 'TJS', 'TMT', 'TOP', 'TRY', 'TTD', 'TWD', 'TZS', 'UAH', 'USD',
+                    'USN', 'UYU', 'UZS', 'VED', 'VES', 'WST', 'XAD', 'XCD', 'XCG', 'YER', 'ZAR', 'ZMW', 'ZWG'
+                ) THEN 2
+                WHEN currency IN (
+                    'BIF', 'CLP', 'DJF', 'GNF', 'ISK', 'JPY', 'KMF', 'KRW', 'PYG', 'RWF', 'UGX', 'UYI', 'VND', 'VUV',
+                    'XAF', 'XOF', 'XPF'
+                ) THEN 0
+                WHEN currency IN ('BHD', 'IQD', 'JOD', 'KWD', 'LYD', 'OMR', 'TND') THEN 3
+                WHEN currency IN ('CLF', 'UYW') THEN 4
+            END
+        ),
+        false
+    );
+END
+$$;
+
 CREATE TABLE products (
     product_id bigint CONSTRAINT products_pkey PRIMARY KEY
         CONSTRAINT product_id_positive CHECK (product_id > 0),
@@ -69,7 +104,9 @@ CREATE TABLE products (
     ticket_type text NOT NULL CONSTRAINT product_ticket_type CHECK (ticket_type ~ '^[A-Z]{2,12}$'),
     code_prefix text NOT NULL DEFAULT 'CRUISE'
         CONSTRAINT product_code_prefix CHECK (code_prefix ~ '^[A-Z]{2,12}$'),
-    price numeric(12, 2) NOT NULL CONSTRAINT product_price_not_negative CHECK (price >= 0),
+    -- No fixed number of decimals: an amount keeps those of its currency, 288 JPY, 288.00 HKD, 1.234 KWD.
+    price numeric NOT NULL CONSTRAINT product_price_not_negative CHECK (price >= 0)
+        CONSTRAINT product_price_within_limit CHECK (price <= 9999999999.99),
     currency text NOT NULL CONSTRAINT product_currency_is_iso_4217 CHECK (currency ~ '^[A-Z]{3}$'),
     created_at timestamptz NOT NULL,
     -- How long a ticket is valid after its activation: a number of days, or until a fixed day, or without end.
@@ -77,6 +114,7 @@ CREATE TABLE products (
     usable_until date,
     cancellation text NOT NULL DEFAULT 'until_first_use'
         CONSTRAINT product_cancellation_known CHECK (cancellation IN ('until_first_use', 'never')),
+    CONSTRAINT product_price_fits_its_currency CHECK (fits_currency(price, currency)),
     CONSTRAINT product_usable_in_one_way CHECK (usable_days IS NULL OR usable_until IS NULL)
 );
 

@@ -21,7 +21,7 @@ CREATE TABLE batches (
     quantity integer NOT NULL CONSTRAINT batch_quantity_positive CHECK (quantity > 0),
     -- Entitlements, price, currency and days of use are copies: a later change of the product does not change the batch.
     entitlements jsonb NOT NULL,
-    price numeric(12, 2) NOT NULL,
+    price numeric NOT NULL,
     currency text NOT NULL,
     valid_until date,
     metadata jsonb,
@@ -39,6 +39,7 @@ CREATE TABLE batches (
     to_make integer NOT NULL DEFAULT 0,
     unmade integer NOT NULL DEFAULT 0,
     CONSTRAINT batch_id_taken PRIMARY KEY (partner_id, batch_id),
+    CONSTRAINT batch_price_fits_its_currency CHECK (fits_currency(price, currency)),
     CONSTRAINT batch_made_within_quantity CHECK (to_make >= 0 AND unmade >= 0 AND to_make + unmade <= quantity),
     CONSTRAINT batch_being_made_or_stopped CHECK (to_make = 0 OR unmade = 0)
 );
@@ -78,8 +79,8 @@ CREATE TABLE ota_orders (
     customer_email text NOT NULL,
     customer_phone text NOT NULL,
     payment_reference text NOT NULL,
-    -- Of up to 100 tickets, so two digits more than a price has.
-    total_amount numeric(14, 2) NOT NULL,
+    -- Of up to 100 tickets.
+    total_amount numeric NOT NULL,
     currency text NOT NULL,
     status text NOT NULL DEFAULT 'CONFIRMED'
         CONSTRAINT order_status_known CHECK (status IN ('CONFIRMED', 'PARTLY_CANCELLED', 'CANCELLED')),
@@ -91,7 +92,8 @@ CREATE TABLE ota_orders (
     ticket_codes text[] NOT NULL,
     -- For the foreign key of tickets, and lists of a partner's orders.
     CONSTRAINT ota_orders_by_partner UNIQUE (partner_id, order_id),
-    CONSTRAINT order_has_tickets CHECK (cardinality(ticket_codes) > 0)
+    CONSTRAINT order_has_tickets CHECK (cardinality(ticket_codes) > 0),
+    CONSTRAINT order_amount_fits_its_currency CHECK (fits_currency(total_amount, currency))
 );
 
 CREATE UNIQUE INDEX ota_orders_idempotency_key_taken
@@ -122,7 +124,7 @@ CREATE TABLE pre_generated_tickets (
         CHECK (status IN ('PRE_GENERATED', 'ACTIVE', 'USED', 'EXPIRED', 'CANCELLED')),
     entitlements jsonb NOT NULL
         CONSTRAINT ticket_entitlements_are_a_list CHECK (jsonb_typeof(entitlements) = 'array'),
-    price numeric(12, 2) NOT NULL,
+    price numeric NOT NULL,
     currency text NOT NULL,
     -- The last day of sale.
     valid_until date,
@@ -204,6 +206,27 @@ CREATE TRIGGER ticket_keeps_its_identity BEFORE UPDATE ON pre_generated_tickets
         OR NEW.issue_number < OLD.issue_number
     )
     EXECUTE FUNCTION refuse_ticket_change('a change of identity');
+
+-- A ticket keeps its price, so it is checked only when tickets are made, once for all of a statement with the same price.
+-- A constraint would also be checked by each activation and each use.
+CREATE FUNCTION refuse_ticket_price() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    wrong record;
+BEGIN
+    SELECT price, currency INTO wrong
+    FROM (SELECT DISTINCT price, currency FROM new_tickets) AS prices
+    WHERE NOT fits_currency(price, currency) LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'a ticket at % %: the currency is unknown or has fewer decimals', wrong.price, wrong.currency
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'ticket_price_fits_its_currency', TABLE = TG_TABLE_NAME;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER ticket_price_fits_its_currency AFTER INSERT ON pre_generated_tickets
+    REFERENCING NEW TABLE AS new_tickets
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_ticket_price();
 
 CREATE TRIGGER ticket_is_never_deleted BEFORE DELETE ON pre_generated_tickets
     FOR EACH ROW EXECUTE FUNCTION refuse_ticket_change('deletion');

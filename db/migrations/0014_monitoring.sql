@@ -16,7 +16,7 @@ CREATE TABLE ticket_deltas (
     activated integer NOT NULL,
     -- Currency and sum of the prices of the activated tickets; NULL and 0 if none was.
     currency text,
-    amount numeric(20, 2) NOT NULL DEFAULT 0
+    amount numeric NOT NULL DEFAULT 0
 );
 
 CREATE TABLE ticket_totals (
@@ -42,7 +42,7 @@ CREATE TABLE sales_days (
     product_id bigint NOT NULL,
     currency text NOT NULL,
     tickets bigint NOT NULL,
-    amount numeric(20, 2) NOT NULL,
+    amount numeric NOT NULL,
     CONSTRAINT sales_days_pkey PRIMARY KEY (day, partner_id, product_id, currency)
 );
 
