@@ -40,6 +40,7 @@ from premade.offline.snapshot import Snapshots
 from premade.orders import routes as orders
 from premade.partners.keyring import Keyring
 from premade.postgres.database import Database, open_database
+from premade.postgres.table_statistics import analyse_for_ever
 from premade.redemption import routes as redemption
 from premade.redemption.inspect import Inspector
 from premade.redemption.manual import ManualEntries
@@ -135,6 +136,7 @@ def make_app(settings: Settings, runtime: Runtime, clients: Clients | None = Non
                     asyncio.create_task(_when_admitted(readiness, run, database, runtime), name=run.__name__)
                     for run in (
                         watch_incarnation_for_ever,
+                        analyse_for_ever,
                         fold_for_ever,
                         expire_for_ever,
                         write_refusals_for_ever,

@@ -1,12 +1,12 @@
-"""How the hot statements reach their rows: by these indexes, on young tables as on grown ones."""
+"""Plans of the hot statements: by which indexes they reach their rows, from the empty installation on."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
-from support.shop import Seller, unique
+from support.growth import analyse, grow
+from support.postgres import own_database
 
 from premade.activation.activate import sql as activation
 from premade.activation.order import sql as several
@@ -167,6 +167,26 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
 
 SAME_ROW = {"ota_orders_pkey": "ota_orders_by_partner"}
 """Either finds an order by its id at once."""
+GROWING = {"pre_generated_tickets", "ota_orders", "audit_events", "batches", "reservations"}
+"""Tables that grow with the sales. Of the others, such as products, a plan may read all of the few rows."""
+WITHOUT_AUTOVACUUM = """
+DO $$ DECLARE name regclass; BEGIN
+    FOR name IN SELECT oid FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace LOOP
+        EXECUTE format('ALTER TABLE %s SET (autovacuum_enabled = off)', name);
+    END LOOP;
+END $$
+"""
+SOME_STAFF = """
+INSERT INTO staff (name, password_digest, role, created_at)
+SELECT 'member-' || n, '$argon2id$none', 'gate', now() FROM generate_series(1, 20) AS n;
+INSERT INTO staff_sessions (digest, staff_id, created_at, last_seen_at, expires_at)
+SELECT sha256((staff_id || '-' || n)::bytea), staff_id, now(), now(), now() + interval '1 day'
+FROM staff, generate_series(1, 3) AS n;
+INSERT INTO staff_browsers (digest, staff_id, created_at, expires_at)
+SELECT digest, staff_id, created_at, expires_at FROM staff_sessions
+"""
+Plan = list[dict[str, Any]]
+"""The nodes of a plan."""
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -175,37 +195,90 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(part)
 
 
-def plan_of(connection: psycopg.Connection, statement: Statement) -> dict[str, Any]:
-    """As the service's own connections plan it, without knowing the values."""
-    connection.execute(SESSION_SETTINGS)
-    connection.execute("SET plan_cache_mode = force_generic_plan; DEALLOCATE ALL")
-    connection.execute(b"PREPARE hot AS " + statement.text)
-    nothing = f"({', '.join(['NULL'] * len(statement.parameters))})" if statement.parameters else ""
-    row = connection.execute(f"EXPLAIN (FORMAT JSON) EXECUTE hot{nothing}".encode()).fetchone()
-    assert row is not None
-    told = row[0] if isinstance(row[0], list) else json.loads(row[0])
-    return told[0]["Plan"]
+class Session:
+    """A connection as the service has them. It prepares each statement once, and then keeps its plan."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
+        connection.execute(SESSION_SETTINGS)
+        # As after many executions: planned without knowing the values.
+        connection.execute("SET plan_cache_mode = force_generic_plan")
+        for name, (statement, _) in PLANS.items():
+            connection.execute(f"PREPARE {name} AS ".encode() + statement.text)
+
+    def plans(self) -> dict[str, Plan]:
+        return {name: self._plan(name, len(statement.parameters)) for name, (statement, _) in PLANS.items()}
+
+    def _plan(self, name: str, parameters: int) -> Plan:
+        values = f"({', '.join(['NULL'] * parameters)})" if parameters else ""
+        row = self._connection.execute(f"EXPLAIN (FORMAT JSON) EXECUTE {name}{values}".encode()).fetchone()
+        assert row is not None
+        return list(nodes(row[0][0]["Plan"]))
 
 
-@pytest.mark.parametrize("age", ["young", "grown"])
+@pytest.fixture(scope="module")
+def plans(dsn: str) -> Iterator[dict[str, dict[str, Plan]]]:
+    """The plans that one session has while its installation grows, by the age of its tables.
+
+    "young": empty. "kept": grown, and nobody has analysed a table. "grown": the service has analysed what has grown.
+    "analysed": so has autovacuum, everything.
+    """
+    with own_database(dsn) as own, psycopg.connect(own, autocommit=True) as connection:
+        connection.execute(WITHOUT_AUTOVACUUM)
+        session = Session(connection)
+        found = {"young": session.plans()}
+        grow(own, partners=10, selling=3, batches=2, sales=400)
+        connection.execute(SOME_STAFF)
+        assert connection.execute("SELECT FROM pg_stats WHERE schemaname = 'public'").fetchall() == []
+        found["kept"] = session.plans()
+        assert set(analyse(own)) == {"pre_generated_tickets", "ota_orders", "audit_events"}
+        found["grown"] = session.plans()
+        connection.execute("ANALYZE")
+        found["analysed"] = session.plans()
+        yield found
+
+
+def indexes_of(plan: Plan) -> set[str]:
+    names = [str(node["Index Name"]) for node in plan if "Index Name" in node]
+    return {SAME_ROW.get(name, name) for name in names}
+
+
+@pytest.mark.parametrize("age", ["grown", "analysed"])
 @pytest.mark.parametrize("name", PLANS)
 def test_a_hot_statement_reaches_its_rows_by_its_indexes(
-    dsn: str, seller: Seller, name: str, age: str
+    plans: dict[str, dict[str, Plan]], name: str, age: str
 ) -> None:
-    statement, indexes = PLANS[name]
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        if age == "grown":
-            for _ in range(3):
-                seller.tickets(100)
-                seller.hold(1, headers={"Idempotency-Key": unique("HOLD")})
-            connection.execute("ANALYZE")
-        used = list(nodes(plan_of(connection, statement)))
+    plan = plans[age][name]
 
-    assert [node["Relation Name"] for node in used if node["Node Type"] == "Seq Scan"] == []
-    names = {node["Index Name"] for node in used if "Index Name" in node}
-    assert {SAME_ROW.get(name, name) for name in names} == indexes
+    assert [node["Relation Name"] for node in plan if node["Node Type"] == "Seq Scan"] == []
+    assert indexes_of(plan) == PLANS[name][1]
     # No index is read whole: each has a condition on what it is asked for.
-    assert [node["Index Name"] for node in used if "Index Name" in node and "Index Cond" not in node] == []
+    whole = [node for node in plan if "Index Name" in node and "Index Cond" not in node]
+    assert [node["Index Name"] for node in whole if node["Relation Name"] in GROWING] == []
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_on_an_empty_installation_no_table_is_read_whole(
+    plans: dict[str, dict[str, Plan]], name: str
+) -> None:
+    """An index of the partner may do instead of a unique one: the service analyses a table before it is large."""
+    plan = plans["young"][name]
+
+    assert [node["Relation Name"] for node in plan if node["Node Type"] == "Seq Scan"] == []
+    assert [node["Index Name"] for node in plan if "Index Name" in node and "Index Cond" not in node] == []
+
+
+def test_a_plan_is_kept_until_somebody_analyses(plans: dict[str, dict[str, Plan]]) -> None:
+    """Otherwise the tests above would hold whether or not the service analyses anything."""
+    assert plans["kept"] == plans["young"]
+    assert plans["kept"]["ticket_by_code"] != plans["grown"]["ticket_by_code"]
+
+
+def test_an_activation_looks_its_ticket_up_once(plans: dict[str, dict[str, Plan]]) -> None:
+    """A second time only if it found none that is free: whether there is one at all."""
+    for age in ("grown", "analysed"):
+        conditions = [node.get("One-Time Filter", "") for node in plans[age]["activate"]]
+        assert any("ticket_id IS NULL" in condition for condition in conditions)
 
 
 def test_no_statement_is_compiled(dsn: str) -> None:

@@ -51,8 +51,8 @@ PORTION_ROWS = 2_000
 SESSION_SETTINGS = (
     f"SET lock_timeout = {LOCK_TIMEOUT_MS}; SET statement_timeout = {STATEMENT_TIMEOUT_MS}; "
     f"SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_TIMEOUT_MS}; SET timezone = 'UTC'; "
-    # Whatever the service asks for, it has the keys of. A plan that was made while a table was nearly empty is kept,
-    # also within the checks of foreign keys, so it must not be one that reads whole tables.
+    # Every statement has the keys of the rows that it needs. A plan that was made while a table was nearly empty is kept
+    # until the table is analysed, also in the checks of foreign keys. So it must not be one that reads whole tables.
     "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; "
     # Nor one that collects and sorts all of a batch, to have the first of its tickets: a batch may be large.
     "SET enable_bitmapscan = off; "

@@ -1,0 +1,79 @@
+"""Table statistics: analyse a table soon after it has doubled, so that PostgreSQL plans anew.
+
+A connection keeps the plan of a statement until a table in it is analysed. Autovacuum looks once a minute, and a new
+installation can grow from nothing to a million tickets in that time. See ADR 10.
+"""
+
+from typing import Any
+
+from premade.postgres import statements
+from premade.postgres.database import Database
+from premade.postgres.statements import Statement
+from premade.runtime.background import repeat
+from premade.runtime.clock import Runtime
+from premade.runtime.logging import log
+
+sql = statements.load(__file__)
+
+LOOK_EVERY_SECONDS = 1.0
+PAGES_MIN = 32
+"""The size at which a table is analysed first, in pages of 8 KiB. It has some hundred rows then, up to a thousand."""
+PAGES_MAX = 2**17
+"""1 GiB. A larger table needs longer to double than autovacuum needs to come by."""
+ANALYSIS_LOCK = 7_214_938_064
+"""A PostgreSQL advisory lock: of all processes one analyses at a time."""
+LOCK_TIMEOUT_MS = 100
+
+
+class TableAnalyst:
+    """Analyses the tables of one database, one at a time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._pages_tried: dict[str, int] = {}
+        """Size of a table whose analysis was refused or took too long. It is tried again when it has doubled."""
+
+    async def analyse_next(self) -> str | None:
+        """Analyse the largest table that has doubled since its last analysis. Return its name, or None if there is none.
+
+        Return None also while another process analyses. A table that somebody holds a conflicting lock on is skipped.
+        """
+        async with self._database.transaction() as tx:
+            turn = await tx.fetch_one(sql.take_turn, lock=ANALYSIS_LOCK, lock_timeout_ms=str(LOCK_TIMEOUT_MS))
+            if turn is None or not turn["mine"]:
+                return None
+            grown = await tx.fetch_all(sql.grown_tables, pages_min=PAGES_MIN, pages_max=PAGES_MAX)
+            table = self._next_of(grown)
+            if table is None:
+                return None
+            name = str(table["table_name"])
+            # Tried once at this size, whatever comes of it.
+            self._pages_tried[name] = table["pages"]
+            await tx.fetch_all(_analyse(name))
+            return name
+
+    def _next_of(self, grown: list[dict[str, Any]]) -> dict[str, Any] | None:
+        due = [
+            table for table in grown if table["pages"] >= 2 * self._pages_tried.get(table["table_name"], 0)
+        ]
+        refused = [table for table in due if not table["may_analyse"]]
+        if refused:
+            names = [table["table_name"] for table in refused]
+            log.warning("statistics.not_allowed", tables=names)
+            self._pages_tried |= dict.fromkeys(names, PAGES_MAX)
+        return next((table for table in due if table["may_analyse"]), None)
+
+
+def _analyse(name: str) -> Statement:
+    """`name` is quoted already. SKIP_LOCKED: neither wait for autovacuum, nor make it give up."""
+    return Statement("analyse_table", b"ANALYZE (SKIP_LOCKED) " + name.encode(), ())
+
+
+async def analyse_for_ever(database: Database, _runtime: Runtime) -> None:
+    """Analyse tables as they grow, until cancelled."""
+    analyst = TableAnalyst(database)
+
+    async def turn() -> bool:
+        return await analyst.analyse_next() is not None
+
+    await repeat("statistics.analysis", turn, LOOK_EVERY_SECONDS)
