@@ -22,17 +22,13 @@ WITH asked AS MATERIALIZED (
         -- One order of codes in every statement: that of the locks below.
         ORDER BY i.ticket_code
     ) AS i
-    -- LIMIT makes it one look into the index for each, whatever the planner believes of a young table.
     LEFT JOIN LATERAL (
         SELECT *, request_digest = decode(i.request_digest, 'hex') AS same_request FROM ota_orders
         WHERE partner_id = i.partner_id AND operation = :operation AND idempotency_key = i.idempotency_key
-        LIMIT 1
     ) AS m ON true
     LEFT JOIN LATERAL (
         SELECT * FROM pre_generated_tickets
-        -- By the code alone, which is unique: '+ 0' keeps a young table from being read by the index of batches.
-        WHERE ticket_code = i.ticket_code AND partner_id + 0 = i.partner_id AND m.order_id IS NULL
-        LIMIT 1
+        WHERE ticket_code = i.ticket_code AND partner_id = i.partner_id AND m.order_id IS NULL
         FOR NO KEY UPDATE SKIP LOCKED
     ) AS t ON true
 ),
@@ -66,7 +62,7 @@ activated AS (
         usable_until = CASE WHEN n.usable_days IS NULL THEN n.usable_until ELSE both_days(:today, :zone) + n.usable_days END
     FROM numbered n
     -- 'IS TRUE' lets PostgreSQL look each up in a hash, where a join would compare all with all.
-    WHERE t.ticket_id = n.ticket_id AND t.partner_id + 0 = n.partner_id
+    WHERE t.ticket_id = n.ticket_id AND t.partner_id = n.partner_id
         AND (n.new_order_id IN (SELECT order_id FROM sold)) IS TRUE
     RETURNING t.order_id
 ),
@@ -104,14 +100,14 @@ FROM (
 ) AS n
 LEFT JOIN LATERAL (
     SELECT ticket_id FROM pre_generated_tickets
-    WHERE ticket_code = n.ticket_code AND partner_id + 0 = n.partner_id
+    WHERE ticket_code = n.ticket_code AND partner_id = n.partner_id
         AND n.ticket_id IS NULL AND n.made_order_id IS NULL
+    -- LIMIT lets PostgreSQL check the line above first. Without it, each activation looks its ticket up once more.
     LIMIT 1
 ) AS known ON true
 LEFT JOIN LATERAL (
     SELECT order_id, payment_reference, created_at FROM ota_orders
     WHERE partner_id = n.partner_id AND order_id = n.order_id
-    LIMIT 1
 ) AS sale ON true
 ORDER BY n.position
 

@@ -3,8 +3,7 @@ SELECT order_id, customer_name, customer_email, customer_phone, payment_referenc
        created_at AS activated_at, ticket_codes, request_digest,
        (
            SELECT batch_id FROM pre_generated_tickets
-           WHERE ticket_code = o.ticket_codes[1] AND partner_id + 0 = o.partner_id
-           LIMIT 1
+           WHERE ticket_code = o.ticket_codes[1] AND partner_id = o.partner_id
        ) AS batch_id
 FROM ota_orders o
 WHERE partner_id = :partner_id AND operation = :operation AND idempotency_key = :idempotency_key
@@ -16,13 +15,11 @@ FROM ota_orders o
 CROSS JOIN unnest(o.ticket_codes) WITH ORDINALITY AS c (ticket_code, place)
 CROSS JOIN LATERAL (
     SELECT batch_id, usable_until FROM pre_generated_tickets
-    WHERE ticket_code = c.ticket_code AND partner_id + 0 = o.partner_id
-    LIMIT 1
+    WHERE ticket_code = c.ticket_code AND partner_id = o.partner_id
 ) AS t
 CROSS JOIN LATERAL (
     SELECT entitlements FROM batches
     WHERE partner_id = o.partner_id AND batch_id = t.batch_id
-    LIMIT 1
 ) AS b
 CROSS JOIN LATERAL (
     SELECT (data->>'issue_number')::integer AS issue_number, data->>'signing_key_id' AS signing_key_id
@@ -33,7 +30,6 @@ CROSS JOIN LATERAL (
 ) AS e
 CROSS JOIN LATERAL (
     SELECT key_id, seed FROM signing_keys WHERE key_id = e.signing_key_id
-    LIMIT 1
 ) AS k
 WHERE o.partner_id = :partner_id AND o.order_id = :order_id
 ORDER BY c.place
@@ -83,15 +79,12 @@ FROM (
 ) AS c
 LEFT JOIN LATERAL (
     SELECT ticket_id, price, currency, valid_until, status, order_id, activated_at FROM pre_generated_tickets
-    -- By the code alone, which is unique: '+ 0' keeps a young table from being read by the index of batches.
-    WHERE ticket_code = c.ticket_code AND partner_id + 0 = :partner_id
-    LIMIT 1
+    WHERE ticket_code = c.ticket_code AND partner_id = :partner_id
     FOR NO KEY UPDATE
 ) AS t ON true
 LEFT JOIN LATERAL (
     SELECT payment_reference FROM ota_orders
     WHERE partner_id = :partner_id AND order_id = t.order_id
-    LIMIT 1
 ) AS sale ON true
 ORDER BY c.place
 
@@ -115,7 +108,7 @@ activated AS (
     SET status = 'ACTIVE', activated_at = both_clocks(:now), order_id = s.order_id,
         usable_until = CASE WHEN t.usable_days IS NULL THEN t.usable_until ELSE both_days(:today, :zone) + t.usable_days END
     FROM sold s CROSS JOIN unnest(:ticket_ids::bigint[]) WITH ORDINALITY AS i (ticket_id, place)
-    WHERE t.ticket_id = i.ticket_id AND t.partner_id + 0 = :partner_id
+    WHERE t.ticket_id = i.ticket_id AND t.partner_id = :partner_id
     RETURNING i.place, t.order_id, t.ticket_code, t.entitlements, t.qr_code, t.issue_number, t.usable_until, t.activated_at
 ),
 told AS (

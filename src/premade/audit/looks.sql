@@ -12,6 +12,6 @@ INSERT INTO audit_events (
 SELECT o.partner_id, :event, :actor, :request_id, o.ticket_codes[1], o.order_id, both_clocks(:now), :operation, looked.once, ''
 FROM unnest(:order_ids::text[], :once::text[]) AS looked (order_id, once)
 CROSS JOIN LATERAL (
-    SELECT partner_id, order_id, ticket_codes FROM ota_orders WHERE order_id = looked.order_id LIMIT 1
+    SELECT partner_id, order_id, ticket_codes FROM ota_orders WHERE order_id = looked.order_id
 ) AS o
 ON CONFLICT DO NOTHING

@@ -35,8 +35,6 @@ CROSS JOIN LATERAL (
     FROM (
         SELECT status FROM pre_generated_tickets
         WHERE partner_id = b.partner_id AND batch_id = b.batch_id AND b.tickets_before < :rows_looked_at_max
-        -- The index of batches has this order, so that it is the one also while the table is young.
-        ORDER BY ticket_code
     ) AS t
 ) AS counted
 ORDER BY b.created_at DESC, b.batch_id DESC

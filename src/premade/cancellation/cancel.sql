@@ -1,13 +1,9 @@
 -- name: ticket_to_cancel
 SELECT t.ticket_id, t.status, t.first_used_at, t.valid_until, t.order_id, b.channel, p.cancellation
 FROM pre_generated_tickets t
--- LIMIT keeps a young table from being read whole, whatever the planner believes of it.
-CROSS JOIN LATERAL (
-    SELECT channel FROM batches WHERE partner_id = t.partner_id AND batch_id = t.batch_id LIMIT 1
-) AS b
-CROSS JOIN LATERAL (SELECT cancellation FROM products WHERE product_id = t.product_id LIMIT 1) AS p
--- By the code alone, which is unique: '+ 0' keeps a young table from being read by the index of batches.
-WHERE t.ticket_code = :ticket_code AND t.partner_id + 0 = :partner_id
+JOIN batches b ON b.partner_id = t.partner_id AND b.batch_id = t.batch_id
+JOIN products p ON p.product_id = t.product_id
+WHERE t.ticket_code = :ticket_code AND t.partner_id = :partner_id
 FOR NO KEY UPDATE OF t
 
 -- name: hold_order
@@ -17,7 +13,7 @@ SELECT order_id FROM ota_orders WHERE partner_id = :partner_id AND order_id = :o
 -- The ticket and its order are locked. The allotment comes last: its row is the one that everybody shares.
 WITH cancelled AS (
     UPDATE pre_generated_tickets SET status = 'CANCELLED'
-    WHERE ticket_id = :ticket_id AND partner_id + 0 = :partner_id
+    WHERE ticket_id = :ticket_id AND partner_id = :partner_id
     RETURNING ticket_code, product_id, order_id
 ),
 marked AS (
@@ -28,7 +24,7 @@ marked AS (
     CROSS JOIN LATERAL (
         SELECT EXISTS (
             SELECT FROM pre_generated_tickets t
-            WHERE t.ticket_code = ANY (sale.ticket_codes) AND t.partner_id + 0 = sale.partner_id
+            WHERE t.ticket_code = ANY (sale.ticket_codes) AND t.partner_id = sale.partner_id
                 AND t.ticket_code <> c.ticket_code AND t.status <> 'CANCELLED'
         ) AS are_good
     ) AS others

@@ -34,7 +34,7 @@ WITH unused AS MATERIALIZED (
 ),
 cancelled AS (
     UPDATE pre_generated_tickets t SET status = 'CANCELLED'
-    FROM unused u WHERE t.ticket_id = u.ticket_id AND t.partner_id + 0 = :partner_id
+    FROM unused u WHERE t.ticket_id = u.ticket_id AND t.partner_id = :partner_id
     RETURNING t.ticket_code
 ),
 told AS (
@@ -52,13 +52,13 @@ returned AS (
 SELECT max(ticket_code) AS ticket_code FROM cancelled
 
 -- name: count_by_state
--- LIMIT makes it one look into the index for each, whatever the planner believes of a young table.
 SELECT t.status, e.event_id IS NOT NULL AS by_this, count(*) AS tickets
 FROM pre_generated_tickets t
 LEFT JOIN LATERAL (
     SELECT event_id FROM audit_events
     WHERE partner_id = t.partner_id AND ticket_code = t.ticket_code AND t.status = 'CANCELLED'
         AND event = :event AND (data -> 'beginning')::bigint = :beginning
+    -- A ticket must not count twice.
     LIMIT 1
 ) AS e ON true
 WHERE t.partner_id = :partner_id AND t.batch_id = :batch_id

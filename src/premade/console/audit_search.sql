@@ -85,7 +85,8 @@ ORDER BY event_id DESC
 LIMIT :rows
 
 -- name: events_of_batch
--- About the batch, not about one of its tickets: there are few.
+-- About the batch, not about one of its tickets: there are few. '+ 0' keeps the planner from the index of all events, which
+-- has this order too and would be read past everybody else's.
 SELECT e.event_id, e.partner_id, e.event, e.actor, e.batch_id, e.ticket_code, e.order_id, e.data, e.occurred_at
 FROM audit_events e
 WHERE e.partner_id = :partner_id AND e.batch_id = :batch_id AND e.batch_id IS NOT NULL AND e.ticket_code IS NULL
@@ -98,6 +99,7 @@ ORDER BY e.event_id + 0 DESC
 LIMIT :rows
 
 -- name: events_of_tickets
+-- '+ 0' as in events_of_batch.
 SELECT e.event_id, e.partner_id, e.event, e.actor, e.batch_id, e.ticket_code, e.order_id, e.data, e.occurred_at
 FROM audit_events e
 WHERE e.partner_id = :partner_id AND e.ticket_code = ANY(:ticket_codes) AND e.ticket_code IS NOT NULL

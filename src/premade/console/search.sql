@@ -1,15 +1,14 @@
 -- name: partner_of_ticket
 SELECT t.partner_id, p.name AS partner, p.is_test, r.name AS product
 FROM pre_generated_tickets t
--- LIMIT keeps a young table from being read whole, whatever the planner believes of it.
-CROSS JOIN LATERAL (SELECT name, is_test FROM partners WHERE partner_id = t.partner_id LIMIT 1) AS p
-CROSS JOIN LATERAL (SELECT name FROM products WHERE product_id = t.product_id LIMIT 1) AS r
+JOIN partners p ON p.partner_id = t.partner_id
+JOIN products r ON r.product_id = t.product_id
 WHERE t.ticket_code = :ticket_code
 
 -- name: partner_of_order
 SELECT o.partner_id, p.name AS partner, p.is_test
 FROM ota_orders o
-CROSS JOIN LATERAL (SELECT name, is_test FROM partners WHERE partner_id = o.partner_id LIMIT 1) AS p
+JOIN partners p ON p.partner_id = o.partner_id
 WHERE o.order_id = :order_id
 
 -- name: orders_of_email
@@ -17,7 +16,7 @@ WHERE o.order_id = :order_id
 SELECT o.order_id, o.partner_id, o.status, o.customer_name, o.payment_reference, o.total_amount, o.currency,
        o.created_at, cardinality(o.ticket_codes) AS tickets, p.name AS partner
 FROM ota_orders o
-CROSS JOIN LATERAL (SELECT name FROM partners WHERE partner_id = o.partner_id LIMIT 1) AS p
+JOIN partners p ON p.partner_id = o.partner_id
 WHERE hashtextextended(lower(o.customer_email), 0) = hashtextextended(lower(:value), 0)
     AND lower(o.customer_email) = lower(:value)
 ORDER BY o.created_at DESC
@@ -28,7 +27,7 @@ LIMIT :rows
 SELECT o.order_id, o.partner_id, o.status, o.customer_name, o.customer_phone, o.payment_reference, o.total_amount, o.currency,
        o.created_at, cardinality(o.ticket_codes) AS tickets, p.name AS partner
 FROM ota_orders o
-CROSS JOIN LATERAL (SELECT name FROM partners WHERE partner_id = o.partner_id LIMIT 1) AS p
+JOIN partners p ON p.partner_id = o.partner_id
 WHERE right(o.customer_phone, 7) = right(:value::text, 7) AND right(o.customer_phone, length(:value)) = :value
 ORDER BY o.created_at DESC
 LIMIT :rows
@@ -38,7 +37,7 @@ LIMIT :rows
 SELECT o.order_id, o.partner_id, o.status, o.customer_name, o.payment_reference, o.total_amount, o.currency,
        o.created_at, cardinality(o.ticket_codes) AS tickets, p.name AS partner
 FROM ota_orders o
-CROSS JOIN LATERAL (SELECT name FROM partners WHERE partner_id = o.partner_id LIMIT 1) AS p
+JOIN partners p ON p.partner_id = o.partner_id
 WHERE o.payment_reference = :value
 ORDER BY o.partner_id + 0 DESC, o.order_id || '' DESC
 LIMIT :rows
@@ -46,6 +45,6 @@ LIMIT :rows
 -- name: tickets_of_order
 SELECT t.ticket_code, t.status, t.price, t.currency, t.entitlements, t.batch_id, r.name AS product
 FROM pre_generated_tickets t
-CROSS JOIN LATERAL (SELECT name FROM products WHERE product_id = t.product_id LIMIT 1) AS r
-WHERE t.ticket_code = ANY(:ticket_codes) AND t.partner_id + 0 = :partner_id
+JOIN products r ON r.product_id = t.product_id
+WHERE t.ticket_code = ANY(:ticket_codes) AND t.partner_id = :partner_id
 ORDER BY t.ticket_code

@@ -25,7 +25,7 @@ WITH unused AS MATERIALIZED (
 ),
 expired AS (
     UPDATE pre_generated_tickets t SET status = 'EXPIRED'
-    FROM unused u WHERE t.ticket_id = u.ticket_id AND t.partner_id + 0 = :partner_id
+    FROM unused u WHERE t.ticket_id = u.ticket_id AND t.partner_id = :partner_id
     RETURNING t.ticket_code, t.valid_until
 ),
 told AS (

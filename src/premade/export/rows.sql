@@ -9,8 +9,6 @@ CROSS JOIN LATERAL (
         SELECT status FROM pre_generated_tickets
         WHERE partner_id = b.partner_id AND batch_id = b.batch_id
             AND (:statuses::text[] IS NULL OR status = ANY(:statuses))
-        -- The index of batches has this order, so that it is the one also while the table is young.
-        ORDER BY ticket_code
     ) AS t
 ) AS counted
 WHERE b.partner_id = :partner_id AND b.batch_id = :batch_id

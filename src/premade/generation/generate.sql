@@ -85,8 +85,7 @@ reservation AS (
     FROM stock s
     WHERE r.partner_id = :partner_id AND r.reservation_id = :reservation_id
         AND r.product_id = s.product_id AND r.channel = s.channel
-        -- Not by 'ended_at', which would let a plan of a young table read every hold.
-        AND r.end_reason IS NULL AND r.expires_at > both_clocks(:now) AND r.taken + s.taken <= r.quantity
+        AND r.ended_at IS NULL AND r.expires_at > both_clocks(:now) AND r.taken + s.taken <= r.quantity
     RETURNING r.reservation_id
 )
 SELECT (SELECT count(*) FROM batch) AS batches, (SELECT count(*) FROM stock) AS stock,

@@ -8,6 +8,7 @@ CROSS JOIN LATERAL (
     WHERE partner_id = b.partner_id AND batch_id = b.batch_id AND ticket_code IS NULL AND event = :begun
     LIMIT 1
 ) AS begun
+-- 'to_make + 0', as the index batches_being_made has it: it holds the unfinished batches only.
 WHERE b.to_make + 0 > 0 AND b.created_at <= both_clocks(:now) AND (b.valid_until IS NULL OR b.valid_until >= both_days(:today, :zone))
     AND (SELECT k.retired_at FROM signing_keys k WHERE k.key_id = b.signing_key_id) IS NULL
 ORDER BY b.created_at
@@ -18,9 +19,7 @@ SELECT b.batch_id, b.product_id, b.quantity, b.to_make, b.unmade, b.valid_until,
        p.code_prefix, p.ticket_type, coalesce(b.valid_until < both_days(:today, :zone), false) AS is_over,
        (SELECT k.retired_at FROM signing_keys k WHERE k.key_id = b.signing_key_id) AS key_retired_at
 FROM batches b
-CROSS JOIN LATERAL (
-    SELECT code_prefix, ticket_type FROM products WHERE product_id = b.product_id LIMIT 1
-) AS p
+JOIN products p ON p.product_id = b.product_id
 WHERE b.partner_id = :partner_id AND b.batch_id = :batch_id
 
 -- name: make

@@ -42,12 +42,11 @@ SELECT t.ticket_code, t.status, t.issue_number, t.entitlements::text AS entitlem
 FROM (SELECT DISTINCT partner_id, ticket_code FROM told WHERE ticket_code IS NOT NULL) AS named
 CROSS JOIN LATERAL (
     SELECT ticket_code, status, issue_number, entitlements, usable_until FROM pre_generated_tickets
-    WHERE ticket_code = named.ticket_code AND partner_id + 0 = named.partner_id
+    WHERE ticket_code = named.ticket_code AND partner_id = named.partner_id
         AND (
             :partner_id::bigint IS NOT NULL
             OR (SELECT p.is_test FROM partners p WHERE p.partner_id = named.partner_id) = :is_test
         )
-    LIMIT 1
 ) AS t
 -- The others were never listed.
 WHERE t.status IN ('ACTIVE', 'USED', 'CANCELLED')

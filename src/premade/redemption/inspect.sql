@@ -5,14 +5,11 @@ SELECT t.ticket_code, t.status, t.issue_number, t.entitlements, t.usable_until, 
        last.device_id AS last_device_id, last.scan_id AS last_scan_id, last.occurred_at AS last_used_at
 FROM pre_generated_tickets t
 JOIN products p ON p.product_id = t.product_id
-LEFT JOIN LATERAL (
-    SELECT customer_name FROM ota_orders WHERE partner_id = t.partner_id AND order_id = t.order_id LIMIT 1
-) AS o ON true
+LEFT JOIN ota_orders o ON o.partner_id = t.partner_id AND o.order_id = t.order_id
 LEFT JOIN LATERAL (
     SELECT data ->> 'device_id' AS device_id, data ->> 'scan_id' AS scan_id, occurred_at FROM audit_events
     WHERE partner_id = t.partner_id AND ticket_code = t.ticket_code AND event = :event
     ORDER BY occurred_at DESC
     LIMIT 1
 ) AS last ON true
-WHERE t.ticket_code = :ticket_code AND (:partner_id::bigint IS NULL OR t.partner_id + 0 = :partner_id)
-LIMIT 1
+WHERE t.ticket_code = :ticket_code AND (:partner_id::bigint IS NULL OR t.partner_id = :partner_id)

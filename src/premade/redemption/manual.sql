@@ -21,8 +21,5 @@ DELETE FROM manual_entries WHERE subject IN (
 -- name: customer_phone
 SELECT o.customer_phone
 FROM pre_generated_tickets t
-CROSS JOIN LATERAL (
-    SELECT customer_phone FROM ota_orders WHERE partner_id = t.partner_id AND order_id = t.order_id LIMIT 1
-) AS o
-WHERE t.ticket_code = :ticket_code AND (:partner_id::bigint IS NULL OR t.partner_id + 0 = :partner_id)
-LIMIT 1
+JOIN ota_orders o ON o.partner_id = t.partner_id AND o.order_id = t.order_id
+WHERE t.ticket_code = :ticket_code AND (:partner_id::bigint IS NULL OR t.partner_id = :partner_id)

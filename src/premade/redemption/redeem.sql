@@ -24,15 +24,13 @@ WITH asked AS MATERIALIZED (
         -- One order of codes in every statement: that of the locks below.
         ORDER BY i.ticket_code
     ) AS i
-    -- LIMIT makes it one look into the index for each, whatever the planner believes of a young table.
     LEFT JOIN LATERAL (
         SELECT ticket_id, partner_id, status, issue_number, entitlements,
                -- A subquery by the primary key of a small table, not a join: the planner then keeps its index scan.
                (SELECT p.is_test FROM partners p WHERE p.partner_id = t.partner_id) AS is_test
         FROM pre_generated_tickets t
         -- By the code alone, which is unique; the operator's gates see every partner's tickets.
-        WHERE ticket_code = i.ticket_code AND (i.caller_partner_id IS NULL OR partner_id + 0 = i.caller_partner_id)
-        LIMIT 1
+        WHERE ticket_code = i.ticket_code AND (i.caller_partner_id IS NULL OR partner_id = i.caller_partner_id)
     ) AS k ON true
     LEFT JOIN LATERAL (
         SELECT event_id, data, occurred_at, request_digest = decode(i.request_digest, 'hex') AS same_request
@@ -46,8 +44,7 @@ WITH asked AS MATERIALIZED (
     ) AS m ON true
     LEFT JOIN LATERAL (
         SELECT ticket_id, status, issue_number, usable_until, activated_at, entitlements FROM pre_generated_tickets
-        WHERE ticket_id = k.ticket_id AND partner_id + 0 = k.partner_id AND m.event_id IS NULL
-        LIMIT 1
+        WHERE ticket_id = k.ticket_id AND partner_id = k.partner_id AND m.event_id IS NULL
         FOR NO KEY UPDATE SKIP LOCKED
     ) AS t ON true
     CROSS JOIN LATERAL (
@@ -102,7 +99,7 @@ used AS (
     SET entitlements = j.left_over, status = j.new_status, first_used_at = least(t.first_used_at, j.at)
     FROM judged j
     -- 'IS TRUE' lets PostgreSQL look each up in a hash, where a join would compare all with all.
-    WHERE t.ticket_id = j.ticket_id AND t.partner_id + 0 = j.partner_id
+    WHERE t.ticket_id = j.ticket_id AND t.partner_id = j.partner_id
         AND (j.ticket_code IN (SELECT ticket_code FROM told)) IS TRUE
     RETURNING t.ticket_code
 )
@@ -136,5 +133,5 @@ ORDER BY a.position
 
 -- name: wait_for_ticket
 SELECT ticket_id FROM pre_generated_tickets
-WHERE ticket_code = :ticket_code AND (:partner_id::bigint IS NULL OR partner_id + 0 = :partner_id)
+WHERE ticket_code = :ticket_code AND (:partner_id::bigint IS NULL OR partner_id = :partner_id)
 FOR NO KEY UPDATE

@@ -4,7 +4,7 @@ SELECT pg_advisory_xact_lock(:lock_space, hashtext(:device)), database_clock() A
 
 -- name: hold_tickets
 SELECT ticket_id FROM pre_generated_tickets
-WHERE ticket_code = ANY (:ticket_codes) AND (:partner_id::bigint IS NULL OR partner_id + 0 = :partner_id)
+WHERE ticket_code = ANY (:ticket_codes) AND (:partner_id::bigint IS NULL OR partner_id = :partner_id)
 ORDER BY ticket_code
 FOR NO KEY UPDATE
 
@@ -16,8 +16,7 @@ FROM jsonb_to_recordset(:scans::jsonb) AS i (
 )
 LEFT JOIN LATERAL (
     SELECT partner_id FROM pre_generated_tickets
-    WHERE ticket_code = i.ticket_code AND (i.caller_partner_id IS NULL OR partner_id + 0 = i.caller_partner_id)
-    LIMIT 1
+    WHERE ticket_code = i.ticket_code AND (i.caller_partner_id IS NULL OR partner_id = i.caller_partner_id)
 ) AS k ON true
 CROSS JOIN LATERAL (
     SELECT ticket_code, data FROM (

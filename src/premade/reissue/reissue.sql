@@ -6,15 +6,14 @@ SELECT ticket_id, status, first_used_at, valid_until, issue_number,
        coalesce(valid_until < both_days(:today, :zone), false) AS is_over,
        split_part(convert_from(decode(qr_code, 'base64'), 'UTF8'), ':', 4) AS signing_key_id
 FROM pre_generated_tickets
--- By the code alone, which is unique: '+ 0' keeps a young table from being read by the index of batches.
-WHERE ticket_code = :ticket_code AND partner_id + 0 = :partner_id
+WHERE ticket_code = :ticket_code AND partner_id = :partner_id
 FOR NO KEY UPDATE
 
 -- name: reissue
 -- The event keeps what the answer said: issue number and key make the token again, the rest may change.
 WITH reissued AS (
     UPDATE pre_generated_tickets SET issue_number = :issue_number, qr_code = :qr_code
-    WHERE ticket_id = :ticket_id AND partner_id + 0 = :partner_id
+    WHERE ticket_id = :ticket_id AND partner_id = :partner_id
     RETURNING ticket_code, order_id, status, entitlements, issue_number
 )
 INSERT INTO audit_events (

@@ -18,13 +18,10 @@ RETURNING staff_id
 DELETE FROM staff_sessions WHERE expires_at <= :now
 
 -- name: member_by_session
--- 'IS TRUE' keeps a young table from being read by the index of expiry.
 SELECT s.staff_id, s.name, s.role, o.last_seen_at
 FROM staff_sessions o
-CROSS JOIN LATERAL (
-    SELECT staff_id, name, role FROM staff WHERE staff_id = o.staff_id AND disabled_at IS NULL LIMIT 1
-) AS s
-WHERE o.digest = :digest AND (o.expires_at > GREATEST(:now, database_clock())) IS TRUE AND o.last_seen_at > :seen_after
+JOIN staff s ON s.staff_id = o.staff_id AND s.disabled_at IS NULL
+WHERE o.digest = :digest AND o.expires_at > GREATEST(:now, database_clock()) AND o.last_seen_at > :seen_after
 
 -- name: note_seen
 UPDATE staff_sessions SET last_seen_at = both_clocks(:now) WHERE digest = :digest
@@ -38,7 +35,7 @@ DELETE FROM staff_sessions WHERE digest = :digest
 
 -- name: known_browser
 SELECT staff_id FROM staff_browsers
-WHERE digest = :digest AND staff_id + 0 = :staff_id AND (expires_at > GREATEST(:now, database_clock())) IS TRUE
+WHERE digest = :digest AND staff_id = :staff_id AND expires_at > GREATEST(:now, database_clock())
 
 -- name: know_browser
 -- Delete the earlier entry of the same browser, and the oldest ones beyond the maximum.
@@ -55,7 +52,7 @@ DELETE FROM staff_browsers WHERE staff_id = :staff_id
 
 -- name: count_sessions
 SELECT count(*) AS sessions FROM staff_sessions
-WHERE staff_id = :staff_id AND (expires_at > GREATEST(:now, database_clock())) IS TRUE AND last_seen_at > :seen_after
+WHERE staff_id = :staff_id AND expires_at > GREATEST(:now, database_clock()) AND last_seen_at > :seen_after
 
 -- name: count_try
 -- The count of the span that this try falls into, with it.

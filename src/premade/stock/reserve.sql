@@ -11,13 +11,7 @@ LEFT JOIN LATERAL (
     FROM reservations h
     WHERE h.product_id = a.product_id AND h.channel = a.channel AND h.ended_at IS NULL AND h.expires_at <= both_clocks(:now)
 ) AS expired ON true
-LEFT JOIN LATERAL (
-    -- In the order of keys, as a plan of a young table would else read all that the partner has.
-    SELECT k.reservation_id, k.request_digest
-    FROM reservations k
-    WHERE k.partner_id = :partner_id AND k.idempotency_key BETWEEN :idempotency_key AND :idempotency_key
-    ORDER BY k.idempotency_key LIMIT 1
-) AS same_key ON true
+LEFT JOIN reservations same_key ON same_key.partner_id = :partner_id AND same_key.idempotency_key = :idempotency_key
 WHERE partner.partner_id = :partner_id
 
 -- name: reserve
@@ -61,10 +55,10 @@ LEFT JOIN audit_events same_key
     AND same_key.idempotency_key = :idempotency_key
 
 -- name: release
--- Run under the allotment's lock. By 'end_reason', as 'ended_at' would let a plan of a young table read every hold.
+-- Run under the allotment's lock.
 WITH released AS (
     UPDATE reservations SET ended_at = both_clocks(:now), end_reason = 'released'
-    WHERE partner_id = :partner_id AND reservation_id = :reservation_id AND end_reason IS NULL AND expires_at > both_clocks(:now)
+    WHERE partner_id = :partner_id AND reservation_id = :reservation_id AND ended_at IS NULL AND expires_at > both_clocks(:now)
     RETURNING *
 ),
 given_back AS (

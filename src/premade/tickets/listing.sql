@@ -63,9 +63,11 @@ WITH looked_at AS (
                AND (:activated_before::timestamptz IS NULL OR t.activated_at < :activated_before) AS matches
     FROM ota_orders o
     CROSS JOIN LATERAL unnest(o.ticket_codes) AS named (ticket_code)
+    -- LIMIT keeps this a look-up for each code. The planner takes an order for ten tickets, and might else join each code
+    -- with all tickets.
     JOIN LATERAL (
         SELECT * FROM pre_generated_tickets
-        WHERE ticket_code = named.ticket_code AND partner_id + 0 = o.partner_id
+        WHERE ticket_code = named.ticket_code AND partner_id = o.partner_id
         LIMIT 1
     ) AS t ON true
     -- As the index ota_orders_by_payment has them.
