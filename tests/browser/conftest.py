@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 from support.chromium import CHROMIUM
-from support.http import NO_TLS
+from support.plain_http import NO_TLS
 from support.shop import Shop, unique
 from support.staff import PASSWORD, new_staff, sign_in
 

@@ -11,7 +11,7 @@ from browser.conftest import AXE, DESK, PASSWORD, PHONE, Somebody
 from browser.gate_page import GATE, SCANS, at_gate, uses_of
 from gate.conftest import gate_of, sold, unsold
 from playwright.sync_api import expect
-from support.http import NO_TLS
+from support.plain_http import NO_TLS
 from support.shop import Seller, Shop, unique
 from support.taking_back import cancel, reissue
 

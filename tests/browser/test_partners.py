@@ -13,7 +13,7 @@ from browser.conftest import Person, Somebody
 from browser.visitors import visitor
 from gate.conftest import Gate, sold
 from playwright.sync_api import Error as PlaywrightError
-from support.http import NO_TLS
+from support.plain_http import NO_TLS
 from support.service import Service
 from support.shop import Seller, Shop, unique
 

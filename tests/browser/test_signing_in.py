@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 from browser.conftest import PASSWORD, Somebody
-from support.http import NO_TLS
+from support.plain_http import NO_TLS
 from support.service import environment_for, running_service
 from support.shop import Shop, unique
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx
-from support.http import NO_TLS
+from support.plain_http import NO_TLS
 from support.shop import Shop, unique
 
 from premade.console.door import COOKIE, FORM_TOKEN

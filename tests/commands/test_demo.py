@@ -25,7 +25,7 @@ import psycopg
 import pytest
 import zxingcpp
 from commands.test_embedded_together import wait_until_stopped
-from support.http import NO_TLS
+from support.plain_http import NO_TLS
 from support.service import environment_for
 
 from premade.postgres.embedded import embedded_postgres

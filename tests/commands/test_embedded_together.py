@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from support.http import NO_TLS
+from support.plain_http import NO_TLS
 from support.service import environment_for, running_service
 
 STOP_SECONDS_MAX = 20

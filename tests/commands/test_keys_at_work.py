@@ -4,7 +4,7 @@ import time
 
 import httpx
 import pytest
-from support.http import NO_TLS
+from support.plain_http import NO_TLS
 from support.service import Service
 from support.shop import unique
 from support.terminal import Operator

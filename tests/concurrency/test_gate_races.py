@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import psycopg
 from gate.conftest import Gate, Ticket, gate_of, sold
-from support.http import NO_TLS
+from support.plain_http import NO_TLS
 from support.race import deadlocks, wait_until_something_waits_for_a_row
 from support.shop import Seller, Shop, unique
 

@@ -22,7 +22,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from support.http import NO_TLS
+from support.plain_http import NO_TLS
 from support.race import wait_until_something_waits_for_a_row
 from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop, unique

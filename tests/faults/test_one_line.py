@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from support.http import NO_TLS
+from support.plain_http import NO_TLS
 from support.postgres import own_database
 from support.processes import wait_until
 from support.service import environment_for, running_service

@@ -22,7 +22,7 @@ import psutil
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
-from support.http import NO_TLS
+from support.plain_http import NO_TLS
 from support.postgres import own_database, postgres
 from support.processes import wait_until, wait_until_gone, workers
 from support.service import Service, environment_for, running_service

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 from support.cluster import Cluster, cluster, needs_standalone
-from support.http import NO_TLS
+from support.plain_http import NO_TLS
 from support.processes import wait_until
 from support.service import Service, environment_for, running_service
 from support.shop import Shop

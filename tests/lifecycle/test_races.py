@@ -12,7 +12,7 @@ import psutil
 import psycopg
 import pytest
 from support import past
-from support.http import NO_TLS
+from support.plain_http import NO_TLS
 from support.race import deadlocks
 from support.service import environment_for, running_service
 from support.shop import CUSTOMER, Seller, Shop

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
-from support.http import NO_TLS
+from support.plain_http import NO_TLS
 from support.service import Service
 from support.shop import Shop
 from typer.testing import CliRunner

@@ -22,7 +22,7 @@ import pytest
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
-from support.http import NO_TLS
+from support.plain_http import NO_TLS
 from support.postgres import own_database
 from support.processes import workers
 from support.service import Service, environment_for, running_service

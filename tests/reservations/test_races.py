@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from support.http import NO_TLS
+from support.plain_http import NO_TLS
 from support.race import deadlocks
 from support.shop import Seller, Shop, unique
 

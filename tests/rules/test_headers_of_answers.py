@@ -8,7 +8,7 @@ import httpx
 import pytest
 from browser.visitors import visitor
 from starlette.routing import Route
-from support.http import NO_TLS
+from support.plain_http import NO_TLS
 from support.service import Service
 from support.shop import Seller, Shop, unique
 from support.wire import exchange

@@ -2,7 +2,7 @@
 
 import httpx
 import pytest
-from support.http import NO_TLS
+from support.plain_http import NO_TLS
 from support.service import Service
 from support.shop import CUSTOMER, Seller, Shop
 

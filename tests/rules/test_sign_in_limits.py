@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-from support.http import NO_TLS
+from support.plain_http import NO_TLS
 from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop, unique
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from support.http import NO_TLS
+from support.plain_http import NO_TLS
 from support.postgres import SERVER_LOG
 from support.shop import Seller, Shop
 

@@ -21,8 +21,8 @@ from premade.partners.partner import add_partner
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 from premade.stock.allotment import set_allotment
-from support.http import NO_TLS
 from support.operating import run
+from support.plain_http import NO_TLS
 
 Result = TypeVar("Result")
 PARTNER_PERMISSIONS = [name for name in PERMISSIONS if not name.startswith("gate:")]

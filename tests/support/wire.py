@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from support.http import NO_TLS
+from support.plain_http import NO_TLS
 from support.race import wait_until_something_waits_for_a_row
 from support.service import Service
 from support.shop import Seller, Shop, sale
