@@ -21,7 +21,7 @@ from premade.batches import routes as batches
 from premade.cancellation import routes as cancellation
 from premade.cancellation.cancel import Canceller
 from premade.cancellation.cancel_batch import BatchCanceller
-from premade.console.gate_pass import GatePasses
+from premade.console.gate.passes import GatePasses
 from premade.console.routes import console_routes
 from premade.expiry.expire import expire_for_ever
 from premade.export import routes as export

@@ -13,7 +13,7 @@ from support.plain_http import NO_TLS
 from support.shop import Shop, unique
 from support.staff import PASSWORD, new_staff, sign_in
 
-from premade.console.door import COOKIE
+from premade.console.auth import SESSION_COOKIE
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 DESK = {"width": 1280, "height": 800}
@@ -60,7 +60,7 @@ class Person:
         return self.page.get_by_role("heading", level=1).inner_text()
 
     def cookie(self) -> dict[str, Any]:
-        [cookie] = [each for each in self.page.context.cookies() if each.get("name") == COOKIE]
+        [cookie] = [each for each in self.page.context.cookies() if each.get("name") == SESSION_COOKIE]
         return dict(cookie)
 
     def as_client(self) -> httpx.Client:

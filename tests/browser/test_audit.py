@@ -9,7 +9,7 @@ from support.shop import Seller, Shop, unique
 from support.taking_back import cancel
 
 from premade.audit.record import Event
-from premade.console.audit_sentences import SENTENCES, sentence
+from premade.console.audit.sentences import SENTENCES, sentence
 from premade.stock.hold import expire_holds
 
 

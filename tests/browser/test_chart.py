@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from premade.console.chart import (
+from premade.console.overview.chart import (
     LABELS_MAX,
     LABELS_ON_A_PHONE_MAX,
     TICKS_MAX,

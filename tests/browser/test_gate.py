@@ -15,13 +15,13 @@ from support.plain_http import NO_TLS
 from support.shop import Seller, Shop, unique
 from support.taking_back import cancel, reissue
 
-from premade.console import gate as gate_module
-from premade.console.gate import files as gate_files
+from premade.console.gate import pages as gate_module
+from premade.console.gate.pages import files as gate_files
 from premade.staff.member import set_disabled
 
 __all__ = ["at_gate"]
 
-SCRIPTS = Path(gate_module.__file__).parent / "static" / "gate"
+SCRIPTS = Path(gate_module.__file__).parent / "static"
 
 
 def test_a_hand_scanner_lets_a_ticket_in_once_and_says_what_is_left(

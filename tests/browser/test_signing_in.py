@@ -10,7 +10,8 @@ from support.plain_http import NO_TLS
 from support.service import environment_for, running_service
 from support.shop import Shop, unique
 
-from premade.console.door import BROWSER_COOKIE, FORM_BYTES_MAX
+from premade.console.auth import BROWSER_COOKIE
+from premade.console.forms import FORM_BYTES_MAX
 from premade.staff import session
 from premade.staff.member import set_disabled, set_password, set_role
 

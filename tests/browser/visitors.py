@@ -9,7 +9,8 @@ import httpx
 from support.plain_http import NO_TLS
 from support.shop import Shop, unique
 
-from premade.console.door import COOKIE, FORM_TOKEN
+from premade.console.auth import SESSION_COOKIE
+from premade.console.csrf import FORM_TOKEN
 from premade.staff.session import TOKEN_BYTES, form_token
 
 
@@ -49,6 +50,6 @@ def visitor(shop: Shop, role: str) -> Generator[Visitor]:
         role,
         hashlib.sha256(token.encode()).digest(),
     )
-    headers = {"Cookie": f"{COOKIE}={token}", "Sec-Fetch-Site": "same-origin"}
+    headers = {"Cookie": f"{SESSION_COOKIE}={token}", "Sec-Fetch-Site": "same-origin"}
     with httpx.Client(base_url=shop.url, headers=headers, timeout=60, trust_env=False, verify=NO_TLS) as http:
         yield Visitor(http, token)

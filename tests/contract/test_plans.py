@@ -16,8 +16,8 @@ from premade.batches.lookup import sql as batches
 from premade.batches.making import sql as making
 from premade.cancellation.cancel import sql as cancellation
 from premade.cancellation.cancel_batch import sql as batch_cancellation
-from premade.console.audit_search import sql as audit
-from premade.console.search import sql as console
+from premade.console.audit.search import sql as audit
+from premade.console.tickets.search import sql as console
 from premade.expiry.expire import sql as expiry
 from premade.export.rows import sql as exports
 from premade.generation.generate import sql as generation

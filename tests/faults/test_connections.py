@@ -28,8 +28,9 @@ from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop, unique
 from support.wire import activation, get, wait_until_all_has_arrived, wires
 
-from premade.console.door import read_form, told_as_pages
+from premade.console.forms import read_form
 from premade.console.rendering import Templates
+from premade.console.routing import with_error_pages
 from premade.http import body, endpoint, protocol, write_buffer
 from premade.http.connection_limits import Clients
 from premade.http.endpoint import json_router
@@ -406,7 +407,7 @@ def test_a_body_that_comes_too_slowly_is_refused(monkeypatch: pytest.MonkeyPatch
     app = FastAPI()
     app.router.routes.extend(router.routes)
     app.router.routes.append(
-        PageRoute("/form", told_as_pages(Templates(ZoneInfo("UTC")), form), methods=("POST",))
+        PageRoute("/form", with_error_pages(Templates(ZoneInfo("UTC")), form), methods=("POST",))
     )
     # Nobody is signed in, so it is not asked.
     app.state.services = {Sessions: None}

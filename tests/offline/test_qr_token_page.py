@@ -14,7 +14,7 @@ from playwright.sync_api import sync_playwright
 from support.shop import Seller, Shop
 from support.vectors import FILE, vectors, written
 
-from premade.console import gate
+from premade.console.gate import pages as gate
 from premade.tickets.code import ISSUE_NUMBER_MAX, TOKEN_VERSION, TokenRefused, check_token
 from premade.tickets.key_file import read_key_file
 from premade.tickets.picture import TOKEN_CHARACTERS_MAX

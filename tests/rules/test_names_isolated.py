@@ -6,6 +6,7 @@ characters.
 
 import re
 from importlib import resources
+from pathlib import Path
 
 import pytest
 from jinja2 import Environment, nodes
@@ -13,9 +14,7 @@ from jinja2 import Environment, nodes
 from premade.values.texts import isolated
 
 TEMPLATES = {
-    file.name: file.read_text()
-    for file in (resources.files("premade.console") / "templates").iterdir()
-    if file.name.endswith(".html")
+    file.name: file.read_text() for file in Path(str(resources.files("premade.console"))).rglob("*.html")
 }
 ISOLATES_IN_TEXT, ISOLATES_ANYWHERE = {"bdi", "isolated"}, {"isolated"}
 FORMATS = {

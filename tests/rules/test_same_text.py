@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from support.shop import CUSTOMER, Seller, Shop, sale, unique
 
-from premade.console.search import (
+from premade.console.tickets.search import (
     Like,
     SearchedOrder,
     SearchedSales,

@@ -10,7 +10,7 @@ from support.plain_http import NO_TLS
 from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop, unique
 
-from premade.console.door import BROWSER_COOKIE, COOKIE
+from premade.console.auth import BROWSER_COOKIE, SESSION_COOKIE
 from premade.http.client_address import counted_address
 from premade.staff import password as passwords
 from premade.staff.member import add_staff, set_password
@@ -84,7 +84,7 @@ def test_a_browser_that_signed_in_before_is_let_in_whatever_others_try(shop: Sho
     with shop.client() as known, shop.client() as guesser:
         first = tries(known, name)
         assert first.status_code == 303
-        assert {COOKIE, BROWSER_COOKIE} == {cookie.name for cookie in known.cookies.jar}
+        assert {SESSION_COOKIE, BROWSER_COOKIE} == {cookie.name for cookie in known.cookies.jar}
         while tries(guesser, name, "wrong").status_code != 429:
             pass
         # From the same address, for the same name.

@@ -1,6 +1,7 @@
 """How a page is written: templates, what they may call, and the headers that go with each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
@@ -58,20 +59,31 @@ EVENT_NAMES: dict[str, str] = {
     "ticket.expired": "Expired",
 }
 _ASSETS = {
-    "console.css": "text/css",
-    "icon.svg": "image/svg+xml",
-    "batch.js": "text/javascript",
-    "leaving.js": "text/javascript",
+    "console.css": ("layout", "text/css"),
+    "icon.svg": ("layout", "image/svg+xml"),
+    "batch.js": ("batches", "text/javascript"),
+    "leaving.js": ("gate", "text/javascript"),
 }
+"""Files under /console/assets: the folder that each is in, and its type. Only these are served."""
+
+
+@dataclass(frozen=True)
+class MenuEntry:
+    """A link of the menu, for members with the right (None: all members)."""
+
+    label: str
+    address: str
+    right: Right | None
 
 
 class Templates:
     """The templates, in the operator's time zone."""
 
-    def __init__(self, zone: ZoneInfo) -> None:
+    def __init__(self, zone: ZoneInfo, menu: Sequence[MenuEntry] = ()) -> None:
         self._zone = zone
         environment: Any = Environment(
-            loader=PackageLoader("premade.console"),
+            # Each template is in the folder of its pages: "stock/product.html".
+            loader=PackageLoader("premade.console", "."),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -97,13 +109,13 @@ class Templates:
             }
         )
         environment.globals.update(
-            BatchStatus=BatchStatus, Right=Right, Role=Role, Status=Status, zone=str(zone)
+            BatchStatus=BatchStatus, Right=Right, Role=Role, Status=Status, menu=menu, zone=str(zone)
         )
         self._environment = environment
 
-    def page(self, template: str, status: int, **shown: Any) -> Response:
-        """The page."""
-        text = self._environment.get_template(template).render(shown)
+    def page(self, template: str, status: int, **context: Any) -> Response:
+        """Render a template, named with its folder."""
+        text = self._environment.get_template(template).render({"section": None, **context})
         return HTMLResponse(text, status, headers=HEADERS)
 
     def _moment(self, moment: datetime | str) -> str:
@@ -119,9 +131,9 @@ class Templates:
 
 @cache
 def assets() -> Mapping[str, tuple[bytes, str]]:
-    """The files under /console/assets, by their name there, each with its type. Only these are served."""
-    folder = resources.files("premade.console") / "static"
-    return {name: (folder.joinpath(name).read_bytes(), kind) for name, kind in _ASSETS.items()}
+    """Return the files under /console/assets by name: content and type."""
+    root = resources.files("premade.console")
+    return {name: ((root / folder / name).read_bytes(), kind) for name, (folder, kind) in _ASSETS.items()}
 
 
 def _state(status: str) -> str:

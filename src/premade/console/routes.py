@@ -1,4 +1,4 @@
-"""Every page of the console, for the application to serve."""
+"""The routes of the console, for the application to serve."""
 
 from zoneinfo import ZoneInfo
 
@@ -7,46 +7,29 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from premade.console import (
-    account,
-    audit,
-    batch_changes,
-    batches,
-    exports,
-    gate,
-    new_batch,
-    overview,
-    partners,
-    staff,
-    stock,
-    tickets,
-)
-from premade.console.door import HOME, StaffRequest, go_to, own_address, page, told_as_pages
-from premade.console.rendering import HEADERS, Templates, assets
+from premade.console.addresses import HOME, go_to, own_address
+from premade.console.rendering import HEADERS, MenuEntry, Templates, assets
+from premade.console.routing import Page, StaffRequest, routes_of_page, with_error_pages
+from premade.console.sections import SECTIONS
 from premade.http.gateway import PageRoute
 
 _ASSETS_CACHE = "public, max-age=3600"
 
 
 def console_routes(zone: ZoneInfo) -> list[BaseRoute]:
-    """The pages; times on them are of this zone."""
-    templates = Templates(zone)
-    return [
-        *overview.pages(templates),
-        *account.pages(templates),
-        *tickets.pages(templates),
-        *batches.pages(templates),
-        *batch_changes.pages(templates),
-        *exports.pages(templates),
-        *new_batch.pages(templates),
-        *stock.pages(templates),
-        *partners.pages(templates),
-        *gate.pages(templates),
-        *audit.pages(templates),
-        *staff.pages(templates),
-        PageRoute(f"{HOME}/assets/{{name}}", told_as_pages(templates, _asset), is_public=True),
-        *page(templates, f"{HOME}/{{rest:path}}", _nowhere),
-    ]
+    """Return the routes of all sections. Pages show times of this zone."""
+    menu = [MenuEntry(each.label, each.address, each.right) for each in SECTIONS if each.is_in_menu]
+    templates = Templates(zone, menu)
+    routes: list[BaseRoute] = []
+    for section in SECTIONS:
+        for page in (page for pages in section.pages for page in pages):
+            routes += routes_of_page(templates, page, section.address)
+        if section.routes is not None:
+            routes += section.routes(templates)
+    routes.append(PageRoute(f"{HOME}/assets/{{name}}", with_error_pages(templates, _asset), is_public=True))
+    # Last: it takes every address that no other route has.
+    routes += routes_of_page(templates, Page(f"{HOME}/{{rest:path}}", _unknown_address), "")
+    return routes
 
 
 async def _asset(request: Request) -> Response:
@@ -56,7 +39,7 @@ async def _asset(request: Request) -> Response:
     return Response(content, media_type=kind, headers={**HEADERS, "Cache-Control": _ASSETS_CACHE})
 
 
-async def _nowhere(visit: StaffRequest) -> Response:
-    if visit.request.url.path.endswith("/"):
-        return go_to(own_address(visit.request.url.path.rstrip("/")))
+async def _unknown_address(request: StaffRequest) -> Response:
+    if request.http.url.path.endswith("/"):
+        return go_to(own_address(request.http.url.path.rstrip("/")))
     raise HTTPException(404)

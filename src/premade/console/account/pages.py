@@ -1,0 +1,115 @@
+"""Signing in and out, and what somebody sees of their own account."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from premade.console.addresses import HOME, SIGN_IN, go_to, own_address
+from premade.console.auth import BROWSER_COOKIE, SESSION_COOKIE, delete_session_cookie, set_session_cookies
+from premade.console.csrf import require_own_page
+from premade.console.forms import by_field, read_form
+from premade.console.rendering import Templates
+from premade.console.routing import Page, StaffRequest, with_error_pages
+from premade.http.body import client_address
+from premade.http.gateway import PageRoute
+from premade.http.problems import status_of_kind, tell_when_to_retry
+from premade.runtime.errors import Invalid
+from premade.staff.password import PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN, SignInsBusy
+from premade.staff.session import Sessions, SignInRefused, TooManySignIns
+
+ACCOUNT = f"{HOME}/account"
+
+
+def sign_in_routes(templates: Templates) -> list[PageRoute]:
+    """Return the routes of the sign-in page, which is for everybody."""
+
+    async def sign_in_page(request: Request) -> Response:
+        wanted = own_address(request.query_params.get("next", HOME))
+        token = request.cookies.get(SESSION_COOKIE, "")
+        if token and await _sessions(request).member_of(token):
+            return go_to(wanted)
+        return templates.page("account/sign_in.html", 200, member=None, wanted=wanted, name="", refusal=None)
+
+    async def sign_in(request: Request) -> Response:
+        require_own_page(request)
+        form = await read_form(request)
+        wanted, name = own_address(form.get("next", HOME)), form.get("name", "")
+        try:
+            signed_in = await _sessions(request).sign_in(
+                name,
+                form.get("password", ""),
+                client_address(request),
+                request.cookies.get(SESSION_COOKIE),
+                request.cookies.get(BROWSER_COOKIE),
+            )
+        except (SignInRefused, TooManySignIns, SignInsBusy) as refusal:
+            status = status_of_kind(type(refusal))
+            shown = {"member": None, "wanted": wanted, "name": name, "refusal": refusal}
+            answer = templates.page("account/sign_in.html", status, **shown)
+            tell_when_to_retry(answer, refusal)
+            return answer
+        answer = go_to(wanted)
+        set_session_cookies(answer, request, signed_in)
+        return answer
+
+    return [
+        PageRoute(SIGN_IN, with_error_pages(templates, sign_in_page)),
+        PageRoute(SIGN_IN, with_error_pages(templates, sign_in), methods=("POST",)),
+    ]
+
+
+def _sessions(request: Request) -> Sessions:
+    return request.app.state.services[Sessions]
+
+
+async def _account(request: StaffRequest) -> Response:
+    return await _show(request, 200, {})
+
+
+async def _show(request: StaffRequest, status: int, wrong: dict[str, str]) -> Response:
+    return request.page(
+        "account/account.html",
+        status,
+        sessions=await request.use(Sessions).count_of(request.member),
+        wrong=wrong,
+        done="Your password is changed. Other browsers are signed out."
+        if request.own_link_param("done") == "password" and not wrong
+        else None,
+        password_characters_min=PASSWORD_CHARACTERS_MIN,
+        password_characters_max=PASSWORD_CHARACTERS_MAX,
+    )
+
+
+async def _change_password(request: StaffRequest) -> Response:
+    password, new = request.form.get("password", ""), request.form.get("new-password", "")
+    address, browser = client_address(request.http), request.http.cookies.get(BROWSER_COOKIE)
+    try:
+        signed_in = await request.use(Sessions).change_password(
+            request.member, password, new, address, browser
+        )
+    except Invalid as error:
+        return await _show(request, 400, by_field(error.errors))
+    answer = go_to(f"{ACCOUNT}?done=password")
+    set_session_cookies(answer, request.http, signed_in)
+    return answer
+
+
+async def _sign_out(request: StaffRequest) -> Response:
+    return await _leave(request, everywhere=False)
+
+
+async def _sign_out_everywhere(request: StaffRequest) -> Response:
+    return await _leave(request, everywhere=True)
+
+
+async def _leave(request: StaffRequest, *, everywhere: bool) -> Response:
+    await request.use(Sessions).sign_out(request.member, request.token, everywhere=everywhere)
+    answer = go_to(SIGN_IN)
+    delete_session_cookie(answer)
+    return answer
+
+
+PAGES = [
+    Page(f"{HOME}/sign-out", send=_sign_out),
+    Page(f"{HOME}/sign-out-everywhere", send=_sign_out_everywhere),
+    Page(ACCOUNT, _account, _change_password),
+]

@@ -1,0 +1,201 @@
+"""The record of what happened, searched by ticket, order, batch, partner, actor, time and event."""
+
+import re
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from starlette.responses import Response
+
+from premade.audit.record import COMMAND, Event
+from premade.batches.batch import checked_batch_id
+from premade.console.addresses import HOME
+from premade.console.audit.search import Sought, search_events
+from premade.console.audit.sentences import SENTENCES, name_of_event, reason_of, sentence
+from premade.console.routing import Page, StaffRequest
+from premade.console.tickets.search import partner_of_order, partner_of_ticket
+from premade.orders.lookup import OrderUnknown, order_of
+from premade.partners.partner import partners_by_id
+from premade.staff.member import list_staff
+from premade.staff.role import Right
+from premade.staff.session import CONSOLE
+from premade.stock.hold import CLOCK
+from premade.tickets.code import fold_order_id, fold_ticket_code
+from premade.tickets.lookup import TicketUnknown
+from premade.values.operator_input import plain_number
+
+AUDIT = f"{HOME}/audit"
+FIELDS = ("ticket", "order", "partner", "batch", "who", "event", "start", "before")
+SERVICE = "service"
+# An actor as the page shows it, as the record has it, or the word alone for any command.
+_COMMAND_BY = re.compile(rf"{COMMAND}(?:\s+by\s+|\s*:\s*)(\S.*)", re.IGNORECASE)
+_KEY = re.compile(r"(?:api\s*)?key[\s:#]*([0-9]{1,18})", re.IGNORECASE)
+_KINDS = {
+    "ticket": "Tickets",
+    "batch": "Batches",
+    "product": "Stock",
+    "allotment": "Stock",
+    "reservation": "Stock",
+    "partner": "Partners and keys",
+    "key": "Partners and keys",
+    "signing_key": "Partners and keys",
+    "staff": "Staff",
+}
+_OTHERS = "Others"
+
+
+def _events_by_kind() -> dict[str, list[Event]]:
+    kinds: dict[str, list[Event]] = {}
+    for event in Event:
+        kinds.setdefault(_KINDS.get(event.partition(".")[0], _OTHERS), []).append(event)
+    return kinds
+
+
+@dataclass
+class _Reading:
+    """The form as it is read: what is sought, and what is wrong with it by field."""
+
+    sought: Sought = field(default_factory=Sought)
+    wrong: dict[str, str] = field(default_factory=dict[str, str])
+
+
+async def _audit(request: StaffRequest) -> Response:
+    given = {name: request.query(name) for name in FIELDS}
+    staff = {each["staff_id"]: each["name"] for each in await list_staff(request.database)}
+    partners = await partners_by_id(request.database)
+    reading = await _read(request, given, staff)
+    events, following, back_to = [], None, None
+    if not reading.wrong:
+        found = await search_events(request.database, reading.sought, request.query("cursor") or None)
+        events, following, back_to = found.events, found.following, found.back_to
+    names = {partner_id: partner["name"] for partner_id, partner in partners.items()}
+    query = {name: value for name, value in given.items() if value}
+    return request.page(
+        "audit/audit.html",
+        400 if reading.wrong else 200,
+        given=given,
+        wrong=reading.wrong,
+        events=[_shown(event, names, staff) for event in events],
+        partners=partners,
+        staff=sorted(staff.values()),
+        kinds=_events_by_kind(),
+        event_names={event: name for event, (name, _) in SENTENCES.items()},
+        is_first=not request.query("cursor"),
+        first_page=f"{AUDIT}?{urlencode(query)}",
+        next_page=following and f"{AUDIT}?{urlencode({**query, 'cursor': following})}",
+        back_to=back_to,
+    )
+
+
+def _shown(event: dict[str, Any], partners: dict[int, str], staff: dict[int, str]) -> dict[str, Any]:
+    kind, _, number = event["actor"].partition(":")
+    return {
+        "at": event["occurred_at"],
+        "name": name_of_event(event["event"]),
+        "sentence": sentence(event, partners, staff),
+        "reason": reason_of(event),
+        "who": staff.get(plain_number(number) or 0) if kind == "staff" else None,
+        "actor": event["actor"],
+        "partner": partners.get(event["partner_id"]),
+    }
+
+
+async def _read(request: StaffRequest, given: dict[str, str], staff: dict[int, str]) -> _Reading:
+    reading = _Reading()
+    _read_what(reading, given)
+    _read_who(reading, given["who"], staff)
+    for name in ("start", "before"):
+        if given[name]:
+            moment = _moment(given[name], request.runtime.zone)
+            if moment is None:
+                reading.wrong[name] = "Must be a day and a time, such as 2026-03-31T18:00"
+            reading.sought = replace(reading.sought, **{name: moment})
+    try:
+        await _read_whose(request, reading, given)
+    except TicketUnknown as refusal:
+        reading.wrong["ticket"] = refusal.detail
+    except OrderUnknown as refusal:
+        reading.wrong["order"] = refusal.detail
+    return reading
+
+
+def _read_what(reading: _Reading, given: dict[str, str]) -> None:
+    """What needs no look into the database."""
+    if given["partner"]:
+        reading.sought = replace(reading.sought, partner_id=plain_number(given["partner"]))
+        if reading.sought.partner_id is None:
+            reading.wrong["partner"] = "Choose a partner"
+    if given["batch"]:
+        try:
+            checked_batch_id(given["batch"])
+        except ValueError as error:
+            reading.wrong["batch"] = str(error)
+        if not reading.wrong.get("batch") and not given["partner"]:
+            reading.wrong["batch"] = "Choose the partner too: several may have a batch of one id"
+        reading.sought = replace(reading.sought, batch_id=given["batch"])
+    if given["event"]:
+        if given["event"] in set(Event):
+            reading.sought = replace(reading.sought, event=Event(given["event"]))
+        else:
+            reading.wrong["event"] = "Choose an event"
+
+
+def _read_who(reading: _Reading, who: str, staff: dict[int, str]) -> None:
+    if not who:
+        return
+    ids = {name: staff_id for staff_id, name in staff.items()}
+    if who.lower() in ids:
+        actor = f"staff:{ids[who.lower()]}"
+    elif by := _COMMAND_BY.fullmatch(who):
+        actor = f"{COMMAND}:{by[1]}"
+    elif who.lower() in {COMMAND, SERVICE, CONSOLE, CLOCK}:
+        actor = who.lower()
+    elif key := _KEY.fullmatch(who):
+        actor = f"key:{int(key[1])}"
+    else:
+        reading.wrong["who"] = (
+            "Must be a name of the staff, 'API key 12', 'command' or 'command by mei', 'service', 'clock' for what ended "
+            "by its time, or 'console' for one not signed in"
+        )
+        return
+    reading.sought = replace(reading.sought, actor=actor)
+
+
+async def _read_whose(request: StaffRequest, reading: _Reading, given: dict[str, str]) -> None:
+    """A ticket or an order says whose it is. TicketUnknown, OrderUnknown."""
+    if given["ticket"]:
+        code = fold_ticket_code(given["ticket"]) or given["ticket"]
+        whose = await partner_of_ticket(request.database, code)
+        _of_partner(reading, "ticket", whose["partner_id"], (code,))
+    if given["order"]:
+        order_id = fold_order_id(given["order"]) or given["order"]
+        whose = await partner_of_order(request.database, order_id)
+        order = await order_of(request.database, whose["partner_id"], order_id)
+        codes = tuple(order["ticket_codes"])
+        if reading.sought.tickets is not None:
+            codes = tuple(code for code in codes if code in reading.sought.tickets)
+        _of_partner(reading, "order", whose["partner_id"], codes)
+        reading.sought = replace(reading.sought, order_id=order_id)
+
+
+def _of_partner(reading: _Reading, name: str, partner_id: int, codes: tuple[str, ...]) -> None:
+    if reading.sought.partner_id not in {None, partner_id}:
+        reading.wrong[name] = f"That {name} is another partner's"
+    reading.sought = replace(reading.sought, partner_id=partner_id, tickets=codes)
+
+
+def _moment(text: str, zone: ZoneInfo) -> datetime | None:
+    """A time of the operator's zone. None when it is none, or so far off that no event can be of it."""
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=zone)
+        # Some room at either end for what is added to it.
+        return moment.astimezone(UTC) if 1970 <= moment.year <= 9000 else None  # noqa: PLR2004
+    except (ValueError, OverflowError):
+        return None
+
+
+PAGES = [Page(AUDIT, _audit, right=Right.SEE_AUDIT)]

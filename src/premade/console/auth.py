@@ -1,0 +1,72 @@
+"""Authentication of staff by session cookie."""
+
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from premade.console.addresses import HOME, SIGN_IN, go_to
+from premade.console.csrf import origin_of
+from premade.runtime.errors import Forbidden
+from premade.staff.role import Right
+from premade.staff.session import (
+    BROWSER_SECONDS_MAX,
+    SESSION_SECONDS_MAX,
+    Member,
+    Sessions,
+    SignedIn,
+)
+
+SESSION_COOKIE = "premade_session"
+BROWSER_COOKIE = "premade_browser"
+
+
+class RoleMissing(Forbidden):
+    """The role of the signed-in member does not allow this. Nothing was changed."""
+
+    code = "ROLE_MISSING"
+    title = "Your role may not see this page"
+    remedy = "Ask an admin, if you need it."
+
+
+async def signed_in_member(request: Request) -> tuple[Member | None, str]:
+    """Return the member whose session cookie the request has, or None, and the session's token."""
+    token = request.cookies.get(SESSION_COOKIE, "")
+    sessions: Sessions = request.app.state.services[Sessions]
+    return (await sessions.member_of(token) if token else None), token
+
+
+def require_right(member: Member, right: Right) -> None:
+    """Raise RoleMissing unless the member's role has the right."""
+    if not member.may(right):
+        message = f"You are signed in as {member.name}, whose role is {member.role}."
+        raise RoleMissing(message)
+
+
+def go_to_sign_in(request: Request) -> Response:
+    """Redirect to the sign-in page, which leads back to the requested page."""
+    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return go_to(SIGN_IN if wanted == HOME else f"{SIGN_IN}?next={quote(wanted, safe='/')}")
+
+
+def set_session_cookies(response: Response, request: Request, signed_in: SignedIn) -> None:
+    """Set the cookies of the session and of the known browser. No script can read them, and no other site can send them."""
+    for name, value, seconds in (
+        (SESSION_COOKIE, signed_in.token, SESSION_SECONDS_MAX),
+        (BROWSER_COOKIE, signed_in.browser, BROWSER_SECONDS_MAX),
+    ):
+        response.set_cookie(
+            name,
+            value,
+            max_age=seconds,
+            path=HOME,
+            httponly=True,
+            samesite="strict",
+            # Behind a proxy only the browser knows whether it uses https; the Origin of each form says so.
+            secure=request.url.scheme == "https" or origin_of(request).startswith("https://"),
+        )
+
+
+def delete_session_cookie(response: Response) -> None:
+    """Delete the session's cookie. The cookie that marks a known browser stays."""
+    response.delete_cookie(SESSION_COOKIE, path=HOME, httponly=True, samesite="strict")

@@ -1,0 +1,1 @@
+"""Batches: list, generation, changes and exports."""

@@ -1,0 +1,137 @@
+"""Taking a batch's tickets out: as a table, as QR pictures, or as sheets to print. Each is written into the record."""
+
+import asyncio
+import re
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from datetime import datetime
+from importlib import import_module
+from typing import BinaryIO
+
+from starlette.responses import Response
+
+from premade.catalog.product import NAME_CHARACTERS_MAX
+from premade.console.batches.export_choices import (
+    NAME_ON_SHEETS,
+    PLAIN_CSV,
+    PRINTED,
+    SHEETS,
+    TABLES,
+    TICKETS_A_FILE_MAX,
+    WHICH,
+    name_of_file,
+)
+from premade.console.batches.pages import BATCH, asked_partner_id
+from premade.console.rendering import HEADERS
+from premade.console.routing import Page, StaffRequest
+from premade.export.as_csv import CSV, SPREADSHEET_CSV
+from premade.export.as_jsonl import JSON_LINES
+from premade.export.rows import Export, Exporter, NothingToPrint, Selection, part_of
+from premade.export.text import Exports, recorded
+from premade.http.negotiation import header_list, takes_gzip
+from premade.http.streaming import Stream, begin_answer
+from premade.runtime.errors import FieldError, Invalid
+from premade.staff.role import Right
+from premade.values.texts import one_line
+
+PARTS_MAX = 999
+_PART = re.compile("[1-9][0-9]{0,2}")
+_TABLES = {"csv": SPREADSHEET_CSV, PLAIN_CSV: CSV, "jsonl": JSON_LINES}
+_MODULES = {"xlsx": "as_xlsx", "zip": "as_pictures"}
+_WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+async def _export(request: StaffRequest) -> Response:
+    form, which = request.form.get("format", ""), request.form.get("which", "all")
+    part, title = request.form.get("part", "1"), request.form.get(NAME_ON_SHEETS, "").strip()
+    wrong: list[FieldError] = []
+    if form not in TABLES | PRINTED:
+        wrong.append(FieldError("format", f"Must be one of {', '.join(TABLES | PRINTED)}"))
+    if which not in WHICH:
+        wrong.append(FieldError("which", f"Must be one of {', '.join(WHICH)}"))
+    if not _PART.fullmatch(part):
+        wrong.append(FieldError("part", f"Must be 1 to {PARTS_MAX}"))
+    try:
+        title = one_line(title, NAME_CHARACTERS_MAX) if title else ""
+    except ValueError as error:
+        wrong.append(FieldError(NAME_ON_SHEETS, str(error)))
+    if wrong:
+        raise Invalid(wrong)
+    if form in PRINTED:
+        request.require(Right.SEE_QR)
+    wanted = Selection(
+        asked_partner_id(request) or 0,
+        request.query("batch"),
+        WHICH[which][1],
+        has_tokens=request.member.may(Right.SEE_QR),
+    )
+    if form in PRINTED:
+        wanted = await part_of(request.database, wanted, int(part), TICKETS_A_FILE_MAX)
+    is_part = form in PRINTED and (int(part) > 1 or wanted.last_code is not None)
+    return await _answer(request, wanted, form, title, int(part) if is_part else None)
+
+
+async def _answer(
+    request: StaffRequest, wanted: Selection, form: str, title: str, part: int | None
+) -> Response:
+    name = name_of_file(wanted.batch_id, form, request.form.get("which", "all"), part)
+    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}
+
+    async def record() -> None:
+        exporter = Exporter(request.member.actor, request.request_id)
+        await request.use(Exports).record(wanted, exporter, format=form, part=part)
+
+    stream = _stream(request, wanted, form, title, headers)
+    return await begin_answer(replace(stream, pieces=recorded(stream.pieces, record)))
+
+
+def _stream(
+    request: StaffRequest, wanted: Selection, form: str, title: str, headers: dict[str, str]
+) -> Stream:
+    exports = request.use(Exports)
+
+    def place() -> AbstractAsyncContextManager[None]:
+        return exports.place_of_staff(request.member.staff_id)
+
+    if table := _TABLES.get(form):
+        accepted = header_list(request.http.scope, b"accept-encoding")
+        return Stream(
+            exports.pieces(table, wanted, for_staff=True),
+            f"{table.media_type}; charset=utf-8",
+            {**headers, "Vary": "Accept-Encoding"},
+            is_compressed=takes_gzip(accepted, unless_told=False),
+            place=place,
+        )
+    made_at = request.runtime.now()
+
+    async def write(export: Export, out: BinaryIO) -> None:
+        await _write(form, export, out, made_at, title)
+
+    kinds = {"xlsx": _WORKBOOK, "zip": "application/zip"}
+    pieces = exports.pieces_of_file(write, wanted)
+    return Stream(pieces, kinds.get(form, "application/pdf"), headers, is_compressed=False, place=place)
+
+
+async def _write(form: str, export: Export, out: BinaryIO, made_at: datetime, title: str) -> None:
+    written = 0
+
+    def tell(tickets: int) -> None:
+        nonlocal written
+        written += tickets
+
+    # What draws is imported by who draws, beside the event loop as well: it takes half a second.
+    module = await asyncio.to_thread(import_module, f"premade.export.{_MODULES.get(form, 'as_sheets')}")
+    if form == "xlsx":
+        await module.write_xlsx(export, out, tell)
+        return
+    if form == "zip":
+        await module.write_pictures(export, out, made_at, tell)
+    else:
+        look = await asyncio.to_thread(module.design, export.batch, *SHEETS[form], None, title)
+        await module.write_sheets(export, lambda: out, look, tell)
+    if not written:
+        message = f"No ticket of batch {export.batch.batch_id} is in a state that was asked for."
+        raise NothingToPrint(message)
+
+
+PAGES = [Page(f"{BATCH}/export", send=_export, right=Right.EXPORT_TICKETS)]

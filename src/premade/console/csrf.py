@@ -1,0 +1,68 @@
+"""Protection of forms: they come from a page of the console and carry a token of their session; a nonce lets each have effect once."""
+
+import hmac
+import re
+from collections.abc import Mapping
+
+from starlette.requests import Request
+
+from premade.http.body import header_values
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import Forbidden
+from premade.staff.session import form_token
+
+FORM_TOKEN = "form_token"  # noqa: S105  (the name of a field)
+NONCE = "once"
+"""The form field with the nonce."""
+_NONCE_BYTES = 16
+_NONCE = re.compile(rf"[0-9a-f]{{{2 * _NONCE_BYTES}}}")
+
+
+class FormForeign(Forbidden):
+    """The form was not sent from a page of this console, or its session has ended. Nothing was changed."""
+
+    code = "FORM_FOREIGN"
+    title = "This form is no longer valid"
+    remedy = "Go back, reload the page and send the form again."
+
+
+def origin_of(request: Request) -> str:
+    """Return the Origin header, or ""."""
+    return next(iter(header_values(request, "Origin")), "")
+
+
+def require_own_page(request: Request) -> None:
+    """Raise FormForeign unless the form was sent from a page of this site.
+
+    Browsers send Sec-Fetch-Site over https; old ones, and all over plain http, send only Origin.
+    """
+    fetched_from = header_values(request, "Sec-Fetch-Site")
+    if fetched_from:
+        is_own = fetched_from == ["same-origin"]
+    else:
+        host = request.headers.get("host", "")
+        is_own = host != "" and origin_of(request) in {f"http://{host}", f"https://{host}"}
+    if not is_own:
+        message = "The browser says that the form is on another site."
+        raise FormForeign(message)
+
+
+def require_form_token(session_token: str, sent: str) -> None:
+    """Raise FormForeign unless the form token is that of this session."""
+    if not hmac.compare_digest(form_token(session_token).encode(), sent.encode()):
+        message = "It does not belong to this session. Somebody may have signed in again."
+        raise FormForeign(message)
+
+
+def new_nonce(runtime: Runtime) -> str:
+    """Return a nonce for a form: however often the form is sent, it has effect once."""
+    return runtime.random_bytes(_NONCE_BYTES).hex()
+
+
+def nonce_of(form: Mapping[str, str]) -> str:
+    """Return the nonce of the form that was sent. Raises FormForeign if it has none."""
+    nonce = form.get(NONCE, "")
+    if not _NONCE.fullmatch(nonce):
+        message = "This form was not sent from the console."
+        raise FormForeign(message)
+    return nonce

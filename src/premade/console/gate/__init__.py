@@ -1,0 +1,1 @@
+"""The gate page: a scanner in the browser that also works without network."""

@@ -1,0 +1,362 @@
+"""The gate in a browser: one page that goes on without network, and what its scripts ask of the service."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
+from typing import Annotated, Any
+
+import orjson
+from fastapi import Query, Security
+from fastapi.security import SecurityScopes
+from pydantic import Field, WrapValidator
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from premade.catalog.product import list_functions
+from premade.console.addresses import HOME
+from premade.console.auth import SESSION_COOKIE, RoleMissing
+from premade.console.csrf import FormForeign, require_own_page
+from premade.console.gate.passes import PASS_CHARACTERS_MAX, GatePasses
+from premade.console.rendering import CONTENT_SECURITY_POLICY, HEADERS, Templates, assets
+from premade.console.routing import Page, StaffRequest, with_error_pages
+from premade.http.body import header_values
+from premade.http.endpoint import Reply, json_router
+from premade.http.fields import AnswerModel, Timestamp
+from premade.http.gateway import PageRoute
+from premade.http.streaming import Stream
+from premade.offline.routes import snapshot_stream
+from premade.partners.call import GateCall
+from premade.partners.keyring import GateCaller
+from premade.redemption import manual
+from premade.redemption import routes as redemption
+from premade.redemption.routes import (
+    InspectAnswer,
+    OfflineRedemption,
+    RedeemAnswer,
+    RedeemRequest,
+    ShownAtGate,
+    SyncAnswer,
+    SyncRequest,
+    entry_by_itself,
+)
+from premade.redemption.rules import GateRules
+from premade.redemption.sync import REDEMPTIONS_MAX
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import Forbidden
+from premade.staff.role import Right
+from premade.staff.session import Member, Sessions, form_token
+
+GATE = f"{HOME}/gate"
+SHELL = f"{GATE}/offline"
+FORM_TOKEN_HEADER = "X-Form-Token"  # noqa: S105  (the name of a header)
+PERMISSIONS = frozenset({"gate:redeem", manual.PERMISSION})
+GATE_HEADERS = {
+    **HEADERS,
+    # For the scripts that run beside the page.
+    "Content-Security-Policy": f"{CONTENT_SECURITY_POLICY}; worker-src 'self'",
+}
+_NO_STORE = {"Cache-Control": "private, no-store"}
+_FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+_TYPES = {
+    "css": "text/css",
+    "js": "text/javascript",
+    "mjs": "text/javascript",
+    "wasm": "application/wasm",
+}
+_DECODER = "decoder.mjs"
+_DECODER_HEADERS = {
+    **HEADERS,
+    # A worker has the policy of its own script. Only this worker may compile WebAssembly, not the page.
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY.replace(
+        "script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'"
+    ),
+}
+_FILES = (
+    "gate.css",
+    "gate.mjs",
+    "answer.mjs",
+    "scanner.mjs",
+    "reading.mjs",
+    "keyboards.mjs",
+    "sentences.mjs",
+    "verdict.mjs",
+    "judge.mjs",
+    "outbox.mjs",
+    "store.mjs",
+    "gate-store.mjs",
+    "service.mjs",
+    "admission.mjs",
+    "ed25519.mjs",
+    "camera.mjs",
+    _DECODER,
+    "verify-qr-token.mjs",
+    "zxing-wasm/share.js",
+    "zxing-wasm/reader/index.js",
+    "zxing-wasm/reader/zxing_reader.wasm",
+    "noble-ed25519/index.js",
+)
+_WORKER = "worker.js"
+
+router = json_router("Console", RoleMissing, FormForeign)
+
+
+class SessionOver(Forbidden):
+    """Nobody is signed in with this browser, or no longer. Nothing was changed."""
+
+    code = "SESSION_OVER"
+    title = "The session is over"
+    remedy = "Sign in again; what the device did meanwhile is kept."
+
+
+@dataclass(frozen=True)
+class StaffCall:
+    """One request of the gate page, by somebody who is let in; `gate` is the operator's, with them as the actor."""
+
+    member: Member
+    token: str
+    gate: GateCall
+    list_hours_max: int
+    """The setting PREMADE_GATE_LIST_HOURS_MAX."""
+
+    def in_mode(self, *, test: bool) -> GateCall:
+        """Return this gate call, live or in test mode."""
+        return replace(self.gate, caller=replace(self.gate.caller, is_test=test))
+
+
+async def _admit(request: Request, _wanted: SecurityScopes) -> StaffCall:
+    wired, state = request.app.state, request.scope["state"]
+    is_write = request.method not in {"GET", "HEAD"}
+    if is_write:
+        require_own_page(request)
+    token, sessions = request.cookies.get(SESSION_COOKIE, ""), wired.services[Sessions]
+    member: Member | None = await sessions.member_of(token) if token else None
+    if member is None:
+        message = "Nobody is signed in here. Sign in again."
+        raise SessionOver(message)
+    if is_write and not _is_of_session(request, token):
+        message = "It does not belong to this session. Somebody may have signed in again."
+        raise FormForeign(message)
+    if not member.may(Right.USE_GATE):
+        message = f"You are signed in as {member.name}, whose role is {member.role}."
+        raise RoleMissing(message)
+    caller = GateCaller(member.actor, partner_id=None, permissions=PERMISSIONS)
+    gate = GateCall(caller, state["request_id"], wired.database, wired.services, request.scope)
+    return StaffCall(member, token, gate, wired.gate_list_hours_max)
+
+
+def _is_of_session(request: Request, token: str) -> bool:
+    given = header_values(request, FORM_TOKEN_HEADER)
+    return len(given) == 1 and hmac.compare_digest(form_token(token).encode(), given[0].encode())
+
+
+OfStaff = Annotated[StaffCall, Security(_admit)]
+TestMode = Annotated[
+    bool,
+    Query(
+        description="`true` for a device in test mode: it admits test tickets only, and its snapshot has no others. "
+        "Otherwise it admits live tickets only."
+    ),
+]
+"""Query parameter `?test_mode=true` of every endpoint here that is about tickets."""
+
+
+class GateSession(AnswerModel):
+    """What the page needs to know to ask for more."""
+
+    form_token: str = Field(description=f"To be sent as {FORM_TOKEN_HEADER} with what writes")
+    name: str = Field(description="Who is signed in")
+    guard: str = Field(
+        description="Proof of who is scanning; the page sends it with each scan that it admits without network"
+    )
+    functions: list[str] = Field(description="What a gate can be for")
+    list_hours_max: int = Field(description="Maximum age of a list; a guard must confirm an older one")
+    phone_digits: int = Field(description="How many last digits of the phone number a typed code needs")
+    now: Timestamp = Field(description="By the service's clock; the device's may be wrong")
+
+
+class GuardedRedemption(OfflineRedemption):
+    """One scan that the device admitted without network, and the proof of who scanned."""
+
+    guard: str | None = Field(
+        default=None,
+        max_length=PASS_CHARACTERS_MAX,
+        description="The proof of the session in which it was scanned",
+    )
+
+
+class GateSyncRequest(SyncRequest):
+    """The offline scans of a device, in their order, by whoever worked on it then."""
+
+    redemptions: list[Annotated[GuardedRedemption, WrapValidator(entry_by_itself)]] = Field(  # type: ignore[assignment]
+        min_length=1, max_length=REDEMPTIONS_MAX
+    )
+
+
+@router.get(f"{GATE}/session", include_in_schema=False, response_model=GateSession)
+async def session(call: OfStaff) -> Reply:
+    """What the page writes with, and what a gate can be for."""
+    told = GateSession(
+        form_token=form_token(call.token),
+        name=call.member.name,
+        guard=await call.gate.use(GatePasses).issue(call.member.staff_id),
+        functions=await list_functions(call.gate.database),
+        list_hours_max=call.list_hours_max,
+        phone_digits=call.gate.use(GateRules).phone_digits,
+        now=call.gate.use(Runtime).now(),
+    )
+    return Reply(told, _NO_STORE)
+
+
+@router.post(f"{GATE}/redemptions", include_in_schema=False, response_model=RedeemAnswer)
+async def redeem(call: OfStaff, wanted: RedeemRequest, test_mode: TestMode = False) -> Reply:  # noqa: FBT002
+    """As POST /api/gate/redemptions."""
+    return await redemption.redeem(call.in_mode(test=test_mode), wanted)
+
+
+@router.post(f"{GATE}/inspect", include_in_schema=False)
+async def inspect(call: OfStaff, wanted: ShownAtGate, test_mode: TestMode = False) -> InspectAnswer:  # noqa: FBT002
+    """As POST /api/gate/inspect."""
+    return await redemption.inspect(call.in_mode(test=test_mode), wanted)
+
+
+@router.post(f"{GATE}/sync", include_in_schema=False)
+async def sync(call: OfStaff, wanted: GateSyncRequest, test_mode: TestMode = False) -> SyncAnswer:  # noqa: FBT002
+    """As POST /api/gate/redemptions/sync; the actor of each scan is whoever scanned."""
+    answers = [
+        await redemption.sync(
+            _as_scanned_by(call, call.in_mode(test=test_mode), actor),
+            SyncRequest(device_id=wanted.device_id, redemptions=scans),
+        )
+        for actor, scans in await _by_actor(call, wanted.redemptions)
+    ]
+    return SyncAnswer(
+        device_id=wanted.device_id,
+        accepted=sum(answer.accepted for answer in answers),
+        conflicts=sum(answer.conflicts for answer in answers),
+        results=[result for answer in answers for result in answer.results],
+    )
+
+
+async def _by_actor(call: StaffCall, redemptions: Sequence[object]) -> list[tuple[str, list[Any]]]:
+    """Return the scans in their order, in runs of one actor. Without proof the actor is the uploader."""
+    passes = call.gate.use(GatePasses)
+    runs: list[tuple[str, list[Any]]] = []
+    for each in redemptions:
+        actor, plain = call.member.actor, each
+        # An unreadable entry is passed on; it has its own answer.
+        if isinstance(each, GuardedRedemption):
+            plain = OfflineRedemption.model_construct(**each.model_dump(exclude={"guard"}))
+            staff_id = each.scanned_at and await passes.staff_id(each.guard, each.scanned_at)
+            actor = f"staff:{staff_id}" if staff_id else actor
+        if not runs or runs[-1][0] != actor:
+            runs.append((actor, []))
+        runs[-1][1].append(plain)
+    return runs
+
+
+def _as_scanned_by(call: StaffCall, gate: GateCall, actor: str) -> GateCall:
+    if actor == call.member.actor:
+        return gate
+    return replace(gate, caller=replace(gate.caller, actor=actor, uploaded_by=call.member.actor))
+
+
+@router.get(f"{GATE}/snapshot", include_in_schema=False, response_model=None)
+async def snapshot(
+    call: OfStaff,
+    since: Annotated[str | None, Query()] = None,
+    test_mode: TestMode = False,  # noqa: FBT002
+) -> Stream:
+    """As GET /api/gate/snapshot, by the operator's key."""
+    return snapshot_stream(call.in_mode(test=test_mode), since)
+
+
+async def _gate(request: StaffRequest) -> Response:
+    return _own_policy(request.page("gate/gate.html", version=_version(request.templates)))
+
+
+async def _offline(request: StaffRequest) -> Response:
+    return _own_policy(_shell(request.templates, _version(request.templates)))
+
+
+def routes(templates: Templates) -> list[BaseRoute]:
+    """Return the routes of the page's own files, and of what its scripts ask of the service."""
+    version = _version(templates)
+
+    async def worker(_: Request) -> Response:
+        return _worker(version)
+
+    async def file(request: Request) -> Response:
+        name = request.path_params["name"]
+        content = files().get(name)
+        if content is None:
+            raise HTTPException(404)
+        # Whoever asks for an older version while the service is changed gets the new one, but must not keep it.
+        kept = _FOR_EVER if request.path_params["version"] == version else _NO_STORE
+        headers = _DECODER_HEADERS if name == _DECODER else HEADERS
+        return Response(content, media_type=_type_of(name), headers={**headers, **kept})
+
+    return [
+        *router.routes,
+        PageRoute(f"{GATE}/{_WORKER}", with_error_pages(templates, worker)),
+        PageRoute(
+            f"{GATE}/files/{{version}}/{{name:path}}", with_error_pages(templates, file), is_public=True
+        ),
+    ]
+
+
+def _own_policy(answer: Response) -> Response:
+    answer.headers["Content-Security-Policy"] = GATE_HEADERS["Content-Security-Policy"]
+    return answer
+
+
+def _shell(templates: Templates, version: str) -> Response:
+    """The page as a device keeps it: it tells of nobody."""
+    return templates.page("gate/gate.html", 200, member=None, version=version)
+
+
+@cache
+def files() -> Mapping[str, bytes]:
+    """The page's own files, by their names in its folder. Only these are served."""
+    folder = resources.files("premade.console.gate") / "static"
+    return {name: folder.joinpath(name).read_bytes() for name in _FILES}
+
+
+@cache
+def _version(templates: Templates) -> str:
+    """Another as soon as any part of the page is."""
+    digest = hashlib.sha256(bytes(_shell(templates, "").body))
+    for content in (*files().values(), *(content for content, _ in assets().values())):
+        digest.update(hashlib.sha256(content).digest())
+    return digest.hexdigest()[:16]
+
+
+def _worker(version: str) -> Response:
+    """The script that keeps the page on the device, told what there is to keep."""
+    paths = [f"{GATE}/files/{version}/{name}" for name in _FILES]
+    kept: dict[str, Any] = {
+        "version": version,
+        "page": GATE,
+        "shell": SHELL,
+        "files": paths,
+        "assets": [f"{HOME}/assets/console.css", f"{HOME}/assets/icon.svg"],
+    }
+    script = resources.files("premade.console.gate") / "static" / _WORKER
+    content = b"const KEPT = " + orjson.dumps(kept) + b";\n" + script.read_bytes()
+    return Response(
+        content, media_type=_type_of(_WORKER), headers={**GATE_HEADERS, "Service-Worker-Allowed": GATE}
+    )
+
+
+def _type_of(name: str) -> str:
+    return _TYPES[name.rpartition(".")[2]]
+
+
+PAGES = [
+    Page(GATE, _gate, right=Right.USE_GATE),
+    Page(SHELL, _offline, right=Right.USE_GATE),
+]

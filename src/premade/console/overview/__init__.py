@@ -1,0 +1,1 @@
+"""The first page: sales, stock and what needs attention."""

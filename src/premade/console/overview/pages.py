@@ -1,0 +1,141 @@
+"""The overview: how sales go, what is left to sell, and what needs attention."""
+
+from collections import defaultdict
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from starlette.responses import Response
+
+from premade.catalog.product import list_products
+from premade.console.addresses import HOME, go_to
+from premade.console.batches.pages import asked_partner_id
+from premade.console.gate.pages import GATE
+from premade.console.overview.chart import Amount, Chart, chart_of_days
+from premade.console.rendering import in_money, in_number
+from premade.console.routing import Page, StaffRequest
+from premade.monitoring.figures import Figures, Row, Sales, activation_rate, read_figures, seconds_left
+from premade.monitoring.findings import Alert, findings
+from premade.partners.partner import PartnerUnknown, partners_by_id
+from premade.redemption.counts import Counted
+from premade.runtime.errors import FieldError, Invalid
+from premade.staff.member import list_staff
+from premade.staff.role import Right
+
+PERIODS_DAYS = (7, 30, 90)
+PERIOD_DAYS = 30
+FINDINGS_SHOWN_MAX = 20
+STOCK_ROWS_SHOWN_MAX = 50
+CODES_SHOWN_MAX = 10
+TEST_PARTNERS_SHOWN_MAX = 3
+_DAY_SECONDS = 86_400
+GATE_COUNT_NAMES = {
+    Counted.FORGED: "QR code forged or of another system",
+    Counted.UNKNOWN: "Unknown ticket",
+    Counted.UNREADABLE: "Unreadable entry",
+    Counted.WRONG_DIGITS: "Code and digits do not match",
+    Counted.REPEATED: "Further conflict of a ticket with many in the audit record",
+    Counted.LATE: "Scan uploaded after the ticket's last day",
+}
+
+
+async def _overview(request: StaffRequest) -> Response:
+    if not request.member.may(Right.SEE_SALES):
+        return go_to(GATE if request.member.may(Right.USE_GATE) else f"{HOME}/account")
+    partner_id, days = asked_partner_id(request), _asked_days(request)
+    partners = await partners_by_id(request.database)
+    if partner_id is not None and partner_id not in partners:
+        message = f"There is no partner {partner_id}; choose one of the list."
+        raise PartnerUnknown(message)
+    figures = await read_figures(request.database, request.runtime, partner_id, days)
+    found = findings(figures)
+    today = request.runtime.today()
+    return request.page(
+        "overview/overview.html",
+        partners=partners,
+        chosen=partner_id,
+        days=days,
+        periods=PERIODS_DAYS,
+        testers_max=TEST_PARTNERS_SHOWN_MAX,
+        products={each.product_id: each.name for each in await list_products(request.database)},
+        figures=figures,
+        rate=activation_rate(figures.unused, figures.activated),
+        sold=sum(each.tickets for each in figures.sales_by_day),
+        money=_by_currency(figures.sales_by_day),
+        refused=sum(row["refused"] for row in figures.refusals),
+        findings=found[:FINDINGS_SHOWN_MAX],
+        findings_left=max(0, len(found) - FINDINGS_SHOWN_MAX),
+        Alert=Alert,
+        charts=_charts(figures, today, days),
+        stock=_stock(figures)[:STOCK_ROWS_SHOWN_MAX],
+        stock_left=max(0, len(figures.stock) - STOCK_ROWS_SHOWN_MAX),
+        codes=_codes(figures.refusals),
+        gate_count_names=GATE_COUNT_NAMES,
+        owner_names=await _owner_names(request, figures.gate_counts),
+    )
+
+
+async def _owner_names(request: StaffRequest, counts: list[Row]) -> dict[str, str]:
+    """Return display names by owner: of the keys and the staff in these counts."""
+    names = {f"staff:{each['staff_id']}": each["name"] for each in await list_staff(request.database)}
+    return {row["owner"]: names.get(row["owner"], row["owner"].replace("key:", "API key ")) for row in counts}
+
+
+def _asked_days(request: StaffRequest) -> int:
+    given = request.query("days") or str(PERIOD_DAYS)
+    if given not in map(str, PERIODS_DAYS):
+        raise Invalid([FieldError("days", f"Must be one of {', '.join(map(str, PERIODS_DAYS))}")])
+    return int(given)
+
+
+def _by_currency(sales: list[Sales]) -> dict[str, Decimal]:
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    for each in sales:
+        sums[each.currency] += each.amount
+    return dict(sorted(sums.items()))
+
+
+def _charts(figures: Figures, today: date, days: int) -> list[dict[str, Any]]:
+    """Tickets, the money of each currency, refusals: each with its heading, and what the figure of a day is called."""
+    tickets: dict[date, Amount] = defaultdict(int)
+    for each in figures.sales_by_day:
+        tickets[each.key] += each.tickets
+    refused: dict[date, Amount] = defaultdict(int)
+    for row in figures.refusals:
+        refused[row["day"]] += row["refused"]
+
+    def drawn(heading: str, kind: str, of_days: dict[date, Amount], unit: str) -> dict[str, Any]:
+        chart: Chart = chart_of_days(of_days, today, days, lambda value: in_number(int(value)))
+        return {"heading": heading, "kind": kind, "unit": unit, "chart": chart}
+
+    charts = [drawn("Tickets sold a day", "sold", tickets, "Tickets")]
+    for currency in _by_currency(figures.sales_by_day):
+        amounts: dict[date, Amount] = {
+            each.key: each.amount for each in figures.sales_by_day if each.currency == currency
+        }
+        chart = chart_of_days(amounts, today, days, lambda value, of=currency: in_money(Decimal(value), of))
+        heading = f"Sales a day in {currency}"
+        charts.append({"heading": heading, "kind": "money", "unit": currency, "chart": chart})
+    return [*charts, drawn("Refused requests a day", "refused", refused, "Refusals")]
+
+
+def _stock(figures: Figures) -> list[Row]:
+    """Those that are used up first come first; those of which nobody takes, last."""
+    rows = [{**row, "days_left": _days_left(row)} for row in figures.stock]
+    return sorted(rows, key=lambda row: (row["days_left"] is None, row["days_left"] or 0, row["product_id"]))
+
+
+def _days_left(row: Row) -> float | None:
+    seconds = seconds_left(row)
+    return None if seconds is None else seconds / _DAY_SECONDS
+
+
+def _codes(refusals: list[Row]) -> list[tuple[str, int]]:
+    """The most frequent codes."""
+    sums: dict[str, int] = defaultdict(int)
+    for row in refusals:
+        sums[row["code"]] += row["refused"]
+    return sorted(sums.items(), key=lambda each: (-each[1], each[0]))[:CODES_SHOWN_MAX]
+
+
+PAGES = [Page(HOME, _overview)]

@@ -1,0 +1,1 @@
+"""Partners, their limits and their API keys."""

@@ -1,0 +1,41 @@
+"""The registry of the console's pages, in the order of the menu. A new page is one module with PAGES, and one line here."""
+
+from premade.console.account import pages as account
+from premade.console.addresses import HOME
+from premade.console.audit import pages as audit
+from premade.console.batches import changes as batch_changes
+from premade.console.batches import exports as batch_exports
+from premade.console.batches import new as new_batch
+from premade.console.batches import pages as batches
+from premade.console.gate import pages as gate
+from premade.console.overview import pages as overview
+from premade.console.partners import pages as partners
+from premade.console.routing import Section
+from premade.console.staff import pages as staff
+from premade.console.stock import pages as stock
+from premade.console.tickets import pages as tickets
+from premade.staff.role import Right
+
+SECTIONS = [
+    Section("Overview", HOME, Right.SEE_SALES, [overview.PAGES]),
+    Section("Tickets and orders", tickets.TICKETS, Right.SEE_SALES, [tickets.PAGES]),
+    Section(
+        "Batches",
+        batches.BATCHES,
+        Right.SEE_SALES,
+        [batches.PAGES, new_batch.PAGES, batch_changes.PAGES, batch_exports.PAGES],
+    ),
+    Section("Stock", stock.STOCK, Right.SEE_STOCK, [stock.PAGES]),
+    Section("Partners", partners.PARTNERS, Right.SEE_PARTNERS, [partners.PAGES]),
+    Section("Gate", gate.GATE, Right.USE_GATE, [gate.PAGES], routes=gate.routes),
+    Section("Audit", audit.AUDIT, Right.SEE_AUDIT, [audit.PAGES]),
+    Section("Staff", staff.STAFF, Right.MANAGE_STAFF, [staff.PAGES]),
+    Section(
+        "Account",
+        account.ACCOUNT,
+        None,
+        [account.PAGES],
+        is_in_menu=False,
+        routes=account.sign_in_routes,
+    ),
+]

@@ -1,0 +1,130 @@
+"""Staff: who there is, adding somebody, changing their role, their password, and whether they are let in."""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.responses import Response
+
+from premade.console.addresses import HOME, go_to
+from premade.console.forms import by_field
+from premade.console.routing import Page, StaffRequest
+from premade.runtime.errors import Conflict, Invalid
+from premade.staff.member import (
+    StaffNameTaken,
+    add_staff,
+    list_staff,
+    set_disabled,
+    set_password,
+    set_role,
+    staff_named,
+)
+from premade.staff.password import PASSWORD_CHARACTERS_MIN
+from premade.staff.role import Right
+
+STAFF = f"{HOME}/staff"
+_DONE = {
+    "added": "Added. They can sign in from now on.",
+    "role": "The role is changed. It counts from their next page on.",
+    "password": "The new password is set, and they are signed out everywhere.",
+    "disabled": "Disabled: they are signed out everywhere and cannot sign in.",
+    "enabled": "Enabled: they can sign in again.",
+}
+
+
+class OwnAccount(Conflict):
+    """Admins keep their own role and access: otherwise the last one could lock everybody out. Nothing was changed."""
+
+    code = "OWN_ACCOUNT"
+    title = "That is your own account"
+    remedy = "Ask another admin, or use 'premade staff' on the server."
+
+
+async def _everybody(request: StaffRequest) -> Response:
+    return await _list(request, 200, {}, {})
+
+
+async def _list(request: StaffRequest, status: int, wrong: dict[str, str], given: dict[str, str]) -> Response:
+    return request.page(
+        "staff/staff.html",
+        status,
+        staff=await list_staff(request.database),
+        wrong=wrong,
+        given=given,
+        password_characters_min=PASSWORD_CHARACTERS_MIN,
+    )
+
+
+async def _add(request: StaffRequest) -> Response:
+    name, role, password = (request.form.get(field, "") for field in ("name", "role", "password"))
+    given = {"name": name, "role": role}
+    try:
+        added = await add_staff(
+            request.database, request.runtime, name, role, password, actor=request.member.actor
+        )
+    except Invalid as error:
+        return await _list(request, 400, by_field(error.errors), given)
+    except StaffNameTaken as error:
+        return await _list(request, 409, {"name": error.detail}, given)
+    return go_to(f"{STAFF}/{added['name']}?done=added")
+
+
+async def _one(request: StaffRequest) -> Response:
+    return await _show(request, 200, {})
+
+
+async def _show(request: StaffRequest, status: int, wrong: dict[str, str]) -> Response:
+    somebody = await staff_named(request.database, request.path_param("name"))
+    return request.page(
+        "staff/staff_member.html",
+        status,
+        somebody=somebody,
+        is_self=somebody["staff_id"] == request.member.staff_id,
+        wrong=wrong,
+        done=_DONE.get(request.own_link_param("done")) if not wrong else None,
+        password_characters_min=PASSWORD_CHARACTERS_MIN,
+    )
+
+
+def _changer(
+    done: str, change: Callable[[StaffRequest, str], Awaitable[object]]
+) -> Callable[[StaffRequest], Awaitable[Response]]:
+    async def act(request: StaffRequest) -> Response:
+        somebody = await staff_named(request.database, request.path_param("name"))
+        if done != "password" and somebody["staff_id"] == request.member.staff_id:
+            message = "You cannot change your own role, or disable yourself."
+            raise OwnAccount(message)
+        try:
+            await change(request, somebody["name"])
+        except Invalid as error:
+            return await _show(request, 400, by_field(error.errors))
+        return go_to(f"{STAFF}/{somebody['name']}?done={done}")
+
+    return act
+
+
+async def _role(request: StaffRequest, name: str) -> None:
+    role = request.form.get("role", "")
+    await set_role(request.database, request.runtime, name, role, actor=request.member.actor)
+
+
+async def _password(request: StaffRequest, name: str) -> None:
+    password = request.form.get("password", "")
+    await set_password(request.database, request.runtime, name, password, actor=request.member.actor)
+
+
+async def _disable(request: StaffRequest, name: str) -> None:
+    await set_disabled(request.database, request.runtime, name, disabled=True, actor=request.member.actor)
+
+
+async def _enable(request: StaffRequest, name: str) -> None:
+    await set_disabled(request.database, request.runtime, name, disabled=False, actor=request.member.actor)
+
+
+_MEMBER = f"{STAFF}/{{name}}"
+PAGES = [
+    Page(STAFF, _everybody, _add, Right.MANAGE_STAFF),
+    Page(_MEMBER, _one, right=Right.MANAGE_STAFF),
+    Page(f"{_MEMBER}/role", send=_changer("role", _role), right=Right.MANAGE_STAFF),
+    Page(f"{_MEMBER}/password", send=_changer("password", _password), right=Right.MANAGE_STAFF),
+    Page(f"{_MEMBER}/disable", send=_changer("disabled", _disable), right=Right.MANAGE_STAFF),
+    Page(f"{_MEMBER}/enable", send=_changer("enabled", _enable), right=Right.MANAGE_STAFF),
+]

@@ -1,0 +1,1 @@
+"""Products, allotments and reservations."""

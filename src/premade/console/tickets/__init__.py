@@ -1,0 +1,1 @@
+"""Search for tickets and orders, and changes of one ticket."""

@@ -1,0 +1,293 @@
+"""Tickets and orders: finding them, looking at them, cancelling and reissuing."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from premade.audit.looks import record_customer_looks, record_qr_look
+from premade.cancellation.cancel import Canceller, ToCancel
+from premade.console.addresses import HOME, go_to
+from premade.console.rendering import HEADERS
+from premade.console.routing import Page, StaffRequest
+from premade.console.tickets.search import (
+    ORDERS_SHOWN_MAX,
+    SEARCH_CHARACTERS_MAX,
+    Like,
+    SearchedOrder,
+    SearchedSales,
+    SearchedTicket,
+    orders_like,
+    partner_of_order,
+    partner_of_ticket,
+    read_search,
+    tickets_of_order,
+)
+from premade.orders.lookup import OrderUnknown, order_of
+from premade.reissue.reissue import Reissuer, ToReissue
+from premade.staff.member import list_staff
+from premade.staff.role import Right
+from premade.tickets import picture
+from premade.tickets.change import REASON_CHARACTERS_MAX, checked_reason
+from premade.tickets.code import stored_token
+from premade.tickets.lookup import TicketUnknown, ticket_of, ticket_with_history
+from premade.tickets.signing import Verifiers
+from premade.values.texts import cleaned
+
+TICKETS = f"{HOME}/tickets"
+ORDERS = f"{HOME}/orders"
+_COLUMN_OF = {
+    Like.EMAIL: "customer_email",
+    Like.PHONE: "customer_phone",
+    Like.PAYMENT: "payment_reference",
+}
+_DONE = {
+    "cancelled": "The ticket is cancelled. Its stock is available again, and its QR opens no gate.",
+    "reissued": "The ticket has a new QR, shown here. The ones before open no gate.",
+}
+_SCANNED = {
+    "current": "The QR that you scanned is the good one.",
+    "replaced": "The QR that you scanned was replaced by a newer one; it opens no gate.",
+    "retired": "The QR that you scanned was signed by a key that is retired; it opens no gate.",
+    "forged": "The QR that you scanned was not made by this service: a forgery, or of another system.",
+}
+
+
+@dataclass(frozen=True)
+class OnBehalf:
+    """A member of the staff who changes something of a partner's."""
+
+    partner_id: int
+    actor: str
+
+
+async def _search_page(request: StaffRequest) -> Response:
+    return request.page("tickets/search.html", searched=None)
+
+
+async def _search(request: StaffRequest) -> Response:
+    """Leads to what was found. Sent as a form, and led to by ids alone: no address, and so no log and no browser's
+    history, has a customer's e-mail or phone in it.
+    """
+    text = request.form.get("searched", "")
+    if not cleaned(text) or len(text) > SEARCH_CHARACTERS_MAX:
+        return _nothing_found(request, cleaned(text)[:SEARCH_CHARACTERS_MAX])
+    searched = read_search(text)
+    try:
+        if isinstance(searched, SearchedTicket):
+            return await _lead_to_ticket(request, searched)
+        if isinstance(searched, SearchedOrder):
+            await partner_of_order(request.database, searched.order_id)
+            return go_to(f"{ORDERS}/{searched.order_id}")
+    except (TicketUnknown, OrderUnknown):
+        return _nothing_found(request, cleaned(text))
+    return await _lead_to_sales(request, searched) or _nothing_found(request, cleaned(text))
+
+
+async def _lead_to_sales(request: StaffRequest, searched: SearchedSales) -> Response | None:
+    for like, value in searched.readings:
+        orders, is_cut = await orders_like(request.database, like, value)
+        if like is Like.PHONE and len({order["customer_phone"] for order in orders}) > 1:
+            # Several customers: a link to all of them would contain the phone number.
+            return await _orders_page(request, like, value, orders, is_cut=is_cut)
+        if orders:
+            same = f"/same/{like}" if len(orders) > 1 else ""
+            return go_to(f"{ORDERS}/{orders[0]['order_id']}{same}")
+    return None
+
+
+def _nothing_found(request: StaffRequest, text: str) -> Response:
+    return request.page("tickets/search.html", 404 if text else 200, searched=text or None)
+
+
+async def _lead_to_ticket(request: StaffRequest, searched: SearchedTicket) -> Response:
+    whose = await partner_of_ticket(request.database, searched.ticket_code)
+    address = f"{TICKETS}/{searched.ticket_code}"
+    if searched.token is None:
+        return go_to(address)
+    ticket = await ticket_of(request.database, whose["partner_id"], searched.ticket_code)
+    verified = await request.use(Verifiers).read(searched.token)
+    if verified is None:
+        found = "forged"
+    elif verified.is_retired:
+        found = "retired"
+    else:
+        found = "current" if verified.token.issue_number == ticket["issue_number"] else "replaced"
+    return go_to(f"{address}?scanned={found}")
+
+
+async def _ticket(request: StaffRequest) -> Response:
+    code = request.path_param("code")
+    whose = await partner_of_ticket(request.database, code)
+    ticket = await ticket_with_history(request.database, whose["partner_id"], code)
+    order_id = ticket["order_id"]
+    order = None if order_id is None else await order_of(request.database, whose["partner_id"], order_id)
+    if order is not None:
+        await _record_customers(request, [order["order_id"]])
+    can_change = request.member.may(Right.CHANGE_TICKETS) and ticket["status"] in {"PRE_GENERATED", "ACTIVE"}
+    return request.page(
+        "tickets/ticket.html",
+        ticket=ticket,
+        whose=whose,
+        order=order,
+        names=await _names_of_actors(request, ticket["history"]),
+        can_cancel=can_change and ticket["first_used_at"] is None,
+        can_reissue=can_change,
+        done=_DONE.get(request.own_link_param("done")),
+        scanned=_SCANNED.get(request.own_link_param("scanned")),
+        is_scan_good=request.own_link_param("scanned") == "current",
+    )
+
+
+async def _record_customers(request: StaffRequest, order_ids: list[str]) -> None:
+    """Record the look before the page is sent: nobody sees a customer's details without an event."""
+    await record_customer_looks(
+        request.database,
+        request.runtime,
+        order_ids=order_ids,
+        actor=request.member.actor,
+        request_id=request.request_id,
+    )
+
+
+async def _names_of_actors(request: StaffRequest, history: list[dict[str, Any]]) -> dict[str, str]:
+    """The names of the staff in a history, by how the record has them."""
+    if not any(event["actor"].startswith("staff:") for event in history):
+        return {}
+    return {f"staff:{each['staff_id']}": each["name"] for each in await list_staff(request.database)}
+
+
+async def _picture(request: StaffRequest) -> Response:
+    code = request.path_param("code")
+    whose = await partner_of_ticket(request.database, code)
+    ticket = await ticket_of(request.database, whose["partner_id"], code)
+    await record_qr_look(
+        request.database,
+        request.runtime,
+        partner_id=whose["partner_id"],
+        ticket_code=code,
+        issue_number=ticket["issue_number"],
+        actor=request.member.actor,
+        request_id=request.request_id,
+    )
+    drawn = picture.svg(stored_token(ticket["qr_code"]), is_sample=whose["is_test"])
+    return Response(drawn, media_type="image/svg+xml", headers=HEADERS)
+
+
+def _asker(what: str) -> Callable[[StaffRequest], Awaitable[Response]]:
+    """The page that says what a change will do, and asks why."""
+
+    async def ask(request: StaffRequest) -> Response:
+        return await _ask(request, what, request.new_nonce(), reason="", wrong=None)
+
+    return ask
+
+
+async def _ask(request: StaffRequest, what: str, once: str, *, reason: str, wrong: str | None) -> Response:
+    code = request.path_param("code")
+    whose = await partner_of_ticket(request.database, code)
+    ticket = await ticket_of(request.database, whose["partner_id"], code)
+    return request.page(
+        "tickets/change.html",
+        400 if wrong else 200,
+        what=what,
+        ticket=ticket,
+        whose=whose,
+        once=once,
+        reason=reason,
+        reason_characters_max=REASON_CHARACTERS_MAX,
+        wrong=wrong,
+    )
+
+
+def _doer(
+    what: str, do: Callable[[StaffRequest, int, str, str], Awaitable[str]]
+) -> Callable[[StaffRequest], Awaitable[Response]]:
+    """Makes the change, once for each form that was shown, and leads to the ticket as it is then."""
+
+    async def act(request: StaffRequest) -> Response:
+        code, once = request.path_param("code"), request.nonce()
+        reason = request.form.get("reason", "")
+        try:
+            reason = checked_reason(reason)
+        except ValueError as error:
+            return await _ask(request, what, once, reason=reason, wrong=str(error))
+        whose = await partner_of_ticket(request.database, code)
+        done = await do(request, whose["partner_id"], reason, once)
+        return go_to(f"{TICKETS}/{code}?done={done}")
+
+    return act
+
+
+async def _cancel(request: StaffRequest, partner_id: int, reason: str, once: str) -> str:
+    asked = ToCancel(
+        OnBehalf(partner_id, request.member.actor),
+        request.request_id,
+        request.path_param("code"),
+        reason,
+        f"{request.member.actor}:{once}",
+    )
+    await request.use(Canceller).cancel(asked)
+    return "cancelled"
+
+
+async def _reissue(request: StaffRequest, partner_id: int, reason: str, once: str) -> str:
+    asked = ToReissue(
+        OnBehalf(partner_id, request.member.actor),
+        request.request_id,
+        request.path_param("code"),
+        reason,
+        f"{request.member.actor}:{once}",
+    )
+    await request.use(Reissuer).reissue(asked)
+    return "reissued"
+
+
+async def _order(request: StaffRequest) -> Response:
+    order_id = request.path_param("order_id")
+    whose = await partner_of_order(request.database, order_id)
+    order = await order_of(request.database, whose["partner_id"], order_id)
+    await _record_customers(request, [order_id])
+    tickets = await tickets_of_order(request.database, whose["partner_id"], order["ticket_codes"])
+    return request.page("tickets/order.html", order=order, whose=whose, tickets=tickets)
+
+
+async def _orders_like(request: StaffRequest) -> Response:
+    if request.path_param("like") not in set(Like):
+        raise HTTPException(404)
+    like = Like(request.path_param("like"))
+    whose = await partner_of_order(request.database, request.path_param("order_id"))
+    order = await order_of(request.database, whose["partner_id"], request.path_param("order_id"))
+    value = order[_COLUMN_OF[like]]
+    orders, is_cut = await orders_like(request.database, like, value)
+    return await _orders_page(request, like, value, orders, is_cut=is_cut)
+
+
+async def _orders_page(
+    request: StaffRequest, like: Like, value: str, orders: list[dict[str, Any]], *, is_cut: bool
+) -> Response:
+    """Return the only page with several customers; the look at each is recorded."""
+    await _record_customers(request, [each["order_id"] for each in orders])
+    return request.page(
+        "tickets/orders.html",
+        like=like,
+        value=value,
+        orders=orders,
+        is_cut=is_cut,
+        shown_max=ORDERS_SHOWN_MAX,
+    )
+
+
+_TICKET, _ORDER = f"{TICKETS}/{{code}}", f"{ORDERS}/{{order_id}}"
+PAGES = [
+    Page(TICKETS, _search_page, right=Right.SEE_SALES),
+    Page(f"{HOME}/search", send=_search, right=Right.SEE_SALES),
+    Page(_TICKET, _ticket, right=Right.SEE_SALES),
+    Page(f"{_TICKET}/qr.svg", _picture, right=Right.SEE_QR),
+    Page(f"{_TICKET}/cancel", _asker("cancel"), _doer("cancel", _cancel), Right.CHANGE_TICKETS),
+    Page(f"{_TICKET}/reissue", _asker("reissue"), _doer("reissue", _reissue), Right.CHANGE_TICKETS),
+    Page(_ORDER, _order, right=Right.SEE_SALES),
+    Page(f"{_ORDER}/same/{{like}}", _orders_like, right=Right.SEE_SALES),
+]
