@@ -84,7 +84,7 @@ def overview(page: Page, shown: Demo) -> None:
     page.goto(f"{shown.url}/console")
     page.get_by_label("Partner").select_option(label=f"{TEST_PARTNER} (test)")
     page.get_by_label("Days", exact=True).select_option("90")
-    page.get_by_role("button", name="Show").click()
+    page.get_by_role("button", name="Filter").click()
     page.get_by_role("heading", name=TEST_PARTNER).wait_for()
 
 

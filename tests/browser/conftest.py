@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from support.plain_http import NO_TLS
 from support.shop import Shop, unique
 from support.staff import PASSWORD, new_staff, sign_in
 
+from premade.console.addresses import HOME
 from premade.console.auth import SESSION_COOKIE
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
@@ -48,7 +50,7 @@ class Person:
 
     def searches(self, text: str) -> None:
         self.page.get_by_role("searchbox").fill(text)
-        self.page.get_by_role("button", name="Find").click()
+        self.page.get_by_role("button", name="Search").click()
         self.page.wait_for_load_state()
 
     @property
@@ -113,7 +115,9 @@ def somebody(shop: Shop, browser: Browser) -> Iterator[Somebody]:
         context = browser.new_context(**how)
         contexts.append(context)
         if signed_in:
-            context.add_cookies([{"name": COOKIE, "value": sign_in(shop, name).token, "url": shop.url}])
+            # Of the path that the service sets: signing in again replaces this cookie.
+            session = {"name": SESSION_COOKIE, "value": sign_in(shop, name).token}
+            context.add_cookies([{**session, "domain": str(urlsplit(shop.url).hostname), "path": HOME}])
         page = context.new_page()
 
         def note_message(message: ConsoleMessage) -> None:

@@ -48,7 +48,7 @@ def test_a_ticket_is_followed_and_what_it_names_is_linked(somebody: Somebody, se
     ]
     ann.page.get_by_role("link", name=batch).click()
     assert ann.heading == f"Batch {batch}"
-    ann.page.get_by_role("link", name="Its history").click()
+    ann.page.get_by_role("link", name="Audit record").click()
     assert ann.page.locator("tbody tr").count() == 1
     seen(ann, ticket=code)
     ann.page.get_by_role("link", name=order_id).click()
@@ -79,8 +79,8 @@ def test_what_somebody_did_is_found_by_their_name(somebody: Somebody, seller: Se
 def test_sign_ins_refused_and_what_admins_do_are_in_the_record(somebody: Somebody) -> None:
     admin, mei = somebody("admin"), somebody("finance")
     admin.goes_to(f"/console/staff/{mei.name}")
-    admin.page.get_by_label("What they may see and do").select_option("operations")
-    admin.page.get_by_role("button", name="Change the role").click()
+    admin.page.get_by_label("Role").select_option("operations")
+    admin.page.get_by_role("button", name="Change role").click()
     mei.goes_to("/console/account")
     mei.page.get_by_role("button", name="Sign out", exact=True).click()
     mei.signs_in("three large ferries")
@@ -125,7 +125,7 @@ def test_a_time_is_found_however_long_the_record_is(somebody: Somebody, shop: Sh
         ann.page.get_by_role("link", name="Next page").click()
         if not ann.page.get_by_role("link", name="Next page").count():
             break
-    assert "Nothing like that" in ann.page.inner_text("main")
+    assert "No events found" in ann.page.inner_text("main")
 
 
 def test_pages_go_on_without_a_repetition_or_a_gap(somebody: Somebody, seller: Seller) -> None:

@@ -34,11 +34,11 @@ def fills_in(person: Person, seller: Seller, quantity: int, batch_id: str, **mor
     person.goes_to(f"/console/batches/new?partner={seller.partner_id}")
     page = person.page
     page.get_by_label("Product").select_option(str(seller.product_id))
-    page.get_by_label("How many tickets").fill(f"{quantity:,}")
+    page.get_by_label("Number of tickets").fill(f"{quantity:,}")
     page.get_by_label("Batch id").fill(batch_id)
     for label, value in more.items():
         page.get_by_label(label.replace("_", " ")).fill(value)
-    page.get_by_role("button", name="See what it comes to").click()
+    page.get_by_role("button", name="Preview").click()
 
 
 @pytest.fixture
@@ -68,9 +68,9 @@ def test_a_batch_is_checked_then_made_while_its_bar_grows(
 ) -> None:
     mei, batch = somebody("operations"), unique("SUMMER")
     mei.goes_to("/console/batches")
-    mei.page.get_by_role("link", name="Make a batch").click()
-    mei.page.get_by_label("For which partner").select_option(str(large_seller.partner_id))
-    mei.page.get_by_role("button", name="Go on").click()
+    mei.page.get_by_role("link", name="Generate a batch").click()
+    mei.page.get_by_label("Partner", exact=True).select_option(str(large_seller.partner_id))
+    mei.page.get_by_role("button", name="Continue").click()
     more = {"Last_day_of_sale": "2099-03-31", "Metadata": "campaign: spring\n\nreseller : Île 黃: one"}
 
     fills_in(mei, large_seller, 9_000, batch, **more)
@@ -82,20 +82,20 @@ def test_a_batch_is_checked_then_made_while_its_bar_grows(
         "9,000",
         "288.00 HKD",
         "2,592,000.00 HKD",
-        "3,000 of 12,000",
+        "3,000",
         "2099-03-31",
     ):
         assert told in shown
     assert seen_at_once(shop, large_seller)["issued"] == 0
-    mei.page.get_by_role("button", name="Make 9,000 tickets").click()
+    mei.page.get_by_role("button", name="Generate 9,000 tickets").click()
     assert mei.path.startswith(page_of(large_seller, batch))
-    assert mei.page.get_by_role("progressbar", name="Tickets made").is_visible()
+    assert mei.page.get_by_role("progressbar", name="Tickets generated").is_visible()
     assert seen_at_once(shop, large_seller)["issued"] == 9_000
     with held_half_made(shop, large_seller, batch, 9_000) as made:
         mei.page.get_by_text(re.compile(r"^[1-9][0-9,]* of 9,000$")).first.wait_for()
         assert 0 < mei.page.evaluate("document.querySelector('progress').value") == made
     mei.page.get_by_role("link", name="All 9,000").wait_for()
-    assert mei.page.get_by_role("status").inner_text() == "All tickets of the batch are made."
+    assert mei.page.get_by_role("status").inner_text() == "All tickets of the batch are generated."
 
     told = large_seller.http.get(f"/api/ota/batches/{batch}").json()
     assert (told["status"], told["made"]) == ("MADE", 9_000)
@@ -120,7 +120,7 @@ def test_a_form_that_is_sent_twice_makes_one_batch(somebody: Somebody, shop: Sho
         answers = list(
             pool.map(
                 lambda _: client.post(
-                    "/console/batches/new", data={**form, "step": "make"}, headers=SAME_SITE
+                    "/console/batches/new", data={**form, "step": "save"}, headers=SAME_SITE
                 ),
                 range(6),
             )
@@ -137,12 +137,12 @@ def test_a_price_that_changed_meanwhile_is_shown_before_anything_is_made(
     fills_in(mei, seller, 20, batch)
     shop.sql("UPDATE products SET price = 300 WHERE product_id = %s", seller.product_id)
 
-    mei.page.get_by_role("button", name="Make 20 tickets").click()
+    mei.page.get_by_role("button", name="Generate 20 tickets").click()
 
-    assert "The price is another one" in mei.page.get_by_role("alert").inner_text()
+    assert "The price changed meanwhile" in mei.page.get_by_role("alert").inner_text()
     assert "6,000.00 HKD" in mei.page.inner_text("main")
     assert seen_at_once(shop, seller)["issued"] == 0
-    mei.page.get_by_role("button", name="Make 20 tickets").click()
+    mei.page.get_by_role("button", name="Generate 20 tickets").click()
     assert mei.path.startswith("/console/batch?")
 
 
@@ -180,12 +180,12 @@ def test_what_is_wrong_is_told_beside_its_field_and_nothing_is_made(
     shop.sql("UPDATE allotments SET allotted = 1001 WHERE product_id = %s", seller.product_id)
     form = {
         "form_token": mei.form_token(), "partner": str(seller.partner_id), "product": str(seller.product_id),
-        "quantity": "10", "batch": "FINE", "valid_until": "", "reservation": "", "metadata": "", "price": "288.00 HKD",
+        "quantity": "10", "batch": "FINE", "valid_until": "", "reservation": "", "metadata": "", "version": "288.00 HKD",
     }  # fmt: skip
 
     with mei.as_client() as client:
         for field, value, told in WRONG:
-            for step in ("", "make"):
+            for step in ("", "save"):
                 sent = {**form, field: value, "step": step}
                 answer = client.post("/console/batches/new", data=sent, headers=SAME_SITE)
                 assert answer.status_code in {400, 409}, (field, value)
@@ -261,11 +261,11 @@ def test_a_batch_from_a_reservation_says_what_stays_held(
 
     fills_in(mei, seller, 200, batch, From_a_reservation=hold)
 
-    assert "holds 300; 100 stay held" in mei.page.inner_text("main")
-    mei.page.get_by_role("button", name="Change something").click()
+    assert "300\t100" in mei.page.locator(".changes").inner_text()
+    mei.page.get_by_role("button", name="Back to editing").click()
     assert mei.page.get_by_label("From a reservation").input_value() == hold
-    mei.page.get_by_role("button", name="See what it comes to").click()
-    mei.page.get_by_role("button", name="Make 200 tickets").click()
+    mei.page.get_by_role("button", name="Preview").click()
+    mei.page.get_by_role("button", name="Generate 200 tickets").click()
     seen = seen_at_once(shop, seller)
     assert (seen["issued"], seen["held"]) == (200, 100)
 
@@ -278,14 +278,14 @@ def test_stopped_the_stock_of_what_is_not_made_returns(
     begun(shop, large_seller, batch, 5_000)
     mei.goes_to(page_of(large_seller, batch))
 
-    mei.page.get_by_role("link", name="Stop the making").click()
-    shown = mei.page.inner_text("dl")
-    assert f"5,000 to the channel {large_seller.channel}" in shown
+    mei.page.get_by_role("link", name="Stop generating").click()
+    shown = mei.page.locator(".changes").inner_text()
+    assert f"5,000 in the channel {large_seller.channel}" in shown
     mei.page.get_by_label("Reason").fill("Too many")
-    mei.page.get_by_role("button", name="Stop the making").click()
+    mei.page.get_by_role("button", name="Stop generating").click()
 
-    assert "No more tickets of this batch are made" in mei.page.get_by_role("status").inner_text()
-    assert "0 of 5,000 made; the other 5,000 never will be" in mei.page.inner_text("main")
+    assert "No more tickets of this batch are generated" in mei.page.get_by_role("status").inner_text()
+    assert "0 of 5,000 generated; 5,000 will not be" in mei.page.inner_text("main")
     seen = assert_all_agrees(shop, large_seller)
     assert (seen["issued"], seen["unmade"]) == (0, 5_000)
     [event] = mei.events("batch.generation_stopped")
@@ -302,13 +302,13 @@ def test_what_is_unused_is_cancelled_once_with_a_reason(
     cancel(seller, codes[2])
     mei.goes_to(page_of(seller, batch))
 
-    mei.page.get_by_role("link", name="Cancel what is unused").click()
-    shown = mei.page.inner_text("dl")
-    for told in ("57 unused tickets", "2 active, 1 cancelled", f"57 to the channel {seller.channel}"):
+    mei.page.get_by_role("link", name="Cancel unused tickets").click()
+    shown = mei.page.locator(".changes").inner_text()
+    for told in ("57 unused tickets", "2 active, 1 cancelled", f"57 in the channel {seller.channel}"):
         assert told in shown
     form = mei.page.locator("main form").evaluate("form => Object.fromEntries(new FormData(form))")
     mei.page.get_by_label("Reason").fill("The season is over")
-    mei.page.get_by_role("button", name="Cancel what is unused").click()
+    mei.page.get_by_role("button", name="Cancel unused tickets").click()
     with mei.as_client() as client:
         again = client.post(
             page_of(seller, batch, "/cancel"),
@@ -316,14 +316,14 @@ def test_what_is_unused_is_cancelled_once_with_a_reason(
             headers=SAME_SITE,
         )
 
-    assert "What was unused is cancelled" in mei.page.get_by_role("status").inner_text()
+    assert "The unused tickets are cancelled" in mei.page.get_by_role("status").inner_text()
     assert again.status_code == 303
     [event] = mei.events("batch.cancelled")
     assert (event["data"]["cancelled"], event["data"]["reason"]) == (57, "The season is over")
     assert seen_at_once(shop, seller)["issued"] == 2
     assert_books_balance(shop, seller)
     mei.goes_to(page_of(seller, batch))
-    assert mei.page.get_by_role("link", name="Cancel what is unused").count() == 0
+    assert mei.page.get_by_role("link", name="Cancel unused tickets").count() == 0
 
 
 def test_a_reason_is_needed(somebody: Somebody, seller: Seller) -> None:
@@ -349,7 +349,7 @@ def saved(person: Person, form: str, name: str, tmp_path: Path, **chosen: str) -
     for label, option in chosen.items():
         filled.get_by_label(label.replace("_", " ")).select_option(label=option)
     with person.page.expect_download() as download:
-        filled.get_by_role("button", name="Save the file").click()
+        filled.get_by_role("button", name="Download").click()
     target = tmp_path / "file"
     download.value.save_as(target)
     return download.value.suggested_filename, target.read_bytes()
@@ -443,7 +443,7 @@ def test_a_name_that_sheets_cannot_print_is_said_before_printing_and_replaced(
     assert "ห (U+0E2B)" in form.inner_text()
     layout = "Sheets to print, A4, 10 a page (PDF)"
     form.get_by_label("Format").select_option(label=layout)
-    form.get_by_role("button", name="Save the file").click()
+    form.get_by_role("button", name="Download").click()
     assert "ห (U+0E2B)" in mei.page.get_by_role("main").inner_text()
     assert mei.events("batch.exported") == []
     mei.goes_to(page_of(seller, batch))
@@ -545,10 +545,10 @@ def test_batches_are_listed_by_product_and_by_how_far_they_are(somebody: Somebod
     ]
     assert listed(status="MAKING") == [batches["MAKING"]]
     assert listed(status="MAKING", partner=seller.partner_id, product=other) == []
-    assert "No batch like that" in ann.page.inner_text("main")
+    assert "No batch found" in ann.page.inner_text("main")
     ann.page.get_by_label("Product").select_option(str(other))
     ann.page.get_by_label("Making").select_option("MADE")
-    ann.page.get_by_role("button", name="Show").click()
+    ann.page.get_by_role("button", name="Filter").click()
     assert ann.page.locator("tbody a").all_inner_texts() == [batches["OTHER"]]
 
 
@@ -566,7 +566,7 @@ def test_after_many_tickets_a_page_goes_on_with_batches_that_it_does_not_count(
         rows = ann.page.locator("tbody tr")
         assert [rows.nth(place).locator("a").inner_text() for place in range(3)] == ["NEW", "LARGE", "OLD"]
         assert [rows.nth(place).get_by_role("img").count() for place in range(3)] == [1, 1, 0]
-        assert "on its page" in rows.nth(2).inner_text()
+        assert "on the batch page" in rows.nth(2).inner_text()
 
 
 def test_of_a_large_batch_those_in_one_state_are_found_page_by_page(
@@ -610,7 +610,7 @@ def test_a_product_may_have_an_id_of_nineteen_digits(somebody: Somebody, shop: S
     mei = somebody("operations")
 
     fills_in(mei, seller, 2, batch)
-    mei.page.get_by_role("button", name="Make 2 tickets").click()
+    mei.page.get_by_role("button", name="Generate 2 tickets").click()
     mei.page.get_by_role("link", name="All 2").wait_for()
     mei.goes_to(f"/console/batches?product={seller.product_id}")
 
@@ -636,7 +636,7 @@ def test_a_link_of_another_site_cannot_say_that_something_was_done(
     mei, batch = somebody("operations"), unique("QUIET")
     seller.tickets(1, batch_id=batch)
     address = f"{page_of(seller, batch)}&done=cancelled"
-    told = "What was unused is cancelled"
+    told = "The unused tickets are cancelled"
 
     with mei.as_client() as client:
         own, foreign, typed = (

@@ -67,9 +67,9 @@ def test_no_page_has_a_barrier_or_is_wider_than_its_screen(somebody: Somebody, p
         look(path)
     ann.goes_to(next(path for path in paths if "new?partner" in path))
     for step, quantity in (("wrong", "0"), ("checked", "10")):
-        ann.page.get_by_label("How many tickets").fill(quantity)
+        ann.page.get_by_label("Number of tickets").fill(quantity)
         ann.page.get_by_label("Batch id").fill("A_BATCH_WITH_A_LONG_NAME_" * 2)
-        ann.page.get_by_role("button", name="See what it comes to").click()
+        ann.page.get_by_role("button", name="Preview").click()
         look(f"/console/batches/new, {step}")
     ann.goes_to("/console/account")
     ann.page.get_by_role("button", name="Sign out", exact=True).click()
@@ -102,7 +102,11 @@ def test_a_batch_is_made_by_keyboard_alone(somebody: Somebody, seller: Seller) -
         keyboard.type(typed)
         keyboard.press("Tab")
     keyboard.press("Enter")
-    mei.page.locator("button[value=make]:focus").wait_for()
+    mei.page.locator(".changes").wait_for()
+    for _ in range(20):
+        keyboard.press("Tab")
+        if mei.page.evaluate("document.activeElement.textContent") == "Generate 12 tickets":
+            break
     keyboard.press("Enter")
     mei.page.wait_for_url("**done=begun")
     mei.page.get_by_role("link", name="All 12").wait_for()

@@ -9,8 +9,8 @@ from browser.visitors import visitor
 from support.shop import Seller, Shop, unique
 
 from premade.catalog.product import product_of
-from premade.catalog.typed import as_typed
-from premade.console.batches import address_of
+from premade.console.batches.pages import address_of
+from premade.console.stock.product_form import as_typed
 
 SHOWN = {
     "JPY": ("1288", "1,288 JPY", "2,576 JPY"),
@@ -64,12 +64,12 @@ def test_every_page_shows_the_decimals_of_the_currency(
 
         wanted = {"partner": str(seller.partner_id), "product": str(seller.product_id), "quantity": "2",
                   "batch": unique("B"), "valid_until": "", "reservation": "", "metadata": ""}  # fmt: skip
-        checked = ann.sends("/console/batches/new", **wanted, step="show").text
-        told = re.search(r'name="price" value="([^"]*)"', checked)
+        checked = ann.sends("/console/batches/new", **wanted, step="preview").text
+        told = re.search(r'name="version" value="([^"]*)"', checked)
         assert one in checked
         assert two in checked
         assert told
-        begun = ann.sends("/console/batches/new", **wanted, step="make", price=told[1])
+        begun = ann.sends("/console/batches/new", **wanted, step="save", version=told[1])
         assert begun.status_code == 303
 
 
@@ -119,7 +119,7 @@ def test_more_decimals_than_the_currency_has_are_refused_beside_the_price(
             (f"/console/stock/products/{seller.product_id}/change", change),
             ("/console/stock/new", new),
         ):
-            for step in ("show", "save"):
+            for step in ("preview", "save"):
                 answer = mei.sends(path, **form, step=step)
                 assert answer.status_code == 400
                 assert re.findall(r'id="(\w+)-wrong">([^<]*)<', answer.text) == [("price", told)]
@@ -134,7 +134,7 @@ def test_a_currency_alone_is_changed_if_the_price_fits_it(shop: Shop) -> None:
     with visitor(shop, "operations") as mei:
         for seller, status in ((whole, 200), (broken, 400)):
             path = f"/console/stock/products/{seller.product_id}/change"
-            answer = mei.sends(path, **form_of(shop, seller, currency="JPY"), step="show")
+            answer = mei.sends(path, **form_of(shop, seller, currency="JPY"), step="preview")
             assert answer.status_code == status
         assert "JPY has no decimals: 288 or 289" in answer.text
 

@@ -153,7 +153,7 @@ def test_figures_and_charts_are_what_was_sold_and_refused(somebody: Somebody, sh
 
     finance.page.get_by_label("Partner").select_option(label=blue.name)
     finance.page.get_by_label("Days", exact=True).select_option("7")
-    finance.page.get_by_role("button", name="Show").click()
+    finance.page.get_by_role("button", name="Filter").click()
     assert finance.path == f"/console?partner={blue.partner_id}&days=7"
     assert_charts_equal_the_tables(finance, 7, blue.partner_id)
     assert figure(finance, "Refused in 7 days").startswith("Refused in 7 days 4 ")
@@ -204,7 +204,7 @@ def test_what_needs_attention_is_told_with_what_to_do(somebody: Somebody, shop: 
     assert idle.name in everything
     assert fresh.name not in everything, "what was generated today is given a day to be sold"
     mei.goes_to(f"/console?partner={fresh.partner_id}")
-    assert "Nothing, as far as tickets and stock go." in mei.page.inner_text("main")
+    assert "No alerts about tickets or stock." in mei.page.inner_text("main")
 
 
 @pytest.mark.parametrize(

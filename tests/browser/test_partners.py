@@ -79,16 +79,16 @@ def test_a_partner_is_added_and_begins_with_a_key(somebody: Somebody, shop: Shop
     assert barriers_of(ann.page) == []
 
     ann.page.get_by_label("Name", exact=True).fill(name)
-    ann.page.get_by_label("Hours for which").fill("48")
+    ann.page.get_by_label("Reservation time in hours").fill("48")
     press(ann, "Add")
 
     assert ann.heading.endswith(name)
     [partner] = shop.sql("SELECT * FROM partners WHERE name = %s", name)
     assert (partner["channel"], partner["is_test"], partner["reservation_hours_max"]) == ("ota", False, 48)
     assert event_of(ann, "partner.added")["partner_id"] == partner["partner_id"]
-    ann.page.get_by_role("link", name="Make a key").click()
+    ann.page.get_by_role("link", name="Create a key").click()
     ann.page.get_by_label("see products and stock").check()
-    press(ann, "Make the key")
+    press(ann, "Create the key")
     assert statuses(shop, shown_key(ann)) == {200}
 
 
@@ -96,11 +96,11 @@ def test_a_test_partner_gets_test_keys_and_a_channel_of_its_own(somebody: Somebo
     ann, name = somebody("admin"), unique("Trip Test")
     ann.goes_to("/console/partners/new")
     ann.page.get_by_label("Name", exact=True).fill(name)
-    ann.page.get_by_label("A test partner").check()
+    ann.page.get_by_label("Test partner").check()
     ann.page.get_by_label("Channel").fill("ota")
     press(ann, "Add")
     assert "of the other kind" in ann.page.locator("#channel-wrong").inner_text()
-    assert ann.page.get_by_label("A test partner").is_checked()
+    assert ann.page.get_by_label("Test partner").is_checked()
     assert barriers_of(ann.page) == []
 
     ann.page.get_by_label("Channel").fill("")
@@ -108,9 +108,9 @@ def test_a_test_partner_gets_test_keys_and_a_channel_of_its_own(somebody: Somebo
 
     assert ann.page.locator("h1 .tag").inner_text() == "test"
     assert f"test-{name.lower().replace(' ', '-')}" in ann.page.inner_text("dl")
-    ann.page.get_by_role("link", name="Make a key").click()
+    ann.page.get_by_role("link", name="Create a key").click()
     ann.page.get_by_label("see products and stock").check()
-    press(ann, "Make the key")
+    press(ann, "Create the key")
     assert shown_key(ann).startswith("pm_test_")
     ann.goes_to(f"/console/partners?find={name}")
     assert ann.page.locator("tbody .tag").inner_text() == "test"
@@ -125,9 +125,9 @@ def test_a_key_is_shown_once_and_stands_nowhere(
     assert barriers_of(ann.page) == []
     ann.page.get_by_label("see its tickets and batches").check()
     ann.page.get_by_label("see products and stock").check()
-    ann.page.get_by_label("Last day on which it works").fill("2099-12-31")
+    ann.page.get_by_label("Last day of validity").fill("2099-12-31")
     with ann.page.expect_response(lambda answer: answer.request.method == "POST") as made:
-        press(ann, "Make the key")
+        press(ann, "Create the key")
     key, path = shown_key(ann), ann.path
     assert barriers_of(ann.page) == []
 
@@ -166,13 +166,13 @@ def test_a_key_is_rotated_with_an_overlap(somebody: Somebody, shop: Shop, seller
     ann = somebody("admin")
     ann.goes_to(address(seller))
     ann.page.get_by_role("link", name=f"Rotate key {seller.key_id}").click()
-    ann.page.get_by_label("How long both work").fill("a while")
-    press(ann, "Make the second key")
+    ann.page.get_by_label("Time for which both keys work").fill("a while")
+    press(ann, "Create the second key")
     assert "24h or 7d" in ann.page.locator("#overlap-wrong").inner_text()
     assert barriers_of(ann.page) == []
 
-    ann.page.get_by_label("How long both work").fill("24h")
-    press(ann, "Make the second key")
+    ann.page.get_by_label("Time for which both keys work").fill("24h")
+    press(ann, "Create the second key")
 
     second = shown_key(ann)
     assert f"Key {seller.key_id}" in ann.page.inner_text("dl")
@@ -188,8 +188,8 @@ def test_a_key_is_rotated_with_an_overlap(somebody: Somebody, shop: Shop, seller
     assert sent(ann, f"/console/keys/{seller.key_id}/rotate", overlap="1h").status_code == 409
 
     ann.goes_to(f"/console/keys/{new['key_id']}/rotate")
-    ann.page.get_by_label("How long both work").fill("0s")
-    press(ann, "Make the second key")
+    ann.page.get_by_label("Time for which both keys work").fill("0s")
+    press(ann, "Create the second key")
     [ended] = shop.sql("SELECT * FROM api_keys WHERE key_id = %s", new["key_id"])
     assert ended["expires_at"] <= datetime.now(UTC)
 
@@ -211,7 +211,7 @@ def test_revoking_says_what_stops_and_when_it_was_last_used(
     assert barriers_of(ann.page) == []
     assert used.status_code == 200
 
-    press(ann, "Revoke it")
+    press(ann, "Revoke")
 
     assert "Revoked" in notice(ann)
     stops(shop, seller.key)
@@ -228,17 +228,17 @@ def test_a_partner_is_disabled_and_enabled(somebody: Somebody, shop: Shop, selle
     ann.goes_to(address(seller))
     ann.page.get_by_role("link", name="Disable the partner").click()
     asked = ann.page.inner_text("main")
-    assert f"key {seller.key_id}" in asked
+    assert f"Key {seller.key_id}" in asked
     assert f"last used {datetime.now(UTC):%Y-%m-%d}" in asked
     assert barriers_of(ann.page) == []
 
-    press(ann, "Disable it")
+    press(ann, "Disable")
 
     assert "Disabled" in notice(ann)
     stops(shop, seller.key)
     assert sent(ann, address(seller, "/disable")).status_code == 303
     assert event_of(ann, "partner.disabled")["partner_id"] == seller.partner_id
-    press(ann, "Enable the partner again")
+    press(ann, "Enable the partner")
     assert "Enabled" in notice(ann)
     deadline = time.monotonic() + STOPS_SECONDS_MAX
     while (found := statuses(shop, seller.key)) != {200}:
@@ -249,16 +249,19 @@ def test_a_partner_is_disabled_and_enabled(somebody: Somebody, shop: Shop, selle
 def test_the_limit_of_holding_stock_is_changed(somebody: Somebody, seller: Seller) -> None:
     ann = somebody("admin")
     ann.goes_to(address(seller))
-    ann.page.get_by_role("link", name="change", exact=True).click()
-    ann.page.get_by_label("Hours for which").fill("8761")
-    press(ann, "Save")
+    ann.page.get_by_role("link", name="Edit", exact=True).click()
+    ann.page.get_by_label("Reservation time in hours").fill("8761")
+    press(ann, "Preview")
     assert "1 to 8760" in ann.page.locator(".wrong").inner_text()
     assert barriers_of(ann.page) == []
 
-    ann.page.get_by_label("Hours for which").fill("1")
+    ann.page.get_by_label("Reservation time in hours").fill("1")
+    press(ann, "Preview")
+    assert "168\t1" in ann.page.locator(".changes").inner_text()
+    assert barriers_of(ann.page) == []
     press(ann, "Save")
 
-    assert "for 1 hour at most" in ann.page.inner_text("dl")
+    assert "1 hour at most" in ann.page.inner_text("dl")
     assert seller.reserve(1, expires_at="2099-01-01T00:00:00Z").status_code == 400
     assert event_of(ann, "partner.changed")["data"] == {"reservation_hours_max": 1}
 
@@ -272,11 +275,11 @@ def test_the_operator_s_own_keys_open_gates_of_every_partner(
     ann.goes_to("/console/partners")
     assert barriers_of(ann.page) == []
     ann.page.get_by_role("link", name="The operator's own keys").click()
-    ann.page.get_by_role("link", name="Make a key").click()
+    ann.page.get_by_role("link", name="Create a key").click()
     assert ann.page.get_by_role("group", name="Test mode").count() == 1
     assert ann.page.locator("fieldset").first.get_by_role("checkbox").count() == 2
     ann.page.get_by_label("redeem at a gate").check()
-    press(ann, "Make the key")
+    press(ann, "Create the key")
     key = shown_key(ann)
 
     with shop.client(key) as gate:
@@ -285,7 +288,7 @@ def test_the_operator_s_own_keys_open_gates_of_every_partner(
     ann.page.get_by_role("link", name="I have copied it").click()
     assert barriers_of(ann.page) == []
     ann.page.get_by_role("row").filter(has_text=key[:18]).get_by_text("Revoke").click()
-    press(ann, "Revoke it")
+    press(ann, "Revoke")
     assert ann.path == "/console/operator-keys?done=revoked"
     assert event_of(ann, "key.revoked")["partner_id"] is None
 
@@ -382,7 +385,7 @@ def test_partners_are_found_and_come_in_pages(shop: Shop) -> None:
         [following] = re.findall(r'href="([^"]*)" rel="next"', first)
         second = finance.page(unescape(following))
         assert start in finance.page(f"/console/partners?find={channel}")
-        assert "No partner is like that" in finance.page("/console/partners?find=nobody%00%FF")
+        assert "No partner found" in finance.page("/console/partners?find=nobody%00%FF")
         assert finance.status("/console/partners?cursor=nonsense") == 400
 
     found = [re.findall(rf"{start} (\d\d)", page) for page in (first, second)]
@@ -409,13 +412,13 @@ def test_a_key_of_the_operator_can_be_for_test_mode(somebody: Somebody, shop: Sh
     [ticket] = sold(trial)
     ann.goes_to("/console/operator-keys/new")
     ann.page.get_by_label("For trying out gates").check()
-    press(ann, "Make the key")
+    press(ann, "Create the key")
     assert "permission-wrong" in ann.page.content()
     assert ann.page.get_by_label("For trying out gates").is_checked(), "kept while the form is mended"
     ann.page.locator("[name='gate:redeem']").check()
     assert barriers_of(ann.page) == []
 
-    press(ann, "Make the key")
+    press(ann, "Create the key")
 
     key = shown_key(ann)
     assert key.startswith("pm_test_")
@@ -425,8 +428,8 @@ def test_a_key_of_the_operator_can_be_for_test_mode(somebody: Somebody, shop: Sh
     ann.goes_to("/console/operator-keys")
     assert key[:18] in ann.page.get_by_role("row").filter(has_text=key[8:18]).inner_text()
     ann.page.locator("a[href*=rotate]").first.click()
-    ann.page.get_by_label("How long both work").fill("1h")
-    press(ann, "Make the second key")
+    ann.page.get_by_label("Time for which both keys work").fill("1h")
+    press(ann, "Create the second key")
     assert "admits test tickets only" in ann.page.inner_text("dl")
 
 

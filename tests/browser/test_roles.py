@@ -66,11 +66,11 @@ def test_a_role_sees_its_pages_and_no_other(
     assert who.page.get_by_role("link", name="Reissue the QR").count() == may_change
     if role in SALES:
         who.goes_to(next(path for path in addresses if path.startswith("/console/batch?")))
-        assert who.page.get_by_role("link", name="Cancel what is unused").count() == may_change
+        assert who.page.get_by_role("link", name="Cancel unused tickets").count() == may_change
         assert who.page.get_by_text("Export and print").count() == 1
-        assert who.page.get_by_role("link", name="Its history").count() == 1
+        assert who.page.get_by_role("link", name="Audit record").count() == 1
         who.goes_to("/console/batches")
-        assert who.page.get_by_role("link", name="Make a batch").count() == may_change
+        assert who.page.get_by_role("link", name="Generate a batch").count() == may_change
 
 
 @pytest.mark.parametrize("role", ["finance", "gate"])

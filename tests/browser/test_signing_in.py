@@ -242,9 +242,9 @@ def test_everybody_changes_their_own_password_and_stays_signed_in_here_alone(som
         other = {"Cookie": signed_in.headers["set-cookie"].partition(";")[0]}
         mei.goes_to("/console/account")
 
-        mei.page.get_by_label("Your password now").fill(PASSWORD)
+        mei.page.get_by_label("Current password").fill(PASSWORD)
         mei.page.get_by_label("New password").fill("four small ferries")
-        mei.page.get_by_role("button", name="Change the password").click()
+        mei.page.get_by_role("button", name="Change password").click()
 
         assert "Your password is changed" in mei.page.get_by_role("status").inner_text()
         assert "in 1 browser" in mei.page.inner_text("main")

@@ -14,7 +14,7 @@ from browser.visitors import visitor
 from support.shop import Seller, Shop, unique
 
 from premade.catalog.product import change_product, product_of
-from premade.catalog.typed import as_typed
+from premade.console.stock.product_form import as_typed
 from premade.partners.partner import add_partner
 from premade.staff.role import Role
 from premade.staff.session import form_token
@@ -53,7 +53,7 @@ def test_stock_shows_each_product_and_what_its_channels_have(
     finance.goes_to("/console/stock")
 
     finance.page.get_by_label("Name or id of a product").fill(str(seller.product_id))
-    press(finance, "Find")
+    press(finance, "Search")
 
     rows = finance.page.locator("tbody tr")
     assert rows.count() == 2
@@ -70,7 +70,7 @@ def test_stock_shows_each_product_and_what_its_channels_have(
     assert bar.get_attribute("aria-label") == "30 issued, 20 held, 950 available"
     widths = bar.locator("rect").evaluate_all("all => all.map(each => each.getBoundingClientRect().width)")
     assert widths[0] / widths[1] == pytest.approx(1.5, rel=0.05)
-    assert "nothing is allotted" in rows.nth(1).inner_text()
+    assert "nothing allotted" in rows.nth(1).inner_text()
     assert "test" in rows.nth(1).locator(".tag").inner_text()
     assert finance.page.get_by_role("link", name="Add a product").count() == 0
     assert barriers_of(finance.page) == []
@@ -81,16 +81,16 @@ def test_a_price_is_changed_as_it_was_shown_before(somebody: Somebody, seller: S
     seller.tickets(2)
     mei = somebody("operations")
     mei.goes_to(address(seller))
-    mei.page.get_by_role("link", name="Change the product").click()
+    mei.page.get_by_role("link", name="Edit", exact=True).click()
     assert barriers_of(mei.page) == []
 
-    mei.page.get_by_label("Price of a ticket").fill("300")
-    press(mei, "Show what it would do")
+    mei.page.get_by_label("Price").fill("300")
+    press(mei, "Preview")
 
     shown = mei.page.locator(".changes").inner_text()
-    assert "288.00 HKD → 300.00 HKD" in shown
+    assert "288.00 HKD\t300.00 HKD" in shown
     assert "42 tickets in 2 batches keep their price" in shown
-    assert mei.page.locator(".changes li").count() == 1
+    assert mei.page.locator(".changes tbody tr").count() == 1
     assert stock_of(seller)["price"] == "288.00"
     assert barriers_of(mei.page) == []
     press(mei, "Save")
@@ -110,24 +110,25 @@ def test_every_field_of_a_product_says_when_it_counts(somebody: Somebody, seller
     for label, text in {
         "Name": "Night Cruise",
         "Currency": "usd",
-        "Functions, and how often": "dinner=1, ferry=2",
-        "Last day": "2099-03-31",
+        "Functions and uses": "dinner=1, ferry=2",
+        "Last day of use": "2099-03-31",
         "Ticket type": "night",
         "Prefix": "BOAT",
     }.items():
         mei.page.get_by_label(label, exact=True).fill(text)
-    mei.page.get_by_label("Sold tickets can be cancelled").select_option("never")
-    press(mei, "Show what it would do")
+    mei.page.get_by_label("Cancellation of sold tickets").select_option("never")
+    press(mei, "Preview")
 
-    told = {each.split("\n")[0]: each for each in mei.page.locator(".changes li").all_inner_texts()}
-    assert "also for tickets that are made" in told["Name"]
-    assert "1 ticket in 1 batch keep their functions" in told["Functions"]
-    assert "none → 2099-03-31" in told["Last day of use"]
-    assert "Counts at once" in told["Cancellation of sold tickets"]
-    assert "Stands in the codes" in told["Ticket type"]
-    press(mei, "Go on typing")
+    rows = mei.page.locator(".changes tbody tr").all_inner_texts()
+    told = {each.split("\n")[0]: each for each in rows}
+    assert "also for existing tickets" in told["Name"]
+    assert "1 ticket in 1 batch keep their functions" in told["Functions and uses"]
+    assert "none\t2099-03-31" in told["Last day of use"]
+    assert "Applies at once" in told["Cancellation of sold tickets"]
+    assert "In the codes of new tickets" in told["Ticket type"]
+    press(mei, "Back to editing")
     mei.page.get_by_label("Prefix").fill("SHIP")
-    press(mei, "Show what it would do")
+    press(mei, "Preview")
     press(mei, "Save")
     [product] = seller.http.get("/api/ota/products").json()["items"]
     assert product == {
@@ -147,8 +148,8 @@ def test_a_product_that_somebody_else_changed_meanwhile_is_shown_anew(
 ) -> None:
     mei = somebody("operations")
     mei.goes_to(address(seller, "/change"))
-    mei.page.get_by_label("Price of a ticket").fill("300")
-    press(mei, "Show what it would do")
+    mei.page.get_by_label("Price").fill("300")
+    press(mei, "Preview")
     shop.operate(
         lambda database, runtime: change_product(
             database, runtime, seller.product_id, price=290, name="Sunset Cruise"
@@ -157,14 +158,14 @@ def test_a_product_that_somebody_else_changed_meanwhile_is_shown_anew(
 
     press(mei, "Save")
 
-    assert "somebody else changed the product meanwhile" in notice(mei)
-    assert mei.page.locator(".change").all_inner_texts() == ["290.00 HKD → 300.00 HKD"]
+    assert "Somebody else changed the product meanwhile" in notice(mei)
+    assert mei.page.locator(".changes tbody td").all_inner_texts() == ["290.00 HKD", "300.00 HKD"]
     assert stock_of(seller)["price"] == "290.00"
     press(mei, "Save")
     assert (stock_of(seller)["price"], stock_of(seller)["name"]) == ("300.00", "Sunset Cruise")
     mei.goes_to(address(seller, "/change"))
-    press(mei, "Show what it would do")
-    assert "nothing to save" in notice(mei)
+    press(mei, "Preview")
+    assert "Nothing to save" in notice(mei)
 
 
 WRONG = [
@@ -194,7 +195,7 @@ def test_what_is_wrong_is_told_beside_its_field_and_nothing_is_changed(shop: Sho
 
     with visitor(shop, "operations") as mei:
         for field, text in WRONG:
-            for step in ("show", "save"):
+            for step in ("preview", "save"):
                 answer = mei.sends(path, **{**form, field: text, "step": step})
                 wrong = [name for name in typed if f'id="{name}-wrong"' in answer.text]
                 assert (answer.status_code, wrong) == (400, [field]), text
@@ -217,30 +218,30 @@ def test_a_product_is_added_as_it_was_shown_before(somebody: Somebody, shop: Sho
     for label, text in {
         "Id": f"{seller.product_id}",
         "Name": "Island Hopper",
-        "Price of a ticket": "99.5",
+        "Price": "99.5",
         "Currency": "HKD",
-        "Functions, and how often": "ferry=4",
-        "Days after activation": "7",
+        "Functions and uses": "ferry=4",
+        "Days of use after activation": "7",
         "Ticket type": "HOP",
     }.items():
         mei.page.get_by_label(label, exact=True).fill(text)
-    press(mei, "Show what it would do")
+    press(mei, "Preview")
     assert "already" in mei.page.locator("#id-wrong").inner_text()
     mei.page.get_by_label("Id", exact=True).fill(str(new))
-    press(mei, "Show what it would do")
+    press(mei, "Preview")
     assert f"CRUISE-{date.today().year}-HOP-" in mei.page.inner_text("main")  # noqa: DTZ011
     assert shop.sql("SELECT FROM products WHERE product_id = %s", new) == []
     assert barriers_of(mei.page) == []
-    press(mei, "Add it")
+    press(mei, "Add")
 
     assert mei.path == f"/console/stock/products/{new}?done=added"
     [event] = mei.events("product.added")
     assert event["data"]["price"] == "99.50"
-    mei.page.get_by_role("link", name="Give stock to a channel").click()
+    mei.page.get_by_role("link", name="Allot stock to a channel").click()
     mei.page.get_by_label("Channel").select_option(seller.channel)
-    mei.page.get_by_label("Tickets in all").fill("1,200")
-    press(mei, "Show what it would do")
-    assert "none → 1,200" in mei.page.locator(".changes").inner_text()
+    mei.page.get_by_label("Tickets in total").fill("1,200")
+    press(mei, "Preview")
+    assert "none\t1,200" in mei.page.locator(".changes").inner_text()
     press(mei, "Save")
     found = seller.http.get(f"/api/ota/inventory?product_ids={new}").json()["items"]
     assert [(item["available"], item["price"]) for item in found] == [(1200, "99.50")]
@@ -279,7 +280,7 @@ def test_a_product_that_nobody_could_use_any_more_is_not_added(shop: Shop, selle
     today = datetime.now(UTC).date()
 
     with visitor(shop, "operations") as mei:
-        for step in ("show", "save"):
+        for step in ("preview", "save"):
             over = new_product(shop, seller, usable_until="2001-01-01")
             answer = mei.sends("/console/stock/new", **over, step=step)
             beside = re.search(r'id="usable_until-wrong">([^<]*)<', answer.text)
@@ -292,15 +293,15 @@ def test_a_product_that_nobody_could_use_any_more_is_not_added(shop: Shop, selle
 
 def test_a_change_says_that_the_last_day_of_use_is_past(somebody: Somebody, seller: Seller) -> None:
     mei = somebody("operations")
-    told = "The last day of use is past, so no more batches can be made of this product."
+    told = "The last day of use is past, so no more batches can be generated of this product."
     mei.goes_to(address(seller, "/change"))
 
-    mei.page.get_by_label("Last day", exact=True).fill("2099-12-31")
-    press(mei, "Show what it would do")
+    mei.page.get_by_label("Last day of use", exact=True).fill("2099-12-31")
+    press(mei, "Preview")
     assert told not in mei.page.inner_text("main")
-    press(mei, "Go on typing")
-    mei.page.get_by_label("Last day", exact=True).fill("2001-01-01")
-    press(mei, "Show what it would do")
+    press(mei, "Back to editing")
+    mei.page.get_by_label("Last day of use", exact=True).fill("2001-01-01")
+    press(mei, "Preview")
 
     assert notice(mei) == told
     assert barriers_of(mei.page) == []
@@ -314,17 +315,17 @@ def test_an_allotment_is_changed_as_it_was_shown_before(somebody: Somebody, sell
     mei = somebody("operations")
     mei.goes_to(address(seller))
     assert barriers_of(mei.page) == []
-    mei.page.get_by_role("link", name=f"Change the allotment of {seller.channel}").click()
+    mei.page.get_by_role("link", name=f"Edit the allotment of {seller.channel}").click()
     assert barriers_of(mei.page) == []
 
-    mei.page.get_by_label("Tickets in all").fill("49")
-    press(mei, "Show what it would do")
+    mei.page.get_by_label("Tickets in total").fill("49")
+    press(mei, "Preview")
     assert "30 are issued and 20 held already, so it must be 50 or more" in mei.page.inner_text("main")
-    mei.page.get_by_label("Tickets in all").fill("800")
-    press(mei, "Show what it would do")
+    mei.page.get_by_label("Tickets in total").fill("800")
+    press(mei, "Preview")
     shown = mei.page.locator(".changes").inner_text()
-    assert "1,000 → 800" in shown
-    assert "Available goes from 950 to 750." in shown
+    assert "1,000\t800" in shown
+    assert "950\t750" in shown
     assert barriers_of(mei.page) == []
     seller.tickets(1)
     press(mei, "Save")
@@ -339,16 +340,16 @@ def test_an_allotment_that_somebody_else_set_meanwhile_is_shown_anew(
 ) -> None:
     mei = somebody("operations")
     mei.goes_to(address(seller, f"/allotment?channel={seller.channel}"))
-    mei.page.get_by_label("Tickets in all").fill("800")
-    press(mei, "Show what it would do")
+    mei.page.get_by_label("Tickets in total").fill("800")
+    press(mei, "Preview")
     shop.operate(
         lambda database, runtime: set_allotment(database, runtime, seller.product_id, seller.channel, 500)
     )
 
     press(mei, "Save")
 
-    assert "somebody else set the allotment meanwhile" in notice(mei)
-    assert "500 → 800" in mei.page.locator(".changes").inner_text()
+    assert "Somebody else set the allotment meanwhile" in notice(mei)
+    assert "500\t800" in mei.page.locator(".changes").inner_text()
     assert stock_of(seller)["allotted"] == 500
     press(mei, "Save")
     assert stock_of(seller)["allotted"] == 800
@@ -357,7 +358,7 @@ def test_an_allotment_that_somebody_else_set_meanwhile_is_shown_anew(
 def test_an_allotment_that_is_sent_twice_is_set_once(shop: Shop, seller: Seller) -> None:
     path, new = address(seller, "/allotment"), shop.product(seller.channel, 0)
     shop.sql("DELETE FROM allotments WHERE product_id = %s", new)
-    first = {"channel": seller.channel, "step": "save", "seen": "", "quantity": "50"}
+    first = {"channel": seller.channel, "step": "save", "version": "", "quantity": "50"}
 
     with visitor(shop, "operations") as mei, ThreadPoolExecutor() as pool:
 
@@ -365,9 +366,9 @@ def test_an_allotment_that_is_sent_twice_is_set_once(shop: Shop, seller: Seller)
             answers = pool.map(lambda _: mei.sends(path, **form), range(4))
             return [(answer.status_code, answer.headers.get("location")) for answer in answers]
 
-        changed = sent(path, **{**first, "seen": "1000"})
+        changed = sent(path, **{**first, "version": "1000"})
         given = sent(f"/console/stock/products/{new}/allotment", **first)
-        again = mei.sends(path, **{**first, "step": "show"})
+        again = mei.sends(path, **{**first, "step": "preview"})
 
     assert changed == [(303, address(seller, "?done=allotment"))] * 4
     assert given == [(303, f"/console/stock/products/{new}?done=allotment")] * 4
@@ -384,7 +385,7 @@ def test_an_allotment_that_is_sent_twice_is_set_once(shop: Shop, seller: Seller)
 def test_an_allotment_refuses_what_cannot_be_meant(shop: Shop, seller: Seller) -> None:
     seller.tickets(5)
     path = address(seller, "/allotment")
-    form = {"channel": seller.channel, "step": "save", "seen": "1000"}
+    form = {"channel": seller.channel, "step": "save", "version": "1000"}
 
     with visitor(shop, "operations") as mei:
 
@@ -398,8 +399,8 @@ def test_an_allotment_refuses_what_cannot_be_meant(shop: Shop, seller: Seller) -
         assert refused == [(400, True)] * 7
         assert answered(quantity="4") == (409, True)
         for seen in ("9" * 18, ""):
-            assert answered(quantity="700", seen=seen) == (409, False)
-        assert answered(quantity="7", seen="x") == (400, False)
+            assert answered(quantity="700", version=seen) == (409, False)
+        assert answered(quantity="7", version="x") == (400, False)
         assert answered(quantity="7", channel="\0") == (400, False)
 
     assert stock_of(seller)["allotted"] == 1000
@@ -415,9 +416,9 @@ def test_operations_release_what_a_partner_holds(somebody: Somebody, seller: Sel
     assert "15" in row
 
     mei.page.get_by_role("link", name=f"Release {reservation}").click()
-    assert "15 tickets become available again" in mei.page.inner_text("main")
+    assert "15 tickets" in mei.page.locator(".changes").inner_text()
     assert barriers_of(mei.page) == []
-    press(mei, "Release it")
+    press(mei, "Release")
 
     assert "Released" in notice(mei)
     assert seller.http.get(f"/api/ota/reservations/{reservation}").json()["status"] == "RELEASED"
@@ -440,7 +441,7 @@ def test_stock_is_for_those_whose_role_has_it(shop: Shop, seller: Seller, role: 
         linked = 'href="/console/stock"' in who.page("/console/account")
         listed = who.page(seen[0]) if may_see else ""
         shown = who.page(seen[1]) if may_see else ""
-        fields = {"step": "save", "channel": seller.channel, "quantity": "1", "seen": "1000"}
+        fields = {"step": "save", "channel": seller.channel, "quantity": "1", "version": "1000"}
         written = {} if may_change else {path: who.sends(path, **fields).status_code for path in changing}
 
     assert served == dict.fromkeys(seen, 200 if may_see else 403) | dict.fromkeys(
@@ -466,7 +467,7 @@ def test_stock_comes_in_pages(shop: Shop) -> None:
 
     found = re.findall(r"/console/stock/products/(\d+)", first), re.findall(r"/products/(\d+)", second)
     assert found == ([str(each) for each in ids[:20]], [str(each) for each in ids[20:]])
-    assert "No product is like that" in nothing
+    assert "No product found" in nothing
 
 
 def test_addresses_of_no_product_are_not_found(shop: Shop) -> None:
@@ -482,7 +483,7 @@ def test_a_price_is_changed_by_keyboard_alone(somebody: Somebody, seller: Seller
     mei.goes_to(address(seller, "/change"))
     keyboard = mei.page.keyboard
 
-    mei.page.get_by_label("Price of a ticket").focus()
+    mei.page.get_by_label("Price").focus()
     keyboard.press("Control+A")
     keyboard.type("310")
     keyboard.press("Enter")

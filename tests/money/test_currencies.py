@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from iso4217 import Currency
 
 from premade.catalog.product import PRICE_MAX, Product, read_price
-from premade.catalog.typed import as_typed, read_fields
+from premade.console.stock.product_form import ProductForm, as_typed
 from premade.runtime.errors import Invalid
 from premade.values.currency import DECIMALS, DECIMALS_MAX, amount_text, decimals_of
 
@@ -62,8 +62,10 @@ def test_a_price_in_minor_units_is_good_and_is_written_with_all_its_decimals(
     assert len(text.partition(".")[2]) == decimals
     # However many zeros were stored or typed.
     assert amount_text(price.normalize(), currency) == text
-    assert as_typed(product(price.normalize(), currency))["price"] == text
-    assert read_fields({"price": text, "currency": currency}) == {"price": price, "currency": currency}
+    typed = as_typed(product(price.normalize(), currency))
+    assert typed["price"] == text
+    form = ProductForm.parse(typed)
+    assert (form.price, form.currency) == (price, currency)
     assert str(product(price.normalize(), currency).as_kept().price) == text
 
 

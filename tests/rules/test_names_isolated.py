@@ -37,7 +37,7 @@ OURS = {
     # Words of our own.
     "zone", "done", "title", "remedy", "word", "unprintable", "label",
     "hint", "heading", "unit", "text", "meaning", "kind", "event", "happened.event", "sentence", "cancellations",
-    "password_characters_min", "gate_count_names", "owner_names", "scanned", "otherwise", "tickets", "kept", "change.label",
+    "password_characters_min", "gate_count_names", "owner_names", "scanned", "otherwise", "tickets", "kept", "each.note of preview.html", "stale_message", "preview.save_label",
     "back_to", "since", "total", "most",
     "name of parts.html", "name of new_batch.html", "name of product_form.html", "name of key_new.html", "name of key_revoke.html", "name of audit.html", "state of batches.html", "refusal.title",
 }  # fmt: skip

@@ -46,8 +46,8 @@ STATE_NAMES: dict[str, str] = {
     "ISSUED": "Issued",
     "HELD": "Held",
     "AVAILABLE": "Available",
-    BatchStatus.MAKING: "Being made",
-    BatchStatus.MADE: "Made",
+    BatchStatus.MAKING: "Generating",
+    BatchStatus.MADE: "Generated",
     BatchStatus.STOPPED: "Stopped",
 }
 EVENT_NAMES: dict[str, str] = {
@@ -93,7 +93,7 @@ class Templates:
         environment.filters.update(
             {
                 "moment": self._moment,
-                "minute": self._minute,
+                "minute": self.minute,
                 "rfc3339": rfc3339,
                 "money": in_money,
                 "number": in_number,
@@ -124,7 +124,7 @@ class Templates:
             moment = datetime.fromisoformat(moment)
         return f"{local_time(moment, self._zone):%Y-%m-%d %H:%M:%S}"
 
-    def _minute(self, moment: datetime) -> str:
+    def minute(self, moment: datetime) -> str:
         """`2025-11-04 16:40`, likewise; for lists."""
         return f"{local_time(moment, self._zone):%Y-%m-%d %H:%M}"
 

@@ -22,7 +22,9 @@ def console_routes(zone: ZoneInfo) -> list[BaseRoute]:
     templates = Templates(zone, menu)
     routes: list[BaseRoute] = []
     for section in SECTIONS:
-        for page in (page for pages in section.pages for page in pages):
+        pages = [page for pages in section.pages for page in pages]
+        # "/partners/new" before "/partners/{partner_id}": the first route that fits answers.
+        for page in sorted(pages, key=lambda page: "{" in page.path):
             routes += routes_of_page(templates, page, section.address)
         if section.routes is not None:
             routes += section.routes(templates)

@@ -9,24 +9,35 @@ from premade.console.batches import new as new_batch
 from premade.console.batches import pages as batches
 from premade.console.gate import pages as gate
 from premade.console.overview import pages as overview
+from premade.console.partners import changes as partner_changes
+from premade.console.partners import keys
 from premade.console.partners import pages as partners
 from premade.console.routing import Section
 from premade.console.staff import pages as staff
+from premade.console.stock import allotments, products, reservations
 from premade.console.stock import pages as stock
+from premade.console.tickets import changes as ticket_changes
 from premade.console.tickets import pages as tickets
 from premade.staff.role import Right
 
 SECTIONS = [
     Section("Overview", HOME, Right.SEE_SALES, [overview.PAGES]),
-    Section("Tickets and orders", tickets.TICKETS, Right.SEE_SALES, [tickets.PAGES]),
+    Section("Tickets and orders", tickets.TICKETS, Right.SEE_SALES, [tickets.PAGES, ticket_changes.PAGES]),
     Section(
         "Batches",
         batches.BATCHES,
         Right.SEE_SALES,
         [batches.PAGES, new_batch.PAGES, batch_changes.PAGES, batch_exports.PAGES],
     ),
-    Section("Stock", stock.STOCK, Right.SEE_STOCK, [stock.PAGES]),
-    Section("Partners", partners.PARTNERS, Right.SEE_PARTNERS, [partners.PAGES]),
+    Section(
+        "Stock",
+        products.STOCK,
+        Right.SEE_STOCK,
+        [stock.PAGES, products.PAGES, allotments.PAGES, reservations.PAGES],
+    ),
+    Section(
+        "Partners", partners.PARTNERS, Right.SEE_PARTNERS, [partners.PAGES, partner_changes.PAGES, keys.PAGES]
+    ),
     Section("Gate", gate.GATE, Right.USE_GATE, [gate.PAGES], routes=gate.routes),
     Section("Audit", audit.AUDIT, Right.SEE_AUDIT, [audit.PAGES]),
     Section("Staff", staff.STAFF, Right.MANAGE_STAFF, [staff.PAGES]),

@@ -1,22 +1,71 @@
 """Signing in and out, and what somebody sees of their own account."""
 
+from typing import Annotated
+
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from premade.console.addresses import HOME, SIGN_IN, go_to, own_address
 from premade.console.auth import BROWSER_COOKIE, SESSION_COOKIE, delete_session_cookie, set_session_cookies
 from premade.console.csrf import require_own_page
-from premade.console.forms import by_field, read_form
+from premade.console.forms import Form, Input, as_sent, by_field, read_form
 from premade.console.rendering import Templates
 from premade.console.routing import Page, StaffRequest, with_error_pages
+from premade.console.staff.forms import NewPassword
 from premade.http.body import client_address
 from premade.http.gateway import PageRoute
 from premade.http.problems import status_of_kind, tell_when_to_retry
 from premade.runtime.errors import Invalid
-from premade.staff.password import PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN, SignInsBusy
+from premade.staff.password import PASSWORD_CHARACTERS_MAX, SignInsBusy
 from premade.staff.session import Sessions, SignInRefused, TooManySignIns
 
 ACCOUNT = f"{HOME}/account"
+
+
+class SignInForm(Form):
+    """Name and password."""
+
+    name: Annotated[
+        str,
+        Input(
+            "Name",
+            as_sent,
+            required=True,
+            maxlength=PASSWORD_CHARACTERS_MAX,
+            autocomplete="username",
+            autocapitalize="none",
+            spellcheck=False,
+        ),
+    ]
+    password: Annotated[
+        str,
+        Input(
+            "Password",
+            as_sent,
+            kind="password",
+            required=True,
+            maxlength=PASSWORD_CHARACTERS_MAX,
+            autocomplete="current-password",
+        ),
+    ]
+
+
+class PasswordChangeForm(Form):
+    """A new password for the member's own account."""
+
+    password: Annotated[
+        str,
+        Input(
+            "Current password",
+            as_sent,
+            kind="password",
+            required=True,
+            maxlength=PASSWORD_CHARACTERS_MAX,
+            autocomplete="current-password",
+        ),
+    ]
+    new_password: NewPassword = Field(alias="new-password")
 
 
 def sign_in_routes(templates: Templates) -> list[PageRoute]:
@@ -27,7 +76,14 @@ def sign_in_routes(templates: Templates) -> list[PageRoute]:
         token = request.cookies.get(SESSION_COOKIE, "")
         if token and await _sessions(request).member_of(token):
             return go_to(wanted)
-        return templates.page("account/sign_in.html", 200, member=None, wanted=wanted, name="", refusal=None)
+        return templates.page(
+            "account/sign_in.html",
+            200,
+            member=None,
+            wanted=wanted,
+            form=SignInForm.view({}, focus="name"),
+            refusal=None,
+        )
 
     async def sign_in(request: Request) -> Response:
         require_own_page(request)
@@ -43,7 +99,12 @@ def sign_in_routes(templates: Templates) -> list[PageRoute]:
             )
         except (SignInRefused, TooManySignIns, SignInsBusy) as refusal:
             status = status_of_kind(type(refusal))
-            shown = {"member": None, "wanted": wanted, "name": name, "refusal": refusal}
+            shown = {
+                "member": None,
+                "wanted": wanted,
+                "form": SignInForm.view({"name": name}, focus="password" if name else "name"),
+                "refusal": refusal,
+            }
             answer = templates.page("account/sign_in.html", status, **shown)
             tell_when_to_retry(answer, refusal)
             return answer
@@ -70,21 +131,19 @@ async def _show(request: StaffRequest, status: int, wrong: dict[str, str]) -> Re
         "account/account.html",
         status,
         sessions=await request.use(Sessions).count_of(request.member),
-        wrong=wrong,
+        form=PasswordChangeForm.view({}, wrong),
         done="Your password is changed. Other browsers are signed out."
         if request.own_link_param("done") == "password" and not wrong
         else None,
-        password_characters_min=PASSWORD_CHARACTERS_MIN,
-        password_characters_max=PASSWORD_CHARACTERS_MAX,
     )
 
 
 async def _change_password(request: StaffRequest) -> Response:
-    password, new = request.form.get("password", ""), request.form.get("new-password", "")
+    form = PasswordChangeForm.parse(request.form)
     address, browser = client_address(request.http), request.http.cookies.get(BROWSER_COOKIE)
     try:
         signed_in = await request.use(Sessions).change_password(
-            request.member, password, new, address, browser
+            request.member, form.password, form.new_password, address, browser
         )
     except Invalid as error:
         return await _show(request, 400, by_field(error.errors))

@@ -1,76 +1,116 @@
-"""Taking back what is unused of a batch, and stopping its making. Each page says first what it would do."""
+"""Cancelling the unused tickets of a batch, and stopping its generation."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any
-
-from starlette.responses import Response
+from typing import Any, Self
 
 from premade.cancellation.cancel_batch import BatchCanceller, BatchToCancel
-from premade.console.addresses import go_to
 from premade.console.batches.pages import BATCH, address_of, asked_batch
-from premade.console.routing import Page, StaffRequest
+from premade.console.change_flow import Confirmation, Preview, Row, confirm_page
+from premade.console.reason import ReasonForm
+from premade.console.rendering import STATE_NAMES
+from premade.console.routing import StaffRequest
 from premade.generation.large import LargeBatches
 from premade.partners.keyring import OnBehalf
 from premade.partners.partner import partners_by_id
 from premade.staff.role import Right
-from premade.tickets.change import REASON_CHARACTERS_MAX, checked_reason
 
 
-def _asker(what: str) -> Callable[[StaffRequest], Awaitable[Response]]:
-    async def ask(request: StaffRequest) -> Response:
-        return await _ask(request, what, request.new_nonce(), reason="", wrong=None)
+class _BatchChange(Confirmation[ReasonForm]):
+    form = ReasonForm
+    needs_nonce = True
+    focus = "reason"
 
-    return ask
+    def __init__(self, request: StaffRequest, batch: dict[str, Any], partner: dict[str, Any]) -> None:
+        super().__init__(request)
+        self.batch = batch
+        self.subject = (
+            f"Batch {batch['batch_id']} of {partner['name']}: "
+            f"{batch['made']:,} of {batch['quantity']:,} tickets are generated."
+        )
+        self.cancel_address = address_of(batch)
 
-
-async def _ask(request: StaffRequest, what: str, once: str, *, reason: str, wrong: str | None) -> Response:
-    batch = await asked_batch(request)
-    return request.page(
-        "batches/batch_change.html",
-        400 if wrong else 200,
-        what=what,
-        batch=batch,
-        partner=(await partners_by_id(request.database))[batch["partner_id"]],
-        back=address_of(batch),
-        once=once,
-        reason=reason,
-        reason_characters_max=REASON_CHARACTERS_MAX,
-        wrong=wrong,
-    )
-
-
-def _doer(
-    what: str, do: Callable[[StaffRequest, OnBehalf, dict[str, Any], str], Awaitable[str]]
-) -> Callable[[StaffRequest], Awaitable[Response]]:
-    async def act(request: StaffRequest) -> Response:
-        once, reason = request.nonce(), request.form.get("reason", "")
-        try:
-            reason = checked_reason(reason)
-        except ValueError as error:
-            return await _ask(request, what, once, reason=reason, wrong=str(error))
+    @classmethod
+    async def load(cls, request: StaffRequest) -> Self:
+        """Return the change of the batch that the address names."""
         batch = await asked_batch(request)
-        whose = OnBehalf(batch["partner_id"], batch["channel"], request.member.actor)
-        done = await do(request, whose, batch, reason)
-        return go_to(address_of(batch, done=done))
+        return cls(request, batch, (await partners_by_id(request.database))[batch["partner_id"]])
 
-    return act
+    @property
+    def caller(self) -> OnBehalf:
+        """Who makes the change, for the partner."""
+        return OnBehalf(self.batch["partner_id"], self.batch["channel"], self.request.member.actor)
 
-
-async def _cancel(request: StaffRequest, whose: OnBehalf, batch: dict[str, Any], reason: str) -> str:
-    # Sent again, after an answer that was lost or a page that said 'busy', it goes on from where it was.
-    key = f"{request.member.actor}:{request.nonce()}"
-    await request.use(BatchCanceller).cancel(
-        BatchToCancel(whose, request.request_id, batch["batch_id"], reason, key)
-    )
-    return "cancelled"
+    def stock_row(self, tickets: int) -> Row:
+        """Return how much stock becomes available again."""
+        return Row("Stock available again", f"{tickets:,} in the channel {self.batch['channel']}")
 
 
-async def _stop(request: StaffRequest, whose: OnBehalf, batch: dict[str, Any], reason: str) -> str:
-    await request.use(LargeBatches).stop(whose, batch["batch_id"], reason)
-    return "stopped"
+class CancelBatch(_BatchChange):
+    """Cancel the unused tickets of a batch."""
+
+    async def preview(self) -> Preview:
+        """Return how many tickets are cancelled, and which stay."""
+        batch = self.batch
+        unused, to_make = batch["pre_generated"], batch["to_make"]
+        stay = [
+            f"{count:,} {STATE_NAMES[status].lower()}"
+            for status, count in batch["counts"]
+            if status != "PRE_GENERATED" and count
+        ]
+        rows = [Row("Cancelled", f"{unused:,} unused tickets")]
+        if to_make:
+            rows.append(Row("Not generated", f"{to_make:,} tickets"))
+        rows += [Row("Unchanged", ", ".join(stay) or "none"), self.stock_row(unused + to_make)]
+        return Preview(
+            "Cancel unused tickets",
+            self.subject,
+            rows,
+            notes=[
+                "The QRs of these tickets no longer open a gate. This cannot be undone.",
+                "Tickets that are sold meanwhile stay as they are. A large batch takes some seconds.",
+            ],
+            save_label="Cancel unused tickets",
+            is_dangerous=True,
+        )
+
+    async def save(self, form: ReasonForm) -> str:
+        """Cancel them. Sent again, after a lost answer or a page that said 'busy', it continues."""
+        request, batch = self.request, self.batch
+        key = f"{request.member.actor}:{request.nonce()}"
+        await request.use(BatchCanceller).cancel(
+            BatchToCancel(self.caller, request.request_id, batch["batch_id"], form.reason, key)
+        )
+        return address_of(batch, done="cancelled")
+
+
+class StopBatch(_BatchChange):
+    """Stop the generation of a batch."""
+
+    async def preview(self) -> Preview:
+        """Return how many tickets are not generated."""
+        batch = self.batch
+        return Preview(
+            "Stop generating",
+            self.subject,
+            [
+                Row("Not generated", f"{batch['to_make']:,} tickets"),
+                Row("Unchanged", f"{batch['made']:,} generated tickets"),
+                self.stock_row(batch["to_make"]),
+            ],
+            notes=[
+                "This cannot be undone: the rest of this batch will not be generated.",
+                "Tickets are being generated meanwhile, so it may be fewer.",
+            ],
+            save_label="Stop generating",
+            is_dangerous=True,
+        )
+
+    async def save(self, form: ReasonForm) -> str:
+        """Stop it."""
+        await self.request.use(LargeBatches).stop(self.caller, self.batch["batch_id"], form.reason)
+        return address_of(self.batch, done="stopped")
 
 
 PAGES = [
-    Page(f"{BATCH}/cancel", _asker("cancel"), _doer("cancel", _cancel), Right.MAKE_BATCHES),
-    Page(f"{BATCH}/stop", _asker("stop"), _doer("stop", _stop), Right.MAKE_BATCHES),
+    confirm_page(f"{BATCH}/cancel", CancelBatch, Right.MAKE_BATCHES),
+    confirm_page(f"{BATCH}/stop", StopBatch, Right.MAKE_BATCHES),
 ]

@@ -1,14 +1,17 @@
-"""Making a batch: a form, then a page that says what it would cost and leave, then the batch, which the service makes."""
+"""Generating a batch: a form, a preview of what it costs and leaves, and then the batch, which the service generates."""
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, ClassVar, Self
 
 from starlette.responses import Response
 
+from premade.batches.batch import checked_new_batch_id
 from premade.catalog.product import ProductUnknown
-from premade.console.addresses import go_to
 from premade.console.batches.pages import BATCHES, address_of, asked_partner_id
-from premade.console.forms import FORM_BYTES_MAX
+from premade.console.change_flow import Edit, Preview, Row, VersionChanged, edit_page
+from premade.console.forms import FORM_BYTES_MAX, Form, FormView, Input, or_none
+from premade.console.rendering import in_money
 from premade.console.routing import Page, StaffRequest
 from premade.generation.generate import (
     BatchIdTaken,
@@ -25,172 +28,49 @@ from premade.postgres.keyset import ROWS_LOOKED_AT_MAX
 from premade.runtime.errors import DomainError, FieldError, Invalid
 from premade.staff.role import Right
 from premade.stock.allotment import StockShort, inventory_of
-from premade.stock.reservation import ReservationEnded, ReservationTooSmall, ReservationUnknown
+from premade.stock.reservation import (
+    ReservationEnded,
+    ReservationTooSmall,
+    ReservationUnknown,
+    is_reservation_id,
+)
 from premade.values.currency import amount_text
 from premade.values.operator_input import day, plain_number, whole_number
-from premade.values.texts import one_line
+from premade.values.texts import cleaned, one_line
 
 NEW = f"{BATCHES}/new"
-FIELDS = ("product", "quantity", "batch", "valid_until", "reservation", "metadata")
-_FIELD_OF = {
-    "valid_until": "valid_until",
-    "reservation_id": "reservation",
-}
-_FIELD_OF_REFUSAL: dict[type[DomainError], str] = {
-    ProductUnknown: "product",
-    ProductOver: "product",
-    StockShort: "quantity",
-    ReservationTooSmall: "quantity",
-    BatchIdTaken: "batch",
-    ReservationUnknown: "reservation",
-    ReservationEnded: "reservation",
-}
 
 
-@dataclass(frozen=True)
-class _Filled:
-    """The form as it was filled in, for one partner."""
-
-    partner: dict[str, Any]
-    given: dict[str, str]
-
-    def whose(self, request: StaffRequest) -> OnBehalf:
-        return OnBehalf(self.partner["partner_id"], self.partner["channel"], request.member.actor)
-
-
-async def _form(request: StaffRequest) -> Response:
-    partners, partner_id = await partners_by_id(request.database), asked_partner_id(request)
-    if partner_id is None:
-        return request.page("batches/new_batch_partner.html", partners=partners)
-    given = {name: request.query(name) for name in FIELDS}
-    given["metadata"] = request.http.query_params.get("metadata", "")
-    return await _show(request, _Filled(_chosen(partners, partner_id), given), 200, {})
-
-
-def _chosen(partners: dict[int, dict[str, Any]], partner_id: int | None) -> dict[str, Any]:
-    """Invalid when there is no such partner."""
-    partner = partners.get(partner_id or 0)
-    if partner is None:
-        raise Invalid([FieldError("partner", "Must be the number of a partner")])
-    return partner
-
-
-async def _show(request: StaffRequest, filled: _Filled, status: int, wrong: dict[str, str]) -> Response:
-    stock, _ = await inventory_of(
-        request.database, request.runtime, filled.partner["partner_id"], None, ROWS_LOOKED_AT_MAX, None
-    )
-    return request.page(
-        "batches/new_batch.html",
-        status,
-        partner=filled.partner,
-        given=filled.given,
-        stock=stock,
-        wrong=wrong,
-        quantity_max=QUANTITY_MAX,
-        today=request.runtime.today(),
-    )
-
-
-async def _send(request: StaffRequest) -> Response:
-    partner = _chosen(await partners_by_id(request.database), plain_number(request.form.get("partner", "")))
-    given = {name: request.field(name) for name in FIELDS}
-    filled = _Filled(partner, {**given, "metadata": request.form.get("metadata", "")})
-    step = request.form.get("step", "")
-    if step == "edit":
-        return await _show(request, filled, 200, {})
-    try:
-        wanted = _wanted(filled.given)
-    except Invalid as error:
-        return await _show(request, filled, 400, _by_field(error.errors))
-    try:
-        if step == "make":
-            return await _make(request, filled, wanted)
-        return await _check(request, filled, wanted)
-    except Invalid as error:
-        return await _show(request, filled, 400, _by_field(error.errors))
-    except tuple(_FIELD_OF_REFUSAL) as refusal:
-        field = _FIELD_OF_REFUSAL[type(refusal)]
-        return await _show(request, filled, 409, {field: _for_staff(refusal, wanted)})
-
-
-async def _check(
-    request: StaffRequest, filled: _Filled, wanted: BatchRequest, *, is_changed: bool = False
-) -> Response:
-    estimate = await request.use(Generator).estimate(filled.whose(request), wanted)
-    stock, _ = await inventory_of(
-        request.database, request.runtime, filled.partner["partner_id"], [wanted.product_id], 1, None
-    )
-    return request.page(
-        "batches/new_batch_check.html",
-        partner=filled.partner,
-        given=filled.given,
-        wanted=wanted,
-        product=stock[0]["name"] if stock else "",
-        estimate=estimate,
-        total=estimate.price * wanted.quantity,
-        price=_price(estimate),
-        is_changed=is_changed,
-    )
-
-
-async def _make(request: StaffRequest, filled: _Filled, wanted: BatchRequest) -> Response:
-    """Begins it, unless the price is another by now than the page said. Sent twice, it is the same batch."""
-    try:
-        estimate = await request.use(Generator).estimate(filled.whose(request), wanted)
-        if _price(estimate) != request.form.get("price", ""):
-            return await _check(request, filled, wanted, is_changed=True)
-    except (BatchIdTaken, StockShort, ReservationTooSmall, ReservationEnded):
-        # This form's own first try, perhaps; if not, it is refused below.
-        pass
-    making = await request.use(LargeBatches).begin(filled.whose(request), wanted, request.request_id)
-    batch = {"partner_id": filled.partner["partner_id"], "batch_id": making.batch_id}
-    return go_to(address_of(batch, done="begun"))
-
-
-def _price(estimate: Estimate) -> str:
-    return f"{amount_text(estimate.price, estimate.currency)} {estimate.currency}"
-
-
-def _wanted(given: dict[str, str]) -> BatchRequest:
-    """What the form asks for. Invalid lists every field that is wrong."""
-    wrong: list[FieldError] = []
-    product_id = plain_number(given["product"])
+def _product(text: str) -> int:
+    product_id = plain_number(cleaned(text))
     if product_id is None:
-        wrong.append(FieldError("product", "Choose a product"))
-    # Of what cannot be read, something that is never wrong, so that the rest is checked too.
-    quantity, last_day, metadata = 1, None, None
-    try:
-        quantity = whole_number(given["quantity"], "quantity")
-    except Invalid as error:
-        wrong += error.errors
-    try:
-        last_day = day(given["valid_until"] or None, "valid_until")
-    except Invalid as error:
-        wrong += error.errors
-    try:
-        metadata = _metadata(given["metadata"])
-    except ValueError as error:
-        wrong.append(FieldError("metadata", str(error)))
-    wanted = BatchRequest(
-        product_id or 0,
-        quantity,
-        given["batch"],
-        last_day,
-        metadata,
-        given["reservation"] or None,
-        is_large=True,
-    )
-    try:
-        check(wanted)
-    except Invalid as error:
-        wrong += error.errors
-    if wrong:
-        raise Invalid(wrong)
-    return wanted
+        message = "Choose a product"
+        raise ValueError(message)
+    return product_id
+
+
+def _quantity(text: str) -> int:
+    quantity = whole_number(text, "quantity")
+    if not 1 <= quantity <= QUANTITY_MAX:
+        message = f"Must be 1 to {QUANTITY_MAX}"
+        raise ValueError(message)
+    return quantity
+
+
+def _batch_id(text: str) -> str:
+    return checked_new_batch_id(cleaned(text))
+
+
+def _reservation_id(text: str) -> str:
+    reservation_id = cleaned(text)
+    if not is_reservation_id(reservation_id):
+        message = "Must be a reservation's id, such as RSV-1762274285982"
+        raise ValueError(message)
+    return reservation_id
 
 
 def _metadata(text: str) -> dict[str, Any] | None:
-    """Lines of `name: value`. ValueError when they are none."""
+    """Read lines of `name: value`. Raises ValueError."""
     found: dict[str, Any] = {}
     for line in filter(str.strip, text.splitlines()):
         name, colon, value = (part.strip() for part in one_line(line, FORM_BYTES_MAX).partition(":"))
@@ -204,18 +84,245 @@ def _metadata(text: str) -> dict[str, Any] | None:
     return checked_metadata(found) if found else None
 
 
-def _by_field(errors: list[FieldError]) -> dict[str, str]:
-    names = [error.pointer.removeprefix("#/") for error in errors]
-    return {_FIELD_OF.get(name, name): error.detail for name, error in zip(names, errors, strict=True)}
+class BatchForm(Form):
+    """A batch to generate."""
+
+    product: Annotated[
+        int,
+        Input(
+            "Product", _product, "Products that the channel has stock of.", kind="select", autocomplete=None
+        ),
+    ]
+    quantity: Annotated[
+        int,
+        Input(
+            "Number of tickets",
+            _quantity,
+            f"1 to {QUANTITY_MAX:,}.",
+            required=True,
+            inputmode="numeric",
+            maxlength=20,
+        ),
+    ]
+    batch: Annotated[
+        str,
+        Input("Batch id", _batch_id, required=True, maxlength=64, autocapitalize="off", spellcheck=False),
+    ]
+    valid_until: Annotated[
+        date | None,
+        Input(
+            "Last day of sale",
+            or_none(lambda text: day(cleaned(text), "valid_until")),
+            "Empty: as long as the product can be used.",
+            kind="date",
+            autocomplete=None,
+        ),
+    ]
+    reservation: Annotated[
+        str | None,
+        Input(
+            "From a reservation",
+            or_none(_reservation_id),
+            "Empty: from the available stock.",
+            maxlength=40,
+            placeholder="RSV-…",
+            autocapitalize="off",
+            spellcheck=False,
+        ),
+    ]
+    metadata: Annotated[
+        dict[str, Any] | None,
+        Input(
+            "Metadata",
+            _metadata,
+            "Kept with the batch; the partner sees it. One line each, such as campaign: spring",
+            kind="textarea",
+            rows=3,
+            spellcheck=False,
+            autocomplete=None,
+        ),
+    ]
+
+    def request(self) -> BatchRequest:
+        """Return the batch that is asked for. Raises Invalid."""
+        wanted = BatchRequest(
+            self.product,
+            self.quantity,
+            self.batch,
+            self.valid_until,
+            self.metadata,
+            self.reservation,
+            is_large=True,
+        )
+        check(wanted)
+        return wanted
 
 
-def _for_staff(refusal: DomainError, wanted: BatchRequest) -> str:
-    """The refusals are worded for the partner."""
-    if isinstance(refusal, BatchIdTaken):
-        return f"The partner has a batch {wanted.batch_id} already. Choose another id."
-    if isinstance(refusal, ProductUnknown):
-        return f"There is no product {wanted.product_id}."
-    return refusal.detail
+class NewBatch(Edit[BatchForm]):
+    """Generate a batch for a partner."""
+
+    form = BatchForm
+    template = "batches/new_batch.html"
+    title = "Generate a batch"
+    cancel_address = BATCHES
+    refusals: ClassVar = {
+        ProductUnknown: "product",
+        ProductOver: "product",
+        StockShort: "quantity",
+        ReservationTooSmall: "quantity",
+        BatchIdTaken: "batch",
+        ReservationUnknown: "reservation",
+        ReservationEnded: "reservation",
+    }
+    pointers: ClassVar = {"reservation_id": "reservation"}
+    stale = (VersionChanged,)
+    stale_message = "The price changed meanwhile."
+
+    def __init__(self, request: StaffRequest, partner: dict[str, Any]) -> None:
+        super().__init__(request)
+        self.partner = partner
+        self.stock: list[dict[str, Any]] = []
+
+    @classmethod
+    async def load(cls, request: StaffRequest) -> Self:
+        """Return the new batch of the partner that the form or the address names."""
+        if request.form:
+            partner_id = plain_number(request.form.get("partner", ""))
+        else:
+            partner_id = asked_partner_id(request)
+        partner = (await partners_by_id(request.database)).get(partner_id or 0)
+        if partner is None:
+            raise Invalid([FieldError("partner", "Must be the number of a partner")])
+        return cls(request, partner)
+
+    @property
+    def owner(self) -> OnBehalf:
+        """Who generates, for the partner."""
+        return OnBehalf(self.partner["partner_id"], self.partner["channel"], self.request.member.actor)
+
+    async def initial(self) -> dict[str, str]:
+        """Return what the address names."""
+        given = {name: self.request.query(name) for name in BatchForm.inputs()}
+        return {**given, "metadata": self.request.http.query_params.get("metadata", "")}
+
+    def hidden(self) -> dict[str, str]:
+        """Return the partner."""
+        return {"partner": str(self.partner["partner_id"])}
+
+    async def view(self, typed: Mapping[str, str], wrong: Mapping[str, str]) -> FormView:
+        """Return the form, with the products that the channel has stock of."""
+        self.stock, _ = await inventory_of(
+            self.request.database,
+            self.request.runtime,
+            self.partner["partner_id"],
+            None,
+            ROWS_LOOKED_AT_MAX,
+            None,
+        )
+        products = {
+            str(
+                each["product_id"]
+            ): f"{each['name']} ({each['product_id']}): {in_money(each['price'], each['currency'])}, {each['available']:,} left"
+            for each in self.stock
+        }
+        year = self.request.runtime.today().year
+        hint = f"The partner's own name of it, such as SUMMER_{year}_01: letters, digits and . _ : -"
+        return BatchForm.view(typed, wrong, options={"product": products}, hints={"batch": hint})
+
+    async def context(self) -> dict[str, Any]:
+        """Return the partner and whether there is stock."""
+        return {"partner": self.partner, "has_stock": bool(self.stock)}
+
+    def explain(self, error: DomainError) -> str:
+        """Return the text for staff; the errors are worded for the partner."""
+        typed = self.texts()
+        if isinstance(error, BatchIdTaken):
+            return f"The partner has a batch {cleaned(typed['batch'])} already. Choose another id."
+        if isinstance(error, ProductUnknown):
+            return f"There is no product {cleaned(typed['product'])}."
+        return error.detail
+
+    async def preview(self, form: BatchForm) -> Preview:
+        """Return what the batch costs, and the stock that it leaves."""
+        wanted = form.request()
+        estimate = await self.request.use(Generator).estimate(self.owner, wanted)
+        stock, _ = await inventory_of(
+            self.request.database,
+            self.request.runtime,
+            self.partner["partner_id"],
+            [wanted.product_id],
+            1,
+            None,
+        )
+        product = stock[0]["name"] if stock else ""
+        inputs = BatchForm.inputs()
+        until = wanted.valid_until
+        rows = [
+            Row(inputs["batch"].label, wanted.batch_id),
+            Row("Partner", f"{self.partner['name']}{' (test)' if self.partner['is_test'] else ''}"),
+            Row(inputs["product"].label, f"{product} ({wanted.product_id})"),
+            Row(inputs["quantity"].label, f"{wanted.quantity:,}"),
+            Row("Price", in_money(estimate.price, estimate.currency)),
+            Row("Total, if all are sold", in_money(estimate.price * wanted.quantity, estimate.currency)),
+            Row(
+                inputs["valid_until"].label,
+                until.isoformat() if until else "as long as the product can be used",
+            ),
+            *self._stock_rows(wanted, estimate),
+            *(Row(name, str(value)) for name, value in (wanted.metadata or {}).items()),
+        ]
+        return Preview(
+            "Generate this batch?",
+            "",
+            rows,
+            version=_price(estimate),
+            notes=[
+                "The stock is taken at once. The tickets are generated after that, also if you leave the page."
+            ],
+            save_label=f"Generate {wanted.quantity:,} ticket{'s' if wanted.quantity != 1 else ''}",
+        )
+
+    def _stock_rows(self, wanted: BatchRequest, estimate: Estimate) -> list[Row]:
+        channel = self.partner["channel"]
+        if wanted.reservation_id is None:
+            left = f"{estimate.available - wanted.quantity:,}"
+            return [Row(f"Available in the channel {channel}", left, f"{estimate.available:,}")]
+        held = estimate.held or 0
+        return [
+            Row(f"Held by {wanted.reservation_id}", f"{held - wanted.quantity:,}", f"{held:,}"),
+            Row(f"Available in the channel {channel}", f"{estimate.available:,}", f"{estimate.available:,}"),
+        ]
+
+    async def save(self, form: BatchForm) -> str:
+        """Begin the batch, unless the price changed. Sent twice, it is the same batch."""
+        request, wanted = self.request, form.request()
+        try:
+            estimate = await request.use(Generator).estimate(self.owner, wanted)
+        except (BatchIdTaken, StockShort, ReservationTooSmall, ReservationEnded):
+            # Perhaps this form's own first attempt took them; if not, the next statement is refused.
+            pass
+        else:
+            if _price(estimate) != self.version:
+                raise VersionChanged
+        batch = await request.use(LargeBatches).begin(self.owner, wanted, request.request_id)
+        named = {"partner_id": self.partner["partner_id"], "batch_id": batch.batch_id}
+        return address_of(named, done="begun")
 
 
-PAGES = [Page(NEW, _form, _send, Right.MAKE_BATCHES)]
+def _price(estimate: Estimate) -> str:
+    return f"{amount_text(estimate.price, estimate.currency)} {estimate.currency}"
+
+
+_EDIT = edit_page(NEW, NewBatch, Right.MAKE_BATCHES)
+
+
+async def _new(request: StaffRequest) -> Response:
+    """Ask for the partner first."""
+    if asked_partner_id(request) is None:
+        partners = await partners_by_id(request.database)
+        return request.page("batches/new_batch_partner.html", partners=partners)
+    assert _EDIT.show is not None
+    return await _EDIT.show(request)
+
+
+PAGES = [Page(NEW, _new, _EDIT.send, Right.MAKE_BATCHES)]

@@ -32,10 +32,10 @@ BATCH = f"{HOME}/batch"
 BATCHES_A_PAGE = 25
 TICKETS_A_PAGE = 50
 _DONE = {
-    "begun": "The batch has its stock. Its tickets are being made, whether or not you stay on this page.",
-    "made": "All tickets of the batch are made.",
-    "stopped": "No more tickets of this batch are made. The stock of what was not made is available again.",
-    "cancelled": "What was unused is cancelled. Its stock is available again, and its QRs open no gate.",
+    "begun": "The batch has its stock. Its tickets are being generated, also if you leave this page.",
+    "made": "All tickets of the batch are generated.",
+    "stopped": "No more tickets of this batch are generated. The stock of the others is available again.",
+    "cancelled": "The unused tickets are cancelled. Their stock is available again, and their QRs no longer open a gate.",
 }
 
 

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from premade.console.addresses import HOME, go_to
 from premade.console.forms import by_field
 from premade.console.routing import Page, StaffRequest
+from premade.console.staff.forms import ROLES, MemberForm, PasswordForm, RoleForm
 from premade.runtime.errors import Conflict, Invalid
 from premade.staff.member import (
     StaffNameTaken,
@@ -17,13 +18,12 @@ from premade.staff.member import (
     set_role,
     staff_named,
 )
-from premade.staff.password import PASSWORD_CHARACTERS_MIN
-from premade.staff.role import Right
+from premade.staff.role import Right, Role
 
 STAFF = f"{HOME}/staff"
 _DONE = {
-    "added": "Added. They can sign in from now on.",
-    "role": "The role is changed. It counts from their next page on.",
+    "added": "Added. They can sign in now.",
+    "role": "The role is changed, from the next page on.",
     "password": "The new password is set, and they are signed out everywhere.",
     "disabled": "Disabled: they are signed out everywhere and cannot sign in.",
     "enabled": "Enabled: they can sign in again.",
@@ -47,18 +47,21 @@ async def _list(request: StaffRequest, status: int, wrong: dict[str, str], given
         "staff/staff.html",
         status,
         staff=await list_staff(request.database),
-        wrong=wrong,
-        given=given,
-        password_characters_min=PASSWORD_CHARACTERS_MIN,
+        form=MemberForm.view({"role": Role.OPERATIONS, **given}, wrong, options={"role": ROLES}),
     )
 
 
 async def _add(request: StaffRequest) -> Response:
-    name, role, password = (request.form.get(field, "") for field in ("name", "role", "password"))
-    given = {"name": name, "role": role}
+    form = MemberForm.parse(request.form)
+    given = {"name": form.name, "role": form.role}
     try:
         added = await add_staff(
-            request.database, request.runtime, name, role, password, actor=request.member.actor
+            request.database,
+            request.runtime,
+            form.name,
+            form.role,
+            form.password,
+            actor=request.member.actor,
         )
     except Invalid as error:
         return await _list(request, 400, by_field(error.errors), given)
@@ -78,9 +81,9 @@ async def _show(request: StaffRequest, status: int, wrong: dict[str, str]) -> Re
         status,
         somebody=somebody,
         is_self=somebody["staff_id"] == request.member.staff_id,
-        wrong=wrong,
+        role_form=RoleForm.view({"role": somebody["role"]}, wrong, options={"role": ROLES}),
+        password_form=PasswordForm.view({}, wrong),
         done=_DONE.get(request.own_link_param("done")) if not wrong else None,
-        password_characters_min=PASSWORD_CHARACTERS_MIN,
     )
 
 
@@ -102,12 +105,12 @@ def _changer(
 
 
 async def _role(request: StaffRequest, name: str) -> None:
-    role = request.form.get("role", "")
+    role = RoleForm.parse(request.form).role
     await set_role(request.database, request.runtime, name, role, actor=request.member.actor)
 
 
 async def _password(request: StaffRequest, name: str) -> None:
-    password = request.form.get("password", "")
+    password = PasswordForm.parse(request.form).password
     await set_password(request.database, request.runtime, name, password, actor=request.member.actor)
 
 

@@ -1,14 +1,11 @@
 """Tickets and orders: finding them, looking at them, cancelling and reissuing."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from premade.audit.looks import record_customer_looks, record_qr_look
-from premade.cancellation.cancel import Canceller, ToCancel
 from premade.console.addresses import HOME, go_to
 from premade.console.rendering import HEADERS
 from premade.console.routing import Page, StaffRequest
@@ -26,11 +23,9 @@ from premade.console.tickets.search import (
     tickets_of_order,
 )
 from premade.orders.lookup import OrderUnknown, order_of
-from premade.reissue.reissue import Reissuer, ToReissue
 from premade.staff.member import list_staff
 from premade.staff.role import Right
 from premade.tickets import picture
-from premade.tickets.change import REASON_CHARACTERS_MAX, checked_reason
 from premade.tickets.code import stored_token
 from premade.tickets.lookup import TicketUnknown, ticket_of, ticket_with_history
 from premade.tickets.signing import Verifiers
@@ -44,23 +39,15 @@ _COLUMN_OF = {
     Like.PAYMENT: "payment_reference",
 }
 _DONE = {
-    "cancelled": "The ticket is cancelled. Its stock is available again, and its QR opens no gate.",
-    "reissued": "The ticket has a new QR, shown here. The ones before open no gate.",
+    "cancelled": "The ticket is cancelled. Its stock is available again, and its QR no longer opens a gate.",
+    "reissued": "The ticket has a new QR, shown here. Earlier ones no longer open a gate.",
 }
 _SCANNED = {
-    "current": "The QR that you scanned is the good one.",
-    "replaced": "The QR that you scanned was replaced by a newer one; it opens no gate.",
-    "retired": "The QR that you scanned was signed by a key that is retired; it opens no gate.",
-    "forged": "The QR that you scanned was not made by this service: a forgery, or of another system.",
+    "current": "The scanned QR is valid.",
+    "replaced": "The scanned QR was replaced by a newer one; it does not open a gate.",
+    "retired": "The scanned QR was signed with a retired key; it does not open a gate.",
+    "forged": "The scanned QR was not created by this service: it is forged or from another system.",
 }
-
-
-@dataclass(frozen=True)
-class OnBehalf:
-    """A member of the staff who changes something of a partner's."""
-
-    partner_id: int
-    actor: str
 
 
 async def _search_page(request: StaffRequest) -> Response:
@@ -176,75 +163,6 @@ async def _picture(request: StaffRequest) -> Response:
     return Response(drawn, media_type="image/svg+xml", headers=HEADERS)
 
 
-def _asker(what: str) -> Callable[[StaffRequest], Awaitable[Response]]:
-    """The page that says what a change will do, and asks why."""
-
-    async def ask(request: StaffRequest) -> Response:
-        return await _ask(request, what, request.new_nonce(), reason="", wrong=None)
-
-    return ask
-
-
-async def _ask(request: StaffRequest, what: str, once: str, *, reason: str, wrong: str | None) -> Response:
-    code = request.path_param("code")
-    whose = await partner_of_ticket(request.database, code)
-    ticket = await ticket_of(request.database, whose["partner_id"], code)
-    return request.page(
-        "tickets/change.html",
-        400 if wrong else 200,
-        what=what,
-        ticket=ticket,
-        whose=whose,
-        once=once,
-        reason=reason,
-        reason_characters_max=REASON_CHARACTERS_MAX,
-        wrong=wrong,
-    )
-
-
-def _doer(
-    what: str, do: Callable[[StaffRequest, int, str, str], Awaitable[str]]
-) -> Callable[[StaffRequest], Awaitable[Response]]:
-    """Makes the change, once for each form that was shown, and leads to the ticket as it is then."""
-
-    async def act(request: StaffRequest) -> Response:
-        code, once = request.path_param("code"), request.nonce()
-        reason = request.form.get("reason", "")
-        try:
-            reason = checked_reason(reason)
-        except ValueError as error:
-            return await _ask(request, what, once, reason=reason, wrong=str(error))
-        whose = await partner_of_ticket(request.database, code)
-        done = await do(request, whose["partner_id"], reason, once)
-        return go_to(f"{TICKETS}/{code}?done={done}")
-
-    return act
-
-
-async def _cancel(request: StaffRequest, partner_id: int, reason: str, once: str) -> str:
-    asked = ToCancel(
-        OnBehalf(partner_id, request.member.actor),
-        request.request_id,
-        request.path_param("code"),
-        reason,
-        f"{request.member.actor}:{once}",
-    )
-    await request.use(Canceller).cancel(asked)
-    return "cancelled"
-
-
-async def _reissue(request: StaffRequest, partner_id: int, reason: str, once: str) -> str:
-    asked = ToReissue(
-        OnBehalf(partner_id, request.member.actor),
-        request.request_id,
-        request.path_param("code"),
-        reason,
-        f"{request.member.actor}:{once}",
-    )
-    await request.use(Reissuer).reissue(asked)
-    return "reissued"
-
-
 async def _order(request: StaffRequest) -> Response:
     order_id = request.path_param("order_id")
     whose = await partner_of_order(request.database, order_id)
@@ -286,8 +204,6 @@ PAGES = [
     Page(f"{HOME}/search", send=_search, right=Right.SEE_SALES),
     Page(_TICKET, _ticket, right=Right.SEE_SALES),
     Page(f"{_TICKET}/qr.svg", _picture, right=Right.SEE_QR),
-    Page(f"{_TICKET}/cancel", _asker("cancel"), _doer("cancel", _cancel), Right.CHANGE_TICKETS),
-    Page(f"{_TICKET}/reissue", _asker("reissue"), _doer("reissue", _reissue), Right.CHANGE_TICKETS),
     Page(_ORDER, _order, right=Right.SEE_SALES),
     Page(f"{_ORDER}/same/{{like}}", _orders_like, right=Right.SEE_SALES),
 ]

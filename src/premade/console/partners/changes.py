@@ -1,0 +1,241 @@
+"""Adding a partner, its limits, and whether its keys work."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import Field
+from starlette.responses import Response
+
+from premade.console.addresses import go_to
+from premade.console.change_flow import (
+    Confirmation,
+    Edit,
+    NoFields,
+    Preview,
+    Row,
+    VersionChanged,
+    confirm_page,
+    edit_page,
+)
+from premade.console.forms import Form, Input, as_sent, by_field, is_checked
+from premade.console.partners.pages import PARTNERS, keys_with_state, last_used, number_of_path
+from premade.console.routing import Page, StaffRequest
+from premade.partners.keyring import KEY_CACHE_SECONDS
+from premade.partners.partner import (
+    LIVE_CHANNEL,
+    RESERVATION_HOURS_DEFAULT,
+    RESERVATION_HOURS_MAX,
+    ChannelIsOtherKind,
+    PartnerNameTaken,
+    add_partner,
+    partner_of,
+    set_disabled,
+    set_reservation_hours,
+)
+from premade.runtime.errors import FieldError, Invalid
+from premade.staff.role import Right
+from premade.values.operator_input import whole_number
+
+Hours = Annotated[
+    int,
+    Input(
+        "Reservation time in hours",
+        lambda text: whole_number(text, "reservation-hours"),
+        f"How long it may hold stock: 1 to {RESERVATION_HOURS_MAX:,}.",
+        required=True,
+        inputmode="numeric",
+        maxlength=6,
+    ),
+]
+
+
+class PartnerForm(Form):
+    """A new partner."""
+
+    name: Annotated[
+        str, Input("Name", as_sent, "It cannot be changed here later.", required=True, maxlength=200)
+    ]
+    is_test: Annotated[
+        bool,
+        Input(
+            "Test partner",
+            is_checked,
+            "Its keys begin with pm_test_, it sells stock of a channel of its own, and reports leave it out.",
+            kind="checkbox",
+            autocomplete=None,
+        ),
+    ] = Field(alias="test")
+    channel: Annotated[
+        str,
+        Input(
+            "Channel",
+            as_sent,
+            f"Whose stock it sells. Empty: {LIVE_CHANNEL}, or a channel of its own for a test partner. "
+            "A channel that does not exist is created.",
+            maxlength=63,
+            autocapitalize="none",
+            spellcheck=False,
+        ),
+    ]
+    hours: Hours = Field(alias="reservation-hours")
+
+
+class LimitsForm(Form):
+    """The limits of a partner."""
+
+    hours: Hours = Field(alias="reservation-hours")
+
+
+async def _new(request: StaffRequest) -> Response:
+    return _new_form(request, {"reservation-hours": str(RESERVATION_HOURS_DEFAULT)}, {}, 200)
+
+
+def _new_form(
+    request: StaffRequest, typed: Mapping[str, str], wrong: Mapping[str, str], status: int
+) -> Response:
+    return request.page("partners/partner_new.html", status, form=PartnerForm.view(typed, wrong))
+
+
+async def _add(request: StaffRequest) -> Response:
+    typed = PartnerForm.texts(request.form)
+    try:
+        form = PartnerForm.parse(typed)
+        added = await add_partner(
+            request.database,
+            request.runtime,
+            form.name,
+            channel=form.channel or None,
+            is_test=form.is_test,
+            reservation_hours_max=form.hours,
+            actor=request.member.actor,
+        )
+    except Invalid as error:
+        return _new_form(request, typed, by_field(error.errors), 400)
+    except PartnerNameTaken as error:
+        return _new_form(request, typed, {"name": error.detail}, 409)
+    except ChannelIsOtherKind as error:
+        return _new_form(request, typed, {"channel": error.detail}, 409)
+    return go_to(f"{PARTNERS}/{added['partner_id']}?done=added")
+
+
+class LimitsChange(Edit[LimitsForm]):
+    """Change how long a partner may hold stock."""
+
+    form = LimitsForm
+    stale = (VersionChanged,)
+    stale_message = "Somebody else changed the limits meanwhile."
+
+    def __init__(self, request: StaffRequest, partner: dict[str, Any]) -> None:
+        super().__init__(request)
+        self.partner = partner
+        self.title = f"Limits of {partner['name']}"
+        self.cancel_address = f"{PARTNERS}/{partner['partner_id']}"
+
+    @classmethod
+    async def load(cls, request: StaffRequest) -> Self:
+        """Return the change of the partner that the path names."""
+        return cls(request, await partner_of(request.database, number_of_path(request, "partner_id")))
+
+    @property
+    def hours(self) -> int:
+        """The limit as it is."""
+        return self.partner["reservation_hours_max"]
+
+    async def initial(self) -> dict[str, str]:
+        """Return the limit as it is."""
+        return {"reservation-hours": str(self.hours)}
+
+    async def preview(self, form: LimitsForm) -> Preview:
+        """Return the limit before and after."""
+        if not 1 <= form.hours <= RESERVATION_HOURS_MAX:
+            raise Invalid([FieldError("reservation-hours", f"Must be 1 to {RESERVATION_HOURS_MAX}")])
+        label = LimitsForm.inputs()["reservation-hours"].label
+        return Preview(
+            f"Change the limits of {self.partner['name']}?",
+            "",
+            [Row(label, f"{form.hours:,}", f"{self.hours:,}")] * (form.hours != self.hours),
+            version=str(self.hours),
+            notes=["Existing reservations stay as they are."],
+        )
+
+    async def save(self, form: LimitsForm) -> str:
+        """Change it, if it is still what was shown."""
+        if form.hours != self.hours:
+            if self.version != str(self.hours):
+                raise VersionChanged
+            await set_reservation_hours(
+                self.request.database,
+                self.request.runtime,
+                self.partner["name"],
+                form.hours,
+                actor=self.request.member.actor,
+            )
+        return f"{self.cancel_address}?done=limits"
+
+
+class DisablePartner(Confirmation[NoFields]):
+    """Disable a partner: none of its keys works."""
+
+    form = NoFields
+
+    def __init__(self, request: StaffRequest, partner: dict[str, Any]) -> None:
+        super().__init__(request)
+        self.partner = partner
+        self.cancel_address = f"{PARTNERS}/{partner['partner_id']}"
+
+    @classmethod
+    async def load(cls, request: StaffRequest) -> Self:
+        """Return the change of the partner that the path names."""
+        return cls(request, await partner_of(request.database, number_of_path(request, "partner_id")))
+
+    async def preview(self) -> Preview:
+        """Return the keys that stop working."""
+        keys = await keys_with_state(self.request, self.partner["partner_id"])
+        rows = [
+            Row(f"Key {key['key_id']}", "stops working", last_used(self.request, key))
+            for key in keys
+            if key["state"] == "working"
+        ]
+        effect = (
+            f"These keys stop working within {KEY_CACHE_SECONDS:g} seconds."
+            if rows
+            else "None of its keys works now, and none will until it is enabled again."
+        )
+        return Preview(
+            f"Disable {self.partner['name']}?",
+            "",
+            rows,
+            notes=[
+                effect,
+                "Sold tickets stay valid at the gate. Reservations stay until they expire.",
+                "The partner can be enabled again.",
+            ],
+            save_label="Disable",
+            is_dangerous=True,
+        )
+
+    async def save(self, form: NoFields) -> str:  # noqa: ARG002  (it has no fields)
+        """Disable it. Sent again, it changes nothing and leaves no second event."""
+        return await _set_disabled(self.request, self.partner, disabled=True)
+
+
+async def _enable(request: StaffRequest) -> Response:
+    partner = await partner_of(request.database, number_of_path(request, "partner_id"))
+    return go_to(await _set_disabled(request, partner, disabled=False))
+
+
+async def _set_disabled(request: StaffRequest, partner: dict[str, Any], *, disabled: bool) -> str:
+    if (partner["disabled_at"] is not None) != disabled:
+        await set_disabled(
+            request.database, request.runtime, partner["name"], disabled=disabled, actor=request.member.actor
+        )
+    return f"{PARTNERS}/{partner['partner_id']}?done={'disabled' if disabled else 'enabled'}"
+
+
+_PARTNER = f"{PARTNERS}/{{partner_id}}"
+PAGES = [
+    Page(f"{PARTNERS}/new", _new, _add, Right.MANAGE_PARTNERS),
+    edit_page(f"{_PARTNER}/limits", LimitsChange, Right.MANAGE_PARTNERS),
+    confirm_page(f"{_PARTNER}/disable", DisablePartner, Right.MANAGE_PARTNERS),
+    Page(f"{_PARTNER}/enable", send=_enable, right=Right.MANAGE_PARTNERS),
+]

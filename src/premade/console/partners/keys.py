@@ -1,0 +1,230 @@
+"""API keys of partners and of the operator. A key is shown once, in the answer to its form."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Self
+
+from pydantic import Field
+from starlette.responses import Response
+
+from premade.console.addresses import HOME, go_to
+from premade.console.change_flow import Confirmation, NoFields, Preview, Row, confirm_page
+from premade.console.forms import Form, Input, by_field, is_checked, or_none
+from premade.console.partners.pages import OPERATOR, PARTNERS, last_used, number_of_path
+from premade.console.routing import Page, StaffRequest
+from premade.partners.api_key import GATE_PERMISSIONS, PERMISSIONS
+from premade.partners.keyring import KEY_CACHE_SECONDS
+from premade.partners.keys import create_key, key_of, revoke_key, rotate_key
+from premade.partners.partner import partner_of
+from premade.runtime.errors import FieldError, Invalid
+from premade.staff.role import Right
+from premade.values.operator_input import duration, moment
+
+KEYS = f"{HOME}/keys"
+OVERLAP_DEFAULT = "24h"
+PERMISSION_NAMES = {
+    "tickets:bulk-generate": "generate batches",
+    "tickets:activate": "activate tickets, draw from batches, create orders",
+    "tickets:read": "see its tickets and batches",
+    "tickets:cancel": "cancel and reissue tickets",
+    "inventory:read": "see products and stock",
+    "inventory:reserve": "hold stock",
+    "orders:read": "see its orders, with the customers' details",
+    "gate:redeem": "redeem at a gate, also without network",
+    "gate:manual-entry": "type in a ticket code at a gate",
+}
+
+
+class KeyForm(Form):
+    """A new key, beside its permissions."""
+
+    is_test: Annotated[
+        bool,
+        Input(
+            "For trying out gates",
+            is_checked,
+            "A gate with this key admits test tickets only. It refuses every ticket that was sold.",
+            kind="checkbox",
+            autocomplete=None,
+        ),
+    ] = Field(alias="test")
+    expires: Annotated[
+        str | None,
+        Input("Last day of validity", or_none(str), kind="date"),
+    ]
+
+
+class RotationForm(Form):
+    """How long the old key works beside the new one."""
+
+    overlap: Annotated[
+        timedelta,
+        Input(
+            "Time for which both keys work",
+            lambda text: duration(text, "overlap"),
+            "Such as 30m, 24h or 7d; 0s ends the old key at once.",
+            required=True,
+            maxlength=8,
+            autocapitalize="none",
+            spellcheck=False,
+        ),
+    ]
+
+
+async def _owner(request: StaffRequest) -> dict[str, Any] | None:
+    """Return the partner that the path names; None for the operator."""
+    if "partner_id" not in request.http.path_params:
+        return None
+    return await partner_of(request.database, number_of_path(request, "partner_id"))
+
+
+def _home(partner_id: int | None) -> str:
+    return OPERATOR if partner_id is None else f"{PARTNERS}/{partner_id}"
+
+
+def _permissions(partner: dict[str, Any] | None) -> tuple[str, ...]:
+    return PERMISSIONS if partner else GATE_PERMISSIONS
+
+
+async def _new_key(request: StaffRequest) -> Response:
+    return _key_form(request, await _owner(request), request.new_nonce(), {}, {})
+
+
+def _key_form(
+    request: StaffRequest,
+    partner: dict[str, Any] | None,
+    nonce: str,
+    typed: Mapping[str, str],
+    wrong: Mapping[str, str],
+) -> Response:
+    chosen: Sequence[str] = [name for name in _permissions(partner) if name in typed]
+    return request.page(
+        "partners/key_new.html",
+        400 if wrong else 200,
+        partner=partner,
+        permissions={name: PERMISSION_NAMES[name] for name in _permissions(partner)},
+        chosen=chosen,
+        form=KeyForm.view(
+            typed,
+            wrong,
+            hints={"expires": f"Empty: it works until it is revoked. Days end in {request.runtime.zone}."},
+        ),
+        nonce=nonce,
+        cancel_address=_home(partner["partner_id"] if partner else None),
+    )
+
+
+async def _new_key_sent(request: StaffRequest) -> Response:
+    partner, nonce = await _owner(request), request.nonce()
+    chosen = [name for name in _permissions(partner) if name in request.form]
+    try:
+        expires_at = _end(request, request.field("expires"))
+        if not chosen:
+            raise Invalid([FieldError("permission", "Choose at least one")])  # noqa: TRY301
+        key = await create_key(
+            request.database,
+            request.runtime,
+            partner=partner["name"] if partner else None,
+            permissions=chosen,
+            # Only the operator's own keys have the choice.
+            is_test=partner is None and "test" in request.form,
+            expires_at=expires_at,
+            once=f"{request.member.actor}:{nonce}",
+            actor=request.member.actor,
+        )
+    except Invalid as error:
+        return _key_form(request, partner, nonce, request.form, by_field(error.errors))
+    return request.page("partners/key_made.html", partner=partner, made=key, rotated=None)
+
+
+def _end(request: StaffRequest, expires: str) -> datetime | None:
+    """Return the end of the day that was typed."""
+    return moment(expires, "expires", request.runtime.now(), request.runtime.zone) if expires else None
+
+
+async def _rotate(request: StaffRequest) -> Response:
+    return await _rotate_form(request, {"overlap": OVERLAP_DEFAULT}, {})
+
+
+async def _rotate_form(request: StaffRequest, typed: Mapping[str, str], wrong: Mapping[str, str]) -> Response:
+    key = await key_of(request.database, number_of_path(request, "key_id"))
+    return request.page(
+        "partners/key_rotate.html",
+        400 if wrong else 200,
+        key=key,
+        form=RotationForm.view(typed, wrong),
+        cancel_address=_home(key["partner_id"]),
+    )
+
+
+async def _rotate_sent(request: StaffRequest) -> Response:
+    key = await key_of(request.database, number_of_path(request, "key_id"))
+    try:
+        form = RotationForm.parse(request.form)
+        new = await rotate_key(
+            request.database, request.runtime, key["key_id"], form.overlap, actor=request.member.actor
+        )
+    except Invalid as error:
+        return await _rotate_form(request, request.form, by_field(error.errors))
+    partner = await partner_of(request.database, key["partner_id"]) if key["partner_id"] else None
+    return request.page("partners/key_made.html", partner=partner, made=new, rotated=key)
+
+
+class RevokeKey(Confirmation[NoFields]):
+    """Revoke a key."""
+
+    form = NoFields
+
+    def __init__(self, request: StaffRequest, key: dict[str, Any]) -> None:
+        super().__init__(request)
+        self.key = key
+        self.cancel_address = _home(key["partner_id"])
+
+    @classmethod
+    async def load(cls, request: StaffRequest) -> Self:
+        """Return the change of the key that the path names."""
+        return cls(request, await key_of(request.database, number_of_path(request, "key_id")))
+
+    async def preview(self) -> Preview:
+        """Return what nobody can do with the key any more."""
+        key = self.key
+        advice = "wait until its successor is in use" if key["has_successor"] else "rotate the key instead"
+        mode = "test" if key["is_test"] else "live"
+        return Preview(
+            f"Revoke key {key['key_id']} of {key['partner'] or 'the operator'}?",
+            f"pm_{mode}_{key['prefix']}_…, {last_used(self.request, key)}.",
+            [Row("Permissions", ", ".join(key["permissions"]))],
+            notes=[
+                f"Within {KEY_CACHE_SECONDS:g} seconds, requests with this key are refused. This cannot be undone.",
+                f"To change over without a gap, {advice}.",
+            ],
+            save_label="Revoke",
+            is_dangerous=True,
+        )
+
+    async def save(self, form: NoFields) -> str:  # noqa: ARG002  (it has no fields)
+        """Revoke it."""
+        await revoke_key(
+            self.request.database, self.request.runtime, self.key["key_id"], actor=self.request.member.actor
+        )
+        return f"{self.cancel_address}?done=revoked"
+
+
+_KEY = f"{KEYS}/{{key_id}}"
+_REVOKE = confirm_page(f"{_KEY}/revoke", RevokeKey, Right.MANAGE_PARTNERS)
+
+
+async def _revoke(request: StaffRequest) -> Response:
+    key = await key_of(request.database, number_of_path(request, "key_id"))
+    if key["revoked_at"] is not None:
+        return go_to(f"{_home(key['partner_id'])}?done=revoked")
+    assert _REVOKE.show is not None
+    return await _REVOKE.show(request)
+
+
+PAGES = [
+    Page(f"{PARTNERS}/{{partner_id}}/keys/new", _new_key, _new_key_sent, Right.MANAGE_PARTNERS),
+    Page(f"{OPERATOR}/new", _new_key, _new_key_sent, Right.MANAGE_PARTNERS),
+    Page(f"{_KEY}/rotate", _rotate, _rotate_sent, Right.MANAGE_PARTNERS),
+    Page(_REVOKE.path, _revoke, _REVOKE.send, Right.MANAGE_PARTNERS),
+]

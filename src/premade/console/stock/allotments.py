@@ -1,0 +1,165 @@
+"""The allotment of a channel."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Self
+
+from premade.catalog.product import Product
+from premade.console.change_flow import Edit, Preview, Row, edit_page
+from premade.console.forms import Form, FormView, Input, as_sent
+from premade.console.routing import StaffRequest
+from premade.console.stock.products import PRODUCTS, product_of_path
+from premade.partners.partner import list_channels
+from premade.runtime.errors import FieldError, Invalid
+from premade.staff.role import Right
+from premade.stock.allotment import (
+    AllotmentBelowIssued,
+    AllotmentChangedMeanwhile,
+    Seen,
+    list_allotments,
+    plan_allotment,
+    set_allotment,
+)
+from premade.values.operator_input import whole_number
+
+
+class AllotmentForm(Form):
+    """How many tickets of the product a channel may have."""
+
+    channel: Annotated[
+        str,
+        Input(
+            "Channel",
+            as_sent,
+            "A channel is created with the first partner that sells through it.",
+            kind="select",
+            required=True,
+            autocomplete=None,
+        ),
+    ]
+    quantity: Annotated[
+        int,
+        Input(
+            "Tickets in total",
+            lambda text: whole_number(text, "quantity"),
+            "Issued and held tickets count.",
+            required=True,
+            inputmode="numeric",
+            maxlength=15,
+        ),
+    ]
+
+
+class AllotmentChange(Edit[AllotmentForm]):
+    """Set the allotment of a channel: its first one, or another figure."""
+
+    form = AllotmentForm
+    template = "stock/allotment_form.html"
+    refusals: ClassVar = {AllotmentBelowIssued: "quantity"}
+    stale = (AllotmentChangedMeanwhile,)
+    stale_message = "Somebody else set the allotment meanwhile."
+
+    def __init__(
+        self, request: StaffRequest, product: Product, channel: str, allotments: list[dict[str, Any]]
+    ) -> None:
+        super().__init__(request)
+        self.product, self.channel = product, channel
+        self.allotments = {row["channel"]: row for row in allotments}
+        self.before = self.allotments.get(channel)
+        self.title = f"Change the allotment of {channel}" if self.before else "Allot stock to a channel"
+        self.subject = f"{product.name} ({product.product_id})"
+        self.cancel_address = f"{PRODUCTS}/{product.product_id}"
+
+    @classmethod
+    async def load(cls, request: StaffRequest) -> Self:
+        """Return the change of the allotment that the address or the form names."""
+        product = await product_of_path(request)
+        channel = request.form.get("channel") or request.query("channel")
+        return cls(
+            request,
+            product,
+            channel,
+            await list_allotments(request.database, request.runtime, [product.product_id]),
+        )
+
+    async def initial(self) -> dict[str, str]:
+        """Return the figure as it is."""
+        return {"channel": self.channel, "quantity": str(self.before["allotted"]) if self.before else ""}
+
+    async def view(self, typed: Mapping[str, str], wrong: Mapping[str, str]) -> FormView:
+        """Return the form; the channel is a choice only for a new allotment."""
+        channels = {
+            each["channel"]: f"{each['channel']}{' (test)' if each['is_test'] else ''}"
+            for each in await list_channels(self.request.database)
+            if each["channel"] not in self.allotments
+        }
+        options = {"channel": {"": "Choose a channel", **channels}}
+        return AllotmentForm.view(typed, wrong, options=options, without=["channel"] if self.before else [])
+
+    def hidden(self) -> dict[str, str]:
+        """Return the channel, where it is no choice."""
+        return {"channel": self.channel} if self.before else {}
+
+    async def context(self) -> dict[str, Any]:
+        """Return the allotment as it is."""
+        return {"before": self.before}
+
+    async def preview(self, form: AllotmentForm) -> Preview:
+        """Return the allotment and what would be available."""
+        await self._require_channel(form)
+        plan = await plan_allotment(
+            self.request.database, self.request.runtime, self.product.product_id, form.channel, form.quantity
+        )
+        if plan.seen.allotted == form.quantity:
+            raise Invalid([FieldError("quantity", f"It is {form.quantity:,} already")])
+        before = plan.before
+        rows = [
+            Row(
+                f"Allotment of {form.channel}",
+                f"{plan.allotted:,}",
+                f"{before['allotted']:,}" if before else "none",
+            ),
+            Row("Available", f"{plan.available:,}", f"{before['available']:,}" if before else "none"),
+        ]
+        notes = (
+            f"{before['issued']:,} issued and {before['held']:,} held tickets stay as they are. "
+            "Tickets sold before you save count too."
+            if before
+            else f"The partners of {form.channel} see the product and can sell it at once."
+        )
+        return Preview(
+            "Change the allotment?" if before else "Allot this stock?",
+            self.subject,
+            rows,
+            version="" if plan.seen.allotted is None else str(plan.seen.allotted),
+            notes=[notes],
+        )
+
+    async def _require_channel(self, form: AllotmentForm) -> None:
+        if form.channel not in {each["channel"] for each in await list_channels(self.request.database)}:
+            raise Invalid([FieldError("channel", "Choose a channel")])
+
+    async def save(self, form: AllotmentForm) -> str:
+        """Set it, if it is still the figure that was shown. Sent twice, it is set once."""
+        await self._require_channel(form)
+        request, product_id = self.request, self.product.product_id
+        seen = Seen(whole_number(self.version, "version") if self.version else None)
+        try:
+            await set_allotment(
+                request.database,
+                request.runtime,
+                product_id,
+                form.channel,
+                form.quantity,
+                seen=seen,
+                actor=request.member.actor,
+            )
+        except AllotmentChangedMeanwhile:
+            plan = await plan_allotment(
+                request.database, request.runtime, product_id, form.channel, form.quantity
+            )
+            if plan.seen.allotted != form.quantity:
+                raise
+        return f"{PRODUCTS}/{product_id}?done=allotment"
+
+
+PAGES = [edit_page(f"{PRODUCTS}/{{product_id}}/allotment", AllotmentChange, Right.CHANGE_STOCK)]

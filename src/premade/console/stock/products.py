@@ -1,0 +1,232 @@
+"""Adding a product, and changing one."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar, Self
+
+from starlette.exceptions import HTTPException
+
+from premade.batches.lookup import made_of_product
+from premade.catalog.product import (
+    Product,
+    ProductChangedMeanwhile,
+    ProductIdTaken,
+    ProductUnknown,
+    add_product,
+    change_product,
+    product_id_taken,
+    product_of,
+)
+from premade.console.addresses import HOME
+from premade.console.change_flow import Edit, Preview, Row, edit_page
+from premade.console.forms import FormView
+from premade.console.rendering import in_money
+from premade.console.routing import StaffRequest
+from premade.console.stock.product_form import CANCELLATIONS, NEW_PRODUCT, ProductForm, as_typed, price_hint
+from premade.runtime.errors import DomainError
+from premade.staff.role import Right
+from premade.values.operator_input import plain_number
+from premade.values.texts import cleaned
+
+STOCK = f"{HOME}/stock"
+PRODUCTS = f"{STOCK}/products"
+_WAS = "was."
+"""Before the name of a field: what it said when the form was first shown, so that only what was typed is changed."""
+_KEPT = {
+    "price": "price",
+    "currency": "currency",
+    "entitles": "functions",
+    "usable_days": "validity",
+    "usable_until": "validity",
+}
+"""What a batch keeps as it was when it was generated, by the field."""
+
+
+async def product_of_path(request: StaffRequest) -> Product:
+    """Return the product that the path names."""
+    product_id = plain_number(request.path_param("product_id"))
+    if product_id is None:
+        raise HTTPException(404)
+    return await product_of(request.database, product_id)
+
+
+def shown(product: Product) -> dict[str, str]:
+    """Return each field as a page shows it, by its name in HTML."""
+    texts = {
+        **as_typed(product),
+        "price": in_money(product.price, product.currency),
+        "entitles": ", ".join(f"{uses:,} {code}" for code, uses in product.functions.items()),
+        "cancellation": CANCELLATIONS[str(product.cancellation)],
+    }
+    return {name: text or "none" for name, text in texts.items()}
+
+
+class NewProduct(Edit[ProductForm]):
+    """Add a product."""
+
+    form = ProductForm
+    template = "stock/product_form.html"
+    title = "Add a product"
+    cancel_address = STOCK
+    refusals: ClassVar = {ProductIdTaken: "id"}
+
+    @classmethod
+    async def load(cls, request: StaffRequest) -> Self:
+        """Return the change of this request."""
+        return cls(request)
+
+    async def initial(self) -> dict[str, str]:
+        """Return the values of a new product."""
+        return NEW_PRODUCT
+
+    async def view(self, typed: Mapping[str, str], wrong: Mapping[str, str]) -> FormView:
+        """Return the form with all fields."""
+        return ProductForm.view(typed, wrong, options={"cancellation": CANCELLATIONS}, hints=_hints(typed))
+
+    def explain(self, error: DomainError) -> str:  # noqa: ARG002  (there is one)
+        """Return the text beside the id."""
+        return f"There is a product {cleaned(self.texts()['id'])} already"
+
+    async def preview(self, form: ProductForm) -> Preview:
+        """Return the product as it would be added."""
+        product, today = form.product(), self.request.runtime.today()
+        product.check_new(today)
+        await self._require_free_id(product.product_id)
+        texts = shown(product)
+        rows = [Row(declared.label, texts[name]) for name, declared in ProductForm.inputs().items()]
+        codes = f"{product.code_prefix}-{today.year}-{product.ticket_type}-…"
+        return Preview(
+            f"Add {product.name}?",
+            "",
+            [*rows, Row("Ticket codes", codes)],
+            notes=[
+                "Nobody can sell it before a channel has stock of it.",
+                "Its id cannot be changed, and a product cannot be deleted.",
+            ],
+            save_label="Add",
+        )
+
+    async def _require_free_id(self, product_id: int) -> None:
+        try:
+            await product_of(self.request.database, product_id)
+        except ProductUnknown:
+            return
+        raise product_id_taken(product_id)
+
+    async def save(self, form: ProductForm) -> str:
+        """Add it. Sent twice, it is added once."""
+        request, product = self.request, form.product()
+        try:
+            await add_product(request.database, request.runtime, product, actor=request.member.actor)
+        except ProductIdTaken:
+            if (await product_of(request.database, product.product_id)).mark != product.mark:
+                raise
+        return f"{PRODUCTS}/{product.product_id}?done=added"
+
+
+class ProductChange(Edit[ProductForm]):
+    """Change a product. Only fields that were typed in are changed."""
+
+    form = ProductForm
+    template = "stock/product_form.html"
+    stale = (ProductChangedMeanwhile,)
+    stale_message = "Somebody else changed the product meanwhile."
+
+    def __init__(self, request: StaffRequest, product: Product) -> None:
+        super().__init__(request)
+        self.product = product
+        self.title = f"Change {product.name}"
+        self.cancel_address = f"{PRODUCTS}/{product.product_id}"
+
+    @classmethod
+    async def load(cls, request: StaffRequest) -> Self:
+        """Return the change of the product that the path names."""
+        return cls(request, await product_of_path(request))
+
+    async def initial(self) -> dict[str, str]:
+        """Return the product as it is."""
+        return as_typed(self.product)
+
+    def texts(self) -> dict[str, str]:
+        """Return what was typed. Whatever the form says, a product keeps its id."""
+        return {**super().texts(), "id": str(self.product.product_id)}
+
+    def hidden(self) -> dict[str, str]:
+        """Return what the fields said when the form was first shown."""
+        sent = {name: text for name, text in self.request.form.items() if name.startswith(_WAS)}
+        return sent or {f"{_WAS}{name}": text for name, text in as_typed(self.product).items()}
+
+    async def view(self, typed: Mapping[str, str], wrong: Mapping[str, str]) -> FormView:
+        """Return the form, without the id."""
+        return ProductForm.view(
+            typed, wrong, options={"cancellation": CANCELLATIONS}, hints=_hints(typed), without=["id"]
+        )
+
+    def _changes(self, form: ProductForm) -> dict[str, Any]:
+        """Return the fields that were typed in, by their name in Product."""
+        typed, sent = self.texts(), self.request.form
+        fields = ProductForm.model_fields
+        return {
+            name: getattr(form, name)
+            for name, declared in fields.items()
+            if name != "product_id"
+            and typed[declared.alias or name] != sent.get(f"{_WAS}{declared.alias or name}")
+        }
+
+    async def preview(self, form: ProductForm) -> Preview:
+        """Return each field that would change, and what batches keep of it."""
+        before, after = self.product, replace(self.product, **self._changes(form))
+        after.check()
+        made = await made_of_product(self.request.database, before.product_id)
+        old, new = shown(before), shown(after)
+        is_over = after.is_over(self.request.runtime.today())
+        return Preview(
+            f"Change {before.name}?",
+            "",
+            [
+                Row(declared.label, new[name], old[name], _effect(name, made))
+                for name, declared in ProductForm.inputs().items()
+                if old[name] != new[name]
+            ],
+            version=before.mark,
+            warnings=["The last day of use is past, so no more batches can be generated of this product."]
+            * is_over,
+        )
+
+    async def save(self, form: ProductForm) -> str:
+        """Change it, if it is still the version that was shown."""
+        request, product_id = self.request, self.product.product_id
+        changes = self._changes(form)
+        replace(self.product, **changes).check()
+        await change_product(
+            request.database,
+            request.runtime,
+            product_id,
+            seen=self.version,
+            actor=request.member.actor,
+            **changes,
+        )
+        return f"{PRODUCTS}/{product_id}?done=changed"
+
+
+def _hints(typed: Mapping[str, str]) -> dict[str, str]:
+    return {"price": price_hint(typed.get("currency", ""))}
+
+
+def _effect(field: str, made: Any) -> str:
+    """Return for which tickets a change of the field counts. `made`: what was generated of the product."""
+    tickets = f"{made['tickets']:,} ticket{'s' if made['tickets'] != 1 else ''}"
+    tickets += f" in {made['batches']:,} batch{'es' if made['batches'] != 1 else ''}"
+    if kept := _KEPT.get(field):
+        return f"For new batches. {tickets} keep their {kept}." if made["batches"] else "For new batches."
+    if field == "name":
+        return "Shown at once wherever the product is named, also for existing tickets."
+    if field == "cancellation":
+        return f"Applies at once, also to existing tickets ({tickets})."
+    return f"In the codes of new tickets. {tickets} keep their codes."
+
+
+PAGES = [
+    edit_page(f"{STOCK}/new", NewProduct, Right.CHANGE_STOCK),
+    edit_page(f"{PRODUCTS}/{{product_id}}/change", ProductChange, Right.CHANGE_STOCK),
+]

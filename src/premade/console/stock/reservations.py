@@ -1,0 +1,66 @@
+"""Releasing what a partner holds."""
+
+from typing import Any, Self
+
+from premade.catalog.product import Product, product_of
+from premade.console.change_flow import Confirmation, NoFields, Preview, Row, confirm_page
+from premade.console.routing import StaffRequest
+from premade.console.stock.products import PRODUCTS, STOCK
+from premade.partners.keyring import OnBehalf
+from premade.staff.role import Right
+from premade.stock.hold import hold_to_release
+from premade.stock.reserve import Reservations
+
+
+class Release(Confirmation[NoFields]):
+    """Release a reservation."""
+
+    form = NoFields
+
+    def __init__(self, request: StaffRequest, hold: dict[str, Any], product: Product) -> None:
+        super().__init__(request)
+        self.hold, self.product = hold, product
+        self.cancel_address = f"{PRODUCTS}/{product.product_id}"
+
+    @classmethod
+    async def load(cls, request: StaffRequest) -> Self:
+        """Return the release of the reservation that the path names."""
+        hold = await hold_to_release(request.database, request.runtime, request.path_param("reservation_id"))
+        return cls(request, hold, await product_of(request.database, hold["product_id"]))
+
+    async def preview(self) -> Preview:
+        """Return what becomes available."""
+        hold = self.hold
+        rows = [
+            Row("Reservation", hold["reservation_id"]),
+            Row("Partner", hold["partner"]),
+            Row(
+                "Held until",
+                f"{self.request.templates.minute(hold['expires_at'])} {self.request.runtime.zone}",
+            ),
+            Row(f"Available again on {hold['channel']}", _tickets(hold["held"])),
+        ]
+        if hold["taken"]:
+            rows.append(Row("Already taken, stays with the partner", _tickets(hold["taken"])))
+        return Preview(
+            "Release the reservation?",
+            f"{self.product.name} ({self.product.product_id})",
+            rows,
+            notes=["A batch that names this reservation will be refused. This cannot be undone."],
+            save_label="Release",
+            is_dangerous=True,
+        )
+
+    async def save(self, form: NoFields) -> str:  # noqa: ARG002  (it has no fields)
+        """Release it."""
+        hold, request = self.hold, self.request
+        owner = OnBehalf(hold["partner_id"], hold["channel"], request.member.actor)
+        await request.use(Reservations).release(owner, request.request_id, hold["reservation_id"])
+        return f"{PRODUCTS}/{hold['product_id']}?done=released"
+
+
+def _tickets(count: int) -> str:
+    return f"{count:,} ticket{'s' if count != 1 else ''}"
+
+
+PAGES = [confirm_page(f"{STOCK}/reservations/{{reservation_id}}/release", Release, Right.CHANGE_STOCK)]

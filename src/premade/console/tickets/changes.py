@@ -1,0 +1,113 @@
+"""Cancelling a ticket, and reissuing its QR."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from premade.cancellation.cancel import Canceller, ToCancel
+from premade.console.change_flow import Confirmation, Preview, Row, confirm_page
+from premade.console.reason import ReasonForm
+from premade.console.rendering import STATE_NAMES
+from premade.console.routing import StaffRequest
+from premade.console.tickets.pages import TICKETS
+from premade.console.tickets.search import partner_of_ticket
+from premade.reissue.reissue import Reissuer, ToReissue
+from premade.staff.role import Right
+from premade.tickets.lookup import ticket_of
+
+
+@dataclass(frozen=True)
+class OnBehalf:
+    """A member of the staff who changes a partner's ticket."""
+
+    partner_id: int
+    actor: str
+
+
+class _TicketChange(Confirmation[ReasonForm]):
+    form = ReasonForm
+    needs_nonce = True
+    focus = "reason"
+
+    def __init__(self, request: StaffRequest, ticket: dict[str, Any], owner: dict[str, Any]) -> None:
+        super().__init__(request)
+        self.ticket, self.owner = ticket, owner
+        self.code: str = ticket["ticket_code"]
+        self.cancel_address = f"{TICKETS}/{self.code}"
+
+    @classmethod
+    async def load(cls, request: StaffRequest) -> Self:
+        """Return the change of the ticket that the path names."""
+        code = request.path_param("code")
+        owner = await partner_of_ticket(request.database, code)
+        return cls(request, await ticket_of(request.database, owner["partner_id"], code), owner)
+
+    @property
+    def caller(self) -> OnBehalf:
+        """Who makes the change, for the partner."""
+        return OnBehalf(self.owner["partner_id"], self.request.member.actor)
+
+    @property
+    def idempotency_key(self) -> str:
+        """The key of this form: sent twice, it has effect once."""
+        return f"{self.request.member.actor}:{self.request.nonce()}"
+
+    def rows(self) -> list[Row]:
+        """Return what the ticket is."""
+        return [
+            Row("Ticket", self.code),
+            Row("Product", self.owner["product"]),
+            Row("Partner", self.owner["partner"]),
+        ]
+
+
+class CancelTicket(_TicketChange):
+    """Cancel a ticket."""
+
+    async def preview(self) -> Preview:
+        """Return what the cancellation does."""
+        order_id = self.ticket["order_id"]
+        state = STATE_NAMES[self.ticket["status"]]
+        notes = ["Its QR no longer opens a gate, and its stock becomes available again."]
+        if order_id:
+            notes.append(f"The order {order_id} shows the cancellation. The customer is not refunded.")
+        return Preview(
+            "Cancel the ticket",
+            "",
+            [*self.rows(), Row("State", STATE_NAMES["CANCELLED"], state)],
+            notes=[*notes, "This cannot be undone."],
+            save_label="Cancel the ticket",
+            is_dangerous=True,
+        )
+
+    async def save(self, form: ReasonForm) -> str:
+        """Cancel it."""
+        change = ToCancel(self.caller, self.request.request_id, self.code, form.reason, self.idempotency_key)
+        await self.request.use(Canceller).cancel(change)
+        return f"{self.cancel_address}?done=cancelled"
+
+
+class ReissueTicket(_TicketChange):
+    """Reissue the QR of a ticket."""
+
+    async def preview(self) -> Preview:
+        """Return what the reissue does."""
+        issue = self.ticket["issue_number"]
+        return Preview(
+            "Reissue the QR",
+            "",
+            [*self.rows(), Row("QR", f"issue {issue + 1}", f"issue {issue}")],
+            notes=["The customer's QR no longer opens a gate, so they must get the new one."],
+            save_label="Reissue the QR",
+        )
+
+    async def save(self, form: ReasonForm) -> str:
+        """Reissue it."""
+        change = ToReissue(self.caller, self.request.request_id, self.code, form.reason, self.idempotency_key)
+        await self.request.use(Reissuer).reissue(change)
+        return f"{self.cancel_address}?done=reissued"
+
+
+PAGES = [
+    confirm_page(f"{TICKETS}/{{code}}/cancel", CancelTicket, Right.CHANGE_TICKETS),
+    confirm_page(f"{TICKETS}/{{code}}/reissue", ReissueTicket, Right.CHANGE_TICKETS),
+]
