@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 from browser.barriers import barriers_of
-from browser.conftest import DESK, PASSWORD, PHONE, Person, ShopBesideABrowser, Somebody
+from browser.conftest import DESK, PASSWORD, PHONE, Person, Somebody
 from monitoring.test_metrics import activate_at, own_database
 from support.past import generate
 from support.service import Service, environment_for, running_service
@@ -52,7 +52,7 @@ def own_service(own: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.fixture
 def shop(own: str, own_service: Service) -> Shop:
     """On a database of its own, so that all partners are those of these tests."""
-    return ShopBesideABrowser(own, own_service.url, Runtime(ZoneInfo(ZONE)))
+    return Shop(own, own_service.url, Runtime(ZoneInfo(ZONE)))
 
 
 def table(person: Person, heading: str) -> dict[str, str]:
@@ -221,7 +221,7 @@ def test_an_address_that_asks_for_nonsense_is_told_so(client: httpx.Client, quer
 
 @pytest.fixture(scope="module")
 def client(own: str, own_service: Service) -> Iterator[httpx.Client]:
-    yield from signed_in(ShopBesideABrowser(own, own_service.url))
+    yield from signed_in(Shop(own, own_service.url))
 
 
 def signed_in(shop: Shop) -> Iterator[httpx.Client]:
