@@ -116,8 +116,8 @@ def somebody(shop: Shop, browser: Browser) -> Iterator[Somebody]:
         contexts.append(context)
         if signed_in:
             # Of the path that the service sets: signing in again replaces this cookie.
-            session = {"name": SESSION_COOKIE, "value": sign_in(shop, name).token}
-            context.add_cookies([{**session, "domain": str(urlsplit(shop.url).hostname), "path": HOME}])
+            host, token = str(urlsplit(shop.url).hostname), sign_in(shop, name).token
+            context.add_cookies([{"name": SESSION_COOKIE, "value": token, "domain": host, "path": HOME}])
         page = context.new_page()
 
         def note_message(message: ConsoleMessage) -> None:
