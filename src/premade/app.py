@@ -1,122 +1,69 @@
-"""The only place that wires things together: the HTTP application."""
+"""The HTTP application: the one place that lists the features and wires them together."""
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
 from importlib.metadata import version
-from typing import Any
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from premade.activation import order_routes as activation_of_several
-from premade.activation import routes as activation
-from premade.activation.activate import Activator
-from premade.activation.order import OrderMaker
+from premade.activation.feature import FEATURE as ACTIVATION
+from premade.api_docs.feature import FEATURE as API_DOCS
 from premade.api_docs.introduction import INTRODUCTION
-from premade.api_docs.routes import document_routes
-from premade.batches import routes as batches
-from premade.cancellation import routes as cancellation
-from premade.cancellation.cancel import Canceller
-from premade.cancellation.cancel_batch import BatchCanceller
-from premade.console.gate.passes import GatePasses
-from premade.console.routes import console_routes
-from premade.expiry.expire import expire_for_ever
-from premade.export import routes as export
-from premade.export.text import Exports
-from premade.generation import routes as generation
-from premade.generation.generate import Generator
-from premade.generation.large import CONNECTIONS, LargeBatches, make_for_ever
+from premade.batches.feature import FEATURE as BATCHES
+from premade.cancellation.feature import FEATURE as CANCELLATION
+from premade.console.feature import FEATURE as CONSOLE
+from premade.expiry.feature import FEATURE as EXPIRY
+from premade.export.feature import FEATURE as EXPORT
+from premade.generation.feature import FEATURE as GENERATION
 from premade.http.connection_limits import Clients
 from premade.http.gateway import Gateway
+from premade.http.wiring import BackgroundTask, Process
+from premade.monitoring.feature import FEATURE as MONITORING
 from premade.monitoring.readiness import Readiness
-from premade.monitoring.refusals import write_refusals, write_refusals_for_ever
-from premade.monitoring.rollup import fold_for_ever
-from premade.monitoring.routes import monitoring_routes
-from premade.offline import routes as offline
-from premade.offline.snapshot import Snapshots
-from premade.orders import routes as orders
-from premade.partners.keyring import Keyring
-from premade.postgres.database import Database, open_database
-from premade.postgres.table_statistics import analyse_for_ever
-from premade.redemption import routes as redemption
-from premade.redemption.inspect import Inspector
-from premade.redemption.manual import ManualEntries
-from premade.redemption.redeem import Redeemer
-from premade.redemption.rules import GateRules
-from premade.redemption.sync import Syncer
-from premade.reissue import routes as reissue
-from premade.reissue.reissue import Reissuer
+from premade.offline.feature import FEATURE as OFFLINE
+from premade.orders.feature import FEATURE as ORDERS
+from premade.partners.feature import FEATURE as PARTNERS
+from premade.postgres.database import open_database
+from premade.redemption.feature import FEATURE as REDEMPTION
+from premade.reissue.feature import FEATURE as REISSUE
+from premade.runtime.background import end_task, repeat
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Unavailable
-from premade.runtime.logging import log
 from premade.runtime.settings import Settings
-from premade.staff.session import Sessions
-from premade.stock import reservation_routes as reservations
-from premade.stock import routes as stock
-from premade.stock.reserve import Reservations
-from premade.tickets import routes as tickets
-from premade.tickets.incarnation import watch_incarnation_for_ever
-from premade.tickets.signing import Signers, Verifiers
+from premade.staff.feature import FEATURE as STAFF
+from premade.stock.feature import FEATURE as STOCK
+from premade.tickets.feature import FEATURE as TICKETS
 
-Background = Callable[[Database, Runtime], Coroutine[Any, Any, None]]
+FEATURES = (
+    PARTNERS,
+    STAFF,
+    GENERATION,
+    ACTIVATION,
+    CANCELLATION,
+    REISSUE,
+    EXPIRY,
+    TICKETS,
+    BATCHES,
+    EXPORT,
+    ORDERS,
+    STOCK,
+    REDEMPTION,
+    OFFLINE,
+    MONITORING,
+    API_DOCS,
+    CONSOLE,
+)
+"""In the order of the API document. The documentation covers only the features before it."""
 GARBAGE_OBJECTS_A_LOOK = 20_000
-CANCEL_AGAIN_SECONDS = 0.5
 DATABASE_WAIT_SECONDS = 5.0
 """How long a new worker waits for its database before it accepts requests anyway."""
-CANCELLATIONS_MAX = 20
-FEATURES = (
-    generation,
-    activation,
-    activation_of_several,
-    cancellation,
-    reissue,
-    tickets,
-    batches,
-    export,
-    orders,
-    stock,
-    reservations,
-    redemption,
-    offline,
-)
-
-
-def services(database: Database, runtime: Runtime, rules: GateRules) -> dict[type[Any], Any]:
-    """What a process keeps one of."""
-    # What may wait for an allotment's row, on which all sales of a product from stock take turns.
-    of_stock = database.for_blocking_writes()
-    signers = Signers(database, runtime)
-    verifiers = Verifiers(database, runtime)
-    return {
-        Runtime: runtime,
-        GateRules: rules,
-        Keyring: Keyring(database, runtime),
-        Signers: signers,
-        Generator: Generator(of_stock, runtime, signers),
-        LargeBatches: LargeBatches(database, runtime, signers),
-        Activator: Activator(database, runtime),
-        OrderMaker: OrderMaker(database, runtime),
-        Canceller: Canceller(of_stock, runtime),
-        BatchCanceller: BatchCanceller(of_stock, runtime),
-        Reissuer: Reissuer(database, runtime, signers),
-        Reservations: Reservations(database.for_blocking_writes(single_too=True), runtime),
-        Verifiers: verifiers,
-        Redeemer: Redeemer(database, runtime),
-        ManualEntries: ManualEntries(database, runtime, rules),
-        Inspector: Inspector(database, runtime),
-        Syncer: Syncer(database, runtime, verifiers, rules),
-        Snapshots: Snapshots(database, runtime),
-        Exports: Exports(database, runtime),
-        Sessions: Sessions(database, runtime),
-        GatePasses: GatePasses(runtime, signers),
-    }
 
 
 def make_app(settings: Settings, runtime: Runtime, clients: Clients | None = None) -> ASGIApp:
-    """The application of one worker. `settings` must name a database; it may be away.
+    """Return the application of one worker. `settings` must name a database; it may be away.
 
     `clients` says whether the worker is about to stop.
     """
@@ -127,30 +74,14 @@ def make_app(settings: Settings, runtime: Runtime, clients: Clients | None = Non
         async with open_database(
             settings.database_url, settings.database_connections_per_worker, waits=False
         ) as database:
+            process = Process(database, runtime, settings, clients or Clients(), FEATURES)
             app.state.database = database
-            app.state.services = services(database, runtime, _gate_rules(settings))
-            app.state.readiness = readiness = Readiness(database, runtime, clients or Clients())
-            background = [
-                asyncio.create_task(readiness.look_for_ever(), name="readiness"),
-                *(
-                    asyncio.create_task(_when_admitted(readiness, run, database, runtime), name=run.__name__)
-                    for run in (
-                        watch_incarnation_for_ever,
-                        analyse_for_ever,
-                        fold_for_ever,
-                        expire_for_ever,
-                        write_refusals_for_ever,
-                        *_makers(settings),
-                    )
-                ),
-            ]
-            with suppress(TimeoutError):
-                await asyncio.wait_for(readiness.admitted.wait(), DATABASE_WAIT_SECONDS)
-            _spare_the_collector()
-            yield
-            await asyncio.gather(*map(_end, background))
-            with suppress(Unavailable):
-                await write_refusals(database, runtime)
+            app.state.services = process.make_services()
+            async with _background(process):
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(process.use(Readiness).admitted.wait(), DATABASE_WAIT_SECONDS)
+                _collect_garbage_rarely()
+                yield
 
     app = FastAPI(
         title="premade",
@@ -164,45 +95,39 @@ def make_app(settings: Settings, runtime: Runtime, clients: Clients | None = Non
         redirect_slashes=False,
     )
     app.state.runtime = runtime
-    app.state.gate_list_hours_max = settings.gate_list_hours_max
     for feature in FEATURES:
-        app.router.routes.extend(feature.router.routes)
-    app.router.routes.extend(offline.public_routes())
-    app.router.routes.extend(monitoring_routes())
-    app.router.routes.extend(document_routes(app))
-    app.router.routes.extend(console_routes(runtime.zone))
+        for router in feature.routers:
+            app.router.routes.extend(router.routes)
+        app.router.routes.extend(feature.pages(app))
     return Gateway(app, runtime, trusts_proxies=bool(settings.trusted_proxies))
 
 
-def _gate_rules(settings: Settings) -> GateRules:
-    return GateRules(timedelta(days=settings.offline_scan_days), settings.manual_entry_digits)
+@asynccontextmanager
+async def _background(process: Process) -> AsyncGenerator[None]:
+    """Run the background tasks of the features for the duration of the block."""
+    tasks = [
+        task
+        for feature in process.features
+        for task in feature.background
+        if task.runs_here(process.settings)
+    ]
+    running = [asyncio.create_task(_run(task, process), name=task.name) for task in tasks]
+    yield
+    await asyncio.gather(*map(end_task, running))
+    for task in tasks:
+        if task.runs_at_end:
+            with suppress(Unavailable):
+                await task.prepare(process)()
 
 
-def _makers(settings: Settings) -> tuple[Background, ...]:
-    """Who makes large batches here: nobody where that would take the last connection from the requests."""
-    if settings.database_connections_per_worker > CONNECTIONS:
-        return (make_for_ever,)
-    log.warning("making.left_to_others", connections=settings.database_connections_per_worker)
-    return ()
+async def _run(task: BackgroundTask, process: Process) -> None:
+    if task.needs_schema:
+        await process.use(Readiness).admitted.wait()
+    await repeat(task.name, task.prepare(process), task.seconds_after_failure)
 
 
-async def _when_admitted(readiness: Readiness, run: Background, database: Database, runtime: Runtime) -> None:
-    await readiness.admitted.wait()
-    await run(database, runtime)
-
-
-def _spare_the_collector() -> None:
-    """What is there by now stays; a request leaves little garbage in cycles, so a look now and then is enough."""
+def _collect_garbage_rarely() -> None:
+    """Keep the objects that exist by now, and look for garbage rarely: a request leaves little of it in cycles."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE_OBJECTS_A_LOOK, 20, 20)
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    """A cancellation that falls into the rollback of a failed transaction is lost, so it is said until it is heard."""
-    for _ in range(CANCELLATIONS_MAX):
-        task.cancel()
-        await asyncio.wait([task], timeout=CANCEL_AGAIN_SECONDS)
-        if task.done():
-            return
-    log.warning("background.left_behind", task=task.get_name())

@@ -17,6 +17,7 @@ import uvicorn
 from premade.app import make_app
 from premade.http.connection_limits import FILES_KEPT_BACK, Clients, networks
 from premade.http.protocol import Connection
+from premade.runtime.background import repeat
 from premade.runtime.clock import Runtime
 from premade.runtime.kernel import end_with_parent, raise_file_limit
 from premade.runtime.logging import log, start_logging
@@ -109,14 +110,13 @@ class Worker(uvicorn.Server):
         """Send beats first: starting may take long."""
         self._channel.setblocking(False)
         asyncio.get_running_loop().add_reader(self._channel.fileno(), self._hear)
-        self._beating = asyncio.create_task(self._beat())
+        self._beating = asyncio.create_task(repeat("worker.beat", self._beat, BEAT_EVERY_SECONDS))
         await super().startup(sockets)
         self._tell(SERVING)
 
-    async def _beat(self) -> None:
-        while True:
-            self._tell(BEAT)
-            await asyncio.sleep(BEAT_EVERY_SECONDS)
+    async def _beat(self) -> float:
+        self._tell(BEAT)
+        return BEAT_EVERY_SECONDS
 
     def _tell(self, word: bytes) -> None:
         # A parent that hangs reads nothing; that must not stop the worker.

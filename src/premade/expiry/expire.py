@@ -12,7 +12,7 @@ from premade.audit.record import COMMAND_ACTOR, Event
 from premade.batches.making import DAY_IS_OVER, stop_making
 from premade.postgres import statements
 from premade.postgres.database import Database
-from premade.runtime.background import repeat
+from premade.runtime.background import AT_ONCE, Turn
 from premade.runtime.clock import Runtime
 from premade.runtime.logging import log
 
@@ -135,14 +135,15 @@ def _sum(one: Pass, other: Pass) -> Pass:
     return Pass(one.due + other.due, one.ended + other.ended, one.expired + other.expired)
 
 
-async def expire_for_ever(database: Database, runtime: Runtime) -> None:
-    """Until it is cancelled. A database that is away is tried again."""
+def expire_turn(database: Database, runtime: Runtime) -> Turn:
+    """Return the turn of the background task: one pass, and at once another while there is more."""
     expirer = Expirer(database, runtime)
 
-    async def turn() -> bool:
+    async def turn() -> float:
         found = await expirer.pass_once()
         if found.expired:
             log.info("ota.tickets.expired", batches=found.ended, tickets=found.expired)
-        return found.due == BATCHES_A_PASS_MAX and bool(found.ended)
+        is_more_due = found.due == BATCHES_A_PASS_MAX and bool(found.ended)
+        return AT_ONCE if is_more_due else EXPIRE_EVERY_SECONDS
 
-    await repeat("expiry.pass", turn, EXPIRE_EVERY_SECONDS)
+    return turn

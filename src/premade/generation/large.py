@@ -24,7 +24,6 @@ from premade.generation.generate import BatchIdTaken, BatchRequest, Generator, a
 from premade.partners.keyring import OnBehalf
 from premade.postgres import statements
 from premade.postgres.database import Database
-from premade.runtime.background import repeat
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict, DatabaseAway, DomainError, FieldError, Invalid
 from premade.runtime.logging import log
@@ -155,6 +154,11 @@ class LargeBatches:
                 log.info("making.left", batch_id=row["batch_id"], reason=error.code)
             except Exception:  # noqa: BLE001  (whatever it was, it must not keep the others from being made)
                 log.exception("making.failed", batch_id=row["batch_id"])
+
+    async def continue_turn(self) -> float:
+        """Continue unfinished batches in the background; return the seconds until the next look."""
+        await self.go_on_with_all()
+        return LOOK_EVERY_SECONDS
 
     def _alone(
         self, whose: OnBehalf, batch_id: str, wait_seconds_max: float
@@ -338,14 +342,9 @@ def _making(batch: Row) -> BatchProgress:
     )
 
 
-async def make_for_ever(database: Database, runtime: Runtime) -> None:
-    """Until it is cancelled: goes on with batches that were begun and that nobody is at. A database that is away is
-    tried again.
-    """
-    batches = LargeBatches(database, runtime, Signers(database, runtime))
-
-    async def turn() -> bool:
-        await batches.go_on_with_all()
-        return False
-
-    await repeat("making.look", turn, LOOK_EVERY_SECONDS)
+def can_make_here(connections: int) -> bool:
+    """Return whether a process with so many connections makes large batches. It must keep one for its requests."""
+    if connections > CONNECTIONS:
+        return True
+    log.warning("making.left_to_others", connections=connections)
+    return False

@@ -60,11 +60,10 @@ class Readiness:
                 self._tell()
             return self._refusal
 
-    async def look_for_ever(self) -> None:
-        """Check until cancelled, so that the log says when the worker stopped being ready, even if nobody calls /readyz."""
-        while True:
-            refusal = await self.refusal()
-            await asyncio.sleep(LOOK_AGAIN_SECONDS if refusal else LOOK_EVERY_SECONDS)
+    async def look_turn(self) -> float:
+        """Check in the background, so that the log says when the worker stopped being ready, even if nobody calls /readyz."""
+        refusal = await self.refusal()
+        return LOOK_AGAIN_SECONDS if refusal else LOOK_EVERY_SECONDS
 
     def _tell(self) -> None:
         if self._refusal is None:

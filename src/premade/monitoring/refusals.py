@@ -10,7 +10,7 @@ import orjson
 
 from premade.postgres import statements
 from premade.postgres.database import Database
-from premade.runtime.background import repeat
+from premade.runtime.background import Turn
 from premade.runtime.clock import Runtime
 from premade.runtime.refusal_counter import Refused, give_back, take_refusals
 
@@ -42,11 +42,11 @@ async def add_refusals(database: Database, day: date, refusals: Counter[Refused]
         await tx.fetch_all(sql.add_refusals, day=day, refusals=orjson.dumps(rows).decode())
 
 
-async def write_refusals_for_ever(database: Database, runtime: Runtime) -> None:
-    """Until it is cancelled. A database that is away is tried again."""
+def write_refusals_turn(database: Database, runtime: Runtime) -> Turn:
+    """Return the turn of the background task."""
 
-    async def turn() -> bool:
+    async def turn() -> float:
         await write_refusals(database, runtime)
-        return False
+        return WRITE_EVERY_SECONDS
 
-    await repeat("refusals.write", turn, WRITE_EVERY_SECONDS)
+    return turn

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from premade.postgres import statements
 from premade.postgres.database import Database
-from premade.runtime.background import repeat
+from premade.runtime.background import AT_ONCE, Turn
 from premade.runtime.clock import Runtime
 
 sql = statements.load(__file__)
@@ -37,10 +37,11 @@ async def fold_once(database: Database, runtime: Runtime) -> int:
         return row["folded"] if row else 0
 
 
-async def fold_for_ever(database: Database, runtime: Runtime) -> None:
-    """Until it is cancelled. A database that is away is tried again."""
+def fold_turn(database: Database, runtime: Runtime) -> Turn:
+    """Return the turn of the background task."""
 
-    async def turn() -> bool:
-        return await fold_once(database, runtime) == DELTAS_A_TRANSACTION_MAX
+    async def turn() -> float:
+        is_more_there = await fold_once(database, runtime) == DELTAS_A_TRANSACTION_MAX
+        return AT_ONCE if is_more_there else FOLD_EVERY_SECONDS
 
-    await repeat("figures.fold", turn, FOLD_EVERY_SECONDS)
+    return turn

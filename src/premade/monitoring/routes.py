@@ -6,7 +6,7 @@ from starlette.routing import BaseRoute
 
 from premade.http.gateway import PageRoute
 from premade.http.problems import documented, problem_of
-from premade.monitoring.readiness import NotReady
+from premade.monitoring.readiness import NotReady, Readiness
 from premade.runtime.errors import Busy, DatabaseAway
 
 
@@ -25,7 +25,7 @@ async def _healthz(_: Request) -> Response:
 
 async def _readyz(request: Request) -> Response:
     """The worker is not about to stop; its database is current, takes writes and has about the same time."""
-    refusal = await request.app.state.readiness.refusal()
+    refusal = await request.app.state.services[Readiness].refusal()
     if refusal is not None:
         return problem_of(refusal, path=request.url.path, request_id=request.state.request_id)
     return JSONResponse({"status": "ready"})

@@ -9,8 +9,7 @@ from typing import Any
 from premade.postgres import statements
 from premade.postgres.database import Database
 from premade.postgres.statements import Statement
-from premade.runtime.background import repeat
-from premade.runtime.clock import Runtime
+from premade.runtime.background import AT_ONCE, Turn
 from premade.runtime.logging import log
 
 sql = statements.load(__file__)
@@ -69,11 +68,11 @@ def _analyse(name: str) -> Statement:
     return Statement("analyse_table", b"ANALYZE (SKIP_LOCKED) " + name.encode(), ())
 
 
-async def analyse_for_ever(database: Database, _runtime: Runtime) -> None:
-    """Analyse tables as they grow, until cancelled."""
+def analyse_turn(database: Database) -> Turn:
+    """Return the turn of the background task: analyse one table that has grown, and at once the next if there was one."""
     analyst = TableAnalyst(database)
 
-    async def turn() -> bool:
-        return await analyst.analyse_next() is not None
+    async def turn() -> float:
+        return LOOK_EVERY_SECONDS if await analyst.analyse_next() is None else AT_ONCE
 
-    await repeat("statistics.analysis", turn, LOOK_EVERY_SECONDS)
+    return turn

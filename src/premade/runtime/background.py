@@ -7,9 +7,16 @@ from premade.runtime.errors import Unavailable
 from premade.runtime.logging import log
 from premade.runtime.outage import Outage
 
+AT_ONCE = 0.0
+Turn = Callable[[], Awaitable[float]]
+"""One turn of a task. It returns the seconds until the next turn; AT_ONCE if there is more to do now."""
 
-async def repeat(name: str, turn: Callable[[], Awaitable[bool]], every_seconds: float) -> None:
-    """Run `turn` again and again until cancelled. It returns whether there is more to do at once.
+CANCEL_AGAIN_SECONDS = 0.5
+CANCELLATIONS_MAX = 20
+
+
+async def repeat(name: str, turn: Turn, seconds_after_failure: float) -> None:
+    """Run `turn` again and again until cancelled.
 
     While the database is unreachable the task tries again, and logs one line `<name>_postponed`. An unexpected failure
     is logged as `<name>_failed`, and again only when it changes.
@@ -17,9 +24,9 @@ async def repeat(name: str, turn: Callable[[], Awaitable[bool]], every_seconds: 
     away = Outage(f"{name}_postponed")
     failure = ""
     while True:
-        goes_on = False
+        pause_seconds = seconds_after_failure
         try:
-            goes_on = await turn()
+            pause_seconds = await turn()
             away.end()
             failure = ""
         except Unavailable as error:
@@ -28,5 +35,15 @@ async def repeat(name: str, turn: Callable[[], Awaitable[bool]], every_seconds: 
             if failure != repr(error):
                 failure = repr(error)
                 log.exception(f"{name}_failed")
-        if not goes_on:
-            await asyncio.sleep(every_seconds)
+        if pause_seconds > AT_ONCE:
+            await asyncio.sleep(pause_seconds)
+
+
+async def end_task(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait for its end. A cancellation that falls into a rollback is lost, so it is repeated."""
+    for _ in range(CANCELLATIONS_MAX):
+        task.cancel()
+        await asyncio.wait([task], timeout=CANCEL_AGAIN_SECONDS)
+        if task.done():
+            return
+    log.warning("background.left_behind", task=task.get_name())

@@ -5,7 +5,6 @@ An *incarnation* is one unbroken run of a database. The table `database_incarnat
 beyond everything that can have been forgotten, and new keys sign new tickets (ADR 23).
 """
 
-import asyncio
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,8 +13,8 @@ from premade.audit.record import Event, record
 from premade.postgres import statements
 from premade.postgres.database import Database, Transaction
 from premade.postgres.marker import Marker
+from premade.runtime.background import Turn
 from premade.runtime.clock import Runtime
-from premade.runtime.errors import Unavailable
 from premade.runtime.logging import log
 from premade.tickets.signing import add_keys_after_restore
 
@@ -134,15 +133,13 @@ async def _begin(
     return done
 
 
-async def watch_incarnation_for_ever(database: Database, runtime: Runtime) -> None:
-    """Confirm the incarnation every LOOK_EVERY_SECONDS, until it is cancelled."""
+def confirm_incarnation_turn(database: Database, runtime: Runtime) -> Turn:
+    """Return the turn of the background task. It confirms that the database has not fallen behind the turn before."""
     seen: Seen | None = None
-    while True:
-        try:
-            seen = await confirm_incarnation(database, runtime, seen=seen) or seen
-        except Unavailable:
-            # The next check comes soon, and other parts log that the database is unreachable.
-            pass
-        except Exception:  # noqa: BLE001  (the next check may succeed, and a task that ended would go unnoticed)
-            log.exception("database.incarnation_not_confirmed")
-        await asyncio.sleep(LOOK_EVERY_SECONDS)
+
+    async def turn() -> float:
+        nonlocal seen
+        seen = await confirm_incarnation(database, runtime, seen=seen) or seen
+        return LOOK_EVERY_SECONDS
+
+    return turn

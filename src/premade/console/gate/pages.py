@@ -120,8 +120,6 @@ class StaffCall:
     member: Member
     token: str
     gate: GateCall
-    list_hours_max: int
-    """The setting PREMADE_GATE_LIST_HOURS_MAX."""
 
     def in_mode(self, *, test: bool) -> GateCall:
         """Return this gate call, live or in test mode."""
@@ -146,7 +144,7 @@ async def _admit(request: Request, _wanted: SecurityScopes) -> StaffCall:
         raise RoleMissing(message)
     caller = GateCaller(member.actor, partner_id=None, permissions=PERMISSIONS)
     gate = GateCall(caller, state["request_id"], wired.database, wired.services, request.scope)
-    return StaffCall(member, token, gate, wired.gate_list_hours_max)
+    return StaffCall(member, token, gate)
 
 
 def _is_of_session(request: Request, token: str) -> bool:
@@ -200,13 +198,14 @@ class GateSyncRequest(SyncRequest):
 @router.get(f"{GATE}/session", include_in_schema=False, response_model=GateSession)
 async def session(call: OfStaff) -> Reply:
     """What the page writes with, and what a gate can be for."""
+    rules = call.gate.use(GateRules)
     told = GateSession(
         form_token=form_token(call.token),
         name=call.member.name,
         guard=await call.gate.use(GatePasses).issue(call.member.staff_id),
         functions=await list_functions(call.gate.database),
-        list_hours_max=call.list_hours_max,
-        phone_digits=call.gate.use(GateRules).phone_digits,
+        list_hours_max=rules.list_hours_max,
+        phone_digits=rules.phone_digits,
         now=call.gate.use(Runtime).now(),
     )
     return Reply(told, _NO_STORE)

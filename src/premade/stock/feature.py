@@ -1,0 +1,14 @@
+"""The feature: allotments and reservations."""
+
+from premade.http.wiring import Feature
+from premade.stock import reservation_routes, routes
+from premade.stock.reserve import Reservations
+
+FEATURE = Feature(
+    routers=[routes.router, reservation_routes.router],
+    services={
+        Reservations: lambda process: Reservations(
+            process.database.for_blocking_writes(single_too=True), process.runtime
+        ),
+    },
+)
