@@ -1,6 +1,5 @@
 """The check of an API key at each request, from a cache that forgets within seconds."""
 
-import asyncio
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from premade.postgres import statements
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Forbidden, Unauthenticated
+from premade.runtime.single_flight import SingleFlightCache
 
 sql = statements.load(__file__)
 
@@ -146,7 +146,13 @@ class Keyring:
     def __init__(self, database: Database, runtime: Runtime) -> None:
         self._database = database
         self._runtime = runtime
-        self._known: dict[str, tuple[float, asyncio.Task[_KnownKey | None]]] = {}
+        self._known = SingleFlightCache[str, _KnownKey | None](
+            self._fetch_one,
+            runtime.monotonic_seconds,
+            entries_max=KEY_CACHE_ENTRIES_MAX,
+            # A revoked key must not live longer because the database is slow.
+            join_seconds_max=KEY_CACHE_SECONDS,
+        )
         self._key_lookup = KeyLookup(self._fetch, runtime.monotonic_seconds)
         self._wrong = WrongKeys(runtime.monotonic_seconds)
 
@@ -185,26 +191,14 @@ class Keyring:
         return known
 
     async def _look_up(self, prefix: str) -> _KnownKey | None:
-        now = self._runtime.monotonic_seconds()
-        fetched_at, task = self._known.get(prefix, (-KEY_CACHE_SECONDS, None))
-        failed = task is not None and task.done() and (task.cancelled() or task.exception() is not None)
-        if task is None:
+        if prefix in self._known:
+            return await self._known.get(prefix, KEY_CACHE_SECONDS)
+        began_at = self._runtime.monotonic_seconds()
+        known = await self._key_lookup.find(prefix)
+        if known is not None:
             # Only existing keys are cached: a flood of wrong keys must not push them out.
-            known = await self._key_lookup.find(prefix)
-            if known is not None:
-                self._remember(prefix, now, asyncio.create_task(_as_found(known)))
-            return known
-        if failed or now - fetched_at >= KEY_CACHE_SECONDS:
-            # One look-up for however many requests wait for it.
-            task = asyncio.create_task(self._fetch_one(prefix))
-            self._remember(prefix, now, task)
-        # A client that goes away must not cancel the look-up of the others.
-        return await asyncio.shield(task)
-
-    def _remember(self, prefix: str, now: float, task: asyncio.Task[_KnownKey | None]) -> None:
-        if len(self._known) >= KEY_CACHE_ENTRIES_MAX:
-            self._known.clear()
-        self._known[prefix] = (now, task)
+            self._known.put(prefix, known, began_at)
+        return known
 
     async def _fetch_one(self, prefix: str) -> _KnownKey | None:
         return (await self._fetch([prefix])).get(prefix)
@@ -226,10 +220,6 @@ class Keyring:
         known.last_used_at = now
         async with self._database.single_statement() as tx:
             await tx.fetch_all(sql.touch_key, key_id=known.key_id, now=now)
-
-
-async def _as_found(known: _KnownKey) -> _KnownKey:
-    return known
 
 
 def _require(permission: str, permissions: frozenset[str]) -> None:

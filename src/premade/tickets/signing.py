@@ -1,6 +1,5 @@
 """The keys that sign QR tokens, and those that verify them."""
 
-import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +13,7 @@ from premade.postgres import statements
 from premade.postgres.database import Database, Transaction
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict, Exhausted, NotFound, Unavailable
+from premade.runtime.single_flight import SingleFlightCache
 from premade.tickets.code import Signer, Token, is_test_key, key_letter, read_token, split_token
 
 sql = statements.load(__file__)
@@ -250,45 +250,46 @@ class Verified:
     is_retired: bool
 
 
+@dataclass(frozen=True)
+class _KnownKeys:
+    """All signing keys, as they were at one moment."""
+
+    listed: list[PublicKey]
+    by_id: dict[str, bytes]
+    retired: frozenset[str]
+
+    @staticmethod
+    def of(listed: list[PublicKey]) -> "_KnownKeys":
+        """Return the keys, prepared for verifying."""
+        retired = frozenset(key.key_id for key in listed if key.retired_at is not None)
+        return _KnownKeys(listed, {key.key_id: key.public_key for key in listed}, retired)
+
+
 class Verifiers:
-    """The public halves of all keys, asked from the database at most once in VERIFIER_CACHE_SECONDS."""
+    """The public halves of all keys, read from the database at most once in VERIFIER_CACHE_SECONDS."""
 
     def __init__(self, database: Database, runtime: Runtime) -> None:
         self._database = database
-        self._runtime = runtime
-        self._asked_at = -VERIFIER_CACHE_SECONDS
-        self._asking: asyncio.Task[None] | None = None
-        self._keys: list[PublicKey] = []
-        self._public_keys: dict[str, bytes] = {}
-        self._retired: frozenset[str] = frozenset()
+        # While the database is away, all who wait learn it from one fetch, not one after another.
+        self._keys = SingleFlightCache[None, _KnownKeys](self._fetch, runtime.monotonic_seconds)
 
     async def read(self, text: str) -> Verified | None:
-        """What the token says, or None when no key of this service signed it."""
+        """Return what the token says, or None if no key of this service signed it."""
         told = split_token(text)
         if told is None:
             return None
-        is_known = told.key_id in self._public_keys
-        await self._refresh(VERIFIER_CACHE_SECONDS if is_known else VERIFIER_LOOKS_APART_SECONDS)
-        token = read_token(text, self._public_keys)
-        return token and Verified(token, token.key_id in self._retired)
+        known = self._keys.peek(None)
+        is_known = known is not None and told.key_id in known.by_id
+        keys = await self._keys.get(
+            None, VERIFIER_CACHE_SECONDS if is_known else VERIFIER_LOOKS_APART_SECONDS
+        )
+        token = read_token(text, keys.by_id)
+        return token and Verified(token, token.key_id in keys.retired)
 
     async def public_keys(self) -> list[PublicKey]:
-        """Those that are not retired, the oldest first."""
-        await self._refresh(VERIFIER_CACHE_SECONDS)
-        return [key for key in self._keys if key.retired_at is None]
+        """Return those that are not retired, the oldest first."""
+        keys = await self._keys.get(None, VERIFIER_CACHE_SECONDS)
+        return [key for key in keys.listed if key.retired_at is None]
 
-    async def _refresh(self, age_max: float) -> None:
-        if self._runtime.monotonic_seconds() - self._asked_at < age_max:
-            return
-        if self._asking is None or self._asking.done():
-            # One question for however many wait: when the database is away, all learn it at once, not one after another.
-            self._asking = asyncio.create_task(self._ask())
-        # A client that goes away must not cancel the question of the others.
-        await asyncio.shield(self._asking)
-
-    async def _ask(self) -> None:
-        now = self._runtime.monotonic_seconds()
-        self._keys = await list_signing_keys(self._database)
-        self._public_keys = {key.key_id: key.public_key for key in self._keys}
-        self._retired = frozenset(key.key_id for key in self._keys if key.retired_at is not None)
-        self._asked_at = now
+    async def _fetch(self, _: None) -> _KnownKeys:
+        return _KnownKeys.of(await list_signing_keys(self._database))

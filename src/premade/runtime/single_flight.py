@@ -1,0 +1,78 @@
+"""A cache whose values are fetched once for however many requests wait for them."""
+
+import asyncio
+import math
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class _Fetch(Generic[Value]):
+    began_at: float
+    result: asyncio.Future[Value]
+
+    @property
+    def has_failed(self) -> bool:
+        return self.result.cancelled() or self.result.exception() is not None
+
+
+class SingleFlightCache(Generic[Key, Value]):
+    """Values by key. Callers that need the same value at the same time share one fetch. An error is not kept."""
+
+    def __init__(
+        self,
+        fetch: Callable[[Key], Coroutine[Any, Any, Value]],
+        monotonic_seconds: Callable[[], float],
+        *,
+        entries_max: int = 1,
+        join_seconds_max: float = math.inf,
+    ) -> None:
+        """`join_seconds_max`: a fetch in progress that is older is not joined; the caller begins another.
+
+        When there would be more than `entries_max` keys, all are forgotten.
+        """
+        self._fetch = fetch
+        self._monotonic_seconds = monotonic_seconds
+        self._entries_max = entries_max
+        self._join_seconds_max = join_seconds_max
+        self._fetches: dict[Key, _Fetch[Value]] = {}
+
+    def __contains__(self, key: Key) -> bool:
+        """Return whether a value was put or a fetch began, however long ago."""
+        return key in self._fetches
+
+    def peek(self, key: Key) -> Value | None:
+        """Return the value, however old; None if there is none, or it is being fetched."""
+        found = self._fetches.get(key)
+        return None if found is None or not found.result.done() or found.has_failed else found.result.result()
+
+    def put(self, key: Key, value: Value, began_at: float) -> None:
+        """Keep a value that was fetched otherwise. `began_at`: when that began, by the same clock."""
+        result: asyncio.Future[Value] = asyncio.get_running_loop().create_future()
+        result.set_result(value)
+        self._keep(key, _Fetch(began_at, result))
+
+    async def get(self, key: Key, age_seconds_max: float) -> Value:
+        """Return the value. It is fetched again if the last fetch began `age_seconds_max` ago, or failed."""
+        now, found = self._monotonic_seconds(), self._fetches.get(key)
+        if found is None or not self._is_usable(found, now - found.began_at, age_seconds_max):
+            # A context of its own: the fetch works for all callers, not only for the request that began it.
+            found = _Fetch(now, asyncio.create_task(self._fetch(key), context=Context()))
+            self._keep(key, found)
+        # A client that goes away must not cancel the fetch that others wait for.
+        return await asyncio.shield(found.result)
+
+    def _is_usable(self, found: _Fetch[Value], age_seconds: float, age_seconds_max: float) -> bool:
+        if not found.result.done():
+            return age_seconds < self._join_seconds_max
+        return age_seconds < age_seconds_max and not found.has_failed
+
+    def _keep(self, key: Key, fetch: _Fetch[Value]) -> None:
+        if key not in self._fetches and len(self._fetches) >= self._entries_max:
+            self._fetches.clear()
+        self._fetches[key] = fetch
