@@ -1,5 +1,6 @@
 """Each feature folder exports one FEATURE, and the application wires each of them."""
 
+import re
 from collections import Counter
 from importlib import import_module
 from pathlib import Path
@@ -39,3 +40,13 @@ def test_each_background_task_has_its_own_name_in_the_log() -> None:
     names = Counter(task.name for feature in FEATURES for task in feature.background)
     assert names
     assert not [name for name, times in names.items() if times > 1]
+
+
+def test_each_service_that_is_used_is_made() -> None:
+    used = {
+        name
+        for path in SOURCE.rglob("*.py")
+        for name in re.findall(r"\.(?:use\(|services\[)([A-Z]\w+)[\])]", path.read_text(encoding="utf-8"))
+    }
+    assert {"Keyring", "Redeemer", "Readiness"} <= used
+    assert not used - {kind.__name__ for feature in FEATURES for kind in feature.services} - {"Runtime"}

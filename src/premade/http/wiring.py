@@ -36,6 +36,7 @@ class Process:
     def __post_init__(self) -> None:
         self.stock_writes = self.database.for_blocking_writes()
         """The database for writes that may wait for an allotment's row lock. They share one limit."""
+        self.services[Runtime] = self.runtime
         self._factories = {kind: make for feature in self.features for kind, make in feature.services.items()}
 
     def use(self, kind: type[Service]) -> Service:
