@@ -8,11 +8,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
 from premade.http.gateway import PageRoute
-from premade.http.negotiation import header_list, takes_gzip
 from premade.http.problems import documented, problem_of
 from premade.http.spool import NoRoomForFile
 from premade.http.streaming import Stream
-from premade.offline.snapshot import CURSOR_CHARACTERS_MAX, Snapshots, SnapshotsBusy
+from premade.offline.snapshot import CURSOR_CHARACTERS_MAX, SnapshotsBusy
+from premade.offline.stream import MEDIA_TYPE, snapshot_stream
 from premade.partners.call import GateCall, gate_router, gate_with
 from premade.runtime.errors import Busy, DatabaseAway, DomainError
 from premade.tickets.key_file import key_file
@@ -22,7 +22,6 @@ router = gate_router("Gate")
 
 KEYS_PATH = "/.well-known/premade-keys.json"
 KEYS_CACHE_SECONDS = 300
-MEDIA_TYPE = "application/x-ndjson"
 _EXAMPLE = """{"snapshot":"full","made_at":"2025-11-04T08:40:00.000Z","time_zone":"Asia/Hong_Kong","test":false}
 {"ticket_code":"CRUISE-2025-FERRY-1762274285982","issue_number":1,"uses":{"ferry":2,"gift":1},"usable_until":null}
 {"next":"WyI3NDU2LjE2Mzg0LjAwMDAwMDAxIixudWxsLDgxMV0","tickets":1}
@@ -69,18 +68,6 @@ async def gate_snapshot(
     test partners' alone.
     """
     return snapshot_stream(call, since)
-
-
-def snapshot_stream(call: GateCall, since: str | None) -> Stream:
-    """Return the snapshot for a gate, compressed unless the client refuses gzip."""
-    snapshots, partner_id = call.use(Snapshots), call.caller.partner_id
-    return Stream(
-        snapshots.lines(call.caller, since),
-        MEDIA_TYPE,
-        {"Vary": "Accept-Encoding"},
-        is_compressed=takes_gzip(header_list(call.scope, b"accept-encoding"), unless_told=True),
-        place=lambda: snapshots.place(partner_id),
-    )
 
 
 def public_routes() -> list[BaseRoute]:

@@ -32,6 +32,11 @@ class Inspected:
     customer_initials: str | None
     refusal: DomainError | None
 
+    @property
+    def message(self) -> str:
+        """For the guard to say."""
+        return self.refusal.detail if self.refusal else "This ticket is good."
+
 
 class Inspector:
     """What looking at a ticket needs."""

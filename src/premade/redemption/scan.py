@@ -41,6 +41,20 @@ def old_device_of(caller: GateCaller, device_id: str) -> str:
 
 
 @dataclass(frozen=True)
+class Device:
+    """A device at a gate, who uses it, and the request that it sent."""
+
+    caller: GateCaller
+    request_id: str
+    device_id: str
+
+    @property
+    def lock_name(self) -> str:
+        """The key of the lock on its uploads. Two API keys may both have a GATE-1, and do not wait for each other."""
+        return device_of(self.caller, self.device_id)
+
+
+@dataclass(frozen=True)
 class Presented:
     """The ticket that a bearer presents. `issue_number` is that of the QR, None when the code was typed in;
     `is_key_retired` when the QR is genuine, but of a signing key that counts no more.

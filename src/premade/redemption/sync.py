@@ -8,22 +8,22 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 
 from premade.audit.record import Event
-from premade.partners.keyring import GateCaller
 from premade.postgres import statements
 from premade.postgres.database import Database, Transaction
 from premade.redemption.counts import Counted, count_at_gate
+from premade.redemption.offline_scan import InConflict, Offline, ScanRef, Unreadable
 from premade.redemption.redeem import REDEEMED, Redeemed, redeem_waiting, redeemed_or_refused
 from premade.redemption.rules import GateRules
-from premade.redemption.scan import Entry, Presented, Scan, device_of, old_device_of
+from premade.redemption.scan import Device, Entry, Presented, Scan, device_of, old_device_of
 from premade.redemption.verdict import qr_invalid, refusal_of_time
 from premade.runtime.batching import ClaimQueue
 from premade.runtime.clock import Runtime, rfc3339
-from premade.runtime.errors import DomainError, FieldError
+from premade.runtime.errors import DomainError
 from premade.runtime.logging import log
 from premade.tickets.code import fold_token
 from premade.tickets.lookup import TicketUnknown
@@ -42,83 +42,8 @@ VERIFIED_IN_ONE_GO = 20
 """Signatures that are checked before other requests get their turn."""
 UNKNOWN = "UNKNOWN"
 ENTRY_INVALID = "ENTRY_INVALID"
-ConflictCode = Literal[
-    "USED_UP",
-    "CANCELLED",
-    "QR_REVOKED",
-    "EXPIRED",
-    "NOT_ACTIVATED",
-    "QR_INVALID",
-    "UNKNOWN",
-    "FUNCTION_UNKNOWN",
-    "SCAN_ID_REUSED",
-    "TEST_TICKET",
-    "LIVE_TICKET",
-    "CLOCK_WRONG",
-    "SCAN_TOO_OLD",
-    "SCANNED_BEFORE_ACTIVATION",
-    "ENTRY_INVALID",
-]
 _LOCK_SPACE = 1886547310
 """Beside that of the logical clocks."""
-
-
-@dataclass(frozen=True)
-class Device:
-    """A device that is back, with the key that it sent and the request that it sent it in."""
-
-    caller: GateCaller
-    request_id: str
-    device_id: str
-
-    @property
-    def lock_name(self) -> str:
-        """The key of the lock. Two API keys may both have a GATE-1, and do not wait for each other."""
-        return device_of(self.caller, self.device_id)
-
-
-@dataclass(frozen=True)
-class Offline:
-    """One use that a device allowed while it was away."""
-
-    scan_id: str
-    qr: str
-    function_code: str
-    uses: int
-    scanned_at: datetime | None
-    """None for a text that is no time."""
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """An invalid entry of an upload; `errors` names each wrong member."""
-
-    scan_id: str | None
-    errors: list[FieldError]
-
-
-@dataclass(frozen=True)
-class ScanRef:
-    """A scan, by where and when it was."""
-
-    device_id: str
-    scan_id: str | None
-    at: str | None
-    """RFC 3339. None if the device sent no time."""
-
-
-@dataclass(frozen=True)
-class InConflict:
-    """A use that could not be: `code` and `reason` say why, `other` is the scan that used the ticket, if any did."""
-
-    ticket_code: str | None
-    code: ConflictCode
-    reason: str
-    this: ScanRef
-    other: ScanRef | None
-    replayed: bool
-    is_kept: bool = True
-    """Whether the audit record keeps it; otherwise it is only counted."""
 
 
 Settled = Redeemed | InConflict

@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import orjson
 from fastapi import Query, Security
 from fastapi.security import SecurityScopes
-from pydantic import Field, WrapValidator
+from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,7 +21,6 @@ from premade.catalog.product import list_functions
 from premade.console.addresses import HOME
 from premade.console.auth import SESSION_COOKIE, RoleMissing
 from premade.console.csrf import FormForeign, require_own_page
-from premade.console.gate.passes import PASS_CHARACTERS_MAX, GatePasses
 from premade.console.rendering import CONTENT_SECURITY_POLICY, HEADERS, Templates, assets
 from premade.console.routing import Page, StaffRequest, with_error_pages
 from premade.http.body import header_values
@@ -29,23 +28,26 @@ from premade.http.endpoint import Reply, json_router
 from premade.http.fields import AnswerModel, Timestamp
 from premade.http.gateway import PageRoute
 from premade.http.streaming import Stream
-from premade.offline.routes import snapshot_stream
+from premade.offline.stream import snapshot_stream
 from premade.partners.call import GateCall
 from premade.partners.keyring import GateCaller
 from premade.redemption import manual
-from premade.redemption import routes as redemption
-from premade.redemption.routes import (
+from premade.redemption.answers import inspect_answer, redeem_reply, sync_answer
+from premade.redemption.gate import Gate
+from premade.redemption.gate_pass import GatePasses
+from premade.redemption.rules import GateRules
+from premade.redemption.scan import Device
+from premade.redemption.schemas import (
+    GuardedSyncRequest,
     InspectAnswer,
-    OfflineRedemption,
     RedeemAnswer,
     RedeemRequest,
     ShownAtGate,
     SyncAnswer,
-    SyncRequest,
-    entry_by_itself,
+    entries_of,
+    shown_of,
+    use_of,
 )
-from premade.redemption.rules import GateRules
-from premade.redemption.sync import REDEMPTIONS_MAX
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Forbidden
 from premade.staff.role import Right
@@ -125,6 +127,10 @@ class StaffCall:
         """Return this gate call, live or in test mode."""
         return replace(self.gate, caller=replace(self.gate.caller, is_test=test))
 
+    def device(self, device_id: str, *, test: bool) -> Device:
+        """Return this browser as a device, live or in test mode."""
+        return Device(self.in_mode(test=test).caller, self.gate.request_id, device_id)
+
 
 async def _admit(request: Request, _wanted: SecurityScopes) -> StaffCall:
     wired, state = request.app.state, request.scope["state"]
@@ -177,24 +183,6 @@ class GateSession(AnswerModel):
     now: Timestamp = Field(description="By the service's clock; the device's may be wrong")
 
 
-class GuardedRedemption(OfflineRedemption):
-    """One scan that the device admitted without network, and the proof of who scanned."""
-
-    guard: str | None = Field(
-        default=None,
-        max_length=PASS_CHARACTERS_MAX,
-        description="The proof of the session in which it was scanned",
-    )
-
-
-class GateSyncRequest(SyncRequest):
-    """The offline scans of a device, in their order, by whoever worked on it then."""
-
-    redemptions: list[Annotated[GuardedRedemption, WrapValidator(entry_by_itself)]] = Field(  # type: ignore[assignment]
-        min_length=1, max_length=REDEMPTIONS_MAX
-    )
-
-
 @router.get(f"{GATE}/session", include_in_schema=False, response_model=GateSession)
 async def session(call: OfStaff) -> Reply:
     """What the page writes with, and what a gate can be for."""
@@ -214,54 +202,23 @@ async def session(call: OfStaff) -> Reply:
 @router.post(f"{GATE}/redemptions", include_in_schema=False, response_model=RedeemAnswer)
 async def redeem(call: OfStaff, wanted: RedeemRequest, test_mode: TestMode = False) -> Reply:  # noqa: FBT002
     """As POST /api/gate/redemptions."""
-    return await redemption.redeem(call.in_mode(test=test_mode), wanted)
+    device = call.device(wanted.device_id, test=test_mode)
+    return redeem_reply(await call.gate.use(Gate).redeem(device, shown_of(wanted), use_of(wanted)))
 
 
 @router.post(f"{GATE}/inspect", include_in_schema=False)
 async def inspect(call: OfStaff, wanted: ShownAtGate, test_mode: TestMode = False) -> InspectAnswer:  # noqa: FBT002
     """As POST /api/gate/inspect."""
-    return await redemption.inspect(call.in_mode(test=test_mode), wanted)
+    device = call.device(wanted.device_id, test=test_mode)
+    return inspect_answer(await call.gate.use(Gate).inspect(device, shown_of(wanted)))
 
 
 @router.post(f"{GATE}/sync", include_in_schema=False)
-async def sync(call: OfStaff, wanted: GateSyncRequest, test_mode: TestMode = False) -> SyncAnswer:  # noqa: FBT002
+async def sync(call: OfStaff, wanted: GuardedSyncRequest, test_mode: TestMode = False) -> SyncAnswer:  # noqa: FBT002
     """As POST /api/gate/redemptions/sync; the actor of each scan is whoever scanned."""
-    answers = [
-        await redemption.sync(
-            _as_scanned_by(call, call.in_mode(test=test_mode), actor),
-            SyncRequest(device_id=wanted.device_id, redemptions=scans),
-        )
-        for actor, scans in await _by_actor(call, wanted.redemptions)
-    ]
-    return SyncAnswer(
-        device_id=wanted.device_id,
-        accepted=sum(answer.accepted for answer in answers),
-        conflicts=sum(answer.conflicts for answer in answers),
-        results=[result for answer in answers for result in answer.results],
-    )
-
-
-async def _by_actor(call: StaffCall, redemptions: Sequence[object]) -> list[tuple[str, list[Any]]]:
-    """Return the scans in their order, in runs of one actor. Without proof the actor is the uploader."""
-    passes = call.gate.use(GatePasses)
-    runs: list[tuple[str, list[Any]]] = []
-    for each in redemptions:
-        actor, plain = call.member.actor, each
-        # An unreadable entry is passed on; it has its own answer.
-        if isinstance(each, GuardedRedemption):
-            plain = OfflineRedemption.model_construct(**each.model_dump(exclude={"guard"}))
-            staff_id = each.scanned_at and await passes.staff_id(each.guard, each.scanned_at)
-            actor = f"staff:{staff_id}" if staff_id else actor
-        if not runs or runs[-1][0] != actor:
-            runs.append((actor, []))
-        runs[-1][1].append(plain)
-    return runs
-
-
-def _as_scanned_by(call: StaffCall, gate: GateCall, actor: str) -> GateCall:
-    if actor == call.member.actor:
-        return gate
-    return replace(gate, caller=replace(gate.caller, actor=actor, uploaded_by=call.member.actor))
+    entries = entries_of(wanted)
+    settled = await call.gate.use(Gate).upload(call.device(wanted.device_id, test=test_mode), entries)
+    return sync_answer(wanted.device_id, entries, settled)
 
 
 @router.get(f"{GATE}/snapshot", include_in_schema=False, response_model=None)

@@ -1,0 +1,128 @@
+"""The gate: what every gate does, a device by the API or a browser with the gate page.
+
+A ticket is shown as a QR or as a code with digits of the customer's phone number. It is redeemed, or only inspected. A
+device that was offline uploads its scans.
+"""
+
+from dataclasses import dataclass, replace
+
+from premade.redemption.gate_pass import GatePasses
+from premade.redemption.inspect import Inspected, Inspector
+from premade.redemption.manual import ManualEntries, Typed
+from premade.redemption.offline_scan import Offline, Unreadable
+from premade.redemption.redeem import Redeemed, Redeemer
+from premade.redemption.scan import Device, Entry, Presented, Scan
+from premade.redemption.sync import Settled, Syncer
+from premade.redemption.verdict import qr_invalid
+from premade.tickets.code import fold_ticket_code, fold_token
+from premade.tickets.signing import Verifiers
+
+
+@dataclass(frozen=True)
+class ShownQr:
+    """The text of a QR code, as it was read."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class TypedCode:
+    """A ticket code and the last digits of the customer's phone number, as they were typed."""
+
+    ticket_code: str
+    phone_digits: str
+
+
+ShownTicket = ShownQr | TypedCode
+
+
+@dataclass(frozen=True)
+class WantedUse:
+    """So many uses of one function, and the device's id of the scan."""
+
+    function_code: str
+    uses: int
+    scan_id: str
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Redeem, inspect and upload at a gate."""
+
+    verifiers: Verifiers
+    manual_entries: ManualEntries
+    redeemer: Redeemer
+    inspector: Inspector
+    syncer: Syncer
+    passes: GatePasses
+
+    async def redeem(self, device: Device, shown: ShownTicket, wanted: WantedUse) -> Redeemed:
+        """Redeem an entitlement of the ticket, once for each scan_id of a device.
+
+        Raises:
+            QrInvalid, PermissionMissing, TooManyEntries, DigitsWrong, and the errors of `Redeemer.redeem`: nothing is
+            redeemed then.
+        """
+        return await self.redeemer.redeem(
+            Scan(
+                caller=device.caller,
+                request_id=device.request_id,
+                presented=await self._presented(device, shown),
+                function_code=wanted.function_code,
+                uses=wanted.uses,
+                device_id=device.device_id,
+                scan_id=wanted.scan_id,
+                entry=Entry.MANUAL if isinstance(shown, TypedCode) else Entry.SCAN,
+            )
+        )
+
+    async def inspect(self, device: Device, shown: ShownTicket) -> Inspected:
+        """Return the ticket as it is now, and whether a scan would be admitted.
+
+        Raises:
+            QrInvalid, PermissionMissing, TooManyEntries, DigitsWrong, TicketUnknown.
+        """
+        return await self.inspector.inspect(device.caller, await self._presented(device, shown))
+
+    async def upload(self, device: Device, entries: list[Offline | Unreadable]) -> list[Settled]:
+        """Settle offline scans; return one result for each, in their order. The actor of a scan is whoever scanned.
+
+        Raises:
+            Busy: the scans of one guard, and all after them, are not settled; the same upload can be sent again.
+        """
+        settled: list[Settled] = []
+        for actor, together in await self._by_actor(device, entries):
+            settled += await self.syncer.sync(_as_scanned_by(device, actor), together)
+        return settled
+
+    async def _presented(self, device: Device, shown: ShownTicket) -> Presented:
+        """Return the ticket that is shown."""
+        if isinstance(shown, TypedCode):
+            typed = Typed(fold_ticket_code(shown.ticket_code), shown.phone_digits, device.device_id)
+            return Presented(await self.manual_entries.check(device.caller, typed), issue_number=None)
+        verified = await self.verifiers.read(fold_token(shown.text))
+        if verified is None:
+            raise qr_invalid(is_key_retired=False)
+        return Presented(verified.token.ticket_code, verified.token.issue_number, verified.is_retired)
+
+    async def _by_actor(
+        self, device: Device, entries: list[Offline | Unreadable]
+    ) -> list[tuple[str, list[Offline | Unreadable]]]:
+        """Return the entries in their order, in runs of one actor. Without proof the actor is the uploader."""
+        runs: list[tuple[str, list[Offline | Unreadable]]] = []
+        for each in entries:
+            actor = device.caller.actor
+            if isinstance(each, Offline) and each.scanned_at is not None:
+                staff_id = await self.passes.staff_id(each.guard_pass, each.scanned_at)
+                actor = f"staff:{staff_id}" if staff_id else actor
+            if not runs or runs[-1][0] != actor:
+                runs.append((actor, []))
+            runs[-1][1].append(each)
+        return runs
+
+
+def _as_scanned_by(device: Device, actor: str) -> Device:
+    uploader = device.caller.actor
+    if actor == uploader:
+        return device
+    return replace(device, caller=replace(device.caller, actor=actor, uploaded_by=uploader))

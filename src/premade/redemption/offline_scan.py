@@ -1,0 +1,71 @@
+"""What a device uploads after it was offline, and what becomes of each entry. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from premade.runtime.errors import FieldError
+
+ConflictCode = Literal[
+    "USED_UP",
+    "CANCELLED",
+    "QR_REVOKED",
+    "EXPIRED",
+    "NOT_ACTIVATED",
+    "QR_INVALID",
+    "UNKNOWN",
+    "FUNCTION_UNKNOWN",
+    "SCAN_ID_REUSED",
+    "TEST_TICKET",
+    "LIVE_TICKET",
+    "CLOCK_WRONG",
+    "SCAN_TOO_OLD",
+    "SCANNED_BEFORE_ACTIVATION",
+    "ENTRY_INVALID",
+]
+
+
+@dataclass(frozen=True)
+class Offline:
+    """One use that a device allowed while it was away."""
+
+    scan_id: str
+    qr: str
+    function_code: str
+    uses: int
+    scanned_at: datetime | None
+    """None for a text that is no time."""
+    guard_pass: str | None = None
+    """Proof of who scanned (`gate_pass.py`)."""
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """An invalid entry of an upload; `errors` names each wrong member."""
+
+    scan_id: str | None
+    errors: list[FieldError]
+
+
+@dataclass(frozen=True)
+class ScanRef:
+    """A scan, by where and when it was."""
+
+    device_id: str
+    scan_id: str | None
+    at: str | None
+    """RFC 3339. None if the device sent no time."""
+
+
+@dataclass(frozen=True)
+class InConflict:
+    """A use that could not be: `code` and `reason` say why, `other` is the scan that used the ticket, if any did."""
+
+    ticket_code: str | None
+    code: ConflictCode
+    reason: str
+    this: ScanRef
+    other: ScanRef | None
+    replayed: bool
+    is_kept: bool = True
+    """Whether the audit record keeps it; otherwise it is only counted."""
