@@ -26,9 +26,9 @@ from premade.app import make_app
 from premade.batches.batch import BATCH_ID_PATTERN, NEW_BATCH_ID_PATTERN
 from premade.catalog.product import Cancellation
 from premade.http import fields
-from premade.partners.api_key import PERMISSIONS
 from premade.partners.keys import KeyUnknown
 from premade.partners.partner import PartnerUnknown
+from premade.partners.permission import PERMISSIONS
 from premade.runtime.clock import Runtime
 from premade.runtime.settings import Settings
 from premade.stock.reservation import RESERVATION_ID_PATTERN

@@ -112,7 +112,7 @@ def test_every_rule_of_the_database_has_a_name_of_its_own(dsn: str) -> None:
 
 
 def test_the_permissions_of_the_code_and_of_the_database_are_the_same(dsn: str) -> None:
-    from premade.partners.api_key import PERMISSIONS
+    from premade.partners.permission import PERMISSIONS
 
     with psycopg.connect(dsn) as connection:
         [[rule]] = connection.execute(

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 from support.service import Service
 from support.shop import Seller, Shop
 
-from premade.partners.api_key import PERMISSIONS
+from premade.partners.permission import PERMISSIONS
 
 HERE = Path(__file__).parent
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")

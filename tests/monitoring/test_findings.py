@@ -7,9 +7,17 @@ from typing import Any
 import pytest
 import yaml
 
-from premade.monitoring import findings as thresholds
+import premade.console
+import premade.monitoring.finding_kinds
 from premade.monitoring.figures import STOCK_RATE_WINDOW, Figures
-from premade.monitoring.findings import NOT_SEEN_HERE, Alert, findings
+from premade.monitoring.finding import Alert
+from premade.monitoring.finding_kinds import (
+    expire_unused,
+    low_activation_rate,
+    stock_runs_out,
+    too_many_unused,
+)
+from premade.monitoring.findings import KINDS, NOT_SEEN_HERE, findings
 
 ALERTS_FILE = Path(__file__).parents[2] / "ops" / "prometheus" / "alerts.yml"
 ALERTS = {
@@ -17,6 +25,8 @@ ALERTS = {
     for group in yaml.safe_load(ALERTS_FILE.read_text())["groups"]
     for rule in group["rules"]
 }
+CONSOLE = Path(premade.console.__file__).parent
+KINDS_FOLDER = Path(premade.monitoring.finding_kinds.__file__).parent
 NUMBER = re.compile(r"(?<![\w\[.])\d+(?:\.\d+)?(?![\w\]])")
 DAY_SECONDS = [24, 3600]
 WEEK = STOCK_RATE_WINDOW.days
@@ -42,10 +52,13 @@ def told(of: Figures) -> list[Alert]:
 
 
 def test_the_thresholds_are_those_of_the_alerts() -> None:
-    assert numbers_of(Alert.TOO_MANY_UNUSED) == [thresholds.UNUSED_MAX, thresholds.UNUSED_DAYS_MAX]
-    assert numbers_of(Alert.LOW_ACTIVATION_RATE) == [thresholds.RATE_MIN, thresholds.RATE_UNUSED_MIN]
-    assert numbers_of(Alert.EXPIRE_UNUSED) == [thresholds.EXPIRING_MAX, thresholds.EXPIRING_DAYS]
-    assert numbers_of(Alert.STOCK_RUNS_OUT) == [thresholds.STOCK_DAYS_MIN, *DAY_SECONDS, 0]
+    assert numbers_of(Alert.TOO_MANY_UNUSED) == [too_many_unused.UNUSED_MAX, too_many_unused.UNUSED_DAYS_MAX]
+    assert numbers_of(Alert.LOW_ACTIVATION_RATE) == [
+        low_activation_rate.RATE_MIN,
+        low_activation_rate.RATE_UNUSED_MIN,
+    ]
+    assert numbers_of(Alert.EXPIRE_UNUSED) == [expire_unused.EXPIRING_MAX, expire_unused.EXPIRING_DAYS]
+    assert numbers_of(Alert.STOCK_RUNS_OUT) == [stock_runs_out.STOCK_DAYS_MIN, *DAY_SECONDS, 0]
     assert numbers_of(Alert.STOCK_EXHAUSTED) == [0]
 
 
@@ -55,11 +68,23 @@ def test_what_was_just_generated_is_given_the_time_that_the_alert_waits() -> Non
 
 
 def test_every_alert_is_told_or_it_is_said_why_not() -> None:
+    assert [kind.alert for kind in KINDS] == list(Alert)
     assert {*Alert, *NOT_SEEN_HERE} == set(ALERTS)
     assert set(Alert).isdisjoint(NOT_SEEN_HERE)
-    assert {
-        alert for alert in Alert if ALERTS[alert]["labels"]["severity"] == "critical"
-    } == thresholds.CRITICAL
+    assert {alert for alert in Alert if ALERTS[alert]["labels"]["severity"] == "critical"} == {
+        kind.alert for kind in KINDS if kind.is_critical
+    }
+
+
+@pytest.mark.parametrize("alert", Alert)
+def test_the_overview_says_what_is_wrong_and_what_to_do(alert: Alert) -> None:
+    [template] = CONSOLE.rglob("chart.html")
+    assert len(re.findall(rf"found\.alert == Alert\.{alert.name} ", template.read_text())) == 2
+
+
+def test_every_module_of_a_finding_is_listed() -> None:
+    modules = {path.stem for path in KINDS_FOLDER.glob("[!_]*.py")}
+    assert {kind.alert.name.lower() for kind in KINDS} == modules
 
 
 @pytest.mark.parametrize(
@@ -103,7 +128,7 @@ def test_a_condition_of_stock_holds_below_its_threshold(
     available: int, issued_lately: int, expected: list[Alert]
 ) -> None:
     assert told(figures(stock={"available": available, "issued_lately": issued_lately})) == expected
-    assert WEEK == thresholds.STOCK_DAYS_MIN, "the cases above take both to be a week"
+    assert WEEK == stock_runs_out.STOCK_DAYS_MIN, "the cases above take both to be a week"
 
 
 def test_the_most_urgent_comes_first() -> None:

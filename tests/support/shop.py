@@ -15,9 +15,9 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
 
 from premade.catalog.product import Product, add_product
-from premade.partners.api_key import PERMISSIONS
 from premade.partners.keys import create_key
 from premade.partners.partner import add_partner
+from premade.partners.permission import PERMISSIONS
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 from premade.stock.allotment import set_allotment

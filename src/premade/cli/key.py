@@ -6,8 +6,8 @@ import typer
 
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one, show_rows
-from premade.partners.api_key import PERMISSIONS
 from premade.partners.keys import create_key, list_keys, revoke_key, rotate_key
+from premade.partners.permission import PERMISSIONS
 from premade.runtime.errors import FieldError, Invalid
 from premade.values.operator_input import duration, moment
 

@@ -51,6 +51,11 @@ class Figures:
     gate_counts: list[Row]
     """Return the counts at the gates in GATE_COUNTS_WINDOW, largest first: at most GATE_COUNTS_SHOWN_MAX."""
 
+    def generated_lately(self, tickets: Row) -> Row:
+        """Return how many of a row of `tickets` were generated in the `last_hour` and the `last_day`."""
+        none = {"last_hour": 0, "last_day": 0}
+        return self.generated.get((tickets["partner_id"], tickets["product_id"]), none)
+
     @property
     def unused(self) -> int:
         """Tickets that are generated and not yet sold."""

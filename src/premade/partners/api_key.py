@@ -5,20 +5,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-PERMISSIONS = (
-    "tickets:bulk-generate",
-    "tickets:activate",
-    "tickets:read",
-    "tickets:cancel",
-    "inventory:read",
-    "inventory:reserve",
-    "orders:read",
-    "gate:redeem",
-    "gate:manual-entry",
-)
-GATE_PERMISSIONS = tuple(name for name in PERMISSIONS if name.startswith("gate:"))
-"""What a key of the operator can be used for: everything else belongs to one partner."""
-
 _PREFIX_CHARACTERS = 10
 _SECRET_CHARACTERS = 40
 # 32 characters that nobody mistakes for each other: 5 bits of a random byte choose one, without bias.

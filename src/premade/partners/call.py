@@ -20,6 +20,7 @@ from premade.partners.keyring import (
     PartnerKeyNeeded,
     PermissionMissing,
 )
+from premade.partners.permission import PERMISSIONS
 from premade.postgres.database import Database
 
 Service = TypeVar("Service")
@@ -91,7 +92,7 @@ def partner_router(tag: str) -> APIRouter:
 
 def partner_with(permission: str) -> Any:
     """Marks an endpoint's `call` argument: a partner's key with this permission."""
-    return Security(_admit, scopes=[permission])
+    return Security(_admit, scopes=[PERMISSIONS[permission].name])
 
 
 def gate_router(tag: str) -> APIRouter:
@@ -101,4 +102,4 @@ def gate_router(tag: str) -> APIRouter:
 
 def gate_with(permission: str) -> Any:
     """Marks an endpoint's `call` argument: a key with this permission, a partner's or the operator's."""
-    return Security(_admit_gate, scopes=[permission])
+    return Security(_admit_gate, scopes=[PERMISSIONS[permission].name])

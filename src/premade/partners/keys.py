@@ -7,6 +7,7 @@ from typing import Any
 from premade.audit.record import COMMAND_ACTOR, Event, record
 from premade.partners import api_key
 from premade.partners.partner import partner_named
+from premade.partners.permission import PERMISSIONS
 from premade.postgres import statements
 from premade.postgres.database import Database, Transaction
 from premade.runtime.clock import Runtime
@@ -109,11 +110,11 @@ async def _create(
 
 
 def _check(permissions: list[str], expires_at: datetime | None, now: datetime) -> None:
-    known = ", ".join(api_key.PERMISSIONS)
+    known = ", ".join(PERMISSIONS)
     errors = [
         FieldError("permission", f"{name!r} is none; known are: {known}")
         for name in permissions
-        if name not in api_key.PERMISSIONS
+        if name not in PERMISSIONS
     ]
     if not permissions:
         errors.append(FieldError("permission", f"At least one is needed of: {known}"))

@@ -15,7 +15,8 @@ from premade.console.overview.chart import Amount, Chart, chart_of_days
 from premade.console.rendering import in_money, in_number
 from premade.console.routing import Page, StaffRequest
 from premade.monitoring.figures import Figures, Row, Sales, activation_rate, read_figures, seconds_left
-from premade.monitoring.findings import Alert, findings
+from premade.monitoring.finding import Alert
+from premade.monitoring.findings import findings
 from premade.partners.partner import PartnerUnknown, partners_by_id
 from premade.redemption.counts import Counted
 from premade.runtime.errors import FieldError, Invalid

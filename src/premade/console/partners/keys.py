@@ -12,27 +12,16 @@ from premade.console.change_flow import Confirmation, NoFields, Preview, Row, co
 from premade.console.forms import Form, Input, by_field, is_checked, or_none
 from premade.console.partners.pages import OPERATOR, PARTNERS, last_used, number_of_path
 from premade.console.routing import Page, StaffRequest
-from premade.partners.api_key import GATE_PERMISSIONS, PERMISSIONS
 from premade.partners.keyring import KEY_CACHE_SECONDS
 from premade.partners.keys import create_key, key_of, revoke_key, rotate_key
 from premade.partners.partner import partner_of
+from premade.partners.permission import GATE_PERMISSIONS, PERMISSIONS, Permission
 from premade.runtime.errors import FieldError, Invalid
 from premade.staff.role import Right
 from premade.values.operator_input import duration, moment
 
 KEYS = f"{HOME}/keys"
 OVERLAP_DEFAULT = "24h"
-PERMISSION_NAMES = {
-    "tickets:bulk-generate": "generate batches",
-    "tickets:activate": "activate tickets, draw from batches, create orders",
-    "tickets:read": "see its tickets and batches",
-    "tickets:cancel": "cancel and reissue tickets",
-    "inventory:read": "see products and stock",
-    "inventory:reserve": "hold stock",
-    "orders:read": "see its orders, with the customers' details",
-    "gate:redeem": "redeem at a gate, also without network",
-    "gate:manual-entry": "type in a ticket code at a gate",
-}
 
 
 class KeyForm(Form):
@@ -82,7 +71,7 @@ def _home(partner_id: int | None) -> str:
     return OPERATOR if partner_id is None else f"{PARTNERS}/{partner_id}"
 
 
-def _permissions(partner: dict[str, Any] | None) -> tuple[str, ...]:
+def _permissions(partner: dict[str, Any] | None) -> dict[str, Permission]:
     return PERMISSIONS if partner else GATE_PERMISSIONS
 
 
@@ -102,7 +91,7 @@ def _key_form(
         "partners/key_new.html",
         400 if wrong else 200,
         partner=partner,
-        permissions={name: PERMISSION_NAMES[name] for name in _permissions(partner)},
+        permissions={name: permission.label for name, permission in _permissions(partner).items()},
         chosen=chosen,
         form=KeyForm.view(
             typed,
