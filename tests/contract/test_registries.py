@@ -11,6 +11,11 @@ import pytest
 import premade
 from premade.api_docs.openapi import openapi_document
 from premade.app import make_app
+from premade.cli.export import Format
+from premade.console.export_choices import PRINTED, TABLES
+from premade.export.as_csv import CSV
+from premade.export.as_jsonl import JSON_LINES
+from premade.export.formats import FORMATS
 from premade.partners.permission import GATE_PERMISSIONS, PERMISSIONS
 from premade.redemption.manual import PERMISSION as MANUAL_ENTRY
 from premade.runtime.clock import Runtime
@@ -58,3 +63,21 @@ def test_every_right_guards_a_page_and_some_role_has_it(right: Right) -> None:
 def test_every_role_has_rights_and_is_in_the_glossary(role: Role) -> None:
     assert RIGHTS[role]
     assert re.search(rf"^\| role \|.*\b{role}\b", GLOSSARY, re.MULTILINE)
+
+
+def test_every_format_is_a_choice_of_the_console_with_a_text_of_its_own() -> None:
+    assert {name: form.label for name, form in FORMATS.items()} == {**TABLES, **PRINTED}
+    assert len({form.label for form in FORMATS.values()}) == len(FORMATS)
+
+
+def test_every_format_of_the_command_and_of_the_api_is_registered() -> None:
+    suffixes = {name.partition("-")[0] for name in FORMATS}
+    assert {each.value for each in Format} - {Format.PNG.value} <= suffixes
+    texts = {form.text for form in FORMATS.values()}
+    assert {CSV, JSON_LINES} <= texts
+
+
+def test_every_module_that_writes_tickets_is_registered() -> None:
+    registry = (SOURCE / "export" / "formats.py").read_text(encoding="utf-8")
+    modules = {path.stem for path in (SOURCE / "export").glob("as_*.py")}
+    assert {name for name in modules if f"premade.export.{name}" not in registry} == set()

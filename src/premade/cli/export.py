@@ -17,8 +17,7 @@ from premade.catalog.product import NAME_CHARACTERS_MAX
 from premade.cli.atomic_files import WholeFiles
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one
-from premade.export.as_csv import CSV, SPREADSHEET_CSV
-from premade.export.as_jsonl import JSON_LINES
+from premade.export.formats import FORMATS, FileOptions
 from premade.export.layout import PER_PAGE, PaperSize
 from premade.export.rows import (
     NOT_OVER,
@@ -29,7 +28,6 @@ from premade.export.rows import (
     read_export,
     record_export,
 )
-from premade.export.text import write_text
 from premade.partners.partner import partner_named
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
@@ -199,18 +197,9 @@ async def _one_file(
 async def _write(
     found: Export, out: BinaryIO, asked: Asked, runtime: Runtime, tell: Callable[[int], None]
 ) -> None:
-    # What makes workbooks is imported by who makes one.
-    if asked.form is Format.XLSX:
-        from premade.export.as_xlsx import write_xlsx  # noqa: PLC0415
-
-        await write_xlsx(found, out, tell)
-    elif asked.form is Format.PNG:
-        from premade.export.as_pictures import write_pictures  # noqa: PLC0415
-
-        await write_pictures(found, out, runtime.now(), tell)
-    else:
-        table = CSV if asked.is_plain else SPREADSHEET_CSV
-        await write_text(table if asked.form is Format.CSV else JSON_LINES, found, out, tell)
+    names = {Format.PNG: "zip", Format.CSV: "csv-plain" if asked.is_plain else "csv"}
+    chosen = FORMATS[names.get(asked.form, asked.form.value)]
+    await chosen.write(found, out, FileOptions(runtime.now()), tell)
 
 
 async def _sheets(

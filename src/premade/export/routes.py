@@ -10,6 +10,7 @@ from premade.batches.batch import BatchUnknown
 from premade.batches.routes import BatchId
 from premade.export.as_csv import CSV
 from premade.export.as_jsonl import JSON_LINES
+from premade.export.formats import file_name
 from premade.export.rows import Exporter, Selection
 from premade.export.text import Exports, ExportsBusy, TextForm, recorded
 from premade.http.negotiation import header_list, preferred, takes_gzip
@@ -87,11 +88,6 @@ def _stream(
         is_compressed=takes_gzip(header_list(call.scope, b"accept-encoding"), unless_told=False),
         place=lambda: exports.place_of_partner(call.caller.partner_id),
     )
-
-
-def file_name(batch_id: str, suffix: str) -> str:
-    """A batch id is of characters that a file name may have, but for the colon on Windows."""
-    return f"{batch_id.replace(':', '_')}.{suffix}"
 
 
 def _serve_file(form: TextForm, kind: type[Response], name: str, description: str) -> None:

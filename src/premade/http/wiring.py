@@ -1,7 +1,8 @@
 """A feature of the service: the routes, services and background tasks of one folder.
 
 Each feature folder has a module `feature.py` with one `FEATURE`. `app.py` lists the features and wires all of them in
-the same way.
+the same way. `FEATURE` is not in the folder's `__init__.py`: then every import from the folder would import its routes,
+and FastAPI with them.
 """
 
 from collections.abc import Callable, Mapping, Sequence

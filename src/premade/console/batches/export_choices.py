@@ -1,7 +1,6 @@
 """What the staff may choose when they take a batch's tickets out: formats, and which tickets."""
 
-from premade.export.layout import PER_PAGE, PaperSize
-from premade.export.routes import file_name
+from premade.export.formats import FORMATS, file_name
 from premade.export.rows import NOT_OVER
 from premade.tickets.ticket import Status
 
@@ -12,21 +11,8 @@ WHICH: dict[str, tuple[str, tuple[Status, ...] | None]] = {
     "good": ("unused and active", NOT_OVER),
     "unused": ("unused", (Status.PRE_GENERATED,)),
 }
-SHEETS = {f"pdf-{paper}-{per_page}": (paper, per_page) for paper in PaperSize for per_page in PER_PAGE}
-PRINTED = {
-    **{
-        name: f"Sheets to print, {paper.title()}, {per_page} a page (PDF)"
-        for name, (paper, per_page) in SHEETS.items()
-    },
-    "zip": "QR pictures (ZIP)",
-}
-PLAIN_CSV = "csv-plain"
-TABLES = {
-    "csv": "Table for a spreadsheet (CSV)",
-    "xlsx": "Workbook (XLSX)",
-    PLAIN_CSV: "Table for a program (CSV, exact values)",
-    "jsonl": "JSON lines",
-}
+PRINTED = {name: form.label for name, form in FORMATS.items() if form.is_printed}
+TABLES = {name: form.label for name, form in FORMATS.items() if not form.is_printed}
 NAME_ON_SHEETS = "name"
 """The form field for another name on the sheets, if they cannot print the product's name."""
 

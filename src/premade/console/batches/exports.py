@@ -1,11 +1,8 @@
 """Taking a batch's tickets out: as a table, as QR pictures, or as sheets to print. Each is written into the record."""
 
-import asyncio
 import re
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from datetime import datetime
-from importlib import import_module
 from typing import BinaryIO
 
 from starlette.responses import Response
@@ -13,9 +10,7 @@ from starlette.responses import Response
 from premade.catalog.product import NAME_CHARACTERS_MAX
 from premade.console.batches.export_choices import (
     NAME_ON_SHEETS,
-    PLAIN_CSV,
     PRINTED,
-    SHEETS,
     TABLES,
     TICKETS_A_FILE_MAX,
     WHICH,
@@ -24,8 +19,7 @@ from premade.console.batches.export_choices import (
 from premade.console.batches.pages import BATCH, asked_partner_id
 from premade.console.rendering import HEADERS
 from premade.console.routing import Page, StaffRequest
-from premade.export.as_csv import CSV, SPREADSHEET_CSV
-from premade.export.as_jsonl import JSON_LINES
+from premade.export.formats import FORMATS, ExportFormat, FileOptions
 from premade.export.rows import Export, Exporter, NothingToPrint, Selection, part_of
 from premade.export.text import Exports, recorded
 from premade.http.negotiation import header_list, takes_gzip
@@ -36,9 +30,6 @@ from premade.values.texts import one_line
 
 PARTS_MAX = 999
 _PART = re.compile("[1-9][0-9]{0,2}")
-_TABLES = {"csv": SPREADSHEET_CSV, PLAIN_CSV: CSV, "jsonl": JSON_LINES}
-_MODULES = {"xlsx": "as_xlsx", "zip": "as_pictures"}
-_WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 async def _export(request: StaffRequest) -> Response:
@@ -93,43 +84,34 @@ def _stream(
     def place() -> AbstractAsyncContextManager[None]:
         return exports.place_of_staff(request.member.staff_id)
 
-    if table := _TABLES.get(form):
+    chosen = FORMATS[form]
+    if chosen.text is not None:
         accepted = header_list(request.http.scope, b"accept-encoding")
         return Stream(
-            exports.pieces(table, wanted, for_staff=True),
-            f"{table.media_type}; charset=utf-8",
+            exports.pieces(chosen.text, wanted, for_staff=True),
+            chosen.media_type,
             {**headers, "Vary": "Accept-Encoding"},
             is_compressed=takes_gzip(accepted, unless_told=False),
             place=place,
         )
-    made_at = request.runtime.now()
+    options = FileOptions(request.runtime.now(), title)
 
     async def write(export: Export, out: BinaryIO) -> None:
-        await _write(form, export, out, made_at, title)
+        await _write(chosen, export, out, options)
 
-    kinds = {"xlsx": _WORKBOOK, "zip": "application/zip"}
     pieces = exports.pieces_of_file(write, wanted)
-    return Stream(pieces, kinds.get(form, "application/pdf"), headers, is_compressed=False, place=place)
+    return Stream(pieces, chosen.media_type, headers, is_compressed=False, place=place)
 
 
-async def _write(form: str, export: Export, out: BinaryIO, made_at: datetime, title: str) -> None:
+async def _write(chosen: ExportFormat, export: Export, out: BinaryIO, options: FileOptions) -> None:
     written = 0
 
     def tell(tickets: int) -> None:
         nonlocal written
         written += tickets
 
-    # What draws is imported by who draws, beside the event loop as well: it takes half a second.
-    module = await asyncio.to_thread(import_module, f"premade.export.{_MODULES.get(form, 'as_sheets')}")
-    if form == "xlsx":
-        await module.write_xlsx(export, out, tell)
-        return
-    if form == "zip":
-        await module.write_pictures(export, out, made_at, tell)
-    else:
-        look = await asyncio.to_thread(module.design, export.batch, *SHEETS[form], None, title)
-        await module.write_sheets(export, lambda: out, look, tell)
-    if not written:
+    await chosen.write(export, out, options, tell)
+    if chosen.is_printed and not written:
         message = f"No ticket of batch {export.batch.batch_id} is in a state that was asked for."
         raise NothingToPrint(message)
 

@@ -1,0 +1,105 @@
+"""The formats that staff can export the tickets of a batch in.
+
+A new format is a module with a function like `Write`, and one entry in `FORMATS`. Modules that draw are imported by the
+first export that needs them, since that takes half a second.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from importlib import import_module
+from typing import BinaryIO
+
+from premade.export.as_csv import CSV, SPREADSHEET_CSV
+from premade.export.as_jsonl import JSON_LINES
+from premade.export.layout import PER_PAGE, PaperSize
+from premade.export.rows import Export
+from premade.export.text import TextForm, write_text
+
+PDF = "application/pdf"
+ZIP = "application/zip"
+WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """What a file says beside the tickets."""
+
+    made_at: datetime
+    title: str = ""
+    """Another name than the product's, for sheets."""
+
+
+Tell = Callable[[int], None]
+"""Called with the number of tickets after each step."""
+Write = Callable[[Export, BinaryIO, FileOptions, Tell], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class ExportFormat:
+    """One format of an export."""
+
+    name: str
+    """In the forms of the console, in file names and in the audit record. It begins with the suffix of its files."""
+    label: str
+    """How the console offers it."""
+    media_type: str
+    write: Write
+    text: TextForm | None = None
+    """If each ticket is a line of text: its lines, which can be sent while the rows are read."""
+    is_printed: bool = False
+    """Whether it is made of QR codes, which admit their bearers."""
+
+
+def _text(name: str, label: str, form: TextForm) -> ExportFormat:
+    async def write(export: Export, out: BinaryIO, _: FileOptions, tell: Tell) -> None:
+        await write_text(form, export, out, tell)
+
+    return ExportFormat(name, label, f"{form.media_type}; charset=utf-8", write, text=form)
+
+
+async def _write_xlsx(export: Export, out: BinaryIO, _: FileOptions, tell: Tell) -> None:
+    module = await asyncio.to_thread(import_module, "premade.export.as_xlsx")
+    await module.write_xlsx(export, out, tell)
+
+
+async def _write_pictures(export: Export, out: BinaryIO, options: FileOptions, tell: Tell) -> None:
+    module = await asyncio.to_thread(import_module, "premade.export.as_pictures")
+    await module.write_pictures(export, out, options.made_at, tell)
+
+
+async def _write_sheets(
+    paper: PaperSize, per_page: int, export: Export, out: BinaryIO, options: FileOptions, tell: Tell
+) -> None:
+    module = await asyncio.to_thread(import_module, "premade.export.as_sheets")
+    design = await asyncio.to_thread(module.design, export.batch, paper, per_page, None, options.title)
+    await module.write_sheets(export, lambda: out, design, tell)
+
+
+_REGISTERED = (
+    _text("csv", "Table for a spreadsheet (CSV)", SPREADSHEET_CSV),
+    ExportFormat("xlsx", "Workbook (XLSX)", WORKBOOK, _write_xlsx),
+    _text("csv-plain", "Table for a program (CSV, exact values)", CSV),
+    _text("jsonl", "JSON lines", JSON_LINES),
+    *(
+        ExportFormat(
+            f"pdf-{paper}-{per_page}",
+            f"Sheets to print, {paper.title()}, {per_page} a page (PDF)",
+            PDF,
+            partial(_write_sheets, paper, per_page),
+            is_printed=True,
+        )
+        for paper in PaperSize
+        for per_page in PER_PAGE
+    ),
+    ExportFormat("zip", "QR pictures (ZIP)", ZIP, _write_pictures, is_printed=True),
+)
+FORMATS = {each.name: each for each in _REGISTERED}
+"""All formats by their names, in the order in which the console offers them."""
+
+
+def file_name(batch_id: str, suffix: str) -> str:
+    """Return a file name. A batch id has only characters that a file name can have, but for the colon on Windows."""
+    return f"{batch_id.replace(':', '_')}.{suffix}"
