@@ -8,7 +8,7 @@ from support.service import Service
 from support.shop import Seller, Shop, unique
 from support.wire import Answer, activation, get, wait_until_all_has_arrived, wires
 
-from premade.http.protocol import HEAD_BYTES_MAX
+from premade.http.request_head import HEAD_BYTES_MAX
 
 GENERATE = "/api/ota/tickets/bulk-generate"
 OTHER_TURNS_MAX = 50

@@ -7,57 +7,37 @@ a client that is woken twice.
 
 import asyncio
 import os
-import re
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
-from starlette.responses import Response
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from premade.http.connection_limits import Clients
 from premade.http.gateway import REQUEST_ID_BYTES, UNCACHED
-from premade.http.problems import problem_of, transport_problem
+from premade.http.request_head import (
+    HEAD_BYTES_MAX,
+    HeadTooLarge,
+    Refusal,
+    check_head,
+    refusal_of,
+    too_many_connections,
+)
 from premade.http.write_buffer import JoinedWrites
-from premade.runtime.errors import FieldError, Invalid, Unavailable
 from premade.runtime.logging import log
 
-HEAD_BYTES_MAX = 64 * 1024
-"""Of the path, the query and the headers; of the trailers behind a body again."""
 SLICE_BYTES = 16 * 1024
 HEAD_SECONDS_MAX = 30
 """For the request line and the headers, from the first of their bytes or from when the client connected."""
 LINGER_BYTES_MAX = 16 * 1024 * 1024
 """What a client may still send after its answer. It is not kept."""
 LINGER_SECONDS_MAX = 2
-SINGLE_HEADERS = {
-    name.lower().encode(): name
-    for name in (
-        "Authorization",
-        "Content-Type",
-        "Cookie",
-        "Host",
-        "Origin",
-        "Sec-Fetch-Site",
-        "Transfer-Encoding",
-        "X-API-Key",
-        "X-Form-Token",
-    )
-}
-"""Headers that a request may carry once. A second one is refused: proxies disagree on which of two counts. An
-Idempotency-Key is checked by its endpoint, which names what else is wrong as well.
-The parser itself refuses a second Content-Length, and Content-Length beside Transfer-Encoding."""
 REFUSED_AT_ONCE_MAX = 64
 """Connections over the limit that get a 503; any beyond these are closed at once."""
 _CONNECT = b"CONNECT"
 _BLANKS = b" \t"
-# RFC 3986, 3.2.2 and 3.2.3: a name or an address, and a port.
-_HOST = re.compile(rb"(?:\[[0-9A-Za-z:.%]+\]|[0-9A-Za-z._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
 
 
 class _UntilClosed(RequestResponseCycle):
@@ -77,55 +57,6 @@ class _UntilClosed(RequestResponseCycle):
             is_last = not message.get("more_body", False)
             self.expected_content_length = len(message.get("body", b"")) if is_last else sys.maxsize
         await super().send(message)
-
-
-class _HeadTooLarge(Exception):
-    """The head of a request has more than HEAD_BYTES_MAX."""
-
-
-class _HeadInvalid(Exception):
-    """The head of a request can be read, but breaks a rule of HTTP."""
-
-    def __init__(self, errors: list[FieldError]) -> None:
-        super().__init__()
-        self.errors = errors
-
-
-def _too_large(request_id: str) -> Response:
-    detail = f"The path, the query and the headers are larger than {HEAD_BYTES_MAX} bytes"
-    return transport_problem("HEAD_TOO_LARGE", detail, path="", request_id=request_id)
-
-
-def _invalid(errors: list[FieldError], request_id: str) -> Response:
-    return problem_of(Invalid(errors), path="", request_id=request_id)
-
-
-def _too_many(request_id: str) -> Response:
-    detail = "The limit of open connections is reached; close unused connections and reuse open ones"
-    answer = transport_problem("TOO_MANY_CONNECTIONS", detail, path="", request_id=request_id)
-    answer.headers["Retry-After"] = str(Unavailable.retry_after_seconds)
-    return answer
-
-
-_malformed = partial(
-    _invalid,
-    [FieldError("#", "This is not an HTTP/1.1 request: check its method, its path and its headers")],
-)
-_Refusal = Callable[[str], Response]
-
-
-def _refusal(error: BaseException | None) -> _Refusal:
-    if isinstance(error, _HeadTooLarge):
-        return _too_large
-    if isinstance(error, _HeadInvalid):
-        return partial(_invalid, error.errors)
-    return _malformed
-
-
-def _repeated(names: Iterator[bytes]) -> Iterator[FieldError]:
-    for name, count in Counter(names).items():
-        if count > 1 and name in SINGLE_HEADERS:
-            yield FieldError(f"header#/{SINGLE_HEADERS[name]}", "Given more than once")
 
 
 class Connection(HttpToolsProtocol):
@@ -165,7 +96,7 @@ class Connection(HttpToolsProtocol):
             self.transport.abort()
         else:
             self._takes_no_more = True
-            self._answer(_too_many, is_logged=False)
+            self._answer(too_many_connections, is_logged=False)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the event loop."""
@@ -217,14 +148,14 @@ class Connection(HttpToolsProtocol):
         try:
             self._parse(data)
         except HttpParserError as error:
-            self._refuse(_refusal(error.__context__))
-        except _HeadTooLarge as error:
-            self._refuse(_refusal(error))
+            self._refuse(refusal_of(error.__context__))
+        except HeadTooLarge as error:
+            self._refuse(refusal_of(error))
         else:
             self._watch(data)
 
     def _parse(self, data: bytes) -> None:
-        """HttpParserError, _HeadTooLarge.
+        """HttpParserError, HeadTooLarge.
 
         An upgrade is not taken, as RFC 9110 allows: the request is read as if it named none.
         """
@@ -243,7 +174,7 @@ class Connection(HttpToolsProtocol):
             else:
                 break
         if self._held_bytes > HEAD_BYTES_MAX:
-            raise _HeadTooLarge
+            raise HeadTooLarge
 
     def _head_without_upgrade(self) -> bytes:
         request = (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
@@ -260,9 +191,9 @@ class Connection(HttpToolsProtocol):
         """Called by the parser."""
         # They are counted one by one only when so much has come that they may be too large.
         if self._held_bytes > HEAD_BYTES_MAX and self._head_bytes() > HEAD_BYTES_MAX:
-            raise _HeadTooLarge
+            raise HeadTooLarge
         version = self.parser.get_http_version()
-        self._check_head(version)
+        check_head(self.headers, version)
         if self._is_to_be_read_again():
             return
         if version == "1.0":
@@ -278,30 +209,6 @@ class Connection(HttpToolsProtocol):
         self._is_in_body = True
         # The request has its list. What is found from here on are trailers, which nobody may take for headers.
         self.headers = []
-
-    def _check_head(self, version: str) -> None:
-        """Raise _HeadInvalid with every error in the head."""
-        given = dict(self.headers)
-        errors: list[FieldError] = []
-        if len(given) < len(self.headers):
-            errors += _repeated(name for name, _ in self.headers)
-        host, coding = given.get(b"host"), given.get(b"transfer-encoding")
-        if version == "1.1":
-            if host is None:
-                errors.append(FieldError("header#/Host", "Required in HTTP/1.1"))
-        elif version != "1.0":
-            message = f"The service does not support HTTP/{version}; send HTTP/1.1"
-            errors.append(FieldError("#", message))
-        # Fast path for a plain name.
-        if host is not None and not (host.isalnum() or _HOST.fullmatch(host)):
-            errors.append(
-                FieldError("header#/Host", "Must be a host name or an address, with or without a port")
-            )
-        if coding is not None and (version != "1.1" or coding.lower() != b"chunked"):
-            message = "Must be 'chunked', in HTTP/1.1; no other transfer coding is read"
-            errors.append(FieldError("header#/Transfer-Encoding", message))
-        if errors:
-            raise _HeadInvalid(errors)
 
     def _make_last(self) -> None:
         """End the connection with the answer of the newest request, not with an earlier one that has not started."""
@@ -367,7 +274,7 @@ class Connection(HttpToolsProtocol):
             self._deadline.cancel()
             self._deadline = None
 
-    def _refuse(self, how: _Refusal) -> None:
+    def _refuse(self, how: Refusal) -> None:
         """Nothing more is read. Answers that are owed to earlier requests are given."""
         self._takes_no_more = True
         self._spare()
@@ -383,7 +290,7 @@ class Connection(HttpToolsProtocol):
             return
         self._answer(how)
 
-    def _answer(self, how: _Refusal, *, is_logged: bool = True) -> None:
+    def _answer(self, how: Refusal, *, is_logged: bool = True) -> None:
         request_id = os.urandom(REQUEST_ID_BYTES).hex()
         answer = how(request_id)
         if is_logged:

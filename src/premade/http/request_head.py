@@ -1,0 +1,107 @@
+"""The rules for the head of a request, and how a connection refuses one before the application sees it."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from starlette.responses import Response
+
+from premade.http.problems import problem_of, transport_problem
+from premade.runtime.errors import FieldError, Invalid, Unavailable
+
+HEAD_BYTES_MAX = 64 * 1024
+"""Of the path, the query and the headers; of the trailers behind a body again."""
+SINGLE_HEADERS = {
+    name.lower().encode(): name
+    for name in (
+        "Authorization",
+        "Content-Type",
+        "Cookie",
+        "Host",
+        "Origin",
+        "Sec-Fetch-Site",
+        "Transfer-Encoding",
+        "X-API-Key",
+        "X-Form-Token",
+    )
+}
+"""Headers that a request may carry once. A second one is refused: proxies disagree on which of two counts. An
+Idempotency-Key is checked by its endpoint, which names what else is wrong as well.
+The parser itself refuses a second Content-Length, and Content-Length beside Transfer-Encoding."""
+# RFC 3986, 3.2.2 and 3.2.3: a name or an address, and a port.
+_HOST = re.compile(rb"(?:\[[0-9A-Za-z:.%]+\]|[0-9A-Za-z._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
+
+
+class HeadTooLarge(Exception):
+    """The head of a request has more than HEAD_BYTES_MAX."""
+
+
+class HeadInvalid(Exception):
+    """The head of a request can be read, but breaks a rule of HTTP."""
+
+    def __init__(self, errors: list[FieldError]) -> None:
+        super().__init__()
+        self.errors = errors
+
+
+def _too_large(request_id: str) -> Response:
+    detail = f"The path, the query and the headers are larger than {HEAD_BYTES_MAX} bytes"
+    return transport_problem("HEAD_TOO_LARGE", detail, path="", request_id=request_id)
+
+
+def _invalid(errors: list[FieldError], request_id: str) -> Response:
+    return problem_of(Invalid(errors), path="", request_id=request_id)
+
+
+def too_many_connections(request_id: str) -> Response:
+    """Return the answer to a connection over the limit."""
+    detail = "The limit of open connections is reached; close unused connections and reuse open ones"
+    answer = transport_problem("TOO_MANY_CONNECTIONS", detail, path="", request_id=request_id)
+    answer.headers["Retry-After"] = str(Unavailable.retry_after_seconds)
+    return answer
+
+
+_malformed = partial(
+    _invalid,
+    [FieldError("#", "This is not an HTTP/1.1 request: check its method, its path and its headers")],
+)
+Refusal = Callable[[str], Response]
+
+
+def refusal_of(error: BaseException | None) -> Refusal:
+    """Return what makes the answer to this error of a head: it takes the request id."""
+    if isinstance(error, HeadTooLarge):
+        return _too_large
+    if isinstance(error, HeadInvalid):
+        return partial(_invalid, error.errors)
+    return _malformed
+
+
+def _repeated(names: Iterator[bytes]) -> Iterator[FieldError]:
+    for name, count in Counter(names).items():
+        if count > 1 and name in SINGLE_HEADERS:
+            yield FieldError(f"header#/{SINGLE_HEADERS[name]}", "Given more than once")
+
+
+def check_head(headers: list[tuple[bytes, bytes]], version: str) -> None:
+    """Raise HeadInvalid with every error in the head."""
+    given = dict(headers)
+    errors: list[FieldError] = []
+    if len(given) < len(headers):
+        errors += _repeated(name for name, _ in headers)
+    host, coding = given.get(b"host"), given.get(b"transfer-encoding")
+    if version == "1.1":
+        if host is None:
+            errors.append(FieldError("header#/Host", "Required in HTTP/1.1"))
+    elif version != "1.0":
+        message = f"The service does not support HTTP/{version}; send HTTP/1.1"
+        errors.append(FieldError("#", message))
+    # Fast path for a plain name.
+    if host is not None and not (host.isalnum() or _HOST.fullmatch(host)):
+        errors.append(FieldError("header#/Host", "Must be a host name or an address, with or without a port"))
+    if coding is not None and (version != "1.1" or coding.lower() != b"chunked"):
+        message = "Must be 'chunked', in HTTP/1.1; no other transfer coding is read"
+        errors.append(FieldError("header#/Transfer-Encoding", message))
+    if errors:
+        raise HeadInvalid(errors)
