@@ -12,7 +12,7 @@ import premade
 from premade.api_docs.openapi import openapi_document
 from premade.app import make_app
 from premade.cli.export import Format
-from premade.console.export_choices import PRINTED, TABLES
+from premade.console.batches.export_choices import PRINTED, TABLES
 from premade.export.as_csv import CSV
 from premade.export.as_jsonl import JSON_LINES
 from premade.export.formats import FORMATS
