@@ -49,25 +49,29 @@ def _page(told: list[Figure], rounds: int, seconds: float) -> str:
     )
     return f"""# Performance
 
-`make bench` writes this page, up to the last heading: {rounds} rounds in {seconds:.0f} seconds, each with the service
-and its ceilings in turn, on a PostgreSQL of its own with its default durability (`fsync` and `synchronous_commit`
-on). Load generator, service (2 workers) and database share the machine. A row is the median of the rounds, with the
-least and the most; "server CPU" is the processor time of the service alone, its parent and its workers, without
-PostgreSQL's. A measurement in which an answer had another status than expected is void and ends the run.
+`make bench` writes this page, up to the last heading: {rounds} rounds in {seconds:.0f} seconds. Each round measures the
+service and its ceilings in turn. They run on a separate PostgreSQL with its default durability (`fsync` and
+`synchronous_commit` on). Load generator, service (2 workers) and database share the machine. A row shows the median of
+the rounds, and the lowest and highest value. "Server CPU" is the processor time of the service alone: its parent and
+its workers, without PostgreSQL. If a response has an unexpected status, the measurement is void and the run ends.
 
 | figure | median | range | must | aim | reached |
 |---|---|---|---|---|---|
 {rows}
 
-The ceilings are `bench/pgbench/`: the same order, ticket and audit event in the same tables, with all indexes,
-constraints and triggers, over a Unix socket, with 64 clients as the service has. Two rows compare with 16, where
-`pgbench` does most on two cores: 64 processes of PostgreSQL hinder each other, which the service spares it. The service does more in the same time: it checks the
-key and every value, answers a repeated `Idempotency-Key`, takes order ids from the logical clock, writes its log and
-counts. Activations with 10 million tickets are of tickets of the newest batches, in random order, as partners sell.
-Two rows show what is dearer: the second after a checkpoint, in which PostgreSQL writes each page that is changed into
-its log as a whole (the `Idempotency-Key` and the e-mail address of a sale stand anywhere in their indexes), and tickets
-anywhere in the table, of which each costs a few pages that PostgreSQL does not have in its own memory; the machine's has
-them, as on a machine with memory for its database.
+The ceilings are in `bench/pgbench/`. They write the same order, ticket and audit event to the same tables, with all
+indexes, constraints and triggers. They use a Unix socket and 64 clients, as the service does. Two rows compare with 16
+clients, because `pgbench` reaches its highest rate there on two cores. 64 PostgreSQL processes slow each other down; the
+service avoids this.
+
+The service does more in the same time. It checks the API key and every value, and replays a repeated `Idempotency-Key`.
+It takes order ids from the logical clock, writes its log and counts.
+
+Activations with 10 million tickets use tickets of the newest batches in random order, as partners sell them. Two rows
+show more expensive cases. In the second after a checkpoint, PostgreSQL writes each changed page to its log as a whole. The
+`Idempotency-Key` and the e-mail address of a sale go to random pages of their indexes. Tickets anywhere in the table each
+need a few pages that are not in PostgreSQL's own memory. The machine's memory has them, as on any machine with enough
+memory for its database.
 
 {_machine()}
 """

@@ -187,7 +187,7 @@ def _listening(host: str, port: int, option: str) -> Generator[socket.socket]:
             bound.bind((host, port))
             bound.listen(BACKLOG_CONNECTIONS)
         except (OSError, OverflowError) as error:
-            message = f"Cannot listen on {host}:{port}: {error}. Choose another with {option}, or 0 for any that is free."
+            message = f"Cannot listen on {host}:{port}: {error}. Choose another port with {option}, or 0 for any free port."
             raise CannotServe(message) from None
         yield bound
 

@@ -237,7 +237,7 @@ def test_a_batch_that_there_is_not_is_refused_in_words_for_the_staff(shop: Shop,
         for page in ("", "/cancel", "/stop"):
             answer = mei.http.get(page_of(seller, "NONE", page))
             assert (answer.status_code, "There is no batch NONE." in answer.text) == (404, True)
-        assert "That is no batch id" in mei.http.get(page_of(seller, "no id")).text
+        assert "This is not a batch id" in mei.http.get(page_of(seller, "no id")).text
 
 
 def test_while_a_batch_is_made_its_export_says_what_a_table_holds(shop: Shop, seller: Seller) -> None:
@@ -484,7 +484,7 @@ def test_what_is_printed_of_a_large_batch_comes_in_parts_that_stay_as_they_are(
     assert len(zipfile.ZipFile(io.BytesIO(part(2).content)).namelist()) == 3
     cancel_all = [cancel(large_seller, code) for code in codes[5_000:]]
     assert {answer.status_code for answer in cancel_all} == {200}
-    assert (part(2).status_code, "nothing to print" in part(2).text) == (409, True)
+    assert (part(2).status_code, "No tickets to print" in part(2).text) == (409, True)
     assert part(3).status_code == 404
 
 

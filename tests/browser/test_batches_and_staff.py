@@ -113,7 +113,7 @@ def test_what_is_wrong_with_a_new_member_is_told_beside_its_field(somebody: Some
     for field in ("name", "role", "password"):
         assert f'aria-describedby="{field}-wrong' in answer.text
         assert f'id="{field}-wrong"' in answer.text
-    assert (conflict.status_code, "already somebody" in conflict.text) == (409, True)
+    assert (conflict.status_code, "already a member of staff" in conflict.text) == (409, True)
 
 
 def test_an_admin_changes_somebody_s_role_password_and_access(somebody: Somebody) -> None:

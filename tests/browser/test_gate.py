@@ -51,12 +51,12 @@ def test_each_refusal_is_red_and_says_why(at_gate: Any, shop: Shop, seller: Sell
     forged = good.qr[:-1] + ("0" if good.qr[-1] != "0" else "1")
 
     for text, title, sentence in (
-        (fresh.qr, "Not sold", "was not sold yet"),
+        (fresh.qr, "Not sold", "is not sold yet"),
         (cancelled.qr, "Cancelled", "was cancelled"),
-        (revoked.qr, "Replaced", "replaced by a newer one"),
+        (revoked.qr, "Replaced", "newer QR code has replaced"),
         (used.qr, "Used up", f"at {other.device_id}"),
-        (forged, "Not ours", "not one of ours"),
-        ("https://example.com/a-poster", "Not ours", "not one of ours"),
+        (forged, "Not ours", "not from this service"),
+        ("https://example.com/a-poster", "Not ours", "not from this service"),
     ):
         gate.scans(text)
         gate.hears("no", f"Stop: {title}", "✗", sentence)
@@ -139,9 +139,9 @@ def test_without_network_the_page_loads_and_admits_by_its_list(
     gate.hears("yes", "none left")
     gate.page.clock.fast_forward(4_000)
     gate.scans(ticket.qr)
-    gate.hears("no", "Used up", "It was let in here at")
+    gate.hears("no", "Used up", "It was admitted here at")
     gate.scans(late.qr)
-    gate.hears("no", "Unknown", "not on the list")
+    gate.hears("no", "Unknown", "not on this device")
     gate.scans(revoked.qr)
     gate.hears("no", "Replaced")
     gate.scans(ticket.qr[:-1] + ("0" if ticket.qr[-1] != "0" else "1"))

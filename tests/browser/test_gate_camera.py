@@ -147,7 +147,7 @@ def test_of_two_tickets_side_by_side_only_one_is_taken(watch: Watch, shop: Shop,
 def test_a_code_of_others_shows_nothing_of_what_it_says(watch: Watch) -> None:
     page = watch(scene((code("WIFI:S:harbour;T:WPA;P:secret;;"), (160, 90))))
 
-    expect(page.locator("#answer")).to_contain_text("not one of ours", timeout=20_000)
+    expect(page.locator("#answer")).to_contain_text("not from this service", timeout=20_000)
     for text in ("WIFI", "harbour", "secret"):
         expect(page.locator("#main")).not_to_contain_text(text)
     page.wait_for_timeout(1_000)

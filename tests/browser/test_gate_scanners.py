@@ -78,7 +78,7 @@ def test_a_code_of_others_without_an_ending_is_red_and_leaves_nothing_in_the_fie
 
     types(gate, "WIFI:S:CRUISE-2025-FERRY-1762274285982;T:WPA;P:secret;;", *ending)
 
-    gate.hears("no", "Not ours", "not one of ours")
+    gate.hears("no", "Not ours", "not from this service")
     is_empty_and_focused(gate)
     for place in ("#answer", "#last li:first-child"):
         expect(gate.page.locator(place)).not_to_contain_text("CRUISE")
@@ -91,7 +91,7 @@ def test_a_part_of_a_code_is_told_and_does_not_spoil_the_next_scan(
     gate, [ticket] = at_gate(), sold(seller)
 
     types(gate, ticket.qr[:90])
-    gate.hears("no", "Scan again", "Only a part")
+    gate.hears("no", "Scan again", "Only part of the code")
     # Broken off, and the whole one right after it.
     types(gate, ticket.qr[:60])
     types(gate, ticket.qr)

@@ -408,7 +408,7 @@ def test_errors_are_pages_too_and_the_interface_keeps_its_problems(somebody: Som
     mei = somebody("operations")
 
     assert (mei.goes_to("/console/nowhere"), mei.heading) == (404, "This address does not exist")
-    assert (mei.goes_to("/console/tickets/NO-CODE"), mei.heading) == (404, "There is no such ticket")
+    assert (mei.goes_to("/console/tickets/NO-CODE"), mei.heading) == (404, "Unknown ticket")
     assert (mei.goes_to("/console/batches?cursor=x"), mei.heading) == (400, "The request is not valid")
     assert (mei.goes_to("/console/batches?partner=x"), mei.heading) == (400, "The request is not valid")
     assert mei.page.get_by_role("link", name="Batches").is_visible()

@@ -92,9 +92,9 @@ def test_what_is_wrong_is_told_and_nobody_is_added(dsn: str, operator: Operator)
     assert short.returncode == 1
     assert "premade: name: Must" in short.stderr
     assert "premade: password: Must be 12 to 200 characters" in short.stderr
-    assert "nobody named 'nobody.here'" in operator.is_refused("staff", "disable", "nobody.here")
+    assert "no member of staff named 'nobody.here'" in operator.is_refused("staff", "disable", "nobody.here")
     assert operator.run("staff", "add", "x", "--role", "king", "--password-stdin").returncode != 0
     twice = unique("twice")
     assert run(dsn, "add", twice, "--role", "gate", "--password-stdin", typed=f"{PASSWORD}\n").returncode == 0
     again = run(dsn, "add", twice.upper(), "--role", "gate", "--password-stdin", typed=f"{PASSWORD}\n")
-    assert (again.returncode, "already somebody named" in again.stderr) == (1, True)
+    assert (again.returncode, "already a member of staff named" in again.stderr) == (1, True)

@@ -86,7 +86,7 @@ def test_who_would_wait_for_more_than_a_second_is_told_to_come_again(own: str) -
             set_ahead(connection, LEAD_MAX_MS + 990)
             await generator.generate(caller, "r", BatchRequest(seller.product_id, 1000, "BATCH"))
 
-        with pytest.raises(Busy, match=r"1,000 codes a second.*nothing was changed"):
+        with pytest.raises(Busy, match=r"1,000 codes a second.*Nothing was changed"):
             shop.operate(generate)
 
         assert shop.sql("SELECT count(*) FROM batches") == [{"count": 0}]

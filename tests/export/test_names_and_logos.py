@@ -90,7 +90,7 @@ def test_the_command_names_what_it_cannot_print_and_prints_another_name(
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("\u200b\u3164", "not only blank or invisible ones"),
+        ("\u200b\u3164", "at least one visible character"),
         ("Ferry \u202egnat", "RIGHT-TO-LEFT OVERRIDE (U+202E), its character 7"),
         ("Ferry\nTour", "LINE FEED (U+000A)"),
         ("F" * 201, "1 to 200 characters"),

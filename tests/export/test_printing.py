@@ -251,10 +251,10 @@ def test_pictures_come_in_one_zip(mixed: Stack, operator: Operator, tmp_path: Pa
     [
         (["--per-page", "12"], "per-page: Must be 10 or 24"),
         (["--logo", "/nowhere/logo.png"], "logo: /nowhere/logo.png"),
-        (["-o", "-"], "output: Sheets may be several files"),
-        (["-o", "/nowhere/out.pdf"], "output: /nowhere cannot be written to"),
+        (["-o", "-"], "output: Sheets can be several files"),
+        (["-o", "/nowhere/out.pdf"], "output: /nowhere cannot be written"),
         (["-o", "/tmp"], "output: /tmp is a folder"),
-        (["--format", "csv", "-o", "{pipe}"], "pipe is no file that can be replaced"),
+        (["--format", "csv", "-o", "{pipe}"], "pipe cannot be replaced"),
         (["--format", "csv", "--logo", "a.png"], "logo: Only printable sheets"),
         (["--partner", "b\udcff"], "is not valid UTF-8"),
     ],

@@ -76,7 +76,7 @@ def test_who_comes_when_all_is_used_up_is_told_when_and_where_it_was(gate: Gate,
         gate.device_id,
         "the-one",
     )
-    assert told["detail"].startswith("On this ticket gift is used up. It was last used at ")
+    assert told["detail"].startswith("This ticket has no uses of gift left. It was last used at ")
     assert gate.device_id in told["detail"]
 
 
@@ -84,7 +84,7 @@ def test_more_than_is_left_takes_nothing_and_says_how_many_there_are(gate: Gate,
     told = gate.redeem(ticket, "tokens", uses=11).json()
 
     assert (told["code"], told["remaining"]) == ("USED_UP", 10)
-    assert told["detail"] == "Only 10 of tokens left on this ticket, not 11."
+    assert told["detail"] == "This ticket has only 10 of tokens left, not 11."
     assert gate.redeem(ticket, "tokens", uses=10).status_code == 200
 
 
@@ -327,7 +327,7 @@ def test_inspecting_shows_the_ticket_and_uses_nothing(gate: Gate, seller: Seller
         "customer_initials": "M. A. V. D. B.",
         "is_admitted": True,
         "refusal": None,
-        "message": "This ticket is good.",
+        "message": "This ticket is valid.",
     }
     assert gate.inspect(ticket).json() == answer.json()
     assert redemptions(shop, ticket) == []

@@ -88,7 +88,7 @@ def test_of_two_commands_at_once_one_makes_the_batch_and_the_other_says_so(quiet
         first.send_signal(signal.SIGCONT)
     first.wait(SECONDS_MAX)
 
-    assert f"Another process is making batch LARGE: {made} of its tickets are made." in refused
+    assert f"Another process is generating batch LARGE: {made} of its tickets are generated." in refused
     # Having stood still for long it may have lost its connection.
     assert Operator(shop.dsn).does(*options(seller, quantity))["made"] == quantity
     assert assert_all_agrees(shop, seller)["tickets"] == quantity
@@ -187,8 +187,8 @@ def test_it_says_why_it_refuses(quiet_shop: Shop) -> None:
 
     assert "quantity: Must be 1 to 100000" in refusal(*base, *product, "--quantity", "100001")
     assert refusal(*base).splitlines() == [
-        "premade: product: Say which, such as --product 106",
-        "premade: quantity: Say how many, such as --quantity 100000",
+        "premade: product: Give a product id, such as --product 106",
+        "premade: quantity: Give the number of tickets, such as --quantity 100000",
     ]
     assert "batch: Must be 1 to 64" in refusal(*base[:-1], "no id", *product, "--quantity", "1")
     assert "reservation: Must be" in refusal(*base, *product, "--quantity", "1", "--reservation", "R")
@@ -196,13 +196,13 @@ def test_it_says_why_it_refuses(quiet_shop: Shop) -> None:
     assert "There is no partner" in refusal(
         "generate", "--partner", "nobody", "--batch", "B", *product, "--quantity", "1"
     )
-    assert "101 tickets were asked for and 100 are left" in refusal(*base, *product, "--quantity", "101")
-    assert "There is no product" in refusal(*base, "--product", "1", "--quantity", "1")
+    assert "101 tickets were requested and 100 are available" in refusal(*base, *product, "--quantity", "101")
+    assert "does not exist" in refusal(*base, "--product", "1", "--quantity", "1")
     assert "nothing else" in refusal(*base, "--cancel", "--quantity", "1")
     assert "There is no batch B" in refusal(*base, "--cancel")
     assert operator.does(*base, *product, "--quantity", "60")["made"] == 60
-    assert "asks for another" in refusal(*base, *product, "--quantity", "61")
-    assert "there is nothing to stop" in refusal(*base, "--cancel")
+    assert "differs from this request" in refusal(*base, *product, "--quantity", "61")
+    assert "There is nothing to stop" in refusal(*base, "--cancel")
 
 
 def test_holds_that_expired_meanwhile_give_way_and_the_answer_is_json_all_the_same(quiet_shop: Shop) -> None:

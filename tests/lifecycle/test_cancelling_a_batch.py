@@ -241,7 +241,7 @@ def test_a_ticket_that_is_held_for_too_long_is_answered_503_and_a_retry_goes_on(
         sale.execute("SELECT FROM pre_generated_tickets WHERE ticket_code = %s FOR UPDATE", [last])
         answer = cancel_batch(seller, "B1", key="k")
         assert (answer.status_code, answer.json()["code"]) == (503, Busy.code)
-        assert "nothing was changed" not in answer.json()["detail"]
+        assert "Nothing was changed" not in answer.json()["detail"]
         assert (status_of(seller, first), status_of(seller, last)) == ("CANCELLED", "PRE_GENERATED")
         assert issued(shop, seller) == 1
         sale.rollback()

@@ -275,7 +275,7 @@ def test_before_a_key_is_retired_it_is_said_whose_tokens_end(own_shop: Shop, ope
     assert "3 unused and 1 ACTIVE tickets have tokens of K1" in refused
     asked = operator.run("signing-key", "retire", "K1")
     assert asked.returncode == 1
-    assert "Retire it?" in asked.stdout
+    assert "Retire the key?" in asked.stdout
     assert own_shop.sql("SELECT FROM signing_keys WHERE retired_at IS NOT NULL") == []
     done = operator.does("signing-key", "retire", "K1", "--yes")
     assert (done["key_id"], done["unused"], done["active"]) == ("K1", 3, 1)
@@ -306,13 +306,13 @@ def test_a_token_is_checked_by_hand_without_a_database(seller: Seller, shop: Sho
     bad = nowhere.run("verify", ticket["qr_token"].replace(":1:", ":3:", 1), "--keys", str(keys))
 
     assert good == {
-        "valid": True, "reason": None, "detail": "It is genuine.", "ticket_code": ticket["ticket_code"],
+        "valid": True, "reason": None, "detail": "The token is genuine.", "ticket_code": ticket["ticket_code"],
         "issue_number": 1, "key_id": good["key_id"], "test": False,
     }  # fmt: skip
     assert bad.returncode == 1
     assert "SIGNATURE_WRONG" in bad.stdout
     assert ticket["ticket_code"] in bad.stdout
-    assert "was not made over this text" in bad.stdout
+    assert "is not valid for this text" in bad.stdout
     nothing = nowhere.run("verify", "PM1:", "--keys", str(keys))
     assert (nothing.returncode, "has not the form" in nothing.stdout) == (1, True)
 

@@ -95,7 +95,7 @@ def test_a_partner_holds_no_longer_than_the_operator_lets_it(seller: Seller, sho
     too_long_now = seller.reserve(1, expires_at=after(hours=3))
     unless_told = seller.reserve(1).json()
 
-    assert "your holds last 168 hours" in wrong_fields(too_long)["#/expires_at"]
+    assert "your reservations last at most 168 hours" in wrong_fields(too_long)["#/expires_at"]
     latest = wrong_fields(too_long_now)["#/expires_at"].split()[2]
     assert timedelta(minutes=119) < moment(latest) - datetime.now(UTC) < timedelta(hours=2)
     assert seller.reserve(1, expires_at=latest).status_code == 201

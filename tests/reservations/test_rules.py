@@ -42,7 +42,10 @@ def test_a_hold_lasts_a_day_unless_told_and_never_longer_than_the_partner_may() 
     [
         (NOW, "later than now, 2026-03-31T12:00:00.000Z"),
         (NOW - timedelta(days=1), "later than now"),
-        (NOW + timedelta(hours=3) + INSTANT, "2026-03-31T15:00:00.000Z or earlier: your holds last 3 hours"),
+        (
+            NOW + timedelta(hours=3) + INSTANT,
+            "2026-03-31T15:00:00.000Z or earlier: your reservations last at most 3 hours",
+        ),
     ],
 )
 def test_a_hold_that_is_over_already_or_too_long_is_invalid_and_says_what_is_right(

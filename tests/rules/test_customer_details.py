@@ -108,8 +108,8 @@ def test_what_is_no_number_of_a_country_is_refused(number: str) -> None:
         ("+12345678901#5", "without an extension; leave out '#5'"),
         ("+1\uff12\uff13\uff14567890", "character 3 is FULLWIDTH DIGIT TWO (U+FF12)"),
         ("\uff0b1234567890", "character 1 is FULLWIDTH PLUS SIGN (U+FF0B)"),
-        ("+39 (0)333 1234567", "as it is dialled from abroad"),
-        ("+44 20 (0) 7946 0018", "Must not have (0) within the number"),
+        ("+39 (0)333 1234567", "as dialled from abroad"),
+        ("+44 20 (0) 7946 0018", "Must not contain (0) within the number"),
     ],
 )
 def test_what_is_wrong_with_a_number_is_named(number: str, why: str) -> None:

@@ -98,7 +98,7 @@ def phone(text: str) -> str:
             raise ValueError(_no_phone(text))
     code = next((bare[1:end] for end in (2, 3, 4) if bare[1:end] in _CALLING_CODES), None)
     if code is None:
-        message = "Must begin with a country calling code that exists, such as +852"
+        message = "Must begin with an existing country calling code, such as +852"
         raise ValueError(message)
     try:
         kept = f"+{code}{without_trunk_prefix(code, text, bare[1 + len(code) :])}"

@@ -196,7 +196,9 @@ class OrderMaker:
             zone=str(self.runtime.zone),
         )
         if not rows:
-            message = "Another request with this Idempotency-Key is at work; nothing was changed. Try again."
+            message = (
+                "Another request with this Idempotency-Key is in progress. Nothing was changed. Try again."
+            )
             raise Busy(message)
         return Sold(
             order_id=rows[0]["order_id"],
@@ -221,8 +223,8 @@ def _token_as_sold(row: Row) -> str:
 
 def _batch_short(asked: Draw, available: int) -> BatchShort:
     message = (
-        f"{asked.quantity} tickets of batch {asked.batch_id} were asked for and {available} are left; "
-        "none was sold."
+        f"Batch {asked.batch_id} has {available} unused tickets, and {asked.quantity} were requested. "
+        "Nothing was activated."
     )
     return BatchShort(message, batch_id=asked.batch_id, requested=asked.quantity, available=available)
 
@@ -238,7 +240,7 @@ def _unsellable(asked: Selection, tickets: list[Row]) -> list[tuple[str, DomainE
 def _check_currencies(tickets: list[Row]) -> None:
     currencies = sorted({ticket["currency"] for ticket in tickets})
     if len(currencies) > 1:
-        message = f"The tickets are priced in {', '.join(currencies)}; none was sold."
+        message = f"The prices of the tickets are in {', '.join(currencies)}. Nothing was activated."
         raise CurrenciesDiffer(message, currencies=currencies)
 
 

@@ -31,53 +31,51 @@ router = partner_router("OTA Integration")
 def _each_once(codes: list[str]) -> list[str]:
     twice = [code for code, times in Counter(codes).items() if times > 1]
     if twice:
-        message = f"Must name each ticket once; more than once: {', '.join(twice)}"
+        message = f"Must contain each ticket once. More than once: {', '.join(twice)}"
         raise ValueError(message)
     return codes
 
 
 class DrawRequest(ActivateRequest):
-    """How many tickets, for whom, and paid how."""
+    """Number of tickets, customer and payment of a draw."""
 
     quantity: int = Field(
-        ge=1, le=TICKETS_PER_ORDER_MAX, description="How many tickets of the batch", examples=[2]
+        ge=1, le=TICKETS_PER_ORDER_MAX, description="Number of tickets to draw from the batch", examples=[2]
     )
 
 
 class OrderRequest(ActivateRequest):
-    """Which tickets, for whom, and paid how."""
+    """Tickets, customer and payment of an order."""
 
     ticket_codes: Annotated[
         list[str], Field(min_length=1, max_length=TICKETS_PER_ORDER_MAX), AfterValidator(_each_once)
     ] = Field(
-        description="The tickets, each once. A malformed code is answered like one that is unknown: 404.",
+        description="Ticket codes, each once. A malformed code is answered 404, like an unknown one.",
         examples=[["CRUISE-2025-FERRY-1762274285982"]],
         json_schema_extra={"uniqueItems": True},
     )
 
 
 class SoldTicketAnswer(QrCode):
-    """A ticket as it was sold, ready to be delivered."""
+    """Activated ticket, ready for the customer."""
 
     ticket_code: str = Field(examples=["CRUISE-2025-FERRY-1762274285982"])
     status: Literal["ACTIVE"] = "ACTIVE"
     entitlements: list[Entitlement]
     usable_until: date | None = Field(
-        description="The last day of use, in the operator's time zone; null without one",
+        description="Last day of use in the operator's time zone; null if there is none",
         examples=["2099-12-31"],
     )
 
 
 class SoldAnswer(AnswerModel):
-    """The order as it was made."""
+    """Order of the activated tickets."""
 
     order_id: str = Field(examples=["ORD-1762274304824"])
     status: Literal["CONFIRMED"] = "CONFIRMED"
     tickets: list[SoldTicketAnswer]
-    total_amount: Money = Field(
-        description="The sum of the prices that the tickets had when they were generated"
-    )
-    currency: str = Field(description="ISO 4217", examples=["HKD"])
+    total_amount: Money = Field(description="Sum of the prices of the tickets at generation")
+    currency: str = Field(description="Currency code, ISO 4217", examples=["HKD"])
     activated_at: Timestamp
     customer_name: str = Field(examples=["John Smith"])
     payment_reference: str = Field(examples=["PAY-OTA-2025-001"])
@@ -86,7 +84,7 @@ class SoldAnswer(AnswerModel):
 @router.post(
     "/api/ota/batches/{batch_id}/activate",
     summary="Draw tickets from a batch and activate them as one order",
-    response_description="Tickets successfully activated, as one order",
+    response_description="Tickets successfully activated as one order",
     response_model=SoldAnswer,
     responses=documented(BatchUnknown, BatchShort, TicketExpired, IdempotencyKeyReused),
 )
@@ -96,7 +94,7 @@ async def draw(
     wanted: DrawRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Reply:
-    """Turns so many unused tickets of the batch, the oldest first, into the customer's: all of them or none."""
+    """Activate the requested number of unused tickets of a batch as one order, all or none. The lowest codes come first."""
     asked = Draw(
         **_sale(call, wanted), batch_id=batch_id, quantity=wanted.quantity, idempotency_key=idempotency_key
     )
@@ -106,7 +104,7 @@ async def draw(
 @router.post(
     "/api/ota/orders",
     summary="Activate several tickets as one order",
-    response_description="Tickets successfully activated, as one order",
+    response_description="Tickets successfully activated as one order",
     response_model=SoldAnswer,
     responses=documented(TicketsUnknown, TicketsNotSellable, CurrenciesDiffer, IdempotencyKeyReused),
 )
@@ -115,10 +113,10 @@ async def make_order(
     wanted: OrderRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Reply:
-    """Turns the tickets into the customer's: all of them or none.
+    """Activate several tickets for one customer as one order, all or none.
 
-    A refusal lists in `tickets` every ticket that cannot be sold, each with a `code` and a `detail` as its own
-    activation would be refused with.
+    A refusal lists in `tickets` every ticket that cannot be activated. Each has the `code` and `detail` that a single
+    activation of this ticket would get.
     """
     asked = Selection(
         **_sale(call, wanted), ticket_codes=wanted.ticket_codes, idempotency_key=idempotency_key

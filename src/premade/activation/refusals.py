@@ -10,43 +10,55 @@ from premade.tickets.refusals import cancelled, expired
 
 
 class AlreadyActivated(Conflict):
-    """A ticket is activated once, and this one was: 'activated_at', 'order_id' and 'payment_reference' say when and by which sale. Nothing was changed."""
+    """Another request has activated the ticket. 'activated_at', 'order_id' and 'payment_reference' describe
+    it. Nothing was changed.
+    """
 
     code = "ALREADY_ACTIVATED"
-    title = "The ticket is activated already"
-    remedy = "If the payment_reference is this sale's, the sale is done: an earlier try succeeded. Otherwise sell another ticket. With an Idempotency-Key a retry is answered like the first try."
+    title = "The ticket is already activated"
+    remedy = (
+        "If 'payment_reference' is from your sale, an earlier try succeeded and the sale is complete. "
+        "Otherwise sell another ticket. Send an Idempotency-Key: a retry then gets the response of the "
+        "first try."
+    )
 
 
 class BatchShort(Exhausted):
-    """The batch has fewer unused tickets left than were asked for: 'available' says how many. Nothing was sold."""
+    """The batch has fewer unused tickets than requested; 'available' is their number. Nothing was activated."""
 
     code = "BATCH_SHORT"
-    title = "Not enough tickets of the batch are left"
-    remedy = "Ask for at most the number in 'available', or draw from another batch."
+    title = "Not enough unused tickets in the batch"
+    remedy = "Request at most 'available' tickets, or draw from another batch."
 
 
 class TicketsUnknown(NotFound):
-    """An order is of all its tickets or of none, and some of these codes are of no ticket, or another partner's: 'tickets' names every one that cannot be sold, and why. Nothing was sold."""
+    """Some of these codes do not exist or belong to another partner. 'tickets' lists every ticket that cannot
+    be activated, with the reason. Nothing was activated.
+    """
 
     code = "TICKETS_UNKNOWN"
-    title = "There are no such tickets"
+    title = "Unknown tickets"
     remedy = "Check the codes in 'tickets' against the batches that you generated."
 
 
 class TicketsNotSellable(Conflict):
-    """An order is of all its tickets or of none, and some of these cannot be sold: 'tickets' names every one, and why. Nothing was sold."""
+    """An order activates all its tickets or none. 'tickets' lists every ticket that cannot be activated, with
+    the reason. Nothing was activated.
+    """
 
     code = "TICKETS_NOT_SELLABLE"
-    title = "Some of the tickets cannot be sold"
-    remedy = "Order again with other tickets in the place of those in 'tickets'."
+    title = "Some of the tickets cannot be activated"
+    remedy = "Replace the tickets in 'tickets' and send the order again."
 
 
 class CurrenciesDiffer(Conflict):
-    """An order has one currency, and these tickets have several: 'currencies' lists them. Nothing was sold."""
+    """An order has one currency. The prices of these tickets have several; 'currencies' lists them. Nothing
+    was activated.
+    """
 
     code = "CURRENCIES_DIFFER"
-    title = "The tickets are priced in several currencies"
-    remedy = "Make one order for each currency."
+    title = "The tickets have different currencies"
+    remedy = "Send one order for each currency."
 
 
 Outcome = Mapping[str, Any]
@@ -81,7 +93,9 @@ def _already_activated(code: str, outcome: Outcome) -> AlreadyActivated:
 
 def key_reused(order_id: str) -> IdempotencyKeyReused:
     """The key made the order `order_id` with another request."""
-    message = f"It made order {order_id} before. Use a new key for a new request."
+    message = (
+        f"This Idempotency-Key was already used for order {order_id}. Send a new key with a new request."
+    )
     return IdempotencyKeyReused(message, order_id=order_id)
 
 

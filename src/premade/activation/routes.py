@@ -24,11 +24,11 @@ _PHONE = r"^\s*[ .()/-]*\+[ .()/-]*[1-9]([ .()/-]*[0-9]){6,15}[ .()/-]*\s*$"
 
 
 class CustomerDetails(RequestModel):
-    """Whose ticket it becomes."""
+    """Customer of an activation."""
 
     name: Annotated[str, AfterValidator(customer.name)] = Field(
-        description=f"1 to {customer.NAME_CHARACTERS_MAX} characters of any script, on one line; blanks around it are "
-        "dropped, and it is kept composed (NFC)",
+        description=f"Name in any script, 1 to {customer.NAME_CHARACTERS_MAX} characters on one line. The service removes "
+        "blanks around it and stores it composed (NFC).",
         examples=["John Smith"],
         json_schema_extra={
             "minLength": 1,
@@ -37,26 +37,26 @@ class CustomerDetails(RequestModel):
         },
     )
     email: Annotated[str, AfterValidator(customer.email)] = Field(
-        description=f"At most {customer.EMAIL_OCTETS_MAX} octets, {customer.EMAIL_LOCAL_OCTETS_MAX} of them before the '@'; "
-        "the local part in any script, or in quotes",
+        description=f"E-mail address of at most {customer.EMAIL_OCTETS_MAX} octets, {customer.EMAIL_LOCAL_OCTETS_MAX} of them "
+        "before the '@'. The local part can be in any script, or in quotes.",
         examples=["john.smith@example.com"],
         json_schema_extra={"format": "email", "maxLength": customer.EMAIL_OCTETS_MAX},
     )
     phone: Annotated[str, AfterValidator(customer.phone)] = Field(
-        description="'+', a country calling code that exists, and the number: 7 to 15 digits in all. Blanks, dots, "
-        "dashes, slashes and parentheses are dropped, and so is the trunk prefix, as in +44 (0)20; kept in E.164.",
+        description="Phone number: '+', an existing country calling code and the number, 7 to 15 digits in all. The service "
+        "removes blanks, dots, dashes, slashes, parentheses and a trunk prefix, as in +44 (0)20. It stores E.164.",
         examples=["+1234567890"],
         json_schema_extra={"pattern": _PHONE},
     )
 
 
 class ActivateRequest(RequestModel):
-    """For whom, and paid how."""
+    """Customer and payment of an activation."""
 
     customer_details: CustomerDetails
     payment_reference: Annotated[str, AfterValidator(customer.payment_reference)] = Field(
         description="OTA payment transaction reference: "
-        f"1 to {customer.PAYMENT_REFERENCE_CHARACTERS_MAX} printable characters; blanks around it are dropped",
+        f"1 to {customer.PAYMENT_REFERENCE_CHARACTERS_MAX} printable characters. The service removes blanks around it.",
         examples=["PAY-OTA-2025-001"],
         json_schema_extra={
             "minLength": 1,
@@ -67,7 +67,7 @@ class ActivateRequest(RequestModel):
 
 
 class ActivateAnswer(AnswerModel):
-    """The ticket and the order that it became."""
+    """Activated ticket with its order."""
 
     ticket_code: str = Field(examples=["CRUISE-2025-FERRY-1762274285982"])
     order_id: str = Field(examples=["ORD-1762274304824"])
@@ -75,8 +75,8 @@ class ActivateAnswer(AnswerModel):
     status: Literal["ACTIVE"] = "ACTIVE"
     activated_at: Timestamp
     payment_reference: str = Field(examples=["PAY-OTA-2025-001"])
-    total_amount: Money = Field(description="The price that the ticket had when it was generated")
-    currency: str = Field(description="ISO 4217", examples=["HKD"])
+    total_amount: Money = Field(description="Price of the ticket at generation")
+    currency: str = Field(description="Currency code, ISO 4217", examples=["HKD"])
 
 
 @router.post(
@@ -94,7 +94,7 @@ async def activate(
     wanted: ActivateRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Reply:
-    """Turns the ticket into the customer's and makes its order, once."""
+    """Activate a ticket for a customer and create its order. A ticket can be activated once."""
     details = wanted.customer_details
     activated = await call.use(Activator).activate(
         Activation(

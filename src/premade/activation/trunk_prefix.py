@@ -36,7 +36,7 @@ def without_trunk_prefix(calling_code: str, text: str, national: str) -> str:
 
 def _without_bracketed(digits: str, national: str, prefix: str | None, is_number: re.Pattern[str]) -> str:
     if not national.startswith(digits):
-        message = f"Must not have ({digits}) within the number; write it as it is dialled from abroad"
+        message = f"Must not contain ({digits}) within the number. Write the number as dialled from abroad"
         raise TrunkPrefixUnclear(message)
     rest = national.removeprefix(digits)
     is_with, is_without = bool(is_number.fullmatch(national)), bool(is_number.fullmatch(rest))
@@ -46,7 +46,7 @@ def _without_bracketed(digits: str, national: str, prefix: str | None, is_number
         return rest
     if is_with and not is_without:
         return national
-    message = f"Must be written as it is dialled from abroad: with the {digits}, or without it, and no brackets around it"
+    message = f"Must be written as dialled from abroad: with or without the {digits}, and without brackets around it"
     raise TrunkPrefixUnclear(message)
 
 

@@ -1,1 +1,1 @@
-"""What a stranger reads: the interface as OpenAPI, its page, and a page for each error."""
+"""API documentation: the OpenAPI document, its page, and a page for each error."""

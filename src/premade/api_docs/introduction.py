@@ -2,17 +2,20 @@
 
 INTRODUCTION = """Pre-made tickets for online travel agencies: generate in bulk, activate exactly once.
 
-Authenticate with your key in `X-API-Key`. Send an `Idempotency-Key` with each write: then a retry after a lost
-answer gives the same answer again. Every refusal is `application/problem+json` with a stable `code`; [the list of
-errors](/problems) says what each means and what to do. Times are RFC 3339 in UTC. Amounts of money are
-strings with all decimals of their currency by ISO 4217: HKD `288.00`, JPY `288`, KWD `1.234`. Further members may
-be added to answers at any time.
+Authenticate with your API key in the header `X-API-Key`. Send an `Idempotency-Key` with each write. A retry after a
+lost response then returns the same response.
+
+Every error is `application/problem+json` with a stable `code`. [The list of errors](/problems) says what each code
+means and what to do.
+
+Times are RFC 3339 in UTC. Amounts of money are strings with all decimals of their currency by ISO 4217: HKD `288.00`,
+JPY `288`, KWD `1.234`. New members can be added to responses at any time, so ignore members that you do not know.
 
 ## A first sale
 
-Paste this into a shell, with the address of the service, your key, and a product from `GET /api/ota/inventory`. The
-second request sells the first ticket of the batch that the first one generated. The codes in the examples below
-do not exist: take yours from an answer.
+Paste this into a shell. Set the address of the service, your API key, and a product from `GET /api/ota/inventory`.
+The first request generates a batch. The second request activates its first ticket. The codes in the examples below do
+not exist: use the codes of your own responses.
 
 ```sh
 BASE=http://127.0.0.1:8080 KEY=pm_test_… PRODUCT=106 BATCH=FIRST-$(date +%s)

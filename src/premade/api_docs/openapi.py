@@ -1,7 +1,7 @@
-"""The interface as OpenAPI 3.0.3, made from what FastAPI writes in 3.1.
+"""OpenAPI 3.0.3 document of the API, converted from FastAPI's 3.1.
 
-3.0.3 is what the contract speaks and what most generators of clients read. The difference is in the schemas
-(JSON Schema 2020-12 there, an older dialect of its own here) and in what a security requirement may say.
+The contract uses 3.0.3, and most client generators read it. The versions differ in the schemas (JSON Schema 2020-12 in
+3.1, an older dialect in 3.0) and in security requirements.
 """
 
 from collections.abc import Mapping
@@ -17,16 +17,16 @@ Json = dict[str, Any]
 INTEGER_MAX = 2**63 - 1
 _REQUEST_ID: Json = {
     "required": True,
-    "description": "Names this request in the service's log; the request's own X-Request-Id where it sent one.",
+    "description": "Id of this request in the service's log; the X-Request-Id of the request if it sent one",
     "schema": {"type": "string"},
 }
 _REPLAYED: Json = {
-    "description": "Present, and 'true', when an earlier request with the same Idempotency-Key did this.",
+    "description": "'true' if an earlier request with the same Idempotency-Key made this change; otherwise absent",
     "schema": {"type": "string", "enum": ["true"]},
 }
 _RETRY_AFTER: Json = {
     "required": True,
-    "description": "Seconds to wait before trying again",
+    "description": "Seconds to wait before a retry",
     "schema": {"type": "integer"},
 }
 _HEADERS_OF_STATUS: dict[str, Json] = {
@@ -69,14 +69,14 @@ _LINKS_OF_OPERATION: dict[str, Json] = {
         "ticket": {"parameters": {"code": "$response.body#/ticket_code"}},
     },
 }
-"""Which operations the values in an answer lead to."""
+"""OpenAPI links: operations that take values of a response as parameters."""
 _REPLAYED_BY_SCAN = ("redeem",)
-"""Operations whose requests are known again by the scan, without an Idempotency-Key."""
+"""Operations that find a replay by the scan_id, without an Idempotency-Key."""
 _FASTAPI_S_OWN_ERRORS = ("HTTPValidationError", "ValidationError")
 
 
 def openapi_document(app: FastAPI) -> Json:
-    """The document, valid OpenAPI 3.0.3."""
+    """Return the document in OpenAPI 3.0.3."""
     written = app.openapi()
     schemas: Json = {**written["components"]["schemas"], **_problem_schemas()}
     for name in _FASTAPI_S_OWN_ERRORS:
@@ -103,7 +103,7 @@ def _operation(operation: Json) -> Json:
     permissions = [name for requirement in operation["security"] for name in requirement["ApiKeyAuth"]]
     headers = {parameter["name"] for parameter in operation.get("parameters", [])}
     replays = "Idempotency-Key" in headers or operation["operationId"] in _REPLAYED_BY_SCAN
-    # A dry run is answered 200 where the doing is answered 201, and is never replayed.
+    # A dry run is answered 200, the real request 201. A dry run is never replayed.
     done = max(status for status in operation["responses"] if status.startswith("2"))
     converted: Json = {
         **operation,
@@ -163,7 +163,7 @@ def _with_content(part: Json) -> Json:
 
 
 def _schema(schema: Any) -> Any:
-    """A JSON Schema of 2020-12 in the dialect of OpenAPI 3.0."""
+    """Convert a JSON Schema of 2020-12 to the dialect of OpenAPI 3.0."""
     if not isinstance(schema, Mapping):
         return schema
     given = dict(cast("Mapping[str, Any]", schema))
@@ -177,7 +177,7 @@ def _schema(schema: Any) -> Any:
         given["example"] = given.pop("examples")[0]
     given |= _whole_bounds(given)
     if "$ref" in given and len(given) > 1:
-        # Beside a $ref everything else is ignored in 3.0.
+        # OpenAPI 3.0 ignores all members beside a $ref.
         given["allOf"] = [{"$ref": given.pop("$ref")}]
     if "properties" in given:
         given["properties"] = {name: _schema(member) for name, member in given["properties"].items()}
@@ -188,13 +188,13 @@ def _schema(schema: Any) -> Any:
 
 
 def _whole_bounds(schema: Json) -> Json:
-    """FastAPI keeps the bounds of integers as floats, which have no 2**63 - 1."""
+    """Return the bounds of an integer as integers. FastAPI stores them as floats, which cannot hold 2**63 - 1."""
     bounds = {"minimum", "maximum"} & set(schema) if schema.get("type") == "integer" else set[str]()
     return {bound: min(int(schema[bound]), INTEGER_MAX) for bound in bounds}
 
 
 def _choice(choices: list[Json]) -> Json:
-    """`null` among the choices is `nullable` in 3.0."""
+    """Convert `anyOf`. A `null` among the choices is `nullable` in 3.0."""
     others = [_schema(choice) for choice in choices if choice.get("type") != "null"]
     nullable: Json = {"nullable": True} if len(others) < len(choices) else {}
     return {**(others[0] if len(others) == 1 else {"anyOf": others}), **nullable}

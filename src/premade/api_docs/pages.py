@@ -1,4 +1,4 @@
-"""The pages that explain the interface. Everything they load comes from here."""
+"""Pages of the API documentation. They load nothing from other sites."""
 
 from collections.abc import Container, Iterator
 from functools import cache
@@ -13,7 +13,7 @@ CONTENT_SECURITY_POLICY = (
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 Problems = dict[str, tuple[int, str, str, str]]
-"""For each error code: status, title, what happened and why, and what to do."""
+"""For each error code: status, title, cause and remedy."""
 MEDIA_TYPES = {"css": "text/css", "ico": "image/x-icon", "js": "text/javascript", "png": "image/png"}
 FAVICON = "favicon.ico"
 
@@ -22,7 +22,7 @@ DOCS_PAGE = """<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>premade: the interface</title>
+<title>premade: API documentation</title>
 <link rel="stylesheet" href="/docs/assets/swagger-ui/swagger-ui.css">
 <link rel="icon" href="/docs/assets/swagger-ui/favicon-32x32.png">
 </head>
@@ -37,7 +37,7 @@ DOCS_PAGE = """<!doctype html>
 
 @cache
 def assets() -> dict[str, bytes]:
-    """The files under /docs/assets, by their name there. Only these are served."""
+    """Return the files under /docs/assets, by name. Only these are served."""
     folder = resources.files("premade.api_docs") / "static"
     names = ["start.js", "problems.css", FAVICON]
     names += [
@@ -47,9 +47,9 @@ def assets() -> dict[str, bytes]:
 
 
 def problems(listed: Container[str]) -> Problems:
-    """The errors that can be met before the domain is reached, and of the domain's those that are listed.
+    """Return the transport errors and those domain errors that are listed.
 
-    The domain has others, which only the operator's commands meet.
+    Other domain errors only occur in the operator's commands and in the console.
     """
     found = {
         kind.code: (status_of_kind(kind), kind.title, _in_one_line(kind.__doc__ or ""), kind.remedy)
@@ -76,7 +76,7 @@ def _in_one_line(text: str) -> str:
 def home_page() -> str:
     """Return the page at `/`, for people who open the service's address."""
     body = """<h1>premade</h1>
-<p>Tickets that are made in advance and sold by travel agencies.</p>
+<p>Pre-made tickets for online travel agencies.</p>
 <ul>
 <li><a href="/docs">API documentation</a>, for developers of a travel agency (<a href="/openapi.json">OpenAPI</a>,
 <a href="/problems">errors</a>)</li>
@@ -86,7 +86,7 @@ def home_page() -> str:
 
 
 def problem_page(code: str, told: tuple[int, str, str, str]) -> str:
-    """The page of one error."""
+    """Return the page of one error."""
     status, title, why, remedy = told
     body = f"""<p class="status">{status} <code>{escape(code)}</code></p>
 <h1>{escape(title)}</h1>
@@ -94,24 +94,24 @@ def problem_page(code: str, told: tuple[int, str, str, str]) -> str:
 <p>{escape(why)}</p>
 <h2>What to do</h2>
 <p>{escape(remedy)}</p>
-<p><a href="/problems">All errors</a> · <a href="/docs">The interface</a></p>"""
+<p><a href="/problems">All errors</a> · <a href="/docs">API documentation</a></p>"""
     return _page(title, body)
 
 
 def problems_page(problems: Problems) -> str:
-    """The list of all errors."""
+    """Return the page with all errors."""
     rows = "\n".join(
         f'<tr><td>{status}</td><td><a href="/problems/{escape(code)}"><code>{escape(code)}</code></a></td>'
         f"<td>{escape(title)}</td></tr>"
         for code, (status, title, _, _) in problems.items()
     )
     body = f"""<h1>Errors</h1>
-<p>Every refusal is <code>application/problem+json</code> (RFC 9457). Compare its <code>code</code>, show its
-<code>detail</code>, and tell us its <code>request_id</code> when you ask about one.</p>
+<p>Every error is <code>application/problem+json</code> (RFC 9457). Programs compare its <code>code</code>. Show its
+<code>detail</code> to people. Include its <code>request_id</code> when you ask the operator about an error.</p>
 <table><thead><tr><th>Status</th><th>Code</th><th>Meaning</th></tr></thead><tbody>
 {rows}
 </tbody></table>
-<p><a href="/docs">The interface</a></p>"""
+<p><a href="/docs">API documentation</a></p>"""
     return _page("Errors", body)
 
 

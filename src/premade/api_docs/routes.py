@@ -24,7 +24,7 @@ _ASSETS_CACHE = "public, max-age=3600"
 
 
 def document_routes(app: FastAPI) -> list[BaseRoute]:
-    """The routes, for the interface that `app` has by now."""
+    """Return the routes of the API documentation, for the current routes of `app`."""
     written = orjson.dumps(openapi_document(app))
     problems = problems_of(app)
     explained = {
@@ -50,7 +50,7 @@ def document_routes(app: FastAPI) -> list[BaseRoute]:
 
 
 def problems_of(app: FastAPI) -> pages.Problems:
-    """The errors that the routes of `app` declare, but for what only the service's own pages ask for."""
+    """Return the errors that the public routes of `app` declare."""
     listed = {
         code
         for route in app.router.routes

@@ -24,11 +24,11 @@ class BatchStatus(StrEnum):
 
 
 class BatchUnknown(NotFound):
-    """There is no batch of this id, or it is another partner's; which of the two is not told."""
+    """No batch has this id, or it belongs to another partner. The response does not say which."""
 
     code = "BATCH_UNKNOWN"
-    title = "There is no such batch"
-    remedy = "Check the batch_id against the answer of the generation."
+    title = "Unknown batch"
+    remedy = "Check the batch_id against the response of the generation."
 
 
 def is_batch_id(text: str) -> bool:
@@ -40,7 +40,7 @@ def checked_batch_id(text: str) -> str:
     """Return the batch id. Raises ValueError if no batch can have it."""
     if not is_batch_id(text):
         odd = odd_character(text, _CHARACTER)
-        message = f"Must be 1 to 64 of letters A to Z, a to z, digits, '.', '_', ':' and '-'{odd}"
+        message = f"Must be 1 to 64 letters A to Z or a to z, digits, '.', '_', ':' or '-'{odd}"
         raise ValueError(message)
     return text
 
@@ -56,7 +56,7 @@ def checked_new_batch_id(text: str) -> str:
 def batch_unknown(batch_id: str) -> BatchUnknown:
     """Worded the same whether there is none or it is another partner's."""
     if not is_batch_id(batch_id):
-        return BatchUnknown("That is no batch id; one looks like BATCH_2025_Q1_001.")
+        return BatchUnknown("This is not a batch id. Batch ids have the form BATCH_2025_Q1_001.")
     return BatchUnknown(f"There is no batch {batch_id}.")
 
 

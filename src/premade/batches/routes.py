@@ -30,20 +30,20 @@ router = partner_router("OTA Integration")
 BatchId = Annotated[
     str,
     Path(
-        description="The batch_id. One that is malformed is answered like one that is unknown: 404.",
+        description="Batch id. A malformed value is answered 404, like an unknown one.",
         examples=["BATCH_2025_Q1_001"],
         json_schema_extra={"pattern": f"^{BATCH_ID_PATTERN}$"},
     ),
 ]
 BatchIdFilter = Annotated[
     str | None,
-    Query(description="Of this batch", json_schema_extra={"pattern": f"^{BATCH_ID_PATTERN}$"}),
+    Query(description="Only tickets of this batch", json_schema_extra={"pattern": f"^{BATCH_ID_PATTERN}$"}),
     optional(checked_batch_id),
 ]
 
 
 class TicketCounts(AnswerModel):
-    """How many tickets are in which state."""
+    """Number of tickets by state."""
 
     pre_generated: int = Field(examples=[30])
     active: int = Field(examples=[15])
@@ -53,38 +53,38 @@ class TicketCounts(AnswerModel):
 
 
 class BatchAnswer(AnswerModel):
-    """A batch as it was made, and how many of its tickets are in which state now."""
+    """Batch with the current number of its tickets by state."""
 
     batch_id: str = Field(examples=["BATCH_2025_Q1_001"])
     product_id: int = Field(examples=[106])
-    quantity: int = Field(description="Tickets asked for", examples=[50])
+    quantity: int = Field(description="Number of tickets requested", examples=[50])
     status: BatchStatus = Field(
-        description="MADE: all its tickets are there; the operator makes large batches bit by bit, MAKING, and may stop "
-        "before the end, STOPPED",
+        description="MADE: all tickets are generated. MAKING: the operator is generating a large batch. STOPPED: the operator "
+        "stopped a large batch before its end.",
         examples=["MADE"],
     )
-    made: int = Field(description="Tickets made of them by now, in whatever state they are", examples=[50])
+    made: int = Field(description="Number of tickets generated so far, in any state", examples=[50])
     tickets: TicketCounts
-    price: Money = Field(description="Of one ticket")
-    currency: str = Field(description="ISO 4217", examples=["HKD"])
-    valid_until: date | None = Field(description="The last day of sale", examples=["2099-03-31"])
+    price: Money = Field(description="Price of one ticket")
+    currency: str = Field(description="Currency code, ISO 4217", examples=["HKD"])
+    valid_until: date | None = Field(description="Last day of sale", examples=["2099-03-31"])
     usable_days: int | None = Field(
-        description="How many days after that of its activation a ticket can be used; null: not counted from there",
+        description="Number of days after the day of activation on which a ticket can be used; null if not limited this way",
         examples=[30],
     )
     usable_until: date | None = Field(
-        description="The last day on which a ticket can be used, whenever it was activated",
+        description="Fixed last day of use, independent of the activation; null if there is none",
         examples=["2099-12-31"],
     )
     reservation_id: str | None = Field(
-        description="Which reservation it was taken from", examples=["RSV-1762274285982"]
+        description="Reservation that provided the stock; null if none", examples=["RSV-1762274285982"]
     )
     metadata: dict[str, Any] | None = Field(examples=[{"campaign": "spring"}])
     created_at: Timestamp
 
 
 class BatchesAnswer(AnswerModel):
-    """A page of batches."""
+    """Page of batches."""
 
     items: list[BatchAnswer]
     next: str | None = Field(description=NEXT, examples=["WyJiYXRjaGVzIiwi4oCmIl0"])
@@ -92,10 +92,10 @@ class BatchesAnswer(AnswerModel):
 
 @router.get(
     "/api/ota/batches",
-    summary="The batches, in pages",
-    description="The partner's batches, the newest first, each with its tickets by state.\n\nA page ends where its "
-    f"batches have {ROWS_LOOKED_AT_MAX:,} tickets, so it may be short: go on until `next` is null.",
-    response_description="A page of batches",
+    summary="List batches",
+    description="Returns the partner's batches, newest first, each with the number of its tickets by state.\n\nA page "
+    f"ends when its batches have {ROWS_LOOKED_AT_MAX:,} tickets, so it may be short: continue until `next` is null.",
+    response_description="Page of batches",
     responses={200: {"headers": LINK_HEADER}},
     response_model=BatchesAnswer,
 )
@@ -106,7 +106,7 @@ async def batches(
     limit: Limit = PAGE_ROWS_DEFAULT,
     cursor: CursorText = None,
 ) -> Reply:
-    """Says what the description above says."""
+    """Return a page of batches. The description above is the public text."""
     created = (created_from, created_before)
     rows, following = await list_batches(call.database, call.caller.partner_id, created, limit, cursor)
     answer = BatchesAnswer(items=[_answer(row) for row in rows], next=following)
@@ -115,12 +115,15 @@ async def batches(
 
 @router.get(
     "/api/ota/batches/{batch_id}",
-    summary="One batch",
+    summary="Get a batch",
     response_description="The batch",
     responses=documented(BatchUnknown),
 )
 async def batch(call: Annotated[Call, partner_with("tickets:read")], batch_id: BatchId) -> BatchAnswer:
-    """The batch, with its tickets by state as they are now. `GET /api/ota/tickets?batch_id=…` lists them."""
+    """Return a batch with the current number of its tickets by state.
+
+    `GET /api/ota/tickets?batch_id=…` lists its tickets.
+    """
     return _answer(await batch_of(call.database, call.caller.partner_id, batch_id))
 
 

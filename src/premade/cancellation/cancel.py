@@ -22,11 +22,11 @@ sql = statements.load(__file__)
 
 
 class NotCancellable(Conflict):
-    """The product is sold for good: a ticket of it can be taken back only while it is unsold. Nothing was changed."""
+    """The product does not allow cancellation of a sold ticket. Nothing was changed."""
 
     code = "NOT_CANCELLABLE"
-    title = "The product's tickets cannot be cancelled once they are sold"
-    remedy = "Ask the operator, who decides that for each product."
+    title = "Sold tickets of this product cannot be cancelled"
+    remedy = "Ask the operator, who sets this for each product."
 
 
 class ToCancel(TicketChange):
@@ -126,5 +126,5 @@ def _check(ticket: dict[str, Any], code: str) -> None:
     if ticket["status"] == Status.EXPIRED:
         raise expired(code, ticket["valid_until"])
     if ticket["status"] == Status.ACTIVE and ticket["cancellation"] == Cancellation.NEVER:
-        message = f"Ticket {code} is sold, and its product is not taken back."
+        message = f"Ticket {code} is sold, and its product does not allow cancellation of sold tickets."
         raise NotCancellable(message)

@@ -106,8 +106,8 @@ class BatchCanceller:
                 state = await self._go_on(asked, state)
         except Busy:
             message = (
-                f"Another request holds a ticket of batch {asked.batch_id}; what was free may be cancelled already. "
-                "Try again, with the same Idempotency-Key: it goes on from there."
+                f"Another request has locked a ticket of batch {asked.batch_id}. Some tickets may already be cancelled. "
+                "Try again with the same Idempotency-Key to continue."
             )
             raise Busy(message) from None
         if not state.replayed:

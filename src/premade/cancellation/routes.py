@@ -22,46 +22,47 @@ router = partner_router("OTA Integration")
 
 
 class CancelAnswer(AnswerModel):
-    """The ticket as it was taken back."""
+    """Cancelled ticket."""
 
     ticket_code: str = Field(examples=["CRUISE-2025-FERRY-1762274285982"])
     status: Literal["CANCELLED"] = "CANCELLED"
     cancelled_at: Timestamp
     reason: str = Field(examples=["The customer's plans changed"])
     order_id: str | None = Field(
-        description="The order that the ticket was sold by; null when it was unsold",
+        description="Order of the ticket; null if the ticket was unsold",
         examples=["ORD-1762274304824"],
     )
     order_status: Literal["PARTLY_CANCELLED", "CANCELLED"] | None = Field(
-        description="What became of the order: CANCELLED with the last of its tickets", examples=["CANCELLED"]
+        description="State of the order after the cancellation; CANCELLED with its last ticket; null if the ticket was unsold",
+        examples=["CANCELLED"],
     )
 
 
 class LeftAlone(AnswerModel):
-    """Tickets of the batch that were not unused, by their state."""
+    """Number of tickets that were not cancelled, by state."""
 
-    ACTIVE: int = Field(default=0, description="Sold", examples=[12])
+    ACTIVE: int = Field(default=0, description="Activated tickets", examples=[12])
     USED: int = Field(default=0, examples=[3])
     EXPIRED: int = Field(default=0, examples=[0])
-    CANCELLED: int = Field(default=0, description="Cancelled before", examples=[1])
+    CANCELLED: int = Field(default=0, description="Tickets cancelled earlier", examples=[1])
 
 
 class CancelBatchAnswer(AnswerModel):
-    """What was taken back of the batch, and what was not."""
+    """Result of the cancellation of a batch."""
 
     batch_id: str = Field(examples=["BATCH_2025_Q1_001"])
     cancelled_at: Timestamp
     reason: str = Field(examples=["The customer's plans changed"])
-    cancelled: int = Field(description="Tickets that this request took back", examples=[34])
+    cancelled: int = Field(description="Number of tickets that this request cancelled", examples=[34])
     left_alone: LeftAlone
     unmade: int = Field(
-        description="Tickets of a large batch that were not made yet, and now never will be", examples=[0]
+        description="Number of tickets of a large batch that will not be generated", examples=[0]
     )
 
 
 @router.post(
     "/api/ota/tickets/{code}/cancel",
-    summary="Take a ticket back",
+    summary="Cancel a ticket",
     response_description="Ticket cancelled; its stock is available again",
     response_model=CancelAnswer,
     responses=documented(
@@ -74,7 +75,9 @@ async def cancel_ticket(
     wanted: ReasonRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Reply:
-    """An unsold ticket can always be taken back, a sold one until its first use if the product allows it."""
+    """Cancel a ticket. An unsold ticket can always be cancelled. A sold ticket can be cancelled until its first use, if
+    the product allows it.
+    """
     asked = ToCancel(call.caller, call.request_id, code, wanted.reason, idempotency_key)
     done = await call.use(Canceller).cancel(asked)
     answer = CancelAnswer.model_validate(
@@ -91,7 +94,7 @@ async def cancel_ticket(
 
 @router.post(
     "/api/ota/batches/{batch_id}/cancel",
-    summary="Take back all unused tickets of a batch",
+    summary="Cancel all unused tickets of a batch",
     response_description="Unused tickets cancelled; their stock is available again",
     response_model=CancelBatchAnswer,
     responses=documented(BatchUnknown, IdempotencyKeyReused),
@@ -102,8 +105,10 @@ async def cancel_batch(
     wanted: ReasonRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Reply:
-    """Takes back what is unsold and leaves the rest alone. A large batch takes some seconds; if the answer is
-    lost or a 503, the same request with the same Idempotency-Key goes on from there.
+    """Cancel the unsold tickets of a batch and leave the others unchanged.
+
+    A large batch takes some seconds. If the response is lost or is a 503, send the same request with the same
+    Idempotency-Key to continue.
     """
     asked = BatchToCancel(call.caller, call.request_id, batch_id, wanted.reason, idempotency_key)
     done = await call.use(BatchCanceller).cancel(asked)

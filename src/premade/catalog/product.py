@@ -42,30 +42,32 @@ class ProductUnknown(NotFound):
     """No product has this id."""
 
     code = "PRODUCT_UNKNOWN"
-    title = "There is no such product"
-    remedy = "GET /api/ota/inventory lists the products that you may sell."
+    title = "Unknown product"
+    remedy = "Use a product of GET /api/ota/inventory. It lists the products that you may sell."
 
 
 def product_unknown(product_id: int) -> ProductUnknown:
     """The refusal to a partner."""
-    message = f"There is no product {product_id}; GET /api/ota/inventory lists what you may sell."
+    message = (
+        f"Product {product_id} does not exist. GET /api/ota/inventory lists the products that you may sell."
+    )
     return ProductUnknown(message, product_id=product_id)
 
 
 class ProductIdTaken(Conflict):
-    """A product's id is unique."""
+    """Another product has this id."""
 
     code = "PRODUCT_ID_TAKEN"
-    title = "There is a product of this id"
+    title = "The product id is already used"
     remedy = "Choose another id, or change the product with 'premade product set'."
 
 
 class ProductChangedMeanwhile(Conflict):
-    """Somebody else changed the product after it was looked at. Nothing was changed."""
+    """Somebody else changed the product after you opened it. Nothing was changed."""
 
     code = "PRODUCT_CHANGED_MEANWHILE"
-    title = "Somebody else changed the product meanwhile"
-    remedy = "Look at it as it is now, and decide anew."
+    title = "Somebody else changed the product"
+    remedy = "Check the current product, and decide again."
 
 
 class Cancellation(StrEnum):
@@ -191,7 +193,7 @@ def read_price(text: str) -> Decimal:
     """An amount of money. Invalid when it is none."""
     plain = cleaned(text)
     if not _AMOUNT.fullmatch(plain):
-        raise Invalid([FieldError("price", f"{text!r} is no amount; 288.00 would be one")])
+        raise Invalid([FieldError("price", f"{text!r} is not an amount. Use a form such as 288.00")])
     return Decimal(plain)
 
 
@@ -233,7 +235,7 @@ async def add_product(
 
 def product_id_taken(product_id: int) -> ProductIdTaken:
     """The refusal to the operator."""
-    return ProductIdTaken(f"Product {product_id} exists; 'premade product set' changes it.")
+    return ProductIdTaken(f"Product {product_id} already exists. 'premade product set' changes it.")
 
 
 async def change_product(
@@ -253,7 +255,7 @@ async def change_product(
         await tx.fetch_one(sql.lock_product, product_id=product_id)
         before = await _product(tx, product_id)
         if seen is not None and seen != before.mark:
-            message = f"Product {product_id} is not any more what was looked at; nothing was changed."
+            message = f"Somebody else has changed product {product_id}. Nothing was changed."
             raise ProductChangedMeanwhile(message)
         product = replace(before, **changes).as_kept()
         product.check()
@@ -311,7 +313,7 @@ async def _product(tx: Transaction, product_id: int) -> Product:
         sql.list_products, product_id=product_id, sought=None, after_product_id=None, rows=None
     )
     if row is None:
-        message = f"There is no product {product_id}; 'premade product list' shows them."
+        message = f"Product {product_id} does not exist. 'premade product list' shows the products."
         raise ProductUnknown(message)
     return _product_of(row)
 

@@ -63,8 +63,8 @@ def options(
     """Options of premade itself."""
 
 
-Host = Annotated[str, typer.Option(help="The address to listen on.")]
-Port = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for any that is free.")]
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for any free port.")]
 
 
 @app.command(name="serve")
@@ -72,11 +72,13 @@ def serve_command(
     *,
     host: Host = "127.0.0.1",
     port: Port = 8080,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Number of worker processes.")] = 2,
     metrics_host: Annotated[
         str, typer.Option(help="Serve the metrics on this address; they need no authentication.")
     ] = "127.0.0.1",
-    metrics_port: Annotated[int, typer.Option(min=0, max=65535, help="Of the metrics; 0 for any.")] = 9464,
+    metrics_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the metrics; 0 for any free port.")
+    ] = 9464,
     as_json: AsJson = False,
 ) -> None:
     """Start the service."""
@@ -86,7 +88,7 @@ def serve_command(
         if as_json:
             print_json({"url": url, "metrics_url": metrics_url})
         else:
-            typer.echo(f"premade serves at {url} with metrics at {metrics_url}; Ctrl-C ends it.")
+            typer.echo(f"premade serves at {url} with metrics at {metrics_url}. Press Ctrl-C to stop.")
 
     serve(Settings(), listen, tell)
 
@@ -98,7 +100,7 @@ def migrate(*, as_json: AsJson = False) -> None:
     with embedded_or_named(settings) as dsn:
         tell = partial(typer.echo, err=True)
         applied = bring_up_to_date(dsn, Runtime(settings.zone), marker_of(settings), tell)
-    show_one({"applied": applied or "nothing; the schema was current"}, as_json=as_json)
+    show_one({"applied": applied or "nothing: the schema is current"}, as_json=as_json)
 
 
 @app.command()
@@ -109,14 +111,14 @@ def demo(
         bool, typer.Option("--yes", help="Run even if the database has other partners or staff.")
     ] = False,
 ) -> None:
-    """Start the service with a catalogue, a partner and a first sale, to try it out."""
+    """Start the service with example products, a partner and a first sale."""
     from premade.demo.command import run_demo  # noqa: PLC0415  (only the demo pays for it)
 
     run_demo(Settings(), port, is_sure=yes)
 
 
 def main() -> None:
-    """Run the command. An error is one line for each thing that is wrong, not a traceback."""
+    """Run the command. Print one line per error, not a traceback."""
     accept_any_terminal()
     sys.argv = [_as_typed(argument) for argument in sys.argv]
     for name, nearest in unknown_variables(os.environ).items():
@@ -142,9 +144,12 @@ def main() -> None:
     except (ZonesDiffer, EmbeddedPostgresError, CannotServe) as error:
         _fail("CANNOT_START", [str(error)])
     except psycopg.Error as error:
-        # The driver's own words go over several lines.
+        # The driver's message has several lines.
         reason = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
-        _fail("DATABASE_AWAY", [f"The database refuses or does not answer; check DATABASE_URL: {reason}"])
+        _fail(
+            "DATABASE_AWAY",
+            [f"The database refuses the connection or does not respond. Check DATABASE_URL: {reason}"],
+        )
     except ValidationError as error:
         _fail(
             "SETTING_INVALID",

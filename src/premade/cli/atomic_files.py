@@ -1,4 +1,4 @@
-"""Files that get their names only once they are whole."""
+"""Files that get their names only when they are complete."""
 
 import os
 import tempfile
@@ -11,20 +11,21 @@ from premade.runtime.errors import DomainError, FieldError, Invalid
 
 
 class OutputNotWritten(DomainError):
-    """The disk is full, or something else is wrong with the place of the output. There is nothing at it that is new."""
+    """The disk is full, or the path of the output cannot be written. No output was written."""
 
     code = "OUTPUT_NOT_WRITTEN"
     title = "The output could not be written"
-    remedy = "Make room, or name another place."
+    remedy = "Free space, or choose another path."
 
 
 class WholeFiles:
-    """Written beside their place, under hidden names; named at the end, all of them. Left by an error, or by Ctrl-C,
-    none of them is there.
+    """Writer of files that first have hidden temporary names in the target folder and are renamed together at the end.
+
+    After an error or Ctrl-C no file is left.
     """
 
     def __init__(self, output: Path) -> None:
-        # The file that a link leads to is what is replaced, not the link.
+        # Replace the target of a symbolic link, not the link.
         self._output = output.resolve() if output.is_symlink() else output
         self._parts: list[BinaryIO] = []
 
@@ -32,17 +33,19 @@ class WholeFiles:
         return self
 
     def begin(self) -> BinaryIO:
-        """The next file. Invalid when the folder cannot be written to."""
+        """Return the next file. Raises Invalid if the folder cannot be written."""
         place = self._output.parent
         if self._output.is_dir():
-            raise Invalid([FieldError("output", f"{self._output} is a folder; name a file in it")])
+            raise Invalid(
+                [FieldError("output", f"{self._output} is a folder. Give the name of a file in it")]
+            )
         if self._output.exists() and not self._output.is_file():
-            message = f"{self._output} is no file that can be replaced; '-' writes to standard output"
+            message = f"{self._output} cannot be replaced. Use '-' for standard output"
             raise Invalid([FieldError("output", message)])
         try:
             descriptor, name = tempfile.mkstemp(prefix=f".{self._output.name}.", suffix=".part", dir=place)
         except OSError as error:
-            message = f"{place} cannot be written to: {error.strerror}"
+            message = f"{place} cannot be written: {error.strerror}"
             raise Invalid([FieldError("output", message)]) from None
         part = Path(name).open("wb")  # noqa: SIM115  (closed at the end)
         os.close(descriptor)
@@ -50,15 +53,15 @@ class WholeFiles:
         return part
 
     def finish(self) -> list[Path]:
-        """Gives them their names: that of the output, or several numbered ones. What had the names is replaced."""
+        """Rename the files to the output name, or to several numbered names. Existing files are replaced."""
         for part in self._parts:
             part.flush()
             os.fsync(part.fileno())
             part.close()
         names = self._names()
         for part, name in zip(self._parts, names, strict=True):
-            # Only its owner can read the new file, even if others could read the file that it replaces: exports hold QRs,
-            # which open gates.
+            # Only its owner can read the new file, even if others could read the replaced one: exports contain QRs, which
+            # open gates.
             Path(part.name).replace(name)
         self._parts = []
         return names

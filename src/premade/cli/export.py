@@ -39,7 +39,7 @@ STANDARD_OUTPUT = "-"
 
 
 class Format(StrEnum):
-    """What `--format` takes."""
+    """Values of `--format`."""
 
     CSV = "csv"
     XLSX = "xlsx"
@@ -53,7 +53,7 @@ PRINTED = (Format.PDF, Format.PNG)
 
 @dataclass(frozen=True)
 class Asked:
-    """What the command was told; `statuses` None: every ticket."""
+    """Options of the command. `statuses` None: tickets in every state."""
 
     partner: str
     batch_id: str
@@ -84,18 +84,18 @@ class Asked:
             wrong.append(FieldError("plain", "Only CSV takes --plain: add --format csv"))
         if self.output == STANDARD_OUTPUT:
             if self.form is Format.PDF:
-                wrong.append(FieldError("output", "Sheets may be several files: name one"))
+                wrong.append(FieldError("output", "Sheets can be several files: give a file name"))
             elif self.form in {Format.XLSX, Format.PNG} and sys.stdout.isatty():
-                wrong.append(FieldError("output", f"{self.form} is not for a terminal: name a file"))
+                wrong.append(FieldError("output", f"{self.form} is not for a terminal: give a file name"))
         if wrong:
             raise Invalid(wrong)
         return replace(self, name=name)
 
 
 def export(
-    batch: Annotated[str, typer.Argument(help="The batch_id.")],
+    batch: Annotated[str, typer.Argument(help="Batch id.")],
     *,
-    partner: Annotated[str, typer.Option(help="The partner whose batch it is.")],
+    partner: Annotated[str, typer.Option(help="Partner of the batch.")],
     form: Annotated[
         Format,
         typer.Option("--format", help="Tables: csv, xlsx, jsonl. To print: pdf (sheets), png (in a ZIP)."),
@@ -103,32 +103,36 @@ def export(
     output: Annotated[
         str,
         typer.Option(
-            "--output", "-o", help="The file; '-' for standard output. Several PDFs are numbered: FILE-1.pdf."
+            "--output",
+            "-o",
+            help="File name; '-' for standard output. Several PDFs are numbered: FILE-1.pdf.",
         ),
     ],
     status: Annotated[
         list[Status] | None,
         typer.Option(
-            help="Only tickets in this state; may come again. Unless told: all, or to print those not over."
+            help="Only tickets in this state. Repeat for several. Default: all states; to print, PRE_GENERATED and ACTIVE."
         ),
     ] = None,
-    paper: Annotated[PaperSize, typer.Option(help="Of the sheets.")] = PaperSize.A4,
-    per_page: Annotated[int, typer.Option(help="Tickets on a sheet, 10 or 24.")] = PER_PAGE[0],
-    logo: Annotated[Path | None, typer.Option(help="A PNG or JPEG for the sheets.")] = None,
+    paper: Annotated[PaperSize, typer.Option(help="Paper size of the sheets.")] = PaperSize.A4,
+    per_page: Annotated[
+        int, typer.Option(help=f"Tickets per sheet: {' or '.join(map(str, PER_PAGE))}.")
+    ] = PER_PAGE[0],
+    logo: Annotated[Path | None, typer.Option(help="Logo for the sheets, PNG or JPEG.")] = None,
     name: Annotated[
-        str | None, typer.Option(help="Print this on the sheets instead of the product's name.")
+        str | None, typer.Option(help="Name on the sheets instead of the product's name.")
     ] = None,
     plain: Annotated[
         bool,
         typer.Option(
             "--plain",
-            help="CSV for a program: exact values and no byte order mark. Without this option CSV is for a spreadsheet: it has the "
-            "mark, and an apostrophe before text that a spreadsheet would run as a formula.",
+            help="CSV for a program: exact values, no byte order mark. Without this option the CSV is for a spreadsheet. It has "
+            "the mark, and an apostrophe before text that would run as a formula.",
         ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the tickets of a batch into a file that only its owner can read: a table, or sheets to print."""
+    """Export the tickets of a batch to a file that only its owner can read: a table, or sheets to print."""
     statuses = tuple(status) if status else None
     if statuses is None and form in PRINTED:
         statuses = NOT_OVER
@@ -158,9 +162,7 @@ async def _export(database: Database, runtime: Runtime, asked: Asked, *, is_quie
         def begin(export: Export) -> None:
             progress.update(bar, total=export.batch.tickets)
             if asked.form in PRINTED and not export.batch.tickets:
-                message = (
-                    f"Batch {asked.batch_id} has no ticket that is {' or '.join(asked.statuses or Status)}."
-                )
+                message = f"Batch {asked.batch_id} has no ticket in the state {' or '.join(asked.statuses or Status)}."
                 raise NothingToPrint(message)
 
         if asked.form is Format.PDF:
@@ -183,7 +185,7 @@ async def _one_file(
                 await _write(found, sys.stdout.buffer, asked, runtime, tell)
                 sys.stdout.buffer.flush()
             except BrokenPipeError:
-                # Whoever reads has enough. What is still to be flushed at the end has to go somewhere.
+                # The reader has closed the pipe. Python flushes at exit, so standard output must lead somewhere.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 raise typer.Exit(1) from None
         return {}
@@ -209,7 +211,7 @@ async def _sheets(
     begin: Callable[[Export], None],
     tell: Callable[[int], None],
 ) -> dict[str, Any]:
-    """Each file is a read of its own: drawing takes longer than a read may last."""
+    """Write each file in a separate read, because drawing takes longer than a read may last."""
     from premade.export.as_sheets import (  # noqa: PLC0415  (as above)
         TICKETS_A_FILE_MAX,
         design,

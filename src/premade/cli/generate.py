@@ -14,7 +14,7 @@ from premade.catalog.product import PRODUCT_ID_MAX
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one
 from premade.generation.generate import BatchRequest
-from premade.generation.large import CONNECTIONS, BatchProgress, LargeBatches, check
+from premade.generation.large import CONNECTIONS, QUANTITY_MAX, BatchProgress, LargeBatches, check
 from premade.partners.keyring import OnBehalf
 from premade.partners.partner import partner_named
 from premade.postgres.database import Database
@@ -25,30 +25,33 @@ from premade.values.operator_input import day
 from premade.values.texts import cleaned
 
 LINES_A_BATCH = 10
-"""Where there is no terminal."""
+"""Progress lines per batch without a terminal."""
 INTERRUPTED = 130
 
 
 def generate(
     *,
-    partner: Annotated[str, typer.Option(help="The partner whose tickets they are.")],
-    batch: Annotated[str, typer.Option(help="The batch id, of the partner's own.")],
-    product: Annotated[int | None, typer.Option(help="The product id.")] = None,
-    quantity: Annotated[int | None, typer.Option(help="How many tickets, 100,000 at most.")] = None,
-    valid_until: Annotated[str | None, typer.Option(help="The last day of sale, such as 2026-03-31.")] = None,
+    partner: Annotated[str, typer.Option(help="Partner that gets the tickets.")],
+    batch: Annotated[str, typer.Option(help="Batch id, unique for the partner.")],
+    product: Annotated[int | None, typer.Option(help="Product id.")] = None,
+    quantity: Annotated[
+        int | None, typer.Option(help=f"Number of tickets, at most {QUANTITY_MAX:,}.")
+    ] = None,
+    valid_until: Annotated[str | None, typer.Option(help="Last day of sale, such as 2026-03-31.")] = None,
     reservation: Annotated[
-        str | None, typer.Option(help="Take them from this reservation of the partner.")
+        str | None, typer.Option(help="Reservation of the partner that provides the stock.")
     ] = None,
     cancel: Annotated[
-        bool, typer.Option("--cancel", help="Make no more of it, and give back the stock of the rest.")
+        bool,
+        typer.Option("--cancel", help="Stop the generation, and release the stock of the missing tickets."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a batch of up to 100,000 tickets; the same command goes on with one that was interrupted."""
+    """Generate a large batch of tickets. After an interruption the same command continues the batch."""
     batch, reservation = cleaned(batch), reservation and cleaned(reservation)
     if cancel:
         if any(given is not None for given in (product, quantity, valid_until, reservation)):
-            raise Invalid([FieldError("cancel", "Give --partner and --batch with it, and nothing else")])
+            raise Invalid([FieldError("cancel", "Give only --partner and --batch with it")])
         made = operate(lambda database, runtime: _stop(database, runtime, partner, batch))
         show_one(asdict(made), as_json=as_json)
         return
@@ -61,8 +64,8 @@ def generate(
             )
     except KeyboardInterrupt:
         typer.echo(
-            "premade: Interrupted. What is made is kept: a running service, or the same command, makes the rest, and "
-            "--cancel in place of --product and --quantity gives it back.",
+            "premade: Interrupted. The generated tickets stay. A running service, or the same command, generates the rest. "
+            "Use --cancel instead of --product and --quantity to release its stock.",
             err=True,
         )
         raise typer.Exit(INTERRUPTED) from None
@@ -74,9 +77,9 @@ def _wanted(
 ) -> BatchRequest:
     errors: list[FieldError] = []
     if product is None or not 1 <= product <= PRODUCT_ID_MAX:
-        errors.append(FieldError("product", "Say which, such as --product 106"))
+        errors.append(FieldError("product", "Give a product id, such as --product 106"))
     if quantity is None:
-        errors.append(FieldError("quantity", "Say how many, such as --quantity 100000"))
+        errors.append(FieldError("quantity", "Give the number of tickets, such as --quantity 100000"))
     if errors:
         raise Invalid(errors)
     assert product is not None
@@ -112,7 +115,7 @@ async def _stop(database: Database, runtime: Runtime, partner: str, batch_id: st
 
 @contextmanager
 def _progress(*, is_quiet: bool) -> Generator[Callable[[BatchProgress], None]]:
-    """A bar on a terminal, a line now and then elsewhere; on standard error, as the answer is what comes at the end."""
+    """Show progress on standard error: a bar on a terminal, lines elsewhere. Standard output has the result only."""
     console = Console(stderr=True)
     if is_quiet:
         yield lambda _: None

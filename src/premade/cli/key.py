@@ -11,25 +11,29 @@ from premade.partners.permission import PERMISSIONS
 from premade.runtime.errors import FieldError, Invalid
 from premade.values.operator_input import duration, moment
 
-app = typer.Typer(help="API keys: shown once, kept as a digest.", no_args_is_help=True)
+app = typer.Typer(help="API keys: shown once, stored as a digest.", no_args_is_help=True)
 
-KeyId = Annotated[int, typer.Argument(help="The id that 'premade key list' shows.")]
+KeyId = Annotated[int, typer.Argument(help="Key id from 'premade key list'.")]
 
 
 @app.command()
 def create(
     *,
-    permission: Annotated[list[str], typer.Option(help=f"One of {', '.join(PERMISSIONS)}; may come again.")],
-    partner: Annotated[str | None, typer.Option(help="The partner whose key it is.")] = None,
-    operator: Annotated[bool, typer.Option("--operator", help="A key of the operator's own.")] = False,
+    permission: Annotated[
+        list[str], typer.Option(help=f"One of {', '.join(PERMISSIONS)}. Repeat for several.")
+    ],
+    partner: Annotated[str | None, typer.Option(help="Partner that gets the key.")] = None,
+    operator: Annotated[bool, typer.Option("--operator", help="Create a key of the operator.")] = False,
     test: Annotated[
         bool,
-        typer.Option("--test", help="With --operator: a gate in test mode, which admits test tickets only."),
+        typer.Option(
+            "--test", help="With --operator: for a gate in test mode, which admits test tickets only."
+        ),
     ] = False,
-    expires: Annotated[str | None, typer.Option(help="90d, 2026-03-31 or an RFC 3339 time.")] = None,
+    expires: Annotated[str | None, typer.Option(help="Expiry: 90d, 2026-03-31 or an RFC 3339 time.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a key and show it, once."""
+    """Create an API key and show it once."""
     if (partner is None) is not operator:
         raise Invalid([FieldError("partner", "Give either --partner NAME or --operator")])
     made = operate(
@@ -47,7 +51,7 @@ def create(
 
 @app.command(name="list")
 def show(*, as_json: AsJson = False) -> None:
-    """List the keys, without what would let anybody use them."""
+    """List the API keys without their secrets."""
     show_rows(operate(lambda database, _: list_keys(database)), as_json=as_json)
 
 
@@ -55,10 +59,10 @@ def show(*, as_json: AsJson = False) -> None:
 def rotate(
     key_id: KeyId,
     *,
-    overlap: Annotated[str, typer.Option(help="How long both work: 24h, 7d.")],
+    overlap: Annotated[str, typer.Option(help="Time that both keys are valid: 24h, 7d.")],
     as_json: AsJson = False,
 ) -> None:
-    """Make a second key like it; the first ends after the overlap."""
+    """Create a successor of an API key. The old key ends after the overlap."""
     length = duration(overlap, "overlap")
     show_one(
         operate(lambda database, runtime: rotate_key(database, runtime, key_id, length)), as_json=as_json
@@ -67,5 +71,5 @@ def rotate(
 
 @app.command()
 def revoke(key_id: KeyId, *, as_json: AsJson = False) -> None:
-    """End a key now."""
+    """Revoke an API key now."""
     show_one(operate(lambda database, runtime: revoke_key(database, runtime, key_id)), as_json=as_json)

@@ -1,4 +1,4 @@
-"""Running an operator's action against the database."""
+"""Run an operator's action on the database."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""How a command answers: a table for people, JSON for machines."""
+"""Output of a command: a table for people, JSON for programs."""
 
 import json
 import sys
@@ -21,11 +21,11 @@ from premade.values.texts import isolated
 _GAP = 2
 """Blanks between columns."""
 _NAMES = {"name", "partner", "product"}
-"""Columns with names that people chose, of up to 200 characters."""
+"""Columns with names that people chose. They can be long."""
 _NAME_COLUMNS_MIN = 16
 """Minimum width of a column with names; narrower ones are not readable."""
 
-AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for machines.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def print_json(data: Any) -> None:
@@ -64,16 +64,15 @@ def _text(value: Any) -> str:
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
-    """Show a list of rows.
+    """Print rows as a table.
 
-    They are a table, in which only names are wrapped if the terminal is narrow. If that is not enough, the rows are shown
-    one after the other.
+    On a narrow terminal only names are wrapped. If that is not enough, the rows are printed one below the other.
     """
     if as_json:
         print_json(rows)
         return
     if not rows:
-        typer.echo("None yet.")
+        typer.echo("None.")
         return
     console = Console()
     widths = _widths(rows, console.width)
@@ -117,7 +116,7 @@ def _short(value: Any) -> str:
 
 
 def show_one(fields: Mapping[str, Any], *, as_json: bool) -> None:
-    """One thing, a line for each of its fields, none of them wrapped."""
+    """Print one record, one line per field, without wrapping."""
     if as_json:
         print_json(fields)
         return

@@ -18,23 +18,25 @@ from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import FieldError, Invalid
 
-app = typer.Typer(help="The online travel agencies that sell.", no_args_is_help=True)
+app = typer.Typer(help="Partners: online travel agencies.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="The partner's name.")]
+Name = Annotated[str, typer.Argument(help="Name of the partner.")]
 
 
 @app.command()
 def add(
     name: Name,
     *,
-    channel: Annotated[str | None, typer.Option(help="Whose stock it sells; 'ota' unless told.")] = None,
-    test: Annotated[bool, typer.Option("--test", help="A test partner, on a channel of its own.")] = False,
+    channel: Annotated[
+        str | None, typer.Option(help="Channel whose stock the partner sells. Default: 'ota'.")
+    ] = None,
+    test: Annotated[bool, typer.Option("--test", help="Add a test partner with its own channel.")] = False,
     reservation_hours: Annotated[
-        int, typer.Option(help="For how many hours at most it may hold stock.")
+        int, typer.Option(help="Maximum duration of a reservation, in hours.")
     ] = RESERVATION_HOURS_DEFAULT,
     as_json: AsJson = False,
 ) -> None:
-    """Add a partner, and its channel where there is none."""
+    """Add a partner, and its channel if it does not exist."""
     added = operate(
         lambda database, runtime: add_partner(
             database,
@@ -53,9 +55,9 @@ def change(
     name: Name,
     *,
     reservation_hours: Annotated[
-        int | None, typer.Option(help="For how many hours at most it may hold stock.")
+        int | None, typer.Option(help="Maximum duration of a reservation, in hours.")
     ] = None,
-    new_name: Annotated[str | None, typer.Option("--name", help="Its new name.")] = None,
+    new_name: Annotated[str | None, typer.Option("--name", help="New name.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Change a partner's name or limits."""
@@ -79,13 +81,13 @@ def show(*, as_json: AsJson = False) -> None:
 
 @app.command()
 def disable(name: Name, *, as_json: AsJson = False) -> None:
-    """Stop a partner: its keys cease to work within seconds."""
+    """Disable a partner. Its API keys stop working within seconds."""
     changed = operate(lambda database, runtime: set_disabled(database, runtime, name, disabled=True))
     show_one(changed, as_json=as_json)
 
 
 @app.command()
 def enable(name: Name, *, as_json: AsJson = False) -> None:
-    """Let a disabled partner go on."""
+    """Enable a disabled partner."""
     changed = operate(lambda database, runtime: set_disabled(database, runtime, name, disabled=False))
     show_one(changed, as_json=as_json)

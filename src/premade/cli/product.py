@@ -20,33 +20,35 @@ from premade.cli.output import AsJson, show_one, show_rows
 from premade.runtime.errors import FieldError, Invalid
 from premade.values.operator_input import day
 
-app = typer.Typer(help="What is sold, and what a ticket of it entitles to.", no_args_is_help=True)
+app = typer.Typer(help="Products, with their functions and prices.", no_args_is_help=True)
 
 UsableDays = Annotated[
-    int | None, typer.Option(help="How many days after that of its activation a ticket can be used.")
+    int | None, typer.Option(help="Number of days after the day of activation on which a ticket can be used.")
 ]
-UsableUntil = Annotated[
-    str | None, typer.Option(help="Or the last day on which a ticket can be used, such as 2026-03-31.")
-]
-CANCELLATION = typer.Option(help="Until when a ticket that is sold can be cancelled.")
+UsableUntil = Annotated[str | None, typer.Option(help="Fixed last day of use, such as 2026-03-31.")]
+CANCELLATION = typer.Option(help="Until when a sold ticket can be cancelled.")
 Entitles = Annotated[
-    list[str], typer.Option(help="function_code=uses, such as ferry=2; again for each function.")
+    list[str], typer.Option(help="function_code=uses, such as ferry=2. Repeat for each function.")
 ]
 
 
 @app.command()
 def add(
     *,
-    product_id: Annotated[int, typer.Option("--id", help="The product id, such as 106.")],
+    product_id: Annotated[int, typer.Option("--id", help="Product id, such as 106.")],
     name: Annotated[str, typer.Option()],
-    ticket_type: Annotated[str, typer.Option("--type", help="2 to 12 letters A to Z: part of the code.")],
+    ticket_type: Annotated[
+        str, typer.Option("--type", help="Type in the ticket code: 2 to 12 letters A to Z.")
+    ],
     price: Annotated[
         str,
-        typer.Option(help="Of one ticket, with at most the decimals of its currency: 288.00 HKD, 288 JPY."),
+        typer.Option(
+            help="Price of one ticket, with at most the decimals of its currency: 288.00 HKD, 288 JPY."
+        ),
     ],
-    currency: Annotated[str, typer.Option(help="ISO 4217, such as HKD.")],
+    currency: Annotated[str, typer.Option(help="Currency code (ISO 4217), such as HKD.")],
     entitles: Entitles,
-    prefix: Annotated[str, typer.Option(help="What the code begins with.")] = DEFAULT_CODE_PREFIX,
+    prefix: Annotated[str, typer.Option(help="Prefix of the ticket code.")] = DEFAULT_CODE_PREFIX,
     usable_days: UsableDays = None,
     usable_until: UsableUntil = None,
     cancellation: Annotated[Cancellation, CANCELLATION] = Cancellation.UNTIL_FIRST_USE,
@@ -72,23 +74,23 @@ def add(
 
 @app.command(name="set")
 def change(
-    product_id: Annotated[int, typer.Argument(help="The product id.")],
+    product_id: Annotated[int, typer.Argument(help="Product id.")],
     *,
     name: Annotated[str | None, typer.Option()] = None,
     ticket_type: Annotated[str | None, typer.Option("--type")] = None,
     price: Annotated[str | None, typer.Option()] = None,
     currency: Annotated[str | None, typer.Option()] = None,
-    entitles: Annotated[list[str] | None, typer.Option(help="Replaces all functions: ferry=2.")] = None,
+    entitles: Annotated[list[str] | None, typer.Option(help="Replace all functions: ferry=2.")] = None,
     prefix: Annotated[str | None, typer.Option()] = None,
     usable_days: UsableDays = None,
     usable_until: UsableUntil = None,
     usable_for_ever: Annotated[
-        bool, typer.Option("--usable-for-ever", help="No last day of use any more.")
+        bool, typer.Option("--usable-for-ever", help="Remove the last day of use.")
     ] = False,
     cancellation: Annotated[Cancellation | None, CANCELLATION] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change a product. Batches that are made keep the price and functions they were made with."""
+    """Change a product. Existing batches keep their price and functions."""
     given = {
         "name": name,
         "ticket_type": ticket_type,
@@ -101,7 +103,7 @@ def change(
     changes: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
     has_last_day = usable_days is not None or usable_until is not None
     if usable_for_ever and has_last_day:
-        message = "Either for ever, or with a last day of use: not both"
+        message = "Give either --usable-for-ever or a last day of use, not both"
         raise Invalid([FieldError("usable_for_ever", message)])
     if usable_for_ever or has_last_day:
         changes |= {"usable_days": usable_days, "usable_until": day(usable_until, "usable_until")}

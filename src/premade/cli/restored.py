@@ -17,14 +17,14 @@ def restored(
         typer.Option(
             min=0,
             max=CLOCK_LEAD_SECONDS_MAX,
-            help="By how many seconds the database's clock was ahead before the restore.",
+            help="Seconds by which the database's clock was ahead before the restore.",
         ),
     ] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Tell premade that the database was restored, so that it never gives out a forgotten code or id again.
+    """Report a restore of the database, so that no forgotten code or id is issued again.
 
-    Restored dumps, copied files and promoted standbys are noticed without this command. A restored disk may not be.
+    The service detects restored dumps, copied files and promoted standbys by itself. It may not detect a restored disk.
     """
     done = operate(
         lambda database, runtime: begin_incarnation(

@@ -19,7 +19,7 @@ from premade.tickets.signing import (
     tickets_with_tokens_of,
 )
 
-app = typer.Typer(help="The keys that sign QR tokens.", no_args_is_help=True)
+app = typer.Typer(help="Keys that sign QR tokens.", no_args_is_help=True)
 
 
 @app.command()
@@ -30,26 +30,26 @@ def rotate(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a new key that signs from now on; tokens of the old ones stay valid."""
+    """Create a new signing key for new tokens. Tokens of the old keys stay valid."""
     key = operate(lambda database, runtime: rotate_signing_key(database, runtime, is_test=test))
     show_one(_shown(key), as_json=as_json)
 
 
 @app.command(name="list")
 def show(*, as_json: AsJson = False) -> None:
-    """List the keys, without what signs."""
+    """List the signing keys without their private keys."""
     keys = operate(lambda database, _: list_signing_keys(database))
     show_rows([_shown(key) for key in keys], as_json=as_json)
 
 
 @app.command()
 def retire(
-    key_id: Annotated[str, typer.Argument(help="The id that 'premade signing-key list' shows.")],
+    key_id: Annotated[str, typer.Argument(help="Key id from 'premade signing-key list'.")],
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """End the tokens of an old key: no gate admits them any longer."""
+    """Retire an old signing key. Gates then refuse its tokens."""
 
     async def retire_if_meant(database: Database, runtime: Runtime) -> dict[str, Any]:
         retirable(await list_signing_keys(database), key_id, runtime.now())
@@ -64,10 +64,8 @@ def retire(
 def _ask(key_id: str, counted: dict[str, int], *, as_json: bool) -> None:
     loss = f"{counted['unused']} unused and {counted['active']} ACTIVE tickets have tokens of {key_id}"
     if as_json:
-        raise Invalid(
-            [FieldError("yes", f"{loss}, which no gate will admit; say --yes to retire it all the same")]
-        )
-    typer.confirm(f"{loss}, which no gate will admit. Retire it?", abort=True)
+        raise Invalid([FieldError("yes", f"{loss}. Gates will refuse them. Add --yes to retire the key")])
+    typer.confirm(f"{loss}. Gates will refuse them. Retire the key?", abort=True)
 
 
 def _shown(key: PublicKey) -> dict[str, Any]:

@@ -11,31 +11,31 @@ from premade.staff.member import add_staff, list_staff, set_disabled, set_passwo
 from premade.staff.password import PASSWORD_CHARACTERS_MIN
 from premade.staff.role import Role
 
-app = typer.Typer(help="The operator's staff, who sign in to the console.", no_args_is_help=True)
+app = typer.Typer(help="Members of staff, who sign in to the console.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="The name to sign in with, such as mei.wong.")]
+Name = Annotated[str, typer.Argument(help="Sign-in name, such as mei.wong.")]
 FromStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from the first line of standard input.")
 ]
 
 
 def _password(*, from_stdin: bool) -> str:
-    """Never an argument: those stand in the shell's history and the list of processes."""
+    """Read the password. It is never an argument, because the shell history and the process list show arguments."""
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     asked = f"Password (at least {PASSWORD_CHARACTERS_MIN} characters)"
-    return typer.prompt(asked, hide_input=True, confirmation_prompt="Once more", err=True)
+    return typer.prompt(asked, hide_input=True, confirmation_prompt="Repeat the password", err=True)
 
 
 @app.command()
 def add(
     name: Name,
     *,
-    role: Annotated[Role, typer.Option(help="What they may see and do.")],
+    role: Annotated[Role, typer.Option(help="Role: decides what the person may see and do.")],
     password_stdin: FromStdin = False,
     as_json: AsJson = False,
 ) -> None:
-    """Add somebody. The password is asked for."""
+    """Add a member of staff. The command asks for the password."""
     password = _password(from_stdin=password_stdin)
     added = operate(lambda database, runtime: add_staff(database, runtime, name, role, password))
     show_one(added, as_json=as_json)
@@ -49,7 +49,7 @@ def show(*, as_json: AsJson = False) -> None:
 
 @app.command()
 def disable(name: Name, *, as_json: AsJson = False) -> None:
-    """Sign somebody out everywhere and let them in no more."""
+    """Sign a member of staff out everywhere and block sign-in."""
     show_one(
         operate(lambda database, runtime: set_disabled(database, runtime, name, disabled=True)),
         as_json=as_json,
@@ -58,7 +58,7 @@ def disable(name: Name, *, as_json: AsJson = False) -> None:
 
 @app.command()
 def enable(name: Name, *, as_json: AsJson = False) -> None:
-    """Let somebody who was disabled sign in again."""
+    """Allow a disabled member of staff to sign in again."""
     show_one(
         operate(lambda database, runtime: set_disabled(database, runtime, name, disabled=False)),
         as_json=as_json,
@@ -67,7 +67,7 @@ def enable(name: Name, *, as_json: AsJson = False) -> None:
 
 @app.command(name="set-password")
 def change_password(name: Name, *, password_stdin: FromStdin = False, as_json: AsJson = False) -> None:
-    """Give somebody a new password, and sign them out everywhere."""
+    """Set a new password and sign the person out everywhere."""
     password = _password(from_stdin=password_stdin)
     show_one(
         operate(lambda database, runtime: set_password(database, runtime, name, password)), as_json=as_json
@@ -78,8 +78,8 @@ def change_password(name: Name, *, password_stdin: FromStdin = False, as_json: A
 def change_role(
     name: Name,
     *,
-    role: Annotated[Role, typer.Option(help="What they may see and do.")],
+    role: Annotated[Role, typer.Option(help="Role: decides what the person may see and do.")],
     as_json: AsJson = False,
 ) -> None:
-    """Change what somebody may see and do, from their next page on."""
+    """Change the role of a member of staff, from the next page on."""
     show_one(operate(lambda database, runtime: set_role(database, runtime, name, role)), as_json=as_json)

@@ -14,22 +14,22 @@ from premade.tickets.signing import list_signing_keys
 
 
 def verify(
-    token: Annotated[str, typer.Argument(help="The text inside the QR code.")],
+    token: Annotated[str, typer.Argument(help="Text of the QR code.")],
     *,
     keys: Annotated[
         Path | None,
         typer.Option(
-            help="A file as /.well-known/premade-keys.json answers it; the database's keys unless told."
+            help="File in the form of /.well-known/premade-keys.json. Default: the keys of the database."
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a QR token: whether it is genuine, not whether the ticket was sold or used."""
+    """Check whether a QR token is genuine. Does not check whether the ticket is sold or used."""
     public_keys = _keys_of_database() if keys is None else _keys_of_file(keys)
-    fault, why = None, "It is genuine."
+    fault, why = None, "The token is genuine."
     try:
         if is_test_key(check_token(token, public_keys).key_id):
-            why = "The token is genuine. It is of a test ticket: only a gate in test mode admits it."
+            why = "The token is genuine. It belongs to a test ticket: only a gate in test mode admits it."
     except TokenRefused as refused:
         fault, why = refused.fault.value, str(refused)
     said = split_token(token)

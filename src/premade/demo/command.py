@@ -116,7 +116,7 @@ async def _require_no_others(dsn: str, settings: Settings) -> None:
     if any(others.values()):
         counted = " and ".join(f"{count} other {what}" for what, count in others.items() if count)
         message = (
-            f"The demo adds an admin, API keys and made-up sales, and {settings.database_place} has {counted}. "
+            f"The demo adds an admin, API keys and invented sales, but {settings.database_place} has {counted}. "
             "Set PREMADE_DATA_DIR to an empty folder and unset DATABASE_URL, or add --yes."
         )
         raise DemoNotHere(message)
@@ -157,7 +157,9 @@ async def _set_up(dsn: str, runtime: Runtime, key_file: Path) -> _Kept:
             database,
             runtime,
             lines,
-            lambda days: typer.echo(f"Making {days} days of sales of {HISTORY_PARTNER}, a test partner …"),
+            lambda days: typer.echo(
+                f"Inventing {days} days of sales of the test partner {HISTORY_PARTNER} …"
+            ),
         )
         async with database.single_statement() as tx:
             history_partner = await partner_named(tx, HISTORY_PARTNER)
@@ -247,27 +249,27 @@ def _sell(url: str, metrics_url: str, kept: _Kept) -> None:
     console.rule(f"1. {PARTNER} generates a batch of {BATCH_QUANTITY}")
     shown = {**batch, "tickets": [_shortened(first), f"… and {BATCH_QUANTITY - 1} more"]}
     console.print_json(json.dumps(shown), highlight=console.is_terminal)
-    console.rule("2. and activates one of them for its customer")
+    console.rule("2. It activates one ticket for a customer")
     console.print_json(json.dumps(sale), highlight=console.is_terminal)
-    console.rule("3. whose phone shows this at the gate")
+    console.rule("3. The customer shows this QR at the gate")
     if can_show(QR_BLOCKS):
         console.print(qr_drawing(first["qr_token"], in_colour=console.is_terminal and not console.no_color))
     else:
-        typer.echo(f"This terminal cannot draw it; {url}/console/tickets/{first['ticket_code']} shows it.")
+        typer.echo(f"This terminal cannot show the QR. Open {url}/console/tickets/{first['ticket_code']}")
     console.print(first["ticket_code"], "\n")
     console.rule("Your turn: paste a line into another terminal")
     _print_curl_lines(url, key, second["ticket_code"], sale["order_id"], first["qr_token"])
     _print_test_key(url, kept.test_key)
-    console.rule("Look at it in the console")
+    console.rule("See the result in the console")
     typer.echo(f"{url}/console")
     typer.echo(f"{url}/console?partner={kept.history_partner_id}&days=90  (90 days of {HISTORY_PARTNER})")
-    typer.echo(f"name      {ADMIN}\npassword  {kept.password or '(the one that was set since)'}\n")
+    typer.echo(f"name      {ADMIN}\npassword  {kept.password or '(changed since)'}\n")
     typer.echo(f"premade serves at {url} with metrics at {metrics_url}; Ctrl-C ends it and its database.")
 
 
 def _print_test_key(url: str, key: str) -> None:
     typer.echo(
-        f"# your own tests: a test key, of {HISTORY_PARTNER}; its tickets say SAMPLE and open no gate of the operator"
+        f"# for your own tests: a test key of {HISTORY_PARTNER}. Its tickets say SAMPLE, and the operator's gates refuse them"
     )
     typer.echo(f"curl -s -H 'X-API-Key: {key}' {url}/api/ota/inventory\n")
 
@@ -313,13 +315,13 @@ def _print_curl_lines(url: str, key: str, code: str, order_id: str, token: str) 
         {"qr": token, "function_code": "ferry", "device_id": "gate-1", "scan_id": "my-first-scan"}
     )
     lines = {
-        "stock that is left": f"curl -s {header} {url}/api/ota/inventory",
+        "available stock": f"curl -s {header} {url}/api/ota/inventory",
         "one ticket": f"curl -s {header} {url}/api/ota/tickets/{code}",
-        "sell it": f"curl -s {header} {as_json} -H 'Idempotency-Key: my-first-sale' "
+        "activate it": f"curl -s {header} {as_json} -H 'Idempotency-Key: my-first-sale' "
         f"-d '{customer}' {url}/api/ota/tickets/{code}/activate",
         "its first order": f"curl -s {header} {url}/api/ota/orders/{order_id}",
         "scan the QR above at the gate": f"curl -s {header} {as_json} -d '{scan}' {url}/api/gate/redemptions",
-        "what a batch of 10 would cost": f"curl -s {header} {as_json} "
+        "price of a batch of 10 (dry run)": f"curl -s {header} {as_json} "
         f'-d \'{{"product_id":107,"quantity":10,"batch_id":"MINE-001"}}\' '
         f"'{url}/api/ota/tickets/bulk-generate?dry_run=true'",
     }

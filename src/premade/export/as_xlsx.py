@@ -39,7 +39,7 @@ _TIMES = frozenset({"created_at", "activated_at"})
 
 
 class TooManyForASheet(Exhausted):
-    """A sheet of a workbook has room for so many rows, and the batch has more tickets."""
+    """The batch has more tickets than a worksheet has rows."""
 
     code = "TOO_MANY_FOR_A_SHEET"
     title = "The batch is too large for a spreadsheet"
@@ -53,7 +53,7 @@ async def write_xlsx(export: Export, out: BinaryIO, tell: Callable[[int], None])
     Raises: TooManyForASheet.
     """
     if export.batch.tickets > ROWS_MAX:
-        message = f"{export.batch.tickets:,} tickets; a sheet has room for {ROWS_MAX:,}. Use csv or jsonl."
+        message = f"The batch has {export.batch.tickets:,} tickets, and a worksheet has {ROWS_MAX:,} rows. Use csv or jsonl."
         raise TooManyForASheet(message)
     # What the library puts aside goes with the folder, whatever happens. The workbook is closed only when it is
     # whole: closing writes it.

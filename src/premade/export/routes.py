@@ -33,15 +33,15 @@ _EXAMPLES = {
     '"function_code":"ferry","remaining_uses":2}],"price":"288.00","currency":"HKD","valid_until":"2099-03-31",'
     '"usable_until":null,"created_at":"2025-11-04T08:40:00.000Z","activated_at":null,"order_id":null}\n',
 }
-_ALL = "As the tickets are at one moment, in the order of their codes, however many they are."
+_ALL = "Returns all tickets of the batch, as they are at one moment, in code order."
 _DOCUMENTED = documented(BatchUnknown, ExportsBusy, NoRoomForFile)
 
 
 class NoFormatAccepted(Unacceptable):
-    """The header Accept leaves out every format that the tickets are to be had in."""
+    """The header Accept excludes every available format of the tickets."""
 
     code = "NO_FORMAT_ACCEPTED"
-    title = "The tickets are not to be had in a format that you accept"
+    title = "None of the accepted media types is available"
     remedy = "Send 'Accept: text/csv' or 'Accept: application/x-ndjson'."
 
 
@@ -63,7 +63,7 @@ def _content(*forms: TextForm) -> dict[int | str, dict[str, Any]]:
     }
 
 
-StatusFilter = Annotated[Status | None, Query(description="In this state")]
+StatusFilter = Annotated[Status | None, Query(description="Only tickets in this state")]
 
 
 def _stream(
@@ -107,9 +107,9 @@ def _serve_file(form: TextForm, kind: type[Response], name: str, description: st
         f"/api/ota/batches/{{batch_id}}/tickets.{form.suffix}",
         batch_tickets_file,
         name=f"batch_tickets_{form.suffix}",
-        summary=f"All tickets of a batch, as {name}",
+        summary=f"Export the tickets of a batch as {name}",
         description=f"{_ALL} {description}",
-        response_description="A line for each ticket",
+        response_description="One line per ticket",
         response_class=kind,
         response_model=None,
         responses=_content(form) | _DOCUMENTED,
@@ -121,22 +121,23 @@ _serve_file(
     CSV,
     _Csv,
     "CSV",
-    "For programs: UTF-8 with a header and no byte order mark (RFC 4180), with exact values. Do not open it "
-    "with a spreadsheet: a value that begins with '=' would run as a formula.",
+    "The file is for programs: UTF-8 with a header line, without a byte order mark (RFC 4180), with exact values. "
+    "Do not open it with a spreadsheet: a value that begins with '=' would run as a formula.",
 )
 _serve_file(
     JSON_LINES,
     _JsonLines,
     "JSON lines",
-    "An object for each, with its values as everywhere in this interface.",
+    "Each line is a JSON object with the same values as in the other responses of this API.",
 )
 
 
 @router.get(
     "/api/ota/batches/{batch_id}/tickets",
-    summary="All tickets of a batch, in the format that Accept asks for",
-    description=f"{_ALL} `Accept: text/csv` or `application/x-ndjson`; JSON lines where both are as good.",
-    response_description="A line for each ticket",
+    summary="Export the tickets of a batch in the format of the Accept header",
+    description=f"{_ALL} Send `Accept: text/csv` or `application/x-ndjson`. If both are equally acceptable, the response is "
+    "JSON lines.",
+    response_description="One line per ticket",
     response_class=_JsonLines,
     response_model=None,
     responses=_content(JSON_LINES, CSV) | _DOCUMENTED | documented(NoFormatAccepted),
@@ -144,10 +145,10 @@ _serve_file(
 async def batch_tickets(
     call: Annotated[Call, partner_with("tickets:read")], batch_id: BatchId, status: StatusFilter = None
 ) -> Stream:
-    """Says what the description above says."""
+    """Return the tickets in the accepted format. The description above is the public text."""
     forms = {form.media_type: form for form in (JSON_LINES, CSV)}
     wanted = preferred(header_list(call.scope, b"accept"), list(forms))
     if wanted is None:
-        message = f"The tickets are to be had as {' or '.join(forms)}."
+        message = f"The tickets are available as {' or '.join(forms)}."
         raise NoFormatAccepted(message)
     return _stream(call, forms[wanted], batch_id, status, {"Vary": "Accept, Accept-Encoding"})

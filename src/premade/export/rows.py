@@ -55,8 +55,8 @@ class NothingToPrint(Conflict):
     """The batch, or this part of it, has no ticket in these states."""
 
     code = "NOTHING_TO_PRINT"
-    title = "There is nothing to print"
-    remedy = "Ask for tickets in other states."
+    title = "No tickets to print"
+    remedy = "Choose other states."
 
 
 class PartUnknown(NotFound):
@@ -64,7 +64,7 @@ class PartUnknown(NotFound):
 
     code = "PART_UNKNOWN"
     title = "The batch has no such part"
-    remedy = "Load the page of the batch anew; it says which parts there are."
+    remedy = "Reload the page of the batch. It shows its parts."
 
 
 @dataclass(frozen=True)

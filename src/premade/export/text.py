@@ -29,10 +29,10 @@ _BUSY = "Too many exports are being read at once, by you or by everybody."
 
 
 class ExportsBusy(Unavailable):
-    """As many exports are being read from this process as it allows at once. This one was not begun."""
+    """The process has reached its limit of simultaneous exports. This export was not started."""
 
     code = "EXPORTS_BUSY"
-    title = "Another export is being read"
+    title = "Another export is running"
     remedy = "Try again after Retry-After seconds."
     retry_after_seconds = 5
 

@@ -35,19 +35,22 @@ TRIES_MAX = 3
 
 
 class BatchIdTaken(Conflict):
-    """A batch_id is unique among a partner's batches, and you have a batch of this one. Nothing was generated."""
+    """You already have a batch with this batch_id. Nothing was generated."""
 
     code = "BATCH_ID_TAKEN"
-    title = "There is a batch of this id"
-    remedy = "Choose another batch_id. If this was a retry after a lost answer, send the Idempotency-Key of the first try: it then answers the same batch again."
+    title = "The batch_id is already used"
+    remedy = (
+        "Choose another batch_id. To retry after a lost response, send the Idempotency-Key of the first "
+        "try: the response is then the same batch."
+    )
 
 
 class ProductOver(Conflict):
-    """The product can be used until a fixed day, and that day is over. Nothing was generated."""
+    """The product's last day of use has ended. Nothing was generated."""
 
     code = "PRODUCT_OVER"
     title = "The product can no longer be used"
-    remedy = "Sell another product, or ask the operator whether this one goes on."
+    remedy = "Sell another product, or ask the operator for a new last day."
 
 
 class _Overtaken(Exception):
@@ -207,7 +210,9 @@ class Generator:
                 await expire_holds(self.database, self.runtime, wanted.product_id, caller.channel)
             if batch := await self._make(caller, request_id, wanted, seen, now):
                 return batch
-        message = f"Other requests came first, {TRIES_MAX} times in a row; nothing was generated. Try again."
+        message = (
+            f"Concurrent requests came first {TRIES_MAX} times in a row. Nothing was generated. Try again."
+        )
         raise Busy(message)
 
     async def _look(self, caller: Caller | OnBehalf, wanted: BatchRequest) -> dict[str, Any]:
@@ -356,7 +361,7 @@ def _made_before(seen: dict[str, Any], wanted: BatchRequest) -> bool:
     if seen["made_batch_id"] is None:
         return False
     if not wanted.is_of(seen["made_request_digest"]):
-        message = f"It made batch {seen['made_batch_id']} before. Use a new key for a new request."
+        message = f"This Idempotency-Key was already used for batch {seen['made_batch_id']}. Send a new key with a new request."
         raise IdempotencyKeyReused(message, batch_id=seen["made_batch_id"])
     return True
 
@@ -365,7 +370,7 @@ def _check(seen: dict[str, Any], wanted: BatchRequest) -> None:
     today = seen["today"]
     # Not before a replay is looked for: a retry just after midnight is answered like the first try.
     if wanted.valid_until is not None and wanted.valid_until < today:
-        message = f"Must be today, {today}, or later: it is the last day of sale"
+        message = f"Must be {today} (today) or later: it is the last day of sale"
         raise Invalid([FieldError("#/valid_until", message)])
     if seen["product_id"] is None:
         raise product_unknown(wanted.product_id)
@@ -381,7 +386,7 @@ def _check_whose(seen: dict[str, Any], wanted: BatchRequest, reservation_id: str
     if seen["reserved_product_id"] is None:
         raise reservation_unknown(reservation_id)
     if seen["reserved_product_id"] != wanted.product_id:
-        message = f"Must be a reservation of product {wanted.product_id}; this one is of {seen['reserved_product_id']}"
+        message = f"Must be a reservation of product {wanted.product_id}, not of product {seen['reserved_product_id']}"
         raise Invalid([FieldError("#/reservation_id", message)])
 
 
@@ -417,10 +422,10 @@ def _check_days(seen: dict[str, Any], wanted: BatchRequest, today: date) -> None
         message = f"The last day of use of product {wanted.product_id} was {last_day_of_use}."
         raise ProductOver(message, product_id=wanted.product_id, usable_until=last_day_of_use)
     if wanted.valid_until is not None and wanted.valid_until > last_day_of_use:
-        message = f"Must be {last_day_of_use} or earlier: it is the last day on which the product can be used"
+        message = f"Must be {last_day_of_use} or earlier: this is the product's last day of use"
         raise Invalid([FieldError("#/valid_until", message)])
 
 
 def _batch_id_taken(wanted: BatchRequest) -> BatchIdTaken:
-    message = f"You have a batch {wanted.batch_id} already. Choose another batch_id; nothing was generated."
+    message = f"You already have a batch {wanted.batch_id}. Nothing was generated. Choose another batch_id."
     return BatchIdTaken(message, batch_id=wanted.batch_id)

@@ -46,35 +46,37 @@ BATCHES_A_LOOK_MAX = 100
 
 
 class BatchBeingMade(Conflict):
-    """Another process is making this batch at this moment. Nothing was changed."""
+    """Another process is generating this batch now. Nothing was changed."""
 
     code = "BATCH_BEING_MADE"
-    title = "Another process is making this batch"
-    remedy = "Let it go on. If it is gone, a running service goes on from where it was, and so does the same command."
+    title = "Another process is generating this batch"
+    remedy = "Let it continue. If it stops, a running service or the same command continues the batch."
 
 
 class BatchStopped(Conflict):
-    """The making of the batch was stopped for good, and the stock of what was not made is available again."""
+    """The generation of the batch was stopped permanently. The stock of its missing tickets is available
+    again.
+    """
 
     code = "BATCH_STOPPED"
-    title = "The making of this batch was stopped"
-    remedy = "Choose another batch_id for what is still needed."
+    title = "The generation of this batch was stopped"
+    remedy = "Choose another batch_id for the missing tickets."
 
 
 class BatchMade(Conflict):
-    """All tickets of the batch are made, so there is nothing to stop. Nothing was changed."""
+    """All tickets of the batch are generated, so there is nothing to stop. Nothing was changed."""
 
     code = "BATCH_MADE"
-    title = "The batch is made"
-    remedy = "Cancel the batch to take back its unused tickets."
+    title = "The batch is complete"
+    remedy = "Cancel the batch to cancel its unused tickets."
 
 
 class BatchKeyRetired(Conflict):
-    """The key that signs all tokens of this batch was retired before the last of them was made."""
+    """The signing key of this batch was retired before its last ticket was generated."""
 
     code = "BATCH_KEY_RETIRED"
     title = "The batch's signing key is retired"
-    remedy = "Stop the batch, in the console or with 'premade generate --cancel', and make another."
+    remedy = "Stop the batch, in the console or with 'premade generate --cancel', and generate another one."
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,9 @@ class LargeBatches:
         await self._stop(whose, batch_id, reason)
         making = await self.progress(whose.partner_id, batch_id)
         if making.status is BatchStatus.MADE:
-            message = f"All {making.quantity} tickets of batch {batch_id} are made; there is nothing to stop."
+            message = (
+                f"All {making.quantity} tickets of batch {batch_id} are generated. There is nothing to stop."
+            )
             raise BatchMade(message, batch_id=batch_id)
         return making
 
@@ -202,7 +206,9 @@ class LargeBatches:
     async def _being_made(self, whose: OnBehalf, wanted: BatchRequest) -> BatchBeingMade:
         batch = await self._batch(whose.partner_id, wanted.batch_id)
         made = 0 if batch is None else _making(batch).made
-        message = f"Another process is making batch {wanted.batch_id}: {made} of its tickets are made."
+        message = (
+            f"Another process is generating batch {wanted.batch_id}: {made} of its tickets are generated."
+        )
         return BatchBeingMade(message, batch_id=wanted.batch_id, made=made)
 
     async def _begun(self, whose: OnBehalf, wanted: BatchRequest, request_id: str | None = None) -> Row:
@@ -299,7 +305,7 @@ def check(wanted: BatchRequest) -> None:
     except ValueError as error:
         errors.append(FieldError("batch", str(error)))
     if wanted.reservation_id is not None and not is_reservation_id(wanted.reservation_id):
-        errors.append(FieldError("reservation", "Must be a reservation's id, such as RSV-1762274285982"))
+        errors.append(FieldError("reservation", "Must be a reservation id, such as RSV-1762274285982"))
     if not wanted.is_large:
         errors.append(FieldError("is_large", "Must be true"))
     if errors:
@@ -309,8 +315,8 @@ def check(wanted: BatchRequest) -> None:
 def _check_the_same(batch: Row, wanted: BatchRequest) -> None:
     if not wanted.is_of(batch["request_digest"]):
         message = (
-            f"There is a batch {wanted.batch_id} already, of {batch['quantity']} tickets of product "
-            f"{batch['product_id']}, and this asks for another; nothing was changed."
+            f"Batch {wanted.batch_id} already exists, with {batch['quantity']} tickets of product "
+            f"{batch['product_id']}, and differs from this request. Nothing was changed."
         )
         raise BatchIdTaken(message, batch_id=wanted.batch_id)
 
@@ -319,14 +325,12 @@ def _check_able(batch: Row) -> None:
     making = _making(batch)
     if making.status is BatchStatus.STOPPED:
         message = (
-            f"The making of batch {making.batch_id} was stopped after {making.made} of {making.quantity} tickets; "
-            f"the other {making.unmade} are available stock again."
+            f"The generation of batch {making.batch_id} was stopped after {making.made} of {making.quantity} tickets. "
+            f"The stock of the other {making.unmade} is available again."
         )
         raise BatchStopped(message, batch_id=making.batch_id, made=making.made)
     if making.status is BatchStatus.MAKING and batch["key_retired_at"] is not None:
-        message = (
-            f"Key {batch['signing_key_id']}, which signs the tokens of batch {making.batch_id}, is retired."
-        )
+        message = f"The signing key {batch['signing_key_id']} of batch {making.batch_id} is retired."
         raise BatchKeyRetired(message, batch_id=making.batch_id)
 
 

@@ -40,13 +40,13 @@ QUANTITY_MAX = 100
 
 def _reservation_id(value: str) -> str:
     if not is_reservation_id(value):
-        message = "Must be a reservation's id, such as RSV-1762274285982"
+        message = "Must be a reservation id, such as RSV-1762274285982"
         raise ValueError(message)
     return value
 
 
 class GenerateRequest(RequestModel):
-    """What to make."""
+    """Product, quantity and options of a new batch."""
 
     # As a whole, so that what is sent from the page works: without a reservation that there may not be.
     model_config = ConfigDict(
@@ -66,7 +66,7 @@ class GenerateRequest(RequestModel):
     product_id: int = Field(
         ge=-(2**63),
         le=2**63 - 1,
-        description="Package product ID, an integer of 64 bits",
+        description="Package product ID, a 64-bit integer",
         examples=[106],
         json_schema_extra={"format": "int64"},
     )
@@ -74,8 +74,8 @@ class GenerateRequest(RequestModel):
         ge=1, le=QUANTITY_MAX, description="Number of pre-made tickets to generate", examples=[50]
     )
     batch_id: Annotated[str, AfterValidator(checked_new_batch_id)] = Field(
-        description="Batch identifier for tracking; unique among the partner's own. 1 to 64 letters A to Z and a to z, "
-        "digits and . _ : - but not only dots",
+        description="Batch identifier for tracking, unique for the partner: "
+        f"1 to {BATCH_ID_CHARACTERS_MAX} letters A to Z or a to z, digits and . _ : - but not only dots",
         examples=["BATCH_2025_Q1_001"],
         json_schema_extra={
             "minLength": 1,
@@ -84,24 +84,24 @@ class GenerateRequest(RequestModel):
         },
     )
     valid_until: CalendarDay | None = Field(
-        default=None, description="The last day of sale, in the operator's time zone", examples=["2099-03-31"]
+        default=None, description="Last day of sale in the operator's time zone", examples=["2099-03-31"]
     )
     metadata: Annotated[dict[str, Any], AfterValidator(checked_metadata)] | None = Field(
         default=None,
-        description=f"Kept with the batch: reseller, campaign; at most {METADATA_BYTES_MAX} bytes as JSON",
+        description=f"Free data stored with the batch, such as reseller or campaign; at most {METADATA_BYTES_MAX} bytes as JSON",
         examples=[{"campaign": "spring"}],
     )
     reservation_id: Annotated[str, AfterValidator(_reservation_id)] | None = Field(
         default=None,
-        description="Take the tickets from this reservation of the product, not from the stock that is available; "
-        "what the batch leaves stays held",
+        description="Reservation of this product that provides the stock, instead of the available stock. The rest of the "
+        "reservation stays held.",
         examples=["RSV-1762274285982"],
         json_schema_extra={"pattern": f"^{RESERVATION_ID_PATTERN}$"},
     )
 
 
 class GeneratedTicket(QrCode):
-    """A ticket as it was made."""
+    """Generated ticket."""
 
     ticket_code: str = Field(examples=["CRUISE-2025-FERRY-1762274285982"])
     status: Literal["PRE_GENERATED"] = "PRE_GENERATED"
@@ -109,43 +109,46 @@ class GeneratedTicket(QrCode):
 
 
 class GenerateAnswer(AnswerModel):
-    """The batch as it was made."""
+    """Generated batch with its tickets."""
 
     batch_id: str = Field(examples=["BATCH_2025_Q1_001"])
     tickets: list[GeneratedTicket]
     total_generated: int = Field(examples=[50])
     product_id: int = Field(examples=[106])
-    price: Money = Field(description="Of one ticket; becomes the order's total_amount")
-    currency: str = Field(description="ISO 4217", examples=["HKD"])
-    valid_until: date | None = Field(description="The last day of sale", examples=["2099-03-31"])
+    price: Money = Field(description="Price of one ticket; becomes the total_amount of its order")
+    currency: str = Field(description="Currency code, ISO 4217", examples=["HKD"])
+    valid_until: date | None = Field(description="Last day of sale", examples=["2099-03-31"])
     usable_days: int | None = Field(
-        description="How many days after that of its activation a ticket can be used; null: not counted from there",
+        description="Number of days after the day of activation on which a ticket can be used; null if not limited this way",
         examples=[30],
     )
     usable_until: date | None = Field(
-        description="The last day on which a ticket can be used, whenever it was activated",
+        description="Fixed last day of use, independent of the activation; null if there is none",
         examples=["2099-12-31"],
     )
     metadata: dict[str, Any] | None = Field(examples=[{"campaign": "spring"}])
     reservation_id: str | None = Field(
-        description="The reservation that the tickets were taken from", examples=["RSV-1762274285982"]
+        description="Reservation that provided the stock; null if none", examples=["RSV-1762274285982"]
     )
     created_at: Timestamp
 
 
 class DryRunAnswer(AnswerModel):
-    """What the same request without `dry_run` would cost and leave."""
+    """Result of a dry run: price and stock."""
 
     dry_run: Literal[True] = True
     batch_id: str = Field(examples=["BATCH_2025_Q1_001"])
     product_id: int = Field(examples=[106])
     quantity: int = Field(examples=[50])
-    price: Money = Field(description="Of one ticket")
-    total_amount: Money = Field(description="Of the whole batch", examples=["14400.00"])
-    currency: str = Field(description="ISO 4217", examples=["HKD"])
-    available: int = Field(description="Tickets left before this batch, beside what is held", examples=[500])
+    price: Money = Field(description="Price of one ticket")
+    total_amount: Money = Field(description="Price of the whole batch", examples=["14400.00"])
+    currency: str = Field(description="Currency code, ISO 4217", examples=["HKD"])
+    available: int = Field(
+        description="Available stock before this batch, without held stock", examples=[500]
+    )
     held: int | None = Field(
-        description="Held by the reservation before this batch; null: it names none", examples=[60]
+        description="Stock held by the reservation before this batch; null without a reservation",
+        examples=[60],
     )
 
 
@@ -155,7 +158,7 @@ class DryRunAnswer(AnswerModel):
     summary="Generate pre-made tickets for OTA sales",
     response_description="Pre-made tickets successfully generated",
     responses={
-        200: {"model": DryRunAnswer, "description": "What a dry run found; nothing is written"},
+        200: {"model": DryRunAnswer, "description": "Result of a dry run; nothing was written"},
         **documented(
             ProductUnknown,
             ProductOver,
@@ -174,9 +177,9 @@ async def bulk_generate(
     call: Annotated[Call, partner_with("tickets:bulk-generate")],
     wanted: GenerateRequest,
     idempotency_key: IdempotencyKey = None,
-    dry_run: Annotated[bool, Query(description="Check everything, write nothing")] = False,  # noqa: FBT002
+    dry_run: Annotated[bool, Query(description="Check the request and write nothing")] = False,  # noqa: FBT002
 ) -> Reply:
-    """Makes the batch whole or not at all."""
+    """Generate a batch of tickets with signed QR codes, all or none."""
     generator = call.use(Generator)
     asked = BatchRequest(**dict(wanted), idempotency_key=idempotency_key)
     if dry_run:

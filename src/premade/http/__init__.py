@@ -1,1 +1,1 @@
-"""How HTTP requests come in and answers go out. Knows no tickets."""
+"""HTTP: requests in, responses out. Knows nothing about tickets."""

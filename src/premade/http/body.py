@@ -52,7 +52,9 @@ async def receive_json(request: Request) -> bytes:
     if b"content-encoding" in headers:
         codings = ",".join(header_values(request, "Content-Encoding")).lower()
         if any(coding.strip() not in {"", "identity"} for coding in codings.split(",")):
-            raise BodyRefused(code="BODY_ENCODED", detail="Send the body as it is, without Content-Encoding")
+            raise BodyRefused(
+                code="BODY_ENCODED", detail="Send the body uncompressed, without Content-Encoding"
+            )
     return body
 
 

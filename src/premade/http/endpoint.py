@@ -157,7 +157,7 @@ class _Signature:
 
     def _known_parameters(self) -> str:
         known = ", ".join(sorted(self.query_names)) or "none"
-        return f"There is no such query parameter; known here: {known}"
+        return f"There is no such query parameter. Known parameters: {known}"
 
 
 def _parameter(parameter: inspect.Parameter, mark: params.Param) -> _Parameter:
@@ -268,7 +268,7 @@ class Endpoint(APIRoute):
 @cache
 def _turns_of_large_bodies() -> RoundRobin:
     """Return the limiter of large bodies of this process."""
-    message = "Too many large requests of yours are waiting; nothing was changed. Send fewer at once."
+    message = "Too many of your large requests are waiting. Nothing was changed. Send fewer at the same time."
     return RoundRobin(
         LARGE_BODIES_AT_ONCE_MAX, LARGE_BODIES_WAITING_MAX, lambda: Busy(message, meets_all=True)
     )

@@ -1,4 +1,4 @@
-"""Kinds of values that several endpoints take or answer."""
+"""Types of fields that several endpoints share."""
 
 import re
 from datetime import UTC, date, datetime
@@ -36,7 +36,7 @@ ONE_LINE_PATTERN = rf"^\s*[^{_REFUSED}]*[^{_UNSEEN}{_REFUSED}][^{_REFUSED}]*\s*$
 
 
 class RequestModel(BaseModel):
-    """What a client sends: no coercion; unknown members are ignored, as the contract allows them."""
+    """Base of request models: no coercion. Unknown members are ignored, because the contract allows them."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 
@@ -47,7 +47,7 @@ class RequestModel(BaseModel):
 
 
 class AnswerModel(BaseModel):
-    """What a client is answered: a member that has a default is there all the same.
+    """Base of response models: members with a default are always present.
 
     `price` and `total_amount` are `Money` in the model's `currency`.
     """
@@ -72,9 +72,8 @@ IdempotencyKey = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
-        description="Makes a retry safe: the same key with the same request gives the same answer again. "
-        f"1 to {IDEMPOTENCY_KEY_CHARACTERS_MAX} visible ASCII characters; quotes around them, as RFC 8941 "
-        "has them, are not counted.",
+        description="Makes a retry safe: the same key with the same request returns the same response. "
+        f"1 to {IDEMPOTENCY_KEY_CHARACTERS_MAX} visible ASCII characters, without the optional quotes of RFC 8941.",
         json_schema_extra={
             "minLength": 1,
             "maxLength": IDEMPOTENCY_KEY_CHARACTERS_MAX,
@@ -86,15 +85,15 @@ IdempotencyKey = Annotated[
 
 
 def _digits(value: Any) -> Any:
-    """Python reads more as a number, such as 5_0 and +5."""
+    """Refuse texts that Python also accepts as numbers, such as 5_0 and +5."""
     if isinstance(value, str) and not _DIGITS.fullmatch(value):
-        message = f"Must be a whole number, in 1 to {_DIGITS_MAX} digits"
+        message = f"Must be a whole number of 1 to {_DIGITS_MAX} digits"
         raise ValueError(message)
     return value
 
 
 IN_DIGITS = BeforeValidator(_digits)
-"""For a whole number in an address, where everything is text."""
+"""Validator of a whole number in a URL, where every value is text."""
 
 
 def _calendar_day(value: Any) -> date:
@@ -116,7 +115,9 @@ def _moment(value: Any) -> datetime:
         except (ValueError, OverflowError):
             if why := no_such_day(value[:10]):
                 raise ValueError(why) from None
-    message = "Must be a time as RFC 3339 has it, with an offset, such as 2026-03-31T18:00:00Z ('+' in an address is %2B)"
+    message = (
+        "Must be a time in RFC 3339 with an offset, such as 2026-03-31T18:00:00Z (write '+' as %2B in a URL)"
+    )
     raise ValueError(message)
 
 
@@ -125,14 +126,14 @@ Moment = Annotated[
     BeforeValidator(_moment),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2025-11-04T08:40:00.000Z"]}),
 ]
-"""A time that a client sends: RFC 3339; kept in UTC with milliseconds, as it is answered."""
+"""Time in a request: RFC 3339. Stored in UTC with milliseconds, as in responses."""
 
 Timestamp = Annotated[
     datetime,
     PlainSerializer(rfc3339, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2025-11-04T08:40:00.000Z"]}),
 ]
-"""RFC 3339 in UTC, with milliseconds."""
+"""Time in a response: RFC 3339 in UTC, with milliseconds."""
 
 MONEY_PATTERN = rf"^\d+(\.\d{{2,{DECIMALS_MAX}}})?$"
 

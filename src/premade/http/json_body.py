@@ -146,7 +146,7 @@ def _traps(value: Any, way: _Way | None) -> Iterator[FieldError]:
     if isinstance(value, str):
         yield from _string_traps(value, way)
     elif isinstance(value, float) and not math.isfinite(value):
-        message = "NaN, Infinity and numbers beyond a double are not valid JSON numbers"
+        message = "NaN, Infinity and numbers outside the range of a double are not valid JSON numbers"
         yield FieldError(_pointer(way), message)
     elif isinstance(value, int) and not INTEGER_MIN <= value <= INTEGER_MAX:
         yield FieldError(_pointer(way), "Integers have at most 64 bits; send a longer one as a string")

@@ -15,7 +15,9 @@ PAGE_ROWS_DEFAULT = 100
 PAGE_ROWS_MAX = 1000
 
 Limit = Annotated[
-    int, Query(ge=1, le=PAGE_ROWS_MAX, description=f"How many at most, 1 to {PAGE_ROWS_MAX}"), IN_DIGITS
+    int,
+    Query(ge=1, le=PAGE_ROWS_MAX, description=f"Maximum number of items, 1 to {PAGE_ROWS_MAX}"),
+    IN_DIGITS,
 ]
 BOUNDED = (
     f"A page reads at most {ROWS_LOOKED_AT_MAX:,} rows. If few rows match the filter, a page may be short or empty: "
@@ -36,8 +38,8 @@ LINK_HEADER: dict[str, Any] = {
 }
 NEXT = "`cursor` of the next page; null on the last page"
 
-CreatedFrom = Annotated[Moment | None, Query(description="Created at this time or later")]
-CreatedBefore = Annotated[Moment | None, Query(description="Created before this time")]
+CreatedFrom = Annotated[Moment | None, Query(description="Only items created at this time or later")]
+CreatedBefore = Annotated[Moment | None, Query(description="Only items created before this time")]
 
 
 def link_to_next(scope: Scope, following: str | None) -> dict[str, str]:

@@ -110,25 +110,27 @@ _OF_ROUTER = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
 
 class ProblemField(BaseModel):
-    """One wrong field of a request."""
+    """Wrong field of a request."""
 
     pointer: str = Field(examples=["#/customer_details/phone"])
     detail: str = Field(examples=["Required"])
 
 
 class Problem(BaseModel):
-    """An error by RFC 9457. Some codes add members of their own."""
+    """Error by RFC 9457. Some codes have additional members."""
 
-    type: str = Field(description="The page that explains the code", examples=["/problems/INVALID_REQUEST"])
+    type: str = Field(description="Page that explains the code", examples=["/problems/INVALID_REQUEST"])
     title: str
     status: int
-    detail: str = Field(description="What happened to this request")
-    instance: str = Field(description="The path of the request")
+    detail: str = Field(description="What happened with this request")
+    instance: str = Field(description="Path of the request")
     code: str = Field(
         description="Stable identifier of the error, for programs", examples=["INVALID_REQUEST"]
     )
     request_id: str
-    errors: list[ProblemField] = Field(default=[], description="All wrong fields, with code INVALID_REQUEST")
+    errors: list[ProblemField] = Field(
+        default=[], description="All wrong fields, if the code is INVALID_REQUEST"
+    )
 
 
 def status_of_kind(kind: type[DomainError]) -> int:

@@ -24,10 +24,10 @@ _GZIP = 16 + zlib.MAX_WBITS
 
 
 class NoRoomForFile(Unavailable):
-    """The service cannot write the temporary file for this answer."""
+    """The service cannot write the temporary file for this response."""
 
     code = "NO_ROOM_FOR_FILE"
-    title = "There is no room for a temporary file"
+    title = "No space for a temporary file"
     remedy = (
         "Try again after Retry-After seconds. The operator must free space in the folder for temporary files."
     )

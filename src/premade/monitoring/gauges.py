@@ -40,11 +40,11 @@ class ProcessFigures(Collector):
         """Called at each scrape."""
         return [
             CounterMetricFamily(
-                "premade_worker_ends", "Workers that ended unexpectedly.", value=self._worker_ends()
+                "premade_worker_ends", "Workers that exited unexpectedly.", value=self._worker_ends()
             ),
             CounterMetricFamily(
                 "premade_embedded_database_restarts",
-                "How often the embedded PostgreSQL had ended and was started again.",
+                "Restarts of the embedded PostgreSQL after an unexpected exit.",
                 value=self._database_restarts(),
             ),
         ]
@@ -70,7 +70,7 @@ class DatabaseFigures(Collector):
             is_up = self._connection.is_reachable()
             figures = self._figures() if is_up else None
             clock = self._clock() if is_up else None
-        up = GaugeMetricFamily("premade_database_up", "Whether the database answered this scrape.")
+        up = GaugeMetricFamily("premade_database_up", "Whether the database responded to this scrape.")
         up.add_metric([], float(is_up))
         read = GaugeMetricFamily(
             "premade_database_figures_read", "Whether the figures of tickets and stock could be read."
@@ -98,14 +98,16 @@ class DatabaseFigures(Collector):
             return None
         ahead = GaugeMetricFamily(
             "premade_database_clock_ahead_seconds",
-            "The database's clock minus this machine's, in seconds. Beyond 30 either way the service is not ready.",
+            "The database's clock minus this machine's, in seconds. Beyond 30 in either direction the service is not ready.",
         )
         ahead.add_metric([], (row["database_now"] - self._runtime.now()).total_seconds())
         return [ahead]
 
 
 def _build_info() -> Metric:
-    info = GaugeMetricFamily("premade_build_info", "Always 1; what runs.", labels=["version", "python"])
+    info = GaugeMetricFamily(
+        "premade_build_info", "Always 1; the labels have the running versions.", labels=["version", "python"]
+    )
     info.add_metric([version("premade"), python_version()], 1)
     return info
 
@@ -113,15 +115,15 @@ def _build_info() -> Metric:
 def _ticket_metrics(rows: list[dict[str, Any]]) -> list[Metric]:
     # Its name is the contract's; the suffix belongs to histograms, so it cannot be declared a gauge.
     unused = UntypedMetricFamily(
-        "ota_tickets_pre_generated_count", "Tickets that are generated and not yet sold.", labels=_BY_PARTNER
+        "ota_tickets_pre_generated_count", "Tickets that are generated and not sold.", labels=_BY_PARTNER
     )
     rate = GaugeMetricFamily(
         "ota_tickets_activation_rate",
-        "Activated in the last 24 hours, divided by those and the unused ones.",
+        "Tickets activated in the last 24 hours, divided by these and the unused ones.",
         labels=_BY_PARTNER,
     )
     activated = GaugeMetricFamily(
-        "ota_tickets_activated_last_day", "Activated in the last 24 hours.", labels=_BY_PARTNER
+        "ota_tickets_activated_last_day", "Tickets activated in the last 24 hours.", labels=_BY_PARTNER
     )
     expiring = GaugeMetricFamily(
         "ota_tickets_expiring_unused",
@@ -140,12 +142,12 @@ def _ticket_metrics(rows: list[dict[str, Any]]) -> list[Metric]:
 
 def _stock_metrics(rows: list[dict[str, Any]]) -> list[Metric]:
     available = GaugeMetricFamily(
-        "premade_allotment_available", "Tickets left to generate, of an allotment.", labels=_BY_CHANNEL
+        "premade_allotment_available", "Available stock of an allotment.", labels=_BY_CHANNEL
     )
     # In seconds, the base unit, as promtool wants it; whoever shows it makes days of them.
     time_left = GaugeMetricFamily(
         "premade_allotment_time_left_seconds",
-        f"Time until the allotment is used up, at the rate of the last {STOCK_RATE_WINDOW.days} days.",
+        f"Time until the allotment runs out at the rate of the last {STOCK_RATE_WINDOW.days} days.",
         labels=_BY_CHANNEL,
     )
     for row in rows:

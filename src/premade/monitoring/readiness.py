@@ -27,11 +27,11 @@ CLOCKS_APART_MAX = timedelta(seconds=30)
 
 
 class NotReady(Unavailable):
-    """The process runs, but should get no requests: it is starting, stopping, or lacks its database."""
+    """The process runs but must not get requests: it is starting, stopping, or its database is not usable."""
 
     code = "NOT_READY"
     title = "The service is not ready"
-    remedy = "Wait. 'detail' says what is missing. If the schema is not current, run 'premade migrate'."
+    remedy = "Wait. 'detail' gives the reason. If the schema is not current, run 'premade migrate'."
 
 
 class Readiness:
@@ -50,7 +50,7 @@ class Readiness:
     async def refusal(self) -> Unavailable | None:
         """Return why the worker is not ready, or None if it is."""
         if self._clients.is_draining:
-            return NotReady("The service is about to stop.")
+            return NotReady("The service is stopping.")
         asked_at = time.monotonic()
         async with self._one_look:
             # All callers that arrived before a check began share its result.
@@ -97,7 +97,7 @@ class Readiness:
         if apart > CLOCKS_APART_MAX:
             message = (
                 f"The clocks of this machine and of the database are {apart.total_seconds():.0f} s apart, more than "
-                f"{CLOCKS_APART_MAX.total_seconds():.0f} s. Set the one that is wrong."
+                f"{CLOCKS_APART_MAX.total_seconds():.0f} s. Set the wrong clock."
             )
             return NotReady(message)
         return None

@@ -1,4 +1,4 @@
-"""`/healthz` and `/readyz`, for whoever starts, stops and routes to the process."""
+"""`/healthz` and `/readyz`, for service managers and load balancers."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -11,7 +11,7 @@ from premade.runtime.errors import Busy, DatabaseAway
 
 
 def monitoring_routes() -> list[BaseRoute]:
-    """The routes."""
+    """Return the routes."""
     return [
         PageRoute("/healthz", _healthz),
         PageRoute("/readyz", _readyz, documented(NotReady, DatabaseAway, Busy)),
@@ -19,12 +19,12 @@ def monitoring_routes() -> list[BaseRoute]:
 
 
 async def _healthz(_: Request) -> Response:
-    """The process is alive, whatever its database does."""
+    """Answer that the process is alive. Does not check the database."""
     return JSONResponse({"status": "alive"})
 
 
 async def _readyz(request: Request) -> Response:
-    """The worker is not about to stop; its database is current, takes writes and has about the same time."""
+    """Answer whether the worker is ready: not stopping, schema current, database writable, clocks close together."""
     refusal = await request.app.state.services[Readiness].refusal()
     if refusal is not None:
         return problem_of(refusal, path=request.url.path, request_id=request.state.request_id)

@@ -29,7 +29,7 @@ _EXAMPLE = """{"snapshot":"full","made_at":"2025-11-04T08:40:00.000Z","time_zone
 
 
 class JsonLines(Response):
-    """Only for the document."""
+    """JSON lines in the OpenAPI document."""
 
     media_type = MEDIA_TYPE
 
@@ -41,8 +41,8 @@ _LINES: dict[int | str, dict[str, Any]] = {
 
 @router.get(
     "/api/gate/snapshot",
-    summary="The tickets to admit without network",
-    response_description="JSON lines, one object each, with `Content-Encoding: gzip` unless `Accept-Encoding` excludes it",
+    summary="Get a snapshot of the tickets to admit without network",
+    response_description="JSON lines, with `Content-Encoding: gzip` unless `Accept-Encoding` excludes it",
     response_class=JsonLines,
     response_model=None,
     responses=_LINES | documented(SnapshotsBusy, NoRoomForFile),
@@ -52,31 +52,33 @@ async def gate_snapshot(
     since: Annotated[
         str | None,
         Query(
-            description="The 'next' of the snapshot before; opaque. Without it, the snapshot is full.",
+            description="Opaque: 'next' of the previous snapshot. Without it, the snapshot is full.",
             json_schema_extra={"pattern": "^[A-Za-z0-9_-]+$", "maxLength": CURSOR_CHARACTERS_MAX},
         ),
     ] = None,
 ) -> Stream:
-    """Every ACTIVE ticket with its issue number and remaining uses; with `since`, what changed.
+    """Return every ACTIVE ticket with its issue number and remaining uses, or with `since` the changes.
 
-    The first line is `{"snapshot": "full" or "changes", "made_at": …, "time_zone": …,
-    "test": …}`; with `"test": true` it lists test tickets. It is "full" also where the
-    changes are not to be had: then throw away what you know. A day of `usable_until` ends in that time zone. A line
-    with `gone` is a ticket to forget, and says why: USED or CANCELLED.
-    The last line is `{"next": …, "tickets": …}`: without it, the answer broke off and nothing of it counts. A partner's
-    key is told of its own tickets, the operator's of every partner's but test partners', and the operator's in test mode of
-    test partners' alone.
+    The first line is `{"snapshot": "full" or "changes", "made_at": …, "time_zone": …, "test": …}`. With `"test": true`
+    the snapshot lists test tickets. `"full"` can also come with `since`, if the changes are not available: then delete
+    all stored tickets. A day in `usable_until` ends in this `time_zone`. Delete a ticket whose line has `gone` (USED or
+    CANCELLED).
+
+    The last line is `{"next": …, "tickets": …}`. Without it the response is incomplete: discard it.
+
+    A partner's key gets the partner's own tickets. The operator's key gets the tickets of all partners except test
+    partners. The operator's key in test mode gets the tickets of test partners only.
     """
     return snapshot_stream(call, since)
 
 
 def public_routes() -> list[BaseRoute]:
-    """The routes that need no API key."""
+    """Return the routes that need no API key."""
     return [PageRoute(KEYS_PATH, _keys, documented(DatabaseAway, Busy), is_public=True)]
 
 
 async def _keys(request: Request) -> Response:
-    """Every key that a QR token may be signed with, the newest last; it signs the new ones."""
+    """Return the public keys of all valid QR tokens, newest last."""
     verifiers: Verifiers = request.app.state.services[Verifiers]
     try:
         keys = await verifiers.public_keys()

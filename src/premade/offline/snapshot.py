@@ -46,11 +46,14 @@ _MEMBERS_OF_EARLIER_CURSORS = 3
 
 
 class SnapshotsBusy(Unavailable):
-    """As many snapshots are being read from this process as it allows at once. This one was not begun."""
+    """The process has reached its limit of simultaneous snapshots. This snapshot was not started."""
 
     code = "SNAPSHOTS_BUSY"
     title = "Other devices are fetching their snapshots"
-    remedy = "Try again after Retry-After seconds, each device a little later than the last. Ask for changes with 'since' where you can: they take moments."
+    remedy = (
+        "Try again after Retry-After seconds, each device at a different time. Use 'since' if you can: "
+        "changes take only moments."
+    )
     retry_after_seconds = 10
 
 
@@ -94,7 +97,7 @@ class Cursor:
                 raise ValueError  # noqa: TRY301
             return cls(incarnation, of, oldest_open, event_id, event_digest)
         except (ValueError, TypeError, binascii.Error):
-            message = "Must be the 'next' of a snapshot, as it came; leave it out for a full one"
+            message = "Must be 'next' of a snapshot, unchanged. Omit it for a full snapshot"
             raise Invalid([FieldError("query#/since", message)]) from None
 
 

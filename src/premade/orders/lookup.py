@@ -18,11 +18,11 @@ CLOCKS_APART_MAX = timedelta(days=1)
 
 
 class OrderUnknown(NotFound):
-    """There is no order of this id, or it is another partner's; which of the two is not told."""
+    """No order has this id, or it belongs to another partner. The response does not say which."""
 
     code = "ORDER_UNKNOWN"
-    title = "There is no such order"
-    remedy = "Check the order_id against the answer of the activation."
+    title = "Unknown order"
+    remedy = "Check the order_id against the response of the activation."
 
 
 async def order_of(database: Database, partner_id: int, order_id: str) -> dict[str, Any]:
@@ -32,7 +32,7 @@ async def order_of(database: Database, partner_id: int, order_id: str) -> dict[s
         async with database.single_statement() as tx:
             row = await tx.fetch_one(sql.order_by_id, partner_id=partner_id, order_id=order_id)
     if row is None:
-        message = "There is no such order; an order id looks like ORD-1762274304824."
+        message = "This is not an order id. Order ids have the form ORD-1762274304824."
         raise OrderUnknown(message)
     return row
 

@@ -28,7 +28,7 @@ router = partner_router("OTA Integration")
 OrderId = Annotated[
     str,
     Path(
-        description="The order id. One that is malformed is answered like one that is unknown: 404.",
+        description="Order id. A malformed value is answered 404, like an unknown one.",
         examples=["ORD-1762274304824"],
         json_schema_extra={"pattern": "^ORD-[0-9]{13}$"},
     ),
@@ -36,22 +36,22 @@ OrderId = Annotated[
 
 
 class OrderAnswer(AnswerModel):
-    """An order as it is now."""
+    """Current state of an order."""
 
     order_id: str = Field(examples=["ORD-1762274304824"])
     status: Literal["CONFIRMED", "PARTLY_CANCELLED", "CANCELLED"]
     ticket_codes: list[str] = Field(examples=[["CRUISE-2025-FERRY-1762274285982"]])
     customer_name: str = Field(examples=["John Smith"])
     customer_email: str = Field(examples=["john.smith@example.com"])
-    customer_phone: str = Field(description="In E.164", examples=["+1234567890"])
+    customer_phone: str = Field(description="Phone number in E.164", examples=["+1234567890"])
     payment_reference: str = Field(examples=["PAY-OTA-2025-001"])
     total_amount: Money
-    currency: str = Field(description="ISO 4217", examples=["HKD"])
+    currency: str = Field(description="Currency code, ISO 4217", examples=["HKD"])
     created_at: Timestamp
 
 
 class OrdersAnswer(AnswerModel):
-    """A page of orders."""
+    """Page of orders."""
 
     items: list[OrderAnswer]
     next: str | None = Field(description=NEXT, examples=["WyJvcmRlcnMiLCLigKYiXQ"])
@@ -59,9 +59,9 @@ class OrdersAnswer(AnswerModel):
 
 @router.get(
     "/api/ota/orders",
-    summary="The orders, in pages",
-    description=f"The partner's orders, the newest first.\n\n{BOUNDED}",
-    response_description="A page of orders",
+    summary="List orders",
+    description=f"Returns the partner's orders, newest first.\n\n{BOUNDED}",
+    response_description="Page of orders",
     responses={200: {"headers": LINK_HEADER}},
     response_model=OrdersAnswer,
 )
@@ -73,7 +73,7 @@ async def orders(
     limit: Limit = PAGE_ROWS_DEFAULT,
     cursor: CursorText = None,
 ) -> Reply:
-    """Says what the description above says."""
+    """Return a page of orders. The description above is the public text."""
     wanted = OrderFilter(payment_reference, created_from, created_before)
     rows, following = await list_orders(call.database, call.caller.partner_id, wanted, limit, cursor)
     answer = OrdersAnswer(items=[OrderAnswer(**row) for row in rows], next=following)
@@ -82,10 +82,10 @@ async def orders(
 
 @router.get(
     "/api/ota/orders/{order_id}",
-    summary="One order",
+    summary="Get an order",
     response_description="The order",
     responses=documented(OrderUnknown),
 )
 async def order(call: Annotated[Call, partner_with("orders:read")], order_id: OrderId) -> OrderAnswer:
-    """The order as it is now, with its tickets."""
+    """Return the current state of an order with its tickets."""
     return OrderAnswer(**await order_of(call.database, call.caller.partner_id, order_id))

@@ -27,7 +27,7 @@ Service = TypeVar("Service")
 Known = TypeVar("Known")
 
 HEADER = APIKeyHeader(
-    name="X-API-Key", scheme_name="ApiKeyAuth", auto_error=False, description="The partner's API key."
+    name="X-API-Key", scheme_name="ApiKeyAuth", auto_error=False, description="API key of a partner or a gate"
 )
 
 
@@ -79,7 +79,9 @@ def _key(request: Request) -> str:
         return given[0]
     message = "Send your API key in the header X-API-Key."
     if header_values(request, "Authorization"):
-        message = "Send your API key in the header X-API-Key; the header Authorization is not read."
+        message = (
+            "Send your API key in the header X-API-Key; the service does not read the header Authorization."
+        )
     raise ApiKeyMissing(message)
 
 

@@ -31,7 +31,7 @@ class TooManyWrongKeys(TooMany):
 
     code = "TOO_MANY_WRONG_KEYS"
     title = "Too many wrong API keys"
-    remedy = "Stop, and check the API key in the program's settings. A valid key works at once."
+    remedy = "Stop, and check the API key in your program's settings. A valid key works at once."
 
 
 class KeyLookup(Generic[Key]):
@@ -56,7 +56,7 @@ class KeyLookup(Generic[Key]):
         found = self._waiting.get(prefix)
         if found is None:
             if len(self._waiting) >= WAITING_MAX:
-                message = "Too many API keys are being looked up at once."
+                message = "Too many API keys are being looked up at the same time."
                 raise Busy(message)
             found = self._waiting[prefix] = asyncio.get_running_loop().create_future()
         if self._running is None or self._running.done():

@@ -22,35 +22,35 @@ LAST_USED_EVERY_SECONDS = 60
 
 
 class ApiKeyMissing(Unauthenticated):
-    """The request carries no API key, so nobody knows who asks."""
+    """The request has no API key."""
 
     code = "API_KEY_MISSING"
-    title = "An API key is needed"
-    remedy = "Send the key you were given in the header X-API-Key."
+    title = "API key missing"
+    remedy = "Send your API key in the header X-API-Key."
 
 
 class ApiKeyInvalid(Unauthenticated):
-    """The API key is not known, or it was revoked, has expired, or its partner is disabled."""
+    """The API key is unknown, revoked or expired, or its partner is disabled."""
 
     code = "API_KEY_INVALID"
-    title = "This API key does not work"
-    remedy = "Check that the key was copied whole; ask the operator for a new one if it was."
+    title = "API key not valid"
+    remedy = "Check that you copied the whole key. If you did, ask the operator for a new one."
 
 
 class PermissionMissing(Forbidden):
-    """The API key is good, but it lacks the permission that this operation needs."""
+    """The API key is valid but lacks the permission for this operation."""
 
     code = "PERMISSION_MISSING"
-    title = "This API key may not do that"
-    remedy = "Use a key that has it, or ask the operator for one."
+    title = "Permission missing"
+    remedy = "Use a key with this permission, or ask the operator for one."
 
 
 class PartnerKeyNeeded(Forbidden):
-    """The API key is the operator's own; what is asked for belongs to one partner."""
+    """The API key belongs to the operator. This operation needs a partner's key."""
 
     code = "PARTNER_KEY_NEEDED"
-    title = "This needs the API key of a partner"
-    remedy = "Use a key of that partner."
+    title = "A partner's API key is required"
+    remedy = "Use a key of the partner."
 
 
 @dataclass
@@ -161,7 +161,7 @@ class Keyring:
         known = await self._authentic(given, address)
         _require(permission, known.permissions)
         if known.partner_id is None or known.channel is None:
-            message = "The key is the operator's; what is asked for belongs to one partner."
+            message = "This is a key of the operator. The operation needs a partner's key."
             raise PartnerKeyNeeded(message)
         return Caller(known.key_id, known.partner_id, known.channel, known.is_test)
 
@@ -183,7 +183,7 @@ class Keyring:
         known = await self._look_up(key.prefix) if key else None
         if key is None or known is None or not hmac.compare_digest(known.digest, key.digest):
             self._wrong.note(address)
-            message = "The key in X-API-Key is not known. Check that it was copied whole."
+            message = "The key in X-API-Key is unknown. Check that you copied the whole key."
             raise ApiKeyInvalid(message)
         if reason := known.refusal(self._runtime.now()):
             raise ApiKeyInvalid(reason)
@@ -225,5 +225,5 @@ class Keyring:
 def _require(permission: str, permissions: frozenset[str]) -> None:
     if permission not in permissions:
         has = ", ".join(sorted(permissions))
-        message = f"The key lacks the permission '{permission}'; it has: {has}."
+        message = f"The key lacks the permission '{permission}'. It has: {has}."
         raise PermissionMissing(message, permission=permission)

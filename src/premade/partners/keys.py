@@ -17,27 +17,27 @@ sql = statements.load(__file__)
 
 
 class KeyUnknown(NotFound):
-    """No working key has this id."""
+    """No active API key has this id."""
 
     code = "KEY_UNKNOWN"
-    title = "There is no such key"
-    remedy = "See 'premade key list'."
+    title = "Unknown API key"
+    remedy = "'premade key list' shows the keys."
 
 
 class KeyAlreadyRotated(Conflict):
-    """A key is rotated once; it has a successor already."""
+    """An API key can be rotated once. This one already has a successor."""
 
     code = "KEY_ALREADY_ROTATED"
-    title = "This key has a successor"
+    title = "The API key was already rotated"
     remedy = "Rotate the successor, or revoke it first."
 
 
 class KeyMadeBefore(Conflict):
-    """The form made a key when it was sent first; a key is shown once. Nothing was changed."""
+    """The form has already created an API key. A key is shown once. Nothing was changed."""
 
     code = "KEY_MADE_BEFORE"
-    title = "This key was shown before, and cannot be shown again"
-    remedy = "If it was not copied then, revoke it and make another one."
+    title = "The API key cannot be shown again"
+    remedy = "If you did not copy it, revoke it and create another one."
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,7 @@ async def create_key(
     """
     _check(permissions, expires_at, runtime.now())
     if is_test and partner is not None:
-        message = (
-            "Only for a key of the operator; a partner's key is a test key if the partner is a test partner"
-        )
+        message = "Only for a key of the operator. A key of a test partner is always a test key"
         raise Invalid([FieldError("test", message)])
     new = _NewKey(permissions=sorted(set(permissions)), is_test=is_test, expires_at=expires_at, once=once)
     try:
@@ -81,7 +79,7 @@ async def create_key(
     except RuleBroken as broken:
         if broken.rule != "api_key_made_once":
             raise
-        message = "The same form was sent twice. The key that it made works; nobody can read it any more."
+        message = "The same form was sent twice. Its key works, but cannot be shown again."
         raise KeyMadeBefore(message) from None
 
 
@@ -112,12 +110,12 @@ async def _create(
 def _check(permissions: list[str], expires_at: datetime | None, now: datetime) -> None:
     known = ", ".join(PERMISSIONS)
     errors = [
-        FieldError("permission", f"{name!r} is none; known are: {known}")
+        FieldError("permission", f"{name!r} is not a permission. Known permissions: {known}")
         for name in permissions
         if name not in PERMISSIONS
     ]
     if not permissions:
-        errors.append(FieldError("permission", f"At least one is needed of: {known}"))
+        errors.append(FieldError("permission", f"Give at least one of: {known}"))
     if expires_at is not None and expires_at <= now:
         errors.append(FieldError("expires", "Must be in the future"))
     if errors:
@@ -148,12 +146,12 @@ async def rotate_key(
         if old is None:
             raise _unknown(key_id)
         if old["successor"] is not None:
-            message = f"Key {key_id} was rotated before; its successor is key {old['successor']}."
+            message = f"Key {key_id} was already rotated. Its successor is key {old['successor']}."
             raise KeyAlreadyRotated(message)
         now = runtime.now()
         # Revoked or past its end, it must not come to life again as a new one.
         if old["expires_at"] is not None and old["expires_at"] <= now:
-            message = f"Key {key_id} has expired; make a new one with 'premade key create'."
+            message = f"Key {key_id} has expired. Create a new one with 'premade key create'."
             raise KeyUnknown(message)
         made = await _insert(
             tx,
@@ -199,7 +197,7 @@ async def revoke_key(
 
 
 def _unknown(key_id: int) -> KeyUnknown:
-    return KeyUnknown(f"There is no working key {key_id}; 'premade key list' shows them.")
+    return KeyUnknown(f"There is no active key {key_id}. 'premade key list' shows the keys.")
 
 
 async def list_keys(database: Database) -> list[dict[str, Any]]:

@@ -28,15 +28,15 @@ class PartnerUnknown(NotFound):
     """No partner has this name."""
 
     code = "PARTNER_UNKNOWN"
-    title = "There is no such partner"
-    remedy = "See 'premade partner list'."
+    title = "Unknown partner"
+    remedy = "'premade partner list' shows the partners."
 
 
 class PartnerNameTaken(Conflict):
-    """A partner's name is unique."""
+    """Another partner has this name."""
 
     code = "PARTNER_NAME_TAKEN"
-    title = "There is a partner of this name"
+    title = "The partner name is already used"
     remedy = "Choose another name."
 
 
@@ -45,7 +45,7 @@ class ChannelIsOtherKind(Conflict):
 
     code = "CHANNEL_IS_OTHER_KIND"
     title = "Live and test partners cannot share a channel"
-    remedy = "Name a channel of its own with --channel."
+    remedy = "Choose another channel with --channel."
 
 
 def _test_channel(name: str) -> str:
@@ -128,7 +128,7 @@ async def _name_taken(database: Database, name: str) -> PartnerNameTaken:
 
 def _refusal(broken: RuleBroken, channel: str) -> Exception:
     if broken.rule == "partner_and_channel_both_test_or_both_live":
-        message = f"Channel {channel!r} is of the other kind; choose another one."
+        message = f"Channel {channel!r} is of the other kind (live or test). Choose another channel."
         return ChannelIsOtherKind(message)
     return broken
 
@@ -137,7 +137,7 @@ async def partner_named(tx: Transaction, name: str) -> dict[str, Any]:
     """The partner. PartnerUnknown when there is none."""
     found = await tx.fetch_one(sql.partner_by_name, name=name.replace("\0", ""), name_key=folded(name))
     if found is None:
-        message = f"There is no partner named {name!r}; 'premade partner list' shows them."
+        message = f"There is no partner named {name!r}. 'premade partner list' shows the partners."
         raise PartnerUnknown(message)
     return found
 

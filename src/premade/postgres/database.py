@@ -244,7 +244,7 @@ class _Limiter:
 
 
 def _all_in_use() -> Busy:
-    message = "Other requests have the connections that this one needs; nothing was changed. Try again."
+    message = "All database connections are in use. Nothing was changed. Try again."
     return Busy(message, meets_all=True)
 
 

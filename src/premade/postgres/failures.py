@@ -62,12 +62,14 @@ def _refusal(error: psycopg.Error) -> Busy | DatabaseAway | None:
             "The database was restored, copied or promoted, and the service is recording it."
         )
     if state == _CLOCK_TOO_FAR_AHEAD:
-        message = "More than 1,000 codes a second were made for a long time; nothing was changed. Try again."
+        message = (
+            "For a long time, more than 1,000 codes a second were issued. Nothing was changed. Try again."
+        )
         return Busy(message, meets_all=True)
     if state is not None and (state in _HELD_BY_OTHERS or state.startswith("40")):
-        return Busy("Another request holds what this one needs; nothing was changed. Try again.")
+        return Busy("Another request has locked the same record. Nothing was changed. Try again.")
     if state is None and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        return DatabaseAway("The database does not answer. A retry with the same Idempotency-Key is safe.")
+        return DatabaseAway("The database does not respond. A retry with the same Idempotency-Key is safe.")
     if state is not None and (state[:2] in _AWAY_CLASSES or state in _AWAY):
         why = _WHY.get(state, "cannot do this now")
         return DatabaseAway(

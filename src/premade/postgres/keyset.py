@@ -91,6 +91,6 @@ class Keyset:
             if cursor != self.cursor(dict(zip(self.columns, values, strict=True))):
                 raise ValueError  # noqa: TRY301
         except (ValueError, TypeError, OverflowError, binascii.Error):
-            message = "Must be the 'next' of a page of this list, as it came"
+            message = "Must be 'next' of a page of this list, unchanged"
             raise Invalid([FieldError("query#/cursor", message)]) from None
         return values

@@ -322,6 +322,6 @@ def _missing(connection: psycopg.Connection) -> list[Migration]:
         raise SchemaNotCurrent(_FROM_BEFORE_0_1_0)
     for migration in migrations():
         if applied.get(migration.name, migration.sha256) != migration.sha256:
-            message = f"{migration.name} was applied in another form than this version has; restore the file."
+            message = f"{migration.name} differs from the applied file. Restore the file of that version."
             raise SchemaNotCurrent(message)
     return [migration for migration in migrations() if migration.name not in applied]

@@ -44,18 +44,22 @@ SPAN_SECONDS_MAX = max(limit.span_seconds for limit in (OF_WHO_TYPES, OF_WHOSE_G
 
 
 class DigitsWrong(NotFound):
-    """No ticket has this code and a customer's phone number that ends in these digits. The answer does not say which of the two is wrong. Nothing was used up."""
+    """No ticket has this code with a customer's phone number that ends in these digits. The response does not
+    say which of the two is wrong. Nothing was redeemed.
+    """
 
     code = "DIGITS_WRONG"
     title = "Code and digits do not match"
-    remedy = "Type both again, or scan the QR code."
+    remedy = "Enter both again, or scan the QR code."
 
 
 class TooManyEntries(TooMany):
-    """Too many wrong codes or digits were typed: by this key or member of staff, at these gates, or for this ticket. Nothing was used up."""
+    """Too many wrong codes or digits were entered: with this API key or by this member of staff, at these
+    gates, or for this ticket. Nothing was redeemed.
+    """
 
     code = "TOO_MANY_MANUAL_ENTRIES"
-    title = "Wrong digits were typed in too often"
+    title = "Too many wrong manual entries"
     remedy = "Wait Retry-After seconds, or scan the QR code."
 
 
@@ -143,5 +147,5 @@ class ManualEntries:
         assert counted is not None
         if counted["entries"] > limit.wrong_max:
             wait = max(1, math.ceil((counted["span_began_at"] + span - now).total_seconds()))
-            message = f"Too many wrong codes or digits were typed. Try again in {wait} seconds."
+            message = f"Too many wrong codes or digits were entered. Try again in {wait} seconds."
             raise TooManyEntries(message, retry_after_seconds=wait)

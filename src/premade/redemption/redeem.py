@@ -35,11 +35,11 @@ TOGETHER_LOCK_TIMEOUT_MS = 100
 
 
 class ScanIdReused(Mismatch):
-    """The scan_id of this device used something up before, by a request that differs from this one. Nothing was used up."""
+    """An earlier, different request of this device has used this scan_id. Nothing was redeemed."""
 
     code = "SCAN_ID_REUSED"
-    title = "This scan_id came with another request"
-    remedy = "Use a new scan_id for each scan. For a retry, send exactly what was sent first."
+    title = "The scan_id was used for another request"
+    remedy = "Send a new scan_id with each scan. For a retry, send the first request unchanged."
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ def redeemed_or_refused(scan: Scan, outcome: dict[str, Any], runtime: Runtime) -
             is_late=outcome["is_late"],
         )
     if kind == "scan_reused":
-        message = f"Device {scan.device_id} used scan_id {scan.scan_id} before, for something else."
+        message = f"Device {scan.device_id} has already used scan_id {scan.scan_id} for another request."
         raise ScanIdReused(message)
     if kind == "unknown":
         raise not_known_here()

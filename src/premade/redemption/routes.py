@@ -30,8 +30,8 @@ router = gate_router("Gate")
 
 @router.post(
     "/api/gate/redemptions",
-    summary="Use up an entitlement of a ticket at the gate",
-    response_description="Used up, once; let the bearer in",
+    summary="Redeem a ticket at the gate",
+    response_description="Ticket redeemed; admit the bearer",
     response_model=RedeemAnswer,
     responses=documented(
         QrInvalid,
@@ -45,24 +45,25 @@ router = gate_router("Gate")
     ),
 )
 async def redeem(call: Annotated[GateCall, gate_with("gate:redeem")], wanted: RedeemRequest) -> Reply:
-    """Uses up the entitlement, once for each scan_id of a device."""
+    """Redeem uses of one function of a ticket, once for each scan_id of a device."""
     redeemed = await call.use(Gate).redeem(_device(call, wanted), shown_of(wanted), use_of(wanted))
     return redeem_reply(redeemed)
 
 
 @router.post(
     "/api/gate/redemptions/sync",
-    summary="What a device let in while it was away",
-    response_description="What came of each; those in conflict are kept for the operator to look at",
+    summary="Upload the offline scans of a device",
+    response_description="Result of each scan",
     responses=documented(),
 )
 async def sync(call: Annotated[GateCall, gate_with("gate:redeem")], wanted: SyncRequest) -> SyncAnswer:
-    """Uses up what the device let in, each scan once, in their order. One that cannot be used up is a conflict, with
-    both scans. Each entry is answered by itself, in the order of the request; a bad one keeps back no other. Sent again,
-    it is answered the same.
+    """Redeem the offline scans of a device, each once, in their order.
 
-    A conflict about a ticket is kept for the operator. Forged codes, tickets that nobody has and entries that cannot be
-    read are counted by device and day.
+    Each entry has its own result, in the order of the request. An invalid entry does not block the others. A scan that
+    cannot be redeemed is a conflict, with both scans. The request is idempotent: the same scans get the same results.
+
+    The service stores a conflict about a ticket for the operator. It counts forged codes, unknown tickets and invalid
+    entries by device and day.
     """
     entries = entries_of(wanted)
     settled = await call.use(Gate).upload(_device(call, wanted), entries)
@@ -71,12 +72,12 @@ async def sync(call: Annotated[GateCall, gate_with("gate:redeem")], wanted: Sync
 
 @router.post(
     "/api/gate/inspect",
-    summary="Look at a ticket at the gate, without using it",
-    response_description="The ticket, and whether it would be let in",
+    summary="Inspect a ticket at the gate without redeeming it",
+    response_description="The ticket, and whether the gate would admit it",
     responses=documented(QrInvalid, TicketUnknown, DigitsWrong, TooManyEntries),
 )
 async def inspect(call: Annotated[GateCall, gate_with("gate:redeem")], wanted: ShownAtGate) -> InspectAnswer:
-    """The ticket as it is now. Of the customer no more than the initials."""
+    """Return the current state of a ticket. Of the customer it contains only the initials."""
     return inspect_answer(await call.use(Gate).inspect(_device(call, wanted), shown_of(wanted)))
 
 

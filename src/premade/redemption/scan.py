@@ -25,7 +25,7 @@ class Entry(StrEnum):
 def name_of_device_or_scan(text: str) -> str:
     """A device_id or scan_id. ValueError for what can be none."""
     if not _NAME.fullmatch(text):
-        message = "Must be 1 to 64 of letters, digits, '.', '_', ':' and '-'"
+        message = "Must be 1 to 64 letters, digits, '.', '_', ':' or '-'"
         raise ValueError(message)
     return text
 

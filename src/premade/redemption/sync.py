@@ -220,7 +220,7 @@ def _unreadable(device: Device, entry: Unreadable) -> InConflict:
     return InConflict(
         ticket_code=None,
         code=ENTRY_INVALID,
-        reason=f"This entry cannot be read: {wrong}.",
+        reason=f"This entry is not valid: {wrong}.",
         this=ScanRef(device.device_id, entry.scan_id, at=None),
         other=None,
         replayed=False,

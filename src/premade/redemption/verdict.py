@@ -16,57 +16,66 @@ from premade.tickets.ticket import Status
 
 
 class QrInvalid(Unverifiable):
-    """The QR code is none of this service's, or its signature does not hold, or its signing key is retired. Nothing was used up."""
+    """The service did not issue the QR code, its signature is wrong, or its signing key is retired. Nothing
+    was redeemed.
+    """
 
     code = "QR_INVALID"
     title = "The QR code is not genuine"
     remedy = (
-        "Scan again. If it is refused again, do not let the bearer in on this code; ask for the ticket code."
+        "Scan again. If it is refused again, do not admit the bearer with this code. Ask for the ticket code."
     )
 
 
 class FunctionUnknown(NotFound):
-    """The ticket does not entitle to this function; 'functions' lists those it does. Nothing was used up."""
+    """The ticket does not include this function; 'functions' lists its functions. Nothing was redeemed."""
 
     code = "FUNCTION_UNKNOWN"
-    title = "The ticket is not for this"
+    title = "The ticket does not include this function"
     remedy = "Send the bearer to a gate of one of 'functions', or check the device's function_code."
 
 
 class NotActivated(Conflict):
-    """The ticket was made, but it was not sold yet. Nothing was used up."""
+    """The ticket is generated but not sold. Nothing was redeemed."""
 
     code = "NOT_ACTIVATED"
     title = "The ticket is not activated"
-    remedy = "The bearer asks the seller, who activates it; then scan again."
+    remedy = "Ask the bearer to contact the seller, who must activate the ticket. Then scan again."
 
 
 class UsedUp(Conflict):
-    """Fewer uses are left than were asked for: 'remaining' says how many, 'used_at', 'device_id' and 'scan_id' the last use. Nothing was used up."""
+    """The ticket has fewer uses left than requested; 'remaining' is their number. 'used_at', 'device_id' and
+    'scan_id' describe the last use. Nothing was redeemed.
+    """
 
     code = "USED_UP"
-    title = "The ticket is used up"
-    remedy = "If 'scan_id' is of the same person a moment ago, they are in already. Otherwise the ticket was used by somebody."
+    title = "No uses are left on the ticket"
+    remedy = (
+        "If 'scan_id' is a scan of the same person a moment ago, the person is already admitted. "
+        "Otherwise somebody else has used the ticket."
+    )
 
 
 class Cancelled(Conflict):
-    """The ticket was taken back and will never be valid. Nothing was used up."""
+    """The ticket was cancelled and will never be valid again. Nothing was redeemed."""
 
     code = "CANCELLED"
     title = "The ticket is cancelled"
-    remedy = "The bearer asks the seller."
+    remedy = "Ask the bearer to contact the seller."
 
 
 class Expired(Conflict):
-    """The ticket's last day is over, in the operator's time zone. Nothing was used up."""
+    """The ticket's last day of use has ended in the operator's time zone. Nothing was redeemed."""
 
     code = "EXPIRED"
     title = "The ticket has expired"
-    remedy = "The bearer asks the seller."
+    remedy = "Ask the bearer to contact the seller."
 
 
 class QrRevoked(Conflict):
-    """The QR code is of an issue that another has replaced; 'used_at', 'device_id' and 'scan_id' say when the ticket was last used, if it was. Nothing was used up."""
+    """A reissue has replaced this QR code. If the ticket was used, 'used_at', 'device_id' and 'scan_id'
+    describe the last use. Nothing was redeemed.
+    """
 
     code = "QR_REVOKED"
     title = "The QR code was replaced"
@@ -74,43 +83,46 @@ class QrRevoked(Conflict):
 
 
 class TestTicket(Conflict):
-    """The ticket belongs to a test partner, and this gate is live. Nothing was used up."""
+    """The ticket belongs to a test partner, and this gate is live. Nothing was redeemed."""
 
     code = "TEST_TICKET"
     title = "This is a test ticket"
-    remedy = "Do not let the bearer in. To test a gate, use a gate key made with --test, or test mode on the gate page."
+    remedy = (
+        "Do not admit the bearer. To test a gate, use an API key created with --test, or test mode on the"
+        " gate page."
+    )
 
 
 class LiveTicket(Conflict):
-    """The gate is in test mode, and the ticket is live. Nothing was used up."""
+    """The gate is in test mode, and the ticket is live. Nothing was redeemed."""
 
     code = "LIVE_TICKET"
-    title = "This is not a test ticket"
-    remedy = "End test mode on this device, or use a live gate key. Then scan again."
+    title = "The ticket is not a test ticket"
+    remedy = "End test mode on this device, or use a live gate's API key. Then scan again."
 
 
 class BeforeActivation(Conflict):
-    """By its own time the scan happened before the ticket was activated. Nothing was used up."""
+    """The time of the scan is before the activation of the ticket. Nothing was redeemed."""
 
     code = "SCANNED_BEFORE_ACTIVATION"
-    title = "The scan is from before the ticket was activated"
-    remedy = "Check the clock of the device, and ask the guard who let the bearer in."
+    title = "The scan is earlier than the activation"
+    remedy = "Check the device's clock, and ask the guard who admitted the bearer."
 
 
 class ClockWrong(Conflict):
-    """The time of the scan is in the future, or is not a time. Nothing was used up."""
+    """The time of the scan is in the future, or is not a time. Nothing was redeemed."""
 
     code = "CLOCK_WRONG"
     title = "The device's clock is wrong"
-    remedy = "Set the clock of the device."
+    remedy = "Set the device's clock."
 
 
 class ScanTooOld(Conflict):
-    """The scan is older than the operator's limit (PREMADE_OFFLINE_SCAN_DAYS). Nothing was used up."""
+    """The scan is older than the operator's limit (PREMADE_OFFLINE_SCAN_DAYS). Nothing was redeemed."""
 
     code = "SCAN_TOO_OLD"
     title = "The scan is too old"
-    remedy = "Upload scans as soon as a device has network again, and check its clock."
+    remedy = "Upload scans as soon as the device has network again, and check its clock."
 
 
 REFUSALS = (NotActivated, UsedUp, Cancelled, Expired, QrRevoked, TestTicket, LiveTicket)
@@ -170,13 +182,11 @@ def refusal_of_time(
     say so.
     """
     if scanned_at is None:
-        return ClockWrong("The time of this scan cannot be read; the clock of the device is wrong.")
+        return ClockWrong("The time of this scan is not a time. The device's clock is wrong.")
     if scanned_at - max(clocks) > CLOCK_SKEW_MAX:
-        return ClockWrong("The time of this scan is in the future; the clock of the device is wrong.")
+        return ClockWrong("The time of this scan is in the future. The device's clock is wrong.")
     if min(clocks) - scanned_at > age_max:
-        return ScanTooOld(
-            f"This scan is older than {age_max.days} days, or the clock of the device is wrong."
-        )
+        return ScanTooOld(f"This scan is older than {age_max.days} days, or the device's clock is wrong.")
     return None
 
 
@@ -199,24 +209,24 @@ class Judge:
         is_replaced = issue_number is not None and issue_number != ticket.issue_number
         is_over = ticket.usable_until is not None and ticket.usable_until < day
         if ticket.status == Status.CANCELLED:
-            refusal: DomainError | None = Cancelled("This ticket was cancelled; it is not valid.")
+            refusal: DomainError | None = Cancelled("This ticket is cancelled and not valid.")
         elif is_replaced:
-            message = f"This QR code was replaced by a newer one.{self._last_use(ticket)}"
+            message = f"A newer QR code has replaced this one.{self._last_use(ticket)}"
             refusal = QrRevoked(message, **_members(ticket.last_use))
         elif ticket.status == Status.EXPIRED:
-            refusal = Expired("This ticket expired before it was sold; it is not valid.")
+            refusal = Expired("This ticket expired unsold and is not valid.")
         elif ticket.status == Status.PRE_GENERATED:
-            refusal = NotActivated("This ticket was not sold yet; it is not valid.")
+            refusal = NotActivated("This ticket is not sold yet and not valid.")
         elif scanned_at is not None and _is_before_activation(ticket, scanned_at):
             message = "This ticket was sold after the time of this scan."
             refusal = BeforeActivation(message)
         elif is_over and ticket.usable_until is not None:
             message = (
-                f"The last day of this ticket was {ticket.usable_until:%d %B %Y}; it is no longer valid."
+                f"The last day of this ticket was {ticket.usable_until:%d %B %Y}. It is no longer valid."
             )
             refusal = Expired(message, usable_until=ticket.usable_until.isoformat())
         elif ticket.status == Status.USED:
-            message = f"This ticket is used up.{self._last_use(ticket)}"
+            message = f"This ticket has no uses left.{self._last_use(ticket)}"
             refusal = UsedUp(message, remaining=0, **_members(ticket.last_use))
         else:
             refusal = None
@@ -228,15 +238,15 @@ class Judge:
         remaining = {each["function_code"]: each["remaining_uses"] for each in ticket.entitlements}
         if function_code not in remaining:
             known = ", ".join(remaining)
-            message = f"This ticket is not for {function_code}; it is for: {known}."
+            message = f"This ticket is not for {function_code}. It is for: {known}."
             return FunctionUnknown(message, functions=list(remaining))
         refusal = self.refusal(ticket, issue_number, asked.day, asked.scanned_at)
         if (refusal is None or isinstance(refusal, UsedUp)) and remaining[function_code] < uses:
             left = remaining[function_code]
             message = (
-                f"Only {left} of {function_code} left on this ticket, not {uses}."
+                f"This ticket has only {left} of {function_code} left, not {uses}."
                 if left
-                else f"On this ticket {function_code} is used up.{self._last_use(ticket)}"
+                else f"This ticket has no uses of {function_code} left.{self._last_use(ticket)}"
             )
             return UsedUp(message, remaining=left, **_members(ticket.last_use))
         return refusal
@@ -261,10 +271,10 @@ def _members(use: Use | None) -> dict[str, str]:
 def qr_invalid(*, is_key_retired: bool) -> QrInvalid:
     """What is said of a QR code that nobody of this service has signed, or with a key that counts no more."""
     if is_key_retired:
-        return QrInvalid("The key that signed this QR code is retired; the code is not valid.")
-    return QrInvalid("This QR code is not one of ours.")
+        return QrInvalid("The signing key of this QR code is retired. The code is not valid.")
+    return QrInvalid("This QR code is not from this service.")
 
 
 def not_known_here() -> TicketUnknown:
     """Worded the same whether there is none, it is another partner's, or the digits typed in are wrong."""
-    return TicketUnknown("There is no such ticket.")
+    return TicketUnknown("This ticket does not exist.")

@@ -30,8 +30,8 @@ class IssueLimit(Conflict):
     """The QR of a ticket can be issued 999 times, and this one's was. Nothing was changed."""
 
     code = "ISSUE_LIMIT"
-    title = "The ticket's QR cannot be issued once more"
-    remedy = "Cancel the ticket and sell another one; and find out why it was reissued so often."
+    title = "The ticket's QR cannot be reissued again"
+    remedy = "Cancel the ticket and sell another one. Find out why it was reissued so often."
 
 
 class ToReissue(TicketChange):
@@ -142,5 +142,5 @@ def _check(ticket: dict[str, Any], code: str) -> None:
     if status == Status.EXPIRED or (status == Status.PRE_GENERATED and ticket["is_over"]):
         raise expired(code, valid_until)
     if ticket["issue_number"] >= ISSUE_NUMBER_MAX:
-        message = f"The QR of ticket {code} was issued {ISSUE_NUMBER_MAX} times."
+        message = f"The QR of ticket {code} has been issued {ISSUE_NUMBER_MAX} times, the maximum."
         raise IssueLimit(message)

@@ -22,13 +22,14 @@ router = partner_router("OTA Integration")
 
 
 class ReissueAnswer(QrCode):
-    """The ticket with its new QR. The ones before open no gate."""
+    """Ticket with its new QR. Gates refuse the previous ones."""
 
     ticket_code: str = Field(examples=["CRUISE-2025-FERRY-1762274285982"])
     status: Literal["PRE_GENERATED", "ACTIVE"]
     entitlements: list[Entitlement]
     issue_number: int = Field(
-        description=f"One more than before; at most {ISSUE_NUMBER_MAX}. Lower ones are revoked", examples=[2]
+        description=f"Number of the new QR: one more than before, at most {ISSUE_NUMBER_MAX}. QRs with lower numbers are revoked.",
+        examples=[2],
     )
     reason: str = Field(examples=["The customer's plans changed"])
     reissued_at: Timestamp
@@ -36,8 +37,8 @@ class ReissueAnswer(QrCode):
 
 @router.post(
     "/api/ota/tickets/{code}/reissue",
-    summary="Make a ticket's QR anew",
-    response_description="New QR issued; the one before is revoked",
+    summary="Reissue the QR of a ticket",
+    response_description="New QR issued; the previous QR is revoked",
     response_model=ReissueAnswer,
     responses=documented(
         TicketUnknown,
@@ -55,7 +56,9 @@ async def reissue(
     wanted: ReasonRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Reply:
-    """For a QR that was lost, or seen by somebody who should not have it. State, order and uses stay."""
+    """Issue a new QR and revoke the previous one, for example if a QR was lost or copied. State, order and remaining
+    uses do not change.
+    """
     asked = ToReissue(call.caller, call.request_id, code, wanted.reason, idempotency_key)
     done = await call.use(Reissuer).reissue(asked)
     answer = ReissueAnswer.model_validate(

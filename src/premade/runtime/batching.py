@@ -104,7 +104,7 @@ class ClaimQueue(Generic[Waiting]):
 
 def in_use(what: str = "The ticket") -> Busy:
     """Return the error for a row that another request has locked for too long."""
-    return Busy(f"{what} is in use by another request; nothing was changed. Try again.")
+    return Busy(f"{what} is locked by another request. Nothing was changed. Try again.")
 
 
 class MicroBatcher(Generic[Asked]):
@@ -130,7 +130,7 @@ class MicroBatcher(Generic[Asked]):
             Busy: no connection was free in time.
         """
         if len(self._waiting) >= QUEUE_ITEMS_MAX:
-            message = f"{QUEUE_ITEMS_MAX} requests are waiting already; nothing was changed."
+            message = f"The queue is full: {QUEUE_ITEMS_MAX} requests are waiting. Nothing was changed."
             raise QueueFull(message)
         future: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
         self._waiting.add((asked, future), asked.claims)

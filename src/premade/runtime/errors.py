@@ -88,7 +88,7 @@ class Invalid(DomainError):
 
     code = "INVALID_REQUEST"
     title = "The request is not valid"
-    remedy = "Fix each field in 'errors': 'pointer' says which one, 'detail' says what is allowed."
+    remedy = "Fix each field in 'errors': 'pointer' names the field, 'detail' says what is allowed."
 
     def __init__(self, errors: list[FieldError]) -> None:
         fields = "; ".join(f"{error.pointer}: {error.detail}" for error in errors[:3])
@@ -102,19 +102,26 @@ class IdempotencyKeyReused(Mismatch):
 
     code = "IDEMPOTENCY_KEY_REUSED"
     title = "The Idempotency-Key was used for another request"
-    remedy = "Use a new key for a new request. For a retry, send the original request unchanged."
+    remedy = "Send a new key with a new request. For a retry, send the first request unchanged."
 
 
 class DatabaseAway(Unavailable):
-    """The service could not reach its database, or lost the connection. The request was executed completely or not at all."""
+    """The service cannot reach its database, or lost the connection. The request was executed completely or
+    not at all.
+    """
 
     code = "DATABASE_AWAY"
-    title = "The database does not answer"
-    remedy = "Try again after Retry-After seconds, with the same Idempotency-Key, so that it is not executed twice."
+    title = "The database does not respond"
+    remedy = (
+        "Try again after Retry-After seconds with the same Idempotency-Key, so that the request is not "
+        "executed twice."
+    )
 
 
 class DatabaseRestored(DatabaseAway):
-    """The database was restored, copied or promoted, and the service has not recorded it yet. Nothing was changed."""
+    """The database was restored, copied or promoted, and the service has not yet recorded it. Nothing was
+    changed.
+    """
 
     code = "DATABASE_RESTORED"
     title = "The database was restored a moment ago"
@@ -122,10 +129,12 @@ class DatabaseRestored(DatabaseAway):
 
 
 class Busy(Unavailable):
-    """Other requests kept the same ticket, batch or stock locked, or all database connections in use. Nothing was changed."""
+    """Other requests have locked the same ticket, batch or stock, or all database connections are in use.
+    Nothing was changed.
+    """
 
     code = "BUSY"
-    title = "Other requests are using what this one needs"
+    title = "The service is busy"
     remedy = "Try again after Retry-After seconds, with the same Idempotency-Key."
 
     def __init__(self, detail: str, *, meets_all: bool = False) -> None:

@@ -10,22 +10,22 @@ _KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 
 REQUEST_SECONDS = Histogram(
     "premade_http_request_duration_seconds",
-    "Time from the start of a request to the end of its answer, by route.",
+    "Time from the start of a request to the end of its response, by route.",
     ["method", "route"],
     buckets=_SECONDS_BUCKETS,
 )
 REQUESTS = Counter(
-    "premade_http_requests_total", "Answers, by route and status.", ["method", "route", "status"]
+    "premade_http_requests_total", "Responses, by route and status.", ["method", "route", "status"]
 )
-REFUSALS = Counter("premade_refusals_total", "Refused requests, by their problem's code.", ["code"])
+REFUSALS = Counter("premade_refusals_total", "Refused requests, by the code of the problem.", ["code"])
 GATE_COUNTED = Counter(
     "premade_gate_counted_total",
-    "Forged, unknown, unreadable and late scans of uploads, and wrong digits typed in at gates, by code.",
+    "Forged, unknown, unreadable and late scans of uploads, and wrong digits of manual entries, by code.",
     ["code"],
 )
 DATABASE_SECONDS = Histogram(
     "premade_database_statement_duration_seconds",
-    "Time of a statement in the database, with the way there and back.",
+    "Duration of a database statement, including the round trip.",
     ["statement"],
     buckets=_DATABASE_BUCKETS,
 )

@@ -25,9 +25,7 @@ def _connection_string(given: str) -> str:
         conninfo_to_dict(given)
     except ProgrammingError:
         # The driver's own message repeats the string, and with it the password.
-        message = (
-            "is no connection string of PostgreSQL; 'postgresql://user:password@host/database' would be one"
-        )
+        message = "is not a PostgreSQL connection string. Use a form such as 'postgresql://user:password@host/database'"
         raise ValueError(message) from None
     return given
 
@@ -37,7 +35,9 @@ def _addresses(given: str) -> str:
         try:
             ip_network(each)
         except ValueError:
-            message = f"{each!r} is no address and no network; '10.0.0.5' or '10.0.0.0/8' would be one"
+            message = (
+                f"{each!r} is not an address or a network. Use a form such as '10.0.0.5' or '10.0.0.0/8'"
+            )
             raise ValueError(message) from None
     return given
 

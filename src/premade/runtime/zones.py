@@ -31,9 +31,9 @@ def checked_zone(name: str) -> str:
     """
     # PostgreSQL has no zone of this name.
     if name not in available_timezones() - {"localtime"}:
-        message = f"{name!r} is no time zone of the IANA database; {EXAMPLE}"
+        message = f"{name!r} is not a time zone of the IANA database; {EXAMPLE}"
         raise ValueError(message)
     if name in ABBREVIATIONS:
-        message = f"{name!r} is read in different ways by different programs; use {ABBREVIATIONS[name]!r}"
+        message = f"Programs read {name!r} in different ways; use {ABBREVIATIONS[name]!r}"
         raise ValueError(message)
     return name

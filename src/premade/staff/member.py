@@ -19,18 +19,18 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,62}")
 
 
 class StaffUnknown(NotFound):
-    """Nobody of the staff has this name."""
+    """No member of staff has this name."""
 
     code = "STAFF_UNKNOWN"
-    title = "There is nobody of this name"
-    remedy = "See 'premade staff list'."
+    title = "Unknown member of staff"
+    remedy = "'premade staff list' shows the staff."
 
 
 class StaffNameTaken(Conflict):
-    """A name is unique among the staff."""
+    """Another member of staff has this name."""
 
     code = "STAFF_NAME_TAKEN"
-    title = "There is somebody of this name"
+    title = "The name is already used"
     remedy = "Choose another name."
 
 
@@ -55,7 +55,7 @@ async def add_staff(
     except RuleBroken as broken:
         if broken.rule != "staff_name_taken":
             raise
-        message = f"There is already somebody named {name!r}."
+        message = f"There is already a member of staff named {name!r}."
         raise StaffNameTaken(message) from None
     return added
 
@@ -127,7 +127,7 @@ async def set_disabled(
 async def _named(tx: Transaction, name: str) -> dict[str, Any]:
     found = await tx.fetch_one(sql.by_name, name=name_as_kept(name).replace("\0", ""))
     if found is None:
-        message = f"There is nobody named {name!r}; 'premade staff list' shows the staff."
+        message = f"There is no member of staff named {name!r}. 'premade staff list' shows the staff."
         raise StaffUnknown(message)
     return found
 
@@ -141,7 +141,7 @@ async def _record(
 def _check(*, name: str | None = None, role: str | None = None, refused_password: str | None = None) -> None:
     wrong: list[FieldError] = []
     if name is not None and not _NAME.fullmatch(name):
-        detail = "Must be 1 to 63 of a-z, 0-9, '.', '_', '@' and '-', such as mei.wong"
+        detail = "Must be 1 to 63 characters of a-z, 0-9, '.', '_', '@' and '-', such as mei.wong"
         wrong.append(FieldError("name", detail))
     if role is not None and role not in set(Role):
         wrong.append(FieldError("role", f"Must be one of {', '.join(Role)}"))

@@ -32,7 +32,7 @@ _waiting = 0
 
 
 class SignInsBusy(Unavailable):
-    """Too many passwords are being checked at once. This one was not checked."""
+    """Too many passwords are being checked at the same time. Yours was not checked."""
 
     code = "SIGN_INS_BUSY"
     title = "Too many people are signing in"
@@ -81,7 +81,7 @@ async def is_right(password: str, kept: str | None, *, is_known: bool = False) -
 def require_room(*, is_known: bool) -> None:
     """Raise SignInsBusy if a check would be refused now, before anything else is done for it."""
     if _waiting >= _room(is_known=is_known):
-        message = "Too many passwords are being checked at once."
+        message = "Too many passwords are being checked at the same time."
         raise SignInsBusy(message)
 
 

@@ -42,19 +42,19 @@ CONSOLE = "console"
 
 
 class SignInRefused(Unauthenticated):
-    """There is nobody of this name with this password, or they are disabled; which of these is not told."""
+    """No active member of staff has this name and password. The message does not say which is wrong."""
 
     code = "SIGN_IN_REFUSED"
-    title = "That name and password do not fit"
+    title = "Name or password is wrong"
     remedy = "Try again, or ask an admin to set a new password."
 
 
 class TooManySignIns(TooMany):
-    """Signing in failed too often, for this name or from this address."""
+    """Too many sign-ins failed, for this name or from this address."""
 
     code = "TOO_MANY_SIGN_INS"
-    title = "Signing in failed too often"
-    remedy = "Wait, then try again; or ask an admin to set a new password."
+    title = "Too many failed sign-ins"
+    remedy = "Wait, then try again, or ask an admin to set a new password."
 
 
 @dataclass(frozen=True)

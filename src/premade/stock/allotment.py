@@ -19,40 +19,40 @@ PRODUCTS = Keyset("products", {"product_id": int})
 
 
 class StockUnknown(NotFound):
-    """There is no such product, or no such channel."""
+    """No product has this id, or no partner has this channel."""
 
     code = "STOCK_UNKNOWN"
-    title = "There is no such product or channel"
-    remedy = "See 'premade product list' and 'premade partner list'."
+    title = "Unknown product or channel"
+    remedy = "'premade product list' and 'premade partner list' show them."
 
 
 class AllotmentBelowIssued(Exhausted):
-    """An allotment cannot be less than what is issued and held of it already."""
+    """An allotment cannot be lower than its issued and held stock together."""
 
     code = "ALLOTMENT_BELOW_ISSUED"
-    title = "More is issued or held than that"
-    remedy = "Set at least that many; 'premade allotment list' shows it."
+    title = "The allotment is lower than the issued and held stock"
+    remedy = "Set at least this number; 'premade allotment list' shows it."
 
 
 class AllotmentChangedMeanwhile(Conflict):
-    """Somebody else set the allotment after it was looked at. Nothing was changed."""
+    """Somebody else changed the allotment after you opened it. Nothing was changed."""
 
     code = "ALLOTMENT_CHANGED_MEANWHILE"
-    title = "Somebody else changed the allotment meanwhile"
-    remedy = "Look at it as it is now, and decide anew."
+    title = "Somebody else changed the allotment"
+    remedy = "Check the current allotment, and decide again."
 
 
 class StockShort(Exhausted):
-    """Your channel's allotment has fewer tickets left than were asked for. Nothing was changed."""
+    """Your channel's allotment has less available stock than requested. Nothing was changed."""
 
     code = "STOCK_SHORT"
-    title = "Not enough stock is left"
-    remedy = "Ask for at most the number in 'available', or ask the operator for more stock."
+    title = "Not enough stock is available"
+    remedy = "Request at most 'available' tickets, or ask the operator for more stock."
 
 
 def stock_short(product_id: int, quantity: int, available: int) -> StockShort:
     """The refusal, with what is left."""
-    message = f"{quantity} tickets were asked for and {available} are left; nothing was changed."
+    message = f"{quantity} tickets were requested and {available} are available. Nothing was changed."
     return StockShort(message, product_id=product_id, requested=quantity, available=available)
 
 
@@ -120,9 +120,7 @@ async def set_allotment(
                 seen=seen.allotted if seen else None,
             )
             if allotment is None:
-                message = (
-                    f"The allotment of {channel} is not any more what was looked at; nothing was changed."
-                )
+                message = f"Somebody else has changed the allotment of {channel}. Nothing was changed."
                 raise AllotmentChangedMeanwhile(message)
             await record(tx, Event.ALLOTMENT_SET, runtime.now(), partner_id=None, actor=actor, **allotment)
     except RuleBroken as broken:
@@ -138,9 +136,13 @@ def _check(quantity: int) -> None:
 
 def _refusal(broken: RuleBroken, product_id: int, channel: str, before: dict[str, Any] | None) -> Exception:
     if broken.rule == "allotments_product":
-        return StockUnknown(f"There is no product {product_id}; 'premade product list' shows them.")
+        return StockUnknown(
+            f"Product {product_id} does not exist. 'premade product list' shows the products."
+        )
     if broken.rule == "allotments_channel":
-        return StockUnknown(f"There is no channel {channel!r}; 'premade partner add --channel' makes one.")
+        return StockUnknown(
+            f"Channel {channel!r} does not exist. 'premade partner add --channel' creates one."
+        )
     if broken.rule == "available_not_negative" and before:
         return _below_issued(before)
     return broken
@@ -148,7 +150,7 @@ def _refusal(broken: RuleBroken, product_id: int, channel: str, before: dict[str
 
 def _below_issued(before: dict[str, Any]) -> AllotmentBelowIssued:
     issued, held = before["issued"], before["held"]
-    message = f"{issued:,} are issued and {held:,} held already, so it must be {issued + held:,} or more."
+    message = f"{issued:,} tickets are issued and {held:,} are held, so the total must be {issued + held:,} or more."
     return AllotmentBelowIssued(message, issued=issued, held=held)
 
 

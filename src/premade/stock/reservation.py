@@ -21,27 +21,29 @@ _RESERVATION_ID = re.compile(RESERVATION_ID_PATTERN)
 
 
 class ReservationUnknown(NotFound):
-    """There is no reservation of this id, or it is another partner's; which of the two is not told."""
+    """No reservation has this id, or it belongs to another partner. The response does not say which."""
 
     code = "RESERVATION_UNKNOWN"
-    title = "There is no such reservation"
-    remedy = "GET /api/ota/reservations lists yours."
+    title = "Unknown reservation"
+    remedy = "GET /api/ota/reservations lists your reservations."
 
 
 class ReservationEnded(Conflict):
-    """The reservation holds nothing any more: it expired, was released, or is used up; 'reservation_status' says which. Nothing was changed."""
+    """The reservation holds no stock: it has expired, was released, or batches took all of it.
+    'reservation_status' says which. Nothing was changed.
+    """
 
     code = "RESERVATION_ENDED"
-    title = "The reservation holds nothing any more"
-    remedy = "Make a new reservation, or generate without one, from the stock that is available."
+    title = "The reservation has ended"
+    remedy = "Create a new reservation, or generate from the available stock without one."
 
 
 class ReservationTooSmall(Exhausted):
-    """The reservation holds fewer tickets than the batch asks for. Nothing was generated."""
+    """The reservation holds fewer tickets than the batch needs. Nothing was generated."""
 
     code = "RESERVATION_TOO_SMALL"
-    title = "The reservation holds fewer tickets than that"
-    remedy = "Ask for at most the number in 'held'; what goes beyond it is a batch of its own, without the reservation."
+    title = "The reservation holds fewer tickets"
+    remedy = "Request at most 'held' tickets. Generate the rest as a second batch without the reservation."
 
 
 class Status(StrEnum):
@@ -104,7 +106,9 @@ def expiry(asked: datetime | None, now: datetime, hours_max: int) -> datetime:
     if asked <= now:
         raise Invalid([FieldError("#/expires_at", f"Must be later than now, {rfc3339(now)}")])
     if asked > now + longest:
-        message = f"Must be {rfc3339(now + longest)} or earlier: your holds last {hours_max} hours at most"
+        message = (
+            f"Must be {rfc3339(now + longest)} or earlier: your reservations last at most {hours_max} hours"
+        )
         raise Invalid([FieldError("#/expires_at", message)])
     return asked
 
@@ -114,7 +118,7 @@ def check_take(reservation_id: str, status: Status, left: int, quantity: int) ->
     if status is not Status.HELD:
         raise reservation_ended(reservation_id, status)
     if quantity > left:
-        message = f"{quantity} tickets were asked for and reservation {reservation_id} holds {left}; nothing was generated."
+        message = f"{quantity} tickets were requested and reservation {reservation_id} holds {left}. Nothing was generated."
         raise ReservationTooSmall(message, reservation_id=reservation_id, requested=quantity, held=left)
 
 
@@ -123,7 +127,7 @@ def reservation_ended(reservation_id: str, status: Status) -> ReservationEnded:
     what = {
         Status.RELEASED: "was released",
         Status.EXPIRED: "has expired",
-        Status.USED_UP: "is used up: all of it was made into tickets",
+        Status.USED_UP: "has no held stock left: batches took all of it",
     }[status]
     message = f"Reservation {reservation_id} {what}."
     return ReservationEnded(message, reservation_id=reservation_id, reservation_status=status)
@@ -132,5 +136,7 @@ def reservation_ended(reservation_id: str, status: Status) -> ReservationEnded:
 def reservation_unknown(reservation_id: str) -> ReservationUnknown:
     """Worded the same whether there is none or it is another partner's."""
     if not is_reservation_id(reservation_id):
-        return ReservationUnknown("That is no reservation id; one looks like RSV-1762274285982.")
+        return ReservationUnknown(
+            "This is not a reservation id. Reservation ids have the form RSV-1762274285982."
+        )
     return ReservationUnknown(f"There is no reservation {reservation_id}.")

@@ -1,6 +1,7 @@
 """`/api/ota/reservations`."""
 
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Path
@@ -12,10 +13,12 @@ from premade.http.fields import AnswerModel, IdempotencyKey, Moment, RequestMode
 from premade.http.pagination import LINK_HEADER, NEXT, PAGE_ROWS_DEFAULT, CursorText, Limit, link_to_next
 from premade.http.problems import documented
 from premade.partners.call import Call, partner_router, partner_with
+from premade.partners.partner import RESERVATION_HOURS_DEFAULT
 from premade.postgres.keyset import Keyset
 from premade.runtime.errors import IdempotencyKeyReused
 from premade.stock.allotment import StockShort
 from premade.stock.reservation import (
+    HOLD_DEFAULT,
     QUANTITY_MAX,
     RESERVATION_ID_PATTERN,
     Reservation,
@@ -33,7 +36,7 @@ NEWEST_FIRST = Keyset("reservations", {"reservation_id": str})
 ReservationId = Annotated[
     str,
     Path(
-        description="The reservation id. One that is malformed is answered like one that is unknown: 404.",
+        description="Reservation id. A malformed value is answered 404, like an unknown one.",
         examples=["RSV-1762274285982"],
         json_schema_extra={"pattern": f"^{RESERVATION_ID_PATTERN}$"},
     ),
@@ -41,7 +44,7 @@ ReservationId = Annotated[
 
 
 class ReserveRequest(RequestModel):
-    """What to hold, and until when."""
+    """Product, quantity and expiry of a reservation."""
 
     # As a whole, so that what is sent from the page works: no fixed time stays within the limit.
     model_config = ConfigDict(json_schema_extra={"examples": [{"product_id": 106, "quantity": 50}]})
@@ -49,34 +52,35 @@ class ReserveRequest(RequestModel):
     product_id: int = Field(
         ge=-(2**63),
         le=2**63 - 1,
-        description="Package product ID, an integer of 64 bits",
+        description="Package product ID, a 64-bit integer",
         examples=[106],
         json_schema_extra={"format": "int64"},
     )
-    quantity: int = Field(ge=1, le=QUANTITY_MAX, description="Number of tickets to hold", examples=[50])
+    quantity: int = Field(ge=1, le=QUANTITY_MAX, description="Number of tickets to reserve", examples=[50])
     expires_at: Moment | None = Field(
         default=None,
-        description="When the hold ends, by RFC 3339; later than now, and within the limit that the operator set "
-        "for you (7 days unless told). 24 hours from now, or the limit if that is less, unless told.",
+        description="Expiry time in RFC 3339, later than now. The operator sets a limit for you, "
+        f"{RESERVATION_HOURS_DEFAULT // 24} days by default. Without this field the reservation expires after "
+        f"{HOLD_DEFAULT // timedelta(hours=1)} hours, or at the limit if this is earlier.",
         examples=["2025-11-05T08:40:00Z"],
     )
 
 
 class ReservationAnswer(AnswerModel):
-    """A reservation as it is now."""
+    """Current state of a reservation."""
 
     reservation_id: str = Field(examples=["RSV-1762274285982"])
     product_id: int = Field(examples=[106])
-    quantity: int = Field(description="Tickets that it was made for", examples=[50])
-    taken: int = Field(description="Of these, made into tickets", examples=[20])
-    held: int = Field(description="Of these, still held: 0 when it has ended", examples=[30])
-    status: Status = Field(description="USED_UP: all of it was made into tickets")
+    quantity: int = Field(description="Number of tickets reserved", examples=[50])
+    taken: int = Field(description="Number of these that batches have taken", examples=[20])
+    held: int = Field(description="Number of these that are still held; 0 after its end", examples=[30])
+    status: Status = Field(description="State of the reservation. USED_UP: batches have taken all of it.")
     expires_at: Timestamp
     created_at: Timestamp
 
 
 class ReservationList(AnswerModel):
-    """Reservations, newest first."""
+    """Page of reservations, newest first."""
 
     items: list[ReservationAnswer]
     next: str | None = Field(
@@ -93,8 +97,8 @@ def _reply(found: Reservation) -> Reply:
 @router.post(
     "/api/ota/reservations",
     status_code=201,
-    summary="Hold stock for a while",
-    response_description="The stock is held",
+    summary="Reserve stock",
+    response_description="Stock reserved",
     responses=documented(ProductUnknown, StockShort, IdempotencyKeyReused),
     response_model=ReservationAnswer,
 )
@@ -103,8 +107,8 @@ async def reserve(
     wanted: ReserveRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Reply:
-    """Holds stock of your channel until it expires, is released, or is made into tickets: a batch that names the
-    reservation takes from it.
+    """Reserve stock of your channel. The reservation ends when it expires, when you release it, or when batches have
+    taken all of it. A batch that names the reservation takes its stock from it.
     """
     asked = ReservationRequest(**dict(wanted), idempotency_key=idempotency_key)
     return _reply(await call.use(Reservations).reserve(call.caller, call.request_id, asked))
@@ -112,8 +116,8 @@ async def reserve(
 
 @router.get(
     "/api/ota/reservations",
-    summary="Your reservations",
-    response_description="A page of them",
+    summary="List reservations",
+    response_description="Page of reservations",
     responses={200: {"headers": LINK_HEADER}},
     response_model=ReservationList,
 )
@@ -122,7 +126,7 @@ async def reservations(
     limit: Limit = PAGE_ROWS_DEFAULT,
     cursor: CursorText = None,
 ) -> Reply:
-    """All that you made, newest first, those that have ended included."""
+    """Return your reservations, newest first, including those that have ended."""
     found = await call.use(Reservations).newest(call.caller, limit + 1, **NEWEST_FIRST.after(cursor))
     page, following = NEWEST_FIRST.page([asdict(one) for one in found], limit)
     answer = ReservationList(items=[ReservationAnswer(**row) for row in page], next=following)
@@ -131,21 +135,21 @@ async def reservations(
 
 @router.get(
     "/api/ota/reservations/{reservation_id}",
-    summary="One reservation",
+    summary="Get a reservation",
     response_description="The reservation",
     responses=documented(ReservationUnknown),
 )
 async def reservation(
     call: Annotated[Call, partner_with("inventory:reserve")], reservation_id: ReservationId
 ) -> ReservationAnswer:
-    """The reservation as it is now."""
+    """Return the current state of a reservation."""
     return ReservationAnswer(**asdict(await call.use(Reservations).one(call.caller, reservation_id)))
 
 
 @router.delete(
     "/api/ota/reservations/{reservation_id}",
     summary="Release a reservation",
-    response_description="The reservation, released now or before",
+    response_description="The released reservation",
     responses=documented(ReservationUnknown, ReservationEnded, IdempotencyKeyReused),
     response_model=ReservationAnswer,
 )
@@ -154,8 +158,10 @@ async def release_reservation(
     reservation_id: ReservationId,
     idempotency_key: IdempotencyKey = None,
 ) -> Reply:
-    """Gives back what is still held; what was made into tickets stays. Once more is answered the same. One that
-    expired or is used up is refused: there is nothing to release.
+    """Release the stock that a reservation still holds. Tickets of its batches do not change.
+
+    Idempotent: a second release gets the same response. A reservation that has expired or has no held stock left is
+    refused.
     """
     released = await call.use(Reservations).release(
         call.caller, call.request_id, reservation_id, idempotency_key

@@ -151,7 +151,7 @@ class Reservations:
     async def _as_made(self, caller: Caller, wanted: ReservationRequest, seen: dict[str, Any]) -> Reservation:
         reservation_id = seen["made_reservation_id"]
         if seen["made_request_digest"] != wanted.digest:
-            message = f"It made reservation {reservation_id} before. Use a new key for a new request."
+            message = f"This Idempotency-Key was already used for reservation {reservation_id}. Send a new key with a new request."
             raise IdempotencyKeyReused(message, reservation_id=reservation_id)
         async with self.database.single_statement() as tx:
             row = await tx.fetch_one(
@@ -245,11 +245,11 @@ def _released_before(row: dict[str, Any]) -> bool:
     if made is None:
         return False
     if row["made_request_digest"] != request_digest(row["reservation_id"]):
-        message = f"It released reservation {made} before. Use a new key for a new request."
+        message = f"This Idempotency-Key was already used to release reservation {made}. Send a new key with a new request."
         raise IdempotencyKeyReused(message, reservation_id=made)
     return True
 
 
 def _overtaken() -> Busy:
-    message = f"Other requests came first, {TRIES_MAX} times in a row; nothing was changed. Try again."
+    message = f"Concurrent requests came first {TRIES_MAX} times in a row. Nothing was changed. Try again."
     return Busy(message)

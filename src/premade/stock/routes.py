@@ -22,20 +22,22 @@ _PRODUCT_IDS = re.compile(rf"[0-9]{{1,19}}(?:,[0-9]{{1,19}}){{0,{PRODUCT_IDS_MAX
 
 
 class Stock(AnswerModel):
-    """What a partner's channel has of one product, in tickets."""
+    """Stock of one product in the partner's channel, in tickets."""
 
     product_id: int = Field(examples=[106])
     name: str = Field(examples=["Harbour Cruise Premium"])
     price: Money
-    currency: str = Field(description="ISO 4217", examples=["HKD"])
-    allotted: int = Field(description="Given to the channel", examples=[1000])
-    issued: int = Field(description="Generated of that", examples=[150])
-    held: int = Field(description="Held by live reservations", examples=[0])
-    available: int = Field(description="allotted - issued - held: what a batch can have", examples=[850])
+    currency: str = Field(description="Currency code, ISO 4217", examples=["HKD"])
+    allotted: int = Field(description="Stock given to the channel", examples=[1000])
+    issued: int = Field(
+        description="Part of it that is generated and neither cancelled nor expired", examples=[150]
+    )
+    held: int = Field(description="Part of it that active reservations hold", examples=[0])
+    available: int = Field(description="Stock for new batches: allotted - issued - held", examples=[850])
 
 
 class Inventory(AnswerModel):
-    """The channel's products, by id."""
+    """Stock of the channel's products, by product id."""
 
     items: list[Stock]
     next: str | None = Field(default=None, description=NEXT)
@@ -46,15 +48,15 @@ def _product_ids(value: str | None) -> str | None:
         _PRODUCT_IDS.fullmatch(value) and all(int(given) <= PRODUCT_ID_MAX for given in value.split(","))
     ):
         return value
-    message = f"Must be 1 to {PRODUCT_IDS_MAX} product ids with commas between them, such as 106,107"
+    message = f"Must be 1 to {PRODUCT_IDS_MAX} product ids, separated by commas, such as 106,107"
     raise ValueError(message)
 
 
 ProductIds = Annotated[
     str | None,
     Query(
-        description=f"Only these, 1 to {PRODUCT_IDS_MAX} with commas between them; those that your channel does not "
-        "have are left out",
+        description=f"Only these products: 1 to {PRODUCT_IDS_MAX} ids, separated by commas. Products that your channel does not "
+        "have are omitted.",
         examples=["106,107"],
         json_schema_extra={"pattern": f"^{_PRODUCT_IDS.pattern}$"},
     ),
@@ -64,8 +66,8 @@ ProductIds = Annotated[
 
 @router.get(
     "/api/ota/inventory",
-    summary="Stock left, per product",
-    response_description="The stock",
+    summary="List the stock of each product",
+    response_description="Page of stock",
     responses={200: {"headers": LINK_HEADER}},
     response_model=Inventory,
 )
@@ -75,7 +77,7 @@ async def inventory(
     limit: Limit = PAGE_ROWS_DEFAULT,
     cursor: CursorText = None,
 ) -> Reply:
-    """What the partner's channel was allotted, what is issued and held of it, and what is available this second."""
+    """Return the allotted, issued, held and available stock of the partner's channel, current to the second."""
     only = None if product_ids is None else [int(given) for given in product_ids.split(",")]
     rows, following = await inventory_of(
         call.database, call.use(Runtime), call.caller.partner_id, only, limit, cursor
@@ -85,35 +87,35 @@ async def inventory(
 
 
 class Function(AnswerModel):
-    """What a product entitles to, and how often."""
+    """Function of a product, with its number of uses."""
 
     function_code: str = Field(examples=["ferry"])
     uses: int = Field(examples=[2])
 
 
 class ProductAnswer(AnswerModel):
-    """A product as a batch of it would be made now."""
+    """Product, as the next batch would use it."""
 
     product_id: int = Field(examples=[106])
     name: str = Field(examples=["Harbour Cruise Premium"])
-    ticket_type: str = Field(description="The TYPE in its ticket codes", examples=["FERRY"])
-    code_prefix: str = Field(description="What its ticket codes begin with", examples=["CRUISE"])
-    price: Money = Field(description="Of one ticket")
-    currency: str = Field(description="ISO 4217", examples=["HKD"])
+    ticket_type: str = Field(description="Type in its ticket codes", examples=["FERRY"])
+    code_prefix: str = Field(description="Prefix of its ticket codes", examples=["CRUISE"])
+    price: Money = Field(description="Price of one ticket")
+    currency: str = Field(description="Currency code, ISO 4217", examples=["HKD"])
     functions: list[Function]
     usable_days: int | None = Field(
-        description="How many days after that of its activation a ticket can be used; null: not counted from there",
+        description="Number of days after the day of activation on which a ticket can be used; null if not limited this way",
         examples=[30],
     )
     usable_until: date | None = Field(
-        description="The last day on which a ticket can be used, whenever it was activated",
+        description="Fixed last day of use, independent of the activation; null if there is none",
         examples=["2099-12-31"],
     )
-    cancellation: Cancellation = Field(description="Until when a ticket that is sold can be cancelled")
+    cancellation: Cancellation = Field(description="Until when a sold ticket can be cancelled")
 
 
 class ProductsAnswer(AnswerModel):
-    """A page of products, by id."""
+    """Page of products, by id."""
 
     items: list[ProductAnswer]
     next: str | None = Field(description=NEXT, examples=["WyJwcm9kdWN0cyIsMTA2XQ"])
@@ -121,8 +123,8 @@ class ProductsAnswer(AnswerModel):
 
 @router.get(
     "/api/ota/products",
-    summary="What can be sold",
-    response_description="A page of products",
+    summary="List products",
+    response_description="Page of products",
     responses={200: {"headers": LINK_HEADER}},
     response_model=ProductsAnswer,
 )
@@ -131,7 +133,7 @@ async def products(
     limit: Limit = PAGE_ROWS_DEFAULT,
     cursor: CursorText = None,
 ) -> Reply:
-    """The products that the partner's channel has an allotment of, with all that a shop needs to show them."""
+    """Return the products with an allotment in the partner's channel, with the data that a shop needs to show them."""
     rows, following = await products_of(call.database, call.caller.partner_id, limit, cursor)
     answer = ProductsAnswer(items=[ProductAnswer(**row) for row in rows], next=following)
     return Reply(answer, link_to_next(call.scope, following))

@@ -1,4 +1,4 @@
-"""How tickets, entitlements and QR codes look in answers, whichever feature gives them."""
+"""Response models of tickets, entitlements and QR codes, shared by several features."""
 
 import base64
 from datetime import date
@@ -14,60 +14,58 @@ from premade.tickets.ticket import Status
 
 
 class Entitlement(AnswerModel):
-    """What a ticket is good for, and how often still."""
+    """Function on a ticket, with its remaining uses."""
 
     function_code: str = Field(examples=["ferry"])
     remaining_uses: int = Field(examples=[2])
 
 
 class QrCode(AnswerModel):
-    """The QR of a ticket: its text and its picture."""
+    """QR of a ticket: text and picture."""
 
     qr_code: str = Field(
-        description="The QR picture: a PNG, base64, without a data: prefix. The picture of a test ticket says SAMPLE."
+        description="QR picture: PNG in base64, without a data: prefix. The picture of a test ticket says SAMPLE."
     )
-    qr_token: str = Field(description="The signed text inside the QR.")
+    qr_token: str = Field(description="Signed text in the QR code")
 
 
 def qr_of(token: str, *, is_test: bool) -> dict[str, Any]:
-    """The members of `QrCode`. The picture of a test ticket says SAMPLE."""
+    """Return the members of `QrCode`. The picture of a test ticket says SAMPLE."""
     drawn = picture.png(token, is_sample=is_test)
     return {"qr_code": base64.b64encode(drawn).decode(), "qr_token": token}
 
 
 class ListedTicket(AnswerModel):
-    """A ticket as it is now, without its picture."""
+    """Current state of a ticket, without its picture."""
 
     ticket_code: str = Field(examples=["CRUISE-2025-FERRY-1762274285982"])
-    qr_token: str = Field(description="The signed text inside the QR.")
+    qr_token: str = Field(description="Signed text in the QR code")
     status: Status
     entitlements: list[Entitlement]
     product_id: int = Field(examples=[106])
     batch_id: str = Field(examples=["BATCH_2025_Q1_001"])
-    issue_number: int = Field(
-        description="Which QR of the ticket is the good one; a reissue raises it", examples=[1]
-    )
+    issue_number: int = Field(description="Number of the valid QR; a reissue adds 1", examples=[1])
     price: Money
-    currency: str = Field(description="ISO 4217", examples=["HKD"])
-    valid_until: date | None = Field(description="The last day of sale", examples=["2099-03-31"])
+    currency: str = Field(description="Currency code, ISO 4217", examples=["HKD"])
+    valid_until: date | None = Field(description="Last day of sale", examples=["2099-03-31"])
     usable_until: date | None = Field(
-        description="The last day of use, in the operator's time zone; null while it is not fixed, or without one",
+        description="Last day of use in the operator's time zone; null if it is not set yet or there is none",
         examples=["2099-12-31"],
     )
-    first_used_at: Timestamp | None = Field(description="null until the first entitlement is used")
+    first_used_at: Timestamp | None = Field(description="Time of the first redemption; null before it")
     created_at: Timestamp
-    activated_at: Timestamp | None = Field(description="null until the ticket is activated")
+    activated_at: Timestamp | None = Field(description="Time of the activation; null before it")
     order_id: str | None = Field(
-        description="null until the ticket is activated", examples=["ORD-1762274304824"]
+        description="Order of the activation; null before it", examples=["ORD-1762274304824"]
     )
 
 
 class TicketAnswer(ListedTicket, QrCode):
-    """A ticket as it is now."""
+    """Current state of a ticket."""
 
 
 class TicketEvent(AnswerModel):
-    """What happened to a ticket. A member that says nothing about it is null."""
+    """Event of a ticket. A member that does not apply to the event is null."""
 
     event: Literal[
         "ticket.generated",
@@ -82,21 +80,21 @@ class TicketEvent(AnswerModel):
     payment_reference: str | None = Field(default=None, examples=["PAY-OTA-2025-001"])
     function_code: str | None = Field(default=None, examples=["ferry"])
     uses: int | None = Field(default=None, examples=[1])
-    device_id: str | None = Field(default=None, description="The gate's device", examples=["gate-3"])
+    device_id: str | None = Field(default=None, description="Device at the gate", examples=["gate-3"])
     reason: str | None = Field(default=None, examples=["lost"])
-    issue_number: int | None = Field(default=None, description="The new QR's", examples=[2])
+    issue_number: int | None = Field(default=None, description="Number of the new QR", examples=[2])
 
 
 class TicketWithHistoryAnswer(TicketAnswer):
-    """A ticket as it is now, and how it came to be so."""
+    """Current state of a ticket with its history."""
 
     history: list[TicketEvent] = Field(
-        description=f"Oldest first; of more than {HISTORY_EVENTS_MAX:,} events the newest"
+        description=f"Events of the ticket, oldest first; at most the newest {HISTORY_EVENTS_MAX:,}"
     )
 
 
 class TicketsAnswer(AnswerModel):
-    """A page of tickets."""
+    """Page of tickets."""
 
     items: list[ListedTicket]
     next: str | None = Field(description=NEXT, examples=["WyJ0aWNrZXRzIiwi4oCmIl0"])

@@ -183,7 +183,7 @@ def check_token(text: str, public_keys: Mapping[str, bytes]) -> Token:
     if token is None:
         raise TokenRefused(TokenFault.MALFORMED, _NO_TOKEN)
     if token.key_id not in public_keys:
-        message = f"The key {token.key_id} is not known; it was retired, or is newer than these keys."
+        message = f"The key {token.key_id} is unknown: it was retired, or is newer than these keys."
         raise TokenRefused(TokenFault.KEY_UNKNOWN, message)
     signed, encoded = text[: -_SIGNATURE_CHARACTERS - 1], text[-_SIGNATURE_CHARACTERS:]
     try:
@@ -191,12 +191,12 @@ def check_token(text: str, public_keys: Mapping[str, bytes]) -> Token:
     except ValueError:
         signature = b""
     if len(signature) != _SIGNATURE_BYTES:
-        message = f"The signature is no base45 of {_SIGNATURE_BYTES} bytes."
+        message = f"The signature is not base45 of {_SIGNATURE_BYTES} bytes."
         raise TokenRefused(TokenFault.SIGNATURE_MALFORMED, message)
     try:
         VerifyKey(public_keys[token.key_id]).verify(signed.encode(), signature)
     except (ValueError, BadSignatureError):
-        message = f"The signature was not made over this text by the key {token.key_id}."
+        message = f"The signature is not valid for this text with the key {token.key_id}."
         raise TokenRefused(TokenFault.SIGNATURE_WRONG, message) from None
     return token
 

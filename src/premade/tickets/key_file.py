@@ -39,7 +39,7 @@ def read_key_file(raw: bytes) -> dict[str, bytes]:
     try:
         return {key["key_id"]: _public_key(key["public_key"]) for key in orjson.loads(raw)["keys"]}
     except (ValueError, TypeError, KeyError):
-        message = "The file is not as /.well-known/premade-keys.json answers it: a list 'keys' of key_id and public_key"
+        message = "The file has not the form of /.well-known/premade-keys.json: a list 'keys' of key_id and public_key"
         raise Invalid([FieldError("keys", message)]) from None
 
 

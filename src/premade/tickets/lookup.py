@@ -25,17 +25,19 @@ _MADE_BY_ITS_BATCH = [Event.BATCH_GENERATION_BEGUN, Event.BATCH_GENERATED]
 
 
 class TicketUnknown(NotFound):
-    """There is no ticket of this code, or it is another partner's; which of the two is not told."""
+    """No ticket has this code, or it belongs to another partner. The response does not say which."""
 
     code = "TICKET_UNKNOWN"
-    title = "There is no such ticket"
+    title = "Unknown ticket"
     remedy = "Check the code against the batch that you generated."
 
 
 def ticket_unknown(code: str) -> TicketUnknown:
     """Worded the same whether there is none or it is another partner's, so that a code cannot be probed."""
     if not is_ticket_code(code):
-        return TicketUnknown("That is no ticket code; one looks like CRUISE-2025-FERRY-1762274285982.")
+        return TicketUnknown(
+            "This is not a ticket code. Ticket codes have the form CRUISE-2025-FERRY-1762274285982."
+        )
     return TicketUnknown(f"There is no ticket {code}.")
 
 

@@ -1,4 +1,4 @@
-"""Why somebody takes a ticket back or has its QR made anew, in their own words."""
+"""Reason of a cancellation or a reissue, as free text."""
 
 from typing import Annotated
 
@@ -10,8 +10,7 @@ from premade.tickets.change import REASON_CHARACTERS_MAX, checked_reason
 Reason = Annotated[
     str,
     Field(
-        description=f"Kept in the record: 1 to {REASON_CHARACTERS_MAX} characters on one line. "
-        "Put nothing about a person in it.",
+        description=f"Reason for the audit record: 1 to {REASON_CHARACTERS_MAX} characters on one line. Do not include personal data.",
         examples=["The customer's plans changed"],
         json_schema_extra={"minLength": 1, "maxLength": REASON_CHARACTERS_MAX, "pattern": ONE_LINE_PATTERN},
     ),
@@ -20,6 +19,6 @@ Reason = Annotated[
 
 
 class ReasonRequest(RequestModel):
-    """Why."""
+    """Reason of the change."""
 
     reason: Reason

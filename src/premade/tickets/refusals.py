@@ -7,7 +7,7 @@ from premade.runtime.errors import Conflict
 
 
 class TicketExpired(Conflict):
-    """The ticket's last day of sale is over, in the operator's time zone. Nothing was changed."""
+    """The ticket's last day of sale has ended in the operator's time zone. Nothing was changed."""
 
     code = "TICKET_EXPIRED"
     title = "The ticket can no longer be sold"
@@ -15,19 +15,22 @@ class TicketExpired(Conflict):
 
 
 class TicketCancelled(Conflict):
-    """The ticket was taken back and will never be valid. Nothing was changed."""
+    """The ticket was cancelled and will never be valid again. Nothing was changed."""
 
     code = "TICKET_CANCELLED"
     title = "The ticket is cancelled"
-    remedy = "Sell another ticket. If you wanted it cancelled, it is."
+    remedy = "Sell another ticket. If you wanted to cancel this one, you are done."
 
 
 class TicketUsed(Conflict):
-    """The ticket was used at the gate: 'first_used_at' says when. Nothing was changed."""
+    """The ticket was used at the gate; 'first_used_at' gives the time. Nothing was changed."""
 
     code = "TICKET_USED"
     title = "The ticket has been used"
-    remedy = "What was used cannot be taken back; settle it with the customer and the operator."
+    remedy = (
+        "A used ticket cannot be cancelled or reissued. Agree on a solution with the customer and the "
+        "operator."
+    )
 
 
 def expired(code: str, valid_until: date | None) -> TicketExpired:
@@ -38,7 +41,7 @@ def expired(code: str, valid_until: date | None) -> TicketExpired:
 
 def cancelled(code: str) -> TicketCancelled:
     """Names the ticket."""
-    return TicketCancelled(f"Ticket {code} was cancelled; sell another one.")
+    return TicketCancelled(f"Ticket {code} was cancelled. Sell another one.")
 
 
 def used(code: str, first_used_at: datetime | None) -> TicketUsed:

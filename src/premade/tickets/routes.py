@@ -40,7 +40,7 @@ PAYMENT_REFERENCE_CHARACTERS_MAX = 128
 TicketCode = Annotated[
     str,
     Path(
-        description="The ticket code. One that is malformed is answered like one that is unknown: 404.",
+        description="Ticket code. A malformed value is answered 404, like an unknown one.",
         examples=["CRUISE-2025-FERRY-1762274285982"],
         json_schema_extra={"pattern": "^[A-Z]{2,12}-[0-9]{4}-[A-Z]{2,12}-[0-9]{13}$"},
     ),
@@ -54,7 +54,7 @@ def _payment_reference(value: str) -> str:
 PaymentReferenceFilter = Annotated[
     str | None,
     Query(
-        description="Sold with this payment reference, exactly",
+        description="Only with exactly this payment reference",
         json_schema_extra={"minLength": 1, "maxLength": PAYMENT_REFERENCE_CHARACTERS_MAX},
     ),
     optional(_payment_reference),
@@ -63,28 +63,32 @@ PaymentReferenceFilter = Annotated[
 
 @router.get(
     "/api/ota/tickets",
-    summary="The tickets, in pages",
-    description=f"The partner's tickets, the newest first; with `payment_reference`, the newest sale first.\n\n{BOUNDED}",
-    response_description="A page of tickets",
+    summary="List tickets",
+    description=f"Returns the partner's tickets, newest first. With `payment_reference`, the newest activation comes first.\n\n{BOUNDED}",
+    response_description="Page of tickets",
     responses={200: {"headers": LINK_HEADER}},
     response_model=TicketsAnswer,
 )
 async def tickets(  # noqa: PLR0913, PLR0917  (a filter is an argument)
     call: Annotated[Call, partner_with("tickets:read")],
-    status: Annotated[Status | None, Query(description="In this state")] = None,
+    status: Annotated[Status | None, Query(description="Only tickets in this state")] = None,
     batch_id: BatchIdFilter = None,
     product_id: Annotated[
-        int | None, Query(ge=1, le=2**63 - 1, description="Of this product"), IN_DIGITS
+        int | None, Query(ge=1, le=2**63 - 1, description="Only tickets of this product"), IN_DIGITS
     ] = None,
     created_from: CreatedFrom = None,
     created_before: CreatedBefore = None,
-    activated_from: Annotated[Moment | None, Query(description="Sold at this time or later")] = None,
-    activated_before: Annotated[Moment | None, Query(description="Sold before this time")] = None,
+    activated_from: Annotated[
+        Moment | None, Query(description="Only tickets activated at this time or later")
+    ] = None,
+    activated_before: Annotated[
+        Moment | None, Query(description="Only tickets activated before this time")
+    ] = None,
     payment_reference: PaymentReferenceFilter = None,
     limit: Limit = PAGE_ROWS_DEFAULT,
     cursor: CursorText = None,
 ) -> Reply:
-    """Says what the description above says."""
+    """Return a page of tickets. The description above is the public text."""
     wanted = TicketFilter(
         status,
         batch_id,
@@ -102,14 +106,14 @@ async def tickets(  # noqa: PLR0913, PLR0917  (a filter is an argument)
 
 @router.get(
     "/api/ota/tickets/{code}",
-    summary="One ticket",
+    summary="Get a ticket",
     response_description="The ticket",
     responses=documented(TicketUnknown),
 )
 async def ticket(
     call: Annotated[Call, partner_with("tickets:read")], code: TicketCode
 ) -> TicketWithHistoryAnswer:
-    """The ticket as it is now, with its QR and its history."""
+    """Return the current state of a ticket, with its QR and its history."""
     row = await ticket_with_history(call.database, call.caller.partner_id, code)
     return TicketWithHistoryAnswer(
         **{**row, **qr_of(stored_token(row["qr_code"]), is_test=call.caller.is_test)}
@@ -117,14 +121,16 @@ async def ticket(
 
 
 ModulePixels = Annotated[
-    int, Query(ge=1, le=picture.MODULE_PIXELS_MAX, description="The side of a module, in pixels"), IN_DIGITS
+    int,
+    Query(ge=1, le=picture.MODULE_PIXELS_MAX, description="Side length of a module, in pixels"),
+    IN_DIGITS,
 ]
 MarginModules = Annotated[
     int,
     Query(
         ge=0,
         le=picture.MARGIN_MODULES_MAX,
-        description=f"The light margin, in modules; scanners want {picture.MARGIN_MODULES}",
+        description=f"Width of the light margin, in modules; scanners need {picture.MARGIN_MODULES}",
     ),
     IN_DIGITS,
 ]
@@ -139,15 +145,15 @@ class _Svg(Response):
 
 
 def _picture_of(media_type: str) -> dict[str, Any]:
-    """How a picture is declared."""
+    """Return the route arguments of a picture."""
     content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
     return {"response_model": None, "responses": {200: {"content": content}, **documented(TicketUnknown)}}
 
 
 @router.get(
     "/api/ota/tickets/{code}/qr.png",
-    summary="The QR picture of a ticket, as PNG",
-    response_description="The picture, 1 bit a pixel",
+    summary="Get the QR picture of a ticket as PNG",
+    response_description="PNG picture, 1 bit per pixel",
     response_class=_Png,
     **_picture_of(_Png.media_type),
 )
@@ -157,7 +163,7 @@ async def qr_png(
     module_pixels: ModulePixels = picture.MODULE_PIXELS,
     margin_modules: MarginModules = picture.MARGIN_MODULES,
 ) -> Reply:
-    """The QR code that is good now, in the size that a printer or a page needs."""
+    """Return the valid QR code of a ticket, in the requested size."""
     row = await ticket_of(call.database, call.caller.partner_id, code)
     drawn = picture.png(
         stored_token(row["qr_code"]), module_pixels, margin_modules, is_sample=call.caller.is_test
@@ -167,8 +173,8 @@ async def qr_png(
 
 @router.get(
     "/api/ota/tickets/{code}/qr.svg",
-    summary="The QR picture of a ticket, as SVG",
-    response_description="The picture, one path",
+    summary="Get the QR picture of a ticket as SVG",
+    response_description="SVG picture with one path",
     response_class=_Svg,
     **_picture_of(_Svg.media_type),
 )
@@ -178,7 +184,7 @@ async def qr_svg(
     module_pixels: ModulePixels = picture.MODULE_PIXELS,
     margin_modules: MarginModules = picture.MARGIN_MODULES,
 ) -> Reply:
-    """The QR code that is good now, sharp in any size."""
+    """Return the valid QR code of a ticket, sharp in any size."""
     row = await ticket_of(call.database, call.caller.partner_id, code)
     drawn = picture.svg(
         stored_token(row["qr_code"]), module_pixels, margin_modules, is_sample=call.caller.is_test

@@ -35,19 +35,19 @@ _SEED_BYTES = 32
 
 
 class SigningKeyMissing(Unavailable):
-    """The service has no key to sign QR tokens with."""
+    """The service has no key to sign QR tokens."""
 
     code = "SIGNING_KEY_MISSING"
-    title = "No key signs QR tokens"
-    remedy = "The operator runs 'premade migrate'; then try again."
+    title = "No signing key"
+    remedy = "Ask the operator to run 'premade migrate'. Then try again."
 
 
 class SigningKeyUnknown(NotFound):
-    """There is no signing key of this id."""
+    """No signing key has this id."""
 
     code = "SIGNING_KEY_UNKNOWN"
-    title = "There is no such signing key"
-    remedy = "'premade signing-key list' shows them."
+    title = "Unknown signing key"
+    remedy = "'premade signing-key list' shows the keys."
 
 
 class SigningKeyInUse(Conflict):
@@ -55,15 +55,15 @@ class SigningKeyInUse(Conflict):
 
     code = "SIGNING_KEY_IN_USE"
     title = "The signing key is in use"
-    remedy = "Make another with 'premade signing-key rotate', and wait for a minute."
+    remedy = "Replace it with 'premade signing-key rotate', then wait for a minute."
 
 
 class SigningKeysExhausted(Exhausted):
-    """A token has room for three digits of its key's number, and they are used up. Nothing was changed."""
+    """A token has room for three digits of its key's number, and all numbers are used. Nothing was changed."""
 
     code = "SIGNING_KEYS_EXHAUSTED"
-    title = "There have been as many signing keys as there can be"
-    remedy = "Go on with the current key."
+    title = "No more signing keys are possible"
+    remedy = "Continue with the current key."
 
 
 @dataclass(frozen=True)
@@ -124,9 +124,7 @@ async def _add_key(tx: Transaction, runtime: Runtime, *, is_test: bool, skip: in
     key_ids = [key["key_id"] for key in await tx.fetch_all(sql.list_keys)]
     number = max((int(key_id[1:]) for key_id in key_ids if key_id.startswith(letter)), default=0) + 1
     if number > KEYS_MAX:
-        message = (
-            f"There is a signing key {letter}{KEYS_MAX}, and a token's key id has room for no higher number."
-        )
+        message = f"The signing key {letter}{KEYS_MAX} exists, and a token has no room for a higher number."
         raise SigningKeysExhausted(message)
     number = min(number + skip, KEYS_MAX)
     key_id, now, seed = f"{letter}{number}", runtime.now(), runtime.random_bytes(_SEED_BYTES)
@@ -174,17 +172,17 @@ def retirable(keys: list[PublicKey], key_id: str, now: datetime) -> PublicKey:
     """The key of `key_id`. SigningKeyUnknown; SigningKeyInUse while any process may sign with it."""
     key = next((key for key in keys if key.key_id == key_id), None)
     if key is None:
-        message = f"There is no signing key {key_id!r}; 'premade signing-key list' shows them."
+        message = f"There is no signing key {key_id!r}. 'premade signing-key list' shows the keys."
         raise SigningKeyUnknown(message)
     of_kind = [each for each in keys if each.is_test == key.is_test]
     later = of_kind[of_kind.index(key) + 1 :]
     if key.is_current:
         option = " --test" if key.is_test else ""
-        message = f"{key_id} signs new tokens; make another first with 'premade signing-key rotate{option}'."
+        message = f"{key_id} signs new tokens. Replace it first with 'premade signing-key rotate{option}'."
         raise SigningKeyInUse(message)
     if key.retired_at is None and later[0].created_at > now - timedelta(seconds=RETIRE_AFTER_SECONDS):
         message = (
-            f"{key_id} signed new tokens less than {RETIRE_AFTER_SECONDS} seconds ago; try again in a minute."
+            f"{key_id} signed new tokens less than {RETIRE_AFTER_SECONDS} seconds ago. Try again in a minute."
         )
         raise SigningKeyInUse(message)
     return key
@@ -224,7 +222,7 @@ class Signers:
         async with self._database.single_statement() as tx:
             row = await tx.fetch_one(sql.key_by_id, key_id=key_id)
         if row is None:
-            message = f"The key {key_id} that signed this is not there any more."
+            message = f"The signing key {key_id} no longer exists."
             raise SigningKeyMissing(message)
         return Signer.of(row["key_id"], row["seed"])
 
@@ -237,7 +235,7 @@ class Signers:
                 test_letter=key_letter(is_test=True),
             )
         if row is None:
-            message = "There is no key to sign QR tokens with; 'premade migrate' makes the first."
+            message = "There is no signing key. 'premade migrate' creates the first one."
             raise SigningKeyMissing(message)
         return Signer.of(row["key_id"], row["seed"])
 

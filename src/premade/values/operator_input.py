@@ -23,7 +23,7 @@ def duration(text: str, field: str) -> timedelta:
     """`30s`, `15m`, `24h` or `7d`. Invalid otherwise."""
     match = _DURATION.fullmatch(cleaned(text))
     if not match:
-        raise Invalid([FieldError(field, f"{text!r} is no length of time; 24h or 7d would be one")])
+        raise Invalid([FieldError(field, f"{text!r} is not a duration. Use a form such as 24h or 7d")])
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
@@ -43,10 +43,10 @@ def moment(text: str, field: str, now: datetime, zone: ZoneInfo) -> datetime:
         if in_utc.year > YEAR_MAX:
             raise ValueError  # noqa: TRY301
     except (ValueError, OverflowError):
-        message = f"{text!r} is no time; 90d, 2026-03-31 or 2026-03-31T12:00:00Z would be one"
+        message = f"{text!r} is not a time. Use a form such as 90d, 2026-03-31 or 2026-03-31T12:00:00Z"
         raise Invalid([FieldError(field, message)]) from None
     if given.tzinfo is None:
-        raise Invalid([FieldError(field, "Say the time zone: 2026-03-31T12:00:00Z")])
+        raise Invalid([FieldError(field, "Add the time zone: 2026-03-31T12:00:00Z")])
     return in_utc
 
 

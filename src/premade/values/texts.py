@@ -144,7 +144,7 @@ def _checked(text: str, characters_max: int, *, keeps_joiners: bool) -> str:
     if not is_plain:
         kept = _normalized(text, keeps_joiners=keeps_joiners)
     if not 1 <= len(kept) <= characters_max or not (is_plain or without_invisible(kept).strip()):
-        message = f"Must be 1 to {characters_max} characters, and not only blank or invisible ones"
+        message = f"Must be 1 to {characters_max} characters, with at least one visible character"
         raise ValueError(message)
     if not is_plain:
         for character in kept:

@@ -162,7 +162,7 @@ OfStaff = Annotated[StaffCall, Security(_admit)]
 TestMode = Annotated[
     bool,
     Query(
-        description="`true` for a device in test mode: it admits test tickets only, and its snapshot has no others. "
+        description="`true` for a device in test mode. It admits test tickets only, and its snapshot contains no others. "
         "Otherwise it admits live tickets only."
     ),
 ]

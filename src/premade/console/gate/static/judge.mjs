@@ -193,7 +193,7 @@ export class Gate {
     const more = { left, ticket_code: token.ticket_code };
     const sentence = sentenceOf({ ...told, left }, wanted);
     if (!told.admitted) return { ...refusal(told.code, sentence), ...more };
-    if (wanted.is_look) return { kind: "yes", sentence: "This ticket is good.", ...more };
+    if (wanted.is_look) return { kind: "yes", sentence: "This ticket is valid.", ...more };
     return { kind: "yes", sentence, is_noted: true, ...more };
   }
 

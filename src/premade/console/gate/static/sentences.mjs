@@ -27,22 +27,22 @@ const TITLES = new Map([
 export const titleOf = (code) => TITLES.get(code) ?? "Refused";
 
 const SENTENCES = new Map([
-  ["UNKNOWN", () => "This ticket is not on the list of this device; without network it cannot be let in."],
-  ["QR_INVALID", () => "This QR code is not one of ours."],
+  ["UNKNOWN", () => "This ticket is not on this device's list. Without network the device cannot admit it."],
+  ["QR_INVALID", () => "This QR code is not from this service."],
   ["TEST_TICKET", () => "This is a test ticket. It opens no gate."],
   ["LIVE_TICKET", () => "This is not a test ticket. This device is in test mode and admits test tickets only."],
   ["NO_MATCH", () => "Code and digits do not match. Check both."],
-  ["QR_REVOKED", () => "This QR code was replaced by a newer one."],
-  ["EXPIRED", (told) => `The last day of this ticket was ${told.usable_until}; it is no longer valid.`],
-  ["FUNCTION_UNKNOWN", (told, { function_code }) => `This ticket is not for ${function_code}; it is for: ${[...told.left.keys()].join(", ")}.`],
-  ["NO_LIST", () => "This device has no list yet; it needs the network once."],
-  ["LIST_OLD", () => "The list of this device is too old: newer sales and cancellations are not on it. Confirm below to use it anyway."],
-  ["NEEDS_NETWORK", () => "A code that is typed in needs the network."],
-  ["SIGNED_OUT", () => "Sign in first; that needs the network."],
-  ["TOO_MANY_SCANS", () => "Many scans wait for an answer. Scan again in a moment."],
+  ["QR_REVOKED", () => "A newer QR code has replaced this one."],
+  ["EXPIRED", (told) => `The last day of this ticket was ${told.usable_until}. It is no longer valid.`],
+  ["FUNCTION_UNKNOWN", (told, { function_code }) => `This ticket is not for ${function_code}. It is for: ${[...told.left.keys()].join(", ")}.`],
+  ["NO_LIST", () => "This device has no list yet. Connect it to the network once."],
+  ["LIST_OLD", () => "The list of this device is too old. It lacks newer sales and cancellations. Confirm below to use it anyway."],
+  ["NEEDS_NETWORK", () => "Manual entry of a code needs the network."],
+  ["SIGNED_OUT", () => "Sign in first. Signing in needs the network."],
+  ["TOO_MANY_SCANS", () => "Many scans are waiting for a response. Scan again in a moment."],
   ["KEYBOARD_LAYOUT", () => "The scanner is set to another keyboard layout. Set the scanner and this device to the same one."],
   ["CAPS_LOCK", () => "Caps lock is on. Switch it off and scan again."],
-  ["INCOMPLETE", () => "Only a part of the code arrived. Scan again."],
+  ["INCOMPLETE", () => "Only part of the code arrived. Scan again."],
   ["USED_UP", usedUp],
 ]);
 
@@ -53,7 +53,7 @@ export function sentenceOf(told, wanted) {
 }
 
 function usedUp(told, { function_code, uses }) {
-  if (told.remaining) return `Only ${told.remaining} of ${function_code} left on this ticket, not ${uses}.`;
+  if (told.remaining) return `This ticket has only ${told.remaining} of ${function_code} left, not ${uses}.`;
   const at = told.used_here_at && new Date(told.used_here_at).toLocaleTimeString([], { hourCycle: "h23" });
-  return `On this ticket ${function_code} is used up.${at ? ` It was let in here at ${at}.` : ""}`;
+  return `This ticket has no uses of ${function_code} left.${at ? ` It was admitted here at ${at}.` : ""}`;
 }

@@ -1,0 +1,140 @@
+"""The documents agree with the code: numbers with their constants, links and file names with the tree."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from premade.batches.batch import BATCH_ID_CHARACTERS_MAX
+from premade.expiry import expire
+from premade.export.as_sheets import TICKETS_A_FILE_MAX
+from premade.generation import large
+from premade.generation import routes as generation
+from premade.http.body import BODY_BYTES_MAX
+from premade.http.problems import TRANSPORT_PROBLEMS
+from premade.http.protocol import HEAD_BYTES_MAX
+from premade.monitoring.readiness import CLOCKS_APART_MAX
+from premade.monitoring.refusals import WRITE_EVERY_SECONDS
+from premade.offline.routes import KEYS_CACHE_SECONDS
+from premade.postgres import database, migrations
+from premade.redemption import manual
+from premade.redemption.sync import CONFLICTS_OF_TICKET_MAX, REDEMPTIONS_MAX
+from premade.redemption.verdict import CLOCK_SKEW_MAX
+from premade.reissue.reissue import IssueLimit
+from premade.runtime.settings import PREFIX, Settings
+from premade.staff import session
+from premade.tickets.code import ISSUE_NUMBER_MAX
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "premade"
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SMALL = [
+    "no",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+]
+MIB, KIB = 1024 * 1024, 1024
+MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
+SETTINGS = {
+    "DATABASE_URL" if name == "database_url" else f"{PREFIX}{name.upper()}": field
+    for name, field in Settings.model_fields.items()
+}
+NO_DEFAULT = {"": "None", "none": "", "false": "False"}
+"""How the README writes these defaults."""
+
+
+def in_words(number: float) -> str:
+    return SMALL[int(number)]
+
+
+# Each: a document, and a text of it with the numbers of today's constants.
+NUMBERS = [
+    ("README.md", f"has 1 to {BATCH_ID_CHARACTERS_MAX} letters, digits"),
+    ("CHANGELOG.md", f"generates a batch of 1 to {generation.QUANTITY_MAX} tickets"),
+    ("CHANGELOG.md", f"generates up to {large.QUANTITY_MAX:,} tickets with a progress bar"),
+    ("CHANGELOG.md", f"conflicts of a ticket beyond {CONFLICTS_OF_TICKET_MAX}"),
+    ("CHANGELOG.md", f"less than {CLOCKS_APART_MAX // SECOND} seconds apart"),
+    ("docs/architecture.md", f"by statements of {large.TICKETS_A_TRANSACTION_MAX} tickets each"),
+    ("docs/architecture.md", f"Every {in_words(large.LOOK_EVERY_SECONDS)} seconds each worker looks"),
+    ("docs/architecture.md", f"at most {expire.TICKETS_A_TRANSACTION_MAX} tickets per transaction"),
+    ("docs/architecture.md", f"ends within {in_words(database.CUT_OFF_SECONDS)} seconds"),
+    ("docs/architecture.md", f"within {in_words(database.POOL_WAIT_SECONDS)} seconds"),
+    ("docs/architecture.md", f"connection within {in_words(database.POOL_WAIT_SECONDS)} seconds"),
+    ("docs/architecture.md", f"{Settings.model_fields['database_connections_per_worker'].default} by default"),
+    ("docs/architecture.md", f"files of {TICKETS_A_FILE_MAX:,} tickets"),
+    ("docs/architecture.md", f"the first {CONFLICTS_OF_TICKET_MAX} conflicts of a ticket"),
+    ("docs/architecture.md", f"every {in_words(WRITE_EVERY_SECONDS)} seconds"),
+    ("docs/states.md", f"MAKING: up to {large.TICKETS_A_TRANSACTION_MAX} tickets are generated"),
+    ("docs/states.md", f"large batches of up to {large.QUANTITY_MAX:,} tickets"),
+    ("docs/glossary.md", f"batch of the operator, of up to {large.QUANTITY_MAX:,} tickets"),
+    ("docs/glossary.md", f"{TICKETS_A_FILE_MAX:,} tickets of a batch that is too large"),
+    ("docs/glossary.md", f"1 to {BATCH_ID_CHARACTERS_MAX} letters"),
+    ("docs/glossary.md", f"or after {session.SESSION_SECONDS_MAX // 3600} hours"),
+    ("docs/qr-token.md", f"cache the keys for at most {in_words(KEYS_CACHE_SECONDS / 60)} minutes"),
+    ("docs/qr-token.md", f"at most {REDEMPTIONS_MAX} in one request"),
+    ("docs/qr-token.md", f"more than {CLOCK_SKEW_MAX // MINUTE} minutes in the future"),
+    ("docs/qr-token.md", f"more than {CLOCK_SKEW_MAX // MINUTE} minutes before the ticket"),
+    ("docs/qr-token.md", f"{Settings.model_fields['offline_scan_days'].default} days by default"),
+    ("docs/runbook.md", f"{manual.OF_WHO_TYPES.wrong_max} in {manual.OF_WHO_TYPES.span_seconds // 60} minutes"),
+    ("docs/runbook.md", f"{manual.OF_TICKET.wrong_max} in an hour for one ticket"),
+    ("docs/runbook.md", f"{manual.OF_WHOSE_GATE.wrong_max} in an hour at all gates"),
+    ("docs/runbook.md", f"more than {CLOCKS_APART_MAX // SECOND} seconds apart"),
+    ("docs/runbook.md", f"waits {in_words(migrations.LOCK_TIMEOUT_SECONDS)} seconds at a time"),
+    ("docs/runbook.md", f"gives up after {in_words(migrations.LOCK_WAIT_SECONDS_MAX / 60)} minutes"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("document", "text"), NUMBERS)
+def test_a_number_of_a_document_is_that_of_its_constant(document: str, text: str) -> None:
+    assert text in " ".join((ROOT / document).read_text().split())
+
+
+def test_a_number_of_a_problem_is_that_of_its_constant() -> None:
+    assert f"larger than {BODY_BYTES_MAX // MIB} MiB" in TRANSPORT_PROBLEMS["BODY_TOO_LARGE"].why
+    assert f"larger than {HEAD_BYTES_MAX // KIB} KiB" in TRANSPORT_PROBLEMS["HEAD_TOO_LARGE"].why
+    assert f" {ISSUE_NUMBER_MAX} times" in (IssueLimit.__doc__ or "")
+
+
+def test_the_readme_lists_every_setting_with_its_default_and_its_range() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|(.*)\|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+
+    assert [name for name, _, _ in rows if name in SETTINGS] == [name for name, _, _ in rows]
+    assert {name for name, _, _ in rows} == set(SETTINGS)
+    for name, meaning, cell in rows:
+        default = cell.strip("` ")
+        assert str(SETTINGS[name].default) == NO_DEFAULT.get(default, default), name
+        limits = [getattr(each, "ge", getattr(each, "le", None)) for each in SETTINGS[name].metadata]
+        for said in re.findall(r"[(, ](\d+) to (\d+)[),]", meaning):
+            assert [int(number) for number in said] == limits, name
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_and_every_file_name_of_a_document_exists(document: Path) -> None:
+    text = document.read_text()
+    headings = {
+        path: {
+            re.sub(r"[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-")
+            for heading in re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
+        }
+        for path in DOCUMENTS
+    }
+    for target in re.findall(r"\]\(([^)]+)\)|src=\"([^\"]+)\"", text):
+        path, _, section = "".join(target).partition("#")
+        if path.startswith("https://"):
+            continue
+        found = (document.parent / path).resolve() if path else document
+        assert found.exists(), target
+        assert not section or section in headings[found], target
+    for name in re.findall(r"`(\w[\w./-]*/[\w.-]+\.(?:py|sql|mjs|md|json|yml))`", text):
+        assert (ROOT / name).exists() or (SOURCE / name).exists(), name
