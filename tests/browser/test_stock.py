@@ -320,7 +320,9 @@ def test_an_allotment_is_changed_as_it_was_shown_before(somebody: Somebody, sell
 
     mei.page.get_by_label("Tickets in total").fill("49")
     press(mei, "Preview")
-    assert "30 tickets are issued and 20 are held, so the total must be 50 or more" in mei.page.inner_text("main")
+    assert "30 tickets are issued and 20 are held, so the total must be 50 or more" in mei.page.inner_text(
+        "main"
+    )
     mei.page.get_by_label("Tickets in total").fill("800")
     press(mei, "Preview")
     shown = mei.page.locator(".changes").inner_text()

@@ -92,7 +92,7 @@ class BatchRequest:
 
 @dataclass(frozen=True)
 class GeneratedTicket:
-    """A ticket as it was made."""
+    """Generated ticket."""
 
     ticket_code: str
     token: str

@@ -56,7 +56,7 @@ def _invalid(errors: list[FieldError], request_id: str) -> Response:
 
 def too_many_connections(request_id: str) -> Response:
     """Return the answer to a connection over the limit."""
-    detail = "The limit of open connections is reached; close unused connections and reuse open ones"
+    detail = "The limit of open connections is reached. Close unused connections and reuse open ones"
     answer = transport_problem("TOO_MANY_CONNECTIONS", detail, path="", request_id=request_id)
     answer.headers["Retry-After"] = str(Unavailable.retry_after_seconds)
     return answer
@@ -101,7 +101,7 @@ def check_head(headers: list[tuple[bytes, bytes]], version: str) -> None:
     if host is not None and not (host.isalnum() or _HOST.fullmatch(host)):
         errors.append(FieldError("header#/Host", "Must be a host name or an address, with or without a port"))
     if coding is not None and (version != "1.1" or coding.lower() != b"chunked"):
-        message = "Must be 'chunked', in HTTP/1.1; no other transfer coding is read"
+        message = "Must be 'chunked', with HTTP/1.1; the service supports no other transfer coding"
         errors.append(FieldError("header#/Transfer-Encoding", message))
     if errors:
         raise HeadInvalid(errors)

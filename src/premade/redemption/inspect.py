@@ -35,7 +35,7 @@ class Inspected:
     @property
     def message(self) -> str:
         """For the guard to say."""
-        return self.refusal.detail if self.refusal else "This ticket is good."
+        return self.refusal.detail if self.refusal else "This ticket is valid."
 
 
 class Inspector:

@@ -49,7 +49,7 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class ScanRef:
-    """A scan, by where and when it was."""
+    """Device, scan_id and time of a scan."""
 
     device_id: str
     scan_id: str | None

@@ -29,7 +29,7 @@ from premade.values.validation_messages import pattern_in_words
 
 USES_MAX = 10_000
 QR_CHARACTERS_MAX = 4_296
-"""What the largest QR code holds of its alphanumeric set: another's code is answered QR_INVALID, not 400."""
+"""Capacity of the largest QR code in alphanumeric mode, so that any foreign code gets QR_INVALID, not 400."""
 TICKET_CODE_CHARACTERS_MAX = 64
 _FUNCTION_CODE = pattern_in_words(
     r"^[a-z][a-z0-9_]{0,63}$",
@@ -48,7 +48,7 @@ DeviceId = Annotated[
     str,
     AfterValidator(name_of_device_or_scan),
     Field(
-        description="The scanner, by a name that no other has",
+        description="Unique name of the scanner within its API key",
         examples=["GATE-1"],
         json_schema_extra={"pattern": f"^{NAME_PATTERN}$"},
     ),
@@ -57,7 +57,7 @@ ScanId = Annotated[
     str,
     AfterValidator(name_of_device_or_scan),
     Field(
-        description="A new one for each scan of the device: the same scan sent again is answered the same",
+        description="New for each scan of the device. The same scan sent again gets the same response.",
         examples=["scan-000001"],
         json_schema_extra={"pattern": f"^{NAME_PATTERN}$"},
     ),
@@ -67,30 +67,31 @@ Qr = Annotated[
     Field(
         min_length=1,
         max_length=QR_CHARACTERS_MAX,
-        description="The text inside the QR code, as it was read",
+        description="Text of the QR code, as the scanner read it",
         examples=[_EXAMPLE_TOKEN],
     ),
 ]
 FunctionCode = Annotated[
-    str, Field(pattern=_FUNCTION_CODE, description="What it is used for", examples=["ferry"])
+    str, Field(pattern=_FUNCTION_CODE, description="Function to redeem", examples=["ferry"])
 ]
-Uses = Annotated[int, Field(ge=1, le=USES_MAX, description="How many at once", examples=[1])]
+Uses = Annotated[int, Field(ge=1, le=USES_MAX, description="Number of uses to redeem", examples=[1])]
 
 
 class ShownAtGate(RequestModel):
-    """A ticket that is shown: its QR, or its code with the last digits of the customer's phone number."""
+    """Presented ticket: its QR, or its code with the last digits of the customer's phone number."""
 
     device_id: DeviceId
     ticket_code: str | None = Field(
         default=None,
         max_length=TICKET_CODE_CHARACTERS_MAX,
-        description="Typed in, in place of `qr`; with `phone_last4`. Needs the permission `gate:manual-entry` too.",
+        description="Ticket code from manual entry, together with `phone_last4` and instead of `qr`. Also needs the permission "
+        "`gate:manual-entry`.",
     )
     phone_last4: str | None = Field(
         default=None,
         validate_default=True,
-        description=f"The last digits of the customer's phone number; with `ticket_code`. {PHONE_DIGITS}, or more where "
-        "the operator asks for more (PREMADE_MANUAL_ENTRY_DIGITS). The whole number is accepted too.",
+        description=f"Last {PHONE_DIGITS} digits of the customer's phone number, together with `ticket_code`. The operator can require "
+        "more digits (PREMADE_MANUAL_ENTRY_DIGITS). The whole number is accepted too.",
         pattern=_LAST_DIGITS,
     )
     qr: Qr | None = Field(default=None, validate_default=True)
@@ -108,7 +109,7 @@ class ShownAtGate(RequestModel):
     def _in_one_way(cls, value: str | None, info: ValidationInfo) -> str | None:
         is_typed = info.data.get("ticket_code") is not None
         if value is None and "ticket_code" in info.data and not is_typed:
-            message = "Required, or ticket_code with phone_last4 in its place"
+            message = "Required, unless ticket_code and phone_last4 are given"
             raise ValueError(message)
         if value is not None and is_typed:
             message = "Give either qr or ticket_code, not both"
@@ -117,7 +118,7 @@ class ShownAtGate(RequestModel):
 
 
 class RedeemRequest(ShownAtGate):
-    """What is used up, and by which scan."""
+    """Presented ticket, function and scan of a redemption."""
 
     function_code: FunctionCode
     uses: Uses = 1
@@ -125,16 +126,18 @@ class RedeemRequest(ShownAtGate):
 
 
 class RedeemAnswer(AnswerModel):
-    """What is left of the ticket."""
+    """Ticket after a redemption."""
 
     ticket_code: str = Field(examples=["CRUISE-2025-FERRY-1762274285982"])
-    status: Literal["ACTIVE", "USED"] = Field(description="USED with the last use of all")
+    status: Literal["ACTIVE", "USED"] = Field(description="USED after the last use of the last function")
     function_code: str = Field(examples=["ferry"])
-    used: int = Field(description="How many were used up by this scan", examples=[1])
-    remaining: int = Field(description="How many of this function are left", examples=[1])
+    used: int = Field(description="Number of uses that this scan redeemed", examples=[1])
+    remaining: int = Field(description="Remaining uses of this function", examples=[1])
     entitlements: list[Entitlement]
     redeemed_at: Timestamp
-    message: str = Field(description="What a guard can say aloud", examples=["Welcome: 1 of ferry, 1 left."])
+    message: str = Field(
+        description="Sentence for the guard to say", examples=["Welcome: 1 of ferry, 1 left."]
+    )
 
 
 def _moment_or_none(value: Any, check: ValidatorFunctionWrapHandler) -> datetime | None:
@@ -148,14 +151,14 @@ def _moment_or_none(value: Any, check: ValidatorFunctionWrapHandler) -> datetime
 
 
 class OfflineRedemption(RequestModel):
-    """One use that the device allowed by itself."""
+    """Offline scan that the device admitted."""
 
     scan_id: ScanId
     qr: Qr
     function_code: FunctionCode
     uses: Uses = 1
     scanned_at: Annotated[Moment | None, WrapValidator(_moment_or_none)] = Field(
-        description="Time by the device's clock. In the future or not a time: CLOCK_WRONG. Too long ago: SCAN_TOO_OLD"
+        description="Time of the scan by the device's clock. In the future or not a time: CLOCK_WRONG. Too old: SCAN_TOO_OLD."
     )
 
 
@@ -183,13 +186,13 @@ def entry_by_itself(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
 
 
 class SyncRequest(RequestModel):
-    """What a device did while it was away, in the order in which it did."""
+    """Offline scans of a device, in their order."""
 
     device_id: DeviceId
     redemptions: list[Annotated[OfflineRedemption, WrapValidator(entry_by_itself)]] = Field(
         min_length=1,
         max_length=REDEMPTIONS_MAX,
-        description="Each entry has its own answer. An entry that does not match this schema is answered as ENTRY_INVALID.",
+        description="Offline scans. Each has its own result. An entry that does not match this schema gets ENTRY_INVALID.",
     )
 
     @classmethod
@@ -230,51 +233,57 @@ class GuardedSyncRequest(SyncRequest):
 
 
 class ScanSeen(AnswerModel):
-    """A scan, by where and when it was."""
+    """Device, scan_id and time of a scan."""
 
     device_id: str = Field(examples=["GATE-1"])
-    scan_id: str | None = Field(description="null if the device sent none", examples=["scan-000001"])
+    scan_id: str | None = Field(
+        description="scan_id of the scan; null if the device sent none", examples=["scan-000001"]
+    )
     at: str | None = Field(
-        description="null if the device sent no time",
+        description="Time of the scan; null if the device sent none",
         examples=["2025-11-04T08:40:00.000Z"],
         json_schema_extra={"format": "date-time"},
     )
 
 
 class SyncedScan(AnswerModel):
-    """What came of one scan."""
+    """Result of one offline scan."""
 
     scan_id: str | None = Field(
-        description="As the device sent it; null if it sent none", examples=["scan-000001"]
+        description="scan_id from the request; null if the device sent none", examples=["scan-000001"]
     )
     outcome: Literal["accepted", "conflict"]
     ticket_code: str | None = Field(
         default=None,
-        description="null when there is none for this key",
+        description="Code of the ticket; null if this API key has no such ticket",
         examples=["CRUISE-2025-FERRY-1762274285982"],
     )
     status: Literal["ACTIVE", "USED"] | None = Field(
-        default=None, description="Of the ticket, after an accepted one"
+        default=None, description="State of the ticket after an accepted scan"
     )
     remaining: int | None = Field(
-        default=None, description="How many of this function were left after an accepted one", examples=[1]
+        default=None, description="Remaining uses of this function after an accepted scan", examples=[1]
     )
     redeemed_at: Timestamp | None = Field(
         default=None,
-        description="When it was used; of a conflict null",
+        description="Time of the redemption; null for a conflict",
         examples=["2025-11-04T08:40:00.000Z"],
     )
-    code: ConflictCode | None = Field(default=None, description="Why it is a conflict")
-    message: str = Field(examples=["Welcome: 1 of ferry, 1 left."])
-    this_scan: ScanSeen | None = Field(default=None, description="Of a conflict, this scan")
-    other_scan: ScanSeen | None = Field(
-        default=None, description="Of a conflict, the scan that used the ticket, if one did"
+    code: ConflictCode | None = Field(
+        default=None, description="Reason of the conflict; null for an accepted scan"
     )
-    is_replayed: bool = Field(description="Whether it was sent before, and settled then", examples=[False])
+    message: str = Field(examples=["Welcome: 1 of ferry, 1 left."])
+    this_scan: ScanSeen | None = Field(default=None, description="For a conflict: this scan")
+    other_scan: ScanSeen | None = Field(
+        default=None, description="For a conflict: the scan that redeemed the ticket, if there is one"
+    )
+    is_replayed: bool = Field(
+        description="Whether this scan already got its result in an earlier upload", examples=[False]
+    )
 
 
 class SyncAnswer(AnswerModel):
-    """What came of each scan, in the order of the request."""
+    """Results of the offline scans, in the order of the request."""
 
     device_id: str = Field(examples=["GATE-1"])
     accepted: int = Field(examples=[1])
@@ -283,25 +292,25 @@ class SyncAnswer(AnswerModel):
 
 
 class InspectAnswer(AnswerModel):
-    """A ticket as it is now, and whether it would be let in."""
+    """Current state of a ticket, and whether the gate would admit it."""
 
     ticket_code: str = Field(examples=["CRUISE-2025-FERRY-1762274285982"])
     product_name: str = Field(examples=["Harbour Cruise Premium"])
     status: Status
     entitlements: list[Entitlement]
     usable_until: date | None = Field(
-        description="The last day of use, in the operator's time zone; null without one",
+        description="Last day of use in the operator's time zone; null if there is none",
         examples=["2099-12-31"],
     )
-    first_used_at: Timestamp | None = Field(description="null until the first entitlement is used")
+    first_used_at: Timestamp | None = Field(description="Time of the first redemption; null before it")
     customer_initials: str | None = Field(
-        description="Of the customer's name; null until the ticket is activated", examples=["J. S."]
+        description="Initials of the customer's name; null before the activation", examples=["J. S."]
     )
-    is_admitted: bool = Field(description="Whether a scan would be let in now", examples=[True])
+    is_admitted: bool = Field(description="Whether the gate would admit the ticket now", examples=[True])
     refusal: str | None = Field(
-        description="The code with which a scan would be refused", examples=["USED_UP"]
+        description="Error code that a scan would get now; null if it would be admitted", examples=["USED_UP"]
     )
-    message: str = Field(description="What a guard can say aloud", examples=["This ticket is good."])
+    message: str = Field(description="Sentence for the guard to say", examples=["This ticket is valid."])
 
 
 def shown_of(wanted: ShownAtGate) -> ShownTicket:
