@@ -79,7 +79,7 @@ def test_what_somebody_did_is_found_by_their_name(somebody: Somebody, seller: Se
 def test_sign_ins_refused_and_what_admins_do_are_in_the_record(somebody: Somebody) -> None:
     admin, mei = somebody("admin"), somebody("finance")
     admin.goes_to(f"/console/staff/{mei.name}")
-    admin.page.get_by_label("Role").select_option("operations")
+    admin.page.get_by_role("combobox", name="Role").select_option("operations")
     admin.page.get_by_role("button", name="Change role").click()
     mei.goes_to("/console/account")
     mei.page.get_by_role("button", name="Sign out", exact=True).click()
@@ -120,7 +120,7 @@ def test_a_time_is_found_however_long_the_record_is(somebody: Somebody, shop: Sh
     assert ann.page.get_by_role("link", name="Next page").count() == 0
     # Far from the newest: a page that finds nothing says how far back it looked, and leads on.
     assert seen(ann, partner=seller.partner_id, event="ticket.redeemed") == []
-    assert "looks further back" in ann.page.inner_text("main")
+    assert "searches further back" in ann.page.inner_text("main")
     for _ in range(3):
         ann.page.get_by_role("link", name="Next page").click()
         if not ann.page.get_by_role("link", name="Next page").count():
@@ -140,7 +140,7 @@ def test_pages_go_on_without_a_repetition_or_a_gap(somebody: Somebody, seller: S
 
     assert len(first) == 50
     assert [text.split()[1] for text in first] + second == codes[::-1]
-    ann.page.get_by_role("link", name="To the first page").click()
+    ann.page.get_by_role("link", name="First page").click()
     assert ann.page.locator("tbody td:nth-child(3)").all_inner_texts() == first
 
 

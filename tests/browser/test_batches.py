@@ -241,7 +241,7 @@ def test_a_batch_that_there_is_not_is_refused_in_words_for_the_staff(shop: Shop,
 
 
 def test_while_a_batch_is_made_its_export_says_what_a_table_holds(shop: Shop, seller: Seller) -> None:
-    told = "The batch is still being made: a table holds the tickets made so far."
+    told = "The batch is still being generated: a table has the tickets generated so far."
     begun(shop, seller, "MAKING", 10)
     # As if two were made; the service cannot sign the rest, so it stays as it is.
     shop.sql("UPDATE batches SET to_make = 8 WHERE partner_id = %s", seller.partner_id)
@@ -375,11 +375,11 @@ def test_a_batch_is_taken_out_in_every_format_and_the_record_says_so(
         rows = list(csv.DictReader(io.StringIO(content.decode(encoding), newline="")))
         assert (file, [row["ticket_code"] for row in rows]) == (f"{name}{suffix}", codes)
         assert {row["product_name"] for row in rows} == {product}
-    file, content = saved(ann, "As a table", "Workbook (XLSX)", tmp_path, Which_tickets="unused")
+    file, content = saved(ann, "As a table", "Workbook (XLSX)", tmp_path, Tickets="unused")
     sheet = openpyxl.load_workbook(io.BytesIO(content)).active
     assert sheet is not None
     assert (file, sheet.max_row) == (f"{name}-unused.xlsx", 26)
-    file, content = saved(ann, "As a table", "JSON lines", tmp_path, Which_tickets="all")
+    file, content = saved(ann, "As a table", "JSON lines", tmp_path, Tickets="all")
     assert (file, content.count(b"\n")) == (f"{name}.jsonl", 30)
     file, content = saved(ann, "To print", "QR pictures (ZIP)", tmp_path)
     assert (file, len(zipfile.ZipFile(io.BytesIO(content)).namelist())) == (f"{name}-good.zip", 29)
@@ -547,7 +547,7 @@ def test_batches_are_listed_by_product_and_by_how_far_they_are(somebody: Somebod
     assert listed(status="MAKING", partner=seller.partner_id, product=other) == []
     assert "No batch found" in ann.page.inner_text("main")
     ann.page.get_by_label("Product").select_option(str(other))
-    ann.page.get_by_label("Making").select_option("MADE")
+    ann.page.get_by_label("Generation").select_option("MADE")
     ann.page.get_by_role("button", name="Filter").click()
     assert ann.page.locator("tbody a").all_inner_texts() == [batches["OTHER"]]
 

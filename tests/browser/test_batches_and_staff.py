@@ -46,7 +46,7 @@ def test_batches_come_in_pages(somebody: Somebody, seller: Seller) -> None:
         second = finance.page.locator("tbody a").all_inner_texts()
         assert (first + second)[:30] == made[::-1]
         assert len(first) == 25
-    finance.page.get_by_role("link", name="To the first page").click()
+    finance.page.get_by_role("link", name="First page").click()
     assert finance.page.locator("tbody a").all_inner_texts() == first
 
 

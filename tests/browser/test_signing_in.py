@@ -19,7 +19,8 @@ HTML = {"Sec-Fetch-Site": "same-origin"}
 
 
 def test_somebody_signs_in_and_out_and_the_record_says_so(somebody: Somebody) -> None:
-    mei = somebody("operations")
+    mei = somebody("operations", signed_in=False)
+    mei.signs_in()
     assert (mei.path, mei.heading) == ("/console", "Overview")
 
     mei.page.get_by_role("button", name="Sign out").click()
@@ -325,7 +326,8 @@ def test_no_password_and_no_token_is_kept_or_logged(somebody: Somebody) -> None:
 
 
 def test_the_cookie_is_for_this_site_and_no_script(somebody: Somebody) -> None:
-    mei = somebody("operations")
+    mei = somebody("operations", signed_in=False)
+    mei.signs_in()
 
     cookie = mei.cookie()
 
