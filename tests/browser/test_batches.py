@@ -154,7 +154,7 @@ WRONG = (
     ("quantity", "", "Must be a whole number, such as 1000"),
     ("quantity", "1.5", "Must be a whole number, such as 1000"),
     ("quantity", "1,5", "Must be a whole number, such as 1000"),
-    ("quantity", "1001", "1000 are left"),
+    ("quantity", "1001", "1000 are available"),
     ("batch", "no id", "Must be 1 to 64"),
     ("batch", "TAKEN", "The partner has a batch TAKEN already"),
     ("batch", "A\0B", "Must be 1 to 64"),
@@ -450,7 +450,11 @@ def test_a_name_that_sheets_cannot_print_is_said_before_printing_and_replaced(
     mei.page.get_by_text("Export and print").click()
     with mei.as_client() as client:
         data = {"form_token": mei.form_token(), "format": "pdf-a4-10", "which": "all", "part": "1"}
-        for name, why in (("\u3164", "invisible"), ("Hat \u202eiaY", "U+202E"), ("H" * 201, "1 to 200")):
+        for name, why in (
+            ("\u3164", "visible character"),
+            ("Hat \u202eiaY", "U+202E"),
+            ("H" * 201, "1 to 200"),
+        ):
             path = page_of(seller, batch, "/export")
             refused = client.post(path, data={**data, "name": name}, headers=SAME_SITE)
             assert (refused.status_code, why in refused.text) == (400, True), name

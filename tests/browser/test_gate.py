@@ -52,7 +52,7 @@ def test_each_refusal_is_red_and_says_why(at_gate: Any, shop: Shop, seller: Sell
 
     for text, title, sentence in (
         (fresh.qr, "Not sold", "is not sold yet"),
-        (cancelled.qr, "Cancelled", "was cancelled"),
+        (cancelled.qr, "Cancelled", "is cancelled"),
         (revoked.qr, "Replaced", "newer QR code has replaced"),
         (used.qr, "Used up", f"at {other.device_id}"),
         (forged, "Not ours", "not from this service"),
@@ -69,7 +69,7 @@ def test_a_ticket_that_is_not_for_this_gate_is_refused(at_gate: Any, seller: Sel
 
     gate.scans(ticket.qr)
 
-    gate.hears("no", "Stop: Not for this gate", "it is for: ferry, gift, tokens")
+    gate.hears("no", "Stop: Not for this gate", "It is for: ferry, gift, tokens")
 
 
 def test_a_code_that_is_held_up_is_used_once_and_a_moment_later_again(

@@ -65,7 +65,7 @@ def test_a_wrong_password_and_an_unknown_name_are_refused_alike(somebody: Somebo
     mei.page.get_by_label("Password").fill(PASSWORD)
     mei.page.get_by_role("button", name="Sign in").click()
 
-    assert "do not fit" in refused
+    assert "is wrong" in refused
     assert mei.page.get_by_role("alert").inner_text() == refused
     assert mei.page.context.cookies() == [], "only a browser that signed in is known"
     [told] = mei.events("staff.sign_in_refused")
@@ -214,7 +214,7 @@ def test_whoever_is_disabled_is_out_at_once_and_stays_out(somebody: Somebody) ->
     assert mei.path.startswith("/console/sign-in")
     mei.signs_in()
 
-    assert "do not fit" in mei.page.get_by_role("alert").inner_text()
+    assert "is wrong" in mei.page.get_by_role("alert").inner_text()
     mei.shop.operate(lambda database, runtime: set_disabled(database, runtime, mei.name, disabled=False))
     mei.signs_in()
     assert mei.path == "/console"
@@ -229,7 +229,7 @@ def test_a_new_password_ends_what_the_old_one_opened(somebody: Somebody) -> None
     mei.goes_to("/console/tickets")
     assert mei.path.startswith("/console/sign-in")
     mei.signs_in()
-    assert "do not fit" in mei.page.get_by_role("alert").inner_text()
+    assert "is wrong" in mei.page.get_by_role("alert").inner_text()
     mei.signs_in("four small ferries")
 
     assert mei.path == "/console"
@@ -253,7 +253,7 @@ def test_everybody_changes_their_own_password_and_stays_signed_in_here_alone(som
     mei.page.get_by_role("button", name="Sign out", exact=True).click()
     mei.page.wait_for_url("**/console/sign-in")
     mei.signs_in()
-    assert "do not fit" in mei.page.get_by_role("alert").inner_text()
+    assert "is wrong" in mei.page.get_by_role("alert").inner_text()
     mei.signs_in("four small ferries")
     assert mei.path == "/console/gate"
     [event] = mei.shop.sql(

@@ -190,7 +190,7 @@ def test_a_database_url_that_is_none_is_told_without_its_password(operator: Oper
 def test_a_database_that_is_away_is_told_in_a_line(operator: Operator) -> None:
     away = Operator("postgresql://nobody@127.0.0.1:1/none?connect_timeout=2")
 
-    assert "does not answer" in away.is_refused("product", "list")
+    assert "does not respond" in away.is_refused("product", "list")
 
 
 def test_a_port_in_use_is_told_in_a_line(operator: Operator) -> None:

@@ -20,7 +20,7 @@ def operator(dsn: str) -> Iterator[Operator]:
     with empty_database(dsn) as own:
         operator = Operator(own)
         assert "0012_pre_generated_tickets.sql" in operator.shows("migrate")
-        assert operator.shows("partner", "list") == "None yet.\n"
+        assert operator.shows("partner", "list") == "None.\n"
         operator.shows(
             "product", "add", "--id", "106", "--name", "Harbour Cruise Premium", "--type", "FERRY", "--price",
             "288", "--currency", "HKD", "--entitles", "ferry=2", "--entitles", "gift=1",

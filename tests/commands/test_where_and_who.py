@@ -189,7 +189,7 @@ def test_the_demo_is_refused_beside_the_data_of_others(dsn: str, tmp_path: Path,
         assert "1 other" in refused.stderr.decode()
         assert "--yes" in refused.stderr.decode()
         assert run("partner", "list", "--json", dsn=own).stdout + run("key", "list", dsn=own).stdout == before
-        assert run("product", "list", dsn=own).stdout == b"None yet.\n"
+        assert run("product", "list", dsn=own).stdout == b"None.\n"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -199,7 +199,7 @@ def test_tickets_that_are_over_are_not_printed_unless_asked_for(
         "--status",
         "USED",
     ]
-    assert "no ticket that is USED" in operator.is_refused("export", mixed.batch_id, *asked)
+    assert "no ticket in the state USED" in operator.is_refused("export", mixed.batch_id, *asked)
     assert not (tmp_path / "none.pdf").exists()
 
 

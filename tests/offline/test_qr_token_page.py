@@ -21,7 +21,7 @@ from premade.tickets.picture import TOKEN_CHARACTERS_MAX
 from premade.tickets.signing import KEYS_MAX
 
 DOCS = FILE.parent
-SCRIPTS = Path(gate.__file__).parent / "static" / "gate"
+SCRIPTS = Path(gate.__file__).parent / "static"
 KEYS = {"keys": vectors()["keys"]}
 VERIFY = """
 import { verifyQrToken } from "./verify-qr-token.mjs";
