@@ -19,15 +19,14 @@ from support.service import Service, environment_for, running_service
 from support.shop import PARTNER_PERMISSIONS, Seller, Shop
 
 from premade.bootstrap import bring_up_to_date
-from premade.postgres import statements
 from premade.postgres.migrations import migrations
-from premade.postgres.statements import Statement
+from premade.postgres.statements import SqlFile
 from premade.runtime.clock import Runtime
 from premade.tickets.code import Signer, ticket_code
 from premade.tickets.listing import BY_TIME
 
 ROOT = Path(__file__).parent.parent
-sql = statements.load(__file__.replace("place", "stock"))
+SQL = SqlFile(Path(__file__).with_name("stock.sql"))
 
 WORKERS = 2
 STOCK = 2_000_000_000
@@ -79,13 +78,13 @@ class Place:
     def last_event(self) -> int:
         """The newest entry of the record."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
-            [[event_id]] = _run(connection, sql.last_event)
+            [[event_id]] = _run(connection, "last_event")
         return event_id
 
     def sales_after(self, event_id: int) -> int:
         """How many activations the record has since."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
-            [[sales]] = _run(connection, sql.sales_after, event_id=event_id)
+            [[sales]] = _run(connection, "sales_after", event_id=event_id)
         return sales
 
     def fill(self, count: int) -> int:
@@ -109,7 +108,7 @@ class Place:
     def tokens(self, first: int, count: int) -> Iterator[str]:
         """The QR tokens of every second ticket from `first` on."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
-            [[key_id, seed], *_] = _run(connection, sql.signing_key)
+            [[key_id, seed], *_] = _run(connection, "signing_key")
         signer = Signer.of(key_id, seed)
         return (
             signer.token(ticket_code("CRUISE", 2025, "FERRY", number), 1)
@@ -120,7 +119,7 @@ class Place:
         """How many of these tickets were used."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             [[tickets]] = _run(
-                connection, sql.redeemed, partner_id=self.seller.partner_id, first=first, count=count
+                connection, "redeemed", partner_id=self.seller.partner_id, first=first, count=count
             )
         return tickets
 
@@ -131,9 +130,9 @@ class Place:
             # The service counts every few seconds, and takes these tables in another order.
             for _ in range(DEADLOCKS_MAX):
                 with suppress(psycopg.errors.DeadlockDetected):
-                    connection.execute(sql.empty.text)
+                    connection.execute(SQL.numbered("empty")[0])
                     return
-            connection.execute(sql.empty.text)
+            connection.execute(SQL.numbered("empty")[0])
 
     def vacuum(self) -> None:
         """As autovacuum would; now, so that it does not come in the middle."""
@@ -159,7 +158,7 @@ class Place:
         """How many of these tickets are sold."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             [[tickets]] = _run(
-                connection, sql.activated, partner_id=self.seller.partner_id, first=first, count=count
+                connection, "activated", partner_id=self.seller.partner_id, first=first, count=count
             )
         return tickets
 
@@ -167,7 +166,7 @@ class Place:
         """Where pages of the list of tickets begin, all over the table."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             rows = _run(
-                connection, sql.places, partner_id=self.seller.partner_id, below=self.next_ticket, count=count
+                connection, "places", partner_id=self.seller.partner_id, below=self.next_ticket, count=count
             )
         return [BY_TIME.cursor({"created_at": at, "ticket_id": ticket_id}) for at, ticket_id in rows]
 
@@ -181,8 +180,9 @@ class Place:
         return max(process.memory_info().rss for process in self.processes[1:]) / 2**20
 
 
-def _run(connection: psycopg.Connection, statement: Statement, **given: Any) -> list[tuple[Any, ...]]:
-    cursor = RawCursor(connection).execute(statement.text, statement.arguments(given))
+def _run(connection: psycopg.Connection, statement: str, **given: Any) -> list[tuple[Any, ...]]:
+    text, parameters = SQL.numbered(statement)
+    cursor = RawCursor(connection).execute(text, [given[name] for name in parameters])
     return cursor.fetchall() if cursor.description is not None else []
 
 
@@ -195,11 +195,11 @@ def _add_tickets(
         "first": first,
         "count": count,
     }
-    _run(connection, sql.batches, channel=seller.channel, **where)
+    _run(connection, "batches", channel=seller.channel, **where)
     if half_sold:
-        _run(connection, sql.orders, **where)
-        _run(connection, sql.events, **where)
-    _run(connection, sql.tickets, half_sold=half_sold, **where)
+        _run(connection, "orders", **where)
+        _run(connection, "events", **where)
+    _run(connection, "tickets", half_sold=half_sold, **where)
 
 
 def make_database(server: str, name: str) -> str:
@@ -230,7 +230,7 @@ def ten_million(server: str, note: Path) -> str:
             _add_tickets(connection, seller, first, TICKETS_A_TURN, half_sold=True)
         _run(
             connection,
-            sql.totals,
+            "totals",
             partner_id=seller.partner_id,
             product_id=seller.product_id,
             unused=TEN_MILLION // 2,

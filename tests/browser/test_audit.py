@@ -1,5 +1,6 @@
 """The record of what happened, as finance and operations search it."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from browser.conftest import PASSWORD, Person, Somebody
@@ -9,6 +10,7 @@ from support.shop import Seller, Shop, unique
 from support.taking_back import cancel
 
 from premade.audit.record import Event
+from premade.console.audit.search_sql import EventRow
 from premade.console.audit.sentences import SENTENCES, sentence
 from premade.stock.hold import expire_holds
 
@@ -188,13 +190,18 @@ def test_every_event_has_its_sentence() -> None:
         "order_id": None,
         "batch_id": None,
     }
-    assert sentence({**event, "data": {"how_much": "<all>"}}, {}, {}) == Markup(
+    assert sentence(event_row(**event | {"data": {"how_much": "<all>"}}), {}, {}) == Markup(
         "cake.eaten; how much: &lt;all&gt;"
     )
     bare = {**event, "event": "batch.exported", "partner_id": 1, "batch_id": "..", "data": {}}
-    assert str(sentence(bare, {1: "<A>"}, {})) == (
+    assert str(sentence(event_row(**bare), {1: "<A>"}, {})) == (
         'Tickets of batch <a class="" href="/console/batch?partner=1&amp;batch=..">..</a> of &lt;A&gt; were exported: ?.'
     )
+
+
+def event_row(**given: Any) -> EventRow:
+    known: dict[str, Any] = {"event_id": 1, "actor": "service", "occurred_at": datetime.now(UTC)}
+    return EventRow(**known | given)
 
 
 def test_a_scan_that_was_reported_late_says_how_late() -> None:
@@ -207,7 +214,9 @@ def test_a_scan_that_was_reported_late_says_how_late() -> None:
         "data": {"uses": 1, "function_code": "ferry", "device_id": "GATE-1", "days_late": 3},
     }
 
-    assert sentence(used, {}, {}).endswith("The device uploaded the scan 3 days after the ticket's last day.")
+    assert sentence(event_row(**used), {}, {}).endswith(
+        "The device uploaded the scan 3 days after the ticket's last day."
+    )
 
 
 def test_the_overview_shows_what_was_counted_at_the_gates(

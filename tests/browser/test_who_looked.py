@@ -156,6 +156,6 @@ def test_whoever_ran_a_command_is_shown_and_found(somebody: Somebody, shop: Shop
         sought = Sought(partner_id=seller.partner_id, actor="command")
         return await search_events(database, sought, None)
 
-    assert {event["actor"] for event in shop.operate(older).events} == {
+    assert {event.actor for event in shop.operate(older).events} == {
         "command", "command:ingrid", COMMAND_ACTOR,
     }  # fmt: skip

@@ -3,7 +3,6 @@
 import asyncio
 import subprocess
 import sys
-from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
@@ -12,6 +11,7 @@ from support.shop import Shop, unique
 
 from premade.runtime.errors import Invalid
 from premade.staff.member import add_staff, set_password
+from premade.staff.member_sql import StaffRow
 from premade.staff.password import why_refused
 from premade.staff.role import Role
 from premade.staff.session import Member, Sessions
@@ -67,12 +67,12 @@ def test_others_are_taken(password: str) -> None:
 def test_every_place_where_a_password_is_set_asks(shop: Shop) -> None:
     name, weak = unique("mei"), "passwordpassword"
 
-    def add(password: str) -> dict[str, Any]:
+    def add(password: str) -> StaffRow:
         return shop.operate(lambda database, runtime: add_staff(database, runtime, name, "finance", password))
 
     with pytest.raises(Invalid, match="Must be harder to guess: it repeats itself"):
         add(weak)
-    member = Member(add(GOOD)["staff_id"], name, Role.FINANCE)
+    member = Member(add(GOOD).staff_id, name, Role.FINANCE)
     with pytest.raises(Invalid, match="password: Must be harder to guess"):
         shop.operate(lambda database, runtime: set_password(database, runtime, name, f"{name}{name}"))
     with pytest.raises(Invalid, match="new-password: Must be harder to guess"):

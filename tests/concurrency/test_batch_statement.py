@@ -14,6 +14,7 @@ from support.race import deadlocks, wait_until_something_waits_for_a_row
 from support.shop import Seller, Shop, unique
 
 from premade.activation.activate import Activated, Activator, sql
+from premade.activation.activate_sql import ActivationResult
 from premade.activation.activation import Activation
 from premade.activation.refusals import AlreadyActivated
 from premade.generation.generate import BatchRequest, Generator
@@ -94,10 +95,10 @@ def statement(
 
 async def settle(
     database: Database, activator: Activator, rows: list[Activation]
-) -> list[tuple[Activation, dict[str, Any]]]:
+) -> list[tuple[Activation, ActivationResult]]:
     async with database.single_statement() as tx:
         outcomes = await activator._try(tx, rows, LOCK_TIMEOUT_MS)
-    assert [outcome["position"] for outcome in outcomes] == list(range(len(rows)))
+    assert [outcome.position for outcome in outcomes] == list(range(len(rows)))
     return list(zip(rows, outcomes, strict=True))
 
 
@@ -129,7 +130,7 @@ def assert_each_sale_is_one(shop: Shop, sellers: list[Seller]) -> dict[str, str]
 def test_statements_on_the_same_tickets_and_keys_neither_fail_nor_sell_twice(shop: Shop) -> None:
     sellers = [shop.seller(stock=10_000), shop.seller(stock=10_000)]
     chance = random.Random(12)
-    settled: list[tuple[Activation, dict[str, Any]]] = []
+    settled: list[tuple[Activation, ActivationResult]] = []
 
     async def run() -> None:
         async with connected(shop) as database:
@@ -145,12 +146,12 @@ def test_statements_on_the_same_tickets_and_keys_neither_fail_nor_sell_twice(sho
 
     asyncio.run(run())
 
-    seen = Counter(outcome["outcome"] for _, outcome in settled)
+    seen = Counter(outcome.outcome for _, outcome in settled)
     assert sum(seen.values()) == ROUNDS * WAVES * CONNECTIONS * ROWS
     # Every way to meet another statement was met, or this would prove nothing.
     assert set(seen) == OUTCOMES
     order_of = assert_each_sale_is_one(shop, sellers)
-    sales = [(row.ticket_code, out["order_id"]) for row, out in settled if out["outcome"] == "activated"]
+    sales = [(row.ticket_code, out.order_id) for row, out in settled if out.outcome == "activated"]
     assert len(sales) == len(order_of)
     assert dict(sales) == order_of
     key_of = {
@@ -168,11 +169,11 @@ def test_statements_on_the_same_tickets_and_keys_neither_fail_nor_sell_twice(sho
     owner = {ticket["ticket_code"]: ticket["partner_id"] for ticket in tickets}
     for row, outcome in settled:
         foreign = owner[row.ticket_code] != row.caller.partner_id
-        assert (outcome["outcome"] == "unknown") is foreign
-        if outcome["outcome"] in ("replayed", "key_reused"):
-            assert outcome["order_id"] == key_of[row.caller.partner_id, row.idempotency_key or ""]
-        if outcome["outcome"] == "already_activated":
-            assert outcome["order_id"] == order_of[row.ticket_code]
+        assert (outcome.outcome == "unknown") is foreign
+        if outcome.outcome in ("replayed", "key_reused"):
+            assert outcome.order_id == key_of[row.caller.partner_id, row.idempotency_key or ""]
+        if outcome.outcome == "already_activated":
+            assert outcome.order_id == order_of[row.ticket_code]
 
 
 def test_two_processes_worth_of_queues_answer_every_request(shop: Shop) -> None:

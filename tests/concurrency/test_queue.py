@@ -34,7 +34,7 @@ def test_nobody_who_comes_just_when_a_statement_ends_is_forgotten(turns_of_a_sta
             await asyncio.sleep(0)
         return answers(batch)
 
-    async def client(queue: MicroBatcher[Activation], number: int) -> None:
+    async def client(queue: MicroBatcher[Activation, dict[str, Any]], number: int) -> None:
         for _ in range(number % 11):
             await asyncio.sleep(0)
         assert await queue.outcome(activation(f"T{number}")) == {"ticket": f"T{number}"}

@@ -264,4 +264,4 @@ def test_a_malformed_code_that_has_to_be_tried_alone_is_unknown(seller: Seller, 
 
     outcome = shop.operate(lambda database, runtime: Activator(database, runtime)._alone(asked))
 
-    assert outcome["outcome"] == "unknown"
+    assert outcome.outcome == "unknown"

@@ -1,30 +1,65 @@
-"""Every statement stands in a file, fits the schema, and stays with its partner."""
+"""Every statement stands in a file, is declared as PostgreSQL describes it, and stays with its partner."""
 
 import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+from uuid import UUID
 
 import psycopg
 import pytest
 
-from premade.postgres import statements
-from premade.postgres.statements import Statement
+import premade
+from premade.postgres.statements import Statement, StatementMismatch, enum_of, statements_of
 
-PACKAGE = Path(statements.__file__).parents[1]
+PACKAGE = Path(premade.__file__).parent
 FILES = sorted(file for file in PACKAGE.rglob("*.sql") if file.parent.name != "migrations")
 PARTNER_TABLES = re.compile(r"\b(pre_generated_tickets|ota_orders|batches|reservations)\b")
 ACROSS_PARTNERS = {
-    "list_allotments": "the operator's list, of allotments that partners of a channel share",
-    "give_new_key_to_unfinished_batches": "after a restore, whosever they are",
-    "tickets_with_tokens_of": "all that a signing key has signed, before it is retired",
-    "made_of_product": "how much of a product is made, before the operator changes it",
+    "stock.list_allotments": "the operator's list, of allotments that partners of a channel share",
+    "tickets.give_new_key_to_unfinished_batches": "after a restore, whosever they are",
+    "tickets.tickets_with_tokens_of": "all that a signing key has signed, before it is retired",
+    "batches.made_of_product": "how much of a product is made, before the operator changes it",
 }
+NEVER_NULL_HERE = {
+    ("activation.sell", "order_id"): "of tickets that the statement has just sold",
+    ("activation.sell", "activated_at"): "of tickets that the statement has just sold",
+}
+TYPES: dict[str, type] = {
+    "bigint": int,
+    "integer": int,
+    "smallint": int,
+    "boolean": bool,
+    "bytea": bytes,
+    "date": date,
+    "interval": timedelta,
+    "numeric": Decimal,
+    "text": str,
+    "timestamp with time zone": datetime,
+    "uuid": UUID,
+    "xid8": str,
+}
+# The words that a column can have: 'word' in CASE … THEN 'word' … END AS column.
+CASE = re.compile(r"\bCASE\b((?:(?!\bCASE\b).)*?)\bEND AS (\w+)", re.DOTALL)
+WORD = re.compile(r"\b(?:THEN|ELSE) '(\w+)'")
 
 
-def named(file: Path) -> list[Statement]:
-    return list(vars(statements.load(str(file.with_suffix(".py")))).values())
+def declared_in(file: Path) -> dict[str, Statement[..., Any]]:
+    """The statements that the module beside the file declares, by their names there."""
+    module = ".".join([premade.__name__, *file.parent.relative_to(PACKAGE).parts, f"{file.stem}_sql"])
+    return {name: each for name, each in vars(import_module(module)).items() if isinstance(each, Statement)}
 
 
-ALL = [(file, statement) for file in FILES for statement in named(file)]
+ALL = [(file, statement) for file in FILES for statement in declared_in(file).values()]
+STATEMENTS = [statement for _, statement in ALL]
+by_name = pytest.mark.parametrize("statement", STATEMENTS, ids=lambda value: value.name)
 
 
 def test_there_are_statements() -> None:
@@ -32,28 +67,163 @@ def test_there_are_statements() -> None:
     assert len(ALL) >= 30
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_a_file_of_statements_stands_beside_its_module_and_names_each_once(file: Path) -> None:
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_the_module_beside_a_file_declares_all_its_statements_and_others_use_them(file: Path) -> None:
     names = re.findall(r"^-- name: (.*)$", file.read_text(), re.MULTILINE)
 
-    assert file.with_suffix(".py").exists()
-    assert len(names) == len(set(names)) == len(named(file))
-    module = file.with_suffix(".py").read_text()
-    assert all(f"sql.{name}" in module for name in names), "a statement that nobody uses"
+    assert len(names) == len(set(names))
+    assert set(names) == set(declared_in(file)), "a statement that nobody declares"
+    users = [each.read_text() for each in PACKAGE.rglob("*.py") if f"{file.stem}_sql" in each.read_text()]
+    unused = [name for name in names if not any(re.search(rf"sql\.{name}\b", user) for user in users)]
+    assert not unused, "statements that nobody uses"
 
 
-@pytest.mark.parametrize("statement", [statement for _, statement in ALL], ids=lambda value: value.name)
-def test_every_statement_can_be_prepared(statement: Statement, dsn: str) -> None:
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        if not statement.name.startswith("lock_"):
-            connection.execute(b"PREPARE it AS " + statement.text)
-        else:
-            with connection.transaction(force_rollback=True):
-                connection.execute(statement.text.replace(b"$1", b"1"))
+def test_the_qualified_names_are_unique() -> None:
+    names = [statement.name for statement in STATEMENTS]
+
+    assert sorted(names) == sorted(set(names))
+
+
+def test_a_declaration_without_its_statement_or_with_other_parameters_cannot_be_imported(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "some.sql").write_text("-- name: one\nSELECT :number::integer AS number")
+    statement = statements_of(str(tmp_path / "some_sql.py"))
+
+    def two() -> int: ...
+
+    def one(*, figure: int) -> int: ...
+
+    with pytest.raises(StatementMismatch, match="has no statement 'two'"):
+        statement(two)
+    with pytest.raises(StatementMismatch, match=r"takes \['number'\], and its declaration \['figure'\]"):
+        statement(one)
+
+
+class Described:
+    """A statement as PostgreSQL describes it once it is PREPAREd."""
+
+    def __init__(self, connection: psycopg.Connection[Any], statement: Statement[..., Any]) -> None:
+        self.connection = connection
+        result = connection.pgconn.prepare(b"", statement.text)
+        assert not result.error_message, result.error_message.decode()
+        self.result = connection.pgconn.describe_prepared(b"")
+        self.types: dict[int, str] = dict(
+            connection.execute("SELECT oid, format_type(oid, NULL) FROM pg_type").fetchall()
+        )
+
+    @property
+    def parameters(self) -> list[str]:
+        return [self.types[self.result.param_type(place)] for place in range(self.result.nparams)]
+
+    @property
+    def columns(self) -> dict[str, str]:
+        return {
+            self.name(place): self.types[self.result.ftype(place)] for place in range(self.result.nfields)
+        }
+
+    def name(self, place: int) -> str:
+        name = self.result.fname(place)
+        assert name is not None
+        return name.decode()
+
+    def nullable_columns(self) -> Iterator[str]:
+        """Yield the columns of tables that have no NOT NULL there."""
+        for place in range(self.result.nfields):
+            row = self.connection.execute(
+                "SELECT attnotnull FROM pg_attribute WHERE attrelid = %s AND attnum = %s",
+                [self.result.ftable(place), self.result.ftablecol(place)],
+            ).fetchone()
+            if row is not None and not row[0]:
+                yield self.name(place)
+
+
+@pytest.fixture
+def connection(dsn: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(dsn, autocommit=True) as opened:
+        yield opened
+
+
+def row_of(statement: Statement[..., Any]) -> Any:
+    return get_type_hints(statement.declared)["return"]
+
+
+def fields_of(row: Any, columns: dict[str, str]) -> dict[str, Any]:
+    """The declared types by column; a plain type stands for the only column."""
+    if row is NoneType:
+        return {}
+    if is_dataclass(row):
+        return {each.name: get_type_hints(row)[each.name] for each in fields(row)}
+    assert len(columns) == 1
+    return dict.fromkeys(columns, row)
+
+
+def without_none(declared: Any) -> Any:
+    if isinstance(declared, UnionType):
+        [declared] = [each for each in get_args(declared) if each is not NoneType]
+    return declared
+
+
+def fits(declared: Any, named: str, *, is_parameter: bool) -> bool:
+    declared = without_none(declared)
+    if named in ("jsonb", "json"):
+        return declared is str if is_parameter else get_origin(declared) in (dict, list)
+    if named == "void":
+        return declared is object
+    if named.endswith("[]"):
+        return declared == list[TYPES[named.removesuffix("[]")]]
+    return declared is TYPES[named] or (enum_of(declared) is not None and named == "text")
+
+
+@by_name
+def test_a_statement_is_declared_as_postgresql_describes_it(
+    statement: Statement[..., Any], connection: psycopg.Connection[Any]
+) -> None:
+    if b"LOCK TABLE" in statement.text:
+        # It cannot be PREPAREd.
+        with connection.transaction(force_rollback=True):
+            connection.execute(statement.text)
+        assert row_of(statement) is NoneType
+        return
+    described = Described(connection, statement)
+    types = get_type_hints(statement.declared)
+    row = types.pop("return")
+
+    for name, named in zip(statement.parameters, described.parameters, strict=True):
+        assert fits(types[name], named, is_parameter=True), f"parameter {name}: {types[name]}, {named}"
+    if row is NoneType:
+        assert set(described.columns.values()) <= {"void"}
+        return
+    declared = fields_of(row, described.columns)
+    assert declared.keys() == described.columns.keys()
+    for name, named in described.columns.items():
+        assert fits(declared[name], named, is_parameter=False), f"column {name}: {declared[name]}, {named}"
+    for name in described.nullable_columns():
+        if (statement.name, name) not in NEVER_NULL_HERE:
+            assert NoneType in get_args(declared[name]), f"column {name} can be NULL"
+
+
+def test_the_words_that_statements_return_are_those_of_their_enums() -> None:
+    returned: defaultdict[type[StrEnum], set[str]] = defaultdict(set)
+    for statement in STATEMENTS:
+        text = re.sub(r"--.*", "", statement.text.decode())
+        words = {column: set(WORD.findall(case)) for case, column in CASE.findall(text)}
+        row = row_of(statement)
+        for column, declared in fields_of(row, {}).items() if is_dataclass(row) else ():
+            if (enum := enum_of(without_none(declared))) and column in words:
+                returned[enum] |= words[column]
+            else:
+                assert column != "outcome", f"{statement.name}: an outcome is an enum"
+
+    assert len(returned) >= 2
+    for enum, words in returned.items():
+        assert words == set(enum), enum
 
 
 @pytest.mark.parametrize(("file", "statement"), ALL, ids=lambda value: getattr(value, "name", ""))
-def test_a_statement_on_a_partner_s_rows_carries_partner_id(file: Path, statement: Statement) -> None:
+def test_a_statement_on_a_partner_s_rows_carries_partner_id(
+    file: Path, statement: Statement[..., Any]
+) -> None:
     text = re.sub(r"--.*", "", statement.text.decode())
 
     if PARTNER_TABLES.search(text) and statement.name not in ACROSS_PARTNERS:

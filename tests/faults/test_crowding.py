@@ -15,6 +15,7 @@ from support.postgres import own_database
 from support.race import wait_until_something_waits_for_a_row
 from support.service import Service, environment_for, running_service
 from support.shop import Shop
+from support.statements import undeclared
 
 from premade.postgres import database
 from premade.postgres.database import (
@@ -24,7 +25,6 @@ from premade.postgres.database import (
     OTHER_CONNECTIONS_MIN,
     open_database,
 )
-from premade.postgres.statements import Statement
 from premade.runtime.errors import Busy, DatabaseAway
 from premade.runtime.settings import Settings
 
@@ -147,7 +147,7 @@ def test_a_pool_that_others_have_whole_is_busy_where_the_server_is_known_to_answ
     async def one_more(database: Any, _: Any) -> None:
         if has_answered:
             async with database.single_statement() as one:
-                await one.fetch_all(Statement("one", b"SELECT 1 AS one", ()))
+                await one.fetch_all(undeclared("one", b"SELECT 1 AS one"))
         async with database.transaction():  # The only connection.
             with pytest.raises(refusal):
                 async with database.single_statement():

@@ -3,11 +3,13 @@
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 from support.shop import Shop
+from support.statements import undeclared
 
 from premade.http.connection_limits import Clients
 from premade.monitoring.readiness import Readiness
@@ -15,12 +17,12 @@ from premade.postgres.database import open_database
 from premade.postgres.statements import Statement
 from premade.runtime.errors import Busy, DatabaseAway
 
-PID = Statement("pid", b"SELECT pg_backend_pid() AS pid", ())
+PID = undeclared("pid", b"SELECT pg_backend_pid() AS pid")
 
 
-def raising(state: str) -> Statement:
+def raising(state: str) -> Statement[[], dict[str, Any]]:
     text = f"DO $$ BEGIN RAISE EXCEPTION 'as it would be' USING ERRCODE = '{state}'; END $$"
-    return Statement("raising", text.encode(), ())
+    return undeclared("raising", text.encode())
 
 
 async def raised_by(dsn: str, state: str) -> tuple[Exception, bool]:
@@ -61,7 +63,7 @@ def test_what_a_retry_cures_is_503(dsn: str, state: str, kind: type[Exception], 
 def test_a_worker_that_stood_still_within_a_transaction_is_told_503(dsn: str) -> None:
     async def stand_still() -> None:
         async with open_database(dsn, connections_max=1) as database, database.transaction() as tx:
-            await tx.fetch_all(Statement("soon", b"SET idle_in_transaction_session_timeout = 50", ()))
+            await tx.fetch_all(undeclared("soon", b"SET idle_in_transaction_session_timeout = 50"))
             await tx.fetch_all(PID)
             await asyncio.sleep(0.3)
             await tx.fetch_all(PID)

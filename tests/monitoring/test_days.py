@@ -101,15 +101,15 @@ def test_test_partners_are_left_out_of_all_and_seen_by_themselves(own: Shop) -> 
 
     assert [each.tickets for each in everybody.sales_by_day] == [2]
     assert (everybody.unused, everybody.activated) == (2, 2)
-    assert {row["code"]: row["refused"] for row in everybody.refusals} == {
+    assert {row.code: row.refused for row in everybody.refusals} == {
         "STOCK_SHORT": 3,
         "API_KEY_INVALID": 2,
     }
-    assert {row["channel"] for row in everybody.stock} == {live.channel}
+    assert {row.channel for row in everybody.stock} == {live.channel}
     assert [each.tickets for each in only.sales_by_day] == [1]
     assert (only.unused, only.activated) == (1, 1)
-    assert {row["code"]: row["refused"] for row in only.refusals} == {"STOCK_SHORT": 5}
-    assert {row["channel"] for row in only.stock} == {tester.channel}
+    assert {row.code: row.refused for row in only.refusals} == {"STOCK_SHORT": 5}
+    assert {row.channel for row in only.stock} == {tester.channel}
 
 
 def test_currencies_and_products_stay_apart_also_when_a_product_changes_its_own(own: Shop) -> None:

@@ -10,6 +10,7 @@ import yaml
 import premade.console
 import premade.monitoring.finding_kinds
 from premade.monitoring.figures import STOCK_RATE_WINDOW, Figures
+from premade.monitoring.figures_sql import GeneratedFigures, StockFigures, TicketFigures
 from premade.monitoring.finding import Alert
 from premade.monitoring.finding_kinds import (
     expire_unused,
@@ -39,11 +40,19 @@ def numbers_of(alert: Alert) -> list[float]:
 
 
 def figures(tickets: dict[str, Any] | None = None, stock: dict[str, Any] | None = None) -> Figures:
-    row = {"partner_id": 1, "partner": "P", "product_id": 106, "unused": 0, "activated": 0, "expiring": 0}
+    row: dict[str, Any] = {
+        "partner_id": 1,
+        "partner": "P",
+        "product_id": 106,
+        "unused": 0,
+        "activated": 0,
+        "expiring": 0,
+    }
+    none = {"partner_id": 1, "product_id": 106, "last_day": 0, "last_hour": 0}
     given = dict(tickets or {})
-    generated = {(1, 106): given.pop("generated")} if "generated" in given else {}
-    tickets_rows = [] if tickets is None else [row | given]
-    stock_rows = [] if stock is None else [{"product_id": 106, "channel": "ota", **stock}]
+    generated = {(1, 106): GeneratedFigures(**none | given.pop("generated"))} if "generated" in given else {}
+    tickets_rows = [] if tickets is None else [TicketFigures(**row | given)]
+    stock_rows = [] if stock is None else [StockFigures(product_id=106, channel="ota", **stock)]
     return Figures(tickets_rows, stock_rows, generated, [], [], [], [])
 
 

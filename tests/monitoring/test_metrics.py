@@ -154,7 +154,7 @@ def partner_named(shop: Shop, name: str, product_id: int, channel: str) -> Selle
     partner = shop.operate(lambda database, runtime: add_partner(database, runtime, name, channel=channel))
     made = shop.key(name, PARTNER_PERMISSIONS)
     return Seller(
-        name, partner["partner_id"], channel, product_id, made["key"], made["id"], shop.client(made["key"])
+        name, partner.partner_id, channel, product_id, made["key"], made["id"], shop.client(made["key"])
     )
 
 
@@ -607,11 +607,11 @@ def test_the_time_of_a_statement_that_fails_counts(place: tuple[Service, Shop]) 
     seller = shop.seller()
     [code] = seller.tickets()
     name = "premade_database_statement_duration_seconds_count"
-    before = samples(scrape(service.metrics_url))[name].get(("wait_for_ticket",), 0)
+    before = samples(scrape(service.metrics_url))[name].get(("activation.wait_for_ticket",), 0)
     with psycopg.connect(shop.dsn) as somebody:
         somebody.execute("SELECT FROM pre_generated_tickets WHERE ticket_code = %s FOR UPDATE", [code])
         assert seller.activate(code).json()["code"] == "BUSY"
-    assert samples(scrape(service.metrics_url))[name][("wait_for_ticket",)] == before + 1
+    assert samples(scrape(service.metrics_url))[name][("activation.wait_for_ticket",)] == before + 1
 
 
 def test_two_scrapes_at_once_take_turns_with_one_connection(place: tuple[Service, Shop]) -> None:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -210,7 +211,7 @@ def test_a_page_reads_what_it_answers_however_far_on_it_is(
         "ORDER BY created_at, ticket_id OFFSET 50000 LIMIT 1",
         grown["partner_id"],
     )
-    deep = BY_TIME.after(BY_TIME.cursor(middle))
+    deep = BY_TIME.after(BY_TIME.cursor(SimpleNamespace(**middle)))
     deep_order = f"ORD-{grown['partner_id'] * 1_000_000 + 50_000:013d}"
     asked: list[tuple[Statement, dict[str, Any], str]] = [
         (listing.tickets_by_time, {}, "tickets_by_time"),

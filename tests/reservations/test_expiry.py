@@ -94,7 +94,7 @@ def test_the_operator_s_list_and_the_metrics_leave_out_what_has_expired(
     seller.hold(4)
     let_expire(seller.hold(3))
 
-    [listed] = [row for row in shop.operate(list_allotments) if row["product_id"] == seller.product_id]
+    [listed] = [row for row in shop.operate(list_allotments) if row.product_id == seller.product_id]
     with urllib.request.urlopen(service.metrics_url, timeout=30) as answer:
         families = text_string_to_metric_families(answer.read().decode())
     [available] = [
@@ -105,7 +105,7 @@ def test_the_operator_s_list_and_the_metrics_leave_out_what_has_expired(
         and sample.labels["product_id"] == str(seller.product_id)
     ]
 
-    assert (listed["held"], listed["available"], available) == (4, 6, 6)
+    assert (listed.held, listed.available, available) == (4, 6, 6)
     assert shop.sql(HELD, seller.product_id) == [{"held": 7}]
 
 
@@ -126,7 +126,7 @@ def test_an_allotment_can_be_lowered_to_what_is_issued_and_still_held(
         allot(5)
     told = allot(6)
 
-    assert (told["issued"], told["held"], told["available"]) == (2, 4, 0)
+    assert (told.issued, told.held, told.available) == (2, 4, 0)
     assert conserved(seller)["available"] == 0
 
 

@@ -1,5 +1,6 @@
 """What a reservation may be, and what it is at a moment: the rules alone, without a database."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from premade.stock.reservation import (
     reservation_at,
     status_of,
 )
+from premade.stock.reserve_sql import ReservationRow
 
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 INSTANT = timedelta(microseconds=1)
@@ -69,19 +71,19 @@ def test_a_batch_takes_at_most_what_is_left_of_a_reservation_that_holds() -> Non
 
 
 def test_only_a_reservation_that_holds_has_anything_held() -> None:
-    row = {
-        "reservation_id": "RSV-1762274285982",
-        "product_id": 1,
-        "quantity": 10,
-        "taken": 4,
-        "created_at": NOW - timedelta(hours=1),
-        "expires_at": NOW,
-        "end_reason": None,
-    }
+    row = ReservationRow(
+        reservation_id="RSV-1762274285982",
+        product_id=1,
+        quantity=10,
+        taken=4,
+        created_at=NOW - timedelta(hours=1),
+        expires_at=NOW,
+        end_reason=None,
+    )
 
     assert reservation_at(row, NOW - INSTANT).held == 6
     assert reservation_at(row, NOW).held == 0
-    assert reservation_at({**row, "end_reason": "released"}, NOW - INSTANT).held == 0
+    assert reservation_at(replace(row, end_reason="released"), NOW - INSTANT).held == 0
 
 
 def test_a_reservation_id_has_one_form() -> None:

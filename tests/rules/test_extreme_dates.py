@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -208,7 +209,7 @@ def test_places_in_lists_that_name_a_time(far_shop: Shop, far_seller: Seller) ->
         works(far_seller.http.get(path, params={"cursor": cursor}))
     order = Keyset("orders", {"created_at": datetime, "order_id": str})
     for moment in (FIRST, LAST, "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"):
-        named = order.cursor({"created_at": moment, "order_id": "ORD-0"})
+        named = order.cursor(SimpleNamespace(created_at=moment, order_id="ORD-0"))
         for path in cursors:
             works(far_seller.http.get(path, params={"cursor": named}), 200, 400)
 

@@ -123,14 +123,14 @@ def test_a_key_is_kept_as_a_digest_with_its_last_use_and_never_logged(
     shop.client(seller.key[:-1] + "x").get("/api/ota/inventory")
 
     [row] = [
-        row for row in shop.operate(lambda database, _: list_keys(database)) if row["key_id"] == seller.key_id
+        row for row in shop.operate(lambda database, _: list_keys(database)) if row.key_id == seller.key_id
     ]
     dump = str(shop.sql("SELECT * FROM api_keys")) + str(
         shop.sql("SELECT * FROM audit_events WHERE event LIKE 'key.%%'")
     )
     secret = seller.key.rpartition("_")[2]
 
-    assert row["last_used_at"] is not None
+    assert row.last_used_at is not None
     assert secret not in dump
     assert secret not in service.log.read_text()
 

@@ -1,7 +1,5 @@
 """Two spellings of one text are one: in a retry, in a search, in a partner's name."""
 
-from typing import Any
-
 import pytest
 from support.shop import CUSTOMER, Seller, Shop, sale, unique
 
@@ -14,6 +12,7 @@ from premade.console.tickets.search import (
     read_search,
 )
 from premade.partners.partner import PartnerNameTaken, add_partner, rename_partner
+from premade.partners.partner_sql import PartnerRow
 from premade.redemption.scan import name_of_device_or_scan
 from premade.runtime.errors import Invalid
 from premade.values.digest import request_digest
@@ -127,7 +126,7 @@ def test_a_payment_reference_is_found_as_it_is_kept(seller: Seller, shop: Shop, 
     readings = read_search(reference)
     assert isinstance(readings, SearchedSales)
     in_console = shop.operate(lambda database, _: orders_like(database, *readings.readings[-1]))[0]
-    assert sold["order_id"] in [order["order_id"] for order in in_console]
+    assert sold["order_id"] in [order.order_id for order in in_console]
 
 
 def test_a_device_may_be_named_by_dots_since_no_address_has_its_name() -> None:
@@ -165,21 +164,21 @@ def test_a_time_on_a_day_that_is_none_is_named(seller: Seller) -> None:
 def test_partners_whose_names_people_would_mistake_for_each_other_are_refused(shop: Shop) -> None:
     name = unique("Caf\u00e9 Tours")
 
-    def add(new: str) -> dict[str, Any]:
+    def add(new: str) -> PartnerRow:
         return shop.operate(lambda database, runtime: add_partner(database, runtime, new))
 
-    assert add(f" {name}\u3000")["name"] == name
+    assert add(f" {name}\u3000").name == name
     for other in (name, name.upper(), name.replace(" ", ""), name.replace(" ", "\u00a0"), name.replace("\u00e9", "e\u0301"),
                   name.replace("C", "\uff23"), name.replace("T", "\u200bT")):  # fmt: skip
         with pytest.raises(PartnerNameTaken, match=f"'{name}'"):
             add(other)
     with pytest.raises(Invalid, match=r"RIGHT-TO-LEFT OVERRIDE \(U\+202E\), its character 1"):
         add(f"\u202e{name}")
-    assert add(f"{name}\u3000\u65c5\u884c")["name"] == f"{name}\u3000\u65c5\u884c"
+    assert add(f"{name}\u3000\u65c5\u884c").name == f"{name}\u3000\u65c5\u884c"
     renamed = shop.operate(
         lambda database, runtime: rename_partner(database, runtime, name.lower(), name.upper())
     )
-    assert renamed["name"] == name.upper()
+    assert renamed.name == name.upper()
     with pytest.raises(PartnerNameTaken):
         shop.operate(
             lambda database, runtime: rename_partner(database, runtime, name, f"{name}\u3000\u65c5\u884c")

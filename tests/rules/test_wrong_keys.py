@@ -35,7 +35,7 @@ def wrong_key(number: int) -> str:
 def look_ups() -> float:
     return (
         REGISTRY.get_sample_value(
-            "premade_database_statement_duration_seconds_count", {"statement": "keys_by_prefix"}
+            "premade_database_statement_duration_seconds_count", {"statement": "partners.keys_by_prefix"}
         )
         or 0
     )

@@ -177,11 +177,11 @@ class Shop:
         partner = self.operate(
             lambda database, runtime: add_partner(database, runtime, name, channel=name, is_test=is_test)
         )
-        product_id = self.product(partner["channel"], stock, **product)
+        product_id = self.product(partner.channel, stock, **product)
         made = self.key(name, permissions or PARTNER_PERMISSIONS)
         return Seller(
             name,
-            partner["partner_id"],
+            partner.partner_id,
             name,
             product_id,
             made["key"],

@@ -7,18 +7,17 @@ from typing import Any
 
 import orjson
 
+from premade.activation import activate_sql as sql
 from premade.activation.activation import Activation
-from premade.activation.customer import is_same_request
+from premade.activation.customer import StoredCustomer, is_same_request
+from premade.activation.outcome import Outcome
 from premade.activation.refusals import key_reused, refusal_of
 from premade.audit.record import Event
-from premade.postgres import statements
 from premade.postgres.database import LOCK_TIMEOUT_MS, Database, Transaction
 from premade.runtime.batching import MicroBatcher, in_use
 from premade.runtime.clock import Runtime
 from premade.runtime.logging import log
 from premade.tickets.code import possible_code
-
-sql = statements.load(__file__)
 
 OPERATION = "activate"
 """What an Idempotency-Key is scoped to, beside the partner."""
@@ -55,10 +54,10 @@ class Activator:
         TicketUnknown, AlreadyActivated, TicketExpired, TicketCancelled, IdempotencyKeyReused, Busy; nothing
         is changed then.
         """
-        outcome = await self._queue.outcome(asked)
-        if outcome is None or outcome["outcome"] == "again":
-            outcome = await self._alone(asked)
-        activated = _activated_or_refused(asked, outcome)
+        result = await self._queue.outcome(asked)
+        if result is None or result.outcome is Outcome.AGAIN:
+            result = await self._alone(asked)
+        activated = _activated_or_refused(asked, result)
         if not activated.replayed:
             log.info(
                 "ota.tickets.activated",
@@ -68,14 +67,14 @@ class Activator:
             )
         return activated
 
-    async def _together(self, activations: list[Activation]) -> list[dict[str, Any]]:
+    async def _together(self, activations: list[Activation]) -> list[sql.ActivationResult]:
         """Does not wait for a key that another transaction is about to take: neighbours would wait too."""
         async with self._of_queue.single_statement() as tx:
             return await self._try(tx, activations, TOGETHER_LOCK_TIMEOUT_MS)
 
     async def _try(
         self, tx: Transaction, activations: list[Activation], lock_timeout_ms: int
-    ) -> list[dict[str, Any]]:
+    ) -> list[sql.ActivationResult]:
         rows = [_row(position, asked) for position, asked in enumerate(activations)]
         return await tx.fetch_all(
             sql.activate,
@@ -88,7 +87,7 @@ class Activator:
             zone=str(self._runtime.zone),
         )
 
-    async def _alone(self, asked: Activation) -> dict[str, Any]:
+    async def _alone(self, asked: Activation) -> sql.ActivationResult:
         """Waits for whoever holds the ticket or the key; each try then sees what the winner did."""
         async with self._of_patient.transaction() as tx:
             await tx.fetch_all(
@@ -97,9 +96,9 @@ class Activator:
                 ticket_code=possible_code(asked.ticket_code),
             )
             for _ in range(TRIES_ALONE_MAX):
-                [outcome] = await self._try(tx, [asked], LOCK_TIMEOUT_MS)
-                if outcome["outcome"] != "again":
-                    return outcome
+                [result] = await self._try(tx, [asked], LOCK_TIMEOUT_MS)
+                if result.outcome is not Outcome.AGAIN:
+                    return result
         what = f"Ticket {asked.ticket_code}"
         raise in_use(what)
 
@@ -120,21 +119,37 @@ def _row(position: int, asked: Activation) -> dict[str, Any]:
     }
 
 
-def _activated_or_refused(asked: Activation, outcome: dict[str, Any]) -> Activated:
-    kind, code = outcome["outcome"], asked.ticket_code
-    if kind == "key_reused" and is_same_request(asked.digest, outcome["ticket_codes"], outcome):
-        kind = "replayed"
-    if kind in ("activated", "replayed"):
+def _activated_or_refused(asked: Activation, result: sql.ActivationResult) -> Activated:
+    code = asked.ticket_code
+    replayed = result.outcome is Outcome.REPLAYED or _is_replay(asked, result)
+    if replayed or result.outcome is Outcome.ACTIVATED:
+        assert result.order_id is not None
+        assert result.total_amount is not None
+        assert result.currency is not None
         return Activated(
             ticket_code=code,
-            order_id=outcome["order_id"],
-            customer_name=outcome["customer_name"],
-            payment_reference=outcome["payment_reference"],
-            total_amount=outcome["total_amount"],
-            currency=outcome["currency"],
-            activated_at=outcome["activated_at"],
-            replayed=kind == "replayed",
+            order_id=result.order_id,
+            customer_name=result.customer_name,
+            payment_reference=result.payment_reference,
+            total_amount=result.total_amount,
+            currency=result.currency,
+            activated_at=result.activated_at,
+            replayed=replayed,
         )
-    if kind == "key_reused":
-        raise key_reused(outcome["order_id"])
-    raise refusal_of(code, outcome)
+    if result.outcome is Outcome.KEY_REUSED:
+        assert result.order_id is not None
+        raise key_reused(result.order_id)
+    raise refusal_of(code, result)
+
+
+def _is_replay(asked: Activation, result: sql.ActivationResult) -> bool:
+    """Return whether the key's order is of the same request, and only its digest was made of other text."""
+    if result.outcome is not Outcome.KEY_REUSED:
+        return False
+    assert result.ticket_codes is not None
+    assert result.customer_email is not None
+    assert result.customer_phone is not None
+    stored = StoredCustomer(
+        result.customer_name, result.customer_email, result.customer_phone, result.payment_reference
+    )
+    return is_same_request(asked.digest, result.ticket_codes, stored)

@@ -2,7 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import email_validator
@@ -133,7 +134,17 @@ def _no_phone(text: str) -> str:
     return f"Must be '+' and 7 to 15 digits with the country code, such as +1234567890{odd}"
 
 
-def is_same_request(digest: bytes, tickets: Sequence[Any], order: Mapping[str, Any]) -> bool:
+@dataclass(frozen=True)
+class StoredCustomer:
+    """The customer of an order as it is stored, maybe by an older version that normalized less."""
+
+    name: str
+    email: str
+    phone: str
+    payment_reference: str
+
+
+def is_same_request(digest: bytes, tickets: Sequence[Any], stored: StoredCustomer) -> bool:
     """Return whether an order was made by the request with this digest.
 
     `tickets` is the part of the digest that names the tickets. Orders stored before texts were normalized need this:
@@ -141,10 +152,10 @@ def is_same_request(digest: bytes, tickets: Sequence[Any], order: Mapping[str, A
     """
     try:
         customer = (
-            name(order["customer_name"]),
-            email(order["customer_email"]),
-            phone(order["customer_phone"]),
-            payment_reference(order["payment_reference"]),
+            name(stored.name),
+            email(stored.email),
+            phone(stored.phone),
+            payment_reference(stored.payment_reference),
         )
     except ValueError:
         return False

@@ -1,12 +1,14 @@
 """Selling several tickets as one order: all of them or none, and once however often it is asked for."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
-from premade.activation.customer import is_same_request
+from premade.activation import order_sql as sql
+from premade.activation.customer import StoredCustomer, is_same_request
+from premade.activation.outcome import Outcome
 from premade.activation.refusals import (
     BatchShort,
     CurrenciesDiffer,
@@ -17,7 +19,6 @@ from premade.activation.refusals import (
 from premade.activation.sale import Draw, Sale, Selection
 from premade.audit.record import Event
 from premade.batches.batch import batch_unknown, is_batch_id
-from premade.postgres import statements
 from premade.postgres.database import Database, Transaction
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Busy, DomainError
@@ -25,10 +26,24 @@ from premade.runtime.logging import log
 from premade.tickets.code import Signer, possible_code, stored_token
 from premade.tickets.refusals import TicketExpired
 
-sql = statements.load(__file__)
-
 Asked = TypeVar("Asked", bound=Sale)
-Row = dict[str, Any]
+
+
+class _BatchKey(TypedDict):
+    partner_id: int
+    batch_id: str
+    today: date
+    zone: str
+
+
+@dataclass(frozen=True)
+class _Sellable:
+    """A ticket that this transaction has locked and may sell."""
+
+    ticket_id: int
+    ticket_code: str
+    price: Decimal
+    currency: str
 
 
 @dataclass(frozen=True)
@@ -108,23 +123,27 @@ class OrderMaker:
             )
             if made is None:
                 return None
-            if made["request_digest"] != asked.digest and not is_same_request(
-                asked.digest, asked.tickets_of(made), made
+            if made.request_digest != asked.digest and not is_same_request(
+                asked.digest,
+                asked.tickets_of(made.batch_id, made.ticket_codes),
+                StoredCustomer(
+                    made.customer_name, made.customer_email, made.customer_phone, made.payment_reference
+                ),
             ):
-                raise key_reused(made["order_id"])
+                raise key_reused(made.order_id)
             rows = await tx.fetch_all(
                 sql.tickets_as_sold,
                 partner_id=asked.partner_id,
-                order_id=made["order_id"],
+                order_id=made.order_id,
                 event=Event.TICKET_ACTIVATED.value,
             )
         return Sold(
-            order_id=made["order_id"],
-            customer_name=made["customer_name"],
-            payment_reference=made["payment_reference"],
-            total_amount=made["total_amount"],
-            currency=made["currency"],
-            activated_at=made["activated_at"],
+            order_id=made.order_id,
+            customer_name=made.customer_name,
+            payment_reference=made.payment_reference,
+            total_amount=made.total_amount,
+            currency=made.currency,
+            activated_at=made.activated_at,
             tickets=[_sold(row, _token_as_sold(row)) for row in rows],
             replayed=True,
         )
@@ -132,7 +151,7 @@ class OrderMaker:
     async def _draw(self, asked: Draw) -> Sold:
         if not is_batch_id(asked.batch_id):
             raise batch_unknown(asked.batch_id)
-        batch_key: Row = {
+        batch_key: _BatchKey = {
             "partner_id": asked.partner_id,
             "batch_id": asked.batch_id,
             "today": self.runtime.today(),
@@ -156,24 +175,30 @@ class OrderMaker:
             return await self._sell(tx, asked, tickets)
 
     async def _select(self, asked: Selection) -> Sold:
-        wanted: Row = {
-            "partner_id": asked.partner_id,
-            "ticket_codes": [possible_code(code) for code in asked.ticket_codes],
-            "today": self.runtime.today(),
-            "zone": str(self.runtime.zone),
-        }
         async with self.database.transaction() as tx:
-            tickets = await tx.fetch_all(sql.listed_tickets, **wanted)
+            tickets = await self._lock(tx, asked)
             if _unsellable(asked, tickets):
-                tickets = await tx.fetch_all(sql.listed_tickets, **wanted)
+                tickets = await self._lock(tx, asked)
             if refused := _unsellable(asked, tickets):
                 raise refusal_of_order(len(tickets), refused)
-            _check_currencies(tickets)
-            return await self._sell(tx, asked, tickets)
+            sellable = [_sellable(ticket) for ticket in tickets]
+            _check_currencies(sellable)
+            return await self._sell(tx, asked, sellable)
 
-    async def _sell(self, tx: Transaction, asked: Sale, tickets: list[Row]) -> Sold:
-        total_amount = sum((ticket["price"] for ticket in tickets), Decimal())
-        currency = tickets[0]["currency"]
+    async def _lock(self, tx: Transaction, asked: Selection) -> list[sql.ListedTicket]:
+        return await tx.fetch_all(
+            sql.listed_tickets,
+            partner_id=asked.partner_id,
+            ticket_codes=[possible_code(code) for code in asked.ticket_codes],
+            today=self.runtime.today(),
+            zone=str(self.runtime.zone),
+        )
+
+    async def _sell(
+        self, tx: Transaction, asked: Sale, tickets: Sequence[_Sellable | sql.UnusedTicket]
+    ) -> Sold:
+        total_amount = sum((ticket.price for ticket in tickets), Decimal())
+        currency = tickets[0].currency
         rows = await tx.fetch_all(
             sql.sell,
             partner_id=asked.partner_id,
@@ -186,8 +211,8 @@ class OrderMaker:
             payment_reference=asked.payment_reference,
             total_amount=total_amount,
             currency=currency,
-            ticket_ids=[ticket["ticket_id"] for ticket in tickets],
-            ticket_codes=[ticket["ticket_code"] for ticket in tickets],
+            ticket_ids=[ticket.ticket_id for ticket in tickets],
+            ticket_codes=[ticket.ticket_code for ticket in tickets],
             operation=asked.operation,
             idempotency_key=asked.idempotency_key,
             request_digest=asked.digest,
@@ -201,24 +226,24 @@ class OrderMaker:
             )
             raise Busy(message)
         return Sold(
-            order_id=rows[0]["order_id"],
+            order_id=rows[0].order_id,
             customer_name=asked.customer_name,
             payment_reference=asked.payment_reference,
             total_amount=total_amount,
             currency=currency,
-            activated_at=rows[0]["activated_at"],
-            tickets=[_sold(row, stored_token(row["qr_code"])) for row in rows],
+            activated_at=rows[0].activated_at,
+            tickets=[_sold(row, stored_token(row.qr_code)) for row in rows],
             replayed=False,
         )
 
 
-def _sold(row: Row, token: str) -> SoldTicket:
-    return SoldTicket(row["ticket_code"], row["entitlements"], token, row["usable_until"])
+def _sold(row: sql.SoldTicketRow | sql.TicketAsSold, token: str) -> SoldTicket:
+    return SoldTicket(row.ticket_code, row.entitlements, token, row.usable_until)
 
 
-def _token_as_sold(row: Row) -> str:
+def _token_as_sold(row: sql.TicketAsSold) -> str:
     """A signature comes out the same each time (RFC 8032)."""
-    return Signer.of(row["key_id"], row["seed"]).token(row["ticket_code"], row["issue_number"])
+    return Signer.of(row.key_id, row.seed).token(row.ticket_code, row.issue_number)
 
 
 def _batch_short(asked: Draw, available: int) -> BatchShort:
@@ -229,23 +254,30 @@ def _batch_short(asked: Draw, available: int) -> BatchShort:
     return BatchShort(message, batch_id=asked.batch_id, requested=asked.quantity, available=available)
 
 
-def _unsellable(asked: Selection, tickets: list[Row]) -> list[tuple[str, DomainError]]:
+def _unsellable(asked: Selection, tickets: list[sql.ListedTicket]) -> list[tuple[str, DomainError]]:
     return [
         (code, refusal_of(code, ticket))
         for code, ticket in zip(asked.ticket_codes, tickets, strict=True)
-        if ticket["outcome"] != "sellable"
+        if ticket.outcome is not Outcome.SELLABLE
     ]
 
 
-def _check_currencies(tickets: list[Row]) -> None:
-    currencies = sorted({ticket["currency"] for ticket in tickets})
+def _sellable(ticket: sql.ListedTicket) -> _Sellable:
+    assert ticket.ticket_id is not None
+    assert ticket.price is not None
+    assert ticket.currency is not None
+    return _Sellable(ticket.ticket_id, ticket.ticket_code, ticket.price, ticket.currency)
+
+
+def _check_currencies(tickets: list[_Sellable]) -> None:
+    currencies = sorted({ticket.currency for ticket in tickets})
     if len(currencies) > 1:
         message = f"The prices of the tickets are in {', '.join(currencies)}. Nothing was activated."
         raise CurrenciesDiffer(message, currencies=currencies)
 
 
-def _check_days(asked: Draw, rows: list[Row]) -> None:
+def _check_days(asked: Draw, rows: Sequence[sql.UnusedTicket | sql.LockedBatch]) -> None:
     for row in rows:
-        if row["is_over"]:
-            message = f"The last day of sale of batch {asked.batch_id} was {row['valid_until']}."
-            raise TicketExpired(message, valid_until=row["valid_until"])
+        if row.is_over:
+            message = f"The last day of sale of batch {asked.batch_id} was {row.valid_until}."
+            raise TicketExpired(message, valid_until=row.valid_until)

@@ -1,8 +1,8 @@
 """Why a ticket, or an order of several, is not sold. Pure."""
 
-from collections.abc import Mapping
-from typing import Any
-
+from premade.activation.activate_sql import ActivationResult
+from premade.activation.order_sql import ListedTicket
+from premade.activation.outcome import Outcome
 from premade.runtime.clock import rfc3339
 from premade.runtime.errors import Conflict, DomainError, Exhausted, IdempotencyKeyReused, NotFound
 from premade.tickets.lookup import ticket_unknown
@@ -61,33 +61,33 @@ class CurrenciesDiffer(Conflict):
     remedy = "Send one order for each currency."
 
 
-Outcome = Mapping[str, Any]
+Unsold = ActivationResult | ListedTicket
 """What a statement found out about one ticket: 'outcome' in a word, and what explains it."""
 
 
-def refusal_of(code: str, outcome: Outcome) -> DomainError:
+def refusal_of(code: str, found: Unsold) -> DomainError:
     """Why the ticket `code` is not sold."""
-    kind = outcome["outcome"]
-    if kind == "unknown":
+    if found.outcome is Outcome.UNKNOWN:
         return ticket_unknown(code)
-    if kind == "expired":
-        return expired(code, outcome["valid_until"])
-    if kind == "cancelled":
+    if found.outcome is Outcome.EXPIRED:
+        return expired(code, found.valid_until)
+    if found.outcome is Outcome.CANCELLED:
         return cancelled(code)
-    return _already_activated(code, outcome)
+    return _already_activated(code, found)
 
 
-def _already_activated(code: str, outcome: Outcome) -> AlreadyActivated:
-    when = rfc3339(outcome["activated_at"])
+def _already_activated(code: str, found: Unsold) -> AlreadyActivated:
+    assert found.activated_at is not None
+    when = rfc3339(found.activated_at)
     message = (
-        f"Ticket {code} was activated at {when} by order {outcome['order_id']} "
-        f"for payment {outcome['payment_reference']}."
+        f"Ticket {code} was activated at {when} by order {found.order_id} "
+        f"for payment {found.payment_reference}."
     )
     return AlreadyActivated(
         message,
         activated_at=when,
-        order_id=outcome["order_id"],
-        payment_reference=outcome["payment_reference"],
+        order_id=found.order_id,
+        payment_reference=found.payment_reference,
     )
 
 

@@ -1,6 +1,5 @@
 """An order of several tickets as it is asked for. Pure."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -40,7 +39,7 @@ class Sale:
     def _tickets(self) -> list[Any]:
         raise NotImplementedError
 
-    def tickets_of(self, order: Mapping[str, Any]) -> list[Any]:
+    def tickets_of(self, batch_id: str, ticket_codes: list[str]) -> list[Any]:
         """Return the tickets of an order in the form that `digest` uses."""
         raise NotImplementedError
 
@@ -57,9 +56,9 @@ class Draw(Sale):
     def _tickets(self) -> list[Any]:
         return [self.batch_id, self.quantity]
 
-    def tickets_of(self, order: Mapping[str, Any]) -> list[Any]:
+    def tickets_of(self, batch_id: str, ticket_codes: list[str]) -> list[Any]:
         """Return the batch id and the number of tickets."""
-        return [order["batch_id"], len(order["ticket_codes"])]
+        return [batch_id, len(ticket_codes)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +73,6 @@ class Selection(Sale):
         # An order of the same tickets is the same order, however they are listed.
         return sorted(self.ticket_codes)
 
-    def tickets_of(self, order: Mapping[str, Any]) -> list[Any]:
+    def tickets_of(self, batch_id: str, ticket_codes: list[str]) -> list[Any]:  # noqa: ARG002
         """Return the ticket codes, sorted."""
-        return sorted(order["ticket_codes"])
+        return sorted(ticket_codes)

@@ -1,17 +1,25 @@
 """Idempotency keys: find the event that an earlier request with the same key left, and replay it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypedDict, TypeVar
 
-from premade.postgres import statements
+from premade.audit import idempotency_sql as sql
+from premade.audit.idempotency_sql import EarlierEvent
 from premade.postgres.database import Transaction
 from premade.runtime.errors import IdempotencyKeyReused, RuleBroken
 
-sql = statements.load(__file__)
-
 Result = TypeVar("Result")
 _KEY_TAKEN = "audit_idempotency_key_taken"
+
+
+class ReceiptColumns(TypedDict):
+    """The columns of an event by which a later request with the same Idempotency-Key finds it."""
+
+    partner_id: int
+    operation: str
+    idempotency_key: str | None
+    request_digest: bytes | None
 
 
 @dataclass(frozen=True)
@@ -23,14 +31,14 @@ class IdempotencyScope:
     idempotency_key: str | None
     digest: bytes
     """SHA-256 of the normalized request. Two requests with equal digests are the same request."""
-    digest_of: Callable[[Mapping[str, Any]], bytes] | None = None
+    digest_of: Callable[[EarlierEvent], bytes] | None = None
     """Compute the digest that an event's request would have now, for events stored before texts were normalized.
     Raises ValueError.
     """
 
-    def is_of(self, event: Mapping[str, Any]) -> bool:
+    def is_of(self, event: EarlierEvent) -> bool:
         """Return whether the event was made by the same request."""
-        if event["request_digest"] == self.digest:
+        if event.request_digest == self.digest:
             return True
         try:
             return self.digest_of is not None and self.digest_of(event) == self.digest
@@ -38,7 +46,7 @@ class IdempotencyScope:
             return False
 
     @property
-    def columns(self) -> dict[str, Any]:
+    def columns(self) -> ReceiptColumns:
         """Return the columns of the event that this request writes."""
         return {
             "partner_id": self.partner_id,
@@ -48,7 +56,7 @@ class IdempotencyScope:
         }
 
 
-async def find_replay(tx: Transaction, scope: IdempotencyScope) -> dict[str, Any] | None:
+async def find_replay(tx: Transaction, scope: IdempotencyScope) -> EarlierEvent | None:
     """Return the event of the earlier request with this key, or None.
 
     Raises:
@@ -63,7 +71,7 @@ async def find_replay(tx: Transaction, scope: IdempotencyScope) -> dict[str, Any
         idempotency_key=scope.idempotency_key,
     )
     if event is not None and not scope.is_of(event):
-        named = event["ticket_code"] or event["batch_id"]
+        named = event.ticket_code or event.batch_id
         message = f"This Idempotency-Key was already used for another request ({named}). Send a new key with a new request."
         raise IdempotencyKeyReused(message)
     return event

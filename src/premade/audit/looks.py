@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from premade.audit import looks_sql as sql
 from premade.audit.record import Event
-from premade.postgres import statements
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
-
-sql = statements.load(__file__)
 
 LOOK = "look"
 """The operation of these events. Their idempotency keys keep a page that is reloaded from filling the record."""
@@ -33,7 +31,7 @@ async def record_qr_look(
     """Record that somebody sees the QR of this ticket."""
     now = runtime.now()
     async with database.single_statement() as tx:
-        await tx.fetch_all(
+        await tx.execute(
             sql.record_qr_look,
             partner_id=partner_id,
             ticket_code=ticket_code,
@@ -55,7 +53,7 @@ async def record_customer_looks(
     """
     now = runtime.now()
     async with database.single_statement() as tx:
-        await tx.fetch_all(
+        await tx.execute(
             sql.record_customer_looks,
             order_ids=list(order_ids),
             event=Event.TICKET_CUSTOMER_VIEWED.value,

@@ -9,10 +9,8 @@ from typing import Any, Protocol
 
 import orjson
 
-from premade.postgres import statements
+from premade.audit import record_sql as sql
 from premade.postgres.database import Transaction
-
-sql = statements.load(__file__)
 
 COMMAND = "command"
 """The kind of actor of the command `premade`. Older events have this word alone as actor."""
@@ -107,7 +105,7 @@ async def record(
     **data: Any,
 ) -> None:
     """One event that concerns no single ticket. `data` must hold no secret and nothing personal."""
-    await tx.fetch_all(
+    await tx.execute(
         sql.record,
         event=event.value,
         occurred_at=at,

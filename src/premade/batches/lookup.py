@@ -2,20 +2,17 @@
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 
+from premade.batches import lookup_sql as sql
 from premade.batches.batch import BatchStatus, batch_unknown, is_batch_id
-from premade.postgres import statements
 from premade.postgres.database import Database
-from premade.postgres.keyset import ROWS_LOOKED_AT_MAX, Keyset, Row
-
-sql = statements.load(__file__)
+from premade.postgres.keyset import ROWS_LOOKED_AT_MAX, Keyset
 
 BY_TIME = Keyset("batches", {"created_at": datetime, "batch_id": str})
 OF_ALL = Keyset("batches of all", {"created_at": datetime, "partner_id": int, "batch_id": str})
 
 
-async def batch_of(database: Database, partner_id: int, batch_id: str) -> dict[str, Any]:
+async def batch_of(database: Database, partner_id: int, batch_id: str) -> sql.BatchRow:
     """The partner's batch, with its tickets by state. BatchUnknown when it has none of this id."""
     row = None
     if is_batch_id(batch_id):
@@ -41,7 +38,7 @@ async def list_batches(
     limit: int,
     cursor: str | None,
     wanted: BatchFilter | None = None,
-) -> tuple[list[Row], str | None]:
+) -> tuple[list[sql.ListedBatch], str | None]:
     """A page of the partner's batches, the newest first, and the cursor of the next. Invalid: no cursor of theirs.
 
     `created` is from its first moment to before its second; None: without that bound. With `wanted`, a page does not end
@@ -65,7 +62,7 @@ async def list_batches(
 
 async def list_batches_of_all(
     database: Database, limit: int, cursor: str | None, wanted: BatchFilter
-) -> tuple[list[Row], str | None]:
+) -> tuple[list[sql.BatchOfAny], str | None]:
     """A page of all partners' batches, the newest first, and the cursor of the next; for the operator alone. Those after
     many tickets are not counted, see `is_counted`.
     """
@@ -80,17 +77,17 @@ async def list_batches_of_all(
     return OF_ALL.page(rows, limit)
 
 
-def is_counted(row: Row) -> bool:
+def is_counted(row: sql.ListedBatch | sql.BatchOfAny) -> bool:
     """Whether the tickets of a batch in a list are counted by state: a page counts a bounded number of them."""
-    return row["tickets_before"] < ROWS_LOOKED_AT_MAX
+    return row.tickets_before < ROWS_LOOKED_AT_MAX
 
 
-def _counted(rows: list[Row], limit: int) -> int:
+def _counted(rows: list[sql.ListedBatch], limit: int) -> int:
     """How many of them have their tickets counted: a page ends where the batches before have enough."""
-    return min(limit, sum(row["tickets_before"] < ROWS_LOOKED_AT_MAX for row in rows))
+    return min(limit, sum(row.tickets_before < ROWS_LOOKED_AT_MAX for row in rows))
 
 
-async def made_of_product(database: Database, product_id: int) -> dict[str, int]:
+async def made_of_product(database: Database, product_id: int) -> sql.Made:
     """How many `tickets` of the product are made, or have their stock and will be, in how many `batches`."""
     async with database.single_statement() as tx:
         row = await tx.fetch_one(sql.made_of_product, product_id=product_id)

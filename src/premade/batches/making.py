@@ -3,10 +3,8 @@
 from datetime import datetime
 
 from premade.audit.record import Event
-from premade.postgres import statements
+from premade.batches import making_sql as sql
 from premade.postgres.database import Transaction
-
-sql = statements.load(__file__)
 
 DAY_IS_OVER = "Its last day of sale is over"
 
@@ -32,4 +30,4 @@ async def stop_making(
         reason=reason,
         now=now,
     )
-    return 0 if stopped is None else stopped["unmade"]
+    return 0 if stopped is None else stopped

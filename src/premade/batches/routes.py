@@ -8,6 +8,7 @@ from pydantic import Field
 
 from premade.batches.batch import BATCH_ID_PATTERN, BatchStatus, BatchUnknown, batch_status, checked_batch_id
 from premade.batches.lookup import batch_of, list_batches
+from premade.batches.lookup_sql import BatchRow, ListedBatch
 from premade.http.endpoint import Reply
 from premade.http.fields import AnswerModel, Money, Timestamp
 from premade.http.pagination import (
@@ -23,7 +24,8 @@ from premade.http.pagination import (
 )
 from premade.http.problems import documented
 from premade.partners.call import Call, partner_router, partner_with
-from premade.postgres.keyset import ROWS_LOOKED_AT_MAX, Row
+from premade.postgres.keyset import ROWS_LOOKED_AT_MAX
+from premade.postgres.statements import columns_of
 
 router = partner_router("OTA Integration")
 
@@ -127,11 +129,12 @@ async def batch(call: Annotated[Call, partner_with("tickets:read")], batch_id: B
     return _answer(await batch_of(call.database, call.caller.partner_id, batch_id))
 
 
-def _answer(row: Row) -> BatchAnswer:
-    to_make, unmade = row["to_make"], row["unmade"]
+def _answer(row: BatchRow | ListedBatch) -> BatchAnswer:
+    to_make, unmade = row.to_make, row.unmade
+    columns = columns_of(row)
     return BatchAnswer(
-        **row,
+        **columns,
         status=batch_status(to_make, unmade),
-        made=row["quantity"] - to_make - unmade,
-        tickets=TicketCounts(**row),
+        made=row.quantity - to_make - unmade,
+        tickets=TicketCounts(**columns),
     )

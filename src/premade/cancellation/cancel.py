@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from premade.audit.idempotency import find_replay, retry_on_key_conflict
 from premade.audit.record import Event
+from premade.cancellation import cancel_sql as sql
 from premade.catalog.product import Cancellation
-from premade.postgres import statements
 from premade.postgres.database import Database, Transaction
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict
@@ -17,8 +16,6 @@ from premade.tickets.code import possible_code
 from premade.tickets.lookup import ticket_unknown
 from premade.tickets.refusals import cancelled, expired, used
 from premade.tickets.ticket import Status
-
-sql = statements.load(__file__)
 
 
 class NotCancellable(Conflict):
@@ -78,11 +75,11 @@ class Canceller:
             )
             if event := await find_replay(tx, asked.keyed):
                 return Cancelled(
-                    event["ticket_code"],
-                    event["occurred_at"],
-                    event["data"]["reason"],
-                    event["order_id"],
-                    event["data"]["order_status"],
+                    asked.ticket_code,
+                    event.occurred_at,
+                    event.data["reason"],
+                    event.order_id,
+                    event.data["order_status"],
                     replayed=True,
                 )
             if ticket is None:
@@ -90,41 +87,39 @@ class Canceller:
             _check(ticket, asked.ticket_code)
             return await self._cancel(tx, asked, ticket)
 
-    async def _cancel(self, tx: Transaction, asked: ToCancel, ticket: dict[str, Any]) -> Cancelled:
-        if ticket["order_id"] is not None:
+    async def _cancel(self, tx: Transaction, asked: ToCancel, ticket: sql.TicketToCancel) -> Cancelled:
+        if ticket.order_id is not None:
             # In a statement of its own: the next one then sees what others cancelled of this order.
-            await tx.fetch_all(
-                sql.hold_order, partner_id=asked.caller.partner_id, order_id=ticket["order_id"]
-            )
+            await tx.fetch_all(sql.hold_order, partner_id=asked.caller.partner_id, order_id=ticket.order_id)
         done = await tx.fetch_one(
             sql.cancel,
             **asked.keyed.columns,
             actor=asked.caller.actor,
             request_id=asked.request_id,
             event=Event.TICKET_CANCELLED.value,
-            ticket_id=ticket["ticket_id"],
-            channel=ticket["channel"],
+            ticket_id=ticket.ticket_id,
+            channel=ticket.channel,
             reason=asked.reason,
             now=self.runtime.now(),
         )
         assert done is not None
         return Cancelled(
             asked.ticket_code,
-            done["cancelled_at"],
+            done.cancelled_at,
             asked.reason,
-            ticket["order_id"],
-            done["order_status"],
+            ticket.order_id,
+            done.order_status,
             replayed=False,
         )
 
 
-def _check(ticket: dict[str, Any], code: str) -> None:
-    if ticket["status"] == Status.USED or ticket["first_used_at"] is not None:
-        raise used(code, ticket["first_used_at"])
-    if ticket["status"] == Status.CANCELLED:
+def _check(ticket: sql.TicketToCancel, code: str) -> None:
+    if ticket.status == Status.USED or ticket.first_used_at is not None:
+        raise used(code, ticket.first_used_at)
+    if ticket.status == Status.CANCELLED:
         raise cancelled(code)
-    if ticket["status"] == Status.EXPIRED:
-        raise expired(code, ticket["valid_until"])
-    if ticket["status"] == Status.ACTIVE and ticket["cancellation"] == Cancellation.NEVER:
+    if ticket.status == Status.EXPIRED:
+        raise expired(code, ticket.valid_until)
+    if ticket.status == Status.ACTIVE and ticket.cancellation == Cancellation.NEVER:
         message = f"Ticket {code} is sold, and its product does not allow cancellation of sold tickets."
         raise NotCancellable(message)

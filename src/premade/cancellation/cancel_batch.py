@@ -1,17 +1,16 @@
 """Taking back all tickets of a batch that are unused, in many small transactions."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import orjson
 
-from premade.audit.idempotency import IdempotencyScope, find_replay, retry_on_key_conflict
+from premade.audit.idempotency import IdempotencyScope, ReceiptColumns, find_replay, retry_on_key_conflict
+from premade.audit.idempotency_sql import EarlierEvent
 from premade.audit.record import Acting, Event
 from premade.batches.batch import batch_unknown, is_batch_id
 from premade.batches.making import stop_making
-from premade.postgres import statements
+from premade.cancellation import cancel_batch_sql as sql
 from premade.postgres.database import Database, Transaction
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Busy
@@ -19,13 +18,19 @@ from premade.runtime.logging import log
 from premade.tickets.change import checked_reason
 from premade.values.digest import request_digest
 
-sql = statements.load(__file__)
-
 OPERATION = "cancel_batch"
 """What an Idempotency-Key is scoped to, beside the partner."""
 BEGINNING = "cancel_batch.begin"
 TICKETS_A_TRANSACTION_MAX = 500
 _FROM_THE_FIRST = ""
+
+
+class _EventColumns(ReceiptColumns):
+    event: str
+    actor: str
+    request_id: str
+    batch_id: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class BatchToCancel:
         digest = request_digest(self.batch_id, self.reason)
         return IdempotencyScope(self.caller.partner_id, operation, self.idempotency_key, digest, _digest_of)
 
-    def told(self, operation: str, event: Event) -> dict[str, Any]:
+    def told(self, operation: str, event: Event) -> _EventColumns:
         """What an event says of the request."""
         return {
             **self.keyed(operation).columns,
@@ -55,8 +60,8 @@ class BatchToCancel:
         }
 
 
-def _digest_of(event: Mapping[str, Any]) -> bytes:
-    return request_digest(event["batch_id"], checked_reason(event["data"]["reason"]))
+def _digest_of(event: EarlierEvent) -> bytes:
+    return request_digest(event.batch_id, checked_reason(event.data["reason"]))
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,7 @@ class BatchCanceller:
             if done := await _ended_before(tx, asked):
                 return done
             if begun := await find_replay(tx, asked.keyed(BEGINNING)):
-                return _Begun(begun["event_id"], begun["data"].get("unmade", 0))
+                return _Begun(begun.event_id, begun.data.get("unmade", 0))
             if batch is None:
                 raise batch_unknown(asked.batch_id)
             now = self.runtime.now()
@@ -135,9 +140,9 @@ class BatchCanceller:
                 request_id=asked.request_id,
             )
             told = asked.told(BEGINNING, Event.BATCH_CANCELLATION_BEGUN)
-            row = await tx.fetch_one(sql.begin, **told, unmade=unmade or None, now=now)
-            assert row is not None
-            return _Begun(row["event_id"], unmade)
+            beginning = await tx.fetch_one(sql.begin, **told, unmade=unmade or None, now=now)
+            assert beginning is not None
+            return _Begun(beginning, unmade)
 
     async def _go_on(self, asked: BatchToCancel, begun: _Begun) -> _Begun | BatchCancelled:
         """One transaction's worth."""
@@ -146,13 +151,19 @@ class BatchCanceller:
             assert batch is not None
             if done := await _ended_before(tx, asked):
                 return done
-            here = {"partner_id": asked.caller.partner_id, "batch_id": asked.batch_id}
             # Waits for one ticket at most, and while nothing else is held that a sale needs.
-            if await tx.fetch_one(sql.wait_for_unused, **here, after=begun.after):
+            if await tx.fetch_one(
+                sql.wait_for_unused,
+                partner_id=asked.caller.partner_id,
+                batch_id=asked.batch_id,
+                after=begun.after,
+            ):
                 last = await tx.fetch_one(
                     sql.cancel_unused,
-                    **here,
-                    **batch,
+                    partner_id=asked.caller.partner_id,
+                    batch_id=asked.batch_id,
+                    product_id=batch.product_id,
+                    channel=batch.channel,
                     event=Event.TICKET_CANCELLED.value,
                     actor=asked.caller.actor,
                     request_id=asked.request_id,
@@ -163,7 +174,7 @@ class BatchCanceller:
                     now=self.runtime.now(),
                 )
                 assert last is not None
-                return replace(begun, after=last["ticket_code"])
+                return replace(begun, after=last)
             if begun.after != _FROM_THE_FIRST:
                 # Once more for those that a sale held when they were passed, and that it let go.
                 return replace(begun, after=_FROM_THE_FIRST)
@@ -177,9 +188,9 @@ class BatchCanceller:
             event=Event.TICKET_CANCELLED.value,
             beginning=begun.beginning,
         )
-        cancelled = sum(row["tickets"] for row in rows if row["by_this"])
-        left_alone = {row["status"]: row["tickets"] for row in rows if not row["by_this"]}
-        ended = await tx.fetch_one(
+        cancelled = sum(row.tickets for row in rows if row.by_this)
+        left_alone = {row.status: row.tickets for row in rows if not row.by_this}
+        cancelled_at = await tx.fetch_one(
             sql.end,
             **asked.told(OPERATION, Event.BATCH_CANCELLED),
             cancelled=cancelled,
@@ -187,10 +198,10 @@ class BatchCanceller:
             unmade=begun.unmade or None,
             now=self.runtime.now(),
         )
-        assert ended is not None
+        assert cancelled_at is not None
         return BatchCancelled(
             asked.batch_id,
-            ended["occurred_at"],
+            cancelled_at,
             asked.reason,
             cancelled,
             left_alone,
@@ -199,7 +210,7 @@ class BatchCanceller:
         )
 
 
-async def _locked(tx: Transaction, asked: BatchToCancel) -> dict[str, Any] | None:
+async def _locked(tx: Transaction, asked: BatchToCancel) -> sql.BatchRow | None:
     """The batch; two cancellations of it take turns."""
     if not is_batch_id(asked.batch_id):
         return None
@@ -212,10 +223,10 @@ async def _ended_before(tx: Transaction, asked: BatchToCancel) -> BatchCancelled
     event = await find_replay(tx, asked.keyed(OPERATION))
     if event is None:
         return None
-    data = event["data"]
+    data = event.data
     return BatchCancelled(
-        event["batch_id"],
-        event["occurred_at"],
+        asked.batch_id,
+        event.occurred_at,
         data["reason"],
         data["cancelled"],
         data["left_alone"],

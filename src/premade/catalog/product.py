@@ -12,15 +12,13 @@ from typing import Any
 import orjson
 
 from premade.audit.record import COMMAND_ACTOR, Event, record
-from premade.postgres import statements
+from premade.catalog import product_sql as sql
 from premade.postgres.database import Database, Transaction
 from premade.postgres.keyset import Keyset
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
 from premade.values.currency import DECIMALS, amount_text, amounts_beside, decimals_phrase, fits, in_full
 from premade.values.texts import cleaned, one_line
-
-sql = statements.load(__file__)
 
 DEFAULT_CODE_PREFIX = "CRUISE"
 NAME_CHARACTERS_MAX = 200
@@ -224,7 +222,7 @@ async def add_product(
     try:
         async with database.transaction() as tx:
             now = runtime.now()
-            await tx.fetch_all(sql.add_product, **_columns(product), now=now)
+            await tx.execute(sql.add_product, **_columns(product), now=now)
             await _write_functions(tx, product)
             await record(tx, Event.PRODUCT_ADDED, now, partner_id=None, actor=actor, **_audited(product))
     except RuleBroken as broken:
@@ -259,8 +257,8 @@ async def change_product(
             raise ProductChangedMeanwhile(message)
         product = replace(before, **changes).as_kept()
         product.check()
-        await tx.fetch_all(sql.change_product, **_columns(product))
-        await tx.fetch_all(sql.forget_functions, product_id=product_id)
+        await tx.execute(sql.change_product, **_columns(product))
+        await tx.execute(sql.forget_functions, product_id=product_id)
         await _write_functions(tx, product)
         await record(
             tx, Event.PRODUCT_CHANGED, runtime.now(), partner_id=None, actor=actor, **_audited(product)
@@ -305,7 +303,7 @@ async def product_of(database: Database, product_id: int) -> Product:
 async def list_functions(database: Database) -> list[str]:
     """What tickets of any product are good for, by code."""
     async with database.single_statement() as tx:
-        return [row["function_code"] for row in await tx.fetch_all(sql.list_functions)]
+        return await tx.fetch_all(sql.list_functions)
 
 
 async def _product(tx: Transaction, product_id: int) -> Product:
@@ -326,10 +324,19 @@ def _audited(product: Product) -> dict[str, Any]:
     return {**asdict(product), "price": amount_text(product.price, product.currency)}
 
 
-def _product_of(row: dict[str, Any]) -> Product:
-    row["cancellation"] = Cancellation(row["cancellation"])
-    row["price"] = in_full(row["price"], row["currency"])
-    return Product(**row)
+def _product_of(row: sql.ProductRow) -> Product:
+    return Product(
+        product_id=row.product_id,
+        name=row.name,
+        ticket_type=row.ticket_type,
+        price=in_full(row.price, row.currency),
+        currency=row.currency,
+        functions=row.functions,
+        code_prefix=row.code_prefix,
+        usable_days=row.usable_days,
+        usable_until=row.usable_until,
+        cancellation=Cancellation(row.cancellation),
+    )
 
 
 async def _write_functions(tx: Transaction, product: Product) -> None:
@@ -337,6 +344,4 @@ async def _write_functions(tx: Transaction, product: Product) -> None:
         {"function_code": code, "uses": uses, "position": position}
         for position, (code, uses) in enumerate(product.functions.items())
     ]
-    await tx.fetch_all(
-        sql.add_functions, product_id=product.product_id, functions=orjson.dumps(rows).decode()
-    )
+    await tx.execute(sql.add_functions, product_id=product.product_id, functions=orjson.dumps(rows).decode())

@@ -147,7 +147,7 @@ def export(
 async def _export(database: Database, runtime: Runtime, asked: Asked, *, is_quiet: bool) -> dict[str, Any]:
     async with database.single_statement() as tx:
         found = await partner_named(tx, asked.partner)
-    wanted = Selection(found["partner_id"], asked.batch_id, asked.statuses)
+    wanted = Selection(found.partner_id, asked.batch_id, asked.statuses)
     await record_export(database, runtime, wanted, Exporter(COMMAND_ACTOR, None), format=asked.form.value)
     columns = (TextColumn("Tickets"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)

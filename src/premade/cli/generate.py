@@ -94,7 +94,7 @@ def _wanted(
 async def _whose(database: Database, partner: str) -> OnBehalf:
     async with database.single_statement() as tx:
         found = await partner_named(tx, partner)
-    return OnBehalf(found["partner_id"], found["channel"], COMMAND_ACTOR)
+    return OnBehalf(found.partner_id, found.channel, COMMAND_ACTOR)
 
 
 async def _make(

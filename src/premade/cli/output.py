@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import is_dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from premade.postgres.statements import columns_of
 from premade.runtime.clock import local_time, rfc3339
 from premade.runtime.terminal import can_show
 from premade.values.texts import isolated
@@ -63,11 +65,16 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def show_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
-    """Print rows as a table.
+def _fields_of(row: Any) -> Mapping[str, Any]:
+    return columns_of(row) if is_dataclass(row) else row
+
+
+def show_rows(shown: Sequence[Any], *, as_json: bool) -> None:
+    """Print rows, each a dataclass or a mapping, as a table.
 
     On a narrow terminal only names are wrapped. If that is not enough, the rows are printed one below the other.
     """
+    rows = [_fields_of(row) for row in shown]
     if as_json:
         print_json(rows)
         return
@@ -115,8 +122,9 @@ def _short(value: Any) -> str:
     return f"{local_time(value, UTC):%Y-%m-%d %H:%MZ}" if isinstance(value, datetime) else _text(value)
 
 
-def show_one(fields: Mapping[str, Any], *, as_json: bool) -> None:
-    """Print one record, one line per field, without wrapping."""
+def show_one(row: Any, *, as_json: bool) -> None:
+    """Print one record, a dataclass or a mapping, one line per field, without wrapping."""
+    fields = _fields_of(row)
     if as_json:
         print_json(fields)
         return

@@ -1,6 +1,6 @@
 """`premade partner`."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -14,6 +14,7 @@ from premade.partners.partner import (
     set_disabled,
     set_reservation_hours,
 )
+from premade.partners.partner_sql import PartnerRow
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import FieldError, Invalid
@@ -64,7 +65,7 @@ def change(
     if (reservation_hours is None) == (new_name is None):
         raise Invalid([FieldError("name", "Give either --name or --reservation-hours")])
 
-    async def act(database: Database, runtime: Runtime) -> dict[str, Any]:
+    async def act(database: Database, runtime: Runtime) -> PartnerRow:
         if new_name is not None:
             return await rename_partner(database, runtime, name, new_name)
         assert reservation_hours is not None

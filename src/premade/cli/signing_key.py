@@ -7,6 +7,7 @@ import typer
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one, show_rows
 from premade.postgres.database import Database
+from premade.postgres.statements import columns_of
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import FieldError, Invalid
 from premade.tickets.key_file import base64url
@@ -18,6 +19,7 @@ from premade.tickets.signing import (
     rotate_signing_key,
     tickets_with_tokens_of,
 )
+from premade.tickets.signing_sql import TokenCount
 
 app = typer.Typer(help="Keys that sign QR tokens.", no_args_is_help=True)
 
@@ -56,13 +58,13 @@ def retire(
         counted = await tickets_with_tokens_of(database, key_id)
         if not yes:
             _ask(key_id, counted, as_json=as_json)
-        return {**await retire_signing_key(database, runtime, key_id), **counted}
+        return {**await retire_signing_key(database, runtime, key_id), **columns_of(counted)}
 
     show_one(operate(retire_if_meant), as_json=as_json)
 
 
-def _ask(key_id: str, counted: dict[str, int], *, as_json: bool) -> None:
-    loss = f"{counted['unused']} unused and {counted['active']} ACTIVE tickets have tokens of {key_id}"
+def _ask(key_id: str, counted: TokenCount, *, as_json: bool) -> None:
+    loss = f"{counted.unused} unused and {counted.active} ACTIVE tickets have tokens of {key_id}"
     if as_json:
         raise Invalid([FieldError("yes", f"{loss}. Gates will refuse them. Add --yes to retire the key")])
     typer.confirm(f"{loss}. Gates will refuse them. Retire the key?", abort=True)

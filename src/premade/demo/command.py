@@ -22,12 +22,12 @@ from rich.text import Text
 
 from premade.bootstrap import DemoNotHere, embedded_or_named, ready_database
 from premade.catalog.product import Product, add_product, list_products
+from premade.demo import command_sql as sql
 from premade.demo.history import PARTNER as HISTORY_PARTNER
 from premade.demo.history import SalesLine, make_history
 from premade.partners.keyring import Keyring
 from premade.partners.keys import create_key
 from premade.partners.partner import PartnerNameTaken, add_partner, partner_named
-from premade.postgres import statements
 from premade.postgres.database import Database, open_database
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import DomainError
@@ -39,8 +39,6 @@ from premade.staff.member import StaffNameTaken, add_staff, has_password, set_pa
 from premade.staff.role import Role
 from premade.stock.allotment import list_allotments, set_allotment
 from premade.tickets import picture
-
-sql = statements.load(__file__)
 
 PARTNER = "Demo OTA"
 CHANNEL = "ota"
@@ -111,8 +109,9 @@ async def _require_no_others(dsn: str, settings: Settings) -> None:
             return
         found = await tx.fetch_one(
             sql.count_others, own_partners=[PARTNER, HISTORY_PARTNER], own_staff=[ADMIN]
-        ) or {"partners": 0, "staff": 0}
-    others = {"partners": found["partners"], "members of the staff": found["staff"]}
+        )
+        assert found is not None
+    others = {"partners": found.partners, "members of the staff": found.staff}
     if any(others.values()):
         counted = " and ".join(f"{count} other {what}" for what, count in others.items() if count)
         message = (
@@ -137,7 +136,7 @@ async def _set_up(dsn: str, runtime: Runtime, key_file: Path) -> _Kept:
     async with open_database(dsn, connections_max=2) as database:
         known = {product.product_id for product in await list_products(database)}
         allotments = await list_allotments(database, runtime)
-        stocked = {row["product_id"] for row in allotments if row["channel"] == CHANNEL}
+        stocked = {row.product_id for row in allotments if row.channel == CHANNEL}
         for product, quantity in CATALOGUE:
             if product.product_id not in known:
                 await add_product(database, runtime, product)
@@ -166,7 +165,7 @@ async def _set_up(dsn: str, runtime: Runtime, key_file: Path) -> _Kept:
         test_key = await _key_of(database, runtime, HISTORY_PARTNER, before.get("test_key"))
         if after.get("test_key") != test_key:
             _keep(key_file, {**after, "test_key": test_key})
-        return _Kept(key, test_key, password if is_theirs else None, history_partner["partner_id"])
+        return _Kept(key, test_key, password if is_theirs else None, history_partner.partner_id)
 
 
 async def _key_of(database: Database, runtime: Runtime, partner: str, before: str | None) -> str:

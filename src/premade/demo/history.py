@@ -17,12 +17,12 @@ from premade.activation.activate import Activator
 from premade.activation.activation import Activation
 from premade.cancellation.cancel import Canceller, ToCancel
 from premade.catalog.product import Product
+from premade.demo import history_sql as sql
 from premade.generation.generate import BatchRequest, Generator
 from premade.monitoring.refusals import add_refusals
 from premade.partners.keyring import Caller, GateCaller
 from premade.partners.keys import create_key, list_keys
 from premade.partners.partner import PartnerNameTaken, add_partner, list_partners
-from premade.postgres import statements
 from premade.postgres.database import Database
 from premade.redemption.redeem import Redeemer
 from premade.redemption.scan import Entry, Presented, Scan
@@ -30,8 +30,6 @@ from premade.runtime.clock import Runtime
 from premade.runtime.refusal_counter import Refused
 from premade.stock.allotment import list_allotments, set_allotment
 from premade.tickets.signing import Signers
-
-sql = statements.load(__file__)
 
 PARTNER = "Demo Test OTA"
 PERMISSIONS = ["tickets:bulk-generate", "tickets:activate", "tickets:cancel", "gate:redeem"]
@@ -217,14 +215,14 @@ async def make_history(
         left = await tx.fetch_all(sql.unused, partner_id=caller.partner_id, last_day=runtime.today())
     first = yesterday - timedelta(days=DAYS - 1)
     if last_sale:
-        first = max(first, last_sale["created_at"].astimezone(runtime.zone).date() + timedelta(days=1))
+        first = max(first, last_sale.astimezone(runtime.zone).date() + timedelta(days=1))
     days = [first + timedelta(days=number) for number in range((yesterday - first).days + 1)]
     if not days:
         return 0
     tell(len(days))
     story = _Story(database, runtime, caller)
     for row in left:
-        story.unused[row["product_id"]].append(row["ticket_code"])
+        story.unused[row.product_id].append(row.ticket_code)
     for line in lines:
         await set_allotment(database, past, line.product.product_id, caller.channel, STOCK_BEFORE)
     sold = 0
@@ -239,21 +237,21 @@ async def _caller(database: Database, runtime: Runtime) -> Caller:
     """The test partner. What opens its key is thrown away, so that only this history is by it."""
     with suppress(PartnerNameTaken):
         await add_partner(database, runtime, PARTNER, is_test=True)
-    partner = next(each for each in await list_partners(database) if each["name"] == PARTNER)
-    if not partner["is_test"]:
+    partner = next(each for each in await list_partners(database) if each.name == PARTNER)
+    if not partner.is_test:
         raise PartnerNameTaken(f"{PARTNER!r} is a live partner; it gets no invented history.")  # noqa: EM102, TRY003
-    keys = [key["key_id"] for key in await list_keys(database) if key["partner"] == PARTNER]
+    keys = [key.key_id for key in await list_keys(database) if key.partner == PARTNER]
     if not keys:
         keys.append((await create_key(database, runtime, partner=PARTNER, permissions=PERMISSIONS))["id"])
-    return Caller(keys[0], partner["partner_id"], partner["channel"])
+    return Caller(keys[0], partner.partner_id, partner.channel)
 
 
 async def _leave_stock(database: Database, runtime: Runtime, lines: list[SalesLine], channel: str) -> None:
     """So much that each product lasts as many days as its line says."""
     issued = {
-        row["product_id"]: row["issued"]
+        row.product_id: row.issued
         for row in await list_allotments(database, runtime)
-        if row["channel"] == channel
+        if row.channel == channel
     }
     for line in lines:
         left = round(line.a_day * (1 + GROWTH / 2) * line.days_left)

@@ -6,17 +6,14 @@ Whatever stops it anywhere: a transaction is whole, and the next turn goes on fr
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from premade.audit.record import COMMAND_ACTOR, Event
 from premade.batches.making import DAY_IS_OVER, stop_making
-from premade.postgres import statements
+from premade.expiry import expire_sql as sql
 from premade.postgres.database import Database
 from premade.runtime.background import AT_ONCE, Turn
 from premade.runtime.clock import Runtime
 from premade.runtime.logging import log
-
-sql = statements.load(__file__)
 
 EXPIRE_EVERY_SECONDS = 60.0
 TICKETS_A_TRANSACTION_MAX = 500
@@ -78,7 +75,7 @@ class Expirer:
                     return found
         return found
 
-    async def _due(self) -> list[dict[str, Any]]:
+    async def _due(self) -> list[sql.DueBatch]:
         async with self.database.single_statement() as tx:
             return await tx.fetch_all(
                 sql.due,
@@ -87,21 +84,22 @@ class Expirer:
                 batches_max=BATCHES_A_PASS_MAX,
             )
 
-    async def _step(self, batch: dict[str, Any], after: str) -> _Step | None:
+    async def _step(self, batch: sql.DueBatch, after: str) -> _Step | None:
         async with self.database.transaction() as tx:
-            turn = await tx.fetch_one(sql.only_one, lock=EXPIRY_LOCK)
-            if turn is None or not turn["mine"]:
+            if not await tx.fetch_one(sql.only_one, lock=EXPIRY_LOCK):
                 return None
-            here = {"partner_id": batch["partner_id"], "batch_id": batch["batch_id"]}
+            partner_id, batch_id = batch.partner_id, batch.batch_id
             # One that is being cancelled or drawn from is left to the next pass.
-            held = await tx.fetch_one(sql.hold_batch, **here)
+            held = await tx.fetch_one(sql.hold_batch, partner_id=partner_id, batch_id=batch_id)
             if held is None:
                 return _Step(0, after, ended=False)
             now = self.runtime.now()
             done = await tx.fetch_one(
                 sql.expire,
-                **here,
-                **held,
+                partner_id=partner_id,
+                batch_id=batch_id,
+                product_id=held.product_id,
+                channel=held.channel,
                 after=after,
                 tickets_max=TICKETS_A_TRANSACTION_MAX,
                 event=Event.TICKET_EXPIRED.value,
@@ -110,11 +108,14 @@ class Expirer:
             )
             assert done is not None
             ended = False
-            if held["to_make"]:
-                await stop_making(tx, **here, now=now, actor=self.actor, reason=DAY_IS_OVER)
-            if done["expired"] < TICKETS_A_TRANSACTION_MAX:
-                ended = await tx.fetch_one(sql.end_batch, **here, now=now) is not None
-            return _Step(done["expired"], done["last_code"] or after, ended)
+            if held.to_make:
+                await stop_making(tx, partner_id, batch_id, now, actor=self.actor, reason=DAY_IS_OVER)
+            if done.expired < TICKETS_A_TRANSACTION_MAX:
+                ended = (
+                    await tx.fetch_one(sql.end_batch, partner_id=partner_id, batch_id=batch_id, now=now)
+                    is not None
+                )
+            return _Step(done.expired, done.last_code or after, ended)
 
 
 async def expire_now(database: Database, runtime: Runtime, tell: Tell) -> Pass:

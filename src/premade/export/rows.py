@@ -13,15 +13,14 @@ import orjson
 from premade.audit.looks import LOOK, once_an_hour
 from premade.audit.record import Event
 from premade.batches.batch import batch_unknown, is_batch_id
-from premade.postgres import statements
+from premade.export import rows_sql as sql
 from premade.postgres.database import Database
+from premade.postgres.statements import columns_of
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict, NotFound
 from premade.tickets.code import stored_token
 from premade.tickets.ticket import FINAL, Status
 from premade.values.currency import in_full
-
-sql = statements.load(__file__)
 
 COLUMNS = (
     "ticket_code",
@@ -122,7 +121,7 @@ async def part_of(database: Database, wanted: Selection, part: int, tickets_a_pa
             places=[before, before + 1, last],
             place_max=last,
         )
-    codes = {row["place"]: row["ticket_code"] for row in rows}
+    codes = {row.place: row.ticket_code for row in rows}
     if before + 1 not in codes:
         message = f"Batch {wanted.batch_id} has no part {part}."
         raise PartUnknown(message)
@@ -147,7 +146,7 @@ async def record_export(
     now = runtime.now()
     told = {**data, "states": wanted.statuses}
     async with database.single_statement() as tx:
-        await tx.fetch_all(
+        await tx.execute(
             sql.tell_export,
             partner_id=wanted.partner_id,
             batch_id=wanted.batch_id,
@@ -168,19 +167,19 @@ async def read_export(database: Database, wanted: Selection) -> AsyncGenerator[E
     """The tickets as they are at one moment. BatchUnknown when the partner has no such batch."""
     if not is_batch_id(wanted.batch_id):
         raise batch_unknown(wanted.batch_id)
-    asked = {
-        "partner_id": wanted.partner_id,
-        "batch_id": wanted.batch_id,
-        "statuses": None if wanted.statuses is None else list(wanted.statuses),
-    }
+    statuses: list[str] | None = None if wanted.statuses is None else list(wanted.statuses)
     async with database.long_read() as read:
-        found = await read.fetch_one(sql.batch_to_export, **asked)
+        found = await read.fetch_one(
+            sql.batch_to_export, partner_id=wanted.partner_id, batch_id=wanted.batch_id, statuses=statuses
+        )
         if found is None:
             raise batch_unknown(wanted.batch_id)
-        batch = Batch(**found)
+        batch = Batch(**columns_of(found))
         stored = read.portions(
             sql.tickets_to_export,
-            **asked,
+            partner_id=wanted.partner_id,
+            batch_id=wanted.batch_id,
+            statuses=statuses,
             after_code=wanted.after_code,
             last_code=wanted.last_code,
             rows_max=wanted.rows_max,
@@ -191,28 +190,28 @@ async def read_export(database: Database, wanted: Selection) -> AsyncGenerator[E
 
 
 async def _rows(
-    stored: AsyncGenerator[list[Row]], batch: Batch, columns: Sequence[str]
+    stored: AsyncGenerator[list[sql.TicketToExport]], batch: Batch, columns: Sequence[str]
 ) -> AsyncGenerator[list[Row]]:
     async for portion in stored:
         rows = [_row(ticket, batch) for ticket in portion]
         yield rows if TOKEN in columns else [{name: row[name] for name in columns} for row in rows]
 
 
-def _row(ticket: Row, batch: Batch) -> Row:
+def _row(ticket: sql.TicketToExport, batch: Batch) -> Row:
     return {
-        "ticket_code": ticket["ticket_code"],
-        "status": ticket["status"],
-        "qr_token": stored_token(ticket["qr_code"]),
+        "ticket_code": ticket.ticket_code,
+        "status": ticket.status,
+        "qr_token": stored_token(ticket.qr_code),
         "product_id": batch.product_id,
         "product_name": batch.product_name,
         "batch_id": batch.batch_id,
-        "issue_number": ticket["issue_number"],
-        "entitlements": ticket["entitlements"],
-        "price": in_full(ticket["price"], ticket["currency"]),
-        "currency": ticket["currency"],
-        "valid_until": ticket["valid_until"],
-        "usable_until": ticket["usable_until"],
-        "created_at": ticket["created_at"],
-        "activated_at": ticket["activated_at"],
-        "order_id": ticket["order_id"],
+        "issue_number": ticket.issue_number,
+        "entitlements": ticket.entitlements,
+        "price": in_full(ticket.price, ticket.currency),
+        "currency": ticket.currency,
+        "valid_until": ticket.valid_until,
+        "usable_until": ticket.usable_until,
+        "created_at": ticket.created_at,
+        "activated_at": ticket.activated_at,
+        "order_id": ticket.order_id,
     }

@@ -12,8 +12,8 @@ import orjson
 
 from premade.audit.record import Event
 from premade.catalog.product import product_unknown
+from premade.generation import generate_sql as sql
 from premade.partners.keyring import Caller, OnBehalf
-from premade.postgres import statements
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Busy, Conflict, FieldError, IdempotencyKeyReused, Invalid, RuleBroken
@@ -26,8 +26,6 @@ from premade.tickets.code import Signer, ticket_code
 from premade.tickets.signing import Signers
 from premade.values.digest import request_digest
 from premade.values.texts import composed
-
-sql = statements.load(__file__)
 
 METADATA_BYTES_MAX = 4096
 TRIES_MAX = 3
@@ -103,7 +101,7 @@ class TakenCodes:
     """Codes, and the incarnation of the database that gave them out."""
 
     codes: list[str]
-    incarnation_id: UUID
+    incarnation_id: UUID | None
 
 
 @dataclass(frozen=True)
@@ -123,6 +121,15 @@ class Batch:
     created_at: datetime
     tickets: list[GeneratedTicket]
     replayed: bool
+
+
+@dataclass(frozen=True)
+class _Product:
+    ticket_type: str
+    code_prefix: str
+    price: Decimal
+    currency: str
+    entitlements: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -149,7 +156,8 @@ class Generator:
         seen = await self._look(caller, wanted)
         if not _made_before(seen, wanted):
             _check(seen, wanted)
-        return Estimate(seen["price"], seen["currency"], seen["available"], _held(seen))
+        product = _product(seen, wanted)
+        return Estimate(product.price, product.currency, seen.available, _held(seen))
 
     async def generate(self, caller: Caller | OnBehalf, request_id: str, wanted: BatchRequest) -> Batch:
         """The batch, made now or by an earlier request with the same Idempotency-Key.
@@ -191,11 +199,12 @@ class Generator:
                 zone=str(self.runtime.zone),
             )
         assert taken is not None
+        first_ms = taken.first_ms or 0  # of no codes, none
         codes = [
-            ticket_code(code_prefix, taken["today"].year, ticket_type, taken["first_ms"] + offset)
+            ticket_code(code_prefix, taken.today.year, ticket_type, first_ms + offset)
             for offset in range(quantity)
         ]
-        return TakenCodes(codes, taken["incarnation_id"])
+        return TakenCodes(codes, taken.incarnation_id)
 
     async def _make_once(
         self, caller: Caller | OnBehalf, request_id: str | None, wanted: BatchRequest, now: int
@@ -203,10 +212,10 @@ class Generator:
         """`now`: how many of its tickets are made at once."""
         for _ in range(TRIES_MAX):
             seen = await self._look(caller, wanted)
-            if _made_before(seen, wanted):
-                return await self._as_made(caller, seen["made_batch_id"])
+            if made_batch_id := _made_before(seen, wanted):
+                return await self._as_made(caller, made_batch_id)
             _check(seen, wanted)
-            if seen["stale"]:
+            if seen.stale:
                 await expire_holds(self.database, self.runtime, wanted.product_id, caller.channel)
             if batch := await self._make(caller, request_id, wanted, seen, now):
                 return batch
@@ -215,7 +224,7 @@ class Generator:
         )
         raise Busy(message)
 
-    async def _look(self, caller: Caller | OnBehalf, wanted: BatchRequest) -> dict[str, Any]:
+    async def _look(self, caller: Caller | OnBehalf, wanted: BatchRequest) -> sql.Look:
         async with self.database.single_statement() as tx:
             seen = await tx.fetch_one(
                 sql.look,
@@ -237,26 +246,27 @@ class Generator:
         caller: Caller | OnBehalf,
         request_id: str | None,
         wanted: BatchRequest,
-        seen: dict[str, Any],
+        seen: sql.Look,
         quantity_now: int,
     ) -> Batch | None:
         """The batch, or None when another request came first."""
+        product = _product(seen, wanted)
         taken = await self.take_codes(
-            caller.partner_id, seen["code_prefix"], seen["ticket_type"], quantity_now
+            caller.partner_id, product.code_prefix, product.ticket_type, quantity_now
         )
         signer = await self.signers.current(caller.partner_id, taken.incarnation_id)
         batch = Batch(
             wanted.batch_id,
             wanted.product_id,
-            seen["entitlements"],
-            seen["price"],
-            seen["currency"],
+            product.entitlements,
+            product.price,
+            product.currency,
             _last_day_of_sale(seen, wanted),
-            seen["usable_days"],
-            seen["usable_until"],
+            seen.usable_days,
+            seen.usable_until,
             wanted.metadata,
             wanted.reservation_id,
-            seen["now"],
+            seen.now,
             signed(signer, taken.codes),
             replayed=False,
         )
@@ -269,7 +279,7 @@ class Generator:
         request_id: str | None,
         wanted: BatchRequest,
         batch: Batch,
-        signed_by: tuple[str, UUID],
+        signed_by: tuple[str, UUID | None],
     ) -> bool:
         """Whether it is written; False when the batch_id, the key or the stock is taken by now, or when the database
         was restored since. `signed_by`: the signing key and its incarnation of the database.
@@ -306,7 +316,7 @@ class Generator:
                 )
                 assert written is not None
                 _undo_unless_taken(written, wanted)
-                return bool(written["batches"])
+                return bool(written.batches)
         except _Overtaken:
             return False
         except RuleBroken as broken:
@@ -317,13 +327,25 @@ class Generator:
     async def _as_made(self, caller: Caller | OnBehalf, batch_id: str) -> Batch:
         async with self.database.single_statement() as tx:
             batch = await tx.fetch_one(sql.batch_as_made, partner_id=caller.partner_id, batch_id=batch_id)
-            rows = await tx.fetch_all(sql.tickets_as_made, partner_id=caller.partner_id, batch_id=batch_id)
+            codes = await tx.fetch_all(sql.tickets_as_made, partner_id=caller.partner_id, batch_id=batch_id)
         assert batch is not None
         # Signed again, not read: a ticket may have been reissued since. Ed25519 signs the same each time.
-        signer = await self.signers.by_id(batch["signing_key_id"])
-        tickets = signed(signer, [row["ticket_code"] for row in rows])
-        del batch["quantity"], batch["signing_key_id"]
-        return Batch(**batch, tickets=tickets, replayed=True)
+        signer = await self.signers.by_id(batch.signing_key_id)
+        return Batch(
+            batch.batch_id,
+            batch.product_id,
+            batch.entitlements,
+            batch.price,
+            batch.currency,
+            batch.valid_until,
+            batch.usable_days,
+            batch.usable_until,
+            batch.metadata,
+            batch.reservation_id,
+            batch.created_at,
+            signed(signer, codes),
+            replayed=True,
+        )
 
 
 def checked_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -350,72 +372,89 @@ def as_rows(tickets: list[GeneratedTicket]) -> str:
     ).decode()
 
 
-def _undo_unless_taken(written: dict[str, Any], wanted: BatchRequest) -> None:
+def _undo_unless_taken(written: sql.Written, wanted: BatchRequest) -> None:
     """Tickets that came from nowhere are undone by leaving the transaction this way."""
-    from_stock = written["stock"] and (wanted.reservation_id is None or written["reservations"])
-    if written["batches"] and not from_stock:
+    from_stock = written.stock and (wanted.reservation_id is None or written.reservations)
+    if written.batches and not from_stock:
         raise _Overtaken
 
 
-def _made_before(seen: dict[str, Any], wanted: BatchRequest) -> bool:
-    if seen["made_batch_id"] is None:
-        return False
-    if not wanted.is_of(seen["made_request_digest"]):
-        message = f"This Idempotency-Key was already used for batch {seen['made_batch_id']}. Send a new key with a new request."
-        raise IdempotencyKeyReused(message, batch_id=seen["made_batch_id"])
-    return True
+def _made_before(seen: sql.Look, wanted: BatchRequest) -> str | None:
+    """Return the id of the batch of an earlier request with the same Idempotency-Key, or None."""
+    if seen.made_batch_id is None:
+        return None
+    assert seen.made_request_digest is not None
+    if not wanted.is_of(seen.made_request_digest):
+        message = f"This Idempotency-Key was already used for batch {seen.made_batch_id}. Send a new key with a new request."
+        raise IdempotencyKeyReused(message, batch_id=seen.made_batch_id)
+    return seen.made_batch_id
 
 
-def _check(seen: dict[str, Any], wanted: BatchRequest) -> None:
-    today = seen["today"]
+def _product(seen: sql.Look, wanted: BatchRequest) -> _Product:
+    if seen.product_id is None:
+        raise product_unknown(wanted.product_id)
+    assert seen.ticket_type is not None
+    assert seen.code_prefix is not None
+    assert seen.price is not None
+    assert seen.currency is not None
+    assert seen.entitlements is not None
+    return _Product(seen.ticket_type, seen.code_prefix, seen.price, seen.currency, seen.entitlements)
+
+
+def _check(seen: sql.Look, wanted: BatchRequest) -> None:
+    today = seen.today
     # Not before a replay is looked for: a retry just after midnight is answered like the first try.
     if wanted.valid_until is not None and wanted.valid_until < today:
         message = f"Must be {today} (today) or later: it is the last day of sale"
         raise Invalid([FieldError("#/valid_until", message)])
-    if seen["product_id"] is None:
+    if seen.product_id is None:
         raise product_unknown(wanted.product_id)
     if wanted.reservation_id is not None:
         _check_whose(seen, wanted, wanted.reservation_id)
     _check_days(seen, wanted, today)
-    if seen["batch_id_taken"]:
+    if seen.batch_id_taken:
         raise _batch_id_taken(wanted)
     _check_stock(seen, wanted)
 
 
-def _check_whose(seen: dict[str, Any], wanted: BatchRequest, reservation_id: str) -> None:
-    if seen["reserved_product_id"] is None:
+def _check_whose(seen: sql.Look, wanted: BatchRequest, reservation_id: str) -> None:
+    if seen.reserved_product_id is None:
         raise reservation_unknown(reservation_id)
-    if seen["reserved_product_id"] != wanted.product_id:
-        message = f"Must be a reservation of product {wanted.product_id}, not of product {seen['reserved_product_id']}"
+    if seen.reserved_product_id != wanted.product_id:
+        message = (
+            f"Must be a reservation of product {wanted.product_id}, not of product {seen.reserved_product_id}"
+        )
         raise Invalid([FieldError("#/reservation_id", message)])
 
 
-def _reservation_status(seen: dict[str, Any]) -> ReservationStatus:
-    return status_of(seen["reservation_end_reason"], seen["reservation_expires_at"], seen["now"])
+def _reservation_status(seen: sql.Look) -> ReservationStatus:
+    assert seen.reservation_expires_at is not None
+    return status_of(seen.reservation_end_reason, seen.reservation_expires_at, seen.now)
 
 
-def _held(seen: dict[str, Any]) -> int | None:
+def _held(seen: sql.Look) -> int | None:
     """What the reservation holds; None when the request names none."""
-    if seen["reserved_product_id"] is None:
+    if seen.reserved_product_id is None:
         return None
-    return seen["left_of_reservation"] if _reservation_status(seen) is ReservationStatus.HELD else 0
+    return seen.left_of_reservation if _reservation_status(seen) is ReservationStatus.HELD else 0
 
 
-def _check_stock(seen: dict[str, Any], wanted: BatchRequest) -> None:
+def _check_stock(seen: sql.Look, wanted: BatchRequest) -> None:
     if wanted.reservation_id is not None:
         status = _reservation_status(seen)
-        check_take(wanted.reservation_id, status, seen["left_of_reservation"], wanted.quantity)
-    elif seen["available"] < wanted.quantity:
-        raise stock_short(wanted.product_id, wanted.quantity, seen["available"])
+        assert seen.left_of_reservation is not None
+        check_take(wanted.reservation_id, status, seen.left_of_reservation, wanted.quantity)
+    elif seen.available < wanted.quantity:
+        raise stock_short(wanted.product_id, wanted.quantity, seen.available)
 
 
-def _last_day_of_sale(seen: dict[str, Any], wanted: BatchRequest) -> date | None:
+def _last_day_of_sale(seen: sql.Look, wanted: BatchRequest) -> date | None:
     """What can be used until a fixed day is not sold after it."""
-    return wanted.valid_until or seen["usable_until"]
+    return wanted.valid_until or seen.usable_until
 
 
-def _check_days(seen: dict[str, Any], wanted: BatchRequest, today: date) -> None:
-    last_day_of_use = seen["usable_until"]
+def _check_days(seen: sql.Look, wanted: BatchRequest, today: date) -> None:
+    last_day_of_use = seen.usable_until
     if last_day_of_use is None:
         return
     if last_day_of_use < today:

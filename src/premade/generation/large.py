@@ -8,8 +8,7 @@ asks for the same batch again, goes on from there.
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from premade.audit.record import Event
 from premade.batches.batch import (
@@ -20,9 +19,9 @@ from premade.batches.batch import (
     is_batch_id,
 )
 from premade.batches.making import DAY_IS_OVER, stop_making
+from premade.generation import large_sql as sql
 from premade.generation.generate import BatchIdTaken, BatchRequest, Generator, as_rows, signed
 from premade.partners.keyring import OnBehalf
-from premade.postgres import statements
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict, DatabaseAway, DomainError, FieldError, Invalid
@@ -30,8 +29,6 @@ from premade.runtime.logging import log
 from premade.stock.reservation import is_reservation_id
 from premade.tickets.code import Signer
 from premade.tickets.signing import Signers
-
-sql = statements.load(__file__)
 
 QUANTITY_MAX = 100_000
 TICKETS_A_TRANSACTION_MAX = 500
@@ -93,7 +90,6 @@ class BatchProgress:
 
 Tell = Callable[[BatchProgress], None]
 """Called after each transaction."""
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -131,7 +127,7 @@ class LargeBatches:
         """Makes what is left of a batch that was begun, unless somebody is at it. BatchStopped, BatchKeyRetired."""
         async with self._alone(whose, batch_id, wait_seconds_max=0.0) as is_alone:
             batch = await self._batch(whose.partner_id, batch_id) if is_alone else None
-            if batch is not None and batch["to_make"]:
+            if batch is not None and batch.to_make:
                 await self._make_rest(whose, await self._able(whose, batch), lambda _: None)
 
     async def go_on_with_all(self) -> None:
@@ -149,13 +145,13 @@ class LargeBatches:
             )
         for row in rows:
             try:
-                await self.go_on(OnBehalf(row["partner_id"], row["channel"], row["actor"]), row["batch_id"])
+                await self.go_on(OnBehalf(row.partner_id, row.channel, row.actor), row.batch_id)
             except DatabaseAway:
                 raise
             except DomainError as error:
-                log.info("making.left", batch_id=row["batch_id"], reason=error.code)
+                log.info("making.left", batch_id=row.batch_id, reason=error.code)
             except Exception:  # noqa: BLE001  (whatever it was, it must not keep the others from being made)
-                log.exception("making.failed", batch_id=row["batch_id"])
+                log.exception("making.failed", batch_id=row.batch_id)
 
     async def continue_turn(self) -> float:
         """Continue unfinished batches in the background; return the seconds until the next look."""
@@ -193,7 +189,7 @@ class LargeBatches:
             now = self.runtime.now()
             await stop_making(tx, whose.partner_id, batch_id, now, actor=whose.actor, reason=reason)
 
-    async def _batch(self, partner_id: int, batch_id: str) -> Row | None:
+    async def _batch(self, partner_id: int, batch_id: str) -> sql.BatchToMake | None:
         async with self.database.single_statement() as tx:
             return await tx.fetch_one(
                 sql.batch_to_make,
@@ -211,7 +207,9 @@ class LargeBatches:
         )
         return BatchBeingMade(message, batch_id=wanted.batch_id, made=made)
 
-    async def _begun(self, whose: OnBehalf, wanted: BatchRequest, request_id: str | None = None) -> Row:
+    async def _begun(
+        self, whose: OnBehalf, wanted: BatchRequest, request_id: str | None = None
+    ) -> sql.BatchToMake:
         """The batch as it is, begun now or before. A refusal when it cannot go on, or is another."""
         batch = await self._batch(whose.partner_id, wanted.batch_id)
         if batch is None:
@@ -223,29 +221,29 @@ class LargeBatches:
         _check_the_same(batch, wanted)
         return await self._able(whose, batch)
 
-    async def _able(self, whose: OnBehalf, batch: Row) -> Row:
+    async def _able(self, whose: OnBehalf, batch: sql.BatchToMake) -> sql.BatchToMake:
         """The batch, which can go on or is made. BatchStopped, BatchKeyRetired."""
-        if batch["to_make"] and batch["is_over"]:
-            await self._stop(whose, batch["batch_id"], DAY_IS_OVER)
-            stopped = await self._batch(whose.partner_id, batch["batch_id"])
+        if batch.to_make and batch.is_over:
+            await self._stop(whose, batch.batch_id, DAY_IS_OVER)
+            stopped = await self._batch(whose.partner_id, batch.batch_id)
             assert stopped is not None
             batch = stopped
         _check_able(batch)
         return batch
 
-    async def _make_rest(self, whose: OnBehalf, batch: Row, tell: Tell) -> BatchProgress:
-        is_new = bool(batch["to_make"])
-        while batch["to_make"]:
+    async def _make_rest(self, whose: OnBehalf, batch: sql.BatchToMake, tell: Tell) -> BatchProgress:
+        is_new = bool(batch.to_make)
+        while batch.to_make:
             await self._make_in_turn(whose, batch, tell)
-            now = await self._batch(whose.partner_id, batch["batch_id"])
+            now = await self._batch(whose.partner_id, batch.batch_id)
             assert now is not None
             batch = await self._able(whose, now)
         if is_new:
             log.info(
                 "ota.tickets.bulk_generated",
-                batch_id=batch["batch_id"],
-                product_id=batch["product_id"],
-                quantity=batch["quantity"],
+                batch_id=batch.batch_id,
+                product_id=batch.product_id,
+                quantity=batch.quantity,
             )
         return _making(batch)
 
@@ -253,10 +251,10 @@ class LargeBatches:
     def _generator(self) -> Generator:
         return Generator(self.database, self.runtime, self.signers)
 
-    async def _make_in_turn(self, whose: OnBehalf, batch: Row, tell: Tell) -> None:
+    async def _make_in_turn(self, whose: OnBehalf, batch: sql.BatchToMake, tell: Tell) -> None:
         """Transaction after transaction, until nothing is left or one is refused: then somebody stopped the batch."""
-        signer = await self.signers.by_id(batch["signing_key_id"])
-        to_make = batch["to_make"]
+        signer = await self.signers.by_id(batch.signing_key_id)
+        to_make = batch.to_make
         quantity, tickets = await self._sign(whose.partner_id, batch, signer, to_make)
         while quantity:
             # While the database writes these, another core signs the next.
@@ -266,26 +264,26 @@ class LargeBatches:
             )
             if done is None:
                 return
-            tell(_making({**batch, **done}))
-            to_make = done["to_make"]
+            tell(_making(replace(batch, to_make=done.to_make, unmade=done.unmade)))
+            to_make = done.to_make
             quantity, tickets = next_quantity, next_tickets
 
-    async def _sign(self, partner_id: int, batch: Row, signer: Signer, to_make: int) -> tuple[int, str]:
+    async def _sign(
+        self, partner_id: int, batch: sql.BatchToMake, signer: Signer, to_make: int
+    ) -> tuple[int, str]:
         """How many tickets the next transaction makes, and they themselves."""
         quantity = min(to_make, TICKETS_A_TRANSACTION_MAX)
-        codes = await self._generator.take_codes(
-            partner_id, batch["code_prefix"], batch["ticket_type"], quantity
-        )
+        codes = await self._generator.take_codes(partner_id, batch.code_prefix, batch.ticket_type, quantity)
         return quantity, await asyncio.to_thread(lambda: as_rows(signed(signer, codes.codes)))
 
-    async def _write(self, whose: OnBehalf, batch: Row, tickets: str) -> Row | None:
+    async def _write(self, whose: OnBehalf, batch: sql.BatchToMake, tickets: str) -> sql.StillToMake | None:
         """What the batch then is, or None when these are not to be made any more."""
         async with self.database.single_statement() as tx:
             return await tx.fetch_one(
                 sql.make,
                 partner_id=whose.partner_id,
-                batch_id=batch["batch_id"],
-                signing_key_id=batch["signing_key_id"],
+                batch_id=batch.batch_id,
+                signing_key_id=batch.signing_key_id,
                 tickets=tickets,
                 event=Event.BATCH_GENERATED.value,
                 actor=whose.actor,
@@ -312,16 +310,16 @@ def check(wanted: BatchRequest) -> None:
         raise Invalid(errors)
 
 
-def _check_the_same(batch: Row, wanted: BatchRequest) -> None:
-    if not wanted.is_of(batch["request_digest"]):
+def _check_the_same(batch: sql.BatchToMake, wanted: BatchRequest) -> None:
+    if not wanted.is_of(batch.request_digest):
         message = (
-            f"Batch {wanted.batch_id} already exists, with {batch['quantity']} tickets of product "
-            f"{batch['product_id']}, and differs from this request. Nothing was changed."
+            f"Batch {wanted.batch_id} already exists, with {batch.quantity} tickets of product "
+            f"{batch.product_id}, and differs from this request. Nothing was changed."
         )
         raise BatchIdTaken(message, batch_id=wanted.batch_id)
 
 
-def _check_able(batch: Row) -> None:
+def _check_able(batch: sql.BatchToMake) -> None:
     making = _making(batch)
     if making.status is BatchStatus.STOPPED:
         message = (
@@ -329,18 +327,18 @@ def _check_able(batch: Row) -> None:
             f"The stock of the other {making.unmade} is available again."
         )
         raise BatchStopped(message, batch_id=making.batch_id, made=making.made)
-    if making.status is BatchStatus.MAKING and batch["key_retired_at"] is not None:
-        message = f"The signing key {batch['signing_key_id']} of batch {making.batch_id} is retired."
+    if making.status is BatchStatus.MAKING and batch.key_retired_at is not None:
+        message = f"The signing key {batch.signing_key_id} of batch {making.batch_id} is retired."
         raise BatchKeyRetired(message, batch_id=making.batch_id)
 
 
-def _making(batch: Row) -> BatchProgress:
-    to_make, unmade = batch["to_make"], batch["unmade"]
+def _making(batch: sql.BatchToMake) -> BatchProgress:
+    to_make, unmade = batch.to_make, batch.unmade
     return BatchProgress(
-        batch["batch_id"],
-        batch["product_id"],
-        batch["quantity"],
-        batch["quantity"] - to_make - unmade,
+        batch.batch_id,
+        batch.product_id,
+        batch.quantity,
+        batch.quantity - to_make - unmade,
         unmade,
         batch_status(to_make, unmade),
     )

@@ -4,15 +4,13 @@ They are exact at the moment of looking, but for refusals, which each process wr
 """
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypedDict
 
-from premade.postgres import statements
+from premade.monitoring import figures_sql as sql
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
-
-sql = statements.load(__file__)
 
 ALL_PARTNERS = None
 """In place of a partner's id: all but test partners."""
@@ -23,8 +21,6 @@ EXPIRING_WITHIN = timedelta(days=14)
 GATE_COUNTS_WINDOW = timedelta(days=6)
 """Before today."""
 GATE_COUNTS_SHOWN_MAX = 20
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -41,30 +37,30 @@ class Sales:
 class Figures:
     """What one look at the sums shows. The rows are those of the statements."""
 
-    tickets: list[Row]
-    stock: list[Row]
-    generated: dict[tuple[int, int], Row]
+    tickets: list[sql.TicketFigures]
+    stock: list[sql.StockFigures]
+    generated: dict[tuple[int, int], sql.GeneratedFigures]
     """By partner and product; only where something was generated within a day."""
     sales_by_day: list[Sales]
     sales_by_product: list[Sales]
-    refusals: list[Row]
-    gate_counts: list[Row]
+    refusals: list[sql.RefusalCount]
+    gate_counts: list[sql.GateCount]
     """Return the counts at the gates in GATE_COUNTS_WINDOW, largest first: at most GATE_COUNTS_SHOWN_MAX."""
 
-    def generated_lately(self, tickets: Row) -> Row:
+    def generated_lately(self, tickets: sql.TicketFigures) -> sql.GeneratedFigures:
         """Return how many of a row of `tickets` were generated in the `last_hour` and the `last_day`."""
-        none = {"last_hour": 0, "last_day": 0}
-        return self.generated.get((tickets["partner_id"], tickets["product_id"]), none)
+        key = (tickets.partner_id, tickets.product_id)
+        return self.generated.get(key) or sql.GeneratedFigures(*key, last_day=0, last_hour=0)
 
     @property
     def unused(self) -> int:
         """Tickets that are generated and not yet sold."""
-        return sum(row["unused"] for row in self.tickets)
+        return sum(row.unused for row in self.tickets)
 
     @property
     def activated(self) -> int:
         """Tickets activated in ACTIVATION_WINDOW."""
-        return sum(row["activated"] for row in self.tickets)
+        return sum(row.activated for row in self.tickets)
 
 
 def activation_rate(unused: int, activated: int) -> float | None:
@@ -72,14 +68,27 @@ def activation_rate(unused: int, activated: int) -> float | None:
     return activated / (unused + activated) if unused + activated else None
 
 
-def seconds_left(stock: Row) -> float | None:
+def seconds_left(stock: sql.StockFigures) -> float | None:
     """Until an allotment is used up at the rate of STOCK_RATE_WINDOW; None where nobody took of it."""
-    if not stock["issued_lately"]:
+    if not stock.issued_lately:
         return None
-    return stock["available"] * STOCK_RATE_WINDOW.total_seconds() / stock["issued_lately"]
+    return stock.available * STOCK_RATE_WINDOW.total_seconds() / stock.issued_lately
 
 
-def moments(runtime: Runtime, partner_id: int | None) -> dict[str, Any]:
+class Moments(TypedDict):
+    """Parameters of the statements `tickets`, `stock` and `generated`."""
+
+    partner_id: int | None
+    now: datetime
+    since: datetime
+    rate_since: datetime
+    today: date
+    soon: date
+    hour_ago: datetime
+    day_ago: datetime
+
+
+def moments(runtime: Runtime, partner_id: int | None) -> Moments:
     """What the statements `tickets`, `stock` and `generated` are asked with."""
     now, today = runtime.now(), runtime.today()
     start = now - ACTIVATION_WINDOW
@@ -100,14 +109,24 @@ async def read_figures(database: Database, runtime: Runtime, partner_id: int | N
     """Of one partner or ALL_PARTNERS; sales and refusals of so many days, the last of which is today."""
     asked = moments(runtime, partner_id)
     first = asked["today"] - timedelta(days=days - 1)
-    period = {"first": first, "last": asked["today"], "zone": str(runtime.zone), "partner_id": partner_id}
+    last = asked["today"]
     # One moment for all of them, so that they agree with each other; most are of nearly whole, small tables.
     async with database.long_read(whole_tables=True) as tx:
-        tickets = await tx.fetch_all(sql.tickets, **asked)
-        stock = await tx.fetch_all(sql.stock, **asked)
-        generated = await tx.fetch_all(sql.generated, **asked)
-        sales = await tx.fetch_all(sql.sales, **period)
-        refusals = await tx.fetch_all(sql.refusals, **period)
+        tickets = await tx.fetch_all(
+            sql.tickets,
+            partner_id=partner_id,
+            today=asked["today"],
+            soon=asked["soon"],
+            since=asked["since"],
+        )
+        stock = await tx.fetch_all(
+            sql.stock, partner_id=partner_id, now=asked["now"], rate_since=asked["rate_since"]
+        )
+        generated = await tx.fetch_all(sql.generated, hour_ago=asked["hour_ago"], day_ago=asked["day_ago"])
+        sales = await tx.fetch_all(
+            sql.sales, first=first, last=last, zone=str(runtime.zone), partner_id=partner_id
+        )
+        refusals = await tx.fetch_all(sql.refusals, first=first, last=last, partner_id=partner_id)
         gate_counts = await tx.fetch_all(
             sql.gate_counts,
             partner_id=partner_id,
@@ -117,13 +136,13 @@ async def read_figures(database: Database, runtime: Runtime, partner_id: int | N
     return Figures(
         tickets,
         stock,
-        {(row["partner_id"], row["product_id"]): row for row in generated},
-        [_sales(row, row["day"]) for row in sales if row["day"] is not None],
-        [_sales(row, row["product_id"]) for row in sales if row["day"] is None],
+        {(row.partner_id, row.product_id): row for row in generated},
+        [_sales(row, row.day) for row in sales if row.day is not None],
+        [_sales(row, row.product_id) for row in sales if row.day is None and row.product_id is not None],
         refusals,
         gate_counts,
     )
 
 
-def _sales(row: Row, key: date | int) -> Sales:
-    return Sales(key, row["currency"], row["tickets"], row["amount"])
+def _sales(row: sql.SalesFigures, key: date | int) -> Sales:
+    return Sales(key, row.currency, row.tickets, row.amount)

@@ -4,11 +4,11 @@ import threading
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from platform import python_version
-from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, UntypedMetricFamily
 from prometheus_client.registry import Collector
 
+from premade.monitoring import gauges_sql as sql
 from premade.monitoring.figures import (
     ALL_PARTNERS,
     EXPIRING_WITHIN,
@@ -18,12 +18,9 @@ from premade.monitoring.figures import (
     seconds_left,
 )
 from premade.monitoring.figures import sql as figures_sql
-from premade.postgres import statements
 from premade.postgres.metrics_connection import MetricsConnection, StatementFailed
 from premade.runtime.clock import Runtime
 from premade.runtime.outage import Outage
-
-sql = statements.load(__file__)
 
 _BY_PARTNER = ["partner", "product_id"]
 _BY_CHANNEL = ["product_id", "channel"]
@@ -82,8 +79,19 @@ class DatabaseFigures(Collector):
         asked = moments(self._runtime, ALL_PARTNERS)
         try:
             with self._connection.reading() as reader:
-                tickets = reader.fetch_all(figures_sql.tickets, **asked)
-                stock = reader.fetch_all(figures_sql.stock, **asked)
+                tickets = reader.fetch_all(
+                    figures_sql.tickets,
+                    partner_id=ALL_PARTNERS,
+                    today=asked["today"],
+                    soon=asked["soon"],
+                    since=asked["since"],
+                )
+                stock = reader.fetch_all(
+                    figures_sql.stock,
+                    partner_id=ALL_PARTNERS,
+                    now=asked["now"],
+                    rate_since=asked["rate_since"],
+                )
         except StatementFailed as error:
             self._unread.begin(reason=error.kind, detail=str(error))
             return None
@@ -93,14 +101,14 @@ class DatabaseFigures(Collector):
     def _clock(self) -> list[Metric] | None:
         try:
             with self._connection.reading() as reader:
-                [row] = reader.fetch_all(sql.database_now)
+                [database_now] = reader.fetch_all(sql.database_now)
         except StatementFailed:
             return None
         ahead = GaugeMetricFamily(
             "premade_database_clock_ahead_seconds",
             "The database's clock minus this machine's, in seconds. Beyond 30 in either direction the service is not ready.",
         )
-        ahead.add_metric([], (row["database_now"] - self._runtime.now()).total_seconds())
+        ahead.add_metric([], (database_now - self._runtime.now()).total_seconds())
         return [ahead]
 
 
@@ -112,7 +120,7 @@ def _build_info() -> Metric:
     return info
 
 
-def _ticket_metrics(rows: list[dict[str, Any]]) -> list[Metric]:
+def _ticket_metrics(rows: list[figures_sql.TicketFigures]) -> list[Metric]:
     # Its name is the contract's; the suffix belongs to histograms, so it cannot be declared a gauge.
     unused = UntypedMetricFamily(
         "ota_tickets_pre_generated_count", "Tickets that are generated and not sold.", labels=_BY_PARTNER
@@ -131,16 +139,16 @@ def _ticket_metrics(rows: list[dict[str, Any]]) -> list[Metric]:
         labels=_BY_PARTNER,
     )
     for row in rows:
-        labels = [row["partner"], str(row["product_id"])]
-        unused.add_metric(labels, row["unused"])
-        activated.add_metric(labels, row["activated"])
-        expiring.add_metric(labels, row["expiring"])
-        if (of_these := activation_rate(row["unused"], row["activated"])) is not None:
+        labels = [row.partner, str(row.product_id)]
+        unused.add_metric(labels, row.unused)
+        activated.add_metric(labels, row.activated)
+        expiring.add_metric(labels, row.expiring)
+        if (of_these := activation_rate(row.unused, row.activated)) is not None:
             rate.add_metric(labels, of_these)
     return [unused, rate, activated, expiring]
 
 
-def _stock_metrics(rows: list[dict[str, Any]]) -> list[Metric]:
+def _stock_metrics(rows: list[figures_sql.StockFigures]) -> list[Metric]:
     available = GaugeMetricFamily(
         "premade_allotment_available", "Available stock of an allotment.", labels=_BY_CHANNEL
     )
@@ -151,8 +159,8 @@ def _stock_metrics(rows: list[dict[str, Any]]) -> list[Metric]:
         labels=_BY_CHANNEL,
     )
     for row in rows:
-        labels = [str(row["product_id"]), row["channel"]]
-        available.add_metric(labels, row["available"])
+        labels = [str(row.product_id), row.channel]
+        available.add_metric(labels, row.available)
         if (seconds := seconds_left(row)) is not None:
             time_left.add_metric(labels, seconds)
     return [available, time_left]

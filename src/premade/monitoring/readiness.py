@@ -7,14 +7,12 @@ from datetime import timedelta
 from psycopg.errors import ReadOnlySqlTransaction
 
 from premade.http.connection_limits import Clients
-from premade.postgres import statements
+from premade.monitoring import readiness_sql as sql
 from premade.postgres.database import Database
 from premade.postgres.migrations import lack_of
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Unavailable
 from premade.runtime.outage import Outage
-
-sql = statements.load(__file__)
 
 READY_SECONDS_MAX = 2.0
 """Limit for one statement; shorter than the usual time-out of a health check."""
@@ -81,19 +79,19 @@ class Readiness:
         async with self._database.single_statement(READY_SECONDS_MAX, is_check=True) as tx:
             seen = await tx.fetch_one(sql.check_readiness)
             assert seen is not None
-            applied = await tx.fetch_all(sql.applied_migrations) if seen["is_migrated"] else []
-            if lack := lack_of({row["name"] for row in applied}):
+            applied = await tx.fetch_all(sql.applied_migrations) if seen.is_migrated else []
+            if lack := lack_of(set(applied)):
                 return NotReady(lack)
             if not self.admitted.is_set():
                 self._database.admit()
                 self.admitted.set()
-            if seen["takes_no_writes"]:
+            if seen.takes_no_writes:
                 # The same error as for a write, so the connection is closed: a new one may reach the new primary.
                 raise ReadOnlySqlTransaction
             if time.monotonic() - self._written_at >= WRITE_EVERY_SECONDS:
                 await tx.fetch_one(sql.try_write)
                 self._written_at = time.monotonic()
-        apart = abs(seen["database_now"] - self._runtime.now())
+        apart = abs(seen.database_now - self._runtime.now())
         if apart > CLOCKS_APART_MAX:
             message = (
                 f"The clocks of this machine and of the database are {apart.total_seconds():.0f} s apart, more than "

@@ -8,13 +8,11 @@ from datetime import date
 
 import orjson
 
-from premade.postgres import statements
+from premade.monitoring import refusals_sql as sql
 from premade.postgres.database import Database
 from premade.runtime.background import Turn
 from premade.runtime.clock import Runtime
 from premade.runtime.refusal_counter import Refused, give_back, take_refusals
-
-sql = statements.load(__file__)
 
 WRITE_EVERY_SECONDS = 2.0
 """One refused just before midnight may count for the day after."""
@@ -39,7 +37,7 @@ async def add_refusals(database: Database, day: date, refusals: Counter[Refused]
         for (partner_id, code), refused in refusals.items()
     ]
     async with database.single_statement() as tx:
-        await tx.fetch_all(sql.add_refusals, day=day, refusals=orjson.dumps(rows).decode())
+        await tx.execute(sql.add_refusals, day=day, refusals=orjson.dumps(rows).decode())
 
 
 def write_refusals_turn(database: Database, runtime: Runtime) -> Turn:

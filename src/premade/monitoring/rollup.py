@@ -5,12 +5,10 @@ The figures are exact whether or not this has run: a reader adds what is not fol
 
 from datetime import timedelta
 
-from premade.postgres import statements
+from premade.monitoring import rollup_sql as sql
 from premade.postgres.database import Database
 from premade.runtime.background import AT_ONCE, Turn
 from premade.runtime.clock import Runtime
-
-sql = statements.load(__file__)
 
 FOLD_EVERY_SECONDS = 5.0
 DELTAS_A_TRANSACTION_MAX = 10_000
@@ -26,15 +24,14 @@ FOLD_LOCK = 7_214_938_062
 async def fold_once(database: Database, runtime: Runtime) -> int:
     """Folds what is there, up to DELTAS_A_TRANSACTION_MAX; answers how many rows it took."""
     async with database.transaction() as tx:
-        turn = await tx.fetch_one(sql.only_one, lock=FOLD_LOCK)
-        if turn is None or not turn["mine"]:
+        if not await tx.fetch_one(sql.only_one, lock=FOLD_LOCK):
             return 0
-        row = await tx.fetch_one(sql.fold, deltas_max=DELTAS_A_TRANSACTION_MAX, zone=str(runtime.zone))
-        await tx.fetch_all(sql.forget_old_spans, before=runtime.now() - SPANS_KEPT, kept=SPANS_KEPT)
-        await tx.fetch_all(sql.forget_old_days, before=runtime.today() - DAYS_KEPT, kept=DAYS_KEPT)
+        folded = await tx.fetch_one(sql.fold, deltas_max=DELTAS_A_TRANSACTION_MAX, zone=str(runtime.zone))
+        await tx.execute(sql.forget_old_spans, before=runtime.now() - SPANS_KEPT, kept=SPANS_KEPT)
+        await tx.execute(sql.forget_old_days, before=runtime.today() - DAYS_KEPT, kept=DAYS_KEPT)
         before = runtime.today() - GATE_COUNTS_KEPT
-        await tx.fetch_all(sql.forget_old_gate_counts, before=before, kept=GATE_COUNTS_KEPT)
-        return row["folded"] if row else 0
+        await tx.execute(sql.forget_old_gate_counts, before=before, kept=GATE_COUNTS_KEPT)
+        return folded or 0
 
 
 def fold_turn(database: Database, runtime: Runtime) -> Turn:

@@ -16,15 +16,13 @@ from typing import Any
 
 import orjson
 
+from premade.offline import snapshot_sql as sql
 from premade.partners.keyring import GateCaller
-from premade.postgres import statements
 from premade.postgres.database import Database, LongRead
 from premade.runtime.clock import Runtime, rfc3339
 from premade.runtime.errors import FieldError, Invalid, Unavailable
 from premade.runtime.slots import Places, turn
 from premade.tickets.ticket import Status
-
-sql = statements.load(__file__)
 
 FULL_AT_ONCE_MAX = 1
 CHANGES_AT_ONCE_MAX = 1
@@ -146,11 +144,11 @@ class Snapshots:
         """The cursor, if it is of this database and these tickets, and not too old."""
         async with self._database.single_statement() as tx:
             moment = await tx.fetch_one(sql.moment)
-            event = await tx.fetch_one(sql.event_digest, event_id=cursor.event_id)
+            digest = await tx.fetch_one(sql.event_digest, event_id=cursor.event_id)
         assert moment is not None
-        passed = moment["oldest_open"] - cursor.oldest_open
-        is_ours = (cursor.incarnation, cursor.of) == (moment["incarnation"], _tickets_of(caller))
-        is_known = cursor.event_digest == ("" if event is None else event["digest"])
+        passed = moment.oldest_open - cursor.oldest_open
+        is_ours = (cursor.incarnation, cursor.of) == (moment.incarnation, _tickets_of(caller))
+        is_known = cursor.event_digest == (digest or "")
         return cursor if is_ours and is_known and 0 <= passed <= CHANGES_TRANSACTIONS_MAX else None
 
 
@@ -177,11 +175,11 @@ async def _read(
             "test": caller.is_test,
         }
         following = Cursor(
-            moment["incarnation"],
+            moment.incarnation,
             _tickets_of(caller),
-            moment["oldest_open"],
-            moment["event_id"],
-            moment["event_digest"],
+            moment.oldest_open,
+            moment.event_id,
+            moment.event_digest,
         )
         async with (
             aclosing(_portions(read, caller, since, moment)) as portions,
@@ -191,22 +189,22 @@ async def _read(
 
 
 def _portions(
-    read: LongRead, caller: GateCaller, since: Cursor | None, moment: dict[str, Any]
-) -> AsyncGenerator[list[dict[str, Any]]]:
-    whose = {"partner_id": caller.partner_id, "is_test": caller.is_test}
+    read: LongRead, caller: GateCaller, since: Cursor | None, moment: sql.Moment
+) -> AsyncGenerator[list[sql.TicketRow]]:
     if since is None:
-        return read.portions(sql.active_tickets, **whose)
+        return read.portions(sql.active_tickets, partner_id=caller.partner_id, is_test=caller.is_test)
     return read.portions(
         sql.changed_tickets,
-        **whose,
+        partner_id=caller.partner_id,
+        is_test=caller.is_test,
         since=str(since.oldest_open),
-        until=str(moment["first_unseen"]),
+        until=str(moment.first_unseen),
         event_id=since.event_id,
     )
 
 
 async def _pieces(
-    head: dict[str, Any], portions: AsyncGenerator[list[dict[str, Any]]], following: Cursor
+    head: dict[str, Any], portions: AsyncGenerator[list[sql.TicketRow]], following: Cursor
 ) -> AsyncGenerator[bytes]:
     """The first line goes out with the first tickets, so that what fails before them is still refused whole."""
     piece = _line(head)
@@ -222,14 +220,14 @@ def _line(told: dict[str, Any]) -> bytes:
     return orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _ticket(row: dict[str, Any]) -> dict[str, Any]:
-    if row["status"] != Status.ACTIVE:
-        return {"ticket_code": row["ticket_code"], "gone": row["status"]}
+def _ticket(row: sql.TicketRow) -> dict[str, Any]:
+    if row.status != Status.ACTIVE:
+        return {"ticket_code": row.ticket_code, "gone": row.status}
     return {
-        "ticket_code": row["ticket_code"],
-        "issue_number": row["issue_number"],
-        "uses": _uses(row["entitlements"]),
-        "usable_until": row["usable_until"],
+        "ticket_code": row.ticket_code,
+        "issue_number": row.issue_number,
+        "uses": _uses(row.entitlements),
+        "usable_until": row.usable_until,
     }
 
 

@@ -1,16 +1,15 @@
 """Finding orders."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from premade.postgres import statements
+from premade.orders import lookup_sql as sql
 from premade.postgres.database import Database
-from premade.postgres.keyset import ROWS_LOOKED_AT_MAX, Keyset, Row
+from premade.postgres.keyset import ROWS_LOOKED_AT_MAX, Keyset
 from premade.runtime.errors import NotFound
 from premade.tickets.code import is_order_id
-
-sql = statements.load(__file__)
 
 BY_ID = Keyset("orders", {"order_id": str})
 CLOCKS_APART_MAX = timedelta(days=1)
@@ -25,7 +24,7 @@ class OrderUnknown(NotFound):
     remedy = "Check the order_id against the response of the activation."
 
 
-async def order_of(database: Database, partner_id: int, order_id: str) -> dict[str, Any]:
+async def order_of(database: Database, partner_id: int, order_id: str) -> sql.OrderRow:
     """The partner's order with its ticket codes. OrderUnknown when it has none of this id."""
     row = None
     if is_order_id(order_id):
@@ -56,7 +55,7 @@ class OrderFilter:
 
 async def list_orders(
     database: Database, partner_id: int, wanted: OrderFilter, limit: int, cursor: str | None
-) -> tuple[list[Row], str | None]:
+) -> tuple[list[sql.OrderRow], str | None]:
     """A page of the partner's orders, the newest first, and the cursor of the next. Invalid: no cursor of theirs."""
     asked: dict[str, Any] = {
         **asdict(wanted),
@@ -66,6 +65,10 @@ async def list_orders(
         "rows_looked_at_max": ROWS_LOOKED_AT_MAX,
         "rows": limit + 1,
     }
-    statement = sql.orders_by_id if wanted.payment_reference is None else sql.orders_of_payment
+    rows: Sequence[sql.OrderRow]
     async with database.single_statement() as tx:
-        return BY_ID.page(await tx.fetch_all(statement, **asked), limit)
+        if wanted.payment_reference is None:
+            rows = await tx.fetch_all(sql.orders_by_id, **asked)
+        else:
+            rows = await tx.fetch_all(sql.orders_of_payment, **asked)
+    return BY_ID.page(rows, limit)

@@ -21,6 +21,7 @@ from premade.http.pagination import (
 from premade.http.problems import documented
 from premade.orders.lookup import OrderFilter, OrderUnknown, list_orders, order_of
 from premade.partners.call import Call, partner_router, partner_with
+from premade.postgres.statements import columns_of
 from premade.tickets.routes import PaymentReferenceFilter
 
 router = partner_router("OTA Integration")
@@ -76,7 +77,7 @@ async def orders(
     """Return a page of orders. The description above is the public text."""
     wanted = OrderFilter(payment_reference, created_from, created_before)
     rows, following = await list_orders(call.database, call.caller.partner_id, wanted, limit, cursor)
-    answer = OrdersAnswer(items=[OrderAnswer(**row) for row in rows], next=following)
+    answer = OrdersAnswer(items=[OrderAnswer(**columns_of(row)) for row in rows], next=following)
     return Reply(answer, link_to_next(call.scope, following))
 
 
@@ -88,4 +89,4 @@ async def orders(
 )
 async def order(call: Annotated[Call, partner_with("orders:read")], order_id: OrderId) -> OrderAnswer:
     """Return the current state of an order with its tickets."""
-    return OrderAnswer(**await order_of(call.database, call.caller.partner_id, order_id))
+    return OrderAnswer(**columns_of(await order_of(call.database, call.caller.partner_id, order_id)))

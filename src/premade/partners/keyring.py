@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from premade.partners import api_key
+from premade.partners import keyring_sql as sql
 from premade.partners.key_lookup import KeyLookup, WrongKeys
-from premade.postgres import statements
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Forbidden, Unauthenticated
 from premade.runtime.single_flight import SingleFlightCache
-
-sql = statements.load(__file__)
 
 KEY_CACHE_SECONDS = 2.0
 """A revoked key or a disabled partner works at most this long in a process that knew it."""
@@ -208,9 +206,20 @@ class Keyring:
             rows = await tx.fetch_all(sql.keys_by_prefix, prefixes=list(prefixes))
         known: dict[str, _KnownKey] = {}
         for row in rows:
-            row["permissions"] = frozenset(row["permissions"])
-            prefix = row.pop("prefix")
-            known[prefix] = _KnownKey(**row)
+            known[row.prefix] = _KnownKey(
+                key_id=row.key_id,
+                digest=row.digest,
+                permissions=frozenset(row.permissions),
+                expires_at=row.expires_at,
+                revoked_at=row.revoked_at,
+                last_used_at=row.last_used_at,
+                partner_id=row.partner_id,
+                channel=row.channel,
+                is_test=row.is_test,
+                first_key_id=row.first_key_id,
+                disabled_at=row.disabled_at,
+                is_over=row.is_over,
+            )
         return known
 
     async def _note_use(self, known: _KnownKey) -> None:
@@ -219,7 +228,7 @@ class Keyring:
             return
         known.last_used_at = now
         async with self._database.single_statement() as tx:
-            await tx.fetch_all(sql.touch_key, key_id=known.key_id, now=now)
+            await tx.execute(sql.touch_key, key_id=known.key_id, now=now)
 
 
 def _require(permission: str, permissions: frozenset[str]) -> None:

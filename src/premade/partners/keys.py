@@ -6,14 +6,12 @@ from typing import Any
 
 from premade.audit.record import COMMAND_ACTOR, Event, record
 from premade.partners import api_key
+from premade.partners import keys_sql as sql
 from premade.partners.partner import partner_named
 from premade.partners.permission import PERMISSIONS
-from premade.postgres import statements
 from premade.postgres.database import Database, Transaction
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
-
-sql = statements.load(__file__)
 
 
 class KeyUnknown(NotFound):
@@ -93,13 +91,13 @@ async def _create(
     async with database.transaction() as tx:
         found = await partner_named(tx, partner) if partner is not None else None
         if found:
-            new = replace(new, partner_id=found["partner_id"], is_test=found["is_test"])
+            new = replace(new, partner_id=found.partner_id, is_test=found.is_test)
         made = await _insert(tx, runtime, new)
         await record(
             tx,
             Event.KEY_CREATED,
             runtime.now(),
-            partner_id=found["partner_id"] if found else None,
+            partner_id=found.partner_id if found else None,
             actor=actor,
             key_id=made["id"],
             permissions=made["permissions"],
@@ -124,12 +122,12 @@ def _check(permissions: list[str], expires_at: datetime | None, now: datetime) -
 
 async def _insert(tx: Transaction, runtime: Runtime, new: _NewKey) -> dict[str, Any]:
     key = api_key.mint(is_test=new.is_test, random_bytes=runtime.random_bytes)
-    row = await tx.fetch_one(
+    key_id = await tx.fetch_one(
         sql.insert_key, **vars(new), prefix=key.prefix, digest=key.digest, now=runtime.now()
     )
-    assert row is not None
+    assert key_id is not None
     return {
-        "id": row["key_id"],
+        "id": key_id,
         "key": key.text,
         "permissions": new.permissions,
         "is_test": new.is_test,
@@ -145,39 +143,39 @@ async def rotate_key(
         old = await tx.fetch_one(sql.key_to_rotate, key_id=key_id)
         if old is None:
             raise _unknown(key_id)
-        if old["successor"] is not None:
-            message = f"Key {key_id} was already rotated. Its successor is key {old['successor']}."
+        if old.successor is not None:
+            message = f"Key {key_id} was already rotated. Its successor is key {old.successor}."
             raise KeyAlreadyRotated(message)
         now = runtime.now()
         # Revoked or past its end, it must not come to life again as a new one.
-        if old["expires_at"] is not None and old["expires_at"] <= now:
+        if old.expires_at is not None and old.expires_at <= now:
             message = f"Key {key_id} has expired. Create a new one with 'premade key create'."
             raise KeyUnknown(message)
         made = await _insert(
             tx,
             runtime,
             _NewKey(
-                partner_id=old["partner_id"],
-                is_test=old["is_test"],
-                permissions=old["permissions"],
-                expires_at=old["expires_at"],
+                partner_id=old.partner_id,
+                is_test=old.is_test,
+                permissions=old.permissions,
+                expires_at=old.expires_at,
                 rotated_from=key_id,
-                first_key_id=old["first_key_id"],
+                first_key_id=old.first_key_id,
             ),
         )
-        ended = await tx.fetch_one(sql.end_key, key_id=key_id, now=now, overlap=overlap)
-        assert ended is not None
+        ends_at = await tx.fetch_one(sql.end_key, key_id=key_id, now=now, overlap=overlap)
+        assert ends_at is not None
         await record(
             tx,
             Event.KEY_ROTATED,
             now,
-            partner_id=old["partner_id"],
+            partner_id=old.partner_id,
             actor=actor,
             key_id=made["id"],
             rotated_from=key_id,
             overlap_seconds=int(overlap.total_seconds()),
         )
-    return {**made, "rotated_from": key_id, "old_key_ends_at": ended["ends_at"]}
+    return {**made, "rotated_from": key_id, "old_key_ends_at": ends_at}
 
 
 async def revoke_key(
@@ -189,30 +187,30 @@ async def revoke_key(
         revoked = await tx.fetch_one(sql.revoke_key, key_id=key_id, now=now)
         if revoked is None:
             raise _unknown(key_id)
-        if revoked["revoked_at"] == now:
+        if revoked.revoked_at == now:
             await record(
-                tx, Event.KEY_REVOKED, now, partner_id=revoked["partner_id"], actor=actor, key_id=key_id
+                tx, Event.KEY_REVOKED, now, partner_id=revoked.partner_id, actor=actor, key_id=key_id
             )
-    return {"id": key_id, "revoked_at": revoked["revoked_at"]}
+    return {"id": key_id, "revoked_at": revoked.revoked_at}
 
 
 def _unknown(key_id: int) -> KeyUnknown:
     return KeyUnknown(f"There is no active key {key_id}. 'premade key list' shows the keys.")
 
 
-async def list_keys(database: Database) -> list[dict[str, Any]]:
+async def list_keys(database: Database) -> list[sql.ListedKey]:
     """All keys, without what would let anybody use them."""
     async with database.single_statement() as tx:
         return await tx.fetch_all(sql.list_keys)
 
 
-async def keys_of(database: Database, partner_id: int | None) -> list[dict[str, Any]]:
+async def keys_of(database: Database, partner_id: int | None) -> list[sql.KeyOfPartner]:
     """The partner's, or the operator's own (None), newest first."""
     async with database.single_statement() as tx:
         return await tx.fetch_all(sql.keys_of, partner_id=partner_id)
 
 
-async def key_of(database: Database, key_id: int) -> dict[str, Any]:
+async def key_of(database: Database, key_id: int) -> sql.KeyDetails:
     """The key, as `keys_of` has it, with whose it is. KeyUnknown."""
     async with database.single_statement() as tx:
         found = await tx.fetch_one(sql.key_by_id, key_id=key_id)

@@ -6,13 +6,10 @@ of Unicode, stored keys can differ from what `folded` returns.
 
 import shlex
 from collections import defaultdict
-from typing import Any
 
-from premade.postgres import statements
+from premade.partners import name_keys_sql as sql
 from premade.postgres.database import Database, Transaction
 from premade.values.texts import folded
-
-sql = statements.load(__file__)
 
 
 async def correct_name_keys(database: Database) -> list[str]:
@@ -29,26 +26,26 @@ async def correct_name_keys_in(tx: Transaction) -> list[str]:
     rows = await tx.fetch_all(sql.names)
     if _wrong(rows):
         # Nobody can add a partner meanwhile. Sales go on.
-        await tx.fetch_all(sql.lock_partners)
+        await tx.execute(sql.lock_partners)
         rows = await tx.fetch_all(sql.names)
         wrong = _wrong(rows)
         # Two partners may exchange their keys, so all changed keys are removed first.
         for partner_id in wrong:
-            await tx.fetch_all(sql.set_key, partner_id=partner_id, name_key=f" {partner_id}")
+            await tx.execute(sql.set_key, partner_id=partner_id, name_key=f" {partner_id}")
         for partner_id, name_key in wrong.items():
-            await tx.fetch_all(sql.set_key, partner_id=partner_id, name_key=name_key)
+            await tx.execute(sql.set_key, partner_id=partner_id, name_key=name_key)
     return _clashes(rows)
 
 
-def _alike(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+def _alike(rows: list[sql.PartnerName]) -> list[list[sql.PartnerName]]:
     """Group the partners by the key of their names, the oldest first."""
-    alike: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    alike: defaultdict[str, list[sql.PartnerName]] = defaultdict(list)
     for row in rows:
-        alike[folded(row["name"])].append(row)
+        alike[folded(row.name)].append(row)
     return list(alike.values())
 
 
-def _wrong(rows: list[dict[str, Any]]) -> dict[int, str]:
+def _wrong(rows: list[sql.PartnerName]) -> dict[int, str]:
     """Return the correct keys by partner id, of the partners whose stored key differs.
 
     Of partners whose names clash, the oldest has the plain key, which blocks further such names. The others' keys end with a
@@ -56,19 +53,19 @@ def _wrong(rows: list[dict[str, Any]]) -> dict[int, str]:
     """
     wrong: dict[int, str] = {}
     for partners in _alike(rows):
-        plain = folded(partners[0]["name"])
+        plain = folded(partners[0].name)
         for number, row in enumerate(partners):
-            key = f"{plain} {row['partner_id']}" if number else plain
-            if row["name_key"] != key:
-                wrong[row["partner_id"]] = key
+            key = f"{plain} {row.partner_id}" if number else plain
+            if row.name_key != key:
+                wrong[row.partner_id] = key
     return wrong
 
 
-def _clashes(rows: list[dict[str, Any]]) -> list[str]:
+def _clashes(rows: list[sql.PartnerName]) -> list[str]:
     return [
-        f"Partners {oldest['partner_id']}, {oldest['name']!r}, and {row['partner_id']}, {row['name']!r}, have names that "
+        f"Partners {oldest.partner_id}, {oldest.name!r}, and {row.partner_id}, {row.name!r}, have names that "
         "differ only in case, blanks or invisible characters. Both work. Rename one: "
-        f"premade partner set {shlex.quote(row['name'])} --name NEW"
+        f"premade partner set {shlex.quote(row.name)} --name NEW"
         for oldest, *others in _alike(rows)
         for row in others
     ]

@@ -1,18 +1,15 @@
 """Partners: adding, finding, disabling."""
 
 import re
-from typing import Any
 
 from premade.audit.record import COMMAND_ACTOR, Event, record
+from premade.partners import partner_sql as sql
 from premade.partners.name_keys import correct_name_keys_in
-from premade.postgres import statements
 from premade.postgres.database import Database, Transaction
-from premade.postgres.keyset import Keyset, Row
+from premade.postgres.keyset import Keyset
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
 from premade.values.texts import cleaned, folded, isolated, one_line
-
-sql = statements.load(__file__)
 
 LIVE_CHANNEL = "ota"
 _NAME_TAKEN = ("partners_name_taken", "partners_name_key_taken")
@@ -62,7 +59,7 @@ async def add_partner(
     is_test: bool = False,
     reservation_hours_max: int = RESERVATION_HOURS_DEFAULT,
     actor: str = COMMAND_ACTOR,
-) -> dict[str, Any]:
+) -> sql.PartnerRow:
     """A new partner, and its channel where there is none. A test partner gets a channel of its own.
 
     `reservation_hours_max`: how long it may hold stock. Conflict: the name is taken, or the channel is live and
@@ -73,7 +70,7 @@ async def add_partner(
     name = _checked(name, channel, reservation_hours_max)
     try:
         async with database.transaction() as tx:
-            await tx.fetch_all(sql.add_channel, channel=channel, is_test=is_test)
+            await tx.execute(sql.add_channel, channel=channel, is_test=is_test)
             now = runtime.now()
             added = await tx.fetch_one(
                 sql.add_partner,
@@ -86,7 +83,7 @@ async def add_partner(
             )
             assert added is not None
             await record(
-                tx, Event.PARTNER_ADDED, now, partner_id=added["partner_id"], actor=actor, channel=channel
+                tx, Event.PARTNER_ADDED, now, partner_id=added.partner_id, actor=actor, channel=channel
             )
     except RuleBroken as broken:
         if broken.rule in _NAME_TAKEN:
@@ -118,7 +115,7 @@ def _wrong_hours(reservation_hours_max: int) -> list[FieldError]:
 async def _name_taken(database: Database, name: str) -> PartnerNameTaken:
     async with database.single_statement() as tx:
         taken = await tx.fetch_one(sql.name_of_key, name_key=folded(name))
-    other = name if taken is None else taken["name"]
+    other = name if taken is None else taken
     if other == name:
         return PartnerNameTaken(f"There is already a partner named {isolated(repr(name))}.")
     return PartnerNameTaken(
@@ -133,7 +130,7 @@ def _refusal(broken: RuleBroken, channel: str) -> Exception:
     return broken
 
 
-async def partner_named(tx: Transaction, name: str) -> dict[str, Any]:
+async def partner_named(tx: Transaction, name: str) -> sql.PartnerRow:
     """The partner. PartnerUnknown when there is none."""
     found = await tx.fetch_one(sql.partner_by_name, name=name.replace("\0", ""), name_key=folded(name))
     if found is None:
@@ -142,20 +139,20 @@ async def partner_named(tx: Transaction, name: str) -> dict[str, Any]:
     return found
 
 
-async def list_partners(database: Database) -> list[dict[str, Any]]:
+async def list_partners(database: Database) -> list[sql.PartnerRow]:
     """All, oldest first."""
     async with database.single_statement() as tx:
         return await tx.fetch_all(sql.list_partners)
 
 
-async def partners_by_id(database: Database) -> dict[int, dict[str, Any]]:
+async def partners_by_id(database: Database) -> dict[int, sql.PartnerRow]:
     """The same, each under its id."""
-    return {each["partner_id"]: each for each in await list_partners(database)}
+    return {each.partner_id: each for each in await list_partners(database)}
 
 
 async def page_of_partners(
     database: Database, runtime: Runtime, sought: str, limit: int, cursor: str | None
-) -> tuple[list[Row], str | None]:
+) -> tuple[list[sql.ListedPartner], str | None]:
     """A page of those with `sought` in their name, or whose channel it is, oldest first, with how many of their keys
     work and when one was last used; and the cursor of the next. Invalid: no cursor of such a page.
     """
@@ -171,7 +168,7 @@ async def page_of_partners(
     return ALL_PARTNERS.page(rows, limit)
 
 
-async def partner_of(database: Database, partner_id: int) -> dict[str, Any]:
+async def partner_of(database: Database, partner_id: int) -> sql.PartnerRow:
     """The partner. PartnerUnknown."""
     async with database.single_statement() as tx:
         found = await tx.fetch_one(sql.partner_by_id, partner_id=partner_id)
@@ -181,7 +178,7 @@ async def partner_of(database: Database, partner_id: int) -> dict[str, Any]:
     return found
 
 
-async def list_channels(database: Database) -> list[dict[str, Any]]:
+async def list_channels(database: Database) -> list[sql.Channel]:
     """All, by name, each with whether it is for tests."""
     async with database.single_statement() as tx:
         return await tx.fetch_all(sql.list_channels)
@@ -189,10 +186,10 @@ async def list_channels(database: Database) -> list[dict[str, Any]]:
 
 async def set_disabled(
     database: Database, runtime: Runtime, name: str, *, disabled: bool, actor: str = COMMAND_ACTOR
-) -> dict[str, Any]:
+) -> sql.PartnerRow:
     """Stop a partner, or let it go on. Its keys follow within seconds in every process."""
     async with database.transaction() as tx:
-        partner_id = (await partner_named(tx, name))["partner_id"]
+        partner_id = (await partner_named(tx, name)).partner_id
         now = runtime.now()
         changed = await tx.fetch_one(
             sql.set_disabled, partner_id=partner_id, disabled_at=now if disabled else None
@@ -205,12 +202,12 @@ async def set_disabled(
 
 async def set_reservation_hours(
     database: Database, runtime: Runtime, name: str, reservation_hours_max: int, *, actor: str = COMMAND_ACTOR
-) -> dict[str, Any]:
+) -> sql.PartnerRow:
     """How long the partner may hold stock, from now on; what it holds already stays as it is."""
     if errors := _wrong_hours(reservation_hours_max):
         raise Invalid(errors)
     async with database.transaction() as tx:
-        partner_id = (await partner_named(tx, name))["partner_id"]
+        partner_id = (await partner_named(tx, name)).partner_id
         changed = await tx.fetch_one(
             sql.set_reservation_hours, partner_id=partner_id, reservation_hours_max=reservation_hours_max
         )
@@ -228,7 +225,7 @@ async def set_reservation_hours(
 
 async def rename_partner(
     database: Database, runtime: Runtime, name: str, new_name: str, *, actor: str = COMMAND_ACTOR
-) -> dict[str, Any]:
+) -> sql.PartnerRow:
     """Rename a partner; its keys, channel and tickets stay. Raises Invalid, PartnerUnknown, PartnerNameTaken."""
     try:
         kept = one_line(new_name, NAME_CHARACTERS_MAX)
@@ -237,7 +234,7 @@ async def rename_partner(
     try:
         async with database.transaction() as tx:
             before = await partner_named(tx, name)
-            partner_id = before["partner_id"]
+            partner_id = before.partner_id
             renamed = await tx.fetch_one(sql.rename, partner_id=partner_id, name=kept, name_key=folded(kept))
             # A partner whose name clashed with the old name takes over its key.
             await correct_name_keys_in(tx)
@@ -247,7 +244,7 @@ async def rename_partner(
                 runtime.now(),
                 partner_id=partner_id,
                 actor=actor,
-                before=before["name"],
+                before=before.name,
                 name=kept,
             )
     except RuleBroken as broken:

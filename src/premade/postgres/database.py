@@ -5,18 +5,17 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from contextvars import Context
-from typing import Any
 
 import orjson
 import psycopg
 from psycopg import AsyncConnection, AsyncRawCursor, AsyncRawServerCursor
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from premade.postgres.failures import is_spoilt, translated_errors
 from premade.postgres.shut_down import shut_down
-from premade.postgres.statements import Statement
+from premade.postgres.statements import P, Row, Statement
 from premade.runtime.errors import Busy, DatabaseAway
 from premade.runtime.metrics import seconds_of
 
@@ -65,8 +64,8 @@ _LONG_READ = (
     f"SET LOCAL statement_timeout = {round(LONG_READ_SECONDS_MAX * 1000)}; "
     f"SET LOCAL idle_in_transaction_session_timeout = {LONG_READ_PAUSE_SECONDS_MAX * 1000}"
 ).encode()
-_TAKES_NO_WRITES = b"SELECT current_setting('transaction_read_only')::boolean AS takes_no_writes"
-_TRY_ADVISORY_LOCK = b"SELECT pg_try_advisory_lock(hashtextextended(%s, 0)) AS mine"
+_TAKES_NO_WRITES = b"SELECT current_setting('transaction_read_only')::boolean"
+_TRY_ADVISORY_LOCK = b"SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
 _RELEASE_ADVISORY_LOCK = b"SELECT pg_advisory_unlock(hashtextextended(%s, 0))"
 # PostgreSQL's own patience with a client whose machine or network is gone is two hours.
 _MISS_A_LOST_MACHINE = (
@@ -80,7 +79,7 @@ set_json_dumps(orjson.dumps)
 set_json_loads(orjson.loads)
 
 
-async def _set_session(connection: AsyncConnection[DictRow]) -> None:
+async def _set_session(connection: AsyncConnection[TupleRow]) -> None:
     await connection.execute(SESSION_SETTINGS)
 
 
@@ -90,7 +89,7 @@ class _hard_timeout:  # noqa: N801  (used like a function)
     Cancelling the statement is not enough: psycopg would wait for the server to confirm the cancellation.
     """
 
-    def __init__(self, connection: AsyncConnection[DictRow], seconds: float) -> None:
+    def __init__(self, connection: AsyncConnection[TupleRow], seconds: float) -> None:
         self._connection = connection
         self._seconds = seconds
 
@@ -116,7 +115,7 @@ class _Server:
         """Whether somebody's connection came back whole in the time that it takes to cut one off."""
         return time.monotonic() - self._answered_at < CUT_OFF_SECONDS
 
-    def note(self, used: AsyncConnection[DictRow]) -> None:
+    def note(self, used: AsyncConnection[TupleRow]) -> None:
         """A connection was used. When it broke, those that lie idle may have broken with it, and each would cost a
         request: they are looked at, once at a time. Nothing that was asked for is done again.
         """
@@ -129,7 +128,7 @@ class _Server:
         await asyncio.gather(*(pool.check() for pool in self.pools))
 
 
-class _Pool(AsyncConnectionPool[AsyncConnection[DictRow]]):
+class _Pool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
     """A pool of connections for one use."""
 
     def __init__(self, server: _Server, dsn: str, name: str, connections_max: int) -> None:
@@ -142,7 +141,6 @@ class _Pool(AsyncConnectionPool[AsyncConnection[DictRow]]):
             reconnect_timeout=RECONNECT_SECONDS_MAX,
             kwargs={
                 "autocommit": True,
-                "row_factory": dict_row,
                 "connect_timeout": CONNECT_TIMEOUT_SECONDS,
                 "tcp_user_timeout": round(CUT_OFF_SECONDS * 1000),
                 "application_name": "premade",
@@ -158,14 +156,14 @@ class _Pool(AsyncConnectionPool[AsyncConnection[DictRow]]):
         server.pools.append(self)
 
     @staticmethod
-    async def check_connection(conn: AsyncConnection[DictRow]) -> None:
+    async def check_connection(conn: AsyncConnection[TupleRow]) -> None:
         """Raise if the connection is broken, or its server became read-only: a new one may reach the new primary.
 
         The check has a time limit, so that a server that hangs does not delay the checks of other connections.
         """
         async with _hard_timeout(conn, CHECK_SECONDS_MAX):
             row = await (await conn.execute(_TAKES_NO_WRITES)).fetchone()
-        if row is None or row["takes_no_writes"]:
+        if row is None or row[0]:
             message = "The server is read-only"
             raise psycopg.OperationalError(message)
 
@@ -176,7 +174,7 @@ class _Pool(AsyncConnectionPool[AsyncConnection[DictRow]]):
     @asynccontextmanager
     async def acquire(
         self, wait_seconds_max: float | None = None, *, is_check: bool = False
-    ) -> AsyncGenerator[AsyncConnection[DictRow]]:
+    ) -> AsyncGenerator[AsyncConnection[TupleRow]]:
         """Yield a connection.
 
         Raises:
@@ -216,7 +214,7 @@ class _Limiter:
     @asynccontextmanager
     async def connection_of(
         self, pool: _Pool, wait_seconds_max: float | None
-    ) -> AsyncGenerator[AsyncConnection[DictRow]]:
+    ) -> AsyncGenerator[AsyncConnection[TupleRow]]:
         """Yield a connection. Raises Busy if there is none within POOL_WAIT_SECONDS."""
         async with self._turn(), pool.acquire(wait_seconds_max) as connection:
             yield connection
@@ -249,14 +247,14 @@ def _all_in_use() -> Busy:
 
 
 async def _try_advisory_lock(
-    connection: AsyncConnection[DictRow], name: str, wait_seconds_max: float
+    connection: AsyncConnection[TupleRow], name: str, wait_seconds_max: float
 ) -> bool:
     deadline = time.monotonic() + wait_seconds_max
     async with _hard_timeout(connection, wait_seconds_max + CUT_OFF_SECONDS):
         await connection.execute(_MISS_A_LOST_MACHINE)
         while True:
             row = await (await connection.execute(_TRY_ADVISORY_LOCK, [name])).fetchone()
-            is_taken = row is not None and row["mine"]
+            is_taken = row is not None and row[0]
             if is_taken or time.monotonic() >= deadline:
                 return is_taken
             await asyncio.sleep(ADVISORY_LOCK_RETRY_SECONDS)
@@ -265,18 +263,18 @@ async def _try_advisory_lock(
 class Transaction:
     """An open transaction."""
 
-    def __init__(self, connection: AsyncConnection[DictRow]) -> None:
+    def __init__(self, connection: AsyncConnection[TupleRow]) -> None:
         self._connection = connection
 
-    async def fetch_all(self, statement: Statement, **given: Any) -> list[dict[str, Any]]:
-        """Return all rows.
+    async def fetch_all(self, statement: Statement[P, Row], *_: P.args, **given: P.kwargs) -> list[Row]:
+        """Return all rows, as the statement declares them.
 
         Raises:
             RuleBroken: a constraint refused the change.
             Busy: a lock could not be taken within LOCK_TIMEOUT_MS.
             DatabaseAway: the connection was lost.
         """
-        cursor = AsyncRawCursor(self._connection)
+        cursor = AsyncRawCursor(self._connection, row_factory=statement.row_factory)
         started = time.perf_counter()
         try:
             with translated_errors():
@@ -286,19 +284,27 @@ class Transaction:
             # Also count statements that failed after a long wait.
             seconds_of(statement.name).observe(time.perf_counter() - started)
 
-    async def fetch_one(self, statement: Statement, **given: Any) -> dict[str, Any] | None:
+    async def fetch_one(self, statement: Statement[P, Row], *_: P.args, **given: P.kwargs) -> Row | None:
         """Return the first row, or None."""
-        rows = await self.fetch_all(statement, **given)
+        rows = await self.fetch_all(statement, *_, **given)
         return rows[0] if rows else None
+
+    async def execute(self, statement: Statement[P, None], *_: P.args, **given: P.kwargs) -> None:
+        """Execute a statement that declares no rows."""
+        await self.fetch_all(statement, *_, **given)
 
 
 class LongRead(Transaction):
     """A read-only transaction on one snapshot of the database."""
 
-    async def portions(self, statement: Statement, **given: Any) -> AsyncGenerator[list[dict[str, Any]]]:
+    async def portions(
+        self, statement: Statement[P, Row], *_: P.args, **given: P.kwargs
+    ) -> AsyncGenerator[list[Row]]:
         """Yield all rows, PORTION_ROWS at a time. Memory does not grow with the number of rows."""
         with translated_errors():
-            async with AsyncRawServerCursor(self._connection, statement.name) as cursor:
+            async with AsyncRawServerCursor(
+                self._connection, statement.name, row_factory=statement.row_factory
+            ) as cursor:
                 await cursor.execute(statement.text, statement.arguments(given))
                 while rows := await cursor.fetchmany(PORTION_ROWS):
                     yield rows
@@ -337,7 +343,7 @@ class Database:
 
     def _connection(
         self, turns: _Limiter | None, wait_seconds_max: float | None = None
-    ) -> AbstractAsyncContextManager[AsyncConnection[DictRow]]:
+    ) -> AbstractAsyncContextManager[AsyncConnection[TupleRow]]:
         if turns is None:
             return self._pool.acquire(wait_seconds_max)
         return turns.connection_of(self._pool, wait_seconds_max)

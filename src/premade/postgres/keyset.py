@@ -8,7 +8,7 @@ import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -17,7 +17,7 @@ from premade.runtime.errors import FieldError, Invalid
 ROWS_LOOKED_AT_MAX = 10_000
 """Rows that a page reads at most, however few of them match the filter."""
 CURSOR_CHARACTERS_MAX = 1000
-Row = dict[str, Any]
+Row = TypeVar("Row")
 
 
 def _moment(value: Any) -> datetime:
@@ -61,9 +61,11 @@ class Keyset:
         key = [None] * len(self.columns) if cursor is None else self._read(cursor)
         return {f"after_{name}": value for name, value in zip(self.columns, key, strict=True)}
 
-    def cursor(self, row: Row) -> str:
+    def cursor(self, row: object) -> str:
         """Return the cursor of the page that starts after `row`."""
-        key = [row[name] for name in self.columns]
+        return self._cursor([getattr(row, name) for name in self.columns])
+
+    def _cursor(self, key: Sequence[Any]) -> str:
         return base64.urlsafe_b64encode(orjson.dumps([self.of, *key])).decode().rstrip("=")
 
     def page(self, rows: Sequence[Row], limit: int) -> tuple[list[Row], str | None]:
@@ -74,9 +76,9 @@ class Keyset:
         ROWS_LOOKED_AT_MAX, so that the next page can start there.
         """
         page = list(rows[:limit])
-        goes_on = len(rows) > limit or (bool(page) and page[-1].get("place") == ROWS_LOOKED_AT_MAX)
+        goes_on = len(rows) > limit or (bool(page) and getattr(page[-1], "place", None) == ROWS_LOOKED_AT_MAX)
         following = self.cursor(page[-1]) if goes_on else None
-        return [row for row in page if row.get("matches", True)], following
+        return [row for row in page if getattr(row, "matches", True)], following
 
     def _read(self, cursor: str) -> list[Any]:
         try:
@@ -88,7 +90,7 @@ class Keyset:
                 raise ValueError  # noqa: TRY301
             values = [_READERS[kind](value) for kind, value in zip(self.columns.values(), key, strict=True)]
             # A cursor has exactly one spelling, so that a changed cursor is noticed even if it can be decoded.
-            if cursor != self.cursor(dict(zip(self.columns, values, strict=True))):
+            if cursor != self._cursor(values):
                 raise ValueError  # noqa: TRY301
         except (ValueError, TypeError, OverflowError, binascii.Error):
             message = "Must be 'next' of a page of this list, unchanged"

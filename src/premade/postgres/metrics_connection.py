@@ -4,14 +4,13 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any
 
 import psycopg
 from psycopg import Connection, RawCursor
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import TupleRow
 
 from premade.postgres.shut_down import shut_down
-from premade.postgres.statements import Statement
+from premade.postgres.statements import P, Row, Statement
 from premade.runtime.outage import Outage
 
 CONNECT_TIMEOUT_SECONDS = 2
@@ -33,13 +32,13 @@ class StatementFailed(Exception):
 class MetricsReader:
     """Reads rows within the time limit of a block."""
 
-    def __init__(self, connection: Connection[DictRow]) -> None:
+    def __init__(self, connection: Connection[TupleRow]) -> None:
         self._connection = connection
 
-    def fetch_all(self, statement: Statement, **values: Any) -> list[DictRow]:
-        """Return all rows."""
-        cursor = RawCursor(self._connection).execute(statement.text, statement.arguments(values))
-        return cursor.fetchall()
+    def fetch_all(self, statement: Statement[P, Row], *_: P.args, **given: P.kwargs) -> list[Row]:
+        """Return all rows, as the statement declares them."""
+        cursor = RawCursor(self._connection, row_factory=statement.row_factory)
+        return cursor.execute(statement.text, statement.arguments(given)).fetchall()
 
 
 class MetricsConnection:
@@ -47,7 +46,7 @@ class MetricsConnection:
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
-        self._connection: Connection[DictRow] | None = None
+        self._connection: Connection[TupleRow] | None = None
         self._away = Outage("figures.database_away")
 
     def is_reachable(self) -> bool:
@@ -78,7 +77,7 @@ class MetricsConnection:
             yield MetricsReader(self._connection)
 
     @contextmanager
-    def _limited(self, connection: Connection[DictRow]) -> Generator[None]:
+    def _limited(self, connection: Connection[TupleRow]) -> Generator[None]:
         timer = threading.Timer(CUT_OFF_SECONDS, partial(shut_down, connection))
         timer.daemon = True
         timer.start()
@@ -89,11 +88,10 @@ class MetricsConnection:
         finally:
             timer.cancel()
 
-    def _connect(self) -> Connection[DictRow]:
-        connection = Connection[DictRow].connect(
+    def _connect(self) -> Connection[TupleRow]:
+        connection = Connection[TupleRow].connect(
             self._dsn,
             autocommit=True,
-            row_factory=dict_row,
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             application_name="premade metrics",
         )

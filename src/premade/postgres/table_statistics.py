@@ -4,15 +4,13 @@ A connection keeps the plan of a statement until a table in it is analysed. Auto
 installation can grow from nothing to a million tickets in that time. See ADR 10.
 """
 
-from typing import Any
+from types import NoneType
 
-from premade.postgres import statements
+from premade.postgres import table_statistics_sql as sql
 from premade.postgres.database import Database
-from premade.postgres.statements import Statement
+from premade.postgres.statements import Statement, row_factory_of
 from premade.runtime.background import AT_ONCE, Turn
 from premade.runtime.logging import log
-
-sql = statements.load(__file__)
 
 LOOK_EVERY_SECONDS = 1.0
 PAGES_MIN = 32
@@ -39,33 +37,35 @@ class TableAnalyst:
         """
         async with self._database.transaction() as tx:
             turn = await tx.fetch_one(sql.take_turn, lock=ANALYSIS_LOCK, lock_timeout_ms=str(LOCK_TIMEOUT_MS))
-            if turn is None or not turn["mine"]:
+            if turn is None or not turn.mine:
                 return None
             grown = await tx.fetch_all(sql.grown_tables, pages_min=PAGES_MIN, pages_max=PAGES_MAX)
             table = self._next_of(grown)
             if table is None:
                 return None
-            name = str(table["table_name"])
+            name = table.table_name
             # Tried once at this size, whatever comes of it.
-            self._pages_tried[name] = table["pages"]
-            await tx.fetch_all(_analyse(name))
+            self._pages_tried[name] = table.pages
+            await tx.execute(_analyse(name))
             return name
 
-    def _next_of(self, grown: list[dict[str, Any]]) -> dict[str, Any] | None:
-        due = [
-            table for table in grown if table["pages"] >= 2 * self._pages_tried.get(table["table_name"], 0)
-        ]
-        refused = [table for table in due if not table["may_analyse"]]
+    def _next_of(self, grown: list[sql.GrownTable]) -> sql.GrownTable | None:
+        due = [table for table in grown if table.pages >= 2 * self._pages_tried.get(table.table_name, 0)]
+        refused = [table for table in due if not table.may_analyse]
         if refused:
-            names = [table["table_name"] for table in refused]
+            names = [table.table_name for table in refused]
             log.warning("statistics.not_allowed", tables=names)
             self._pages_tried |= dict.fromkeys(names, PAGES_MAX)
-        return next((table for table in due if table["may_analyse"]), None)
+        return next((table for table in due if table.may_analyse), None)
 
 
-def _analyse(name: str) -> Statement:
+def _analyse(name: str) -> Statement[[], None]:
     """`name` is quoted already. SKIP_LOCKED: neither wait for autovacuum, nor make it give up."""
-    return Statement("analyse_table", b"ANALYZE (SKIP_LOCKED) " + name.encode(), ())
+
+    def declared() -> None: ...
+
+    text = b"ANALYZE (SKIP_LOCKED) " + name.encode()
+    return Statement("postgres.analyse_table", text, (), declared, row_factory_of(NoneType))
 
 
 def analyse_turn(database: Database) -> Turn:

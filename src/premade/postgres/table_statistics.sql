@@ -1,6 +1,6 @@
 -- name: take_turn
 -- A table that somebody else has locked is left to the next turn, rather than waited for.
-SELECT pg_try_advisory_xact_lock(:lock) AS mine, set_config('lock_timeout', :lock_timeout_ms, true);
+SELECT pg_try_advisory_xact_lock(:lock) AS mine, set_config('lock_timeout', :lock_timeout_ms, true) AS lock_timeout;
 
 -- name: grown_tables
 -- 'relpages' is the size at the last analysis; 0 before the first one. A role may analyse what it owns, what is in its own

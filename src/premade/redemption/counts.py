@@ -11,12 +11,10 @@ from enum import StrEnum
 import orjson
 
 from premade.partners.keyring import GateCaller
-from premade.postgres import statements
 from premade.postgres.database import Transaction
+from premade.redemption import counts_sql as sql
 from premade.runtime.clock import Runtime
 from premade.runtime.metrics import GATE_COUNTED
-
-sql = statements.load(__file__)
 
 DEVICES_A_DAY_MAX = 20
 """Devices of one owner with their own counts in a day; all others share one count."""
@@ -50,16 +48,16 @@ async def count_at_gate(
     if not counts:
         return
     rows = [{"code": code.value, "counted": counted} for code, counted in counts.items()]
-    names = {
-        "day": runtime.today(),
-        "zone": str(runtime.zone),
-        "owner": caller.counted_as,
-        "device_id": device_id,
-    }
-    await tx.fetch_all(sql.hold_names, **names, lock_space=_LOCK_SPACE)
-    await tx.fetch_all(
+    day, zone, owner = runtime.today(), str(runtime.zone), caller.counted_as
+    await tx.execute(
+        sql.hold_names, day=day, zone=zone, owner=owner, device_id=device_id, lock_space=_LOCK_SPACE
+    )
+    await tx.execute(
         sql.count_at_gate,
-        **names,
+        day=day,
+        zone=zone,
+        owner=owner,
+        device_id=device_id,
         partner_id=caller.partner_id,
         others=OTHER_DEVICES,
         devices_max=DEVICES_A_DAY_MAX,

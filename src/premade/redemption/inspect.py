@@ -6,15 +6,13 @@ from typing import Any
 
 from premade.audit.record import Event
 from premade.partners.keyring import GateCaller
-from premade.postgres import statements
 from premade.postgres.database import Database
+from premade.redemption import inspect_sql as sql
 from premade.redemption.redeem import shown
 from premade.redemption.scan import Presented
 from premade.redemption.verdict import Judge, not_known_here, qr_invalid, refusal_of_mode
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import DomainError
-
-sql = statements.load(__file__)
 
 INITIALS_MAX = 5
 
@@ -63,14 +61,14 @@ class Inspector:
         judge, ticket = Judge(self._runtime.zone), shown(presented.ticket_code, row)
         return Inspected(
             ticket_code=ticket.ticket_code,
-            product_name=row["product_name"],
+            product_name=row.product_name,
             status=ticket.status,
             entitlements=ticket.entitlements,
             usable_until=ticket.usable_until,
-            first_used_at=row["first_used_at"],
-            customer_initials=row["customer_name"] and initials(row["customer_name"]),
-            refusal=refusal_of_mode(caller, is_test_ticket=row["is_test"])
-            or judge.refusal(ticket, presented.issue_number, row["today"]),
+            first_used_at=row.first_used_at,
+            customer_initials=row.customer_name and initials(row.customer_name),
+            refusal=refusal_of_mode(caller, is_test_ticket=row.is_test)
+            or judge.refusal(ticket, presented.issue_number, row.today),
         )
 
 

@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from premade.partners.keyring import GateCaller
-from premade.postgres import statements
 from premade.postgres.database import Database, Transaction
+from premade.redemption import manual_sql as sql
 from premade.redemption.counts import Counted, count_at_gate
 from premade.redemption.rules import GateRules
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import FieldError, Invalid, NotFound, TooMany
 from premade.runtime.logging import log
-
-sql = statements.load(__file__)
 
 PERMISSION = "gate:manual-entry"
 FORGOTTEN_AT_ONCE_MAX = 10
@@ -122,19 +120,19 @@ class ManualEntries:
             await self._count(tx, subject, limit)
         if typed.ticket_code is None:
             return None
-        row = await tx.fetch_one(
+        customer_phone = await tx.fetch_one(
             sql.customer_phone, ticket_code=typed.ticket_code, partner_id=caller.partner_id
         )
-        phone = row["customer_phone"].removeprefix("+") if row else ""
+        phone = (customer_phone or "").removeprefix("+")
         if not hmac.compare_digest(phone[-len(typed.phone_digits) :], typed.phone_digits):
             return None
-        await tx.fetch_all(sql.take_entries_back, subjects=[subject for subject, _ in counted])
+        await tx.execute(sql.take_entries_back, subjects=[subject for subject, _ in counted])
         return typed.ticket_code
 
     async def _forget_old(self) -> None:
         """In a transaction of its own, which waits for nobody: no two of those who count can wait for each other."""
         async with self._database.single_statement() as tx:
-            await tx.fetch_all(
+            await tx.execute(
                 sql.forget_old,
                 now=self._runtime.now(),
                 span=timedelta(seconds=SPAN_SECONDS_MAX),
@@ -145,7 +143,7 @@ class ManualEntries:
         now, span = self._runtime.now(), timedelta(seconds=limit.span_seconds)
         counted = await tx.fetch_one(sql.count_entry, subject=subject, now=now, span=span)
         assert counted is not None
-        if counted["entries"] > limit.wrong_max:
-            wait = max(1, math.ceil((counted["span_began_at"] + span - now).total_seconds()))
+        if counted.entries > limit.wrong_max:
+            wait = max(1, math.ceil((counted.span_began_at + span - now).total_seconds()))
             message = f"Too many wrong codes or digits were entered. Try again in {wait} seconds."
             raise TooManyEntries(message, retry_after_seconds=wait)

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import orjson
 
 from premade.audit.record import Event
-from premade.postgres import statements
 from premade.postgres.database import LOCK_TIMEOUT_MS, Database, Transaction
+from premade.redemption import redeem_sql as sql
+from premade.redemption.inspect_sql import TicketAtGate
 from premade.redemption.scan import Scan
 from premade.redemption.verdict import (
     CLOCK_SKEW_MAX,
@@ -24,8 +25,6 @@ from premade.runtime.batching import MicroBatcher, in_use
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Mismatch
 from premade.runtime.logging import log
-
-sql = statements.load(__file__)
 
 OPERATION = "redeem"
 """What a device's scan_id is scoped to, beside the partner of the ticket."""
@@ -80,19 +79,19 @@ class Redeemer:
         used up then.
         """
         outcome = await self._queue.outcome(scan)
-        if outcome is None or outcome["outcome"] == "again":
+        if outcome is None or outcome.outcome is sql.Outcome.AGAIN:
             outcome = await self._alone(scan)
         redeemed = redeemed_or_refused(scan, outcome, self._runtime)
         if not redeemed.replayed:
             log_redeemed(scan)
         return redeemed
 
-    async def _together(self, scans: list[Scan]) -> list[dict[str, Any]]:
+    async def _together(self, scans: list[Scan]) -> list[sql.ScanResult]:
         """Does not wait for a scan_id that another transaction is about to take: neighbours would wait too."""
         async with self._of_queue.single_statement() as tx:
             return await redeem_all(tx, self._runtime, scans, TOGETHER_LOCK_TIMEOUT_MS)
 
-    async def _alone(self, scan: Scan) -> dict[str, Any]:
+    async def _alone(self, scan: Scan) -> sql.ScanResult:
         """Waits for whoever holds the ticket or the scan_id; each try then sees what the winner did."""
         async with self._of_patient.transaction() as tx:
             await tx.fetch_all(
@@ -115,7 +114,7 @@ def log_redeemed(scan: Scan) -> None:
 
 async def redeem_all(
     tx: Transaction, runtime: Runtime, scans: list[Scan], lock_timeout_ms: int
-) -> list[dict[str, Any]]:
+) -> list[sql.ScanResult]:
     """One outcome for each, in their order; no two of them share a claim."""
     return await tx.fetch_all(
         sql.redeem,
@@ -130,14 +129,14 @@ async def redeem_all(
     )
 
 
-async def redeem_waiting(tx: Transaction, runtime: Runtime, scans: list[Scan]) -> list[dict[str, Any]]:
+async def redeem_waiting(tx: Transaction, runtime: Runtime, scans: list[Scan]) -> list[sql.ScanResult]:
     """The same in a transaction that has locked the tickets. Busy when a scan_id stays another's."""
-    outcomes = dict[int, dict[str, Any]]()
+    outcomes = dict[int, sql.ScanResult]()
     open_ones = list(range(len(scans)))
     for _ in range(TRIES_ALONE_MAX):
         tried = await redeem_all(tx, runtime, [scans[place] for place in open_ones], LOCK_TIMEOUT_MS)
         outcomes.update(zip(open_ones, tried, strict=True))
-        open_ones = [place for place in open_ones if outcomes[place]["outcome"] == "again"]
+        open_ones = [place for place in open_ones if outcomes[place].outcome is sql.Outcome.AGAIN]
         if not open_ones:
             return [outcomes[place] for place in range(len(scans))]
     raise in_use()
@@ -172,32 +171,34 @@ def _day(scan: Scan, runtime: Runtime) -> date | None:
     return Judge(runtime.zone).day_of(scan.scanned_at) if scan.scanned_at else None
 
 
-def redeemed_or_refused(scan: Scan, outcome: dict[str, Any], runtime: Runtime) -> Redeemed:
+def redeemed_or_refused(scan: Scan, outcome: sql.ScanResult, runtime: Runtime) -> Redeemed:
     """The use that an outcome tells of, or the refusal raised."""
-    kind = outcome["outcome"]
-    if kind in ("redeemed", "replayed"):
+    kind = outcome.outcome
+    if kind in (sql.Outcome.REDEEMED, sql.Outcome.REPLAYED):
+        assert outcome.status is not None
+        assert outcome.entitlements is not None
         [remaining] = [
             each["remaining_uses"]
-            for each in outcome["entitlements"]
+            for each in outcome.entitlements
             if each["function_code"] == scan.function_code
         ]
         return Redeemed(
             ticket_code=scan.ticket_code,
-            status=outcome["status"],
+            status=cast("Literal['ACTIVE', 'USED']", outcome.status),
             function_code=scan.function_code,
             used=scan.uses,
             remaining=remaining,
-            entitlements=outcome["entitlements"],
-            redeemed_at=outcome["redeemed_at"],
-            replayed=kind == "replayed",
-            is_late=outcome["is_late"],
+            entitlements=outcome.entitlements,
+            redeemed_at=outcome.redeemed_at,
+            replayed=kind is sql.Outcome.REPLAYED,
+            is_late=outcome.is_late,
         )
-    if kind == "scan_reused":
+    if kind is sql.Outcome.SCAN_REUSED:
         message = f"Device {scan.device_id} has already used scan_id {scan.scan_id} for another request."
         raise ScanIdReused(message)
-    if kind == "unknown":
+    if kind is sql.Outcome.UNKNOWN:
         raise not_known_here()
-    if refusal := refusal_of_mode(scan.caller, is_test_ticket=outcome["is_test"]):
+    if refusal := refusal_of_mode(scan.caller, is_test_ticket=bool(outcome.is_test)):
         raise refusal
     if scan.presented.is_key_retired:
         raise qr_invalid(is_key_retired=True)
@@ -206,21 +207,31 @@ def redeemed_or_refused(scan: Scan, outcome: dict[str, Any], runtime: Runtime) -
     refusal = Judge(runtime.zone).refusal_of_use(
         shown(scan.ticket_code, outcome),
         scan.presented.issue_number,
-        Asked(outcome["judged_day"], scan.function_code, scan.uses, scan.scanned_at),
+        Asked(outcome.judged_day, scan.function_code, scan.uses, scan.scanned_at),
     )
     assert refusal is not None, "the statement and the verdict judge alike"
     raise refusal
 
 
-def shown(ticket_code: str, row: dict[str, Any]) -> Shown:
+def shown(ticket_code: str, row: sql.ScanResult | TicketAtGate) -> Shown:
     """The ticket as a statement of this folder tells of it."""
-    last = row["last_used_at"] and Use(row["last_device_id"], row["last_scan_id"], row["last_used_at"])
+    assert row.status is not None
+    assert row.issue_number is not None
+    assert row.entitlements is not None
     return Shown(
         ticket_code=ticket_code,
-        status=row["status"],
-        issue_number=row["issue_number"],
-        usable_until=row["usable_until"],
-        activated_at=row["activated_at"],
-        entitlements=row["entitlements"],
-        last_use=last,
+        status=row.status,
+        issue_number=row.issue_number,
+        usable_until=row.usable_until,
+        activated_at=row.activated_at,
+        entitlements=row.entitlements,
+        last_use=_last_use(row),
     )
+
+
+def _last_use(row: sql.ScanResult | TicketAtGate) -> Use | None:
+    if row.last_used_at is None:
+        return None
+    assert row.last_device_id is not None
+    assert row.last_scan_id is not None
+    return Use(row.last_device_id, row.last_scan_id, row.last_used_at)

@@ -13,11 +13,12 @@ from typing import Any
 import orjson
 
 from premade.audit.record import Event
-from premade.postgres import statements
 from premade.postgres.database import Database, Transaction
+from premade.redemption import sync_sql as sql
 from premade.redemption.counts import Counted, count_at_gate
 from premade.redemption.offline_scan import InConflict, Offline, ScanRef, Unreadable
 from premade.redemption.redeem import REDEEMED, Redeemed, redeem_waiting, redeemed_or_refused
+from premade.redemption.redeem_sql import Outcome, ScanResult
 from premade.redemption.rules import GateRules
 from premade.redemption.scan import Device, Entry, Presented, Scan, device_of, old_device_of
 from premade.redemption.verdict import qr_invalid, refusal_of_time
@@ -29,8 +30,6 @@ from premade.tickets.code import fold_token
 from premade.tickets.lookup import TicketUnknown
 from premade.tickets.signing import Verifiers
 from premade.values.digest import request_digest
-
-sql = statements.load(__file__)
 
 OPERATION = "sync"
 """What a conflict is remembered under, beside the partner: the device, the scan and the digest of what was asked."""
@@ -81,7 +80,7 @@ class Syncer:
         async with self._database.transaction() as tx:
             held = await tx.fetch_one(sql.hold_device, lock_space=_LOCK_SPACE, device=device.lock_name)
             assert held is not None
-            clocks = (self._runtime.now(), held["database_now"])
+            clocks = (self._runtime.now(), held.database_now)
             sent = [self._with_time(each, clocks) for each in read if isinstance(each, _Sent)]
             settled = await self._settle(tx, device, sent)
             answers = [settled.pop(0) if isinstance(each, _Sent) else each for each in read]
@@ -140,11 +139,13 @@ class Syncer:
                 event = _event(device, each, outcome, refusal)
                 is_again = event["idempotency_key"] in events
                 is_kept = is_again or room[event["ticket_code"]] > 0
-                settled[place] = _conflict(event, replayed=is_again, is_kept=is_kept)
+                settled[place] = _conflict(
+                    event["ticket_code"], event["data"], replayed=is_again, is_kept=is_kept
+                )
                 if is_kept and not is_again:
                     events[event["idempotency_key"]] = event
                     room[event["ticket_code"]] -= 1
-        await tx.fetch_all(
+        await tx.execute(
             sql.tell_conflicts,
             conflicts=orjson.dumps(list(events.values())).decode(),
             event=Event.REDEMPTION_CONFLICT.value,
@@ -155,11 +156,11 @@ class Syncer:
 
     async def _redeem_in_order(
         self, tx: Transaction, device: Device, scans: list[tuple[int, Scan]]
-    ) -> dict[int, dict[str, Any]]:
+    ) -> dict[int, ScanResult]:
         """Outcomes by place. Those of one ticket, or one scan_id, go one statement after the other."""
         codes = sorted({scan.ticket_code for _, scan in scans})
         await tx.fetch_all(sql.hold_tickets, ticket_codes=codes, partner_id=device.caller.partner_id)
-        waiting, outcomes = ClaimQueue[tuple[int, Scan]](), dict[int, dict[str, Any]]()
+        waiting, outcomes = ClaimQueue[tuple[int, Scan]](), dict[int, ScanResult]()
         for each in scans:
             waiting.add(each, each[1].claims)
         while together := waiting.take():
@@ -181,17 +182,18 @@ async def _conflicts_told(tx: Transaction, device: Device, sent: list[_Sent]) ->
         for place, each in enumerate(sent)
     ]
     rows = await tx.fetch_all(sql.conflicts_told, scans=orjson.dumps(scans).decode(), operation=OPERATION)
-    return {row["position"]: _conflict(row, replayed=True) for row in rows}
+    return {row.position: _conflict(row.ticket_code, row.data, replayed=True) for row in rows}
 
 
 async def _room_in_record(
-    tx: Transaction, scans: list[tuple[int, Scan]], outcomes: dict[int, dict[str, Any]]
+    tx: Transaction, scans: list[tuple[int, Scan]], outcomes: dict[int, ScanResult]
 ) -> Counter[str | None]:
     """Return how many more conflicts of each ticket the record takes, by code. The tickets are locked until the commit."""
     owners = {
-        scan.ticket_code: outcomes[place]["partner_id"]
+        scan.ticket_code: partner_id
         for place, scan in scans
-        if outcomes[place]["outcome"] not in {"unknown", "redeemed", "replayed"}
+        if outcomes[place].outcome not in {Outcome.UNKNOWN, Outcome.REDEEMED, Outcome.REPLAYED}
+        and (partner_id := outcomes[place].partner_id) is not None
     }
     if not owners:
         return Counter()
@@ -202,7 +204,7 @@ async def _room_in_record(
         event=Event.REDEMPTION_CONFLICT.value,
         conflicts_max=CONFLICTS_OF_TICKET_MAX,
     )
-    return Counter({row["ticket_code"]: CONFLICTS_OF_TICKET_MAX - row["conflicts"] for row in rows})
+    return Counter({row.ticket_code: CONFLICTS_OF_TICKET_MAX - row.conflicts for row in rows})
 
 
 def _key(device: Device, each: _Sent) -> str:
@@ -236,18 +238,16 @@ def _counted(settled: Settled) -> Counted | None:
     return None if settled.is_kept else Counted(of_what)
 
 
-def _redeemed(each: _Sent, outcome: dict[str, Any] | None, runtime: Runtime) -> Redeemed:
+def _redeemed(each: _Sent, outcome: ScanResult | None, runtime: Runtime) -> Redeemed:
     """The use, or the refusal raised."""
     if each.scan is None or outcome is None:
         raise qr_invalid(is_key_retired=False)
     return redeemed_or_refused(each.scan, outcome, runtime)
 
 
-def _event(
-    device: Device, each: _Sent, outcome: dict[str, Any] | None, refusal: DomainError
-) -> dict[str, Any]:
+def _event(device: Device, each: _Sent, outcome: ScanResult | None, refusal: DomainError) -> dict[str, Any]:
     """Return the audit event of a conflict. A conflict without a ticket is not kept."""
-    is_known = outcome is not None and outcome["outcome"] != "unknown"
+    is_known = outcome is not None and outcome.outcome is not Outcome.UNKNOWN
     data = {
         "code": UNKNOWN if isinstance(refusal, TicketUnknown) else refusal.code,
         "reason": refusal.detail,
@@ -261,7 +261,7 @@ def _event(
     if device.caller.uploaded_by is not None:
         data["uploaded_by"] = device.caller.uploaded_by
     return {
-        "partner_id": outcome["partner_id"] if outcome else device.caller.partner_id,
+        "partner_id": outcome.partner_id if outcome else device.caller.partner_id,
         "actor": device.caller.actor,
         "request_id": device.request_id,
         "ticket_code": each.scan.ticket_code if each.scan and is_known else None,
@@ -271,29 +271,32 @@ def _event(
     }
 
 
-def _other(device: Device, each: _Sent, outcome: dict[str, Any] | None) -> dict[str, str] | None:
+def _other(device: Device, each: _Sent, outcome: ScanResult | None) -> dict[str, str] | None:
     """The scan that used the ticket before."""
-    if outcome is None or outcome["outcome"] == "unknown":
+    if outcome is None or outcome.outcome is Outcome.UNKNOWN:
         return None
-    if outcome["outcome"] == "scan_reused":
+    if outcome.outcome is Outcome.SCAN_REUSED:
         return {
             "device_id": device.device_id,
             "scan_id": each.offline.scan_id,
-            "at": rfc3339(outcome["redeemed_at"]),
+            "at": rfc3339(outcome.redeemed_at),
         }
-    if outcome["last_used_at"] is None:
+    if outcome.last_used_at is None:
         return None
+    assert outcome.last_device_id is not None
+    assert outcome.last_scan_id is not None
     return {
-        "device_id": outcome["last_device_id"],
-        "scan_id": outcome["last_scan_id"],
-        "at": rfc3339(outcome["last_used_at"]),
+        "device_id": outcome.last_device_id,
+        "scan_id": outcome.last_scan_id,
+        "at": rfc3339(outcome.last_used_at),
     }
 
 
-def _conflict(event: dict[str, Any], *, replayed: bool, is_kept: bool = True) -> InConflict:
-    data = event["data"]
+def _conflict(
+    ticket_code: str | None, data: dict[str, Any], *, replayed: bool, is_kept: bool = True
+) -> InConflict:
     return InConflict(
-        ticket_code=event["ticket_code"],
+        ticket_code=ticket_code,
         code=data["code"],
         reason=data["reason"],
         this=ScanRef(data["device_id"], data["scan_id"], data["scanned_at"]),

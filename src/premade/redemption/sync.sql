@@ -1,6 +1,6 @@
 -- name: hold_device
 -- One upload of a device at a time: sent twice at once, the second finds what the first did.
-SELECT pg_advisory_xact_lock(:lock_space, hashtext(:device)), database_clock() AS database_now
+SELECT pg_advisory_xact_lock(:lock_space, hashtext(:device)) AS held, database_clock() AS database_now
 
 -- name: hold_tickets
 SELECT ticket_id FROM pre_generated_tickets

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from premade.audit.idempotency import find_replay, retry_on_key_conflict
+from premade.audit.idempotency_sql import EarlierEvent
 from premade.audit.record import Event
-from premade.postgres import statements
 from premade.postgres.database import Database
+from premade.reissue import reissue_sql as sql
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict
 from premade.runtime.logging import log
@@ -18,9 +19,6 @@ from premade.tickets.lookup import ticket_unknown
 from premade.tickets.refusals import cancelled, expired, used
 from premade.tickets.signing import Signers
 from premade.tickets.ticket import Status
-
-sql = statements.load(__file__)
-
 
 ISSUE_NUMBERS_SKIPPED = 9
 """Higher than the number of reissues of one ticket between a backup and its restore."""
@@ -69,7 +67,7 @@ class Reissuer:
         nothing is changed then.
         """
         event, replayed = await retry_on_key_conflict(lambda: self._try(asked))
-        done = event["data"]
+        done = event.data
         # A signature by Ed25519 is always the same, so a replay signs again.
         signer = await self.signers.by_id(done["signing_key_id"])
         if not replayed:
@@ -81,17 +79,16 @@ class Reissuer:
             done["issue_number"],
             signer.token(asked.ticket_code, done["issue_number"]),
             done["reason"],
-            event["occurred_at"],
+            event.occurred_at,
             replayed,
         )
 
-    async def _try(self, asked: ToReissue) -> tuple[dict[str, Any], bool]:
+    async def _try(self, asked: ToReissue) -> tuple[sql.ReissueEvent | EarlierEvent, bool]:
         """The event that the reissue left, and whether an earlier request did."""
         # Asked for before the transaction: that would hold two connections at once.
         async with self.database.single_statement() as tx:
-            now = await tx.fetch_one(sql.current_incarnation)
-        assert now is not None
-        signer = await self.signers.current(asked.caller.partner_id, now["incarnation_id"])
+            incarnation_id = await tx.fetch_one(sql.current_incarnation)
+        signer = await self.signers.current(asked.caller.partner_id, incarnation_id)
         async with self.database.transaction() as tx:
             # Locked before the key is looked for: whoever waited here sees what the winner left.
             ticket = await tx.fetch_one(
@@ -114,7 +111,7 @@ class Reissuer:
                 actor=asked.caller.actor,
                 request_id=asked.request_id,
                 event=Event.TICKET_REISSUED.value,
-                ticket_id=ticket["ticket_id"],
+                ticket_id=ticket.ticket_id,
                 issue_number=issue_number,
                 qr_code=base64.b64encode(token.encode()).decode(),
                 signing_key_id=signer.key_id,
@@ -125,22 +122,22 @@ class Reissuer:
             return event, False
 
 
-def _next_issue_number(ticket: dict[str, Any], signing_key_id: str) -> int:
+def _next_issue_number(ticket: sql.TicketToReissue, signing_key_id: str) -> int:
     """Return the number of the next token. With another key than the last one, a restore may lie between the two: numbers
     are left out, as it may have forgotten tokens of this ticket that are out there.
     """
-    skip = 0 if ticket["signing_key_id"] == signing_key_id else ISSUE_NUMBERS_SKIPPED
-    return min(ticket["issue_number"] + 1 + skip, ISSUE_NUMBER_MAX)
+    skip = 0 if ticket.signing_key_id == signing_key_id else ISSUE_NUMBERS_SKIPPED
+    return min(ticket.issue_number + 1 + skip, ISSUE_NUMBER_MAX)
 
 
-def _check(ticket: dict[str, Any], code: str) -> None:
-    status, valid_until = ticket["status"], ticket["valid_until"]
+def _check(ticket: sql.TicketToReissue, code: str) -> None:
+    status, valid_until = ticket.status, ticket.valid_until
     if status == Status.USED:
-        raise used(code, ticket["first_used_at"])
+        raise used(code, ticket.first_used_at)
     if status == Status.CANCELLED:
         raise cancelled(code)
-    if status == Status.EXPIRED or (status == Status.PRE_GENERATED and ticket["is_over"]):
+    if status == Status.EXPIRED or (status == Status.PRE_GENERATED and ticket.is_over):
         raise expired(code, valid_until)
-    if ticket["issue_number"] >= ISSUE_NUMBER_MAX:
+    if ticket.issue_number >= ISSUE_NUMBER_MAX:
         message = f"The QR of ticket {code} has been issued {ISSUE_NUMBER_MAX} times, the maximum."
         raise IssueLimit(message)

@@ -20,8 +20,6 @@ QUEUE_ITEMS_MAX = 2_000
 STATEMENT_ITEMS_MAX = 200
 STATEMENTS_IN_FLIGHT_MAX = 1
 
-Outcome = dict[str, Any]
-
 
 class Item(Protocol):
     """A request that can be batched."""
@@ -38,6 +36,7 @@ class Item(Protocol):
 
 
 Asked = TypeVar("Asked", bound=Item)
+Outcome = TypeVar("Outcome")
 
 
 class QueueFull(Unavailable):
@@ -107,7 +106,7 @@ def in_use(what: str = "The ticket") -> Busy:
     return Busy(f"{what} is locked by another request. Nothing was changed. Try again.")
 
 
-class MicroBatcher(Generic[Asked]):
+class MicroBatcher(Generic[Asked, Outcome]):
     """Execute the requests of one kind in this process, as many as possible with one statement."""
 
     def __init__(self, kind: str, run: Callable[[list[Asked]], Awaitable[list[Outcome]]]) -> None:

@@ -5,15 +5,13 @@ import unicodedata
 from typing import Any
 
 from premade.audit.record import COMMAND_ACTOR, Event, record
-from premade.postgres import statements
 from premade.postgres.database import Database, Transaction
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
+from premade.staff import member_sql as sql
 from premade.staff import password as passwords
 from premade.staff.role import Role
 from premade.values.texts import cleaned, without_invisible
-
-sql = statements.load(__file__)
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,62}")
 
@@ -41,7 +39,7 @@ def name_as_kept(name: str) -> str:
 
 async def add_staff(
     database: Database, runtime: Runtime, name: str, role: str, password: str, *, actor: str = COMMAND_ACTOR
-) -> dict[str, Any]:
+) -> sql.StaffRow:
     """A new member. Invalid, or StaffNameTaken."""
     name = name_as_kept(name)
     _check(name=name, role=role, refused_password=await passwords.why_refused(password, name))
@@ -60,13 +58,13 @@ async def add_staff(
     return added
 
 
-async def list_staff(database: Database) -> list[dict[str, Any]]:
+async def list_staff(database: Database) -> list[sql.StaffRow]:
     """All, by name."""
     async with database.single_statement() as tx:
         return await tx.fetch_all(sql.list_staff)
 
 
-async def staff_named(database: Database, name: str) -> dict[str, Any]:
+async def staff_named(database: Database, name: str) -> sql.StaffRow:
     """The member. StaffUnknown."""
     async with database.single_statement() as tx:
         return await _named(tx, name)
@@ -74,14 +72,14 @@ async def staff_named(database: Database, name: str) -> dict[str, Any]:
 
 async def set_password(
     database: Database, runtime: Runtime, name: str, password: str, *, actor: str = COMMAND_ACTOR
-) -> dict[str, Any]:
+) -> sql.StaffRow:
     """From now on only the new one opens; who was signed in by the old one no longer is."""
     _check(refused_password=await passwords.why_refused(password, name_as_kept(name)))
     digest = await passwords.digest(password)
     async with database.transaction() as tx:
         member = await _named(tx, name)
-        await tx.fetch_all(sql.set_password, staff_id=member["staff_id"], password_digest=digest)
-        await tx.fetch_all(sql.end_sessions, staff_id=member["staff_id"])
+        await tx.execute(sql.set_password, staff_id=member.staff_id, password_digest=digest)
+        await tx.execute(sql.end_sessions, staff_id=member.staff_id)
         await _record(tx, Event.STAFF_PASSWORD_SET, runtime, member, actor)
     return member
 
@@ -90,17 +88,17 @@ async def has_password(database: Database, name: str, password: str) -> bool:
     """Whether it is theirs. For the operator, who tries it once: nothing here counts or slows down tries."""
     async with database.single_statement() as tx:
         kept = await tx.fetch_one(sql.digest_by_name, name=name_as_kept(name))
-    return await passwords.is_right(password, None if kept is None else kept["password_digest"])
+    return await passwords.is_right(password, None if kept is None else kept)
 
 
 async def set_role(
     database: Database, runtime: Runtime, name: str, role: str, *, actor: str = COMMAND_ACTOR
-) -> dict[str, Any]:
+) -> sql.StaffRow:
     """It counts from the next page on."""
     _check(role=role)
     async with database.transaction() as tx:
         member = await _named(tx, name)
-        changed = await tx.fetch_one(sql.set_role, staff_id=member["staff_id"], role=role)
+        changed = await tx.fetch_one(sql.set_role, staff_id=member.staff_id, role=role)
         await _record(tx, Event.STAFF_ROLE_SET, runtime, member, actor, role=role)
     assert changed is not None
     return changed
@@ -108,23 +106,23 @@ async def set_role(
 
 async def set_disabled(
     database: Database, runtime: Runtime, name: str, *, disabled: bool, actor: str = COMMAND_ACTOR
-) -> dict[str, Any]:
+) -> sql.StaffRow:
     """Who is disabled is signed out at once and cannot sign in."""
     async with database.transaction() as tx:
         member = await _named(tx, name)
         now = runtime.now()
         changed = await tx.fetch_one(
-            sql.set_disabled, staff_id=member["staff_id"], disabled_at=now if disabled else None
+            sql.set_disabled, staff_id=member.staff_id, disabled_at=now if disabled else None
         )
         if disabled:
-            await tx.fetch_all(sql.end_sessions, staff_id=member["staff_id"])
+            await tx.execute(sql.end_sessions, staff_id=member.staff_id)
         event = Event.STAFF_DISABLED if disabled else Event.STAFF_ENABLED
         await _record(tx, event, runtime, member, actor)
     assert changed is not None
     return changed
 
 
-async def _named(tx: Transaction, name: str) -> dict[str, Any]:
+async def _named(tx: Transaction, name: str) -> sql.StaffRow:
     found = await tx.fetch_one(sql.by_name, name=name_as_kept(name).replace("\0", ""))
     if found is None:
         message = f"There is no member of staff named {name!r}. 'premade staff list' shows the staff."
@@ -133,9 +131,9 @@ async def _named(tx: Transaction, name: str) -> dict[str, Any]:
 
 
 async def _record(
-    tx: Transaction, event: Event, runtime: Runtime, member: dict[str, Any], actor: str, **data: Any
+    tx: Transaction, event: Event, runtime: Runtime, member: sql.StaffRow, actor: str, **data: Any
 ) -> None:
-    await record(tx, event, runtime.now(), partner_id=None, actor=actor, staff_id=member["staff_id"], **data)
+    await record(tx, event, runtime.now(), partner_id=None, actor=actor, staff_id=member.staff_id, **data)
 
 
 def _check(*, name: str | None = None, role: str | None = None, refused_password: str | None = None) -> None:

@@ -6,19 +6,16 @@ import hmac
 import math
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from premade.audit.record import Event, record
-from premade.postgres import statements
 from premade.postgres.database import Database, Transaction
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import FieldError, Invalid, TooMany, Unauthenticated
 from premade.runtime.logging import log
 from premade.staff import password as passwords
+from premade.staff import session_sql as sql
 from premade.staff.member import name_as_kept
 from premade.staff.role import RIGHTS, Right, Role
-
-sql = statements.load(__file__)
 
 IDLE_SECONDS_MAX = 3_600
 """Who asks for no page for so long must sign in again."""
@@ -87,7 +84,7 @@ class SignedIn:
 class _Try:
     """A sign-in attempt: the member whom the name belongs to, and the subjects under which it is counted."""
 
-    found: dict[str, Any] | None
+    found: sql.PasswordRow | None
     subjects: list[bytes]
     is_known: bool
 
@@ -109,12 +106,12 @@ class Sessions:
         tried = await self._count_try(name, address, browser)
         member = await self._proven(tried, password)
         async with self.database.transaction() as tx:
-            signed_in = await self._open(tx, member["staff_id"], member["password_digest"], tried, browser)
+            signed_in = await self._open(tx, member.staff_id, member.password_digest, tried, browser)
             if before:
-                await tx.fetch_all(sql.replace_session, digest=_digest(before))
-            actor = f"staff:{member['staff_id']}"
+                await tx.execute(sql.replace_session, digest=_digest(before))
+            actor = f"staff:{member.staff_id}"
             await record(tx, Event.STAFF_SIGNED_IN, self.runtime.now(), partner_id=None, actor=actor)
-        log.info("console.signed_in", staff_id=member["staff_id"])
+        log.info("console.signed_in", staff_id=member.staff_id)
         return signed_in
 
     async def change_password(
@@ -137,13 +134,13 @@ class Sessions:
             changed = await tx.fetch_one(
                 sql.change_password,
                 staff_id=member.staff_id,
-                password_digest=kept["password_digest"],
+                password_digest=kept.password_digest,
                 new_digest=digest,
             )
             if changed is None:
                 raise _refused()
-            await tx.fetch_all(sql.close_sessions, staff_id=member.staff_id, digest=None)
-            await tx.fetch_all(sql.forget_browsers, staff_id=member.staff_id)
+            await tx.execute(sql.close_sessions, staff_id=member.staff_id, digest=None)
+            await tx.execute(sql.forget_browsers, staff_id=member.staff_id)
             signed_in = await self._open(tx, member.staff_id, digest, tried)
             await record(
                 tx,
@@ -172,21 +169,21 @@ class Sessions:
             await self._count(subject, tries_max)
         return _Try(found, sorted(subjects), is_known)
 
-    def _subjects(self, name: str, found: dict[str, Any] | None, address: str) -> dict[bytes, int]:
-        whose = f"name {name_as_kept(name)} {found['password_digest'] if found else ''}"
+    def _subjects(self, name: str, found: sql.PasswordRow | None, address: str) -> dict[bytes, int]:
+        whose = f"name {name_as_kept(name)} {found.password_digest if found else ''}"
         return {
             _digest(f"{whose} address {address}"): TRIES_OF_A_NAME_MAX,
             _digest(f"address {address}"): TRIES_OF_AN_ADDRESS_MAX,
             _digest(whose): TRIES_OF_A_NAME_ANYWHERE_MAX,
         }
 
-    async def _is_known(self, browser: str | None, found: dict[str, Any] | None) -> bool:
+    async def _is_known(self, browser: str | None, found: sql.PasswordRow | None) -> bool:
         """Return whether the member signed in with this browser before."""
         if not browser or found is None:
             return False
         async with self.database.single_statement() as tx:
             known = await tx.fetch_one(
-                sql.known_browser, digest=_digest(browser), staff_id=found["staff_id"], now=self.runtime.now()
+                sql.known_browser, digest=_digest(browser), staff_id=found.staff_id, now=self.runtime.now()
             )
         return known is not None
 
@@ -206,8 +203,8 @@ class Sessions:
         )
         if opened is None:
             raise _refused()
-        await tx.fetch_all(sql.sweep_sessions, now=now)
-        await tx.fetch_all(
+        await tx.execute(sql.sweep_sessions, now=now)
+        await tx.execute(
             sql.know_browser,
             staff_id=staff_id,
             digest=_digest(known),
@@ -217,13 +214,13 @@ class Sessions:
             kept=BROWSERS_MAX - 1,
         )
         for subject in tried.subjects:
-            await tx.fetch_all(sql.take_try_back, subject=subject)
+            await tx.execute(sql.take_try_back, subject=subject)
         return SignedIn(token, known)
 
     def _token(self) -> str:
         return base64.urlsafe_b64encode(self.runtime.random_bytes(TOKEN_BYTES)).decode()
 
-    async def _found(self, name: str) -> dict[str, Any] | None:
+    async def _found(self, name: str) -> sql.PasswordRow | None:
         kept = name_as_kept(name)
         # No member has a NUL in the name: PostgreSQL cannot store it. Dropping the NUL would give a second spelling with its own
         # count of attempts.
@@ -232,14 +229,14 @@ class Sessions:
         async with self.database.single_statement() as tx:
             return await tx.fetch_one(sql.member_by_name, name=kept)
 
-    async def _proven(self, tried: _Try, password: str) -> dict[str, Any]:
+    async def _proven(self, tried: _Try, password: str) -> sql.PasswordRow:
         """Return the member if the password is right and they may sign in. Raises SignInRefused or SignInsBusy."""
         member = tried.found
-        kept = None if member is None else member["password_digest"]
+        kept = None if member is None else member.password_digest
         is_right = await passwords.is_right(password, kept, is_known=tried.is_known)
-        if member is not None and is_right and member["disabled_at"] is None:
+        if member is not None and is_right and member.disabled_at is None:
             return member
-        staff_id = None if member is None else member["staff_id"]
+        staff_id = None if member is None else member.staff_id
         async with self.database.transaction() as tx:
             reason = "disabled" if is_right else "wrong"
             await self._record_refusal(tx, reason, staff_id)
@@ -249,14 +246,14 @@ class Sessions:
     async def _count(self, subject: bytes, tries_max: int) -> None:
         now, span = self.runtime.now(), timedelta(seconds=TRY_SPAN_SECONDS)
         async with self.database.transaction() as tx:
-            await tx.fetch_all(sql.sweep_tries, now=now, span=span, subject=subject)
+            await tx.execute(sql.sweep_tries, now=now, span=span, subject=subject)
             counted = await tx.fetch_one(sql.count_try, subject=subject, now=now, span=span)
             assert counted is not None
-            if counted["tries"] == tries_max + 1:
+            if counted.tries == tries_max + 1:
                 # The first of a span only: the record must not grow with each further try.
                 await self._record_refusal(tx, "too_many", None)
-        if counted["tries"] > tries_max:
-            wait = max(1, math.ceil((counted["span_began_at"] + span - now).total_seconds()))
+        if counted.tries > tries_max:
+            wait = max(1, math.ceil((counted.span_began_at + span - now).total_seconds()))
             minutes = math.ceil(wait / 60)
             message = f"Try again in {minutes} minute{'s' if minutes > 1 else ''}."
             raise TooManySignIns(message, retry_after_seconds=wait)
@@ -284,17 +281,17 @@ class Sessions:
             )
             if row is None:
                 return None
-            if now - row["last_seen_at"] >= timedelta(seconds=SEEN_EVERY_SECONDS):
-                await tx.fetch_all(sql.note_seen, digest=digest, now=now)
-        return Member(row["staff_id"], row["name"], Role(row["role"]))
+            if now - row.last_seen_at >= timedelta(seconds=SEEN_EVERY_SECONDS):
+                await tx.execute(sql.note_seen, digest=digest, now=now)
+        return Member(row.staff_id, row.name, row.role)
 
     async def sign_out(self, member: Member, token: str, *, everywhere: bool) -> None:
         """Ends this session, or all of theirs."""
         async with self.database.transaction() as tx:
             digest = None if everywhere else _digest(token)
-            await tx.fetch_all(sql.close_sessions, staff_id=member.staff_id, digest=digest)
+            await tx.execute(sql.close_sessions, staff_id=member.staff_id, digest=digest)
             if everywhere:
-                await tx.fetch_all(sql.forget_browsers, staff_id=member.staff_id)
+                await tx.execute(sql.forget_browsers, staff_id=member.staff_id)
             await record(
                 tx,
                 Event.STAFF_SIGNED_OUT,
@@ -309,14 +306,14 @@ class Sessions:
         """How many browsers they are signed in with."""
         now = self.runtime.now()
         async with self.database.single_statement() as tx:
-            row = await tx.fetch_one(
+            sessions = await tx.fetch_one(
                 sql.count_sessions,
                 staff_id=member.staff_id,
                 now=now,
                 seen_after=now - timedelta(seconds=IDLE_SECONDS_MAX),
             )
-        assert row is not None
-        return row["sessions"]
+        assert sessions is not None
+        return sessions
 
 
 def form_token(token: str) -> str:

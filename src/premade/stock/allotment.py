@@ -1,17 +1,15 @@
 """Allotments: the stock of one product given to one channel."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from premade.audit.record import COMMAND_ACTOR, Event, record
-from premade.postgres import statements
 from premade.postgres.database import Database
-from premade.postgres.keyset import Keyset, Row
+from premade.postgres.keyset import Keyset
+from premade.postgres.statements import columns_of
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict, Exhausted, FieldError, Invalid, NotFound, RuleBroken
+from premade.stock import allotment_sql as sql
 from premade.stock.hold import expire_holds
-
-sql = statements.load(__file__)
 
 ALLOTTED_MAX = 2**31 - 1
 INVENTORY = Keyset("inventory", {"product_id": int})
@@ -67,18 +65,18 @@ class Seen:
 class AllotmentPlan:
     """What setting an allotment would do. `before` None: the channel has none of the product."""
 
-    before: dict[str, Any] | None
+    before: sql.ListedAllotment | None
     allotted: int
 
     @property
     def seen(self) -> Seen:
         """What it is based on."""
-        return Seen(self.before["allotted"] if self.before else None)
+        return Seen(self.before.allotted if self.before else None)
 
     @property
     def available(self) -> int:
         """What would be left."""
-        return self.allotted - (self.before["issued"] + self.before["held"] if self.before else 0)
+        return self.allotted - (self.before.issued + self.before.held if self.before else 0)
 
 
 async def plan_allotment(
@@ -101,7 +99,7 @@ async def set_allotment(
     *,
     seen: Seen | None = None,
     actor: str = COMMAND_ACTOR,
-) -> dict[str, Any]:
+) -> sql.AllotmentRow:
     """Gives `quantity` tickets of the product to the channel in all: those issued and held count in it.
 
     AllotmentBelowIssued when more are issued and held already. AllotmentChangedMeanwhile when it is not `seen` any
@@ -122,7 +120,9 @@ async def set_allotment(
             if allotment is None:
                 message = f"Somebody else has changed the allotment of {channel}. Nothing was changed."
                 raise AllotmentChangedMeanwhile(message)
-            await record(tx, Event.ALLOTMENT_SET, runtime.now(), partner_id=None, actor=actor, **allotment)
+            await record(
+                tx, Event.ALLOTMENT_SET, runtime.now(), partner_id=None, actor=actor, **columns_of(allotment)
+            )
     except RuleBroken as broken:
         before = await _allotment(database, runtime, product_id, channel)
         raise _refusal(broken, product_id, channel, before) from None
@@ -134,7 +134,9 @@ def _check(quantity: int) -> None:
         raise Invalid([FieldError("quantity", f"Must be 0 to {ALLOTTED_MAX}")])
 
 
-def _refusal(broken: RuleBroken, product_id: int, channel: str, before: dict[str, Any] | None) -> Exception:
+def _refusal(
+    broken: RuleBroken, product_id: int, channel: str, before: sql.ListedAllotment | None
+) -> Exception:
     if broken.rule == "allotments_product":
         return StockUnknown(
             f"Product {product_id} does not exist. 'premade product list' shows the products."
@@ -148,15 +150,15 @@ def _refusal(broken: RuleBroken, product_id: int, channel: str, before: dict[str
     return broken
 
 
-def _below_issued(before: dict[str, Any]) -> AllotmentBelowIssued:
-    issued, held = before["issued"], before["held"]
+def _below_issued(before: sql.ListedAllotment) -> AllotmentBelowIssued:
+    issued, held = before.issued, before.held
     message = f"{issued:,} tickets are issued and {held:,} are held, so the total must be {issued + held:,} or more."
     return AllotmentBelowIssued(message, issued=issued, held=held)
 
 
 async def list_allotments(
     database: Database, runtime: Runtime, product_ids: list[int] | None = None
-) -> list[dict[str, Any]]:
+) -> list[sql.ListedAllotment]:
     """All, or those of these products, with what is left of each."""
     async with database.single_statement() as tx:
         return await tx.fetch_all(sql.list_allotments, product_ids=product_ids, now=runtime.now())
@@ -164,9 +166,9 @@ async def list_allotments(
 
 async def _allotment(
     database: Database, runtime: Runtime, product_id: int, channel: str
-) -> dict[str, Any] | None:
+) -> sql.ListedAllotment | None:
     rows = await list_allotments(database, runtime, [product_id])
-    return next((row for row in rows if row["channel"] == channel), None)
+    return next((row for row in rows if row.channel == channel), None)
 
 
 async def inventory_of(
@@ -176,7 +178,7 @@ async def inventory_of(
     product_ids: list[int] | None,
     limit: int,
     cursor: str | None,
-) -> tuple[list[Row], str | None]:
+) -> tuple[list[sql.InventoryRow], str | None]:
     """A page of what the partner's channel has of each product, or of these, and the cursor of the next.
 
     Invalid: no cursor of such a page.
@@ -195,7 +197,7 @@ async def inventory_of(
 
 async def products_of(
     database: Database, partner_id: int, limit: int, cursor: str | None
-) -> tuple[list[Row], str | None]:
+) -> tuple[list[sql.ProductOfPartner], str | None]:
     """A page of the products that the partner's channel has an allotment of, and the cursor of the next.
 
     Invalid: no cursor of such a page.

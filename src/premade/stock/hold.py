@@ -5,16 +5,14 @@ add up to, and nobody sees the two apart.
 """
 
 from datetime import datetime
-from typing import Any
 
 from premade.audit.record import Event
-from premade.postgres import statements
 from premade.postgres.database import Database, Transaction
+from premade.postgres.statements import columns_of
 from premade.runtime.clock import Runtime
 from premade.runtime.logging import log
+from premade.stock import hold_sql as sql
 from premade.stock.reservation import ReservationUnknown, is_reservation_id
-
-sql = statements.load(__file__)
 
 HOLDS_A_TRANSACTION_MAX = 500
 HOLDS_SHOWN_MAX = 200
@@ -24,7 +22,7 @@ CLOCK = "clock"
 
 async def wait_for_allotment(tx: Transaction, product_id: int, channel: str) -> None:
     """Takes the lock, to the end of the transaction. Busy when it is not to be had in time."""
-    await tx.fetch_all(sql.wait_for_allotment, product_id=product_id, channel=channel)
+    await tx.execute(sql.wait_for_allotment, product_id=product_id, channel=channel)
 
 
 async def expire_holds(database: Database, runtime: Runtime, product_id: int, channel: str) -> None:
@@ -48,11 +46,11 @@ async def _expire_some(database: Database, now: datetime, product_id: int, chann
             actor=CLOCK,
         )
     for row in expired:
-        log.info("ota.reservations.expired", **row)
+        log.info("ota.reservations.expired", **columns_of(row))
     return len(expired)
 
 
-async def holds_of_product(database: Database, runtime: Runtime, product_id: int) -> list[dict[str, Any]]:
+async def holds_of_product(database: Database, runtime: Runtime, product_id: int) -> list[sql.HoldRow]:
     """Who holds how much of it now, the first to expire first, at most HOLDS_SHOWN_MAX; for the operator alone."""
     async with database.single_statement() as tx:
         return await tx.fetch_all(
@@ -60,7 +58,7 @@ async def holds_of_product(database: Database, runtime: Runtime, product_id: int
         )
 
 
-async def hold_to_release(database: Database, runtime: Runtime, reservation_id: str) -> dict[str, Any]:
+async def hold_to_release(database: Database, runtime: Runtime, reservation_id: str) -> sql.HoldToRelease:
     """Whose the reservation is and what it holds now; for the operator alone. ReservationUnknown when it holds nothing."""
     row = None
     if is_reservation_id(reservation_id):

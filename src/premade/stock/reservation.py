@@ -4,14 +4,13 @@ Nobody need come by at the second in which a hold expires: whoever asks after th
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
 from premade.runtime.clock import rfc3339
 from premade.runtime.errors import Conflict, Exhausted, FieldError, Invalid, NotFound
+from premade.stock.reserve_sql import ReservationNow, ReservationRow
 
 HOLD_DEFAULT = timedelta(hours=24)
 QUANTITY_MAX = 100_000
@@ -82,18 +81,19 @@ def status_of(end_reason: str | None, expires_at: datetime, now: datetime) -> St
     return Status.HELD if now < expires_at else Status.EXPIRED
 
 
-def reservation_at(row: Mapping[str, Any], now: datetime, *, replayed: bool = False) -> Reservation:
+def reservation_at(row: ReservationRow, now: datetime, *, replayed: bool = False) -> Reservation:
     """Return the reservation as it is at `now`. A hold ends only when the database's clock, if the row has it, agrees."""
-    status = status_of(row["end_reason"], row["expires_at"], min(now, row.get("database_now", now)))
+    until = min(now, row.database_now) if isinstance(row, ReservationNow) else now
+    status = status_of(row.end_reason, row.expires_at, until)
     return Reservation(
-        reservation_id=row["reservation_id"],
-        product_id=row["product_id"],
-        quantity=row["quantity"],
-        taken=row["taken"],
-        held=row["quantity"] - row["taken"] if status is Status.HELD else 0,
+        reservation_id=row.reservation_id,
+        product_id=row.product_id,
+        quantity=row.quantity,
+        taken=row.taken,
+        held=row.quantity - row.taken if status is Status.HELD else 0,
         status=status,
-        expires_at=row["expires_at"],
-        created_at=row["created_at"],
+        expires_at=row.expires_at,
+        created_at=row.created_at,
         replayed=replayed,
     )
 

@@ -1,18 +1,17 @@
 """Holding stock for a while, and letting go of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any
 
 from premade.audit.record import Acting, Event
 from premade.catalog.product import product_unknown
 from premade.partners.keyring import Caller
-from premade.postgres import statements
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Busy, IdempotencyKeyReused, RuleBroken
 from premade.runtime.logging import log
+from premade.stock import reserve_sql as sql
 from premade.stock.allotment import stock_short
 from premade.stock.hold import expire_holds, wait_for_allotment
 from premade.stock.reservation import (
@@ -25,8 +24,6 @@ from premade.stock.reservation import (
     reservation_unknown,
 )
 from premade.values.digest import request_digest
-
-sql = statements.load(__file__)
 
 TRIES_MAX = 3
 """A try ends without a word when another request changes the stock or takes the key at the same moment."""
@@ -63,13 +60,13 @@ class Reservations:
         """
         for _ in range(TRIES_MAX):
             seen = await self._look(caller, wanted, self.runtime.now())
-            now = seen["now"]
-            if seen["made_reservation_id"] is not None:
+            now = seen.now
+            if seen.made_reservation_id is not None:
                 return await self._as_made(caller, wanted, seen)
             # Not before a replay is looked for: a retry after the hold is over is answered like the first try.
-            expires_at = expiry(wanted.expires_at, now, seen["reservation_hours_max"])
+            expires_at = expiry(wanted.expires_at, now, seen.reservation_hours_max)
             _check(seen, wanted)
-            if seen["stale"]:
+            if seen.stale:
                 await expire_holds(self.database, self.runtime, wanted.product_id, caller.channel)
             if made := await self._write(caller, request_id, wanted, now, expires_at):
                 log.info(
@@ -90,16 +87,17 @@ class Reservations:
         """
         for _ in range(TRIES_MAX):
             now = self.runtime.now()
-            row = await self._look_at(caller, reservation_id, idempotency_key)
-            replayed = _released_before(row)
-            if row["reservation_id"] is None:
+            seen = await self._look_at(caller, reservation_id, idempotency_key)
+            replayed = _released_before(seen)
+            row = _found(seen)
+            if row is None:
                 raise reservation_unknown(reservation_id)
             reservation = reservation_at(row, now, replayed=replayed)
             if reservation.status is Status.RELEASED:
                 return reservation
             if reservation.status is not Status.HELD:
                 raise reservation_ended(reservation_id, reservation.status)
-            if released := await self._release(caller, request_id, row, now, idempotency_key):
+            if released := await self._release(caller, request_id, seen, now, idempotency_key):
                 log.info(
                     "ota.reservations.released",
                     reservation_id=released.reservation_id,
@@ -135,7 +133,7 @@ class Reservations:
         now = self.runtime.now()
         return [reservation_at(row, now) for row in rows]
 
-    async def _look(self, caller: Caller, wanted: ReservationRequest, now: datetime) -> dict[str, Any]:
+    async def _look(self, caller: Caller, wanted: ReservationRequest, now: datetime) -> sql.StockLook:
         async with self.database.single_statement() as tx:
             seen = await tx.fetch_one(
                 sql.look_at_stock,
@@ -148,9 +146,10 @@ class Reservations:
         assert seen is not None
         return seen
 
-    async def _as_made(self, caller: Caller, wanted: ReservationRequest, seen: dict[str, Any]) -> Reservation:
-        reservation_id = seen["made_reservation_id"]
-        if seen["made_request_digest"] != wanted.digest:
+    async def _as_made(self, caller: Caller, wanted: ReservationRequest, seen: sql.StockLook) -> Reservation:
+        reservation_id = seen.made_reservation_id
+        assert reservation_id is not None
+        if seen.made_request_digest != wanted.digest:
             message = f"This Idempotency-Key was already used for reservation {reservation_id}. Send a new key with a new request."
             raise IdempotencyKeyReused(message, reservation_id=reservation_id)
         async with self.database.single_statement() as tx:
@@ -158,8 +157,8 @@ class Reservations:
                 sql.reservation_by_id, partner_id=caller.partner_id, reservation_id=reservation_id
             )
         assert row is not None
-        fresh = {**row, "taken": 0, "end_reason": None}
-        return reservation_at(fresh, row["created_at"], replayed=True)
+        fresh = replace(row, taken=0, end_reason=None)
+        return reservation_at(fresh, row.created_at, replayed=True)
 
     async def _write(
         self, caller: Caller, request_id: str, wanted: ReservationRequest, now: datetime, expires_at: datetime
@@ -189,7 +188,7 @@ class Reservations:
 
     async def _look_at(
         self, caller: Acting, reservation_id: str, idempotency_key: str | None
-    ) -> dict[str, Any]:
+    ) -> sql.ReservationLook:
         async with self.database.single_statement() as tx:
             row = await tx.fetch_one(
                 sql.look_at_reservation,
@@ -205,24 +204,27 @@ class Reservations:
         self,
         caller: Acting,
         request_id: str,
-        row: dict[str, Any],
+        row: sql.ReservationLook,
         now: datetime,
         idempotency_key: str | None,
     ) -> Reservation | None:
         """The reservation, released; None when it has ended or the key is taken by now."""
+        assert row.reservation_id is not None
+        assert row.product_id is not None
+        assert row.channel is not None
         try:
             async with self.database.transaction() as tx:
-                await wait_for_allotment(tx, row["product_id"], row["channel"])
+                await wait_for_allotment(tx, row.product_id, row.channel)
                 released = await tx.fetch_one(
                     sql.release,
                     partner_id=caller.partner_id,
-                    reservation_id=row["reservation_id"],
+                    reservation_id=row.reservation_id,
                     actor=caller.actor,
                     request_id=request_id,
                     event=Event.RESERVATION_RELEASED.value,
                     operation=RELEASE,
                     idempotency_key=idempotency_key,
-                    request_digest=None if idempotency_key is None else request_digest(row["reservation_id"]),
+                    request_digest=None if idempotency_key is None else request_digest(row.reservation_id),
                     now=now,
                 )
         except RuleBroken as broken:
@@ -232,19 +234,38 @@ class Reservations:
         return None if released is None else reservation_at(released, now)
 
 
-def _check(seen: dict[str, Any], wanted: ReservationRequest) -> None:
-    if seen["product_id"] is None:
+def _check(seen: sql.StockLook, wanted: ReservationRequest) -> None:
+    if seen.product_id is None:
         raise product_unknown(wanted.product_id)
-    if seen["available"] < wanted.quantity:
-        raise stock_short(wanted.product_id, wanted.quantity, seen["available"])
+    if seen.available < wanted.quantity:
+        raise stock_short(wanted.product_id, wanted.quantity, seen.available)
 
 
-def _released_before(row: dict[str, Any]) -> bool:
+def _found(seen: sql.ReservationLook) -> sql.ReservationRow | None:
+    if seen.reservation_id is None:
+        return None
+    assert seen.product_id is not None
+    assert seen.quantity is not None
+    assert seen.taken is not None
+    assert seen.created_at is not None
+    assert seen.expires_at is not None
+    return sql.ReservationRow(
+        seen.reservation_id,
+        seen.product_id,
+        seen.quantity,
+        seen.taken,
+        seen.created_at,
+        seen.expires_at,
+        seen.end_reason,
+    )
+
+
+def _released_before(row: sql.ReservationLook) -> bool:
     """Whether the key released it; IdempotencyKeyReused when it released another."""
-    made = row["made_reservation_id"]
+    made = row.made_reservation_id
     if made is None:
         return False
-    if row["made_request_digest"] != request_digest(row["reservation_id"]):
+    if row.made_request_digest != request_digest(row.reservation_id):
         message = f"This Idempotency-Key was already used to release reservation {made}. Send a new key with a new request."
         raise IdempotencyKeyReused(message, reservation_id=made)
     return True

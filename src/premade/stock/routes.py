@@ -12,6 +12,7 @@ from premade.http.endpoint import Reply
 from premade.http.fields import AnswerModel, Money
 from premade.http.pagination import LINK_HEADER, NEXT, PAGE_ROWS_DEFAULT, CursorText, Limit, link_to_next
 from premade.partners.call import Call, partner_router, partner_with
+from premade.postgres.statements import columns_of
 from premade.runtime.clock import Runtime
 from premade.stock.allotment import inventory_of, products_of
 
@@ -82,7 +83,7 @@ async def inventory(
     rows, following = await inventory_of(
         call.database, call.use(Runtime), call.caller.partner_id, only, limit, cursor
     )
-    answer = Inventory(items=[Stock(**row) for row in rows], next=following)
+    answer = Inventory(items=[Stock(**columns_of(row)) for row in rows], next=following)
     return Reply(answer, link_to_next(call.scope, following))
 
 
@@ -135,5 +136,5 @@ async def products(
 ) -> Reply:
     """Return the products with an allotment in the partner's channel, with the data that a shop needs to show them."""
     rows, following = await products_of(call.database, call.caller.partner_id, limit, cursor)
-    answer = ProductsAnswer(items=[ProductAnswer(**row) for row in rows], next=following)
+    answer = ProductsAnswer(items=[ProductAnswer(**columns_of(row)) for row in rows], next=following)
     return Reply(answer, link_to_next(call.scope, following))

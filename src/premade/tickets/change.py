@@ -1,10 +1,10 @@
 """A change of one ticket, and why, as a partner asks for it. Pure."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from premade.audit.idempotency import IdempotencyScope
+from premade.audit.idempotency_sql import EarlierEvent
 from premade.audit.record import Acting
 from premade.values.digest import request_digest
 from premade.values.texts import one_line
@@ -38,5 +38,5 @@ class TicketChange:
         )
 
 
-def _digest_of(event: Mapping[str, Any]) -> bytes:
-    return request_digest(event["ticket_code"], checked_reason(event["data"]["reason"]))
+def _digest_of(event: EarlierEvent) -> bytes:
+    return request_digest(event.ticket_code, checked_reason(event.data["reason"]))

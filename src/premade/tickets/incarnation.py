@@ -10,15 +10,13 @@ from typing import Any
 from uuid import UUID
 
 from premade.audit.record import Event, record
-from premade.postgres import statements
 from premade.postgres.database import Database, Transaction
 from premade.postgres.marker import Marker
 from premade.runtime.background import Turn
 from premade.runtime.clock import Runtime
 from premade.runtime.logging import log
+from premade.tickets import incarnation_sql as sql
 from premade.tickets.signing import add_keys_after_restore
-
-sql = statements.load(__file__)
 
 LOOK_EVERY_SECONDS = 1.0
 """A promotion under a running service is noticed within this time; until then generating and selling are refused."""
@@ -50,42 +48,42 @@ async def confirm_incarnation(
     """
     async with database.single_statement() as tx:
         now = await _look(tx)
-    lacks_marker = marker is not None and now["marker"] is None
-    if _difference(now, seen, marker) is None and now["is_refreshed"] and not lacks_marker:
+    lacks_marker = marker is not None and now.marker is None
+    if _difference(now, seen, marker) is None and now.is_refreshed and not lacks_marker:
         return _seen(now)
     async with database.transaction() as tx:
-        await tx.fetch_all(sql.lock_incarnation)
+        await tx.execute(sql.lock_incarnation)
         now = await _look(tx)
         if difference := _difference(now, seen, marker):
             await _begin(tx, runtime, noticed_by=difference)
-        elif not now["is_refreshed"]:
-            await tx.fetch_all(sql.refresh)
-        if marker is not None and (difference or not now["is_refreshed"] or now["marker"] is None):
-            await tx.fetch_all(sql.set_marker, marker=marker.renew())
+        elif not now.is_refreshed:
+            await tx.execute(sql.refresh)
+        if marker is not None and (difference or not now.is_refreshed or now.marker is None):
+            await tx.execute(sql.set_marker, marker=marker.renew())
         return _seen(await _look(tx))
 
 
-def _difference(now: dict[str, Any], seen: Seen | None, marker: Marker | None) -> str | None:
+def _difference(now: sql.IncarnationLook, seen: Seen | None, marker: Marker | None) -> str | None:
     """Return the sign that the database was restored, copied or promoted, or None."""
-    kept = None if marker is None else now["marker"]
+    kept = None if marker is None else now.marker
     is_copied = marker is not None and kept not in (None, marker.read())
     # The marker says that the files were not copied: only their owner or mode has changed.
     are_the_same_files = (
-        kept is not None and not is_copied and now["differences"] == FILES_COPIED and not now["is_refreshed"]
+        kept is not None and not is_copied and now.differences == FILES_COPIED and not now.is_refreshed
     )
-    if now["incarnation_id"] is None and not are_the_same_files:
-        return now["differences"] or "the clocks of codes went back"
+    if now.incarnation_id is None and not are_the_same_files:
+        return now.differences or "the clocks of codes went back"
     if is_copied:
         return FILES_COPIED
-    if seen is None or seen.incarnation_id != now["incarnation_id"] or now["wal_bytes"] is None:
+    if seen is None or seen.incarnation_id != now.incarnation_id or now.wal_bytes is None:
         return None
-    return "the write-ahead log went back" if now["wal_bytes"] < seen.wal_bytes else None
+    return "the write-ahead log went back" if now.wal_bytes < seen.wal_bytes else None
 
 
-def _seen(now: dict[str, Any]) -> Seen | None:
-    if now["incarnation_id"] is None or now["wal_bytes"] is None:
+def _seen(now: sql.IncarnationLook) -> Seen | None:
+    if now.incarnation_id is None or now.wal_bytes is None:
         return None
-    return Seen(now["incarnation_id"], now["wal_bytes"])
+    return Seen(now.incarnation_id, now.wal_bytes)
 
 
 async def begin_incarnation(
@@ -99,13 +97,13 @@ async def begin_incarnation(
         `signing_key_ids`, and `clock_lead_seconds`.
     """
     async with database.transaction() as tx:
-        await tx.fetch_all(sql.lock_incarnation)
+        await tx.execute(sql.lock_incarnation)
         return await _begin(
             tx, runtime, noticed_by=BY_COMMAND, clock_lead_seconds=clock_lead_seconds, actor=actor
         )
 
 
-async def _look(tx: Transaction) -> dict[str, Any]:
+async def _look(tx: Transaction) -> sql.IncarnationLook:
     seen = await tx.fetch_one(sql.look)
     assert seen is not None
     return seen
@@ -121,7 +119,7 @@ async def _begin(
 ) -> dict[str, Any]:
     await tx.fetch_all(sql.begin, more_ms=clock_lead_seconds * 1000)
     key_ids = await add_keys_after_restore(tx, runtime)
-    await tx.fetch_all(sql.give_new_key_to_unfinished_batches, key_ids=key_ids)
+    await tx.execute(sql.give_new_key_to_unfinished_batches, key_ids=key_ids)
     done = {
         "noticed_by": noticed_by,
         "signing_key_ids": key_ids,

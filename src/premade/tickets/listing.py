@@ -1,15 +1,15 @@
 """Listing tickets, in pages."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from premade.postgres import statements
 from premade.postgres.database import Database
-from premade.postgres.keyset import ROWS_LOOKED_AT_MAX, Keyset, Row
+from premade.postgres.keyset import ROWS_LOOKED_AT_MAX, Keyset
+from premade.tickets import listing_sql as sql
+from premade.tickets.listing_sql import ListedTicket
 from premade.tickets.ticket import Status
-
-sql = statements.load(__file__)
 
 BY_TIME = Keyset("tickets", {"created_at": datetime, "ticket_id": int})
 BY_CODE = Keyset("tickets of a batch", {"ticket_code": str})
@@ -32,17 +32,15 @@ class TicketFilter:
 
 async def list_tickets(
     database: Database, partner_id: int, wanted: TicketFilter, limit: int, cursor: str | None
-) -> tuple[list[Row], str | None]:
+) -> tuple[list[ListedTicket], str | None]:
     """A page of the partner's tickets, the newest first, and the cursor of the next. Invalid: no cursor of theirs.
 
     With a payment reference the newest sale is first.
     """
     if wanted.payment_reference is not None:
-        order, statement = BY_PAYMENT, sql.tickets_of_payment
-    elif wanted.batch_id is not None:
-        order, statement = BY_CODE, sql.tickets_of_batch
+        order = BY_PAYMENT
     else:
-        order, statement = BY_TIME, sql.tickets_by_time
+        order = BY_TIME if wanted.batch_id is None else BY_CODE
     asked: dict[str, Any] = {
         **asdict(wanted),
         **order.after(cursor),
@@ -51,4 +49,11 @@ async def list_tickets(
         "rows": limit + 1,
     }
     async with database.single_statement() as tx:
-        return order.page(await tx.fetch_all(statement, **asked), limit)
+        rows: Sequence[ListedTicket]
+        if order is BY_PAYMENT:
+            rows = await tx.fetch_all(sql.tickets_of_payment, **asked)
+        elif order is BY_CODE:
+            rows = await tx.fetch_all(sql.tickets_of_batch, **asked)
+        else:
+            rows = await tx.fetch_all(sql.tickets_by_time, **asked)
+    return order.page(rows, limit)

@@ -1,14 +1,10 @@
 """Finding tickets."""
 
-from typing import Any
-
 from premade.audit.record import Event
-from premade.postgres import statements
 from premade.postgres.database import Database
 from premade.runtime.errors import NotFound
+from premade.tickets import lookup_sql as sql
 from premade.tickets.code import is_ticket_code, possible_code
-
-sql = statements.load(__file__)
 
 HISTORY_EVENTS_MAX = 1000
 GENERATED = "ticket.generated"
@@ -41,7 +37,7 @@ def ticket_unknown(code: str) -> TicketUnknown:
     return TicketUnknown(f"There is no ticket {code}.")
 
 
-async def ticket_of(database: Database, partner_id: int, code: str) -> dict[str, Any]:
+async def ticket_of(database: Database, partner_id: int, code: str) -> sql.TicketRow:
     """The partner's ticket. TicketUnknown when it has none of this code."""
     async with database.single_statement() as tx:
         row = await tx.fetch_one(sql.ticket_by_code, partner_id=partner_id, ticket_code=possible_code(code))
@@ -50,7 +46,7 @@ async def ticket_of(database: Database, partner_id: int, code: str) -> dict[str,
     return row
 
 
-async def ticket_with_history(database: Database, partner_id: int, code: str) -> dict[str, Any]:
+async def ticket_with_history(database: Database, partner_id: int, code: str) -> sql.TicketWithHistory:
     """The partner's ticket and its `history`, oldest first, the newest HISTORY_EVENTS_MAX. TicketUnknown."""
     async with database.single_statement() as tx:
         row = await tx.fetch_one(

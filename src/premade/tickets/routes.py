@@ -21,6 +21,7 @@ from premade.http.pagination import (
 )
 from premade.http.problems import documented
 from premade.partners.call import Call, partner_router, partner_with
+from premade.postgres.statements import columns_of
 from premade.tickets import picture
 from premade.tickets.answers import ListedTicket, TicketsAnswer, TicketWithHistoryAnswer, qr_of
 from premade.tickets.code import stored_token
@@ -100,7 +101,7 @@ async def tickets(  # noqa: PLR0913, PLR0917  (a filter is an argument)
         payment_reference,
     )
     rows, following = await list_tickets(call.database, call.caller.partner_id, wanted, limit, cursor)
-    items = [ListedTicket(**row, qr_token=stored_token(row["qr_code"])) for row in rows]
+    items = [ListedTicket(**columns_of(row), qr_token=stored_token(row.qr_code)) for row in rows]
     return Reply(TicketsAnswer(items=items, next=following), link_to_next(call.scope, following))
 
 
@@ -116,7 +117,7 @@ async def ticket(
     """Return the current state of a ticket, with its QR and its history."""
     row = await ticket_with_history(call.database, call.caller.partner_id, code)
     return TicketWithHistoryAnswer(
-        **{**row, **qr_of(stored_token(row["qr_code"]), is_test=call.caller.is_test)}
+        **{**columns_of(row), **qr_of(stored_token(row.qr_code), is_test=call.caller.is_test)}
     )
 
 
@@ -166,7 +167,7 @@ async def qr_png(
     """Return the valid QR code of a ticket, in the requested size."""
     row = await ticket_of(call.database, call.caller.partner_id, code)
     drawn = picture.png(
-        stored_token(row["qr_code"]), module_pixels, margin_modules, is_sample=call.caller.is_test
+        stored_token(row.qr_code), module_pixels, margin_modules, is_sample=call.caller.is_test
     )
     return Reply(drawn, media_type=_Png.media_type)
 
@@ -187,6 +188,6 @@ async def qr_svg(
     """Return the valid QR code of a ticket, sharp in any size."""
     row = await ticket_of(call.database, call.caller.partner_id, code)
     drawn = picture.svg(
-        stored_token(row["qr_code"]), module_pixels, margin_modules, is_sample=call.caller.is_test
+        stored_token(row.qr_code), module_pixels, margin_modules, is_sample=call.caller.is_test
     )
     return Reply(drawn, media_type=_Svg.media_type)

@@ -9,14 +9,12 @@ from uuid import UUID
 from nacl.signing import SigningKey
 
 from premade.audit.record import Event, record
-from premade.postgres import statements
 from premade.postgres.database import Database, Transaction
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict, Exhausted, NotFound, Unavailable
 from premade.runtime.single_flight import SingleFlightCache
+from premade.tickets import signing_sql as sql
 from premade.tickets.code import Signer, Token, is_test_key, key_letter, read_token, split_token
-
-sql = statements.load(__file__)
 
 SIGNER_CACHE_SECONDS = 30.0
 VERIFIER_CACHE_SECONDS = 5.0
@@ -85,7 +83,7 @@ class PublicKey:
 async def ensure_signing_keys(database: Database, runtime: Runtime) -> None:
     """Make the first live key and the first test key if they are missing."""
     async with database.transaction() as tx:
-        await tx.fetch_all(sql.lock_signing_keys)
+        await tx.execute(sql.lock_signing_keys)
         current = {key.is_test for key in await _listed(tx) if key.is_current}
         for is_test in (False, True):
             if is_test not in current:
@@ -98,7 +96,7 @@ async def rotate_signing_key(database: Database, runtime: Runtime, *, is_test: b
     Tokens of the older keys stay valid.
     """
     async with database.transaction() as tx:
-        await tx.fetch_all(sql.lock_signing_keys)
+        await tx.execute(sql.lock_signing_keys)
         return await _add_key(tx, runtime, is_test=is_test)
 
 
@@ -109,7 +107,7 @@ async def add_keys_after_restore(tx: Transaction, runtime: Runtime) -> list[str]
         Their ids. Some numbers are left out by chance: a key that was forgotten has tokens out there, and must not share
         its id with a new one.
     """
-    await tx.fetch_all(sql.lock_signing_keys)
+    await tx.execute(sql.lock_signing_keys)
     added: list[str] = []
     for key in await _listed(tx):
         if key.is_current:
@@ -121,7 +119,7 @@ async def add_keys_after_restore(tx: Transaction, runtime: Runtime) -> list[str]
 
 async def _add_key(tx: Transaction, runtime: Runtime, *, is_test: bool, skip: int = 0) -> PublicKey:
     letter = key_letter(is_test=is_test)
-    key_ids = [key["key_id"] for key in await tx.fetch_all(sql.list_keys)]
+    key_ids = [key.key_id for key in await tx.fetch_all(sql.list_keys)]
     number = max((int(key_id[1:]) for key_id in key_ids if key_id.startswith(letter)), default=0) + 1
     if number > KEYS_MAX:
         message = f"The signing key {letter}{KEYS_MAX} exists, and a token has no room for a higher number."
@@ -129,7 +127,7 @@ async def _add_key(tx: Transaction, runtime: Runtime, *, is_test: bool, skip: in
     number = min(number + skip, KEYS_MAX)
     key_id, now, seed = f"{letter}{number}", runtime.now(), runtime.random_bytes(_SEED_BYTES)
     public_key = SigningKey(seed).verify_key.encode()
-    await tx.fetch_all(sql.add_key, key_id=key_id, seed=seed, public_key=public_key, now=now)
+    await tx.execute(sql.add_key, key_id=key_id, seed=seed, public_key=public_key, now=now)
     await record(tx, Event.SIGNING_KEY_ADDED, now, partner_id=None, signing_key_id=key_id)
     return PublicKey(key_id, public_key, now, retired_at=None, is_current=True)
 
@@ -143,11 +141,20 @@ async def list_signing_keys(database: Database) -> list[PublicKey]:
 async def _listed(tx: Transaction) -> list[PublicKey]:
     rows = await tx.fetch_all(sql.list_keys)
     # Rows are ordered by number, so the last of each kind wins.
-    current = {is_test_key(row["key_id"]): row["key_id"] for row in rows if row["retired_at"] is None}
-    return [PublicKey(**row, is_current=row["key_id"] in current.values()) for row in rows]
+    current = {is_test_key(row.key_id): row.key_id for row in rows if row.retired_at is None}
+    return [
+        PublicKey(
+            row.key_id,
+            row.public_key,
+            row.created_at,
+            row.retired_at,
+            is_current=row.key_id in current.values(),
+        )
+        for row in rows
+    ]
 
 
-async def tickets_with_tokens_of(database: Database, key_id: str) -> dict[str, int]:
+async def tickets_with_tokens_of(database: Database, key_id: str) -> sql.TokenCount:
     """How many 'unused' and 'active' tickets no gate will admit when the key is retired. Reads all tickets."""
     async with database.long_read(whole_tables=True) as read:
         counted = await read.fetch_one(sql.tickets_with_tokens_of, key_id=key_id)
@@ -158,12 +165,12 @@ async def tickets_with_tokens_of(database: Database, key_id: str) -> dict[str, i
 async def retire_signing_key(database: Database, runtime: Runtime, key_id: str) -> dict[str, Any]:
     """The tokens of the key hold no longer, at any gate that knows of it. Retiring twice is the same as once."""
     async with database.transaction() as tx:
-        await tx.fetch_all(sql.lock_signing_keys)
+        await tx.execute(sql.lock_signing_keys)
         now = runtime.now()
         key = retirable(await _listed(tx), key_id, now)
         if key.retired_at is not None:
             return {"key_id": key_id, "retired_at": key.retired_at}
-        await tx.fetch_all(sql.retire_key, key_id=key_id, now=now)
+        await tx.execute(sql.retire_key, key_id=key_id, now=now)
         await record(tx, Event.SIGNING_KEY_RETIRED, now, partner_id=None, signing_key_id=key_id)
     return {"key_id": key_id, "retired_at": now}
 
@@ -194,9 +201,9 @@ class Signers:
     def __init__(self, database: Database, runtime: Runtime) -> None:
         self._database = database
         self._runtime = runtime
-        self._current: dict[int, tuple[float, UUID, Signer]] = {}
+        self._current: dict[int, tuple[float, UUID | None, Signer]] = {}
 
-    async def current(self, partner_id: int, incarnation_id: UUID) -> Signer:
+    async def current(self, partner_id: int, incarnation_id: UUID | None) -> Signer:
         """Return the newest key that is not retired and signs the tickets of this partner, live or test.
 
         A cached key is used only within the same incarnation of the database.
@@ -224,7 +231,7 @@ class Signers:
         if row is None:
             message = f"The signing key {key_id} no longer exists."
             raise SigningKeyMissing(message)
-        return Signer.of(row["key_id"], row["seed"])
+        return Signer.of(row.key_id, row.seed)
 
     async def _fetch(self, partner_id: int) -> Signer:
         async with self._database.single_statement() as tx:
@@ -237,7 +244,7 @@ class Signers:
         if row is None:
             message = "There is no signing key. 'premade migrate' creates the first one."
             raise SigningKeyMissing(message)
-        return Signer.of(row["key_id"], row["seed"])
+        return Signer.of(row.key_id, row.seed)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from starlette.responses import Response
 from premade.audit.record import COMMAND, Event
 from premade.batches.batch import checked_batch_id
 from premade.console.addresses import HOME
-from premade.console.audit.search import Sought, search_events
+from premade.console.audit.search import Found, Sought, search_events
+from premade.console.audit.search_sql import EventRow
 from premade.console.audit.sentences import SENTENCES, name_of_event, reason_of, sentence
 from premade.console.routing import Page, StaffRequest
 from premade.console.tickets.search import partner_of_order, partner_of_ticket
@@ -63,21 +64,21 @@ class _Reading:
 
 async def _audit(request: StaffRequest) -> Response:
     given = {name: request.query(name) for name in FIELDS}
-    staff = {each["staff_id"]: each["name"] for each in await list_staff(request.database)}
+    staff = {each.staff_id: each.name for each in await list_staff(request.database)}
     partners = await partners_by_id(request.database)
     reading = await _read(request, given, staff)
-    events, following, back_to = [], None, None
+    found: Found | None = None
     if not reading.wrong:
         found = await search_events(request.database, reading.sought, request.query("cursor") or None)
-        events, following, back_to = found.events, found.following, found.back_to
-    names = {partner_id: partner["name"] for partner_id, partner in partners.items()}
+    following = found.following if found else None
+    names = {partner_id: partner.name for partner_id, partner in partners.items()}
     query = {name: value for name, value in given.items() if value}
     return request.page(
         "audit/audit.html",
         400 if reading.wrong else 200,
         given=given,
         wrong=reading.wrong,
-        events=[_shown(event, names, staff) for event in events],
+        events=[_shown(event, names, staff) for event in (found.events if found else [])],
         partners=partners,
         staff=sorted(staff.values()),
         kinds=_events_by_kind(),
@@ -85,20 +86,20 @@ async def _audit(request: StaffRequest) -> Response:
         is_first=not request.query("cursor"),
         first_page=f"{AUDIT}?{urlencode(query)}",
         next_page=following and f"{AUDIT}?{urlencode({**query, 'cursor': following})}",
-        back_to=back_to,
+        back_to=found.back_to if found else None,
     )
 
 
-def _shown(event: dict[str, Any], partners: dict[int, str], staff: dict[int, str]) -> dict[str, Any]:
-    kind, _, number = event["actor"].partition(":")
+def _shown(event: EventRow, partners: dict[int, str], staff: dict[int, str]) -> dict[str, Any]:
+    kind, _, number = event.actor.partition(":")
     return {
-        "at": event["occurred_at"],
-        "name": name_of_event(event["event"]),
+        "at": event.occurred_at,
+        "name": name_of_event(event.event),
         "sentence": sentence(event, partners, staff),
         "reason": reason_of(event),
         "who": staff.get(plain_number(number) or 0) if kind == "staff" else None,
-        "actor": event["actor"],
-        "partner": partners.get(event["partner_id"]),
+        "actor": event.actor,
+        "partner": partners.get(event.partner_id or 0),
     }
 
 
@@ -168,15 +169,15 @@ async def _read_whose(request: StaffRequest, reading: _Reading, given: dict[str,
     if given["ticket"]:
         code = fold_ticket_code(given["ticket"]) or given["ticket"]
         whose = await partner_of_ticket(request.database, code)
-        _of_partner(reading, "ticket", whose["partner_id"], (code,))
+        _of_partner(reading, "ticket", whose.partner_id, (code,))
     if given["order"]:
         order_id = fold_order_id(given["order"]) or given["order"]
         whose = await partner_of_order(request.database, order_id)
-        order = await order_of(request.database, whose["partner_id"], order_id)
-        codes = tuple(order["ticket_codes"])
+        order = await order_of(request.database, whose.partner_id, order_id)
+        codes = tuple(order.ticket_codes)
         if reading.sought.tickets is not None:
             codes = tuple(code for code in codes if code in reading.sought.tickets)
-        _of_partner(reading, "order", whose["partner_id"], codes)
+        _of_partner(reading, "order", whose.partner_id, codes)
         reading.sought = replace(reading.sought, order_id=order_id)
 
 

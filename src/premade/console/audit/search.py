@@ -3,16 +3,16 @@
 The record has no index of time, which each sale would pay for. Its ids grow with time, so a time is found by halving.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from premade.audit.record import COMMAND, Event
-from premade.postgres import statements
+from premade.console.audit import search_sql as sql
+from premade.console.audit.search_sql import EventRow
 from premade.postgres.database import Database, Transaction
-from premade.postgres.keyset import ROWS_LOOKED_AT_MAX, Keyset, Row
-
-sql = statements.load(__file__)
+from premade.postgres.keyset import ROWS_LOOKED_AT_MAX, Keyset
 
 EVENTS_A_PAGE = 50
 SLACK = timedelta(seconds=15)
@@ -43,7 +43,7 @@ class Sought:
 class Found:
     """A page of events, and the cursor of the next; `back_to`: when the oldest event was written that it looked at."""
 
-    events: list[Row]
+    events: list[EventRow]
     following: str | None
     back_to: datetime | None
 
@@ -72,7 +72,7 @@ async def search_events(database: Database, sought: Sought, cursor: str | None) 
     return Found(events, following, back_to)
 
 
-async def _rows(tx: Transaction, sought: Sought, given: dict[str, Any]) -> list[Row]:
+async def _rows(tx: Transaction, sought: Sought, given: dict[str, Any]) -> Sequence[EventRow]:
     if sought.tickets is not None:
         given |= {"ticket_codes": list(sought.tickets), "order_id": sought.order_id}
         return await tx.fetch_all(sql.events_of_tickets, **given)
@@ -92,24 +92,24 @@ async def _actors(tx: Transaction, actor: str | None) -> list[str] | None:
         return None
     if actor != COMMAND:
         return [actor]
-    rows = await tx.fetch_all(sql.actors_but_keys, actors_max=ACTORS_MAX)
-    return [actor, *(row["actor"] for row in rows if row["actor"].startswith(f"{COMMAND}:"))]
+    actors = await tx.fetch_all(sql.actors_but_keys, actors_max=ACTORS_MAX)
+    return [actor, *(each for each in actors if each.startswith(f"{COMMAND}:"))]
 
 
 async def _place_of(tx: Transaction, moment: datetime) -> int:
     """The first id whose event was recorded at that moment or later; one more than the newest when none was."""
     newest = await tx.fetch_one(sql.newest_event)
-    low, high = 0, 1 if newest is None else newest["event_id"] + 1
+    low, high = 0, 1 if newest is None else newest + 1
     while low < high:
         middle = (low + high) // 2
         found = await tx.fetch_one(sql.recorded_at, event_id=middle)
-        if found is None or found["recorded_at"] >= moment:
+        if found is None or found.recorded_at >= moment:
             high = middle
         else:
-            low = found["event_id"] + 1
+            low = found.event_id + 1
     return low
 
 
-def _recorded_at(event: Row) -> datetime:
-    synced_at = event["data"].get("synced_at")
-    return event["occurred_at"] if synced_at is None else datetime.fromisoformat(synced_at)
+def _recorded_at(event: EventRow) -> datetime:
+    synced_at = event.data.get("synced_at")
+    return event.occurred_at if synced_at is None else datetime.fromisoformat(synced_at)

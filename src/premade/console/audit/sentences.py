@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from markupsafe import Markup, escape
 
 from premade.audit.record import Event
+from premade.console.audit.search_sql import EventRow
 from premade.console.isolated import isolated
 from premade.tickets.code import is_order_id, is_ticket_code
 
@@ -118,37 +119,37 @@ def name_of_event(event: str) -> str:
     return SENTENCES[event][0] if event in SENTENCES else event
 
 
-def sentence(event: Mapping[str, Any], partners: Mapping[int, str], staff: Mapping[int, str]) -> Markup:
+def sentence(event: EventRow, partners: Mapping[int, str], staff: Mapping[int, str]) -> Markup:
     """With links to what it is about. `partners` and `staff` are names by id."""
-    data, partner_id = event["data"], event["partner_id"]
+    data, partner_id = event.data, event.partner_id
     shown = {name: _shown(value) for name, value in data.items()}
-    if event["event"] not in SENTENCES:
+    if event.event not in SENTENCES:
         rest = Markup(", ").join(
             Markup("{}: {}").format(name.replace("_", " "), isolated(value)) for name, value in shown.items()
         )
-        return Markup("{}; {}").format(event["event"], rest) if rest else escape(event["event"])
+        return Markup("{}; {}").format(event.event, rest) if rest else escape(event.event)
     shown |= {
         "partner": "the operator"
         if partner_id is None
         else partners.get(partner_id, f"partner {partner_id}"),
-        "member": staff.get(data.get("staff_id"), "a name that nobody has"),
+        "member": staff.get(data.get("staff_id", 0), "a name that nobody has"),
         "refused": _REFUSED.get(data.get("reason", ""), "?"),
-        "ticket": _ticket(event["ticket_code"]),
-        "order": _order(event["order_id"]),
-        "batch": _batch(partner_id, event["batch_id"]),
+        "ticket": _ticket(event.ticket_code),
+        "order": _order(event.order_id),
+        "batch": _batch(partner_id, event.batch_id),
     }
     late = ""
     if "days_late" in data:
         late = " The device uploaded the scan {days_late} days after the ticket's last day."
     told = _Told({name: isolated(value) for name, value in shown.items()})
     # The words are ours, and what is put into them is escaped.
-    return Markup((SENTENCES[event["event"]][1] + late).format_map(told))  # noqa: S704
+    return Markup((SENTENCES[event.event][1] + late).format_map(told))  # noqa: S704
 
 
-def reason_of(event: Mapping[str, Any]) -> str | None:
+def reason_of(event: EventRow) -> str | None:
     """Why, in the words of whoever did it."""
-    reason = event["data"].get("reason")
-    is_own_words = not event["event"].startswith(("staff.", Event.REDEMPTION_CONFLICT))
+    reason = event.data.get("reason")
+    is_own_words = not event.event.startswith(("staff.", Event.REDEMPTION_CONFLICT))
     return reason if is_own_words and isinstance(reason, str) else None
 
 

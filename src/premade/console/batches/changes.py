@@ -11,6 +11,7 @@ from premade.console.routing import StaffRequest
 from premade.generation.large import LargeBatches
 from premade.partners.keyring import OnBehalf
 from premade.partners.partner import partners_by_id
+from premade.partners.partner_sql import PartnerRow
 from premade.staff.role import Right
 
 
@@ -19,11 +20,11 @@ class _BatchChange(Confirmation[ReasonForm]):
     needs_nonce = True
     focus = "reason"
 
-    def __init__(self, request: StaffRequest, batch: dict[str, Any], partner: dict[str, Any]) -> None:
+    def __init__(self, request: StaffRequest, batch: dict[str, Any], partner: PartnerRow) -> None:
         super().__init__(request)
         self.batch = batch
         self.subject = (
-            f"Batch {batch['batch_id']} of {partner['name']}: "
+            f"Batch {batch['batch_id']} of {partner.name}: "
             f"{batch['made']:,} of {batch['quantity']:,} tickets are generated."
         )
         self.cancel_address = address_of(batch)

@@ -24,10 +24,12 @@ from premade.generation.generate import (
 from premade.generation.large import QUANTITY_MAX, LargeBatches, check
 from premade.partners.keyring import OnBehalf
 from premade.partners.partner import partners_by_id
+from premade.partners.partner_sql import PartnerRow
 from premade.postgres.keyset import ROWS_LOOKED_AT_MAX
 from premade.runtime.errors import DomainError, FieldError, Invalid
 from premade.staff.role import Right
 from premade.stock.allotment import StockShort, inventory_of
+from premade.stock.allotment_sql import InventoryRow
 from premade.stock.reservation import (
     ReservationEnded,
     ReservationTooSmall,
@@ -178,10 +180,10 @@ class NewBatch(Edit[BatchForm]):
     stale = (VersionChanged,)
     stale_message = "The price changed meanwhile."
 
-    def __init__(self, request: StaffRequest, partner: dict[str, Any]) -> None:
+    def __init__(self, request: StaffRequest, partner: PartnerRow) -> None:
         super().__init__(request)
         self.partner = partner
-        self.stock: list[dict[str, Any]] = []
+        self.stock: list[InventoryRow] = []
 
     @classmethod
     async def load(cls, request: StaffRequest) -> Self:
@@ -198,7 +200,7 @@ class NewBatch(Edit[BatchForm]):
     @property
     def owner(self) -> OnBehalf:
         """Who generates, for the partner."""
-        return OnBehalf(self.partner["partner_id"], self.partner["channel"], self.request.member.actor)
+        return OnBehalf(self.partner.partner_id, self.partner.channel, self.request.member.actor)
 
     async def initial(self) -> dict[str, str]:
         """Return what the address names."""
@@ -207,22 +209,22 @@ class NewBatch(Edit[BatchForm]):
 
     def hidden(self) -> dict[str, str]:
         """Return the partner."""
-        return {"partner": str(self.partner["partner_id"])}
+        return {"partner": str(self.partner.partner_id)}
 
     async def view(self, typed: Mapping[str, str], wrong: Mapping[str, str]) -> FormView:
         """Return the form, with the products that the channel has stock of."""
         self.stock, _ = await inventory_of(
             self.request.database,
             self.request.runtime,
-            self.partner["partner_id"],
+            self.partner.partner_id,
             None,
             ROWS_LOOKED_AT_MAX,
             None,
         )
         products = {
             str(
-                each["product_id"]
-            ): f"{each['name']} ({each['product_id']}): {in_money(each['price'], each['currency'])}, {each['available']:,} left"
+                each.product_id
+            ): f"{each.name} ({each.product_id}): {in_money(each.price, each.currency)}, {each.available:,} left"
             for each in self.stock
         }
         year = self.request.runtime.today().year
@@ -249,17 +251,17 @@ class NewBatch(Edit[BatchForm]):
         stock, _ = await inventory_of(
             self.request.database,
             self.request.runtime,
-            self.partner["partner_id"],
+            self.partner.partner_id,
             [wanted.product_id],
             1,
             None,
         )
-        product = stock[0]["name"] if stock else ""
+        product = stock[0].name if stock else ""
         inputs = BatchForm.inputs()
         until = wanted.valid_until
         rows = [
             Row(inputs["batch"].label, wanted.batch_id),
-            Row("Partner", f"{self.partner['name']}{' (test)' if self.partner['is_test'] else ''}"),
+            Row("Partner", f"{self.partner.name}{' (test)' if self.partner.is_test else ''}"),
             Row(inputs["product"].label, f"{product} ({wanted.product_id})"),
             Row(inputs["quantity"].label, f"{wanted.quantity:,}"),
             Row("Price", in_money(estimate.price, estimate.currency)),
@@ -283,7 +285,7 @@ class NewBatch(Edit[BatchForm]):
         )
 
     def _stock_rows(self, wanted: BatchRequest, estimate: Estimate) -> list[Row]:
-        channel = self.partner["channel"]
+        channel = self.partner.channel
         if wanted.reservation_id is None:
             left = f"{estimate.available - wanted.quantity:,}"
             return [Row(f"Available in the channel {channel}", left, f"{estimate.available:,}")]
@@ -305,7 +307,7 @@ class NewBatch(Edit[BatchForm]):
             if _price(estimate) != self.version:
                 raise VersionChanged
         batch = await request.use(LargeBatches).begin(self.owner, wanted, request.request_id)
-        named = {"partner_id": self.partner["partner_id"], "batch_id": batch.batch_id}
+        named = {"partner_id": self.partner.partner_id, "batch_id": batch.batch_id}
         return address_of(named, done="begun")
 
 

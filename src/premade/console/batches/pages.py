@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from premade.batches.batch import BatchStatus, batch_status
 from premade.batches.lookup import BatchFilter, batch_of, is_counted, list_batches, list_batches_of_all
+from premade.batches.lookup_sql import BatchOfAny, BatchRow, ListedBatch
 from premade.catalog.product import NAME_CHARACTERS_MAX, list_products
 from premade.console.addresses import HOME
 from premade.console.batches.export_choices import NAME_ON_SHEETS, PRINTED, TABLES, TICKETS_A_FILE_MAX, WHICH
@@ -19,6 +20,7 @@ from premade.export.letters import in_words, unprintable
 from premade.generation.large import LargeBatches
 from premade.partners.partner import partners_by_id
 from premade.postgres.database import Database
+from premade.postgres.statements import columns_of
 from premade.runtime.errors import FieldError, Invalid
 from premade.staff.role import Right
 from premade.tickets.listing import TicketFilter, list_tickets
@@ -70,11 +72,11 @@ async def asked_batch(request: StaffRequest) -> dict[str, Any]:
     partner_id = asked_partner_id(request) or 0
     batch = await batch_of(request.database, partner_id, request.query("batch"))
     return {
-        **batch,
+        **columns_of(batch),
         "partner_id": partner_id,
         "counts": counts(batch),
-        "status": batch_status(batch["to_make"], batch["unmade"]),
-        "made": batch["quantity"] - batch["to_make"] - batch["unmade"],
+        "status": batch_status(batch.to_make, batch.unmade),
+        "made": batch.quantity - batch.to_make - batch.unmade,
     }
 
 
@@ -83,29 +85,32 @@ def address_of(batch: dict[str, Any], page: str = BATCH, **more: Any) -> str:
     return f"{page}?{_query({'partner': batch['partner_id'], 'batch': batch['batch_id'], **more})}"
 
 
+def _listed(row: ListedBatch | BatchOfAny, partner_id: int) -> dict[str, Any]:
+    return {
+        **columns_of(row),
+        "partner_id": partner_id,
+        "counts": counts(row) if is_counted(row) else None,
+        "status": batch_status(row.to_make, row.unmade),
+    }
+
+
 async def _batches(request: StaffRequest) -> Response:
     partner_id, cursor = asked_partner_id(request), request.query("cursor") or None
     status = _asked_choice(request, "status", BatchStatus)
     wanted = BatchFilter(asked_number(request, "product"), status)
     partners = await partners_by_id(request.database)
     if partner_id is None:
-        rows, following = await list_batches_of_all(request.database, BATCHES_A_PAGE, cursor, wanted)
+        of_all, following = await list_batches_of_all(request.database, BATCHES_A_PAGE, cursor, wanted)
+        rows = [_listed(row, row.partner_id) for row in of_all]
     else:
         found, following = await list_batches(
             request.database, partner_id, (None, None), BATCHES_A_PAGE, cursor, wanted
         )
-        rows = [{**row, "partner_id": partner_id} for row in found]
+        rows = [_listed(row, partner_id) for row in found]
     chosen = {"partner": partner_id, "product": wanted.product_id, "status": status}
     return request.page(
         "batches/batches.html",
-        batches=[
-            {
-                **row,
-                "counts": counts(row) if is_counted(row) else None,
-                "status": batch_status(row["to_make"], row["unmade"]),
-            }
-            for row in rows
-        ],
+        batches=rows,
         products=await _product_names(request.database),
         partners=partners,
         chosen=chosen,
@@ -169,9 +174,9 @@ def ranges(tickets: int) -> list[tuple[int, int]]:
     return [(start, min(start + TICKETS_A_FILE_MAX - 1, tickets)) for start in starts]
 
 
-def counts(row: dict[str, Any]) -> list[tuple[Status, int]]:
+def counts(row: BatchRow | ListedBatch | BatchOfAny) -> list[tuple[Status, int]]:
     """How many tickets of a batch are in each state."""
-    return [(state, row[state.lower()]) for state in Status]
+    return [(state, getattr(row, state.lower())) for state in Status]
 
 
 async def _product_names(database: Database) -> dict[int, str]:

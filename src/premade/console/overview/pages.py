@@ -14,10 +14,12 @@ from premade.console.gate.pages import GATE
 from premade.console.overview.chart import Amount, Chart, chart_of_days
 from premade.console.rendering import in_money, in_number
 from premade.console.routing import Page, StaffRequest
-from premade.monitoring.figures import Figures, Row, Sales, activation_rate, read_figures, seconds_left
+from premade.monitoring.figures import Figures, Sales, activation_rate, read_figures, seconds_left
+from premade.monitoring.figures_sql import GateCount, RefusalCount, StockFigures
 from premade.monitoring.finding import Alert
 from premade.monitoring.findings import findings
 from premade.partners.partner import PartnerUnknown, partners_by_id
+from premade.postgres.statements import columns_of
 from premade.redemption.counts import Counted
 from premade.runtime.errors import FieldError, Invalid
 from premade.staff.member import list_staff
@@ -63,7 +65,7 @@ async def _overview(request: StaffRequest) -> Response:
         rate=activation_rate(figures.unused, figures.activated),
         sold=sum(each.tickets for each in figures.sales_by_day),
         money=_by_currency(figures.sales_by_day),
-        refused=sum(row["refused"] for row in figures.refusals),
+        refused=sum(row.refused for row in figures.refusals),
         findings=found[:FINDINGS_SHOWN_MAX],
         findings_left=max(0, len(found) - FINDINGS_SHOWN_MAX),
         Alert=Alert,
@@ -76,10 +78,10 @@ async def _overview(request: StaffRequest) -> Response:
     )
 
 
-async def _owner_names(request: StaffRequest, counts: list[Row]) -> dict[str, str]:
+async def _owner_names(request: StaffRequest, counts: list[GateCount]) -> dict[str, str]:
     """Return display names by owner: of the keys and the staff in these counts."""
-    names = {f"staff:{each['staff_id']}": each["name"] for each in await list_staff(request.database)}
-    return {row["owner"]: names.get(row["owner"], row["owner"].replace("key:", "API key ")) for row in counts}
+    names = {f"staff:{each.staff_id}": each.name for each in await list_staff(request.database)}
+    return {row.owner: names.get(row.owner, row.owner.replace("key:", "API key ")) for row in counts}
 
 
 def _asked_days(request: StaffRequest) -> int:
@@ -103,7 +105,7 @@ def _charts(figures: Figures, today: date, days: int) -> list[dict[str, Any]]:
         tickets[each.key] += each.tickets
     refused: dict[date, Amount] = defaultdict(int)
     for row in figures.refusals:
-        refused[row["day"]] += row["refused"]
+        refused[row.day] += row.refused
 
     def drawn(heading: str, kind: str, of_days: dict[date, Amount], unit: str) -> dict[str, Any]:
         chart: Chart = chart_of_days(of_days, today, days, lambda value: in_number(int(value)))
@@ -120,22 +122,22 @@ def _charts(figures: Figures, today: date, days: int) -> list[dict[str, Any]]:
     return [*charts, drawn("Refused requests a day", "refused", refused, "Refusals")]
 
 
-def _stock(figures: Figures) -> list[Row]:
+def _stock(figures: Figures) -> list[dict[str, Any]]:
     """Those that are used up first come first; those of which nobody takes, last."""
-    rows = [{**row, "days_left": _days_left(row)} for row in figures.stock]
+    rows = [{**columns_of(row), "days_left": _days_left(row)} for row in figures.stock]
     return sorted(rows, key=lambda row: (row["days_left"] is None, row["days_left"] or 0, row["product_id"]))
 
 
-def _days_left(row: Row) -> float | None:
+def _days_left(row: StockFigures) -> float | None:
     seconds = seconds_left(row)
     return None if seconds is None else seconds / _DAY_SECONDS
 
 
-def _codes(refusals: list[Row]) -> list[tuple[str, int]]:
+def _codes(refusals: list[RefusalCount]) -> list[tuple[str, int]]:
     """The most frequent codes."""
     sums: dict[str, int] = defaultdict(int)
     for row in refusals:
-        sums[row["code"]] += row["refused"]
+        sums[row.code] += row.refused
     return sorted(sums.items(), key=lambda each: (-each[1], each[0]))[:CODES_SHOWN_MAX]
 
 

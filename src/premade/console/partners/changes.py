@@ -1,7 +1,7 @@
 """Adding a partner, its limits, and whether its keys work."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import Field
 from starlette.responses import Response
@@ -32,6 +32,7 @@ from premade.partners.partner import (
     set_disabled,
     set_reservation_hours,
 )
+from premade.partners.partner_sql import PartnerRow
 from premade.runtime.errors import FieldError, Invalid
 from premade.staff.role import Right
 from premade.values.operator_input import whole_number
@@ -115,7 +116,7 @@ async def _add(request: StaffRequest) -> Response:
         return _new_form(request, typed, {"name": error.detail}, 409)
     except ChannelIsOtherKind as error:
         return _new_form(request, typed, {"channel": error.detail}, 409)
-    return go_to(f"{PARTNERS}/{added['partner_id']}?done=added")
+    return go_to(f"{PARTNERS}/{added.partner_id}?done=added")
 
 
 class LimitsChange(Edit[LimitsForm]):
@@ -125,11 +126,11 @@ class LimitsChange(Edit[LimitsForm]):
     stale = (VersionChanged,)
     stale_message = "Somebody else changed the limits meanwhile."
 
-    def __init__(self, request: StaffRequest, partner: dict[str, Any]) -> None:
+    def __init__(self, request: StaffRequest, partner: PartnerRow) -> None:
         super().__init__(request)
         self.partner = partner
-        self.title = f"Limits of {partner['name']}"
-        self.cancel_address = f"{PARTNERS}/{partner['partner_id']}"
+        self.title = f"Limits of {partner.name}"
+        self.cancel_address = f"{PARTNERS}/{partner.partner_id}"
 
     @classmethod
     async def load(cls, request: StaffRequest) -> Self:
@@ -139,7 +140,7 @@ class LimitsChange(Edit[LimitsForm]):
     @property
     def hours(self) -> int:
         """The limit as it is."""
-        return self.partner["reservation_hours_max"]
+        return self.partner.reservation_hours_max
 
     async def initial(self) -> dict[str, str]:
         """Return the limit as it is."""
@@ -151,7 +152,7 @@ class LimitsChange(Edit[LimitsForm]):
             raise Invalid([FieldError("reservation-hours", f"Must be 1 to {RESERVATION_HOURS_MAX}")])
         label = LimitsForm.inputs()["reservation-hours"].label
         return Preview(
-            f"Change the limits of {self.partner['name']}?",
+            f"Change the limits of {self.partner.name}?",
             "",
             [Row(label, f"{form.hours:,}", f"{self.hours:,}")] * (form.hours != self.hours),
             version=str(self.hours),
@@ -166,7 +167,7 @@ class LimitsChange(Edit[LimitsForm]):
             await set_reservation_hours(
                 self.request.database,
                 self.request.runtime,
-                self.partner["name"],
+                self.partner.name,
                 form.hours,
                 actor=self.request.member.actor,
             )
@@ -178,10 +179,10 @@ class DisablePartner(Confirmation[NoFields]):
 
     form = NoFields
 
-    def __init__(self, request: StaffRequest, partner: dict[str, Any]) -> None:
+    def __init__(self, request: StaffRequest, partner: PartnerRow) -> None:
         super().__init__(request)
         self.partner = partner
-        self.cancel_address = f"{PARTNERS}/{partner['partner_id']}"
+        self.cancel_address = f"{PARTNERS}/{partner.partner_id}"
 
     @classmethod
     async def load(cls, request: StaffRequest) -> Self:
@@ -190,9 +191,9 @@ class DisablePartner(Confirmation[NoFields]):
 
     async def preview(self) -> Preview:
         """Return the keys that stop working."""
-        keys = await keys_with_state(self.request, self.partner["partner_id"])
+        keys = await keys_with_state(self.request, self.partner.partner_id)
         rows = [
-            Row(f"Key {key['key_id']}", "stops working", last_used(self.request, key))
+            Row(f"Key {key['key_id']}", "stops working", last_used(self.request, key["last_used_at"]))
             for key in keys
             if key["state"] == "working"
         ]
@@ -202,7 +203,7 @@ class DisablePartner(Confirmation[NoFields]):
             else "None of its keys works now, and none will until it is enabled again."
         )
         return Preview(
-            f"Disable {self.partner['name']}?",
+            f"Disable {self.partner.name}?",
             "",
             rows,
             notes=[
@@ -224,12 +225,12 @@ async def _enable(request: StaffRequest) -> Response:
     return go_to(await _set_disabled(request, partner, disabled=False))
 
 
-async def _set_disabled(request: StaffRequest, partner: dict[str, Any], *, disabled: bool) -> str:
-    if (partner["disabled_at"] is not None) != disabled:
+async def _set_disabled(request: StaffRequest, partner: PartnerRow, *, disabled: bool) -> str:
+    if (partner.disabled_at is not None) != disabled:
         await set_disabled(
-            request.database, request.runtime, partner["name"], disabled=disabled, actor=request.member.actor
+            request.database, request.runtime, partner.name, disabled=disabled, actor=request.member.actor
         )
-    return f"{PARTNERS}/{partner['partner_id']}?done={'disabled' if disabled else 'enabled'}"
+    return f"{PARTNERS}/{partner.partner_id}?done={'disabled' if disabled else 'enabled'}"
 
 
 _PARTNER = f"{PARTNERS}/{{partner_id}}"

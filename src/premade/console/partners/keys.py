@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import Field
 from starlette.responses import Response
@@ -14,7 +14,9 @@ from premade.console.partners.pages import OPERATOR, PARTNERS, last_used, number
 from premade.console.routing import Page, StaffRequest
 from premade.partners.keyring import KEY_CACHE_SECONDS
 from premade.partners.keys import create_key, key_of, revoke_key, rotate_key
+from premade.partners.keys_sql import KeyDetails
 from premade.partners.partner import partner_of
+from premade.partners.partner_sql import PartnerRow
 from premade.partners.permission import GATE_PERMISSIONS, PERMISSIONS, Permission
 from premade.runtime.errors import FieldError, Invalid
 from premade.staff.role import Right
@@ -60,7 +62,7 @@ class RotationForm(Form):
     ]
 
 
-async def _owner(request: StaffRequest) -> dict[str, Any] | None:
+async def _owner(request: StaffRequest) -> PartnerRow | None:
     """Return the partner that the path names; None for the operator."""
     if "partner_id" not in request.http.path_params:
         return None
@@ -71,7 +73,7 @@ def _home(partner_id: int | None) -> str:
     return OPERATOR if partner_id is None else f"{PARTNERS}/{partner_id}"
 
 
-def _permissions(partner: dict[str, Any] | None) -> dict[str, Permission]:
+def _permissions(partner: PartnerRow | None) -> dict[str, Permission]:
     return PERMISSIONS if partner else GATE_PERMISSIONS
 
 
@@ -81,7 +83,7 @@ async def _new_key(request: StaffRequest) -> Response:
 
 def _key_form(
     request: StaffRequest,
-    partner: dict[str, Any] | None,
+    partner: PartnerRow | None,
     nonce: str,
     typed: Mapping[str, str],
     wrong: Mapping[str, str],
@@ -99,7 +101,7 @@ def _key_form(
             hints={"expires": f"Empty: it works until it is revoked. Days end in {request.runtime.zone}."},
         ),
         nonce=nonce,
-        cancel_address=_home(partner["partner_id"] if partner else None),
+        cancel_address=_home(partner.partner_id if partner else None),
     )
 
 
@@ -113,7 +115,7 @@ async def _new_key_sent(request: StaffRequest) -> Response:
         key = await create_key(
             request.database,
             request.runtime,
-            partner=partner["name"] if partner else None,
+            partner=partner.name if partner else None,
             permissions=chosen,
             # Only the operator's own keys have the choice.
             is_test=partner is None and "test" in request.form,
@@ -142,7 +144,7 @@ async def _rotate_form(request: StaffRequest, typed: Mapping[str, str], wrong: M
         400 if wrong else 200,
         key=key,
         form=RotationForm.view(typed, wrong),
-        cancel_address=_home(key["partner_id"]),
+        cancel_address=_home(key.partner_id),
     )
 
 
@@ -151,11 +153,11 @@ async def _rotate_sent(request: StaffRequest) -> Response:
     try:
         form = RotationForm.parse(request.form)
         new = await rotate_key(
-            request.database, request.runtime, key["key_id"], form.overlap, actor=request.member.actor
+            request.database, request.runtime, key.key_id, form.overlap, actor=request.member.actor
         )
     except Invalid as error:
         return await _rotate_form(request, request.form, by_field(error.errors))
-    partner = await partner_of(request.database, key["partner_id"]) if key["partner_id"] else None
+    partner = await partner_of(request.database, key.partner_id) if key.partner_id else None
     return request.page("partners/key_made.html", partner=partner, made=new, rotated=key)
 
 
@@ -164,10 +166,10 @@ class RevokeKey(Confirmation[NoFields]):
 
     form = NoFields
 
-    def __init__(self, request: StaffRequest, key: dict[str, Any]) -> None:
+    def __init__(self, request: StaffRequest, key: KeyDetails) -> None:
         super().__init__(request)
         self.key = key
-        self.cancel_address = _home(key["partner_id"])
+        self.cancel_address = _home(key.partner_id)
 
     @classmethod
     async def load(cls, request: StaffRequest) -> Self:
@@ -177,12 +179,12 @@ class RevokeKey(Confirmation[NoFields]):
     async def preview(self) -> Preview:
         """Return what nobody can do with the key any more."""
         key = self.key
-        advice = "wait until its successor is in use" if key["has_successor"] else "rotate the key instead"
-        mode = "test" if key["is_test"] else "live"
+        advice = "wait until its successor is in use" if key.has_successor else "rotate the key instead"
+        mode = "test" if key.is_test else "live"
         return Preview(
-            f"Revoke key {key['key_id']} of {key['partner'] or 'the operator'}?",
-            f"pm_{mode}_{key['prefix']}_…, {last_used(self.request, key)}.",
-            [Row("Permissions", ", ".join(key["permissions"]))],
+            f"Revoke key {key.key_id} of {key.partner or 'the operator'}?",
+            f"pm_{mode}_{key.prefix}_…, {last_used(self.request, key.last_used_at)}.",
+            [Row("Permissions", ", ".join(key.permissions))],
             notes=[
                 f"Within {KEY_CACHE_SECONDS:g} seconds, requests with this key are refused. This cannot be undone.",
                 f"To change over without a gap, {advice}.",
@@ -194,7 +196,7 @@ class RevokeKey(Confirmation[NoFields]):
     async def save(self, form: NoFields) -> str:  # noqa: ARG002  (it has no fields)
         """Revoke it."""
         await revoke_key(
-            self.request.database, self.request.runtime, self.key["key_id"], actor=self.request.member.actor
+            self.request.database, self.request.runtime, self.key.key_id, actor=self.request.member.actor
         )
         return f"{self.cancel_address}?done=revoked"
 
@@ -205,8 +207,8 @@ _REVOKE = confirm_page(f"{_KEY}/revoke", RevokeKey, Right.MANAGE_PARTNERS)
 
 async def _revoke(request: StaffRequest) -> Response:
     key = await key_of(request.database, number_of_path(request, "key_id"))
-    if key["revoked_at"] is not None:
-        return go_to(f"{_home(key['partner_id'])}?done=revoked")
+    if key.revoked_at is not None:
+        return go_to(f"{_home(key.partner_id)}?done=revoked")
     assert _REVOKE.show is not None
     return await _REVOKE.show(request)
 

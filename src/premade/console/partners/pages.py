@@ -11,7 +11,9 @@ from premade.console.addresses import HOME
 from premade.console.routing import Page, StaffRequest
 from premade.partners.keyring import KEY_CACHE_SECONDS
 from premade.partners.keys import keys_of
+from premade.partners.keys_sql import KeyOfPartner
 from premade.partners.partner import page_of_partners, partner_of
+from premade.postgres.statements import columns_of
 from premade.staff.role import Right
 from premade.values.operator_input import plain_number
 
@@ -57,7 +59,7 @@ async def _partner(request: StaffRequest) -> Response:
     return request.page(
         "partners/partner.html",
         partner=partner,
-        keys=await keys_with_state(request, partner["partner_id"]),
+        keys=await keys_with_state(request, partner.partner_id),
         done=_DONE.get(request.own_link_param("done")),
     )
 
@@ -73,20 +75,22 @@ async def _operator(request: StaffRequest) -> Response:
 async def keys_with_state(request: StaffRequest, partner_id: int | None) -> list[dict[str, Any]]:
     """Return the keys of a partner, or of the operator, each with its state."""
     now = request.runtime.now()
-    return [{**key, "state": _state(key, now)} for key in await keys_of(request.database, partner_id)]
+    return [
+        {**columns_of(key), "state": _state(key, now)} for key in await keys_of(request.database, partner_id)
+    ]
 
 
-def _state(key: dict[str, Any], now: datetime) -> str:
-    if key["revoked_at"] is not None:
+def _state(key: KeyOfPartner, now: datetime) -> str:
+    if key.revoked_at is not None:
         return "revoked"
-    return "expired" if key["expires_at"] is not None and key["expires_at"] <= now else "working"
+    return "expired" if key.expires_at is not None and key.expires_at <= now else "working"
 
 
-def last_used(request: StaffRequest, key: dict[str, Any]) -> str:
+def last_used(request: StaffRequest, at: datetime | None) -> str:
     """Return when a key was last used, for people."""
-    if key["last_used_at"] is None:
+    if at is None:
         return "never used"
-    return f"last used {request.templates.minute(key['last_used_at'])} {request.runtime.zone}"
+    return f"last used {request.templates.minute(at)} {request.runtime.zone}"
 
 
 PAGES = [

@@ -67,7 +67,7 @@ async def _add(request: StaffRequest) -> Response:
         return await _list(request, 400, by_field(error.errors), given)
     except StaffNameTaken as error:
         return await _list(request, 409, {"name": error.detail}, given)
-    return go_to(f"{STAFF}/{added['name']}?done=added")
+    return go_to(f"{STAFF}/{added.name}?done=added")
 
 
 async def _one(request: StaffRequest) -> Response:
@@ -80,8 +80,8 @@ async def _show(request: StaffRequest, status: int, wrong: dict[str, str]) -> Re
         "staff/staff_member.html",
         status,
         somebody=somebody,
-        is_self=somebody["staff_id"] == request.member.staff_id,
-        role_form=RoleForm.view({"role": somebody["role"]}, wrong, options={"role": ROLES}),
+        is_self=somebody.staff_id == request.member.staff_id,
+        role_form=RoleForm.view({"role": somebody.role}, wrong, options={"role": ROLES}),
         password_form=PasswordForm.view({}, wrong),
         done=_DONE.get(request.own_link_param("done")) if not wrong else None,
     )
@@ -92,14 +92,14 @@ def _changer(
 ) -> Callable[[StaffRequest], Awaitable[Response]]:
     async def act(request: StaffRequest) -> Response:
         somebody = await staff_named(request.database, request.path_param("name"))
-        if done != "password" and somebody["staff_id"] == request.member.staff_id:
+        if done != "password" and somebody.staff_id == request.member.staff_id:
             message = "You cannot change your own role, or disable yourself."
             raise OwnAccount(message)
         try:
-            await change(request, somebody["name"])
+            await change(request, somebody.name)
         except Invalid as error:
             return await _show(request, 400, by_field(error.errors))
-        return go_to(f"{STAFF}/{somebody['name']}?done={done}")
+        return go_to(f"{STAFF}/{somebody.name}?done={done}")
 
     return act
 

@@ -19,6 +19,7 @@ from premade.stock.allotment import (
     plan_allotment,
     set_allotment,
 )
+from premade.stock.allotment_sql import ListedAllotment
 from premade.values.operator_input import whole_number
 
 
@@ -59,11 +60,11 @@ class AllotmentChange(Edit[AllotmentForm]):
     stale_message = "Somebody else set the allotment meanwhile."
 
     def __init__(
-        self, request: StaffRequest, product: Product, channel: str, allotments: list[dict[str, Any]]
+        self, request: StaffRequest, product: Product, channel: str, allotments: list[ListedAllotment]
     ) -> None:
         super().__init__(request)
         self.product, self.channel = product, channel
-        self.allotments = {row["channel"]: row for row in allotments}
+        self.allotments = {row.channel: row for row in allotments}
         self.before = self.allotments.get(channel)
         self.title = f"Change the allotment of {channel}" if self.before else "Allot stock to a channel"
         self.subject = f"{product.name} ({product.product_id})"
@@ -83,14 +84,14 @@ class AllotmentChange(Edit[AllotmentForm]):
 
     async def initial(self) -> dict[str, str]:
         """Return the figure as it is."""
-        return {"channel": self.channel, "quantity": str(self.before["allotted"]) if self.before else ""}
+        return {"channel": self.channel, "quantity": str(self.before.allotted) if self.before else ""}
 
     async def view(self, typed: Mapping[str, str], wrong: Mapping[str, str]) -> FormView:
         """Return the form; the channel is a choice only for a new allotment."""
         channels = {
-            each["channel"]: f"{each['channel']}{' (test)' if each['is_test'] else ''}"
+            each.channel: f"{each.channel}{' (test)' if each.is_test else ''}"
             for each in await list_channels(self.request.database)
-            if each["channel"] not in self.allotments
+            if each.channel not in self.allotments
         }
         options = {"channel": {"": "Choose a channel", **channels}}
         return AllotmentForm.view(typed, wrong, options=options, without=["channel"] if self.before else [])
@@ -116,12 +117,12 @@ class AllotmentChange(Edit[AllotmentForm]):
             Row(
                 f"Allotment of {form.channel}",
                 f"{plan.allotted:,}",
-                f"{before['allotted']:,}" if before else "none",
+                f"{before.allotted:,}" if before else "none",
             ),
-            Row("Available", f"{plan.available:,}", f"{before['available']:,}" if before else "none"),
+            Row("Available", f"{plan.available:,}", f"{before.available:,}" if before else "none"),
         ]
         notes = (
-            f"{before['issued']:,} issued and {before['held']:,} held tickets stay as they are. "
+            f"{before.issued:,} issued and {before.held:,} held tickets stay as they are. "
             "Tickets sold before you save count too."
             if before
             else f"The partners of {form.channel} see the product and can sell it at once."
@@ -135,7 +136,7 @@ class AllotmentChange(Edit[AllotmentForm]):
         )
 
     async def _require_channel(self, form: AllotmentForm) -> None:
-        if form.channel not in {each["channel"] for each in await list_channels(self.request.database)}:
+        if form.channel not in {each.channel for each in await list_channels(self.request.database)}:
             raise Invalid([FieldError("channel", "Choose a channel")])
 
     async def save(self, form: AllotmentForm) -> str:

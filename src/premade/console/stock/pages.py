@@ -1,6 +1,5 @@
 """Stock: the list of products, and the page of one."""
 
-from typing import Any
 from urllib.parse import urlencode
 
 from starlette.responses import Response
@@ -11,6 +10,7 @@ from premade.console.stock.product_form import ProductForm
 from premade.console.stock.products import PRODUCTS, STOCK, product_of_path, shown
 from premade.staff.role import Right
 from premade.stock.allotment import list_allotments
+from premade.stock.allotment_sql import ListedAllotment
 from premade.stock.hold import HOLDS_SHOWN_MAX, holds_of_product
 
 PRODUCTS_A_PAGE = 20
@@ -27,9 +27,9 @@ async def _stock(request: StaffRequest) -> Response:
     sought, cursor = request.query("find")[:SEARCH_CHARACTERS_MAX], request.query("cursor") or None
     products, following = await page_of_products(request.database, sought, PRODUCTS_A_PAGE, cursor)
     ids = [product.product_id for product in products]
-    allotments: dict[int, list[dict[str, Any]]] = {product_id: [] for product_id in ids}
+    allotments: dict[int, list[ListedAllotment]] = {product_id: [] for product_id in ids}
     for row in await list_allotments(request.database, request.runtime, ids):
-        allotments[row["product_id"]].append(row)
+        allotments[row.product_id].append(row)
     first = f"{STOCK}?{urlencode({'find': sought})}" if sought else STOCK
     return request.page(
         "stock/stock.html",

@@ -215,10 +215,10 @@ def _hints(typed: Mapping[str, str]) -> dict[str, str]:
 
 def _effect(field: str, made: Any) -> str:
     """Return for which tickets a change of the field counts. `made`: what was generated of the product."""
-    tickets = f"{made['tickets']:,} ticket{'s' if made['tickets'] != 1 else ''}"
-    tickets += f" in {made['batches']:,} batch{'es' if made['batches'] != 1 else ''}"
+    tickets = f"{made.tickets:,} ticket{'s' if made.tickets != 1 else ''}"
+    tickets += f" in {made.batches:,} batch{'es' if made.batches != 1 else ''}"
     if kept := _KEPT.get(field):
-        return f"For new batches. {tickets} keep their {kept}." if made["batches"] else "For new batches."
+        return f"For new batches. {tickets} keep their {kept}." if made.batches else "For new batches."
     if field == "name":
         return "Shown at once wherever the product is named, also for existing tickets."
     if field == "cancellation":

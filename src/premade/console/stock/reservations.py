@@ -1,6 +1,6 @@
 """Releasing what a partner holds."""
 
-from typing import Any, Self
+from typing import Self
 
 from premade.catalog.product import Product, product_of
 from premade.console.change_flow import Confirmation, NoFields, Preview, Row, confirm_page
@@ -9,6 +9,7 @@ from premade.console.stock.products import PRODUCTS, STOCK
 from premade.partners.keyring import OnBehalf
 from premade.staff.role import Right
 from premade.stock.hold import hold_to_release
+from premade.stock.hold_sql import HoldToRelease
 from premade.stock.reserve import Reservations
 
 
@@ -17,7 +18,7 @@ class Release(Confirmation[NoFields]):
 
     form = NoFields
 
-    def __init__(self, request: StaffRequest, hold: dict[str, Any], product: Product) -> None:
+    def __init__(self, request: StaffRequest, hold: HoldToRelease, product: Product) -> None:
         super().__init__(request)
         self.hold, self.product = hold, product
         self.cancel_address = f"{PRODUCTS}/{product.product_id}"
@@ -26,22 +27,22 @@ class Release(Confirmation[NoFields]):
     async def load(cls, request: StaffRequest) -> Self:
         """Return the release of the reservation that the path names."""
         hold = await hold_to_release(request.database, request.runtime, request.path_param("reservation_id"))
-        return cls(request, hold, await product_of(request.database, hold["product_id"]))
+        return cls(request, hold, await product_of(request.database, hold.product_id))
 
     async def preview(self) -> Preview:
         """Return what becomes available."""
         hold = self.hold
         rows = [
-            Row("Reservation", hold["reservation_id"]),
-            Row("Partner", hold["partner"]),
+            Row("Reservation", hold.reservation_id),
+            Row("Partner", hold.partner),
             Row(
                 "Held until",
-                f"{self.request.templates.minute(hold['expires_at'])} {self.request.runtime.zone}",
+                f"{self.request.templates.minute(hold.expires_at)} {self.request.runtime.zone}",
             ),
-            Row(f"Available again on {hold['channel']}", _tickets(hold["held"])),
+            Row(f"Available again on {hold.channel}", _tickets(hold.held)),
         ]
-        if hold["taken"]:
-            rows.append(Row("Already taken, stays with the partner", _tickets(hold["taken"])))
+        if hold.taken:
+            rows.append(Row("Already taken, stays with the partner", _tickets(hold.taken)))
         return Preview(
             "Release the reservation?",
             f"{self.product.name} ({self.product.product_id})",
@@ -54,9 +55,9 @@ class Release(Confirmation[NoFields]):
     async def save(self, form: NoFields) -> str:  # noqa: ARG002  (it has no fields)
         """Release it."""
         hold, request = self.hold, self.request
-        owner = OnBehalf(hold["partner_id"], hold["channel"], request.member.actor)
-        await request.use(Reservations).release(owner, request.request_id, hold["reservation_id"])
-        return f"{PRODUCTS}/{hold['product_id']}?done=released"
+        owner = OnBehalf(hold.partner_id, hold.channel, request.member.actor)
+        await request.use(Reservations).release(owner, request.request_id, hold.reservation_id)
+        return f"{PRODUCTS}/{hold.product_id}?done=released"
 
 
 def _tickets(count: int) -> str:

@@ -1,7 +1,7 @@
 """Cancelling a ticket, and reissuing its QR."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 from premade.cancellation.cancel import Canceller, ToCancel
 from premade.console.change_flow import Confirmation, Preview, Row, confirm_page
@@ -10,9 +10,11 @@ from premade.console.rendering import STATE_NAMES
 from premade.console.routing import StaffRequest
 from premade.console.tickets.pages import TICKETS
 from premade.console.tickets.search import partner_of_ticket
+from premade.console.tickets.search_sql import TicketOwner
 from premade.reissue.reissue import Reissuer, ToReissue
 from premade.staff.role import Right
 from premade.tickets.lookup import ticket_of
+from premade.tickets.lookup_sql import TicketRow
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,10 @@ class _TicketChange(Confirmation[ReasonForm]):
     needs_nonce = True
     focus = "reason"
 
-    def __init__(self, request: StaffRequest, ticket: dict[str, Any], owner: dict[str, Any]) -> None:
+    def __init__(self, request: StaffRequest, ticket: TicketRow, owner: TicketOwner) -> None:
         super().__init__(request)
         self.ticket, self.owner = ticket, owner
-        self.code: str = ticket["ticket_code"]
+        self.code: str = ticket.ticket_code
         self.cancel_address = f"{TICKETS}/{self.code}"
 
     @classmethod
@@ -39,12 +41,12 @@ class _TicketChange(Confirmation[ReasonForm]):
         """Return the change of the ticket that the path names."""
         code = request.path_param("code")
         owner = await partner_of_ticket(request.database, code)
-        return cls(request, await ticket_of(request.database, owner["partner_id"], code), owner)
+        return cls(request, await ticket_of(request.database, owner.partner_id, code), owner)
 
     @property
     def caller(self) -> OnBehalf:
         """Who makes the change, for the partner."""
-        return OnBehalf(self.owner["partner_id"], self.request.member.actor)
+        return OnBehalf(self.owner.partner_id, self.request.member.actor)
 
     @property
     def idempotency_key(self) -> str:
@@ -55,8 +57,8 @@ class _TicketChange(Confirmation[ReasonForm]):
         """Return what the ticket is."""
         return [
             Row("Ticket", self.code),
-            Row("Product", self.owner["product"]),
-            Row("Partner", self.owner["partner"]),
+            Row("Product", self.owner.product),
+            Row("Partner", self.owner.partner),
         ]
 
 
@@ -65,8 +67,8 @@ class CancelTicket(_TicketChange):
 
     async def preview(self) -> Preview:
         """Return what the cancellation does."""
-        order_id = self.ticket["order_id"]
-        state = STATE_NAMES[self.ticket["status"]]
+        order_id = self.ticket.order_id
+        state = STATE_NAMES[self.ticket.status]
         notes = ["Its QR no longer opens a gate, and its stock becomes available again."]
         if order_id:
             notes.append(f"The order {order_id} shows the cancellation. The customer is not refunded.")
@@ -91,7 +93,7 @@ class ReissueTicket(_TicketChange):
 
     async def preview(self) -> Preview:
         """Return what the reissue does."""
-        issue = self.ticket["issue_number"]
+        issue = self.ticket.issue_number
         return Preview(
             "Reissue the QR",
             "",

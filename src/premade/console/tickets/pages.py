@@ -1,5 +1,6 @@
 """Tickets and orders: finding them, looking at them, cancelling and reissuing."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -22,6 +23,7 @@ from premade.console.tickets.search import (
     read_search,
     tickets_of_order,
 )
+from premade.console.tickets.search_sql import FoundByPhone, FoundOrder
 from premade.orders.lookup import OrderUnknown, order_of
 from premade.staff.member import list_staff
 from premade.staff.role import Right
@@ -76,12 +78,15 @@ async def _search(request: StaffRequest) -> Response:
 async def _lead_to_sales(request: StaffRequest, searched: SearchedSales) -> Response | None:
     for like, value in searched.readings:
         orders, is_cut = await orders_like(request.database, like, value)
-        if like is Like.PHONE and len({order["customer_phone"] for order in orders}) > 1:
+        if (
+            like is Like.PHONE
+            and len({order.customer_phone for order in orders if isinstance(order, FoundByPhone)}) > 1
+        ):
             # Several customers: a link to all of them would contain the phone number.
             return await _orders_page(request, like, value, orders, is_cut=is_cut)
         if orders:
             same = f"/same/{like}" if len(orders) > 1 else ""
-            return go_to(f"{ORDERS}/{orders[0]['order_id']}{same}")
+            return go_to(f"{ORDERS}/{orders[0].order_id}{same}")
     return None
 
 
@@ -94,33 +99,33 @@ async def _lead_to_ticket(request: StaffRequest, searched: SearchedTicket) -> Re
     address = f"{TICKETS}/{searched.ticket_code}"
     if searched.token is None:
         return go_to(address)
-    ticket = await ticket_of(request.database, whose["partner_id"], searched.ticket_code)
+    ticket = await ticket_of(request.database, whose.partner_id, searched.ticket_code)
     verified = await request.use(Verifiers).read(searched.token)
     if verified is None:
         found = "forged"
     elif verified.is_retired:
         found = "retired"
     else:
-        found = "current" if verified.token.issue_number == ticket["issue_number"] else "replaced"
+        found = "current" if verified.token.issue_number == ticket.issue_number else "replaced"
     return go_to(f"{address}?scanned={found}")
 
 
 async def _ticket(request: StaffRequest) -> Response:
     code = request.path_param("code")
     whose = await partner_of_ticket(request.database, code)
-    ticket = await ticket_with_history(request.database, whose["partner_id"], code)
-    order_id = ticket["order_id"]
-    order = None if order_id is None else await order_of(request.database, whose["partner_id"], order_id)
+    ticket = await ticket_with_history(request.database, whose.partner_id, code)
+    order_id = ticket.order_id
+    order = None if order_id is None else await order_of(request.database, whose.partner_id, order_id)
     if order is not None:
-        await _record_customers(request, [order["order_id"]])
-    can_change = request.member.may(Right.CHANGE_TICKETS) and ticket["status"] in {"PRE_GENERATED", "ACTIVE"}
+        await _record_customers(request, [order.order_id])
+    can_change = request.member.may(Right.CHANGE_TICKETS) and ticket.status in {"PRE_GENERATED", "ACTIVE"}
     return request.page(
         "tickets/ticket.html",
         ticket=ticket,
         whose=whose,
         order=order,
-        names=await _names_of_actors(request, ticket["history"]),
-        can_cancel=can_change and ticket["first_used_at"] is None,
+        names=await _names_of_actors(request, ticket.history),
+        can_cancel=can_change and ticket.first_used_at is None,
         can_reissue=can_change,
         done=_DONE.get(request.own_link_param("done")),
         scanned=_SCANNED.get(request.own_link_param("scanned")),
@@ -143,32 +148,32 @@ async def _names_of_actors(request: StaffRequest, history: list[dict[str, Any]])
     """The names of the staff in a history, by how the record has them."""
     if not any(event["actor"].startswith("staff:") for event in history):
         return {}
-    return {f"staff:{each['staff_id']}": each["name"] for each in await list_staff(request.database)}
+    return {f"staff:{each.staff_id}": each.name for each in await list_staff(request.database)}
 
 
 async def _picture(request: StaffRequest) -> Response:
     code = request.path_param("code")
     whose = await partner_of_ticket(request.database, code)
-    ticket = await ticket_of(request.database, whose["partner_id"], code)
+    ticket = await ticket_of(request.database, whose.partner_id, code)
     await record_qr_look(
         request.database,
         request.runtime,
-        partner_id=whose["partner_id"],
+        partner_id=whose.partner_id,
         ticket_code=code,
-        issue_number=ticket["issue_number"],
+        issue_number=ticket.issue_number,
         actor=request.member.actor,
         request_id=request.request_id,
     )
-    drawn = picture.svg(stored_token(ticket["qr_code"]), is_sample=whose["is_test"])
+    drawn = picture.svg(stored_token(ticket.qr_code), is_sample=whose.is_test)
     return Response(drawn, media_type="image/svg+xml", headers=HEADERS)
 
 
 async def _order(request: StaffRequest) -> Response:
     order_id = request.path_param("order_id")
     whose = await partner_of_order(request.database, order_id)
-    order = await order_of(request.database, whose["partner_id"], order_id)
+    order = await order_of(request.database, whose.partner_id, order_id)
     await _record_customers(request, [order_id])
-    tickets = await tickets_of_order(request.database, whose["partner_id"], order["ticket_codes"])
+    tickets = await tickets_of_order(request.database, whose.partner_id, order.ticket_codes)
     return request.page("tickets/order.html", order=order, whose=whose, tickets=tickets)
 
 
@@ -177,17 +182,17 @@ async def _orders_like(request: StaffRequest) -> Response:
         raise HTTPException(404)
     like = Like(request.path_param("like"))
     whose = await partner_of_order(request.database, request.path_param("order_id"))
-    order = await order_of(request.database, whose["partner_id"], request.path_param("order_id"))
-    value = order[_COLUMN_OF[like]]
+    order = await order_of(request.database, whose.partner_id, request.path_param("order_id"))
+    value = getattr(order, _COLUMN_OF[like])
     orders, is_cut = await orders_like(request.database, like, value)
     return await _orders_page(request, like, value, orders, is_cut=is_cut)
 
 
 async def _orders_page(
-    request: StaffRequest, like: Like, value: str, orders: list[dict[str, Any]], *, is_cut: bool
+    request: StaffRequest, like: Like, value: str, orders: Sequence[FoundOrder], *, is_cut: bool
 ) -> Response:
     """Return the only page with several customers; the look at each is recorded."""
-    await _record_customers(request, [each["order_id"] for each in orders])
+    await _record_customers(request, [each.order_id for each in orders])
     return request.page(
         "tickets/orders.html",
         like=like,

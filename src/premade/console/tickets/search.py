@@ -1,16 +1,15 @@
 """Finding a ticket or orders of whichever partner, by whatever somebody has in hand."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 from urllib.parse import unquote
 
 from premade.activation.customer import email, national_digits, payment_reference, phone
+from premade.console.tickets import search_sql as sql
 from premade.orders.lookup import OrderUnknown
-from premade.postgres import statements
 from premade.postgres.database import Database
 from premade.tickets.code import (
     fold_order_id,
@@ -22,8 +21,6 @@ from premade.tickets.code import (
 )
 from premade.tickets.lookup import TicketUnknown
 from premade.values.texts import cleaned, without_invisible
-
-sql = statements.load(__file__)
 
 ORDERS_SHOWN_MAX = 50
 SEARCH_CHARACTERS_MAX = 500
@@ -116,7 +113,7 @@ def _payments(text: str) -> Iterator[tuple[Like, str]]:
         yield Like.PAYMENT, payment_reference(text)
 
 
-async def partner_of_ticket(database: Database, code: str) -> dict[str, Any]:
+async def partner_of_ticket(database: Database, code: str) -> sql.TicketOwner:
     """The partner whose ticket it is. TicketUnknown."""
     row = None
     if is_ticket_code(code):
@@ -128,7 +125,7 @@ async def partner_of_ticket(database: Database, code: str) -> dict[str, Any]:
     return row
 
 
-async def partner_of_order(database: Database, order_id: str) -> dict[str, Any]:
+async def partner_of_order(database: Database, order_id: str) -> sql.OrderOwner:
     """The partner whose order it is. OrderUnknown."""
     row = None
     if is_order_id(order_id):
@@ -140,21 +137,22 @@ async def partner_of_order(database: Database, order_id: str) -> dict[str, Any]:
     return row
 
 
-async def orders_like(database: Database, like: Like, value: str) -> tuple[list[dict[str, Any]], bool]:
+async def orders_like(database: Database, like: Like, value: str) -> tuple[Sequence[sql.FoundOrder], bool]:
     """The orders of all partners with this e-mail address, phone number (or one that ends so) or payment reference, and whether there are
     more than the ORDERS_SHOWN_MAX that are answered. The newest first; of a payment, one partner's after another's.
     """
-    statement = {
-        Like.EMAIL: sql.orders_of_email,
-        Like.PHONE: sql.orders_of_phone,
-        Like.PAYMENT: sql.orders_of_payment,
-    }[like]
+    rows: Sequence[sql.FoundOrder]
     async with database.single_statement() as tx:
-        rows = await tx.fetch_all(statement, value=value, rows=ORDERS_SHOWN_MAX + 1)
+        if like is Like.EMAIL:
+            rows = await tx.fetch_all(sql.orders_of_email, value=value, rows=ORDERS_SHOWN_MAX + 1)
+        elif like is Like.PHONE:
+            rows = await tx.fetch_all(sql.orders_of_phone, value=value, rows=ORDERS_SHOWN_MAX + 1)
+        else:
+            rows = await tx.fetch_all(sql.orders_of_payment, value=value, rows=ORDERS_SHOWN_MAX + 1)
     return rows[:ORDERS_SHOWN_MAX], len(rows) > ORDERS_SHOWN_MAX
 
 
-async def tickets_of_order(database: Database, partner_id: int, codes: list[str]) -> list[dict[str, Any]]:
+async def tickets_of_order(database: Database, partner_id: int, codes: list[str]) -> list[sql.TicketOfOrder]:
     """The tickets that an order names."""
     async with database.single_statement() as tx:
         return await tx.fetch_all(sql.tickets_of_order, partner_id=partner_id, ticket_codes=codes)

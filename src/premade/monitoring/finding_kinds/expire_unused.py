@@ -11,9 +11,9 @@ EXPIRING_DAYS = 14
 
 def _find(figures: Figures) -> Iterator[Finding]:
     for row in figures.tickets:
-        expiring = row["expiring"]
-        if expiring > EXPIRING_MAX and expiring > EXPIRING_DAYS * row["activated"]:
-            yield Finding(Alert.EXPIRE_UNUSED, row["product_id"], expiring, row["partner"], row["partner_id"])
+        expiring = row.expiring
+        if expiring > EXPIRING_MAX and expiring > EXPIRING_DAYS * row.activated:
+            yield Finding(Alert.EXPIRE_UNUSED, row.product_id, expiring, row.partner, row.partner_id)
 
 
 EXPIRE_UNUSED = FindingKind(Alert.EXPIRE_UNUSED, _find)

@@ -12,9 +12,9 @@ _DAY_SECONDS = 86_400
 def _find(figures: Figures) -> Iterator[Finding]:
     for row in figures.stock:
         seconds = seconds_left(row)
-        if seconds is not None and row["available"] > 0 and seconds < STOCK_DAYS_MIN * _DAY_SECONDS:
+        if seconds is not None and row.available > 0 and seconds < STOCK_DAYS_MIN * _DAY_SECONDS:
             days = seconds / _DAY_SECONDS
-            yield Finding(Alert.STOCK_RUNS_OUT, row["product_id"], days, channel=row["channel"])
+            yield Finding(Alert.STOCK_RUNS_OUT, row.product_id, days, channel=row.channel)
 
 
 STOCK_RUNS_OUT = FindingKind(Alert.STOCK_RUNS_OUT, _find)

@@ -1,0 +1,128 @@
+"""Statements of `order.sql`, and their rows."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from premade.activation.outcome import Outcome
+from premade.postgres.statements import statements_of
+
+statement = statements_of(__file__)
+
+
+@dataclass(slots=True)
+class EarlierOrder:
+    order_id: str
+    customer_name: str
+    customer_email: str
+    customer_phone: str
+    payment_reference: str
+    total_amount: Decimal
+    currency: str
+    activated_at: datetime
+    ticket_codes: list[str]
+    request_digest: bytes
+    batch_id: str
+
+
+@dataclass(slots=True)
+class TicketAsSold:
+    ticket_code: str
+    entitlements: list[dict[str, Any]]
+    usable_until: date | None
+    issue_number: int
+    key_id: str
+    seed: bytes
+
+
+@dataclass(slots=True)
+class UnusedTicket:
+    ticket_id: int
+    ticket_code: str
+    price: Decimal
+    currency: str
+    valid_until: date | None
+    is_over: bool
+
+
+@dataclass(slots=True)
+class LockedBatch:
+    valid_until: date | None
+    is_over: bool
+
+
+@dataclass(slots=True)
+class ListedTicket:
+    ticket_id: int | None
+    ticket_code: str
+    price: Decimal | None
+    currency: str | None
+    valid_until: date | None
+    outcome: Outcome
+    order_id: str | None
+    activated_at: datetime | None
+    payment_reference: str | None
+    place: int
+
+
+@dataclass(slots=True)
+class SoldTicketRow:
+    order_id: str
+    ticket_code: str
+    entitlements: list[dict[str, Any]]
+    qr_code: str
+    usable_until: date | None
+    activated_at: datetime
+
+
+@statement
+def order_made_before(*, partner_id: int, operation: str, idempotency_key: str | None) -> EarlierOrder: ...
+
+
+@statement
+def tickets_as_sold(*, event: str, partner_id: int, order_id: str) -> TicketAsSold: ...
+
+
+@statement
+def free_tickets(
+    *, today: date, zone: str, partner_id: int, batch_id: str, quantity: int
+) -> UnusedTicket: ...
+
+
+@statement
+def wait_for_batch(*, today: date, zone: str, partner_id: int, batch_id: str) -> LockedBatch: ...
+
+
+@statement
+def unused_tickets(
+    *, today: date, zone: str, partner_id: int, batch_id: str, quantity: int
+) -> UnusedTicket: ...
+
+
+@statement
+def listed_tickets(*, today: date, zone: str, ticket_codes: list[str], partner_id: int) -> ListedTicket: ...
+
+
+@statement
+def sell(
+    *,
+    partner_id: int,
+    customer_name: str,
+    customer_email: str,
+    customer_phone: str,
+    payment_reference: str,
+    total_amount: Decimal,
+    currency: str,
+    ticket_codes: list[str],
+    operation: str,
+    idempotency_key: str | None,
+    request_digest: bytes,
+    now: datetime,
+    today: date,
+    zone: str,
+    ticket_ids: list[int],
+    event: str,
+    actor: str,
+    request_id: str | None,
+) -> SoldTicketRow: ...

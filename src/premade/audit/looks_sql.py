@@ -1,0 +1,34 @@
+"""Statements of `looks.sql`, and their rows."""
+
+from datetime import datetime
+
+from premade.postgres.statements import statements_of
+
+statement = statements_of(__file__)
+
+
+@statement
+def record_qr_look(
+    *,
+    partner_id: int,
+    event: str,
+    actor: str,
+    request_id: str | None,
+    ticket_code: str,
+    now: datetime,
+    operation: str,
+    once: str | None,
+) -> None: ...
+
+
+@statement
+def record_customer_looks(
+    *,
+    event: str,
+    actor: str,
+    request_id: str | None,
+    now: datetime,
+    operation: str,
+    order_ids: list[str],
+    once: list[str] | None,
+) -> None: ...

@@ -1,0 +1,11 @@
+"""Statements of `record.sql`, and their rows."""
+
+from datetime import datetime
+
+from premade.postgres.statements import statements_of
+
+statement = statements_of(__file__)
+
+
+@statement
+def record(*, partner_id: int | None, event: str, actor: str, data: str, occurred_at: datetime) -> None: ...

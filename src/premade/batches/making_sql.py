@@ -1,0 +1,20 @@
+"""Statements of `making.sql`, and their rows."""
+
+from datetime import datetime
+
+from premade.postgres.statements import statements_of
+
+statement = statements_of(__file__)
+
+
+@statement
+def stop_making(
+    *,
+    partner_id: int,
+    batch_id: str,
+    event: str,
+    actor: str,
+    request_id: str | None,
+    reason: str,
+    now: datetime,
+) -> int: ...

@@ -1,0 +1,27 @@
+"""Statements of `rollup.sql`, and their rows."""
+
+from datetime import date, datetime, timedelta
+
+from premade.postgres.statements import statements_of
+
+statement = statements_of(__file__)
+
+
+@statement
+def fold(*, deltas_max: int, zone: str) -> int: ...
+
+
+@statement
+def forget_old_spans(*, before: datetime, kept: timedelta) -> None: ...
+
+
+@statement
+def forget_old_days(*, before: date, kept: timedelta) -> None: ...
+
+
+@statement
+def forget_old_gate_counts(*, before: date, kept: timedelta) -> None: ...
+
+
+@statement
+def only_one(*, lock: int) -> bool: ...

@@ -1,0 +1,50 @@
+"""Statements of `sync.sql`, and their rows."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from premade.postgres.statements import statements_of
+
+statement = statements_of(__file__)
+
+
+@dataclass(slots=True)
+class HeldDevice:
+    held: object
+    database_now: datetime
+
+
+@dataclass(slots=True)
+class EarlierConflict:
+    position: int
+    ticket_code: str | None
+    data: dict[str, Any]
+
+
+@dataclass(slots=True)
+class ConflictCount:
+    ticket_code: str
+    conflicts: int
+
+
+@statement
+def hold_device(*, lock_space: int, device: str) -> HeldDevice: ...
+
+
+@statement
+def hold_tickets(*, ticket_codes: list[str], partner_id: int | None) -> int: ...
+
+
+@statement
+def conflicts_told(*, scans: str, operation: str) -> EarlierConflict: ...
+
+
+@statement
+def count_conflicts(
+    *, ticket_codes: list[str], partner_ids: list[int], event: str, conflicts_max: int
+) -> ConflictCount: ...
+
+
+@statement
+def tell_conflicts(*, event: str, operation: str, now: datetime, conflicts: str) -> None: ...
