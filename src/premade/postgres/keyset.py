@@ -8,16 +8,19 @@ import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
 from premade.runtime.errors import FieldError, Invalid
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 ROWS_LOOKED_AT_MAX = 10_000
 """Rows that a page reads at most, however few of them match the filter."""
 CURSOR_CHARACTERS_MAX = 1000
-Row = TypeVar("Row")
+Row = TypeVar("Row", bound="DataclassInstance")
 
 
 def _moment(value: Any) -> datetime:

@@ -128,8 +128,8 @@ async def reservations(
 ) -> Reply:
     """Return your reservations, newest first, including those that have ended."""
     found = await call.use(Reservations).newest(call.caller, limit + 1, **NEWEST_FIRST.after(cursor))
-    page, following = NEWEST_FIRST.page([asdict(one) for one in found], limit)
-    answer = ReservationList(items=[ReservationAnswer(**row) for row in page], next=following)
+    page, following = NEWEST_FIRST.page(found, limit)
+    answer = ReservationList(items=[ReservationAnswer(**asdict(each)) for each in page], next=following)
     return Reply(answer, link_to_next(call.scope, following))
 
 
