@@ -108,7 +108,7 @@ def test_a_database_from_before_0_1_0_is_kept(dsn: str, tmp_path: Path) -> None:
         shop.sql("DELETE FROM schema_migrations")
         load(old, tmp_path / "migrations.sql")
 
-        assert Operator(old).does("migrate")["applied"] == "nothing; the schema is current"
+        assert Operator(old).does("migrate")["applied"] == "nothing: the schema is current"
         assert shop.sql("SELECT count(*) FROM pre_generated_tickets") == [{"count": len(lost.codes)}]
 
 
