@@ -30,6 +30,7 @@ def test_batches_of_all_partners_are_listed_with_bars_of_their_states(
 
     finance.page.get_by_label("Partner").select_option(label=seller.name)
     finance.page.get_by_role("button", name="Filter").click()
+    finance.page.wait_for_url("**partner=*")
     assert rows.locator("a").all_inner_texts() == [mine]
 
 
