@@ -98,8 +98,8 @@ def test_the_oldest_is_made_first_and_one_that_cannot_go_on_keeps_no_other(
     make_rest = LargeBatches._make_rest
 
     async def noted(self: LargeBatches, on_behalf: Any, batch: Any, tell: Any) -> BatchProgress:
-        begun.append(batch["batch_id"])
-        if batch["batch_id"] == "FIRST":
+        begun.append(batch.batch_id)
+        if batch.batch_id == "FIRST":
             raise ValueError
         return await make_rest(self, on_behalf, batch, tell)
 
