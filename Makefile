@@ -73,7 +73,7 @@ schema: setup ## Write db/schema.sql from the migrations
 
 screenshots: .venv/.test ## Take the pictures of the console in the README
 	@$(PYTHON) tests/install_tools.py chromium
-	$(BIN)/python docs/screenshots/take.py
+	PYTHONPATH=tests $(BIN)/python docs/screenshots/take.py
 
 clean: ## Remove what was built (but not the data in var/)
 	rm -rf .venv node_modules dist reports

@@ -8,7 +8,7 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 from playwright.sync_api import Page, sync_playwright
-from support.chromium import CHROMIUM
+from support.chromium import launched
 
 from bench.load import Void
 from bench.place import TEN_MILLION, Place
@@ -85,7 +85,7 @@ def _somebody(place: Place) -> Generator[Page]:
 
     asyncio.run(add())
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = launched(playwright.chromium)
         page = browser.new_page()
         page.goto(f"{place.service.url}/console/sign-in")
         page.get_by_label("Name").fill(name)

@@ -8,12 +8,17 @@ import shutil
 import subprocess
 import sys
 
-PACKAGE_OF = {"npm": "npm", "chromium": "chromium", "promtool": "prometheus", "wrk": "wrk"}
+PACKAGE_OF = {"npm": "npm", "chromium": "chromium-headless-shell", "promtool": "prometheus", "wrk": "wrk"}
 INSTALL_SECONDS_MAX = 900
 
 
+def is_there(command: str) -> bool:
+    """Whether the command is installed, or for Chromium its headless shell, which has the name of its package."""
+    return bool(shutil.which(command) or shutil.which(PACKAGE_OF[command]))
+
+
 def main() -> None:
-    missing = sorted(PACKAGE_OF[command] for command in sys.argv[1:] if shutil.which(command) is None)
+    missing = sorted(PACKAGE_OF[command] for command in sys.argv[1:] if not is_there(command))
     if not missing:
         return
     if shutil.which("apt-get") is None or os.geteuid() != 0:

@@ -3,7 +3,6 @@
 import io
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from typing import Literal
 
 from PIL import Image
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from support.chromium import launched
 
 FOLDER = Path(__file__).parent
 DESK: ViewportSize = {"width": 1200, "height": 800}
@@ -25,7 +25,6 @@ COLOURS_MAX = 128
 BYTES_MAX = 1_000_000
 """All of them together."""
 STOP_SECONDS_MAX = 60
-CHROMIUM = shutil.which("chromium") or "chromium"
 TEST_PARTNER = "Demo Test OTA"
 
 
@@ -144,7 +143,7 @@ def taken(browser: Browser, demo: Demo, what: Shown) -> bytes:
 def main() -> None:
     """Writes them beside this file."""
     with running_demo() as shown, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = launched(playwright.chromium)
         for name, what in PICTURES.items():
             content = taken(browser, shown, what)
             (FOLDER / f"{name}.png").write_bytes(content)

@@ -19,11 +19,10 @@ from types import FrameType
 
 import psutil
 from prometheus_client import CollectorRegistry
-from prometheus_client.multiprocess import MultiProcessCollector
 
 from premade.bootstrap import database_to_serve
 from premade.monitoring.endpoint import metrics_served
-from premade.monitoring.gauges import DatabaseFigures, ProcessFigures
+from premade.monitoring.gauges import DatabaseFigures, ProcessFigures, WorkerFigures
 from premade.postgres.embedded import restart_if_gone
 from premade.runtime.clock import Runtime
 from premade.runtime.kernel import raise_file_limit
@@ -106,7 +105,7 @@ def serve_on(dsn: str, settings: Settings, listen: Listen, when_ready: WhenReady
             # In a thread: it may take long and may send requests to the service, while the parent watches the workers.
             threading.Thread(target=_tell, args=(url, metrics_url, when_ready), daemon=True).start()
 
-        with _metrics_folder():
+        with _metrics_folder() as metrics_folder:
             os.environ["DATABASE_URL"] = dsn
             supervisor = Supervisor(
                 listening,
@@ -116,7 +115,7 @@ def serve_on(dsn: str, settings: Settings, listen: Listen, when_ready: WhenReady
                 when_serving=tell,
             )
             registry = CollectorRegistry()
-            MultiProcessCollector(registry)
+            registry.register(WorkerFigures(metrics_folder))
             registry.register(DatabaseFigures(dsn, Runtime(settings.zone)))
             with _embedded_kept(settings) as embedded, metrics_served(metrics_listening, registry):
                 registry.register(ProcessFigures(lambda: supervisor.ends, lambda: embedded.restarts))
@@ -201,12 +200,12 @@ def _remove_left_behind() -> None:
 
 
 @contextmanager
-def _metrics_folder() -> Generator[None]:
+def _metrics_folder() -> Generator[Path]:
     """Set the folder in which each worker keeps its figures in files, as prometheus_client expects."""
     _remove_left_behind()
     with tempfile.TemporaryDirectory(prefix=f"{METRICS_FOLDER}-{os.getpid()}-") as folder:
         os.environ[METRICS_FOLDER_VARIABLE] = folder
-        yield
+        yield Path(folder)
 
 
 def _tell(url: str, metrics_url: str, when_ready: WhenReady) -> None:

@@ -8,8 +8,16 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
-from support.chromium import CHROMIUM
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
+from support.chromium import launched
 from support.plain_http import NO_TLS
 from support.shop import Shop, unique
 from support.staff import PASSWORD, new_staff, sign_in
@@ -20,6 +28,9 @@ from premade.console.auth import SESSION_COOKIE
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 DESK = {"width": 1280, "height": 800}
 PHONE = {"width": 360, "height": 740}
+WAIT_MS_MAX = 60_000
+"""A busy machine is slow. Only a test that fails waits this long."""
+expect.set_options(timeout=WAIT_MS_MAX)
 
 
 @dataclass
@@ -92,7 +103,7 @@ class Person:
 def browser() -> Iterator[Browser]:
     """Gone with its module: while it is there, no other test of the process can run an event loop."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = launched(playwright.chromium)
         yield browser
         browser.close()
 
@@ -113,6 +124,7 @@ def somebody(shop: Shop, browser: Browser) -> Iterator[Somebody]:
         new_staff(shop, name, role)
         how: dict[str, Any] = {"viewport": DESK, **browsing}
         context = browser.new_context(**how)
+        context.set_default_timeout(WAIT_MS_MAX)
         contexts.append(context)
         if signed_in:
             # Of the path that the service sets: signing in again replaces this cookie.

@@ -40,7 +40,7 @@ class GatePage:
 
     def state_is(self, *texts: str) -> None:
         for text in texts:
-            expect(self.page.locator("#state")).to_contain_text(text, timeout=15_000)
+            expect(self.page.locator("#state")).to_contain_text(text)
 
     def loses_network(self) -> None:
         self.page.context.set_offline(True)

@@ -37,7 +37,7 @@ def test_a_ticket_is_followed_and_what_it_names_is_linked(somebody: Somebody, se
     told = seen(ann, ticket=code.lower())
 
     assert [text.split(" “")[0].strip('" ') for text in told][1:] == [
-        f"Ticket {code} was sold by order {order_id}."
+        f"Ticket {code} was activated by order {order_id}."
     ]
     assert told[0].startswith(f"Ticket {code} was cancelled.")
     assert (
@@ -46,7 +46,7 @@ def test_a_ticket_is_followed_and_what_it_names_is_linked(somebody: Somebody, se
     )
     assert seen(ann, order=order_id) == told
     assert seen(ann, partner=seller.partner_id, batch=batch) == [
-        f"Batch {batch} of {seller.name} was made: 1 tickets."
+        f"Batch {batch} of {seller.name} was generated: 1 tickets."
     ]
     ann.page.get_by_role("link", name=batch).click()
     assert ann.heading == f"Batch {batch}"
@@ -90,8 +90,10 @@ def test_sign_ins_refused_and_what_admins_do_are_in_the_record(somebody: Somebod
 
     by_admin, refused = seen(admin, who=admin.name), seen(admin, who="console", event="staff.sign_in_refused")
 
-    assert by_admin[0] == f"{mei.name} has the role operations now."
-    assert refused[0].startswith(f"Somebody tried to sign in as {mei.name}: the password was wrong")
+    assert by_admin[0] == f"{mei.name} now has the role operations."
+    assert refused[0].startswith(
+        f"Somebody tried to sign in as {mei.name}: the name or the password was wrong."
+    )
     assert seen(admin, who=mei.name)[:2] == ["Signed in.", "Signed out."]
 
 

@@ -418,7 +418,7 @@ def test_the_page_has_no_barrier_whatever_it_shows(
     gate.hears("yes", "1 left")
     cancel(seller, contested.code)
     gate.finds_network()
-    expect(gate.page.locator("#conflicts li")).to_have_count(1, timeout=15_000)
+    expect(gate.page.locator("#conflicts li")).to_have_count(1)
     look("conflict")
     assert found == {}
 

@@ -14,7 +14,7 @@ from browser.gate_page import GATE, at_gate, uses_of
 from gate.conftest import sold
 from PIL import Image, ImageOps
 from playwright.sync_api import Browser, Page, expect
-from support.chromium import CHROMIUM
+from support.chromium import launched
 from support.shop import Seller, Shop
 
 from premade.tickets.picture import png
@@ -77,10 +77,7 @@ def watch(browser: Browser, shop: Shop, at_gate: Any, tmp_path: Path) -> Iterato
                 picture.convert("RGB").save(frames, "JPEG", quality=70)
         state = at_gate().page.context.storage_state()
         flags = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
-        with_film = browser.browser_type.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", *flags, f"--use-file-for-fake-video-capture={film}"],
-        )
+        with_film = launched(browser.browser_type, *flags, f"--use-file-for-fake-video-capture={film}")
         opened.append(with_film)
         page = with_film.new_context(storage_state=state, viewport={"width": 360, "height": 740}).new_page()
         page.goto(f"{shop.url}{GATE}")
@@ -98,7 +95,7 @@ def test_a_picture_before_the_camera_is_read_and_used_once(watch: Watch, shop: S
     page = watch(scene((code(ticket.qr).rotate(9, expand=True, fillcolor=GREY), (140, 70))))
 
     answer = page.locator("#answer")
-    expect(answer).to_contain_text("Let in", timeout=20_000)
+    expect(answer).to_contain_text("Let in")
     # Still in view: no doubt is cast on the guest, and nothing more is used.
     page.wait_for_timeout(1_000)
     expect(answer).to_have_class(re.compile(r"^answer yes"))
@@ -116,7 +113,7 @@ def test_a_code_that_is_seen_mirrored_or_tilted_is_read(watch: Watch, seller: Se
 
     page = watch(scene((image, (140, 60))))
 
-    expect(page.locator("#answer")).to_contain_text(ticket.code, timeout=20_000)
+    expect(page.locator("#answer")).to_contain_text(ticket.code)
     expect(page.locator("#answer")).to_have_class(re.compile(r"^answer yes"))
 
 
@@ -126,7 +123,7 @@ def test_of_several_codes_ours_is_taken_and_outlined(watch: Watch, shop: Shop, s
 
     page = watch(scene((wifi, (220, 140)), (code(ticket.qr, 200), (430, 260))))
 
-    expect(page.locator("#answer")).to_contain_text(ticket.code, timeout=20_000)
+    expect(page.locator("#answer")).to_contain_text(ticket.code)
     expect(page.locator("#outline")).to_have_class("shown")
     points = page.locator("#outline polygon").get_attribute("points") or ""
     corners = [tuple(map(float, corner.split(","))) for corner in points.split()]
@@ -139,7 +136,7 @@ def test_of_two_tickets_side_by_side_only_one_is_taken(watch: Watch, shop: Shop,
 
     page = watch(scene((code(tickets[0].qr, 220), (60, 120)), (code(tickets[1].qr, 220), (350, 120))))
 
-    expect(page.locator("#answer")).to_contain_text("Let in", timeout=20_000)
+    expect(page.locator("#answer")).to_contain_text("Let in")
     page.wait_for_timeout(1_500)
     assert sorted(len(uses_of(shop, ticket)) for ticket in tickets) == [0, 1]
 
@@ -147,7 +144,7 @@ def test_of_two_tickets_side_by_side_only_one_is_taken(watch: Watch, shop: Shop,
 def test_a_code_of_others_shows_nothing_of_what_it_says(watch: Watch) -> None:
     page = watch(scene((code("WIFI:S:harbour;T:WPA;P:secret;;"), (160, 90))))
 
-    expect(page.locator("#answer")).to_contain_text("not from this service", timeout=20_000)
+    expect(page.locator("#answer")).to_contain_text("not from this service")
     for text in ("WIFI", "harbour", "secret"):
         expect(page.locator("#main")).not_to_contain_text(text)
     page.wait_for_timeout(1_000)

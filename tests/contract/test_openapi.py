@@ -3,7 +3,6 @@
 import asyncio
 import html
 import re
-import shutil
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from importlib import resources
@@ -16,6 +15,7 @@ import pytest
 import yaml
 from openapi_spec_validator import OpenAPIV30SpecValidator
 from playwright.sync_api import ConsoleMessage, Page, Request, sync_playwright
+from support.chromium import launched
 from support.postgres import empty_database
 from support.shop import CUSTOMER, Seller, Shop, unique
 from support.taking_back import cancel, cancel_batch, reissue
@@ -35,7 +35,6 @@ from premade.stock.reservation import RESERVATION_ID_PATTERN
 from premade.tickets import code as tickets
 
 HERE = Path(__file__).parent
-CHROMIUM = shutil.which("chromium") or "chromium"
 PROBLEM = "application/problem+json"
 SHOWN = ("Stock", "GeneratedTicket", "ListedTicket", "TicketEvent", "TicketCounts", "Function", "Entitlement")
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
@@ -527,7 +526,7 @@ def test_a_browser_shows_every_operation_and_asks_nobody_else(shop: Shop, docume
         page.on("pageerror", lambda error: complaints.append(str(error)))
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = launched(playwright.chromium)
         page = browser.new_page()
         watch(page)
         page.goto(f"{shop.url}/docs")

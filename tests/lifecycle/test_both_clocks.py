@@ -12,7 +12,7 @@ from support.taking_back import caller_of
 from premade.activation.activate import Activator
 from premade.activation.activation import Activation
 from premade.expiry.expire import Expirer
-from premade.monitoring.rollup import GATE_COUNTS_KEPT, fold_once
+from premade.monitoring.rollup import GATE_COUNTS_KEPT, roll_up_once
 from premade.partners.keyring import ApiKeyInvalid, Keyring
 from premade.runtime.clock import Runtime
 from premade.stock.hold import expire_holds
@@ -82,7 +82,7 @@ def test_what_is_kept_for_days_is_not_forgotten_by_one_wrong_clock(dsn: str) -> 
         shop = Shop(own, "")
         years = Runtime(ZoneInfo("UTC"), now=lambda: datetime.now(UTC) + timedelta(days=3000))
         shop.sql("INSERT INTO refusal_days (day, partner_id, code, refused) VALUES (current_date, 1, 'X', 1)")
-        shop.operate(lambda database, _: fold_once(database, years))
+        shop.operate(lambda database, _: roll_up_once(database, years))
         assert shop.sql("SELECT refused FROM refusal_days") == [{"refused": 1}]
 
 
@@ -97,7 +97,7 @@ def test_counts_of_gates_are_forgotten_when_both_clocks_say_so(dsn: str) -> None
                 device,
             )
         years = Runtime(ZoneInfo("UTC"), now=lambda: datetime.now(UTC) + timedelta(days=3000))
-        shop.operate(lambda database, _: fold_once(database, years))
+        shop.operate(lambda database, _: roll_up_once(database, years))
         assert shop.sql("SELECT device_id FROM gate_counts") == [{"device_id": "NEW"}]
-        replace(shop, runtime=years).operate(fold_once)
+        replace(shop, runtime=years).operate(roll_up_once)
         assert shop.sql("SELECT device_id FROM gate_counts") == []

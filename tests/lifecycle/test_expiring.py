@@ -24,7 +24,7 @@ from premade.expiry.expire import SERVICE, Pass, expire_now
 
 ShopAt = Callable[[str, str], Shop]
 LAST_DAY = date(2026, 3, 31)
-SECONDS_MAX = 20
+SECONDS_MAX = 120
 
 
 @pytest.fixture

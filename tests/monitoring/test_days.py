@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
-from monitoring.test_metrics import activate_at, deltas, fold_everything, nothing_is_folded
+from monitoring.test_metrics import activate_at, deltas, nothing_is_folded, roll_up_everything
 from psycopg.conninfo import conninfo_to_dict
 from support.past import activate, generate
 from support.postgres import own_database
@@ -25,7 +25,7 @@ from premade.activation.activate import Activator
 from premade.activation.activation import Activation
 from premade.monitoring.figures import ALL_PARTNERS, Figures, read_figures
 from premade.monitoring.refusals import WRITE_EVERY_SECONDS, add_refusals, write_refusals
-from premade.monitoring.rollup import DAYS_KEPT, fold_once
+from premade.monitoring.rollup import DAYS_KEPT, roll_up_once
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import DatabaseAway
@@ -78,7 +78,7 @@ def test_a_day_ends_at_midnight_of_the_operators_zone_folded_or_not(own: Shop) -
         found = days_of(seen(at(own, noon)))
         assert found == [(before, "HKD", 1, Decimal("10.50")), (after, "HKD", 2, Decimal("21.00"))]
         assert found == counted(own, seller)
-        fold_everything(own)
+        roll_up_everything(own)
     assert deltas(own) == 0
     # Of a period its first and its last day count, and none beside them.
     assert [day for day, *_ in days_of(seen(at(own, noon), days=(noon.date() - after).days + 1))] == [after]
@@ -138,7 +138,7 @@ def test_several_who_fold_at_once_while_others_sell_count_each_sale_once(own: Sh
 
     async def fold(database: Database, runtime: Runtime) -> None:
         while not over.is_set():
-            await fold_once(database, runtime)
+            await roll_up_once(database, runtime)
 
     async def sell(database: Database, runtime: Runtime) -> set[int]:
         """By how much the figures are ever off."""
@@ -159,7 +159,7 @@ def test_several_who_fold_at_once_while_others_sell_count_each_sale_once(own: Sh
         over.set()
         for folder in folders:
             folder.join()
-    fold_everything(own)
+    roll_up_everything(own)
     assert days_of(seen(own)) == counted(own, seller)
     assert own.sql("SELECT sum(tickets)::int AS tickets FROM sales_days") == [{"tickets": 40}]
 
@@ -171,7 +171,7 @@ def test_days_are_kept_for_two_years_and_then_forgotten(own: Shop) -> None:
         own.sql("INSERT INTO sales_days VALUES (%s, 1, 1, 'HKD', 1, 1)", day)
         own.sql("INSERT INTO refusal_days VALUES (%s, 1, 'STOCK_SHORT', 1)", day)
 
-    own.operate(fold_once)
+    own.operate(roll_up_once)
 
     for table in ("sales_days", "refusal_days"):
         assert [row["day"] for row in own.sql(f"SELECT day FROM {table} ORDER BY day")] == [oldest, today]

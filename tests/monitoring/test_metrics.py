@@ -32,7 +32,7 @@ from support.taking_back import USED_UP
 from premade.activation.activate import Activator
 from premade.activation.activation import Activation
 from premade.monitoring.gauges import DatabaseFigures
-from premade.monitoring.rollup import FOLD_LOCK, fold_once
+from premade.monitoring.rollup import ROLL_UP_LOCK, roll_up_once
 from premade.partners.keyring import Caller
 from premade.partners.partner import add_partner
 from premade.postgres.database import Database
@@ -40,7 +40,7 @@ from premade.postgres.metrics_connection import CUT_OFF_SECONDS
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Invalid
 
-SECONDS_MAX = 30
+SECONDS_MAX = 120
 SCRAPE_SECONDS_MAX = 0.3
 ODD_NAME = 'O\'Brien "Früh & Spät" \\n 海 {a="b"},'
 
@@ -136,17 +136,17 @@ def deltas(shop: Shop) -> int:
 def nothing_is_folded(dsn: str) -> Generator[psycopg.Connection]:
     """Holds the lock of whoever folds, so that all differences stay where they are appended."""
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("SELECT pg_advisory_lock(%s)", [FOLD_LOCK])
+        connection.execute("SELECT pg_advisory_lock(%s)", [ROLL_UP_LOCK])
         yield connection
 
 
-def fold_everything(shop: Shop) -> None:
+def roll_up_everything(shop: Shop) -> None:
     deadline = time.monotonic() + SECONDS_MAX
     # The service folds too, and then it is its turn.
     while deltas(shop):
         assert time.monotonic() < deadline, "the differences stay"
-        shop.operate(fold_once)
-    assert shop.operate(fold_once) == 0
+        shop.operate(roll_up_once)
+    assert shop.operate(roll_up_once) == 0
 
 
 def partner_named(shop: Shop, name: str, product_id: int, channel: str) -> Seller:
@@ -254,7 +254,7 @@ def test_every_figure_of_a_scripted_day_is_what_the_tables_say_before_and_after_
     before = assert_as_the_tables_say(day.service.metrics_url, day.shop)
 
     day.lock.close()
-    fold_everything(day.shop)
+    roll_up_everything(day.shop)
 
     assert assert_as_the_tables_say(day.service.metrics_url, day.shop) == before
     blue = (day.sellers["blue"].name, str(day.sellers["blue"].product_id))
@@ -348,7 +348,7 @@ def test_figures_stay_while_a_backlog_is_folded(place: tuple[Service, Shop]) -> 
             seller.product_id,
         )
     seen: set[tuple[float, float]] = set()
-    folding = threading.Thread(target=fold_everything, args=(shop,))
+    folding = threading.Thread(target=roll_up_everything, args=(shop,))
     folding.start()
     while folding.is_alive():
         figures = samples(scrape(service.metrics_url))
@@ -379,7 +379,7 @@ def test_the_last_24_hours_begin_at_the_start_of_a_span_of_five_minutes(
     activate_at(shop, seller, second, start)
     activate_at(shop, seller, third, noon)
     if folded:
-        fold_everything(shop)
+        roll_up_everything(shop)
 
     figures = DatabaseFigures(shop.dsn, replace(shop.runtime, now=lambda: noon))
     told = samples(rendered(figures))
@@ -462,6 +462,17 @@ def test_no_counter_goes_back_and_every_gauge_is_right_after_a_worker_is_killed(
         assert durations == 80
         told = assert_as_the_tables_say(service.metrics_url, shop)
         assert told["ota_tickets_activation_rate"] == {(seller.name, str(seller.product_id)): 1.0}
+
+
+def test_a_scrape_reads_past_the_file_that_a_starting_worker_has_just_created(
+    dsn: str, tmp_path: Path
+) -> None:
+    environment = environment_for(dsn, TMPDIR=str(tmp_path))
+    with running_service(environment, tmp_path / "log", workers=1) as service:
+        [folder] = tmp_path.glob("premade-metrics-*")
+        (folder / "counter_1.db").touch()
+
+        assert "premade_http_request_duration_seconds" in scrape(service.metrics_url)
 
 
 def assert_none_went_back(before: dict[tuple[str, ...], float], after: dict[tuple[str, ...], float]) -> None:
@@ -679,7 +690,7 @@ def test_two_activations_of_one_partner_and_product_do_not_wait_for_each_other(
         assert seller.activate(by_api).status_code == 200
         assert seller.generate(1).status_code == 201
         assert samples(scrape(service.metrics_url))["ota_tickets_pre_generated_count"][labels] == 2
-        fold_everything(shop)
+        roll_up_everything(shop)
         assert samples(scrape(service.metrics_url))["ota_tickets_pre_generated_count"][labels] == 2
         first.rollback()
     assert samples(scrape(service.metrics_url))["ota_tickets_pre_generated_count"][labels] == 2

@@ -1,7 +1,6 @@
 """docs/qr-token.md is enough to write a scanner: one was written from it, and agrees with the service on every token."""
 
 import json
-import shutil
 import subprocess
 import threading
 from functools import partial
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import sync_playwright
+from support.chromium import launched
 from support.shop import Seller, Shop
 from support.vectors import FILE, vectors, written
 
@@ -42,7 +42,6 @@ const told = given.scans.map(({ issue_number, function_code, uses, at, ticket_co
   return admission(listed, issue_number, { function_code, uses, day, key_id, is_test_list: given.test });
 });
 """
-CHROMIUM = shutil.which("chromium") or "chromium"
 
 
 def expected(vector: dict[str, Any]) -> dict[str, Any]:
@@ -139,7 +138,7 @@ def test_the_other_implementation_runs_in_a_browser() -> None:
     tokens = [vector["token"] for vector in vectors()["tokens"]]
     try:
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            browser = launched(playwright.chromium)
             page = browser.new_page()
             page.goto(f"http://127.0.0.1:{server.server_port}/gate.css")
             told = page.evaluate(

@@ -9,7 +9,7 @@ import pytest
 from support.shop import PARTNER_PERMISSIONS, Seller, Shop
 
 from premade.partners.keyring import Caller
-from premade.partners.partner import set_reservation_hours
+from premade.partners.partner import PartnerChangedMeanwhile, set_reservation_hours
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Invalid
 from premade.stock.reservation import Reservation
@@ -100,6 +100,24 @@ def test_a_partner_holds_no_longer_than_the_operator_lets_it(seller: Seller, sho
     assert timedelta(minutes=119) < moment(latest) - datetime.now(UTC) < timedelta(hours=2)
     assert seller.reserve(1, expires_at=latest).status_code == 201
     assert moment(unless_told["expires_at"]) - moment(unless_told["created_at"]) == timedelta(hours=2)
+
+
+def test_a_limit_that_somebody_else_changed_meanwhile_is_kept(seller: Seller, shop: Shop) -> None:
+    def set_hours(hours: int, seen: int) -> None:
+        shop.operate(
+            lambda database, runtime: set_reservation_hours(database, runtime, seller.name, hours, seen=seen)
+        )
+
+    set_hours(2, seen=168)
+    with pytest.raises(PartnerChangedMeanwhile):
+        set_hours(3, seen=168)
+
+    kept = shop.sql("SELECT reservation_hours_max FROM partners WHERE partner_id = %s", seller.partner_id)
+    events = shop.sql(
+        "SELECT data FROM audit_events WHERE event = 'partner.changed' AND partner_id = %s", seller.partner_id
+    )
+    assert [row["reservation_hours_max"] for row in kept] == [2]
+    assert len(events) == 1
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import psutil
 
 from support.service import Service
 
-SECONDS_MAX = 30
+SECONDS_MAX = 120
 
 
 def workers(service: Service) -> list[psutil.Process]:

@@ -11,23 +11,18 @@ statement = statements_of(__file__)
 
 
 @dataclass(slots=True)
-class ListedBatch:
+class CountedBatch:
+    """A batch with the number of its tickets in each state."""
+
     batch_id: str
     product_id: int
     quantity: int
     price: Decimal
     currency: str
     valid_until: date | None
-    usable_days: int | None
-    usable_until: date | None
-    reservation_id: str | None
-    metadata: dict[str, Any] | None
     created_at: datetime
     to_make: int
     unmade: int
-    tickets_before: int
-    place: int
-    matches: bool
     pre_generated: int
     active: int
     used: int
@@ -36,48 +31,31 @@ class ListedBatch:
 
 
 @dataclass(slots=True)
-class BatchRow:
-    batch_id: str
-    product_id: int
+class BatchWithTerms(CountedBatch):
+    usable_days: int | None
+    usable_until: date | None
+    reservation_id: str | None
+    metadata: dict[str, Any] | None
+
+
+@dataclass(slots=True)
+class ListedBatch(BatchWithTerms):
+    tickets_before: int
+    place: int
+    matches: bool
+
+
+@dataclass(slots=True)
+class BatchRow(BatchWithTerms):
     channel: str
-    quantity: int
-    price: Decimal
-    currency: str
-    valid_until: date | None
-    usable_days: int | None
-    usable_until: date | None
-    reservation_id: str | None
-    metadata: dict[str, Any] | None
-    created_at: datetime
-    to_make: int
-    unmade: int
-    pre_generated: int
-    active: int
-    used: int
-    expired: int
-    cancelled: int
 
 
 @dataclass(slots=True)
-class BatchOfAny:
+class BatchOfAny(CountedBatch):
     partner_id: int
-    batch_id: str
-    product_id: int
-    quantity: int
-    price: Decimal
-    currency: str
-    valid_until: date | None
-    created_at: datetime
-    to_make: int
-    unmade: int
     tickets_before: int
     place: int
     matches: bool
-    pre_generated: int
-    active: int
-    used: int
-    expired: int
-    cancelled: int
 
 
 @dataclass(slots=True)

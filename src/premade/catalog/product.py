@@ -93,8 +93,8 @@ class Product:
     cancellation: Cancellation = Cancellation.UNTIL_FIRST_USE
 
     @property
-    def mark(self) -> str:
-        """Another one whenever anything of the product is another."""
+    def version(self) -> str:
+        """A digest of everything that can be changed of the product."""
         return hashlib.sha256(orjson.dumps(_audited(self))).hexdigest()
 
     def as_kept(self) -> "Product":
@@ -247,12 +247,12 @@ async def change_product(
 ) -> Product:
     """The product with `changes` made. Batches keep the price and functions they were made with.
 
-    `seen`: the mark of the product as somebody looked at it; ProductChangedMeanwhile when it is another now.
+    `seen`: the version of the product that somebody looked at; ProductChangedMeanwhile when it is another now.
     """
     async with database.transaction() as tx:
         await tx.fetch_one(sql.lock_product, product_id=product_id)
         before = await _product(tx, product_id)
-        if seen is not None and seen != before.mark:
+        if seen is not None and seen != before.version:
             message = f"Somebody else has changed product {product_id}. Nothing was changed."
             raise ProductChangedMeanwhile(message)
         product = replace(before, **changes).as_kept()

@@ -10,7 +10,9 @@ statement = statements_of(__file__)
 
 
 @dataclass(slots=True)
-class ProductRow:
+class ProductFacts:
+    """A product without its functions."""
+
     product_id: int
     name: str
     ticket_type: str
@@ -20,6 +22,10 @@ class ProductRow:
     usable_days: int | None
     usable_until: date | None
     cancellation: str
+
+
+@dataclass(slots=True)
+class ProductRow(ProductFacts):
     functions: dict[str, int]
 
 

@@ -20,7 +20,8 @@ from reportlab.pdfgen.canvas import Canvas
 from premade.export.cells import uses
 from premade.export.layout import CARDS, SIZES_MM, Card, PaperSize
 from premade.export.letters import composed, require_printable
-from premade.export.rows import Batch, Export, Row
+from premade.export.rows import Export, Row
+from premade.export.rows_sql import BatchToExport
 from premade.export.typeface import Typeface
 from premade.tickets import picture
 
@@ -56,7 +57,7 @@ class Design:
 
 
 def design(
-    batch: Batch, paper: PaperSize, per_page: int, logo: Image.Image | None, title: str | None = None
+    batch: BatchToExport, paper: PaperSize, per_page: int, logo: Image.Image | None, title: str | None = None
 ) -> Design:
     """Return the design of this batch's sheets. `title` replaces the product's name.
 
@@ -95,7 +96,7 @@ async def write_sheets(
 class _Book:
     """The pages of one file."""
 
-    def __init__(self, out: BinaryIO, design: Design, batch: Batch) -> None:
+    def __init__(self, out: BinaryIO, design: Design, batch: BatchToExport) -> None:
         self._design = design
         self._batch = batch
         width_mm, height_mm = SIZES_MM[design.paper]
@@ -272,7 +273,7 @@ class _Book:
         self._canvas.addLiteral(f"q {module:.4f} 0 0 {-module:.4f} {left:.3f} {top:.3f} cm {dark} f Q")
 
 
-def _lines(ticket: Row, batch: Batch) -> Iterator[str]:
+def _lines(ticket: Row, batch: BatchToExport) -> Iterator[str]:
     """What a ticket is good for, and until when."""
     yield ", ".join(f"{code} {_TIMES} {left}" for code, left in uses(ticket["entitlements"]))
     if ticket["usable_until"] is not None:

@@ -15,7 +15,6 @@ from premade.audit.record import Event
 from premade.batches.batch import batch_unknown, is_batch_id
 from premade.export import rows_sql as sql
 from premade.postgres.database import Database
-from premade.postgres.statements import columns_of
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict, NotFound
 from premade.tickets.code import stored_token
@@ -82,24 +81,10 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class Batch:
-    """What the rows have in common; `tickets`: how many of the batch are in the states asked for. `is_test`: they are a
-    test partner's, and no gate of the operator admits them.
-    """
-
-    batch_id: str
-    product_id: int
-    product_name: str
-    usable_days: int | None
-    is_test: bool
-    tickets: int
-
-
-@dataclass(frozen=True)
 class Export:
     """The rows in portions, in the order of their codes, for as long as the read lasts."""
 
-    batch: Batch
+    batch: sql.BatchToExport
     columns: Sequence[str]
     portions: AsyncGenerator[list[Row]]
 
@@ -174,7 +159,6 @@ async def read_export(database: Database, wanted: Selection) -> AsyncGenerator[E
         )
         if found is None:
             raise batch_unknown(wanted.batch_id)
-        batch = Batch(**columns_of(found))
         stored = read.portions(
             sql.tickets_to_export,
             partner_id=wanted.partner_id,
@@ -185,19 +169,19 @@ async def read_export(database: Database, wanted: Selection) -> AsyncGenerator[E
             rows_max=wanted.rows_max,
         )
         columns = [column for column in COLUMNS if wanted.has_tokens or column != TOKEN]
-        async with aclosing(stored), aclosing(_rows(stored, batch, columns)) as portions:
-            yield Export(batch, columns, portions)
+        async with aclosing(stored), aclosing(_rows(stored, found, columns)) as portions:
+            yield Export(found, columns, portions)
 
 
 async def _rows(
-    stored: AsyncGenerator[list[sql.TicketToExport]], batch: Batch, columns: Sequence[str]
+    stored: AsyncGenerator[list[sql.TicketToExport]], batch: sql.BatchToExport, columns: Sequence[str]
 ) -> AsyncGenerator[list[Row]]:
     async for portion in stored:
         rows = [_row(ticket, batch) for ticket in portion]
         yield rows if TOKEN in columns else [{name: row[name] for name in columns} for row in rows]
 
 
-def _row(ticket: sql.TicketToExport, batch: Batch) -> Row:
+def _row(ticket: sql.TicketToExport, batch: sql.BatchToExport) -> Row:
     return {
         "ticket_code": ticket.ticket_code,
         "status": ticket.status,

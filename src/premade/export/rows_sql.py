@@ -11,6 +11,11 @@ statement = statements_of(__file__)
 
 @dataclass(slots=True)
 class BatchToExport:
+    """What the rows of an export have in common. `tickets` counts those in the selected states.
+
+    `is_test`: the tickets are a test partner's, and no gate of the operator admits them.
+    """
+
     batch_id: str
     product_id: int
     product_name: str

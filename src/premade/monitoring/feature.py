@@ -3,7 +3,7 @@
 from premade.http.wiring import BackgroundTask, Feature
 from premade.monitoring.readiness import LOOK_AGAIN_SECONDS, Readiness
 from premade.monitoring.refusals import WRITE_EVERY_SECONDS, write_refusals_turn
-from premade.monitoring.rollup import FOLD_EVERY_SECONDS, fold_turn
+from premade.monitoring.rollup import ROLL_UP_EVERY_SECONDS, roll_up_turn
 from premade.monitoring.routes import monitoring_routes
 from premade.postgres import table_statistics
 from premade.postgres.table_statistics import analyse_turn
@@ -24,7 +24,9 @@ FEATURE = Feature(
             table_statistics.LOOK_EVERY_SECONDS,
         ),
         BackgroundTask(
-            "figures.fold", lambda process: fold_turn(process.database, process.runtime), FOLD_EVERY_SECONDS
+            "figures.roll_up",
+            lambda process: roll_up_turn(process.database, process.runtime),
+            ROLL_UP_EVERY_SECONDS,
         ),
         BackgroundTask(
             "refusals.write",

@@ -3,9 +3,12 @@
 import threading
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
+from pathlib import Path
 from platform import python_version
+from typing import cast
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, UntypedMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from premade.monitoring import gauges_sql as sql
@@ -24,6 +27,18 @@ from premade.runtime.outage import Outage
 
 _BY_PARTNER = ["partner", "product_id"]
 _BY_CHANNEL = ["product_id", "channel"]
+
+
+class WorkerFigures(Collector):
+    """Metrics of the workers, which each keep theirs in files of one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the sums over the files. A worker that starts creates each file empty, and fills it a moment later."""
+        files = [str(file) for file in self._folder.glob("*.db") if file.stat().st_size > 0]
+        return cast("Iterable[Metric]", MultiProcessCollector.merge(files))  # pyright: ignore[reportUnknownMemberType]
 
 
 class ProcessFigures(Collector):

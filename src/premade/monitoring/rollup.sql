@@ -1,4 +1,4 @@
--- name: fold
+-- name: roll_up
 -- One transaction: what is taken from the deltas stands in the sums at the same moment.
 WITH taken AS (
     DELETE FROM ticket_deltas

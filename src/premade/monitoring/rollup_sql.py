@@ -8,7 +8,7 @@ statement = statements_of(__file__)
 
 
 @statement
-def fold(*, deltas_max: int, zone: str) -> int: ...
+def roll_up(*, deltas_max: int, zone: str) -> int: ...
 
 
 @statement

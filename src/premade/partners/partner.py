@@ -37,6 +37,14 @@ class PartnerNameTaken(Conflict):
     remedy = "Choose another name."
 
 
+class PartnerChangedMeanwhile(Conflict):
+    """Somebody else changed the partner after you opened it. Nothing was changed."""
+
+    code = "PARTNER_CHANGED_MEANWHILE"
+    title = "Somebody else changed the partner"
+    remedy = "Check the current partner, and decide again."
+
+
 class ChannelIsOtherKind(Conflict):
     """A channel is either live or for tests, so that test sales never use live stock."""
 
@@ -201,16 +209,35 @@ async def set_disabled(
 
 
 async def set_reservation_hours(
-    database: Database, runtime: Runtime, name: str, reservation_hours_max: int, *, actor: str = COMMAND_ACTOR
+    database: Database,
+    runtime: Runtime,
+    name: str,
+    reservation_hours_max: int,
+    *,
+    seen: int | None = None,
+    actor: str = COMMAND_ACTOR,
 ) -> sql.PartnerRow:
-    """How long the partner may hold stock, from now on; what it holds already stays as it is."""
+    """Set how long the partner can reserve stock. Existing reservations stay unchanged.
+
+    `seen`: the limit that somebody looked at.
+
+    Raises:
+        Invalid, PartnerUnknown.
+        PartnerChangedMeanwhile: the limit is no longer `seen`. Nothing is changed.
+    """
     if errors := _wrong_hours(reservation_hours_max):
         raise Invalid(errors)
     async with database.transaction() as tx:
         partner_id = (await partner_named(tx, name)).partner_id
         changed = await tx.fetch_one(
-            sql.set_reservation_hours, partner_id=partner_id, reservation_hours_max=reservation_hours_max
+            sql.set_reservation_hours,
+            partner_id=partner_id,
+            reservation_hours_max=reservation_hours_max,
+            seen=seen,
         )
+        if changed is None:
+            message = f"The partner {name!r} no longer has a limit of {seen} hours."
+            raise PartnerChangedMeanwhile(message)
         await record(
             tx,
             Event.PARTNER_CHANGED,
@@ -219,7 +246,6 @@ async def set_reservation_hours(
             actor=actor,
             reservation_hours_max=reservation_hours_max,
         )
-    assert changed is not None
     return changed
 
 

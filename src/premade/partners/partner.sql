@@ -49,5 +49,6 @@ UPDATE partners SET disabled_at = :disabled_at WHERE partner_id = :partner_id
 RETURNING partner_id, name, channel, is_test, reservation_hours_max, created_at, disabled_at
 
 -- name: set_reservation_hours
-UPDATE partners SET reservation_hours_max = :reservation_hours_max WHERE partner_id = :partner_id
+UPDATE partners SET reservation_hours_max = :reservation_hours_max
+WHERE partner_id = :partner_id AND (:seen::bigint IS NULL OR reservation_hours_max = :seen)
 RETURNING partner_id, name, channel, is_test, reservation_hours_max, created_at, disabled_at

@@ -1,10 +1,11 @@
 """Statements of `allotment.sql`, and their rows."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from premade.catalog.product_sql import ProductFacts
 from premade.postgres.statements import statements_of
 
 statement = statements_of(__file__)
@@ -38,16 +39,7 @@ class InventoryRow:
 
 
 @dataclass(slots=True)
-class ProductOfPartner:
-    product_id: int
-    name: str
-    ticket_type: str
-    code_prefix: str
-    price: Decimal
-    currency: str
-    usable_days: int | None
-    usable_until: date | None
-    cancellation: str
+class ProductOfPartner(ProductFacts):
     functions: list[dict[str, Any]] | None
 
 

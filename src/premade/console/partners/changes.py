@@ -13,7 +13,6 @@ from premade.console.change_flow import (
     NoFields,
     Preview,
     Row,
-    VersionChanged,
     confirm_page,
     edit_page,
 )
@@ -26,6 +25,7 @@ from premade.partners.partner import (
     RESERVATION_HOURS_DEFAULT,
     RESERVATION_HOURS_MAX,
     ChannelIsOtherKind,
+    PartnerChangedMeanwhile,
     PartnerNameTaken,
     add_partner,
     partner_of,
@@ -35,7 +35,7 @@ from premade.partners.partner import (
 from premade.partners.partner_sql import PartnerRow
 from premade.runtime.errors import FieldError, Invalid
 from premade.staff.role import Right
-from premade.values.operator_input import whole_number
+from premade.values.operator_input import plain_number, whole_number
 
 Hours = Annotated[
     int,
@@ -123,7 +123,7 @@ class LimitsChange(Edit[LimitsForm]):
     """Change how long a partner may hold stock."""
 
     form = LimitsForm
-    stale = (VersionChanged,)
+    stale = (PartnerChangedMeanwhile,)
     stale_message = "Somebody else changed the limits meanwhile."
 
     def __init__(self, request: StaffRequest, partner: PartnerRow) -> None:
@@ -162,13 +162,12 @@ class LimitsChange(Edit[LimitsForm]):
     async def save(self, form: LimitsForm) -> str:
         """Change it, if it is still what was shown."""
         if form.hours != self.hours:
-            if self.version != str(self.hours):
-                raise VersionChanged
             await set_reservation_hours(
                 self.request.database,
                 self.request.runtime,
                 self.partner.name,
                 form.hours,
+                seen=plain_number(self.version) or 0,
                 actor=self.request.member.actor,
             )
         return f"{self.cancel_address}?done=limits"

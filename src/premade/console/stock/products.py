@@ -119,7 +119,7 @@ class NewProduct(Edit[ProductForm]):
         try:
             await add_product(request.database, request.runtime, product, actor=request.member.actor)
         except ProductIdTaken:
-            if (await product_of(request.database, product.product_id)).mark != product.mark:
+            if (await product_of(request.database, product.product_id)).version != product.version:
                 raise
         return f"{PRODUCTS}/{product.product_id}?done=added"
 
@@ -188,7 +188,7 @@ class ProductChange(Edit[ProductForm]):
                 for name, declared in ProductForm.inputs().items()
                 if old[name] != new[name]
             ],
-            version=before.mark,
+            version=before.version,
             warnings=["The last day of use is past, so no more batches can be generated of this product."]
             * is_over,
         )
