@@ -13,11 +13,16 @@ from support.shop import Seller, Shop
 __all__ = ["at_gate"]
 
 FORGED = "PM1:CRUISE-2025-FERRY-1762274285982:1:K1:" + "0" * 96
+KEYS = 5
 
 
 def types(gate: GatePage, text: str, *ending: str) -> None:
-    """Key by key, as fast as a scanner."""
-    gate.page.keyboard.type(text)
+    """The first and the last keys one by one, and at once what is between them: a scanner is faster than a test."""
+    keyboard = gate.page.keyboard
+    keyboard.type(text[:KEYS])
+    if len(text) > 2 * KEYS:
+        keyboard.insert_text(text[KEYS:-KEYS])
+    keyboard.type(text[max(KEYS, len(text) - KEYS) :])
     for key in ending:
         gate.page.keyboard.press(key)
 

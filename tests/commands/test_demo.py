@@ -11,7 +11,6 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ import zxingcpp
 from commands.test_embedded_together import wait_until_stopped
 from support.plain_http import NO_TLS
 from support.service import environment_for
+from support.terminal import read_until
 
 from premade.postgres.embedded import embedded_postgres
 
@@ -81,18 +81,9 @@ def running_demo(
 
 
 def read_until_ready(terminal: int, errors: Path) -> str:
-    text = b""
-    deadline = time.monotonic() + READY_SECONDS_MAX
-    while READY.encode() not in text:
-        assert time.monotonic() < deadline, text.decode() + errors.read_text()
-        try:
-            more = os.read(terminal, 65536)
-        except OSError:
-            # How a terminal says that the other end is closed.
-            more = b""
-        assert more, f"the demo ended: {text.decode()}{errors.read_text()}"
-        text += more
-    return text.decode().replace("\r\n", "\n")
+    text = read_until(terminal, re.escape(READY))
+    assert READY in text, f"the demo ended: {text}{errors.read_text()}"
+    return text.replace("\r\n", "\n")
 
 
 def qr_in(output: str) -> str:

@@ -9,7 +9,7 @@ import sys
 import pytest
 from support.service import environment_for
 from support.shop import Shop, unique
-from support.terminal import Operator
+from support.terminal import READ_SECONDS_MAX, Operator, read_until
 
 from premade.staff.password import is_right
 
@@ -21,20 +21,6 @@ def operator(dsn: str) -> Operator:
     return Operator(dsn)
 
 
-def run(dsn: str, *arguments: str, typed: str) -> subprocess.CompletedProcess[str]:
-    """The command, with this on its standard input."""
-    program = [sys.executable, "-m", "premade.cli", "staff", *arguments]
-    return subprocess.run(
-        program,
-        input=typed,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env=environment_for(dsn),
-    )
-
-
 def kept(shop: Shop, name: str) -> str:
     [row] = shop.sql("SELECT password_digest FROM staff WHERE name = %s", name)
     return row["password_digest"]
@@ -43,7 +29,9 @@ def kept(shop: Shop, name: str) -> str:
 def test_somebody_is_added_listed_and_changed(dsn: str, shop: Shop, operator: Operator) -> None:
     name = unique("admin")
 
-    added = run(dsn, "add", name, "--role", "admin", "--password-stdin", "--json", typed=f"{PASSWORD}\n")
+    added = operator.run(
+        "staff", "add", name, "--role", "admin", "--password-stdin", "--json", typed=f"{PASSWORD}\n"
+    )
     assert (added.returncode, added.stderr) == (0, "")
     assert PASSWORD not in added.stdout
     assert "digest" not in added.stdout
@@ -53,7 +41,7 @@ def test_somebody_is_added_listed_and_changed(dsn: str, shop: Shop, operator: Op
     assert operator.does("staff", "set-role", name, "--role", "finance")["role"] == "finance"
     assert operator.does("staff", "disable", name)["disabled_at"].endswith("Z")
     assert operator.does("staff", "enable", name)["disabled_at"] is None
-    changed = run(dsn, "set-password", name, "--password-stdin", typed="four small ferries\n")
+    changed = operator.run("staff", "set-password", name, "--password-stdin", typed="four small ferries\n")
     assert changed.returncode == 0, changed.stderr
     assert asyncio.run(is_right("four small ferries", kept(shop, name)))
     assert not asyncio.run(is_right(PASSWORD, kept(shop, name)))
@@ -73,21 +61,23 @@ def test_a_password_is_asked_for_twice_and_not_shown(dsn: str, shop: Shop) -> No
         close_fds=True,
     ) as process:
         os.close(terminal)
-        shown = b""
-        # Up to the space: it comes after what was typed too early is thrown away.
-        for asked in (b"characters): ", b"Once more: "):
-            while asked not in shown:
-                shown += os.read(leader, 1024)
+        try:
+            # Up to the space: it comes after what was typed too early is thrown away.
+            shown = read_until(leader, r"characters\): ")
             os.write(leader, f"{PASSWORD}\n".encode())
-        assert process.wait(60) == 0
+            shown += read_until(leader, "Repeat the password: ")
+            os.write(leader, f"{PASSWORD}\n".encode())
+            assert process.wait(READ_SECONDS_MAX) == 0
+        finally:
+            process.kill()
     os.close(leader)
 
-    assert PASSWORD.encode() not in shown
+    assert PASSWORD not in shown
     assert asyncio.run(is_right(PASSWORD, kept(shop, name)))
 
 
 def test_what_is_wrong_is_told_and_nobody_is_added(dsn: str, operator: Operator) -> None:
-    short = run(dsn, "add", "Not A Name", "--role", "gate", "--password-stdin", typed="short\n")
+    short = operator.run("staff", "add", "Not A Name", "--role", "gate", "--password-stdin", typed="short\n")
 
     assert short.returncode == 1
     assert "premade: name: Must" in short.stderr
@@ -95,6 +85,13 @@ def test_what_is_wrong_is_told_and_nobody_is_added(dsn: str, operator: Operator)
     assert "no member of staff named 'nobody.here'" in operator.is_refused("staff", "disable", "nobody.here")
     assert operator.run("staff", "add", "x", "--role", "king", "--password-stdin").returncode != 0
     twice = unique("twice")
-    assert run(dsn, "add", twice, "--role", "gate", "--password-stdin", typed=f"{PASSWORD}\n").returncode == 0
-    again = run(dsn, "add", twice.upper(), "--role", "gate", "--password-stdin", typed=f"{PASSWORD}\n")
+    assert (
+        operator.run(
+            "staff", "add", twice, "--role", "gate", "--password-stdin", typed=f"{PASSWORD}\n"
+        ).returncode
+        == 0
+    )
+    again = operator.run(
+        "staff", "add", twice.upper(), "--role", "gate", "--password-stdin", typed=f"{PASSWORD}\n"
+    )
     assert (again.returncode, "already a member of staff named" in again.stderr) == (1, True)

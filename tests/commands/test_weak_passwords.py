@@ -1,13 +1,11 @@
 """Passwords that are guessed first are refused where one is set; who has one already can still sign in."""
 
 import asyncio
-import subprocess
-import sys
 
 import pytest
 from argon2 import PasswordHasher
-from support.service import environment_for
 from support.shop import Shop, unique
+from support.terminal import Operator
 
 from premade.runtime.errors import Invalid
 from premade.staff.member import add_staff, set_password
@@ -81,12 +79,9 @@ def test_every_place_where_a_password_is_set_asks(shop: Shop) -> None:
                 member, GOOD, weak, "127.0.0.1"
             )
         )
-    command = subprocess.run(
-        [sys.executable, "-m", "premade.cli", "staff", "set-password", name, "--password-stdin"],
-        input=f"{weak}\n", env=environment_for(shop.dsn), capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert command.returncode == 1
-    assert command.stderr.startswith("premade: password: Must be harder to guess")
+    done = Operator(shop.dsn).run("staff", "set-password", name, "--password-stdin", typed=f"{weak}\n")
+    assert done.returncode == 1
+    assert done.stderr.startswith("premade: password: Must be harder to guess")
 
 
 def test_who_has_such_a_password_already_still_signs_in(shop: Shop) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from support.postgres import empty_database
 from support.service import environment_for
+from support.terminal import COMMAND_SECONDS_MAX, command
 
 from premade.audit.record import COMMAND_ACTOR
 
-COMMAND = [sys.executable, "-m", "premade.cli"]
 NAME = "Île 维多利亚港"
 PRODUCT = [
     "product", "add", "--id", "106", "--type", "FERRY", "--price", "288", "--currency", "HKD",
@@ -42,14 +42,18 @@ BAD_COMMANDS = [
 def run(
     *arguments: str, dsn: str | None = None, cwd: Any = None, **environment: str
 ) -> subprocess.CompletedProcess[bytes]:
+    return command({**environment_for(dsn), **environment}, *arguments, folder=cwd)
+
+
+def run_anew(*arguments: str, dsn: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """In a new interpreter, which finds out by itself who runs it and what the terminal can show."""
     return subprocess.run(
-        [*COMMAND, *arguments],
+        [sys.executable, "-m", "premade.cli", *arguments],
         env={**environment_for(dsn), **environment},
-        cwd=cwd,
         capture_output=True,
         stdin=subprocess.DEVNULL,
         check=False,
-        timeout=120,
+        timeout=COMMAND_SECONDS_MAX,
     )
 
 
@@ -123,16 +127,17 @@ ENCODINGS = {
 
 @pytest.mark.parametrize("encoding", list(ENCODINGS))
 def test_what_a_terminal_cannot_show_is_replaced(database: str, encoding: str) -> None:
+    start = run_anew if encoding == "ascii" else run
     for columns in ("40", "200"):
-        shown = run("product", "list", dsn=database, COLUMNS=columns, **ENCODINGS[encoding])
+        shown = start("product", "list", dsn=database, COLUMNS=columns, **ENCODINGS[encoding])
         assert (shown.returncode, shown.stderr) == (0, b"")
         text = shown.stdout.decode(encoding)
         expected = NAME.encode(encoding, "replace").decode(encoding)
         assert expected in " ".join(text.split())
-    as_json = run("product", "list", "--json", dsn=database, **ENCODINGS[encoding])
+    as_json = start("product", "list", "--json", dsn=database, **ENCODINGS[encoding])
     assert json.loads(as_json.stdout.decode(encoding))[0]["name"] == NAME
     for arguments in (["--help"], ["export", "--help"], ["nonsense"]):
-        helped = run(*arguments, dsn=database, **ENCODINGS[encoding])
+        helped = start(*arguments, dsn=database, **ENCODINGS[encoding])
         assert b"Traceback" not in helped.stderr
         helped.stdout.decode(encoding)
 
@@ -141,11 +146,12 @@ def test_what_a_terminal_cannot_show_is_replaced(database: str, encoding: str) -
 def test_a_name_in_utf_8_and_one_that_nobody_has_are_taken_and_told_on_any_terminal(
     database: str, encoding: str
 ) -> None:
+    start = run_anew if encoding == "ascii" else run
     name = f"Île 港 {encoding}"
-    added = run("partner", "add", name, "--json", dsn=database, **ENCODINGS[encoding])
+    added = start("partner", "add", name, "--json", dsn=database, **ENCODINGS[encoding])
     assert (added.returncode, added.stderr) == (0, b"")
     assert json.loads(added.stdout)["name"] == name
-    refused = run("partner", "disable", f"{name}?", dsn=database, **ENCODINGS[encoding])
+    refused = start("partner", "disable", f"{name}?", dsn=database, **ENCODINGS[encoding])
     assert refused.returncode == 1
     assert b"Traceback" not in refused.stderr
     assert b"no partner named" in refused.stderr
@@ -176,10 +182,7 @@ def test_the_demo_is_refused_beside_the_data_of_others(dsn: str, tmp_path: Path,
     with empty_database(dsn) as own:
         assert run("migrate", dsn=own).returncode == 0
         staff = ["--role", "admin", "--password-stdin"] if stranger[0] == "staff" else []
-        done = subprocess.run(
-            [*COMMAND, *stranger, *staff],
-            env=environment_for(own), input=b"correct-horse-battery\n", capture_output=True, check=False,
-        )  # fmt: skip
+        done = command(environment_for(own), *stranger, *staff, typed="correct-horse-battery\n")
         assert done.returncode == 0, done.stderr
         before = run("partner", "list", "--json", dsn=own).stdout + run("key", "list", dsn=own).stdout
 
@@ -210,13 +213,13 @@ def test_the_record_names_the_system_user_of_a_command(dsn: str) -> None:
     me = pwd.getpwuid(os.getuid()).pw_name
     with empty_database(dsn) as own:
         assert run("migrate", dsn=own).returncode == 0
-        assert run("partner", "add", "A", dsn=own, SUDO_USER="").returncode == 0
+        assert run_anew("partner", "add", "A", dsn=own, SUDO_USER="").returncode == 0
         assert actors(own) == [f"command:{me}"]
-        assert run("partner", "add", "B", dsn=own, SUDO_USER="daemon").returncode == 0
+        assert run_anew("partner", "add", "B", dsn=own, SUDO_USER="daemon").returncode == 0
         # Whoever is not root can claim to be nobody else.
         assert actors(own) == sorted(
             {f"command:{me}", "command:daemon" if os.getuid() == 0 else f"command:{me}"}
         )
-        assert run("partner", "add", "C", dsn=own, SUDO_USER="no such user").returncode == 0
+        assert run_anew("partner", "add", "C", dsn=own, SUDO_USER="no such user").returncode == 0
         assert len(actors(own)) <= 2
     assert COMMAND_ACTOR.startswith("command:")

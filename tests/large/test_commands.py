@@ -14,7 +14,7 @@ from typing import Any
 
 from support.large import assert_all_agrees, batch_events, command, make, once_made, seen_at_once, started
 from support.shop import Seller, Shop
-from support.terminal import Operator
+from support.terminal import Operator, read_until
 
 from premade.tickets.code import check_token, stored_token
 from premade.tickets.signing import list_signing_keys
@@ -117,21 +117,7 @@ def on_a_terminal(shop: Shop, arguments: list[str], until: str) -> tuple[subproc
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     process = started(shop, arguments, stdout=subprocess.PIPE, stderr=theirs)
     os.close(theirs)
-    return process, read_terminal(ours, until), ours
-
-
-def read_terminal(terminal: int, until: str | None = None) -> str:
-    text = b""
-    deadline = time.monotonic() + SECONDS_MAX
-    while until is None or not re.search(until, text.decode(errors="replace")):
-        assert time.monotonic() < deadline, text
-        try:
-            more = os.read(terminal, 65536)
-        except OSError:
-            # How a terminal says that the other end is closed.
-            break
-        text += more
-    return text.decode(errors="replace")
+    return process, read_until(ours, until), ours
 
 
 def test_on_a_terminal_a_bar_grows_and_is_gone_at_the_end(quiet_shop: Shop) -> None:
@@ -139,7 +125,7 @@ def test_on_a_terminal_a_bar_grows_and_is_gone_at_the_end(quiet_shop: Shop) -> N
     seller = shop.seller(stock=20_000)
 
     process, first, terminal = on_a_terminal(shop, command(shop, seller, 20_000, batch_id="BAR"), r"\d/20000")
-    rest = read_terminal(terminal)
+    rest = read_until(terminal)
     os.close(terminal)
 
     assert process.stdout
@@ -159,7 +145,7 @@ def test_interrupted_it_says_how_to_go_on_and_does(quiet_shop: Shop) -> None:
 
     process, _, terminal = on_a_terminal(shop, command(shop, seller, 100_000), r"[1-9]\d*/100000")
     process.send_signal(signal.SIGINT)
-    rest = read_terminal(terminal)
+    rest = read_until(terminal)
     os.close(terminal)
 
     assert process.wait(SECONDS_MAX) == 130

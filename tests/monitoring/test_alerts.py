@@ -305,12 +305,15 @@ def test_the_cases_notice_another_threshold_or_duration(
 
 
 def holds(tmp_path: Path, alert: str, rules: str) -> bool:
-    """Whether the cases of the alert pass with these rules."""
+    """Whether the cases of the alert pass with its own rule among these; the other rules take time only."""
+    groups = yaml.safe_load(rules)["groups"]
+    for group in groups:
+        group["rules"] = [rule for rule in group["rules"] if rule["alert"] == alert]
     cases = [test for test in RULE_TESTS if test["name"].startswith(f"{alert} ")]
     # Where an alert takes a day, every minute of it is more than is needed.
     interval = "5m" if alert == RATE else "1m"
     of_it = {"rule_files": ["alerts.yml"], "evaluation_interval": interval, "tests": cases}
-    (tmp_path / "alerts.yml").write_text(rules)
+    (tmp_path / "alerts.yml").write_text(yaml.safe_dump({"groups": groups}))
     (tmp_path / "alerts_test.yml").write_text(yaml.safe_dump(of_it))
     command = ["promtool", "test", "rules", str(tmp_path / "alerts_test.yml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
