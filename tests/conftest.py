@@ -18,6 +18,24 @@ from premade.runtime.clock import Runtime
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--postgres", choices=["embedded", "standalone"], default="embedded")
+    parser.addoption("--quick", action="store_true", help="leave out what is marked as nightly")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out nightly tests if asked to; of those that are nightly `but_first`, keep the first set of parameters."""
+    if not config.getoption("--quick"):
+        return
+    kept: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
+    seen: set[str] = set()
+    for item in items:
+        nightly = item.get_closest_marker("nightly")
+        function = item.nodeid.partition("[")[0]
+        is_kept = nightly is None or (bool(nightly.kwargs.get("but_first")) and function not in seen)
+        seen.add(function)
+        (kept if is_kept else left_out).append(item)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = kept
 
 
 @pytest.fixture(scope="session")

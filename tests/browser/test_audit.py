@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from browser.conftest import PASSWORD, Person, Somebody
 from browser.visitors import visitor
 from markupsafe import Markup
@@ -132,6 +133,7 @@ def test_a_time_is_found_however_long_the_record_is(somebody: Somebody, shop: Sh
     assert "No events found" in ann.page.inner_text("main")
 
 
+@pytest.mark.nightly
 def test_pages_go_on_without_a_repetition_or_a_gap(somebody: Somebody, seller: Seller) -> None:
     codes = seller.tickets(60)
     for code in codes:

@@ -623,6 +623,7 @@ def test_a_product_may_have_an_id_of_nineteen_digits(somebody: Somebody, shop: S
 
 
 @pytest.mark.parametrize("form", ["csv", "xlsx", "pdf-a4-10", "zip"])
+@pytest.mark.nightly(but_first=True)
 def test_no_file_is_made_of_a_batch_that_cannot_be(somebody: Somebody, seller: Seller, form: str) -> None:
     mei = somebody("operations")
     mei.goes_to("/console/account")

@@ -9,9 +9,8 @@ from support.shop import Seller, Shop, unique
 from support.taking_back import cancel, reissue
 
 
-@pytest.fixture
-def paths(shop: Shop, seller: Seller) -> list[str]:
-    """Every kind of page, with much on it."""
+def paths(shop: Shop, seller: Seller) -> dict[str, list[str]]:
+    """Every kind of page, with much on it: first those that are used every day."""
     batch = unique("BATCH_WITH_A_LONG_NAME")
     codes = seller.tickets(
         60, batch_id=batch, metadata={"campaign": "a-word-without-any-place-to-break-it" * 3}
@@ -24,35 +23,57 @@ def paths(shop: Shop, seller: Seller) -> list[str]:
     unreadable = {"scan_id": "unreadable-1"}
     assert gate_of(shop, seller.name).sync(unreadable).json()["conflicts"] == 1
     making = begun(shop, seller, unique("MAKING"), 500)
-    return [
-        "/console",
-        f"/console?partner={seller.partner_id}&days=90",
-        "/console/tickets",
-        f"/console/tickets/{codes[0]}?done=reissued",
-        f"/console/tickets/{codes[1]}?scanned=forged",
-        f"/console/tickets/{codes[0]}/cancel",
-        f"/console/tickets/{codes[0]}/reissue",
-        f"/console/orders/{order_id}",
-        f"/console/orders/{order_id}/same/payment",
-        "/console/batches",
-        f"/console/batch?partner={seller.partner_id}&batch={batch}",
-        f"/console/batch?partner={seller.partner_id}&batch={batch}&state=ACTIVE",
-        "/console/batches?status=STOPPED",
-        f"/console/batch?partner={seller.partner_id}&batch={making}&done=begun",
-        f"/console/batch/stop?partner={seller.partner_id}&batch={making}",
-        f"/console/batch/cancel?partner={seller.partner_id}&batch={batch}",
-        "/console/batches/new",
-        f"/console/batches/new?partner={seller.partner_id}",
-        "/console/audit",
-        f"/console/audit?ticket={codes[0]}",
-        "/console/audit?who=nobody&batch=B",
-        "/console/staff",
-        "/console/account",
-        "/console/nowhere",
-    ]
+    return {
+        "daily": [
+            f"/console?partner={seller.partner_id}&days=90",
+            f"/console/tickets/{codes[0]}?done=reissued",
+            f"/console/orders/{order_id}",
+            f"/console/batch?partner={seller.partner_id}&batch={batch}",
+            f"/console/audit?ticket={codes[0]}",
+            "/console/staff",
+        ],
+        "others": [
+            "/console",
+            "/console/tickets",
+            f"/console/tickets/{codes[1]}?scanned=forged",
+            f"/console/tickets/{codes[0]}/cancel",
+            f"/console/tickets/{codes[0]}/reissue",
+            f"/console/orders/{order_id}/same/payment",
+            "/console/batches",
+            f"/console/batch?partner={seller.partner_id}&batch={batch}&state=ACTIVE",
+            "/console/batches?status=STOPPED",
+            f"/console/batch?partner={seller.partner_id}&batch={making}&done=begun",
+            f"/console/batch/stop?partner={seller.partner_id}&batch={making}",
+            f"/console/batch/cancel?partner={seller.partner_id}&batch={batch}",
+            "/console/batches/new",
+            "/console/audit",
+            "/console/audit?who=nobody&batch=B",
+            "/console/account",
+            "/console/nowhere",
+        ],
+    }
 
 
-def test_no_page_has_a_barrier_or_is_wider_than_its_screen(somebody: Somebody, paths: list[str]) -> None:
+@pytest.mark.nightly(but_first=True)
+@pytest.mark.parametrize("kind", ["daily", "others"])
+def test_no_page_has_a_barrier_or_is_wider_than_its_screen(
+    somebody: Somebody, shop: Shop, seller: Seller, kind: str
+) -> None:
+    ann = somebody("admin")
+    found: dict[str, object] = {}
+
+    for path in paths(shop, seller)[kind]:
+        ann.goes_to(path)
+        for details in ann.page.locator("summary").all():
+            details.click()
+        if barriers := barriers_of(ann.page):
+            found[path] = barriers
+
+    assert found == {}
+
+
+@pytest.mark.nightly
+def test_no_page_of_a_form_that_was_sent_has_a_barrier(somebody: Somebody, seller: Seller) -> None:
     ann, other = somebody("admin"), somebody("gate", signed_in=False)
     found: dict[str, object] = {}
 
@@ -60,12 +81,9 @@ def test_no_page_has_a_barrier_or_is_wider_than_its_screen(somebody: Somebody, p
         if barriers := barriers_of(ann.page):
             found[path] = barriers
 
-    for path in [*paths, f"/console/staff/{other.name}"]:
-        ann.goes_to(path)
-        for details in ann.page.locator("summary").all():
-            details.click()
-        look(path)
-    ann.goes_to(next(path for path in paths if "new?partner" in path))
+    ann.goes_to(f"/console/staff/{other.name}")
+    look("/console/staff/other")
+    ann.goes_to(f"/console/batches/new?partner={seller.partner_id}")
     for step, quantity in (("wrong", "0"), ("checked", "10")):
         ann.page.get_by_label("Number of tickets").fill(quantity)
         ann.page.get_by_label("Batch id").fill("A_BATCH_WITH_A_LONG_NAME_" * 2)

@@ -104,6 +104,7 @@ def test_a_picture_before_the_camera_is_read_and_used_once(watch: Watch, shop: S
 
 
 @pytest.mark.parametrize("seen", ["mirrored", "tilted by .15", "tilted by .2"])
+@pytest.mark.nightly(but_first=True)
 def test_a_code_that_is_seen_mirrored_or_tilted_is_read(watch: Watch, seller: Seller, seen: str) -> None:
     [ticket] = sold(seller)
     image = code(ticket.qr, 360)
@@ -117,6 +118,7 @@ def test_a_code_that_is_seen_mirrored_or_tilted_is_read(watch: Watch, seller: Se
     expect(page.locator("#answer")).to_have_class(re.compile(r"^answer yes"))
 
 
+@pytest.mark.nightly
 def test_of_several_codes_ours_is_taken_and_outlined(watch: Watch, shop: Shop, seller: Seller) -> None:
     [ticket] = sold(seller)
     wifi = code("WIFI:S:harbour;T:WPA;P:secret-of-the-harbour-office-and-more;;", 200)
@@ -131,6 +133,7 @@ def test_of_several_codes_ours_is_taken_and_outlined(watch: Watch, shop: Shop, s
     assert all(430 <= x <= 630 and 260 <= y <= 460 for x, y in corners), corners
 
 
+@pytest.mark.nightly
 def test_of_two_tickets_side_by_side_only_one_is_taken(watch: Watch, shop: Shop, seller: Seller) -> None:
     tickets = sold(seller, 2)
 

@@ -64,6 +64,7 @@ def test_what_one_guard_scanned_and_another_sent_is_recorded_as_of_the_first(
 
 
 @pytest.mark.parametrize("proof", ["none", "forged", "of another time", "nonsense"])
+@pytest.mark.nightly(but_first=True)
 def test_without_proof_the_scans_are_those_of_who_sends_them(
     at_gate: Any, somebody: Somebody, shop: Shop, seller: Seller, proof: str
 ) -> None:
@@ -126,6 +127,7 @@ def test_an_old_list_admits_nobody_before_a_guard_confirmed_it(at_gate: Any, sel
     gate.hears("no", "Old list")
 
 
+@pytest.mark.nightly
 def test_signing_out_in_another_tab_takes_the_list_and_the_gate(
     at_gate: Any, shop: Shop, seller: Seller
 ) -> None:
@@ -149,6 +151,7 @@ def test_signing_out_in_another_tab_takes_the_list_and_the_gate(
     gate.hears("no", "Sign in")
 
 
+@pytest.mark.nightly
 def test_the_list_goes_when_the_service_ends_the_session_and_scans_that_wait_stay(
     at_gate: Any, shop: Shop, seller: Seller
 ) -> None:
@@ -275,6 +278,7 @@ def test_in_test_mode_a_device_admits_test_tickets_only_and_says_so(
     assert [len(uses_of(shop, ticket)) for ticket in (real, other, *samples)] == [0, 1, 1, 1]
 
 
+@pytest.mark.nightly
 def test_test_mode_ends_with_the_session(at_gate: Any) -> None:
     gate = at_gate()
     gate.page.locator("#device").evaluate("(it) => { it.open = true }")

@@ -33,6 +33,7 @@ def is_empty_and_focused(gate: GatePage) -> None:
 
 
 @pytest.mark.parametrize("ending", [(), ("Enter",), ("Tab",), ("Enter", "Control+j"), ("Control+m", "Control+j"), ("Enter", "Enter"), ("Tab", "Enter")], ids=" ".join)  # fmt: skip
+@pytest.mark.nightly(but_first=True)
 def test_a_scanner_may_end_with_whatever_it_does(
     at_gate: Any, shop: Shop, seller: Seller, ending: tuple[str, ...]
 ) -> None:
@@ -74,6 +75,7 @@ def test_an_ending_that_a_busy_device_hears_late_belongs_to_its_scan(at_gate: An
 
 
 @pytest.mark.parametrize("ending", [(), ("Tab",), ("Enter",)], ids=" ".join)
+@pytest.mark.nightly(but_first=True)
 def test_a_code_of_others_without_an_ending_is_red_and_leaves_nothing_in_the_field(
     at_gate: Any, seller: Seller, ending: tuple[str, ...]
 ) -> None:
@@ -128,6 +130,7 @@ def test_a_blank_after_a_scan_is_nothing_new(at_gate: Any, seller: Seller) -> No
 
 
 @pytest.mark.parametrize("ending", [(), ("Enter",), ("Tab",)], ids=" ".join)
+@pytest.mark.nightly(but_first=True)
 def test_scans_as_fast_as_can_be_are_each_counted_and_the_last_one_is_shown(
     at_gate: Any, shop: Shop, seller: Seller, ending: tuple[str, ...]
 ) -> None:
@@ -201,6 +204,7 @@ def test_scanned_twice_before_the_first_answer_it_is_let_in_once_and_shown_green
 
 
 @pytest.mark.parametrize("layout", ["German", "French", "Italian"])
+@pytest.mark.nightly(but_first=True)
 def test_a_scanner_on_another_keyboard_layout_lets_in_all_the_same(
     at_gate: Any, shop: Shop, seller: Seller, layout: str
 ) -> None:
@@ -257,6 +261,7 @@ def test_a_ticket_code_from_a_scanner_asks_for_the_digits(at_gate: Any, seller: 
 
 
 @pytest.mark.parametrize("function_code", ["constructor", "tostring", "hasownproperty", "valueof"])
+@pytest.mark.nightly(but_first=True)
 def test_a_function_may_have_the_name_of_what_every_object_has(
     at_gate: Any, shop: Shop, seller: Seller, function_code: str
 ) -> None:

@@ -254,6 +254,7 @@ def test_the_gate_has_no_overview(somebody: Somebody) -> None:
 
 
 @pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.nightly(but_first=True)
 def test_a_full_page_has_no_barrier_and_fits(
     somebody: Somebody, idle: Seller, viewport: dict[str, int]
 ) -> None:
@@ -273,6 +274,7 @@ def test_a_full_page_has_no_barrier_and_fits(
 
 
 @pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.nightly(but_first=True)
 def test_the_dearest_sales_and_the_longest_names_fit(
     somebody: Somebody, shop: Shop, viewport: dict[str, int]
 ) -> None:

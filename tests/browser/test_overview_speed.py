@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import psycopg
+import pytest
 from browser.test_overview import signed_in
 from support.postgres import own_database
 from support.service import environment_for, running_service
@@ -42,6 +43,7 @@ FILL = b"""
 """
 
 
+@pytest.mark.nightly
 def test_the_page_comes_in_less_than_200_ms_after_a_million_sales(dsn: str, tmp_path: Path) -> None:
     tries: list[float] = []
     with own_database(dsn) as own:

@@ -336,6 +336,7 @@ def test_what_is_wrong_is_told_beside_its_field_and_nothing_is_made(shop: Shop, 
 
 
 @pytest.mark.parametrize("role", list(Role))
+@pytest.mark.nightly(but_first=True)
 def test_partners_are_for_those_whose_role_has_them(shop: Shop, seller: Seller, role: Role) -> None:
     may_see, may_manage = role is not Role.GATE, role is Role.ADMIN
     seen = ["/console/partners", address(seller), "/console/operator-keys"]

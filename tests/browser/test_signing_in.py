@@ -47,6 +47,7 @@ def test_whoever_is_not_signed_in_is_led_back_to_the_page_they_wanted(somebody: 
     "elsewhere",
     ["https://evil.example/console", "//evil.example", "/docs", "/console/\\evil.example", "//[x"],
 )
+@pytest.mark.nightly(but_first=True)
 def test_after_signing_in_nobody_is_led_elsewhere(somebody: Somebody, elsewhere: str) -> None:
     mei = somebody("operations", signed_in=False)
     with mei.shop.client() as client:
@@ -273,6 +274,7 @@ def test_everybody_changes_their_own_password_and_stays_signed_in_here_alone(som
         (PASSWORD, "x" * 201, "Must be 12 to 200 characters"),
     ],
 )
+@pytest.mark.nightly(but_first=True)
 def test_a_password_is_not_changed_when_something_is_wrong(
     somebody: Somebody, password: str, new: str, told: str
 ) -> None:

@@ -431,6 +431,7 @@ def test_operations_release_what_a_partner_holds(somebody: Somebody, seller: Sel
 
 
 @pytest.mark.parametrize("role", list(Role))
+@pytest.mark.nightly(but_first=True)
 def test_stock_is_for_those_whose_role_has_it(shop: Shop, seller: Seller, role: Role) -> None:
     reservation = seller.hold(1)
     may_see, may_change = role is not Role.GATE, role in {Role.ADMIN, Role.OPERATIONS}

@@ -47,6 +47,7 @@ def test_a_ticket_is_found_by_its_code_and_shown_whole(
 
 
 @pytest.mark.parametrize("by", ["order_id", "email", "phone", "payment"])
+@pytest.mark.nightly(but_first=True)
 def test_a_sale_is_found_by_whatever_is_in_hand(somebody: Somebody, sold: dict[str, str], by: str) -> None:
     mei = somebody("operations")
 

@@ -166,6 +166,7 @@ FUNCTIONS = {
 
 
 @pytest.mark.parametrize("terminal", [True, False], ids=["on a terminal", "into a pipe"])
+@pytest.mark.nightly(but_first=True)
 def test_the_demo_sells_a_ticket_and_finds_its_data_again(home: Path, *, terminal: bool) -> None:
     data_dir = home / "a folder" / "data"
     data_dir.parent.mkdir()
@@ -225,6 +226,7 @@ def test_the_demo_s_catalogue_and_partner_are_as_told(home: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.nightly(but_first=True)
 def test_a_signal_ends_the_demo_with_all_its_processes(home: Path, number: int) -> None:
     data_dir = home / "data"
     with running_demo(COMMAND, data_dir, NO_COLOR="1") as demo:

@@ -16,6 +16,7 @@ README = Path(__file__).parents[2] / "README.md"
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the README says curl")
+@pytest.mark.nightly
 def test_the_story_of_a_batch_can_be_pasted_as_it_stands(home: Path) -> None:
     data_dir, folder = home / "data", home / "pasted"
     folder.mkdir()

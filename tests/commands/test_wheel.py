@@ -6,12 +6,14 @@ import venv
 import zipfile
 from pathlib import Path
 
+import pytest
 from commands.test_demo import qr_in, running_demo
 
 REPOSITORY = Path(__file__).parents[2]
 UV = Path(sys.executable).parent / "uv"
 
 
+@pytest.mark.nightly
 def test_the_wheel_alone_runs_the_demo(home: Path) -> None:
     subprocess.run(
         [

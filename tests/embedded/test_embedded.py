@@ -160,6 +160,7 @@ def may(uid: int, access: str, path: Path) -> bool:
     return subprocess.run(command, user=uid, group=uid, extra_groups=[], cwd="/", check=False).returncode == 0
 
 
+@pytest.mark.nightly(but_first=True)
 def test_the_last_to_leave_stops_the_server_and_the_data_stay(place: Place) -> None:
     first = place.user(work_mem="5MB", max_connections="50")
     url = first.url()
@@ -184,6 +185,7 @@ def test_the_last_to_leave_stops_the_server_and_the_data_stay(place: Place) -> N
     assert ask(place.joined()[1], "SELECT word FROM kept") == "o'clock"
 
 
+@pytest.mark.nightly(but_first=True)
 def test_killing_users_leaves_the_others_working(place: Place) -> None:
     starter, url = place.joined()
     second, third = place.joined()[0], place.joined()[0]
@@ -199,6 +201,7 @@ def test_killing_users_leaves_the_others_working(place: Place) -> None:
     assert place.is_stopped()
 
 
+@pytest.mark.nightly(but_first=True)
 def test_six_first_starts_at_once_all_succeed(place: Place) -> None:
     users = [place.user() for _ in range(6)]
     assert len({ask(user.url(), STARTED) for user in users}) == 1
@@ -209,6 +212,7 @@ def test_six_first_starts_at_once_all_succeed(place: Place) -> None:
 
 @as_ordinary
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.nightly(but_first=True)
 def test_a_signal_during_initdb_leaves_nothing_half_made(place: Place, number: signal.Signals) -> None:
     def is_cleared_by_a_start() -> bool:
         place.joined()[0].leave()
@@ -232,6 +236,7 @@ def test_interrupt_from_the_terminal_ends_the_user_and_not_the_server(place: Pla
         assert place.is_stopped() is stops_the_server
 
 
+@pytest.mark.nightly(but_first=True)
 def test_a_killed_server_starts_again_although_its_process_id_is_taken(place: Place) -> None:
     user, url = place.joined()
     with psycopg.connect(url) as connection:
@@ -253,6 +258,7 @@ def test_a_killed_server_starts_again_although_its_process_id_is_taken(place: Pl
 
 
 @pytest.mark.parametrize("name", ['it\'s "so" $HOME `id` \\ é', "a,b/" + "long" * 50 + "/" + "é" * 100])
+@pytest.mark.nightly(but_first=True)
 def test_any_path(place: Place, name: str) -> None:
     place.folder = place.folder.with_name("closed") / name
     user, url = place.joined()
@@ -305,6 +311,7 @@ def test_failures_quote_what_the_programs_said_and_can_be_repaired(place: Place)
 
 @needs_root
 @pytest.mark.parametrize(("place", "other"), [(ROOT, ORDINARY), (ORDINARY, ROOT)], indirect=["place"])
+@pytest.mark.nightly(but_first=True)
 def test_the_folder_of_another_user_is_refused(place: Place, other: pwd.struct_passwd) -> None:
     place.folder.parent.chmod(0o711)
     first, _ = place.joined()
@@ -344,6 +351,7 @@ def test_without_access_control_lists_the_message_says_what_to_do() -> None:
 
 
 @as_root
+@pytest.mark.nightly
 def test_a_wheel_installed_under_a_strict_umask(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     installed, site = find_spec(WHEEL), place.folder.with_name("site-packages")
     assert installed is not None

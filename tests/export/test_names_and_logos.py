@@ -117,6 +117,7 @@ def test_a_name_for_the_sheets_is_trimmed_and_composed(
 
 
 @pytest.mark.parametrize("per_page", ["10", "24"])
+@pytest.mark.nightly(but_first=True)
 def test_the_longest_code_stands_on_one_line(
     shop: Shop, operator: Operator, tmp_path: Path, per_page: str
 ) -> None:
@@ -132,6 +133,7 @@ def test_the_longest_code_stands_on_one_line(
 
 @pytest.mark.parametrize("per_page", ["10", "24"])
 @pytest.mark.parametrize("paper", ["a4", "letter"])
+@pytest.mark.nightly(but_first=True)
 def test_each_card_of_a_test_partner_says_sample_and_its_qr_is_read(
     shop: Shop, operator: Operator, tmp_path: Path, paper: str, per_page: str
 ) -> None:

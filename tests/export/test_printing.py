@@ -84,6 +84,7 @@ def logo(folder: Path) -> Path:
 
 @pytest.mark.parametrize("per_page", [10, 24])
 @pytest.mark.parametrize("paper", ["a4", "letter"])
+@pytest.mark.nightly(but_first=True)
 def test_every_qr_of_a_sheet_is_read_back(
     named_seller: Seller, operator: Operator, tmp_path: Path, paper: str, per_page: int
 ) -> None:
@@ -156,6 +157,7 @@ def name_on_card(shop: Shop, operator: Operator, folder: Path, name: str) -> Ima
         ("きんかく", "おおさか"),
     ],
 )
+@pytest.mark.nightly(but_first=True)
 def test_letters_of_these_scripts_are_drawn_and_not_boxes(
     shop: Shop, operator: Operator, tmp_path: Path, one: str, other: str
 ) -> None:
@@ -283,6 +285,7 @@ def test_a_link_stays_and_the_file_that_it_leads_to_is_replaced(
 
 
 @pytest.mark.parametrize("form", ["csv", "xlsx", "png", "pdf"])
+@pytest.mark.nightly(but_first=True)
 def test_a_disk_that_is_full_leaves_what_was_there_and_nothing_half_written(
     named_seller: Seller, dsn: str, tmp_path: Path, form: str
 ) -> None:

@@ -17,10 +17,10 @@ from typing import Any
 import openpyxl
 import pytest
 from export.conftest import NAME, Stack, large_batch
-from large.test_commands import on_a_terminal, read_terminal
+from large.test_commands import on_a_terminal
 from support.service import environment_for
 from support.shop import CUSTOMER, Seller, Shop, unique
-from support.terminal import Operator
+from support.terminal import Operator, read_until
 
 from premade.audit.record import COMMAND_ACTOR
 from premade.export import text as exports_of_text
@@ -365,6 +365,7 @@ def run_measured(shop: Shop, seller: Seller, batch_id: str, file: Path) -> tuple
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "xlsx"])
+@pytest.mark.nightly(but_first=True)
 def test_memory_does_not_grow_with_the_batch_and_csv_is_quick(
     shop: Shop, seller: Seller, tmp_path: Path, form: str
 ) -> None:
@@ -409,7 +410,7 @@ def test_on_a_terminal_a_bar_grows_and_is_gone_at_the_end(shop: Shop, seller: Se
     process, first, terminal = on_a_terminal(
         shop, [*arguments, "--format", "xlsx", "-o", str(file)], r"\d/20000"
     )
-    rest = read_terminal(terminal)
+    rest = read_until(terminal)
     os.close(terminal)
 
     assert process.stdout

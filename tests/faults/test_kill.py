@@ -79,6 +79,7 @@ def assert_whole(shop: Shop, seller: Seller) -> None:
 
 
 @pytest.mark.parametrize("everything", [False, True], ids=["workers", "everything"])
+@pytest.mark.nightly(but_first=True)
 def test_kill_9_in_the_middle_of_generation_leaves_each_batch_whole_or_absent(
     own_dsn: str, tmp_path: Path, *, everything: bool
 ) -> None:
@@ -114,6 +115,7 @@ def test_kill_9_in_the_middle_of_generation_leaves_each_batch_whole_or_absent(
     assert set(batches(shop, seller)) == {batch_id for of_one in sent for batch_id in of_one}
 
 
+@pytest.mark.nightly
 def test_a_killed_worker_comes_back(own_dsn: str, tmp_path: Path) -> None:
     with running_service(environment_for(own_dsn), tmp_path / "log", workers=1) as service:
         [worker] = workers(service)
@@ -160,6 +162,7 @@ def test_lost_connections_to_the_database_are_answered_503_and_come_back(
         assert len(shop.sql("SELECT order_id FROM ota_orders")) == 20
 
 
+@pytest.mark.nightly
 def test_a_database_that_was_away_for_a_while_is_found_again_within_seconds(
     own_dsn: str, dsn: str, tmp_path: Path
 ) -> None:
@@ -183,6 +186,7 @@ def test_a_database_that_was_away_for_a_while_is_found_again_within_seconds(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.nightly(but_first=True)
 def test_a_signal_ends_the_service_after_what_is_under_way(own_dsn: str, tmp_path: Path, number: int) -> None:
     with running_service(environment_for(own_dsn), tmp_path / "log") as service:
         seller = Shop(own_dsn, service.url).seller()
@@ -248,6 +252,7 @@ def takes_nothing_new(service: Service) -> bool:
     return False
 
 
+@pytest.mark.nightly
 def test_what_a_device_did_while_it_was_away_is_settled_once_though_the_service_is_killed_meanwhile(
     own_dsn: str, tmp_path: Path
 ) -> None:

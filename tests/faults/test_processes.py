@@ -84,6 +84,7 @@ def _answered(worker: psutil.Process) -> bool:
 # --- Without the database
 
 
+@pytest.mark.nightly
 def test_a_worker_that_is_replaced_while_the_database_is_away_does_not_end_the_service(
     own_dsn: str, dsn: str, tmp_path: Path
 ) -> None:
@@ -171,6 +172,7 @@ def test_no_connection_that_was_let_in_is_reset_by_a_stop(own_dsn: str, tmp_path
     assert (ended["reset"], ended["nothing"]) == (0, 0), ended
 
 
+@pytest.mark.nightly
 def test_it_is_not_ready_first_and_asks_clients_to_connect_elsewhere(own_dsn: str, tmp_path: Path) -> None:
     environment = environment_for(own_dsn, PREMADE_DRAIN_SECONDS="3")
     with (
@@ -186,6 +188,7 @@ def test_it_is_not_ready_first_and_asks_clients_to_connect_elsewhere(own_dsn: st
         assert service.process.wait(30) == 0
 
 
+@pytest.mark.nightly
 def test_a_worker_that_stands_still_does_not_delay_a_stop(own_dsn: str, tmp_path: Path) -> None:
     with running_service(environment_for(own_dsn), tmp_path / "log") as service:
         [still, _] = wait_until_all_serve(service, 2)
@@ -198,6 +201,7 @@ def test_a_worker_that_stands_still_does_not_delay_a_stop(own_dsn: str, tmp_path
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /healthz HTT", HALF_A_BODY], ids=["nothing", "head", "body"])
+@pytest.mark.nightly(but_first=True)
 def test_a_slow_client_does_not_delay_a_stop(own_dsn: str, tmp_path: Path, sent: bytes) -> None:
     with (
         running_service(environment_for(own_dsn), tmp_path / "log", workers=1) as service,
@@ -236,6 +240,7 @@ def test_a_worker_that_stands_still_is_replaced(own_dsn: str, tmp_path: Path) ->
         assert [line["event"] for line in service.log_lines()].count("worker.silent") == 1
 
 
+@pytest.mark.nightly
 def test_sighup_replaces_the_workers_while_every_request_is_answered(own_dsn: str, tmp_path: Path) -> None:
     with running_service(environment_for(own_dsn), tmp_path / "log") as service:
         before = wait_until_all_serve(service, 2)
@@ -269,6 +274,7 @@ def test_the_kernel_ends_a_process_with_its_parent() -> None:
 # --- Ports and limits
 
 
+@pytest.mark.nightly
 def test_of_two_services_on_one_port_only_one_says_that_it_serves(own_dsn: str, tmp_path: Path) -> None:
     with running_service(environment_for(own_dsn), tmp_path / "log", workers=1) as service:
         for options in (
@@ -284,6 +290,7 @@ def test_of_two_services_on_one_port_only_one_says_that_it_serves(own_dsn: str, 
             assert "serves" not in second.stdout
 
 
+@pytest.mark.nightly
 def test_metrics_have_an_address_of_their_own_and_half_requests_take_no_threads(
     own_dsn: str, tmp_path: Path
 ) -> None:
@@ -318,6 +325,7 @@ def _text(url: str) -> str:
         return ""
 
 
+@pytest.mark.nightly
 def test_an_address_has_a_limit_of_connections_and_one_line_says_that_it_is_met(
     own_dsn: str, tmp_path: Path
 ) -> None:
@@ -341,6 +349,7 @@ def test_an_address_has_a_limit_of_connections_and_one_line_says_that_it_is_met(
 
 
 @pytest.mark.parametrize("name", ["PER_ADDRESS_MAX", "MAX"])
+@pytest.mark.nightly(but_first=True)
 def test_the_limits_of_connections_are_those_of_the_whole_service(
     own_dsn: str, tmp_path: Path, name: str
 ) -> None:
@@ -358,6 +367,7 @@ def test_the_limits_of_connections_are_those_of_the_whole_service(
         assert allowed // 4 <= admitted <= allowed
 
 
+@pytest.mark.nightly
 def test_a_trusted_proxy_is_no_single_client(own_dsn: str, tmp_path: Path) -> None:
     environment = environment_for(
         own_dsn, PREMADE_CONNECTIONS_PER_ADDRESS_MAX="20", PREMADE_TRUSTED_PROXIES="127.0.0.0/8"
@@ -368,6 +378,7 @@ def test_a_trusted_proxy_is_no_single_client(own_dsn: str, tmp_path: Path) -> No
         assert clients[-1].recv(100).startswith(b"HTTP/1.1 200 ")
 
 
+@pytest.mark.nightly
 def test_the_limit_of_open_files_is_raised_and_more_clients_than_files_do_not_end_the_accepting(
     own_dsn: str, tmp_path: Path
 ) -> None:

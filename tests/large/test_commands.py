@@ -12,6 +12,7 @@ import termios
 import time
 from typing import Any
 
+import pytest
 from support.large import assert_all_agrees, batch_events, command, make, once_made, seen_at_once, started
 from support.shop import Seller, Shop
 from support.terminal import Operator, read_until
@@ -38,6 +39,7 @@ def options(seller: Seller, quantity: int, *more: str) -> list[str]:
     return command(Shop("", ""), seller, quantity, *more)[3:]
 
 
+@pytest.mark.nightly
 def test_killed_at_random_moments_it_goes_on_without_a_duplicate_or_a_gap(quiet_shop: Shop) -> None:
     shop, quantity = quiet_shop, 12_000
     seller = shop.seller(stock=quantity)

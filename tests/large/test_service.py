@@ -63,6 +63,7 @@ def test_a_service_that_was_killed_goes_on_without_a_duplicate_or_a_gap(
     assert [event for event, _ in batch_events(shop, seller)] == ["batch.generation_begun", "batch.generated"]
 
 
+@pytest.mark.nightly
 def test_a_running_service_goes_on_with_what_a_killed_command_left(quiet_shop: Shop, tmp_path: Path) -> None:
     shop, quantity = quiet_shop, 8_000
     seller = shop.seller(stock=quantity)
@@ -87,6 +88,7 @@ def go_on(shop: Shop) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.nightly
 def test_the_oldest_is_made_first_and_one_that_cannot_go_on_keeps_no_other(
     quiet_shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

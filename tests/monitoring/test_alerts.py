@@ -207,6 +207,7 @@ def test_promtool_accepts_the_example_of_a_configuration() -> None:
     assert "SUCCESS: 1 rule files found" in promtool("check", "config", "prometheus.yml")
 
 
+@pytest.mark.nightly
 def test_each_alert_fires_and_stays_silent() -> None:
     assert "SUCCESS" in promtool("test", "rules", "alerts_test.yml")
 

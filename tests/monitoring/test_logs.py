@@ -44,6 +44,7 @@ def test_a_setting_masks_the_customer_s_address_too(dsn: str, tmp_path: Path) ->
     assert_nothing_personal((tmp_path / "log").read_text())
 
 
+@pytest.mark.nightly
 def test_on_a_terminal_the_lines_are_for_reading_and_say_no_more(dsn: str, tmp_path: Path) -> None:
     environment = environment_for(dsn, PREMADE_LOG_FORMAT="console")
     with running_service(environment, tmp_path / "log", workers=1) as service:

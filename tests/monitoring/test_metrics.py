@@ -419,6 +419,7 @@ def counted(url: str) -> tuple[dict[tuple[str, ...], float], dict[tuple[str, ...
     )
 
 
+@pytest.mark.nightly
 def test_no_counter_goes_back_and_every_gauge_is_right_after_a_worker_is_killed(
     dsn: str, tmp_path: Path
 ) -> None:
@@ -724,6 +725,7 @@ FILL = """
 """
 
 
+@pytest.mark.nightly
 def test_metrics_come_in_less_than_300_ms_however_much_there_is(dsn: str, tmp_path: Path) -> None:
     with own_database(dsn) as own, nothing_is_folded(own):
         with psycopg.connect(own, autocommit=True) as connection:

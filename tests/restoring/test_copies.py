@@ -43,6 +43,7 @@ def over_what_is_there(source: Path, target: Path) -> None:
 
 
 @pytest.mark.parametrize("put_back", [by_copy, only_what_changed, over_what_is_there])
+@pytest.mark.nightly(but_first=True)
 def test_files_that_were_copied_are_put_back(home: Path, put_back: Callable[[Path, Path], None]) -> None:
     settings = Settings(data_dir=home / "data", database_url=None)
     kept = home / "kept"
@@ -75,6 +76,7 @@ def test_an_ordinary_restart_begins_nothing_anew(home: Path) -> None:
         assert Till(dsn, shop.seller).kind_of_snapshot(before.cursor) == "changes"
 
 
+@pytest.mark.nightly
 def test_a_container_that_sets_owner_and_mode_at_each_start(home: Path) -> None:
     settings = Settings(data_dir=home / "data", database_url=None)
     with ready_database(settings, WORLD) as dsn:

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
+import pytest
 from support.lives import CLOCKS, Till, assert_nothing_repeats, confirm, dump, load, restorations, till
 from support.postgres import empty_database, own_database
 from support.shop import Shop
@@ -39,6 +40,7 @@ def test_a_dump_that_is_restored(dsn: str, tmp_path: Path) -> None:
         assert_nothing_repeats(lost, after, again)
 
 
+@pytest.mark.nightly
 def test_an_old_dump_after_several_restores(dsn: str, tmp_path: Path) -> None:
     """The old dump does not know how often there was a restore since, nor what the operator said."""
     with own_database(dsn) as first, empty_database(dsn) as second, empty_database(dsn) as third:
@@ -125,6 +127,7 @@ def test_a_dump_that_is_restored_into_the_same_database(dsn: str, tmp_path: Path
         assert_nothing_repeats(lost, shop.live(burst=0))
 
 
+@pytest.mark.nightly
 def test_a_dump_that_is_restored_while_the_service_runs(dsn: str, tmp_path: Path) -> None:
     """It may be noticed before the restore sets the clocks back."""
     with own_database(dsn) as own:
@@ -147,6 +150,7 @@ def test_a_dump_that_is_restored_while_the_service_runs(dsn: str, tmp_path: Path
         assert_nothing_repeats(lost, between, shop.live(burst=0))
 
 
+@pytest.mark.nightly
 def test_processes_that_notice_at_once_begin_anew_once(dsn: str, tmp_path: Path) -> None:
     with own_database(dsn) as first, empty_database(dsn) as second:
         till(first)

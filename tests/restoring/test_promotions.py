@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+import pytest
 from support.cluster import cluster, needs_standalone
 from support.lives import WORLD, Till, assert_nothing_repeats, confirm, restorations, till
 from support.service import environment_for, running_service
@@ -46,6 +47,7 @@ def test_a_standby_that_lost_the_last_sales_is_promoted() -> None:
 
 
 @needs_standalone
+@pytest.mark.nightly
 def test_a_promotion_under_a_running_service(tmp_path: Path) -> None:
     with cluster() as primary, cluster() as standby:
         primary.initialise()

@@ -130,6 +130,7 @@ def everything_about(
         assert answer.status_code == 200, (path, answer.status_code, answer.text[:300])
 
 
+@pytest.mark.nightly(but_first=True)
 def test_the_end_of_a_hold(far_shop: Shop, far_seller: Seller, admin: Visitor) -> None:
     for moment in [*MOMENTS, "10000-01-01T00:00:00Z", "2026-02-29T00:00:00Z"]:
         answer = far_seller.reserve(1, expires_at=moment)
@@ -139,6 +140,7 @@ def test_the_end_of_a_hold(far_shop: Shop, far_seller: Seller, admin: Visitor) -
     works(admin.http.get("/console"))
 
 
+@pytest.mark.nightly(but_first=True)
 def test_the_last_day_of_sale_of_a_batch(far_shop: Shop, far_seller: Seller, admin: Visitor) -> None:
     for day in [*DAYS, *NO_DAYS]:
         answer = works(far_seller.generate(1, valid_until=day), 201, 400)
@@ -152,6 +154,7 @@ def test_the_last_day_of_sale_of_a_batch(far_shop: Shop, far_seller: Seller, adm
     assert far_seller.generate(1, valid_until="9999-12-31").status_code == 201
 
 
+@pytest.mark.nightly(but_first=True)
 def test_days_of_a_product(far_shop: Shop, admin: Visitor) -> None:
     operator = Operator(far_shop.dsn)
     for day in [*DAYS, *NO_DAYS]:
@@ -169,6 +172,7 @@ def test_days_of_a_product(far_shop: Shop, admin: Visitor) -> None:
             everything_about(far_shop, seller, admin, made["batch_id"], code, sold["order_id"])
 
 
+@pytest.mark.nightly(but_first=True)
 def test_the_end_of_a_key_by_command_and_console(far_shop: Shop, far_seller: Seller, admin: Visitor) -> None:
     operator = Operator(far_shop.dsn)
     for text in [*DAYS, *NO_DAYS, MOMENTS[0], MOMENTS[-1], "999999d", "9000-12-31T23:59:59-23:59"]:
@@ -189,6 +193,7 @@ def test_the_end_of_a_key_by_command_and_console(far_shop: Shop, far_seller: Sel
     works(far_seller.http.get("/api/ota/inventory"))
 
 
+@pytest.mark.nightly(but_first=True)
 def test_from_and_to_of_the_audit_record(admin: Visitor) -> None:
     for field in ("start", "before"):
         for text in [*DAYS, *NO_DAYS, *MOMENTS, *(f"{day}T00:00" for day in DAYS), "24:00", "9" * 400]:
@@ -215,6 +220,7 @@ def test_places_in_lists_that_name_a_time(far_shop: Shop, far_seller: Seller) ->
 
 
 @pytest.mark.parametrize("moment", [FIRST, LAST], ids=["year 1", "year 9999"])
+@pytest.mark.nightly(but_first=True)
 def test_rows_of_extreme_times_are_shown_everywhere(
     far_shop: Shop, far_seller: Seller, admin: Visitor, moment: str
 ) -> None:

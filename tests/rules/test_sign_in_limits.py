@@ -57,6 +57,7 @@ def test_a_name_has_no_other_spelling_with_tries_of_its_own(shop: Shop, name: st
             assert tries(client, spelling).status_code == 303
 
 
+@pytest.mark.nightly
 def test_one_network_of_ipv6_has_one_count(
     shop: Shop, dsn: str, name: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -137,6 +138,7 @@ def test_checks_wait_in_a_line_of_some_length_and_the_rest_is_refused_at_once() 
     assert asyncio.run(flood()) == (40 - passwords.WAITING_MAX, False)
 
 
+@pytest.mark.nightly
 def test_a_flood_of_sign_ins_is_told_when_to_come_back(shop: Shop, seller: Seller, service: Service) -> None:
     codes = seller.tickets(20)
     nobodys = [unique("nobody") for _ in range(60)]
