@@ -4,17 +4,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
-import typer.main
+from support.published_texts import api, helps
 
 from premade.api_docs.openapi import openapi_document
 from premade.api_docs.routes import problems_of
-from premade.app import make_app
-from premade.cli import app as commands
-from premade.runtime.clock import Runtime
-from premade.runtime.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -25,10 +20,6 @@ AVOIDED = re.compile(
     r"|unless told|bit by bit)\b",
     re.IGNORECASE,
 )
-
-
-def api() -> Any:
-    return vars(make_app(Settings(database_url="postgresql://nowhere"), Runtime(ZoneInfo("UTC"))))["_app"]
 
 
 def blocks(markdown: str) -> Iterator[str]:
@@ -64,14 +55,6 @@ def descriptions(part: Any) -> Iterator[str]:
             yield from descriptions(member)
 
 
-def helps(command: Any) -> Iterator[str]:
-    """The help of a command, of its options and of the commands in it."""
-    yield command.help or ""
-    yield from (getattr(parameter, "help", None) or "" for parameter in command.params)
-    for each in getattr(command, "commands", {}).values():
-        yield from helps(each)
-
-
 def test_a_long_sentence_and_an_avoided_word_are_found() -> None:
     assert unplain("Short. " + "word " * WORDS_MAX + "end. Short.")
     assert unplain("| a | The ticket is taken back. |")
@@ -100,7 +83,7 @@ def test_problems_are_in_plain_words() -> None:
 
 
 def test_the_help_of_commands_is_in_plain_words() -> None:
-    texts = set(helps(typer.main.get_command(commands)))
+    texts = set(helps().values())
 
     assert len(texts) > 40
     assert [wrong for text in texts for wrong in unplain(text)] == []

@@ -84,6 +84,10 @@ class SoldAnswer(AnswerModel):
 @router.post(
     "/api/ota/batches/{batch_id}/activate",
     summary="Draw tickets from a batch and activate them as one order",
+    description=(
+        "Activate the requested number of unused tickets of a batch as one order, all or none. The "
+        "lowest codes come first."
+    ),
     response_description="Tickets successfully activated as one order",
     response_model=SoldAnswer,
     responses=documented(BatchUnknown, BatchShort, TicketExpired, IdempotencyKeyReused),
@@ -94,7 +98,7 @@ async def draw(
     wanted: DrawRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Reply:
-    """Activate the requested number of unused tickets of a batch as one order, all or none. The lowest codes come first."""
+    """Activate the requested number of unused tickets of a batch as one order, all or none."""
     asked = Draw(
         **_sale(call, wanted), batch_id=batch_id, quantity=wanted.quantity, idempotency_key=idempotency_key
     )
@@ -104,6 +108,11 @@ async def draw(
 @router.post(
     "/api/ota/orders",
     summary="Activate several tickets as one order",
+    description=(
+        "Activate several tickets for one customer as one order, all or none.\n\n"
+        "A refusal lists in `tickets` every ticket that cannot be activated. Each has the `code` and "
+        "`detail` that a single activation of this ticket would get."
+    ),
     response_description="Tickets successfully activated as one order",
     response_model=SoldAnswer,
     responses=documented(TicketsUnknown, TicketsNotSellable, CurrenciesDiffer, IdempotencyKeyReused),
@@ -113,11 +122,7 @@ async def make_order(
     wanted: OrderRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Reply:
-    """Activate several tickets for one customer as one order, all or none.
-
-    A refusal lists in `tickets` every ticket that cannot be activated. Each has the `code` and `detail` that a single
-    activation of this ticket would get.
-    """
+    """Activate several tickets for one customer as one order, all or none."""
     asked = Selection(
         **_sale(call, wanted), ticket_codes=wanted.ticket_codes, idempotency_key=idempotency_key
     )

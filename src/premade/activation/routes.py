@@ -82,6 +82,7 @@ class ActivateAnswer(AnswerModel):
 @router.post(
     "/api/ota/tickets/{code}/activate",
     summary="Activate pre-made ticket with customer details",
+    description="Activate a ticket for a customer and create its order. A ticket can be activated once.",
     response_description="Ticket successfully activated",
     response_model=ActivateAnswer,
     responses=documented(
@@ -94,7 +95,7 @@ async def activate(
     wanted: ActivateRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Reply:
-    """Activate a ticket for a customer and create its order. A ticket can be activated once."""
+    """Activate a ticket for a customer and create its order."""
     details = wanted.customer_details
     activated = await call.use(Activator).activate(
         Activation(

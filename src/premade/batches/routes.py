@@ -118,14 +118,15 @@ async def batches(
 @router.get(
     "/api/ota/batches/{batch_id}",
     summary="Get a batch",
+    description=(
+        "Return a batch with the current number of its tickets by state.\n\n"
+        "`GET /api/ota/tickets?batch_id=…` lists its tickets."
+    ),
     response_description="The batch",
     responses=documented(BatchUnknown),
 )
 async def batch(call: Annotated[Call, partner_with("tickets:read")], batch_id: BatchId) -> BatchAnswer:
-    """Return a batch with the current number of its tickets by state.
-
-    `GET /api/ota/tickets?batch_id=…` lists its tickets.
-    """
+    """Return a batch with the current number of its tickets by state."""
     return _answer(await batch_of(call.database, call.caller.partner_id, batch_id))
 
 

@@ -63,6 +63,10 @@ class CancelBatchAnswer(AnswerModel):
 @router.post(
     "/api/ota/tickets/{code}/cancel",
     summary="Cancel a ticket",
+    description=(
+        "Cancel a ticket. An unsold ticket can always be cancelled. A sold ticket can be cancelled until "
+        "its first use, if the product allows it."
+    ),
     response_description="Ticket cancelled; its stock is available again",
     response_model=CancelAnswer,
     responses=documented(
@@ -75,9 +79,7 @@ async def cancel_ticket(
     wanted: ReasonRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Reply:
-    """Cancel a ticket. An unsold ticket can always be cancelled. A sold ticket can be cancelled until its first use, if
-    the product allows it.
-    """
+    """Cancel a ticket."""
     asked = ToCancel(call.caller, call.request_id, code, wanted.reason, idempotency_key)
     done = await call.use(Canceller).cancel(asked)
     answer = CancelAnswer.model_validate(
@@ -95,6 +97,11 @@ async def cancel_ticket(
 @router.post(
     "/api/ota/batches/{batch_id}/cancel",
     summary="Cancel all unused tickets of a batch",
+    description=(
+        "Cancel the unsold tickets of a batch and leave the others unchanged.\n\n"
+        "A large batch takes some seconds. If the response is lost or is a 503, send the same request "
+        "with the same Idempotency-Key to continue."
+    ),
     response_description="Unused tickets cancelled; their stock is available again",
     response_model=CancelBatchAnswer,
     responses=documented(BatchUnknown, IdempotencyKeyReused),
@@ -105,11 +112,7 @@ async def cancel_batch(
     wanted: ReasonRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Reply:
-    """Cancel the unsold tickets of a batch and leave the others unchanged.
-
-    A large batch takes some seconds. If the response is lost or is a 503, send the same request with the same
-    Idempotency-Key to continue.
-    """
+    """Cancel the unsold tickets of a batch and leave the others unchanged."""
     asked = BatchToCancel(call.caller, call.request_id, batch_id, wanted.reason, idempotency_key)
     done = await call.use(BatchCanceller).cancel(asked)
     answer = CancelBatchAnswer(

@@ -39,12 +39,26 @@ app.add_typer(partner.app, name="partner")
 app.add_typer(key.app, name="key")
 app.add_typer(allotment.app, name="allotment")
 app.add_typer(signing_key.app, name="signing-key")
-app.command()(generate)
+app.command(
+    help="Generate a large batch of tickets. After an interruption the same command continues the batch."
+)(generate)
 app.add_typer(staff.app, name="staff")
-app.command()(verify)
-app.command()(expire)
-app.command()(restored)
-app.command()(export)
+app.command(help="Check whether a QR token is genuine. Does not check whether the ticket is sold or used.")(
+    verify
+)
+app.command(help="Expire unsold tickets after their last day of sale. The service does this every minute.")(
+    expire
+)
+app.command(
+    help=(
+        "Report a restore of the database, so that no forgotten code or id is issued again.\n\n"
+        "The service detects restored dumps, copied files and promoted standbys by itself. It may not detect a "
+        "restored disk."
+    )
+)(restored)
+app.command(
+    help="Export the tickets of a batch to a file that only its owner can read: a table, or sheets to print."
+)(export)
 
 
 def _print_version(asked: bool) -> None:  # noqa: FBT001  (typer's own form)
@@ -67,7 +81,7 @@ Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for any free port.")]
 
 
-@app.command(name="serve")
+@app.command(name="serve", help="Start the service.")
 def serve_command(
     *,
     host: Host = "127.0.0.1",
@@ -93,7 +107,7 @@ def serve_command(
     serve(Settings(), listen, tell)
 
 
-@app.command()
+@app.command(help="Bring the schema of the database up to date.")
 def migrate(*, as_json: AsJson = False) -> None:
     """Bring the schema of the database up to date."""
     settings = Settings()
@@ -103,7 +117,7 @@ def migrate(*, as_json: AsJson = False) -> None:
     show_one({"applied": applied or "nothing: the schema is current"}, as_json=as_json)
 
 
-@app.command()
+@app.command(help="Start the service with example products, a partner and a first sale.")
 def demo(
     *,
     port: Port = 8080,

@@ -11,7 +11,7 @@ from premade.stock.allotment import list_allotments, set_allotment
 app = typer.Typer(help="Stock of a product for a channel.", no_args_is_help=True)
 
 
-@app.command(name="set")
+@app.command(name="set", help="Set the stock of a product for a channel.")
 def change(
     *,
     product: Annotated[int, typer.Option(help="Product id.")],
@@ -26,7 +26,7 @@ def change(
     show_one(allotment, as_json=as_json)
 
 
-@app.command(name="list")
+@app.command(name="list", help="List the allotments with their available stock.")
 def show(*, as_json: AsJson = False) -> None:
     """List the allotments with their available stock."""
     show_rows(operate(list_allotments), as_json=as_json)

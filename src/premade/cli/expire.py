@@ -9,7 +9,7 @@ from premade.expiry.expire import Pass, expire_now
 
 
 def expire(*, as_json: AsJson = False) -> None:
-    """Expire unsold tickets after their last day of sale. The service does this every minute."""
+    """Expire unsold tickets after their last day of sale."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("batches"))
     console = Console(stderr=True)
     is_quiet = as_json or not console.is_terminal

@@ -132,7 +132,7 @@ def export(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Export the tickets of a batch to a file that only its owner can read: a table, or sheets to print."""
+    """Export the tickets of a batch to a file, or to standard output."""
     statuses = tuple(status) if status else None
     if statuses is None and form in PRINTED:
         statuses = NOT_OVER

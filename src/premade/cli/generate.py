@@ -47,7 +47,7 @@ def generate(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Generate a large batch of tickets. After an interruption the same command continues the batch."""
+    """Generate a large batch, continue it, or stop it with `cancel`."""
     batch, reservation = cleaned(batch), reservation and cleaned(reservation)
     if cancel:
         if any(given is not None for given in (product, quantity, valid_until, reservation)):

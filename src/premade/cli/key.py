@@ -16,7 +16,7 @@ app = typer.Typer(help="API keys: shown once, stored as a digest.", no_args_is_h
 KeyId = Annotated[int, typer.Argument(help="Key id from 'premade key list'.")]
 
 
-@app.command()
+@app.command(help="Create an API key and show it once.")
 def create(
     *,
     permission: Annotated[
@@ -49,27 +49,27 @@ def create(
     show_one(made, as_json=as_json)
 
 
-@app.command(name="list")
+@app.command(name="list", help="List the API keys without their secrets.")
 def show(*, as_json: AsJson = False) -> None:
     """List the API keys without their secrets."""
     show_rows(operate(lambda database, _: list_keys(database)), as_json=as_json)
 
 
-@app.command()
+@app.command(help="Create a successor of an API key. The old key ends after the overlap.")
 def rotate(
     key_id: KeyId,
     *,
     overlap: Annotated[str, typer.Option(help="Time that both keys are valid: 24h, 7d.")],
     as_json: AsJson = False,
 ) -> None:
-    """Create a successor of an API key. The old key ends after the overlap."""
+    """Create a successor of an API key."""
     length = duration(overlap, "overlap")
     show_one(
         operate(lambda database, runtime: rotate_key(database, runtime, key_id, length)), as_json=as_json
     )
 
 
-@app.command()
+@app.command(help="Revoke an API key now.")
 def revoke(key_id: KeyId, *, as_json: AsJson = False) -> None:
     """Revoke an API key now."""
     show_one(operate(lambda database, runtime: revoke_key(database, runtime, key_id)), as_json=as_json)

@@ -24,7 +24,7 @@ app = typer.Typer(help="Partners: online travel agencies.", no_args_is_help=True
 Name = Annotated[str, typer.Argument(help="Name of the partner.")]
 
 
-@app.command()
+@app.command(help="Add a partner, and its channel if it does not exist.")
 def add(
     name: Name,
     *,
@@ -51,7 +51,7 @@ def add(
     show_one(added, as_json=as_json)
 
 
-@app.command(name="set")
+@app.command(name="set", help="Change a partner's name or limits.")
 def change(
     name: Name,
     *,
@@ -74,20 +74,20 @@ def change(
     show_one(operate(act), as_json=as_json)
 
 
-@app.command(name="list")
+@app.command(name="list", help="List the partners.")
 def show(*, as_json: AsJson = False) -> None:
     """List the partners."""
     show_rows(operate(lambda database, _: list_partners(database)), as_json=as_json)
 
 
-@app.command()
+@app.command(help="Disable a partner. Its API keys stop working within seconds.")
 def disable(name: Name, *, as_json: AsJson = False) -> None:
-    """Disable a partner. Its API keys stop working within seconds."""
+    """Disable a partner."""
     changed = operate(lambda database, runtime: set_disabled(database, runtime, name, disabled=True))
     show_one(changed, as_json=as_json)
 
 
-@app.command()
+@app.command(help="Enable a disabled partner.")
 def enable(name: Name, *, as_json: AsJson = False) -> None:
     """Enable a disabled partner."""
     changed = operate(lambda database, runtime: set_disabled(database, runtime, name, disabled=False))

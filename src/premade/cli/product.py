@@ -32,7 +32,7 @@ Entitles = Annotated[
 ]
 
 
-@app.command()
+@app.command(help="Add a product.")
 def add(
     *,
     product_id: Annotated[int, typer.Option("--id", help="Product id, such as 106.")],
@@ -72,7 +72,7 @@ def add(
     show_one(asdict(product.as_kept()), as_json=as_json)
 
 
-@app.command(name="set")
+@app.command(name="set", help="Change a product. Existing batches keep their price and functions.")
 def change(
     product_id: Annotated[int, typer.Argument(help="Product id.")],
     *,
@@ -90,7 +90,7 @@ def change(
     cancellation: Annotated[Cancellation | None, CANCELLATION] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change a product. Existing batches keep their price and functions."""
+    """Change a product."""
     given = {
         "name": name,
         "ticket_type": ticket_type,
@@ -111,7 +111,7 @@ def change(
     show_one(asdict(product), as_json=as_json)
 
 
-@app.command(name="list")
+@app.command(name="list", help="List the products.")
 def show(*, as_json: AsJson = False) -> None:
     """List the products."""
     products = operate(lambda database, _: list_products(database))

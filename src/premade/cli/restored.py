@@ -22,10 +22,7 @@ def restored(
     ] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Report a restore of the database, so that no forgotten code or id is issued again.
-
-    The service detects restored dumps, copied files and promoted standbys by itself. It may not detect a restored disk.
-    """
+    """Report a restore of the database, so that no forgotten code or id is issued again."""
     done = operate(
         lambda database, runtime: begin_incarnation(
             database, runtime, clock_lead_seconds=clock_lead, actor=COMMAND

@@ -24,7 +24,7 @@ from premade.tickets.signing_sql import TokenCount
 app = typer.Typer(help="Keys that sign QR tokens.", no_args_is_help=True)
 
 
-@app.command()
+@app.command(help="Create a new signing key for new tokens. Tokens of the old keys stay valid.")
 def rotate(
     *,
     test: Annotated[
@@ -32,26 +32,26 @@ def rotate(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Create a new signing key for new tokens. Tokens of the old keys stay valid."""
+    """Create a new signing key for new tokens."""
     key = operate(lambda database, runtime: rotate_signing_key(database, runtime, is_test=test))
     show_one(_shown(key), as_json=as_json)
 
 
-@app.command(name="list")
+@app.command(name="list", help="List the signing keys without their private keys.")
 def show(*, as_json: AsJson = False) -> None:
     """List the signing keys without their private keys."""
     keys = operate(lambda database, _: list_signing_keys(database))
     show_rows([_shown(key) for key in keys], as_json=as_json)
 
 
-@app.command()
+@app.command(help="Retire an old signing key. Gates then refuse its tokens.")
 def retire(
     key_id: Annotated[str, typer.Argument(help="Key id from 'premade signing-key list'.")],
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Retire an old signing key. Gates then refuse its tokens."""
+    """Retire an old signing key."""
 
     async def retire_if_meant(database: Database, runtime: Runtime) -> dict[str, Any]:
         retirable(await list_signing_keys(database), key_id, runtime.now())

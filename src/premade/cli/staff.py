@@ -27,7 +27,7 @@ def _password(*, from_stdin: bool) -> str:
     return typer.prompt(asked, hide_input=True, confirmation_prompt="Repeat the password", err=True)
 
 
-@app.command()
+@app.command(help="Add a member of staff. The command asks for the password.")
 def add(
     name: Name,
     *,
@@ -35,19 +35,19 @@ def add(
     password_stdin: FromStdin = False,
     as_json: AsJson = False,
 ) -> None:
-    """Add a member of staff. The command asks for the password."""
+    """Add a member of staff."""
     password = _password(from_stdin=password_stdin)
     added = operate(lambda database, runtime: add_staff(database, runtime, name, role, password))
     show_one(added, as_json=as_json)
 
 
-@app.command(name="list")
+@app.command(name="list", help="List the staff.")
 def show(*, as_json: AsJson = False) -> None:
     """List the staff."""
     show_rows(operate(lambda database, _: list_staff(database)), as_json=as_json)
 
 
-@app.command()
+@app.command(help="Sign a member of staff out everywhere and block sign-in.")
 def disable(name: Name, *, as_json: AsJson = False) -> None:
     """Sign a member of staff out everywhere and block sign-in."""
     show_one(
@@ -56,7 +56,7 @@ def disable(name: Name, *, as_json: AsJson = False) -> None:
     )
 
 
-@app.command()
+@app.command(help="Allow a disabled member of staff to sign in again.")
 def enable(name: Name, *, as_json: AsJson = False) -> None:
     """Allow a disabled member of staff to sign in again."""
     show_one(
@@ -65,7 +65,7 @@ def enable(name: Name, *, as_json: AsJson = False) -> None:
     )
 
 
-@app.command(name="set-password")
+@app.command(name="set-password", help="Set a new password and sign the person out everywhere.")
 def change_password(name: Name, *, password_stdin: FromStdin = False, as_json: AsJson = False) -> None:
     """Set a new password and sign the person out everywhere."""
     password = _password(from_stdin=password_stdin)
@@ -74,7 +74,7 @@ def change_password(name: Name, *, password_stdin: FromStdin = False, as_json: A
     )
 
 
-@app.command(name="set-role")
+@app.command(name="set-role", help="Change the role of a member of staff, from the next page on.")
 def change_role(
     name: Name,
     *,

@@ -24,7 +24,7 @@ def verify(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check whether a QR token is genuine. Does not check whether the ticket is sold or used."""
+    """Check whether a QR token is genuine."""
     public_keys = _keys_of_database() if keys is None else _keys_of_file(keys)
     fault, why = None, "The token is genuine."
     try:

@@ -156,6 +156,7 @@ class DryRunAnswer(AnswerModel):
     "/api/ota/tickets/bulk-generate",
     status_code=201,
     summary="Generate pre-made tickets for OTA sales",
+    description="Generate a batch of tickets with signed QR codes, all or none.",
     response_description="Pre-made tickets successfully generated",
     responses={
         200: {"model": DryRunAnswer, "description": "Result of a dry run; nothing was written"},

@@ -42,6 +42,19 @@ _LINES: dict[int | str, dict[str, Any]] = {
 @router.get(
     "/api/gate/snapshot",
     summary="Get a snapshot of the tickets to admit without network",
+    description=(
+        "Return every ACTIVE ticket with its issue number and remaining uses, or with `since` the "
+        "changes.\n\n"
+        'The first line is `{"snapshot": "full" or "changes", "made_at": …, "time_zone": …, "test": …}`. '
+        'With `"test": true` the snapshot lists test tickets. `"full"` can also come with `since`, if '
+        "the changes are not available: then delete all stored tickets. A day in `usable_until` ends in "
+        "this `time_zone`. Delete a ticket whose line has `gone` (USED or CANCELLED).\n\n"
+        'The last line is `{"next": …, "tickets": …}`. Without it the response is incomplete: discard '
+        "it.\n\n"
+        "A partner's key gets the partner's own tickets. The operator's key gets the tickets of all "
+        "partners except test partners. The operator's key in test mode gets the tickets of test "
+        "partners only."
+    ),
     response_description="JSON lines, with `Content-Encoding: gzip` unless `Accept-Encoding` excludes it",
     response_class=JsonLines,
     response_model=None,
@@ -57,18 +70,7 @@ async def gate_snapshot(
         ),
     ] = None,
 ) -> Stream:
-    """Return every ACTIVE ticket with its issue number and remaining uses, or with `since` the changes.
-
-    The first line is `{"snapshot": "full" or "changes", "made_at": …, "time_zone": …, "test": …}`. With `"test": true`
-    the snapshot lists test tickets. `"full"` can also come with `since`, if the changes are not available: then delete
-    all stored tickets. A day in `usable_until` ends in this `time_zone`. Delete a ticket whose line has `gone` (USED or
-    CANCELLED).
-
-    The last line is `{"next": …, "tickets": …}`. Without it the response is incomplete: discard it.
-
-    A partner's key gets the partner's own tickets. The operator's key gets the tickets of all partners except test
-    partners. The operator's key in test mode gets the tickets of test partners only.
-    """
+    """Return every ACTIVE ticket with its issue number and remaining uses, or with `since` the changes."""
     return snapshot_stream(call, since)
 
 

@@ -84,6 +84,7 @@ async def orders(
 @router.get(
     "/api/ota/orders/{order_id}",
     summary="Get an order",
+    description="Return the current state of an order with its tickets.",
     response_description="The order",
     responses=documented(OrderUnknown),
 )

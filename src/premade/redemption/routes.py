@@ -31,6 +31,7 @@ router = gate_router("Gate")
 @router.post(
     "/api/gate/redemptions",
     summary="Redeem a ticket at the gate",
+    description="Redeem uses of one function of a ticket, once for each scan_id of a device.",
     response_description="Ticket redeemed; admit the bearer",
     response_model=RedeemAnswer,
     responses=documented(
@@ -53,18 +54,19 @@ async def redeem(call: Annotated[GateCall, gate_with("gate:redeem")], wanted: Re
 @router.post(
     "/api/gate/redemptions/sync",
     summary="Upload the offline scans of a device",
+    description=(
+        "Redeem the offline scans of a device, each once, in their order.\n\n"
+        "Each entry has its own result, in the order of the request. An invalid entry does not block the "
+        "others. A scan that cannot be redeemed is a conflict, with both scans. The request is "
+        "idempotent: the same scans get the same results.\n\n"
+        "The service stores a conflict about a ticket for the operator. It counts forged codes, unknown "
+        "tickets and invalid entries by device and day."
+    ),
     response_description="Result of each scan",
     responses=documented(),
 )
 async def sync(call: Annotated[GateCall, gate_with("gate:redeem")], wanted: SyncRequest) -> SyncAnswer:
-    """Redeem the offline scans of a device, each once, in their order.
-
-    Each entry has its own result, in the order of the request. An invalid entry does not block the others. A scan that
-    cannot be redeemed is a conflict, with both scans. The request is idempotent: the same scans get the same results.
-
-    The service stores a conflict about a ticket for the operator. It counts forged codes, unknown tickets and invalid
-    entries by device and day.
-    """
+    """Redeem the offline scans of a device, each once, in their order."""
     entries = entries_of(wanted)
     settled = await call.use(Gate).upload(_device(call, wanted), entries)
     return sync_answer(wanted.device_id, entries, settled)
@@ -73,11 +75,12 @@ async def sync(call: Annotated[GateCall, gate_with("gate:redeem")], wanted: Sync
 @router.post(
     "/api/gate/inspect",
     summary="Inspect a ticket at the gate without redeeming it",
+    description="Return the current state of a ticket. Of the customer it contains only the initials.",
     response_description="The ticket, and whether the gate would admit it",
     responses=documented(QrInvalid, TicketUnknown, DigitsWrong, TooManyEntries),
 )
 async def inspect(call: Annotated[GateCall, gate_with("gate:redeem")], wanted: ShownAtGate) -> InspectAnswer:
-    """Return the current state of a ticket. Of the customer it contains only the initials."""
+    """Return the current state of a ticket."""
     return inspect_answer(await call.use(Gate).inspect(_device(call, wanted), shown_of(wanted)))
 
 

@@ -38,6 +38,10 @@ class ReissueAnswer(QrCode):
 @router.post(
     "/api/ota/tickets/{code}/reissue",
     summary="Reissue the QR of a ticket",
+    description=(
+        "Issue a new QR and revoke the previous one, for example if a QR was lost or copied. State, "
+        "order and remaining uses do not change."
+    ),
     response_description="New QR issued; the previous QR is revoked",
     response_model=ReissueAnswer,
     responses=documented(
@@ -56,9 +60,7 @@ async def reissue(
     wanted: ReasonRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Reply:
-    """Issue a new QR and revoke the previous one, for example if a QR was lost or copied. State, order and remaining
-    uses do not change.
-    """
+    """Issue a new QR and revoke the previous one, for example if a QR was lost or copied."""
     asked = ToReissue(call.caller, call.request_id, code, wanted.reason, idempotency_key)
     done = await call.use(Reissuer).reissue(asked)
     answer = ReissueAnswer.model_validate(

@@ -98,6 +98,10 @@ def _reply(found: Reservation) -> Reply:
     "/api/ota/reservations",
     status_code=201,
     summary="Reserve stock",
+    description=(
+        "Reserve stock of your channel. The reservation ends when it expires, when you release it, or "
+        "when batches have taken all of it. A batch that names the reservation takes its stock from it."
+    ),
     response_description="Stock reserved",
     responses=documented(ProductUnknown, StockShort, IdempotencyKeyReused),
     response_model=ReservationAnswer,
@@ -107,9 +111,7 @@ async def reserve(
     wanted: ReserveRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Reply:
-    """Reserve stock of your channel. The reservation ends when it expires, when you release it, or when batches have
-    taken all of it. A batch that names the reservation takes its stock from it.
-    """
+    """Reserve stock of your channel."""
     asked = ReservationRequest(**dict(wanted), idempotency_key=idempotency_key)
     return _reply(await call.use(Reservations).reserve(call.caller, call.request_id, asked))
 
@@ -117,6 +119,7 @@ async def reserve(
 @router.get(
     "/api/ota/reservations",
     summary="List reservations",
+    description="Return your reservations, newest first, including those that have ended.",
     response_description="Page of reservations",
     responses={200: {"headers": LINK_HEADER}},
     response_model=ReservationList,
@@ -136,6 +139,7 @@ async def reservations(
 @router.get(
     "/api/ota/reservations/{reservation_id}",
     summary="Get a reservation",
+    description="Return the current state of a reservation.",
     response_description="The reservation",
     responses=documented(ReservationUnknown),
 )
@@ -149,6 +153,11 @@ async def reservation(
 @router.delete(
     "/api/ota/reservations/{reservation_id}",
     summary="Release a reservation",
+    description=(
+        "Release the stock that a reservation still holds. Tickets of its batches do not change.\n\n"
+        "Idempotent: a second release gets the same response. A reservation that has expired or has no "
+        "held stock left is refused."
+    ),
     response_description="The released reservation",
     responses=documented(ReservationUnknown, ReservationEnded, IdempotencyKeyReused),
     response_model=ReservationAnswer,
@@ -158,11 +167,7 @@ async def release_reservation(
     reservation_id: ReservationId,
     idempotency_key: IdempotencyKey = None,
 ) -> Reply:
-    """Release the stock that a reservation still holds. Tickets of its batches do not change.
-
-    Idempotent: a second release gets the same response. A reservation that has expired or has no held stock left is
-    refused.
-    """
+    """Release the stock that a reservation still holds."""
     released = await call.use(Reservations).release(
         call.caller, call.request_id, reservation_id, idempotency_key
     )

@@ -68,6 +68,10 @@ ProductIds = Annotated[
 @router.get(
     "/api/ota/inventory",
     summary="List the stock of each product",
+    description=(
+        "Return the allotted, issued, held and available stock of the partner's channel, current to the "
+        "second."
+    ),
     response_description="Page of stock",
     responses={200: {"headers": LINK_HEADER}},
     response_model=Inventory,
@@ -125,6 +129,10 @@ class ProductsAnswer(AnswerModel):
 @router.get(
     "/api/ota/products",
     summary="List products",
+    description=(
+        "Return the products with an allotment in the partner's channel, with the data that a shop needs "
+        "to show them."
+    ),
     response_description="Page of products",
     responses={200: {"headers": LINK_HEADER}},
     response_model=ProductsAnswer,

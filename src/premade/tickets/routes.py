@@ -108,6 +108,7 @@ async def tickets(  # noqa: PLR0913, PLR0917  (a filter is an argument)
 @router.get(
     "/api/ota/tickets/{code}",
     summary="Get a ticket",
+    description="Return the current state of a ticket, with its QR and its history.",
     response_description="The ticket",
     responses=documented(TicketUnknown),
 )
@@ -154,6 +155,7 @@ def _picture_of(media_type: str) -> dict[str, Any]:
 @router.get(
     "/api/ota/tickets/{code}/qr.png",
     summary="Get the QR picture of a ticket as PNG",
+    description="Return the valid QR code of a ticket, in the requested size.",
     response_description="PNG picture, 1 bit per pixel",
     response_class=_Png,
     **_picture_of(_Png.media_type),
@@ -175,6 +177,7 @@ async def qr_png(
 @router.get(
     "/api/ota/tickets/{code}/qr.svg",
     summary="Get the QR picture of a ticket as SVG",
+    description="Return the valid QR code of a ticket, sharp in any size.",
     response_description="SVG picture with one path",
     response_class=_Svg,
     **_picture_of(_Svg.media_type),
