@@ -12,7 +12,6 @@ from premade.export.as_sheets import TICKETS_A_FILE_MAX
 from premade.generation import large
 from premade.generation import routes as generation
 from premade.http.body import BODY_BYTES_MAX
-from premade.http.problems import TRANSPORT_PROBLEMS
 from premade.http.protocol import HEAD_BYTES_MAX
 from premade.monitoring.readiness import CLOCKS_APART_MAX
 from premade.monitoring.refusals import WRITE_EVERY_SECONDS
@@ -24,6 +23,7 @@ from premade.redemption.verdict import CLOCK_SKEW_MAX
 from premade.reissue.reissue import IssueLimit
 from premade.runtime.settings import PREFIX, Settings
 from premade.staff import session
+from premade.texts.problems import problem_texts
 from premade.tickets.code import ISSUE_NUMBER_MAX
 
 ROOT = Path(__file__).parents[2]
@@ -101,9 +101,9 @@ def test_a_number_of_a_document_is_that_of_its_constant(document: str, text: str
 
 
 def test_a_number_of_a_problem_is_that_of_its_constant() -> None:
-    assert f"larger than {BODY_BYTES_MAX // MIB} MiB" in TRANSPORT_PROBLEMS["BODY_TOO_LARGE"].why
-    assert f"larger than {HEAD_BYTES_MAX // KIB} KiB" in TRANSPORT_PROBLEMS["HEAD_TOO_LARGE"].why
-    assert f" {ISSUE_NUMBER_MAX} times" in (IssueLimit.__doc__ or "")
+    assert f"larger than {BODY_BYTES_MAX // MIB} MiB" in problem_texts()["BODY_TOO_LARGE"].cause
+    assert f"larger than {HEAD_BYTES_MAX // KIB} KiB" in problem_texts()["HEAD_TOO_LARGE"].cause
+    assert f" {ISSUE_NUMBER_MAX} times" in problem_texts()[IssueLimit.code].cause
 
 
 def test_the_readme_lists_every_setting_with_its_default_and_its_range() -> None:

@@ -16,6 +16,7 @@ from premade.staff import password as passwords
 from premade.staff.member import add_staff, set_password
 from premade.staff.password import SignInsBusy
 from premade.staff.session import BROWSERS_MAX, TRIES_OF_A_NAME_MAX, Sessions
+from premade.texts.problems import problem_texts
 
 PASSWORD = "three small ferries"
 FORM = {"Sec-Fetch-Site": "same-origin"}
@@ -152,4 +153,4 @@ def test_a_flood_of_sign_ins_is_told_when_to_come_back(shop: Shop, seller: Selle
     for answer in answers:
         if answer.status_code == 503:
             assert int(answer.headers["retry-after"]) > 0
-            assert SignInsBusy.title in answer.text
+            assert problem_texts()[SignInsBusy.code].title in answer.text

@@ -10,55 +10,33 @@ from premade.tickets.refusals import cancelled, expired
 
 
 class AlreadyActivated(Conflict):
-    """Another request has activated the ticket. 'activated_at', 'order_id' and 'payment_reference' describe
-    it. Nothing was changed.
-    """
+    """Another request has activated the ticket."""
 
     code = "ALREADY_ACTIVATED"
-    title = "The ticket is already activated"
-    remedy = (
-        "If 'payment_reference' is from your sale, an earlier try succeeded and the sale is complete. "
-        "Otherwise sell another ticket. Send an Idempotency-Key: a retry then gets the response of the "
-        "first try."
-    )
 
 
 class BatchShort(Exhausted):
-    """The batch has fewer unused tickets than requested; 'available' is their number. Nothing was activated."""
+    """The batch has fewer unused tickets than requested."""
 
     code = "BATCH_SHORT"
-    title = "Not enough unused tickets in the batch"
-    remedy = "Request at most 'available' tickets, or draw from another batch."
 
 
 class TicketsUnknown(NotFound):
-    """Some of these codes do not exist or belong to another partner. 'tickets' lists every ticket that cannot
-    be activated, with the reason. Nothing was activated.
-    """
+    """Some of these codes do not exist or belong to another partner."""
 
     code = "TICKETS_UNKNOWN"
-    title = "Unknown tickets"
-    remedy = "Check the codes in 'tickets' against the batches that you generated."
 
 
 class TicketsNotSellable(Conflict):
-    """An order activates all its tickets or none. 'tickets' lists every ticket that cannot be activated, with
-    the reason. Nothing was activated.
-    """
+    """Some tickets of an order cannot be activated, so none is."""
 
     code = "TICKETS_NOT_SELLABLE"
-    title = "Some of the tickets cannot be activated"
-    remedy = "Replace the tickets in 'tickets' and send the order again."
 
 
 class CurrenciesDiffer(Conflict):
-    """An order has one currency. The prices of these tickets have several; 'currencies' lists them. Nothing
-    was activated.
-    """
+    """The tickets of an order have different currencies."""
 
     code = "CURRENCIES_DIFFER"
-    title = "The tickets have different currencies"
-    remedy = "Send one order for each currency."
 
 
 Unsold = ActivationResult | ListedTicket

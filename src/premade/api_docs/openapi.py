@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from fastapi import FastAPI
 
+from premade.api_docs.schema_texts import SCHEMAS
 from premade.http.problems import Problem
 
 VERSION = "3.0.3"
@@ -86,8 +87,16 @@ def openapi_document(app: FastAPI) -> Json:
         "openapi": VERSION,
         "paths": {path: _path_item(item) for path, item in written["paths"].items()},
     }
-    document["components"]["schemas"] = {name: _schema(schema) for name, schema in schemas.items()}
+    document["components"]["schemas"] = {
+        name: _described(name, _schema(schema)) for name, schema in schemas.items()
+    }
     return document
+
+
+def _described(name: str, schema: Json) -> Json:
+    """Return the schema with its public description. The docstring of its class is for readers of the code."""
+    schema.pop("description", None)
+    return {**schema, "description": SCHEMAS[name]} if name in SCHEMAS else schema
 
 
 def _problem_schemas() -> Json:

@@ -5,8 +5,9 @@ from functools import cache
 from html import escape
 from importlib import resources
 
-from premade.http.problems import TRANSPORT_PROBLEMS, status_of_kind
+from premade.http.problems import TRANSPORT_STATUS_OF, status_of_kind
 from premade.runtime.errors import DomainError
+from premade.texts.problems import problem_texts
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -51,26 +52,19 @@ def problems(listed: Container[str]) -> Problems:
 
     Other domain errors only occur in the operator's commands and in the console.
     """
+    statuses = {kind.code: status_of_kind(kind) for kind in _kinds(DomainError) if kind.code in listed}
     found = {
-        kind.code: (status_of_kind(kind), kind.title, _in_one_line(kind.__doc__ or ""), kind.remedy)
-        for kind in _kinds(DomainError)
-        if kind.code in listed
+        code: (status, text.title, text.cause, text.remedy)
+        for code, status in {**statuses, **TRANSPORT_STATUS_OF}.items()
+        for text in (problem_texts()[code],)
     }
-    transport = {
-        problem.code: (problem.status, problem.title, problem.why, problem.remedy)
-        for problem in TRANSPORT_PROBLEMS.values()
-    }
-    return dict(sorted({**found, **transport}.items(), key=lambda item: (item[1][0], item[0])))
+    return dict(sorted(found.items(), key=lambda item: (item[1][0], item[0])))
 
 
 def _kinds(kind: type[DomainError]) -> Iterator[type[DomainError]]:
     for child in kind.__subclasses__():
         yield child
         yield from _kinds(child)
-
-
-def _in_one_line(text: str) -> str:
-    return " ".join(text.split())
 
 
 def home_page() -> str:

@@ -24,11 +24,9 @@ class BatchStatus(StrEnum):
 
 
 class BatchUnknown(NotFound):
-    """No batch has this id, or it belongs to another partner. The response does not say which."""
+    """No batch has this id, or it belongs to another partner."""
 
     code = "BATCH_UNKNOWN"
-    title = "Unknown batch"
-    remedy = "Check the batch_id against the response of the generation."
 
 
 def is_batch_id(text: str) -> bool:

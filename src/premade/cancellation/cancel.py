@@ -19,11 +19,9 @@ from premade.tickets.ticket import Status
 
 
 class NotCancellable(Conflict):
-    """The product does not allow cancellation of a sold ticket. Nothing was changed."""
+    """The product does not allow cancellation of a sold ticket."""
 
     code = "NOT_CANCELLABLE"
-    title = "Sold tickets of this product cannot be cancelled"
-    remedy = "Ask the operator, who sets this for each product."
 
 
 class ToCancel(TicketChange):

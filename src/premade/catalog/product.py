@@ -40,8 +40,6 @@ class ProductUnknown(NotFound):
     """No product has this id."""
 
     code = "PRODUCT_UNKNOWN"
-    title = "Unknown product"
-    remedy = "Use a product of GET /api/ota/inventory. It lists the products that you may sell."
 
 
 def product_unknown(product_id: int) -> ProductUnknown:
@@ -56,16 +54,12 @@ class ProductIdTaken(Conflict):
     """Another product has this id."""
 
     code = "PRODUCT_ID_TAKEN"
-    title = "The product id is already used"
-    remedy = "Choose another id, or change the product with 'premade product set'."
 
 
 class ProductChangedMeanwhile(Conflict):
-    """Somebody else changed the product after you opened it. Nothing was changed."""
+    """Somebody else changed the product after you opened it."""
 
     code = "PRODUCT_CHANGED_MEANWHILE"
-    title = "Somebody else changed the product"
-    remedy = "Check the current product, and decide again."
 
 
 class Cancellation(StrEnum):

@@ -11,11 +11,9 @@ from premade.runtime.errors import DomainError, FieldError, Invalid
 
 
 class OutputNotWritten(DomainError):
-    """The disk is full, or the path of the output cannot be written. No output was written."""
+    """The disk is full, or the path of the output cannot be written."""
 
     code = "OUTPUT_NOT_WRITTEN"
-    title = "The output could not be written"
-    remedy = "Free space, or choose another path."
 
 
 class WholeFiles:

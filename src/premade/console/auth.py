@@ -22,11 +22,9 @@ BROWSER_COOKIE = "premade_browser"
 
 
 class RoleMissing(Forbidden):
-    """The role of the signed-in member does not allow this. Nothing was changed."""
+    """The role of the signed-in member does not allow this."""
 
     code = "ROLE_MISSING"
-    title = "Your role may not see this page"
-    remedy = "Ask an admin, if you need it."
 
 
 async def signed_in_member(request: Request) -> tuple[Member | None, str]:

@@ -19,11 +19,9 @@ _NONCE = re.compile(rf"[0-9a-f]{{{2 * _NONCE_BYTES}}}")
 
 
 class FormForeign(Forbidden):
-    """The form was not sent from a page of this console, or its session has ended. Nothing was changed."""
+    """The form was not sent from a page of this console, or its session has ended."""
 
     code = "FORM_FOREIGN"
-    title = "This form is no longer valid"
-    remedy = "Go back, reload the page and send the form again."
 
 
 def origin_of(request: Request) -> str:

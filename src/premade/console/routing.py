@@ -18,8 +18,8 @@ from premade.console.rendering import Templates
 from premade.http.body import BodyRefused, header_values
 from premade.http.gateway import PageRoute
 from premade.http.problems import (
-    TRANSPORT_PROBLEMS,
-    problem_of_router,
+    TRANSPORT_STATUS_OF,
+    code_of_router,
     status_of_kind,
     tell_when_to_retry,
 )
@@ -30,6 +30,7 @@ from premade.runtime.logging import log
 from premade.runtime.metrics import REFUSALS
 from premade.staff.role import Right
 from premade.staff.session import Member, form_token
+from premade.texts.problems import problem_texts
 from premade.values.texts import cleaned
 
 Service = TypeVar("Service")
@@ -188,19 +189,20 @@ def with_error_pages(
             return await answer(request)
         except DomainError as error:
             REFUSALS.labels(error.code).inc()
+            status = status_of_kind(type(error))
             response = await _error_page(
-                request, templates, status_of_kind(type(error)), error.title, error.detail, _remedy(error)
+                request, templates, status, error.code, detail=error.detail, remedy=_remedy(error)
             )
             tell_when_to_retry(response, error)
             return response
         except HTTPException as error:
-            problem = problem_of_router(error)
-            REFUSALS.labels(problem.code).inc()
-            return await _error_page(request, templates, error.status_code, problem.title, "", "")
+            code = code_of_router(error)
+            REFUSALS.labels(code).inc()
+            return await _error_page(request, templates, error.status_code, code)
         except BodyRefused as error:
-            problem = TRANSPORT_PROBLEMS[error.code]
-            REFUSALS.labels(problem.code).inc()
-            response = await _error_page(request, templates, problem.status, problem.title, error.detail, "")
+            REFUSALS.labels(error.code).inc()
+            status = TRANSPORT_STATUS_OF[error.code]
+            response = await _error_page(request, templates, status, error.code, detail=error.detail)
             # The rest of the body is not read.
             response.headers["Connection"] = "close"
             return response
@@ -208,19 +210,19 @@ def with_error_pages(
             raise
         except Exception:  # noqa: BLE001  (the member gets a page, whatever failed)
             log.exception("console.failed")
-            internal = TRANSPORT_PROBLEMS["INTERNAL"]
-            return await _error_page(request, templates, internal.status, internal.title, internal.why, "")
+            detail = problem_texts()["INTERNAL"].cause
+            return await _error_page(request, templates, 500, "INTERNAL", detail=detail)
 
     return endpoint
 
 
 def _remedy(error: DomainError) -> str:
     # The remedy of Invalid is about members of a JSON answer.
-    return "Go back, fix the fields and try again." if isinstance(error, Invalid) else error.remedy
+    return "Go back, fix the fields and try again." if isinstance(error, Invalid) else error.text.remedy
 
 
 async def _error_page(
-    request: Request, templates: Templates, status: int, title: str, detail: str, remedy: str
+    request: Request, templates: Templates, status: int, code: str, *, detail: str = "", remedy: str = ""
 ) -> Response:
     member, token = None, ""
     # When the database is away, the page says so without the menu.
@@ -230,7 +232,7 @@ async def _error_page(
         "member": member,
         "section": None,
         FORM_TOKEN: form_token(token) if member else "",
-        "title": title,
+        "title": problem_texts()[code].title,
         "detail": detail,
         "remedy": remedy,
         "request_id": request.scope["state"]["request_id"],

@@ -42,8 +42,6 @@ class TooManyForASheet(Exhausted):
     """The batch has more tickets than a worksheet has rows."""
 
     code = "TOO_MANY_FOR_A_SHEET"
-    title = "The batch is too large for a spreadsheet"
-    remedy = "Export it as CSV or JSON lines."
 
 
 async def write_xlsx(export: Export, out: BinaryIO, tell: Callable[[int], None]) -> None:

@@ -36,14 +36,9 @@ _INVISIBLE: dict[int, str | int | None] = dict.fromkeys(
 
 
 class NameNotPrintable(Conflict):
-    """The sheets cannot print some characters of the product's name.
-
-    No font has them, or their script needs joined letters, which these sheets cannot draw.
-    """
+    """The sheets cannot print some characters of the product's name."""
 
     code = "NAME_NOT_PRINTABLE"
-    title = "The sheets cannot print this name"
-    remedy = "Choose another name for the sheets, in letters that they can print."
 
 
 def composed(text: str) -> str:

@@ -41,8 +41,6 @@ class NoFormatAccepted(Unacceptable):
     """The header Accept excludes every available format of the tickets."""
 
     code = "NO_FORMAT_ACCEPTED"
-    title = "None of the accepted media types is available"
-    remedy = "Send 'Accept: text/csv' or 'Accept: application/x-ndjson'."
 
 
 class _Csv(Response):

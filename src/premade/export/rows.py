@@ -53,16 +53,12 @@ class NothingToPrint(Conflict):
     """The batch, or this part of it, has no ticket in these states."""
 
     code = "NOTHING_TO_PRINT"
-    title = "No tickets to print"
-    remedy = "Choose other states."
 
 
 class PartUnknown(NotFound):
     """The batch has fewer tickets, and so fewer parts."""
 
     code = "PART_UNKNOWN"
-    title = "The batch has no such part"
-    remedy = "Reload the page of the batch. It shows its parts."
 
 
 @dataclass(frozen=True)

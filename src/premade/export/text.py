@@ -29,11 +29,9 @@ _BUSY = "Too many exports are being read at once, by you or by everybody."
 
 
 class ExportsBusy(Unavailable):
-    """The process has reached its limit of simultaneous exports. This export was not started."""
+    """The process has reached its limit of simultaneous exports."""
 
     code = "EXPORTS_BUSY"
-    title = "Another export is running"
-    remedy = "Try again after Retry-After seconds."
     retry_after_seconds = 5
 
 

@@ -33,22 +33,15 @@ TRIES_MAX = 3
 
 
 class BatchIdTaken(Conflict):
-    """You already have a batch with this batch_id. Nothing was generated."""
+    """You already have a batch with this batch_id."""
 
     code = "BATCH_ID_TAKEN"
-    title = "The batch_id is already used"
-    remedy = (
-        "Choose another batch_id. To retry after a lost response, send the Idempotency-Key of the first "
-        "try: the response is then the same batch."
-    )
 
 
 class ProductOver(Conflict):
-    """The product's last day of use has ended. Nothing was generated."""
+    """The product's last day of use has ended."""
 
     code = "PRODUCT_OVER"
-    title = "The product can no longer be used"
-    remedy = "Sell another product, or ask the operator for a new last day."
 
 
 class _Overtaken(Exception):

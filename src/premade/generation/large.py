@@ -43,37 +43,27 @@ BATCHES_A_LOOK_MAX = 100
 
 
 class BatchBeingMade(Conflict):
-    """Another process is generating this batch now. Nothing was changed."""
+    """Another process is generating this batch now."""
 
     code = "BATCH_BEING_MADE"
-    title = "Another process is generating this batch"
-    remedy = "Let it continue. If it stops, a running service or the same command continues the batch."
 
 
 class BatchStopped(Conflict):
-    """The generation of the batch was stopped permanently. The stock of its missing tickets is available
-    again.
-    """
+    """The generation of the batch was stopped permanently."""
 
     code = "BATCH_STOPPED"
-    title = "The generation of this batch was stopped"
-    remedy = "Choose another batch_id for the missing tickets."
 
 
 class BatchMade(Conflict):
-    """All tickets of the batch are generated, so there is nothing to stop. Nothing was changed."""
+    """All tickets of the batch are generated, so there is nothing to stop."""
 
     code = "BATCH_MADE"
-    title = "The batch is complete"
-    remedy = "Cancel the batch to cancel its unused tickets."
 
 
 class BatchKeyRetired(Conflict):
     """The signing key of this batch was retired before its last ticket was generated."""
 
     code = "BATCH_KEY_RETIRED"
-    title = "The batch's signing key is retired"
-    remedy = "Stop the batch, in the console or with 'premade generate --cancel', and generate another one."
 
 
 @dataclass(frozen=True)

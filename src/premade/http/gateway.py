@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from premade.http.problems import problem_of_router, transport_problem
+from premade.http.problems import code_of_router, transport_problem
 from premade.runtime.clock import Runtime
 from premade.runtime.logging import current_request_id, log, masked
 from premade.runtime.metrics import observe_request
@@ -216,7 +216,7 @@ def _router_s_refusal(error: HTTPException, scope: Scope, request_id: str) -> Re
     """Return the answer to an unknown path or method."""
     allowed = (error.headers or {}).get("Allow")
     answer = transport_problem(
-        problem_of_router(error).code,
+        code_of_router(error),
         f"Allowed methods: {allowed}." if allowed else "Check the path against /openapi.json.",
         path=printable_path(scope),
         request_id=request_id,

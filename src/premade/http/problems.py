@@ -1,7 +1,6 @@
 """Errors as answers: `application/problem+json` by RFC 9457, and the one table from errors to HTTP status codes."""
 
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -12,6 +11,7 @@ from starlette.responses import Response
 from premade.runtime import errors
 from premade.runtime.errors import DomainError
 from premade.runtime.metrics import REFUSALS
+from premade.texts.problems import problem_texts
 
 MEDIA_TYPE = "application/problem+json"
 STATUS_OF: dict[type[DomainError], int] = {
@@ -29,83 +29,18 @@ STATUS_OF: dict[type[DomainError], int] = {
 }
 
 
-@dataclass(frozen=True)
-class TransportProblem:
-    """An error that occurs before a request reaches its endpoint. `why`: what happened; `remedy`: what to do."""
-
-    status: int
-    code: str
-    title: str
-    why: str
-    remedy: str
-
-
-_TRANSPORT = (
-    TransportProblem(
-        404,
-        "NOT_FOUND",
-        "This address does not exist",
-        "No operation has this path.",
-        "Check the path against /openapi.json.",
-    ),
-    TransportProblem(
-        405,
-        "METHOD_NOT_ALLOWED",
-        "Method not allowed",
-        "The path exists, but not with this method.",
-        "Use one of the methods in the header Allow.",
-    ),
-    TransportProblem(
-        408,
-        "BODY_TOO_SLOW",
-        "The body did not arrive in time",
-        "The body of the request was not complete within the time limit.",
-        "Send the request again, without pauses, with the same Idempotency-Key.",
-    ),
-    TransportProblem(
-        413,
-        "BODY_TOO_LARGE",
-        "The body is too large",
-        "The request's body is larger than 1 MiB. It was not read to its end.",
-        "No operation needs a body of this size. Check what the client sends.",
-    ),
-    TransportProblem(
-        415,
-        "NOT_JSON",
-        "The body is not JSON",
-        "The service only reads JSON in UTF-8.",
-        "Send the header 'Content-Type: application/json'.",
-    ),
-    TransportProblem(
-        415,
-        "BODY_ENCODED",
-        "The body is compressed",
-        "The header Content-Encoding names a coding such as gzip. The service only reads bodies without one.",
-        "Send the body uncompressed, without Content-Encoding.",
-    ),
-    TransportProblem(
-        431,
-        "HEAD_TOO_LARGE",
-        "The headers are too large",
-        "The request's path, query and headers are larger than 64 KiB. They were not read to their end.",
-        "No operation needs headers of this size. Check what the client sends.",
-    ),
-    TransportProblem(
-        500,
-        "INTERNAL",
-        "Internal error",
-        "An unexpected error occurred. The request was executed completely or not at all.",
-        "Report the request_id. A retry with the same Idempotency-Key is safe.",
-    ),
-    TransportProblem(
-        503,
-        "TOO_MANY_CONNECTIONS",
-        "Too many connections",
-        "The service, or this client's address, has reached its limit of open connections. No request was read.",
-        "Close unused connections and reuse open ones. Try again after Retry-After seconds.",
-    ),
-)
-TRANSPORT_PROBLEMS = {told.code: told for told in _TRANSPORT}
+TRANSPORT_STATUS_OF = {
+    "NOT_FOUND": 404,
+    "METHOD_NOT_ALLOWED": 405,
+    "BODY_TOO_SLOW": 408,
+    "BODY_TOO_LARGE": 413,
+    "NOT_JSON": 415,
+    "BODY_ENCODED": 415,
+    "HEAD_TOO_LARGE": 431,
+    "INTERNAL": 500,
+    "TOO_MANY_CONNECTIONS": 503,
+}
+"""Transport errors, by code: errors that occur before a request reaches its endpoint."""
 _OF_ROUTER = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
 
@@ -142,16 +77,15 @@ def documented(*kinds: type[DomainError]) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` of a route for these errors."""
     by_status: dict[int | str, dict[str, Any]] = {}
     for kind in kinds:
-        status = status_of_kind(kind)
-        _add_problem(by_status, status, kind.code, kind.title, " ".join((kind.__doc__ or "").split()))
+        _add_problem(by_status, status_of_kind(kind), kind.code)
     return by_status
 
 
 def documented_transport(*codes: str) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` of a route for the transport errors with these codes."""
     by_status: dict[int | str, dict[str, Any]] = {}
-    for told in map(TRANSPORT_PROBLEMS.__getitem__, codes):
-        _add_problem(by_status, told.status, told.code, told.title, told.why)
+    for code in codes:
+        _add_problem(by_status, TRANSPORT_STATUS_OF[code], code)
     return by_status
 
 
@@ -169,9 +103,8 @@ def together(*given: dict[int | str, dict[str, Any]]) -> dict[int | str, dict[st
     return merged
 
 
-def _add_problem(
-    by_status: dict[int | str, dict[str, Any]], status: int, code: str, title: str, why: str
-) -> None:
+def _add_problem(by_status: dict[int | str, dict[str, Any]], status: int, code: str) -> None:
+    text = problem_texts()[code]
     answer = by_status.setdefault(
         status,
         {
@@ -184,28 +117,26 @@ def _add_problem(
             },
         },
     )
-    answer["description"] = f"{answer['description']}\n\n`{code}`: {why}".strip()
+    answer["description"] = f"{answer['description']}\n\n`{code}`: {text.cause}".strip()
     answer["content"][MEDIA_TYPE]["examples"][code] = {
-        "summary": title,
-        "value": _body(status, code, title, why, path="/api/ota/…", request_id="…"),
+        "summary": text.title,
+        "value": _body(status, code, text.cause, path="/api/ota/…", request_id="…"),
     }
 
 
-def problem(
-    status: int, code: str, title: str, detail: str, *, path: str, request_id: str, **members: Any
-) -> Response:
+def problem(status: int, code: str, detail: str, *, path: str, request_id: str, **members: Any) -> Response:
     """Return a problem+json answer, and count it in the metric of refusals."""
     REFUSALS.labels(code).inc()
-    body = _body(status, code, title, detail, path=path, request_id=request_id, **members)
+    body = _body(status, code, detail, path=path, request_id=request_id, **members)
     return Response(orjson.dumps(body), status, media_type=MEDIA_TYPE)
 
 
 def _body(
-    status: int, code: str, title: str, detail: str, *, path: str, request_id: str, **members: Any
+    status: int, code: str, detail: str, *, path: str, request_id: str, **members: Any
 ) -> dict[str, Any]:
     return {
         "type": f"/problems/{code}",
-        "title": title,
+        "title": problem_texts()[code].title,
         "status": status,
         "detail": detail,
         "instance": path,
@@ -223,7 +154,6 @@ def problem_of(error: DomainError, *, path: str, request_id: str) -> Response:
     answer = problem(
         status_of_kind(type(error)),
         error.code,
-        error.title,
         error.detail,
         path=path,
         request_id=request_id,
@@ -243,14 +173,13 @@ def tell_when_to_retry(answer: Response, error: DomainError) -> None:
 
 def transport_problem(code: str, detail: str, *, path: str, request_id: str) -> Response:
     """Return the answer to a transport error."""
-    told = TRANSPORT_PROBLEMS[code]
-    answer = problem(told.status, code, told.title, detail, path=path, request_id=request_id)
+    answer = problem(TRANSPORT_STATUS_OF[code], code, detail, path=path, request_id=request_id)
     if code == "BODY_ENCODED":
         # RFC 9110, 15.5.16.
         answer.headers["Accept-Encoding"] = "identity"
     return answer
 
 
-def problem_of_router(error: HTTPException) -> TransportProblem:
-    """Return the problem for an error of Starlette's router: unknown path, or method not allowed."""
-    return TRANSPORT_PROBLEMS[_OF_ROUTER[error.status_code]]
+def code_of_router(error: HTTPException) -> str:
+    """Return the code for an error of Starlette's router: unknown path, or method not allowed."""
+    return _OF_ROUTER[error.status_code]

@@ -27,10 +27,6 @@ class NoRoomForFile(Unavailable):
     """The service cannot write the temporary file for this response."""
 
     code = "NO_ROOM_FOR_FILE"
-    title = "No space for a temporary file"
-    remedy = (
-        "Try again after Retry-After seconds. The operator must free space in the folder for temporary files."
-    )
     retry_after_seconds = 30
 
 

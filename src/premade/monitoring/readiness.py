@@ -28,8 +28,6 @@ class NotReady(Unavailable):
     """The process runs but must not get requests: it is starting, stopping, or its database is not usable."""
 
     code = "NOT_READY"
-    title = "The service is not ready"
-    remedy = "Wait. 'detail' gives the reason. If the schema is not current, run 'premade migrate'."
 
 
 class Readiness:

@@ -44,14 +44,9 @@ _MEMBERS_OF_EARLIER_CURSORS = 3
 
 
 class SnapshotsBusy(Unavailable):
-    """The process has reached its limit of simultaneous snapshots. This snapshot was not started."""
+    """The process has reached its limit of simultaneous snapshots."""
 
     code = "SNAPSHOTS_BUSY"
-    title = "Other devices are fetching their snapshots"
-    remedy = (
-        "Try again after Retry-After seconds, each device at a different time. Use 'since' if you can: "
-        "changes take only moments."
-    )
     retry_after_seconds = 10
 
 

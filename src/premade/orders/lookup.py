@@ -17,11 +17,9 @@ CLOCKS_APART_MAX = timedelta(days=1)
 
 
 class OrderUnknown(NotFound):
-    """No order has this id, or it belongs to another partner. The response does not say which."""
+    """No order has this id, or it belongs to another partner."""
 
     code = "ORDER_UNKNOWN"
-    title = "Unknown order"
-    remedy = "Check the order_id against the response of the activation."
 
 
 async def order_of(database: Database, partner_id: int, order_id: str) -> sql.OrderRow:

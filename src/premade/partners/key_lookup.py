@@ -27,11 +27,9 @@ ADDRESSES_MAX = 10_000
 
 
 class TooManyWrongKeys(TooMany):
-    """Too many wrong API keys came from this address. A valid key still works."""
+    """Too many wrong API keys came from this address."""
 
     code = "TOO_MANY_WRONG_KEYS"
-    title = "Too many wrong API keys"
-    remedy = "Stop, and check the API key in your program's settings. A valid key works at once."
 
 
 class KeyLookup(Generic[Key]):

@@ -23,32 +23,24 @@ class ApiKeyMissing(Unauthenticated):
     """The request has no API key."""
 
     code = "API_KEY_MISSING"
-    title = "API key missing"
-    remedy = "Send your API key in the header X-API-Key."
 
 
 class ApiKeyInvalid(Unauthenticated):
     """The API key is unknown, revoked or expired, or its partner is disabled."""
 
     code = "API_KEY_INVALID"
-    title = "API key not valid"
-    remedy = "Check that you copied the whole key. If you did, ask the operator for a new one."
 
 
 class PermissionMissing(Forbidden):
     """The API key is valid but lacks the permission for this operation."""
 
     code = "PERMISSION_MISSING"
-    title = "Permission missing"
-    remedy = "Use a key with this permission, or ask the operator for one."
 
 
 class PartnerKeyNeeded(Forbidden):
-    """The API key belongs to the operator. This operation needs a partner's key."""
+    """The API key belongs to the operator."""
 
     code = "PARTNER_KEY_NEEDED"
-    title = "A partner's API key is required"
-    remedy = "Use a key of the partner."
 
 
 @dataclass

@@ -18,24 +18,18 @@ class KeyUnknown(NotFound):
     """No active API key has this id."""
 
     code = "KEY_UNKNOWN"
-    title = "Unknown API key"
-    remedy = "'premade key list' shows the keys."
 
 
 class KeyAlreadyRotated(Conflict):
-    """An API key can be rotated once. This one already has a successor."""
+    """An API key can be rotated once."""
 
     code = "KEY_ALREADY_ROTATED"
-    title = "The API key was already rotated"
-    remedy = "Rotate the successor, or revoke it first."
 
 
 class KeyMadeBefore(Conflict):
-    """The form has already created an API key. A key is shown once. Nothing was changed."""
+    """The form has already created an API key."""
 
     code = "KEY_MADE_BEFORE"
-    title = "The API key cannot be shown again"
-    remedy = "If you did not copy it, revoke it and create another one."
 
 
 @dataclass(frozen=True)

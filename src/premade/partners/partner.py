@@ -25,32 +25,24 @@ class PartnerUnknown(NotFound):
     """No partner has this name."""
 
     code = "PARTNER_UNKNOWN"
-    title = "Unknown partner"
-    remedy = "'premade partner list' shows the partners."
 
 
 class PartnerNameTaken(Conflict):
     """Another partner has this name."""
 
     code = "PARTNER_NAME_TAKEN"
-    title = "The partner name is already used"
-    remedy = "Choose another name."
 
 
 class PartnerChangedMeanwhile(Conflict):
-    """Somebody else changed the partner after you opened it. Nothing was changed."""
+    """Somebody else changed the partner after you opened it."""
 
     code = "PARTNER_CHANGED_MEANWHILE"
-    title = "Somebody else changed the partner"
-    remedy = "Check the current partner, and decide again."
 
 
 class ChannelIsOtherKind(Conflict):
     """A channel is either live or for tests, so that test sales never use live stock."""
 
     code = "CHANNEL_IS_OTHER_KIND"
-    title = "Live and test partners cannot share a channel"
-    remedy = "Choose another channel with --channel."
 
 
 def _test_channel(name: str) -> str:

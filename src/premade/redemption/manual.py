@@ -42,23 +42,15 @@ SPAN_SECONDS_MAX = max(limit.span_seconds for limit in (OF_WHO_TYPES, OF_WHOSE_G
 
 
 class DigitsWrong(NotFound):
-    """No ticket has this code with a customer's phone number that ends in these digits. The response does not
-    say which of the two is wrong. Nothing was redeemed.
-    """
+    """No ticket has this code with a customer's phone number that ends in these digits."""
 
     code = "DIGITS_WRONG"
-    title = "Code and digits do not match"
-    remedy = "Enter both again, or scan the QR code."
 
 
 class TooManyEntries(TooMany):
-    """Too many wrong codes or digits were entered: with this API key or by this member of staff, at these
-    gates, or for this ticket. Nothing was redeemed.
-    """
+    """Too many wrong codes or digits were entered: with this API key or by this member of staff, at these gates, or for this ticket."""
 
     code = "TOO_MANY_MANUAL_ENTRIES"
-    title = "Too many wrong manual entries"
-    remedy = "Wait Retry-After seconds, or scan the QR code."
 
 
 @dataclass(frozen=True)

@@ -34,11 +34,9 @@ TOGETHER_LOCK_TIMEOUT_MS = 100
 
 
 class ScanIdReused(Mismatch):
-    """An earlier, different request of this device has used this scan_id. Nothing was redeemed."""
+    """An earlier, different request of this device has used this scan_id."""
 
     code = "SCAN_ID_REUSED"
-    title = "The scan_id was used for another request"
-    remedy = "Send a new scan_id with each scan. For a retry, send the first request unchanged."
 
 
 @dataclass(frozen=True)

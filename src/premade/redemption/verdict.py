@@ -16,113 +16,75 @@ from premade.tickets.ticket import Status
 
 
 class QrInvalid(Unverifiable):
-    """The service did not issue the QR code, its signature is wrong, or its signing key is retired. Nothing
-    was redeemed.
-    """
+    """The service did not issue the QR code, its signature is wrong, or its signing key is retired."""
 
     code = "QR_INVALID"
-    title = "The QR code is not genuine"
-    remedy = (
-        "Scan again. If it is refused again, do not admit the bearer with this code. Ask for the ticket code."
-    )
 
 
 class FunctionUnknown(NotFound):
-    """The ticket does not include this function; 'functions' lists its functions. Nothing was redeemed."""
+    """The ticket does not include this function."""
 
     code = "FUNCTION_UNKNOWN"
-    title = "The ticket does not include this function"
-    remedy = "Send the bearer to a gate of one of 'functions', or check the device's function_code."
 
 
 class NotActivated(Conflict):
-    """The ticket is generated but not sold. Nothing was redeemed."""
+    """The ticket is generated but not sold."""
 
     code = "NOT_ACTIVATED"
-    title = "The ticket is not activated"
-    remedy = "Ask the bearer to contact the seller, who must activate the ticket. Then scan again."
 
 
 class UsedUp(Conflict):
-    """The ticket has fewer uses left than requested; 'remaining' is their number. 'used_at', 'device_id' and
-    'scan_id' describe the last use. Nothing was redeemed.
-    """
+    """The ticket has fewer uses left than requested."""
 
     code = "USED_UP"
-    title = "No uses are left on the ticket"
-    remedy = (
-        "If 'scan_id' is a scan of the same person a moment ago, the person is already admitted. "
-        "Otherwise somebody else has used the ticket."
-    )
 
 
 class Cancelled(Conflict):
-    """The ticket was cancelled and will never be valid again. Nothing was redeemed."""
+    """The ticket was cancelled and will never be valid again."""
 
     code = "CANCELLED"
-    title = "The ticket is cancelled"
-    remedy = "Ask the bearer to contact the seller."
 
 
 class Expired(Conflict):
-    """The ticket's last day of use has ended in the operator's time zone. Nothing was redeemed."""
+    """The ticket's last day of use has ended in the operator's time zone."""
 
     code = "EXPIRED"
-    title = "The ticket has expired"
-    remedy = "Ask the bearer to contact the seller."
 
 
 class QrRevoked(Conflict):
-    """A reissue has replaced this QR code. If the ticket was used, 'used_at', 'device_id' and 'scan_id'
-    describe the last use. Nothing was redeemed.
-    """
+    """A reissue has replaced this QR code."""
 
     code = "QR_REVOKED"
-    title = "The QR code was replaced"
-    remedy = "Ask the bearer for the newer QR code."
 
 
 class TestTicket(Conflict):
-    """The ticket belongs to a test partner, and this gate is live. Nothing was redeemed."""
+    """The ticket belongs to a test partner, and this gate is live."""
 
     code = "TEST_TICKET"
-    title = "This is a test ticket"
-    remedy = (
-        "Do not admit the bearer. To test a gate, use an API key created with --test, or test mode on the"
-        " gate page."
-    )
 
 
 class LiveTicket(Conflict):
-    """The gate is in test mode, and the ticket is live. Nothing was redeemed."""
+    """The gate is in test mode, and the ticket is live."""
 
     code = "LIVE_TICKET"
-    title = "The ticket is not a test ticket"
-    remedy = "End test mode on this device, or use a live gate's API key. Then scan again."
 
 
 class BeforeActivation(Conflict):
-    """The time of the scan is before the activation of the ticket. Nothing was redeemed."""
+    """The time of the scan is before the activation of the ticket."""
 
     code = "SCANNED_BEFORE_ACTIVATION"
-    title = "The scan is earlier than the activation"
-    remedy = "Check the device's clock, and ask the guard who admitted the bearer."
 
 
 class ClockWrong(Conflict):
-    """The time of the scan is in the future, or is not a time. Nothing was redeemed."""
+    """The time of the scan is in the future, or is not a time."""
 
     code = "CLOCK_WRONG"
-    title = "The device's clock is wrong"
-    remedy = "Set the device's clock."
 
 
 class ScanTooOld(Conflict):
-    """The scan is older than the operator's limit (PREMADE_OFFLINE_SCAN_DAYS). Nothing was redeemed."""
+    """The scan is older than the operator's limit (PREMADE_OFFLINE_SCAN_DAYS)."""
 
     code = "SCAN_TOO_OLD"
-    title = "The scan is too old"
-    remedy = "Upload scans as soon as the device has network again, and check its clock."
 
 
 REFUSALS = (NotActivated, UsedUp, Cancelled, Expired, QrRevoked, TestTicket, LiveTicket)

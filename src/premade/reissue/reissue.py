@@ -25,11 +25,9 @@ ISSUE_NUMBERS_SKIPPED = 9
 
 
 class IssueLimit(Conflict):
-    """The QR of a ticket can be issued 999 times, and this one's was. Nothing was changed."""
+    """The ticket's QR was issued as often as it can be."""
 
     code = "ISSUE_LIMIT"
-    title = "The ticket's QR cannot be reissued again"
-    remedy = "Cancel the ticket and sell another one. Find out why it was reissued so often."
 
 
 class ToReissue(TicketChange):

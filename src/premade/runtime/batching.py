@@ -40,11 +40,9 @@ Outcome = TypeVar("Outcome")
 
 
 class QueueFull(Unavailable):
-    """The queue is full. Nothing was changed."""
+    """The queue is full."""
 
     code = "QUEUE_FULL"
-    title = "Too many requests are waiting"
-    remedy = "Try again after Retry-After seconds, with the same Idempotency-Key or scan_id."
 
 
 Waiting = TypeVar("Waiting")

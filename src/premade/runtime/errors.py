@@ -3,25 +3,28 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from premade.texts.problems import ProblemText, problem_texts
+
 
 class DomainError(Exception):
     """An error with a stable code. A feature has one subclass for each of its errors.
 
-    The docstring of the subclass says what happened and why; it is the text in the API document.
+    `texts/problems.toml` has its title, cause and remedy, by the code.
     """
 
     code: ClassVar[str] = ""
     """Stable identifier in upper case, for programs."""
-    title: ClassVar[str] = ""
-    """Short summary, the same for each occurrence."""
-    remedy: ClassVar[str] = ""
-    """What the caller can do."""
 
     def __init__(self, detail: str, **members: Any) -> None:
         """`detail`: what happened this time. `members`: additional members of the answer."""
         super().__init__(detail)
         self.detail = detail
         self.members = members
+
+    @property
+    def text(self) -> ProblemText:
+        """Title, cause and remedy: the same for each occurrence."""
+        return problem_texts()[self.code]
 
 
 class Unauthenticated(DomainError):
@@ -84,11 +87,9 @@ class FieldError:
 
 
 class Invalid(DomainError):
-    """At least one field of the request is wrong. 'errors' lists all wrong fields. Nothing was changed."""
+    """At least one field of the request is wrong."""
 
     code = "INVALID_REQUEST"
-    title = "The request is not valid"
-    remedy = "Fix each field in 'errors': 'pointer' names the field, 'detail' says what is allowed."
 
     def __init__(self, errors: list[FieldError]) -> None:
         fields = "; ".join(f"{error.pointer}: {error.detail}" for error in errors[:3])
@@ -98,44 +99,27 @@ class Invalid(DomainError):
 
 
 class IdempotencyKeyReused(Mismatch):
-    """The Idempotency-Key was already used for a different request. Nothing was changed."""
+    """The Idempotency-Key was already used for a different request."""
 
     code = "IDEMPOTENCY_KEY_REUSED"
-    title = "The Idempotency-Key was used for another request"
-    remedy = "Send a new key with a new request. For a retry, send the first request unchanged."
 
 
 class DatabaseAway(Unavailable):
-    """The service cannot reach its database, or lost the connection. The request was executed completely or
-    not at all.
-    """
+    """The service cannot reach its database, or lost the connection."""
 
     code = "DATABASE_AWAY"
-    title = "The database does not respond"
-    remedy = (
-        "Try again after Retry-After seconds with the same Idempotency-Key, so that the request is not "
-        "executed twice."
-    )
 
 
 class DatabaseRestored(DatabaseAway):
-    """The database was restored, copied or promoted, and the service has not yet recorded it. Nothing was
-    changed.
-    """
+    """The database was restored, copied or promoted, and the service has not yet recorded it."""
 
     code = "DATABASE_RESTORED"
-    title = "The database was restored a moment ago"
-    remedy = "Try again after Retry-After seconds, with the same Idempotency-Key."
 
 
 class Busy(Unavailable):
-    """Other requests have locked the same ticket, batch or stock, or all database connections are in use.
-    Nothing was changed.
-    """
+    """Other requests have locked the same ticket, batch or stock, or all database connections are in use."""
 
     code = "BUSY"
-    title = "The service is busy"
-    remedy = "Try again after Retry-After seconds, with the same Idempotency-Key."
 
     def __init__(self, detail: str, *, meets_all: bool = False) -> None:
         """`meets_all`: every request would fail now, not only those for the same row."""

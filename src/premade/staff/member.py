@@ -20,16 +20,12 @@ class StaffUnknown(NotFound):
     """No member of staff has this name."""
 
     code = "STAFF_UNKNOWN"
-    title = "Unknown member of staff"
-    remedy = "'premade staff list' shows the staff."
 
 
 class StaffNameTaken(Conflict):
     """Another member of staff has this name."""
 
     code = "STAFF_NAME_TAKEN"
-    title = "The name is already used"
-    remedy = "Choose another name."
 
 
 def name_as_kept(name: str) -> str:

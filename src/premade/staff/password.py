@@ -32,11 +32,9 @@ _waiting = 0
 
 
 class SignInsBusy(Unavailable):
-    """Too many passwords are being checked at the same time. Yours was not checked."""
+    """Too many passwords are being checked at the same time."""
 
     code = "SIGN_INS_BUSY"
-    title = "Too many people are signing in"
-    remedy = "Wait a moment, then try again."
     retry_after_seconds = 3
 
 

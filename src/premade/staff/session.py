@@ -39,19 +39,15 @@ CONSOLE = "console"
 
 
 class SignInRefused(Unauthenticated):
-    """No active member of staff has this name and password. The message does not say which is wrong."""
+    """No active member of staff has this name and password."""
 
     code = "SIGN_IN_REFUSED"
-    title = "Name or password is wrong"
-    remedy = "Try again, or ask an admin to set a new password."
 
 
 class TooManySignIns(TooMany):
     """Too many sign-ins failed, for this name or from this address."""
 
     code = "TOO_MANY_SIGN_INS"
-    title = "Too many failed sign-ins"
-    remedy = "Wait, then try again, or ask an admin to set a new password."
 
 
 @dataclass(frozen=True)

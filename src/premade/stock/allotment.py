@@ -20,32 +20,24 @@ class StockUnknown(NotFound):
     """No product has this id, or no partner has this channel."""
 
     code = "STOCK_UNKNOWN"
-    title = "Unknown product or channel"
-    remedy = "'premade product list' and 'premade partner list' show them."
 
 
 class AllotmentBelowIssued(Exhausted):
     """An allotment cannot be lower than its issued and held stock together."""
 
     code = "ALLOTMENT_BELOW_ISSUED"
-    title = "The allotment is lower than the issued and held stock"
-    remedy = "Set at least this number; 'premade allotment list' shows it."
 
 
 class AllotmentChangedMeanwhile(Conflict):
-    """Somebody else changed the allotment after you opened it. Nothing was changed."""
+    """Somebody else changed the allotment after you opened it."""
 
     code = "ALLOTMENT_CHANGED_MEANWHILE"
-    title = "Somebody else changed the allotment"
-    remedy = "Check the current allotment, and decide again."
 
 
 class StockShort(Exhausted):
-    """Your channel's allotment has less available stock than requested. Nothing was changed."""
+    """Your channel's allotment has less available stock than requested."""
 
     code = "STOCK_SHORT"
-    title = "Not enough stock is available"
-    remedy = "Request at most 'available' tickets, or ask the operator for more stock."
 
 
 def stock_short(product_id: int, quantity: int, available: int) -> StockShort:

@@ -20,29 +20,21 @@ _RESERVATION_ID = re.compile(RESERVATION_ID_PATTERN)
 
 
 class ReservationUnknown(NotFound):
-    """No reservation has this id, or it belongs to another partner. The response does not say which."""
+    """No reservation has this id, or it belongs to another partner."""
 
     code = "RESERVATION_UNKNOWN"
-    title = "Unknown reservation"
-    remedy = "GET /api/ota/reservations lists your reservations."
 
 
 class ReservationEnded(Conflict):
-    """The reservation holds no stock: it has expired, was released, or batches took all of it.
-    'reservation_status' says which. Nothing was changed.
-    """
+    """The reservation holds no stock: it has expired, was released, or batches took all of it."""
 
     code = "RESERVATION_ENDED"
-    title = "The reservation has ended"
-    remedy = "Create a new reservation, or generate from the available stock without one."
 
 
 class ReservationTooSmall(Exhausted):
-    """The reservation holds fewer tickets than the batch needs. Nothing was generated."""
+    """The reservation holds fewer tickets than the batch needs."""
 
     code = "RESERVATION_TOO_SMALL"
-    title = "The reservation holds fewer tickets"
-    remedy = "Request at most 'held' tickets. Generate the rest as a second batch without the reservation."
 
 
 class Status(StrEnum):

@@ -21,11 +21,9 @@ _MADE_BY_ITS_BATCH = [Event.BATCH_GENERATION_BEGUN, Event.BATCH_GENERATED]
 
 
 class TicketUnknown(NotFound):
-    """No ticket has this code, or it belongs to another partner. The response does not say which."""
+    """No ticket has this code, or it belongs to another partner."""
 
     code = "TICKET_UNKNOWN"
-    title = "Unknown ticket"
-    remedy = "Check the code against the batch that you generated."
 
 
 def ticket_unknown(code: str) -> TicketUnknown:

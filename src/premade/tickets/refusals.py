@@ -7,30 +7,21 @@ from premade.runtime.errors import Conflict
 
 
 class TicketExpired(Conflict):
-    """The ticket's last day of sale has ended in the operator's time zone. Nothing was changed."""
+    """The ticket's last day of sale has ended in the operator's time zone."""
 
     code = "TICKET_EXPIRED"
-    title = "The ticket can no longer be sold"
-    remedy = "Sell a ticket of a newer batch."
 
 
 class TicketCancelled(Conflict):
-    """The ticket was cancelled and will never be valid again. Nothing was changed."""
+    """The ticket was cancelled and will never be valid again."""
 
     code = "TICKET_CANCELLED"
-    title = "The ticket is cancelled"
-    remedy = "Sell another ticket. If you wanted to cancel this one, you are done."
 
 
 class TicketUsed(Conflict):
-    """The ticket was used at the gate; 'first_used_at' gives the time. Nothing was changed."""
+    """The ticket was used at the gate."""
 
     code = "TICKET_USED"
-    title = "The ticket has been used"
-    remedy = (
-        "A used ticket cannot be cancelled or reissued. Agree on a solution with the customer and the "
-        "operator."
-    )
 
 
 def expired(code: str, valid_until: date | None) -> TicketExpired:

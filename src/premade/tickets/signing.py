@@ -36,32 +36,24 @@ class SigningKeyMissing(Unavailable):
     """The service has no key to sign QR tokens."""
 
     code = "SIGNING_KEY_MISSING"
-    title = "No signing key"
-    remedy = "Ask the operator to run 'premade migrate'. Then try again."
 
 
 class SigningKeyUnknown(NotFound):
     """No signing key has this id."""
 
     code = "SIGNING_KEY_UNKNOWN"
-    title = "Unknown signing key"
-    remedy = "'premade signing-key list' shows the keys."
 
 
 class SigningKeyInUse(Conflict):
-    """The key signs new tokens, or did so a moment ago. Nothing was changed."""
+    """The key signs new tokens, or did so a moment ago."""
 
     code = "SIGNING_KEY_IN_USE"
-    title = "The signing key is in use"
-    remedy = "Replace it with 'premade signing-key rotate', then wait for a minute."
 
 
 class SigningKeysExhausted(Exhausted):
-    """A token has room for three digits of its key's number, and all numbers are used. Nothing was changed."""
+    """A token has room for three digits of its key's number, and all numbers are used."""
 
     code = "SIGNING_KEYS_EXHAUSTED"
-    title = "No more signing keys are possible"
-    remedy = "Continue with the current key."
 
 
 @dataclass(frozen=True)

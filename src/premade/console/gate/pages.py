@@ -108,11 +108,9 @@ router = json_router("Console", RoleMissing, FormForeign)
 
 
 class SessionOver(Forbidden):
-    """Nobody is signed in with this browser, or no longer. Nothing was changed."""
+    """Nobody is signed in with this browser, or no longer."""
 
     code = "SESSION_OVER"
-    title = "The session is over"
-    remedy = "Sign in again; what the device did meanwhile is kept."
 
 
 @dataclass(frozen=True)

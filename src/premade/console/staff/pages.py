@@ -31,11 +31,9 @@ _DONE = {
 
 
 class OwnAccount(Conflict):
-    """Admins keep their own role and access: otherwise the last one could lock everybody out. Nothing was changed."""
+    """Admins cannot change their own role or access."""
 
     code = "OWN_ACCOUNT"
-    title = "That is your own account"
-    remedy = "Ask another admin, or use 'premade staff' on the server."
 
 
 async def _everybody(request: StaffRequest) -> Response:
