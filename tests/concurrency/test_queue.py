@@ -88,8 +88,7 @@ def test_with_the_database_away_each_is_told_so_and_the_next_is_served() -> None
 
     async def run(batch: list[Activation]) -> Outcomes:
         if away:
-            message = "away"
-            raise DatabaseAway(message)
+            raise DatabaseAway
         return answers(batch)
 
     async def all_clients() -> None:
@@ -105,7 +104,7 @@ def test_with_the_database_away_each_is_told_so_and_the_next_is_served() -> None
     asyncio.run(all_clients())
 
 
-@pytest.mark.parametrize("refusal", [DatabaseAway("away"), Busy("no connection", meets_all=True)])
+@pytest.mark.parametrize("refusal", [DatabaseAway(), Busy("connections")])
 def test_with_the_database_away_nobody_waits_for_the_statements_of_those_before(refusal: Unavailable) -> None:
     statements = 0
 

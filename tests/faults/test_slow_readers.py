@@ -151,7 +151,7 @@ def test_places_are_so_many_in_all_and_so_many_of_one(monkeypatch: pytest.Monkey
     monkeypatch.setattr(slots, "TURN_SECONDS_MAX", 0.01)
 
     async def run() -> None:
-        places = Places(3, 2, lambda: Busy("full"))
+        places = Places(3, 2, lambda: Busy("connections"))
         async with places.place("a"), places.place("a"):
             with pytest.raises(Busy):
                 async with places.place("a"):
@@ -172,7 +172,7 @@ def test_turns_go_round_between_owners_one_of_each_at_once() -> None:
     begun: list[str] = []
 
     async def run() -> None:
-        rounds = RoundRobin(2, 10, lambda: Busy("full"))
+        rounds = RoundRobin(2, 10, lambda: Busy("connections"))
         ends: dict[str, asyncio.Event] = {}
 
         async def one(name: str) -> None:
@@ -197,7 +197,7 @@ def test_turns_go_round_between_owners_one_of_each_at_once() -> None:
             await settle()
         assert begun == ["a1", "b1", "c1", "a2", "b2", "a4"]
         await asyncio.wait(tasks.values())
-        full = RoundRobin(1, 1, lambda: Busy("full"))
+        full = RoundRobin(1, 1, lambda: Busy("connections"))
         async with full.turn("a"):
             waiting = asyncio.create_task(one_of(full))
             await asyncio.sleep(0)

@@ -14,6 +14,7 @@ from premade.activation.sale import Draw
 from premade.audit.record import COMMAND
 from premade.catalog.product import PRICE_MAX
 from premade.runtime.clock import Runtime
+from premade.tickets.refusals import TicketExpired
 
 
 def batch_of(seller: Seller, quantity: int, **more: Any) -> tuple[str, list[str]]:
@@ -119,11 +120,11 @@ def test_the_last_day_of_sale_ends_at_the_operator_s_midnight(seller: Seller, sh
         )
 
     sold = draw_at(datetime(2099, 3, 31, 15, 59, 59, 999000, tzinfo=UTC))
-    with pytest.raises(Exception, match="The last day of sale") as refused:
+    with pytest.raises(TicketExpired, match="The last day of sale") as refused:
         draw_at(datetime(2099, 3, 31, 16, 0, tzinfo=UTC))
 
     assert len(sold.tickets) == 1
-    assert vars(refused.value)["members"] == {"valid_until": date(2099, 3, 31)}
+    assert refused.value.members == {"valid_until": date(2099, 3, 31)}
 
 
 def draw_of(seller: Seller, batch_id: str, quantity: int, **more: Any) -> Draw:

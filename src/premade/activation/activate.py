@@ -11,11 +11,12 @@ from premade.activation import activate_sql as sql
 from premade.activation.activation import Activation
 from premade.activation.customer import StoredCustomer, is_same_request
 from premade.activation.outcome import Outcome
-from premade.activation.refusals import key_reused, refusal_of
+from premade.activation.refusals import refusal_of
 from premade.audit.record import Event
 from premade.postgres.database import LOCK_TIMEOUT_MS, Database, Transaction
-from premade.runtime.batching import MicroBatcher, in_use
+from premade.runtime.batching import MicroBatcher
 from premade.runtime.clock import Runtime
+from premade.runtime.errors import Busy, IdempotencyKeyReused
 from premade.runtime.logging import log
 from premade.tickets.code import possible_code
 
@@ -99,8 +100,7 @@ class Activator:
                 [result] = await self._try(tx, [asked], LOCK_TIMEOUT_MS)
                 if result.outcome is not Outcome.AGAIN:
                     return result
-        what = f"Ticket {asked.ticket_code}"
-        raise in_use(what)
+        raise Busy("this_ticket_locked", asked.ticket_code)
 
 
 def _row(position: int, asked: Activation) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def _activated_or_refused(asked: Activation, result: sql.ActivationResult) -> Ac
         )
     if result.outcome is Outcome.KEY_REUSED:
         assert result.order_id is not None
-        raise key_reused(result.order_id)
+        raise IdempotencyKeyReused("order", result.order_id)
     raise refusal_of(code, result)
 
 

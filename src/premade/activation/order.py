@@ -12,7 +12,6 @@ from premade.activation.outcome import Outcome
 from premade.activation.refusals import (
     BatchShort,
     CurrenciesDiffer,
-    key_reused,
     refusal_of,
     refusal_of_order,
 )
@@ -21,7 +20,7 @@ from premade.audit.record import Event
 from premade.batches.batch import batch_unknown, is_batch_id
 from premade.postgres.database import Database, Transaction
 from premade.runtime.clock import Runtime
-from premade.runtime.errors import Busy, DomainError
+from premade.runtime.errors import Busy, DomainError, IdempotencyKeyReused
 from premade.runtime.logging import log
 from premade.tickets.code import Signer, possible_code, stored_token
 from premade.tickets.refusals import TicketExpired
@@ -130,7 +129,7 @@ class OrderMaker:
                     made.customer_name, made.customer_email, made.customer_phone, made.payment_reference
                 ),
             ):
-                raise key_reused(made.order_id)
+                raise IdempotencyKeyReused("order", made.order_id)
             rows = await tx.fetch_all(
                 sql.tickets_as_sold,
                 partner_id=asked.partner_id,
@@ -221,10 +220,7 @@ class OrderMaker:
             zone=str(self.runtime.zone),
         )
         if not rows:
-            message = (
-                "Another request with this Idempotency-Key is in progress. Nothing was changed. Try again."
-            )
-            raise Busy(message)
+            raise Busy("key_in_progress")
         return Sold(
             order_id=rows[0].order_id,
             customer_name=asked.customer_name,
@@ -247,11 +243,7 @@ def _token_as_sold(row: sql.TicketAsSold) -> str:
 
 
 def _batch_short(asked: Draw, available: int) -> BatchShort:
-    message = (
-        f"Batch {asked.batch_id} has {available} unused tickets, and {asked.quantity} were requested. "
-        "Nothing was activated."
-    )
-    return BatchShort(message, batch_id=asked.batch_id, requested=asked.quantity, available=available)
+    return BatchShort(asked.batch_id, requested=asked.quantity, available=available)
 
 
 def _unsellable(asked: Selection, tickets: list[sql.ListedTicket]) -> list[tuple[str, DomainError]]:
@@ -272,12 +264,10 @@ def _sellable(ticket: sql.ListedTicket) -> _Sellable:
 def _check_currencies(tickets: list[_Sellable]) -> None:
     currencies = sorted({ticket.currency for ticket in tickets})
     if len(currencies) > 1:
-        message = f"The prices of the tickets are in {', '.join(currencies)}. Nothing was activated."
-        raise CurrenciesDiffer(message, currencies=currencies)
+        raise CurrenciesDiffer(currencies)
 
 
 def _check_days(asked: Draw, rows: Sequence[sql.UnusedTicket | sql.LockedBatch]) -> None:
     for row in rows:
         if row.is_over:
-            message = f"The last day of sale of batch {asked.batch_id} was {row.valid_until}."
-            raise TicketExpired(message, valid_until=row.valid_until)
+            raise TicketExpired("batch", asked.batch_id, row.valid_until)

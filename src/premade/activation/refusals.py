@@ -1,42 +1,83 @@
 """Why a ticket, or an order of several, is not sold. Pure."""
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from premade.activation.activate_sql import ActivationResult
 from premade.activation.order_sql import ListedTicket
 from premade.activation.outcome import Outcome
-from premade.runtime.clock import rfc3339
-from premade.runtime.errors import Conflict, DomainError, Exhausted, IdempotencyKeyReused, NotFound
+from premade.runtime.errors import Conflict, DomainError, Exhausted, NotFound
 from premade.tickets.lookup import ticket_unknown
-from premade.tickets.refusals import cancelled, expired
+from premade.tickets.refusals import TicketCancelled, TicketExpired
 
 
+@dataclass(eq=False)
 class AlreadyActivated(Conflict):
     """Another request has activated the ticket."""
 
     code = "ALREADY_ACTIVATED"
+    published = ("activated_at", "order_id", "payment_reference")
+
+    ticket_code: str
+    activated_at: datetime
+    order_id: str | None
+    payment_reference: str | None
 
 
+@dataclass(eq=False)
 class BatchShort(Exhausted):
     """The batch has fewer unused tickets than requested."""
 
     code = "BATCH_SHORT"
+    published = ("batch_id", "requested", "available")
+
+    batch_id: str
+    requested: int
+    available: int
 
 
+@dataclass(eq=False)
 class TicketsUnknown(NotFound):
     """Some of these codes do not exist or belong to another partner."""
 
     code = "TICKETS_UNKNOWN"
+    published = ("tickets",)
+
+    total: int
+    tickets: list[dict[str, str]]
+    """The codes that cannot be sold, each with the problem of a single activation."""
+
+    @property
+    def refused(self) -> int:
+        """Return how many cannot be sold."""
+        return len(self.tickets)
 
 
+@dataclass(eq=False)
 class TicketsNotSellable(Conflict):
     """Some tickets of an order cannot be activated, so none is."""
 
     code = "TICKETS_NOT_SELLABLE"
+    published = ("tickets",)
+
+    total: int
+    tickets: list[dict[str, str]]
+    """The codes that cannot be sold, each with the problem of a single activation."""
+
+    @property
+    def refused(self) -> int:
+        """Return how many cannot be sold."""
+        return len(self.tickets)
 
 
+@dataclass(eq=False)
 class CurrenciesDiffer(Conflict):
     """The tickets of an order have different currencies."""
 
     code = "CURRENCIES_DIFFER"
+    published = ("currencies",)
+
+    currencies: list[str]
 
 
 Unsold = ActivationResult | ListedTicket
@@ -48,39 +89,20 @@ def refusal_of(code: str, found: Unsold) -> DomainError:
     if found.outcome is Outcome.UNKNOWN:
         return ticket_unknown(code)
     if found.outcome is Outcome.EXPIRED:
-        return expired(code, found.valid_until)
+        return TicketExpired("ticket", code, found.valid_until)
     if found.outcome is Outcome.CANCELLED:
-        return cancelled(code)
+        return TicketCancelled(code)
     return _already_activated(code, found)
 
 
 def _already_activated(code: str, found: Unsold) -> AlreadyActivated:
     assert found.activated_at is not None
-    when = rfc3339(found.activated_at)
-    message = (
-        f"Ticket {code} was activated at {when} by order {found.order_id} "
-        f"for payment {found.payment_reference}."
-    )
-    return AlreadyActivated(
-        message,
-        activated_at=when,
-        order_id=found.order_id,
-        payment_reference=found.payment_reference,
-    )
-
-
-def key_reused(order_id: str) -> IdempotencyKeyReused:
-    """The key made the order `order_id` with another request."""
-    message = (
-        f"This Idempotency-Key was already used for order {order_id}. Send a new key with a new request."
-    )
-    return IdempotencyKeyReused(message, order_id=order_id)
+    return AlreadyActivated(code, found.activated_at, found.order_id, found.payment_reference)
 
 
 def refusal_of_order(tickets: int, refused: list[tuple[str, DomainError]]) -> DomainError:
     """Why an order of so many `tickets` is not made: `refused` are the codes that cannot be sold, and why."""
     kind = TicketsUnknown if any(isinstance(why, NotFound) for _, why in refused) else TicketsNotSellable
     return kind(
-        f"{len(refused)} of {tickets} tickets cannot be sold; none was.",
-        tickets=[{"ticket_code": code, "code": why.code, "detail": why.detail} for code, why in refused],
+        tickets, [{"ticket_code": code, "code": why.code, "detail": why.detail} for code, why in refused]
     )

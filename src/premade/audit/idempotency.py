@@ -71,9 +71,7 @@ async def find_replay(tx: Transaction, scope: IdempotencyScope) -> EarlierEvent 
         idempotency_key=scope.idempotency_key,
     )
     if event is not None and not scope.is_of(event):
-        named = event.ticket_code or event.batch_id
-        message = f"This Idempotency-Key was already used for another request ({named}). Send a new key with a new request."
-        raise IdempotencyKeyReused(message)
+        raise IdempotencyKeyReused("other", event.ticket_code or event.batch_id)
     return event
 
 

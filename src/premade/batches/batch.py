@@ -1,7 +1,9 @@
 """Batches, as every feature names them. Pure."""
 
 import re
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from premade.runtime.errors import NotFound
 from premade.values.texts import odd_character
@@ -23,10 +25,14 @@ class BatchStatus(StrEnum):
     STOPPED = "STOPPED"
 
 
+@dataclass(eq=False)
 class BatchUnknown(NotFound):
     """No batch has this id, or it belongs to another partner."""
 
     code = "BATCH_UNKNOWN"
+
+    reason: Literal["malformed", "unknown"]
+    batch_id: str
 
 
 def is_batch_id(text: str) -> bool:
@@ -53,9 +59,7 @@ def checked_new_batch_id(text: str) -> str:
 
 def batch_unknown(batch_id: str) -> BatchUnknown:
     """Worded the same whether there is none or it is another partner's."""
-    if not is_batch_id(batch_id):
-        return BatchUnknown("This is not a batch id. Batch ids have the form BATCH_2025_Q1_001.")
-    return BatchUnknown(f"There is no batch {batch_id}.")
+    return BatchUnknown("unknown" if is_batch_id(batch_id) else "malformed", batch_id)
 
 
 def batch_status(to_make: int, unmade: int) -> BatchStatus:

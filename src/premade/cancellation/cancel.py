@@ -14,14 +14,17 @@ from premade.runtime.logging import log
 from premade.tickets.change import TicketChange
 from premade.tickets.code import possible_code
 from premade.tickets.lookup import ticket_unknown
-from premade.tickets.refusals import cancelled, expired, used
+from premade.tickets.refusals import TicketCancelled, TicketExpired, TicketUsed
 from premade.tickets.ticket import Status
 
 
+@dataclass(eq=False)
 class NotCancellable(Conflict):
     """The product does not allow cancellation of a sold ticket."""
 
     code = "NOT_CANCELLABLE"
+
+    ticket_code: str
 
 
 class ToCancel(TicketChange):
@@ -113,11 +116,10 @@ class Canceller:
 
 def _check(ticket: sql.TicketToCancel, code: str) -> None:
     if ticket.status == Status.USED or ticket.first_used_at is not None:
-        raise used(code, ticket.first_used_at)
+        raise TicketUsed(code, ticket.first_used_at)
     if ticket.status == Status.CANCELLED:
-        raise cancelled(code)
+        raise TicketCancelled(code)
     if ticket.status == Status.EXPIRED:
-        raise expired(code, ticket.valid_until)
+        raise TicketExpired("ticket", code, ticket.valid_until)
     if ticket.status == Status.ACTIVE and ticket.cancellation == Cancellation.NEVER:
-        message = f"Ticket {code} is sold, and its product does not allow cancellation of sold tickets."
-        raise NotCancellable(message)
+        raise NotCancellable(code)

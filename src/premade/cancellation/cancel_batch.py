@@ -110,11 +110,7 @@ class BatchCanceller:
             while isinstance(state, _Begun):
                 state = await self._go_on(asked, state)
         except Busy:
-            message = (
-                f"Another request has locked a ticket of batch {asked.batch_id}. Some tickets may already be cancelled. "
-                "Try again with the same Idempotency-Key to continue."
-            )
-            raise Busy(message) from None
+            raise Busy("cancellation_locked", asked.batch_id) from None
         if not state.replayed:
             log.info("ota.batches.cancelled", batch_id=state.batch_id, cancelled=state.cancelled)
         return state

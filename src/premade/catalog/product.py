@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -36,30 +36,33 @@ _AMOUNT = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
 _FUNCTION_CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
+@dataclass(eq=False)
 class ProductUnknown(NotFound):
     """No product has this id."""
 
     code = "PRODUCT_UNKNOWN"
+    published = ("product_id",)
+
+    reason: Literal["to_partner", "to_operator"]
+    product_id: int
 
 
-def product_unknown(product_id: int) -> ProductUnknown:
-    """The refusal to a partner."""
-    message = (
-        f"Product {product_id} does not exist. GET /api/ota/inventory lists the products that you may sell."
-    )
-    return ProductUnknown(message, product_id=product_id)
-
-
+@dataclass(eq=False)
 class ProductIdTaken(Conflict):
     """Another product has this id."""
 
     code = "PRODUCT_ID_TAKEN"
 
+    product_id: int
 
+
+@dataclass(eq=False)
 class ProductChangedMeanwhile(Conflict):
     """Somebody else changed the product after you opened it."""
 
     code = "PRODUCT_CHANGED_MEANWHILE"
+
+    product_id: int
 
 
 class Cancellation(StrEnum):
@@ -222,12 +225,7 @@ async def add_product(
     except RuleBroken as broken:
         if broken.rule != "products_pkey":
             raise
-        raise product_id_taken(product.product_id) from None
-
-
-def product_id_taken(product_id: int) -> ProductIdTaken:
-    """The refusal to the operator."""
-    return ProductIdTaken(f"Product {product_id} already exists. 'premade product set' changes it.")
+        raise ProductIdTaken(product.product_id) from None
 
 
 async def change_product(
@@ -247,8 +245,7 @@ async def change_product(
         await tx.fetch_one(sql.lock_product, product_id=product_id)
         before = await _product(tx, product_id)
         if seen is not None and seen != before.version:
-            message = f"Somebody else has changed product {product_id}. Nothing was changed."
-            raise ProductChangedMeanwhile(message)
+            raise ProductChangedMeanwhile(product_id)
         product = replace(before, **changes).as_kept()
         product.check()
         await tx.execute(sql.change_product, **_columns(product))
@@ -305,8 +302,7 @@ async def _product(tx: Transaction, product_id: int) -> Product:
         sql.list_products, product_id=product_id, sought=None, after_product_id=None, rows=None
     )
     if row is None:
-        message = f"Product {product_id} does not exist. 'premade product list' shows the products."
-        raise ProductUnknown(message)
+        raise ProductUnknown("to_operator", product_id)
     return _product_of(row)
 
 

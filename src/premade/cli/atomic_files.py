@@ -3,6 +3,7 @@
 import os
 import tempfile
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -10,10 +11,14 @@ from typing import BinaryIO, Self
 from premade.runtime.errors import DomainError, FieldError, Invalid
 
 
+@dataclass(eq=False)
 class OutputNotWritten(DomainError):
     """The disk is full, or the path of the output cannot be written."""
 
     code = "OUTPUT_NOT_WRITTEN"
+
+    path: Path
+    why: str
 
 
 class WholeFiles:
@@ -78,5 +83,4 @@ class WholeFiles:
                 part.close()
             Path(part.name).unlink(missing_ok=True)
         if isinstance(error, OSError):
-            message = f"{self._output} could not be written: {error.strerror or error}"
-            raise OutputNotWritten(message) from None
+            raise OutputNotWritten(self._output, error.strerror or str(error)) from None

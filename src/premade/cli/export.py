@@ -162,8 +162,7 @@ async def _export(database: Database, runtime: Runtime, asked: Asked, *, is_quie
         def begin(export: Export) -> None:
             progress.update(bar, total=export.batch.tickets)
             if asked.form in PRINTED and not export.batch.tickets:
-                message = f"Batch {asked.batch_id} has no ticket in the state {' or '.join(asked.statuses or Status)}."
-                raise NothingToPrint(message)
+                raise NothingToPrint(asked.batch_id, " or ".join(asked.statuses or Status))
 
         if asked.form is Format.PDF:
             return await _sheets(database, wanted, asked, begin, tell)
@@ -245,5 +244,4 @@ def _require_printable(name: str) -> None:
     try:
         require_printable(name)
     except NameNotPrintable as error:
-        message = f"{error.detail} Choose another name for the sheets with --name."
-        raise NameNotPrintable(message) from None
+        raise NameNotPrintable(error.characters, "name_with_option") from None

@@ -1,5 +1,6 @@
 """Authentication of staff by session cookie."""
 
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -21,10 +22,14 @@ SESSION_COOKIE = "premade_session"
 BROWSER_COOKIE = "premade_browser"
 
 
+@dataclass(eq=False)
 class RoleMissing(Forbidden):
     """The role of the signed-in member does not allow this."""
 
     code = "ROLE_MISSING"
+
+    name: str
+    role: str
 
 
 async def signed_in_member(request: Request) -> tuple[Member | None, str]:
@@ -37,8 +42,7 @@ async def signed_in_member(request: Request) -> tuple[Member | None, str]:
 def require_right(member: Member, right: Right) -> None:
     """Raise RoleMissing unless the member's role has the right."""
     if not member.may(right):
-        message = f"You are signed in as {member.name}, whose role is {member.role}."
-        raise RoleMissing(message)
+        raise RoleMissing(member.name, member.role)
 
 
 def go_to_sign_in(request: Request) -> Response:

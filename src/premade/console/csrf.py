@@ -3,6 +3,8 @@
 import hmac
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 from starlette.requests import Request
 
@@ -18,10 +20,13 @@ _NONCE_BYTES = 16
 _NONCE = re.compile(rf"[0-9a-f]{{{2 * _NONCE_BYTES}}}")
 
 
+@dataclass(eq=False)
 class FormForeign(Forbidden):
     """The form was not sent from a page of this console, or its session has ended."""
 
     code = "FORM_FOREIGN"
+
+    reason: Literal["other_site", "other_session", "not_ours"]
 
 
 def origin_of(request: Request) -> str:
@@ -41,15 +46,13 @@ def require_own_page(request: Request) -> None:
         host = request.headers.get("host", "")
         is_own = host != "" and origin_of(request) in {f"http://{host}", f"https://{host}"}
     if not is_own:
-        message = "The browser says that the form is on another site."
-        raise FormForeign(message)
+        raise FormForeign("other_site")
 
 
 def require_form_token(session_token: str, sent: str) -> None:
     """Raise FormForeign unless the form token is that of this session."""
     if not hmac.compare_digest(form_token(session_token).encode(), sent.encode()):
-        message = "It does not belong to this session. Somebody may have signed in again."
-        raise FormForeign(message)
+        raise FormForeign("other_session")
 
 
 def new_nonce(runtime: Runtime) -> str:
@@ -61,6 +64,5 @@ def nonce_of(form: Mapping[str, str]) -> str:
     """Return the nonce of the form that was sent. Raises FormForeign if it has none."""
     nonce = form.get(NONCE, "")
     if not _NONCE.fullmatch(nonce):
-        message = "This form was not sent from the console."
-        raise FormForeign(message)
+        raise FormForeign("not_ours")
     return nonce

@@ -36,8 +36,7 @@ async def read_form(request: Request) -> dict[str, str]:
             body.decode("ascii"), keep_blank_values=True, max_num_fields=FORM_FIELDS_MAX, errors="replace"
         )
     except ValueError:
-        message = "This form was not sent from the console."
-        raise FormForeign(message) from None
+        raise FormForeign("not_ours") from None
     return dict(fields)
 
 
@@ -94,7 +93,7 @@ class Input:
             detail = "; ".join(each.detail for each in error.errors)
         except ValueError as error:
             detail = str(error)
-        raise PydanticCustomError("field", "{detail}", {"detail": detail})  # noqa: EM101  (a template)
+        raise PydanticCustomError("field", "{detail}", {"detail": detail})
 
     def attributes(self) -> dict[str, str]:
         """Return the HTML attributes that say what may be typed."""

@@ -22,6 +22,7 @@ from premade.http.problems import (
     code_of_router,
     status_of_kind,
     tell_when_to_retry,
+    transport_detail,
 )
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
@@ -202,7 +203,8 @@ def with_error_pages(
         except BodyRefused as error:
             REFUSALS.labels(error.code).inc()
             status = TRANSPORT_STATUS_OF[error.code]
-            response = await _error_page(request, templates, status, error.code, detail=error.detail)
+            detail = transport_detail(error.code, error.values)
+            response = await _error_page(request, templates, status, error.code, detail=detail)
             # The rest of the body is not read.
             response.headers["Connection"] = "close"
             return response

@@ -239,7 +239,7 @@ async def _caller(database: Database, runtime: Runtime) -> Caller:
         await add_partner(database, runtime, PARTNER, is_test=True)
     partner = next(each for each in await list_partners(database) if each.name == PARTNER)
     if not partner.is_test:
-        raise PartnerNameTaken(f"{PARTNER!r} is a live partner; it gets no invented history.")  # noqa: EM102, TRY003
+        raise PartnerNameTaken("live", repr(PARTNER))
     keys = [key.key_id for key in await list_keys(database) if key.partner == PARTNER]
     if not keys:
         keys.append((await create_key(database, runtime, partner=PARTNER, permissions=PERMISSIONS))["id"])

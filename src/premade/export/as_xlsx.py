@@ -6,6 +6,7 @@
 import asyncio
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, BinaryIO
@@ -38,10 +39,14 @@ _TIMES = frozenset({"created_at", "activated_at"})
 """Columns with times: a cell of a workbook has no time zone."""
 
 
+@dataclass(eq=False)
 class TooManyForASheet(Exhausted):
     """The batch has more tickets than a worksheet has rows."""
 
     code = "TOO_MANY_FOR_A_SHEET"
+
+    tickets: int
+    rows_max: int
 
 
 async def write_xlsx(export: Export, out: BinaryIO, tell: Callable[[int], None]) -> None:
@@ -51,8 +56,7 @@ async def write_xlsx(export: Export, out: BinaryIO, tell: Callable[[int], None])
     Raises: TooManyForASheet.
     """
     if export.batch.tickets > ROWS_MAX:
-        message = f"The batch has {export.batch.tickets:,} tickets, and a worksheet has {ROWS_MAX:,} rows. Use csv or jsonl."
-        raise TooManyForASheet(message)
+        raise TooManyForASheet(export.batch.tickets, ROWS_MAX)
     # What the library puts aside goes with the folder, whatever happens. The workbook is closed only when it is
     # whole: closing writes it.
     with tempfile.TemporaryDirectory() as aside:

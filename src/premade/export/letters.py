@@ -4,8 +4,10 @@
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 
 import unicodedata
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import as_file, files
+from typing import Literal
 
 from fontTools.ttLib import TTFont
 from fontTools.unicodedata import script
@@ -35,10 +37,14 @@ _INVISIBLE: dict[int, str | int | None] = dict.fromkeys(
 )
 
 
+@dataclass(eq=False)
 class NameNotPrintable(Conflict):
     """The sheets cannot print some characters of the product's name."""
 
     code = "NAME_NOT_PRINTABLE"
+
+    characters: str
+    reason: Literal["name", "name_with_option"] = "name"
 
 
 def composed(text: str) -> str:
@@ -97,5 +103,4 @@ def in_words(characters: tuple[str, ...]) -> str:
 def require_printable(name: str) -> None:
     """Raise NameNotPrintable, with the characters, if the sheets cannot print the name."""
     if characters := unprintable(name):
-        message = f"The sheets cannot print these characters in the name: {in_words(characters)}."
-        raise NameNotPrintable(message)
+        raise NameNotPrintable(in_words(characters))

@@ -1,6 +1,7 @@
 """`GET /api/ota/batches/{batch_id}/tickets`: all tickets of a batch in one answer, as CSV or JSON lines."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -37,10 +38,13 @@ _ALL = "Returns all tickets of the batch, as they are at one moment, in code ord
 _DOCUMENTED = documented(BatchUnknown, ExportsBusy, NoRoomForFile)
 
 
+@dataclass(eq=False)
 class NoFormatAccepted(Unacceptable):
     """The header Accept excludes every available format of the tickets."""
 
     code = "NO_FORMAT_ACCEPTED"
+
+    media_types: str
 
 
 class _Csv(Response):
@@ -147,6 +151,5 @@ async def batch_tickets(
     forms = {form.media_type: form for form in (JSON_LINES, CSV)}
     wanted = preferred(header_list(call.scope, b"accept"), list(forms))
     if wanted is None:
-        message = f"The tickets are available as {' or '.join(forms)}."
-        raise NoFormatAccepted(message)
+        raise NoFormatAccepted(" or ".join(forms))
     return _stream(call, forms[wanted], batch_id, status, {"Vary": "Accept, Accept-Encoding"})

@@ -6,7 +6,7 @@ No row says anything about a customer.
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -49,16 +49,29 @@ Row = dict[str, Any]
 """One ticket by COLUMNS. `entitlements` is the text of a JSON array, as the table has it."""
 
 
+@dataclass(eq=False)
 class NothingToPrint(Conflict):
     """The batch, or this part of it, has no ticket in these states."""
 
     code = "NOTHING_TO_PRINT"
 
+    batch_id: str
+    states: str = ""
 
+    @property
+    def reason(self) -> Literal["states", "chosen"]:
+        """Return whether the detail names the states."""
+        return "states" if self.states else "chosen"
+
+
+@dataclass(eq=False)
 class PartUnknown(NotFound):
     """The batch has fewer tickets, and so fewer parts."""
 
     code = "PART_UNKNOWN"
+
+    batch_id: str
+    part: int
 
 
 @dataclass(frozen=True)
@@ -104,8 +117,7 @@ async def part_of(database: Database, wanted: Selection, part: int, tickets_a_pa
         )
     codes = {row.place: row.ticket_code for row in rows}
     if before + 1 not in codes:
-        message = f"Batch {wanted.batch_id} has no part {part}."
-        raise PartUnknown(message)
+        raise PartUnknown(wanted.batch_id, part)
     return replace(wanted, after_code=codes.get(before, ""), last_code=codes.get(last))
 
 

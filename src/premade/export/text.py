@@ -25,7 +25,6 @@ a file of up to 50 MB."""
 PIECE_ROWS = 250
 """Some 100 KB, and some milliseconds of the event loop."""
 PIECE_BYTES = 100_000
-_BUSY = "Too many exports are being read at once, by you or by everybody."
 
 
 class ExportsBusy(Unavailable):
@@ -69,7 +68,7 @@ class _Lane:
 
     def __init__(self, of_one: int) -> None:
         self.reads = asyncio.Semaphore(READ_AT_ONCE_MAX)
-        self.places = Places(AT_ONCE_MAX, of_one, lambda: ExportsBusy(_BUSY))
+        self.places = Places(AT_ONCE_MAX, of_one, ExportsBusy)
 
 
 class Exports:
@@ -109,7 +108,7 @@ class Exports:
 
     def _turn(self, *, for_staff: bool) -> AbstractAsyncContextManager[None]:
         lane = self._of_staff if for_staff else self._of_partners
-        return turn(lane.reads, ExportsBusy(_BUSY), READ_WAIT_SECONDS_MAX)
+        return turn(lane.reads, ExportsBusy(), READ_WAIT_SECONDS_MAX)
 
     async def pieces_of_file(self, write: WriteFile, wanted: Selection) -> AsyncGenerator[bytes]:
         """A member of the staff's export once it is written whole, into a file without a name. ExportsBusy, BatchUnknown, and the refusals of

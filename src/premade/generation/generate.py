@@ -5,20 +5,20 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import orjson
 
 from premade.audit.record import Event
-from premade.catalog.product import product_unknown
+from premade.catalog.product import ProductUnknown
 from premade.generation import generate_sql as sql
 from premade.partners.keyring import Caller, OnBehalf
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Busy, Conflict, FieldError, IdempotencyKeyReused, Invalid, RuleBroken
 from premade.runtime.logging import log
-from premade.stock.allotment import stock_short
+from premade.stock.allotment import StockShort
 from premade.stock.hold import expire_holds
 from premade.stock.reservation import Status as ReservationStatus
 from premade.stock.reservation import check_take, reservation_unknown, status_of
@@ -32,16 +32,29 @@ TRIES_MAX = 3
 """A try ends without a word when another request takes the batch_id, the key or the stock at the same moment."""
 
 
+@dataclass(eq=False)
 class BatchIdTaken(Conflict):
     """You already have a batch with this batch_id."""
 
     code = "BATCH_ID_TAKEN"
+    published = ("batch_id",)
+
+    reason: Literal["taken", "differs"]
+    batch_id: str
+    quantity: int = 0
+    """Of the other batch, as its product."""
+    product_id: int = 0
 
 
+@dataclass(eq=False)
 class ProductOver(Conflict):
     """The product's last day of use has ended."""
 
     code = "PRODUCT_OVER"
+    published = ("product_id", "usable_until")
+
+    product_id: int
+    usable_until: date
 
 
 class _Overtaken(Exception):
@@ -212,10 +225,7 @@ class Generator:
                 await expire_holds(self.database, self.runtime, wanted.product_id, caller.channel)
             if batch := await self._make(caller, request_id, wanted, seen, now):
                 return batch
-        message = (
-            f"Concurrent requests came first {TRIES_MAX} times in a row. Nothing was generated. Try again."
-        )
-        raise Busy(message)
+        raise Busy("overtaken_generation", tries=TRIES_MAX)
 
     async def _look(self, caller: Caller | OnBehalf, wanted: BatchRequest) -> sql.Look:
         async with self.database.single_statement() as tx:
@@ -378,14 +388,13 @@ def _made_before(seen: sql.Look, wanted: BatchRequest) -> str | None:
         return None
     assert seen.made_request_digest is not None
     if not wanted.is_of(seen.made_request_digest):
-        message = f"This Idempotency-Key was already used for batch {seen.made_batch_id}. Send a new key with a new request."
-        raise IdempotencyKeyReused(message, batch_id=seen.made_batch_id)
+        raise IdempotencyKeyReused("batch", seen.made_batch_id)
     return seen.made_batch_id
 
 
 def _product(seen: sql.Look, wanted: BatchRequest) -> _Product:
     if seen.product_id is None:
-        raise product_unknown(wanted.product_id)
+        raise ProductUnknown("to_partner", wanted.product_id)
     assert seen.ticket_type is not None
     assert seen.code_prefix is not None
     assert seen.price is not None
@@ -401,12 +410,12 @@ def _check(seen: sql.Look, wanted: BatchRequest) -> None:
         message = f"Must be {today} (today) or later: it is the last day of sale"
         raise Invalid([FieldError("#/valid_until", message)])
     if seen.product_id is None:
-        raise product_unknown(wanted.product_id)
+        raise ProductUnknown("to_partner", wanted.product_id)
     if wanted.reservation_id is not None:
         _check_whose(seen, wanted, wanted.reservation_id)
     _check_days(seen, wanted, today)
     if seen.batch_id_taken:
-        raise _batch_id_taken(wanted)
+        raise BatchIdTaken("taken", wanted.batch_id)
     _check_stock(seen, wanted)
 
 
@@ -438,7 +447,7 @@ def _check_stock(seen: sql.Look, wanted: BatchRequest) -> None:
         assert seen.left_of_reservation is not None
         check_take(wanted.reservation_id, status, seen.left_of_reservation, wanted.quantity)
     elif seen.available < wanted.quantity:
-        raise stock_short(wanted.product_id, wanted.quantity, seen.available)
+        raise StockShort(wanted.product_id, requested=wanted.quantity, available=seen.available)
 
 
 def _last_day_of_sale(seen: sql.Look, wanted: BatchRequest) -> date | None:
@@ -451,13 +460,7 @@ def _check_days(seen: sql.Look, wanted: BatchRequest, today: date) -> None:
     if last_day_of_use is None:
         return
     if last_day_of_use < today:
-        message = f"The last day of use of product {wanted.product_id} was {last_day_of_use}."
-        raise ProductOver(message, product_id=wanted.product_id, usable_until=last_day_of_use)
+        raise ProductOver(wanted.product_id, last_day_of_use)
     if wanted.valid_until is not None and wanted.valid_until > last_day_of_use:
         message = f"Must be {last_day_of_use} or earlier: this is the product's last day of use"
         raise Invalid([FieldError("#/valid_until", message)])
-
-
-def _batch_id_taken(wanted: BatchRequest) -> BatchIdTaken:
-    message = f"You already have a batch {wanted.batch_id}. Nothing was generated. Choose another batch_id."
-    return BatchIdTaken(message, batch_id=wanted.batch_id)

@@ -42,28 +42,50 @@ LOOK_EVERY_SECONDS = 2.0
 BATCHES_A_LOOK_MAX = 100
 
 
+@dataclass(eq=False)
 class BatchBeingMade(Conflict):
     """Another process is generating this batch now."""
 
     code = "BATCH_BEING_MADE"
+    published = ("batch_id", "made")
+
+    batch_id: str
+    made: int
 
 
+@dataclass(eq=False)
 class BatchStopped(Conflict):
     """The generation of the batch was stopped permanently."""
 
     code = "BATCH_STOPPED"
+    published = ("batch_id", "made")
+
+    batch_id: str
+    made: int
+    quantity: int
+    unmade: int
 
 
+@dataclass(eq=False)
 class BatchMade(Conflict):
     """All tickets of the batch are generated, so there is nothing to stop."""
 
     code = "BATCH_MADE"
+    published = ("batch_id",)
+
+    batch_id: str
+    quantity: int
 
 
+@dataclass(eq=False)
 class BatchKeyRetired(Conflict):
     """The signing key of this batch was retired before its last ticket was generated."""
 
     code = "BATCH_KEY_RETIRED"
+    published = ("batch_id",)
+
+    batch_id: str
+    signing_key_id: str
 
 
 @dataclass(frozen=True)
@@ -168,10 +190,7 @@ class LargeBatches:
         await self._stop(whose, batch_id, reason)
         making = await self.progress(whose.partner_id, batch_id)
         if making.status is BatchStatus.MADE:
-            message = (
-                f"All {making.quantity} tickets of batch {batch_id} are generated. There is nothing to stop."
-            )
-            raise BatchMade(message, batch_id=batch_id)
+            raise BatchMade(batch_id, making.quantity)
         return making
 
     async def _stop(self, whose: OnBehalf, batch_id: str, reason: str) -> None:
@@ -192,10 +211,7 @@ class LargeBatches:
     async def _being_made(self, whose: OnBehalf, wanted: BatchRequest) -> BatchBeingMade:
         batch = await self._batch(whose.partner_id, wanted.batch_id)
         made = 0 if batch is None else _making(batch).made
-        message = (
-            f"Another process is generating batch {wanted.batch_id}: {made} of its tickets are generated."
-        )
-        return BatchBeingMade(message, batch_id=wanted.batch_id, made=made)
+        return BatchBeingMade(wanted.batch_id, made)
 
     async def _begun(
         self, whose: OnBehalf, wanted: BatchRequest, request_id: str | None = None
@@ -302,24 +318,15 @@ def check(wanted: BatchRequest) -> None:
 
 def _check_the_same(batch: sql.BatchToMake, wanted: BatchRequest) -> None:
     if not wanted.is_of(batch.request_digest):
-        message = (
-            f"Batch {wanted.batch_id} already exists, with {batch.quantity} tickets of product "
-            f"{batch.product_id}, and differs from this request. Nothing was changed."
-        )
-        raise BatchIdTaken(message, batch_id=wanted.batch_id)
+        raise BatchIdTaken("differs", wanted.batch_id, batch.quantity, batch.product_id)
 
 
 def _check_able(batch: sql.BatchToMake) -> None:
     making = _making(batch)
     if making.status is BatchStatus.STOPPED:
-        message = (
-            f"The generation of batch {making.batch_id} was stopped after {making.made} of {making.quantity} tickets. "
-            f"The stock of the other {making.unmade} is available again."
-        )
-        raise BatchStopped(message, batch_id=making.batch_id, made=making.made)
+        raise BatchStopped(making.batch_id, making.made, making.quantity, making.unmade)
     if making.status is BatchStatus.MAKING and batch.key_retired_at is not None:
-        message = f"The signing key {batch.signing_key_id} of batch {making.batch_id} is retired."
-        raise BatchKeyRetired(message, batch_id=making.batch_id)
+        raise BatchKeyRetired(making.batch_id, batch.signing_key_id)
 
 
 def _making(batch: sql.BatchToMake) -> BatchProgress:

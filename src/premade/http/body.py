@@ -16,10 +16,11 @@ BODY_PROBLEMS = ("BODY_TOO_SLOW", "BODY_TOO_LARGE", "NOT_JSON", "BODY_ENCODED")
 class BodyRefused(Exception):
     """The body is too large, too slow, or of a type that the service does not read. `code` is one of BODY_PROBLEMS."""
 
-    def __init__(self, *, code: str, detail: str) -> None:
-        super().__init__(detail)
+    def __init__(self, code: str, **values: object) -> None:
+        """`values`: those in the detail of the problem."""
+        super().__init__(code)
         self.code = code
-        self.detail = detail
+        self.values = values
 
 
 def header_values(request: Request, name: str) -> list[str]:
@@ -46,15 +47,11 @@ async def receive_json(request: Request) -> bytes:
     if media_type != b"application/json" and not (
         media_type.startswith(b"application/") and media_type.endswith(b"+json")
     ):
-        raise BodyRefused(
-            code="NOT_JSON", detail="Send the body as JSON, with the header 'Content-Type: application/json'"
-        )
+        raise BodyRefused("NOT_JSON")
     if b"content-encoding" in headers:
         codings = ",".join(header_values(request, "Content-Encoding")).lower()
         if any(coding.strip() not in {"", "identity"} for coding in codings.split(",")):
-            raise BodyRefused(
-                code="BODY_ENCODED", detail="Send the body uncompressed, without Content-Encoding"
-            )
+            raise BodyRefused("BODY_ENCODED")
     return body
 
 
@@ -97,11 +94,10 @@ async def _receive(request: Request, declared: bytes, bytes_max: int) -> bytes:
         # Somebody else cancelled the task, for example a server that stops: pass that on.
         if not is_late or task.uncancel():
             raise
-        message = f"The body was not complete after {BODY_SECONDS_MAX} seconds"
-        raise BodyRefused(code="BODY_TOO_SLOW", detail=message) from None
+        raise BodyRefused("BODY_TOO_SLOW", seconds_max=BODY_SECONDS_MAX) from None
     finally:
         timer.cancel()
 
 
 def _too_large(bytes_max: int) -> BodyRefused:
-    return BodyRefused(code="BODY_TOO_LARGE", detail=f"The body is larger than {bytes_max} bytes")
+    return BodyRefused("BODY_TOO_LARGE", bytes_max=bytes_max)

@@ -255,7 +255,7 @@ class Endpoint(APIRoute):
                 return problem_of(error, **_named(request))
             except BodyRefused as error:
                 _count(request, error.code)
-                answer = transport_problem(error.code, error.detail, **_named(request))
+                answer = transport_problem(error.code, **_named(request), values=error.values)
                 # The rest of the body is not read; the connection cannot carry another request.
                 answer.headers["Connection"] = "close"
                 request.scope["state"]["ends_connection"] = True
@@ -268,10 +268,7 @@ class Endpoint(APIRoute):
 @cache
 def _turns_of_large_bodies() -> RoundRobin:
     """Return the limiter of large bodies of this process."""
-    message = "Too many of your large requests are waiting. Nothing was changed. Send fewer at the same time."
-    return RoundRobin(
-        LARGE_BODIES_AT_ONCE_MAX, LARGE_BODIES_WAITING_MAX, lambda: Busy(message, meets_all=True)
-    )
+    return RoundRobin(LARGE_BODIES_AT_ONCE_MAX, LARGE_BODIES_WAITING_MAX, lambda: Busy("large_bodies"))
 
 
 def _owner(request: Request) -> Hashable:

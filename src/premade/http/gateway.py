@@ -214,12 +214,11 @@ def printable_path(scope: Scope) -> str:
 
 def _router_s_refusal(error: HTTPException, scope: Scope, request_id: str) -> Response:
     """Return the answer to an unknown path or method."""
-    allowed = (error.headers or {}).get("Allow")
     answer = transport_problem(
         code_of_router(error),
-        f"Allowed methods: {allowed}." if allowed else "Check the path against /openapi.json.",
         path=printable_path(scope),
         request_id=request_id,
+        values={"allowed": (error.headers or {}).get("Allow", "")},
     )
     for name, value in (error.headers or {}).items():
         answer.headers[name] = value
@@ -227,9 +226,4 @@ def _router_s_refusal(error: HTTPException, scope: Scope, request_id: str) -> Re
 
 
 def _mistake(scope: Scope, request_id: str) -> Response:
-    return transport_problem(
-        "INTERNAL",
-        "The service failed. Report the request_id. A retry with the same Idempotency-Key is safe.",
-        path=printable_path(scope),
-        request_id=request_id,
-    )
+    return transport_problem("INTERNAL", path=printable_path(scope), request_id=request_id)

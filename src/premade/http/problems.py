@@ -1,6 +1,8 @@
 """Errors as answers: `application/problem+json` by RFC 9457, and the one table from errors to HTTP status codes."""
 
+from collections.abc import Mapping
 from copy import deepcopy
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -171,8 +173,16 @@ def tell_when_to_retry(answer: Response, error: DomainError) -> None:
         answer.headers["Retry-After"] = str(error.retry_after_seconds)
 
 
-def transport_problem(code: str, detail: str, *, path: str, request_id: str) -> Response:
-    """Return the answer to a transport error."""
+def transport_detail(code: str, values: Mapping[str, object]) -> str:
+    """Return what happened this time, for a transport error."""
+    return problem_texts()[code].detail_of("").format_map(values)
+
+
+def transport_problem(
+    code: str, *, path: str, request_id: str, values: Mapping[str, object] = MappingProxyType({})
+) -> Response:
+    """Return the answer to a transport error. `values`: those in its detail."""
+    detail = transport_detail(code, values)
     answer = problem(TRANSPORT_STATUS_OF[code], code, detail, path=path, request_id=request_id)
     if code == "BODY_ENCODED":
         # RFC 9110, 15.5.16.

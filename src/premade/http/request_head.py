@@ -46,8 +46,9 @@ class HeadInvalid(Exception):
 
 
 def _too_large(request_id: str) -> Response:
-    detail = f"The path, the query and the headers are larger than {HEAD_BYTES_MAX} bytes"
-    return transport_problem("HEAD_TOO_LARGE", detail, path="", request_id=request_id)
+    return transport_problem(
+        "HEAD_TOO_LARGE", path="", request_id=request_id, values={"bytes_max": HEAD_BYTES_MAX}
+    )
 
 
 def _invalid(errors: list[FieldError], request_id: str) -> Response:
@@ -56,8 +57,7 @@ def _invalid(errors: list[FieldError], request_id: str) -> Response:
 
 def too_many_connections(request_id: str) -> Response:
     """Return the answer to a connection over the limit."""
-    detail = "The limit of open connections is reached. Close unused connections and reuse open ones"
-    answer = transport_problem("TOO_MANY_CONNECTIONS", detail, path="", request_id=request_id)
+    answer = transport_problem("TOO_MANY_CONNECTIONS", path="", request_id=request_id)
     answer.headers["Retry-After"] = str(Unavailable.retry_after_seconds)
     return answer
 

@@ -48,7 +48,7 @@ class Spool:
         try:
             self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  (closed in __aexit__)
         except OSError as error:
-            raise _no_room() from error
+            raise NoRoomForFile from error
         self._filling = asyncio.create_task(self._fill())
         self._filling.add_done_callback(lambda _: self._tell())
         return self
@@ -96,7 +96,7 @@ class Spool:
                         await self._change()
             await asyncio.to_thread(self._write_end)
         except OSError as error:
-            raise _no_room() from error
+            raise NoRoomForFile from error
 
     def _write(self, piece: bytes) -> None:
         with self._in_use:
@@ -126,8 +126,3 @@ class Spool:
 
     def _tell(self) -> None:
         self._changed.set()
-
-
-def _no_room() -> NoRoomForFile:
-    message = "A temporary file could not be written."
-    return NoRoomForFile(message)

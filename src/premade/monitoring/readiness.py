@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
 from psycopg.errors import ReadOnlySqlTransaction
 
@@ -24,10 +26,17 @@ LOOK_AGAIN_SECONDS = 1.0
 CLOCKS_APART_MAX = timedelta(seconds=30)
 
 
+@dataclass(eq=False)
 class NotReady(Unavailable):
     """The process runs but must not get requests: it is starting, stopping, or its database is not usable."""
 
     code = "NOT_READY"
+
+    reason: Literal["stopping", "schema", "clocks"]
+    lack: str = ""
+    """What the schema lacks."""
+    apart_seconds: float = 0
+    apart_seconds_max: float = 0
 
 
 class Readiness:
@@ -46,7 +55,7 @@ class Readiness:
     async def refusal(self) -> Unavailable | None:
         """Return why the worker is not ready, or None if it is."""
         if self._clients.is_draining:
-            return NotReady("The service is stopping.")
+            return NotReady("stopping")
         asked_at = time.monotonic()
         async with self._one_look:
             # All callers that arrived before a check began share its result.
@@ -79,7 +88,7 @@ class Readiness:
             assert seen is not None
             applied = await tx.fetch_all(sql.applied_migrations) if seen.is_migrated else []
             if lack := lack_of(set(applied)):
-                return NotReady(lack)
+                return NotReady("schema", lack)
             if not self.admitted.is_set():
                 self._database.admit()
                 self.admitted.set()
@@ -91,9 +100,9 @@ class Readiness:
                 self._written_at = time.monotonic()
         apart = abs(seen.database_now - self._runtime.now())
         if apart > CLOCKS_APART_MAX:
-            message = (
-                f"The clocks of this machine and of the database are {apart.total_seconds():.0f} s apart, more than "
-                f"{CLOCKS_APART_MAX.total_seconds():.0f} s. Set the wrong clock."
+            return NotReady(
+                "clocks",
+                apart_seconds=apart.total_seconds(),
+                apart_seconds_max=CLOCKS_APART_MAX.total_seconds(),
             )
-            return NotReady(message)
         return None

@@ -37,7 +37,6 @@ CHANGES_TRANSACTIONS_MAX = 2_000_000
 CURSOR_CHARACTERS_MAX = 200
 LIVE, TEST = "live", "test"
 _KINDS_OF_USES_MAX = 10_000
-_BUSY = "As many snapshots as this process allows at once are being read."
 _XID_MAX = 2**63 - 1
 _EVENT_ID_MAX = 2**63 - 1
 _MEMBERS_OF_EARLIER_CURSORS = 3
@@ -100,7 +99,7 @@ class _Lane:
     def __init__(self, of_one: int) -> None:
         self.full = asyncio.Semaphore(FULL_AT_ONCE_MAX)
         self.changes = asyncio.Semaphore(CHANGES_AT_ONCE_MAX)
-        self.places = Places(AT_ONCE_MAX, of_one, lambda: SnapshotsBusy(_BUSY))
+        self.places = Places(AT_ONCE_MAX, of_one, SnapshotsBusy)
 
 
 class Snapshots:
@@ -129,7 +128,7 @@ class Snapshots:
         cursor = None if since is None else await self._usable(Cursor.read(since), caller)
         lane = self._lane(caller.partner_id)
         async with (
-            turn(lane.full if cursor is None else lane.changes, SnapshotsBusy(_BUSY), READ_WAIT_SECONDS_MAX),
+            turn(lane.full if cursor is None else lane.changes, SnapshotsBusy(), READ_WAIT_SECONDS_MAX),
             _read(self._database, self._runtime, caller, cursor) as pieces,
         ):
             async for piece in pieces:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from premade.orders import lookup_sql as sql
 from premade.postgres.database import Database
@@ -16,10 +16,14 @@ CLOCKS_APART_MAX = timedelta(days=1)
 """An order id is never behind the database's clock; the service's may be ahead of that by less than this."""
 
 
+@dataclass(eq=False)
 class OrderUnknown(NotFound):
     """No order has this id, or it belongs to another partner."""
 
     code = "ORDER_UNKNOWN"
+
+    reason: Literal["malformed", "unknown", "of_no_partner"]
+    order_id: str = ""
 
 
 async def order_of(database: Database, partner_id: int, order_id: str) -> sql.OrderRow:
@@ -29,8 +33,7 @@ async def order_of(database: Database, partner_id: int, order_id: str) -> sql.Or
         async with database.single_statement() as tx:
             row = await tx.fetch_one(sql.order_by_id, partner_id=partner_id, order_id=order_id)
     if row is None:
-        message = "This is not an order id. Order ids have the form ORD-1762274304824."
-        raise OrderUnknown(message)
+        raise OrderUnknown("unknown" if is_order_id(order_id) else "malformed", order_id)
     return row
 
 

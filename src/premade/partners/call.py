@@ -77,12 +77,7 @@ def _key(request: Request) -> str:
     given = header_values(request, HEADER.model.name)
     if given and given[0]:
         return given[0]
-    message = "Send your API key in the header X-API-Key."
-    if header_values(request, "Authorization"):
-        message = (
-            "Send your API key in the header X-API-Key; the service does not read the header Authorization."
-        )
-    raise ApiKeyMissing(message)
+    raise ApiKeyMissing("authorization" if header_values(request, "Authorization") else "missing")
 
 
 def partner_router(tag: str) -> APIRouter:

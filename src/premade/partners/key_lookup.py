@@ -7,6 +7,7 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Context
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from premade.runtime.errors import Busy, TooMany
@@ -26,10 +27,13 @@ WRONG_KEYS_MAX = 600
 ADDRESSES_MAX = 10_000
 
 
+@dataclass(eq=False)
 class TooManyWrongKeys(TooMany):
     """Too many wrong API keys came from this address."""
 
     code = "TOO_MANY_WRONG_KEYS"
+
+    wrong_max: int
 
 
 class KeyLookup(Generic[Key]):
@@ -54,8 +58,7 @@ class KeyLookup(Generic[Key]):
         found = self._waiting.get(prefix)
         if found is None:
             if len(self._waiting) >= WAITING_MAX:
-                message = "Too many API keys are being looked up at the same time."
-                raise Busy(message)
+                raise Busy("key_lookups")
             found = self._waiting[prefix] = asyncio.get_running_loop().create_future()
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._look_up_all(), context=Context())
@@ -109,7 +112,4 @@ class WrongKeys:
             self._counted.clear()
         self._counted[address] = (began_at, count + 1)
         if count >= WRONG_KEYS_MAX:
-            message = f"More than {WRONG_KEYS_MAX} wrong API keys came from your address within a minute."
-            raise TooManyWrongKeys(
-                message, retry_after_seconds=math.ceil(began_at + WRONG_SPAN_SECONDS - now)
-            )
+            raise TooManyWrongKeys(math.ceil(began_at + WRONG_SPAN_SECONDS - now), WRONG_KEYS_MAX)

@@ -4,6 +4,7 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from premade.partners import api_key
 from premade.partners import keyring_sql as sql
@@ -17,24 +18,38 @@ KEY_CACHE_SECONDS = 2.0
 """A revoked key or a disabled partner works at most this long in a process that knew it."""
 KEY_CACHE_ENTRIES_MAX = 10_000
 LAST_USED_EVERY_SECONDS = 60
+KeyFault = Literal["unknown", "revoked", "expired", "partner_disabled"]
+"""Why a key does not work."""
 
 
+@dataclass(eq=False)
 class ApiKeyMissing(Unauthenticated):
     """The request has no API key."""
 
     code = "API_KEY_MISSING"
 
+    reason: Literal["missing", "authorization"]
 
+
+@dataclass(eq=False)
 class ApiKeyInvalid(Unauthenticated):
     """The API key is unknown, revoked or expired, or its partner is disabled."""
 
     code = "API_KEY_INVALID"
 
+    reason: KeyFault
 
+
+@dataclass(eq=False)
 class PermissionMissing(Forbidden):
     """The API key is valid but lacks the permission for this operation."""
 
     code = "PERMISSION_MISSING"
+    published = ("permission",)
+
+    permission: str
+    permissions: list[str]
+    """What the key has."""
 
 
 class PartnerKeyNeeded(Forbidden):
@@ -59,14 +74,14 @@ class _KnownKey:
     is_over: bool
     """Whether it has expired by the database's clock. A key ends when either clock says so."""
 
-    def refusal(self, now: datetime) -> str | None:
+    def refusal(self, now: datetime) -> KeyFault | None:
         """Why it does not work, or None."""
         if self.revoked_at is not None:
-            return "The key was revoked."
+            return "revoked"
         if self.is_over or (self.expires_at is not None and self.expires_at <= now):
-            return "The key has expired."
+            return "expired"
         if self.disabled_at is not None:
-            return "The partner is disabled."
+            return "partner_disabled"
         return None
 
 
@@ -151,8 +166,7 @@ class Keyring:
         known = await self._authentic(given, address)
         _require(permission, known.permissions)
         if known.partner_id is None or known.channel is None:
-            message = "This is a key of the operator. The operation needs a partner's key."
-            raise PartnerKeyNeeded(message)
+            raise PartnerKeyNeeded
         return Caller(known.key_id, known.partner_id, known.channel, known.is_test)
 
     async def gate_for(self, given: str, permission: str, address: str = "") -> GateCaller:
@@ -173,8 +187,7 @@ class Keyring:
         known = await self._look_up(key.prefix) if key else None
         if key is None or known is None or not hmac.compare_digest(known.digest, key.digest):
             self._wrong.note(address)
-            message = "The key in X-API-Key is unknown. Check that you copied the whole key."
-            raise ApiKeyInvalid(message)
+            raise ApiKeyInvalid("unknown")
         if reason := known.refusal(self._runtime.now()):
             raise ApiKeyInvalid(reason)
         await self._note_use(known)
@@ -225,6 +238,4 @@ class Keyring:
 
 def _require(permission: str, permissions: frozenset[str]) -> None:
     if permission not in permissions:
-        has = ", ".join(sorted(permissions))
-        message = f"The key lacks the permission '{permission}'. It has: {has}."
-        raise PermissionMissing(message, permission=permission)
+        raise PermissionMissing(permission, sorted(permissions))

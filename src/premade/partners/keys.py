@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from premade.audit.record import COMMAND_ACTOR, Event, record
 from premade.partners import api_key
@@ -14,16 +14,24 @@ from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
 
 
+@dataclass(eq=False)
 class KeyUnknown(NotFound):
     """No active API key has this id."""
 
     code = "KEY_UNKNOWN"
 
+    reason: Literal["unknown", "expired"]
+    key_id: int
 
+
+@dataclass(eq=False)
 class KeyAlreadyRotated(Conflict):
     """An API key can be rotated once."""
 
     code = "KEY_ALREADY_ROTATED"
+
+    key_id: int
+    successor: int
 
 
 class KeyMadeBefore(Conflict):
@@ -71,8 +79,7 @@ async def create_key(
     except RuleBroken as broken:
         if broken.rule != "api_key_made_once":
             raise
-        message = "The same form was sent twice. Its key works, but cannot be shown again."
-        raise KeyMadeBefore(message) from None
+        raise KeyMadeBefore from None
 
 
 async def _create(
@@ -136,15 +143,13 @@ async def rotate_key(
     async with database.transaction() as tx:
         old = await tx.fetch_one(sql.key_to_rotate, key_id=key_id)
         if old is None:
-            raise _unknown(key_id)
+            raise KeyUnknown("unknown", key_id)
         if old.successor is not None:
-            message = f"Key {key_id} was already rotated. Its successor is key {old.successor}."
-            raise KeyAlreadyRotated(message)
+            raise KeyAlreadyRotated(key_id, old.successor)
         now = runtime.now()
         # Revoked or past its end, it must not come to life again as a new one.
         if old.expires_at is not None and old.expires_at <= now:
-            message = f"Key {key_id} has expired. Create a new one with 'premade key create'."
-            raise KeyUnknown(message)
+            raise KeyUnknown("expired", key_id)
         made = await _insert(
             tx,
             runtime,
@@ -180,16 +185,12 @@ async def revoke_key(
         now = runtime.now()
         revoked = await tx.fetch_one(sql.revoke_key, key_id=key_id, now=now)
         if revoked is None:
-            raise _unknown(key_id)
+            raise KeyUnknown("unknown", key_id)
         if revoked.revoked_at == now:
             await record(
                 tx, Event.KEY_REVOKED, now, partner_id=revoked.partner_id, actor=actor, key_id=key_id
             )
     return {"id": key_id, "revoked_at": revoked.revoked_at}
-
-
-def _unknown(key_id: int) -> KeyUnknown:
-    return KeyUnknown(f"There is no active key {key_id}. 'premade key list' shows the keys.")
 
 
 async def list_keys(database: Database) -> list[sql.ListedKey]:
@@ -209,5 +210,5 @@ async def key_of(database: Database, key_id: int) -> sql.KeyDetails:
     async with database.single_statement() as tx:
         found = await tx.fetch_one(sql.key_by_id, key_id=key_id)
     if found is None:
-        raise _unknown(key_id)
+        raise KeyUnknown("unknown", key_id)
     return found

@@ -1,6 +1,8 @@
 """Partners: adding, finding, disabling."""
 
 import re
+from dataclasses import dataclass
+from typing import Literal
 
 from premade.audit.record import COMMAND_ACTOR, Event, record
 from premade.partners import partner_sql as sql
@@ -21,28 +23,45 @@ _CHANNEL = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _NOT_IN_A_CHANNEL = re.compile(r"[^a-z0-9]+")
 
 
+@dataclass(eq=False)
 class PartnerUnknown(NotFound):
     """No partner has this name."""
 
     code = "PARTNER_UNKNOWN"
 
+    reason: Literal["name", "id", "not_listed"]
+    partner: str | int
 
+
+@dataclass(eq=False)
 class PartnerNameTaken(Conflict):
     """Another partner has this name."""
 
     code = "PARTNER_NAME_TAKEN"
 
+    reason: Literal["same", "alike", "live"]
+    name: str
+    """The other partner's name, in quotes."""
 
+
+@dataclass(eq=False)
 class PartnerChangedMeanwhile(Conflict):
     """Somebody else changed the partner after you opened it."""
 
     code = "PARTNER_CHANGED_MEANWHILE"
 
+    name: str
+    hours_max: int | None
+    """The limit that the form was based on."""
 
+
+@dataclass(eq=False)
 class ChannelIsOtherKind(Conflict):
     """A channel is either live or for tests, so that test sales never use live stock."""
 
     code = "CHANNEL_IS_OTHER_KIND"
+
+    channel: str
 
 
 def _test_channel(name: str) -> str:
@@ -116,17 +135,12 @@ async def _name_taken(database: Database, name: str) -> PartnerNameTaken:
     async with database.single_statement() as tx:
         taken = await tx.fetch_one(sql.name_of_key, name_key=folded(name))
     other = name if taken is None else taken
-    if other == name:
-        return PartnerNameTaken(f"There is already a partner named {isolated(repr(name))}.")
-    return PartnerNameTaken(
-        f"There is already a partner named {isolated(repr(other))}. Names that differ only in case, blanks or invisible characters count as the same."
-    )
+    return PartnerNameTaken("same" if other == name else "alike", isolated(repr(other)))
 
 
 def _refusal(broken: RuleBroken, channel: str) -> Exception:
     if broken.rule == "partner_and_channel_both_test_or_both_live":
-        message = f"Channel {channel!r} is of the other kind (live or test). Choose another channel."
-        return ChannelIsOtherKind(message)
+        return ChannelIsOtherKind(channel)
     return broken
 
 
@@ -134,8 +148,7 @@ async def partner_named(tx: Transaction, name: str) -> sql.PartnerRow:
     """The partner. PartnerUnknown when there is none."""
     found = await tx.fetch_one(sql.partner_by_name, name=name.replace("\0", ""), name_key=folded(name))
     if found is None:
-        message = f"There is no partner named {name!r}. 'premade partner list' shows the partners."
-        raise PartnerUnknown(message)
+        raise PartnerUnknown("name", name)
     return found
 
 
@@ -173,8 +186,7 @@ async def partner_of(database: Database, partner_id: int) -> sql.PartnerRow:
     async with database.single_statement() as tx:
         found = await tx.fetch_one(sql.partner_by_id, partner_id=partner_id)
     if found is None:
-        message = f"There is no partner {partner_id}."
-        raise PartnerUnknown(message)
+        raise PartnerUnknown("id", partner_id)
     return found
 
 
@@ -228,8 +240,7 @@ async def set_reservation_hours(
             seen=seen,
         )
         if changed is None:
-            message = f"The partner {name!r} no longer has a limit of {seen} hours."
-            raise PartnerChangedMeanwhile(message)
+            raise PartnerChangedMeanwhile(name, seen)
         await record(
             tx,
             Event.PARTNER_CHANGED,

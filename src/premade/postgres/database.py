@@ -182,10 +182,7 @@ class _Pool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
             PoolTimeout: no connection could be opened in time.
         """
         if not (is_check or self._server.is_admitted):
-            message = (
-                "The service is waiting for its database. A retry with the same Idempotency-Key is safe."
-            )
-            raise DatabaseAway(message)
+            raise DatabaseAway("not_admitted")
         try:
             async with self.connection(timeout=wait_seconds_max) as connection:
                 self._lent += 1
@@ -201,7 +198,7 @@ class _Pool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
         except (PoolTimeout, TooManyRequests) as error:
             if self._lent < self.max_size or not self._server.answers:
                 raise
-            raise _all_in_use() from error
+            raise Busy("connections") from error
 
 
 class _Limiter:
@@ -222,7 +219,7 @@ class _Limiter:
     @asynccontextmanager
     async def _turn(self) -> AsyncGenerator[None]:
         if self._waiters >= POOL_WAITERS_MAX:
-            raise _all_in_use()
+            raise Busy("connections")
         taken: list[asyncio.Semaphore] = []
         self._waiters += 1
         try:
@@ -232,18 +229,13 @@ class _Limiter:
                         await each.acquire()
                         taken.append(each)
             except TimeoutError:
-                raise _all_in_use() from None
+                raise Busy("connections") from None
             finally:
                 self._waiters -= 1
             yield
         finally:
             for each in taken:
                 each.release()
-
-
-def _all_in_use() -> Busy:
-    message = "All database connections are in use. Nothing was changed. Try again."
-    return Busy(message, meets_all=True)
 
 
 async def _try_advisory_lock(

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Literal
 
 import psycopg
 
@@ -18,10 +19,10 @@ role that was just changed; an internal error such as `tuple concurrently update
 retry cannot repair them, and somebody must look."""
 _SPOILT_CLASSES = frozenset({"08", "25", "57"})
 _SPOILT = frozenset({"0A000", "26000", "42P05", "XX000"})
-_WHY = {
-    "25006": "takes no writes: it is a standby, or read-only",
-    "53100": "has no room left on its disk",
-    "53300": "has no connection left",
+_REASONS: dict[str, Literal["no_writes", "disk_full", "no_connection"]] = {
+    "25006": "no_writes",
+    "53100": "disk_full",
+    "53300": "no_connection",
 }
 _STATEMENT_ENDED = "57014"
 _INCARNATION_NOT_CONFIRMED = "PM001"
@@ -58,21 +59,13 @@ def translated_errors() -> Generator[None]:
 def _refusal(error: psycopg.Error) -> Busy | DatabaseAway | None:
     state = error.sqlstate
     if state == _INCARNATION_NOT_CONFIRMED:
-        return DatabaseRestored(
-            "The database was restored, copied or promoted, and the service is recording it."
-        )
+        return DatabaseRestored()
     if state == _CLOCK_TOO_FAR_AHEAD:
-        message = (
-            "For a long time, more than 1,000 codes a second were issued. Nothing was changed. Try again."
-        )
-        return Busy(message, meets_all=True)
+        return Busy("codes")
     if state is not None and (state in _HELD_BY_OTHERS or state.startswith("40")):
-        return Busy("Another request has locked the same record. Nothing was changed. Try again.")
+        return Busy("row_locked")
     if state is None and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        return DatabaseAway("The database does not respond. A retry with the same Idempotency-Key is safe.")
+        return DatabaseAway("no_response")
     if state is not None and (state[:2] in _AWAY_CLASSES or state in _AWAY):
-        why = _WHY.get(state, "cannot do this now")
-        return DatabaseAway(
-            f"The database {why} (SQLSTATE {state}). A retry with the same Idempotency-Key is safe."
-        )
+        return DatabaseAway(_REASONS.get(state, "unable"), state)
     return None

@@ -93,8 +93,7 @@ class ManualEntries:
         # After the commit: what was wrong is counted.
         if code is None:
             log.warning("ota.gate.digits_wrong", actor=caller.actor, device_id=typed.device_id)
-            message = "Code and digits do not match."
-            raise DigitsWrong(message)
+            raise DigitsWrong
         return code
 
     async def _matching(self, tx: Transaction, caller: GateCaller, typed: Typed) -> str | None:
@@ -137,5 +136,4 @@ class ManualEntries:
         assert counted is not None
         if counted.entries > limit.wrong_max:
             wait = max(1, math.ceil((counted.span_began_at + span - now).total_seconds()))
-            message = f"Too many wrong codes or digits were entered. Try again in {wait} seconds."
-            raise TooManyEntries(message, retry_after_seconds=wait)
+            raise TooManyEntries(wait)

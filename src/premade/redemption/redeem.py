@@ -21,9 +21,9 @@ from premade.redemption.verdict import (
     qr_invalid,
     refusal_of_mode,
 )
-from premade.runtime.batching import MicroBatcher, in_use
+from premade.runtime.batching import MicroBatcher
 from premade.runtime.clock import Runtime
-from premade.runtime.errors import Mismatch
+from premade.runtime.errors import Busy, Mismatch
 from premade.runtime.logging import log
 
 OPERATION = "redeem"
@@ -33,10 +33,14 @@ TRIES_ALONE_MAX = 3
 TOGETHER_LOCK_TIMEOUT_MS = 100
 
 
+@dataclass(eq=False)
 class ScanIdReused(Mismatch):
     """An earlier, different request of this device has used this scan_id."""
 
     code = "SCAN_ID_REUSED"
+
+    device_id: str
+    scan_id: str
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,7 @@ async def redeem_waiting(tx: Transaction, runtime: Runtime, scans: list[Scan]) -
         open_ones = [place for place in open_ones if outcomes[place].outcome is sql.Outcome.AGAIN]
         if not open_ones:
             return [outcomes[place] for place in range(len(scans))]
-    raise in_use()
+    raise Busy("ticket_locked")
 
 
 def _row(position: int, scan: Scan, runtime: Runtime) -> dict[str, Any]:
@@ -192,8 +196,7 @@ def redeemed_or_refused(scan: Scan, outcome: sql.ScanResult, runtime: Runtime) -
             is_late=outcome.is_late,
         )
     if kind is sql.Outcome.SCAN_REUSED:
-        message = f"Device {scan.device_id} has already used scan_id {scan.scan_id} for another request."
-        raise ScanIdReused(message)
+        raise ScanIdReused(scan.device_id, scan.scan_id)
     if kind is sql.Outcome.UNKNOWN:
         raise not_known_here()
     if refusal := refusal_of_mode(scan.caller, is_test_ticket=bool(outcome.is_test)):

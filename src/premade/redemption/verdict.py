@@ -5,7 +5,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from premade.partners.keyring import GateCaller
@@ -15,16 +15,58 @@ from premade.tickets.lookup import TicketUnknown
 from premade.tickets.ticket import Status
 
 
+@dataclass(frozen=True)
+class Use:
+    """When and where a ticket was used."""
+
+    device_id: str
+    scan_id: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class LastUse:
+    """The last use of a ticket, for somebody in the operator's time zone."""
+
+    use: Use
+    zone: ZoneInfo
+
+    @property
+    def device_id(self) -> str:
+        """Return where."""
+        return self.use.device_id
+
+    @property
+    def local(self) -> datetime:
+        """Return when, in the operator's time zone."""
+        return local_time(self.use.at, self.zone)
+
+    @property
+    def members(self) -> dict[str, str]:
+        """Return the members of an answer."""
+        use = self.use
+        return {"used_at": rfc3339(use.at), "device_id": use.device_id, "scan_id": use.scan_id}
+
+
+@dataclass(eq=False)
 class QrInvalid(Unverifiable):
     """The service did not issue the QR code, its signature is wrong, or its signing key is retired."""
 
     code = "QR_INVALID"
 
+    reason: Literal["foreign", "key_retired"]
 
+
+@dataclass(eq=False)
 class FunctionUnknown(NotFound):
     """The ticket does not include this function."""
 
     code = "FUNCTION_UNKNOWN"
+    published = ("functions",)
+
+    function_code: str
+    functions: list[str]
+    """Those of the ticket."""
 
 
 class NotActivated(Conflict):
@@ -33,10 +75,30 @@ class NotActivated(Conflict):
     code = "NOT_ACTIVATED"
 
 
+@dataclass(eq=False)
 class UsedUp(Conflict):
     """The ticket has fewer uses left than requested."""
 
     code = "USED_UP"
+
+    remaining: int
+    last_use: LastUse | None
+    function_code: str = ""
+    uses: int = 0
+
+    @property
+    def reason(self) -> Literal["ticket", "ticket_used", "function", "function_used", "too_few"]:
+        """Return what is used up: the ticket, or one of its functions."""
+        if self.remaining:
+            return "too_few"
+        if self.function_code:
+            return "function_used" if self.last_use else "function"
+        return "ticket_used" if self.last_use else "ticket"
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """Return what is left, and the last use."""
+        return {"remaining": self.remaining, **(self.last_use.members if self.last_use else {})}
 
 
 class Cancelled(Conflict):
@@ -45,16 +107,43 @@ class Cancelled(Conflict):
     code = "CANCELLED"
 
 
+@dataclass(eq=False)
 class Expired(Conflict):
     """The ticket's last day of use has ended in the operator's time zone."""
 
     code = "EXPIRED"
 
+    usable_until: date | None = None
+    """None if it expired unsold."""
 
+    @property
+    def reason(self) -> Literal["unsold", "over"]:
+        """Return whether it expired unsold."""
+        return "unsold" if self.usable_until is None else "over"
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """Return the last day of use, if the ticket had one."""
+        return {} if self.usable_until is None else {"usable_until": self.usable_until.isoformat()}
+
+
+@dataclass(eq=False)
 class QrRevoked(Conflict):
     """A reissue has replaced this QR code."""
 
     code = "QR_REVOKED"
+
+    last_use: LastUse | None
+
+    @property
+    def reason(self) -> Literal["unused", "used"]:
+        """Return whether the ticket has been used."""
+        return "used" if self.last_use else "unused"
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """Return the last use."""
+        return self.last_use.members if self.last_use else {}
 
 
 class TestTicket(Conflict):
@@ -75,30 +164,27 @@ class BeforeActivation(Conflict):
     code = "SCANNED_BEFORE_ACTIVATION"
 
 
+@dataclass(eq=False)
 class ClockWrong(Conflict):
     """The time of the scan is in the future, or is not a time."""
 
     code = "CLOCK_WRONG"
 
+    reason: Literal["no_time", "future"]
 
+
+@dataclass(eq=False)
 class ScanTooOld(Conflict):
     """The scan is older than the operator's limit (PREMADE_OFFLINE_SCAN_DAYS)."""
 
     code = "SCAN_TOO_OLD"
 
+    days_max: int
+
 
 REFUSALS = (NotActivated, UsedUp, Cancelled, Expired, QrRevoked, TestTicket, LiveTicket)
 CLOCK_SKEW_MAX = timedelta(minutes=2)
 """How far a device's clock may be wrong."""
-
-
-@dataclass(frozen=True)
-class Use:
-    """When and where a ticket was used."""
-
-    device_id: str
-    scan_id: str
-    at: datetime
 
 
 @dataclass(frozen=True)
@@ -127,11 +213,9 @@ class Asked:
 def refusal_of_mode(caller: GateCaller, *, is_test_ticket: bool) -> DomainError | None:
     """Return why the gate refuses this kind of ticket, live or test, or None."""
     if is_test_ticket and not caller.is_test:
-        return TestTicket("This is a test ticket. It opens no gate.")
+        return TestTicket()
     if caller.is_test and not is_test_ticket:
-        return LiveTicket(
-            "This is not a test ticket. This gate is in test mode and admits test tickets only."
-        )
+        return LiveTicket()
     return None
 
 
@@ -144,11 +228,11 @@ def refusal_of_time(
     say so.
     """
     if scanned_at is None:
-        return ClockWrong("The time of this scan is not a time. The device's clock is wrong.")
+        return ClockWrong("no_time")
     if scanned_at - max(clocks) > CLOCK_SKEW_MAX:
-        return ClockWrong("The time of this scan is in the future. The device's clock is wrong.")
+        return ClockWrong("future")
     if min(clocks) - scanned_at > age_max:
-        return ScanTooOld(f"This scan is older than {age_max.days} days, or the device's clock is wrong.")
+        return ScanTooOld(age_max.days)
     return None
 
 
@@ -171,25 +255,19 @@ class Judge:
         is_replaced = issue_number is not None and issue_number != ticket.issue_number
         is_over = ticket.usable_until is not None and ticket.usable_until < day
         if ticket.status == Status.CANCELLED:
-            refusal: DomainError | None = Cancelled("This ticket is cancelled and not valid.")
+            refusal: DomainError | None = Cancelled()
         elif is_replaced:
-            message = f"A newer QR code has replaced this one.{self._last_use(ticket)}"
-            refusal = QrRevoked(message, **_members(ticket.last_use))
+            refusal = QrRevoked(self._last_use(ticket))
         elif ticket.status == Status.EXPIRED:
-            refusal = Expired("This ticket expired unsold and is not valid.")
+            refusal = Expired()
         elif ticket.status == Status.PRE_GENERATED:
-            refusal = NotActivated("This ticket is not sold yet and not valid.")
+            refusal = NotActivated()
         elif scanned_at is not None and _is_before_activation(ticket, scanned_at):
-            message = "This ticket was sold after the time of this scan."
-            refusal = BeforeActivation(message)
+            refusal = BeforeActivation()
         elif is_over and ticket.usable_until is not None:
-            message = (
-                f"The last day of this ticket was {ticket.usable_until:%d %B %Y}. It is no longer valid."
-            )
-            refusal = Expired(message, usable_until=ticket.usable_until.isoformat())
+            refusal = Expired(ticket.usable_until)
         elif ticket.status == Status.USED:
-            message = f"This ticket has no uses left.{self._last_use(ticket)}"
-            refusal = UsedUp(message, remaining=0, **_members(ticket.last_use))
+            refusal = UsedUp(0, self._last_use(ticket))
         else:
             refusal = None
         return refusal
@@ -199,44 +277,25 @@ class Judge:
         function_code, uses = asked.function_code, asked.uses
         remaining = {each["function_code"]: each["remaining_uses"] for each in ticket.entitlements}
         if function_code not in remaining:
-            known = ", ".join(remaining)
-            message = f"This ticket is not for {function_code}. It is for: {known}."
-            return FunctionUnknown(message, functions=list(remaining))
+            return FunctionUnknown(function_code, list(remaining))
         refusal = self.refusal(ticket, issue_number, asked.day, asked.scanned_at)
         if (refusal is None or isinstance(refusal, UsedUp)) and remaining[function_code] < uses:
-            left = remaining[function_code]
-            message = (
-                f"This ticket has only {left} of {function_code} left, not {uses}."
-                if left
-                else f"This ticket has no uses of {function_code} left.{self._last_use(ticket)}"
-            )
-            return UsedUp(message, remaining=left, **_members(ticket.last_use))
+            return UsedUp(remaining[function_code], self._last_use(ticket), function_code, uses)
         return refusal
 
-    def _last_use(self, ticket: Shown) -> str:
-        if ticket.last_use is None:
-            return ""
-        local = local_time(ticket.last_use.at, self.zone)
-        return f" It was last used at {local:%H:%M} on {local:%d %B %Y} at {ticket.last_use.device_id}."
+    def _last_use(self, ticket: Shown) -> LastUse | None:
+        return None if ticket.last_use is None else LastUse(ticket.last_use, self.zone)
 
 
 def _is_before_activation(ticket: Shown, scanned_at: datetime) -> bool:
     return ticket.activated_at is not None and scanned_at < ticket.activated_at - CLOCK_SKEW_MAX
 
 
-def _members(use: Use | None) -> dict[str, str]:
-    if use is None:
-        return {}
-    return {"used_at": rfc3339(use.at), "device_id": use.device_id, "scan_id": use.scan_id}
-
-
 def qr_invalid(*, is_key_retired: bool) -> QrInvalid:
     """What is said of a QR code that nobody of this service has signed, or with a key that counts no more."""
-    if is_key_retired:
-        return QrInvalid("The signing key of this QR code is retired. The code is not valid.")
-    return QrInvalid("This QR code is not from this service.")
+    return QrInvalid("key_retired" if is_key_retired else "foreign")
 
 
 def not_known_here() -> TicketUnknown:
     """Worded the same whether there is none, it is another partner's, or the digits typed in are wrong."""
-    return TicketUnknown("This ticket does not exist.")
+    return TicketUnknown("at_gate")

@@ -16,7 +16,7 @@ from premade.runtime.logging import log
 from premade.tickets.change import TicketChange
 from premade.tickets.code import ISSUE_NUMBER_MAX, possible_code
 from premade.tickets.lookup import ticket_unknown
-from premade.tickets.refusals import cancelled, expired, used
+from premade.tickets.refusals import TicketCancelled, TicketExpired, TicketUsed
 from premade.tickets.signing import Signers
 from premade.tickets.ticket import Status
 
@@ -24,10 +24,14 @@ ISSUE_NUMBERS_SKIPPED = 9
 """Higher than the number of reissues of one ticket between a backup and its restore."""
 
 
+@dataclass(eq=False)
 class IssueLimit(Conflict):
     """The ticket's QR was issued as often as it can be."""
 
     code = "ISSUE_LIMIT"
+
+    ticket_code: str
+    issues_max: int
 
 
 class ToReissue(TicketChange):
@@ -131,11 +135,10 @@ def _next_issue_number(ticket: sql.TicketToReissue, signing_key_id: str) -> int:
 def _check(ticket: sql.TicketToReissue, code: str) -> None:
     status, valid_until = ticket.status, ticket.valid_until
     if status == Status.USED:
-        raise used(code, ticket.first_used_at)
+        raise TicketUsed(code, ticket.first_used_at)
     if status == Status.CANCELLED:
-        raise cancelled(code)
+        raise TicketCancelled(code)
     if status == Status.EXPIRED or (status == Status.PRE_GENERATED and ticket.is_over):
-        raise expired(code, valid_until)
+        raise TicketExpired("ticket", code, valid_until)
     if ticket.issue_number >= ISSUE_NUMBER_MAX:
-        message = f"The QR of ticket {code} has been issued {ISSUE_NUMBER_MAX} times, the maximum."
-        raise IssueLimit(message)
+        raise IssueLimit(code, ISSUE_NUMBER_MAX)

@@ -39,10 +39,13 @@ Asked = TypeVar("Asked", bound=Item)
 Outcome = TypeVar("Outcome")
 
 
+@dataclass(eq=False)
 class QueueFull(Unavailable):
     """The queue is full."""
 
     code = "QUEUE_FULL"
+
+    waiting_max: int
 
 
 Waiting = TypeVar("Waiting")
@@ -99,11 +102,6 @@ class ClaimQueue(Generic[Waiting]):
             self._first.append(those[0])
 
 
-def in_use(what: str = "The ticket") -> Busy:
-    """Return the error for a row that another request has locked for too long."""
-    return Busy(f"{what} is locked by another request. Nothing was changed. Try again.")
-
-
 class MicroBatcher(Generic[Asked, Outcome]):
     """Execute the requests of one kind in this process, as many as possible with one statement."""
 
@@ -127,8 +125,7 @@ class MicroBatcher(Generic[Asked, Outcome]):
             Busy: no connection was free in time.
         """
         if len(self._waiting) >= QUEUE_ITEMS_MAX:
-            message = f"The queue is full: {QUEUE_ITEMS_MAX} requests are waiting. Nothing was changed."
-            raise QueueFull(message)
+            raise QueueFull(QUEUE_ITEMS_MAX)
         future: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
         self._waiting.add((asked, future), asked.claims)
         if self._in_flight < STATEMENTS_IN_FLIGHT_MAX:

@@ -1,30 +1,61 @@
 """Errors of the domain. They do not know HTTP; `http/problems.py` maps them to status codes."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from datetime import datetime
+from typing import Any, ClassVar, Literal
 
+from premade.runtime.clock import rfc3339
 from premade.texts.problems import ProblemText, problem_texts
 
+FIELDS_NAMED_MAX = 3
 
+
+@dataclass(eq=False)
 class DomainError(Exception):
     """An error with a stable code. A feature has one subclass for each of its errors.
 
-    `texts/problems.toml` has its title, cause and remedy, by the code.
+    The class has the code and the values of one occurrence. `texts/problems.toml` has all words, by the code. If it has
+    several details, the member `reason` of the error names one of them.
     """
 
     code: ClassVar[str] = ""
     """Stable identifier in upper case, for programs."""
-
-    def __init__(self, detail: str, **members: Any) -> None:
-        """`detail`: what happened this time. `members`: additional members of the answer."""
-        super().__init__(detail)
-        self.detail = detail
-        self.members = members
+    published: ClassVar[tuple[str, ...]] = ()
+    """Names of the values that are members of the answer. The others are in the detail only."""
 
     @property
     def text(self) -> ProblemText:
         """Title, cause and remedy: the same for each occurrence."""
         return problem_texts()[self.code]
+
+    @property
+    def detail(self) -> str:
+        """What happened this time."""
+        return self.text.detail_of(getattr(self, "reason", "")).format_map(_Shown(self))
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """Additional members of the answer."""
+        values = {name: getattr(self, name) for name in self.published}
+        return {
+            name: rfc3339(value) if isinstance(value, datetime) else value for name, value in values.items()
+        }
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+class _Shown:
+    """The members of an error, as a detail shows them."""
+
+    def __init__(self, error: DomainError) -> None:
+        self._error = error
+
+    def __getitem__(self, name: str) -> Any:
+        value = getattr(self._error, name)
+        if isinstance(value, datetime):
+            return rfc3339(value)
+        return ", ".join(map(str, value)) if isinstance(value, list | tuple) else value  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
 
 
 class Unauthenticated(DomainError):
@@ -59,13 +90,12 @@ class Unverifiable(DomainError):
     """The request is well-formed but cannot be verified."""
 
 
+@dataclass(eq=False)
 class TooMany(DomainError):
     """Too many attempts within a period. Nothing was changed."""
 
-    def __init__(self, detail: str, retry_after_seconds: int, **members: Any) -> None:
-        """`retry_after_seconds`: time until the next attempt is allowed."""
-        super().__init__(detail, **members)
-        self.retry_after_seconds = retry_after_seconds
+    retry_after_seconds: int
+    """Time until the next attempt is allowed."""
 
 
 class Unavailable(DomainError):
@@ -86,28 +116,65 @@ class FieldError:
     detail: str
 
 
+@dataclass(eq=False)
 class Invalid(DomainError):
     """At least one field of the request is wrong."""
 
     code = "INVALID_REQUEST"
 
-    def __init__(self, errors: list[FieldError]) -> None:
-        fields = "; ".join(f"{error.pointer}: {error.detail}" for error in errors[:3])
-        more = f"; and {len(errors) - 3} more" if len(errors) > 3 else ""  # noqa: PLR2004
-        super().__init__(f"{fields}{more}")
-        self.errors = errors
+    errors: list[FieldError]
+
+    @property
+    def reason(self) -> Literal["few", "many"]:
+        """Whether the detail names all fields."""
+        return "many" if self.more > 0 else "few"
+
+    @property
+    def fields(self) -> str:
+        """The first fields, each with its error."""
+        return "; ".join(f"{error.pointer}: {error.detail}" for error in self.errors[:FIELDS_NAMED_MAX])
+
+    @property
+    def more(self) -> int:
+        """Number of the other fields."""
+        return len(self.errors) - FIELDS_NAMED_MAX
 
 
+_ID_OF_EARLIER = {
+    "order": "order_id",
+    "batch": "batch_id",
+    "reservation": "reservation_id",
+    "release": "reservation_id",
+}
+
+
+@dataclass(eq=False)
 class IdempotencyKeyReused(Mismatch):
     """The Idempotency-Key was already used for a different request."""
 
     code = "IDEMPOTENCY_KEY_REUSED"
 
+    reason: Literal["order", "batch", "reservation", "release", "other"]
+    earlier: str | None
+    """Id of what the earlier request made or changed."""
 
+    @property
+    def members(self) -> dict[str, Any]:
+        """Return the id under its name in the API."""
+        name = _ID_OF_EARLIER.get(self.reason)
+        return {name: self.earlier} if name else {}
+
+
+@dataclass(eq=False)
 class DatabaseAway(Unavailable):
     """The service cannot reach its database, or lost the connection."""
 
     code = "DATABASE_AWAY"
+
+    reason: Literal["no_response", "not_admitted", "no_writes", "disk_full", "no_connection", "unable"] = (
+        "no_response"
+    )
+    sqlstate: str = ""
 
 
 class DatabaseRestored(DatabaseAway):
@@ -116,15 +183,33 @@ class DatabaseRestored(DatabaseAway):
     code = "DATABASE_RESTORED"
 
 
+@dataclass(eq=False)
 class Busy(Unavailable):
     """Other requests have locked the same ticket, batch or stock, or all database connections are in use."""
 
     code = "BUSY"
 
-    def __init__(self, detail: str, *, meets_all: bool = False) -> None:
-        """`meets_all`: every request would fail now, not only those for the same row."""
-        super().__init__(detail)
-        self.meets_all = meets_all
+    reason: Literal[
+        "row_locked",
+        "ticket_locked",
+        "this_ticket_locked",
+        "key_in_progress",
+        "overtaken",
+        "overtaken_generation",
+        "cancellation_locked",
+        "connections",
+        "codes",
+        "large_bodies",
+        "key_lookups",
+    ]
+    subject: str = ""
+    """The ticket or the batch."""
+    tries: int = 0
+
+    @property
+    def meets_all(self) -> bool:
+        """Whether every request would fail now, not only those for the same row."""
+        return self.reason in {"connections", "codes", "large_bodies"}
 
 
 class RuleBroken(Exception):

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from typing import Any
 
 from premade.audit.record import COMMAND_ACTOR, Event, record
@@ -16,16 +17,22 @@ from premade.values.texts import cleaned, without_invisible
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,62}")
 
 
+@dataclass(eq=False)
 class StaffUnknown(NotFound):
     """No member of staff has this name."""
 
     code = "STAFF_UNKNOWN"
 
+    name: str
 
+
+@dataclass(eq=False)
 class StaffNameTaken(Conflict):
     """Another member of staff has this name."""
 
     code = "STAFF_NAME_TAKEN"
+
+    name: str
 
 
 def name_as_kept(name: str) -> str:
@@ -49,8 +56,7 @@ async def add_staff(
     except RuleBroken as broken:
         if broken.rule != "staff_name_taken":
             raise
-        message = f"There is already a member of staff named {name!r}."
-        raise StaffNameTaken(message) from None
+        raise StaffNameTaken(name) from None
     return added
 
 
@@ -121,8 +127,7 @@ async def set_disabled(
 async def _named(tx: Transaction, name: str) -> sql.StaffRow:
     found = await tx.fetch_one(sql.by_name, name=name_as_kept(name).replace("\0", ""))
     if found is None:
-        message = f"There is no member of staff named {name!r}. 'premade staff list' shows the staff."
-        raise StaffUnknown(message)
+        raise StaffUnknown(name)
     return found
 
 

@@ -79,8 +79,7 @@ async def is_right(password: str, kept: str | None, *, is_known: bool = False) -
 def require_room(*, is_known: bool) -> None:
     """Raise SignInsBusy if a check would be refused now, before anything else is done for it."""
     if _waiting >= _room(is_known=is_known):
-        message = "Too many passwords are being checked at the same time."
-        raise SignInsBusy(message)
+        raise SignInsBusy
 
 
 def _room(*, is_known: bool) -> int:

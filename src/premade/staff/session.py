@@ -6,6 +6,7 @@ import hmac
 import math
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
 from premade.audit.record import Event, record
 from premade.postgres.database import Database, Transaction
@@ -48,6 +49,16 @@ class TooManySignIns(TooMany):
     """Too many sign-ins failed, for this name or from this address."""
 
     code = "TOO_MANY_SIGN_INS"
+
+    @property
+    def minutes(self) -> int:
+        """Return the time until the next attempt, rounded up."""
+        return math.ceil(self.retry_after_seconds / 60)
+
+    @property
+    def reason(self) -> Literal["minute", "minutes"]:
+        """Return the grammatical number of the minutes."""
+        return "minutes" if self.minutes > 1 else "minute"
 
 
 @dataclass(frozen=True)
@@ -134,7 +145,7 @@ class Sessions:
                 new_digest=digest,
             )
             if changed is None:
-                raise _refused()
+                raise SignInRefused
             await tx.execute(sql.close_sessions, staff_id=member.staff_id, digest=None)
             await tx.execute(sql.forget_browsers, staff_id=member.staff_id)
             signed_in = await self._open(tx, member.staff_id, digest, tried)
@@ -198,7 +209,7 @@ class Sessions:
             length=timedelta(seconds=SESSION_SECONDS_MAX),
         )
         if opened is None:
-            raise _refused()
+            raise SignInRefused
         await tx.execute(sql.sweep_sessions, now=now)
         await tx.execute(
             sql.know_browser,
@@ -237,7 +248,7 @@ class Sessions:
             reason = "disabled" if is_right else "wrong"
             await self._record_refusal(tx, reason, staff_id)
         log.info("console.sign_in_refused", staff_id=staff_id)
-        raise _refused()
+        raise SignInRefused
 
     async def _count(self, subject: bytes, tries_max: int) -> None:
         now, span = self.runtime.now(), timedelta(seconds=TRY_SPAN_SECONDS)
@@ -250,9 +261,7 @@ class Sessions:
                 await self._record_refusal(tx, "too_many", None)
         if counted.tries > tries_max:
             wait = max(1, math.ceil((counted.span_began_at + span - now).total_seconds()))
-            minutes = math.ceil(wait / 60)
-            message = f"Try again in {minutes} minute{'s' if minutes > 1 else ''}."
-            raise TooManySignIns(message, retry_after_seconds=wait)
+            raise TooManySignIns(wait)
 
     async def _record_refusal(self, tx: Transaction, reason: str, staff_id: object) -> None:
         await record(
@@ -319,7 +328,3 @@ def form_token(token: str) -> str:
 
 def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
-
-
-def _refused() -> SignInRefused:
-    return SignInRefused("Check both, and whether the Caps Lock key is on.")

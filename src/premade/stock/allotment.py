@@ -1,6 +1,7 @@
 """Allotments: the stock of one product given to one channel."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from premade.audit.record import COMMAND_ACTOR, Event, record
 from premade.postgres.database import Database
@@ -16,34 +17,52 @@ INVENTORY = Keyset("inventory", {"product_id": int})
 PRODUCTS = Keyset("products", {"product_id": int})
 
 
+@dataclass(eq=False)
 class StockUnknown(NotFound):
     """No product has this id, or no partner has this channel."""
 
     code = "STOCK_UNKNOWN"
 
+    reason: Literal["product", "channel"]
+    product_id: int
+    channel: str
 
+
+@dataclass(eq=False)
 class AllotmentBelowIssued(Exhausted):
     """An allotment cannot be lower than its issued and held stock together."""
 
     code = "ALLOTMENT_BELOW_ISSUED"
+    published = ("issued", "held")
+
+    issued: int
+    held: int
+
+    @property
+    def total(self) -> int:
+        """Return the smallest possible allotment."""
+        return self.issued + self.held
 
 
+@dataclass(eq=False)
 class AllotmentChangedMeanwhile(Conflict):
     """Somebody else changed the allotment after you opened it."""
 
     code = "ALLOTMENT_CHANGED_MEANWHILE"
 
+    channel: str
 
+
+@dataclass(eq=False)
 class StockShort(Exhausted):
     """Your channel's allotment has less available stock than requested."""
 
     code = "STOCK_SHORT"
+    published = ("product_id", "requested", "available")
 
-
-def stock_short(product_id: int, quantity: int, available: int) -> StockShort:
-    """The refusal, with what is left."""
-    message = f"{quantity} tickets were requested and {available} are available. Nothing was changed."
-    return StockShort(message, product_id=product_id, requested=quantity, available=available)
+    product_id: int
+    requested: int
+    available: int
 
 
 @dataclass(frozen=True)
@@ -110,8 +129,7 @@ async def set_allotment(
                 seen=seen.allotted if seen else None,
             )
             if allotment is None:
-                message = f"Somebody else has changed the allotment of {channel}. Nothing was changed."
-                raise AllotmentChangedMeanwhile(message)
+                raise AllotmentChangedMeanwhile(channel)
             await record(
                 tx, Event.ALLOTMENT_SET, runtime.now(), partner_id=None, actor=actor, **columns_of(allotment)
             )
@@ -130,22 +148,16 @@ def _refusal(
     broken: RuleBroken, product_id: int, channel: str, before: sql.ListedAllotment | None
 ) -> Exception:
     if broken.rule == "allotments_product":
-        return StockUnknown(
-            f"Product {product_id} does not exist. 'premade product list' shows the products."
-        )
+        return StockUnknown("product", product_id, channel)
     if broken.rule == "allotments_channel":
-        return StockUnknown(
-            f"Channel {channel!r} does not exist. 'premade partner add --channel' creates one."
-        )
+        return StockUnknown("channel", product_id, channel)
     if broken.rule == "available_not_negative" and before:
         return _below_issued(before)
     return broken
 
 
 def _below_issued(before: sql.ListedAllotment) -> AllotmentBelowIssued:
-    issued, held = before.issued, before.held
-    message = f"{issued:,} tickets are issued and {held:,} are held, so the total must be {issued + held:,} or more."
-    return AllotmentBelowIssued(message, issued=issued, held=held)
+    return AllotmentBelowIssued(before.issued, before.held)
 
 
 async def list_allotments(

@@ -65,6 +65,5 @@ async def hold_to_release(database: Database, runtime: Runtime, reservation_id: 
         async with database.single_statement() as tx:
             row = await tx.fetch_one(sql.hold_to_release, reservation_id=reservation_id, now=runtime.now())
     if row is None:
-        message = "This reservation does not exist, or it has ended."
-        raise ReservationUnknown(message)
+        raise ReservationUnknown("ended", reservation_id)
     return row

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Literal
 
 from premade.runtime.clock import rfc3339
 from premade.runtime.errors import Conflict, Exhausted, FieldError, Invalid, NotFound
@@ -19,22 +20,44 @@ RESERVATION_ID_PATTERN = r"RSV-[0-9]{13}"
 _RESERVATION_ID = re.compile(RESERVATION_ID_PATTERN)
 
 
+@dataclass(eq=False)
 class ReservationUnknown(NotFound):
     """No reservation has this id, or it belongs to another partner."""
 
     code = "RESERVATION_UNKNOWN"
 
+    reason: Literal["malformed", "unknown", "ended"]
+    reservation_id: str
 
+
+@dataclass(eq=False)
 class ReservationEnded(Conflict):
     """The reservation holds no stock: it has expired, was released, or batches took all of it."""
 
     code = "RESERVATION_ENDED"
+    published = ("reservation_id", "reservation_status")
+
+    reservation_id: str
+    reservation_status: "Status"
+
+    @property
+    def reason(self) -> Literal["released", "expired", "used_up"]:
+        """Return what ended it."""
+        if self.reservation_status is Status.RELEASED:
+            return "released"
+        return "expired" if self.reservation_status is Status.EXPIRED else "used_up"
 
 
+@dataclass(eq=False)
 class ReservationTooSmall(Exhausted):
     """The reservation holds fewer tickets than the batch needs."""
 
     code = "RESERVATION_TOO_SMALL"
+    published = ("reservation_id", "requested", "held")
+
+    reservation_id: str
+    requested: int
+    held: int
 
 
 class Status(StrEnum):
@@ -108,27 +131,11 @@ def expiry(asked: datetime | None, now: datetime, hours_max: int) -> datetime:
 def check_take(reservation_id: str, status: Status, left: int, quantity: int) -> None:
     """Whether a batch of `quantity` can be taken from it; ReservationEnded, ReservationTooSmall."""
     if status is not Status.HELD:
-        raise reservation_ended(reservation_id, status)
+        raise ReservationEnded(reservation_id, status)
     if quantity > left:
-        message = f"{quantity} tickets were requested and reservation {reservation_id} holds {left}. Nothing was generated."
-        raise ReservationTooSmall(message, reservation_id=reservation_id, requested=quantity, held=left)
-
-
-def reservation_ended(reservation_id: str, status: Status) -> ReservationEnded:
-    """The refusal, with what ended it."""
-    what = {
-        Status.RELEASED: "was released",
-        Status.EXPIRED: "has expired",
-        Status.USED_UP: "has no held stock left: batches took all of it",
-    }[status]
-    message = f"Reservation {reservation_id} {what}."
-    return ReservationEnded(message, reservation_id=reservation_id, reservation_status=status)
+        raise ReservationTooSmall(reservation_id, requested=quantity, held=left)
 
 
 def reservation_unknown(reservation_id: str) -> ReservationUnknown:
     """Worded the same whether there is none or it is another partner's."""
-    if not is_reservation_id(reservation_id):
-        return ReservationUnknown(
-            "This is not a reservation id. Reservation ids have the form RSV-1762274285982."
-        )
-    return ReservationUnknown(f"There is no reservation {reservation_id}.")
+    return ReservationUnknown("unknown" if is_reservation_id(reservation_id) else "malformed", reservation_id)

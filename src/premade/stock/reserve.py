@@ -5,22 +5,22 @@ from datetime import datetime
 from functools import cached_property
 
 from premade.audit.record import Acting, Event
-from premade.catalog.product import product_unknown
+from premade.catalog.product import ProductUnknown
 from premade.partners.keyring import Caller
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Busy, IdempotencyKeyReused, RuleBroken
 from premade.runtime.logging import log
 from premade.stock import reserve_sql as sql
-from premade.stock.allotment import stock_short
+from premade.stock.allotment import StockShort
 from premade.stock.hold import expire_holds, wait_for_allotment
 from premade.stock.reservation import (
     Reservation,
+    ReservationEnded,
     Status,
     expiry,
     is_reservation_id,
     reservation_at,
-    reservation_ended,
     reservation_unknown,
 )
 from premade.values.digest import request_digest
@@ -96,7 +96,7 @@ class Reservations:
             if reservation.status is Status.RELEASED:
                 return reservation
             if reservation.status is not Status.HELD:
-                raise reservation_ended(reservation_id, reservation.status)
+                raise ReservationEnded(reservation_id, reservation.status)
             if released := await self._release(caller, request_id, seen, now, idempotency_key):
                 log.info(
                     "ota.reservations.released",
@@ -150,8 +150,7 @@ class Reservations:
         reservation_id = seen.made_reservation_id
         assert reservation_id is not None
         if seen.made_request_digest != wanted.digest:
-            message = f"This Idempotency-Key was already used for reservation {reservation_id}. Send a new key with a new request."
-            raise IdempotencyKeyReused(message, reservation_id=reservation_id)
+            raise IdempotencyKeyReused("reservation", reservation_id)
         async with self.database.single_statement() as tx:
             row = await tx.fetch_one(
                 sql.reservation_by_id, partner_id=caller.partner_id, reservation_id=reservation_id
@@ -236,9 +235,9 @@ class Reservations:
 
 def _check(seen: sql.StockLook, wanted: ReservationRequest) -> None:
     if seen.product_id is None:
-        raise product_unknown(wanted.product_id)
+        raise ProductUnknown("to_partner", wanted.product_id)
     if seen.available < wanted.quantity:
-        raise stock_short(wanted.product_id, wanted.quantity, seen.available)
+        raise StockShort(wanted.product_id, requested=wanted.quantity, available=seen.available)
 
 
 def _found(seen: sql.ReservationLook) -> sql.ReservationRow | None:
@@ -266,11 +265,9 @@ def _released_before(row: sql.ReservationLook) -> bool:
     if made is None:
         return False
     if row.made_request_digest != request_digest(row.reservation_id):
-        message = f"This Idempotency-Key was already used to release reservation {made}. Send a new key with a new request."
-        raise IdempotencyKeyReused(message, reservation_id=made)
+        raise IdempotencyKeyReused("release", made)
     return True
 
 
 def _overtaken() -> Busy:
-    message = f"Concurrent requests came first {TRIES_MAX} times in a row. Nothing was changed. Try again."
-    return Busy(message)
+    return Busy("overtaken", tries=TRIES_MAX)

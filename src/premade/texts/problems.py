@@ -17,6 +17,12 @@ class ProblemText:
     """What happened and why, for the API document."""
     remedy: str
     """What the reader can do."""
+    detail: str | Mapping[str, str]
+    """What happened this time: a template, or several by the reason."""
+
+    def detail_of(self, reason: str) -> str:
+        """Return the template for this reason."""
+        return self.detail if isinstance(self.detail, str) else self.detail[reason]
 
 
 @cache

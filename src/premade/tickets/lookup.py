@@ -1,5 +1,8 @@
 """Finding tickets."""
 
+from dataclasses import dataclass
+from typing import Literal
+
 from premade.audit.record import Event
 from premade.postgres.database import Database
 from premade.runtime.errors import NotFound
@@ -20,19 +23,19 @@ _OF_A_TICKET = [
 _MADE_BY_ITS_BATCH = [Event.BATCH_GENERATION_BEGUN, Event.BATCH_GENERATED]
 
 
+@dataclass(eq=False)
 class TicketUnknown(NotFound):
     """No ticket has this code, or it belongs to another partner."""
 
     code = "TICKET_UNKNOWN"
 
+    reason: Literal["malformed", "unknown", "at_gate", "of_no_partner"]
+    ticket_code: str = ""
+
 
 def ticket_unknown(code: str) -> TicketUnknown:
     """Worded the same whether there is none or it is another partner's, so that a code cannot be probed."""
-    if not is_ticket_code(code):
-        return TicketUnknown(
-            "This is not a ticket code. Ticket codes have the form CRUISE-2025-FERRY-1762274285982."
-        )
-    return TicketUnknown(f"There is no ticket {code}.")
+    return TicketUnknown("unknown" if is_ticket_code(code) else "malformed", code)
 
 
 async def ticket_of(database: Database, partner_id: int, code: str) -> sql.TicketRow:

@@ -1,42 +1,45 @@
 """What the state of a ticket can forbid, to whoever wants to sell it, take it back or change its QR."""
 
+from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Literal
 
-from premade.runtime.clock import rfc3339
 from premade.runtime.errors import Conflict
 
 
+@dataclass(eq=False)
 class TicketExpired(Conflict):
     """The ticket's last day of sale has ended in the operator's time zone."""
 
     code = "TICKET_EXPIRED"
+    published = ("valid_until",)
+
+    reason: Literal["ticket", "batch"]
+    subject: str
+    """The code of the ticket, or the id of the batch."""
+    valid_until: date | None
 
 
+@dataclass(eq=False)
 class TicketCancelled(Conflict):
     """The ticket was cancelled and will never be valid again."""
 
     code = "TICKET_CANCELLED"
 
+    ticket_code: str
 
+
+@dataclass(eq=False)
 class TicketUsed(Conflict):
     """The ticket was used at the gate."""
 
     code = "TICKET_USED"
+    published = ("first_used_at",)
 
+    ticket_code: str
+    first_used_at: datetime | None
 
-def expired(code: str, valid_until: date | None) -> TicketExpired:
-    """Names the last day of sale."""
-    message = f"The last day of sale of ticket {code} was {valid_until}."
-    return TicketExpired(message, valid_until=valid_until)
-
-
-def cancelled(code: str) -> TicketCancelled:
-    """Names the ticket."""
-    return TicketCancelled(f"Ticket {code} was cancelled. Sell another one.")
-
-
-def used(code: str, first_used_at: datetime | None) -> TicketUsed:
-    """Says when it was used first."""
-    when = None if first_used_at is None else rfc3339(first_used_at)
-    message = f"Ticket {code} has been used" + (f", first at {when}." if when else ".")
-    return TicketUsed(message, first_used_at=when)
+    @property
+    def reason(self) -> Literal["at", "before"]:
+        """Return whether the time of the first use is known."""
+        return "before" if self.first_used_at is None else "at"

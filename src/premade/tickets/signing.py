@@ -3,7 +3,7 @@
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from nacl.signing import SigningKey
@@ -32,28 +32,45 @@ SIGNERS_KEPT_MAX = 10_000
 _SEED_BYTES = 32
 
 
+@dataclass(eq=False)
 class SigningKeyMissing(Unavailable):
     """The service has no key to sign QR tokens."""
 
     code = "SIGNING_KEY_MISSING"
 
+    reason: Literal["none", "gone"]
+    key_id: str = ""
 
+
+@dataclass(eq=False)
 class SigningKeyUnknown(NotFound):
     """No signing key has this id."""
 
     code = "SIGNING_KEY_UNKNOWN"
 
+    key_id: str
 
+
+@dataclass(eq=False)
 class SigningKeyInUse(Conflict):
     """The key signs new tokens, or did so a moment ago."""
 
     code = "SIGNING_KEY_IN_USE"
 
+    reason: Literal["current", "current_test", "recent"]
+    key_id: str
+    seconds: int = 0
+    """How long ago it must have signed last."""
 
+
+@dataclass(eq=False)
 class SigningKeysExhausted(Exhausted):
     """A token has room for three digits of its key's number, and all numbers are used."""
 
     code = "SIGNING_KEYS_EXHAUSTED"
+
+    key_id: str
+    """The last one."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +131,8 @@ async def _add_key(tx: Transaction, runtime: Runtime, *, is_test: bool, skip: in
     key_ids = [key.key_id for key in await tx.fetch_all(sql.list_keys)]
     number = max((int(key_id[1:]) for key_id in key_ids if key_id.startswith(letter)), default=0) + 1
     if number > KEYS_MAX:
-        message = f"The signing key {letter}{KEYS_MAX} exists, and a token has no room for a higher number."
-        raise SigningKeysExhausted(message)
+        last = f"{letter}{KEYS_MAX}"
+        raise SigningKeysExhausted(last)
     number = min(number + skip, KEYS_MAX)
     key_id, now, seed = f"{letter}{number}", runtime.now(), runtime.random_bytes(_SEED_BYTES)
     public_key = SigningKey(seed).verify_key.encode()
@@ -171,19 +188,13 @@ def retirable(keys: list[PublicKey], key_id: str, now: datetime) -> PublicKey:
     """The key of `key_id`. SigningKeyUnknown; SigningKeyInUse while any process may sign with it."""
     key = next((key for key in keys if key.key_id == key_id), None)
     if key is None:
-        message = f"There is no signing key {key_id!r}. 'premade signing-key list' shows the keys."
-        raise SigningKeyUnknown(message)
+        raise SigningKeyUnknown(key_id)
     of_kind = [each for each in keys if each.is_test == key.is_test]
     later = of_kind[of_kind.index(key) + 1 :]
     if key.is_current:
-        option = " --test" if key.is_test else ""
-        message = f"{key_id} signs new tokens. Replace it first with 'premade signing-key rotate{option}'."
-        raise SigningKeyInUse(message)
+        raise SigningKeyInUse("current_test" if key.is_test else "current", key_id)
     if key.retired_at is None and later[0].created_at > now - timedelta(seconds=RETIRE_AFTER_SECONDS):
-        message = (
-            f"{key_id} signed new tokens less than {RETIRE_AFTER_SECONDS} seconds ago. Try again in a minute."
-        )
-        raise SigningKeyInUse(message)
+        raise SigningKeyInUse("recent", key_id, RETIRE_AFTER_SECONDS)
     return key
 
 
@@ -221,8 +232,7 @@ class Signers:
         async with self._database.single_statement() as tx:
             row = await tx.fetch_one(sql.key_by_id, key_id=key_id)
         if row is None:
-            message = f"The signing key {key_id} no longer exists."
-            raise SigningKeyMissing(message)
+            raise SigningKeyMissing("gone", key_id)
         return Signer.of(row.key_id, row.seed)
 
     async def _fetch(self, partner_id: int) -> Signer:
@@ -234,8 +244,7 @@ class Signers:
                 test_letter=key_letter(is_test=True),
             )
         if row is None:
-            message = "There is no signing key. 'premade migrate' creates the first one."
-            raise SigningKeyMissing(message)
+            raise SigningKeyMissing("none")
         return Signer.of(row.key_id, row.seed)
 
 

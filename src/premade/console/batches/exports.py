@@ -112,8 +112,7 @@ async def _write(chosen: ExportFormat, export: Export, out: BinaryIO, options: F
 
     await chosen.write(export, out, options, tell)
     if chosen.is_printed and not written:
-        message = f"No ticket of batch {export.batch.batch_id} is in a state that was asked for."
-        raise NothingToPrint(message)
+        raise NothingToPrint(export.batch.batch_id)
 
 
 PAGES = [Page(f"{BATCH}/export", send=_export, right=Right.EXPORT_TICKETS)]

@@ -138,14 +138,11 @@ async def _admit(request: Request, _wanted: SecurityScopes) -> StaffCall:
     token, sessions = request.cookies.get(SESSION_COOKIE, ""), wired.services[Sessions]
     member: Member | None = await sessions.member_of(token) if token else None
     if member is None:
-        message = "Nobody is signed in here. Sign in again."
-        raise SessionOver(message)
+        raise SessionOver
     if is_write and not _is_of_session(request, token):
-        message = "It does not belong to this session. Somebody may have signed in again."
-        raise FormForeign(message)
+        raise FormForeign("other_session")
     if not member.may(Right.USE_GATE):
-        message = f"You are signed in as {member.name}, whose role is {member.role}."
-        raise RoleMissing(message)
+        raise RoleMissing(member.name, member.role)
     caller = GateCaller(member.actor, partner_id=None, permissions=PERMISSIONS)
     gate = GateCall(caller, state["request_id"], wired.database, wired.services, request.scope)
     return StaffCall(member, token, gate)

@@ -48,8 +48,7 @@ async def _overview(request: StaffRequest) -> Response:
     partner_id, days = asked_partner_id(request), _asked_days(request)
     partners = await partners_by_id(request.database)
     if partner_id is not None and partner_id not in partners:
-        message = f"There is no partner {partner_id}; choose one of the list."
-        raise PartnerUnknown(message)
+        raise PartnerUnknown("not_listed", partner_id)
     figures = await read_figures(request.database, request.runtime, partner_id, days)
     found = findings(figures)
     today = request.runtime.today()

@@ -91,8 +91,7 @@ def _changer(
     async def act(request: StaffRequest) -> Response:
         somebody = await staff_named(request.database, request.path_param("name"))
         if done != "password" and somebody.staff_id == request.member.staff_id:
-            message = "You cannot change your own role, or disable yourself."
-            raise OwnAccount(message)
+            raise OwnAccount
         try:
             await change(request, somebody.name)
         except Invalid as error:

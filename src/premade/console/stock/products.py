@@ -14,7 +14,6 @@ from premade.catalog.product import (
     ProductUnknown,
     add_product,
     change_product,
-    product_id_taken,
     product_of,
 )
 from premade.console.addresses import HOME
@@ -111,7 +110,7 @@ class NewProduct(Edit[ProductForm]):
             await product_of(self.request.database, product_id)
         except ProductUnknown:
             return
-        raise product_id_taken(product_id)
+        raise ProductIdTaken(product_id)
 
     async def save(self, form: ProductForm) -> str:
         """Add it. Sent twice, it is added once."""

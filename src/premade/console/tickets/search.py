@@ -120,8 +120,7 @@ async def partner_of_ticket(database: Database, code: str) -> sql.TicketOwner:
         async with database.single_statement() as tx:
             row = await tx.fetch_one(sql.partner_of_ticket, ticket_code=code)
     if row is None:
-        message = "No partner has a ticket of this code; one looks like CRUISE-2025-FERRY-1762274285982."
-        raise TicketUnknown(message)
+        raise TicketUnknown("of_no_partner")
     return row
 
 
@@ -132,8 +131,7 @@ async def partner_of_order(database: Database, order_id: str) -> sql.OrderOwner:
         async with database.single_statement() as tx:
             row = await tx.fetch_one(sql.partner_of_order, order_id=order_id)
     if row is None:
-        message = "No partner has an order of this id; one looks like ORD-1762274304824."
-        raise OrderUnknown(message)
+        raise OrderUnknown("of_no_partner")
     return row
 
 
