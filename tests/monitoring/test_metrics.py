@@ -471,6 +471,7 @@ def test_a_scrape_reads_past_the_file_that_a_starting_worker_has_just_created(
     environment = environment_for(dsn, TMPDIR=str(tmp_path))
     with running_service(environment, tmp_path / "log", workers=1) as service:
         [folder] = tmp_path.glob("premade-metrics-*")
+        assert httpx.get(f"{service.url}/api/ota/products", trust_env=False, verify=NO_TLS).status_code == 401
         (folder / "counter_1.db").touch()
 
         assert "premade_http_request_duration_seconds" in scrape(service.metrics_url)
