@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
-from premade.audit.record import COMMAND
+from premade.audit.actors import COMMAND
 from premade.batches.batch import BatchStatus
 from premade.console.isolated import isolated
 from premade.runtime.clock import local_time, rfc3339

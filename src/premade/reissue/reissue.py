@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from premade.audit.events import TicketReissued
 from premade.audit.idempotency import find_replay, retry_on_key_conflict
 from premade.audit.idempotency_sql import EarlierEvent
-from premade.audit.record import Event
 from premade.postgres.database import Database
 from premade.reissue import reissue_sql as sql
 from premade.runtime.clock import Runtime
@@ -110,7 +110,7 @@ class Reissuer:
                 **asked.keyed.columns,
                 actor=asked.caller.actor,
                 request_id=asked.request_id,
-                event=Event.TICKET_REISSUED.value,
+                event=TicketReissued.event_name,
                 ticket_id=ticket.ticket_id,
                 issue_number=issue_number,
                 qr_code=base64.b64encode(token.encode()).decode(),

@@ -1,6 +1,7 @@
 """Finding tickets."""
 
-from premade.audit.record import Event
+from premade.audit.event import Audience, Subject
+from premade.audit.events import CATALOGUE, BatchGenerated, BatchGenerationBegun
 from premade.postgres.database import Database
 from premade.runtime.errors import NotFound
 from premade.tickets import lookup_sql as sql
@@ -9,15 +10,10 @@ from premade.tickets.code import is_ticket_code, possible_code
 HISTORY_EVENTS_MAX = 1000
 GENERATED = "ticket.generated"
 """How a ticket's history calls what the record says of its batch."""
-_OF_A_TICKET = [
-    Event.TICKET_ACTIVATED,
-    Event.TICKET_REDEEMED,
-    Event.TICKET_CANCELLED,
-    Event.TICKET_REISSUED,
-    Event.TICKET_EXPIRED,
-]
+OF_A_TICKET = CATALOGUE.select(Subject.TICKET, Audience.PARTNER)
+"""The classes of events that a history has."""
 # Of a large batch the first of these tells when its making began; the ticket itself says when it was made.
-_MADE_BY_ITS_BATCH = [Event.BATCH_GENERATION_BEGUN, Event.BATCH_GENERATED]
+_MADE_BY_ITS_BATCH: list[str] = [BatchGenerationBegun.event_name, BatchGenerated.event_name]
 
 
 class TicketUnknown(NotFound):
@@ -53,8 +49,8 @@ async def ticket_with_history(database: Database, partner_id: int, code: str) ->
             sql.ticket_with_history,
             partner_id=partner_id,
             ticket_code=possible_code(code),
-            events=list(_OF_A_TICKET),
-            made_by_its_batch=list(_MADE_BY_ITS_BATCH),
+            events=[each.event_name for each in OF_A_TICKET],
+            made_by_its_batch=_MADE_BY_ITS_BATCH,
             generated=GENERATED,
             events_max=HISTORY_EVENTS_MAX,
         )
