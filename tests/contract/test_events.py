@@ -22,9 +22,12 @@ from premade.audit.events import CATALOGUE
 from premade.console.audit.pages import actor_of
 from premade.console.audit.search import Sought, search_events
 from premade.postgres.statements import Statement
+from premade.tickets.answers import TicketEvent
+from premade.tickets.history import DETAILS, GENERATED, OF_TICKET
 
 MIGRATIONS = Path(__file__).parents[2] / "db" / "migrations"
 INSERT = re.compile(r"INSERT INTO audit_events \(([^)]*)\)")
+READ = re.compile(r"\b(?:made_)?data\s*(?:->>?|\?)\s*'(\w+)'")
 FROM_PYTHON = {"audit.record", "export.tell_export", "redemption.tell_conflicts"}
 """Statements that get the whole JSON of an event: it is made of the class itself."""
 PERSONAL = re.compile(r"customer|email|phone|password|passenger|birth|address")
@@ -101,6 +104,16 @@ def test_all_other_statements_get_the_json_of_an_event() -> None:
     assert whole == FROM_PYTHON
 
 
+def test_what_statements_read_are_fields_of_events() -> None:
+    known = {name for event in CATALOGUE.values() for name in event.fields()}
+    texts = {statement.name: statement.text.decode() for statement in STATEMENTS}
+    texts |= {file.name: file.read_text(encoding="utf-8") for file in MIGRATIONS.glob("*audit*.sql")}
+    read = {(name, member) for name, text in texts.items() for member in READ.findall(text)}
+
+    assert len(read) > 8
+    assert {(name, member) for name, member in read if member not in known} == set()
+
+
 def test_nothing_else_writes_events() -> None:
     for file in MIGRATIONS.glob("*.sql"):
         assert "INTO audit_events" not in file.read_text(encoding="utf-8"), file.name
@@ -142,6 +155,15 @@ def test_no_event_has_anything_of_a_customer(recorded: tuple[Shop, list[dict[str
     assert [each for each in CUSTOMER if each in text] == []
     for event in CATALOGUE.values():
         assert [name for name in event.fields() if PERSONAL.search(name)] == []
+
+
+def test_the_api_shows_those_events_of_a_ticket_that_its_partner_may_see() -> None:
+    shown = TicketEvent.model_fields
+    fields = {name for event in OF_TICKET for name in event.fields()}
+
+    assert list(get_args(shown["event"].annotation)) == [GENERATED, *(each.event_name for each in OF_TICKET)]
+    assert shown.keys() - {"event", "occurred_at", "order_id"} == set(DETAILS)
+    assert set(DETAILS) <= fields, "details that no event has"
 
 
 def test_every_actor_can_be_searched(recorded: tuple[Shop, list[dict[str, Any]]]) -> None:

@@ -64,6 +64,12 @@ class Kind:
         """What the event is about."""
         return Subject(self.name.partition(".")[0])
 
+    @property
+    def title_of_subject(self) -> str:
+        """The title where the subject is clear from the place: `Activated`."""
+        words = self.title.split()
+        return " ".join(words[1:]).capitalize() if words[0].lower() == self.subject else self.title
+
     def is_seen_by(self, audience: Audience) -> bool:
         """Return whether the audience may see these events. The operator sees all."""
         return audience in {Audience.OPERATOR, self.seen_by}

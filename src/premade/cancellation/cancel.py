@@ -74,12 +74,13 @@ class Canceller:
                 ticket_code=possible_code(asked.ticket_code),
             )
             if event := await find_replay(tx, asked.keyed):
+                done = TicketCancellation.of(event.data)
                 return Cancelled(
                     asked.ticket_code,
                     event.occurred_at,
-                    event.data["reason"],
+                    done.reason,
                     event.order_id,
-                    event.data["order_status"],
+                    done.order_status,
                     replayed=True,
                 )
             if ticket is None:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import orjson
 
+from premade.audit.event import ReasonGiven
 from premade.audit.events import BatchCancellation, BatchCancellationBegun, TicketCancellation
 from premade.audit.idempotency import IdempotencyScope, ReceiptColumns, find_replay, retry_on_key_conflict
 from premade.audit.idempotency_sql import EarlierEvent
@@ -60,7 +61,7 @@ class BatchToCancel:
 
 
 def _digest_of(event: EarlierEvent) -> bytes:
-    return request_digest(event.batch_id, checked_reason(event.data["reason"]))
+    return request_digest(event.batch_id, checked_reason(ReasonGiven.of(event.data).reason))
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ class BatchCanceller:
             if done := await _ended_before(tx, asked):
                 return done
             if begun := await find_replay(tx, asked.keyed(BEGINNING)):
-                return _Begun(begun.event_id, begun.data.get("unmade", 0))
+                return _Begun(begun.event_id, BatchCancellationBegun.of(begun.data).unmade or 0)
             if batch is None:
                 raise batch_unknown(asked.batch_id)
             now = self.runtime.now()
@@ -228,13 +229,13 @@ async def _ended_before(tx: Transaction, asked: BatchToCancel) -> BatchCancelled
     event = await find_replay(tx, asked.keyed(OPERATION))
     if event is None:
         return None
-    data = event.data
+    done = BatchCancellation.of(event.data)
     return BatchCancelled(
         asked.batch_id,
         event.occurred_at,
-        data["reason"],
-        data["cancelled"],
-        data["left_alone"],
-        data.get("unmade", 0),
+        done.reason,
+        done.cancelled,
+        done.left_alone,
+        done.unmade or 0,
         replayed=True,
     )

@@ -3,8 +3,8 @@
 import base64
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
+from premade.audit.event_fields import EntitlementLeft
 from premade.audit.events import TicketReissued
 from premade.audit.idempotency import find_replay, retry_on_key_conflict
 from premade.audit.idempotency_sql import EarlierEvent
@@ -44,7 +44,7 @@ class Reissued:
 
     ticket_code: str
     status: str
-    entitlements: list[dict[str, Any]]
+    entitlements: list[EntitlementLeft]
     issue_number: int
     token: str
     reason: str
@@ -67,18 +67,18 @@ class Reissuer:
         nothing is changed then.
         """
         event, replayed = await retry_on_key_conflict(lambda: self._try(asked))
-        done = event.data
+        done = TicketReissued.of(event.data)
         # A signature by Ed25519 is always the same, so a replay signs again.
-        signer = await self.signers.by_id(done["signing_key_id"])
+        signer = await self.signers.by_id(done.signing_key_id)
         if not replayed:
-            log.info("ota.tickets.reissued", ticket_code=asked.ticket_code, issue_number=done["issue_number"])
+            log.info("ota.tickets.reissued", ticket_code=asked.ticket_code, issue_number=done.issue_number)
         return Reissued(
             asked.ticket_code,
-            done["status"],
-            done["entitlements"],
-            done["issue_number"],
-            signer.token(asked.ticket_code, done["issue_number"]),
-            done["reason"],
+            done.status,
+            done.entitlements,
+            done.issue_number,
+            signer.token(asked.ticket_code, done.issue_number),
+            done.reason,
             event.occurred_at,
             replayed,
         )
