@@ -4,7 +4,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import MISSING
+from dataclasses import MISSING, fields
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -21,6 +21,8 @@ from premade.audit.event import AuditEvent, Catalogue, EventMismatch, EventName,
 from premade.audit.events import CATALOGUE
 from premade.console.audit.pages import actor_of
 from premade.console.audit.search import Sought, search_events
+from premade.console.audit.search_sql import EventRow
+from premade.console.audit.sentences import sentence
 from premade.postgres.statements import Statement
 from premade.tickets.answers import TicketEvent
 from premade.tickets.history import DETAILS, GENERATED, OF_TICKET
@@ -146,6 +148,16 @@ def test_every_event_happens_and_its_json_fits_its_class(
     assert set(CATALOGUE) - seen.keys() == set(), "events that no action here leaves"
     for name, event in CATALOGUE.items():
         assert event.fields().keys() - seen[name] == set(), f"fields that no {name} here has"
+
+
+def test_every_event_is_told_in_a_sentence(recorded: tuple[Shop, list[dict[str, Any]]]) -> None:
+    _, rows = recorded
+    columns = [each.name for each in fields(EventRow)]
+    for row in rows:
+        event = EventRow(**{name: row[name] for name in columns})
+        told = sentence(event, {row["partner_id"]: "Ferry Tours"}, {1: "mei"})
+        assert told.endswith("."), row
+        assert not re.search(r"[{}?]|None", told.striptags()), row
 
 
 def test_no_event_has_anything_of_a_customer(recorded: tuple[Shop, list[dict[str, Any]]]) -> None:
