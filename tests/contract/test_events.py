@@ -4,7 +4,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -78,7 +78,7 @@ def keys_of(text: str) -> set[str]:
 
 
 def always(event: type[AuditEvent]) -> set[str]:
-    return {name for name, each in event.fields().items() if each.default is MISSING}
+    return event.fields().keys() - event.optional()
 
 
 def test_what_a_statement_writes_are_the_fields_of_its_class() -> None:
@@ -190,11 +190,17 @@ def test_every_actor_can_be_searched(recorded: tuple[Shop, list[dict[str, Any]]]
 
 def test_a_sentence_names_fields_of_its_class_only() -> None:
     catalogue = Catalogue()
-    with pytest.raises(EventMismatch, match=r"Eaten: its sentence has \['cake'\]"):
+    with pytest.raises(EventMismatch, match=r"Eaten: its sentences name \['cake'\]"):
 
         @catalogue.event("ticket.eaten", "Ticket eaten", "Ticket {ticket} was eaten with {cake}.")
         class Eaten(AuditEvent):  # pyright: ignore[reportUnusedClass]
             tea: str
+
+    with pytest.raises(EventMismatch, match=r"Drunk: its sentence names \['tea'\], which can be absent"):
+
+        @catalogue.event("ticket.drunk", "Ticket drunk", "{tea} was drunk.")
+        class Drunk(AuditEvent):  # pyright: ignore[reportUnusedClass]
+            tea: str | None = None
 
     with pytest.raises(EventMismatch, match=r"\['days'\], which are no fields"):
 

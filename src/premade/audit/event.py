@@ -54,7 +54,7 @@ class Kind:
     title: str
     """For people: `Ticket activated`."""
     sentence: str
-    """For people. A placeholder is a field of the class or one of COLUMNS."""
+    """For people. A placeholder is a field that every event of the class has, or one of COLUMNS."""
     seen_by: Audience
     also: Mapping[str, str]
     """A further sentence for an optional field, appended if the event has the field."""
@@ -73,11 +73,6 @@ class Kind:
     def is_seen_by(self, audience: Audience) -> bool:
         """Return whether the audience may see these events. The operator sees all."""
         return audience in {Audience.OPERATOR, self.seen_by}
-
-    def placeholders(self) -> set[str]:
-        """The names in braces in all sentences."""
-        parsed = Formatter().parse(" ".join([self.sentence, *self.also.values()]))
-        return {name for _, name, _, _ in parsed if name}
 
 
 class _Name:
@@ -108,13 +103,18 @@ class AuditEvent:
         """Return the fields by name."""
         return {each.name: each for each in fields(cls)}  # pyright: ignore[reportArgumentType]  (a dataclass)
 
+    @classmethod
+    def optional(cls) -> set[str]:
+        """Return the names of the fields that can be absent from the JSON."""
+        return {name for name, each in cls.fields().items() if each.default is not MISSING}
+
     def values(self) -> dict[str, Any]:
         """Return the values of all fields by name."""
         return {name: getattr(self, name) for name in self.fields()}
 
     def json(self) -> str:
         """Return the JSON to store."""
-        optional = {name for name, each in self.fields().items() if each.default is not MISSING}
+        optional = self.optional()
         data = {
             name: value for name, value in self.values().items() if value is not None or name not in optional
         }
@@ -136,6 +136,10 @@ class ReasonGiven(AuditEvent):
 @cache
 def _reader(kind: type[E]) -> TypeAdapter[E]:
     return TypeAdapter(kind)
+
+
+def _placeholders(sentence: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(sentence) if name}
 
 
 class EventMismatch(Exception):
@@ -189,12 +193,12 @@ class Catalogue(Mapping[str, type[AuditEvent]]):
         if kind.name.partition(".")[0] not in set(Subject):
             message = f"{kind.name} is about nothing in Subject"
             raise EventMismatch(message)
-        known = declared.fields().keys()
-        if unknown := kind.placeholders() - known - COLUMNS:
-            message = f"{declared.__name__}: its sentence has {sorted(unknown)}, which are no fields of it"
+        named = _placeholders(kind.sentence).union(*map(_placeholders, kind.also.values()), kind.also)
+        if unknown := named - declared.fields().keys() - COLUMNS:
+            message = f"{declared.__name__}: its sentences name {sorted(unknown)}, which are no fields of it"
             raise EventMismatch(message)
-        if unknown := kind.also.keys() - known:
-            message = f"{declared.__name__}: a sentence is for {sorted(unknown)}, which are no fields of it"
+        if absent := _placeholders(kind.sentence) & declared.optional():
+            message = f"{declared.__name__}: its sentence names {sorted(absent)}, which can be absent"
             raise EventMismatch(message)
         self._classes[kind.name] = declared
 
