@@ -10,9 +10,8 @@ from markupsafe import Markup
 from support.shop import Seller, Shop, unique
 from support.taking_back import cancel
 
-from premade.audit.record import Event
 from premade.console.audit.search_sql import EventRow
-from premade.console.audit.sentences import SENTENCES, sentence
+from premade.console.audit.sentences import sentence
 from premade.stock.hold import expire_holds
 
 
@@ -105,7 +104,7 @@ def test_a_time_is_found_however_long_the_record_is(somebody: Somebody, shop: Sh
     )[0]["year"]
     shop.sql(
         "INSERT INTO audit_events (partner_id, event, actor, ticket_code, data, occurred_at)"
-        " SELECT %s, 'ticket.activated', %s, 'CRUISE-2100-FERRY-' || lpad(n::text, 13, '0'), '{}',"
+        " SELECT %s, 'ticket.activated', %s, 'CRUISE-2100-FERRY-' || lpad(n::text, 13, '0'), jsonb_build_object('payment_reference', 'PAY'),"
         " make_timestamptz(%s, 1, 1, 0, 0, 0, 'UTC') + n * interval '1 second' FROM generate_series(0, 24999) AS n",
         seller.partner_id, f"key:{seller.key_id}", year,
     )  # fmt: skip
@@ -184,9 +183,7 @@ def test_what_is_wrong_is_told_beside_its_field_and_stays_there(
     assert ann.page.get_by_label("Who").input_value() == "nobody"
 
 
-def test_every_event_has_its_sentence() -> None:
-    """So that none is told in the words of a program; one that comes from a newer version is told all the same."""
-    assert set(Event) == set(SENTENCES)
+def test_an_event_of_another_version_is_shown_with_its_values() -> None:
     event = {
         "event": "cake.eaten",
         "partner_id": None,
@@ -197,9 +194,11 @@ def test_every_event_has_its_sentence() -> None:
     assert sentence(event_row(**event | {"data": {"how_much": "<all>"}}), {}, {}) == Markup(
         "cake.eaten; how much: &lt;all&gt;"
     )
-    bare = {**event, "event": "batch.exported", "partner_id": 1, "batch_id": "..", "data": {}}
-    assert str(sentence(event_row(**bare), {1: "<A>"}, {})) == (
-        'Tickets of batch <a class="" href="/console/batch?partner=1&amp;batch=..">..</a> of &lt;A&gt; were exported: ?.'
+    bare = {**event, "event": "batch.exported", "partner_id": 1, "batch_id": "..", "data": {"form": "csv"}}
+    assert str(sentence(event_row(**bare), {1: "<A>"}, {})) == "batch.exported; form: csv"
+    whole = {**bare, "data": {"format": "csv", "more": 1}}
+    assert str(sentence(event_row(**whole), {1: "<A>"}, {})) == (
+        'Tickets of batch <a class="" href="/console/batch?partner=1&amp;batch=..">..</a> of &lt;A&gt; were exported: csv.'
     )
 
 
@@ -215,7 +214,16 @@ def test_a_scan_that_was_reported_late_says_how_late() -> None:
         "ticket_code": "CRUISE-2025-FERRY-1762274285982",
         "order_id": None,
         "batch_id": None,
-        "data": {"uses": 1, "function_code": "ferry", "device_id": "GATE-1", "days_late": 3},
+        "data": {
+            "uses": 1,
+            "function_code": "ferry",
+            "device_id": "GATE-1",
+            "scan_id": "1",
+            "entry": "offline",
+            "entitlements": [{"function_code": "ferry", "remaining_uses": 1}],
+            "status": "ACTIVE",
+            "days_late": 3,
+        },
     }
 
     assert sentence(event_row(**used), {}, {}).endswith(

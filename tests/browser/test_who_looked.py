@@ -7,7 +7,7 @@ from browser.conftest import Person, Somebody
 from browser.visitors import visitor
 from support.shop import Seller, Shop, unique
 
-from premade.audit.record import COMMAND_ACTOR
+from premade.audit.actors import COMMAND_ACTOR
 from premade.console.audit.search import Found, Sought, search_events
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime

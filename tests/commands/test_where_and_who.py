@@ -15,7 +15,7 @@ from support.postgres import empty_database
 from support.service import environment_for
 from support.terminal import COMMAND_SECONDS_MAX, command
 
-from premade.audit.record import COMMAND_ACTOR
+from premade.audit.actors import COMMAND_ACTOR
 
 NAME = "Île 维多利亚港"
 PRODUCT = [

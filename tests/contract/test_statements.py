@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 import premade
+from premade.audit.event import EventName
 from premade.postgres.statements import Statement, StatementMismatch, enum_of, statements_of
 
 PACKAGE = Path(premade.__file__).parent
@@ -166,6 +167,8 @@ def without_none(declared: Any) -> Any:
 
 def fits(declared: Any, named: str, *, is_parameter: bool) -> bool:
     declared = without_none(declared)
+    if get_origin(declared) is EventName:
+        declared = str
     if named in ("jsonb", "json"):
         return declared is str if is_parameter else get_origin(declared) in (dict, list)
     if named == "void":

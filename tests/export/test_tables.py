@@ -22,7 +22,7 @@ from support.service import environment_for
 from support.shop import CUSTOMER, Seller, Shop, unique
 from support.terminal import Operator, read_until
 
-from premade.audit.record import COMMAND_ACTOR
+from premade.audit.actors import COMMAND_ACTOR
 from premade.export import text as exports_of_text
 from premade.export.as_csv import BYTE_ORDER_MARK, CSV
 from premade.export.cells import harmless

@@ -18,9 +18,9 @@ from support.shop import Seller, Shop
 from support.taking_back import assert_books_balance, events, issued
 from support.terminal import Operator
 
-from premade.audit.record import COMMAND_ACTOR
+from premade.audit.actors import COMMAND_ACTOR, SERVICE
 from premade.expiry import expire as action
-from premade.expiry.expire import SERVICE, Pass, expire_now
+from premade.expiry.expire import Pass, expire_now
 
 ShopAt = Callable[[str, str], Shop]
 LAST_DAY = date(2026, 3, 31)

@@ -11,7 +11,7 @@ from support.shop import CUSTOMER, Seller, Shop, unique
 
 from premade.activation.order import OrderMaker, Sold
 from premade.activation.sale import Draw
-from premade.audit.record import COMMAND
+from premade.audit.actors import COMMAND
 from premade.catalog.product import PRICE_MAX
 from premade.runtime.clock import Runtime
 from premade.tickets.refusals import TicketExpired

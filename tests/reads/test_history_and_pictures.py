@@ -40,8 +40,13 @@ def test_the_history_of_a_ticket_is_told_oldest_first(seller: Seller, shop: Shop
     batch = unique("BATCH")
     code, other = seller.tickets(2, batch_id=batch)
     sale = seller.activate(code, payment_reference="PAY-1").json()
-    record(shop, seller, "ticket.reissued", code, None, '{"reason": "lost", "issue_number": 2}')
-    redeemed = '{"function_code": "ferry", "uses": 2, "device_id": "gate-3", "customer_name": "John"}'
+    left = '"status": "ACTIVE", "entitlements": []'
+    reissued = f'{{"reason": "lost", "issue_number": 2, "signing_key_id": "K1", {left}}}'
+    record(shop, seller, "ticket.reissued", code, None, reissued)
+    redeemed = (
+        '{"function_code": "ferry", "uses": 2, "device_id": "gate-3", "scan_id": "1", "entry": "scan",'
+        f' "customer_name": "John", {left}}}'
+    )
     record(shop, seller, "ticket.redeemed", code, None, redeemed)
     record(shop, seller, "ticket.redemption_conflict", code, None, "{}")
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from premade.audit.record import COMMAND, COMMAND_ACTOR
+from premade.audit.actors import COMMAND, COMMAND_ACTOR
 from premade.generation.generate import BatchRequest
 from premade.generation.large import CONNECTIONS, BatchProgress, LargeBatches
 from premade.partners.keyring import OnBehalf

@@ -12,7 +12,7 @@ from premade.activation.activation import Activation
 from premade.activation.customer import StoredCustomer, is_same_request
 from premade.activation.outcome import Outcome
 from premade.activation.refusals import refusal_of
-from premade.audit.record import Event
+from premade.audit.events import TicketActivated
 from premade.postgres.database import LOCK_TIMEOUT_MS, Database, Transaction
 from premade.runtime.batching import MicroBatcher
 from premade.runtime.clock import Runtime
@@ -82,7 +82,7 @@ class Activator:
             activations=orjson.dumps(rows).decode(),
             lock_timeout_ms=str(lock_timeout_ms),
             operation=OPERATION,
-            event=Event.TICKET_ACTIVATED.value,
+            event=TicketActivated.event_name,
             now=self._runtime.now(),
             today=self._runtime.today(),
             zone=str(self._runtime.zone),

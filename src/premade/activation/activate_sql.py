@@ -5,6 +5,8 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from premade.activation.outcome import Outcome
+from premade.audit.event import EventName
+from premade.audit.events import TicketActivated
 from premade.postgres.statements import statements_of
 
 statement = statements_of(__file__)
@@ -35,7 +37,7 @@ def activate(
     activations: str,
     operation: str,
     now: datetime,
-    event: str,
+    event: EventName[TicketActivated],
 ) -> ActivationResult: ...
 
 

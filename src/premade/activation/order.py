@@ -16,7 +16,7 @@ from premade.activation.refusals import (
     refusal_of_order,
 )
 from premade.activation.sale import Draw, Sale, Selection
-from premade.audit.record import Event
+from premade.audit.events import TicketActivated
 from premade.batches.batch import batch_unknown, is_batch_id
 from premade.postgres.database import Database, Transaction
 from premade.runtime.clock import Runtime
@@ -134,7 +134,7 @@ class OrderMaker:
                 sql.tickets_as_sold,
                 partner_id=asked.partner_id,
                 order_id=made.order_id,
-                event=Event.TICKET_ACTIVATED.value,
+                event=TicketActivated.event_name,
             )
         return Sold(
             order_id=made.order_id,
@@ -203,7 +203,7 @@ class OrderMaker:
             partner_id=asked.partner_id,
             actor=asked.actor,
             request_id=asked.request_id,
-            event=Event.TICKET_ACTIVATED.value,
+            event=TicketActivated.event_name,
             customer_name=asked.customer_name,
             customer_email=asked.customer_email,
             customer_phone=asked.customer_phone,

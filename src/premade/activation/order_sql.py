@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from premade.activation.outcome import Outcome
+from premade.audit.event import EventName
+from premade.audit.events import TicketActivated
 from premade.postgres.statements import statements_of
 
 statement = statements_of(__file__)
@@ -122,7 +124,7 @@ def sell(
     today: date,
     zone: str,
     ticket_ids: list[int],
-    event: str,
+    event: EventName[TicketActivated],
     actor: str,
     request_id: str | None,
 ) -> SoldTicketRow: ...

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from premade.audit import looks_sql as sql
-from premade.audit.record import Event
+from premade.audit.events import TicketCustomerViewed, TicketQrViewed
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 
@@ -35,7 +35,7 @@ async def record_qr_look(
             sql.record_qr_look,
             partner_id=partner_id,
             ticket_code=ticket_code,
-            event=Event.TICKET_QR_VIEWED.value,
+            event=TicketQrViewed.event_name,
             actor=actor,
             request_id=request_id,
             now=now,
@@ -56,7 +56,7 @@ async def record_customer_looks(
         await tx.execute(
             sql.record_customer_looks,
             order_ids=list(order_ids),
-            event=Event.TICKET_CUSTOMER_VIEWED.value,
+            event=TicketCustomerViewed.event_name,
             actor=actor,
             request_id=request_id,
             now=now,

@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from premade.audit.event import EventName
+from premade.audit.events import TicketCustomerViewed, TicketQrViewed
 from premade.postgres.statements import statements_of
 
 statement = statements_of(__file__)
@@ -11,7 +13,7 @@ statement = statements_of(__file__)
 def record_qr_look(
     *,
     partner_id: int,
-    event: str,
+    event: EventName[TicketQrViewed],
     actor: str,
     request_id: str | None,
     ticket_code: str,
@@ -24,7 +26,7 @@ def record_qr_look(
 @statement
 def record_customer_looks(
     *,
-    event: str,
+    event: EventName[TicketCustomerViewed],
     actor: str,
     request_id: str | None,
     now: datetime,

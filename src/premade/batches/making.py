@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from premade.audit.record import Event
+from premade.audit.events import BatchGenerationStopped
 from premade.batches import making_sql as sql
 from premade.postgres.database import Transaction
 
@@ -24,7 +24,7 @@ async def stop_making(
         sql.stop_making,
         partner_id=partner_id,
         batch_id=batch_id,
-        event=Event.BATCH_GENERATION_STOPPED.value,
+        event=BatchGenerationStopped.event_name,
         actor=actor,
         request_id=request_id,
         reason=reason,

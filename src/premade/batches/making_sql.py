@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from premade.audit.event import EventName
+from premade.audit.events import BatchGenerationStopped
 from premade.postgres.statements import statements_of
 
 statement = statements_of(__file__)
@@ -12,7 +14,7 @@ def stop_making(
     *,
     partner_id: int,
     batch_id: str,
-    event: str,
+    event: EventName[BatchGenerationStopped],
     actor: str,
     request_id: str | None,
     reason: str,

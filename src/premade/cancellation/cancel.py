@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from premade.audit.events import TicketCancellation
 from premade.audit.idempotency import find_replay, retry_on_key_conflict
-from premade.audit.record import Event
 from premade.cancellation import cancel_sql as sql
 from premade.catalog.product import Cancellation
 from premade.postgres.database import Database, Transaction
@@ -75,12 +75,13 @@ class Canceller:
                 ticket_code=possible_code(asked.ticket_code),
             )
             if event := await find_replay(tx, asked.keyed):
+                done = TicketCancellation.of(event.data)
                 return Cancelled(
                     asked.ticket_code,
                     event.occurred_at,
-                    event.data["reason"],
+                    done.reason,
                     event.order_id,
-                    event.data["order_status"],
+                    done.order_status,
                     replayed=True,
                 )
             if ticket is None:
@@ -97,7 +98,7 @@ class Canceller:
             **asked.keyed.columns,
             actor=asked.caller.actor,
             request_id=asked.request_id,
-            event=Event.TICKET_CANCELLED.value,
+            event=TicketCancellation.event_name,
             ticket_id=ticket.ticket_id,
             channel=ticket.channel,
             reason=asked.reason,

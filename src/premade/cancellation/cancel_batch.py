@@ -5,9 +5,11 @@ from datetime import datetime
 
 import orjson
 
+from premade.audit.event import ReasonGiven
+from premade.audit.events import BatchCancellation, BatchCancellationBegun, TicketCancellation
 from premade.audit.idempotency import IdempotencyScope, ReceiptColumns, find_replay, retry_on_key_conflict
 from premade.audit.idempotency_sql import EarlierEvent
-from premade.audit.record import Acting, Event
+from premade.audit.record import Acting
 from premade.batches.batch import batch_unknown, is_batch_id
 from premade.batches.making import stop_making
 from premade.cancellation import cancel_batch_sql as sql
@@ -26,7 +28,6 @@ _FROM_THE_FIRST = ""
 
 
 class _EventColumns(ReceiptColumns):
-    event: str
     actor: str
     request_id: str
     batch_id: str
@@ -48,11 +49,10 @@ class BatchToCancel:
         digest = request_digest(self.batch_id, self.reason)
         return IdempotencyScope(self.caller.partner_id, operation, self.idempotency_key, digest, _digest_of)
 
-    def told(self, operation: str, event: Event) -> _EventColumns:
+    def told(self, operation: str) -> _EventColumns:
         """What an event says of the request."""
         return {
             **self.keyed(operation).columns,
-            "event": event.value,
             "actor": self.caller.actor,
             "request_id": self.request_id,
             "batch_id": self.batch_id,
@@ -61,7 +61,7 @@ class BatchToCancel:
 
 
 def _digest_of(event: EarlierEvent) -> bytes:
-    return request_digest(event.batch_id, checked_reason(event.data["reason"]))
+    return request_digest(event.batch_id, checked_reason(ReasonGiven.of(event.data).reason))
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class BatchCanceller:
             if done := await _ended_before(tx, asked):
                 return done
             if begun := await find_replay(tx, asked.keyed(BEGINNING)):
-                return _Begun(begun.event_id, begun.data.get("unmade", 0))
+                return _Begun(begun.event_id, BatchCancellationBegun.of(begun.data).unmade or 0)
             if batch is None:
                 raise batch_unknown(asked.batch_id)
             now = self.runtime.now()
@@ -135,8 +135,13 @@ class BatchCanceller:
                 reason=asked.reason,
                 request_id=asked.request_id,
             )
-            told = asked.told(BEGINNING, Event.BATCH_CANCELLATION_BEGUN)
-            beginning = await tx.fetch_one(sql.begin, **told, unmade=unmade or None, now=now)
+            beginning = await tx.fetch_one(
+                sql.begin,
+                **asked.told(BEGINNING),
+                event=BatchCancellationBegun.event_name,
+                unmade=unmade or None,
+                now=now,
+            )
             assert beginning is not None
             return _Begun(beginning, unmade)
 
@@ -160,7 +165,7 @@ class BatchCanceller:
                     batch_id=asked.batch_id,
                     product_id=batch.product_id,
                     channel=batch.channel,
-                    event=Event.TICKET_CANCELLED.value,
+                    event=TicketCancellation.event_name,
                     actor=asked.caller.actor,
                     request_id=asked.request_id,
                     reason=asked.reason,
@@ -181,14 +186,15 @@ class BatchCanceller:
             sql.count_by_state,
             partner_id=asked.caller.partner_id,
             batch_id=asked.batch_id,
-            event=Event.TICKET_CANCELLED.value,
+            event=TicketCancellation.event_name,
             beginning=begun.beginning,
         )
         cancelled = sum(row.tickets for row in rows if row.by_this)
         left_alone = {row.status: row.tickets for row in rows if not row.by_this}
         cancelled_at = await tx.fetch_one(
             sql.end,
-            **asked.told(OPERATION, Event.BATCH_CANCELLED),
+            **asked.told(OPERATION),
+            event=BatchCancellation.event_name,
             cancelled=cancelled,
             left_alone=orjson.dumps(left_alone).decode(),
             unmade=begun.unmade or None,
@@ -219,13 +225,13 @@ async def _ended_before(tx: Transaction, asked: BatchToCancel) -> BatchCancelled
     event = await find_replay(tx, asked.keyed(OPERATION))
     if event is None:
         return None
-    data = event.data
+    done = BatchCancellation.of(event.data)
     return BatchCancelled(
         asked.batch_id,
         event.occurred_at,
-        data["reason"],
-        data["cancelled"],
-        data["left_alone"],
-        data.get("unmade", 0),
+        done.reason,
+        done.cancelled,
+        done.left_alone,
+        done.unmade or 0,
         replayed=True,
     )

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from premade.audit.event import EventName
+from premade.audit.events import BatchCancellation, BatchCancellationBegun, TicketCancellation
 from premade.postgres.statements import statements_of
 
 statement = statements_of(__file__)
@@ -29,7 +31,7 @@ def batch_to_cancel(*, partner_id: int, batch_id: str) -> BatchRow: ...
 def begin(
     *,
     partner_id: int,
-    event: str,
+    event: EventName[BatchCancellationBegun],
     actor: str,
     request_id: str | None,
     batch_id: str,
@@ -53,7 +55,7 @@ def cancel_unused(
     batch_id: str,
     after: str,
     tickets_max: int,
-    event: str,
+    event: EventName[TicketCancellation],
     actor: str,
     request_id: str | None,
     reason: str,
@@ -72,7 +74,7 @@ def count_by_state(*, event: str, beginning: int, partner_id: int, batch_id: str
 def end(
     *,
     partner_id: int,
-    event: str,
+    event: EventName[BatchCancellation],
     actor: str,
     request_id: str | None,
     batch_id: str,

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from premade.audit.event import EventName
+from premade.audit.events import TicketCancellation
 from premade.postgres.statements import statements_of
 
 statement = statements_of(__file__)
@@ -38,7 +40,7 @@ def cancel(
     *,
     ticket_id: int,
     partner_id: int,
-    event: str,
+    event: EventName[TicketCancellation],
     actor: str,
     request_id: str | None,
     reason: str,

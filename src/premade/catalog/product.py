@@ -11,7 +11,9 @@ from typing import Any, Literal
 
 import orjson
 
-from premade.audit.record import COMMAND_ACTOR, Event, record
+from premade.audit.actors import COMMAND_ACTOR
+from premade.audit.events import ProductAdded, ProductChanged, ProductEvent
+from premade.audit.record import record
 from premade.catalog import product_sql as sql
 from premade.postgres.database import Database, Transaction
 from premade.postgres.keyset import Keyset
@@ -92,7 +94,8 @@ class Product:
     @property
     def version(self) -> str:
         """A digest of everything that can be changed of the product."""
-        return hashlib.sha256(orjson.dumps(_audited(self))).hexdigest()
+        values = {**asdict(self), "price": amount_text(self.price, self.currency)}
+        return hashlib.sha256(orjson.dumps(values)).hexdigest()
 
     def as_kept(self) -> "Product":
         """Return the product with its name normalized and its price with all decimals of its currency.
@@ -221,7 +224,7 @@ async def add_product(
             now = runtime.now()
             await tx.execute(sql.add_product, **_columns(product), now=now)
             await _write_functions(tx, product)
-            await record(tx, Event.PRODUCT_ADDED, now, partner_id=None, actor=actor, **_audited(product))
+            await record(tx, _event(ProductAdded, product), now, partner_id=None, actor=actor)
     except RuleBroken as broken:
         if broken.rule != "products_pkey":
             raise
@@ -251,9 +254,7 @@ async def change_product(
         await tx.execute(sql.change_product, **_columns(product))
         await tx.execute(sql.forget_functions, product_id=product_id)
         await _write_functions(tx, product)
-        await record(
-            tx, Event.PRODUCT_CHANGED, runtime.now(), partner_id=None, actor=actor, **_audited(product)
-        )
+        await record(tx, _event(ProductChanged, product), runtime.now(), partner_id=None, actor=actor)
     return product
 
 
@@ -310,8 +311,19 @@ def _columns(product: Product) -> dict[str, Any]:
     return {name: value for name, value in asdict(product).items() if name != "functions"}
 
 
-def _audited(product: Product) -> dict[str, Any]:
-    return {**asdict(product), "price": amount_text(product.price, product.currency)}
+def _event(kind: type[ProductEvent], product: Product) -> ProductEvent:
+    return kind(
+        product_id=product.product_id,
+        name=product.name,
+        ticket_type=product.ticket_type,
+        price=amount_text(product.price, product.currency),
+        currency=product.currency,
+        functions=product.functions,
+        code_prefix=product.code_prefix,
+        usable_days=product.usable_days,
+        usable_until=product.usable_until,
+        cancellation=product.cancellation,
+    )
 
 
 def _product_of(row: sql.ProductRow) -> Product:

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from premade.audit.record import COMMAND_ACTOR
+from premade.audit.actors import COMMAND_ACTOR
 from premade.catalog.product import NAME_CHARACTERS_MAX
 from premade.cli.atomic_files import WholeFiles
 from premade.cli.operate import operate
@@ -148,7 +148,7 @@ async def _export(database: Database, runtime: Runtime, asked: Asked, *, is_quie
     async with database.single_statement() as tx:
         found = await partner_named(tx, asked.partner)
     wanted = Selection(found.partner_id, asked.batch_id, asked.statuses)
-    await record_export(database, runtime, wanted, Exporter(COMMAND_ACTOR, None), format=asked.form.value)
+    await record_export(database, runtime, wanted, Exporter(COMMAND_ACTOR, None), form=asked.form.value)
     columns = (TextColumn("Tickets"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(

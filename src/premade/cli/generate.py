@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from premade.audit.record import COMMAND_ACTOR
+from premade.audit.actors import COMMAND_ACTOR
 from premade.catalog.product import PRODUCT_ID_MAX
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from premade.audit.record import COMMAND
+from premade.audit.actors import COMMAND
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one
 from premade.tickets.incarnation import CLOCK_LEAD_SECONDS_MAX, begin_incarnation

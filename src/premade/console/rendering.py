@@ -12,12 +12,13 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
-from premade.audit.record import COMMAND
+from premade.audit.actors import CLOCK, COMMAND, CONSOLE, KEY, SERVICE, STAFF
+from premade.audit.events import CATALOGUE
 from premade.batches.batch import BatchStatus
 from premade.console.isolated import isolated
 from premade.runtime.clock import local_time, rfc3339
 from premade.staff.role import Right, Role
-from premade.tickets.lookup import GENERATED
+from premade.tickets.history import GENERATED
 from premade.tickets.ticket import Status
 from premade.values import texts
 from premade.values.currency import in_full
@@ -49,14 +50,6 @@ STATE_NAMES: dict[str, str] = {
     BatchStatus.MAKING: "Generating",
     BatchStatus.MADE: "Generated",
     BatchStatus.STOPPED: "Stopped",
-}
-EVENT_NAMES: dict[str, str] = {
-    GENERATED: "Generated",
-    "ticket.activated": "Activated",
-    "ticket.redeemed": "Redeemed",
-    "ticket.cancelled": "Cancelled",
-    "ticket.reissued": "Reissued",
-    "ticket.expired": "Expired",
 }
 _ASSETS = {
     "console.css": ("layout", "text/css"),
@@ -141,7 +134,8 @@ def _state(status: str) -> str:
 
 
 def _event(name: str) -> str:
-    return EVENT_NAMES[name]
+    """Return the title of an event in a ticket's history: `Activated`."""
+    return "Generated" if name == GENERATED else CATALOGUE[name].kind.title_of_subject
 
 
 def in_money(amount: Decimal, currency: str) -> str:
@@ -172,11 +166,11 @@ def _actor(actor: str) -> str:
     """Who did it, as the record names them, for people."""
     kind, _, number = actor.partition(":")
     names = {
-        "key": f"API key {number}",
-        "staff": f"staff member {number}",
+        KEY: f"API key {number}",
+        STAFF: f"staff member {number}",
         COMMAND: f"command by {number}" if number else "an operator's command",
-        "service": "the service itself",
-        "clock": "the clock",
-        "console": "somebody who was not signed in",
+        SERVICE: "the service itself",
+        CLOCK: "the clock",
+        CONSOLE: "somebody who was not signed in",
     }
     return names.get(kind, actor)

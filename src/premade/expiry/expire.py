@@ -7,7 +7,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from premade.audit.record import COMMAND_ACTOR, Event
+from premade.audit.actors import COMMAND_ACTOR, SERVICE
+from premade.audit.events import TicketExpiry
 from premade.batches.making import DAY_IS_OVER, stop_making
 from premade.expiry import expire_sql as sql
 from premade.postgres.database import Database
@@ -21,7 +22,6 @@ BATCHES_A_PASS_MAX = 1_000
 TURN_EVERY_SECONDS = 0.1
 EXPIRY_LOCK = 7_214_938_063
 """A PostgreSQL advisory lock: of all processes one expires at a time."""
-SERVICE = "service"
 """The actor of what the service does by itself."""
 
 
@@ -102,7 +102,7 @@ class Expirer:
                 channel=held.channel,
                 after=after,
                 tickets_max=TICKETS_A_TRANSACTION_MAX,
-                event=Event.TICKET_EXPIRED.value,
+                event=TicketExpiry.event_name,
                 actor=self.actor,
                 now=now,
             )

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from premade.audit.event import EventName
+from premade.audit.events import TicketExpiry
 from premade.postgres.statements import statements_of
 
 statement = statements_of(__file__)
@@ -46,7 +48,7 @@ def expire(
     batch_id: str,
     after: str,
     tickets_max: int,
-    event: str,
+    event: EventName[TicketExpiry],
     actor: str,
     now: datetime,
     product_id: int,

@@ -77,7 +77,7 @@ def _stream(
     async def record() -> None:
         # At most one event an hour for a program that polls.
         exporter = Exporter(call.caller.actor, call.request_id, once_an_hour=True)
-        await exports.record(wanted, exporter, format=form.suffix)
+        await exports.record(wanted, exporter, form=form.suffix)
 
     charset = "; charset=utf-8" if form is CSV else ""
     # A HEAD request exports no ticket.

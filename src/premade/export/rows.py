@@ -8,10 +8,8 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import orjson
-
+from premade.audit.events import BatchExported
 from premade.audit.looks import LOOK, once_an_hour
-from premade.audit.record import Event
 from premade.batches.batch import batch_unknown, is_batch_id
 from premade.export import rows_sql as sql
 from premade.postgres.database import Database
@@ -131,25 +129,32 @@ class Exporter:
 
 
 async def record_export(
-    database: Database, runtime: Runtime, wanted: Selection, exporter: Exporter, **data: Any
+    database: Database,
+    runtime: Runtime,
+    wanted: Selection,
+    exporter: Exporter,
+    *,
+    form: str,
+    part: int | None = None,
 ) -> None:
-    """Record that somebody exports these tickets. Do nothing if there is no such batch."""
+    """Record that somebody exports these tickets in this format. Do nothing if there is no such batch."""
     if not is_batch_id(wanted.batch_id):
         return
     now = runtime.now()
-    told = {**data, "states": wanted.statuses}
+    states = None if wanted.statuses is None else [str(status) for status in wanted.statuses]
+    event = BatchExported(format=form, part=part, states=states)
     async with database.single_statement() as tx:
         await tx.execute(
             sql.tell_export,
             partner_id=wanted.partner_id,
             batch_id=wanted.batch_id,
-            event=Event.BATCH_EXPORTED.value,
+            event=event.event_name,
             actor=exporter.actor,
             request_id=exporter.request_id,
-            data=orjson.dumps(told).decode(),
+            data=event.json(),
             now=now,
             operation=LOOK if exporter.once_an_hour else None,
-            once=once_an_hour(now, exporter.actor, wanted.batch_id, *map(str, told.values()))
+            once=once_an_hour(now, exporter.actor, wanted.batch_id, form, str(wanted.statuses))
             if exporter.once_an_hour
             else None,
         )

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
+from premade.audit.event import EventName
+from premade.audit.events import BatchExported
 from premade.postgres.statements import statements_of
 
 statement = statements_of(__file__)
@@ -69,7 +71,7 @@ def codes_at(*, partner_id: int, batch_id: str, place_max: int, places: list[int
 @statement
 def tell_export(
     *,
-    event: str,
+    event: EventName[BatchExported],
     actor: str,
     request_id: str | None,
     data: str,

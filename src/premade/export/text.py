@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from premade.export.rows import Export, Exporter, Row, Selection, read_export, record_export
 from premade.postgres.database import Database
@@ -88,9 +88,11 @@ class Exports:
         """Take a place for an export of a member of staff. Staff and partners have separate places."""
         return self._of_staff.places.place(staff_id)
 
-    async def record(self, wanted: Selection, exporter: Exporter, **data: Any) -> None:
+    async def record(
+        self, wanted: Selection, exporter: Exporter, *, form: str, part: int | None = None
+    ) -> None:
         """Record this export as an audit event."""
-        await record_export(self._database, self._runtime, wanted, exporter, **data)
+        await record_export(self._database, self._runtime, wanted, exporter, form=form, part=part)
 
     async def pieces(
         self, form: TextForm, wanted: Selection, *, for_staff: bool = False

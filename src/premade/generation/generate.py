@@ -10,7 +10,7 @@ from uuid import UUID
 
 import orjson
 
-from premade.audit.record import Event
+from premade.audit.events import BatchGenerated, BatchGenerationBegun
 from premade.catalog.product import ProductUnknown
 from premade.generation import generate_sql as sql
 from premade.partners.keyring import Caller, OnBehalf
@@ -297,7 +297,7 @@ class Generator:
                     channel=caller.channel,
                     actor=caller.actor,
                     request_id=request_id,
-                    event=(Event.BATCH_GENERATION_BEGUN if to_make else Event.BATCH_GENERATED).value,
+                    event=(BatchGenerationBegun if to_make else BatchGenerated).event_name,
                     batch_id=batch.batch_id,
                     product_id=batch.product_id,
                     quantity=wanted.quantity,

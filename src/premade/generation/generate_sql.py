@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from premade.audit.event import EventName
+from premade.audit.events import BatchGenerated, BatchGenerationBegun
 from premade.postgres.statements import statements_of
 
 statement = statements_of(__file__)
@@ -107,7 +109,7 @@ def write(
     to_make: int,
     incarnation_id: UUID | None,
     tickets: str,
-    event: str,
+    event: EventName[BatchGenerated | BatchGenerationBegun],
     actor: str,
     request_id: str | None,
 ) -> Written: ...

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 
-from premade.audit.record import Event
+from premade.audit.events import BatchGenerated, BatchGenerationBegun
 from premade.batches.batch import (
     BatchStatus,
     batch_status,
@@ -149,7 +149,7 @@ class LargeBatches:
         async with self.database.single_statement() as tx:
             rows = await tx.fetch_all(
                 sql.being_made,
-                begun=Event.BATCH_GENERATION_BEGUN.value,
+                begun=BatchGenerationBegun.event_name,
                 now=self.runtime.now(),
                 today=self.runtime.today(),
                 zone=str(self.runtime.zone),
@@ -291,7 +291,7 @@ class LargeBatches:
                 batch_id=batch.batch_id,
                 signing_key_id=batch.signing_key_id,
                 tickets=tickets,
-                event=Event.BATCH_GENERATED.value,
+                event=BatchGenerated.event_name,
                 actor=whose.actor,
                 today=self.runtime.today(),
                 zone=str(self.runtime.zone),

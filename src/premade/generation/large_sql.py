@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from premade.audit.event import EventName
+from premade.audit.events import BatchGenerated
 from premade.postgres.statements import statements_of
 
 statement = statements_of(__file__)
@@ -56,6 +58,6 @@ def make(
     zone: str,
     signing_key_id: str,
     now: datetime,
-    event: str,
+    event: EventName[BatchGenerated],
     actor: str,
 ) -> StillToMake: ...

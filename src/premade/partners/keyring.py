@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from premade.audit.actors import CONSOLE, key_actor
 from premade.partners import api_key
 from premade.partners import keyring_sql as sql
 from premade.partners.key_lookup import KeyLookup, WrongKeys
@@ -98,7 +99,7 @@ class Caller:
     @property
     def actor(self) -> str:
         """As the audit record names it."""
-        return f"key:{self.key_id}"
+        return key_actor(self.key_id)
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ class GateCaller:
 
         All browsers of the console are one owner, because one member of staff may upload the scans of another.
         """
-        return "console" if self.key_id is None else f"key:{self.first_key_id or self.key_id}"
+        return CONSOLE if self.key_id is None else key_actor(self.first_key_id or self.key_id)
 
     @property
     def counted_as(self) -> str:
@@ -174,7 +175,7 @@ class Keyring:
         known = await self._authentic(given, address)
         _require(permission, known.permissions)
         return GateCaller(
-            f"key:{known.key_id}",
+            key_actor(known.key_id),
             known.partner_id,
             known.permissions,
             known.key_id,

@@ -4,7 +4,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from premade.audit.record import COMMAND_ACTOR, Event, record
+from premade.audit.actors import COMMAND_ACTOR
+from premade.audit.events import KeyCreated, KeyRevoked, KeyRotated
+from premade.audit.record import record
 from premade.partners import api_key
 from premade.partners import keys_sql as sql
 from premade.partners.partner import partner_named
@@ -96,12 +98,10 @@ async def _create(
         made = await _insert(tx, runtime, new)
         await record(
             tx,
-            Event.KEY_CREATED,
+            KeyCreated(key_id=made["id"], permissions=made["permissions"]),
             runtime.now(),
             partner_id=found.partner_id if found else None,
             actor=actor,
-            key_id=made["id"],
-            permissions=made["permissions"],
         )
     return made
 
@@ -164,16 +164,10 @@ async def rotate_key(
         )
         ends_at = await tx.fetch_one(sql.end_key, key_id=key_id, now=now, overlap=overlap)
         assert ends_at is not None
-        await record(
-            tx,
-            Event.KEY_ROTATED,
-            now,
-            partner_id=old.partner_id,
-            actor=actor,
-            key_id=made["id"],
-            rotated_from=key_id,
-            overlap_seconds=int(overlap.total_seconds()),
+        event = KeyRotated(
+            key_id=made["id"], rotated_from=key_id, overlap_seconds=int(overlap.total_seconds())
         )
+        await record(tx, event, now, partner_id=old.partner_id, actor=actor)
     return {**made, "rotated_from": key_id, "old_key_ends_at": ends_at}
 
 
@@ -187,9 +181,8 @@ async def revoke_key(
         if revoked is None:
             raise KeyUnknown("unknown", key_id)
         if revoked.revoked_at == now:
-            await record(
-                tx, Event.KEY_REVOKED, now, partner_id=revoked.partner_id, actor=actor, key_id=key_id
-            )
+            event = KeyRevoked(key_id=key_id)
+            await record(tx, event, now, partner_id=revoked.partner_id, actor=actor)
     return {"id": key_id, "revoked_at": revoked.revoked_at}
 
 

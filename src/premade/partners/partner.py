@@ -4,7 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from premade.audit.record import COMMAND_ACTOR, Event, record
+from premade.audit.actors import COMMAND_ACTOR
+from premade.audit.events import PartnerAdded, PartnerChanged, PartnerDisabled, PartnerEnabled, PartnerRenamed
+from premade.audit.record import record
 from premade.partners import partner_sql as sql
 from premade.partners.name_keys import correct_name_keys_in
 from premade.postgres.database import Database, Transaction
@@ -101,9 +103,8 @@ async def add_partner(
                 now=now,
             )
             assert added is not None
-            await record(
-                tx, Event.PARTNER_ADDED, now, partner_id=added.partner_id, actor=actor, channel=channel
-            )
+            event = PartnerAdded(channel=channel)
+            await record(tx, event, now, partner_id=added.partner_id, actor=actor)
     except RuleBroken as broken:
         if broken.rule in _NAME_TAKEN:
             raise await _name_taken(database, name) from None
@@ -206,7 +207,7 @@ async def set_disabled(
         changed = await tx.fetch_one(
             sql.set_disabled, partner_id=partner_id, disabled_at=now if disabled else None
         )
-        event = Event.PARTNER_DISABLED if disabled else Event.PARTNER_ENABLED
+        event = PartnerDisabled() if disabled else PartnerEnabled()
         await record(tx, event, now, partner_id=partner_id, actor=actor)
     assert changed is not None
     return changed
@@ -241,14 +242,8 @@ async def set_reservation_hours(
         )
         if changed is None:
             raise PartnerChangedMeanwhile(name, seen)
-        await record(
-            tx,
-            Event.PARTNER_CHANGED,
-            runtime.now(),
-            partner_id=partner_id,
-            actor=actor,
-            reservation_hours_max=reservation_hours_max,
-        )
+        event = PartnerChanged(reservation_hours_max=reservation_hours_max)
+        await record(tx, event, runtime.now(), partner_id=partner_id, actor=actor)
     return changed
 
 
@@ -267,15 +262,8 @@ async def rename_partner(
             renamed = await tx.fetch_one(sql.rename, partner_id=partner_id, name=kept, name_key=folded(kept))
             # A partner whose name clashed with the old name takes over its key.
             await correct_name_keys_in(tx)
-            await record(
-                tx,
-                Event.PARTNER_RENAMED,
-                runtime.now(),
-                partner_id=partner_id,
-                actor=actor,
-                before=before.name,
-                name=kept,
-            )
+            event = PartnerRenamed(before=before.name, name=kept)
+            await record(tx, event, runtime.now(), partner_id=partner_id, actor=actor)
     except RuleBroken as broken:
         if broken.rule not in _NAME_TAKEN:
             raise

@@ -6,6 +6,7 @@ device that was offline uploads its scans.
 
 from dataclasses import dataclass, replace
 
+from premade.audit.actors import staff_actor
 from premade.redemption.gate_pass import GatePasses
 from premade.redemption.inspect import Inspected, Inspector
 from premade.redemption.manual import ManualEntries, Typed
@@ -114,7 +115,7 @@ class Gate:
             actor = device.caller.actor
             if isinstance(each, Offline) and each.scanned_at is not None:
                 staff_id = await self.passes.staff_id(each.guard_pass, each.scanned_at)
-                actor = f"staff:{staff_id}" if staff_id else actor
+                actor = staff_actor(staff_id) if staff_id else actor
             if not runs or runs[-1][0] != actor:
                 runs.append((actor, []))
             runs[-1][1].append(each)

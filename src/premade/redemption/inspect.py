@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from premade.audit.record import Event
+from premade.audit.events import TicketRedeemed
 from premade.partners.keyring import GateCaller
 from premade.postgres.database import Database
 from premade.redemption import inspect_sql as sql
@@ -52,7 +52,7 @@ class Inspector:
                 sql.ticket_at_gate,
                 ticket_code=presented.ticket_code,
                 partner_id=caller.partner_id,
-                event=Event.TICKET_REDEEMED.value,
+                event=TicketRedeemed.event_name,
                 today=self._runtime.today(),
                 zone=str(self._runtime.zone),
             )

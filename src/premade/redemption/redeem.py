@@ -6,7 +6,7 @@ from typing import Any, Literal, cast
 
 import orjson
 
-from premade.audit.record import Event
+from premade.audit.events import TicketRedeemed
 from premade.postgres.database import LOCK_TIMEOUT_MS, Database, Transaction
 from premade.redemption import redeem_sql as sql
 from premade.redemption.inspect_sql import TicketAtGate
@@ -123,7 +123,7 @@ async def redeem_all(
         scans=orjson.dumps([_row(position, scan, runtime) for position, scan in enumerate(scans)]).decode(),
         lock_timeout_ms=str(lock_timeout_ms),
         operation=OPERATION,
-        event=Event.TICKET_REDEEMED.value,
+        event=TicketRedeemed.event_name,
         now=runtime.now(),
         today=runtime.today(),
         clock_skew=CLOCK_SKEW_MAX,

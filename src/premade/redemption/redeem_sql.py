@@ -5,6 +5,8 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from premade.audit.event import EventName
+from premade.audit.events import TicketRedeemed
 from premade.postgres.statements import statements_of
 
 statement = statements_of(__file__)
@@ -53,7 +55,7 @@ def redeem(
     scans: str,
     operation: str,
     clock_skew: timedelta,
-    event: str,
+    event: EventName[TicketRedeemed],
 ) -> ScanResult: ...
 
 

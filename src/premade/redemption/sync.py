@@ -8,15 +8,16 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
-from premade.audit.record import Event
+from premade.audit.event_fields import OtherScan
+from premade.audit.events import RedemptionConflict
 from premade.postgres.database import Database, Transaction
 from premade.redemption import sync_sql as sql
 from premade.redemption.counts import Counted, count_at_gate
-from premade.redemption.offline_scan import InConflict, Offline, ScanRef, Unreadable
+from premade.redemption.offline_scan import ConflictCode, InConflict, Offline, ScanRef, Unreadable
 from premade.redemption.redeem import REDEEMED, Redeemed, redeem_waiting, redeemed_or_refused
 from premade.redemption.redeem_sql import Outcome, ScanResult
 from premade.redemption.rules import GateRules
@@ -59,6 +60,25 @@ class _Sent:
     def digest(self) -> bytes:
         """What makes two of one scan_id the same."""
         return request_digest(self.offline.qr, self.offline.function_code, self.offline.uses)
+
+
+@dataclass(frozen=True)
+class _ConflictRow:
+    """The audit event of a conflict, with the values of its columns."""
+
+    partner_id: int | None
+    actor: str
+    request_id: str
+    ticket_code: str | None
+    idempotency_key: str
+    request_digest: str
+    conflict: RedemptionConflict
+
+    def columns(self) -> dict[str, Any]:
+        """Return the columns by name."""
+        columns = {**vars(self), "data": orjson.Fragment(self.conflict.json())}
+        del columns["conflict"]
+        return columns
 
 
 class Syncer:
@@ -128,7 +148,7 @@ class Syncer:
         ]
         outcomes = await self._redeem_in_order(tx, device, open_ones)
         room = await _room_in_record(tx, open_ones, outcomes)
-        events: dict[str, dict[str, Any]] = {}
+        events: dict[str, _ConflictRow] = {}
         for place, each in enumerate(sent):
             if place in settled:
                 continue
@@ -137,18 +157,18 @@ class Syncer:
                 settled[place] = _redeemed(each, outcome, self._runtime)
             except DomainError as refusal:
                 event = _event(device, each, outcome, refusal)
-                is_again = event["idempotency_key"] in events
-                is_kept = is_again or room[event["ticket_code"]] > 0
+                is_again = event.idempotency_key in events
+                is_kept = is_again or room[event.ticket_code] > 0
                 settled[place] = _conflict(
-                    event["ticket_code"], event["data"], replayed=is_again, is_kept=is_kept
+                    event.ticket_code, event.conflict, replayed=is_again, is_kept=is_kept
                 )
                 if is_kept and not is_again:
-                    events[event["idempotency_key"]] = event
-                    room[event["ticket_code"]] -= 1
+                    events[event.idempotency_key] = event
+                    room[event.ticket_code] -= 1
         await tx.execute(
             sql.tell_conflicts,
-            conflicts=orjson.dumps(list(events.values())).decode(),
-            event=Event.REDEMPTION_CONFLICT.value,
+            conflicts=orjson.dumps([row.columns() for row in events.values()]).decode(),
+            event=RedemptionConflict.event_name,
             operation=OPERATION,
             now=self._runtime.now(),
         )
@@ -182,7 +202,10 @@ async def _conflicts_told(tx: Transaction, device: Device, sent: list[_Sent]) ->
         for place, each in enumerate(sent)
     ]
     rows = await tx.fetch_all(sql.conflicts_told, scans=orjson.dumps(scans).decode(), operation=OPERATION)
-    return {row.position: _conflict(row.ticket_code, row.data, replayed=True) for row in rows}
+    return {
+        row.position: _conflict(row.ticket_code, RedemptionConflict.of(row.data), replayed=True)
+        for row in rows
+    }
 
 
 async def _room_in_record(
@@ -201,7 +224,7 @@ async def _room_in_record(
         sql.count_conflicts,
         ticket_codes=list(owners),
         partner_ids=list(owners.values()),
-        event=Event.REDEMPTION_CONFLICT.value,
+        event=RedemptionConflict.event_name,
         conflicts_max=CONFLICTS_OF_TICKET_MAX,
     )
     return Counter({row.ticket_code: CONFLICTS_OF_TICKET_MAX - row.conflicts for row in rows})
@@ -245,62 +268,54 @@ def _redeemed(each: _Sent, outcome: ScanResult | None, runtime: Runtime) -> Rede
     return redeemed_or_refused(each.scan, outcome, runtime)
 
 
-def _event(device: Device, each: _Sent, outcome: ScanResult | None, refusal: DomainError) -> dict[str, Any]:
+def _event(device: Device, each: _Sent, outcome: ScanResult | None, refusal: DomainError) -> _ConflictRow:
     """Return the audit event of a conflict. A conflict without a ticket is not kept."""
     is_known = outcome is not None and outcome.outcome is not Outcome.UNKNOWN
-    data = {
-        "code": UNKNOWN if isinstance(refusal, TicketUnknown) else refusal.code,
-        "reason": refusal.detail,
-        "device_id": device.device_id,
-        "scan_id": each.offline.scan_id,
-        "scanned_at": each.offline.scanned_at and rfc3339(each.offline.scanned_at),
-        "function_code": each.offline.function_code,
-        "uses": each.offline.uses,
-        "other": _other(device, each, outcome),
-    }
-    if device.caller.uploaded_by is not None:
-        data["uploaded_by"] = device.caller.uploaded_by
-    return {
-        "partner_id": outcome.partner_id if outcome else device.caller.partner_id,
-        "actor": device.caller.actor,
-        "request_id": device.request_id,
-        "ticket_code": each.scan.ticket_code if each.scan and is_known else None,
-        "idempotency_key": _key(device, each),
-        "request_digest": each.digest.hex(),
-        "data": data,
-    }
+    conflict = RedemptionConflict(
+        code=UNKNOWN if isinstance(refusal, TicketUnknown) else refusal.code,
+        reason=refusal.detail,
+        device_id=device.device_id,
+        scan_id=each.offline.scan_id,
+        scanned_at=each.offline.scanned_at and rfc3339(each.offline.scanned_at),
+        function_code=each.offline.function_code,
+        uses=each.offline.uses,
+        other=_other(device, each, outcome),
+        uploaded_by=device.caller.uploaded_by,
+    )
+    return _ConflictRow(
+        partner_id=outcome.partner_id if outcome else device.caller.partner_id,
+        actor=device.caller.actor,
+        request_id=device.request_id,
+        ticket_code=each.scan.ticket_code if each.scan and is_known else None,
+        idempotency_key=_key(device, each),
+        request_digest=each.digest.hex(),
+        conflict=conflict,
+    )
 
 
-def _other(device: Device, each: _Sent, outcome: ScanResult | None) -> dict[str, str] | None:
+def _other(device: Device, each: _Sent, outcome: ScanResult | None) -> OtherScan | None:
     """The scan that used the ticket before."""
     if outcome is None or outcome.outcome is Outcome.UNKNOWN:
         return None
     if outcome.outcome is Outcome.SCAN_REUSED:
-        return {
-            "device_id": device.device_id,
-            "scan_id": each.offline.scan_id,
-            "at": rfc3339(outcome.redeemed_at),
-        }
+        return OtherScan(device.device_id, each.offline.scan_id, rfc3339(outcome.redeemed_at))
     if outcome.last_used_at is None:
         return None
     assert outcome.last_device_id is not None
     assert outcome.last_scan_id is not None
-    return {
-        "device_id": outcome.last_device_id,
-        "scan_id": outcome.last_scan_id,
-        "at": rfc3339(outcome.last_used_at),
-    }
+    return OtherScan(outcome.last_device_id, outcome.last_scan_id, rfc3339(outcome.last_used_at))
 
 
 def _conflict(
-    ticket_code: str | None, data: dict[str, Any], *, replayed: bool, is_kept: bool = True
+    ticket_code: str | None, event: RedemptionConflict, *, replayed: bool, is_kept: bool = True
 ) -> InConflict:
+    other = event.other
     return InConflict(
         ticket_code=ticket_code,
-        code=data["code"],
-        reason=data["reason"],
-        this=ScanRef(data["device_id"], data["scan_id"], data["scanned_at"]),
-        other=data["other"] and ScanRef(**data["other"]),
+        code=cast("ConflictCode", event.code),
+        reason=event.reason,
+        this=ScanRef(event.device_id, event.scan_id, event.scanned_at),
+        other=other and ScanRef(other.device_id, other.scan_id, other.at),
         replayed=replayed,
         is_kept=is_kept,
     )

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from premade.audit.event import EventName
+from premade.audit.events import RedemptionConflict
 from premade.postgres.statements import statements_of
 
 statement = statements_of(__file__)
@@ -47,4 +49,6 @@ def count_conflicts(
 
 
 @statement
-def tell_conflicts(*, event: str, operation: str, now: datetime, conflicts: str) -> None: ...
+def tell_conflicts(
+    *, event: EventName[RedemptionConflict], operation: str, now: datetime, conflicts: str
+) -> None: ...

@@ -3,11 +3,11 @@
 import base64
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
+from premade.audit.event_fields import EntitlementLeft
+from premade.audit.events import TicketReissued
 from premade.audit.idempotency import find_replay, retry_on_key_conflict
 from premade.audit.idempotency_sql import EarlierEvent
-from premade.audit.record import Event
 from premade.postgres.database import Database
 from premade.reissue import reissue_sql as sql
 from premade.runtime.clock import Runtime
@@ -46,7 +46,7 @@ class Reissued:
 
     ticket_code: str
     status: str
-    entitlements: list[dict[str, Any]]
+    entitlements: list[EntitlementLeft]
     issue_number: int
     token: str
     reason: str
@@ -69,18 +69,18 @@ class Reissuer:
         nothing is changed then.
         """
         event, replayed = await retry_on_key_conflict(lambda: self._try(asked))
-        done = event.data
+        done = TicketReissued.of(event.data)
         # A signature by Ed25519 is always the same, so a replay signs again.
-        signer = await self.signers.by_id(done["signing_key_id"])
+        signer = await self.signers.by_id(done.signing_key_id)
         if not replayed:
-            log.info("ota.tickets.reissued", ticket_code=asked.ticket_code, issue_number=done["issue_number"])
+            log.info("ota.tickets.reissued", ticket_code=asked.ticket_code, issue_number=done.issue_number)
         return Reissued(
             asked.ticket_code,
-            done["status"],
-            done["entitlements"],
-            done["issue_number"],
-            signer.token(asked.ticket_code, done["issue_number"]),
-            done["reason"],
+            done.status,
+            done.entitlements,
+            done.issue_number,
+            signer.token(asked.ticket_code, done.issue_number),
+            done.reason,
             event.occurred_at,
             replayed,
         )
@@ -112,7 +112,7 @@ class Reissuer:
                 **asked.keyed.columns,
                 actor=asked.caller.actor,
                 request_id=asked.request_id,
-                event=Event.TICKET_REISSUED.value,
+                event=TicketReissued.event_name,
                 ticket_id=ticket.ticket_id,
                 issue_number=issue_number,
                 qr_code=base64.b64encode(token.encode()).decode(),

@@ -5,6 +5,8 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+from premade.audit.event import EventName
+from premade.audit.events import TicketReissued
 from premade.postgres.statements import statements_of
 
 statement = statements_of(__file__)
@@ -42,7 +44,7 @@ def reissue(
     qr_code: str,
     ticket_id: int,
     partner_id: int,
-    event: str,
+    event: EventName[TicketReissued],
     actor: str,
     request_id: str | None,
     reason: str,

@@ -67,7 +67,7 @@ async def reissue(
         {
             "ticket_code": done.ticket_code,
             "status": done.status,
-            "entitlements": done.entitlements,
+            "entitlements": [vars(each) for each in done.entitlements],
             "issue_number": done.issue_number,
             "reason": done.reason,
             "reissued_at": done.reissued_at,

@@ -3,9 +3,11 @@
 import re
 import unicodedata
 from dataclasses import dataclass
-from typing import Any
 
-from premade.audit.record import COMMAND_ACTOR, Event, record
+from premade.audit.actors import COMMAND_ACTOR
+from premade.audit.event import AuditEvent
+from premade.audit.events import StaffAdded, StaffDisabled, StaffEnabled, StaffPasswordSet, StaffRoleSet
+from premade.audit.record import record
 from premade.postgres.database import Database, Transaction
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
@@ -52,7 +54,7 @@ async def add_staff(
             now = runtime.now()
             added = await tx.fetch_one(sql.add, name=name, role=role, password_digest=digest, now=now)
             assert added is not None
-            await _record(tx, Event.STAFF_ADDED, runtime, added, actor, role=role)
+            await _record(tx, StaffAdded(staff_id=added.staff_id, role=role), runtime, actor)
     except RuleBroken as broken:
         if broken.rule != "staff_name_taken":
             raise
@@ -82,7 +84,7 @@ async def set_password(
         member = await _named(tx, name)
         await tx.execute(sql.set_password, staff_id=member.staff_id, password_digest=digest)
         await tx.execute(sql.end_sessions, staff_id=member.staff_id)
-        await _record(tx, Event.STAFF_PASSWORD_SET, runtime, member, actor)
+        await _record(tx, StaffPasswordSet(staff_id=member.staff_id), runtime, actor)
     return member
 
 
@@ -101,7 +103,7 @@ async def set_role(
     async with database.transaction() as tx:
         member = await _named(tx, name)
         changed = await tx.fetch_one(sql.set_role, staff_id=member.staff_id, role=role)
-        await _record(tx, Event.STAFF_ROLE_SET, runtime, member, actor, role=role)
+        await _record(tx, StaffRoleSet(staff_id=member.staff_id, role=role), runtime, actor)
     assert changed is not None
     return changed
 
@@ -118,8 +120,8 @@ async def set_disabled(
         )
         if disabled:
             await tx.execute(sql.end_sessions, staff_id=member.staff_id)
-        event = Event.STAFF_DISABLED if disabled else Event.STAFF_ENABLED
-        await _record(tx, event, runtime, member, actor)
+        kind = StaffDisabled if disabled else StaffEnabled
+        await _record(tx, kind(staff_id=member.staff_id), runtime, actor)
     assert changed is not None
     return changed
 
@@ -131,10 +133,8 @@ async def _named(tx: Transaction, name: str) -> sql.StaffRow:
     return found
 
 
-async def _record(
-    tx: Transaction, event: Event, runtime: Runtime, member: sql.StaffRow, actor: str, **data: Any
-) -> None:
-    await record(tx, event, runtime.now(), partner_id=None, actor=actor, staff_id=member.staff_id, **data)
+async def _record(tx: Transaction, event: AuditEvent, runtime: Runtime, actor: str) -> None:
+    await record(tx, event, runtime.now(), partner_id=None, actor=actor)
 
 
 def _check(*, name: str | None = None, role: str | None = None, refused_password: str | None = None) -> None:

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from premade.audit.record import Event, record
+from premade.audit.actors import CONSOLE, staff_actor
+from premade.audit.event_fields import SignInRefusal
+from premade.audit.events import StaffPasswordSet, StaffSignedIn, StaffSignedOut, StaffSignInRefused
+from premade.audit.record import record
 from premade.postgres.database import Database, Transaction
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import FieldError, Invalid, TooMany, Unauthenticated
@@ -35,7 +38,6 @@ BROWSER_SECONDS_MAX = 180 * 24 * 3_600
 BROWSERS_MAX = 20
 """Known browsers of one member; the oldest are forgotten."""
 TOKEN_BYTES = 32
-CONSOLE = "console"
 """The actor of what somebody does who is not signed in."""
 
 
@@ -72,7 +74,7 @@ class Member:
     @property
     def actor(self) -> str:
         """As the audit record names them."""
-        return f"staff:{self.staff_id}"
+        return staff_actor(self.staff_id)
 
     def may(self, right: Right) -> bool:
         """Whether their role has it."""
@@ -116,8 +118,8 @@ class Sessions:
             signed_in = await self._open(tx, member.staff_id, member.password_digest, tried, browser)
             if before:
                 await tx.execute(sql.replace_session, digest=_digest(before))
-            actor = f"staff:{member.staff_id}"
-            await record(tx, Event.STAFF_SIGNED_IN, self.runtime.now(), partner_id=None, actor=actor)
+            actor = staff_actor(member.staff_id)
+            await record(tx, StaffSignedIn(), self.runtime.now(), partner_id=None, actor=actor)
         log.info("console.signed_in", staff_id=member.staff_id)
         return signed_in
 
@@ -149,14 +151,8 @@ class Sessions:
             await tx.execute(sql.close_sessions, staff_id=member.staff_id, digest=None)
             await tx.execute(sql.forget_browsers, staff_id=member.staff_id)
             signed_in = await self._open(tx, member.staff_id, digest, tried)
-            await record(
-                tx,
-                Event.STAFF_PASSWORD_SET,
-                self.runtime.now(),
-                partner_id=None,
-                actor=member.actor,
-                staff_id=member.staff_id,
-            )
+            event = StaffPasswordSet(staff_id=member.staff_id)
+            await record(tx, event, self.runtime.now(), partner_id=None, actor=member.actor)
         log.info("console.password_changed", staff_id=member.staff_id)
         return signed_in
 
@@ -245,7 +241,7 @@ class Sessions:
             return member
         staff_id = None if member is None else member.staff_id
         async with self.database.transaction() as tx:
-            reason = "disabled" if is_right else "wrong"
+            reason = SignInRefusal.DISABLED if is_right else SignInRefusal.WRONG
             await self._record_refusal(tx, reason, staff_id)
         log.info("console.sign_in_refused", staff_id=staff_id)
         raise SignInRefused
@@ -258,21 +254,14 @@ class Sessions:
             assert counted is not None
             if counted.tries == tries_max + 1:
                 # The first of a span only: the record must not grow with each further try.
-                await self._record_refusal(tx, "too_many", None)
+                await self._record_refusal(tx, SignInRefusal.TOO_MANY, None)
         if counted.tries > tries_max:
             wait = max(1, math.ceil((counted.span_began_at + span - now).total_seconds()))
             raise TooManySignIns(wait)
 
-    async def _record_refusal(self, tx: Transaction, reason: str, staff_id: object) -> None:
-        await record(
-            tx,
-            Event.STAFF_SIGN_IN_REFUSED,
-            self.runtime.now(),
-            partner_id=None,
-            actor=CONSOLE,
-            reason=reason,
-            staff_id=staff_id,
-        )
+    async def _record_refusal(self, tx: Transaction, reason: SignInRefusal, staff_id: int | None) -> None:
+        event = StaffSignInRefused(reason=reason, staff_id=staff_id)
+        await record(tx, event, self.runtime.now(), partner_id=None, actor=CONSOLE)
 
     async def member_of(self, token: str) -> Member | None:
         """Who is signed in with this token; None when nobody is, or no longer."""
@@ -297,14 +286,8 @@ class Sessions:
             await tx.execute(sql.close_sessions, staff_id=member.staff_id, digest=digest)
             if everywhere:
                 await tx.execute(sql.forget_browsers, staff_id=member.staff_id)
-            await record(
-                tx,
-                Event.STAFF_SIGNED_OUT,
-                self.runtime.now(),
-                partner_id=None,
-                actor=member.actor,
-                everywhere=everywhere,
-            )
+            event = StaffSignedOut(everywhere=everywhere)
+            await record(tx, event, self.runtime.now(), partner_id=None, actor=member.actor)
         log.info("console.signed_out", staff_id=member.staff_id)
 
     async def count_of(self, member: Member) -> int:

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from premade.audit.record import COMMAND_ACTOR, Event, record
+from premade.audit.actors import COMMAND_ACTOR
+from premade.audit.events import AllotmentSet
+from premade.audit.record import record
 from premade.postgres.database import Database
 from premade.postgres.keyset import Keyset
-from premade.postgres.statements import columns_of
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict, Exhausted, FieldError, Invalid, NotFound, RuleBroken
 from premade.stock import allotment_sql as sql
@@ -130,9 +131,15 @@ async def set_allotment(
             )
             if allotment is None:
                 raise AllotmentChangedMeanwhile(channel)
-            await record(
-                tx, Event.ALLOTMENT_SET, runtime.now(), partner_id=None, actor=actor, **columns_of(allotment)
+            event = AllotmentSet(
+                product_id=allotment.product_id,
+                channel=allotment.channel,
+                allotted=allotment.allotted,
+                issued=allotment.issued,
+                held=allotment.held,
+                available=allotment.available,
             )
+            await record(tx, event, runtime.now(), partner_id=None, actor=actor)
     except RuleBroken as broken:
         before = await _allotment(database, runtime, product_id, channel)
         raise _refusal(broken, product_id, channel, before) from None

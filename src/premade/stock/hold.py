@@ -6,7 +6,8 @@ add up to, and nobody sees the two apart.
 
 from datetime import datetime
 
-from premade.audit.record import Event
+from premade.audit.actors import CLOCK
+from premade.audit.events import ReservationExpired
 from premade.postgres.database import Database, Transaction
 from premade.postgres.statements import columns_of
 from premade.runtime.clock import Runtime
@@ -16,8 +17,6 @@ from premade.stock.reservation import ReservationUnknown, is_reservation_id
 
 HOLDS_A_TRANSACTION_MAX = 500
 HOLDS_SHOWN_MAX = 200
-CLOCK = "clock"
-"""The actor of what nobody does: it is time."""
 
 
 async def wait_for_allotment(tx: Transaction, product_id: int, channel: str) -> None:
@@ -42,7 +41,7 @@ async def _expire_some(database: Database, now: datetime, product_id: int, chann
             channel=channel,
             now=now,
             holds_max=HOLDS_A_TRANSACTION_MAX,
-            event=Event.RESERVATION_EXPIRED.value,
+            event=ReservationExpired.event_name,
             actor=CLOCK,
         )
     for row in expired:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from premade.audit.event import EventName
+from premade.audit.events import ReservationExpired
 from premade.postgres.statements import statements_of
 
 statement = statements_of(__file__)
@@ -47,7 +49,13 @@ def wait_for_allotment(*, product_id: int, channel: str) -> None: ...
 
 @statement
 def expire(
-    *, now: datetime, product_id: int, channel: str, holds_max: int, event: str, actor: str
+    *,
+    now: datetime,
+    product_id: int,
+    channel: str,
+    holds_max: int,
+    event: EventName[ReservationExpired],
+    actor: str,
 ) -> ExpiredHold: ...
 
 

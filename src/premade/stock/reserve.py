@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
-from premade.audit.record import Acting, Event
+from premade.audit.events import ReservationMade, ReservationReleased
+from premade.audit.record import Acting
 from premade.catalog.product import ProductUnknown
 from premade.partners.keyring import Caller
 from premade.postgres.database import Database
@@ -171,7 +172,7 @@ class Reservations:
                     channel=caller.channel,
                     actor=caller.actor,
                     request_id=request_id,
-                    event=Event.RESERVATION_MADE.value,
+                    event=ReservationMade.event_name,
                     product_id=wanted.product_id,
                     quantity=wanted.quantity,
                     expires_at=expires_at,
@@ -220,7 +221,7 @@ class Reservations:
                     reservation_id=row.reservation_id,
                     actor=caller.actor,
                     request_id=request_id,
-                    event=Event.RESERVATION_RELEASED.value,
+                    event=ReservationReleased.event_name,
                     operation=RELEASE,
                     idempotency_key=idempotency_key,
                     request_digest=None if idempotency_key is None else request_digest(row.reservation_id),

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from premade.audit.event import EventName
+from premade.audit.events import ReservationMade, ReservationReleased
 from premade.postgres.statements import statements_of
 
 statement = statements_of(__file__)
@@ -66,7 +68,7 @@ def reserve(
     expires_at: datetime | None,
     idempotency_key: str | None,
     request_digest: bytes | None,
-    event: str,
+    event: EventName[ReservationMade],
     actor: str,
     request_id: str | None,
 ) -> ReservationRow: ...
@@ -84,7 +86,7 @@ def release(
     now: datetime,
     partner_id: int,
     reservation_id: str,
-    event: str,
+    event: EventName[ReservationReleased],
     actor: str,
     request_id: str | None,
     operation: str,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from premade.audit.event import ReasonGiven
 from premade.audit.idempotency import IdempotencyScope
 from premade.audit.idempotency_sql import EarlierEvent
 from premade.audit.record import Acting
@@ -39,4 +40,4 @@ class TicketChange:
 
 
 def _digest_of(event: EarlierEvent) -> bytes:
-    return request_digest(event.ticket_code, checked_reason(event.data["reason"]))
+    return request_digest(event.ticket_code, checked_reason(ReasonGiven.of(event.data).reason))

@@ -5,11 +5,13 @@ An *incarnation* is one unbroken run of a database. The table `database_incarnat
 beyond everything that can have been forgotten, and new keys sign new tickets (ADR 23).
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
-from premade.audit.record import Event, record
+from premade.audit.actors import SERVICE
+from premade.audit.events import DatabaseRestoration
+from premade.audit.record import record
 from premade.postgres.database import Database, Transaction
 from premade.postgres.marker import Marker
 from premade.runtime.background import Turn
@@ -22,7 +24,6 @@ LOOK_EVERY_SECONDS = 1.0
 """A promotion under a running service is noticed within this time; until then generating and selling are refused."""
 CLOCK_LEAD_SECONDS_MAX = 366 * 24 * 3600
 """Maximum lead of a wrong clock that can be compensated."""
-ACTOR = "service"
 BY_COMMAND = "the operator said so"
 FILES_COPIED = "files were copied"
 """The same words as in the statement `look`."""
@@ -120,12 +121,11 @@ async def _begin(
     await tx.fetch_all(sql.begin, more_ms=clock_lead_seconds * 1000)
     key_ids = await add_keys_after_restore(tx, runtime)
     await tx.execute(sql.give_new_key_to_unfinished_batches, key_ids=key_ids)
-    done = {
-        "noticed_by": noticed_by,
-        "signing_key_ids": key_ids,
-        "clock_lead_seconds": clock_lead_seconds,
-    }
-    await record(tx, Event.DATABASE_RESTORED, runtime.now(), partner_id=None, actor=actor or ACTOR, **done)
+    event = DatabaseRestoration(
+        noticed_by=noticed_by, signing_key_ids=key_ids, clock_lead_seconds=clock_lead_seconds
+    )
+    await record(tx, event, runtime.now(), partner_id=None, actor=actor or SERVICE)
+    done = asdict(event)
     # No warning for what the operator already knows.
     (log.info if noticed_by == BY_COMMAND else log.warning)("database.restored", **done)
     return done

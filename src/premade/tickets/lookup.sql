@@ -11,8 +11,9 @@ SELECT t.ticket_code, t.qr_code, t.status, t.entitlements, t.product_id, t.batch
        t.currency, t.valid_until, t.usable_until, t.first_used_at, t.created_at, t.activated_at, t.order_id,
        (
            SELECT jsonb_agg(
-               e.data || jsonb_build_object(
-                   'event', e.event, 'occurred_at', e.occurred_at, 'order_id', e.order_id, 'actor', e.actor
+               jsonb_build_object(
+                   'event', e.event, 'occurred_at', e.occurred_at, 'order_id', e.order_id, 'actor', e.actor,
+                   'data', e.data
                )
                ORDER BY e.occurred_at, e.event_id
            )

@@ -23,7 +23,7 @@ from premade.http.problems import documented
 from premade.partners.call import Call, partner_router, partner_with
 from premade.postgres.statements import columns_of
 from premade.tickets import picture
-from premade.tickets.answers import ListedTicket, TicketsAnswer, TicketWithHistoryAnswer, qr_of
+from premade.tickets.answers import ListedTicket, TicketEvent, TicketsAnswer, TicketWithHistoryAnswer, qr_of
 from premade.tickets.code import stored_token
 from premade.tickets.listing import TicketFilter, list_tickets
 from premade.tickets.lookup import (
@@ -116,10 +116,13 @@ async def ticket(
     call: Annotated[Call, partner_with("tickets:read")], code: TicketCode
 ) -> TicketWithHistoryAnswer:
     """Return the current state of a ticket, with its QR and its history."""
-    row = await ticket_with_history(call.database, call.caller.partner_id, code)
-    return TicketWithHistoryAnswer(
-        **{**columns_of(row), **qr_of(stored_token(row.qr_code), is_test=call.caller.is_test)}
-    )
+    found = await ticket_with_history(call.database, call.caller.partner_id, code)
+    members: dict[str, Any] = {
+        **columns_of(found.ticket),
+        **qr_of(stored_token(found.ticket.qr_code), is_test=call.caller.is_test),
+        "history": [TicketEvent.model_validate(vars(event)) for event in found.history],
+    }
+    return TicketWithHistoryAnswer(**members)
 
 
 ModulePixels = Annotated[

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from nacl.signing import SigningKey
 
-from premade.audit.record import Event, record
+from premade.audit.events import SigningKeyAdded, SigningKeyRetired
+from premade.audit.record import record
 from premade.postgres.database import Database, Transaction
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict, Exhausted, NotFound, Unavailable
@@ -137,7 +138,7 @@ async def _add_key(tx: Transaction, runtime: Runtime, *, is_test: bool, skip: in
     key_id, now, seed = f"{letter}{number}", runtime.now(), runtime.random_bytes(_SEED_BYTES)
     public_key = SigningKey(seed).verify_key.encode()
     await tx.execute(sql.add_key, key_id=key_id, seed=seed, public_key=public_key, now=now)
-    await record(tx, Event.SIGNING_KEY_ADDED, now, partner_id=None, signing_key_id=key_id)
+    await record(tx, SigningKeyAdded(signing_key_id=key_id), now, partner_id=None)
     return PublicKey(key_id, public_key, now, retired_at=None, is_current=True)
 
 
@@ -180,7 +181,7 @@ async def retire_signing_key(database: Database, runtime: Runtime, key_id: str) 
         if key.retired_at is not None:
             return {"key_id": key_id, "retired_at": key.retired_at}
         await tx.execute(sql.retire_key, key_id=key_id, now=now)
-        await record(tx, Event.SIGNING_KEY_RETIRED, now, partner_id=None, signing_key_id=key_id)
+        await record(tx, SigningKeyRetired(signing_key_id=key_id), now, partner_id=None)
     return {"key_id": key_id, "retired_at": now}
 
 

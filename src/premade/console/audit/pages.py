@@ -9,49 +9,48 @@ from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
 
-from premade.audit.record import COMMAND, Event
+from premade.audit.actors import COMMAND, STAFF, WORDS, key_actor, staff_actor
+from premade.audit.event import AuditEvent, Subject
+from premade.audit.events import CATALOGUE
 from premade.batches.batch import checked_batch_id
 from premade.console.addresses import HOME
 from premade.console.audit.search import Found, Sought, search_events
 from premade.console.audit.search_sql import EventRow
-from premade.console.audit.sentences import SENTENCES, name_of_event, reason_of, sentence
+from premade.console.audit.sentences import name_of_event, reason_of, sentence
 from premade.console.routing import Page, StaffRequest
 from premade.console.tickets.search import partner_of_order, partner_of_ticket
 from premade.orders.lookup import OrderUnknown, order_of
 from premade.partners.partner import partners_by_id
 from premade.staff.member import list_staff
 from premade.staff.role import Right
-from premade.staff.session import CONSOLE
-from premade.stock.hold import CLOCK
 from premade.tickets.code import fold_order_id, fold_ticket_code
 from premade.tickets.lookup import TicketUnknown
 from premade.values.operator_input import plain_number
 
 AUDIT = f"{HOME}/audit"
 FIELDS = ("ticket", "order", "partner", "batch", "who", "event", "start", "before")
-SERVICE = "service"
 # An actor as the page shows it, as the record has it, or the word alone for any command.
 _COMMAND_BY = re.compile(rf"{COMMAND}(?:\s+by\s+|\s*:\s*)(\S.*)", re.IGNORECASE)
 _KEY = re.compile(r"(?:api\s*)?key[\s:#]*([0-9]{1,18})", re.IGNORECASE)
-_KINDS = {
-    "ticket": "Tickets",
-    "batch": "Batches",
-    "product": "Stock",
-    "allotment": "Stock",
-    "reservation": "Stock",
-    "partner": "Partners and keys",
-    "key": "Partners and keys",
-    "signing_key": "Partners and keys",
-    "staff": "Staff",
+_HEADINGS = {
+    Subject.PARTNER: "Partners and keys",
+    Subject.KEY: "Partners and keys",
+    Subject.PRODUCT: "Stock",
+    Subject.ALLOTMENT: "Stock",
+    Subject.RESERVATION: "Stock",
+    Subject.TICKET: "Tickets",
+    Subject.BATCH: "Batches",
+    Subject.SIGNING_KEY: "Partners and keys",
+    Subject.DATABASE: "Others",
+    Subject.STAFF: "Staff",
 }
-_OTHERS = "Others"
 
 
-def _events_by_kind() -> dict[str, list[Event]]:
-    kinds: dict[str, list[Event]] = {}
-    for event in Event:
-        kinds.setdefault(_KINDS.get(event.partition(".")[0], _OTHERS), []).append(event)
-    return kinds
+def _events_by_heading() -> dict[str, list[type[AuditEvent]]]:
+    found: dict[str, list[type[AuditEvent]]] = {}
+    for event in CATALOGUE.values():
+        found.setdefault(_HEADINGS[event.kind.subject], []).append(event)
+    return found
 
 
 @dataclass
@@ -81,8 +80,8 @@ async def _audit(request: StaffRequest) -> Response:
         events=[_shown(event, names, staff) for event in (found.events if found else [])],
         partners=partners,
         staff=sorted(staff.values()),
-        kinds=_events_by_kind(),
-        event_names={event: name for event, (name, _) in SENTENCES.items()},
+        events_by_heading=_events_by_heading(),
+        actors=WORDS,
         is_first=not request.query("cursor"),
         first_page=f"{AUDIT}?{urlencode(query)}",
         next_page=following and f"{AUDIT}?{urlencode({**query, 'cursor': following})}",
@@ -97,7 +96,7 @@ def _shown(event: EventRow, partners: dict[int, str], staff: dict[int, str]) -> 
         "name": name_of_event(event.event),
         "sentence": sentence(event, partners, staff),
         "reason": reason_of(event),
-        "who": staff.get(plain_number(number) or 0) if kind == "staff" else None,
+        "who": staff.get(plain_number(number) or 0) if kind == STAFF else None,
         "actor": event.actor,
         "partner": partners.get(event.partner_id or 0),
     }
@@ -137,8 +136,8 @@ def _read_what(reading: _Reading, given: dict[str, str]) -> None:
             reading.wrong["batch"] = "Choose the partner too: several may have a batch of one id"
         reading.sought = replace(reading.sought, batch_id=given["batch"])
     if given["event"]:
-        if given["event"] in set(Event):
-            reading.sought = replace(reading.sought, event=Event(given["event"]))
+        if given["event"] in CATALOGUE:
+            reading.sought = replace(reading.sought, event=CATALOGUE[given["event"]])
         else:
             reading.wrong["event"] = "Choose an event"
 
@@ -146,22 +145,27 @@ def _read_what(reading: _Reading, given: dict[str, str]) -> None:
 def _read_who(reading: _Reading, who: str, staff: dict[int, str]) -> None:
     if not who:
         return
-    ids = {name: staff_id for staff_id, name in staff.items()}
-    if who.lower() in ids:
-        actor = f"staff:{ids[who.lower()]}"
-    elif by := _COMMAND_BY.fullmatch(who):
-        actor = f"{COMMAND}:{by[1]}"
-    elif who.lower() in {COMMAND, SERVICE, CONSOLE, CLOCK}:
-        actor = who.lower()
-    elif key := _KEY.fullmatch(who):
-        actor = f"key:{int(key[1])}"
-    else:
+    actor = actor_of(who, staff)
+    if actor is None:
         reading.wrong["who"] = (
             "Must be a name of the staff, 'API key 12', 'command' or 'command by mei', 'service', 'clock' for what ended "
             "by its time, or 'console' for one not signed in"
         )
         return
     reading.sought = replace(reading.sought, actor=actor)
+
+
+def actor_of(who: str, staff: dict[int, str]) -> str | None:
+    """Return the actor that somebody means, or None. `staff` are names by id."""
+    ids = {name: staff_id for staff_id, name in staff.items()}
+    if who.lower() in ids:
+        return staff_actor(ids[who.lower()])
+    if by := _COMMAND_BY.fullmatch(who):
+        return f"{COMMAND}:{by[1]}"
+    if who.lower() in WORDS:
+        return who.lower()
+    key = _KEY.fullmatch(who)
+    return key_actor(int(key[1])) if key else None
 
 
 async def _read_whose(request: StaffRequest, reading: _Reading, given: dict[str, str]) -> None:

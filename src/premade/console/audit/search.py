@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from premade.audit.record import COMMAND, Event
+from premade.audit.actors import COMMAND, KEY
+from premade.audit.event import AuditEvent, Subject
+from premade.audit.events import CATALOGUE, TicketRedeemed
 from premade.console.audit import search_sql as sql
 from premade.console.audit.search_sql import EventRow
 from premade.postgres.database import Database, Transaction
@@ -19,9 +21,7 @@ SLACK = timedelta(seconds=15)
 """An event is written some seconds after the time that it tells, and clocks of several machines differ."""
 ACTORS_MAX = 1_000
 """Maximum number of actors (staff and system users) that a search for commands reads."""
-KEYS = "key:"
 _BY_ID = Keyset("audit", {"event_id": int})
-_OF_A_TICKET = ("ticket.",)
 _NO_END = 2**63 - 1
 
 
@@ -34,7 +34,7 @@ class Sought:
     order_id: str | None = None
     batch_id: str | None = None
     actor: str | None = None
-    event: Event | None = None
+    event: type[AuditEvent] | None = None
     start: datetime | None = None
     before: datetime | None = None
 
@@ -57,7 +57,7 @@ async def search_events(database: Database, sought: Sought, cursor: str | None) 
             **_BY_ID.after(cursor),
             "partner_id": sought.partner_id,
             "actors": await _actors(tx, sought.actor),
-            "event": sought.event,
+            "event": sought.event and sought.event.event_name,
             "start": sought.start,
             "before": sought.before,
             "from_event_id": 0 if sought.start is None else await _place_of(tx, sought.start - SLACK),
@@ -79,9 +79,9 @@ async def _rows(tx: Transaction, sought: Sought, given: dict[str, Any]) -> Seque
     if sought.batch_id is not None:
         return await tx.fetch_all(sql.events_of_batch, **given, batch_id=sought.batch_id)
     given["rows_looked_at_max"] = ROWS_LOOKED_AT_MAX
-    if sought.actor is not None and not sought.actor.startswith(KEYS):
+    if sought.actor is not None and not sought.actor.startswith(f"{KEY}:"):
         return await tx.fetch_all(sql.events_of_actors, **given)
-    if sought.event is not None and not sought.event.startswith(_OF_A_TICKET):
+    if sought.event is not None and sought.event.kind.subject is not Subject.TICKET:
         return await tx.fetch_all(sql.events_of_no_ticket, **given)
     return await tx.fetch_all(sql.all_events, **given)
 
@@ -111,5 +111,6 @@ async def _place_of(tx: Transaction, moment: datetime) -> int:
 
 
 def _recorded_at(event: EventRow) -> datetime:
-    synced_at = event.data.get("synced_at")
-    return event.occurred_at if synced_at is None else datetime.fromisoformat(synced_at)
+    stored = CATALOGUE.read(event.event, event.data)
+    synced_at = stored.synced_at if isinstance(stored, TicketRedeemed) else None
+    return synced_at or event.occurred_at

@@ -70,7 +70,7 @@ async def _answer(
 
     async def record() -> None:
         exporter = Exporter(request.member.actor, request.request_id)
-        await request.use(Exports).record(wanted, exporter, format=form, part=part)
+        await request.use(Exports).record(wanted, exporter, form=form, part=part)
 
     stream = _stream(request, wanted, form, title, headers)
     return await begin_answer(replace(stream, pieces=recorded(stream.pieces, record)))

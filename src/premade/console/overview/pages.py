@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from premade.audit.actors import staff_actor
 from premade.catalog.product import list_products
 from premade.console.addresses import HOME, go_to
 from premade.console.batches.pages import asked_partner_id
@@ -79,7 +80,7 @@ async def _overview(request: StaffRequest) -> Response:
 
 async def _owner_names(request: StaffRequest, counts: list[GateCount]) -> dict[str, str]:
     """Return display names by owner: of the keys and the staff in these counts."""
-    names = {f"staff:{each.staff_id}": each.name for each in await list_staff(request.database)}
+    names = {staff_actor(each.staff_id): each.name for each in await list_staff(request.database)}
     return {row.owner: names.get(row.owner, row.owner.replace("key:", "API key ")) for row in counts}
 
 

@@ -1,11 +1,11 @@
 """Tickets and orders: finding them, looking at them, cancelling and reissuing."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from premade.audit.actors import STAFF, staff_actor
 from premade.audit.looks import record_customer_looks, record_qr_look
 from premade.console.addresses import HOME, go_to
 from premade.console.rendering import HEADERS
@@ -29,6 +29,7 @@ from premade.staff.member import list_staff
 from premade.staff.role import Right
 from premade.tickets import picture
 from premade.tickets.code import stored_token
+from premade.tickets.history import HistoryEvent
 from premade.tickets.lookup import TicketUnknown, ticket_of, ticket_with_history
 from premade.tickets.signing import Verifiers
 from premade.values.texts import cleaned
@@ -113,7 +114,8 @@ async def _lead_to_ticket(request: StaffRequest, searched: SearchedTicket) -> Re
 async def _ticket(request: StaffRequest) -> Response:
     code = request.path_param("code")
     whose = await partner_of_ticket(request.database, code)
-    ticket = await ticket_with_history(request.database, whose.partner_id, code)
+    found = await ticket_with_history(request.database, whose.partner_id, code)
+    ticket = found.ticket
     order_id = ticket.order_id
     order = None if order_id is None else await order_of(request.database, whose.partner_id, order_id)
     if order is not None:
@@ -122,9 +124,10 @@ async def _ticket(request: StaffRequest) -> Response:
     return request.page(
         "tickets/ticket.html",
         ticket=ticket,
+        history=found.history,
         whose=whose,
         order=order,
-        names=await _names_of_actors(request, ticket.history),
+        names=await _names_of_actors(request, found.history),
         can_cancel=can_change and ticket.first_used_at is None,
         can_reissue=can_change,
         done=_DONE.get(request.own_link_param("done")),
@@ -144,11 +147,11 @@ async def _record_customers(request: StaffRequest, order_ids: list[str]) -> None
     )
 
 
-async def _names_of_actors(request: StaffRequest, history: list[dict[str, Any]]) -> dict[str, str]:
+async def _names_of_actors(request: StaffRequest, history: list[HistoryEvent]) -> dict[str, str]:
     """The names of the staff in a history, by how the record has them."""
-    if not any(event["actor"].startswith("staff:") for event in history):
+    if not any(event.actor.startswith(f"{STAFF}:") for event in history):
         return {}
-    return {f"staff:{each.staff_id}": each.name for each in await list_staff(request.database)}
+    return {staff_actor(each.staff_id): each.name for each in await list_staff(request.database)}
 
 
 async def _picture(request: StaffRequest) -> Response:

@@ -1,0 +1,39 @@
+"""Types of fields of audit events."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True)
+class EntitlementLeft:
+    """A function of a ticket, with the uses that are left."""
+
+    function_code: str
+    remaining_uses: int
+
+
+@dataclass(frozen=True)
+class OtherScan:
+    """The scan that used a ticket before."""
+
+    device_id: str
+    scan_id: str
+    at: str
+    """RFC 3339."""
+
+
+class SignInRefusal(StrEnum):
+    """Why a sign-in was refused."""
+
+    WRONG = "wrong"
+    DISABLED = "disabled"
+    TOO_MANY = "too_many"
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        return {
+            SignInRefusal.WRONG: "the name or the password was wrong",
+            SignInRefusal.DISABLED: "the password was right, but the member is disabled",
+            SignInRefusal.TOO_MANY: "too many failed attempts for the name or from the address",
+        }[self]
