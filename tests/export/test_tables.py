@@ -26,7 +26,7 @@ from premade.audit.actors import COMMAND_ACTOR
 from premade.export import text as exports_of_text
 from premade.export.as_csv import BYTE_ORDER_MARK, CSV
 from premade.export.cells import harmless
-from premade.export.rows import COLUMNS, NOT_OVER, PartUnknown, Selection, part_of, read_export
+from premade.export.rows import COLUMNS, NOT_OVER, PartUnknown, TicketsToExport, part_of, read_export
 from premade.export.text import Exports, ExportsBusy
 from premade.http.negotiation import preferred
 from premade.postgres.database import Database, open_database
@@ -386,7 +386,7 @@ def test_a_second_export_in_a_process_waits_and_is_then_refused(
     shop: Shop, seller: Seller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch_id = large_batch(shop, seller, 3_000)
-    wanted = Selection(seller.partner_id, batch_id)
+    wanted = TicketsToExport(seller.partner_id, batch_id)
     monkeypatch.setattr(exports_of_text, "READ_WAIT_SECONDS_MAX", 0.05)
 
     async def two_at_once(_: Database, runtime: Runtime) -> int:
@@ -445,7 +445,7 @@ def test_what_the_operator_takes_out_is_in_the_record(
 def test_a_part_ends_where_the_next_begins_whatever_became_of_its_tickets(shop: Shop, mixed: Stack) -> None:
     def part(number: int, statuses: tuple[Status, ...] | None) -> list[str]:
         async def run(database: Database, runtime: Runtime) -> list[str]:
-            wanted = Selection(mixed.seller.partner_id, mixed.batch_id, statuses)
+            wanted = TicketsToExport(mixed.seller.partner_id, mixed.batch_id, statuses)
             chosen = await part_of(database, wanted, number, 2)
             async with read_export(database, chosen) as export:
                 return [row["ticket_code"] async for rows in export.portions for row in rows]

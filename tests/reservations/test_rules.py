@@ -8,8 +8,8 @@ import pytest
 from premade.runtime.errors import Invalid
 from premade.stock.reservation import (
     ReservationEnded,
+    ReservationStatus,
     ReservationTooSmall,
-    Status,
     check_take,
     expiry,
     is_reservation_id,
@@ -23,13 +23,15 @@ INSTANT = timedelta(microseconds=1)
 
 
 def test_a_hold_is_over_at_the_instant_it_expires() -> None:
-    assert status_of(None, NOW + INSTANT, NOW) is Status.HELD
-    assert status_of(None, NOW, NOW) is Status.EXPIRED
+    assert status_of(None, NOW + INSTANT, NOW) is ReservationStatus.HELD
+    assert status_of(None, NOW, NOW) is ReservationStatus.EXPIRED
 
 
 @pytest.mark.parametrize("reason", ["released", "expired", "used_up"])
 def test_what_ended_a_reservation_stays_what_ended_it(reason: str) -> None:
-    assert {status_of(reason, NOW + shift, NOW) for shift in (-INSTANT, INSTANT)} == {Status(reason.upper())}
+    assert {status_of(reason, NOW + shift, NOW) for shift in (-INSTANT, INSTANT)} == {
+        ReservationStatus(reason.upper())
+    }
 
 
 def test_a_hold_lasts_a_day_unless_told_and_never_longer_than_the_partner_may() -> None:
@@ -60,11 +62,11 @@ def test_a_hold_that_is_over_already_or_too_long_is_invalid_and_says_what_is_rig
 
 
 def test_a_batch_takes_at_most_what_is_left_of_a_reservation_that_holds() -> None:
-    check_take("RSV-1", Status.HELD, left=5, quantity=5)
+    check_take("RSV-1", ReservationStatus.HELD, left=5, quantity=5)
     with pytest.raises(ReservationTooSmall) as small:
-        check_take("RSV-1", Status.HELD, left=5, quantity=6)
+        check_take("RSV-1", ReservationStatus.HELD, left=5, quantity=6)
     assert small.value.members["held"] == 5
-    for status in set(Status) - {Status.HELD}:
+    for status in set(ReservationStatus) - {ReservationStatus.HELD}:
         with pytest.raises(ReservationEnded) as ended:
             check_take("RSV-1", status, left=5, quantity=1)
         assert ended.value.members["reservation_status"] == status

@@ -21,7 +21,7 @@ from premade.postgres.embedded import binaries
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import DatabaseRestored
 from premade.stock.reserve import ReservationRequest, Reservations
-from premade.tickets.incarnation import Seen, confirm_incarnation
+from premade.tickets.incarnation import KnownState, confirm_incarnation
 from premade.tickets.signing import Signers
 from support.postgres import STANDALONE_BINARIES
 from support.shop import Seller, Shop, unique
@@ -154,8 +154,8 @@ def programs(dsn: str) -> Path:
     return STANDALONE_BINARIES if version == 15 else binaries()
 
 
-def seen(dsn: str, before: Seen | None = None) -> Seen | None:
-    async def run() -> Seen | None:
+def seen(dsn: str, before: KnownState | None = None) -> KnownState | None:
+    async def run() -> KnownState | None:
         async with open_database(dsn, connections_max=1) as database:
             return await confirm_incarnation(database, WORLD, seen=before)
 

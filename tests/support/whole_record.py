@@ -14,7 +14,7 @@ from premade.audit.looks import record_customer_looks, record_qr_look
 from premade.cancellation.cancel import Canceller, ToCancel
 from premade.cancellation.cancel_batch import BatchCanceller, BatchToCancel
 from premade.catalog.product import change_product
-from premade.export.rows import Exporter, Selection, record_export
+from premade.export.rows import Exporter, TicketsToExport, record_export
 from premade.generation.generate import BatchRequest
 from premade.generation.large import LargeBatches
 from premade.partners.keyring import GateCaller
@@ -137,7 +137,7 @@ def _sell_and_look(shop: Shop, seller: Seller) -> None:
     for code in (alone.ticket_code, sold.tickets[1].ticket_code):
         cancel = ToCancel(caller, REQUEST, code, REASON)
         shop.operate(lambda d, r, cancel=cancel: Canceller(d, r).cancel(cancel))
-    wanted, exporter = Selection(seller.partner_id, batch_id), Exporter(caller.actor, REQUEST)
+    wanted, exporter = TicketsToExport(seller.partner_id, batch_id), Exporter(caller.actor, REQUEST)
     shop.operate(lambda d, r: record_export(d, r, wanted, exporter, form="csv"))
     part = replace(wanted, statuses=["ACTIVE"])
     shop.operate(lambda d, r: record_export(d, r, part, exporter, form="pdf", part=2))

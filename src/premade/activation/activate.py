@@ -10,7 +10,7 @@ import orjson
 from premade.activation import activate_sql as sql
 from premade.activation.activation import Activation
 from premade.activation.customer import StoredCustomer, is_same_request
-from premade.activation.outcome import Outcome
+from premade.activation.outcome import SaleOutcome
 from premade.activation.refusals import refusal_of
 from premade.audit.events import TicketActivated
 from premade.postgres.database import LOCK_TIMEOUT_MS, Database, Transaction
@@ -56,7 +56,7 @@ class Activator:
         is changed then.
         """
         result = await self._queue.outcome(asked)
-        if result is None or result.outcome is Outcome.AGAIN:
+        if result is None or result.outcome is SaleOutcome.AGAIN:
             result = await self._alone(asked)
         activated = _activated_or_refused(asked, result)
         if not activated.replayed:
@@ -98,7 +98,7 @@ class Activator:
             )
             for _ in range(TRIES_ALONE_MAX):
                 [result] = await self._try(tx, [asked], LOCK_TIMEOUT_MS)
-                if result.outcome is not Outcome.AGAIN:
+                if result.outcome is not SaleOutcome.AGAIN:
                     return result
         raise Busy("this_ticket_locked", asked.ticket_code)
 
@@ -121,8 +121,8 @@ def _row(position: int, asked: Activation) -> dict[str, Any]:
 
 def _activated_or_refused(asked: Activation, result: sql.ActivationResult) -> Activated:
     code = asked.ticket_code
-    replayed = result.outcome is Outcome.REPLAYED or _is_replay(asked, result)
-    if replayed or result.outcome is Outcome.ACTIVATED:
+    replayed = result.outcome is SaleOutcome.REPLAYED or _is_replay(asked, result)
+    if replayed or result.outcome is SaleOutcome.ACTIVATED:
         assert result.order_id is not None
         assert result.total_amount is not None
         assert result.currency is not None
@@ -136,7 +136,7 @@ def _activated_or_refused(asked: Activation, result: sql.ActivationResult) -> Ac
             activated_at=result.activated_at,
             replayed=replayed,
         )
-    if result.outcome is Outcome.KEY_REUSED:
+    if result.outcome is SaleOutcome.KEY_REUSED:
         assert result.order_id is not None
         raise IdempotencyKeyReused("order", result.order_id)
     raise refusal_of(code, result)
@@ -144,7 +144,7 @@ def _activated_or_refused(asked: Activation, result: sql.ActivationResult) -> Ac
 
 def _is_replay(asked: Activation, result: sql.ActivationResult) -> bool:
     """Return whether the key's order is of the same request, and only its digest was made of other text."""
-    if result.outcome is not Outcome.KEY_REUSED:
+    if result.outcome is not SaleOutcome.KEY_REUSED:
         return False
     assert result.ticket_codes is not None
     assert result.customer_email is not None

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from premade.activation.outcome import Outcome
+from premade.activation.outcome import SaleOutcome
 from premade.audit.event import EventName
 from premade.audit.events import TicketActivated
 from premade.postgres.statements import statements_of
@@ -15,7 +15,7 @@ statement = statements_of(__file__)
 @dataclass(slots=True)
 class ActivationResult:
     position: int
-    outcome: Outcome
+    outcome: SaleOutcome
     order_id: str | None
     customer_name: str
     customer_email: str | None

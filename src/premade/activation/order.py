@@ -8,7 +8,7 @@ from typing import Any, TypedDict, TypeVar
 
 from premade.activation import order_sql as sql
 from premade.activation.customer import StoredCustomer, is_same_request
-from premade.activation.outcome import Outcome
+from premade.activation.outcome import SaleOutcome
 from premade.activation.refusals import (
     BatchShort,
     CurrenciesDiffer,
@@ -184,7 +184,7 @@ class OrderMaker:
             _check_currencies(sellable)
             return await self._sell(tx, asked, sellable)
 
-    async def _lock(self, tx: Transaction, asked: Selection) -> list[sql.ListedTicket]:
+    async def _lock(self, tx: Transaction, asked: Selection) -> list[sql.TicketToSell]:
         return await tx.fetch_all(
             sql.listed_tickets,
             partner_id=asked.partner_id,
@@ -246,15 +246,15 @@ def _batch_short(asked: Draw, available: int) -> BatchShort:
     return BatchShort(asked.batch_id, requested=asked.quantity, available=available)
 
 
-def _unsellable(asked: Selection, tickets: list[sql.ListedTicket]) -> list[tuple[str, DomainError]]:
+def _unsellable(asked: Selection, tickets: list[sql.TicketToSell]) -> list[tuple[str, DomainError]]:
     return [
         (code, refusal_of(code, ticket))
         for code, ticket in zip(asked.ticket_codes, tickets, strict=True)
-        if ticket.outcome is not Outcome.SELLABLE
+        if ticket.outcome is not SaleOutcome.SELLABLE
     ]
 
 
-def _sellable(ticket: sql.ListedTicket) -> _Sellable:
+def _sellable(ticket: sql.TicketToSell) -> _Sellable:
     assert ticket.ticket_id is not None
     assert ticket.price is not None
     assert ticket.currency is not None
@@ -267,7 +267,7 @@ def _check_currencies(tickets: list[_Sellable]) -> None:
         raise CurrenciesDiffer(currencies)
 
 
-def _check_days(asked: Draw, rows: Sequence[sql.UnusedTicket | sql.LockedBatch]) -> None:
+def _check_days(asked: Draw, rows: Sequence[sql.UnusedTicket | sql.BatchToSell]) -> None:
     for row in rows:
         if row.is_over:
             raise TicketExpired("batch", asked.batch_id, row.valid_until)

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from premade.activation.outcome import Outcome
+from premade.activation.outcome import SaleOutcome
 from premade.audit.event import EventName
 from premade.audit.events import TicketActivated
 from premade.postgres.statements import statements_of
@@ -49,19 +49,19 @@ class UnusedTicket:
 
 
 @dataclass(slots=True)
-class LockedBatch:
+class BatchToSell:
     valid_until: date | None
     is_over: bool
 
 
 @dataclass(slots=True)
-class ListedTicket:
+class TicketToSell:
     ticket_id: int | None
     ticket_code: str
     price: Decimal | None
     currency: str | None
     valid_until: date | None
-    outcome: Outcome
+    outcome: SaleOutcome
     order_id: str | None
     activated_at: datetime | None
     payment_reference: str | None
@@ -93,7 +93,7 @@ def free_tickets(
 
 
 @statement
-def wait_for_batch(*, today: date, zone: str, partner_id: int, batch_id: str) -> LockedBatch: ...
+def wait_for_batch(*, today: date, zone: str, partner_id: int, batch_id: str) -> BatchToSell: ...
 
 
 @statement
@@ -103,7 +103,7 @@ def unused_tickets(
 
 
 @statement
-def listed_tickets(*, today: date, zone: str, ticket_codes: list[str], partner_id: int) -> ListedTicket: ...
+def listed_tickets(*, today: date, zone: str, ticket_codes: list[str], partner_id: int) -> TicketToSell: ...
 
 
 @statement

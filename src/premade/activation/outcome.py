@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Outcome(StrEnum):
+class SaleOutcome(StrEnum):
     """What became of a ticket in a statement, or what keeps it from being sold."""
 
     ACTIVATED = "activated"

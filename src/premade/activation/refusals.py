@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from premade.activation.activate_sql import ActivationResult
-from premade.activation.order_sql import ListedTicket
-from premade.activation.outcome import Outcome
+from premade.activation.order_sql import TicketToSell
+from premade.activation.outcome import SaleOutcome
 from premade.runtime.errors import Conflict, DomainError, Exhausted, NotFound
 from premade.tickets.lookup import ticket_unknown
 from premade.tickets.refusals import TicketCancelled, TicketExpired
@@ -80,17 +80,17 @@ class CurrenciesDiffer(Conflict):
     currencies: list[str]
 
 
-Unsold = ActivationResult | ListedTicket
+Unsold = ActivationResult | TicketToSell
 """What a statement found out about one ticket: 'outcome' in a word, and what explains it."""
 
 
 def refusal_of(code: str, found: Unsold) -> DomainError:
     """Why the ticket `code` is not sold."""
-    if found.outcome is Outcome.UNKNOWN:
+    if found.outcome is SaleOutcome.UNKNOWN:
         return ticket_unknown(code)
-    if found.outcome is Outcome.EXPIRED:
+    if found.outcome is SaleOutcome.EXPIRED:
         return TicketExpired("ticket", code, found.valid_until)
-    if found.outcome is Outcome.CANCELLED:
+    if found.outcome is SaleOutcome.CANCELLED:
         return TicketCancelled(code)
     return _already_activated(code, found)
 

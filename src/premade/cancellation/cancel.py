@@ -34,7 +34,7 @@ class ToCancel(TicketChange):
 
 
 @dataclass(frozen=True)
-class Cancelled:
+class CancelledTicket:
     """What came of it; `replayed` when an earlier request with the same Idempotency-Key did it.
 
     `order_status` is what the order became; None, like `order_id`, where the ticket was unsold.
@@ -55,7 +55,7 @@ class Canceller:
     database: Database
     runtime: Runtime
 
-    async def cancel(self, asked: ToCancel) -> Cancelled:
+    async def cancel(self, asked: ToCancel) -> CancelledTicket:
         """The cancelled ticket, now or by an earlier request with the same Idempotency-Key.
 
         TicketUnknown, TicketUsed, TicketCancelled, TicketExpired, NotCancellable, IdempotencyKeyReused, Busy;
@@ -66,7 +66,7 @@ class Canceller:
             log.info("ota.tickets.cancelled", ticket_code=done.ticket_code, order_id=done.order_id)
         return done
 
-    async def _try(self, asked: ToCancel) -> Cancelled:
+    async def _try(self, asked: ToCancel) -> CancelledTicket:
         async with self.database.transaction() as tx:
             # Locked before the key is looked for: whoever waited here sees what the winner left.
             ticket = await tx.fetch_one(
@@ -76,7 +76,7 @@ class Canceller:
             )
             if event := await find_replay(tx, asked.keyed):
                 done = TicketCancellation.of(event.data)
-                return Cancelled(
+                return CancelledTicket(
                     asked.ticket_code,
                     event.occurred_at,
                     done.reason,
@@ -89,7 +89,7 @@ class Canceller:
             _check(ticket, asked.ticket_code)
             return await self._cancel(tx, asked, ticket)
 
-    async def _cancel(self, tx: Transaction, asked: ToCancel, ticket: sql.TicketToCancel) -> Cancelled:
+    async def _cancel(self, tx: Transaction, asked: ToCancel, ticket: sql.TicketToCancel) -> CancelledTicket:
         if ticket.order_id is not None:
             # In a statement of its own: the next one then sees what others cancelled of this order.
             await tx.fetch_all(sql.hold_order, partner_id=asked.caller.partner_id, order_id=ticket.order_id)
@@ -105,7 +105,7 @@ class Canceller:
             now=self.runtime.now(),
         )
         assert done is not None
-        return Cancelled(
+        return CancelledTicket(
             asked.ticket_code,
             done.cancelled_at,
             asked.reason,

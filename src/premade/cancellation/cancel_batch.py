@@ -212,7 +212,7 @@ class BatchCanceller:
         )
 
 
-async def _locked(tx: Transaction, asked: BatchToCancel) -> sql.BatchRow | None:
+async def _locked(tx: Transaction, asked: BatchToCancel) -> sql.BatchWithChannel | None:
     """The batch; two cancellations of it take turns."""
     if not is_batch_id(asked.batch_id):
         return None

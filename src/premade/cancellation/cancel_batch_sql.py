@@ -11,7 +11,7 @@ statement = statements_of(__file__)
 
 
 @dataclass(slots=True)
-class BatchRow:
+class BatchWithChannel:
     product_id: int
     channel: str
 
@@ -24,7 +24,7 @@ class CountByState:
 
 
 @statement
-def batch_to_cancel(*, partner_id: int, batch_id: str) -> BatchRow: ...
+def batch_to_cancel(*, partner_id: int, batch_id: str) -> BatchWithChannel: ...
 
 
 @statement

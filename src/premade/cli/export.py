@@ -24,7 +24,7 @@ from premade.export.rows import (
     Export,
     Exporter,
     NothingToPrint,
-    Selection,
+    TicketsToExport,
     read_export,
     record_export,
 )
@@ -52,7 +52,7 @@ PRINTED = (Format.PDF, Format.PNG)
 
 
 @dataclass(frozen=True)
-class Asked:
+class ExportOptions:
     """Options of the command. `statuses` None: tickets in every state."""
 
     partner: str
@@ -136,7 +136,7 @@ def export(
     statuses = tuple(status) if status else None
     if statuses is None and form in PRINTED:
         statuses = NOT_OVER
-    asked = Asked(
+    asked = ExportOptions(
         partner, cleaned(batch), form, output, statuses, paper, per_page, logo, name, plain
     ).checked()
     done = operate(lambda database, runtime: _export(database, runtime, asked, is_quiet=as_json))
@@ -144,10 +144,12 @@ def export(
         show_one(done, as_json=as_json)
 
 
-async def _export(database: Database, runtime: Runtime, asked: Asked, *, is_quiet: bool) -> dict[str, Any]:
+async def _export(
+    database: Database, runtime: Runtime, asked: ExportOptions, *, is_quiet: bool
+) -> dict[str, Any]:
     async with database.single_statement() as tx:
         found = await partner_named(tx, asked.partner)
-    wanted = Selection(found.partner_id, asked.batch_id, asked.statuses)
+    wanted = TicketsToExport(found.partner_id, asked.batch_id, asked.statuses)
     await record_export(database, runtime, wanted, Exporter(COMMAND_ACTOR, None), form=asked.form.value)
     columns = (TextColumn("Tickets"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
@@ -172,8 +174,8 @@ async def _export(database: Database, runtime: Runtime, asked: Asked, *, is_quie
 async def _one_file(
     database: Database,
     runtime: Runtime,
-    wanted: Selection,
-    asked: Asked,
+    wanted: TicketsToExport,
+    asked: ExportOptions,
     begin: Callable[[Export], None],
     tell: Callable[[int], None],
 ) -> dict[str, Any]:
@@ -196,7 +198,7 @@ async def _one_file(
 
 
 async def _write(
-    found: Export, out: BinaryIO, asked: Asked, runtime: Runtime, tell: Callable[[int], None]
+    found: Export, out: BinaryIO, asked: ExportOptions, runtime: Runtime, tell: Callable[[int], None]
 ) -> None:
     names = {Format.PNG: "zip", Format.CSV: "csv-plain" if asked.is_plain else "csv"}
     chosen = FORMATS[names.get(asked.form, asked.form.value)]
@@ -205,8 +207,8 @@ async def _write(
 
 async def _sheets(
     database: Database,
-    wanted: Selection,
-    asked: Asked,
+    wanted: TicketsToExport,
+    asked: ExportOptions,
     begin: Callable[[Export], None],
     tell: Callable[[int], None],
 ) -> dict[str, Any]:
@@ -222,7 +224,7 @@ async def _sheets(
     look, tickets, after_code = None, 0, ""
     with WholeFiles(Path(asked.output)) as files:
         while True:
-            portion = Selection(
+            portion = TicketsToExport(
                 wanted.partner_id, wanted.batch_id, wanted.statuses, after_code, TICKETS_A_FILE_MAX
             )
             async with read_export(database, portion) as found:

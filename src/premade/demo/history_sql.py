@@ -9,7 +9,7 @@ statement = statements_of(__file__)
 
 
 @dataclass(slots=True)
-class UnusedTicket:
+class UnsoldTicket:
     ticket_code: str
     product_id: int
 
@@ -19,4 +19,4 @@ def last_sale(*, partner_id: int) -> datetime: ...
 
 
 @statement
-def unused(*, partner_id: int, last_day: date) -> UnusedTicket: ...
+def unused(*, partner_id: int, last_day: date) -> UnsoldTicket: ...

@@ -17,7 +17,7 @@ class DueBatch:
 
 
 @dataclass(slots=True)
-class LockedBatch:
+class BatchToExpire:
     product_id: int
     channel: str
     to_make: int
@@ -38,7 +38,7 @@ def only_one(*, lock: int) -> bool: ...
 
 
 @statement
-def hold_batch(*, partner_id: int, batch_id: str) -> LockedBatch: ...
+def hold_batch(*, partner_id: int, batch_id: str) -> BatchToExpire: ...
 
 
 @statement

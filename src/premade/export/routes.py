@@ -12,7 +12,7 @@ from premade.batches.routes import BatchId
 from premade.export.as_csv import CSV
 from premade.export.as_jsonl import JSON_LINES
 from premade.export.formats import file_name
-from premade.export.rows import Exporter, Selection
+from premade.export.rows import Exporter, TicketsToExport
 from premade.export.text import Exports, ExportsBusy, TextForm, recorded
 from premade.http.negotiation import header_list, preferred, takes_gzip
 from premade.http.problems import documented
@@ -71,7 +71,7 @@ StatusFilter = Annotated[Status | None, Query(description="Only tickets in this 
 def _stream(
     call: Call, form: TextForm, batch_id: str, status: Status | None, headers: Mapping[str, str]
 ) -> Stream:
-    wanted = Selection(call.caller.partner_id, batch_id, None if status is None else (status,))
+    wanted = TicketsToExport(call.caller.partner_id, batch_id, None if status is None else (status,))
     exports = call.use(Exports)
 
     async def record() -> None:

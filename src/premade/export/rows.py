@@ -73,7 +73,7 @@ class PartUnknown(NotFound):
 
 
 @dataclass(frozen=True)
-class Selection:
+class TicketsToExport:
     """Which tickets: those of a partner's batch in these states (None: in any), after a code and up to another,
     so many at most; `has_tokens`: with their QR tokens.
     """
@@ -96,7 +96,9 @@ class Export:
     portions: AsyncGenerator[list[Row]]
 
 
-async def part_of(database: Database, wanted: Selection, part: int, tickets_a_part: int) -> Selection:
+async def part_of(
+    database: Database, wanted: TicketsToExport, part: int, tickets_a_part: int
+) -> TicketsToExport:
     """The same of one part of the batch, the first being 1. PartUnknown.
 
     Parts are of so many tickets in whatever state, so that what is sold or cancelled between two parts moves none from one to
@@ -131,7 +133,7 @@ class Exporter:
 async def record_export(
     database: Database,
     runtime: Runtime,
-    wanted: Selection,
+    wanted: TicketsToExport,
     exporter: Exporter,
     *,
     form: str,
@@ -161,7 +163,7 @@ async def record_export(
 
 
 @asynccontextmanager
-async def read_export(database: Database, wanted: Selection) -> AsyncGenerator[Export]:
+async def read_export(database: Database, wanted: TicketsToExport) -> AsyncGenerator[Export]:
     """The tickets as they are at one moment. BatchUnknown when the partner has no such batch."""
     if not is_batch_id(wanted.batch_id):
         raise batch_unknown(wanted.batch_id)

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from premade.export.rows import Export, Exporter, Row, Selection, read_export, record_export
+from premade.export.rows import Export, Exporter, Row, TicketsToExport, read_export, record_export
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Unavailable
@@ -63,7 +63,7 @@ WriteFile = Callable[[Export, BinaryIO], Awaitable[None]]
 """Writes an export that is no text into a file."""
 
 
-class _Lane:
+class _ExportLane:
     """Limits of partners or of staff, kept apart."""
 
     def __init__(self, of_one: int) -> None:
@@ -77,8 +77,8 @@ class Exports:
     def __init__(self, database: Database, runtime: Runtime) -> None:
         self._database = database
         self._runtime = runtime
-        self._of_partners = _Lane(OF_PARTNER_MAX)
-        self._of_staff = _Lane(OF_MEMBER_MAX)
+        self._of_partners = _ExportLane(OF_PARTNER_MAX)
+        self._of_staff = _ExportLane(OF_MEMBER_MAX)
 
     def place_of_partner(self, partner_id: int) -> AbstractAsyncContextManager[None]:
         """Take a place for a partner's export until it is sent. Raises ExportsBusy."""
@@ -89,13 +89,13 @@ class Exports:
         return self._of_staff.places.place(staff_id)
 
     async def record(
-        self, wanted: Selection, exporter: Exporter, *, form: str, part: int | None = None
+        self, wanted: TicketsToExport, exporter: Exporter, *, form: str, part: int | None = None
     ) -> None:
         """Record this export as an audit event."""
         await record_export(self._database, self._runtime, wanted, exporter, form=form, part=part)
 
     async def pieces(
-        self, form: TextForm, wanted: Selection, *, for_staff: bool = False
+        self, form: TextForm, wanted: TicketsToExport, *, for_staff: bool = False
     ) -> AsyncGenerator[bytes]:
         """The export, in pieces of whole lines. ExportsBusy, BatchUnknown before the first piece; DatabaseAway or
         Busy at any.
@@ -112,7 +112,7 @@ class Exports:
         lane = self._of_staff if for_staff else self._of_partners
         return turn(lane.reads, ExportsBusy(), READ_WAIT_SECONDS_MAX)
 
-    async def pieces_of_file(self, write: WriteFile, wanted: Selection) -> AsyncGenerator[bytes]:
+    async def pieces_of_file(self, write: WriteFile, wanted: TicketsToExport) -> AsyncGenerator[bytes]:
         """A member of the staff's export once it is written whole, into a file without a name. ExportsBusy, BatchUnknown, and the refusals of
         `write`, before the first piece.
         """

@@ -20,8 +20,7 @@ from premade.runtime.errors import Busy, Conflict, FieldError, IdempotencyKeyReu
 from premade.runtime.logging import log
 from premade.stock.allotment import StockShort
 from premade.stock.hold import expire_holds
-from premade.stock.reservation import Status as ReservationStatus
-from premade.stock.reservation import check_take, reservation_unknown, status_of
+from premade.stock.reservation import ReservationStatus, check_take, reservation_unknown, status_of
 from premade.tickets.code import Signer, ticket_code
 from premade.tickets.signing import Signers
 from premade.values.digest import request_digest
@@ -95,7 +94,7 @@ class BatchRequest:
 
 
 @dataclass(frozen=True)
-class GeneratedTicket:
+class NewTicket:
     """Generated ticket."""
 
     ticket_code: str
@@ -125,7 +124,7 @@ class Batch:
     metadata: dict[str, Any] | None
     reservation_id: str | None
     created_at: datetime
-    tickets: list[GeneratedTicket]
+    tickets: list[NewTicket]
     replayed: bool
 
 
@@ -360,12 +359,12 @@ def checked_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
     return metadata
 
 
-def signed(signer: Signer, codes: list[str]) -> list[GeneratedTicket]:
+def signed(signer: Signer, codes: list[str]) -> list[NewTicket]:
     """The tickets of these codes, with their first tokens."""
-    return [GeneratedTicket(code, signer.token(code, 1)) for code in codes]
+    return [NewTicket(code, signer.token(code, 1)) for code in codes]
 
 
-def as_rows(tickets: list[GeneratedTicket]) -> str:
+def as_rows(tickets: list[NewTicket]) -> str:
     """As a statement reads them: JSON."""
     return orjson.dumps(
         [

@@ -93,7 +93,7 @@ class Cursor:
             raise Invalid([FieldError("query#/since", message)]) from None
 
 
-class _Lane:
+class _SnapshotLane:
     """Limits of partners' gates or of the operator's gates, kept apart so that neither waits for the other."""
 
     def __init__(self, of_one: int) -> None:
@@ -108,14 +108,14 @@ class Snapshots:
     def __init__(self, database: Database, runtime: Runtime) -> None:
         self._database = database
         self._runtime = runtime
-        self._of_partners = _Lane(OF_PARTNER_MAX)
-        self._of_operator = _Lane(AT_ONCE_MAX)
+        self._of_partners = _SnapshotLane(OF_PARTNER_MAX)
+        self._of_operator = _SnapshotLane(AT_ONCE_MAX)
 
     def place(self, partner_id: int | None) -> AbstractAsyncContextManager[None]:
         """Take a place for a snapshot of a partner, or of the operator (None), until it is sent. Raises SnapshotsBusy."""
         return self._lane(partner_id).places.place(partner_id)
 
-    def _lane(self, partner_id: int | None) -> "_Lane":
+    def _lane(self, partner_id: int | None) -> "_SnapshotLane":
         return self._of_operator if partner_id is None else self._of_partners
 
     async def lines(self, caller: GateCaller, since: str | None) -> AsyncGenerator[bytes]:
@@ -184,7 +184,7 @@ async def _read(
 
 def _portions(
     read: LongRead, caller: GateCaller, since: Cursor | None, moment: sql.Moment
-) -> AsyncGenerator[list[sql.TicketRow]]:
+) -> AsyncGenerator[list[sql.SnapshotTicket]]:
     if since is None:
         return read.portions(sql.active_tickets, partner_id=caller.partner_id, is_test=caller.is_test)
     return read.portions(
@@ -198,7 +198,7 @@ def _portions(
 
 
 async def _pieces(
-    head: dict[str, Any], portions: AsyncGenerator[list[sql.TicketRow]], following: Cursor
+    head: dict[str, Any], portions: AsyncGenerator[list[sql.SnapshotTicket]], following: Cursor
 ) -> AsyncGenerator[bytes]:
     """The first line goes out with the first tickets, so that what fails before them is still refused whole."""
     piece = _line(head)
@@ -214,7 +214,7 @@ def _line(told: dict[str, Any]) -> bytes:
     return orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _ticket(row: sql.TicketRow) -> dict[str, Any]:
+def _ticket(row: sql.SnapshotTicket) -> dict[str, Any]:
     if row.status != Status.ACTIVE:
         return {"ticket_code": row.ticket_code, "gone": row.status}
     return {

@@ -17,7 +17,7 @@ class Moment:
 
 
 @dataclass(slots=True)
-class TicketRow:
+class SnapshotTicket:
     ticket_code: str
     status: str
     issue_number: int
@@ -34,10 +34,10 @@ def event_digest(*, event_id: int) -> str: ...
 
 
 @statement
-def active_tickets(*, partner_id: int | None, is_test: bool) -> TicketRow: ...
+def active_tickets(*, partner_id: int | None, is_test: bool) -> SnapshotTicket: ...
 
 
 @statement
 def changed_tickets(
     *, since: str, until: str, partner_id: int | None, event_id: int, is_test: bool
-) -> TicketRow: ...
+) -> SnapshotTicket: ...

@@ -13,8 +13,8 @@ from premade.redemption.inspect_sql import TicketAtGate
 from premade.redemption.scan import Scan
 from premade.redemption.verdict import (
     CLOCK_SKEW_MAX,
-    Asked,
     Judge,
+    ScanRequest,
     Shown,
     Use,
     not_known_here,
@@ -81,7 +81,7 @@ class Redeemer:
         used up then.
         """
         outcome = await self._queue.outcome(scan)
-        if outcome is None or outcome.outcome is sql.Outcome.AGAIN:
+        if outcome is None or outcome.outcome is sql.ScanOutcome.AGAIN:
             outcome = await self._alone(scan)
         redeemed = redeemed_or_refused(scan, outcome, self._runtime)
         if not redeemed.replayed:
@@ -138,7 +138,7 @@ async def redeem_waiting(tx: Transaction, runtime: Runtime, scans: list[Scan]) -
     for _ in range(TRIES_ALONE_MAX):
         tried = await redeem_all(tx, runtime, [scans[place] for place in open_ones], LOCK_TIMEOUT_MS)
         outcomes.update(zip(open_ones, tried, strict=True))
-        open_ones = [place for place in open_ones if outcomes[place].outcome is sql.Outcome.AGAIN]
+        open_ones = [place for place in open_ones if outcomes[place].outcome is sql.ScanOutcome.AGAIN]
         if not open_ones:
             return [outcomes[place] for place in range(len(scans))]
     raise Busy("ticket_locked")
@@ -176,7 +176,7 @@ def _day(scan: Scan, runtime: Runtime) -> date | None:
 def redeemed_or_refused(scan: Scan, outcome: sql.ScanResult, runtime: Runtime) -> Redeemed:
     """The use that an outcome tells of, or the refusal raised."""
     kind = outcome.outcome
-    if kind in (sql.Outcome.REDEEMED, sql.Outcome.REPLAYED):
+    if kind in (sql.ScanOutcome.REDEEMED, sql.ScanOutcome.REPLAYED):
         assert outcome.status is not None
         assert outcome.entitlements is not None
         [remaining] = [
@@ -192,12 +192,12 @@ def redeemed_or_refused(scan: Scan, outcome: sql.ScanResult, runtime: Runtime) -
             remaining=remaining,
             entitlements=outcome.entitlements,
             redeemed_at=outcome.redeemed_at,
-            replayed=kind is sql.Outcome.REPLAYED,
+            replayed=kind is sql.ScanOutcome.REPLAYED,
             is_late=outcome.is_late,
         )
-    if kind is sql.Outcome.SCAN_REUSED:
+    if kind is sql.ScanOutcome.SCAN_REUSED:
         raise ScanIdReused(scan.device_id, scan.scan_id)
-    if kind is sql.Outcome.UNKNOWN:
+    if kind is sql.ScanOutcome.UNKNOWN:
         raise not_known_here()
     if refusal := refusal_of_mode(scan.caller, is_test_ticket=bool(outcome.is_test)):
         raise refusal
@@ -208,7 +208,7 @@ def redeemed_or_refused(scan: Scan, outcome: sql.ScanResult, runtime: Runtime) -
     refusal = Judge(runtime.zone).refusal_of_use(
         shown(scan.ticket_code, outcome),
         scan.presented.issue_number,
-        Asked(outcome.judged_day, scan.function_code, scan.uses, scan.scanned_at),
+        ScanRequest(outcome.judged_day, scan.function_code, scan.uses, scan.scanned_at),
     )
     assert refusal is not None, "the statement and the verdict judge alike"
     raise refusal

@@ -12,7 +12,7 @@ from premade.postgres.statements import statements_of
 statement = statements_of(__file__)
 
 
-class Outcome(StrEnum):
+class ScanOutcome(StrEnum):
     """What became of a scan in a statement."""
 
     REDEEMED = "redeemed"
@@ -30,7 +30,7 @@ class Outcome(StrEnum):
 class ScanResult:
     position: int
     partner_id: int | None
-    outcome: Outcome
+    outcome: ScanOutcome
     status: str | None
     entitlements: list[dict[str, Any]] | None
     redeemed_at: datetime

@@ -19,7 +19,7 @@ from premade.redemption import sync_sql as sql
 from premade.redemption.counts import Counted, count_at_gate
 from premade.redemption.offline_scan import ConflictCode, InConflict, Offline, ScanRef, Unreadable
 from premade.redemption.redeem import REDEEMED, Redeemed, redeem_waiting, redeemed_or_refused
-from premade.redemption.redeem_sql import Outcome, ScanResult
+from premade.redemption.redeem_sql import ScanOutcome, ScanResult
 from premade.redemption.rules import GateRules
 from premade.redemption.scan import Device, Entry, Presented, Scan, device_of, old_device_of
 from premade.redemption.verdict import qr_invalid, refusal_of_time
@@ -215,7 +215,7 @@ async def _room_in_record(
     owners = {
         scan.ticket_code: partner_id
         for place, scan in scans
-        if outcomes[place].outcome not in {Outcome.UNKNOWN, Outcome.REDEEMED, Outcome.REPLAYED}
+        if outcomes[place].outcome not in {ScanOutcome.UNKNOWN, ScanOutcome.REDEEMED, ScanOutcome.REPLAYED}
         and (partner_id := outcomes[place].partner_id) is not None
     }
     if not owners:
@@ -270,7 +270,7 @@ def _redeemed(each: _Sent, outcome: ScanResult | None, runtime: Runtime) -> Rede
 
 def _event(device: Device, each: _Sent, outcome: ScanResult | None, refusal: DomainError) -> _ConflictRow:
     """Return the audit event of a conflict. A conflict without a ticket is not kept."""
-    is_known = outcome is not None and outcome.outcome is not Outcome.UNKNOWN
+    is_known = outcome is not None and outcome.outcome is not ScanOutcome.UNKNOWN
     conflict = RedemptionConflict(
         code=UNKNOWN if isinstance(refusal, TicketUnknown) else refusal.code,
         reason=refusal.detail,
@@ -295,9 +295,9 @@ def _event(device: Device, each: _Sent, outcome: ScanResult | None, refusal: Dom
 
 def _other(device: Device, each: _Sent, outcome: ScanResult | None) -> OtherScan | None:
     """The scan that used the ticket before."""
-    if outcome is None or outcome.outcome is Outcome.UNKNOWN:
+    if outcome is None or outcome.outcome is ScanOutcome.UNKNOWN:
         return None
-    if outcome.outcome is Outcome.SCAN_REUSED:
+    if outcome.outcome is ScanOutcome.SCAN_REUSED:
         return OtherScan(device.device_id, each.offline.scan_id, rfc3339(outcome.redeemed_at))
     if outcome.last_used_at is None:
         return None

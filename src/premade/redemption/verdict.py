@@ -201,7 +201,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ScanRequest:
     """A request for some uses of one function on a day. `scanned_at` is set for offline scans only."""
 
     day: date
@@ -272,7 +272,9 @@ class Judge:
             refusal = None
         return refusal
 
-    def refusal_of_use(self, ticket: Shown, issue_number: int | None, asked: Asked) -> DomainError | None:
+    def refusal_of_use(
+        self, ticket: Shown, issue_number: int | None, asked: ScanRequest
+    ) -> DomainError | None:
         """The same for so many uses of one function."""
         function_code, uses = asked.function_code, asked.uses
         remaining = {each["function_code"]: each["remaining_uses"] for each in ticket.entitlements}

@@ -67,7 +67,7 @@ class StockShort(Exhausted):
 
 
 @dataclass(frozen=True)
-class Seen:
+class AllotmentBefore:
     """An allotment as somebody looked at it before they set it; None: there was none."""
 
     allotted: int | None
@@ -81,9 +81,9 @@ class AllotmentPlan:
     allotted: int
 
     @property
-    def seen(self) -> Seen:
+    def seen(self) -> AllotmentBefore:
         """What it is based on."""
-        return Seen(self.before.allotted if self.before else None)
+        return AllotmentBefore(self.before.allotted if self.before else None)
 
     @property
     def available(self) -> int:
@@ -109,7 +109,7 @@ async def set_allotment(
     channel: str,
     quantity: int,
     *,
-    seen: Seen | None = None,
+    seen: AllotmentBefore | None = None,
     actor: str = COMMAND_ACTOR,
 ) -> sql.AllotmentRow:
     """Gives `quantity` tickets of the product to the channel in all: those issued and held count in it.

@@ -38,14 +38,14 @@ class ReservationEnded(Conflict):
     published = ("reservation_id", "reservation_status")
 
     reservation_id: str
-    reservation_status: "Status"
+    reservation_status: "ReservationStatus"
 
     @property
     def reason(self) -> Literal["released", "expired", "used_up"]:
         """Return what ended it."""
-        if self.reservation_status is Status.RELEASED:
+        if self.reservation_status is ReservationStatus.RELEASED:
             return "released"
-        return "expired" if self.reservation_status is Status.EXPIRED else "used_up"
+        return "expired" if self.reservation_status is ReservationStatus.EXPIRED else "used_up"
 
 
 @dataclass(eq=False)
@@ -60,7 +60,7 @@ class ReservationTooSmall(Exhausted):
     held: int
 
 
-class Status(StrEnum):
+class ReservationStatus(StrEnum):
     """Whether a reservation still holds, and what ended it if not."""
 
     HELD = "HELD"
@@ -78,7 +78,7 @@ class Reservation:
     quantity: int
     taken: int
     held: int
-    status: Status
+    status: ReservationStatus
     expires_at: datetime
     created_at: datetime
     replayed: bool = False
@@ -89,11 +89,11 @@ def is_reservation_id(text: str) -> bool:
     return _RESERVATION_ID.fullmatch(text) is not None
 
 
-def status_of(end_reason: str | None, expires_at: datetime, now: datetime) -> Status:
+def status_of(end_reason: str | None, expires_at: datetime, now: datetime) -> ReservationStatus:
     """Where it stands at `now`. A hold is over at the instant `expires_at`, not after it."""
     if end_reason is not None:
-        return Status(end_reason.upper())
-    return Status.HELD if now < expires_at else Status.EXPIRED
+        return ReservationStatus(end_reason.upper())
+    return ReservationStatus.HELD if now < expires_at else ReservationStatus.EXPIRED
 
 
 def reservation_at(row: ReservationRow, now: datetime, *, replayed: bool = False) -> Reservation:
@@ -105,7 +105,7 @@ def reservation_at(row: ReservationRow, now: datetime, *, replayed: bool = False
         product_id=row.product_id,
         quantity=row.quantity,
         taken=row.taken,
-        held=row.quantity - row.taken if status is Status.HELD else 0,
+        held=row.quantity - row.taken if status is ReservationStatus.HELD else 0,
         status=status,
         expires_at=row.expires_at,
         created_at=row.created_at,
@@ -128,9 +128,9 @@ def expiry(asked: datetime | None, now: datetime, hours_max: int) -> datetime:
     return asked
 
 
-def check_take(reservation_id: str, status: Status, left: int, quantity: int) -> None:
+def check_take(reservation_id: str, status: ReservationStatus, left: int, quantity: int) -> None:
     """Whether a batch of `quantity` can be taken from it; ReservationEnded, ReservationTooSmall."""
-    if status is not Status.HELD:
+    if status is not ReservationStatus.HELD:
         raise ReservationEnded(reservation_id, status)
     if quantity > left:
         raise ReservationTooSmall(reservation_id, requested=quantity, held=left)

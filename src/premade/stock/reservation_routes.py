@@ -23,8 +23,8 @@ from premade.stock.reservation import (
     RESERVATION_ID_PATTERN,
     Reservation,
     ReservationEnded,
+    ReservationStatus,
     ReservationUnknown,
-    Status,
 )
 from premade.stock.reserve import ReservationRequest, Reservations
 
@@ -74,7 +74,9 @@ class ReservationAnswer(AnswerModel):
     quantity: int = Field(description="Number of tickets reserved", examples=[50])
     taken: int = Field(description="Number of these that batches have taken", examples=[20])
     held: int = Field(description="Number of these that are still held; 0 after its end", examples=[30])
-    status: Status = Field(description="State of the reservation. USED_UP: batches have taken all of it.")
+    status: ReservationStatus = Field(
+        description="State of the reservation. USED_UP: batches have taken all of it."
+    )
     expires_at: Timestamp
     created_at: Timestamp
 

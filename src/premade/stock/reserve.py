@@ -18,7 +18,7 @@ from premade.stock.hold import expire_holds, wait_for_allotment
 from premade.stock.reservation import (
     Reservation,
     ReservationEnded,
-    Status,
+    ReservationStatus,
     expiry,
     is_reservation_id,
     reservation_at,
@@ -94,9 +94,9 @@ class Reservations:
             if row is None:
                 raise reservation_unknown(reservation_id)
             reservation = reservation_at(row, now, replayed=replayed)
-            if reservation.status is Status.RELEASED:
+            if reservation.status is ReservationStatus.RELEASED:
                 return reservation
-            if reservation.status is not Status.HELD:
+            if reservation.status is not ReservationStatus.HELD:
                 raise ReservationEnded(reservation_id, reservation.status)
             if released := await self._release(caller, request_id, seen, now, idempotency_key):
                 log.info(

@@ -30,7 +30,7 @@ FILES_COPIED = "files were copied"
 
 
 @dataclass(frozen=True)
-class Seen:
+class KnownState:
     """The state of the database as a process last saw it; the database must never fall behind it."""
 
     incarnation_id: UUID
@@ -38,8 +38,8 @@ class Seen:
 
 
 async def confirm_incarnation(
-    database: Database, runtime: Runtime, *, seen: Seen | None = None, marker: Marker | None = None
-) -> Seen | None:
+    database: Database, runtime: Runtime, *, seen: KnownState | None = None, marker: Marker | None = None
+) -> KnownState | None:
     """Begin a new incarnation if the database was restored, copied or promoted. Of several processes, one does it.
 
     `seen`: what the last call returned in this process. `marker`: of the embedded database.
@@ -64,7 +64,7 @@ async def confirm_incarnation(
         return _seen(await _look(tx))
 
 
-def _difference(now: sql.IncarnationLook, seen: Seen | None, marker: Marker | None) -> str | None:
+def _difference(now: sql.IncarnationLook, seen: KnownState | None, marker: Marker | None) -> str | None:
     """Return the sign that the database was restored, copied or promoted, or None."""
     kept = None if marker is None else now.marker
     is_copied = marker is not None and kept not in (None, marker.read())
@@ -81,10 +81,10 @@ def _difference(now: sql.IncarnationLook, seen: Seen | None, marker: Marker | No
     return "the write-ahead log went back" if now.wal_bytes < seen.wal_bytes else None
 
 
-def _seen(now: sql.IncarnationLook) -> Seen | None:
+def _seen(now: sql.IncarnationLook) -> KnownState | None:
     if now.incarnation_id is None or now.wal_bytes is None:
         return None
-    return Seen(now.incarnation_id, now.wal_bytes)
+    return KnownState(now.incarnation_id, now.wal_bytes)
 
 
 async def begin_incarnation(
@@ -133,7 +133,7 @@ async def _begin(
 
 def confirm_incarnation_turn(database: Database, runtime: Runtime) -> Turn:
     """Return the turn of the background task. It confirms that the database has not fallen behind the turn before."""
-    seen: Seen | None = None
+    seen: KnownState | None = None
 
     async def turn() -> float:
         nonlocal seen

@@ -8,7 +8,7 @@ from typing import Any
 from premade.postgres.database import Database
 from premade.postgres.keyset import ROWS_LOOKED_AT_MAX, Keyset
 from premade.tickets import listing_sql as sql
-from premade.tickets.listing_sql import ListedTicket
+from premade.tickets.listing_sql import TicketOnPage
 from premade.tickets.ticket import Status
 
 BY_TIME = Keyset("tickets", {"created_at": datetime, "ticket_id": int})
@@ -32,7 +32,7 @@ class TicketFilter:
 
 async def list_tickets(
     database: Database, partner_id: int, wanted: TicketFilter, limit: int, cursor: str | None
-) -> tuple[list[ListedTicket], str | None]:
+) -> tuple[list[TicketOnPage], str | None]:
     """A page of the partner's tickets, the newest first, and the cursor of the next. Invalid: no cursor of theirs.
 
     With a payment reference the newest sale is first.
@@ -49,7 +49,7 @@ async def list_tickets(
         "rows": limit + 1,
     }
     async with database.single_statement() as tx:
-        rows: Sequence[ListedTicket]
+        rows: Sequence[TicketOnPage]
         if order is BY_PAYMENT:
             rows = await tx.fetch_all(sql.tickets_of_payment, **asked)
         elif order is BY_CODE:

@@ -10,14 +10,14 @@ statement = statements_of(__file__)
 
 
 @dataclass(slots=True)
-class ListedTicket(TicketRow):
+class TicketOnPage(TicketRow):
     ticket_id: int
     place: int
     matches: bool
 
 
 @dataclass(slots=True)
-class TicketOfPayment(ListedTicket):
+class TicketOfPayment(TicketOnPage):
     paid_by: str
 
 
@@ -35,7 +35,7 @@ def tickets_by_time(
     created_before: datetime | None,
     rows_looked_at_max: int,
     rows: int,
-) -> ListedTicket: ...
+) -> TicketOnPage: ...
 
 
 @statement
@@ -52,7 +52,7 @@ def tickets_of_batch(
     after_ticket_code: str | None,
     rows_looked_at_max: int,
     rows: int,
-) -> ListedTicket: ...
+) -> TicketOnPage: ...
 
 
 @statement

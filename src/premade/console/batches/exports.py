@@ -20,7 +20,7 @@ from premade.console.batches.pages import BATCH, asked_partner_id
 from premade.console.rendering import HEADERS
 from premade.console.routing import Page, StaffRequest
 from premade.export.formats import FORMATS, ExportFormat, FileOptions
-from premade.export.rows import Export, Exporter, NothingToPrint, Selection, part_of
+from premade.export.rows import Export, Exporter, NothingToPrint, TicketsToExport, part_of
 from premade.export.text import Exports, recorded
 from premade.http.negotiation import header_list, takes_gzip
 from premade.http.streaming import Stream, begin_answer
@@ -50,7 +50,7 @@ async def _export(request: StaffRequest) -> Response:
         raise Invalid(wrong)
     if form in PRINTED:
         request.require(Right.SEE_QR)
-    wanted = Selection(
+    wanted = TicketsToExport(
         asked_partner_id(request) or 0,
         request.query("batch"),
         WHICH[which][1],
@@ -63,7 +63,7 @@ async def _export(request: StaffRequest) -> Response:
 
 
 async def _answer(
-    request: StaffRequest, wanted: Selection, form: str, title: str, part: int | None
+    request: StaffRequest, wanted: TicketsToExport, form: str, title: str, part: int | None
 ) -> Response:
     name = name_of_file(wanted.batch_id, form, request.form.get("which", "all"), part)
     headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}
@@ -77,7 +77,7 @@ async def _answer(
 
 
 def _stream(
-    request: StaffRequest, wanted: Selection, form: str, title: str, headers: dict[str, str]
+    request: StaffRequest, wanted: TicketsToExport, form: str, title: str, headers: dict[str, str]
 ) -> Stream:
     exports = request.use(Exports)
 

@@ -12,9 +12,9 @@ from premade.partners.partner import list_channels
 from premade.runtime.errors import FieldError, Invalid
 from premade.staff.role import Right
 from premade.stock.allotment import (
+    AllotmentBefore,
     AllotmentBelowIssued,
     AllotmentChangedMeanwhile,
-    Seen,
     list_allotments,
     plan_allotment,
     set_allotment,
@@ -143,7 +143,7 @@ class AllotmentChange(Edit[AllotmentForm]):
         """Set it, if it is still the figure that was shown. Sent twice, it is set once."""
         await self._require_channel(form)
         request, product_id = self.request, self.product.product_id
-        seen = Seen(whole_number(self.version, "version") if self.version else None)
+        seen = AllotmentBefore(whole_number(self.version, "version") if self.version else None)
         try:
             await set_allotment(
                 request.database,

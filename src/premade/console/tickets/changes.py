@@ -18,7 +18,7 @@ from premade.tickets.lookup_sql import TicketRow
 
 
 @dataclass(frozen=True)
-class OnBehalf:
+class StaffOfTicket:
     """A member of the staff who changes a partner's ticket."""
 
     partner_id: int
@@ -44,9 +44,9 @@ class _TicketChange(Confirmation[ReasonForm]):
         return cls(request, await ticket_of(request.database, owner.partner_id, code), owner)
 
     @property
-    def caller(self) -> OnBehalf:
+    def caller(self) -> StaffOfTicket:
         """Who makes the change, for the partner."""
-        return OnBehalf(self.owner.partner_id, self.request.member.actor)
+        return StaffOfTicket(self.owner.partner_id, self.request.member.actor)
 
     @property
     def idempotency_key(self) -> str:
