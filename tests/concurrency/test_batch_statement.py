@@ -17,7 +17,8 @@ from premade.activation.activate import Activated, Activator, sql
 from premade.activation.activate_sql import ActivationResult
 from premade.activation.activation import Activation
 from premade.activation.refusals import AlreadyActivated
-from premade.generation.generate import BatchRequest, Generator
+from premade.generation.batch_request import BatchRequest
+from premade.generation.generate import Generator
 from premade.partners.keyring import Caller
 from premade.postgres.database import LOCK_TIMEOUT_MS, Database, open_database
 from premade.runtime.clock import Runtime

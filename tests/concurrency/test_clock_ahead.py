@@ -10,7 +10,8 @@ import pytest
 from support.postgres import own_database
 from support.shop import Shop
 
-from premade.generation.generate import BatchRequest, Generator
+from premade.generation.batch_request import BatchRequest
+from premade.generation.generate import Generator
 from premade.partners.keyring import Caller
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime

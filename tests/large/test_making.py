@@ -17,7 +17,7 @@ from support.large import (
 from support.shop import Seller, Shop
 
 from premade.batches.batch import BatchStatus
-from premade.generation.generate import BatchIdTaken
+from premade.generation.checks import BatchIdTaken
 from premade.generation.large import BatchBeingMade, BatchMade, BatchProgress
 from premade.runtime.errors import Invalid
 from premade.stock.allotment import StockShort

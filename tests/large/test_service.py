@@ -13,7 +13,7 @@ from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop
 from support.terminal import Operator
 
-from premade.generation.generate import BatchRequest
+from premade.generation.batch_request import BatchRequest
 from premade.generation.large import CONNECTIONS, BatchProgress, BatchStopped, LargeBatches
 from premade.postgres.database import Database, open_database
 from premade.runtime.clock import Runtime

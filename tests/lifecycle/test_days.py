@@ -11,7 +11,7 @@ from support.shop import Shop, unique
 from support.terminal import Operator
 
 from premade.catalog.product import change_product
-from premade.generation.generate import ProductOver
+from premade.generation.checks import ProductOver
 from premade.runtime.errors import Invalid
 from premade.tickets.refusals import TicketExpired
 

@@ -13,7 +13,8 @@ from premade.activation.activate import Activator
 from premade.activation.activation import Activation
 from premade.activation.order import OrderMaker
 from premade.activation.sale import Draw
-from premade.generation.generate import BatchRequest, Generator
+from premade.generation.batch_request import BatchRequest
+from premade.generation.generate import Generator
 from premade.partners.keyring import GateCaller
 from premade.partners.keys import rotate_key
 from premade.postgres.database import Database

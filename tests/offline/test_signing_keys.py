@@ -17,7 +17,8 @@ from support.shop import Seller, Shop, unique
 from support.terminal import Operator
 
 from premade.bootstrap import bring_up_to_date
-from premade.generation.generate import BatchRequest, Generator
+from premade.generation.batch_request import BatchRequest
+from premade.generation.generate import Generator
 from premade.partners.keyring import Caller
 from premade.postgres import database
 from premade.postgres.database import open_database

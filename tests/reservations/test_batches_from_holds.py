@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from support.shop import Seller, Shop
 
-from premade.generation.generate import BatchRequest
+from premade.generation.batch_request import BatchRequest
 
 Conserved = Callable[[Seller], dict[str, Any]]
 LetExpire = Callable[..., None]

@@ -15,7 +15,7 @@ from support.plain_http import NO_TLS
 from support.race import deadlocks
 from support.shop import Seller, Shop, unique
 
-from premade.generation.generate import BatchRequest as WantedBatch
+from premade.generation.batch_request import BatchRequest as WantedBatch
 from premade.generation.generate import Generator
 from premade.partners.keyring import Caller
 from premade.runtime.errors import DomainError

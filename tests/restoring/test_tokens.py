@@ -10,7 +10,7 @@ from support.lives import WORLD, confirm, dump, load, till
 from support.postgres import empty_database, own_database
 from support.shop import Seller, Shop
 
-from premade.generation.generate import BatchRequest
+from premade.generation.batch_request import BatchRequest
 from premade.generation.large import BatchProgress, LargeBatches
 from premade.partners.keyring import Caller, OnBehalf
 from premade.postgres.database import open_database

@@ -8,7 +8,8 @@ import pytest
 from support.shop import Seller, Shop
 from support.taking_back import USED_UP
 
-from premade.generation.generate import Batch, BatchRequest, Generator
+from premade.generation.batch_request import BatchRequest
+from premade.generation.generate import Batch, Generator
 from premade.partners.keyring import Caller
 from premade.runtime.clock import Runtime
 from premade.tickets.signing import Signers

@@ -14,7 +14,8 @@ from nacl.signing import SigningKey
 from PIL import Image
 from support.shop import Seller, Shop
 
-from premade.generation.generate import BatchRequest, Generator
+from premade.generation.batch_request import BatchRequest
+from premade.generation.generate import Generator
 from premade.partners.keyring import Caller
 from premade.runtime.clock import Runtime
 from premade.tickets import picture

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 from premade.activation.activate import Activator
 from premade.activation.activation import Activation
-from premade.generation.generate import BatchRequest, Generator
+from premade.generation.batch_request import BatchRequest
+from premade.generation.generate import Generator
 from premade.partners.keyring import Caller
 from premade.postgres.database import Database, open_database
 from premade.postgres.table_statistics import TableAnalyst

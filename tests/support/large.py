@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from premade.audit.actors import COMMAND, COMMAND_ACTOR
-from premade.generation.generate import BatchRequest
+from premade.generation.batch_request import BatchRequest
 from premade.generation.large import CONNECTIONS, BatchProgress, LargeBatches
 from premade.partners.keyring import OnBehalf
 from premade.postgres.database import open_database

@@ -13,7 +13,8 @@ import pytest
 
 from premade.activation.activate import Activator
 from premade.activation.activation import Activation
-from premade.generation.generate import BatchRequest, Generator
+from premade.generation.batch_request import BatchRequest
+from premade.generation.generate import Generator
 from premade.offline.snapshot import Snapshots
 from premade.partners.keyring import Caller, GateCaller
 from premade.postgres.database import Database, open_database

@@ -8,7 +8,8 @@ import psycopg
 from premade.activation.activate import Activated, Activator
 from premade.activation.activation import Activation
 from premade.expiry.expire import Expirer, Pass
-from premade.generation.generate import Batch, BatchRequest, Generator
+from premade.generation.batch_request import BatchRequest
+from premade.generation.generate import Batch, Generator
 from premade.tickets.signing import Signers
 from support.shop import Seller, Shop, unique
 from support.taking_back import caller_of

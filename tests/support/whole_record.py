@@ -15,7 +15,7 @@ from premade.cancellation.cancel import Canceller, ToCancel
 from premade.cancellation.cancel_batch import BatchCanceller, BatchToCancel
 from premade.catalog.product import change_product
 from premade.export.rows import Exporter, TicketsToExport, record_export
-from premade.generation.generate import BatchRequest
+from premade.generation.batch_request import BatchRequest
 from premade.generation.large import LargeBatches
 from premade.partners.keyring import GateCaller
 from premade.partners.keys import revoke_key, rotate_key

@@ -13,7 +13,7 @@ from premade.audit.actors import COMMAND_ACTOR
 from premade.catalog.product import PRODUCT_ID_MAX
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one
-from premade.generation.generate import BatchRequest
+from premade.generation.batch_request import BatchRequest
 from premade.generation.large import CONNECTIONS, QUANTITY_MAX, BatchProgress, LargeBatches, check
 from premade.partners.keyring import OnBehalf
 from premade.partners.partner import partner_named

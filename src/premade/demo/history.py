@@ -18,7 +18,8 @@ from premade.activation.activation import Activation
 from premade.cancellation.cancel import Canceller, ToCancel
 from premade.catalog.product import Product
 from premade.demo import history_sql as sql
-from premade.generation.generate import BatchRequest, Generator
+from premade.generation.batch_request import BatchRequest
+from premade.generation.generate import Generator
 from premade.monitoring.refusals import add_refusals
 from premade.partners.keyring import Caller, GateCaller
 from premade.partners.keys import create_key, list_keys

@@ -1,96 +1,33 @@
-"""Making a batch of tickets: whole or not at all, and once however often it is asked for."""
+"""Making a batch of tickets: whole or not at all, and once for each Idempotency-Key."""
 
 import base64
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import orjson
 
 from premade.audit.events import BatchGenerated, BatchGenerationBegun
-from premade.catalog.product import ProductUnknown
 from premade.generation import generate_sql as sql
+from premade.generation.batch_request import BatchRequest
+from premade.generation.checks import check_batch, held, last_day_of_sale, made_before, terms_of_product
 from premade.partners.keyring import Caller, OnBehalf
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
-from premade.runtime.errors import Busy, Conflict, FieldError, IdempotencyKeyReused, Invalid, RuleBroken
+from premade.runtime.errors import Busy, RuleBroken
 from premade.runtime.logging import log
-from premade.stock.allotment import StockShort
 from premade.stock.hold import expire_holds
-from premade.stock.reservation import ReservationStatus, check_take, reservation_unknown, status_of
 from premade.tickets.code import Signer, ticket_code
 from premade.tickets.signing import Signers
-from premade.values.digest import request_digest
-from premade.values.texts import composed
 
-METADATA_BYTES_MAX = 4096
 TRIES_MAX = 3
 """A try ends without a word when another request takes the batch_id, the key or the stock at the same moment."""
 
 
-@dataclass(eq=False)
-class BatchIdTaken(Conflict):
-    """You already have a batch with this batch_id."""
-
-    code = "BATCH_ID_TAKEN"
-    published = ("batch_id",)
-
-    reason: Literal["taken", "differs"]
-    batch_id: str
-    quantity: int = 0
-    """Of the other batch, as its product."""
-    product_id: int = 0
-
-
-@dataclass(eq=False)
-class ProductOver(Conflict):
-    """The product's last day of use has ended."""
-
-    code = "PRODUCT_OVER"
-    published = ("product_id", "usable_until")
-
-    product_id: int
-    usable_until: date
-
-
 class _Overtaken(Exception):
     """Another request came first; what this one wrote is undone."""
-
-
-@dataclass(frozen=True)
-class BatchRequest:
-    """A batch as it is asked for. `valid_until` is the last day of sale."""
-
-    product_id: int
-    quantity: int
-    batch_id: str
-    valid_until: date | None = None
-    metadata: dict[str, Any] | None = None
-    reservation_id: str | None = None
-    idempotency_key: str | None = None
-    is_large: bool = False
-    """Made by the operator in many transactions, not by the partner in one."""
-
-    @cached_property
-    def digest(self) -> bytes:
-        """SHA-256 of the normalized request: equal for two spellings of one request."""
-        return self._digest_with(composed(self.metadata))
-
-    def is_of(self, digest: bytes) -> bool:
-        """Return whether a digest is of the same request. Older digests are of metadata that was not composed (NFC)."""
-        return digest in {self.digest, self._digest_with(self.metadata)}
-
-    def _digest_with(self, metadata: object) -> bytes:
-        """Include newer members only if they are given, so that a retry after an upgrade is still recognised."""
-        asked = [self.product_id, self.quantity, self.batch_id, self.valid_until, metadata]
-        if self.reservation_id is not None:
-            asked.append(self.reservation_id)
-        if self.is_large:
-            asked.append("large")
-        return request_digest(*asked)
 
 
 @dataclass(frozen=True)
@@ -129,15 +66,6 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class _Product:
-    ticket_type: str
-    code_prefix: str
-    price: Decimal
-    currency: str
-    entitlements: list[dict[str, Any]]
-
-
-@dataclass(frozen=True)
 class Estimate:
     """What a batch would cost and leave, were it made now."""
 
@@ -159,10 +87,10 @@ class Generator:
     async def estimate(self, caller: Caller | OnBehalf, wanted: BatchRequest) -> Estimate:
         """Checks everything, writes nothing. The same refusals as `generate`."""
         seen = await self._look(caller, wanted)
-        if not _made_before(seen, wanted):
-            _check(seen, wanted)
-        product = _product(seen, wanted)
-        return Estimate(product.price, product.currency, seen.available, _held(seen))
+        if not made_before(seen, wanted):
+            check_batch(seen, wanted)
+        product = terms_of_product(seen, wanted)
+        return Estimate(product.price, product.currency, seen.available, held(seen))
 
     async def generate(self, caller: Caller | OnBehalf, request_id: str, wanted: BatchRequest) -> Batch:
         """The batch, made now or by an earlier request with the same Idempotency-Key.
@@ -217,9 +145,9 @@ class Generator:
         """`now`: how many of its tickets are made at once."""
         for _ in range(TRIES_MAX):
             seen = await self._look(caller, wanted)
-            if made_batch_id := _made_before(seen, wanted):
+            if made_batch_id := made_before(seen, wanted):
                 return await self._as_made(caller, made_batch_id)
-            _check(seen, wanted)
+            check_batch(seen, wanted)
             if seen.stale:
                 await expire_holds(self.database, self.runtime, wanted.product_id, caller.channel)
             if batch := await self._make(caller, request_id, wanted, seen, now):
@@ -252,7 +180,7 @@ class Generator:
         quantity_now: int,
     ) -> Batch | None:
         """The batch, or None when another request came first."""
-        product = _product(seen, wanted)
+        product = terms_of_product(seen, wanted)
         taken = await self.take_codes(
             caller.partner_id, product.code_prefix, product.ticket_type, quantity_now
         )
@@ -263,7 +191,7 @@ class Generator:
             product.entitlements,
             product.price,
             product.currency,
-            _last_day_of_sale(seen, wanted),
+            last_day_of_sale(seen, wanted),
             seen.usable_days,
             seen.usable_until,
             wanted.metadata,
@@ -350,15 +278,6 @@ class Generator:
         )
 
 
-def checked_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
-    """The same. ValueError when it is too large to be kept with a batch."""
-    size = len(orjson.dumps(metadata))
-    if size > METADATA_BYTES_MAX:
-        message = f"Must be at most {METADATA_BYTES_MAX} bytes as JSON, not {size}"
-        raise ValueError(message)
-    return metadata
-
-
 def signed(signer: Signer, codes: list[str]) -> list[NewTicket]:
     """The tickets of these codes, with their first tokens."""
     return [NewTicket(code, signer.token(code, 1)) for code in codes]
@@ -379,87 +298,3 @@ def _undo_unless_taken(written: sql.Written, wanted: BatchRequest) -> None:
     from_stock = written.stock and (wanted.reservation_id is None or written.reservations)
     if written.batches and not from_stock:
         raise _Overtaken
-
-
-def _made_before(seen: sql.Look, wanted: BatchRequest) -> str | None:
-    """Return the id of the batch of an earlier request with the same Idempotency-Key, or None."""
-    if seen.made_batch_id is None:
-        return None
-    assert seen.made_request_digest is not None
-    if not wanted.is_of(seen.made_request_digest):
-        raise IdempotencyKeyReused("batch", seen.made_batch_id)
-    return seen.made_batch_id
-
-
-def _product(seen: sql.Look, wanted: BatchRequest) -> _Product:
-    if seen.product_id is None:
-        raise ProductUnknown("to_partner", wanted.product_id)
-    assert seen.ticket_type is not None
-    assert seen.code_prefix is not None
-    assert seen.price is not None
-    assert seen.currency is not None
-    assert seen.entitlements is not None
-    return _Product(seen.ticket_type, seen.code_prefix, seen.price, seen.currency, seen.entitlements)
-
-
-def _check(seen: sql.Look, wanted: BatchRequest) -> None:
-    today = seen.today
-    # Not before a replay is looked for: a retry just after midnight is answered like the first try.
-    if wanted.valid_until is not None and wanted.valid_until < today:
-        message = f"Must be {today} (today) or later: it is the last day of sale"
-        raise Invalid([FieldError("#/valid_until", message)])
-    if seen.product_id is None:
-        raise ProductUnknown("to_partner", wanted.product_id)
-    if wanted.reservation_id is not None:
-        _check_whose(seen, wanted, wanted.reservation_id)
-    _check_days(seen, wanted, today)
-    if seen.batch_id_taken:
-        raise BatchIdTaken("taken", wanted.batch_id)
-    _check_stock(seen, wanted)
-
-
-def _check_whose(seen: sql.Look, wanted: BatchRequest, reservation_id: str) -> None:
-    if seen.reserved_product_id is None:
-        raise reservation_unknown(reservation_id)
-    if seen.reserved_product_id != wanted.product_id:
-        message = (
-            f"Must be a reservation of product {wanted.product_id}, not of product {seen.reserved_product_id}"
-        )
-        raise Invalid([FieldError("#/reservation_id", message)])
-
-
-def _reservation_status(seen: sql.Look) -> ReservationStatus:
-    assert seen.reservation_expires_at is not None
-    return status_of(seen.reservation_end_reason, seen.reservation_expires_at, seen.now)
-
-
-def _held(seen: sql.Look) -> int | None:
-    """What the reservation holds; None when the request names none."""
-    if seen.reserved_product_id is None:
-        return None
-    return seen.left_of_reservation if _reservation_status(seen) is ReservationStatus.HELD else 0
-
-
-def _check_stock(seen: sql.Look, wanted: BatchRequest) -> None:
-    if wanted.reservation_id is not None:
-        status = _reservation_status(seen)
-        assert seen.left_of_reservation is not None
-        check_take(wanted.reservation_id, status, seen.left_of_reservation, wanted.quantity)
-    elif seen.available < wanted.quantity:
-        raise StockShort(wanted.product_id, requested=wanted.quantity, available=seen.available)
-
-
-def _last_day_of_sale(seen: sql.Look, wanted: BatchRequest) -> date | None:
-    """What can be used until a fixed day is not sold after it."""
-    return wanted.valid_until or seen.usable_until
-
-
-def _check_days(seen: sql.Look, wanted: BatchRequest, today: date) -> None:
-    last_day_of_use = seen.usable_until
-    if last_day_of_use is None:
-        return
-    if last_day_of_use < today:
-        raise ProductOver(wanted.product_id, last_day_of_use)
-    if wanted.valid_until is not None and wanted.valid_until > last_day_of_use:
-        message = f"Must be {last_day_of_use} or earlier: this is the product's last day of use"
-        raise Invalid([FieldError("#/valid_until", message)])

@@ -20,7 +20,9 @@ from premade.batches.batch import (
 )
 from premade.batches.making import DAY_IS_OVER, stop_making
 from premade.generation import large_sql as sql
-from premade.generation.generate import BatchIdTaken, BatchRequest, Generator, as_rows, signed
+from premade.generation.batch_request import BatchRequest
+from premade.generation.checks import BatchIdTaken
+from premade.generation.generate import Generator, as_rows, signed
 from premade.partners.keyring import OnBehalf
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime

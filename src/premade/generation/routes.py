@@ -8,15 +8,9 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from premade.batches.batch import BATCH_ID_CHARACTERS_MAX, NEW_BATCH_ID_PATTERN, checked_new_batch_id
 from premade.catalog.product import ProductUnknown
-from premade.generation.generate import (
-    METADATA_BYTES_MAX,
-    Batch,
-    BatchIdTaken,
-    BatchRequest,
-    Generator,
-    ProductOver,
-    checked_metadata,
-)
+from premade.generation.batch_request import METADATA_BYTES_MAX, BatchRequest, checked_metadata
+from premade.generation.checks import BatchIdTaken, ProductOver
+from premade.generation.generate import Batch, Generator
 from premade.http.endpoint import Reply
 from premade.http.fields import AnswerModel, CalendarDay, IdempotencyKey, Money, RequestModel, Timestamp
 from premade.http.problems import documented

@@ -13,14 +13,9 @@ from premade.console.change_flow import Edit, Preview, Row, VersionChanged, edit
 from premade.console.forms import FORM_BYTES_MAX, Form, FormView, Input, or_none
 from premade.console.rendering import in_money
 from premade.console.routing import Page, StaffRequest
-from premade.generation.generate import (
-    BatchIdTaken,
-    BatchRequest,
-    Estimate,
-    Generator,
-    ProductOver,
-    checked_metadata,
-)
+from premade.generation.batch_request import BatchRequest, checked_metadata
+from premade.generation.checks import BatchIdTaken, ProductOver
+from premade.generation.generate import Estimate, Generator
 from premade.generation.large import QUANTITY_MAX, LargeBatches, check
 from premade.partners.keyring import OnBehalf
 from premade.partners.partner import partners_by_id

@@ -1,0 +1,55 @@
+"""What a batch is asked for with."""
+
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+import orjson
+
+from premade.values.digest import request_digest
+from premade.values.texts import composed
+
+METADATA_BYTES_MAX = 4096
+
+
+@dataclass(frozen=True)
+class BatchRequest:
+    """A batch as it is asked for. `valid_until` is the last day of sale."""
+
+    product_id: int
+    quantity: int
+    batch_id: str
+    valid_until: date | None = None
+    metadata: dict[str, Any] | None = None
+    reservation_id: str | None = None
+    idempotency_key: str | None = None
+    is_large: bool = False
+    """Made by the operator in many transactions, not by the partner in one."""
+
+    @cached_property
+    def digest(self) -> bytes:
+        """SHA-256 of the normalized request: equal for two spellings of one request."""
+        return self._digest_with(composed(self.metadata))
+
+    def is_of(self, digest: bytes) -> bool:
+        """Return whether a digest is of the same request. Older digests are of metadata that was not composed (NFC)."""
+        return digest in {self.digest, self._digest_with(self.metadata)}
+
+    def _digest_with(self, metadata: object) -> bytes:
+        """Include newer members only if they are given, so that a retry after an upgrade is still recognised."""
+        asked = [self.product_id, self.quantity, self.batch_id, self.valid_until, metadata]
+        if self.reservation_id is not None:
+            asked.append(self.reservation_id)
+        if self.is_large:
+            asked.append("large")
+        return request_digest(*asked)
+
+
+def checked_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
+    """The same. ValueError when it is too large to be kept with a batch."""
+    size = len(orjson.dumps(metadata))
+    if size > METADATA_BYTES_MAX:
+        message = f"Must be at most {METADATA_BYTES_MAX} bytes as JSON, not {size}"
+        raise ValueError(message)
+    return metadata
