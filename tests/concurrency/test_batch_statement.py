@@ -20,7 +20,8 @@ from premade.activation.refusals import AlreadyActivated
 from premade.generation.batch_request import BatchRequest
 from premade.generation.generate import Generator
 from premade.partners.keyring import Caller
-from premade.postgres.database import LOCK_TIMEOUT_MS, Database, open_database
+from premade.postgres.database import Database, open_database
+from premade.postgres.pool import LOCK_TIMEOUT_MS
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Busy, IdempotencyKeyReused
 from premade.tickets.signing import Signers

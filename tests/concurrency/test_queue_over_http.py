@@ -13,7 +13,7 @@ from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop, unique
 from support.wire import Answer, Wire, activation, send_behind, wait_until_all_has_arrived, wires
 
-from premade.postgres.database import LOCK_TIMEOUT_MS
+from premade.postgres.pool import LOCK_TIMEOUT_MS
 from premade.runtime.batching import QUEUE_ITEMS_MAX
 
 TOO_MANY = 50

@@ -15,7 +15,7 @@ from support.shop import CUSTOMER, Seller, Shop, unique
 from premade.activation.activate import Activator
 from premade.activation.activation import Activation
 from premade.partners.keyring import Caller
-from premade.postgres.database import LOCK_TIMEOUT_MS
+from premade.postgres.pool import LOCK_TIMEOUT_MS
 
 SALE = {"customer_details": CUSTOMER, "payment_reference": "PAY-1"}
 

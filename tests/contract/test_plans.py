@@ -25,7 +25,7 @@ from premade.generation.large import sql as large
 from premade.offline.snapshot import sql as snapshots
 from premade.orders.lookup import sql as orders
 from premade.partners.keyring import sql as keys
-from premade.postgres.database import SESSION_SETTINGS
+from premade.postgres.pool import SESSION_SETTINGS
 from premade.postgres.statements import Statement
 from premade.redemption.inspect import sql as inspect
 from premade.redemption.manual import sql as manual

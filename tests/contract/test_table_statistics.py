@@ -16,7 +16,8 @@ from support.processes import wait_until
 from support.service import environment_for, running_service
 from support.shop import Shop, unique
 
-from premade.postgres.database import LOCK_TIMEOUT_MS, open_database
+from premade.postgres.database import open_database
+from premade.postgres.pool import LOCK_TIMEOUT_MS
 from premade.postgres.table_statistics import ANALYSIS_LOCK, PAGES_MIN, TableAnalyst
 from premade.runtime.errors import Busy
 

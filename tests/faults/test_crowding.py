@@ -18,13 +18,8 @@ from support.shop import Shop
 from support.statements import undeclared
 
 from premade.postgres import database
-from premade.postgres.database import (
-    LEFT_BY_ALL_KINDS,
-    LEFT_BY_ONE_KIND,
-    LOCK_TIMEOUT_MS,
-    OTHER_CONNECTIONS_MIN,
-    open_database,
-)
+from premade.postgres.database import OTHER_CONNECTIONS_MIN, open_database
+from premade.postgres.pool import LEFT_BY_ALL_KINDS, LEFT_BY_ONE_KIND, LOCK_TIMEOUT_MS
 from premade.runtime.errors import Busy, DatabaseAway
 from premade.runtime.settings import Settings
 

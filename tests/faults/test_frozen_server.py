@@ -16,7 +16,7 @@ from support.shop import Shop, unique
 
 from premade.bootstrap import bring_up_to_date
 from premade.monitoring.readiness import READY_SECONDS_MAX
-from premade.postgres.database import CONNECT_TIMEOUT_SECONDS, CUT_OFF_SECONDS
+from premade.postgres.pool import CONNECT_TIMEOUT_SECONDS, CUT_OFF_SECONDS
 from premade.runtime.clock import Runtime
 
 SPARE_SECONDS = 4

@@ -14,8 +14,8 @@ from support.shop import Seller, Shop, unique
 from premade.batches.lookup import sql as batches
 from premade.http.pagination import PAGE_ROWS_MAX
 from premade.orders.lookup import sql as orders
-from premade.postgres.database import SESSION_SETTINGS
 from premade.postgres.keyset import ROWS_LOOKED_AT_MAX
+from premade.postgres.pool import SESSION_SETTINGS
 from premade.postgres.statements import Statement
 from premade.tickets.listing import BY_TIME
 from premade.tickets.listing import sql as listing

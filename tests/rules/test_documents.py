@@ -16,7 +16,7 @@ from premade.http.protocol import HEAD_BYTES_MAX
 from premade.monitoring.readiness import CLOCKS_APART_MAX
 from premade.monitoring.refusals import WRITE_EVERY_SECONDS
 from premade.offline.routes import KEYS_CACHE_SECONDS
-from premade.postgres import database, migrations
+from premade.postgres import migrations, pool
 from premade.redemption import manual
 from premade.redemption.sync import CONFLICTS_OF_TICKET_MAX, REDEMPTIONS_MAX
 from premade.redemption.verdict import CLOCK_SKEW_MAX
@@ -68,9 +68,9 @@ NUMBERS = [
     ("docs/architecture.md", f"by statements of {large.TICKETS_A_TRANSACTION_MAX} tickets each"),
     ("docs/architecture.md", f"Every {in_words(large.LOOK_EVERY_SECONDS)} seconds each worker looks"),
     ("docs/architecture.md", f"at most {expire.TICKETS_A_TRANSACTION_MAX} tickets per transaction"),
-    ("docs/architecture.md", f"ends within {in_words(database.CUT_OFF_SECONDS)} seconds"),
-    ("docs/architecture.md", f"within {in_words(database.POOL_WAIT_SECONDS)} seconds"),
-    ("docs/architecture.md", f"connection within {in_words(database.POOL_WAIT_SECONDS)} seconds"),
+    ("docs/architecture.md", f"ends within {in_words(pool.CUT_OFF_SECONDS)} seconds"),
+    ("docs/architecture.md", f"within {in_words(pool.POOL_WAIT_SECONDS)} seconds"),
+    ("docs/architecture.md", f"connection within {in_words(pool.POOL_WAIT_SECONDS)} seconds"),
     ("docs/architecture.md", f"{Settings.model_fields['database_connections_per_worker'].default} by default"),
     ("docs/architecture.md", f"files of {TICKETS_A_FILE_MAX:,} tickets"),
     ("docs/architecture.md", f"the first {CONFLICTS_OF_TICKET_MAX} conflicts of a ticket"),

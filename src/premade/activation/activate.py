@@ -13,7 +13,8 @@ from premade.activation.customer import StoredCustomer, is_same_request
 from premade.activation.outcome import SaleOutcome
 from premade.activation.refusals import refusal_of
 from premade.audit.events import TicketActivated
-from premade.postgres.database import LOCK_TIMEOUT_MS, Database, Transaction
+from premade.postgres.database import Database, Transaction
+from premade.postgres.pool import LOCK_TIMEOUT_MS
 from premade.runtime.batching import MicroBatcher
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Busy, IdempotencyKeyReused

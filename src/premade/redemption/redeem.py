@@ -7,7 +7,8 @@ from typing import Any, Literal, cast
 import orjson
 
 from premade.audit.events import TicketRedeemed
-from premade.postgres.database import LOCK_TIMEOUT_MS, Database, Transaction
+from premade.postgres.database import Database, Transaction
+from premade.postgres.pool import LOCK_TIMEOUT_MS
 from premade.redemption import redeem_sql as sql
 from premade.redemption.inspect_sql import TicketAtGate
 from premade.redemption.scan import Scan

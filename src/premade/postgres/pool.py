@@ -1,0 +1,211 @@
+"""Pools of connections, and how long anybody waits for one or for its server."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from contextvars import Context
+
+import orjson
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg.types.json import set_json_dumps, set_json_loads
+from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
+
+from premade.postgres.failures import is_spoilt
+from premade.postgres.shut_down import shut_down
+from premade.runtime.errors import Busy, DatabaseAway
+
+CONNECT_TIMEOUT_SECONDS = 5
+LEFT_BY_ONE_KIND = 2
+"""Connections for the others, when all writes of one kind wait for what somebody holds."""
+LEFT_BY_ALL_KINDS = 1
+POOL_WAIT_SECONDS = 5.0
+POOL_WAITERS_MAX = 1000
+RECONNECT_SECONDS_MAX = 5.0
+"""The pool waits twice as long after each failed try, and begins anew after so many seconds: a server that was
+away for an hour is found again within seconds.
+"""
+LOCK_TIMEOUT_MS = 5_000
+STATEMENT_TIMEOUT_MS = 8_000
+IDLE_IN_TRANSACTION_TIMEOUT_MS = 8_000
+CHECK_SECONDS_MAX = 2.0
+"""For one connection that was idle to show that it still is one."""
+CUT_OFF_SECONDS = 10.0
+"""A server that stands still, or a network that drops everything, heeds none of the timeouts before."""
+SESSION_SETTINGS = (
+    f"SET lock_timeout = {LOCK_TIMEOUT_MS}; SET statement_timeout = {STATEMENT_TIMEOUT_MS}; "
+    f"SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_TIMEOUT_MS}; SET timezone = 'UTC'; "
+    # Every statement has the keys of the rows that it needs. A plan that was made while a table was nearly empty is kept
+    # until the table is analysed, also in the checks of foreign keys. So it must not be one that reads whole tables.
+    "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; "
+    # Nor one that collects and sorts all of a batch, to have the first of its tickets: a batch may be large.
+    "SET enable_bitmapscan = off; "
+    # Before PostgreSQL 18, the planner gives a whole table that must be read, even of one row, a cost of 10 billion. It
+    # then compiles the statement at each execution, which takes longer than any statement here.
+    "SET jit = off"
+).encode()
+_TAKES_NO_WRITES = b"SELECT current_setting('transaction_read_only')::boolean"
+
+set_json_dumps(orjson.dumps)
+set_json_loads(orjson.loads)
+
+
+async def _set_session(connection: AsyncConnection[TupleRow]) -> None:
+    await connection.execute(SESSION_SETTINGS)
+
+
+class hard_timeout:  # noqa: N801  (used like a function)
+    """Shut the connection down after `seconds`, and so end the wait for the server's answer.
+
+    Cancelling the statement is not enough: psycopg would wait for the server to confirm the cancellation.
+    """
+
+    def __init__(self, connection: AsyncConnection[TupleRow], seconds: float) -> None:
+        self._connection = connection
+        self._seconds = seconds
+
+    async def __aenter__(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, shut_down, self._connection)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+
+class ServerState:
+    """State of the server as its connections showed it; shared by all pools."""
+
+    def __init__(self, *, is_admitted: bool) -> None:
+        self.pools: list[Pool] = []
+        self.is_admitted = is_admitted
+        """Whether the database was checked and has the right schema; until then only checks get a connection."""
+        self._answered_at = -CUT_OFF_SECONDS
+        self._renewal: asyncio.Task[None] | None = None
+
+    @property
+    def answers(self) -> bool:
+        """Whether somebody's connection came back whole in the time that it takes to cut one off."""
+        return time.monotonic() - self._answered_at < CUT_OFF_SECONDS
+
+    def note(self, used: AsyncConnection[TupleRow]) -> None:
+        """A connection was used. When it broke, those that lie idle may have broken with it, and each would cost a
+        request: they are looked at, once at a time. Nothing that was asked for is done again.
+        """
+        if not used.closed:
+            self._answered_at = time.monotonic()
+        elif self._renewal is None or self._renewal.done():
+            self._renewal = asyncio.create_task(self._renew(), context=Context())
+
+    async def _renew(self) -> None:
+        await asyncio.gather(*(pool.check() for pool in self.pools))
+
+
+class Pool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
+    """A pool of connections for one use."""
+
+    def __init__(self, server: ServerState, dsn: str, name: str, connections_max: int) -> None:
+        super().__init__(
+            dsn,
+            min_size=1,
+            max_size=connections_max,
+            timeout=POOL_WAIT_SECONDS,
+            max_waiting=POOL_WAITERS_MAX,
+            reconnect_timeout=RECONNECT_SECONDS_MAX,
+            kwargs={
+                "autocommit": True,
+                "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+                "tcp_user_timeout": round(CUT_OFF_SECONDS * 1000),
+                "application_name": "premade",
+            },
+            configure=_set_session,
+            open=False,
+            name=name,
+        )
+        self._server = server
+        self._lent = 0
+        self.waiting = asyncio.Semaphore(max(1, connections_max - LEFT_BY_ALL_KINDS))
+        self.long_reads = Limiter(asyncio.Semaphore(max(1, connections_max - LEFT_BY_ONE_KIND)))
+        server.pools.append(self)
+
+    @staticmethod
+    async def check_connection(conn: AsyncConnection[TupleRow]) -> None:
+        """Raise if the connection is broken, or its server became read-only: a new one may reach the new primary.
+
+        The check has a time limit, so that a server that hangs does not delay the checks of other connections.
+        """
+        async with hard_timeout(conn, CHECK_SECONDS_MAX):
+            row = await (await conn.execute(_TAKES_NO_WRITES)).fetchone()
+        if row is None or row[0]:
+            message = "The server is read-only"
+            raise psycopg.OperationalError(message)
+
+    def admit(self) -> None:
+        """Open all pools of this server to requests."""
+        self._server.is_admitted = True
+
+    @asynccontextmanager
+    async def acquire(
+        self, wait_seconds_max: float | None = None, *, is_check: bool = False
+    ) -> AsyncGenerator[AsyncConnection[TupleRow]]:
+        """Yield a connection.
+
+        Raises:
+            Busy: all connections are in use, and the server answers.
+            PoolTimeout: no connection could be opened in time.
+        """
+        if not (is_check or self._server.is_admitted):
+            raise DatabaseAway("not_admitted")
+        try:
+            async with self.connection(timeout=wait_seconds_max) as connection:
+                self._lent += 1
+                try:
+                    yield connection
+                except (psycopg.Error, DatabaseAway) as error:
+                    if is_spoilt(error):
+                        await connection.close()
+                    raise
+                finally:
+                    self._lent -= 1
+                    self._server.note(connection)
+        except (PoolTimeout, TooManyRequests) as error:
+            if self._lent < self.max_size or not self._server.answers:
+                raise
+            raise Busy("connections") from error
+
+
+class Limiter:
+    """Limit how many connections one kind of use has at once."""
+
+    def __init__(self, *at_once: asyncio.Semaphore) -> None:
+        self._at_once = at_once
+        self._waiters = 0
+
+    @asynccontextmanager
+    async def connection_of(
+        self, pool: Pool, wait_seconds_max: float | None
+    ) -> AsyncGenerator[AsyncConnection[TupleRow]]:
+        """Yield a connection. Raises Busy if there is none within POOL_WAIT_SECONDS."""
+        async with self._turn(), pool.acquire(wait_seconds_max) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncGenerator[None]:
+        if self._waiters >= POOL_WAITERS_MAX:
+            raise Busy("connections")
+        taken: list[asyncio.Semaphore] = []
+        self._waiters += 1
+        try:
+            try:
+                async with asyncio.timeout(POOL_WAIT_SECONDS):
+                    for each in self._at_once:
+                        await each.acquire()
+                        taken.append(each)
+            except TimeoutError:
+                raise Busy("connections") from None
+            finally:
+                self._waiters -= 1
+            yield
+        finally:
+            for each in taken:
+                each.release()
