@@ -34,11 +34,11 @@ SELECT count(*) AS folded FROM taken
 DELETE FROM activation_spans WHERE span < LEAST(:before, database_clock() - :kept::interval)
 
 -- name: forget_old_days
-WITH refusals AS (DELETE FROM refusal_days WHERE day < LEAST(:before, (database_clock() - :kept::interval)::date))
-DELETE FROM sales_days WHERE day < LEAST(:before, (database_clock() - :kept::interval)::date)
+WITH refusals AS (DELETE FROM refusal_days WHERE day < LEAST(:before, (database_clock() AT TIME ZONE :zone - :kept::interval)::date))
+DELETE FROM sales_days WHERE day < LEAST(:before, (database_clock() AT TIME ZONE :zone - :kept::interval)::date)
 
 -- name: forget_old_gate_counts
-DELETE FROM gate_counts WHERE day < LEAST(:before, (database_clock() - :kept::interval)::date)
+DELETE FROM gate_counts WHERE day < LEAST(:before, (database_clock() AT TIME ZONE :zone - :kept::interval)::date)
 
 -- name: only_one
 SELECT pg_try_advisory_xact_lock(:lock::bigint) AS mine
