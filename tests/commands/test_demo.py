@@ -204,6 +204,7 @@ def test_the_demo_sells_a_ticket_and_finds_its_data_again(home: Path, *, termina
     wait_until_stopped(data_dir)
 
 
+@pytest.mark.nightly
 def test_the_demo_s_catalogue_and_partner_are_as_told(home: Path) -> None:
     data_dir = home / "data"
     with running_demo(COMMAND, data_dir) as demo:

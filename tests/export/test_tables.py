@@ -365,7 +365,7 @@ def run_measured(shop: Shop, seller: Seller, batch_id: str, file: Path) -> tuple
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "xlsx"])
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_memory_does_not_grow_with_the_batch_and_csv_is_quick(
     shop: Shop, seller: Seller, tmp_path: Path, form: str
 ) -> None:

@@ -45,7 +45,7 @@ def alone(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servic
 
 @contextmanager
 def taken_slowly(service: Service, path: str, key: str) -> Generator[socket.socket]:
-    """The client has the head of its answer and a little more, and then reads nothing."""
+    """The client has the status of its answer, and then reads nothing."""
     address = urlsplit(service.url)
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
@@ -54,7 +54,7 @@ def taken_slowly(service: Service, path: str, key: str) -> Generator[socket.sock
         client.sendall(
             f"GET {path} HTTP/1.0\r\nX-API-Key: {key}\r\nAccept-Encoding: identity\r\n\r\n".encode()
         )
-        assert client.recv(1024).startswith(b"HTTP/1.1 200 ")
+        assert client.recv(16).startswith(b"HTTP/1.1 200 ")
         yield client
 
 
@@ -83,7 +83,7 @@ def test_a_slow_reader_of_a_file_stops_no_other_partner_and_gets_all_of_it(dsn: 
         # Nothing of the database is kept for it.
         assert shop.sql(f"SELECT FROM pg_stat_activity WHERE {LONG_READS}") == []
         rest = b"".join(iter(lambda: client.recv(1 << 20), b""))
-    assert rest.count(b"\n") >= TICKETS
+    assert rest.count(b"\n") > TICKETS
     assert slow.http.get(path(slow.name)).status_code == 200
 
 

@@ -297,6 +297,7 @@ def test_everything_at_once_never_deadlocks_and_the_books_balance(shop_at: Any) 
     assert_books_balance(before, seller)
 
 
+@pytest.mark.nightly
 def test_kill_9_in_the_middle_of_a_batch_leaves_the_books_balanced_and_a_retry_ends_it(
     quiet_shop: Shop, tmp_path: Any
 ) -> None:

@@ -201,6 +201,7 @@ def test_from_and_to_of_the_audit_record(admin: Visitor) -> None:
             assert answer.status_code == 200 or "day and a time" in answer.text, text
 
 
+@pytest.mark.nightly(but_first=True)
 def test_places_in_lists_that_name_a_time(far_shop: Shop, far_seller: Seller) -> None:
     cursors = {
         path: answer.json()["next"]
