@@ -268,6 +268,20 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION public.stock_at(own timestamp with time zone) RETURNS TABLE(product_id bigint, channel text, allotted integer, issued integer, held integer, stale integer, available integer)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT a.product_id, a.channel, a.allotted, a.issued, a.held - expired.held, expired.held,
+           a.allotted - a.issued - a.held + expired.held
+    FROM allotments a
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(r.quantity - r.taken), 0)::integer AS held
+        FROM reservations r
+        -- As the index reservations_not_ended has it.
+        WHERE r.product_id = a.product_id AND r.channel = a.channel AND r.ended_at IS NULL AND r.expires_at <= both_clocks(own)
+    ) AS expired
+$$;
+
 CREATE FUNCTION public.take_logical_ms(clock regclass, n bigint, for_partner bigint DEFAULT NULL::bigint) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
@@ -318,6 +332,18 @@ BEGIN
     END IF;
     RETURN first_ms;
 END
+$$;
+
+CREATE FUNCTION public.tickets_by_state(of_partner_id bigint, of_batch_id text, is_counted boolean) RETURNS TABLE(pre_generated bigint, active bigint, used bigint, expired bigint, cancelled bigint)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT count(*) FILTER (WHERE t.status = 'PRE_GENERATED'),
+           count(*) FILTER (WHERE t.status = 'ACTIVE'),
+           count(*) FILTER (WHERE t.status = 'USED'),
+           count(*) FILTER (WHERE t.status = 'EXPIRED'),
+           count(*) FILTER (WHERE t.status = 'CANCELLED')
+    FROM pre_generated_tickets t
+    WHERE t.partner_id = of_partner_id AND t.batch_id = of_batch_id AND is_counted
 $$;
 
 CREATE TABLE public.activation_spans (

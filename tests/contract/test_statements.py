@@ -22,7 +22,9 @@ from premade.postgres.statements import Statement, StatementMismatch, enum_of, s
 
 PACKAGE = Path(premade.__file__).parent
 FILES = sorted(file for file in PACKAGE.rglob("*.sql") if file.parent.name != "migrations")
-PARTNER_TABLES = re.compile(r"\b(pre_generated_tickets|ota_orders|batches|reservations)\b")
+PARTNER_TABLES = re.compile(
+    r"\b(pre_generated_tickets|ota_orders|batches|reservations|stock_at|tickets_by_state)\b"
+)
 ACROSS_PARTNERS = {
     "stock.list_allotments": "the operator's list, of allotments that partners of a channel share",
     "tickets.give_new_key_to_unfinished_batches": "after a restore, whosever they are",
@@ -242,6 +244,21 @@ def test_the_exceptions_are_statements_that_need_to_be_ones() -> None:
     }
 
     assert across == set(ACROSS_PARTNERS)
+
+
+@pytest.mark.parametrize(
+    ("condition", "reader"),
+    [
+        # The writer locks the rows by their place on disk.
+        (r"\bexpires_at <= both_clocks\(", {"stock.expire"}),
+        (r"\bFILTER \(WHERE \w*\.?status = 'EXPIRED'", set[str]()),
+    ],
+    ids=["stale reservations: stock_at", "tickets by state: tickets_by_state"],
+)
+def test_what_several_statements_read_alike_is_a_function_of_the_database(
+    condition: str, reader: set[str]
+) -> None:
+    assert {each.name for each in STATEMENTS if re.search(condition, each.text.decode())} == reader
 
 
 def test_no_other_module_has_sql_in_it() -> None:

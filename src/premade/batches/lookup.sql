@@ -26,32 +26,14 @@ FROM (
     ORDER BY partner_id + 0 DESC, created_at DESC, batch_id DESC
     LIMIT :rows
 ) AS b
-CROSS JOIN LATERAL (
-    SELECT count(*) FILTER (WHERE t.status = 'PRE_GENERATED') AS pre_generated,
-           count(*) FILTER (WHERE t.status = 'ACTIVE') AS active,
-           count(*) FILTER (WHERE t.status = 'USED') AS used,
-           count(*) FILTER (WHERE t.status = 'EXPIRED') AS expired,
-           count(*) FILTER (WHERE t.status = 'CANCELLED') AS cancelled
-    FROM (
-        SELECT status FROM pre_generated_tickets
-        WHERE partner_id = b.partner_id AND batch_id = b.batch_id AND b.tickets_before < :rows_looked_at_max
-    ) AS t
-) AS counted
+CROSS JOIN LATERAL tickets_by_state(b.partner_id, b.batch_id, b.tickets_before < :rows_looked_at_max) AS counted
 ORDER BY b.created_at DESC, b.batch_id DESC
 
 -- name: batch_by_id
 SELECT b.batch_id, b.product_id, b.channel, b.quantity, b.price, b.currency, b.valid_until, b.usable_days, b.usable_until,
        b.reservation_id, b.metadata, b.created_at, b.to_make, b.unmade, counted.*
 FROM batches b
-CROSS JOIN LATERAL (
-    SELECT count(*) FILTER (WHERE t.status = 'PRE_GENERATED') AS pre_generated,
-           count(*) FILTER (WHERE t.status = 'ACTIVE') AS active,
-           count(*) FILTER (WHERE t.status = 'USED') AS used,
-           count(*) FILTER (WHERE t.status = 'EXPIRED') AS expired,
-           count(*) FILTER (WHERE t.status = 'CANCELLED') AS cancelled
-    FROM pre_generated_tickets t
-    WHERE t.partner_id = b.partner_id AND t.batch_id = b.batch_id
-) AS counted
+CROSS JOIN LATERAL tickets_by_state(b.partner_id, b.batch_id, true) AS counted
 WHERE b.partner_id = :partner_id AND b.batch_id = :batch_id
 
 -- name: batches_of_all
@@ -79,18 +61,7 @@ FROM (
     ORDER BY created_at DESC, partner_id DESC, batch_id DESC
     LIMIT :rows
 ) AS b
-CROSS JOIN LATERAL (
-    SELECT count(*) FILTER (WHERE t.status = 'PRE_GENERATED') AS pre_generated,
-           count(*) FILTER (WHERE t.status = 'ACTIVE') AS active,
-           count(*) FILTER (WHERE t.status = 'USED') AS used,
-           count(*) FILTER (WHERE t.status = 'EXPIRED') AS expired,
-           count(*) FILTER (WHERE t.status = 'CANCELLED') AS cancelled
-    FROM (
-        SELECT status FROM pre_generated_tickets
-        WHERE partner_id = b.partner_id AND batch_id = b.batch_id AND b.tickets_before < :rows_looked_at_max
-        ORDER BY ticket_code
-    ) AS t
-) AS counted
+CROSS JOIN LATERAL tickets_by_state(b.partner_id, b.batch_id, b.tickets_before < :rows_looked_at_max) AS counted
 ORDER BY b.created_at DESC, b.partner_id DESC, b.batch_id DESC
 
 -- name: made_of_product

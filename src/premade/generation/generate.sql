@@ -8,7 +8,7 @@ SELECT p.product_id, p.ticket_type, p.code_prefix, p.price, p.currency,
            )
            FROM product_functions f WHERE f.product_id = p.product_id
        ) AS entitlements,
-       coalesce(a.allotted - a.issued - a.held + expired.held, 0) AS available, expired.held > 0 AS stale,
+       coalesce(s.available, 0) AS available, s.stale > 0 AS stale,
        r.product_id AS reserved_product_id, r.quantity - r.taken AS left_of_reservation,
        r.expires_at AS reservation_expires_at, r.end_reason AS reservation_end_reason, 
        both_clocks(:now) AS now, both_days(:today, :zone) AS today,
@@ -16,12 +16,7 @@ SELECT p.product_id, p.ticket_type, p.code_prefix, p.price, p.currency,
        same_key.batch_id AS made_batch_id, same_key.request_digest AS made_request_digest
 FROM (SELECT) AS one_row
 LEFT JOIN products p ON p.product_id = :product_id
-LEFT JOIN allotments a ON a.product_id = p.product_id AND a.channel = :channel
-LEFT JOIN LATERAL (
-    SELECT coalesce(sum(h.quantity - h.taken), 0)::integer AS held
-    FROM reservations h
-    WHERE h.product_id = a.product_id AND h.channel = a.channel AND h.ended_at IS NULL AND h.expires_at <= both_clocks(:now)
-) AS expired ON true
+LEFT JOIN stock_at(:now) s ON s.product_id = p.product_id AND s.channel = :channel
 LEFT JOIN reservations r ON r.partner_id = :partner_id AND r.reservation_id = :reservation_id
 LEFT JOIN batches same_key
     ON same_key.partner_id = :partner_id AND same_key.idempotency_key = :idempotency_key

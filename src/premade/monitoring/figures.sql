@@ -22,25 +22,19 @@ WHERE CASE WHEN :partner_id::bigint IS NULL THEN NOT p.is_test ELSE p.partner_id
 ORDER BY p.name, f.product_id
 
 -- name: stock
--- Of the channel of one partner, or of all but test channels (NULL). What has expired is available again, whether or
--- not anybody has come by to give it back.
-SELECT a.product_id, a.channel, a.allotted - a.issued - a.held + coalesce(expired.held, 0) AS available,
-       coalesce(b.quantity, 0)::bigint AS issued_lately
-FROM allotments a
-JOIN channels c ON c.channel = a.channel
-LEFT JOIN (
-    SELECT product_id, channel, sum(quantity - taken) AS held
-    FROM reservations WHERE ended_at IS NULL AND expires_at <= both_clocks(:now) GROUP BY product_id, channel
-) AS expired ON expired.product_id = a.product_id AND expired.channel = a.channel
+-- Of the channel of one partner, or of all but test channels (NULL).
+SELECT s.product_id, s.channel, s.available, coalesce(b.quantity, 0)::bigint AS issued_lately
+FROM stock_at(:now) s
+JOIN channels c ON c.channel = s.channel
 LEFT JOIN (
     SELECT product_id, channel, sum(quantity - unmade) AS quantity
     FROM batches WHERE created_at >= :rate_since GROUP BY product_id, channel
-) AS b ON b.product_id = a.product_id AND b.channel = a.channel
+) AS b ON b.product_id = s.product_id AND b.channel = s.channel
 WHERE CASE
     WHEN :partner_id::bigint IS NULL THEN NOT c.is_test
-    ELSE a.channel = (SELECT channel FROM partners WHERE partner_id = :partner_id)
+    ELSE s.channel = (SELECT channel FROM partners WHERE partner_id = :partner_id)
 END
-ORDER BY a.product_id, a.channel
+ORDER BY s.product_id, s.channel
 
 -- name: generated
 -- How many tickets were generated lately, of each partner and product: in the last hour, in the last day.

@@ -6,33 +6,20 @@ WHERE NOT :is_seen::boolean OR allotments.allotted = :seen::bigint
 RETURNING product_id, channel, allotted, issued, held, allotted - issued - held AS available
 
 -- name: list_allotments
--- What has expired is no longer held, whether or not anybody has come by to give it back.
-SELECT a.product_id, a.channel, c.is_test, a.allotted, a.issued, a.held - expired.held AS held,
-       a.allotted - a.issued - a.held + expired.held AS available
-FROM allotments a
+SELECT s.product_id, s.channel, c.is_test, s.allotted, s.issued, s.held, s.available
+FROM stock_at(:now) s
 JOIN channels c USING (channel)
-CROSS JOIN LATERAL (
-    SELECT coalesce(sum(h.quantity - h.taken), 0)::integer AS held
-    FROM reservations h
-    WHERE h.product_id = a.product_id AND h.channel = a.channel AND h.ended_at IS NULL AND h.expires_at <= both_clocks(:now)
-) AS expired
-WHERE :product_ids::bigint[] IS NULL OR a.product_id = ANY(:product_ids)
-ORDER BY a.product_id, a.channel
+WHERE :product_ids::bigint[] IS NULL OR s.product_id = ANY(:product_ids)
+ORDER BY s.product_id, s.channel
 
 -- name: inventory_of_partner
--- A reservation that has expired holds nothing, also while its hold was not given back yet.
-SELECT a.product_id, p.name, p.price, p.currency, a.allotted, a.issued, a.held - over.tickets AS held,
-       a.allotted - a.issued - a.held + over.tickets AS available
+SELECT s.product_id, p.name, p.price, p.currency, s.allotted, s.issued, s.held, s.available
 FROM partners
-JOIN allotments a USING (channel)
+JOIN stock_at(:now) s USING (channel)
 JOIN products p USING (product_id)
-CROSS JOIN LATERAL (
-    SELECT coalesce(sum(r.quantity - r.taken), 0) AS tickets FROM reservations r
-    WHERE r.product_id = a.product_id AND r.channel = a.channel AND r.ended_at IS NULL AND r.expires_at <= both_clocks(:now)
-) AS over
-WHERE partners.partner_id = :partner_id AND a.product_id > coalesce(:after_product_id, 0)
-    AND (:product_ids::bigint[] IS NULL OR a.product_id = ANY(:product_ids))
-ORDER BY a.product_id
+WHERE partners.partner_id = :partner_id AND s.product_id > coalesce(:after_product_id, 0)
+    AND (:product_ids::bigint[] IS NULL OR s.product_id = ANY(:product_ids))
+ORDER BY s.product_id
 LIMIT :rows
 
 -- name: products_of_partner

@@ -1,16 +1,11 @@
 -- name: look_at_stock
 -- Everything that decides about a new hold, in one row that always comes.
 SELECT p.product_id, partner.reservation_hours_max, both_clocks(:now) AS now,
-       coalesce(a.allotted - a.issued - a.held + expired.held, 0) AS available, expired.held > 0 AS stale,
+       coalesce(s.available, 0) AS available, s.stale > 0 AS stale,
        same_key.reservation_id AS made_reservation_id, same_key.request_digest AS made_request_digest
 FROM partners partner
 LEFT JOIN products p ON p.product_id = :product_id
-LEFT JOIN allotments a ON a.product_id = p.product_id AND a.channel = :channel
-LEFT JOIN LATERAL (
-    SELECT coalesce(sum(h.quantity - h.taken), 0)::integer AS held
-    FROM reservations h
-    WHERE h.product_id = a.product_id AND h.channel = a.channel AND h.ended_at IS NULL AND h.expires_at <= both_clocks(:now)
-) AS expired ON true
+LEFT JOIN stock_at(:now) s ON s.product_id = p.product_id AND s.channel = :channel
 LEFT JOIN reservations same_key ON same_key.partner_id = :partner_id AND same_key.idempotency_key = :idempotency_key
 WHERE partner.partner_id = :partner_id
 
