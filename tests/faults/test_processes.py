@@ -35,6 +35,7 @@ from premade.supervisor import SILENT_SECONDS_MAX, STOP_SILENT_SECONDS_MAX
 from premade.worker import SLOW_CLIENT_SECONDS_MAX
 
 SPARE_SECONDS = 6
+ASKED_MAX = 1_000
 CLIENTS = 8
 HALF_A_BODY = b"POST /api/ota/tickets/X/activate HTTP/1.1\r\nHost: here\r\nContent-Length: 500\r\n\r\n{"
 
@@ -221,8 +222,13 @@ def test_a_signal_to_every_process_at_once_stops_in_order_too(own_dsn: str, tmp_
         with connected(service) as client:
             for pid in (*[child.pid for child in children], service.process.pid):
                 os.kill(pid, signal.SIGTERM)
-            client.sendall(get("/readyz"))
-            assert whole(client).startswith(b"HTTP/1.1 503")
+            # A busy machine delivers a signal a moment later.
+            for _ in range(ASKED_MAX):
+                client.sendall(get("/readyz"))
+                if whole(client).startswith(b"HTTP/1.1 503"):
+                    break
+            else:
+                pytest.fail("a service that stops is ready")
         assert service.process.wait(30) == 0
 
 

@@ -17,7 +17,7 @@ from premade.postgres.pool import (
     POOL_WAIT_SECONDS,
     Limiter,
     Pool,
-    ServerState,
+    ServerHealth,
     hard_timeout,
 )
 from premade.postgres.statements import P, Row, Statement
@@ -236,7 +236,7 @@ async def open_database(dsn: str, connections_max: int, *, waits: bool = True) -
     Raises:
         DatabaseAway: `waits` is set and the server does not answer.
     """
-    server = ServerState(is_admitted=waits)
+    server = ServerHealth(is_admitted=waits)
     for_batches = min(QUEUE_CONNECTIONS_MAX, max(0, connections_max - OTHER_CONNECTIONS_MIN))
     pool = Pool(server, dsn, "premade", connections_max - for_batches)
     queue_pool = Pool(server, dsn, "premade-queues", for_batches) if for_batches else None

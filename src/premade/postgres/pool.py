@@ -73,7 +73,7 @@ class hard_timeout:  # noqa: N801  (used like a function)
         self._timer.cancel()
 
 
-class ServerState:
+class ServerHealth:
     """State of the server as its connections showed it; shared by all pools."""
 
     def __init__(self, *, is_admitted: bool) -> None:
@@ -104,7 +104,7 @@ class ServerState:
 class Pool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
     """A pool of connections for one use."""
 
-    def __init__(self, server: ServerState, dsn: str, name: str, connections_max: int) -> None:
+    def __init__(self, server: ServerHealth, dsn: str, name: str, connections_max: int) -> None:
         super().__init__(
             dsn,
             min_size=1,
