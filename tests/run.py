@@ -5,7 +5,6 @@ out, and more of the tests run on both.
 """
 
 import argparse
-import json
 import signal
 import subprocess
 import sys
@@ -26,10 +25,6 @@ DIFFERS_BY_VERSION = [
 """Plans, locks and the life of tickets: where versions of PostgreSQL may differ."""
 ALSO_ON_BOTH = ["contract", "concurrency", "lifecycle", "acceptance", "rules", "faults", "reservations"]
 """More rules, and faults, for a run that may take longer."""
-WITH_TIME_LIMITS = ("tests/browser/", "tests/commands/", "tests/faults/")
-"""Tests of whole processes and pages. On a busy machine, one of them can fail beside others and pass alone."""
-AGAIN_MAX = 3
-"""If more tests fail, it is not the machine."""
 SLOWEST = ["--durations=15", "--durations-min=10"]
 """Print the slowest tests at the end."""
 
@@ -52,16 +47,6 @@ def pytest(processes: int, *arguments: str, output: IO[bytes] | None = None) -> 
     return subprocess.Popen(command, stdout=output, stderr=output)
 
 
-def pass_alone(cache: Path) -> bool:
-    """Run the tests that failed once more, if they are few and have time limits. Return whether they passed."""
-    failed: list[str] = sorted(json.loads((cache / "v" / "cache" / "lastfailed").read_text()))
-    has_limits = all(name.startswith(WITH_TIME_LIMITS) and "::" in name for name in failed)
-    if not has_limits or not 0 < len(failed) <= AGAIN_MAX:
-        return False
-    print("FAILED BESIDE OTHERS, so once more alone:", *failed, sep="\n", flush=True)
-    return pytest(0, "--postgres=embedded", *failed).wait() == 0
-
-
 def main() -> int:
     """Return 0, or 1 if a test failed."""
     options = argparse.ArgumentParser(description=__doc__)
@@ -76,8 +61,8 @@ def main() -> int:
     tests = Path(__file__).parent
     has_another = (STANDALONE_BINARIES / "initdb").exists()
     # Three processes on two processors: tests wait some of the time.
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryDirectory() as cache:
-        embedded = pytest(2, "--postgres=embedded", f"--override-ini=cache_dir={cache}", *depth, str(tests))
+    with tempfile.TemporaryFile() as output:
+        embedded = pytest(2, "--postgres=embedded", *depth, str(tests))
         runs = [embedded]
         if has_another:
             paths = [str(tests / path) for path in on_both]
@@ -87,8 +72,6 @@ def main() -> int:
         codes = [run.wait() for run in runs]
         output.seek(0)
         print(output.read().decode(), flush=True)
-        if codes[0] == 1 and pass_alone(Path(cache)):
-            codes[0] = 0
     if not has_another:
         print(f"NOT RUN on a stand-alone PostgreSQL 15: there is none in {STANDALONE_BINARIES}.")
     return int(any(codes))

@@ -37,37 +37,31 @@ class BatchShort(Exhausted):
 
 
 @dataclass(eq=False)
-class TicketsUnknown(NotFound):
+class _OrderRefused:
+    """An order activates all its tickets or none, and some cannot be activated."""
+
+    published = ("tickets",)
+
+    total: int
+    tickets: list[dict[str, str]]
+    """The codes that cannot be sold, each with the problem of a single activation."""
+
+    @property
+    def refused(self) -> int:
+        """Return how many cannot be sold."""
+        return len(self.tickets)
+
+
+class TicketsUnknown(_OrderRefused, NotFound):
     """Some of these codes do not exist or belong to another partner."""
 
     code = "TICKETS_UNKNOWN"
-    published = ("tickets",)
-
-    total: int
-    tickets: list[dict[str, str]]
-    """The codes that cannot be sold, each with the problem of a single activation."""
-
-    @property
-    def refused(self) -> int:
-        """Return how many cannot be sold."""
-        return len(self.tickets)
 
 
-@dataclass(eq=False)
-class TicketsNotSellable(Conflict):
+class TicketsNotSellable(_OrderRefused, Conflict):
     """Some tickets of an order cannot be activated, so none is."""
 
     code = "TICKETS_NOT_SELLABLE"
-    published = ("tickets",)
-
-    total: int
-    tickets: list[dict[str, str]]
-    """The codes that cannot be sold, each with the problem of a single activation."""
-
-    @property
-    def refused(self) -> int:
-        """Return how many cannot be sold."""
-        return len(self.tickets)
 
 
 @dataclass(eq=False)

@@ -191,7 +191,9 @@ class TicketRedeemed(AuditEvent):
 )
 class RedemptionConflict(AuditEvent):
     code: str
+    """Of the problem that the scan met."""
     reason: str
+    """The detail of the problem."""
     device_id: str
     scan_id: str
     scanned_at: str | None

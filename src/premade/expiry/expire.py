@@ -22,7 +22,6 @@ BATCHES_A_PASS_MAX = 1_000
 TURN_EVERY_SECONDS = 0.1
 EXPIRY_LOCK = 7_214_938_063
 """A PostgreSQL advisory lock: of all processes one expires at a time."""
-"""The actor of what the service does by itself."""
 
 
 @dataclass(frozen=True)

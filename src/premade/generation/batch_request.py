@@ -1,4 +1,4 @@
-"""What a batch is asked for with."""
+"""The request for a batch."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -47,7 +47,7 @@ class BatchRequest:
 
 
 def checked_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
-    """The same. ValueError when it is too large to be kept with a batch."""
+    """Return the metadata. Raises ValueError if it is larger than METADATA_BYTES_MAX as JSON."""
     size = len(orjson.dumps(metadata))
     if size > METADATA_BYTES_MAX:
         message = f"Must be at most {METADATA_BYTES_MAX} bytes as JSON, not {size}"

@@ -1,4 +1,4 @@
-"""What keeps a batch from being made. Each check reads the row of the statement `look`."""
+"""The rules of a new batch. Each check reads the row of the statement `look`."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -50,7 +50,11 @@ class ProductTerms:
 
 
 def made_before(seen: sql.Look, wanted: BatchRequest) -> str | None:
-    """Return the id of the batch of an earlier request with the same Idempotency-Key, or None."""
+    """Return the id of the batch of an earlier request with the same Idempotency-Key, or None.
+
+    Raises:
+        IdempotencyKeyReused: the earlier request was another one.
+    """
     if seen.made_batch_id is None:
         return None
     assert seen.made_request_digest is not None
@@ -111,7 +115,7 @@ def _reservation_status(seen: sql.Look) -> ReservationStatus:
 
 
 def held(seen: sql.Look) -> int | None:
-    """What the reservation holds; None when the request names none."""
+    """Return how many tickets the reservation holds. None if the request names no reservation."""
     if seen.reserved_product_id is None:
         return None
     return seen.left_of_reservation if _reservation_status(seen) is ReservationStatus.HELD else 0
@@ -127,7 +131,7 @@ def _check_stock(seen: sql.Look, wanted: BatchRequest) -> None:
 
 
 def last_day_of_sale(seen: sql.Look, wanted: BatchRequest) -> date | None:
-    """What can be used until a fixed day is not sold after it."""
+    """Return the last day of sale: the requested day, or else the product's last day of use, or None."""
     return wanted.valid_until or seen.usable_until
 
 

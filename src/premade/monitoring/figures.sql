@@ -44,7 +44,7 @@ FROM batches WHERE created_at >= :day_ago
 GROUP BY partner_id, product_id
 
 -- name: sales
--- By day, by product and by currency alone. What is not folded yet counts too.
+-- By day, by product and by currency alone. Rows that are not rolled up yet count too.
 SELECT s.day, s.product_id, s.currency, sum(s.tickets)::bigint AS tickets, sum(s.amount) AS amount
 FROM (
     SELECT day, partner_id, product_id, currency, tickets, amount

@@ -28,7 +28,7 @@ days AS (
     ON CONFLICT (day, partner_id, product_id, currency)
         DO UPDATE SET tickets = sales_days.tickets + excluded.tickets, amount = sales_days.amount + excluded.amount
 )
-SELECT count(*) AS folded FROM taken
+SELECT count(*) AS rolled_up FROM taken
 
 -- name: forget_old_spans
 DELETE FROM activation_spans WHERE span < LEAST(:before, database_clock() - :kept::interval)

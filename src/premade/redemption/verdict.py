@@ -33,12 +33,12 @@ class LastUse:
 
     @property
     def device_id(self) -> str:
-        """Return where."""
+        """Return the device."""
         return self.use.device_id
 
     @property
     def local(self) -> datetime:
-        """Return when, in the operator's time zone."""
+        """Return the time in the operator's time zone."""
         return local_time(self.use.at, self.zone)
 
     @property

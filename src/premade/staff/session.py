@@ -38,7 +38,6 @@ BROWSER_SECONDS_MAX = 180 * 24 * 3_600
 BROWSERS_MAX = 20
 """Known browsers of one member; the oldest are forgotten."""
 TOKEN_BYTES = 32
-"""The actor of what somebody does who is not signed in."""
 
 
 class SignInRefused(Unauthenticated):

@@ -18,8 +18,8 @@ from premade.tickets.lookup_sql import TicketRow
 
 
 @dataclass(frozen=True)
-class StaffOfTicket:
-    """A member of the staff who changes a partner's ticket."""
+class StaffForPartner:
+    """A member of staff who acts for a partner."""
 
     partner_id: int
     actor: str
@@ -44,9 +44,9 @@ class _TicketChange(Confirmation[ReasonForm]):
         return cls(request, await ticket_of(request.database, owner.partner_id, code), owner)
 
     @property
-    def caller(self) -> StaffOfTicket:
+    def caller(self) -> StaffForPartner:
         """Who makes the change, for the partner."""
-        return StaffOfTicket(self.owner.partner_id, self.request.member.actor)
+        return StaffForPartner(self.owner.partner_id, self.request.member.actor)
 
     @property
     def idempotency_key(self) -> str:
