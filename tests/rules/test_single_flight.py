@@ -105,3 +105,44 @@ def test_the_number_of_entries_is_bounded() -> None:
         assert [key for key in "abc" if key in cache] == ["c"]
 
     run(test)
+
+
+def test_a_fresh_value_is_of_a_fetch_that_begins_after_the_call_and_is_shared() -> None:
+    async def test(source: Source) -> None:
+        cache = source.cache()
+        [first] = await begun(cache.get_fresh("a"))
+        later = await begun(*(cache.get_fresh("a") for _ in range(3)))
+        assert source.asked == ["a"], "one at a time"
+        source.answers[0].set_exception(OSError("away"))
+        with pytest.raises(OSError, match="away"):
+            await first
+        for _ in range(3):
+            await asyncio.sleep(0)
+        later[0].cancel()
+        [latest] = await begun(cache.get_fresh("a"))
+        source.answers[1].set_result(2)
+        assert await asyncio.gather(*later[1:]) == [2, 2]
+        for _ in range(3):
+            await asyncio.sleep(0)
+        source.answers[2].set_result(3)
+        assert await latest == 3
+        assert source.asked == ["a"] * 3
+
+    run(test)
+
+
+def test_a_fetch_that_nobody_waits_for_begins_unless_one_is_running() -> None:
+    async def test(source: Source) -> None:
+        cache = source.cache()
+        for _ in range(2):
+            cache.ensure_running("a")
+            await begun()
+        assert source.asked == ["a"]
+        source.answers[0].set_result(1)
+        await begun()
+        cache.ensure_running("a")
+        await begun()
+        assert source.asked == ["a"] * 2
+        source.answers[1].set_result(2)
+
+    run(test)

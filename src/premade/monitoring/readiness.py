@@ -15,6 +15,7 @@ from premade.postgres.migrations import lack_of
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Unavailable
 from premade.runtime.outage import Outage
+from premade.runtime.single_flight import SingleFlightCache
 
 READY_SECONDS_MAX = 2.0
 """Limit for one statement; shorter than the usual time-out of a health check."""
@@ -47,58 +48,51 @@ class Readiness:
         self._runtime = runtime
         self._clients = clients
         self._outage = Outage("service.not_ready")
-        self._one_look = asyncio.Lock()
-        self._refusal: Unavailable | None = None
-        self._look_began = self._written_at = -WRITE_EVERY_SECONDS
+        self._checks = SingleFlightCache[None, Unavailable | None](
+            lambda _: self._check(), runtime.monotonic_seconds
+        )
+        self._written_at = -WRITE_EVERY_SECONDS
         self.admitted = asyncio.Event()
 
     async def refusal(self) -> Unavailable | None:
         """Return why the worker is not ready, or None if it is."""
         if self._clients.is_draining:
             return NotReady("stopping")
-        asked_at = time.monotonic()
-        async with self._one_look:
-            # All callers that arrived before a check began share its result.
-            if self._look_began < asked_at:
-                self._look_began = time.monotonic()
-                self._refusal = await self._look()
-                self._tell()
-            return self._refusal
+        return await self._checks.get_fresh(None)
 
     async def look_turn(self) -> float:
         """Check in the background, so that the log says when the worker stopped being ready, even if nobody calls /readyz."""
         refusal = await self.refusal()
         return LOOK_AGAIN_SECONDS if refusal else LOOK_EVERY_SECONDS
 
-    def _tell(self) -> None:
-        if self._refusal is None:
+    async def _check(self) -> Unavailable | None:
+        try:
+            refusal = await self._check_database()
+        except Unavailable as error:
+            refusal = error
+        if refusal is None:
             self._outage.end()
         else:
-            self._outage.begin(reason=self._refusal.code, detail=self._refusal.detail)
+            self._outage.begin(reason=refusal.code, detail=refusal.detail)
+        return refusal
 
-    async def _look(self) -> Unavailable | None:
-        try:
-            return await self._found()
-        except Unavailable as error:
-            return error
-
-    async def _found(self) -> Unavailable | None:
+    async def _check_database(self) -> Unavailable | None:
         async with self._database.single_statement(READY_SECONDS_MAX, is_check=True) as tx:
-            seen = await tx.fetch_one(sql.check_readiness)
-            assert seen is not None
-            applied = await tx.fetch_all(sql.applied_migrations) if seen.is_migrated else []
+            state = await tx.fetch_one(sql.check_readiness)
+            assert state is not None
+            applied = await tx.fetch_all(sql.applied_migrations) if state.is_migrated else []
             if lack := lack_of(set(applied)):
                 return NotReady("schema", lack)
             if not self.admitted.is_set():
                 self._database.admit()
                 self.admitted.set()
-            if seen.takes_no_writes:
+            if state.takes_no_writes:
                 # The same error as for a write, so the connection is closed: a new one may reach the new primary.
                 raise ReadOnlySqlTransaction
             if time.monotonic() - self._written_at >= WRITE_EVERY_SECONDS:
                 await tx.fetch_one(sql.try_write)
                 self._written_at = time.monotonic()
-        apart = abs(seen.database_now - self._runtime.now())
+        apart = abs(state.database_now - self._runtime.now())
         if apart > CLOCKS_APART_MAX:
             return NotReady(
                 "clocks",

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from contextvars import Context
 
 import orjson
 import psycopg
@@ -16,6 +15,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 from premade.postgres.failures import is_spoilt
 from premade.postgres.shut_down import shut_down
 from premade.runtime.errors import Busy, DatabaseAway
+from premade.runtime.single_flight import SingleFlightCache
 
 CONNECT_TIMEOUT_SECONDS = 5
 LEFT_BY_ONE_KIND = 2
@@ -81,7 +81,7 @@ class ServerHealth:
         self.is_admitted = is_admitted
         """Whether the database was checked and has the right schema; until then only checks get a connection."""
         self._answered_at = -CUT_OFF_SECONDS
-        self._renewal: asyncio.Task[None] | None = None
+        self._renewals = SingleFlightCache[None, None](lambda _: self._renew(), time.monotonic)
 
     @property
     def answers(self) -> bool:
@@ -94,8 +94,8 @@ class ServerHealth:
         """
         if not used.closed:
             self._answered_at = time.monotonic()
-        elif self._renewal is None or self._renewal.done():
-            self._renewal = asyncio.create_task(self._renew(), context=Context())
+        else:
+            self._renewals.ensure_running(None)
 
     async def _renew(self) -> None:
         await asyncio.gather(*(pool.check() for pool in self.pools))

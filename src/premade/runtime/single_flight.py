@@ -61,11 +61,36 @@ class SingleFlightCache(Generic[Key, Value]):
         """Return the value. It is fetched again if the last fetch began `age_seconds_max` ago, or failed."""
         now, found = self._monotonic_seconds(), self._fetches.get(key)
         if found is None or not self._is_usable(found, now - found.began_at, age_seconds_max):
-            # A context of its own: the fetch works for all callers, not only for the request that began it.
-            found = _Fetch(now, asyncio.create_task(self._fetch(key), context=Context()))
-            self._keep(key, found)
+            found = self._begin(key)
         # A client that goes away must not cancel the fetch that others wait for.
         return await asyncio.shield(found.result)
+
+    async def get_fresh(self, key: Key) -> Value:
+        """Return the value of a fetch that begins after this call.
+
+        Fetches of one key run one after the other. All callers that wait for one to end share the next.
+        """
+        earlier = self._fetches.get(key)
+        if earlier is not None and not earlier.result.done():
+            # Its error, if it fails, is for its own callers.
+            await asyncio.wait([earlier.result])
+        following = self._fetches.get(key)
+        if following is None or following is earlier:
+            following = self._begin(key)
+        return await asyncio.shield(following.result)
+
+    def ensure_running(self, key: Key) -> None:
+        """Begin a fetch unless one is running, and wait for neither."""
+        found = self._fetches.get(key)
+        if found is None or found.result.done():
+            self._begin(key)
+
+    def _begin(self, key: Key) -> _Fetch[Value]:
+        # A context of its own: the fetch works for all callers, not only for the request that began it.
+        task = asyncio.create_task(self._fetch(key), context=Context())
+        begun = _Fetch[Value](self._monotonic_seconds(), task)
+        self._keep(key, begun)
+        return begun
 
     def _is_usable(self, found: _Fetch[Value], age_seconds: float, age_seconds_max: float) -> bool:
         if not found.result.done():
