@@ -18,7 +18,7 @@ from premade.http import spool
 from premade.http.spool import NoRoomForFile, Spool
 from premade.runtime import slots
 from premade.runtime.errors import Busy
-from premade.runtime.slots import Places, RoundRobin
+from premade.runtime.slots import Lane, LaneLimits, Places, RoundRobin
 
 TICKETS = 20_000
 """A file of some 8 MB: more than lies between the service and a client that does not read."""
@@ -163,6 +163,28 @@ def test_places_are_so_many_in_all_and_so_many_of_one(monkeypatch: pytest.Monkey
             async with places.place("c"):
                 pass
         async with places.place("a"):
+            pass
+
+    asyncio.run(run())
+
+
+def test_a_lane_limits_responses_of_one_owner_and_reads_of_each_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slots, "TURN_SECONDS_MAX", 0.01)
+    limits = LaneLimits(
+        responses_max=3, reads_max=1, read_wait_seconds_max=0.01, refusal=lambda: Busy("connections")
+    )
+
+    async def run() -> None:
+        lane, other = Lane(limits, of_one_max=1), Lane(limits, of_one_max=1)
+        async with lane.place("a"), other.place("a"):
+            with pytest.raises(Busy):
+                async with lane.place("a"):
+                    pass
+        async with lane.read("full"), lane.read("changes"), other.read("full"):
+            with pytest.raises(Busy):
+                async with lane.read("full"):
+                    pass
+        async with lane.read("full"):
             pass
 
     asyncio.run(run())

@@ -11,7 +11,7 @@ from premade.export.rows import Export, Exporter, Row, TicketsToExport, read_exp
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Unavailable
-from premade.runtime.slots import Places, turn
+from premade.runtime.slots import Lane, LaneLimits
 
 READ_AT_ONCE_MAX = 1
 """Exports that a process reads at once for partners, and again for staff. Each holds a connection."""
@@ -63,30 +63,25 @@ WriteFile = Callable[[Export, BinaryIO], Awaitable[None]]
 """Writes an export that is no text into a file."""
 
 
-class _ExportLane:
-    """Limits of partners or of staff, kept apart."""
-
-    def __init__(self, of_one: int) -> None:
-        self.reads = asyncio.Semaphore(READ_AT_ONCE_MAX)
-        self.places = Places(AT_ONCE_MAX, of_one, ExportsBusy)
+_LIMITS = LaneLimits(AT_ONCE_MAX, READ_AT_ONCE_MAX, READ_WAIT_SECONDS_MAX, ExportsBusy)
 
 
 class Exports:
-    """What answering with exports needs."""
+    """Exports over HTTP, within the limits of this process."""
 
     def __init__(self, database: Database, runtime: Runtime) -> None:
         self._database = database
         self._runtime = runtime
-        self._of_partners = _ExportLane(OF_PARTNER_MAX)
-        self._of_staff = _ExportLane(OF_MEMBER_MAX)
+        self._of_partners = Lane(_LIMITS, OF_PARTNER_MAX)
+        self._of_staff = Lane(_LIMITS, OF_MEMBER_MAX)
 
     def place_of_partner(self, partner_id: int) -> AbstractAsyncContextManager[None]:
         """Take a place for a partner's export until it is sent. Raises ExportsBusy."""
-        return self._of_partners.places.place(partner_id)
+        return self._of_partners.place(partner_id)
 
     def place_of_staff(self, staff_id: int) -> AbstractAsyncContextManager[None]:
         """Take a place for an export of a member of staff. Staff and partners have separate places."""
-        return self._of_staff.places.place(staff_id)
+        return self._of_staff.place(staff_id)
 
     async def record(
         self, wanted: TicketsToExport, exporter: Exporter, *, form: str, part: int | None = None
@@ -101,23 +96,19 @@ class Exports:
         Busy at any.
         """
         async with (
-            self._turn(for_staff=for_staff),
+            (self._of_staff if for_staff else self._of_partners).read(),
             read_export(self._database, wanted) as export,
             aclosing(_pieces(form, export)) as pieces,
         ):
             async for piece in pieces:
                 yield piece
 
-    def _turn(self, *, for_staff: bool) -> AbstractAsyncContextManager[None]:
-        lane = self._of_staff if for_staff else self._of_partners
-        return turn(lane.reads, ExportsBusy(), READ_WAIT_SECONDS_MAX)
-
     async def pieces_of_file(self, write: WriteFile, wanted: TicketsToExport) -> AsyncGenerator[bytes]:
         """A member of the staff's export once it is written whole, into a file without a name. ExportsBusy, BatchUnknown, and the refusals of
         `write`, before the first piece.
         """
         with tempfile.TemporaryFile() as file:
-            async with self._turn(for_staff=True), read_export(self._database, wanted) as export:
+            async with self._of_staff.read(), read_export(self._database, wanted) as export:
                 await write(export, file)
             file.seek(0)
             while piece := await asyncio.to_thread(file.read, PIECE_BYTES):

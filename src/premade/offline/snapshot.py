@@ -5,7 +5,6 @@ changes since are the tickets that audit events of that transaction or a later o
 transaction that commits late is told by the next snapshot, and what is told twice is told the same.
 """
 
-import asyncio
 import base64
 import binascii
 from collections.abc import AsyncGenerator
@@ -21,12 +20,14 @@ from premade.partners.keyring import GateCaller
 from premade.postgres.database import Database, LongRead
 from premade.runtime.clock import Runtime, rfc3339
 from premade.runtime.errors import FieldError, Invalid, Unavailable
-from premade.runtime.slots import Places, turn
+from premade.runtime.slots import Lane, LaneLimits
 from premade.tickets.ticket import Status
 
-FULL_AT_ONCE_MAX = 1
-CHANGES_AT_ONCE_MAX = 1
-"""Snapshots that a process reads at once for partners' gates, and again for the operator's. Each holds a connection."""
+FULL, CHANGES = "full", "changes"
+READ_AT_ONCE_MAX = 1
+"""Full snapshots that a process reads at once for partners' gates, and as many for the operator's. Those of changes have
+as many again. Each read holds a connection.
+"""
 READ_WAIT_SECONDS_MAX = 10.0
 """Maximum wait for a turn to read the database."""
 OF_PARTNER_MAX = 16
@@ -93,29 +94,23 @@ class Cursor:
             raise Invalid([FieldError("query#/since", message)]) from None
 
 
-class _SnapshotLane:
-    """Limits of partners' gates or of the operator's gates, kept apart so that neither waits for the other."""
-
-    def __init__(self, of_one: int) -> None:
-        self.full = asyncio.Semaphore(FULL_AT_ONCE_MAX)
-        self.changes = asyncio.Semaphore(CHANGES_AT_ONCE_MAX)
-        self.places = Places(AT_ONCE_MAX, of_one, SnapshotsBusy)
+_LIMITS = LaneLimits(AT_ONCE_MAX, READ_AT_ONCE_MAX, READ_WAIT_SECONDS_MAX, SnapshotsBusy)
 
 
 class Snapshots:
-    """What making snapshots needs; each process allows so many at once."""
+    """Snapshots for gates, within the limits of this process."""
 
     def __init__(self, database: Database, runtime: Runtime) -> None:
         self._database = database
         self._runtime = runtime
-        self._of_partners = _SnapshotLane(OF_PARTNER_MAX)
-        self._of_operator = _SnapshotLane(AT_ONCE_MAX)
+        self._of_partners = Lane(_LIMITS, OF_PARTNER_MAX)
+        self._of_operator = Lane(_LIMITS, AT_ONCE_MAX)
 
     def place(self, partner_id: int | None) -> AbstractAsyncContextManager[None]:
         """Take a place for a snapshot of a partner, or of the operator (None), until it is sent. Raises SnapshotsBusy."""
-        return self._lane(partner_id).places.place(partner_id)
+        return self._lane(partner_id).place(partner_id)
 
-    def _lane(self, partner_id: int | None) -> "_SnapshotLane":
+    def _lane(self, partner_id: int | None) -> Lane:
         return self._of_operator if partner_id is None else self._of_partners
 
     async def lines(self, caller: GateCaller, since: str | None) -> AsyncGenerator[bytes]:
@@ -126,9 +121,8 @@ class Snapshots:
         first piece; DatabaseAway or Busy at any.
         """
         cursor = None if since is None else await self._usable(Cursor.read(since), caller)
-        lane = self._lane(caller.partner_id)
         async with (
-            turn(lane.full if cursor is None else lane.changes, SnapshotsBusy(), READ_WAIT_SECONDS_MAX),
+            self._lane(caller.partner_id).read(FULL if cursor is None else CHANGES),
             _read(self._database, self._runtime, caller, cursor) as pieces,
         ):
             async for piece in pieces:
@@ -163,7 +157,7 @@ async def _read(
         moment = await read.fetch_one(sql.moment)
         assert moment is not None
         head = {
-            "snapshot": "full" if since is None else "changes",
+            "snapshot": FULL if since is None else CHANGES,
             "made_at": rfc3339(made_at),
             "time_zone": runtime.zone.key,
             "test": caller.is_test,

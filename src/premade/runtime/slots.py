@@ -3,7 +3,8 @@
 import asyncio
 from collections import Counter, defaultdict, deque
 from collections.abc import AsyncGenerator, Callable, Hashable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 
 from premade.runtime.errors import Unavailable
 
@@ -57,6 +58,40 @@ class Places:
 
     def _is_free(self, owner: Hashable) -> bool:
         return self._taken[owner] < self._of_one and self._taken.total() < self._in_all
+
+
+@dataclass(frozen=True)
+class LaneLimits:
+    """Limits of the responses in one lane."""
+
+    responses_max: int
+    """Responses at once, until they are sent."""
+    reads_max: int
+    """Of these, how many of one kind read the database at once. Each holds a connection."""
+    read_wait_seconds_max: float
+    """Maximum wait for a turn to read the database."""
+    refusal: Callable[[], Unavailable]
+    """Returns the error to raise beyond a limit."""
+
+
+class Lane:
+    """Limits of long responses to one group of callers, such as partners. Groups have lanes apart, and do not wait for
+    each other.
+    """
+
+    def __init__(self, limits: LaneLimits, of_one_max: int) -> None:
+        """`of_one_max`: responses to one owner at once."""
+        self._limits = limits
+        self._places = Places(limits.responses_max, of_one_max, limits.refusal)
+        self._reads = defaultdict[str, asyncio.Semaphore](lambda: asyncio.Semaphore(limits.reads_max))
+
+    def place(self, owner: Hashable) -> AbstractAsyncContextManager[None]:
+        """Return a block that holds a place for a response until it is sent."""
+        return self._places.place(owner)
+
+    def read(self, kind: str = "") -> AbstractAsyncContextManager[None]:
+        """Return a block that holds a turn to read the database. `kind`: reads of each kind have turns of their own."""
+        return turn(self._reads[kind], self._limits.refusal(), self._limits.read_wait_seconds_max)
 
 
 class RoundRobin:
