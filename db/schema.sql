@@ -395,6 +395,14 @@ ALTER TABLE public.api_keys ALTER COLUMN key_id ADD GENERATED ALWAYS AS IDENTITY
     CACHE 1
 );
 
+CREATE TABLE public.attempts (
+    subject bytea NOT NULL,
+    ends_at timestamp with time zone NOT NULL,
+    count integer NOT NULL,
+    CONSTRAINT attempts_count_not_negative CHECK ((count >= 0)),
+    CONSTRAINT attempts_subject_is_sha256 CHECK ((octet_length(subject) = 32))
+);
+
 CREATE TABLE public.audit_events (
     event_id bigint NOT NULL,
     partner_id bigint,
@@ -792,6 +800,9 @@ ALTER TABLE ONLY public.api_keys
 ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_prefix_taken UNIQUE (prefix);
 
+ALTER TABLE ONLY public.attempts
+    ADD CONSTRAINT attempts_pkey PRIMARY KEY (subject);
+
 ALTER TABLE ONLY public.audit_events
     ADD CONSTRAINT audit_events_pkey PRIMARY KEY (event_id);
 
@@ -871,6 +882,8 @@ ALTER TABLE ONLY public.ticket_totals
     ADD CONSTRAINT ticket_totals_pkey PRIMARY KEY (partner_id, product_id, last_day);
 
 CREATE INDEX api_keys_by_partner ON public.api_keys USING btree (partner_id);
+
+CREATE INDEX attempts_by_end ON public.attempts USING btree (ends_at);
 
 CREATE INDEX audit_events_by_actor ON public.audit_events USING btree (actor, event_id) WHERE (actor !~~ 'key:%'::text);
 

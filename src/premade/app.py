@@ -35,11 +35,13 @@ from premade.runtime.errors import Unavailable
 from premade.runtime.settings import Settings
 from premade.staff.feature import FEATURE as STAFF
 from premade.stock.feature import FEATURE as STOCK
+from premade.throttle.feature import FEATURE as THROTTLE
 from premade.tickets.feature import FEATURE as TICKETS
 
 FEATURES = (
     PARTNERS,
     STAFF,
+    THROTTLE,
     GENERATION,
     ACTIVATION,
     CANCELLATION,

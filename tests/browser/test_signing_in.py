@@ -14,6 +14,7 @@ from premade.console.auth import BROWSER_COOKIE
 from premade.console.forms import FORM_BYTES_MAX
 from premade.staff import session
 from premade.staff.member import set_disabled, set_password, set_role
+from premade.staff.sign_in_attempt import OF_ADDRESS, OF_NAME_FROM_ADDRESS, WINDOW_SECONDS
 
 HTML = {"Sec-Fetch-Site": "same-origin"}
 
@@ -79,16 +80,16 @@ def test_signing_in_for_one_name_is_throttled_until_its_span_is_over(somebody: S
     with mei.shop.client() as client:
         answers = [
             client.post("/console/sign-in", data=wrong, headers=HTML)
-            for _ in range(session.TRIES_OF_A_NAME_MAX + 1)
+            for _ in range(OF_NAME_FROM_ADDRESS.attempts_max + 1)
         ]
         right = client.post("/console/sign-in", data={**wrong, "password": PASSWORD}, headers=HTML)
 
-        assert [answer.status_code for answer in answers] == [401] * session.TRIES_OF_A_NAME_MAX + [429]
+        assert [answer.status_code for answer in answers] == [401] * OF_NAME_FROM_ADDRESS.attempts_max + [429]
         assert right.status_code == 429
-        assert 0 < int(right.headers["retry-after"]) <= session.TRY_SPAN_SECONDS
+        assert 0 < int(right.headers["retry-after"]) <= WINDOW_SECONDS
         mei.shop.sql(
-            "UPDATE sign_in_tries SET span_began_at = span_began_at - make_interval(secs => %s)",
-            session.TRY_SPAN_SECONDS,
+            "UPDATE attempts SET ends_at = ends_at - make_interval(secs => %s)",
+            WINDOW_SECONDS,
         )
         assert (
             client.post("/console/sign-in", data={**wrong, "password": PASSWORD}, headers=HTML).status_code
@@ -97,19 +98,19 @@ def test_signing_in_for_one_name_is_throttled_until_its_span_is_over(somebody: S
 
 
 def test_an_address_is_throttled_whatever_names_it_tries(shop: Shop) -> None:
-    shop.sql("DELETE FROM sign_in_tries")
+    shop.sql("DELETE FROM attempts")
     # A try by hand first: then its count is there, and stands just below the limit.
     with shop.client() as client:
         tries = {"name": unique("nobody"), "password": "x"}
         assert client.post("/console/sign-in", data=tries, headers=HTML).status_code == 401
-        shop.sql("UPDATE sign_in_tries SET tries = %s", session.TRIES_OF_AN_ADDRESS_MAX - 1)
+        shop.sql("UPDATE attempts SET count = %s", OF_ADDRESS.attempts_max - 1)
         statuses = [
             client.post(
                 "/console/sign-in", data={**tries, "name": unique("nobody")}, headers=HTML
             ).status_code
             for _ in range(3)
         ]
-    shop.sql("DELETE FROM sign_in_tries")
+    shop.sql("DELETE FROM attempts")
 
     assert statuses == [401, 429, 429]
 
@@ -118,7 +119,7 @@ def test_who_guesses_elsewhere_keeps_nobody_out(
     dsn: str, shop: Shop, somebody: Somebody, tmp_path: Path
 ) -> None:
     mei = somebody("operations", signed_in=False)
-    shop.sql("DELETE FROM sign_in_tries")
+    shop.sql("DELETE FROM attempts")
     settings = environment_for(dsn, PREMADE_TRUSTED_PROXIES="10.0.0.0/8, 127.0.0.1")
     form = {"name": mei.name, "password": PASSWORD}
 
@@ -128,12 +129,14 @@ def test_who_guesses_elsewhere_keeps_nobody_out(
             sent, headers = {**form, "password": password}, {**HTML, "X-Forwarded-For": address}
             return httpx.post(f"{at}/console/sign-in", data=sent, headers=headers).status_code
 
-        guesses = [tries("198.51.100.7", "guessed") for _ in range(session.TRIES_OF_A_NAME_MAX + 1)]
+        guesses = [tries("198.51.100.7", "guessed") for _ in range(OF_NAME_FROM_ADDRESS.attempts_max + 1)]
         assert guesses[-2:] == [401, 429]
         assert tries("198.51.100.7", PASSWORD) == 429
         assert tries("203.0.113.9", PASSWORD) == 303
         # Nobody trusts this other service's clients: they all have the address of their connection.
-        asked = [tries(f"198.51.100.{n}", "x", mei.shop.url) for n in range(session.TRIES_OF_A_NAME_MAX + 1)]
+        asked = [
+            tries(f"198.51.100.{n}", "x", mei.shop.url) for n in range(OF_NAME_FROM_ADDRESS.attempts_max + 1)
+        ]
         assert asked[-2:] == [401, 429]
 
 
@@ -145,7 +148,7 @@ def test_a_new_password_counts_at_once_for_whoever_tried_too_often(somebody: Som
             form = {"name": mei.name, "password": password}
             return client.post("/console/sign-in", data=form, headers=HTML).status_code
 
-        assert [tries("guessed") for _ in range(session.TRIES_OF_A_NAME_MAX + 1)][-1] == 429
+        assert [tries("guessed") for _ in range(OF_NAME_FROM_ADDRESS.attempts_max + 1)][-1] == 429
         mei.shop.operate(
             lambda database, runtime: set_password(database, runtime, mei.name, "four small ferries")
         )
@@ -299,11 +302,11 @@ def test_guessing_a_password_on_a_browser_that_was_left_alone_is_slowed_down(som
     with mei.as_client() as client:
         statuses = [
             client.post("/console/account", data=form, headers={"Sec-Fetch-Site": "same-origin"}).status_code
-            for _ in range(session.TRIES_OF_A_NAME_MAX + 1)
+            for _ in range(OF_NAME_FROM_ADDRESS.attempts_max + 1)
         ]
-    mei.shop.sql("DELETE FROM sign_in_tries")
+    mei.shop.sql("DELETE FROM attempts")
 
-    assert statuses == [400] * session.TRIES_OF_A_NAME_MAX + [429]
+    assert statuses == [400] * OF_NAME_FROM_ADDRESS.attempts_max + [429]
 
 
 def test_a_new_role_counts_from_the_next_page_on(somebody: Somebody) -> None:
@@ -319,7 +322,7 @@ def test_no_password_and_no_token_is_kept_or_logged(somebody: Somebody) -> None:
     mei = somebody("operations")
     token = mei.cookie()["value"]
 
-    for table in ("staff", "staff_sessions", "sign_in_tries", "audit_events"):
+    for table in ("staff", "staff_sessions", "attempts", "audit_events"):
         kept = str(mei.shop.sql(f"SELECT * FROM {table}"))
         assert PASSWORD not in kept
         assert token not in kept

@@ -37,6 +37,7 @@ from premade.staff.session import sql as sessions
 from premade.stock.allotment import sql as stock
 from premade.stock.hold import sql as holds
 from premade.stock.reserve import sql as reservations
+from premade.throttle.attempts import sql as attempts
 from premade.tickets.listing import sql as listing
 from premade.tickets.lookup import sql as tickets
 
@@ -161,7 +162,8 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     "count_sessions": (sessions.count_sessions, {"staff_sessions_by_staff"}),
     "known_browser": (sessions.known_browser, {"staff_browsers_pkey"}),
     "forget_browsers": (sessions.forget_browsers, {"staff_browsers_by_staff"}),
-    "sweep_tries": (sessions.sweep_tries, {"sign_in_tries_by_time", "sign_in_tries_pkey"}),
+    "take_back": (attempts.take_back, {"attempts_pkey"}),
+    "sweep": (attempts.sweep, {"attempts_by_end", "attempts_pkey"}),
 }  # fmt: skip
 
 

@@ -6,22 +6,23 @@ from typing import Any
 
 import pytest
 from gate.conftest import Gate, Ticket, gate_of, sold, unsold
+from support.attempts import end_window, use_up
 from support.shop import Seller, Shop, unique
 
 from premade.partners.keyring import GateCaller
 from premade.partners.keys import rotate_key
 from premade.postgres.database import Database
 from premade.redemption.manual import (
+    OF_CALLER,
+    OF_GATES,
     OF_TICKET,
-    OF_WHO_TYPES,
-    OF_WHOSE_GATE,
-    SPAN_SECONDS_MAX,
     ManualEntries,
     Typed,
 )
 from premade.redemption.rules import GateRules
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Invalid
+from premade.throttle.attempts import CountedSubject
 
 RIGHT, WRONG = "7890", "7891"
 
@@ -71,29 +72,21 @@ def test_another_device_id_for_each_guess_gives_no_more_guesses(
     tickets = sold(seller, 3)
     answers = [
         another_device(gate).inspect(ticket_code=tickets[number % 3].code, phone_last4=WRONG)
-        for number in range(OF_WHO_TYPES.wrong_max + 1)
+        for number in range(OF_CALLER.attempts_max + 1)
     ]
 
-    assert [answer.status_code for answer in answers] == [404] * OF_WHO_TYPES.wrong_max + [429]
+    assert [answer.status_code for answer in answers] == [404] * OF_CALLER.attempts_max + [429]
     assert answers[-1].json()["code"] == "TOO_MANY_MANUAL_ENTRIES"
-    assert 1 <= int(answers[-1].headers["Retry-After"]) <= OF_WHO_TYPES.span_seconds
+    assert 1 <= int(answers[-1].headers["Retry-After"]) <= OF_CALLER.window_seconds
     other_key = gate_of(shop, seller.name)
     assert other_key.inspect(ticket_code=tickets[0].code, phone_last4=RIGHT).status_code == 200
     assert gate.redeem(tickets[0]).status_code == 200
-    shop.sql(
-        "UPDATE manual_entries SET span_began_at = now() - %s * interval '1 second' WHERE subject = %s",
-        OF_WHO_TYPES.span_seconds + 1,
-        f"typed by key:{gate.key_id}",
-    )
+    end_window(shop, CountedSubject(OF_CALLER, f"key:{gate.key_id}"))
     assert gate.inspect(ticket_code=tickets[0].code, phone_last4=RIGHT).status_code == 200
 
 
 def test_a_rotated_key_is_still_the_same_typist(gate: Gate, ticket: Ticket, shop: Shop) -> None:
-    shop.sql(
-        "INSERT INTO manual_entries (subject, span_began_at, entries) VALUES (%s, now(), %s)",
-        f"typed by key:{gate.key_id}",
-        OF_WHO_TYPES.wrong_max,
-    )
+    use_up(shop, CountedSubject(OF_CALLER, f"key:{gate.key_id}"))
     made = shop.operate(
         lambda database, runtime: rotate_key(database, runtime, gate.key_id, timedelta(days=1))
     )
@@ -105,21 +98,17 @@ def test_a_rotated_key_is_still_the_same_typist(gate: Gate, ticket: Ticket, shop
 def test_all_gates_of_one_partner_have_so_many_wrong_entries_together(
     gate: Gate, seller: Seller, ticket: Ticket, shop: Shop
 ) -> None:
-    shop.sql(
-        "INSERT INTO manual_entries (subject, span_began_at, entries) VALUES (%s, now(), %s)",
-        f"gates {seller.partner_id}",
-        OF_WHOSE_GATE.wrong_max,
-    )
+    use_up(shop, CountedSubject(OF_GATES, f"{seller.partner_id}"))
 
     assert gate.inspect(ticket_code=ticket.code, phone_last4=WRONG).status_code == 429
-    assert OF_WHOSE_GATE.wrong_max > OF_WHO_TYPES.wrong_max * OF_WHOSE_GATE.span_seconds / (
-        OF_WHO_TYPES.span_seconds
+    assert OF_GATES.attempts_max > OF_CALLER.attempts_max * OF_GATES.window_seconds / (
+        OF_CALLER.window_seconds
     ), "one key alone locks nobody else out"
 
 
 def test_right_digits_may_be_typed_as_often_as_a_busy_gate_needs(gate: Gate, ticket: Ticket) -> None:
     answers = [
-        gate.inspect(ticket_code=ticket.code, phone_last4=RIGHT) for _ in range(OF_WHO_TYPES.wrong_max * 2)
+        gate.inspect(ticket_code=ticket.code, phone_last4=RIGHT) for _ in range(OF_CALLER.attempts_max * 2)
     ]
 
     assert {answer.status_code for answer in answers} == {200}
@@ -167,7 +156,7 @@ def test_a_code_is_taken_however_it_was_typed(gate: Gate, ticket: Ticket, spelli
 def test_after_ten_wrong_guesses_at_a_ticket_not_even_the_right_digits_are_taken(
     gate: Gate, ticket: Ticket
 ) -> None:
-    for _ in range(OF_TICKET.wrong_max):
+    for _ in range(OF_TICKET.attempts_max):
         answer = another_device(gate).redeem(ticket_code=ticket.code, phone_last4=WRONG)
         assert answer.status_code == 404
 
@@ -185,11 +174,11 @@ def test_those_who_guess_at_once_have_no_more_guesses(gate: Gate, ticket: Ticket
         )
 
     statuses = sorted(answer.status_code for answer in answers)
-    assert statuses == [404] * OF_TICKET.wrong_max + [429] * (30 - OF_TICKET.wrong_max)
+    assert statuses == [404] * OF_TICKET.attempts_max + [429] * (30 - OF_TICKET.attempts_max)
 
 
 def test_the_right_digits_are_not_counted_among_the_wrong(gate: Gate, ticket: Ticket) -> None:
-    for _ in range(OF_TICKET.wrong_max + 2):
+    for _ in range(OF_TICKET.attempts_max + 2):
         answer = another_device(gate).inspect(ticket_code=ticket.code, phone_last4=RIGHT)
         assert answer.status_code == 200
 
@@ -200,22 +189,8 @@ def test_a_stranger_who_guesses_does_not_lock_the_ticket_for_its_own_gates(
     stranger = gate_of(shop, shop.seller().name)
     guesses = [
         another_device(stranger).redeem(ticket_code=ticket.code, phone_last4=WRONG)
-        for _ in range(OF_TICKET.wrong_max + 1)
+        for _ in range(OF_TICKET.attempts_max + 1)
     ]
 
-    assert [guess.status_code for guess in guesses] == [404] * OF_TICKET.wrong_max + [429]
+    assert [guess.status_code for guess in guesses] == [404] * OF_TICKET.attempts_max + [429]
     assert gate.redeem(ticket_code=ticket.code, phone_last4=RIGHT).status_code == 200
-
-
-def test_what_was_typed_in_long_ago_is_forgotten(gate: Gate, ticket: Ticket, shop: Shop) -> None:
-    old, young = unique("old"), unique("young")
-    insert = """INSERT INTO manual_entries (subject, span_began_at, entries)
-        SELECT %s || n, now() - %s * interval '1 second', 1 FROM generate_series(1, 25) AS n"""
-    shop.sql(insert, old, SPAN_SECONDS_MAX + 1)
-    shop.sql(insert, young, SPAN_SECONDS_MAX - 60)
-
-    for _ in range(3):
-        assert gate.inspect(ticket_code=ticket.code, phone_last4=RIGHT).status_code == 200
-
-    kept = "SELECT FROM manual_entries WHERE starts_with(subject, %s)"
-    assert (len(shop.sql(kept, old)), len(shop.sql(kept, young))) == (0, 25)

@@ -19,7 +19,7 @@ from premade.partners.keyring import GateCaller
 from premade.partners.keys import rotate_key
 from premade.postgres.database import Database
 from premade.redemption.inspect import Inspector
-from premade.redemption.manual import OF_WHO_TYPES, DigitsWrong, ManualEntries, Typed
+from premade.redemption.manual import OF_CALLER, DigitsWrong, ManualEntries, Typed
 from premade.redemption.redeem import Redeemer
 from premade.redemption.rules import GateRules
 from premade.redemption.scan import Entry, Presented, Scan
@@ -164,7 +164,7 @@ def test_wrong_entries_of_that_time_lock_nobody_out_for_longer(shop: Shop) -> No
 
     async def type_wrong(database: Database) -> None:
         entries = ManualEntries(database, WORLD, GateRules())
-        for _ in range(OF_WHO_TYPES.wrong_max):
+        for _ in range(OF_CALLER.attempts_max):
             with pytest.raises(DigitsWrong):
                 await entries.check(who, typed)
 
@@ -175,4 +175,4 @@ def test_wrong_entries_of_that_time_lock_nobody_out_for_longer(shop: Shop) -> No
 
     ahead(shop, type_wrong)
     refused = shop.operate(type_now)
-    assert 0 < refused.retry_after_seconds <= OF_WHO_TYPES.span_seconds
+    assert 0 < refused.retry_after_seconds <= OF_CALLER.window_seconds

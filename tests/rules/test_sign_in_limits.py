@@ -15,7 +15,8 @@ from premade.http.client_address import counted_address
 from premade.staff import password as passwords
 from premade.staff.member import add_staff, set_password
 from premade.staff.password import SignInsBusy
-from premade.staff.session import BROWSERS_MAX, TRIES_OF_A_NAME_MAX, Sessions
+from premade.staff.session import BROWSERS_MAX, Sessions
+from premade.staff.sign_in_attempt import OF_BROWSER, OF_NAME_FROM_ADDRESS
 from premade.texts.problems import problem_texts
 
 PASSWORD = "three small ferries"
@@ -74,9 +75,12 @@ def test_one_network_of_ipv6_has_one_count(
             headers = {**FORM, "X-Forwarded-For": address}
             return client.post("/console/sign-in", data=form, headers=headers).status_code
 
-        guesses = [status(f"2001:db8:7:7::{place:x}", "wrong") for place in range(1, TRIES_OF_A_NAME_MAX + 2)]
+        guesses = [
+            status(f"2001:db8:7:7::{place:x}", "wrong")
+            for place in range(1, OF_NAME_FROM_ADDRESS.attempts_max + 2)
+        ]
 
-        assert guesses == [*[401] * TRIES_OF_A_NAME_MAX, 429]
+        assert guesses == [*[401] * OF_NAME_FROM_ADDRESS.attempts_max, 429]
         assert status("2001:db8:7:7:ffff::1", PASSWORD) == 429
         assert status("2001:db8:7:8::1", PASSWORD) == 303
         assert not [line for line in service.log_lines() if line.get("event") == "http.proxy_not_trusted"]
@@ -95,7 +99,7 @@ def test_a_browser_that_signed_in_before_is_let_in_whatever_others_try(shop: Sho
         # It has a count of its own, and is known for this name only.
         other = unique("ann")
         shop.operate(lambda database, runtime: add_staff(database, runtime, other, "admin", PASSWORD))
-        for _ in range(TRIES_OF_A_NAME_MAX):
+        for _ in range(OF_BROWSER.attempts_max):
             assert tries(known, name, "wrong").status_code == 401
         assert tries(known, name).status_code == 429
         while tries(guesser, other, "wrong").status_code != 429:

@@ -36,7 +36,7 @@ async def signed_in_member(request: Request) -> tuple[Member | None, str]:
     """Return the member whose session cookie the request has, or None, and the session's token."""
     token = request.cookies.get(SESSION_COOKIE, "")
     sessions: Sessions = request.app.state.services[Sessions]
-    return (await sessions.member_of(token) if token else None), token
+    return (await sessions.find_member(token) if token else None), token
 
 
 def require_right(member: Member, right: Right) -> None:

@@ -37,7 +37,7 @@ class StaffNameTaken(Conflict):
     name: str
 
 
-def name_as_kept(name: str) -> str:
+def stored_name(name: str) -> str:
     """Return the name in lower case, trimmed, without invisible characters: people type and paste it either way."""
     return without_invisible(unicodedata.normalize("NFKC", cleaned(name))).casefold()
 
@@ -46,7 +46,7 @@ async def add_staff(
     database: Database, runtime: Runtime, name: str, role: str, password: str, *, actor: str = COMMAND_ACTOR
 ) -> sql.StaffRow:
     """A new member. Invalid, or StaffNameTaken."""
-    name = name_as_kept(name)
+    name = stored_name(name)
     _check(name=name, role=role, refused_password=await passwords.why_refused(password, name))
     digest = await passwords.digest(password)
     try:
@@ -78,7 +78,7 @@ async def set_password(
     database: Database, runtime: Runtime, name: str, password: str, *, actor: str = COMMAND_ACTOR
 ) -> sql.StaffRow:
     """From now on only the new one opens; who was signed in by the old one no longer is."""
-    _check(refused_password=await passwords.why_refused(password, name_as_kept(name)))
+    _check(refused_password=await passwords.why_refused(password, stored_name(name)))
     digest = await passwords.digest(password)
     async with database.transaction() as tx:
         member = await _named(tx, name)
@@ -91,7 +91,7 @@ async def set_password(
 async def has_password(database: Database, name: str, password: str) -> bool:
     """Whether it is theirs. For the operator, who tries it once: nothing here counts or slows down tries."""
     async with database.single_statement() as tx:
-        kept = await tx.fetch_one(sql.digest_by_name, name=name_as_kept(name))
+        kept = await tx.fetch_one(sql.digest_by_name, name=stored_name(name))
     return await passwords.is_right(password, None if kept is None else kept)
 
 
@@ -127,7 +127,7 @@ async def set_disabled(
 
 
 async def _named(tx: Transaction, name: str) -> sql.StaffRow:
-    found = await tx.fetch_one(sql.by_name, name=name_as_kept(name).replace("\0", ""))
+    found = await tx.fetch_one(sql.by_name, name=stored_name(name).replace("\0", ""))
     if found is None:
         raise StaffUnknown(name)
     return found

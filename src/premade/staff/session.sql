@@ -9,7 +9,7 @@ FOR SHARE
 RETURNING staff_id
 
 -- name: change_password
--- Unless an admin set another one, or disabled them, since it was checked.
+-- Changes nothing if an admin set another password, or disabled the member, since the password was checked.
 UPDATE staff SET password_digest = :new_digest
 WHERE staff_id = :staff_id AND password_digest = :password_digest AND disabled_at IS NULL
 RETURNING staff_id
@@ -30,7 +30,7 @@ UPDATE staff_sessions SET last_seen_at = both_clocks(:now) WHERE digest = :diges
 DELETE FROM staff_sessions WHERE staff_id = :staff_id AND (:digest::bytea IS NULL OR digest = :digest)
 
 -- name: replace_session
--- Whoever has the token of a session may end it, whosever it is.
+-- The previous session of this browser may be another member's: its token is enough to end it.
 DELETE FROM staff_sessions WHERE digest = :digest
 
 -- name: known_browser
@@ -41,9 +41,9 @@ WHERE digest = :digest AND staff_id = :staff_id AND expires_at > GREATEST(:now, 
 -- Delete the earlier entry of the same browser, and the oldest ones beyond the maximum.
 WITH forgotten AS (
     DELETE FROM staff_browsers WHERE digest = ANY(ARRAY(
-        SELECT digest FROM staff_browsers WHERE staff_id = :staff_id AND digest IS DISTINCT FROM :before
-        ORDER BY created_at DESC OFFSET :kept
-    ) || :before::bytea)
+        SELECT digest FROM staff_browsers WHERE staff_id = :staff_id AND digest IS DISTINCT FROM :previous
+        ORDER BY created_at DESC OFFSET :others_max
+    ) || :previous::bytea)
 )
 INSERT INTO staff_browsers (digest, staff_id, created_at, expires_at) VALUES (:digest, :staff_id, both_clocks(:now), both_clocks(:now) + :length::interval)
 
@@ -53,21 +53,3 @@ DELETE FROM staff_browsers WHERE staff_id = :staff_id
 -- name: count_sessions
 SELECT count(*) AS sessions FROM staff_sessions
 WHERE staff_id = :staff_id AND expires_at > GREATEST(:now, database_clock()) AND last_seen_at > :seen_after
-
--- name: count_try
--- The count of the span that this try falls into, with it.
-INSERT INTO sign_in_tries AS t (subject, span_began_at, tries) VALUES (:subject, both_clocks(:now), 1)
-ON CONFLICT (subject) DO UPDATE
-SET span_began_at = CASE WHEN t.span_began_at > both_clocks(:now) - :span::interval THEN t.span_began_at ELSE excluded.span_began_at END,
-    tries = CASE WHEN t.span_began_at > both_clocks(:now) - :span::interval THEN t.tries + 1 ELSE 1 END
-RETURNING tries, span_began_at
-
--- name: take_try_back
-UPDATE sign_in_tries SET tries = tries - 1 WHERE subject = :subject
-
--- name: sweep_tries
--- Those whose span is over, so that the table stays small whatever is tried. Two that sweep at once do not wait.
-DELETE FROM sign_in_tries WHERE subject = ANY(ARRAY(
-    SELECT subject FROM sign_in_tries WHERE span_began_at <= both_clocks(:now) - :span::interval AND subject <> :subject
-    ORDER BY span_began_at LIMIT 100 FOR UPDATE SKIP LOCKED
-))

@@ -24,12 +24,6 @@ class SessionRow:
     last_seen_at: datetime
 
 
-@dataclass(slots=True)
-class TryCount:
-    tries: int
-    span_began_at: datetime
-
-
 @statement
 def member_by_name(*, name: str) -> PasswordRow: ...
 
@@ -70,7 +64,7 @@ def known_browser(*, digest: bytes, staff_id: int, now: datetime) -> int: ...
 
 @statement
 def know_browser(
-    *, staff_id: int, before: bytes | None, kept: int, digest: bytes, now: datetime, length: timedelta
+    *, staff_id: int, previous: bytes | None, others_max: int, digest: bytes, now: datetime, length: timedelta
 ) -> None: ...
 
 
@@ -80,15 +74,3 @@ def forget_browsers(*, staff_id: int) -> None: ...
 
 @statement
 def count_sessions(*, staff_id: int, now: datetime, seen_after: datetime) -> int: ...
-
-
-@statement
-def count_try(*, subject: bytes, now: datetime, span: timedelta) -> TryCount: ...
-
-
-@statement
-def take_try_back(*, subject: bytes) -> None: ...
-
-
-@statement
-def sweep_tries(*, now: datetime, span: timedelta, subject: bytes) -> None: ...

@@ -18,7 +18,8 @@ from premade.http.gateway import PageRoute
 from premade.http.problems import status_of_kind, tell_when_to_retry
 from premade.runtime.errors import Invalid
 from premade.staff.password import PASSWORD_CHARACTERS_MAX, SignInsBusy
-from premade.staff.session import Sessions, SignInRefused, TooManySignIns
+from premade.staff.session import Sessions, SignInRefused
+from premade.staff.sign_in_attempt import TooManySignIns
 
 ACCOUNT = f"{HOME}/account"
 
@@ -74,7 +75,7 @@ def sign_in_routes(templates: Templates) -> list[PageRoute]:
     async def sign_in_page(request: Request) -> Response:
         wanted = own_address(request.query_params.get("next", HOME))
         token = request.cookies.get(SESSION_COOKIE, "")
-        if token and await _sessions(request).member_of(token):
+        if token and await _sessions(request).find_member(token):
             return go_to(wanted)
         return templates.page(
             "account/sign_in.html",
@@ -130,7 +131,7 @@ async def _show(request: StaffRequest, status: int, wrong: dict[str, str]) -> Re
     return request.page(
         "account/account.html",
         status,
-        sessions=await request.use(Sessions).count_of(request.member),
+        sessions=await request.use(Sessions).count_sessions(request.member),
         form=PasswordChangeForm.view({}, wrong),
         done="Your password is changed. Other browsers are signed out."
         if request.own_link_param("done") == "password" and not wrong

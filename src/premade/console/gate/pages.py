@@ -136,7 +136,7 @@ async def _admit(request: Request, _wanted: SecurityScopes) -> StaffCall:
     if is_write:
         require_own_page(request)
     token, sessions = request.cookies.get(SESSION_COOKIE, ""), wired.services[Sessions]
-    member: Member | None = await sessions.member_of(token) if token else None
+    member: Member | None = await sessions.find_member(token) if token else None
     if member is None:
         raise SessionOver
     if is_write and not _is_of_session(request, token):

@@ -1,0 +1,1 @@
+"""Limits on guesses, counted in the database."""
