@@ -262,6 +262,6 @@ def test_a_malformed_code_that_has_to_be_tried_alone_is_unknown(seller: Seller, 
     caller = Caller(seller.key_id, seller.partner_id, seller.channel)
     asked = Activation(caller, "r", "A\0", "n", "e@example.com", "+1234567890", "pay")
 
-    outcome = shop.operate(lambda database, runtime: Activator(database, runtime)._alone(asked))
+    outcome = shop.operate(lambda database, runtime: Activator(database, runtime)._activate_alone(asked))
 
     assert outcome.outcome == "unknown"

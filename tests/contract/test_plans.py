@@ -10,7 +10,7 @@ from support.postgres import own_database
 
 from premade.activation.activate import sql as activation
 from premade.activation.order import sql as several
-from premade.audit.idempotency import sql as replay
+from premade.audit.idempotency import sql as receipts
 from premade.audit.looks import sql as looks
 from premade.batches.lookup import sql as batches
 from premade.batches.making import sql as making
@@ -36,6 +36,8 @@ from premade.staff.member import sql as staff
 from premade.staff.session import sql as sessions
 from premade.stock.allotment import sql as stock
 from premade.stock.hold import sql as holds
+from premade.stock.release import sql as releases
+from premade.stock.reservations import sql as reservation_reads
 from premade.stock.reserve import sql as reservations
 from premade.throttle.attempts import sql as attempts
 from premade.tickets.listing import sql as listing
@@ -50,10 +52,11 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     "look": (
         generation.look,
         {
-            "products_pkey", "allotments_pkey", "batch_id_taken", "batches_idempotency_key_taken", "product_functions_pkey",
-            "reservations_not_ended", "reservations_by_partner",
+            "products_pkey", "allotments_pkey", "batch_id_taken", "product_functions_pkey", "reservations_not_ended",
+            "reservations_by_partner",
         },
     ),
+    "batch_of_key": (generation.batch_of_key, {"batches_idempotency_key_taken"}),
     "write": (generation.write, {"allotments_pkey", "reservations_by_partner"}),
     "batch_to_make": (large.batch_to_make, {"batch_id_taken", "products_pkey", "signing_keys_pkey"}),
     "being_made": (large.being_made, {"batches_being_made", "audit_events_by_batch", "signing_keys_pkey"}),
@@ -61,13 +64,14 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     "stop_making": (making.stop_making, {"batch_id_taken", "allotments_pkey"}),
     "look_at_stock": (
         reservations.look_at_stock,
-        {"partners_pkey", "products_pkey", "allotments_pkey", "reservations_not_ended", "reservations_idempotency_key_taken"},
+        {"partners_pkey", "products_pkey", "allotments_pkey", "reservations_not_ended"},
     ),
+    "reservation_of_key": (reservations.reservation_of_key, {"reservations_idempotency_key_taken"}),
     "reserve": (reservations.reserve, {"allotments_pkey"}),
-    "look_at_reservation": (reservations.look_at_reservation, {"reservations_by_partner", "audit_idempotency_key_taken"}),
-    "release": (reservations.release, {"allotments_pkey", "reservations_by_partner"}),
-    "reservation_by_id": (reservations.reservation_by_id, {"reservations_by_partner"}),
-    "reservations_of_partner": (reservations.reservations_of_partner, {"reservations_by_partner"}),
+    "reservation_to_release": (releases.reservation_to_release, {"reservations_by_partner"}),
+    "release": (releases.release, {"allotments_pkey", "reservations_by_partner"}),
+    "reservation_by_id": (reservation_reads.reservation_by_id, {"reservations_by_partner"}),
+    "reservations_of_partner": (reservation_reads.reservations_of_partner, {"reservations_by_partner"}),
     "wait_for_allotment": (holds.wait_for_allotment, {"allotments_pkey"}),
     "expire_holds": (holds.expire, {"allotments_pkey", "reservations_not_ended"}),
     "holds_of_product": (holds.holds_of_product, {"reservations_not_ended", "partners_pkey"}),
@@ -84,7 +88,7 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
         {"tickets_by_batch", "pre_generated_tickets_pkey", "allotments_pkey"},
     ),
     "count_by_state": (batch_cancellation.count_by_state, {"tickets_by_batch", "audit_events_by_ticket"}),
-    "event_of_key": (replay.event_of_key, {"audit_idempotency_key_taken"}),
+    "event_of_key": (receipts.event_of_key, {"audit_idempotency_key_taken"}),
     "ticket_to_reissue": (reissue.ticket_to_reissue, {"ticket_code_taken"}),
     "reissue": (reissue.reissue, {"pre_generated_tickets_pkey"}),
     "due": (expiry.due, {"batches_to_expire"}),
@@ -104,7 +108,7 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     "ticket_by_code": (tickets.ticket_by_code, {"ticket_code_taken"}),
     "changed_tickets": (snapshots.changed_tickets, {"audit_events_by_transaction", "ticket_code_taken", "partners_pkey"}),
     "order_by_id": (orders.order_by_id, {"ota_orders_by_partner"}),
-    "order_made_before": (several.order_made_before, {"ota_orders_idempotency_key_taken", "ticket_code_taken"}),
+    "order_of_key": (several.order_of_key, {"ota_orders_idempotency_key_taken", "ticket_code_taken"}),
     "tickets_as_sold": (
         several.tickets_as_sold,
         {"ota_orders_by_partner", "ticket_code_taken", "batch_id_taken", "audit_events_by_ticket", "signing_keys_pkey"},

@@ -185,7 +185,7 @@ def test_an_interrupted_one_goes_on_with_the_same_key_and_counts_both_tries(
         canceller, asked = BatchCanceller(database, runtime), asked_by(seller, batch_id, "k")
         begun = await canceller._begin(asked)
         assert isinstance(begun, action._Begun)
-        await canceller._go_on(asked, begun)
+        await canceller._continue(asked, begun)
 
     shop.operate(one_transaction_only)
     assert transactions(shop, seller) == [500]

@@ -27,7 +27,8 @@ from premade.redemption.verdict import Expired, UsedUp
 from premade.reissue.reissue import Reissuer, ToReissue
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import TooMany
-from premade.stock.reserve import ReservationRequest, Reservations
+from premade.stock.reservations import Reservations
+from premade.stock.reserve import ReservationRequest
 from premade.tickets.signing import Signers
 
 AHEAD = timedelta(hours=36)
@@ -148,7 +149,7 @@ def test_a_hold_and_a_rotated_key_do_not_last_longer(shop: Shop) -> None:
     held = ahead(
         shop,
         lambda database: Reservations(database, WORLD).reserve(
-            caller, "r", ReservationRequest(seller.product_id, 1)
+            ReservationRequest(caller, "r", seller.product_id, 1)
         ),
     )
     lasts = datetime.fromisoformat(right["expires_at"]) - datetime.fromisoformat(right["created_at"])

@@ -185,4 +185,4 @@ def test_a_retry_takes_nothing_more_and_wins_over_a_reservation_that_has_ended(
 def test_a_request_without_a_reservation_keeps_the_digest_that_it_had_before_there_were_any(
     wanted: BatchRequest, digest: str
 ) -> None:
-    assert wanted.digest.hex() == digest
+    assert wanted.digests[0].hex() == digest

@@ -13,7 +13,8 @@ from premade.partners.partner import PartnerChangedMeanwhile, set_reservation_ho
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Invalid
 from premade.stock.reservation import Reservation
-from premade.stock.reserve import ReservationRequest, Reservations
+from premade.stock.reservations import Reservations
+from premade.stock.reserve import ReservationRequest
 
 Conserved = Callable[[Seller], dict[str, Any]]
 LetExpire = Callable[..., None]
@@ -279,13 +280,13 @@ def test_a_retry_is_answered_as_the_first_try_and_holds_nothing_more(
 def test_a_retry_after_the_hold_is_over_is_answered_all_the_same(seller: Seller, shop: Shop) -> None:
     caller = Caller(seller.key_id, seller.partner_id, seller.channel)
     now = datetime.now(UTC)
-    wanted = ReservationRequest(seller.product_id, 1, now + timedelta(hours=1), idempotency_key="first-try")
+    request = ReservationRequest(caller, "r", seller.product_id, 1, now + timedelta(hours=1))
 
     def reserve_at(moment: datetime, key: str) -> Reservation:
         runtime = Runtime(shop.runtime.zone, now=lambda: moment)
-        asked = replace(wanted, idempotency_key=key)
+        keyed = replace(request, idempotency_key=key)
         return replace(shop, runtime=runtime).operate(
-            lambda database, _: Reservations(database, runtime).reserve(caller, "r", asked)
+            lambda database, _: Reservations(database, runtime).reserve(keyed)
         )
 
     first = reserve_at(now, "first-try")

@@ -12,7 +12,8 @@ from premade.partners.keyring import Caller
 from premade.postgres.database import Database, open_database
 from premade.postgres.table_statistics import TableAnalyst
 from premade.runtime.clock import Runtime
-from premade.stock.reserve import ReservationRequest, Reservations
+from premade.stock.reservations import Reservations
+from premade.stock.reserve import ReservationRequest
 from premade.tickets.signing import Signers
 from support.shop import Seller, Shop, unique
 
@@ -51,7 +52,7 @@ async def _sell(database: Database, seller: Seller, batches: int, sales: int) ->
             )
         )
     for _ in range(3):
-        await Reservations(database, WORLD).reserve(caller, "r", ReservationRequest(seller.product_id, 1))
+        await Reservations(database, WORLD).reserve(ReservationRequest(caller, "r", seller.product_id, 1))
 
 
 def analyse(dsn: str) -> list[str]:

@@ -21,7 +21,8 @@ from premade.postgres.database import Database, open_database
 from premade.postgres.embedded import binaries
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import DatabaseRestored
-from premade.stock.reserve import ReservationRequest, Reservations
+from premade.stock.reservations import Reservations
+from premade.stock.reserve import ReservationRequest
 from premade.tickets.incarnation import KnownState, confirm_incarnation
 from premade.tickets.signing import Signers
 from support.postgres import STANDALONE_BINARIES
@@ -85,7 +86,7 @@ class Till:
                 life.ids.append(activated.order_id)
             for _ in range(3):
                 held = await Reservations(database, WORLD).reserve(
-                    caller, "r", ReservationRequest(self.seller.product_id, 1)
+                    ReservationRequest(caller, "r", self.seller.product_id, 1)
                 )
                 life.ids.append(held.reservation_id)
             life.cursor = (await snapshot(database))[-1]["next"]

@@ -31,7 +31,9 @@ from premade.staff import member
 from premade.staff.role import Role
 from premade.staff.session import Member, Sessions, SignInRefused
 from premade.stock.hold import expire_holds
-from premade.stock.reserve import ReservationRequest, Reservations
+from premade.stock.release import ReleaseRequest
+from premade.stock.reservations import Reservations
+from premade.stock.reserve import ReservationRequest
 from premade.tickets.incarnation import begin_incarnation
 from premade.tickets.signing import (
     RETIRE_AFTER_SECONDS,
@@ -171,16 +173,16 @@ def _redeem(shop: Shop, seller: Seller) -> None:
 
 
 def _hold(shop: Shop, seller: Seller) -> str:
-    wanted = ReservationRequest(seller.product_id, 2)
-    held = shop.operate(lambda d, r: Reservations(d, r).reserve(caller_of(seller), REQUEST, wanted))
+    request = ReservationRequest(caller_of(seller), REQUEST, seller.product_id, 2)
+    held = shop.operate(lambda d, r: Reservations(d, r).reserve(request))
     return held.reservation_id
 
 
 def _reserve(shop: Shop, seller: Seller) -> None:
-    caller = caller_of(seller)
     used, released, _ = (_hold(shop, seller) for _ in range(3))
     past.generate(shop, seller, 1, reservation_id=used)
-    shop.operate(lambda d, r: Reservations(d, r).release(caller, REQUEST, released))
+    release = ReleaseRequest(caller_of(seller), REQUEST, released)
+    shop.operate(lambda d, r: Reservations(d, r).release(release))
     later(shop, timedelta(days=2)).operate(lambda d, r: expire_holds(d, r, seller.product_id, seller.channel))
 
 

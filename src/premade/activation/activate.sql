@@ -1,13 +1,12 @@
 -- name: activate
--- Activates however many tickets at once and answers one outcome for each. A ticket that another
--- transaction has locked is skipped, not waited for: its outcome is 'again', and so is that of a ticket
--- or key whose winner committed after this statement's snapshot was taken.
-WITH asked AS MATERIALIZED (
-    SELECT i.*, m.order_id AS made_order_id, m.customer_name AS made_customer_name,
-           m.payment_reference AS made_payment_reference, m.total_amount AS made_total_amount,
-           m.currency AS made_currency, m.created_at AS made_at, m.same_request,
-           m.customer_email AS made_customer_email, m.customer_phone AS made_customer_phone,
-           m.ticket_codes AS made_ticket_codes,
+-- Activate any number of tickets and return one outcome for each. A ticket that another transaction has locked is skipped:
+-- its outcome is 'again'. So is that of a ticket or key that a concurrent transaction took after this statement's snapshot.
+WITH request AS MATERIALIZED (
+    SELECT i.*, o.order_id AS earlier_order_id, o.customer_name AS earlier_customer_name,
+           o.payment_reference AS earlier_payment_reference, o.total_amount AS earlier_total_amount,
+           o.currency AS earlier_currency, o.created_at AS earlier_created_at,
+           o.customer_email AS earlier_customer_email, o.customer_phone AS earlier_customer_phone,
+           o.ticket_codes AS earlier_ticket_codes, o.request_digest AS earlier_digest,
            t.ticket_id, t.status, t.price, t.currency, t.valid_until, t.order_id, t.usable_days, t.usable_until,
            t.status = 'PRE_GENERATED' AND (t.valid_until IS NULL OR t.valid_until >= both_days(:today, :zone)) AS is_sellable
     FROM (
@@ -19,27 +18,27 @@ WITH asked AS MATERIALIZED (
             customer_name text, customer_email text, customer_phone text, payment_reference text,
             idempotency_key text, request_digest text
         )
-        -- One order of codes in every statement: that of the locks below.
+        -- Lock in code order. Two concurrent statements then cannot deadlock.
         ORDER BY i.ticket_code
     ) AS i
     LEFT JOIN LATERAL (
-        SELECT *, request_digest = decode(i.request_digest, 'hex') AS same_request FROM ota_orders
+        SELECT * FROM ota_orders
         WHERE partner_id = i.partner_id AND operation = :operation AND idempotency_key = i.idempotency_key
-    ) AS m ON true
+    ) AS o ON true
     LEFT JOIN LATERAL (
         SELECT * FROM pre_generated_tickets
-        WHERE ticket_code = i.ticket_code AND partner_id = i.partner_id AND m.order_id IS NULL
+        WHERE ticket_code = i.ticket_code AND partner_id = i.partner_id AND o.order_id IS NULL
         FOR NO KEY UPDATE SKIP LOCKED
     ) AS t ON true
 ),
 clock AS MATERIALIZED (
     SELECT take_logical_ms('order_id_ms', count(*)) AS first_ms
-    FROM asked WHERE is_sellable HAVING count(*) > 0
+    FROM request WHERE is_sellable HAVING count(*) > 0
 ),
 numbered AS MATERIALIZED (
     SELECT a.*, CASE WHEN is_sellable THEN 'ORD-' || lpad((c.first_ms + a.place - 1)::text, 13, '0') END AS new_order_id
     FROM (
-        SELECT *, count(*) FILTER (WHERE is_sellable) OVER (ROWS UNBOUNDED PRECEDING) AS place FROM asked
+        SELECT *, count(*) FILTER (WHERE is_sellable) OVER (ROWS UNBOUNDED PRECEDING) AS place FROM request
     ) AS a
     LEFT JOIN clock c ON true
 ),
@@ -51,7 +50,7 @@ sold AS (
     SELECT new_order_id, partner_id, customer_name, customer_email, customer_phone, payment_reference, price,
            currency, ARRAY[ticket_code], :operation, idempotency_key, decode(request_digest, 'hex'), both_clocks(:now)
     FROM numbered WHERE new_order_id IS NOT NULL
-    -- One order of keys in every statement: two of them never wait for each other.
+    -- Insert in key order. Two concurrent statements then cannot deadlock.
     ORDER BY partner_id, idempotency_key
     ON CONFLICT (partner_id, operation, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
     RETURNING order_id
@@ -66,7 +65,7 @@ activated AS (
         AND (n.new_order_id IN (SELECT order_id FROM sold)) IS TRUE
     RETURNING t.order_id
 ),
-told AS (
+event AS (
     INSERT INTO audit_events (
         partner_id, event, actor, request_id, ticket_code, order_id, data, occurred_at
     )
@@ -77,8 +76,7 @@ told AS (
 SELECT n.position,
        CASE
            WHEN n.is_done THEN 'activated'
-           WHEN n.same_request THEN 'replayed'
-           WHEN n.made_order_id IS NOT NULL THEN 'key_reused'
+           WHEN n.earlier_order_id IS NOT NULL THEN 'key_used'
            WHEN n.ticket_id IS NULL AND known.ticket_id IS NULL THEN 'unknown'
            WHEN n.ticket_id IS NULL OR n.new_order_id IS NOT NULL THEN 'again'
            WHEN n.order_id IS NOT NULL AND sale.order_id IS NULL THEN 'again'
@@ -86,14 +84,14 @@ SELECT n.position,
            WHEN n.status = 'CANCELLED' THEN 'cancelled'
            ELSE 'already_activated'
        END AS outcome,
-       CASE WHEN n.is_done THEN n.new_order_id ELSE coalesce(n.made_order_id, sale.order_id) END AS order_id,
-       coalesce(n.made_customer_name, n.customer_name) AS customer_name,
-       n.made_customer_email AS customer_email, n.made_customer_phone AS customer_phone,
-       n.made_ticket_codes AS ticket_codes,
-       coalesce(n.made_payment_reference, sale.payment_reference, n.payment_reference) AS payment_reference,
-       coalesce(n.made_total_amount, n.price) AS total_amount,
-       coalesce(n.made_currency, n.currency) AS currency,
-       coalesce(n.made_at, sale.created_at, both_clocks(:now)) AS activated_at,
+       CASE WHEN n.is_done THEN n.new_order_id ELSE coalesce(n.earlier_order_id, sale.order_id) END AS order_id,
+       coalesce(n.earlier_customer_name, n.customer_name) AS customer_name,
+       n.earlier_customer_email AS customer_email, n.earlier_customer_phone AS customer_phone,
+       n.earlier_ticket_codes AS ticket_codes, n.earlier_digest AS request_digest,
+       coalesce(n.earlier_payment_reference, sale.payment_reference, n.payment_reference) AS payment_reference,
+       coalesce(n.earlier_total_amount, n.price) AS total_amount,
+       coalesce(n.earlier_currency, n.currency) AS currency,
+       coalesce(n.earlier_created_at, sale.created_at, both_clocks(:now)) AS activated_at,
        n.valid_until
 FROM (
     SELECT *, (new_order_id IN (SELECT order_id FROM activated)) IS TRUE AS is_done FROM numbered
@@ -101,7 +99,7 @@ FROM (
 LEFT JOIN LATERAL (
     SELECT ticket_id FROM pre_generated_tickets
     WHERE ticket_code = n.ticket_code AND partner_id = n.partner_id
-        AND n.ticket_id IS NULL AND n.made_order_id IS NULL
+        AND n.ticket_id IS NULL AND n.earlier_order_id IS NULL
     -- LIMIT lets PostgreSQL check the line above first. Without it, each activation looks its ticket up once more.
     LIMIT 1
 ) AS known ON true

@@ -21,6 +21,7 @@ class ActivationResult:
     customer_email: str | None
     customer_phone: str | None
     ticket_codes: list[str] | None
+    request_digest: bytes | None
     payment_reference: str
     total_amount: Decimal | None
     currency: str | None

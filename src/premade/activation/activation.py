@@ -1,15 +1,18 @@
-"""An activation as it is asked for. Pure."""
+"""A request to activate one ticket."""
 
 from dataclasses import dataclass
 from functools import cached_property
 
+from premade.audit.idempotency import RequestIdentity
 from premade.partners.keyring import Caller
 from premade.values.digest import request_digest
+
+OPERATION = "activate"
 
 
 @dataclass(frozen=True)
 class Activation:
-    """One ticket to activate, for one customer. `customer_phone` in E.164."""
+    """A request to activate one ticket for one customer. `customer_phone` is in E.164 format."""
 
     caller: Caller
     request_id: str
@@ -22,7 +25,7 @@ class Activation:
 
     @cached_property
     def digest(self) -> bytes:
-        """What makes two requests the same one."""
+        """SHA-256 of the normalized request."""
         return request_digest(
             self.ticket_code,
             self.customer_name,
@@ -32,8 +35,13 @@ class Activation:
         )
 
     @property
+    def identity(self) -> RequestIdentity:
+        """Return what makes two requests the same: ticket, customer and payment reference."""
+        return RequestIdentity(self.caller.partner_id, OPERATION, self.idempotency_key, (self.digest,))
+
+    @property
     def claims(self) -> set[tuple[int, str, str]]:
-        """What no two activations of one statement may share: the ticket, and the Idempotency-Key."""
+        """Return what two activations of one statement must not share: the ticket and the Idempotency-Key."""
         claims = {(self.caller.partner_id, "ticket", self.ticket_code)}
         if self.idempotency_key is not None:
             claims.add((self.caller.partner_id, "key", self.idempotency_key))

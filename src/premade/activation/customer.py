@@ -136,7 +136,7 @@ def _no_phone(text: str) -> str:
 
 @dataclass(frozen=True)
 class StoredCustomer:
-    """The customer of an order as it is stored, maybe by an older version that normalized less."""
+    """Customer and payment reference of an order as stored, maybe by an older version that normalized less."""
 
     name: str
     email: str
@@ -144,22 +144,21 @@ class StoredCustomer:
     payment_reference: str
 
 
-def is_same_request(digest: bytes, tickets: Sequence[Any], stored: StoredCustomer) -> bool:
-    """Return whether an order was made by the request with this digest.
+def normalized_digest(tickets: Sequence[Any], stored: StoredCustomer) -> bytes | None:
+    """Return the digest that an order's request has in this version, or None if its text is no longer valid.
 
-    `tickets` is the part of the digest that names the tickets. Orders stored before texts were normalized need this:
-    their own digest is of the text as it was sent.
+    `tickets` is the part of the digest that names the tickets.
     """
     try:
-        customer = (
+        return request_digest(
+            *tickets,
             name(stored.name),
             email(stored.email),
             phone(stored.phone),
             payment_reference(stored.payment_reference),
         )
     except ValueError:
-        return False
-    return request_digest(*tickets, *customer) == digest
+        return None
 
 
 def payment_reference(text: str) -> str:

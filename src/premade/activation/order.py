@@ -1,13 +1,13 @@
-"""Selling several tickets as one order: all of them or none, and once however often it is asked for."""
+"""Activating several tickets as one order: all or none, and once for each Idempotency-Key."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypedDict
 
 from premade.activation import order_sql as sql
-from premade.activation.customer import StoredCustomer, is_same_request
+from premade.activation.customer import StoredCustomer, normalized_digest
 from premade.activation.outcome import SaleOutcome
 from premade.activation.refusals import (
     BatchShort,
@@ -17,15 +17,14 @@ from premade.activation.refusals import (
 )
 from premade.activation.sale import Draw, Sale, Selection
 from premade.audit.events import TicketActivated
+from premade.audit.idempotency import Operation, Overtaken, Receipt
 from premade.batches.batch import batch_unknown, is_batch_id
-from premade.postgres.database import Database, Transaction
+from premade.postgres.database import Transaction
 from premade.runtime.clock import Runtime
-from premade.runtime.errors import Busy, DomainError, IdempotencyKeyReused
+from premade.runtime.errors import DomainError
 from premade.runtime.logging import log
 from premade.tickets.code import Signer, possible_code, stored_token
 from premade.tickets.refusals import TicketExpired
-
-Asked = TypeVar("Asked", bound=Sale)
 
 
 class _BatchKey(TypedDict):
@@ -37,7 +36,7 @@ class _BatchKey(TypedDict):
 
 @dataclass(frozen=True)
 class _Sellable:
-    """A ticket that this transaction has locked and may sell."""
+    """A ticket that this transaction has locked and can activate."""
 
     ticket_id: int
     ticket_code: str
@@ -47,7 +46,7 @@ class _Sellable:
 
 @dataclass(frozen=True)
 class SoldTicket:
-    """A ticket as it was sold. `usable_until` is the last day of use."""
+    """A ticket of an order when it was activated. `usable_until` is the last day of use."""
 
     ticket_code: str
     entitlements: list[dict[str, Any]]
@@ -57,7 +56,7 @@ class SoldTicket:
 
 @dataclass(frozen=True)
 class Sold:
-    """The order as it was made; `replayed` when an earlier request with the same Idempotency-Key made it."""
+    """Order with its activated tickets; `replayed`: an earlier request with the same Idempotency-Key created it."""
 
     order_id: str
     customer_name: str
@@ -70,161 +69,164 @@ class Sold:
 
 
 @dataclass(frozen=True)
-class OrderMaker:
-    """What selling several tickets needs."""
+class OrderMaker(Operation[Draw | Selection, sql.OrderReceipt, Sold]):
+    """Activation of several tickets. The order itself is the receipt."""
 
-    database: Database
     runtime: Runtime
 
-    async def draw(self, asked: Draw) -> Sold:
-        """The order of so many unused tickets of the batch, those with the lowest codes that nobody else takes.
+    async def draw(self, request: Draw) -> Sold:
+        """Activate unused tickets of a batch, those with the lowest codes that no other transaction has locked.
 
-        BatchUnknown, BatchShort, TicketExpired, IdempotencyKeyReused, Busy; nothing is changed then.
+        Raises:
+            BatchUnknown: the partner has no such batch.
+            BatchShort: the batch has fewer unused tickets.
+            TicketExpired: the last day of sale has ended.
+            IdempotencyKeyReused: the key was used for another request.
+            Busy: another transaction has locked the batch or a ticket.
         """
-        return await self._once(asked, self._draw)
+        return await self.run(request)
 
-    async def order(self, asked: Selection) -> Sold:
-        """The order of the tickets that are named, in that order.
+    async def order(self, request: Selection) -> Sold:
+        """Activate the tickets with these codes. The result has them in this order.
 
-        TicketsUnknown, TicketsNotSellable, CurrenciesDiffer, IdempotencyKeyReused, Busy; nothing is
-        changed then.
+        Raises:
+            TicketsUnknown: the partner has no ticket with one of the codes.
+            TicketsNotSellable: the state of a ticket does not allow it.
+            CurrenciesDiffer: the tickets have different currencies.
+            IdempotencyKeyReused: the key was used for another request.
+            Busy: another transaction has locked a ticket.
         """
-        return await self._once(asked, self._select)
+        return await self.run(request)
 
-    async def _once(self, asked: Asked, make: Callable[[Asked], Awaitable[Sold]]) -> Sold:
-        if made := await self._made_before(asked):
-            return made
-        try:
-            sold = await make(asked)
-        except DomainError:
-            # The tickets, or the key, may have gone to another request with the same key meanwhile.
-            if made := await self._made_before(asked):
-                return made
-            raise
+    async def find_receipt(
+        self, tx: Transaction, request: Draw | Selection
+    ) -> Receipt[sql.OrderReceipt] | None:
+        """Return the receipt with the request's key."""
+        row = await tx.fetch_one(
+            sql.order_of_key,
+            partner_id=request.partner_id,
+            operation=request.operation,
+            idempotency_key=request.idempotency_key,
+        )
+        if row is None:
+            return None
+        stored = StoredCustomer(
+            row.customer_name, row.customer_email, row.customer_phone, row.payment_reference
+        )
+        normalized = normalized_digest(request.tickets_of(row.batch_id, row.ticket_codes), stored)
+        return Receipt(row, "order", row.order_id, (row.request_digest, normalized))
+
+    async def replay(self, request: Draw | Selection, row: sql.OrderReceipt) -> Sold:
+        """Return the order as it was created."""
+        async with self.database.single_statement() as tx:
+            tickets = await tx.fetch_all(
+                sql.tickets_as_sold,
+                partner_id=request.partner_id,
+                order_id=row.order_id,
+                event=TicketActivated.event_name,
+            )
+        return Sold(
+            order_id=row.order_id,
+            customer_name=row.customer_name,
+            payment_reference=row.payment_reference,
+            total_amount=row.total_amount,
+            currency=row.currency,
+            activated_at=row.activated_at,
+            tickets=[_sold(ticket, _token_as_sold(ticket)) for ticket in tickets],
+            replayed=True,
+        )
+
+    async def attempt(self, request: Draw | Selection) -> Sold:
+        """Create the order. The errors are those of `draw` and `order`, and Overtaken."""
+        sold = await (self._draw(request) if isinstance(request, Draw) else self._select(request))
         for ticket in sold.tickets:
             log.info(
                 "ota.tickets.activated",
                 ticket_code=ticket.ticket_code,
                 order_id=sold.order_id,
-                customer_email=asked.customer_email,
+                customer_email=request.customer_email,
             )
         return sold
 
-    async def _made_before(self, asked: Sale) -> Sold | None:
-        if asked.idempotency_key is None:
-            return None
-        async with self.database.single_statement() as tx:
-            made = await tx.fetch_one(
-                sql.order_made_before,
-                partner_id=asked.partner_id,
-                operation=asked.operation,
-                idempotency_key=asked.idempotency_key,
-            )
-            if made is None:
-                return None
-            if made.request_digest != asked.digest and not is_same_request(
-                asked.digest,
-                asked.tickets_of(made.batch_id, made.ticket_codes),
-                StoredCustomer(
-                    made.customer_name, made.customer_email, made.customer_phone, made.payment_reference
-                ),
-            ):
-                raise IdempotencyKeyReused("order", made.order_id)
-            rows = await tx.fetch_all(
-                sql.tickets_as_sold,
-                partner_id=asked.partner_id,
-                order_id=made.order_id,
-                event=TicketActivated.event_name,
-            )
-        return Sold(
-            order_id=made.order_id,
-            customer_name=made.customer_name,
-            payment_reference=made.payment_reference,
-            total_amount=made.total_amount,
-            currency=made.currency,
-            activated_at=made.activated_at,
-            tickets=[_sold(row, _token_as_sold(row)) for row in rows],
-            replayed=True,
-        )
-
-    async def _draw(self, asked: Draw) -> Sold:
-        if not is_batch_id(asked.batch_id):
-            raise batch_unknown(asked.batch_id)
+    async def _draw(self, request: Draw) -> Sold:
+        if not is_batch_id(request.batch_id):
+            raise batch_unknown(request.batch_id)
         batch_key: _BatchKey = {
-            "partner_id": asked.partner_id,
-            "batch_id": asked.batch_id,
+            "partner_id": request.partner_id,
+            "batch_id": request.batch_id,
             "today": self.runtime.today(),
             "zone": str(self.runtime.zone),
         }
         async with self.database.transaction() as tx:
-            tickets = await tx.fetch_all(sql.free_tickets, **batch_key, quantity=asked.quantity)
-            _check_days(asked, tickets)
-            if len(tickets) == asked.quantity:
-                return await self._sell(tx, asked, tickets)
-        # Others may hold what is missing, and give it back: now they are waited for. With the batch locked
-        # before its tickets, and the tickets of the first look let go, no two draws wait for each other.
+            tickets = await tx.fetch_all(sql.free_tickets, **batch_key, quantity=request.quantity)
+            _check_days(request, tickets)
+            if len(tickets) == request.quantity:
+                return await self._sell(tx, request, tickets)
+        # Other transactions may have locked the missing tickets, and may release them. Wait for them, in a new transaction
+        # that locks the batch before its tickets. Two draws then cannot deadlock.
         async with self.database.transaction() as tx:
             batch = await tx.fetch_one(sql.wait_for_batch, **batch_key)
             if batch is None:
-                raise batch_unknown(asked.batch_id)
-            tickets = await tx.fetch_all(sql.unused_tickets, **batch_key, quantity=asked.quantity)
-            _check_days(asked, [batch, *tickets])
-            if len(tickets) < asked.quantity:
-                raise _batch_short(asked, len(tickets))
-            return await self._sell(tx, asked, tickets)
+                raise batch_unknown(request.batch_id)
+            tickets = await tx.fetch_all(sql.unused_tickets, **batch_key, quantity=request.quantity)
+            _check_days(request, [batch, *tickets])
+            if len(tickets) < request.quantity:
+                raise BatchShort(request.batch_id, requested=request.quantity, available=len(tickets))
+            return await self._sell(tx, request, tickets)
 
-    async def _select(self, asked: Selection) -> Sold:
+    async def _select(self, request: Selection) -> Sold:
         async with self.database.transaction() as tx:
-            tickets = await self._lock(tx, asked)
-            if _unsellable(asked, tickets):
-                tickets = await self._lock(tx, asked)
-            if refused := _unsellable(asked, tickets):
-                raise refusal_of_order(len(tickets), refused)
+            tickets = await self._lock(tx, request)
+            if _refusals(request, tickets):
+                # Read again: the first statement cannot see the orders of tickets that it had to wait for.
+                tickets = await self._lock(tx, request)
+            if refusals := _refusals(request, tickets):
+                raise refusal_of_order(len(tickets), refusals)
             sellable = [_sellable(ticket) for ticket in tickets]
             _check_currencies(sellable)
-            return await self._sell(tx, asked, sellable)
+            return await self._sell(tx, request, sellable)
 
-    async def _lock(self, tx: Transaction, asked: Selection) -> list[sql.TicketToSell]:
+    async def _lock(self, tx: Transaction, request: Selection) -> list[sql.TicketToSell]:
         return await tx.fetch_all(
             sql.listed_tickets,
-            partner_id=asked.partner_id,
-            ticket_codes=[possible_code(code) for code in asked.ticket_codes],
+            partner_id=request.partner_id,
+            ticket_codes=[possible_code(code) for code in request.ticket_codes],
             today=self.runtime.today(),
             zone=str(self.runtime.zone),
         )
 
     async def _sell(
-        self, tx: Transaction, asked: Sale, tickets: Sequence[_Sellable | sql.UnusedTicket]
+        self, tx: Transaction, request: Sale, tickets: Sequence[_Sellable | sql.UnusedTicket]
     ) -> Sold:
         total_amount = sum((ticket.price for ticket in tickets), Decimal())
         currency = tickets[0].currency
         rows = await tx.fetch_all(
             sql.sell,
-            partner_id=asked.partner_id,
-            actor=asked.actor,
-            request_id=asked.request_id,
+            partner_id=request.partner_id,
+            actor=request.actor,
+            request_id=request.request_id,
             event=TicketActivated.event_name,
-            customer_name=asked.customer_name,
-            customer_email=asked.customer_email,
-            customer_phone=asked.customer_phone,
-            payment_reference=asked.payment_reference,
+            customer_name=request.customer_name,
+            customer_email=request.customer_email,
+            customer_phone=request.customer_phone,
+            payment_reference=request.payment_reference,
             total_amount=total_amount,
             currency=currency,
             ticket_ids=[ticket.ticket_id for ticket in tickets],
             ticket_codes=[ticket.ticket_code for ticket in tickets],
-            operation=asked.operation,
-            idempotency_key=asked.idempotency_key,
-            request_digest=asked.digest,
+            operation=request.operation,
+            idempotency_key=request.idempotency_key,
+            request_digest=request.identity.digests[0],
             now=self.runtime.now(),
             today=self.runtime.today(),
             zone=str(self.runtime.zone),
         )
         if not rows:
-            raise Busy("key_in_progress")
+            raise Overtaken
         return Sold(
             order_id=rows[0].order_id,
-            customer_name=asked.customer_name,
-            payment_reference=asked.payment_reference,
+            customer_name=request.customer_name,
+            payment_reference=request.payment_reference,
             total_amount=total_amount,
             currency=currency,
             activated_at=rows[0].activated_at,
@@ -238,18 +240,14 @@ def _sold(row: sql.SoldTicketRow | sql.TicketAsSold, token: str) -> SoldTicket:
 
 
 def _token_as_sold(row: sql.TicketAsSold) -> str:
-    """A signature comes out the same each time (RFC 8032)."""
+    """Sign again: Ed25519 signatures are deterministic (RFC 8032)."""
     return Signer.of(row.key_id, row.seed).token(row.ticket_code, row.issue_number)
 
 
-def _batch_short(asked: Draw, available: int) -> BatchShort:
-    return BatchShort(asked.batch_id, requested=asked.quantity, available=available)
-
-
-def _unsellable(asked: Selection, tickets: list[sql.TicketToSell]) -> list[tuple[str, DomainError]]:
+def _refusals(request: Selection, tickets: list[sql.TicketToSell]) -> list[tuple[str, DomainError]]:
     return [
         (code, refusal_of(code, ticket))
-        for code, ticket in zip(asked.ticket_codes, tickets, strict=True)
+        for code, ticket in zip(request.ticket_codes, tickets, strict=True)
         if ticket.outcome is not SaleOutcome.SELLABLE
     ]
 
@@ -267,7 +265,7 @@ def _check_currencies(tickets: list[_Sellable]) -> None:
         raise CurrenciesDiffer(currencies)
 
 
-def _check_days(asked: Draw, rows: Sequence[sql.UnusedTicket | sql.BatchToSell]) -> None:
+def _check_days(request: Draw, rows: Sequence[sql.UnusedTicket | sql.BatchToSell]) -> None:
     for row in rows:
         if row.is_over:
-            raise TicketExpired("batch", asked.batch_id, row.valid_until)
+            raise TicketExpired("batch", request.batch_id, row.valid_until)

@@ -1,4 +1,4 @@
--- name: order_made_before
+-- name: order_of_key
 SELECT order_id, customer_name, customer_email, customer_phone, payment_reference, total_amount, currency,
        created_at AS activated_at, ticket_codes, request_digest,
        (
@@ -9,7 +9,7 @@ FROM ota_orders o
 WHERE partner_id = :partner_id AND operation = :operation AND idempotency_key = :idempotency_key
 
 -- name: tickets_as_sold
--- A ticket may have been used or reissued since: its entitlements are the batch's, its token is signed again.
+-- A ticket may have been used or reissued since. So take its entitlements from the batch, and sign its token again.
 SELECT c.ticket_code, b.entitlements, t.usable_until, e.issue_number, k.key_id, k.seed
 FROM ota_orders o
 CROSS JOIN unnest(o.ticket_codes) WITH ORDINALITY AS c (ticket_code, place)
@@ -35,9 +35,9 @@ WHERE o.partner_id = :partner_id AND o.order_id = :order_id
 ORDER BY c.place
 
 -- name: free_tickets
--- The unused tickets of the batch with the lowest codes; what another transaction holds is passed over. A batch_id that
--- is 'BETWEEN' itself keeps to the order of its own index. Otherwise the planner may go by the codes of everybody's
--- tickets where a few batches are most of the table.
+-- The unused tickets of the batch with the lowest codes, without those that another transaction has locked. 'BETWEEN'
+-- makes the planner read the index of batches in its order. Otherwise it may read the codes of all partners' tickets, if a
+-- few batches are most of the table.
 SELECT ticket_id, ticket_code, price, currency, valid_until,
        coalesce(valid_until < both_days(:today, :zone), false) AS is_over
 FROM pre_generated_tickets
@@ -53,7 +53,7 @@ WHERE partner_id = :partner_id AND batch_id = :batch_id
 FOR NO KEY UPDATE
 
 -- name: unused_tickets
--- As free_tickets, but waits for what another transaction holds, and takes it if it is still unused then.
+-- As free_tickets, but wait for tickets that another transaction has locked, and take those that are still unused then.
 SELECT ticket_id, ticket_code, price, currency, valid_until,
        coalesce(valid_until < both_days(:today, :zone), false) AS is_over
 FROM pre_generated_tickets
@@ -63,7 +63,7 @@ LIMIT :quantity
 FOR NO KEY UPDATE
 
 -- name: listed_tickets
--- Waits for each in the order of codes. How one was sold that had to be waited for, only a further look tells.
+-- Lock the tickets in code order. For a ticket that it waited for, the statement does not see the new order; run it again.
 SELECT t.ticket_id, c.ticket_code, t.price, t.currency, t.valid_until,
        CASE
            WHEN t.ticket_id IS NULL THEN 'unknown'
@@ -89,7 +89,7 @@ LEFT JOIN LATERAL (
 ORDER BY c.place
 
 -- name: sell
--- The tickets are locked and unused. No row when another order with the key was made in this moment.
+-- The tickets are locked and unused. No row if a concurrent request used the key.
 WITH sold AS (
     INSERT INTO ota_orders (
         order_id, partner_id, customer_name, customer_email, customer_phone, payment_reference,
@@ -111,7 +111,7 @@ activated AS (
     WHERE t.ticket_id = i.ticket_id AND t.partner_id = :partner_id
     RETURNING i.place, t.order_id, t.ticket_code, t.entitlements, t.qr_code, t.issue_number, t.usable_until, t.activated_at
 ),
-told AS (
+event AS (
     INSERT INTO audit_events (partner_id, event, actor, request_id, ticket_code, order_id, data, occurred_at)
     SELECT :partner_id, :event, :actor, :request_id, ticket_code, order_id,
            jsonb_build_object(

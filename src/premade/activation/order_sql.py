@@ -14,7 +14,7 @@ statement = statements_of(__file__)
 
 
 @dataclass(slots=True)
-class EarlierOrder:
+class OrderReceipt:
     order_id: str
     customer_name: str
     customer_email: str
@@ -79,7 +79,7 @@ class SoldTicketRow:
 
 
 @statement
-def order_made_before(*, partner_id: int, operation: str, idempotency_key: str | None) -> EarlierOrder: ...
+def order_of_key(*, partner_id: int, operation: str, idempotency_key: str | None) -> OrderReceipt: ...
 
 
 @statement

@@ -1,19 +1,17 @@
-"""Outcomes of a ticket that is to be sold, in the words of the statements."""
+"""Outcomes of the activation of a ticket, as the statements name them."""
 
 from enum import StrEnum
 
 
 class SaleOutcome(StrEnum):
-    """What became of a ticket in a statement, or what keeps it from being sold."""
+    """What a statement did with a ticket, or why it cannot be activated."""
 
     ACTIVATED = "activated"
-    REPLAYED = "replayed"
-    """An earlier request with the same Idempotency-Key activated it."""
-    KEY_REUSED = "key_reused"
-    """The Idempotency-Key belongs to an order of another request."""
+    KEY_USED = "key_used"
+    """An earlier request with the same Idempotency-Key left an order."""
     SELLABLE = "sellable"
     AGAIN = "again"
-    """Another transaction holds the ticket or has just changed it. Try again alone, and wait."""
+    """Another transaction has locked the ticket, or has just changed it. Try again alone, and wait."""
     UNKNOWN = "unknown"
     EXPIRED = "expired"
     CANCELLED = "cancelled"

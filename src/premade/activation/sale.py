@@ -1,9 +1,9 @@
-"""An order of several tickets as it is asked for. Pure."""
+"""Requests to activate several tickets as one order."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar
 
+from premade.audit.idempotency import RequestIdentity
 from premade.values.digest import request_digest
 
 TICKETS_PER_ORDER_MAX = 100
@@ -11,10 +11,9 @@ TICKETS_PER_ORDER_MAX = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Sale:
-    """Who sells to whom, and against which payment. `customer_phone` in E.164."""
+    """A request for one order. `customer_phone` is in E.164 format."""
 
     operation: ClassVar[str]
-    """What an Idempotency-Key is scoped to, beside the partner."""
     partner_id: int
     actor: str
     request_id: str | None = None
@@ -24,29 +23,30 @@ class Sale:
     payment_reference: str
     idempotency_key: str | None = None
 
-    @cached_property
-    def digest(self) -> bytes:
-        """What makes two requests the same one."""
-        return request_digest(
+    @property
+    def identity(self) -> RequestIdentity:
+        """Return what makes two requests the same: tickets, customer and payment reference."""
+        digest = request_digest(
             *self._tickets,
             self.customer_name,
             self.customer_email,
             self.customer_phone,
             self.payment_reference,
         )
+        return RequestIdentity(self.partner_id, self.operation, self.idempotency_key, (digest,))
 
     @property
     def _tickets(self) -> list[Any]:
         raise NotImplementedError
 
     def tickets_of(self, batch_id: str, ticket_codes: list[str]) -> list[Any]:
-        """Return the tickets of an order in the form that `digest` uses."""
+        """Return the tickets of an order in the form that the digest uses."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Draw(Sale):
-    """So many tickets of a batch, whichever."""
+    """A request for a number of tickets of a batch. The service chooses the tickets."""
 
     operation = "draw"
     batch_id: str
@@ -63,14 +63,14 @@ class Draw(Sale):
 
 @dataclass(frozen=True, kw_only=True)
 class Selection(Sale):
-    """These tickets, each named once."""
+    """A request for the tickets with these codes, without duplicates."""
 
     operation = "order"
     ticket_codes: list[str]
 
     @property
     def _tickets(self) -> list[Any]:
-        # An order of the same tickets is the same order, however they are listed.
+        # The order of the codes does not matter.
         return sorted(self.ticket_codes)
 
     def tickets_of(self, batch_id: str, ticket_codes: list[str]) -> list[Any]:  # noqa: ARG002

@@ -1,20 +1,39 @@
-"""Idempotency keys: find the event that an earlier request with the same key left, and replay it."""
+"""Idempotency-Keys: each key executes one request. A retry gets the result of the first request (ADR 39).
 
-from collections.abc import Awaitable, Callable
+A request with a key leaves a receipt: a row with its partner, operation, key and digest, written in the transaction of the
+change. The row is an audit event, or the order, batch or reservation that the request created.
+"""
+
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TypedDict, TypeVar
+from typing import ClassVar, Generic, Literal, Protocol, TypedDict, TypeVar
 
 from premade.audit import idempotency_sql as sql
-from premade.audit.idempotency_sql import EarlierEvent
-from premade.postgres.database import Transaction
-from premade.runtime.errors import IdempotencyKeyReused, RuleBroken
+from premade.audit.idempotency_sql import EventReceipt
+from premade.postgres.database import Database, Transaction
+from premade.runtime.errors import (
+    Busy,
+    Conflict,
+    EarlierRequest,
+    Exhausted,
+    IdempotencyKeyReused,
+    RuleBroken,
+)
 
-Result = TypeVar("Result")
-_KEY_TAKEN = "audit_idempotency_key_taken"
+KEY_CONSTRAINTS = frozenset(
+    {
+        "audit_idempotency_key_taken",
+        "batches_idempotency_key_taken",
+        "ota_orders_idempotency_key_taken",
+        "reservations_idempotency_key_taken",
+    }
+)
+"""Unique indexes of the receipts."""
+TRIES_MAX = 3
 
 
 class ReceiptColumns(TypedDict):
-    """The columns of an event by which a later request with the same Idempotency-Key finds it."""
+    """The columns of an audit event that make it the receipt of its request."""
 
     partner_id: int
     operation: str
@@ -23,27 +42,17 @@ class ReceiptColumns(TypedDict):
 
 
 @dataclass(frozen=True)
-class IdempotencyScope:
-    """An Idempotency-Key with what it is unique within, partner and operation, and the digest of its request."""
+class RequestIdentity:
+    """An Idempotency-Key, what it is unique within (partner and operation), and the digests of its request.
+
+    `digests`: SHA-256 of the normalized request, as `request_digest` returns it. The first one is stored. The others are
+    those that older versions stored for the same request.
+    """
 
     partner_id: int
     operation: str
     idempotency_key: str | None
-    digest: bytes
-    """SHA-256 of the normalized request. Two requests with equal digests are the same request."""
-    digest_of: Callable[[EarlierEvent], bytes] | None = None
-    """Compute the digest that an event's request would have now, for events stored before texts were normalized.
-    Raises ValueError.
-    """
-
-    def is_of(self, event: EarlierEvent) -> bool:
-        """Return whether the event was made by the same request."""
-        if event.request_digest == self.digest:
-            return True
-        try:
-            return self.digest_of is not None and self.digest_of(event) == self.digest
-        except ValueError:
-            return False
+    digests: tuple[bytes, ...]
 
     @property
     def columns(self) -> ReceiptColumns:
@@ -52,34 +61,120 @@ class IdempotencyScope:
             "partner_id": self.partner_id,
             "operation": self.operation,
             "idempotency_key": self.idempotency_key,
-            "request_digest": None if self.idempotency_key is None else self.digest,
+            "request_digest": None if self.idempotency_key is None else self.digests[0],
         }
 
 
-async def find_replay(tx: Transaction, scope: IdempotencyScope) -> EarlierEvent | None:
-    """Return the event of the earlier request with this key, or None.
+class KeyedRequest(Protocol):
+    """A request that can have an Idempotency-Key."""
 
-    Raises:
-        IdempotencyKeyReused: the key was used for a request with another digest.
+    @property
+    def identity(self) -> RequestIdentity:
+        """Return what makes two requests the same."""
+        ...
+
+
+Row = TypeVar("Row")
+Request = TypeVar("Request", bound=KeyedRequest)
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Receipt(Generic[Row]):
+    """What the first request with an Idempotency-Key left.
+
+    `digests`: the stored digest of the request, and the digest that this version computes from the stored values. They
+    differ if an older version stored text that it did not normalize. None: it cannot be computed.
     """
-    if scope.idempotency_key is None:
-        return None
-    event = await tx.fetch_one(
+
+    row: Row
+    kind: EarlierRequest
+    subject: str | None
+    """Id of what the request created or changed."""
+    digests: tuple[bytes | None, ...]
+
+    def check(self, request: RequestIdentity) -> None:
+        """Return if the request is the one that left this receipt.
+
+        Raises:
+            IdempotencyKeyReused: it is another request.
+        """
+        if set(request.digests).isdisjoint(self.digests):
+            raise IdempotencyKeyReused(self.kind, self.subject)
+
+
+class Overtaken(Exception):
+    """A concurrent request took the key, the id or the stock first. The attempt wrote nothing and can run again."""
+
+
+@dataclass(frozen=True)
+class Operation(ABC, Generic[Request, Row, Result]):
+    """An operation that executes each Idempotency-Key once. `Row` is the row that serves as its receipt."""
+
+    database: Database
+    busy_reason: ClassVar[Literal["overtaken", "overtaken_generation"]] = "overtaken"
+
+    @abstractmethod
+    async def find_receipt(self, tx: Transaction, request: Request) -> Receipt[Row] | None:
+        """Return the receipt with the request's key, even if another request left it. The request has a key."""
+
+    @abstractmethod
+    async def replay(self, request: Request, row: Row) -> Result:
+        """Return the result of the request that left this row."""
+
+    @abstractmethod
+    async def attempt(self, request: Request) -> Result:
+        """Execute the request and write its receipt, in one transaction.
+
+        Raises:
+            Overtaken: a concurrent request came first.
+        """
+
+    async def run(self, request: Request) -> Result:
+        """Execute the request, or return the result of the earlier request with the same key.
+
+        Raises:
+            IdempotencyKeyReused: the key was used for another request.
+            Busy: concurrent requests came first TRIES_MAX times.
+        """
+        for _ in range(TRIES_MAX):
+            if receipt := await self.receipt_of(request):
+                return await self.replay(request, receipt.row)
+            try:
+                return await self.attempt(request)
+            except Overtaken:
+                continue
+            except RuleBroken as broken:
+                if broken.rule not in KEY_CONSTRAINTS:
+                    raise
+            except (Conflict, Exhausted, Busy):
+                # What this request needs may have gone to a concurrent request with the same key.
+                if receipt := await self.receipt_of(request):
+                    return await self.replay(request, receipt.row)
+                raise
+        raise Busy(self.busy_reason, tries=TRIES_MAX)
+
+    async def receipt_of(self, request: Request) -> Receipt[Row] | None:
+        """Return the receipt of this request if it was executed before.
+
+        Raises:
+            IdempotencyKeyReused: the key was used for another request.
+        """
+        identity = request.identity
+        if identity.idempotency_key is None:
+            return None
+        async with self.database.single_statement() as tx:
+            receipt = await self.find_receipt(tx, request)
+        if receipt is not None:
+            receipt.check(identity)
+        return receipt
+
+
+async def event_of(tx: Transaction, request: RequestIdentity) -> EventReceipt | None:
+    """Return the audit event with the request's key, for operations whose receipt is an event."""
+    return await tx.fetch_one(
         sql.event_of_key,
-        partner_id=scope.partner_id,
-        operation=scope.operation,
-        idempotency_key=scope.idempotency_key,
+        partner_id=request.partner_id,
+        operation=request.operation,
+        idempotency_key=request.idempotency_key,
     )
-    if event is not None and not scope.is_of(event):
-        raise IdempotencyKeyReused("other", event.ticket_code or event.batch_id)
-    return event
-
-
-async def retry_on_key_conflict(attempt: Callable[[], Awaitable[Result]]) -> Result:
-    """Run `attempt`. If a concurrent request inserted the same key first, run it once more: it now finds the replay."""
-    try:
-        return await attempt()
-    except RuleBroken as broken:
-        if broken.rule != _KEY_TAKEN:
-            raise
-    return await attempt()

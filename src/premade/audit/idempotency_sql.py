@@ -10,7 +10,7 @@ statement = statements_of(__file__)
 
 
 @dataclass(slots=True)
-class EarlierEvent:
+class EventReceipt:
     event_id: int
     ticket_code: str | None
     batch_id: str | None
@@ -21,4 +21,4 @@ class EarlierEvent:
 
 
 @statement
-def event_of_key(*, partner_id: int, operation: str, idempotency_key: str | None) -> EarlierEvent: ...
+def event_of_key(*, partner_id: int, operation: str, idempotency_key: str | None) -> EventReceipt: ...

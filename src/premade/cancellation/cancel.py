@@ -1,17 +1,18 @@
-"""Taking one ticket back: its stock returns, its QR opens nothing more, its order says so."""
+"""Cancelling one ticket: its stock returns, its QR opens no gate, its order changes state."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from premade.audit.events import TicketCancellation
-from premade.audit.idempotency import find_replay, retry_on_key_conflict
+from premade.audit.idempotency import Operation, Receipt
+from premade.audit.idempotency_sql import EventReceipt
 from premade.cancellation import cancel_sql as sql
 from premade.catalog.product import Cancellation
-from premade.postgres.database import Database, Transaction
+from premade.postgres.database import Transaction
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict
 from premade.runtime.logging import log
-from premade.tickets.change import TicketChange
+from premade.tickets.change import TicketChange, receipt_of_change
 from premade.tickets.code import possible_code
 from premade.tickets.lookup import ticket_unknown
 from premade.tickets.refusals import TicketCancelled, TicketExpired, TicketUsed
@@ -28,16 +29,16 @@ class NotCancellable(Conflict):
 
 
 class ToCancel(TicketChange):
-    """One ticket to take back."""
+    """A request to cancel one ticket."""
 
     operation = "cancel"
 
 
 @dataclass(frozen=True)
 class CancelledTicket:
-    """What came of it; `replayed` when an earlier request with the same Idempotency-Key did it.
+    """Cancelled ticket; `replayed`: an earlier request with the same Idempotency-Key cancelled it.
 
-    `order_status` is what the order became; None, like `order_id`, where the ticket was unsold.
+    `order_status`: state of the order after the cancellation. It is None, like `order_id`, if the ticket was unsold.
     """
 
     ticket_code: str
@@ -49,68 +50,78 @@ class CancelledTicket:
 
 
 @dataclass(frozen=True)
-class Canceller:
-    """What taking one ticket back needs."""
+class Canceller(Operation[ToCancel, EventReceipt, CancelledTicket]):
+    """Cancellation of single tickets."""
 
-    database: Database
     runtime: Runtime
 
-    async def cancel(self, asked: ToCancel) -> CancelledTicket:
-        """The cancelled ticket, now or by an earlier request with the same Idempotency-Key.
+    async def cancel(self, request: ToCancel) -> CancelledTicket:
+        """Cancel the ticket, or return the result of the earlier request with the same Idempotency-Key.
 
-        TicketUnknown, TicketUsed, TicketCancelled, TicketExpired, NotCancellable, IdempotencyKeyReused, Busy;
-        nothing is changed then.
+        Raises:
+            TicketUnknown: the partner has no such ticket.
+            TicketUsed, TicketCancelled, TicketExpired: the ticket's state does not allow it.
+            NotCancellable: the ticket is sold, and its product allows no cancellation.
+            IdempotencyKeyReused: the key was used for another request.
+            Busy: another transaction has locked the ticket or its order.
         """
-        done = await retry_on_key_conflict(lambda: self._try(asked))
-        if not done.replayed:
-            log.info("ota.tickets.cancelled", ticket_code=done.ticket_code, order_id=done.order_id)
-        return done
+        return await self.run(request)
 
-    async def _try(self, asked: ToCancel) -> CancelledTicket:
+    async def find_receipt(self, tx: Transaction, request: ToCancel) -> Receipt[EventReceipt] | None:
+        """Return the receipt with the request's key."""
+        return await receipt_of_change(tx, request.identity)
+
+    async def replay(self, request: ToCancel, row: EventReceipt) -> CancelledTicket:
+        """Return the result of the request that left this event."""
+        event = TicketCancellation.of(row.data)
+        return CancelledTicket(
+            request.ticket_code,
+            row.occurred_at,
+            event.reason,
+            row.order_id,
+            event.order_status,
+            replayed=True,
+        )
+
+    async def attempt(self, request: ToCancel) -> CancelledTicket:
+        """Cancel the ticket. The errors are those of `cancel`."""
         async with self.database.transaction() as tx:
-            # Locked before the key is looked for: whoever waited here sees what the winner left.
             ticket = await tx.fetch_one(
                 sql.ticket_to_cancel,
-                partner_id=asked.caller.partner_id,
-                ticket_code=possible_code(asked.ticket_code),
+                partner_id=request.caller.partner_id,
+                ticket_code=possible_code(request.ticket_code),
             )
-            if event := await find_replay(tx, asked.keyed):
-                done = TicketCancellation.of(event.data)
-                return CancelledTicket(
-                    asked.ticket_code,
-                    event.occurred_at,
-                    done.reason,
-                    event.order_id,
-                    done.order_status,
-                    replayed=True,
-                )
             if ticket is None:
-                raise ticket_unknown(asked.ticket_code)
-            _check(ticket, asked.ticket_code)
-            return await self._cancel(tx, asked, ticket)
+                raise ticket_unknown(request.ticket_code)
+            _check(ticket, request.ticket_code)
+            result = await self._cancel(tx, request, ticket)
+        log.info("ota.tickets.cancelled", ticket_code=result.ticket_code, order_id=result.order_id)
+        return result
 
-    async def _cancel(self, tx: Transaction, asked: ToCancel, ticket: sql.TicketToCancel) -> CancelledTicket:
+    async def _cancel(
+        self, tx: Transaction, request: ToCancel, ticket: sql.TicketToCancel
+    ) -> CancelledTicket:
         if ticket.order_id is not None:
-            # In a statement of its own: the next one then sees what others cancelled of this order.
-            await tx.fetch_all(sql.hold_order, partner_id=asked.caller.partner_id, order_id=ticket.order_id)
-        done = await tx.fetch_one(
+            # Lock the order in a statement of its own: the next statement then sees its tickets that others cancelled.
+            await tx.fetch_all(sql.hold_order, partner_id=request.caller.partner_id, order_id=ticket.order_id)
+        cancelled = await tx.fetch_one(
             sql.cancel,
-            **asked.keyed.columns,
-            actor=asked.caller.actor,
-            request_id=asked.request_id,
+            **request.identity.columns,
+            actor=request.caller.actor,
+            request_id=request.request_id,
             event=TicketCancellation.event_name,
             ticket_id=ticket.ticket_id,
             channel=ticket.channel,
-            reason=asked.reason,
+            reason=request.reason,
             now=self.runtime.now(),
         )
-        assert done is not None
+        assert cancelled is not None
         return CancelledTicket(
-            asked.ticket_code,
-            done.cancelled_at,
-            asked.reason,
+            request.ticket_code,
+            cancelled.cancelled_at,
+            request.reason,
             ticket.order_id,
-            done.order_status,
+            cancelled.order_status,
             replayed=False,
         )
 

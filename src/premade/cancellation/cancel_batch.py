@@ -1,28 +1,27 @@
-"""Taking back all tickets of a batch that are unused, in many small transactions."""
+"""Cancelling all unused tickets of a batch, in many short transactions."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import orjson
 
-from premade.audit.event import ReasonGiven
 from premade.audit.events import BatchCancellation, BatchCancellationBegun, TicketCancellation
-from premade.audit.idempotency import IdempotencyScope, ReceiptColumns, find_replay, retry_on_key_conflict
-from premade.audit.idempotency_sql import EarlierEvent
+from premade.audit.idempotency import Operation, Overtaken, Receipt, ReceiptColumns, RequestIdentity
+from premade.audit.idempotency_sql import EventReceipt
 from premade.audit.record import Acting
 from premade.batches.batch import batch_unknown, is_batch_id
 from premade.batches.making import stop_making
 from premade.cancellation import cancel_batch_sql as sql
-from premade.postgres.database import Database, Transaction
+from premade.postgres.database import Transaction
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Busy
 from premade.runtime.logging import log
-from premade.tickets.change import checked_reason
+from premade.tickets.change import receipt_of_change
 from premade.values.digest import request_digest
 
 OPERATION = "cancel_batch"
-"""What an Idempotency-Key is scoped to, beside the partner."""
 BEGINNING = "cancel_batch.begin"
+"""The first transaction leaves a receipt too, so that a retry continues."""
 TICKETS_A_TRANSACTION_MAX = 500
 _FROM_THE_FIRST = ""
 
@@ -36,23 +35,26 @@ class _EventColumns(ReceiptColumns):
 
 @dataclass(frozen=True)
 class BatchToCancel:
-    """A batch whose unused tickets are to be taken back."""
+    """A request to cancel the unused tickets of a batch."""
 
     caller: Acting
     request_id: str
     batch_id: str
     reason: str
     idempotency_key: str | None = None
+    operation: str = OPERATION
 
-    def keyed(self, operation: str) -> IdempotencyScope:
-        """As the record remembers it."""
+    @property
+    def identity(self) -> RequestIdentity:
+        """Return what makes two requests the same: batch and reason."""
         digest = request_digest(self.batch_id, self.reason)
-        return IdempotencyScope(self.caller.partner_id, operation, self.idempotency_key, digest, _digest_of)
+        return RequestIdentity(self.caller.partner_id, self.operation, self.idempotency_key, (digest,))
 
-    def told(self, operation: str) -> _EventColumns:
-        """What an event says of the request."""
+    @property
+    def columns(self) -> _EventColumns:
+        """Return the columns of the event that this request writes."""
         return {
-            **self.keyed(operation).columns,
+            **self.identity.columns,
             "actor": self.caller.actor,
             "request_id": self.request_id,
             "batch_id": self.batch_id,
@@ -60,15 +62,12 @@ class BatchToCancel:
         }
 
 
-def _digest_of(event: EarlierEvent) -> bytes:
-    return request_digest(event.batch_id, checked_reason(ReasonGiven.of(event.data).reason))
-
-
 @dataclass(frozen=True)
 class BatchCancelled:
-    """What came of it: how many tickets this request took back, over all its tries, how many it left alone, by
-    their state, and how many were not made yet and now never will be. `replayed` when an earlier request with the
-    same Idempotency-Key did it.
+    """Result of a cancellation; `replayed`: an earlier request with the same Idempotency-Key finished it.
+
+    `cancelled`: tickets that requests with this key cancelled. `left_alone`: the other tickets, by state. `unmade`: tickets
+    of a large batch that will never be generated.
     """
 
     batch_id: str
@@ -82,93 +81,124 @@ class BatchCancelled:
 
 @dataclass(frozen=True)
 class _Begun:
-    """A cancellation under way: `beginning` is its first event, which all its tickets' events name; `unmade` tickets
-    were not made when it began.
-    """
+    """Unfinished cancellation. The events of its tickets name its first event, `beginning`."""
 
     beginning: int
     unmade: int
+    """Tickets that were not generated yet when the cancellation began."""
     after: str = _FROM_THE_FIRST
-    """The code that the transaction before ended with."""
+    """The last ticket code of the previous transaction."""
 
 
 @dataclass(frozen=True)
-class BatchCanceller:
-    """What taking a batch back needs."""
+class _Beginning(Operation[BatchToCancel, EventReceipt, _Begun]):
+    """The first transaction of a cancellation. A retry continues after it."""
 
-    database: Database
     runtime: Runtime
 
-    async def cancel(self, asked: BatchToCancel) -> BatchCancelled:
-        """The cancelled batch, now or by an earlier request with the same Idempotency-Key.
+    async def find_receipt(self, tx: Transaction, request: BatchToCancel) -> Receipt[EventReceipt] | None:
+        return await receipt_of_change(tx, request.identity)
 
-        BatchUnknown, IdempotencyKeyReused: nothing is changed then. Busy: what was done is kept, and the same
-        request with the same key goes on from there.
-        """
-        state = await retry_on_key_conflict(lambda: self._begin(asked))
-        try:
-            while isinstance(state, _Begun):
-                state = await self._go_on(asked, state)
-        except Busy:
-            raise Busy("cancellation_locked", asked.batch_id) from None
-        if not state.replayed:
-            log.info("ota.batches.cancelled", batch_id=state.batch_id, cancelled=state.cancelled)
-        return state
+    async def replay(self, request: BatchToCancel, row: EventReceipt) -> _Begun:  # noqa: ARG002  (the row has all)
+        return _Begun(row.event_id, BatchCancellationBegun.of(row.data).unmade or 0)
 
-    async def _begin(self, asked: BatchToCancel) -> _Begun | BatchCancelled:
+    async def attempt(self, request: BatchToCancel) -> _Begun:
         async with self.database.transaction() as tx:
-            batch = await _locked(tx, asked)
-            if done := await _ended_before(tx, asked):
-                return done
-            if begun := await find_replay(tx, asked.keyed(BEGINNING)):
-                return _Begun(begun.event_id, BatchCancellationBegun.of(begun.data).unmade or 0)
-            if batch is None:
-                raise batch_unknown(asked.batch_id)
+            await _lock_batch(tx, request)
             now = self.runtime.now()
-            # From here on none is made any more, so the tickets that there are are all that there will be.
+            # After this, no more tickets are generated, so the existing tickets are all there will be.
             unmade = await stop_making(
                 tx,
-                asked.caller.partner_id,
-                asked.batch_id,
+                request.caller.partner_id,
+                request.batch_id,
                 now,
-                actor=asked.caller.actor,
-                reason=asked.reason,
-                request_id=asked.request_id,
+                actor=request.caller.actor,
+                reason=request.reason,
+                request_id=request.request_id,
             )
-            beginning = await tx.fetch_one(
+            event_id = await tx.fetch_one(
                 sql.begin,
-                **asked.told(BEGINNING),
+                **request.columns,
                 event=BatchCancellationBegun.event_name,
                 unmade=unmade or None,
                 now=now,
             )
-            assert beginning is not None
-            return _Begun(beginning, unmade)
+            assert event_id is not None
+            return _Begun(event_id, unmade)
 
-    async def _go_on(self, asked: BatchToCancel, begun: _Begun) -> _Begun | BatchCancelled:
-        """One transaction's worth."""
+
+@dataclass(frozen=True)
+class BatchCanceller(Operation[BatchToCancel, EventReceipt, BatchCancelled]):
+    """Cancellation of the unused tickets of batches."""
+
+    runtime: Runtime
+
+    async def cancel(self, request: BatchToCancel) -> BatchCancelled:
+        """Cancel the unused tickets, or return the result of the earlier request with the same Idempotency-Key.
+
+        Raises:
+            BatchUnknown: the partner has no such batch.
+            IdempotencyKeyReused: the key was used for another request.
+            Busy: another transaction has locked a ticket. Some tickets may be cancelled already. The same request with the
+                same key continues.
+        """
+        return await self.run(request)
+
+    async def find_receipt(self, tx: Transaction, request: BatchToCancel) -> Receipt[EventReceipt] | None:
+        """Return the receipt with the request's key."""
+        return await receipt_of_change(tx, request.identity)
+
+    async def replay(self, request: BatchToCancel, row: EventReceipt) -> BatchCancelled:
+        """Return the result of the request that left this event."""
+        event = BatchCancellation.of(row.data)
+        return BatchCancelled(
+            request.batch_id,
+            row.occurred_at,
+            event.reason,
+            event.cancelled,
+            event.left_alone,
+            event.unmade or 0,
+            replayed=True,
+        )
+
+    async def attempt(self, request: BatchToCancel) -> BatchCancelled:
+        """Cancel the unused tickets. The errors are those of `cancel`."""
+        state = await self._begin(request)
+        try:
+            while isinstance(state, _Begun):
+                state = await self._continue(request, state)
+        except Busy:
+            raise Busy("cancellation_locked", request.batch_id) from None
+        log.info("ota.batches.cancelled", batch_id=state.batch_id, cancelled=state.cancelled)
+        return state
+
+    async def _begin(self, request: BatchToCancel) -> _Begun | BatchCancelled:
+        beginning = _Beginning(self.database, self.runtime)
+        return await beginning.run(replace(request, operation=BEGINNING))
+
+    async def _continue(self, request: BatchToCancel, begun: _Begun) -> _Begun | BatchCancelled:
+        """Run one transaction. The batch is locked, so two cancellations of it take turns."""
         async with self.database.transaction() as tx:
-            batch = await _locked(tx, asked)
-            assert batch is not None
-            if done := await _ended_before(tx, asked):
-                return done
-            # Waits for one ticket at most, and while nothing else is held that a sale needs.
+            batch = await _lock_batch(tx, request)
+            if request.idempotency_key and await self.find_receipt(tx, request):
+                raise Overtaken
+            # Wait for at most one ticket, before this transaction holds anything that a sale needs.
             if await tx.fetch_one(
                 sql.wait_for_unused,
-                partner_id=asked.caller.partner_id,
-                batch_id=asked.batch_id,
+                partner_id=request.caller.partner_id,
+                batch_id=request.batch_id,
                 after=begun.after,
             ):
                 last = await tx.fetch_one(
                     sql.cancel_unused,
-                    partner_id=asked.caller.partner_id,
-                    batch_id=asked.batch_id,
+                    partner_id=request.caller.partner_id,
+                    batch_id=request.batch_id,
                     product_id=batch.product_id,
                     channel=batch.channel,
                     event=TicketCancellation.event_name,
-                    actor=asked.caller.actor,
-                    request_id=asked.request_id,
-                    reason=asked.reason,
+                    actor=request.caller.actor,
+                    request_id=request.request_id,
+                    reason=request.reason,
                     beginning=begun.beginning,
                     after=begun.after,
                     tickets_max=TICKETS_A_TRANSACTION_MAX,
@@ -177,15 +207,15 @@ class BatchCanceller:
                 assert last is not None
                 return replace(begun, after=last)
             if begun.after != _FROM_THE_FIRST:
-                # Once more for those that a sale held when they were passed, and that it let go.
+                # Start again for tickets that a sale had locked and then released.
                 return replace(begun, after=_FROM_THE_FIRST)
-            return await self._end(tx, asked, begun)
+            return await self._end(tx, request, begun)
 
-    async def _end(self, tx: Transaction, asked: BatchToCancel, begun: _Begun) -> BatchCancelled:
+    async def _end(self, tx: Transaction, request: BatchToCancel, begun: _Begun) -> BatchCancelled:
         rows = await tx.fetch_all(
             sql.count_by_state,
-            partner_id=asked.caller.partner_id,
-            batch_id=asked.batch_id,
+            partner_id=request.caller.partner_id,
+            batch_id=request.batch_id,
             event=TicketCancellation.event_name,
             beginning=begun.beginning,
         )
@@ -193,7 +223,7 @@ class BatchCanceller:
         left_alone = {row.status: row.tickets for row in rows if not row.by_this}
         cancelled_at = await tx.fetch_one(
             sql.end,
-            **asked.told(OPERATION),
+            **request.columns,
             event=BatchCancellation.event_name,
             cancelled=cancelled,
             left_alone=orjson.dumps(left_alone).decode(),
@@ -202,9 +232,9 @@ class BatchCanceller:
         )
         assert cancelled_at is not None
         return BatchCancelled(
-            asked.batch_id,
+            request.batch_id,
             cancelled_at,
-            asked.reason,
+            request.reason,
             cancelled,
             left_alone,
             begun.unmade,
@@ -212,26 +242,17 @@ class BatchCanceller:
         )
 
 
-async def _locked(tx: Transaction, asked: BatchToCancel) -> sql.BatchWithChannel | None:
-    """The batch; two cancellations of it take turns."""
-    if not is_batch_id(asked.batch_id):
-        return None
-    return await tx.fetch_one(
-        sql.batch_to_cancel, partner_id=asked.caller.partner_id, batch_id=asked.batch_id
-    )
+async def _lock_batch(tx: Transaction, request: BatchToCancel) -> sql.BatchWithChannel:
+    """Lock the batch and return it.
 
-
-async def _ended_before(tx: Transaction, asked: BatchToCancel) -> BatchCancelled | None:
-    event = await find_replay(tx, asked.keyed(OPERATION))
-    if event is None:
-        return None
-    done = BatchCancellation.of(event.data)
-    return BatchCancelled(
-        asked.batch_id,
-        event.occurred_at,
-        done.reason,
-        done.cancelled,
-        done.left_alone,
-        done.unmade or 0,
-        replayed=True,
-    )
+    Raises:
+        BatchUnknown: the partner has no such batch.
+    """
+    batch = None
+    if is_batch_id(request.batch_id):
+        batch = await tx.fetch_one(
+            sql.batch_to_cancel, partner_id=request.caller.partner_id, batch_id=request.batch_id
+        )
+    if batch is None:
+        raise batch_unknown(request.batch_id)
+    return batch

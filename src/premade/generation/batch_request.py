@@ -15,7 +15,7 @@ METADATA_BYTES_MAX = 4096
 
 @dataclass(frozen=True)
 class BatchRequest:
-    """A batch as it is asked for. `valid_until` is the last day of sale."""
+    """A request to generate a batch. `valid_until` is the last day of sale."""
 
     product_id: int
     quantity: int
@@ -25,29 +25,32 @@ class BatchRequest:
     reservation_id: str | None = None
     idempotency_key: str | None = None
     is_large: bool = False
-    """Made by the operator in many transactions, not by the partner in one."""
+    """The operator generates it in many transactions."""
 
     @cached_property
-    def digest(self) -> bytes:
-        """SHA-256 of the normalized request: equal for two spellings of one request."""
-        return self._digest_with(composed(self.metadata))
+    def digests(self) -> tuple[bytes, ...]:
+        """SHA-256 of the normalized request: equal for two spellings of one request.
 
-    def is_of(self, digest: bytes) -> bool:
-        """Return whether a digest is of the same request. Older digests are of metadata that was not composed (NFC)."""
-        return digest in {self.digest, self._digest_with(self.metadata)}
+        The second digest is that of older versions, which did not compose the metadata (Unicode NFC).
+        """
+        return self._digest_with(composed(self.metadata)), self._digest_with(self.metadata)
 
     def _digest_with(self, metadata: object) -> bytes:
         """Include newer members only if they are given, so that a retry after an upgrade is still recognised."""
-        asked = [self.product_id, self.quantity, self.batch_id, self.valid_until, metadata]
+        members = [self.product_id, self.quantity, self.batch_id, self.valid_until, metadata]
         if self.reservation_id is not None:
-            asked.append(self.reservation_id)
+            members.append(self.reservation_id)
         if self.is_large:
-            asked.append("large")
-        return request_digest(*asked)
+            members.append("large")
+        return request_digest(*members)
 
 
 def checked_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Return the metadata. Raises ValueError if it is larger than METADATA_BYTES_MAX as JSON."""
+    """Return the metadata.
+
+    Raises:
+        ValueError: it is larger than METADATA_BYTES_MAX as JSON.
+    """
     size = len(orjson.dumps(metadata))
     if size > METADATA_BYTES_MAX:
         message = f"Must be at most {METADATA_BYTES_MAX} bytes as JSON, not {size}"

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from premade.catalog.product import ProductUnknown
 from premade.generation import generate_sql as sql
 from premade.generation.batch_request import BatchRequest
-from premade.runtime.errors import Conflict, FieldError, IdempotencyKeyReused, Invalid
+from premade.runtime.errors import Conflict, FieldError, Invalid
 from premade.stock.allotment import StockShort
 from premade.stock.reservation import ReservationStatus, check_take, reservation_unknown, status_of
 
@@ -23,7 +23,7 @@ class BatchIdTaken(Conflict):
     reason: Literal["taken", "differs"]
     batch_id: str
     quantity: int = 0
-    """Of the other batch, as its product."""
+    """Of the existing batch, like `product_id`."""
     product_id: int = 0
 
 
@@ -40,7 +40,7 @@ class ProductOver(Conflict):
 
 @dataclass(frozen=True)
 class ProductTerms:
-    """What a batch takes from its product when it is made; `entitlements` as JSON."""
+    """What a new batch copies from its product."""
 
     ticket_type: str
     code_prefix: str
@@ -49,98 +49,88 @@ class ProductTerms:
     entitlements: list[dict[str, Any]]
 
 
-def made_before(seen: sql.Look, wanted: BatchRequest) -> str | None:
-    """Return the id of the batch of an earlier request with the same Idempotency-Key, or None.
+def terms_of_product(row: sql.BatchLook, request: BatchRequest) -> ProductTerms:
+    """Return the terms of the product.
 
     Raises:
-        IdempotencyKeyReused: the earlier request was another one.
+        ProductUnknown: no product has this id.
     """
-    if seen.made_batch_id is None:
-        return None
-    assert seen.made_request_digest is not None
-    if not wanted.is_of(seen.made_request_digest):
-        raise IdempotencyKeyReused("batch", seen.made_batch_id)
-    return seen.made_batch_id
+    if row.product_id is None:
+        raise ProductUnknown("to_partner", request.product_id)
+    assert row.ticket_type is not None
+    assert row.code_prefix is not None
+    assert row.price is not None
+    assert row.currency is not None
+    assert row.entitlements is not None
+    return ProductTerms(row.ticket_type, row.code_prefix, row.price, row.currency, row.entitlements)
 
 
-def terms_of_product(seen: sql.Look, wanted: BatchRequest) -> ProductTerms:
-    """Return the terms of the product. Raises ProductUnknown."""
-    if seen.product_id is None:
-        raise ProductUnknown("to_partner", wanted.product_id)
-    assert seen.ticket_type is not None
-    assert seen.code_prefix is not None
-    assert seen.price is not None
-    assert seen.currency is not None
-    assert seen.entitlements is not None
-    return ProductTerms(seen.ticket_type, seen.code_prefix, seen.price, seen.currency, seen.entitlements)
-
-
-def check_batch(seen: sql.Look, wanted: BatchRequest) -> None:
-    """Return if the batch can be made.
+def check_batch(row: sql.BatchLook, request: BatchRequest) -> None:
+    """Return if the batch can be generated.
 
     Raises:
         Invalid: a day is past or too late, or the reservation is of another product.
-        ProductUnknown, ReservationUnknown: there is none for this partner.
+        ProductUnknown, ReservationUnknown: the partner has none with this id.
         ProductOver, BatchIdTaken, StockShort: the state of the product, the batches or the stock.
         ReservationEnded, ReservationTooSmall: the state of the reservation.
     """
-    today = seen.today
-    # Not before a replay is looked for: a retry just after midnight is answered like the first try.
-    if wanted.valid_until is not None and wanted.valid_until < today:
+    today = row.today
+    # Check the day here, not at the edge: a retry after midnight gets the response of the first request.
+    if request.valid_until is not None and request.valid_until < today:
         message = f"Must be {today} (today) or later: it is the last day of sale"
         raise Invalid([FieldError("#/valid_until", message)])
-    if seen.product_id is None:
-        raise ProductUnknown("to_partner", wanted.product_id)
-    if wanted.reservation_id is not None:
-        _check_whose(seen, wanted, wanted.reservation_id)
-    _check_days(seen, wanted, today)
-    if seen.batch_id_taken:
-        raise BatchIdTaken("taken", wanted.batch_id)
-    _check_stock(seen, wanted)
+    if row.product_id is None:
+        raise ProductUnknown("to_partner", request.product_id)
+    if request.reservation_id is not None:
+        _check_product_of_reservation(row, request, request.reservation_id)
+    _check_days(row, request, today)
+    if row.batch_id_taken:
+        raise BatchIdTaken("taken", request.batch_id)
+    _check_stock(row, request)
 
 
-def _check_whose(seen: sql.Look, wanted: BatchRequest, reservation_id: str) -> None:
-    if seen.reserved_product_id is None:
+def _check_product_of_reservation(row: sql.BatchLook, request: BatchRequest, reservation_id: str) -> None:
+    if row.reserved_product_id is None:
         raise reservation_unknown(reservation_id)
-    if seen.reserved_product_id != wanted.product_id:
+    if row.reserved_product_id != request.product_id:
         message = (
-            f"Must be a reservation of product {wanted.product_id}, not of product {seen.reserved_product_id}"
+            f"Must be a reservation of product {request.product_id}, not of product {row.reserved_product_id}"
         )
         raise Invalid([FieldError("#/reservation_id", message)])
 
 
-def _reservation_status(seen: sql.Look) -> ReservationStatus:
-    assert seen.reservation_expires_at is not None
-    return status_of(seen.reservation_end_reason, seen.reservation_expires_at, seen.now)
+def _reservation_status(row: sql.BatchLook) -> ReservationStatus:
+    assert row.reservation_expires_at is not None
+    return status_of(row.reservation_end_reason, row.reservation_expires_at, row.now)
 
 
-def held(seen: sql.Look) -> int | None:
+def held(row: sql.BatchLook) -> int | None:
     """Return how many tickets the reservation holds. None if the request names no reservation."""
-    if seen.reserved_product_id is None:
+    if row.reserved_product_id is None:
         return None
-    return seen.left_of_reservation if _reservation_status(seen) is ReservationStatus.HELD else 0
+    return row.left_of_reservation if _reservation_status(row) is ReservationStatus.HELD else 0
 
 
-def _check_stock(seen: sql.Look, wanted: BatchRequest) -> None:
-    if wanted.reservation_id is not None:
-        status = _reservation_status(seen)
-        assert seen.left_of_reservation is not None
-        check_take(wanted.reservation_id, status, seen.left_of_reservation, wanted.quantity)
-    elif seen.available < wanted.quantity:
-        raise StockShort(wanted.product_id, requested=wanted.quantity, available=seen.available)
+def _check_stock(row: sql.BatchLook, request: BatchRequest) -> None:
+    if request.reservation_id is not None:
+        status = _reservation_status(row)
+        assert row.left_of_reservation is not None
+        check_take(request.reservation_id, status, row.left_of_reservation, request.quantity)
+    elif row.available < request.quantity:
+        raise StockShort(request.product_id, requested=request.quantity, available=row.available)
 
 
-def last_day_of_sale(seen: sql.Look, wanted: BatchRequest) -> date | None:
+def last_day_of_sale(row: sql.BatchLook, request: BatchRequest) -> date | None:
     """Return the last day of sale: the requested day, or else the product's last day of use, or None."""
-    return wanted.valid_until or seen.usable_until
+    return request.valid_until or row.usable_until
 
 
-def _check_days(seen: sql.Look, wanted: BatchRequest, today: date) -> None:
-    last_day_of_use = seen.usable_until
+def _check_days(row: sql.BatchLook, request: BatchRequest, today: date) -> None:
+    last_day_of_use = row.usable_until
     if last_day_of_use is None:
         return
     if last_day_of_use < today:
-        raise ProductOver(wanted.product_id, last_day_of_use)
-    if wanted.valid_until is not None and wanted.valid_until > last_day_of_use:
+        raise ProductOver(request.product_id, last_day_of_use)
+    if request.valid_until is not None and request.valid_until > last_day_of_use:
         message = f"Must be {last_day_of_use} or earlier: this is the product's last day of use"
         raise Invalid([FieldError("#/valid_until", message)])

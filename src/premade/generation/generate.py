@@ -1,4 +1,4 @@
-"""Making a batch of tickets: whole or not at all, and once for each Idempotency-Key."""
+"""Generating a batch of tickets: all or none, and once for each Idempotency-Key."""
 
 import base64
 from dataclasses import dataclass
@@ -10,24 +10,21 @@ from uuid import UUID
 import orjson
 
 from premade.audit.events import BatchGenerated, BatchGenerationBegun
+from premade.audit.idempotency import Operation, Overtaken, Receipt, RequestIdentity
 from premade.generation import generate_sql as sql
 from premade.generation.batch_request import BatchRequest
-from premade.generation.checks import check_batch, held, last_day_of_sale, made_before, terms_of_product
+from premade.generation.checks import check_batch, held, last_day_of_sale, terms_of_product
 from premade.partners.keyring import Caller, OnBehalf
-from premade.postgres.database import Database
+from premade.postgres.database import Transaction
 from premade.runtime.clock import Runtime
-from premade.runtime.errors import Busy, RuleBroken
+from premade.runtime.errors import RuleBroken
 from premade.runtime.logging import log
 from premade.stock.hold import expire_holds
 from premade.tickets.code import Signer, ticket_code
 from premade.tickets.signing import Signers
 
-TRIES_MAX = 3
-"""A try ends without a word when another request takes the batch_id, the key or the stock at the same moment."""
-
-
-class _Overtaken(Exception):
-    """Another request came first; what this one wrote is undone."""
+_STOCK_CONSTRAINTS = frozenset({"available_not_negative", "held_not_negative"})
+"""A concurrent request took the stock after `look`. The next attempt reports what is left."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +36,33 @@ class NewTicket:
 
 
 @dataclass(frozen=True)
-class TakenCodes:
-    """Codes, and the incarnation of the database that gave them out."""
+class IssuedCodes:
+    """New ticket codes, and the incarnation of the database that issued them."""
 
     codes: list[str]
     incarnation_id: UUID | None
 
 
 @dataclass(frozen=True)
+class Generation:
+    """A batch request and its sender. `tickets_now`: how many of its tickets are generated with the batch."""
+
+    caller: Caller | OnBehalf
+    request_id: str | None
+    batch: BatchRequest
+    tickets_now: int
+
+    @property
+    def identity(self) -> RequestIdentity:
+        """Return what makes two requests the same: the batch request."""
+        return RequestIdentity(
+            self.caller.partner_id, "generate", self.batch.idempotency_key, self.batch.digests
+        )
+
+
+@dataclass(frozen=True)
 class Batch:
-    """A batch as it was made; `replayed` when an earlier request made it."""
+    """Generated batch; `replayed`: an earlier request with the same Idempotency-Key generated it."""
 
     batch_id: str
     product_id: int
@@ -67,61 +81,58 @@ class Batch:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a batch would cost and leave, were it made now."""
+    """Price and stock of a batch before it is generated."""
 
     price: Decimal
     currency: str
     available: int
     held: int | None
-    """What the reservation holds, where the batch is to be taken from one."""
+    """Stock that the reservation holds. None if the request names no reservation."""
 
 
 @dataclass(frozen=True)
-class Generator:
-    """What making a batch needs."""
+class Generator(Operation[Generation, sql.BatchReceipt, Batch]):
+    """Generation of batches. The batch itself is the receipt."""
 
-    database: Database
     runtime: Runtime
     signers: Signers
+    busy_reason = "overtaken_generation"
 
-    async def estimate(self, caller: Caller | OnBehalf, wanted: BatchRequest) -> Estimate:
-        """Checks everything, writes nothing. The same refusals as `generate`."""
-        seen = await self._look(caller, wanted)
-        if not made_before(seen, wanted):
-            check_batch(seen, wanted)
-        product = terms_of_product(seen, wanted)
-        return Estimate(product.price, product.currency, seen.available, held(seen))
+    async def estimate(self, caller: Caller | OnBehalf, batch: BatchRequest) -> Estimate:
+        """Check the request and write nothing. The errors are those of `generate`."""
+        request = Generation(caller, None, batch, tickets_now=0)
+        receipt = await self.receipt_of(request)
+        row = await self._look(request)
+        if receipt is None:
+            check_batch(row, batch)
+        terms = terms_of_product(row, batch)
+        return Estimate(terms.price, terms.currency, row.available, held(row))
 
-    async def generate(self, caller: Caller | OnBehalf, request_id: str, wanted: BatchRequest) -> Batch:
-        """The batch, made now or by an earlier request with the same Idempotency-Key.
+    async def generate(self, caller: Caller | OnBehalf, request_id: str, batch: BatchRequest) -> Batch:
+        """Generate the batch, or return the batch of the earlier request with the same Idempotency-Key.
 
-        ProductUnknown, BatchIdTaken, StockShort, IdempotencyKeyReused, and the refusals of the reservation that
-        it names; nothing is written then.
+        Raises:
+            IdempotencyKeyReused: the key was used for another request.
+            Invalid, ProductUnknown, ProductOver, BatchIdTaken, StockShort: see `check_batch`.
+            ReservationUnknown, ReservationEnded, ReservationTooSmall: see `check_batch`.
+            Busy: concurrent requests came first several times.
         """
-        batch = await self._make_once(caller, request_id, wanted, now=wanted.quantity)
-        if not batch.replayed:
-            log.info(
-                "ota.tickets.bulk_generated",
-                batch_id=wanted.batch_id,
-                product_id=wanted.product_id,
-                quantity=wanted.quantity,
-            )
-        return batch
+        return await self.run(Generation(caller, request_id, batch, tickets_now=batch.quantity))
 
     async def take_stock(
-        self, caller: Caller | OnBehalf, wanted: BatchRequest, request_id: str | None = None
+        self, caller: Caller | OnBehalf, batch: BatchRequest, request_id: str | None = None
     ) -> None:
-        """The batch with all of its stock and none of its tickets yet. The refusals of `generate`."""
-        await self._make_once(caller, request_id, wanted, now=0)
+        """Create the batch with all of its stock and without tickets. The errors are those of `generate`."""
+        await self.run(Generation(caller, request_id, batch, tickets_now=0))
 
     async def take_codes(
         self, partner_id: int, code_prefix: str, ticket_type: str, quantity: int
-    ) -> "TakenCodes":
-        """Take `quantity` codes that no ticket has had and none will have.
+    ) -> IssuedCodes:
+        """Issue `quantity` codes. No other ticket has or gets one of them.
 
         Raises:
-            Busy: more codes than the clock allows were made for a long time.
-            DatabaseRestored: a restore is not recorded yet.
+            Busy: for a long time, more codes were issued than the logical clock allows.
+            DatabaseRestored: the database was restored, and no process has recorded it yet.
         """
         async with self.database.single_statement() as tx:
             taken = await tx.fetch_one(
@@ -132,102 +143,123 @@ class Generator:
                 zone=str(self.runtime.zone),
             )
         assert taken is not None
-        first_ms = taken.first_ms or 0  # of no codes, none
+        first_ms = taken.first_ms or 0  # None if quantity is 0
         codes = [
             ticket_code(code_prefix, taken.today.year, ticket_type, first_ms + offset)
             for offset in range(quantity)
         ]
-        return TakenCodes(codes, taken.incarnation_id)
+        return IssuedCodes(codes, taken.incarnation_id)
 
-    async def _make_once(
-        self, caller: Caller | OnBehalf, request_id: str | None, wanted: BatchRequest, now: int
-    ) -> Batch:
-        """`now`: how many of its tickets are made at once."""
-        for _ in range(TRIES_MAX):
-            seen = await self._look(caller, wanted)
-            if made_batch_id := made_before(seen, wanted):
-                return await self._as_made(caller, made_batch_id)
-            check_batch(seen, wanted)
-            if seen.stale:
-                await expire_holds(self.database, self.runtime, wanted.product_id, caller.channel)
-            if batch := await self._make(caller, request_id, wanted, seen, now):
-                return batch
-        raise Busy("overtaken_generation", tries=TRIES_MAX)
+    async def find_receipt(self, tx: Transaction, request: Generation) -> Receipt[sql.BatchReceipt] | None:
+        """Return the receipt with the request's key."""
+        row = await tx.fetch_one(
+            sql.batch_of_key,
+            partner_id=request.caller.partner_id,
+            idempotency_key=request.batch.idempotency_key,
+        )
+        return row and Receipt(row, "batch", row.batch_id, (row.request_digest,))
 
-    async def _look(self, caller: Caller | OnBehalf, wanted: BatchRequest) -> sql.Look:
+    async def replay(self, request: Generation, row: sql.BatchReceipt) -> Batch:
+        """Return the batch as it was generated."""
         async with self.database.single_statement() as tx:
-            seen = await tx.fetch_one(
+            codes = await tx.fetch_all(
+                sql.codes_of_batch, partner_id=request.caller.partner_id, batch_id=row.batch_id
+            )
+        # Sign again instead of reading the tokens: a ticket may have been reissued. Ed25519 signatures are deterministic.
+        signer = await self.signers.by_id(row.signing_key_id)
+        return Batch(
+            row.batch_id,
+            row.product_id,
+            row.entitlements,
+            row.price,
+            row.currency,
+            row.valid_until,
+            row.usable_days,
+            row.usable_until,
+            row.metadata,
+            row.reservation_id,
+            row.created_at,
+            signed(signer, codes),
+            replayed=True,
+        )
+
+    async def attempt(self, request: Generation) -> Batch:
+        """Generate the batch. The errors are those of `generate`, and Overtaken."""
+        row = await self._look(request)
+        check_batch(row, request.batch)
+        if row.stale:
+            await expire_holds(self.database, self.runtime, request.batch.product_id, request.caller.channel)
+        batch = await self._generate(request, row)
+        if request.tickets_now:
+            log.info(
+                "ota.tickets.bulk_generated",
+                batch_id=batch.batch_id,
+                product_id=batch.product_id,
+                quantity=request.batch.quantity,
+            )
+        return batch
+
+    async def _look(self, request: Generation) -> sql.BatchLook:
+        async with self.database.single_statement() as tx:
+            row = await tx.fetch_one(
                 sql.look,
-                partner_id=caller.partner_id,
-                channel=caller.channel,
-                product_id=wanted.product_id,
-                batch_id=wanted.batch_id,
-                idempotency_key=wanted.idempotency_key,
-                reservation_id=wanted.reservation_id,
+                partner_id=request.caller.partner_id,
+                channel=request.caller.channel,
+                product_id=request.batch.product_id,
+                batch_id=request.batch.batch_id,
+                reservation_id=request.batch.reservation_id,
                 now=self.runtime.now(),
                 today=self.runtime.today(),
                 zone=str(self.runtime.zone),
             )
-        assert seen is not None
-        return seen
+        assert row is not None
+        return row
 
-    async def _make(
-        self,
-        caller: Caller | OnBehalf,
-        request_id: str | None,
-        wanted: BatchRequest,
-        seen: sql.Look,
-        quantity_now: int,
-    ) -> Batch | None:
-        """The batch, or None when another request came first."""
-        product = terms_of_product(seen, wanted)
-        taken = await self.take_codes(
-            caller.partner_id, product.code_prefix, product.ticket_type, quantity_now
+    async def _generate(self, request: Generation, row: sql.BatchLook) -> Batch:
+        terms = terms_of_product(row, request.batch)
+        issued = await self.take_codes(
+            request.caller.partner_id, terms.code_prefix, terms.ticket_type, request.tickets_now
         )
-        signer = await self.signers.current(caller.partner_id, taken.incarnation_id)
+        signer = await self.signers.current(request.caller.partner_id, issued.incarnation_id)
         batch = Batch(
-            wanted.batch_id,
-            wanted.product_id,
-            product.entitlements,
-            product.price,
-            product.currency,
-            last_day_of_sale(seen, wanted),
-            seen.usable_days,
-            seen.usable_until,
-            wanted.metadata,
-            wanted.reservation_id,
-            seen.now,
-            signed(signer, taken.codes),
+            request.batch.batch_id,
+            request.batch.product_id,
+            terms.entitlements,
+            terms.price,
+            terms.currency,
+            last_day_of_sale(row, request.batch),
+            row.usable_days,
+            row.usable_until,
+            request.batch.metadata,
+            request.batch.reservation_id,
+            row.now,
+            signed(signer, issued.codes),
             replayed=False,
         )
-        written = await self._write(caller, request_id, wanted, batch, (signer.key_id, taken.incarnation_id))
-        return batch if written else None
+        await self._write(request, batch, signer.key_id, issued.incarnation_id)
+        return batch
 
     async def _write(
-        self,
-        caller: Caller | OnBehalf,
-        request_id: str | None,
-        wanted: BatchRequest,
-        batch: Batch,
-        signed_by: tuple[str, UUID | None],
-    ) -> bool:
-        """Whether it is written; False when the batch_id, the key or the stock is taken by now, or when the database
-        was restored since. `signed_by`: the signing key and its incarnation of the database.
+        self, request: Generation, batch: Batch, signing_key_id: str, incarnation_id: UUID | None
+    ) -> None:
+        """Write the batch and its tickets.
+
+        Raises:
+            Overtaken: the batch_id, the key or the stock is taken, or the database was restored.
         """
-        signing_key_id, incarnation_id = signed_by
-        to_make = wanted.quantity - len(batch.tickets)
+        to_make = request.batch.quantity - len(batch.tickets)
         try:
             async with self.database.transaction() as tx:
                 written = await tx.fetch_one(
                     sql.write,
-                    partner_id=caller.partner_id,
-                    channel=caller.channel,
-                    actor=caller.actor,
-                    request_id=request_id,
+                    partner_id=request.caller.partner_id,
+                    channel=request.caller.channel,
+                    actor=request.caller.actor,
+                    request_id=request.request_id,
                     event=(BatchGenerationBegun if to_make else BatchGenerated).event_name,
                     batch_id=batch.batch_id,
                     product_id=batch.product_id,
-                    quantity=wanted.quantity,
+                    quantity=request.batch.quantity,
                     to_make=to_make,
                     entitlements=orjson.dumps(batch.entitlements).decode(),
                     price=batch.price,
@@ -239,62 +271,31 @@ class Generator:
                     reservation_id=batch.reservation_id,
                     signing_key_id=signing_key_id,
                     incarnation_id=incarnation_id,
-                    idempotency_key=wanted.idempotency_key,
-                    request_digest=wanted.digest,
+                    idempotency_key=request.batch.idempotency_key,
+                    request_digest=request.identity.digests[0],
                     now=batch.created_at,
                     tickets=as_rows(batch.tickets),
                 )
                 assert written is not None
-                _undo_unless_taken(written, wanted)
-                return bool(written.batches)
-        except _Overtaken:
-            return False
+                is_from_stock = written.stock and (batch.reservation_id is None or written.reservations)
+                if not (written.batches and is_from_stock):
+                    raise Overtaken
         except RuleBroken as broken:
-            if broken.rule not in ("available_not_negative", "held_not_negative"):
+            if broken.rule not in _STOCK_CONSTRAINTS:
                 raise
-            return False
-
-    async def _as_made(self, caller: Caller | OnBehalf, batch_id: str) -> Batch:
-        async with self.database.single_statement() as tx:
-            batch = await tx.fetch_one(sql.batch_as_made, partner_id=caller.partner_id, batch_id=batch_id)
-            codes = await tx.fetch_all(sql.tickets_as_made, partner_id=caller.partner_id, batch_id=batch_id)
-        assert batch is not None
-        # Signed again, not read: a ticket may have been reissued since. Ed25519 signs the same each time.
-        signer = await self.signers.by_id(batch.signing_key_id)
-        return Batch(
-            batch.batch_id,
-            batch.product_id,
-            batch.entitlements,
-            batch.price,
-            batch.currency,
-            batch.valid_until,
-            batch.usable_days,
-            batch.usable_until,
-            batch.metadata,
-            batch.reservation_id,
-            batch.created_at,
-            signed(signer, codes),
-            replayed=True,
-        )
+            raise Overtaken from None
 
 
 def signed(signer: Signer, codes: list[str]) -> list[NewTicket]:
-    """The tickets of these codes, with their first tokens."""
+    """Return tickets with these codes and their first tokens."""
     return [NewTicket(code, signer.token(code, 1)) for code in codes]
 
 
 def as_rows(tickets: list[NewTicket]) -> str:
-    """As a statement reads them: JSON."""
+    """Return the tickets as a JSON parameter of a statement."""
     return orjson.dumps(
         [
             {"ticket_code": ticket.ticket_code, "qr_code": base64.b64encode(ticket.token.encode()).decode()}
             for ticket in tickets
         ]
     ).decode()
-
-
-def _undo_unless_taken(written: sql.Written, wanted: BatchRequest) -> None:
-    """Tickets that came from nowhere are undone by leaving the transaction this way."""
-    from_stock = written.stock and (wanted.reservation_id is None or written.reservations)
-    if written.batches and not from_stock:
-        raise _Overtaken

@@ -1,5 +1,5 @@
 -- name: look
--- Everything that decides about a request, in one row that always comes.
+-- Everything that decides about a request. There is always one row.
 SELECT p.product_id, p.ticket_type, p.code_prefix, p.price, p.currency,
        p.usable_days, p.usable_until,
        (
@@ -10,16 +10,13 @@ SELECT p.product_id, p.ticket_type, p.code_prefix, p.price, p.currency,
        ) AS entitlements,
        coalesce(s.available, 0) AS available, s.stale > 0 AS stale,
        r.product_id AS reserved_product_id, r.quantity - r.taken AS left_of_reservation,
-       r.expires_at AS reservation_expires_at, r.end_reason AS reservation_end_reason, 
+       r.expires_at AS reservation_expires_at, r.end_reason AS reservation_end_reason,
        both_clocks(:now) AS now, both_days(:today, :zone) AS today,
-       EXISTS (SELECT FROM batches b WHERE b.partner_id = :partner_id AND b.batch_id = :batch_id) AS batch_id_taken,
-       same_key.batch_id AS made_batch_id, same_key.request_digest AS made_request_digest
+       EXISTS (SELECT FROM batches b WHERE b.partner_id = :partner_id AND b.batch_id = :batch_id) AS batch_id_taken
 FROM (SELECT) AS one_row
 LEFT JOIN products p ON p.product_id = :product_id
 LEFT JOIN stock_at(:now) s ON s.product_id = p.product_id AND s.channel = :channel
 LEFT JOIN reservations r ON r.partner_id = :partner_id AND r.reservation_id = :reservation_id
-LEFT JOIN batches same_key
-    ON same_key.partner_id = :partner_id AND same_key.idempotency_key = :idempotency_key
 
 -- name: take_codes
 -- Read the incarnation last: then the codes may be of an earlier incarnation, never of a later one.
@@ -27,8 +24,8 @@ SELECT CASE WHEN :quantity::bigint > 0 THEN take_logical_ms('ticket_code_ms', :q
        both_days(:today, :zone) AS today, current_incarnation() AS incarnation_id
 
 -- name: write
--- The allotment comes last: its row is the one that all batches of a product share. A reservation changes under
--- its lock, after it. What is to be made later takes its stock now.
+-- Write the allotment last: all batches of a product share its row. The reservation is changed after it, under its lock.
+-- Tickets that are generated later take their stock now.
 WITH batch AS (
     INSERT INTO batches (
         partner_id, batch_id, product_id, channel, quantity, entitlements, price, currency, valid_until,
@@ -44,7 +41,7 @@ WITH batch AS (
     ON CONFLICT DO NOTHING
     RETURNING *
 ),
-made AS (
+ticket AS (
     INSERT INTO pre_generated_tickets (
         ticket_code, partner_id, product_id, batch_id, qr_code, entitlements, price, currency, valid_until,
         usable_days, usable_until, created_at
@@ -54,7 +51,7 @@ made AS (
     FROM batch b CROSS JOIN jsonb_to_recordset(:tickets::jsonb) AS t (ticket_code text, qr_code text)
     RETURNING partner_id
 ),
-told AS (
+event AS (
     INSERT INTO audit_events (partner_id, event, actor, request_id, batch_id, data, occurred_at)
     SELECT b.partner_id, :event, :actor, :request_id, b.batch_id,
            jsonb_strip_nulls(
@@ -68,7 +65,7 @@ told AS (
 stock AS (
     UPDATE allotments a
     SET issued = a.issued + n.taken, held = a.held - CASE WHEN :reservation_id IS NULL THEN 0 ELSE n.taken END
-    FROM (SELECT (SELECT count(*)::integer FROM made) + (SELECT to_make FROM batch) AS taken) AS n
+    FROM (SELECT (SELECT count(*)::integer FROM ticket) + (SELECT to_make FROM batch) AS taken) AS n
     WHERE n.taken > 0 AND a.product_id = :product_id AND a.channel = :channel
     RETURNING a.product_id, a.channel, n.taken
 ),
@@ -86,11 +83,11 @@ reservation AS (
 SELECT (SELECT count(*) FROM batch) AS batches, (SELECT count(*) FROM stock) AS stock,
        (SELECT count(*) FROM reservation) AS reservations
 
--- name: batch_as_made
-SELECT batch_id, product_id, quantity, entitlements, price, currency, valid_until, usable_days, usable_until, metadata,
-       reservation_id, created_at, signing_key_id
-FROM batches WHERE partner_id = :partner_id AND batch_id = :batch_id
+-- name: batch_of_key
+SELECT batch_id, product_id, entitlements, price, currency, valid_until, usable_days, usable_until, metadata,
+       reservation_id, created_at, signing_key_id, request_digest
+FROM batches WHERE partner_id = :partner_id AND idempotency_key = :idempotency_key
 
--- name: tickets_as_made
+-- name: codes_of_batch
 SELECT ticket_code FROM pre_generated_tickets
 WHERE partner_id = :partner_id AND batch_id = :batch_id ORDER BY ticket_code

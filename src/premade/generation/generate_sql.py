@@ -14,7 +14,7 @@ statement = statements_of(__file__)
 
 
 @dataclass(slots=True)
-class Look:
+class BatchLook:
     product_id: int | None
     ticket_type: str | None
     code_prefix: str | None
@@ -32,8 +32,6 @@ class Look:
     now: datetime
     today: date
     batch_id_taken: bool
-    made_batch_id: str | None
-    made_request_digest: bytes | None
 
 
 @dataclass(slots=True)
@@ -51,10 +49,9 @@ class Written:
 
 
 @dataclass(slots=True)
-class BatchAsMade:
+class BatchReceipt:
     batch_id: str
     product_id: int
-    quantity: int
     entitlements: list[dict[str, Any]]
     price: Decimal
     currency: str
@@ -65,6 +62,7 @@ class BatchAsMade:
     reservation_id: str | None
     created_at: datetime
     signing_key_id: str
+    request_digest: bytes
 
 
 @statement
@@ -78,8 +76,7 @@ def look(
     product_id: int,
     channel: str,
     reservation_id: str | None,
-    idempotency_key: str | None,
-) -> Look: ...
+) -> BatchLook: ...
 
 
 @statement
@@ -116,8 +113,8 @@ def write(
 
 
 @statement
-def batch_as_made(*, partner_id: int, batch_id: str) -> BatchAsMade: ...
+def batch_of_key(*, partner_id: int, idempotency_key: str | None) -> BatchReceipt: ...
 
 
 @statement
-def tickets_as_made(*, partner_id: int, batch_id: str) -> str: ...
+def codes_of_batch(*, partner_id: int, batch_id: str) -> str: ...

@@ -319,7 +319,7 @@ def check(wanted: BatchRequest) -> None:
 
 
 def _check_the_same(batch: sql.BatchToMake, wanted: BatchRequest) -> None:
-    if not wanted.is_of(batch.request_digest):
+    if batch.request_digest not in wanted.digests:
         raise BatchIdTaken("differs", wanted.batch_id, batch.quantity, batch.product_id)
 
 

@@ -1,4 +1,4 @@
-"""Making a ticket's QR anew: the next issue number, a new token; the gate refuses the ones before."""
+"""Reissuing the QR of a ticket: the next issue number and a new token. Gates refuse the previous ones."""
 
 import base64
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from datetime import datetime
 
 from premade.audit.event_fields import EntitlementLeft
 from premade.audit.events import TicketReissued
-from premade.audit.idempotency import find_replay, retry_on_key_conflict
-from premade.audit.idempotency_sql import EarlierEvent
-from premade.postgres.database import Database
+from premade.audit.idempotency import Operation, Receipt
+from premade.audit.idempotency_sql import EventReceipt
+from premade.postgres.database import Transaction
 from premade.reissue import reissue_sql as sql
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict
 from premade.runtime.logging import log
-from premade.tickets.change import TicketChange
+from premade.tickets.change import TicketChange, receipt_of_change
 from premade.tickets.code import ISSUE_NUMBER_MAX, possible_code
 from premade.tickets.lookup import ticket_unknown
 from premade.tickets.refusals import TicketCancelled, TicketExpired, TicketUsed
@@ -26,7 +26,7 @@ ISSUE_NUMBERS_SKIPPED = 9
 
 @dataclass(eq=False)
 class IssueLimit(Conflict):
-    """The ticket's QR was issued as often as it can be."""
+    """The ticket has the highest possible issue number."""
 
     code = "ISSUE_LIMIT"
 
@@ -35,14 +35,14 @@ class IssueLimit(Conflict):
 
 
 class ToReissue(TicketChange):
-    """One ticket whose QR is to be made anew."""
+    """A request to reissue the QR of one ticket."""
 
     operation = "reissue"
 
 
 @dataclass(frozen=True)
 class Reissued:
-    """The ticket as it was then; `replayed` when an earlier request with the same Idempotency-Key did it."""
+    """Ticket after its reissue; `replayed`: an earlier request with the same Idempotency-Key reissued it."""
 
     ticket_code: str
     status: str
@@ -55,78 +55,94 @@ class Reissued:
 
 
 @dataclass(frozen=True)
-class Reissuer:
-    """What making a QR anew needs."""
+class Reissuer(Operation[ToReissue, EventReceipt, Reissued]):
+    """Reissue of QRs."""
 
-    database: Database
     runtime: Runtime
     signers: Signers
 
-    async def reissue(self, asked: ToReissue) -> Reissued:
-        """The ticket with its new token, made now or by an earlier request with the same Idempotency-Key.
+    async def reissue(self, request: ToReissue) -> Reissued:
+        """Issue a new QR, or return the result of the earlier request with the same Idempotency-Key.
 
-        TicketUnknown, TicketUsed, TicketCancelled, TicketExpired, IssueLimit, IdempotencyKeyReused, Busy;
-        nothing is changed then.
+        Raises:
+            TicketUnknown: the partner has no such ticket.
+            TicketUsed, TicketCancelled, TicketExpired: the ticket's state does not allow it.
+            IssueLimit: the ticket has the highest issue number.
+            IdempotencyKeyReused: the key was used for another request.
+            Busy: another transaction has locked the ticket.
         """
-        event, replayed = await retry_on_key_conflict(lambda: self._try(asked))
-        done = TicketReissued.of(event.data)
-        # A signature by Ed25519 is always the same, so a replay signs again.
-        signer = await self.signers.by_id(done.signing_key_id)
-        if not replayed:
-            log.info("ota.tickets.reissued", ticket_code=asked.ticket_code, issue_number=done.issue_number)
-        return Reissued(
-            asked.ticket_code,
-            done.status,
-            done.entitlements,
-            done.issue_number,
-            signer.token(asked.ticket_code, done.issue_number),
-            done.reason,
-            event.occurred_at,
-            replayed,
-        )
+        return await self.run(request)
 
-    async def _try(self, asked: ToReissue) -> tuple[sql.ReissueEvent | EarlierEvent, bool]:
-        """The event that the reissue left, and whether an earlier request did."""
-        # Asked for before the transaction: that would hold two connections at once.
+    async def find_receipt(self, tx: Transaction, request: ToReissue) -> Receipt[EventReceipt] | None:
+        """Return the receipt with the request's key."""
+        return await receipt_of_change(tx, request.identity)
+
+    async def replay(self, request: ToReissue, row: EventReceipt) -> Reissued:
+        """Return the result of the request that left this event."""
+        event = TicketReissued.of(row.data)
+        # Sign again instead of storing the token: Ed25519 signatures are deterministic.
+        signer = await self.signers.by_id(event.signing_key_id)
+        token = signer.token(request.ticket_code, event.issue_number)
+        return _result(request, row, token, replayed=True)
+
+    async def attempt(self, request: ToReissue) -> Reissued:
+        """Issue a new QR. The errors are those of `reissue`."""
+        # Get the signing key before the transaction, so that this request does not hold two connections.
         async with self.database.single_statement() as tx:
             incarnation_id = await tx.fetch_one(sql.current_incarnation)
-        signer = await self.signers.current(asked.caller.partner_id, incarnation_id)
+        signer = await self.signers.current(request.caller.partner_id, incarnation_id)
         async with self.database.transaction() as tx:
-            # Locked before the key is looked for: whoever waited here sees what the winner left.
             ticket = await tx.fetch_one(
                 sql.ticket_to_reissue,
-                partner_id=asked.caller.partner_id,
-                ticket_code=possible_code(asked.ticket_code),
+                partner_id=request.caller.partner_id,
+                ticket_code=possible_code(request.ticket_code),
                 today=self.runtime.today(),
                 zone=str(self.runtime.zone),
             )
-            if event := await find_replay(tx, asked.keyed):
-                return event, True
             if ticket is None:
-                raise ticket_unknown(asked.ticket_code)
-            _check(ticket, asked.ticket_code)
+                raise ticket_unknown(request.ticket_code)
+            _check(ticket, request.ticket_code)
             issue_number = _next_issue_number(ticket, signer.key_id)
-            token = signer.token(asked.ticket_code, issue_number)
-            event = await tx.fetch_one(
+            token = signer.token(request.ticket_code, issue_number)
+            row = await tx.fetch_one(
                 sql.reissue,
-                **asked.keyed.columns,
-                actor=asked.caller.actor,
-                request_id=asked.request_id,
+                **request.identity.columns,
+                actor=request.caller.actor,
+                request_id=request.request_id,
                 event=TicketReissued.event_name,
                 ticket_id=ticket.ticket_id,
                 issue_number=issue_number,
                 qr_code=base64.b64encode(token.encode()).decode(),
                 signing_key_id=signer.key_id,
-                reason=asked.reason,
+                reason=request.reason,
                 now=self.runtime.now(),
             )
-            assert event is not None
-            return event, False
+            assert row is not None
+        log.info("ota.tickets.reissued", ticket_code=request.ticket_code, issue_number=issue_number)
+        return _result(request, row, token, replayed=False)
+
+
+def _result(
+    request: ToReissue, row: EventReceipt | sql.ReissueEvent, token: str, *, replayed: bool
+) -> Reissued:
+    event = TicketReissued.of(row.data)
+    return Reissued(
+        request.ticket_code,
+        event.status,
+        event.entitlements,
+        event.issue_number,
+        token,
+        event.reason,
+        row.occurred_at,
+        replayed,
+    )
 
 
 def _next_issue_number(ticket: sql.TicketToReissue, signing_key_id: str) -> int:
-    """Return the number of the next token. With another key than the last one, a restore may lie between the two: numbers
-    are left out, as it may have forgotten tokens of this ticket that are out there.
+    """Return the number of the next token.
+
+    If the signing key has changed, the database may have been restored, and may have forgotten tokens of this ticket. Then
+    skip ISSUE_NUMBERS_SKIPPED numbers.
     """
     skip = 0 if ticket.signing_key_id == signing_key_id else ISSUE_NUMBERS_SKIPPED
     return min(ticket.issue_number + 1 + skip, ISSUE_NUMBER_MAX)

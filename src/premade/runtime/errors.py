@@ -140,7 +140,10 @@ class Invalid(DomainError):
         return len(self.errors) - FIELDS_NAMED_MAX
 
 
-_ID_OF_EARLIER = {
+EarlierRequest = Literal["order", "batch", "reservation", "release", "other"]
+"""What an earlier request with the same Idempotency-Key did: it created an order, a batch or a reservation, released a
+reservation, or changed a ticket or a batch."""
+_ID_OF_EARLIER: dict[EarlierRequest, str] = {
     "order": "order_id",
     "batch": "batch_id",
     "reservation": "reservation_id",
@@ -154,9 +157,9 @@ class IdempotencyKeyReused(Mismatch):
 
     code = "IDEMPOTENCY_KEY_REUSED"
 
-    reason: Literal["order", "batch", "reservation", "release", "other"]
+    reason: EarlierRequest
     earlier: str | None
-    """Id of what the earlier request made or changed."""
+    """Id of what the earlier request created or changed."""
 
     @property
     def members(self) -> dict[str, Any]:
@@ -193,7 +196,6 @@ class Busy(Unavailable):
         "row_locked",
         "ticket_locked",
         "this_ticket_locked",
-        "key_in_progress",
         "overtaken",
         "overtaken_generation",
         "cancellation_locked",

@@ -2,7 +2,7 @@
 
 from premade.http.wiring import Feature
 from premade.stock import reservation_routes, routes
-from premade.stock.reserve import Reservations
+from premade.stock.reservations import Reservations
 
 FEATURE = Feature(
     routers=[routes.router, reservation_routes.router],

@@ -11,7 +11,8 @@ from typing import Literal
 
 from premade.runtime.clock import rfc3339
 from premade.runtime.errors import Conflict, Exhausted, FieldError, Invalid, NotFound
-from premade.stock.reserve_sql import ReservationNow, ReservationRow
+from premade.stock.reservations_sql import ReservationNow
+from premade.stock.reserve_sql import ReservationRow
 
 HOLD_DEFAULT = timedelta(hours=24)
 QUANTITY_MAX = 100_000

@@ -17,6 +17,7 @@ from premade.partners.partner import RESERVATION_HOURS_DEFAULT
 from premade.postgres.keyset import Keyset
 from premade.runtime.errors import IdempotencyKeyReused
 from premade.stock.allotment import StockShort
+from premade.stock.release import ReleaseRequest
 from premade.stock.reservation import (
     HOLD_DEFAULT,
     QUANTITY_MAX,
@@ -26,7 +27,8 @@ from premade.stock.reservation import (
     ReservationStatus,
     ReservationUnknown,
 )
-from premade.stock.reserve import ReservationRequest, Reservations
+from premade.stock.reservations import Reservations
+from premade.stock.reserve import ReservationRequest
 
 router = partner_router("Inventory")
 
@@ -110,12 +112,12 @@ def _reply(found: Reservation) -> Reply:
 )
 async def reserve(
     call: Annotated[Call, partner_with("inventory:reserve")],
-    wanted: ReserveRequest,
+    body: ReserveRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Reply:
     """Reserve stock of your channel."""
-    asked = ReservationRequest(**dict(wanted), idempotency_key=idempotency_key)
-    return _reply(await call.use(Reservations).reserve(call.caller, call.request_id, asked))
+    request = ReservationRequest(call.caller, call.request_id, **dict(body), idempotency_key=idempotency_key)
+    return _reply(await call.use(Reservations).reserve(request))
 
 
 @router.get(
@@ -170,7 +172,5 @@ async def release_reservation(
     idempotency_key: IdempotencyKey = None,
 ) -> Reply:
     """Release the stock that a reservation still holds."""
-    released = await call.use(Reservations).release(
-        call.caller, call.request_id, reservation_id, idempotency_key
-    )
-    return _reply(released)
+    request = ReleaseRequest(call.caller, call.request_id, reservation_id, idempotency_key)
+    return _reply(await call.use(Reservations).release(request))

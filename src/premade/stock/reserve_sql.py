@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from premade.audit.event import EventName
-from premade.audit.events import ReservationMade, ReservationReleased
+from premade.audit.events import ReservationMade
 from premade.postgres.statements import statements_of
 
 statement = statements_of(__file__)
@@ -17,8 +17,6 @@ class StockLook:
     now: datetime
     available: int
     stale: bool | None
-    made_reservation_id: str | None
-    made_request_digest: bytes | None
 
 
 @dataclass(slots=True)
@@ -33,28 +31,16 @@ class ReservationRow:
 
 
 @dataclass(slots=True)
-class ReservationLook:
-    reservation_id: str | None
-    product_id: int | None
-    channel: str | None
-    quantity: int | None
-    taken: int | None
-    created_at: datetime | None
-    expires_at: datetime | None
-    end_reason: str | None
-    made_reservation_id: str | None
-    made_request_digest: bytes | None
-
-
-@dataclass(slots=True)
-class ReservationNow(ReservationRow):
-    database_now: datetime
+class ReservationReceipt(ReservationRow):
+    request_digest: bytes | None
 
 
 @statement
-def look_at_stock(
-    *, now: datetime, product_id: int, channel: str | None, partner_id: int, idempotency_key: str | None
-) -> StockLook: ...
+def reservation_of_key(*, partner_id: int, idempotency_key: str | None) -> ReservationReceipt: ...
+
+
+@statement
+def look_at_stock(*, now: datetime, product_id: int, channel: str | None, partner_id: int) -> StockLook: ...
 
 
 @statement
@@ -72,34 +58,3 @@ def reserve(
     actor: str,
     request_id: str | None,
 ) -> ReservationRow: ...
-
-
-@statement
-def look_at_reservation(
-    *, partner_id: int, reservation_id: str | None, operation: str, idempotency_key: str | None
-) -> ReservationLook: ...
-
-
-@statement
-def release(
-    *,
-    now: datetime,
-    partner_id: int,
-    reservation_id: str,
-    event: EventName[ReservationReleased],
-    actor: str,
-    request_id: str | None,
-    operation: str,
-    idempotency_key: str | None,
-    request_digest: bytes | None,
-) -> ReservationRow: ...
-
-
-@statement
-def reservation_by_id(*, partner_id: int, reservation_id: str) -> ReservationNow: ...
-
-
-@statement
-def reservations_of_partner(
-    *, partner_id: int, after_reservation_id: str | None, rows_max: int
-) -> ReservationNow: ...

@@ -1,12 +1,13 @@
-"""A change of one ticket, and why, as a partner asks for it. Pure."""
+"""Requests to change one ticket, with a reason."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 from premade.audit.event import ReasonGiven
-from premade.audit.idempotency import IdempotencyScope
-from premade.audit.idempotency_sql import EarlierEvent
+from premade.audit.idempotency import Receipt, RequestIdentity, event_of
+from premade.audit.idempotency_sql import EventReceipt
 from premade.audit.record import Acting
+from premade.postgres.database import Transaction
 from premade.values.digest import request_digest
 from premade.values.texts import one_line
 
@@ -14,16 +15,19 @@ REASON_CHARACTERS_MAX = 200
 
 
 def checked_reason(text: str) -> str:
-    """Return the reason of a change as it is stored. Raises ValueError if it is not valid."""
+    """Return the reason of a change as it is stored.
+
+    Raises:
+        ValueError: the text is no valid reason; the message says why.
+    """
     return one_line(text, REASON_CHARACTERS_MAX)
 
 
 @dataclass(frozen=True)
 class TicketChange:
-    """Each kind is a class of its own."""
+    """A request to change one ticket. Each kind of change is a subclass."""
 
     operation: ClassVar[str]
-    """What an Idempotency-Key is scoped to, beside the partner."""
     caller: Acting
     request_id: str
     ticket_code: str
@@ -31,13 +35,24 @@ class TicketChange:
     idempotency_key: str | None = None
 
     @property
-    def keyed(self) -> IdempotencyScope:
-        """As the record remembers it."""
+    def identity(self) -> RequestIdentity:
+        """Return what makes two requests the same: ticket and reason."""
         digest = request_digest(self.ticket_code, self.reason)
-        return IdempotencyScope(
-            self.caller.partner_id, self.operation, self.idempotency_key, digest, _digest_of
-        )
+        return RequestIdentity(self.caller.partner_id, self.operation, self.idempotency_key, (digest,))
 
 
-def _digest_of(event: EarlierEvent) -> bytes:
-    return request_digest(event.ticket_code, checked_reason(ReasonGiven.of(event.data).reason))
+async def receipt_of_change(tx: Transaction, request: RequestIdentity) -> Receipt[EventReceipt] | None:
+    """Return the receipt of a change of a ticket or a batch, which is an event with a reason."""
+    event = await event_of(tx, request)
+    if event is None:
+        return None
+    subject = event.ticket_code or event.batch_id
+    return Receipt(event, "other", subject, (event.request_digest, _normalized_digest(event, subject)))
+
+
+def _normalized_digest(event: EventReceipt, subject: str | None) -> bytes | None:
+    """Return the digest of a request with the event's reason as this version normalizes it, or None if it is not valid."""
+    try:
+        return request_digest(subject, checked_reason(ReasonGiven.of(event.data).reason))
+    except ValueError:
+        return None

@@ -10,7 +10,8 @@ from premade.partners.keyring import OnBehalf
 from premade.staff.role import Right
 from premade.stock.hold import hold_to_release
 from premade.stock.hold_sql import HoldToRelease
-from premade.stock.reserve import Reservations
+from premade.stock.release import ReleaseRequest
+from premade.stock.reservations import Reservations
 
 
 class Release(Confirmation[NoFields]):
@@ -56,7 +57,9 @@ class Release(Confirmation[NoFields]):
         """Release it."""
         hold, request = self.hold, self.request
         owner = OnBehalf(hold.partner_id, hold.channel, request.member.actor)
-        await request.use(Reservations).release(owner, request.request_id, hold.reservation_id)
+        await request.use(Reservations).release(
+            ReleaseRequest(owner, request.request_id, hold.reservation_id)
+        )
         return f"{PRODUCTS}/{hold.product_id}?done=released"
 
 

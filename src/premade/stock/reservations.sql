@@ -1,0 +1,12 @@
+-- name: reservation_by_id
+SELECT reservation_id, product_id, quantity, taken, created_at, expires_at, end_reason,
+       database_clock() AS database_now
+FROM reservations WHERE partner_id = :partner_id AND reservation_id = :reservation_id
+
+-- name: reservations_of_partner
+-- As a range of one index: in the order of ids alone, a plan could read everybody's. 'S' comes after all of them.
+SELECT reservation_id, product_id, quantity, taken, created_at, expires_at, end_reason,
+       database_clock() AS database_now
+FROM reservations
+WHERE (partner_id, reservation_id) < (:partner_id, coalesce(:after_reservation_id, 'S')) AND partner_id >= :partner_id
+ORDER BY partner_id DESC, reservation_id DESC LIMIT :rows_max
