@@ -26,7 +26,8 @@ SQUAWK = [
     "--exclude=prefer-bigint-over-int",
 ]
 _IGNORE = re.compile(r"(?m)^(?P<above>.*)\n\s*-- squawk-ignore\S* ")
-_BODY_OR_STRING = re.compile(rb"\$(\w*)\$.*?\$\1\$|'(?:[^']|'')*'", re.DOTALL)
+# A comment comes first: an apostrophe in one begins no string.
+_COMMENT_BODY_OR_STRING = re.compile(rb"--[^\n]*|/\*.*?\*/|\$(\w*)\$.*?\$\1\$|'(?:[^']|'')*'", re.DOTALL)
 _IN_A_TRANSACTION = re.compile(
     rb"(ALTER|CREATE|DROP|COMMENT)\b|INSERT\s+INTO\s[^;]*\bVALUES\b", re.IGNORECASE
 )
@@ -90,8 +91,14 @@ def _own_rules(migration: Migration) -> list[str]:
     return found
 
 
+def _without_text(part: re.Match[bytes]) -> bytes:
+    """Return nothing for a comment, and an empty string for a function body or a string."""
+    return b"" if part[0].startswith((b"--", b"/*")) else b"''"
+
+
 def _in_one_transaction(migration: Migration) -> list[str]:
-    statements = Migration(migration.name, _BODY_OR_STRING.sub(b"''", migration.sql)).statements()
+    plain = _COMMENT_BODY_OR_STRING.sub(_without_text, migration.sql)
+    statements = Migration(migration.name, plain).statements()
     return [
         *(
             f"{migration.name}: a transaction only changes the schema. Change rows in a file that begins with "

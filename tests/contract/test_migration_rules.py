@@ -42,6 +42,10 @@ def test_the_migrations_follow_the_rules() -> None:
             "-- outside a transaction\nCREATE INDEX CONCURRENTLY IF NOT EXISTS things_by_size ON things (size);\n"
             "DROP INDEX CONCURRENTLY IF EXISTS things_by_id;"
         ),
+        (
+            "-- The partner's colour; UPDATE it later.\nALTER TABLE things ADD COLUMN colour text;\n"
+            "/* Nobody's; yet. */\nALTER TABLE things ADD COLUMN shape text;"
+        ),
         "-- in batches\nUPDATE things SET size = 1 WHERE id IN (SELECT id FROM things WHERE size IS NULL LIMIT 500);",
     ],
 )
@@ -87,6 +91,7 @@ def test_these_are_allowed(folder: Path, sql: str) -> None:
         ),
         ("UPDATE things SET size = 1;", "in batches"),
         ("DELETE FROM things;", "in batches"),
+        ("-- The shop's size.\nUPDATE things SET size = 1;\n-- It isn't more.", "in batches"),
         ("INSERT INTO others SELECT * FROM things;", "in batches"),
         ("WITH old AS (SELECT 1) UPDATE things SET size = 1;", "in batches"),
         ("TRUNCATE things;", "only changes the schema"),
