@@ -130,6 +130,7 @@ async def _run(task: BackgroundTask, process: Process) -> None:
 
 def _collect_garbage_rarely() -> None:
     """Keep the objects that exist by now, and look for garbage rarely: a request leaves little of it in cycles."""
+    gc.enable()
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE_OBJECTS_A_LOOK, 20, 20)

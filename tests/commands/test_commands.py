@@ -205,7 +205,7 @@ def test_a_port_in_use_is_told_in_a_line(operator: Operator) -> None:
 
 def test_the_code_of_a_package_runs_where_the_source_tree_is_not(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "premade.cli", "--help"], cwd=tmp_path, capture_output=True, text=True,
+        [sys.executable, "-m", "premade", "--help"], cwd=tmp_path, capture_output=True, text=True,
         check=True, env={**os.environ, "COLUMNS": "80"},
     )  # fmt: skip
 

@@ -30,7 +30,7 @@ from support.terminal import read_until
 
 from premade.postgres.embedded import embedded_postgres
 
-COMMAND = [sys.executable, "-m", "premade.cli"]
+COMMAND = [sys.executable, "-m", "premade"]
 READY = "Ctrl-C ends it and its database."
 READY_SECONDS_MAX = 60
 BLOCKS = {"█": (1, 1), "▀": (1, 0), "▄": (0, 1), " ": (0, 0)}

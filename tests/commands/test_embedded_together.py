@@ -27,7 +27,7 @@ def servers_of(data_dir: Path) -> list[psutil.Process]:
 
 def command(data_dir: Path, *arguments: str) -> dict[str, str]:
     done = subprocess.run(
-        [sys.executable, "-m", "premade.cli", *arguments, "--json"],
+        [sys.executable, "-m", "premade", *arguments, "--json"],
         env=environment_for(None, data_dir),
         capture_output=True,
         text=True,

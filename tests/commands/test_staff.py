@@ -50,7 +50,7 @@ def test_somebody_is_added_listed_and_changed(dsn: str, shop: Shop, operator: Op
 def test_a_password_is_asked_for_twice_and_not_shown(dsn: str, shop: Shop) -> None:
     name = unique("asked")
     leader, terminal = pty.openpty()
-    program = [sys.executable, "-m", "premade.cli", "staff", "add", name, "--role", "gate"]
+    program = [sys.executable, "-m", "premade", "staff", "add", name, "--role", "gate"]
     with subprocess.Popen(
         program,
         stdin=terminal,

@@ -48,7 +48,7 @@ def run(
 def run_anew(*arguments: str, dsn: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
     """In a new interpreter, which finds out by itself who runs it and what the terminal can show."""
     return subprocess.run(
-        [sys.executable, "-m", "premade.cli", *arguments],
+        [sys.executable, "-m", "premade", *arguments],
         env={**environment_for(dsn), **environment},
         capture_output=True,
         stdin=subprocess.DEVNULL,

@@ -294,7 +294,7 @@ def test_a_disk_that_is_full_leaves_what_was_there_and_nothing_half_written(
     asked = ["--partner", stack.seller.name, "--format", form, "-o", str(file)]
 
     # A file of this process may have 4 blocks of 512 or 1,024 bytes.
-    command = [sys.executable, "-m", "premade.cli", "export", stack.batch_id, *asked]
+    command = [sys.executable, "-m", "premade", "export", stack.batch_id, *asked]
     done = subprocess.run(
         ["sh", "-c", 'ulimit -f 4; exec "$@"', "sh", *command],
         env=environment_for(dsn), capture_output=True, text=True, check=False,

@@ -351,7 +351,7 @@ def test_only_its_owner_can_read_a_file_that_opens_gates(
 
 def run_measured(shop: Shop, seller: Seller, batch_id: str, file: Path) -> tuple[float, int]:
     """Seconds of the processor, and the most memory in bytes, of the command in a process of its own."""
-    arguments = [sys.executable, "-m", "premade.cli", "export", batch_id, "--partner", seller.name]
+    arguments = [sys.executable, "-m", "premade", "export", batch_id, "--partner", seller.name]
     process = subprocess.Popen(
         [*arguments, "--format", file.suffix[1:], "-o", str(file)],
         env=environment_for(shop.dsn),
@@ -405,7 +405,7 @@ def test_a_second_export_in_a_process_waits_and_is_then_refused(
 
 def test_on_a_terminal_a_bar_grows_and_is_gone_at_the_end(shop: Shop, seller: Seller, tmp_path: Path) -> None:
     batch_id, file = large_batch(shop, seller, 20_000), tmp_path / "out.xlsx"
-    arguments = [sys.executable, "-m", "premade.cli", "export", batch_id, "--partner", seller.name]
+    arguments = [sys.executable, "-m", "premade", "export", batch_id, "--partner", seller.name]
 
     process, first, terminal = on_a_terminal(
         shop, [*arguments, "--format", "xlsx", "-o", str(file)], r"\d/20000"

@@ -288,7 +288,7 @@ def test_of_two_services_on_one_port_only_one_says_that_it_serves(own_dsn: str, 
             ["--port", "0", "--metrics-port", str(urlsplit(service.metrics_url).port)],
         ):
             second = subprocess.run(
-                [sys.executable, "-m", "premade.cli", "serve", *options],
+                [sys.executable, "-m", "premade", "serve", *options],
                 env=environment_for(own_dsn), capture_output=True, text=True, check=False, timeout=60,
             )  # fmt: skip
             assert second.returncode == 1
@@ -300,7 +300,7 @@ def test_of_two_services_on_one_port_only_one_says_that_it_serves(own_dsn: str, 
 def test_metrics_have_an_address_of_their_own_and_half_requests_take_no_threads(
     own_dsn: str, tmp_path: Path
 ) -> None:
-    program = [sys.executable, "-m", "premade.cli", "serve", "--host", "0.0.0.0", "--port", "0"]
+    program = [sys.executable, "-m", "premade", "serve", "--host", "0.0.0.0", "--port", "0"]
     with subprocess.Popen(
         [*program, "--metrics-port", "0", "--workers", "1"],
         env=environment_for(own_dsn), stdout=subprocess.PIPE, text=True, stderr=(tmp_path / "log").open("w"),
@@ -397,7 +397,7 @@ def test_the_limit_of_open_files_is_raised_and_more_clients_than_files_do_not_en
         f'ulimit -Sn 100; ulimit -Hn {hard}; exec "$0" "$@"',
         sys.executable,
         "-m",
-        "premade.cli",
+        "premade",
     )
     with running_service(environment, tmp_path / "log", workers=1, command=shell) as service:
         [worker] = wait_until_all_serve(service, 1)
@@ -433,7 +433,7 @@ def test_the_embedded_database_is_started_again_when_it_is_killed_or_its_pid_fil
         pid_file.unlink()
         # A command that uses it in that moment waits for it.
         done = subprocess.run(
-            [sys.executable, "-m", "premade.cli", "product", "list", "--json"],
+            [sys.executable, "-m", "premade", "product", "list", "--json"],
             env=environment, capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr

@@ -167,7 +167,7 @@ def test_one_process_expires_at_a_time_and_the_command_waits_for_its_turn(before
         assert past.expire(after) == Pass(due=1, ended=0, expired=0)
         operator = Operator(before.dsn)
         waiting = subprocess.Popen(
-            [sys.executable, "-m", "premade.cli", "expire", "--json"],
+            [sys.executable, "-m", "premade", "expire", "--json"],
             env=environment_for(operator.dsn),
             stdout=subprocess.PIPE,
             text=True,
@@ -215,7 +215,7 @@ def test_kill_9_anywhere_leaves_each_transaction_whole_and_the_next_goes_on(befo
     for _ in range(3):
         already = states(before, seller).get("EXPIRED", 0)
         running = subprocess.Popen(
-            [sys.executable, "-m", "premade.cli", "expire", "--json"],
+            [sys.executable, "-m", "premade", "expire", "--json"],
             env=environment_for(before.dsn),
             stdout=subprocess.DEVNULL,
         )

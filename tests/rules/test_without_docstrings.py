@@ -34,7 +34,7 @@ def test_what_is_published_does_not_depend_on_docstrings(part: str) -> None:
 def test_the_command_helps_without_docstrings() -> None:
     shown = [
         subprocess.run(
-            [sys.executable, *options, "-m", "premade.cli", "--help"],
+            [sys.executable, *options, "-m", "premade", "--help"],
             check=True,
             capture_output=True,
             text=True,

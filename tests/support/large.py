@@ -69,7 +69,7 @@ def once_made(least: int, do: Callable[[], Any]) -> Callable[[BatchProgress], No
 
 def command(shop: Shop, seller: Seller, quantity: int, *more: str, batch_id: str = "LARGE") -> list[str]:
     return [
-        sys.executable, "-m", "premade.cli", "generate", "--partner", seller.name, "--batch", batch_id,
+        sys.executable, "-m", "premade", "generate", "--partner", seller.name, "--batch", batch_id,
         "--product", str(seller.product_id), "--quantity", str(quantity), *more,
     ]  # fmt: skip
 

@@ -53,7 +53,7 @@ def running_service(
     environment: dict[str, str], log: Path, *, workers: int = 2, command: tuple[str, ...] = ()
 ) -> Generator[Service]:
     """`premade serve` on any free port, stopped by SIGTERM at the end."""
-    program = command or (sys.executable, "-m", "premade.cli")
+    program = command or (sys.executable, "-m", "premade")
     with log.open("w") as log_file:
         process = subprocess.Popen(
             [*program, "serve", "--port", "0", "--metrics-port", "0", "--workers", str(workers), "--json"],

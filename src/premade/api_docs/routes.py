@@ -1,5 +1,7 @@
 """`/`, `/openapi.json`, `/docs` and `/problems/<code>`."""
 
+import asyncio
+import math
 from collections.abc import Awaitable, Callable
 
 import orjson
@@ -14,6 +16,7 @@ from premade.api_docs import pages
 from premade.api_docs.openapi import openapi_document
 from premade.http.gateway import PageRoute
 from premade.http.problems import MEDIA_TYPE
+from premade.runtime.single_flight import SingleFlightCache
 
 _HEADERS = {
     "Content-Security-Policy": pages.CONTENT_SECURITY_POLICY,
@@ -25,12 +28,21 @@ _ASSETS_CACHE = "public, max-age=3600"
 
 def document_routes(app: FastAPI) -> list[BaseRoute]:
     """Return the routes of the API documentation, for the current routes of `app`."""
-    written = orjson.dumps(openapi_document(app))
     problems = problems_of(app)
     explained = {
-        code: HTMLResponse(pages.problem_page(code, told), headers=_HEADERS)
-        for code, told in problems.items()
+        code: HTMLResponse(pages.problem_page(code, text), headers=_HEADERS)
+        for code, text in problems.items()
     }
+
+    async def write_document(_: None) -> Response:
+        body = await asyncio.to_thread(lambda: orjson.dumps(openapi_document(app)))
+        return Response(body, media_type="application/json", headers=_HEADERS)
+
+    # At the first request, not at the start: it takes a tenth of a second, and few processes are asked for it.
+    document = SingleFlightCache(write_document, app.state.runtime.monotonic_seconds)
+
+    async def openapi(_: Request) -> Response:
+        return await document.get(None, math.inf)
 
     async def problem(request: Request) -> Response:
         if request.path_params["code"] not in explained:
@@ -40,7 +52,7 @@ def document_routes(app: FastAPI) -> list[BaseRoute]:
     fixed = {
         "/": _fixed(HTMLResponse(pages.home_page(), headers=_HEADERS)),
         "/favicon.ico": _fixed(_asset_named(pages.FAVICON)),
-        "/openapi.json": _fixed(Response(written, media_type="application/json", headers=_HEADERS)),
+        "/openapi.json": openapi,
         "/docs": _fixed(HTMLResponse(pages.DOCS_PAGE, headers=_HEADERS)),
         "/problems": _fixed(HTMLResponse(pages.problems_page(problems), headers=_HEADERS)),
         "/problems/{code}": problem,

@@ -9,9 +9,6 @@ from functools import lru_cache
 from importlib.resources import as_file, files
 from typing import Literal
 
-from fontTools.ttLib import TTFont
-from fontTools.unicodedata import script
-
 from premade.runtime.errors import Conflict
 from premade.values.texts import isolated
 
@@ -70,6 +67,8 @@ def unprintable(text: str) -> tuple[str, ...]:
 
 
 def _in_no_font(characters: frozenset[str]) -> list[str]:
+    from fontTools.ttLib import TTFont  # noqa: PLC0415  (only sheets need it)
+
     wanted = {character for character in characters if _is_simple(character)}
     for package, file in FONTS:
         if not wanted:
@@ -82,6 +81,8 @@ def _in_no_font(characters: frozenset[str]) -> list[str]:
 
 def _is_simple(character: str) -> bool:
     """Return whether this character is one glyph, set after the one before it."""
+    from fontTools.unicodedata import script  # noqa: PLC0415  (only sheets need it)
+
     return (
         script(character) in _SCRIPTS
         and unicodedata.bidirectional(character) in _LEFT_TO_RIGHT

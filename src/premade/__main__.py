@@ -1,0 +1,13 @@
+"""The command `premade`, and `python -m premade`."""
+
+
+def main() -> None:
+    """Run the command."""
+    # Each worker imports this module again (multiprocessing, "spawn"), but needs nothing of the command.
+    from premade.cli import main as run  # noqa: PLC0415
+
+    run()
+
+
+if __name__ == "__main__":
+    main()
