@@ -13,6 +13,7 @@ from premade.postgres.marker import Marker
 from premade.postgres.migrations import check_current, migrate
 from premade.postgres.zones import require_same_zone
 from premade.runtime.clock import Runtime
+from premade.runtime.errors import CommandError
 from premade.runtime.logging import log
 from premade.runtime.settings import Settings
 from premade.tickets.incarnation import confirm_incarnation
@@ -32,25 +33,26 @@ MARKER = "incarnation"
 """Name of the file beside the embedded cluster (see `Marker`)."""
 
 
-class NoDatabase(Exception):
-    """There is no database where this command looked; the message says where, and what to do."""
+class NoDatabase(CommandError):
+    """There is no database where this command looked."""
+
+    code = "NO_DATABASE"
 
 
-class DemoNotHere(Exception):
-    """The database has data of others; the message says which, and what to do."""
+class DemoNotHere(CommandError):
+    """The database has data of others."""
+
+    code = "DEMO_NOT_HERE"
 
 
 def require_database(settings: Settings) -> None:
     """Check that a database exists, so that a command never creates an empty one by mistake.
 
-    Raises: NoDatabase.
+    Raises:
+        NoDatabase: there is none.
     """
     if settings.database_url is None and not is_made(settings.database_folder):
-        message = (
-            f"There is no database: looked for {settings.database_place}. Set PREMADE_DATA_DIR or DATABASE_URL to "
-            "your database, or create one here with 'premade migrate'."
-        )
-        raise NoDatabase(message)
+        raise NoDatabase("none", place=settings.database_place)
 
 
 @contextmanager

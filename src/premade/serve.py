@@ -3,6 +3,7 @@
 The parent owns the embedded database, the metrics port and the listening socket; the workers share that socket.
 """
 
+import gc
 import os
 import shutil
 import signal
@@ -25,6 +26,7 @@ from premade.monitoring.endpoint import metrics_served
 from premade.monitoring.gauges import DatabaseFigures, ProcessFigures, WorkerFigures
 from premade.postgres.embedded import restart_if_gone
 from premade.runtime.clock import Runtime
+from premade.runtime.errors import CommandError
 from premade.runtime.kernel import raise_file_limit
 from premade.runtime.logging import log, start_logging
 from premade.runtime.outage import Outage
@@ -37,8 +39,8 @@ METRICS_FOLDER = "premade-metrics"
 METRICS_FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
-class CannotServe(Exception):
-    """The service cannot start; the message says why."""
+class CannotServe(CommandError):
+    """The service cannot start."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,9 @@ def _embedded_kept(settings: Settings) -> Generator[_Embedded]:
 
 
 def _work(listening: socket.socket, channel: socket.socket, parent_pid: int, *, workers: int) -> None:
-    """Run one of so many workers, in its own process. The parent never imports the application."""
+    """Run one of `workers` workers, in its own process. The parent never imports the application."""
+    # Imports leave no garbage to collect. The application turns the collector on when it starts.
+    gc.disable()
     from premade.worker import run_worker  # noqa: PLC0415
 
     run_worker(listening, channel, parent_pid, workers)
@@ -186,8 +190,7 @@ def _listening(host: str, port: int, option: str) -> Generator[socket.socket]:
             bound.bind((host, port))
             bound.listen(BACKLOG_CONNECTIONS)
         except (OSError, OverflowError) as error:
-            message = f"Cannot listen on {host}:{port}: {error}. Choose another port with {option}, or 0 for any free port."
-            raise CannotServe(message) from None
+            raise CannotServe("address", host=host, port=port, why=error, option=option) from None
         yield bound
 
 

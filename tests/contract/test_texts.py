@@ -1,11 +1,13 @@
 """Each text for people stands once, under its key, and each key has its text."""
 
+import ast
 import dataclasses
 import inspect
 import pkgutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib import import_module
+from pathlib import Path
 from string import Formatter
 from typing import Any, get_args, get_type_hints
 
@@ -18,9 +20,18 @@ from premade.api_docs.openapi import openapi_document
 from premade.api_docs.schema_texts import SCHEMAS
 from premade.http.problems import TRANSPORT_STATUS_OF
 from premade.partners.partner import PartnerUnknown
-from premade.runtime.errors import DatabaseRestored, DomainError
+from premade.runtime.errors import CommandError, DatabaseRestored, DomainError
+from premade.staff.weak_password import _OWN_TEXT
 from premade.stock.allotment import StockShort
+from premade.texts.commands import command_texts
+from premade.texts.fields import field_texts
 from premade.texts.problems import problem_texts
+
+SOURCES = sorted(Path(premade.__file__).parent.rglob("*.py"))
+SAID = {"FieldError": 1, "ValueError": 0, "TrunkPrefixUnclear": 0}
+"""The errors whose text people read, and which of their arguments it is."""
+IN_PROGRAM = {"postgres/migrations.py", "tickets/picture.py"}
+"""Their ValueErrors tell a developer of a mistake, not a person of a wrong field."""
 
 
 def kinds(kind: type[DomainError]) -> Iterator[type[DomainError]]:
@@ -119,3 +130,98 @@ def test_a_value_in_braces_is_no_template() -> None:
     error = PartnerUnknown("name", "{partner.__class__}")
 
     assert "{partner.__class__}" in error.detail
+
+
+def calls(tree: ast.AST, *names: str) -> Iterator[tuple[str, ast.Call]]:
+    """The calls of these functions and classes, each with its name."""
+    for node in ast.walk(tree):
+        name = getattr(getattr(node, "func", None), "id", "")
+        if isinstance(node, ast.Call) and name in names:
+            yield name, node
+
+
+def names_of(call: ast.Call) -> set[str]:
+    """The names of the keyword arguments."""
+    return {keyword.arg for keyword in call.keywords if keyword.arg is not None}
+
+
+def words_in(node: ast.AST, tree: ast.AST) -> list[str]:
+    """The words that stand in an expression, or in what its names are set to; the arguments of `field_text` are none."""
+    if isinstance(node, ast.Name):
+        set_to = [
+            each.value
+            for each in ast.walk(tree)
+            if isinstance(each, ast.Assign) and any(getattr(to, "id", "") == node.id for to in each.targets)
+        ]
+        return [word for value in set_to if not isinstance(value, ast.Name) for word in words_in(value, tree)]
+    if isinstance(node, ast.Call):
+        return []
+    if isinstance(node, ast.Constant):
+        return [node.value] if isinstance(node.value, str) and " " in node.value.strip() else []
+    return [word for child in ast.iter_child_nodes(node) for word in words_in(child, tree)]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(SOURCES[0].parent)))
+def test_the_text_of_a_field_error_stands_in_the_list(source: Path) -> None:
+    tree = ast.parse(source.read_text())
+    if str(source.relative_to(SOURCES[0].parent)) in IN_PROGRAM:
+        return
+    for function in [
+        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]:
+        for name, call in calls(function, *SAID):
+            for argument in call.args[SAID[name] :]:
+                assert words_in(argument, function) == [], call.lineno
+
+
+def test_every_field_text_is_used_with_its_values() -> None:
+    used: set[str] = set()
+    for source in SOURCES:
+        for name, call in calls(ast.parse(source.read_text()), "field_text", "_refuse", "pattern_in_words"):
+            key = call.args[1 if name == "pattern_in_words" else 0]
+            if isinstance(key, ast.Constant):
+                assert str(key.value) in field_texts(), (source, call.lineno)
+                assert names_of(call) == values(field_texts()[str(key.value)]), (source, key.value)
+                used.add(str(key.value))
+
+    dynamic = ("validation.", "staff.weak_")
+    assert {key for key in field_texts() if not key.startswith(dynamic)} == {
+        key for key in used if not key.startswith(dynamic)
+    }
+    assert len(used) > 90
+
+
+def test_every_reason_why_a_password_is_weak_has_its_text() -> None:
+    patterns = {"repeat", "sequence", "spatial", "date", "regex", "bruteforce"}
+
+    assert {key for key in field_texts() if key.startswith("staff.weak_")} == {
+        f"staff.weak_{reason}" for reason in patterns | _OWN_TEXT | {"word"}
+    }
+
+
+def command_errors(kind: type[Exception]) -> Iterator[type[Any]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from command_errors(child)
+
+
+def test_every_text_of_a_command_is_used_with_its_values(problems: list[type[DomainError]]) -> None:
+    assert problems
+    codes = {kind.__name__: kind.code for kind in command_errors(CommandError)}
+    used: dict[tuple[str, str], set[str]] = {}
+    for source in SOURCES:
+        for name, call in calls(ast.parse(source.read_text()), *codes, "command_text"):
+            if isinstance(call.args[-1], ast.Constant):
+                reason = str(call.args[-1].value)
+                of = (
+                    [codes[name]]
+                    if name in codes
+                    else [c for c, texts in command_texts().items() if reason in texts]
+                )
+                assert of, (source, call.lineno)
+                used |= {(code, reason): names_of(call) for code in of}
+
+    assert used.keys() == {(code, reason) for code, texts in command_texts().items() for reason in texts}
+    for (code, reason), given in used.items():
+        assert given == values(command_texts()[code][reason]), (code, reason)
+    assert len(used) > 25

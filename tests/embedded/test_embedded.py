@@ -43,6 +43,8 @@ USER_PROGRAM = """
 import json, os, sys
 from pathlib import Path
 from premade.postgres.embedded import EmbeddedPostgresError, embedded_postgres
+from premade.texts.commands import command_texts
+command_texts()
 folder, uid, gid, settings = sys.argv[1:]
 if int(uid) != os.geteuid():
     os.setgroups([]), os.setgid(int(gid)), os.setuid(int(uid))

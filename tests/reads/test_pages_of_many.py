@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -17,7 +16,6 @@ from premade.orders.lookup import sql as orders
 from premade.postgres.keyset import ROWS_LOOKED_AT_MAX
 from premade.postgres.pool import SESSION_SETTINGS
 from premade.postgres.statements import Statement
-from premade.tickets.listing import BY_TIME
 from premade.tickets.listing import sql as listing
 
 MORE = """
@@ -211,7 +209,7 @@ def test_a_page_reads_what_it_answers_however_far_on_it_is(
         "ORDER BY created_at, ticket_id OFFSET 50000 LIMIT 1",
         grown["partner_id"],
     )
-    deep = BY_TIME.after(BY_TIME.cursor(SimpleNamespace(**middle)))
+    deep = {f"after_{name}": value for name, value in middle.items()}
     deep_order = f"ORD-{grown['partner_id'] * 1_000_000 + 50_000:013d}"
     asked: list[tuple[Statement, dict[str, Any], str]] = [
         (listing.tickets_by_time, {}, "tickets_by_time"),

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NamedTuple
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -50,6 +51,11 @@ EXTREME = """
         data = coalesce(data, '{}') || jsonb_build_object('synced_at', %(at)s::text, 'scanned_at', %(at)s::text)
     WHERE partner_id = %(partner_id)s
 """
+
+
+class _OrderKey(NamedTuple):
+    created_at: datetime
+    order_id: str
 
 
 @pytest.fixture(scope="module", params=["Pacific/Honolulu", "Pacific/Kiritimati"])
@@ -213,7 +219,7 @@ def test_places_in_lists_that_name_a_time(far_shop: Shop, far_seller: Seller) ->
     assert cursors
     for path, cursor in cursors.items():
         works(far_seller.http.get(path, params={"cursor": cursor}))
-    order = Keyset("orders", {"created_at": datetime, "order_id": str})
+    order = Keyset("orders", _OrderKey)
     for moment in (FIRST, LAST, "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"):
         named = order.cursor(SimpleNamespace(created_at=moment, order_id="ORD-0"))
         for path in cursors:

@@ -104,8 +104,8 @@ def test_what_is_typed_is_cleaned_and_never_refused() -> None:
 
 def test_an_odd_character_of_an_id_is_named() -> None:
     allowed = re.compile("[A-Z-]")
-    assert odd_character("AB\u200b", allowed) == "; character 3 is ZERO WIDTH SPACE (U+200B)"
-    assert odd_character("AB C", allowed) == ""
+    assert odd_character("AB\u200b", allowed) == (3, "ZERO WIDTH SPACE (U+200B)")
+    assert odd_character("AB C", allowed) is None
 
 
 def test_json_is_composed_in_names_and_values() -> None:

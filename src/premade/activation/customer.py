@@ -10,6 +10,7 @@ import email_validator
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
 from premade.activation.trunk_prefix import TrunkPrefixUnclear, without_trunk_prefix
+from premade.texts.fields import field_text
 from premade.values.digest import request_digest
 from premade.values.texts import cleaned, described, odd_character, one_line, reference, without_invisible
 
@@ -59,17 +60,13 @@ def email(text: str) -> str:
         return text
     for character in text.strip():
         if unicodedata.category(character) == "Cc":
-            message = (
-                f"Must be an e-mail address, such as john.smith@example.com, without {described(character)}"
-            )
-            raise ValueError(message)
+            raise ValueError(field_text("customer.email_character", character=described(character)))
     text = cleaned(text)
     _check_octets(text)
     try:
         found = email_validator.validate_email(text, check_deliverability=False, allow_quoted_local=True)
     except email_validator.EmailNotValidError as error:
-        message = f"Must be an e-mail address, such as john.smith@example.com. {error}"
-        raise ValueError(message) from None
+        raise ValueError(field_text("customer.email", why=error)) from None
     _check_octets(found.normalized)
     # Mail to a domain in another script goes to its ASCII form (RFC 5891), which has the same limits.
     _check_octets(f"{found.local_part}@{found.ascii_domain}")
@@ -79,11 +76,9 @@ def email(text: str) -> str:
 def _check_octets(address: str) -> None:
     local = address.rpartition("@")[0]
     if len(local.encode()) > EMAIL_LOCAL_OCTETS_MAX:
-        message = f"Must have at most {EMAIL_LOCAL_OCTETS_MAX} octets before the '@', in UTF-8"
-        raise ValueError(message)
+        raise ValueError(field_text("customer.email_local_octets", octets_max=EMAIL_LOCAL_OCTETS_MAX))
     if len(address.encode()) > EMAIL_OCTETS_MAX:
-        message = f"Must be at most {EMAIL_OCTETS_MAX} octets in UTF-8"
-        raise ValueError(message)
+        raise ValueError(field_text("customer.email_octets", octets_max=EMAIL_OCTETS_MAX))
 
 
 def phone(text: str) -> str:
@@ -99,8 +94,7 @@ def phone(text: str) -> str:
             raise ValueError(_no_phone(text))
     code = next((bare[1:end] for end in (2, 3, 4) if bare[1:end] in _CALLING_CODES), None)
     if code is None:
-        message = "Must begin with an existing country calling code, such as +852"
-        raise ValueError(message)
+        raise ValueError(field_text("customer.calling_code"))
     try:
         kept = f"+{code}{without_trunk_prefix(code, text, bare[1 + len(code) :])}"
     except TrunkPrefixUnclear as unclear:
@@ -129,9 +123,10 @@ def _plain_filler(character: str) -> str:
 
 def _no_phone(text: str) -> str:
     if extension := _EXTENSION.search(text):
-        return f"Must be a number without an extension; leave out {extension[0].strip()!r}"
-    odd = odd_character(text, _OF_A_PHONE)
-    return f"Must be '+' and 7 to 15 digits with the country code, such as +1234567890{odd}"
+        return field_text("customer.phone_extension", extension=extension[0].strip())
+    if odd := odd_character(text, _OF_A_PHONE):
+        return field_text("customer.phone_character", position=odd[0], character=odd[1])
+    return field_text("customer.phone")
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from premade.http.fields import AnswerModel, IdempotencyKey, Money, Timestamp
 from premade.http.problems import documented
 from premade.partners.call import Call, partner_router, partner_with
 from premade.runtime.errors import IdempotencyKeyReused
+from premade.texts.fields import field_text
 from premade.tickets.answers import Entitlement, QrCode, qr_of
 from premade.tickets.refusals import TicketExpired
 
@@ -31,8 +32,7 @@ router = partner_router("OTA Integration")
 def _each_once(codes: list[str]) -> list[str]:
     twice = [code for code, times in Counter(codes).items() if times > 1]
     if twice:
-        message = f"Must contain each ticket once. More than once: {', '.join(twice)}"
-        raise ValueError(message)
+        raise ValueError(field_text("customer.tickets_repeated", tickets=", ".join(twice)))
     return codes
 
 

@@ -5,6 +5,8 @@ from functools import cache
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
 
+from premade.texts.fields import field_text
+
 _NOT_GEOGRAPHIC = "001"
 _IN_BRACKETS = re.compile(r"\(\s*(0|06|8)\s*\)")
 """The trunk prefixes of all countries that have one, other than the 1 of North America, which nobody puts in brackets."""
@@ -36,8 +38,7 @@ def without_trunk_prefix(calling_code: str, text: str, national: str) -> str:
 
 def _without_bracketed(digits: str, national: str, prefix: str | None, is_number: re.Pattern[str]) -> str:
     if not national.startswith(digits):
-        message = f"Must not contain ({digits}) within the number. Write the number as dialled from abroad"
-        raise TrunkPrefixUnclear(message)
+        raise TrunkPrefixUnclear(field_text("customer.trunk_prefix_within", digits=digits))
     rest = national.removeprefix(digits)
     is_with, is_without = bool(is_number.fullmatch(national)), bool(is_number.fullmatch(rest))
     if digits == prefix == "0":
@@ -46,8 +47,7 @@ def _without_bracketed(digits: str, national: str, prefix: str | None, is_number
         return rest
     if is_with and not is_without:
         return national
-    message = f"Must be written as dialled from abroad: with or without the {digits}, and without brackets around it"
-    raise TrunkPrefixUnclear(message)
+    raise TrunkPrefixUnclear(field_text("customer.trunk_prefix_unclear", digits=digits))
 
 
 @cache

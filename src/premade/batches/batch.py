@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Literal
 
 from premade.runtime.errors import NotFound
+from premade.texts.fields import field_text
 from premade.values.texts import odd_character
 
 BATCH_ID_CHARACTERS_MAX = 64
@@ -43,17 +44,16 @@ def is_batch_id(text: str) -> bool:
 def checked_batch_id(text: str) -> str:
     """Return the batch id. Raises ValueError if no batch can have it."""
     if not is_batch_id(text):
-        odd = odd_character(text, _CHARACTER)
-        message = f"Must be 1 to 64 letters A to Z or a to z, digits, '.', '_', ':' or '-'{odd}"
-        raise ValueError(message)
+        if odd := odd_character(text, _CHARACTER):
+            raise ValueError(field_text("batch.id_character", position=odd[0], character=odd[1]))
+        raise ValueError(field_text("batch.id"))
     return text
 
 
 def checked_new_batch_id(text: str) -> str:
     """Return the id of a new batch. Raises ValueError if it is not valid."""
     if not _NEW_BATCH_ID.fullmatch(checked_batch_id(text)):
-        message = "Must not consist of dots only: such an id cannot be part of a URL"
-        raise ValueError(message)
+        raise ValueError(field_text("batch.id_of_dots"))
     return text
 
 

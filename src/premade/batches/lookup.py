@@ -2,14 +2,27 @@
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from premade.batches import lookup_sql as sql
 from premade.batches.batch import BatchStatus, batch_unknown, is_batch_id
 from premade.postgres.database import Database
 from premade.postgres.keyset import ROWS_LOOKED_AT_MAX, Keyset
 
-BY_TIME = Keyset("batches", {"created_at": datetime, "batch_id": str})
-OF_ALL = Keyset("batches of all", {"created_at": datetime, "partner_id": int, "batch_id": str})
+
+class _BatchListKey(NamedTuple):
+    created_at: datetime
+    batch_id: str
+
+
+class _BatchesOfAllKey(NamedTuple):
+    created_at: datetime
+    partner_id: int
+    batch_id: str
+
+
+BY_TIME = Keyset("batches", _BatchListKey)
+OF_ALL = Keyset("batches of all", _BatchesOfAllKey)
 
 
 async def batch_of(database: Database, partner_id: int, batch_id: str) -> sql.BatchRow:
@@ -44,13 +57,15 @@ async def list_batches(
     `created` is from its first moment to before its second; None: without that bound. With `wanted`, a page does not end
     where its batches have many tickets: those after that are not counted, see `is_counted`.
     """
-    start, before = BY_TIME.after(cursor), created[1]
-    if before is not None and (cursor is None or before < start["after_created_at"]):
-        start = {"after_created_at": before, "after_batch_id": ""}
+    after, before = BY_TIME.after(cursor), created[1]
+    if before is not None and (after is None or before < after.created_at):
+        after = _BatchListKey(before, "")
+    after_created_at, after_batch_id = after or (None, None)
     async with database.single_statement() as tx:
         rows = await tx.fetch_all(
             sql.batches_by_time,
-            **start,
+            after_created_at=after_created_at,
+            after_batch_id=after_batch_id,
             partner_id=partner_id,
             created_from=created[0],
             **asdict(wanted or BatchFilter()),
@@ -66,10 +81,13 @@ async def list_batches_of_all(
     """A page of all partners' batches, the newest first, and the cursor of the next; for the operator alone. Those after
     many tickets are not counted, see `is_counted`.
     """
+    after_created_at, after_partner_id, after_batch_id = OF_ALL.after(cursor) or (None, None, None)
     async with database.single_statement() as tx:
         rows = await tx.fetch_all(
             sql.batches_of_all,
-            **OF_ALL.after(cursor),
+            after_created_at=after_created_at,
+            after_partner_id=after_partner_id,
+            after_batch_id=after_batch_id,
             **asdict(wanted or BatchFilter()),
             rows_looked_at_max=ROWS_LOOKED_AT_MAX,
             rows=limit + 1,

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
@@ -19,6 +19,7 @@ from premade.postgres.database import Database, Transaction
 from premade.postgres.keyset import Keyset
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
+from premade.texts.fields import field_text
 from premade.values.currency import DECIMALS, amount_text, amounts_beside, decimals_phrase, fits, in_full
 from premade.values.texts import cleaned, one_line
 
@@ -31,7 +32,13 @@ USABLE_DAYS_MAX = 3650
 PRODUCT_ID_MAX = 2**63 - 1
 PRICE_MAX = Decimal("9999999999.99")
 """In any currency."""
-ALL_PRODUCTS = Keyset("all products", {"product_id": int})
+
+
+class _CatalogKey(NamedTuple):
+    product_id: int
+
+
+ALL_PRODUCTS = Keyset("all products", _CatalogKey)
 _TICKET_TYPE = re.compile(r"[A-Z]{2,12}")
 # As people write it: Python reads more as a number, such as 1_0 and 0E-20000.
 _AMOUNT = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
@@ -125,7 +132,7 @@ class Product:
         """As `check`, for a product that is to be added: nobody could make a batch of one that is over. Invalid."""
         self.check()
         if self.is_over(today):
-            raise Invalid([FieldError("usable_until", "Must be today or later")])
+            raise Invalid([FieldError("usable_until", field_text("product.over"))])
 
     def is_over(self, today: date) -> bool:
         """Whether its last day of use is past. `today` is the operator's."""
@@ -138,25 +145,25 @@ class Product:
         )
         wrong_price = self._wrong_price()
         return [
-            ("id", 1 <= self.product_id <= PRODUCT_ID_MAX, "Must be a positive integer"),
-            ("type", bool(_TICKET_TYPE.fullmatch(self.ticket_type)), "Must be 2 to 12 letters A to Z"),
-            ("prefix", bool(_TICKET_TYPE.fullmatch(self.code_prefix)), "Must be 2 to 12 letters A to Z"),
+            ("id", 1 <= self.product_id <= PRODUCT_ID_MAX, field_text("product.id")),
+            ("type", bool(_TICKET_TYPE.fullmatch(self.ticket_type)), field_text("product.ticket_type")),
+            ("prefix", bool(_TICKET_TYPE.fullmatch(self.code_prefix)), field_text("product.ticket_type")),
             ("price", not wrong_price, wrong_price),
-            ("currency", self.currency in DECIMALS, "Must be an ISO 4217 code, such as HKD"),
+            ("currency", self.currency in DECIMALS, field_text("product.currency")),
             (
                 "entitles",
                 functions_fit,
-                f"Must be 1 to {FUNCTIONS_MAX} of function_code=uses, such as ferry=2, at most {FUNCTION_USES_MAX}",
+                field_text("product.functions", functions_max=FUNCTIONS_MAX, uses_max=FUNCTION_USES_MAX),
             ),
             (
                 "usable_days",
                 self.usable_days is None or 0 <= self.usable_days <= USABLE_DAYS_MAX,
-                f"Must be 0 to {USABLE_DAYS_MAX} days after the day of activation",
+                field_text("product.usable_days", days_max=USABLE_DAYS_MAX),
             ),
             (
                 "usable_until",
                 self.usable_days is None or self.usable_until is None,
-                "Either so many days after activation, or a fixed day: not both",
+                field_text("product.two_last_days"),
             ),
         ]
 
@@ -168,11 +175,12 @@ class Product:
         """Return what is wrong with the price, or an empty text. The decimals of an unknown currency are not judged."""
         if not self._price_is_in_range:
             highest, _ = amounts_beside(PRICE_MAX, self.currency)
-            return f"Must be 0 to {highest} {self.currency}"
+            return field_text("product.price", highest=highest, currency=self.currency)
         if self.currency not in DECIMALS or fits(self.price, self.currency):
             return ""
         beside = [each for each in amounts_beside(self.price, self.currency) if each <= PRICE_MAX]
-        return f"{decimals_phrase(self.currency)}: {' or '.join(map(str, beside))}"
+        amounts = " or ".join(map(str, beside))
+        return field_text("product.price_decimals", rule=decimals_phrase(self.currency), amounts=amounts)
 
 
 def read_name(text: str) -> str:
@@ -191,7 +199,7 @@ def read_price(text: str) -> Decimal:
     """An amount of money. Invalid when it is none."""
     plain = cleaned(text)
     if not _AMOUNT.fullmatch(plain):
-        raise Invalid([FieldError("price", f"{text!r} is not an amount. Use a form such as 288.00")])
+        raise Invalid([FieldError("price", field_text("number.amount", text=text))])
     return Decimal(plain)
 
 
@@ -205,9 +213,7 @@ def read_functions(entries: list[str]) -> dict[str, int]:
         if is_number and code not in functions:
             functions[code] = int(uses)
         else:
-            wrong.append(
-                FieldError("entitles", f"{entry!r} should be function_code=uses, once each: ferry=2")
-            )
+            wrong.append(FieldError("entitles", field_text("product.function", entry=entry)))
     if wrong:
         raise Invalid(wrong)
     return functions
@@ -274,10 +280,11 @@ async def page_of_products(
 
     Invalid: no cursor of such a page.
     """
+    (after_product_id,) = ALL_PRODUCTS.after(cursor) or (None,)
     async with database.single_statement() as tx:
         rows = await tx.fetch_all(
             sql.list_products,
-            **ALL_PRODUCTS.after(cursor),
+            after_product_id=after_product_id,
             product_id=None,
             sought=cleaned(sought).replace("\0", "") or None,
             rows=limit + 1,

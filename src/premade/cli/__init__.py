@@ -10,7 +10,7 @@ import psycopg
 import typer
 from pydantic import ValidationError
 
-from premade.bootstrap import DemoNotHere, NoDatabase, bring_up_to_date, embedded_or_named, marker_of
+from premade.bootstrap import bring_up_to_date, embedded_or_named, marker_of
 from premade.cli import allotment, key, partner, product, signing_key, staff
 from premade.cli.expire import expire
 from premade.cli.export import export
@@ -18,14 +18,13 @@ from premade.cli.generate import generate
 from premade.cli.output import AsJson, print_json, show_one
 from premade.cli.restored import restored
 from premade.cli.verify import verify
-from premade.postgres.embedded import EmbeddedPostgresError
 from premade.postgres.migrations import SchemaNotCurrent
-from premade.postgres.zones import ZonesDiffer
 from premade.runtime.clock import Runtime
-from premade.runtime.errors import DomainError, Invalid, NotFound
+from premade.runtime.errors import CommandError, DatabaseAway, DomainError, Invalid, NotFound
 from premade.runtime.settings import Settings, unknown_variables
 from premade.runtime.terminal import accept_any_terminal
-from premade.serve import CannotServe, Listen, serve
+from premade.texts.commands import command_text
+from premade.texts.fields import field_text
 from premade.values.validation_messages import in_words
 
 app = typer.Typer(
@@ -96,6 +95,8 @@ def serve_command(
     as_json: AsJson = False,
 ) -> None:
     """Start the service."""
+    from premade.serve import Listen, serve  # noqa: PLC0415  (no other command needs the server)
+
     listen = Listen(host, port, workers, metrics_host, metrics_port)
 
     def tell(url: str, metrics_url: str) -> None:
@@ -149,25 +150,24 @@ def main() -> None:
         if isinstance(error, NotFound):
             lines.append(f"Looked in {Settings().database_place}.")
         _fail(error.code, lines)
-    except NoDatabase as error:
-        _fail("NO_DATABASE", [str(error)])
-    except DemoNotHere as error:
-        _fail("DEMO_NOT_HERE", [str(error)])
     except SchemaNotCurrent as error:
-        _fail("CANNOT_START", [f"{error} The database is {Settings().database_place}."])
-    except (ZonesDiffer, EmbeddedPostgresError, CannotServe) as error:
-        _fail("CANNOT_START", [str(error)])
+        place = command_text(error.code, "database_is", place=Settings().database_place)
+        _fail(error.code, [f"{error} {place}"])
+    except CommandError as error:
+        _fail(error.code, [str(error)])
     except psycopg.Error as error:
         # The driver's message has several lines.
         reason = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
-        _fail(
-            "DATABASE_AWAY",
-            [f"The database refuses the connection or does not respond. Check DATABASE_URL: {reason}"],
-        )
+        _fail(DatabaseAway.code, [command_text(DatabaseAway.code, "refused", why=reason)])
     except ValidationError as error:
         _fail(
             "SETTING_INVALID",
-            [f"{_variable(found['loc'])}: {in_words(found)}" for found in error.errors()],
+            [
+                command_text(
+                    "SETTING_INVALID", "wrong", variable=_variable(found["loc"]), why=in_words(found)
+                )
+                for found in error.errors()
+            ],
         )
 
 
@@ -176,7 +176,7 @@ def _as_typed(argument: str) -> str:
     try:
         return os.fsencode(argument).decode() if _has_surrogates(argument) else argument
     except UnicodeDecodeError:
-        _fail(Invalid.code, [f"{argument!r} is not valid UTF-8"])
+        _fail(Invalid.code, [field_text("option.not_utf8", argument=argument)])
 
 
 def _has_surrogates(text: str) -> bool:

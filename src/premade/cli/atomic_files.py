@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from premade.runtime.errors import DomainError, FieldError, Invalid
+from premade.texts.fields import field_text
 
 
 @dataclass(eq=False)
@@ -39,17 +40,14 @@ class WholeFiles:
         """Return the next file. Raises Invalid if the folder cannot be written."""
         place = self._output.parent
         if self._output.is_dir():
-            raise Invalid(
-                [FieldError("output", f"{self._output} is a folder. Give the name of a file in it")]
-            )
+            raise Invalid([FieldError("output", field_text("option.output_is_folder", path=self._output))])
         if self._output.exists() and not self._output.is_file():
-            message = f"{self._output} cannot be replaced. Use '-' for standard output"
-            raise Invalid([FieldError("output", message)])
+            raise Invalid([FieldError("output", field_text("option.output_not_replaced", path=self._output))])
         try:
             descriptor, name = tempfile.mkstemp(prefix=f".{self._output.name}.", suffix=".part", dir=place)
         except OSError as error:
-            message = f"{place} cannot be written: {error.strerror}"
-            raise Invalid([FieldError("output", message)]) from None
+            text = field_text("option.output_not_written", path=place, why=error.strerror)
+            raise Invalid([FieldError("output", text)]) from None
         part = Path(name).open("wb")  # noqa: SIM115  (closed at the end)
         os.close(descriptor)
         self._parts.append(part)

@@ -32,6 +32,7 @@ from premade.partners.partner import partner_named
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import FieldError, Invalid
+from premade.texts.fields import field_text
 from premade.tickets.ticket import Status
 from premade.values.texts import cleaned, one_line
 
@@ -70,23 +71,27 @@ class ExportOptions:
         """Return the options with the name normalized. Raises Invalid with all options that do not fit together."""
         wrong: list[FieldError] = []
         if self.per_page not in PER_PAGE:
-            wrong.append(FieldError("per-page", f"Must be {' or '.join(map(str, PER_PAGE))}"))
+            wrong.append(
+                FieldError(
+                    "per-page", field_text("general.either_of", choices=" or ".join(map(str, PER_PAGE)))
+                )
+            )
         if self.logo is not None and self.form is not Format.PDF:
-            wrong.append(FieldError("logo", "Only printable sheets take --logo: add --format pdf"))
+            wrong.append(FieldError("logo", field_text("option.logo_without_pdf")))
         if self.name is not None and self.form is not Format.PDF:
-            wrong.append(FieldError("name", "Only printable sheets take --name: add --format pdf"))
+            wrong.append(FieldError("name", field_text("option.name_without_pdf")))
         name = None
         try:
             name = None if self.name is None else one_line(self.name, NAME_CHARACTERS_MAX)
         except ValueError as error:
             wrong.append(FieldError("name", str(error)))
         if self.is_plain and self.form is not Format.CSV:
-            wrong.append(FieldError("plain", "Only CSV takes --plain: add --format csv"))
+            wrong.append(FieldError("plain", field_text("option.plain_without_csv")))
         if self.output == STANDARD_OUTPUT:
             if self.form is Format.PDF:
-                wrong.append(FieldError("output", "Sheets can be several files: give a file name"))
+                wrong.append(FieldError("output", field_text("option.sheets_to_output")))
             elif self.form in {Format.XLSX, Format.PNG} and sys.stdout.isatty():
-                wrong.append(FieldError("output", f"{self.form} is not for a terminal: give a file name"))
+                wrong.append(FieldError("output", field_text("option.binary_to_terminal", format=self.form)))
         if wrong:
             raise Invalid(wrong)
         return replace(self, name=name)

@@ -20,6 +20,7 @@ from premade.partners.partner import partner_named
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import FieldError, Invalid
+from premade.texts.fields import field_text
 from premade.tickets.signing import Signers
 from premade.values.operator_input import day
 from premade.values.texts import cleaned
@@ -51,7 +52,7 @@ def generate(
     batch, reservation = cleaned(batch), reservation and cleaned(reservation)
     if cancel:
         if any(given is not None for given in (product, quantity, valid_until, reservation)):
-            raise Invalid([FieldError("cancel", "Give only --partner and --batch with it")])
+            raise Invalid([FieldError("cancel", field_text("option.cancel_alone"))])
         made = operate(lambda database, runtime: _stop(database, runtime, partner, batch))
         show_one(asdict(made), as_json=as_json)
         return
@@ -77,9 +78,9 @@ def _wanted(
 ) -> BatchRequest:
     errors: list[FieldError] = []
     if product is None or not 1 <= product <= PRODUCT_ID_MAX:
-        errors.append(FieldError("product", "Give a product id, such as --product 106"))
+        errors.append(FieldError("product", field_text("option.product")))
     if quantity is None:
-        errors.append(FieldError("quantity", "Give the number of tickets, such as --quantity 100000"))
+        errors.append(FieldError("quantity", field_text("option.quantity")))
     if errors:
         raise Invalid(errors)
     assert product is not None

@@ -9,6 +9,7 @@ from premade.cli.output import AsJson, show_one, show_rows
 from premade.partners.keys import create_key, list_keys, revoke_key, rotate_key
 from premade.partners.permission import PERMISSIONS
 from premade.runtime.errors import FieldError, Invalid
+from premade.texts.fields import field_text
 from premade.values.operator_input import duration, moment
 
 app = typer.Typer(help="API keys: shown once, stored as a digest.", no_args_is_help=True)
@@ -35,7 +36,7 @@ def create(
 ) -> None:
     """Create an API key and show it once."""
     if (partner is None) is not operator:
-        raise Invalid([FieldError("partner", "Give either --partner NAME or --operator")])
+        raise Invalid([FieldError("partner", field_text("option.partner_or_operator"))])
     made = operate(
         lambda database, runtime: create_key(
             database,

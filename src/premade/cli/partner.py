@@ -18,6 +18,7 @@ from premade.partners.partner_sql import PartnerRow
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import FieldError, Invalid
+from premade.texts.fields import field_text
 
 app = typer.Typer(help="Partners: online travel agencies.", no_args_is_help=True)
 
@@ -63,7 +64,7 @@ def change(
 ) -> None:
     """Change a partner's name or limits."""
     if (reservation_hours is None) == (new_name is None):
-        raise Invalid([FieldError("name", "Give either --name or --reservation-hours")])
+        raise Invalid([FieldError("name", field_text("option.name_or_hours"))])
 
     async def act(database: Database, runtime: Runtime) -> PartnerRow:
         if new_name is not None:

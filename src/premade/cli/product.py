@@ -18,6 +18,7 @@ from premade.catalog.product import (
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one, show_rows
 from premade.runtime.errors import FieldError, Invalid
+from premade.texts.fields import field_text
 from premade.values.operator_input import day
 
 app = typer.Typer(help="Products, with their functions and prices.", no_args_is_help=True)
@@ -103,8 +104,7 @@ def change(
     changes: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
     has_last_day = usable_days is not None or usable_until is not None
     if usable_for_ever and has_last_day:
-        message = "Give either --usable-for-ever or a last day of use, not both"
-        raise Invalid([FieldError("usable_for_ever", message)])
+        raise Invalid([FieldError("usable_for_ever", field_text("option.one_last_day"))])
     if usable_for_ever or has_last_day:
         changes |= {"usable_days": usable_days, "usable_until": day(usable_until, "usable_until")}
     product = operate(lambda database, runtime: change_product(database, runtime, product_id, **changes))

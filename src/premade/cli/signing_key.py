@@ -10,6 +10,7 @@ from premade.postgres.database import Database
 from premade.postgres.statements import columns_of
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import FieldError, Invalid
+from premade.texts.fields import field_text
 from premade.tickets.key_file import base64url
 from premade.tickets.signing import (
     PublicKey,
@@ -66,7 +67,19 @@ def retire(
 def _ask(key_id: str, counted: TokenCount, *, as_json: bool) -> None:
     loss = f"{counted.unused} unused and {counted.active} ACTIVE tickets have tokens of {key_id}"
     if as_json:
-        raise Invalid([FieldError("yes", f"{loss}. Gates will refuse them. Add --yes to retire the key")])
+        raise Invalid(
+            [
+                FieldError(
+                    "yes",
+                    field_text(
+                        "option.confirm_retirement",
+                        unused=counted.unused,
+                        active=counted.active,
+                        key_id=key_id,
+                    ),
+                )
+            ]
+        )
     typer.confirm(f"{loss}. Gates will refuse them. Retire the key?", abort=True)
 
 

@@ -8,6 +8,7 @@ import typer
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one
 from premade.runtime.errors import FieldError, Invalid
+from premade.texts.fields import field_text
 from premade.tickets.code import TokenRefused, check_token, is_test_key, split_token
 from premade.tickets.key_file import read_key_file
 from premade.tickets.signing import list_signing_keys
@@ -58,4 +59,6 @@ def _keys_of_file(path: Path) -> dict[str, bytes]:
     try:
         return read_key_file(path.read_bytes())
     except OSError as error:
-        raise Invalid([FieldError("keys", f"{path} cannot be read: {error.strerror}")]) from None
+        raise Invalid(
+            [FieldError("keys", field_text("gate.key_file_unreadable", path=path, why=error.strerror))]
+        ) from None

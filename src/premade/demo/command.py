@@ -114,11 +114,7 @@ async def _require_no_others(dsn: str, settings: Settings) -> None:
     others = {"partners": found.partners, "members of the staff": found.staff}
     if any(others.values()):
         counted = " and ".join(f"{count} other {what}" for what, count in others.items() if count)
-        message = (
-            f"The demo adds an admin, API keys and invented sales, but {settings.database_place} has {counted}. "
-            "Set PREMADE_DATA_DIR to an empty folder and unset DATABASE_URL, or add --yes."
-        )
-        raise DemoNotHere(message)
+        raise DemoNotHere("others_data", place=settings.database_place, counted=counted)
 
 
 def _run_on(settings: Settings, runtime: Runtime, port: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, cast
 from PIL import ExifTags, Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
 
 from premade.runtime.errors import FieldError, Invalid
+from premade.texts.fields import field_text
 
 DRAWN_PIXELS_MAX = (1200, 1200)
 """Maximum width and height as drawn; more than a printer can show on a card."""
@@ -29,26 +30,31 @@ def read_logo(path: Path) -> Image.Image:
     """
     try:
         if not path.is_file():
-            _refuse(path, "is not a file")
+            _refuse("logo.no_file", path=path)
         if path.stat().st_size > READ_BYTES_MAX:
-            _refuse(path, f"is larger than {READ_BYTES_MAX // 1_000_000} MB")
+            _refuse("logo.too_large", path=path, megabytes_max=READ_BYTES_MAX // 1_000_000)
         with Image.open(path, formats=["PNG", "JPEG"]) as opened:
             if opened.width * opened.height > READ_PIXELS_MAX:
-                size = f"{opened.width} x {opened.height} pixels"
-                _refuse(path, f"has {size}, which is too many; {DRAWN_PIXELS_MAX[0]} across are enough")
+                _refuse(
+                    "logo.too_many_pixels",
+                    path=path,
+                    width=opened.width,
+                    height=opened.height,
+                    enough=DRAWN_PIXELS_MAX[0],
+                )
             # A JPEG can be scaled down while it is decoded.
             opened.draft(None, DRAWN_PIXELS_MAX)
             return _drawable(opened)
     except Image.DecompressionBombError:
-        _refuse(path, f"has too many pixels; {DRAWN_PIXELS_MAX[0]} across are enough")
+        _refuse("logo.bomb", path=path, enough=DRAWN_PIXELS_MAX[0])
     except UnidentifiedImageError:
-        _refuse(path, "is not a PNG or JPEG")
+        _refuse("logo.no_picture", path=path)
     except _BROKEN as error:
-        _refuse(path, f"is not a PNG or JPEG that can be read: {error}")
+        _refuse("logo.broken", path=path, why=error)
 
 
-def _refuse(path: Path, why: str) -> NoReturn:
-    raise Invalid([FieldError("logo", f"{path} {why}")])
+def _refuse(key: str, **values: object) -> NoReturn:
+    raise Invalid([FieldError("logo", field_text(key, **values))])
 
 
 def _drawable(opened: Image.Image) -> Image.Image:

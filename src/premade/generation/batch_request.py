@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from premade.texts.fields import field_text
 from premade.values.digest import request_digest
 from premade.values.texts import composed
 
@@ -53,6 +54,5 @@ def checked_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
     """
     size = len(orjson.dumps(metadata))
     if size > METADATA_BYTES_MAX:
-        message = f"Must be at most {METADATA_BYTES_MAX} bytes as JSON, not {size}"
-        raise ValueError(message)
+        raise ValueError(field_text("batch.metadata", bytes_max=METADATA_BYTES_MAX, bytes=size))
     return metadata

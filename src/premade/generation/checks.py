@@ -11,6 +11,7 @@ from premade.generation.batch_request import BatchRequest
 from premade.runtime.errors import Conflict, FieldError, Invalid
 from premade.stock.allotment import StockShort
 from premade.stock.reservation import ReservationStatus, check_take, reservation_unknown, status_of
+from premade.texts.fields import field_text
 
 
 @dataclass(eq=False)
@@ -77,8 +78,7 @@ def check_batch(row: sql.BatchLook, request: BatchRequest) -> None:
     today = row.today
     # Check the day here, not at the edge: a retry after midnight gets the response of the first request.
     if request.valid_until is not None and request.valid_until < today:
-        message = f"Must be {today} (today) or later: it is the last day of sale"
-        raise Invalid([FieldError("#/valid_until", message)])
+        raise Invalid([FieldError("#/valid_until", field_text("batch.past", today=today))])
     if row.product_id is None:
         raise ProductUnknown("to_partner", request.product_id)
     if request.reservation_id is not None:
@@ -93,10 +93,12 @@ def _check_product_of_reservation(row: sql.BatchLook, request: BatchRequest, res
     if row.reserved_product_id is None:
         raise reservation_unknown(reservation_id)
     if row.reserved_product_id != request.product_id:
-        message = (
-            f"Must be a reservation of product {request.product_id}, not of product {row.reserved_product_id}"
+        text = field_text(
+            "reservation.other_product",
+            product_id=request.product_id,
+            other_product_id=row.reserved_product_id,
         )
-        raise Invalid([FieldError("#/reservation_id", message)])
+        raise Invalid([FieldError("#/reservation_id", text)])
 
 
 def _reservation_status(row: sql.BatchLook) -> ReservationStatus:
@@ -132,5 +134,5 @@ def _check_days(row: sql.BatchLook, request: BatchRequest, today: date) -> None:
     if last_day_of_use < today:
         raise ProductOver(request.product_id, last_day_of_use)
     if request.valid_until is not None and request.valid_until > last_day_of_use:
-        message = f"Must be {last_day_of_use} or earlier: this is the product's last day of use"
-        raise Invalid([FieldError("#/valid_until", message)])
+        text = field_text("batch.after_last_day_of_use", last_day=last_day_of_use)
+        raise Invalid([FieldError("#/valid_until", text)])

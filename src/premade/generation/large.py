@@ -29,6 +29,7 @@ from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict, DatabaseAway, DomainError, FieldError, Invalid
 from premade.runtime.logging import log
 from premade.stock.reservation import is_reservation_id
+from premade.texts.fields import field_text
 from premade.tickets.code import Signer
 from premade.tickets.signing import Signers
 
@@ -305,15 +306,15 @@ def check(wanted: BatchRequest) -> None:
     """Invalid, with all that is wrong in the form of what is asked for."""
     errors: list[FieldError] = []
     if not 1 <= wanted.quantity <= QUANTITY_MAX:
-        errors.append(FieldError("quantity", f"Must be 1 to {QUANTITY_MAX}"))
+        errors.append(FieldError("quantity", field_text("general.range", least=1, most=QUANTITY_MAX)))
     try:
         checked_new_batch_id(wanted.batch_id)
     except ValueError as error:
         errors.append(FieldError("batch", str(error)))
     if wanted.reservation_id is not None and not is_reservation_id(wanted.reservation_id):
-        errors.append(FieldError("reservation", "Must be a reservation id, such as RSV-1762274285982"))
+        errors.append(FieldError("reservation", field_text("reservation.id")))
     if not wanted.is_large:
-        errors.append(FieldError("is_large", "Must be true"))
+        errors.append(FieldError("is_large", field_text("general.true")))
     if errors:
         raise Invalid(errors)
 

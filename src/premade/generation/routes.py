@@ -24,6 +24,7 @@ from premade.stock.reservation import (
     ReservationUnknown,
     is_reservation_id,
 )
+from premade.texts.fields import field_text
 from premade.tickets.answers import Entitlement, QrCode, qr_of
 from premade.tickets.signing import SigningKeyMissing
 
@@ -34,8 +35,7 @@ QUANTITY_MAX = 100
 
 def _reservation_id(value: str) -> str:
     if not is_reservation_id(value):
-        message = "Must be a reservation id, such as RSV-1762274285982"
-        raise ValueError(message)
+        raise ValueError(field_text("reservation.id"))
     return value
 
 

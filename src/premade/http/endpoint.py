@@ -38,6 +38,7 @@ from premade.http.streaming import Stream, begin_answer
 from premade.runtime.errors import Busy, DatabaseAway, DomainError, FieldError, Invalid
 from premade.runtime.refusal_counter import note_refusal
 from premade.runtime.slots import RoundRobin
+from premade.texts.fields import field_text
 from premade.values.validation_messages import in_words
 
 READ_AT_ONCE_BYTES_MAX = 64 * 1024
@@ -89,12 +90,10 @@ class _Parameter:
         given = self.values(request)
         if not given:
             if self.required:
-                message = "Required"
-                raise ValueError(message)
+                raise ValueError(field_text("general.required"))
             return self.default
         if len(given) > 1:
-            message = "Given more than once"
-            raise ValueError(message)
+            raise ValueError(field_text("general.repeated"))
         return self.check(given[0])
 
 
@@ -157,7 +156,7 @@ class _Signature:
 
     def _known_parameters(self) -> str:
         known = ", ".join(sorted(self.query_names)) or "none"
-        return f"There is no such query parameter. Known parameters: {known}"
+        return field_text("general.unknown_parameter", known=known)
 
 
 def _parameter(parameter: inspect.Parameter, mark: params.Param) -> _Parameter:

@@ -18,7 +18,8 @@ from pydantic import (
 
 from premade.runtime.clock import rfc3339
 from premade.runtime.errors import FieldError
-from premade.values.calendar import NO_DAY, calendar_day, no_such_day
+from premade.texts.fields import field_text
+from premade.values.calendar import calendar_day, no_such_day
 from premade.values.currency import DECIMALS_MAX, amount_text
 
 IDEMPOTENCY_KEY_CHARACTERS_MAX = 255
@@ -31,8 +32,8 @@ _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[
 # What `texts.one_line` accepts, as far as a regular expression of JSON Schema can say it: one line, no deceptive
 # character, at least one visible one. Characters beyond U+FFFF are left out: not every validator supports them.
 _REFUSED = r"\u0000-\u001f\u007f-\u009f\u115f\u1160\u2028-\u202e\u2065-\u206f\u2800\u3164\ud800-\udfff\uffa0\ufff0-\ufffb\ufffe\uffff"
-_UNSEEN = r"\s\u00ad\u034f\u061c\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff"
-ONE_LINE_PATTERN = rf"^\s*[^{_REFUSED}]*[^{_UNSEEN}{_REFUSED}][^{_REFUSED}]*\s*$"
+_INVISIBLE = r"\s\u00ad\u034f\u061c\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff"
+ONE_LINE_PATTERN = rf"^\s*[^{_REFUSED}]*[^{_INVISIBLE}{_REFUSED}][^{_REFUSED}]*\s*$"
 
 
 class RequestModel(BaseModel):
@@ -63,8 +64,7 @@ def _idempotency_key(value: str) -> str:
     # A structured field (RFC 8941) puts the string in quotes; many clients send it bare.
     bare = value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
     if not _IDEMPOTENCY_KEY.fullmatch(bare):
-        message = f"Must be 1 to {IDEMPOTENCY_KEY_CHARACTERS_MAX} visible ASCII characters"
-        raise ValueError(message)
+        raise ValueError(field_text("http.idempotency_key", most=IDEMPOTENCY_KEY_CHARACTERS_MAX))
     return bare
 
 
@@ -87,8 +87,7 @@ IdempotencyKey = Annotated[
 def _digits(value: Any) -> Any:
     """Refuse texts that Python also accepts as numbers, such as 5_0 and +5."""
     if isinstance(value, str) and not _DIGITS.fullmatch(value):
-        message = f"Must be a whole number of 1 to {_DIGITS_MAX} digits"
-        raise ValueError(message)
+        raise ValueError(field_text("number.digits", most=_DIGITS_MAX))
     return value
 
 
@@ -99,7 +98,7 @@ IN_DIGITS = BeforeValidator(_digits)
 def _calendar_day(value: Any) -> date:
     if isinstance(value, str):
         return calendar_day(value)
-    raise ValueError(NO_DAY)
+    raise ValueError(field_text("time.day"))
 
 
 CalendarDay = Annotated[
@@ -115,10 +114,7 @@ def _moment(value: Any) -> datetime:
         except (ValueError, OverflowError):
             if why := no_such_day(value[:10]):
                 raise ValueError(why) from None
-    message = (
-        "Must be a time in RFC 3339 with an offset, such as 2026-03-31T18:00:00Z (write '+' as %2B in a URL)"
-    )
-    raise ValueError(message)
+    raise ValueError(field_text("time.moment"))
 
 
 Moment = Annotated[

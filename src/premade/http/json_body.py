@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from premade.runtime.errors import FieldError, Invalid
+from premade.texts.fields import field_text
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -72,32 +73,34 @@ def _members(value: Any) -> int:
 
 
 def _too_deep() -> FieldError:
-    return FieldError("#", f"Nested too deeply; {DEPTH_MAX} levels are allowed")
+    return FieldError("#", field_text("json.too_deep", levels_max=DEPTH_MAX))
 
 
 def _read_slowly(raw: bytes, refusal: orjson.JSONDecodeError | None) -> tuple[Any, list[FieldError]]:
     """Python's own reader takes more than JSON; what it took too much of is then found and named."""
     encoding = json.detect_encoding(raw)
     if not encoding.startswith("utf-8"):
-        raise Invalid([FieldError("#", f"The body is {encoding[:6].upper()}; send it in UTF-8")])
+        raise Invalid([FieldError("#", field_text("json.encoding", encoding=encoding[:6].upper()))])
     try:
         value = json.loads(raw.decode("utf-8"), object_pairs_hook=_object)
     except UnicodeDecodeError as error:
-        raise Invalid(
-            [FieldError("#", f"The body is not UTF-8: byte {error.start} cannot be read")]
-        ) from None
+        raise Invalid([FieldError("#", field_text("json.not_utf8", position=error.start))]) from None
     except RecursionError:
         raise Invalid([_too_deep()]) from None
     except ValueError as error:
-        reason = f": {error}" if isinstance(error, json.JSONDecodeError) else ""
-        raise Invalid([FieldError("#", f"The body is not valid JSON{reason}")]) from None
+        raise _not_json(str(error) if isinstance(error, json.JSONDecodeError) else "") from None
     _members(value)  # for its bound on depth: what follows is recursive
     errors = list(islice(_traps(value, None), TRAPS_NAMED_MAX))
     if errors:
         return _without_traps(value), errors
     if refusal is not None:
-        raise Invalid([FieldError("#", f"The body is not valid JSON: {refusal.msg}")])
+        raise _not_json(refusal.msg)
     return value, []
+
+
+def _not_json(why: str) -> Invalid:
+    text = field_text("json.invalid_because", why=why) if why else field_text("json.invalid")
+    return Invalid([FieldError("#", text)])
 
 
 def _without_traps(value: Any) -> Any:
@@ -146,15 +149,13 @@ def _traps(value: Any, way: _Way | None) -> Iterator[FieldError]:
     if isinstance(value, str):
         yield from _string_traps(value, way)
     elif isinstance(value, float) and not math.isfinite(value):
-        message = "NaN, Infinity and numbers outside the range of a double are not valid JSON numbers"
-        yield FieldError(_pointer(way), message)
+        yield FieldError(_pointer(way), field_text("json.number_out_of_range"))
     elif isinstance(value, int) and not INTEGER_MIN <= value <= INTEGER_MAX:
-        yield FieldError(_pointer(way), "Integers have at most 64 bits; send a longer one as a string")
+        yield FieldError(_pointer(way), field_text("json.integer_too_long"))
     elif isinstance(value, dict):
         if isinstance(value, _DuplicateKeys):
-            yield from (
-                FieldError(_pointer((way, name)), "This key is given twice") for name in value.repeated
-            )
+            for name in value.repeated:
+                yield FieldError(_pointer((way, name)), field_text("json.duplicate_key"))
         for name, member in value.items():  # pyright: ignore[reportUnknownVariableType]
             inside: _Way = (way, str(name))  # pyright: ignore[reportUnknownArgumentType]
             yield from _string_traps(str(name), inside)  # pyright: ignore[reportUnknownArgumentType]
@@ -166,6 +167,6 @@ def _traps(value: Any, way: _Way | None) -> Iterator[FieldError]:
 
 def _string_traps(text: str, way: _Way | None) -> Iterator[FieldError]:
     if "\0" in text:
-        yield FieldError(_pointer(way), "Must not contain the character U+0000")
+        yield FieldError(_pointer(way), field_text("json.nul"))
     if _SURROGATE.search(text):
-        yield FieldError(_pointer(way), "Contains half of a surrogate pair, which is no character")
+        yield FieldError(_pointer(way), field_text("json.surrogate"))

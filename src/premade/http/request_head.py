@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from premade.http.problems import problem_of, transport_problem
 from premade.runtime.errors import FieldError, Invalid, Unavailable
+from premade.texts.fields import field_text
 
 HEAD_BYTES_MAX = 64 * 1024
 """Of the path, the query and the headers; of the trailers behind a body again."""
@@ -62,26 +63,24 @@ def too_many_connections(request_id: str) -> Response:
     return answer
 
 
-_malformed = partial(
-    _invalid,
-    [FieldError("#", "This is not an HTTP/1.1 request: check its method, its path and its headers")],
-)
 Refusal = Callable[[str], Response]
+"""Returns the answer for a request id."""
 
 
 def refusal_of(error: BaseException | None) -> Refusal:
-    """Return what makes the answer to this error of a head: it takes the request id."""
+    """Return the refusal for an error in a head; None is an error of the parser."""
     if isinstance(error, HeadTooLarge):
         return _too_large
-    if isinstance(error, HeadInvalid):
-        return partial(_invalid, error.errors)
-    return _malformed
+    errors = (
+        error.errors if isinstance(error, HeadInvalid) else [FieldError("#", field_text("http.not_http"))]
+    )
+    return partial(_invalid, errors)
 
 
 def _repeated(names: Iterator[bytes]) -> Iterator[FieldError]:
     for name, count in Counter(names).items():
         if count > 1 and name in SINGLE_HEADERS:
-            yield FieldError(f"header#/{SINGLE_HEADERS[name]}", "Given more than once")
+            yield FieldError(f"header#/{SINGLE_HEADERS[name]}", field_text("general.repeated"))
 
 
 def check_head(headers: list[tuple[bytes, bytes]], version: str) -> None:
@@ -93,15 +92,13 @@ def check_head(headers: list[tuple[bytes, bytes]], version: str) -> None:
     host, coding = given.get(b"host"), given.get(b"transfer-encoding")
     if version == "1.1":
         if host is None:
-            errors.append(FieldError("header#/Host", "Required in HTTP/1.1"))
+            errors.append(FieldError("header#/Host", field_text("http.host_required")))
     elif version != "1.0":
-        message = f"The service does not support HTTP/{version}; send HTTP/1.1"
-        errors.append(FieldError("#", message))
+        errors.append(FieldError("#", field_text("http.version", version=version)))
     # Fast path for a plain name.
     if host is not None and not (host.isalnum() or _HOST.fullmatch(host)):
-        errors.append(FieldError("header#/Host", "Must be a host name or an address, with or without a port"))
+        errors.append(FieldError("header#/Host", field_text("http.host")))
     if coding is not None and (version != "1.1" or coding.lower() != b"chunked"):
-        message = "Must be 'chunked', with HTTP/1.1; the service supports no other transfer coding"
-        errors.append(FieldError("header#/Transfer-Encoding", message))
+        errors.append(FieldError("header#/Transfer-Encoding", field_text("http.transfer_encoding")))
     if errors:
         raise HeadInvalid(errors)

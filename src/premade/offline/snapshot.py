@@ -21,6 +21,7 @@ from premade.postgres.database import Database, LongRead
 from premade.runtime.clock import Runtime, rfc3339
 from premade.runtime.errors import FieldError, Invalid, Unavailable
 from premade.runtime.slots import Lane, LaneLimits
+from premade.texts.fields import field_text
 from premade.tickets.ticket import Status
 
 FULL, CHANGES = "full", "changes"
@@ -90,8 +91,7 @@ class Cursor:
                 raise ValueError  # noqa: TRY301
             return cls(incarnation, of, oldest_open, event_id, event_digest)
         except (ValueError, TypeError, binascii.Error):
-            message = "Must be 'next' of a snapshot, unchanged. Omit it for a full snapshot"
-            raise Invalid([FieldError("query#/since", message)]) from None
+            raise Invalid([FieldError("query#/since", field_text("gate.since"))]) from None
 
 
 _LIMITS = LaneLimits(AT_ONCE_MAX, READ_AT_ONCE_MAX, READ_WAIT_SECONDS_MAX, SnapshotsBusy)

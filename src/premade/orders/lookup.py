@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from premade.orders import lookup_sql as sql
 from premade.postgres.database import Database
@@ -11,7 +11,12 @@ from premade.postgres.keyset import ROWS_LOOKED_AT_MAX, Keyset
 from premade.runtime.errors import NotFound
 from premade.tickets.code import is_order_id
 
-BY_ID = Keyset("orders", {"order_id": str})
+
+class _OrderKey(NamedTuple):
+    order_id: str
+
+
+BY_ID = Keyset("orders", _OrderKey)
 CLOCKS_APART_MAX = timedelta(days=1)
 """An order id is never behind the database's clock; the service's may be ahead of that by less than this."""
 
@@ -58,9 +63,10 @@ async def list_orders(
     database: Database, partner_id: int, wanted: OrderFilter, limit: int, cursor: str | None
 ) -> tuple[list[sql.OrderRow], str | None]:
     """A page of the partner's orders, the newest first, and the cursor of the next. Invalid: no cursor of theirs."""
+    (after_order_id,) = BY_ID.after(cursor) or (None,)
     asked: dict[str, Any] = {
         **asdict(wanted),
-        **BY_ID.after(cursor),
+        "after_order_id": after_order_id,
         "oldest_id": wanted.oldest_id,
         "partner_id": partner_id,
         "rows_looked_at_max": ROWS_LOOKED_AT_MAX,

@@ -14,6 +14,7 @@ from premade.partners.permission import PERMISSIONS
 from premade.postgres.database import Database, Transaction
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
+from premade.texts.fields import field_text
 
 
 @dataclass(eq=False)
@@ -73,8 +74,7 @@ async def create_key(
     """
     _check(permissions, expires_at, runtime.now())
     if is_test and partner is not None:
-        message = "Only for a key of the operator. A key of a test partner is always a test key"
-        raise Invalid([FieldError("test", message)])
+        raise Invalid([FieldError("test", field_text("partner.test_key"))])
     new = _NewKey(permissions=sorted(set(permissions)), is_test=is_test, expires_at=expires_at, once=once)
     try:
         return await _create(database, runtime, partner, new, actor)
@@ -109,14 +109,14 @@ async def _create(
 def _check(permissions: list[str], expires_at: datetime | None, now: datetime) -> None:
     known = ", ".join(PERMISSIONS)
     errors = [
-        FieldError("permission", f"{name!r} is not a permission. Known permissions: {known}")
+        FieldError("permission", field_text("partner.permission_unknown", name=name, known=known))
         for name in permissions
         if name not in PERMISSIONS
     ]
     if not permissions:
-        errors.append(FieldError("permission", f"Give at least one of: {known}"))
+        errors.append(FieldError("permission", field_text("partner.permission_missing", known=known)))
     if expires_at is not None and expires_at <= now:
-        errors.append(FieldError("expires", "Must be in the future"))
+        errors.append(FieldError("expires", field_text("general.in_the_future")))
     if errors:
         raise Invalid(errors)
 

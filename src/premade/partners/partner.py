@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from premade.audit.actors import COMMAND_ACTOR
 from premade.audit.events import PartnerAdded, PartnerChanged, PartnerDisabled, PartnerEnabled, PartnerRenamed
@@ -13,6 +13,7 @@ from premade.postgres.database import Database, Transaction
 from premade.postgres.keyset import Keyset
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
+from premade.texts.fields import field_text
 from premade.values.texts import cleaned, folded, isolated, one_line
 
 LIVE_CHANNEL = "ota"
@@ -20,7 +21,13 @@ _NAME_TAKEN = ("partners_name_taken", "partners_name_key_taken")
 NAME_CHARACTERS_MAX = 200
 RESERVATION_HOURS_DEFAULT = 168
 RESERVATION_HOURS_MAX = 8760
-ALL_PARTNERS = Keyset("all partners", {"partner_id": int})
+
+
+class _PartnerKey(NamedTuple):
+    partner_id: int
+
+
+ALL_PARTNERS = Keyset("all partners", _PartnerKey)
 _CHANNEL = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _NOT_IN_A_CHANNEL = re.compile(r"[^a-z0-9]+")
 
@@ -120,7 +127,7 @@ def _checked(name: str, channel: str, reservation_hours_max: int) -> str:
     except ValueError as error:
         errors.append(FieldError("name", str(error)))
     if not _CHANNEL.fullmatch(channel):
-        errors.append(FieldError("channel", "Must be 1 to 63 of a-z, 0-9 and '-', such as 'ota'"))
+        errors.append(FieldError("channel", field_text("partner.channel")))
     if errors:
         raise Invalid(errors)
     return name
@@ -129,7 +136,7 @@ def _checked(name: str, channel: str, reservation_hours_max: int) -> str:
 def _wrong_hours(reservation_hours_max: int) -> list[FieldError]:
     if 1 <= reservation_hours_max <= RESERVATION_HOURS_MAX:
         return []
-    return [FieldError("reservation-hours", f"Must be 1 to {RESERVATION_HOURS_MAX}")]
+    return [FieldError("reservation-hours", field_text("general.range", least=1, most=RESERVATION_HOURS_MAX))]
 
 
 async def _name_taken(database: Database, name: str) -> PartnerNameTaken:
@@ -170,10 +177,11 @@ async def page_of_partners(
     """A page of those with `sought` in their name, or whose channel it is, oldest first, with how many of their keys
     work and when one was last used; and the cursor of the next. Invalid: no cursor of such a page.
     """
+    (after_partner_id,) = ALL_PARTNERS.after(cursor) or (None,)
     async with database.single_statement() as tx:
         rows = await tx.fetch_all(
             sql.page_of_partners,
-            **ALL_PARTNERS.after(cursor),
+            after_partner_id=after_partner_id,
             sought=sought.replace("\0", "") or None,
             sought_key=folded(sought),
             now=runtime.now(),

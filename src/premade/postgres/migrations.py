@@ -21,6 +21,8 @@ import psycopg
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 from psycopg.sql import SQL, Identifier
 
+from premade.runtime.errors import CommandError
+
 MIGRATION_LOCK = 7_214_938_061
 """A PostgreSQL advisory lock: of several processes one migrates, the others wait and find it done."""
 MIGRATION_LOCK_EVERY_SECONDS = 0.1
@@ -38,11 +40,6 @@ IN_BATCHES = b"-- in batches\n"
 
 FIRST_BEFORE_0_1_0 = "0010_partners.sql"
 """The first migration of every database from before version 0.1.0. No later version has a file of this name."""
-_FROM_BEFORE_0_1_0 = (
-    "This database is from before version 0.1.0, and its schema cannot be brought up to date. Nothing was changed. "
-    "Set DATABASE_URL or PREMADE_DATA_DIR to an empty database and run 'premade migrate'. To keep the data, see "
-    "'A database from before 0.1.0' in docs/runbook.md."
-)
 Result = TypeVar("Result")
 
 _TABLE = b"""
@@ -69,12 +66,12 @@ FROM pg_stat_activity WHERE pid = ANY (pg_blocking_pids(%s)) ORDER BY xact_start
 """
 
 
-class SchemaNotCurrent(Exception):
-    """The database is not at the schema of this version; the message says what to do."""
+class SchemaNotCurrent(CommandError):
+    """The database is not at the schema of this version."""
 
 
 class MigrationBlocked(SchemaNotCurrent):
-    """Another session held a lock for too long; the message says which."""
+    """Another session held a lock for too long."""
 
 
 @dataclass(frozen=True)
@@ -143,8 +140,7 @@ def _alone(connection: psycopg.Connection) -> Generator[None]:
     # Not pg_advisory_lock: a statement that waits has a snapshot, and CREATE INDEX CONCURRENTLY would wait for its end.
     while not _row(connection, "SELECT pg_try_advisory_lock(%s)", MIGRATION_LOCK)[0]:
         if time.monotonic() >= deadline:
-            message = f"Another process has been migrating the database for {LOCK_WAIT_SECONDS_MAX:.0f} s."
-            raise MigrationBlocked(message)
+            raise MigrationBlocked("migrated_by_another", seconds=LOCK_WAIT_SECONDS_MAX)
         time.sleep(MIGRATION_LOCK_EVERY_SECONDS)
     try:
         yield
@@ -192,11 +188,9 @@ class _Waits:
                 return attempt()
             held_by = "; ".join(self.blockers) or "a session that has ended since"
             if time.monotonic() >= deadline:
-                message = (
-                    f"{self.name} was not applied: it got no lock in {LOCK_WAIT_SECONDS_MAX:.0f} s. "
-                    f"The lock is held by {held_by}. Let it finish or end it, then run 'premade migrate' again."
+                raise MigrationBlocked(
+                    "migration_blocked", migration=self.name, seconds=LOCK_WAIT_SECONDS_MAX, holder=held_by
                 )
-                raise MigrationBlocked(message)
             self.tell(
                 f"{self.name} waits for a lock, held by {held_by}. Next try in {LOCK_PAUSE_SECONDS:.0f} s."
             )
@@ -295,33 +289,33 @@ def blockers_of(dsn: str, pid: int) -> Generator[list[str]]:
 def check_current(dsn: str) -> None:
     """Check that every migration of this version is applied.
 
-    Raises: SchemaNotCurrent.
+    Raises:
+        SchemaNotCurrent: it is not.
     """
     with psycopg.connect(dsn, autocommit=True) as connection:
         exists = _row(connection, "SELECT to_regclass(%s)", "schema_migrations")[0]
         missing = _missing(connection) if exists else migrations()
     if missing:
-        raise SchemaNotCurrent(_lacking(missing))
+        raise _lacking(missing)
 
 
 def lack_of(applied: Collection[str]) -> str | None:
-    """Say what a database with these applied migrations lacks, and what to do. None: nothing."""
+    """Return what a database with these applied migrations lacks, and what to do, or None if it is current."""
     if FIRST_BEFORE_0_1_0 in applied:
-        return _FROM_BEFORE_0_1_0
+        return str(SchemaNotCurrent("schema_before_0_1_0"))
     missing = [migration for migration in migrations() if migration.name not in applied]
-    return _lacking(missing) if missing else None
+    return str(_lacking(missing)) if missing else None
 
 
-def _lacking(missing: list[Migration]) -> str:
-    return f"The database lacks {', '.join(migration.name for migration in missing)}. Run 'premade migrate'."
+def _lacking(missing: list[Migration]) -> SchemaNotCurrent:
+    return SchemaNotCurrent("schema_missing", migrations=", ".join(migration.name for migration in missing))
 
 
 def _missing(connection: psycopg.Connection) -> list[Migration]:
     applied = dict(connection.execute("SELECT name, sha256 FROM schema_migrations").fetchall())
     if FIRST_BEFORE_0_1_0 in applied:
-        raise SchemaNotCurrent(_FROM_BEFORE_0_1_0)
+        raise SchemaNotCurrent("schema_before_0_1_0")
     for migration in migrations():
         if applied.get(migration.name, migration.sha256) != migration.sha256:
-            message = f"{migration.name} differs from the applied file. Restore the file of that version."
-            raise SchemaNotCurrent(message)
+            raise SchemaNotCurrent("schema_edited", migration=migration.name)
     return [migration for migration in migrations() if migration.name not in applied]

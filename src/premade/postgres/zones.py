@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 
-from premade.runtime.zones import EXAMPLE
+from premade.runtime.errors import CommandError
 
 _COMPARED = tuple(
     datetime(year, month, 15, 12, tzinfo=UTC)
@@ -14,8 +14,8 @@ _COMPARED = tuple(
 )
 
 
-class ZonesDiffer(Exception):
-    """PostgreSQL reads the operator's time zone differently from Python; the message names one to use instead."""
+class ZonesDiffer(CommandError):
+    """PostgreSQL does not know the operator's time zone, or reads it differently from Python."""
 
 
 def require_same_zone(dsn: str, zone: ZoneInfo) -> None:
@@ -32,16 +32,8 @@ def require_same_zone(dsn: str, zone: ZoneInfo) -> None:
                 [str(zone), list(_COMPARED)],
             ).fetchall()
         except psycopg.errors.InvalidParameterValue:
-            message = (
-                f"PREMADE_TIMEZONE: this PostgreSQL does not know the time zone {str(zone)!r}; {EXAMPLE}"
-            )
-            raise ZonesDiffer(message) from None
+            raise ZonesDiffer("zone_unknown", zone=str(zone)) from None
     for moment, (theirs,) in zip(_COMPARED, rows, strict=True):
         ours = moment.astimezone(zone).replace(tzinfo=None)
         if ours != theirs:
-            message = (
-                f"PREMADE_TIMEZONE: PostgreSQL and Python read {str(zone)!r} differently: {moment:%Y-%m-%d %H:%M}Z is "
-                f"{theirs:%H:%M} for PostgreSQL and {ours:%H:%M} for Python. Use the name of a city; {EXAMPLE}. If it is one, "
-                "update the time zone data of both."
-            )
-            raise ZonesDiffer(message)
+            raise ZonesDiffer("zone_differs", zone=str(zone), moment=moment, theirs=theirs, ours=ours)

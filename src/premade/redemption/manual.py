@@ -17,6 +17,7 @@ from premade.redemption.rules import GateRules
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import FieldError, Invalid, NotFound, TooMany
 from premade.runtime.logging import log
+from premade.texts.fields import field_text
 from premade.throttle.attempts import AttemptLimit, CountedSubject, count_attempts, take_back
 
 PERMISSION = "gate:manual-entry"
@@ -67,8 +68,8 @@ class ManualEntries:
         """
         caller.require(PERMISSION)
         if len(typed.phone_digits) < self._rules.phone_digits:
-            message = f"Must be the last {self._rules.phone_digits} digits of the phone number, or more"
-            raise Invalid([FieldError("#/phone_last4", message)])
+            text = field_text("gate.more_digits", digits=self._rules.phone_digits)
+            raise Invalid([FieldError("#/phone_last4", text)])
         async with self._database.transaction() as tx:
             code = await self._matching(tx, caller, typed)
             if code is None:

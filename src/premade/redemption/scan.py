@@ -8,6 +8,7 @@ from functools import cached_property
 
 from premade.partners.keyring import GateCaller
 from premade.runtime.errors import DomainError
+from premade.texts.fields import field_text
 from premade.values.digest import request_digest
 
 NAME_PATTERN = r"[A-Za-z0-9._:-]{1,64}"
@@ -25,8 +26,7 @@ class Entry(StrEnum):
 def name_of_device_or_scan(text: str) -> str:
     """A device_id or scan_id. ValueError for what can be none."""
     if not _NAME.fullmatch(text):
-        message = "Must be 1 to 64 letters, digits, '.', '_', ':' or '-'"
-        raise ValueError(message)
+        raise ValueError(field_text("gate.name"))
     return text
 
 

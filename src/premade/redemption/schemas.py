@@ -23,6 +23,7 @@ from premade.redemption.rules import PHONE_DIGITS, PHONE_DIGITS_MAX
 from premade.redemption.scan import NAME_PATTERN, name_of_device_or_scan
 from premade.redemption.sync import REDEMPTIONS_MAX
 from premade.runtime.errors import FieldError
+from premade.texts.fields import field_text
 from premade.tickets.answers import Entitlement
 from premade.tickets.ticket import Status
 from premade.values.validation_messages import pattern_in_words
@@ -33,11 +34,13 @@ QR_CHARACTERS_MAX = 4_296
 TICKET_CODE_CHARACTERS_MAX = 64
 _FUNCTION_CODE = pattern_in_words(
     r"^[a-z][a-z0-9_]{0,63}$",
-    "Must be 1 to 64 characters a to z, 0 to 9 and '_', and begin with a letter, such as ferry",
+    "gate.function_code",
 )
 _LAST_DIGITS = pattern_in_words(
     rf"^[0-9]{{{PHONE_DIGITS},{PHONE_DIGITS_MAX}}}$",
-    f"Must be {PHONE_DIGITS} to {PHONE_DIGITS_MAX} digits, 0 to 9",
+    "gate.last_digits",
+    least=PHONE_DIGITS,
+    most=PHONE_DIGITS_MAX,
 )
 _EXAMPLE_TOKEN = (
     "PM1:CRUISE-2025-FERRY-1762274285982:1:K1:"  # noqa: S105  (an example)
@@ -100,8 +103,7 @@ class ShownAtGate(RequestModel):
     @classmethod
     def _with_the_code(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is None and info.data.get("ticket_code") is not None:
-            message = "Required with ticket_code"
-            raise ValueError(message)
+            raise ValueError(field_text("gate.digits_required"))
         return value
 
     @field_validator("qr")
@@ -109,11 +111,9 @@ class ShownAtGate(RequestModel):
     def _in_one_way(cls, value: str | None, info: ValidationInfo) -> str | None:
         is_typed = info.data.get("ticket_code") is not None
         if value is None and "ticket_code" in info.data and not is_typed:
-            message = "Required, unless ticket_code and phone_last4 are given"
-            raise ValueError(message)
+            raise ValueError(field_text("gate.qr_required"))
         if value is not None and is_typed:
-            message = "Give either qr or ticket_code, not both"
-            raise ValueError(message)
+            raise ValueError(field_text("gate.qr_and_code"))
         return value
 
 

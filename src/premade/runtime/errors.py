@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 from premade.runtime.clock import rfc3339
+from premade.texts.commands import command_text
 from premade.texts.problems import ProblemText, problem_texts
 
 FIELDS_NAMED_MAX = 3
@@ -114,6 +115,7 @@ class FieldError:
 
     pointer: str
     detail: str
+    """What is wrong, and what would be right: a text of `texts/fields.toml`."""
 
 
 @dataclass(eq=False)
@@ -212,6 +214,24 @@ class Busy(Unavailable):
     def meets_all(self) -> bool:
         """Whether every request would fail now, not only those for the same row."""
         return self.reason in {"connections", "codes", "large_bodies"}
+
+
+class CommandError(Exception):
+    """An error that only commands print, such as a port that is taken.
+
+    Its text is in `texts/commands.toml`, by the code of the class and the reason.
+    """
+
+    code: ClassVar[str] = "CANNOT_START"
+
+    def __init__(self, reason: str, **values: object) -> None:
+        """`values`: those in the text."""
+        super().__init__(reason, values)
+        self.reason = reason
+        self.values = values
+
+    def __str__(self) -> str:
+        return command_text(self.code, self.reason, **self.values)
 
 
 class RuleBroken(Exception):

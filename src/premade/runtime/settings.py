@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from premade.runtime.zones import checked_zone
+from premade.texts.fields import field_text
 
 PREFIX = "PREMADE_"
 DATABASE_URL = "DATABASE_URL"
@@ -25,8 +26,7 @@ def _connection_string(given: str) -> str:
         conninfo_to_dict(given)
     except ProgrammingError:
         # The driver's own message repeats the string, and with it the password.
-        message = "is not a PostgreSQL connection string. Use a form such as 'postgresql://user:password@host/database'"
-        raise ValueError(message) from None
+        raise ValueError(field_text("setting.connection_string")) from None
     return given
 
 
@@ -35,10 +35,7 @@ def _addresses(given: str) -> str:
         try:
             ip_network(each)
         except ValueError:
-            message = (
-                f"{each!r} is not an address or a network. Use a form such as '10.0.0.5' or '10.0.0.0/8'"
-            )
-            raise ValueError(message) from None
+            raise ValueError(field_text("setting.address", address=each)) from None
     return given
 
 

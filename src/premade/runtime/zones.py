@@ -6,6 +6,8 @@ Python it is a zone.
 
 from zoneinfo import available_timezones
 
+from premade.texts.fields import field_text
+
 ABBREVIATIONS = {
     "CET": "Europe/Brussels",
     "EET": "Europe/Athens",
@@ -20,7 +22,6 @@ ABBREVIATIONS = {
     "PST8PDT": "America/Los_Angeles",
 }
 """Names that PostgreSQL may read as an abbreviation or as a rule of POSIX, and the zone that each stands for."""
-EXAMPLE = "'Asia/Hong_Kong' would be one"
 
 
 def checked_zone(name: str) -> str:
@@ -31,9 +32,7 @@ def checked_zone(name: str) -> str:
     """
     # PostgreSQL has no zone of this name.
     if name not in available_timezones() - {"localtime"}:
-        message = f"{name!r} is not a time zone of the IANA database; {EXAMPLE}"
-        raise ValueError(message)
+        raise ValueError(field_text("setting.zone", zone=name))
     if name in ABBREVIATIONS:
-        message = f"Programs read {name!r} in different ways; use {ABBREVIATIONS[name]!r}"
-        raise ValueError(message)
+        raise ValueError(field_text("setting.zone_ambiguous", zone=name, use=ABBREVIATIONS[name]))
     return name

@@ -14,6 +14,7 @@ from premade.runtime.errors import Conflict, FieldError, Invalid, NotFound, Rule
 from premade.staff import member_sql as sql
 from premade.staff import password as passwords
 from premade.staff.role import Role
+from premade.texts.fields import field_text
 from premade.values.texts import cleaned, without_invisible
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,62}")
@@ -140,10 +141,9 @@ async def _record(tx: Transaction, event: AuditEvent, runtime: Runtime, actor: s
 def _check(*, name: str | None = None, role: str | None = None, refused_password: str | None = None) -> None:
     wrong: list[FieldError] = []
     if name is not None and not _NAME.fullmatch(name):
-        detail = "Must be 1 to 63 characters of a-z, 0-9, '.', '_', '@' and '-', such as mei.wong"
-        wrong.append(FieldError("name", detail))
+        wrong.append(FieldError("name", field_text("staff.name")))
     if role is not None and role not in set(Role):
-        wrong.append(FieldError("role", f"Must be one of {', '.join(Role)}"))
+        wrong.append(FieldError("role", field_text("general.one_of", choices=", ".join(Role))))
     if refused_password is not None:
         wrong.append(FieldError("password", refused_password))
     if wrong:

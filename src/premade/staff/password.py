@@ -13,6 +13,7 @@ from argon2.exceptions import VerifyMismatchError
 
 from premade.runtime.errors import Unavailable
 from premade.staff.weak_password import weakness
+from premade.texts.fields import field_text
 
 Result = TypeVar("Result")
 PASSWORD_CHARACTERS_MIN = 12
@@ -25,7 +26,6 @@ WAITING_OF_KNOWN_MAX = 16
 """The same for browsers that signed in before: they still have room when others have none."""
 NICENESS = 10
 """Niceness of the checking thread and of argon2's own threads: sales go first if cores are scarce."""
-PASSWORD_RULE = f"Must be {PASSWORD_CHARACTERS_MIN} to {PASSWORD_CHARACTERS_MAX} characters"
 
 _hasher = PasswordHasher()
 _waiting = 0
@@ -54,13 +54,14 @@ async def why_refused(password: str, name: str) -> str | None:
     worse ones.
     """
     if not PASSWORD_CHARACTERS_MIN <= len(password) <= PASSWORD_CHARACTERS_MAX:
-        return PASSWORD_RULE
+        return field_text(
+            "staff.password_length", least=PASSWORD_CHARACTERS_MIN, most=PASSWORD_CHARACTERS_MAX
+        )
     if len(password.strip()) < PASSWORD_CHARACTERS_MIN:
-        return f"{PASSWORD_RULE}, not counting blanks around it"
-    why = await asyncio.to_thread(weakness, password, name)
-    return (
-        why and f"Must be harder to guess: {why}. Use several words that have nothing to do with each other."
-    )
+        return field_text(
+            "staff.password_blanks", least=PASSWORD_CHARACTERS_MIN, most=PASSWORD_CHARACTERS_MAX
+        )
+    return await asyncio.to_thread(weakness, password, name)
 
 
 async def digest(password: str) -> str:

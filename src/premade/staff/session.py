@@ -18,6 +18,7 @@ from premade.staff import password as passwords
 from premade.staff import session_sql as sql
 from premade.staff.role import RIGHTS, Right, Role
 from premade.staff.sign_in_attempt import SignInAttempt, count_sign_in, digest_of, record_refusal
+from premade.texts.fields import field_text
 from premade.throttle.attempts import take_back
 
 IDLE_SECONDS_MAX = 3_600
@@ -115,7 +116,7 @@ class Sessions:
         try:
             current = await self._verify_password(attempt, password)
         except SignInRefused:
-            raise Invalid([FieldError("password", "That is not your password")]) from None
+            raise Invalid([FieldError("password", field_text("staff.password_wrong"))]) from None
         digest = await passwords.digest(new)
         async with self.database.transaction() as tx:
             changed = await tx.fetch_one(

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
+from premade.texts.fields import field_text
 from premade.values.texts import without_invisible
 
 GUESSES_MIN = 10**8
@@ -16,25 +17,19 @@ DIFFERENT_CHARACTERS_MIN = 5
 _PRODUCT = "premade"
 _PARTS = re.compile(r"[^\W_]+")
 _PART_CHARACTERS_MIN = 3
-_REASONS = {
-    "repeat": "it repeats itself",
-    "sequence": "it is a sequence, such as 1234 or abcd",
-    "spatial": "it follows the keys of a keyboard",
-    "date": "it is mostly a date",
-    "regex": "it is mostly a year",
-    "bruteforce": "it has too few different characters",
-}
+_OWN_TEXT = {"user_inputs", "passwords"}
+"""Dictionaries of zxcvbn with a text of their own. The others have common words and names."""
 # zxcvbn keeps the names of a call in a module variable.
 _one_at_a_time = threading.Lock()
 
 
 def weakness(password: str, *names: str) -> str | None:
-    """Return why the password is too easy to guess, as a clause, or None. `names`: of its owner and the product.
+    """Return why the password is too easy to guess, or None. `names`: of its owner and the product.
 
     Blanks around it, case, width and characters between letters make no difference.
     """
     if len(set(password.casefold())) < DIFFERENT_CHARACTERS_MIN:
-        return _REASONS["bruteforce"]
+        return field_text("staff.weak_bruteforce")
     words = sorted({word for name in (*names, _PRODUCT) for word in _words_of(name)})
     for variant in dict.fromkeys(_variants(password)):
         if why := _why(variant[:ESTIMATED_CHARACTERS_MAX], words):
@@ -68,8 +63,6 @@ def _why(password: str, words: list[str]) -> str | None:
     matches = [each for each in found["sequence"] if each["pattern"] != "bruteforce"]
     longest = max(matches, key=lambda each: len(each["token"]), default={"pattern": "bruteforce"})
     if longest["pattern"] != "dictionary":
-        return _REASONS[longest["pattern"]]
-    return {
-        "user_inputs": "it is mostly a name that belongs to the account or the product",
-        "passwords": "it is one of the common passwords, or close to one",
-    }.get(longest["dictionary_name"], "it is mostly a common word or name")
+        return field_text(f"staff.weak_{longest['pattern']}")
+    dictionary = longest["dictionary_name"]
+    return field_text(f"staff.weak_{dictionary if dictionary in _OWN_TEXT else 'word'}")

@@ -1,7 +1,7 @@
 """Allotments: the stock of one product given to one channel."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from premade.audit.actors import COMMAND_ACTOR
 from premade.audit.events import AllotmentSet
@@ -12,10 +12,17 @@ from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict, Exhausted, FieldError, Invalid, NotFound, RuleBroken
 from premade.stock import allotment_sql as sql
 from premade.stock.hold import expire_holds
+from premade.texts.fields import field_text
 
 ALLOTTED_MAX = 2**31 - 1
-INVENTORY = Keyset("inventory", {"product_id": int})
-PRODUCTS = Keyset("products", {"product_id": int})
+
+
+class _StockKey(NamedTuple):
+    product_id: int
+
+
+INVENTORY = Keyset("inventory", _StockKey)
+PRODUCTS = Keyset("products", _StockKey)
 
 
 @dataclass(eq=False)
@@ -148,7 +155,7 @@ async def set_allotment(
 
 def _check(quantity: int) -> None:
     if not 0 <= quantity <= ALLOTTED_MAX:
-        raise Invalid([FieldError("quantity", f"Must be 0 to {ALLOTTED_MAX}")])
+        raise Invalid([FieldError("quantity", field_text("general.range", least=0, most=ALLOTTED_MAX))])
 
 
 def _refusal(
@@ -194,10 +201,11 @@ async def inventory_of(
 
     Invalid: no cursor of such a page.
     """
+    (after_product_id,) = INVENTORY.after(cursor) or (None,)
     async with database.single_statement() as tx:
         rows = await tx.fetch_all(
             sql.inventory_of_partner,
-            **INVENTORY.after(cursor),
+            after_product_id=after_product_id,
             partner_id=partner_id,
             product_ids=product_ids,
             now=runtime.now(),
@@ -213,8 +221,9 @@ async def products_of(
 
     Invalid: no cursor of such a page.
     """
+    (after_product_id,) = PRODUCTS.after(cursor) or (None,)
     async with database.single_statement() as tx:
         rows = await tx.fetch_all(
-            sql.products_of_partner, **PRODUCTS.after(cursor), partner_id=partner_id, rows=limit + 1
+            sql.products_of_partner, after_product_id=after_product_id, partner_id=partner_id, rows=limit + 1
         )
     return PRODUCTS.page(rows, limit)

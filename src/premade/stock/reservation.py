@@ -13,6 +13,7 @@ from premade.runtime.clock import rfc3339
 from premade.runtime.errors import Conflict, Exhausted, FieldError, Invalid, NotFound
 from premade.stock.reservations_sql import ReservationNow
 from premade.stock.reserve_sql import ReservationRow
+from premade.texts.fields import field_text
 
 HOLD_DEFAULT = timedelta(hours=24)
 QUANTITY_MAX = 100_000
@@ -120,12 +121,10 @@ def expiry(asked: datetime | None, now: datetime, hours_max: int) -> datetime:
     if asked is None:
         return now + min(HOLD_DEFAULT, longest)
     if asked <= now:
-        raise Invalid([FieldError("#/expires_at", f"Must be later than now, {rfc3339(now)}")])
+        raise Invalid([FieldError("#/expires_at", field_text("reservation.past", now=rfc3339(now)))])
     if asked > now + longest:
-        message = (
-            f"Must be {rfc3339(now + longest)} or earlier: your reservations last at most {hours_max} hours"
-        )
-        raise Invalid([FieldError("#/expires_at", message)])
+        text = field_text("reservation.too_late", latest=rfc3339(now + longest), hours_max=hours_max)
+        raise Invalid([FieldError("#/expires_at", text)])
     return asked
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from fastapi import Path
 from pydantic import ConfigDict, Field
@@ -32,7 +32,12 @@ from premade.stock.reserve import ReservationRequest
 
 router = partner_router("Inventory")
 
-NEWEST_FIRST = Keyset("reservations", {"reservation_id": str})
+
+class _ReservationKey(NamedTuple):
+    reservation_id: str
+
+
+NEWEST_FIRST = Keyset("reservations", _ReservationKey)
 
 
 ReservationId = Annotated[
@@ -134,7 +139,8 @@ async def reservations(
     cursor: CursorText = None,
 ) -> Reply:
     """Return your reservations, newest first, including those that have ended."""
-    found = await call.use(Reservations).newest(call.caller, limit + 1, **NEWEST_FIRST.after(cursor))
+    (after_reservation_id,) = NEWEST_FIRST.after(cursor) or (None,)
+    found = await call.use(Reservations).newest(call.caller, limit + 1, after_reservation_id)
     page, following = NEWEST_FIRST.page(found, limit)
     answer = ReservationList(items=[ReservationAnswer(**asdict(each)) for each in page], next=following)
     return Reply(answer, link_to_next(call.scope, following))

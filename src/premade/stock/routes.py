@@ -15,6 +15,7 @@ from premade.partners.call import Call, partner_router, partner_with
 from premade.postgres.statements import columns_of
 from premade.runtime.clock import Runtime
 from premade.stock.allotment import inventory_of, products_of
+from premade.texts.fields import field_text
 
 router = partner_router("Inventory")
 
@@ -49,8 +50,7 @@ def _product_ids(value: str | None) -> str | None:
         _PRODUCT_IDS.fullmatch(value) and all(int(given) <= PRODUCT_ID_MAX for given in value.split(","))
     ):
         return value
-    message = f"Must be 1 to {PRODUCT_IDS_MAX} product ids, separated by commas, such as 106,107"
-    raise ValueError(message)
+    raise ValueError(field_text("product.ids", most=PRODUCT_IDS_MAX))
 
 
 ProductIds = Annotated[

@@ -8,6 +8,7 @@ import orjson
 
 from premade.runtime.clock import rfc3339
 from premade.runtime.errors import FieldError, Invalid
+from premade.texts.fields import field_text
 from premade.tickets.code import PUBLIC_KEY_BYTES, SIGNATURE_ALGORITHM
 from premade.tickets.signing import PublicKey
 
@@ -39,8 +40,7 @@ def read_key_file(raw: bytes) -> dict[str, bytes]:
     try:
         return {key["key_id"]: _public_key(key["public_key"]) for key in orjson.loads(raw)["keys"]}
     except (ValueError, TypeError, KeyError):
-        message = "The file has not the form of /.well-known/premade-keys.json: a list 'keys' of key_id and public_key"
-        raise Invalid([FieldError("keys", message)]) from None
+        raise Invalid([FieldError("keys", field_text("gate.key_file"))]) from None
 
 
 def _public_key(text: str) -> bytes:

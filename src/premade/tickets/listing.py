@@ -1,9 +1,8 @@
 """Listing tickets, in pages."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from premade.postgres.database import Database
 from premade.postgres.keyset import ROWS_LOOKED_AT_MAX, Keyset
@@ -11,9 +10,24 @@ from premade.tickets import listing_sql as sql
 from premade.tickets.listing_sql import TicketOnPage
 from premade.tickets.ticket import Status
 
-BY_TIME = Keyset("tickets", {"created_at": datetime, "ticket_id": int})
-BY_CODE = Keyset("tickets of a batch", {"ticket_code": str})
-BY_PAYMENT = Keyset("tickets of a payment", {"paid_by": str, "ticket_code": str})
+
+class _TimeKey(NamedTuple):
+    created_at: datetime
+    ticket_id: int
+
+
+class _CodeKey(NamedTuple):
+    ticket_code: str
+
+
+class _PaymentKey(NamedTuple):
+    paid_by: str
+    ticket_code: str
+
+
+BY_TIME = Keyset("tickets", _TimeKey)
+BY_CODE = Keyset("tickets of a batch", _CodeKey)
+BY_PAYMENT = Keyset("tickets of a payment", _PaymentKey)
 
 
 @dataclass(frozen=True)
@@ -37,23 +51,34 @@ async def list_tickets(
 
     With a payment reference the newest sale is first.
     """
-    if wanted.payment_reference is not None:
-        order = BY_PAYMENT
-    else:
-        order = BY_TIME if wanted.batch_id is None else BY_CODE
-    asked: dict[str, Any] = {
+    conditions: dict[str, Any] = {
         **asdict(wanted),
-        **order.after(cursor),
         "partner_id": partner_id,
         "rows_looked_at_max": ROWS_LOOKED_AT_MAX,
         "rows": limit + 1,
     }
+    if wanted.payment_reference is not None:
+        after_paid_by, after_ticket_code = BY_PAYMENT.after(cursor) or (None, None)
+        async with database.single_statement() as tx:
+            sales = await tx.fetch_all(
+                sql.tickets_of_payment,
+                **conditions,
+                after_paid_by=after_paid_by,
+                after_ticket_code=after_ticket_code,
+            )
+        page, following = BY_PAYMENT.page(sales, limit)
+        return [*page], following
+    if wanted.batch_id is not None:
+        (after_ticket_code,) = BY_CODE.after(cursor) or (None,)
+        async with database.single_statement() as tx:
+            rows = await tx.fetch_all(sql.tickets_of_batch, **conditions, after_ticket_code=after_ticket_code)
+        return BY_CODE.page(rows, limit)
+    after_created_at, after_ticket_id = BY_TIME.after(cursor) or (None, None)
     async with database.single_statement() as tx:
-        rows: Sequence[TicketOnPage]
-        if order is BY_PAYMENT:
-            rows = await tx.fetch_all(sql.tickets_of_payment, **asked)
-        elif order is BY_CODE:
-            rows = await tx.fetch_all(sql.tickets_of_batch, **asked)
-        else:
-            rows = await tx.fetch_all(sql.tickets_by_time, **asked)
-    return order.page(rows, limit)
+        rows = await tx.fetch_all(
+            sql.tickets_by_time,
+            **conditions,
+            after_created_at=after_created_at,
+            after_ticket_id=after_ticket_id,
+        )
+    return BY_TIME.page(rows, limit)

@@ -4,35 +4,36 @@ import re
 from calendar import month_name, monthrange
 from datetime import MINYEAR, date
 
+from premade.texts.fields import field_text
+
 _DAY = re.compile(r"(\d{4})-(\d{2})-(\d{2})", re.ASCII)
 _MONTHS = 12
-NO_DAY = "Must be a day as YYYY-MM-DD, such as 2026-03-31"
 
 
 def calendar_day(text: str) -> date:
-    """Return the day. Of the ways to write one that ISO 8601 has, only `2026-03-31` is read.
+    """Return the day. Of the forms of ISO 8601, only `2026-03-31` is accepted.
 
     Raises:
-        ValueError: the text is no day; a day that the calendar does not have is named as such.
+        ValueError: the text is not a day in this form, or the calendar has no such day.
     """
     if _DAY.fullmatch(text):
         try:
             return date.fromisoformat(text)
         except ValueError:
             pass
-    raise ValueError(no_such_day(text) or NO_DAY)
+    raise ValueError(no_such_day(text) or field_text("time.day"))
 
 
 def no_such_day(text: str) -> str | None:
-    """Return why a day in the right form is none: `There is no 29 February 2026`. None for every other text."""
+    """Return why the calendar lacks a day in the right form: `There is no 29 February 2026`. Return None for all other texts."""
     match = _DAY.fullmatch(text)
     if match is None:
         return None
     year, month, day = map(int, match.groups())
     if year < MINYEAR:
-        return "There is no year 0000"
+        return field_text("time.no_year_0")
     if not 1 <= month <= _MONTHS:
-        return f"There is no month {month}; months are 01 to 12"
+        return field_text("time.no_such_month", month=month)
     if not 1 <= day <= monthrange(year, month)[1]:
-        return f"There is no {day} {month_name[month]} {year}"
+        return field_text("time.no_such_day", day=day, month=month_name[month], year=year)
     return None

@@ -16,6 +16,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
+from premade.texts.fields import field_text
+
 # Derived Core Properties of Unicode 15.1, Default_Ignorable_Code_Point; and three more that have no picture:
 # the Braille blank, the annotation controls and the null note head.
 _INVISIBLE_RANGES = (
@@ -108,16 +110,15 @@ def described(character: str) -> str:
     return f"{name} (U+{ord(character):04X})"
 
 
-def odd_character(text: str, allowed: re.Pattern[str]) -> str:
-    """Return a clause on the first character that `allowed` does not match and that is not plain to see.
+def odd_character(text: str, allowed: re.Pattern[str]) -> tuple[int, str] | None:
+    """Return the first character that `allowed` does not match: its position from 1, and its name (`described`).
 
-    The clause, such as `; character 3 is ZERO WIDTH SPACE (U+200B)`, follows a sentence. It is empty if every character
-    is allowed, or if the wrong ones are visible ASCII.
+    Visible ASCII characters do not count: everybody sees them. Return None if there is no other.
     """
     for position, character in enumerate(text, 1):
         if not allowed.fullmatch(character) and not (character.isascii() and character.isprintable()):
-            return f"; character {position} is {described(character)}"
-    return ""
+            return position, described(character)
+    return None
 
 
 def without_invisible(text: str) -> str:
@@ -144,8 +145,7 @@ def _checked(text: str, characters_max: int, *, keeps_joiners: bool) -> str:
     if not is_plain:
         kept = _normalized(text, keeps_joiners=keeps_joiners)
     if not 1 <= len(kept) <= characters_max or not (is_plain or without_invisible(kept).strip()):
-        message = f"Must be 1 to {characters_max} characters, with at least one visible character"
-        raise ValueError(message)
+        raise ValueError(field_text("text.length", most=characters_max))
     if not is_plain:
         for character in kept:
             if character in _DECEPTIVE or _breaks(character):
@@ -198,8 +198,9 @@ def _with_plain_spaces(text: str) -> str:
 def _must_not_contain(text: str, character: str) -> str:
     # The position in the text as it was sent, including characters that are dropped.
     position = text.find(character) + 1
-    place = f", its character {position}" if position else ""
-    return f"Must not contain {described(character)}{place}"
+    if not position:
+        return field_text("text.character", character=described(character))
+    return field_text("text.character_at", character=described(character), position=position)
 
 
 def turns_direction(text: str) -> bool:

@@ -6,7 +6,7 @@ The record has no index of time, which each sale would pay for. Its ids grow wit
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from premade.audit.actors import COMMAND, KEY
 from premade.audit.event import AuditEvent, Subject
@@ -21,7 +21,13 @@ SLACK = timedelta(seconds=15)
 """An event is written some seconds after the time that it tells, and clocks of several machines differ."""
 ACTORS_MAX = 1_000
 """Maximum number of actors (staff and system users) that a search for commands reads."""
-_BY_ID = Keyset("audit", {"event_id": int})
+
+
+class _EventKey(NamedTuple):
+    event_id: int
+
+
+_BY_ID = Keyset("audit", _EventKey)
 _NO_END = 2**63 - 1
 
 
@@ -52,9 +58,10 @@ async def search_events(database: Database, sought: Sought, cursor: str | None) 
     """Invalid: no cursor of such a page. A time is that of when an event was recorded: a scan without network happened
     before.
     """
+    (after_event_id,) = _BY_ID.after(cursor) or (None,)
     async with database.single_statement() as tx:
         given = {
-            **_BY_ID.after(cursor),
+            "after_event_id": after_event_id,
             "partner_id": sought.partner_id,
             "actors": await _actors(tx, sought.actor),
             "event": sought.event and sought.event.event_name,

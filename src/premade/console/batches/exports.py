@@ -26,6 +26,7 @@ from premade.http.negotiation import header_list, takes_gzip
 from premade.http.streaming import Stream, begin_answer
 from premade.runtime.errors import FieldError, Invalid
 from premade.staff.role import Right
+from premade.texts.fields import field_text
 from premade.values.texts import one_line
 
 PARTS_MAX = 999
@@ -37,11 +38,11 @@ async def _export(request: StaffRequest) -> Response:
     part, title = request.form.get("part", "1"), request.form.get(NAME_ON_SHEETS, "").strip()
     wrong: list[FieldError] = []
     if form not in TABLES | PRINTED:
-        wrong.append(FieldError("format", f"Must be one of {', '.join(TABLES | PRINTED)}"))
+        wrong.append(FieldError("format", field_text("general.one_of", choices=", ".join(TABLES | PRINTED))))
     if which not in WHICH:
-        wrong.append(FieldError("which", f"Must be one of {', '.join(WHICH)}"))
+        wrong.append(FieldError("which", field_text("general.one_of", choices=", ".join(WHICH))))
     if not _PART.fullmatch(part):
-        wrong.append(FieldError("part", f"Must be 1 to {PARTS_MAX}"))
+        wrong.append(FieldError("part", field_text("general.range", least=1, most=PARTS_MAX)))
     try:
         title = one_line(title, NAME_CHARACTERS_MAX) if title else ""
     except ValueError as error:

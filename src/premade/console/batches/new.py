@@ -31,6 +31,7 @@ from premade.stock.reservation import (
     ReservationUnknown,
     is_reservation_id,
 )
+from premade.texts.fields import field_text
 from premade.values.currency import amount_text
 from premade.values.operator_input import day, plain_number, whole_number
 from premade.values.texts import cleaned, one_line
@@ -41,16 +42,14 @@ NEW = f"{BATCHES}/new"
 def _product(text: str) -> int:
     product_id = plain_number(cleaned(text))
     if product_id is None:
-        message = "Choose a product"
-        raise ValueError(message)
+        raise ValueError(field_text("console.choose_product"))
     return product_id
 
 
 def _quantity(text: str) -> int:
     quantity = whole_number(text, "quantity")
     if not 1 <= quantity <= QUANTITY_MAX:
-        message = f"Must be 1 to {QUANTITY_MAX}"
-        raise ValueError(message)
+        raise ValueError(field_text("general.range", least=1, most=QUANTITY_MAX))
     return quantity
 
 
@@ -61,8 +60,7 @@ def _batch_id(text: str) -> str:
 def _reservation_id(text: str) -> str:
     reservation_id = cleaned(text)
     if not is_reservation_id(reservation_id):
-        message = "Must be a reservation's id, such as RSV-1762274285982"
-        raise ValueError(message)
+        raise ValueError(field_text("reservation.id"))
     return reservation_id
 
 
@@ -72,11 +70,9 @@ def _metadata(text: str) -> dict[str, Any] | None:
     for line in filter(str.strip, text.splitlines()):
         name, colon, value = (part.strip() for part in one_line(line, FORM_BYTES_MAX).partition(":"))
         if not (name and colon):
-            message = f"Must be lines like 'campaign: spring'; {line.strip()[:40]!r} is none"
-            raise ValueError(message)
+            raise ValueError(field_text("console.metadata_line", line=line.strip()[:40]))
         if name in found:
-            message = f"Must say each name once; {name[:40]!r} comes again"
-            raise ValueError(message)
+            raise ValueError(field_text("console.metadata_repeated", name=name[:40]))
         found[name] = value
     return checked_metadata(found) if found else None
 
@@ -189,7 +185,7 @@ class NewBatch(Edit[BatchForm]):
             partner_id = asked_partner_id(request)
         partner = (await partners_by_id(request.database)).get(partner_id or 0)
         if partner is None:
-            raise Invalid([FieldError("partner", "Must be the number of a partner")])
+            raise Invalid([FieldError("partner", field_text("general.number_of", name="partner"))])
         return cls(request, partner)
 
     @property

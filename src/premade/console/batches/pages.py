@@ -23,6 +23,7 @@ from premade.postgres.database import Database
 from premade.postgres.statements import columns_of
 from premade.runtime.errors import FieldError, Invalid
 from premade.staff.role import Right
+from premade.texts.fields import field_text
 from premade.tickets.listing import TicketFilter, list_tickets
 from premade.tickets.ticket import Status
 from premade.values.operator_input import plain_number
@@ -53,7 +54,7 @@ def asked_number(request: StaffRequest, name: str) -> int | None:
         return None
     number = plain_number(given)
     if number is None:
-        raise Invalid([FieldError(name, f"Must be the number of a {name}")])
+        raise Invalid([FieldError(name, field_text("general.number_of", name=name))])
     return number
 
 
@@ -63,7 +64,7 @@ def _asked_choice(request: StaffRequest, name: str, choices: type[Choice]) -> Ch
     if not given:
         return None
     if given not in set(choices):
-        raise Invalid([FieldError(name, f"Must be one of {', '.join(choices)}")])
+        raise Invalid([FieldError(name, field_text("general.one_of", choices=", ".join(choices)))])
     return choices(given)
 
 

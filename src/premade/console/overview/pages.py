@@ -25,6 +25,7 @@ from premade.redemption.counts import Counted
 from premade.runtime.errors import FieldError, Invalid
 from premade.staff.member import list_staff
 from premade.staff.role import Right
+from premade.texts.fields import field_text
 
 PERIODS_DAYS = (7, 30, 90)
 PERIOD_DAYS = 30
@@ -87,7 +88,9 @@ async def _owner_names(request: StaffRequest, counts: list[GateCount]) -> dict[s
 def _asked_days(request: StaffRequest) -> int:
     given = request.query("days") or str(PERIOD_DAYS)
     if given not in map(str, PERIODS_DAYS):
-        raise Invalid([FieldError("days", f"Must be one of {', '.join(map(str, PERIODS_DAYS))}")])
+        raise Invalid(
+            [FieldError("days", field_text("general.one_of", choices=", ".join(map(str, PERIODS_DAYS))))]
+        )
     return int(given)
 
 

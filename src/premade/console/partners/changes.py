@@ -35,6 +35,7 @@ from premade.partners.partner import (
 from premade.partners.partner_sql import PartnerRow
 from premade.runtime.errors import FieldError, Invalid
 from premade.staff.role import Right
+from premade.texts.fields import field_text
 from premade.values.operator_input import plain_number, whole_number
 
 Hours = Annotated[
@@ -149,7 +150,13 @@ class LimitsChange(Edit[LimitsForm]):
     async def preview(self, form: LimitsForm) -> Preview:
         """Return the limit before and after."""
         if not 1 <= form.hours <= RESERVATION_HOURS_MAX:
-            raise Invalid([FieldError("reservation-hours", f"Must be 1 to {RESERVATION_HOURS_MAX}")])
+            raise Invalid(
+                [
+                    FieldError(
+                        "reservation-hours", field_text("general.range", least=1, most=RESERVATION_HOURS_MAX)
+                    )
+                ]
+            )
         label = LimitsForm.inputs()["reservation-hours"].label
         return Preview(
             f"Change the limits of {self.partner.name}?",

@@ -20,6 +20,7 @@ from premade.partners.partner_sql import PartnerRow
 from premade.partners.permission import GATE_PERMISSIONS, PERMISSIONS, Permission
 from premade.runtime.errors import FieldError, Invalid
 from premade.staff.role import Right
+from premade.texts.fields import field_text
 from premade.values.operator_input import duration, moment
 
 KEYS = f"{HOME}/keys"
@@ -111,7 +112,7 @@ async def _new_key_sent(request: StaffRequest) -> Response:
     try:
         expires_at = _end(request, request.field("expires"))
         if not chosen:
-            raise Invalid([FieldError("permission", "Choose at least one")])  # noqa: TRY301
+            raise Invalid([FieldError("permission", field_text("console.choose_permission"))])  # noqa: TRY301
         key = await create_key(
             request.database,
             request.runtime,

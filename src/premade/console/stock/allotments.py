@@ -20,6 +20,7 @@ from premade.stock.allotment import (
     set_allotment,
 )
 from premade.stock.allotment_sql import ListedAllotment
+from premade.texts.fields import field_text
 from premade.values.operator_input import whole_number
 
 
@@ -111,7 +112,9 @@ class AllotmentChange(Edit[AllotmentForm]):
             self.request.database, self.request.runtime, self.product.product_id, form.channel, form.quantity
         )
         if plan.seen.allotted == form.quantity:
-            raise Invalid([FieldError("quantity", f"It is {form.quantity:,} already")])
+            raise Invalid(
+                [FieldError("quantity", field_text("console.same_quantity", quantity=form.quantity))]
+            )
         before = plan.before
         rows = [
             Row(
@@ -137,7 +140,7 @@ class AllotmentChange(Edit[AllotmentForm]):
 
     async def _require_channel(self, form: AllotmentForm) -> None:
         if form.channel not in {each.channel for each in await list_channels(self.request.database)}:
-            raise Invalid([FieldError("channel", "Choose a channel")])
+            raise Invalid([FieldError("channel", field_text("console.choose_channel"))])
 
     async def save(self, form: AllotmentForm) -> str:
         """Set it, if it is still the figure that was shown. Sent twice, it is set once."""

@@ -17,6 +17,7 @@ from premade.catalog.product import (
 )
 from premade.console.forms import Form, Input, or_none
 from premade.runtime.errors import FieldError, Invalid
+from premade.texts.fields import field_text
 from premade.values.currency import DECIMALS, amount_text, decimals_phrase
 from premade.values.operator_input import day, whole_number
 from premade.values.texts import cleaned
@@ -29,7 +30,9 @@ CANCELLATIONS = {
 
 def _cancellation(text: str) -> Cancellation:
     if text not in set(Cancellation):
-        raise Invalid([FieldError("cancellation", f"Must be one of {', '.join(Cancellation)}")])
+        raise Invalid(
+            [FieldError("cancellation", field_text("general.one_of", choices=", ".join(Cancellation)))]
+        )
     return Cancellation(text)
 
 

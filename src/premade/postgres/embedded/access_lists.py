@@ -38,7 +38,7 @@ def grant(path: Path, uid: int, permissions: int) -> None:
         entries = _read_acl(path)
         mask = entries.get(_MASK, entries[_OWNING_GROUP])
         if permissions & ~mask:
-            # The mask has to grow: what it held back from the others must not come back to life.
+            # The mask must grow. Lower the other entries to it first, or permissions that it hid would take effect.
             for tag, who in entries:
                 if tag in (_Tag.USER, _Tag.OWNING_GROUP, _Tag.GROUP):
                     entries[tag, who] &= mask
@@ -48,16 +48,13 @@ def grant(path: Path, uid: int, permissions: int) -> None:
         _write_acl(path, entries)
     except (OSError, AttributeError) as error:
         # AttributeError: only Linux has os.setxattr.
-        message = (
-            f"User {user_name(uid)}, as whom PostgreSQL has to run instead of root, may not use {path}, and "
-            f"cannot be let in by an access control list ({error}): open it (chmod o+x, for files o+r), "
-            "run as an ordinary user, or set DATABASE_URL."
-        )
-        raise EmbeddedPostgresError(message) from error
+        raise EmbeddedPostgresError(
+            "embedded_no_access", user=user_name(uid), path=path, why=error
+        ) from error
 
 
 def _read_acl(path: Path) -> dict[tuple[int, int], int]:
-    """Return the permissions by kind and id; where there is no list yet, those that the mode says."""
+    """Return the permissions by kind and id. A file without a list has those of its mode."""
     try:
         packed = os.getxattr(path, ACL_ATTRIBUTE)
     except OSError as error:

@@ -27,31 +27,20 @@ def server_account(layout: Layout) -> pwd.struct_passwd | None:
         for name in ACCOUNTS_INSTEAD_OF_ROOT:
             with contextlib.suppress(KeyError):
                 return pwd.getpwnam(name)
-        message = (
-            "PostgreSQL does not run as root, and there is no account to run it instead: create "
-            f"{' or '.join(ACCOUNTS_INSTEAD_OF_ROOT)}, run as an ordinary user, or set DATABASE_URL."
-        )
-        raise EmbeddedPostgresError(message)
+        raise EmbeddedPostgresError("embedded_no_account", accounts=" or ".join(ACCOUNTS_INSTEAD_OF_ROOT))
     owner = cluster.stat().st_uid
     if owner == 0:
-        message = (
-            f"{cluster} belongs to root, but PostgreSQL does not run as root: give it to another (chown -R)."
-        )
-        raise EmbeddedPostgresError(message)
+        raise EmbeddedPostgresError("embedded_of_root", folder=cluster)
     if owner == layout.folder.stat().st_uid:
-        message = f"{cluster} belongs to user {user_name(owner)}: run as that user or choose another folder."
-        raise EmbeddedPostgresError(message)
+        raise EmbeddedPostgresError("embedded_of_user", folder=cluster, user=user_name(owner))
     try:
         return pwd.getpwuid(owner)
     except KeyError:
-        message = (
-            f"{cluster} belongs to user id {owner}, which has no account: give it to one that has (chown -R)."
-        )
-        raise EmbeddedPostgresError(message) from None
+        raise EmbeddedPostgresError("embedded_of_unknown", folder=cluster, uid=owner) from None
 
 
 def let_pass(account: pwd.struct_passwd, folder: Path) -> None:
-    """Let the account, and nobody else, reach the folder through closed folders above it."""
+    """Grant the account, and nobody else, the right to pass through the folder and those above it."""
     if _may(account, "-x", folder):
         return
     for step in (*reversed(folder.parents), folder):
@@ -60,7 +49,7 @@ def let_pass(account: pwd.struct_passwd, folder: Path) -> None:
 
 
 def let_use_binaries(account: pwd.struct_passwd) -> None:
-    """Let the account run the installed PostgreSQL, also if it was installed under a strict umask."""
+    """Grant the account the right to run the installed PostgreSQL, even if it was installed with a strict umask."""
     programs = binaries()
     let_pass(account, programs)
     installed = programs.parent
@@ -76,7 +65,7 @@ def let_use_binaries(account: pwd.struct_passwd) -> None:
 
 
 def _may(account: pwd.struct_passwd, access: str, path: Path) -> bool:
-    """Ask the kernel, as the account, whether it has this access (an option of `test`)."""
+    """Return whether the account has this access; `access` is an option of test(1), which runs as the account."""
     try:
         run(["/bin/sh", "-c", f'test {access} "$1"', "sh", path], account)
     except EmbeddedPostgresError:

@@ -18,7 +18,7 @@ DEFAULT_SETTINGS: Mapping[str, str] = MappingProxyType(
     }
 )
 FIXED_SETTINGS = frozenset({"port", "unix_socket_directories"})
-"""The users of one server find it by these two, whichever settings each of them brings."""
+"""Nobody may change these: the processes that share a server find it by them."""
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -26,14 +26,11 @@ def write_settings(layout: Layout, settings: Mapping[str, str]) -> None:
     """Write the file that cluster/postgresql.conf includes. `settings` replace the defaults of the same name.
 
     Raises:
-        EmbeddedPostgresError: a name is no setting, or one of FIXED_SETTINGS.
+        EmbeddedPostgresError: a name is not a setting's, or is one of FIXED_SETTINGS.
     """
     for name in settings:
         if not re.fullmatch(r"[A-Za-z_][\w.]*", name, re.ASCII) or name.lower() in FIXED_SETTINGS:
-            message = (
-                f"The setting {name!r} is not one that the embedded database can be given: leave it out."
-            )
-            raise EmbeddedPostgresError(message)
+            raise EmbeddedPostgresError("embedded_setting", name=name)
     # In double quotes, because the value is a list of names.
     sockets = '"' + str(layout.socket_folder).replace('"', '""') + '"'
     ours = {"unix_socket_directories": sockets, "port": str(PORT)}

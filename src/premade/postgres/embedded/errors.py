@@ -1,4 +1,4 @@
-"""Why the embedded database cannot be used, in words that say what to do."""
+"""The error of an embedded database that cannot be used, and its translation from errors of the operating system."""
 
 import contextlib
 import os
@@ -7,9 +7,11 @@ import subprocess
 from collections.abc import Generator
 from pathlib import Path
 
+from premade.runtime.errors import CommandError
 
-class EmbeddedPostgresError(Exception):
-    """The embedded database cannot be used; the message says what happened and what to do."""
+
+class EmbeddedPostgresError(CommandError):
+    """The embedded database cannot be used."""
 
 
 @contextlib.contextmanager
@@ -19,21 +21,15 @@ def os_errors_explained(folder: Path) -> Generator[None]:
         yield
     except PermissionError as error:
         place = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else folder
-        message = (
-            f"User {user_name(os.geteuid())} may not use {place}, which belongs to user {_owner_of(place)}: "
-            "run as that user, choose another folder, or set DATABASE_URL."
-        )
-        raise EmbeddedPostgresError(message) from error
+        raise EmbeddedPostgresError(
+            "embedded_not_allowed", user=user_name(os.geteuid()), path=place, owner=_owner_of(place)
+        ) from error
     except subprocess.TimeoutExpired as error:
-        message = (
-            f"{Path(error.cmd[0]).name} was not done after {error.timeout:.0f} s: is the machine overloaded?"
-        )
-        raise EmbeddedPostgresError(message) from error
+        raise EmbeddedPostgresError(
+            "embedded_program_slow", program=Path(error.cmd[0]).name, seconds=error.timeout
+        ) from error
     except OSError as error:
-        message = (
-            f"The database in {folder} cannot be used: {error}. Choose another folder or set DATABASE_URL."
-        )
-        raise EmbeddedPostgresError(message) from error
+        raise EmbeddedPostgresError("embedded_unusable", folder=folder, why=error) from error
 
 
 def user_name(uid: int) -> str:
@@ -46,7 +42,7 @@ def user_name(uid: int) -> str:
 
 def _owner_of(place: Path) -> str:
     """Return the owner of the path, or of the nearest folder above it that can be seen."""
-    for seen in (place, *place.parents):
+    for path in (place, *place.parents):
         with contextlib.suppress(OSError):
-            return user_name(seen.lstat().st_uid)
+            return user_name(path.lstat().st_uid)
     return "somebody else"

@@ -98,8 +98,4 @@ def make_private(folder: Path, account: pwd.struct_passwd | None) -> None:
         os.chown(folder, account.pw_uid, account.pw_gid, follow_symlinks=False)
         found = folder.lstat()
     if not is_folder or found.st_uid != owner or found.st_mode & 0o077:
-        message = (
-            f"{folder} is not a private folder of user {user_name(owner)}: remove it, or move the database to "
-            "a folder with a shorter name."
-        )
-        raise EmbeddedPostgresError(message)
+        raise EmbeddedPostgresError("embedded_folder_not_private", folder=folder, user=user_name(owner))

@@ -26,18 +26,14 @@ def exclusive_lock(lock_file: Path) -> Generator[None]:
     lock = open_lock(lock_file)
     try:
         if not wait_until(lambda: try_lock(lock), LOCK_LIMIT_SECONDS):
-            message = (
-                f"Another process has been starting or stopping the database for {LOCK_LIMIT_SECONDS:.0f} s: "
-                f"find out which one (`fuser {lock_file}` tells) and end it."
-            )
-            raise EmbeddedPostgresError(message)
+            raise EmbeddedPostgresError("embedded_locked", seconds=LOCK_LIMIT_SECONDS, lock_file=lock_file)
         yield
     finally:
         release(lock)
 
 
 def shared_lock(lock_file: Path) -> int:
-    """Return the descriptor of a lock that is now held shared. The caller must know that it need not wait."""
+    """Take the lock shared, and return its descriptor. Waits without a limit while another process has it exclusively."""
     lock = open_lock(lock_file)
     fcntl.flock(lock, fcntl.LOCK_SH)
     return lock

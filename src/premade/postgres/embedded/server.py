@@ -67,16 +67,15 @@ class Server:
                 self._tell_to_end()
             with self._lock_if_gone() as server_lock:
                 if server_lock is not None and log_start is not None:
-                    message = f"PostgreSQL did not start. {end_of_log(self.layout.log, log_start)}"
-                    raise EmbeddedPostgresError(message)
+                    log = end_of_log(self.layout.log, log_start)
+                    raise EmbeddedPostgresError("embedded_not_started", log=log)
                 if server_lock is not None:
                     log_start = self._start_process(settings, server_lock)
             return False
 
         if not wait_until(is_started, START_LIMIT_SECONDS):
-            words = end_of_log(self.layout.log, log_start or 0)
-            message = f"PostgreSQL was not ready after {START_LIMIT_SECONDS:.0f} s. {words}"
-            raise EmbeddedPostgresError(message)
+            log = end_of_log(self.layout.log, log_start or 0)
+            raise EmbeddedPostgresError("embedded_not_ready", seconds=START_LIMIT_SECONDS, log=log)
 
     def make_socket_folder(self) -> None:
         """Make the folder of the socket if it is not the data directory."""
@@ -112,8 +111,8 @@ class Server:
                 return server_lock is not None
 
         if not wait_until(is_stopped, STOP_LIMIT_SECONDS):
-            message = f"PostgreSQL was still stopping after {STOP_LIMIT_SECONDS:.0f} s. {end_of_log(self.layout.log)}"
-            raise EmbeddedPostgresError(message)
+            log = end_of_log(self.layout.log)
+            raise EmbeddedPostgresError("embedded_not_stopped", seconds=STOP_LIMIT_SECONDS, log=log)
         if self.layout.socket_folder != self.layout.cluster:
             with contextlib.suppress(OSError):
                 self.layout.socket_folder.rmdir()
