@@ -3,6 +3,7 @@
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from html import unescape
 from typing import Any
 
@@ -152,7 +153,7 @@ def test_a_product_that_somebody_else_changed_meanwhile_is_shown_anew(
     press(mei, "Preview")
     shop.operate(
         lambda database, runtime: change_product(
-            database, runtime, seller.product_id, price=290, name="Sunset Cruise"
+            database, runtime, seller.product_id, price=Decimal(290), name="Sunset Cruise"
         )
     )
 

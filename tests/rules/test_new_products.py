@@ -1,6 +1,7 @@
 """A product is added while it can be used: until its last day ends where the operator is."""
 
 from datetime import date, datetime
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -32,5 +33,7 @@ def test_a_product_is_added_until_its_last_day_of_use_ends(
     with pytest.raises(Invalid, match="^usable_until: Must be today or later$"):
         after.seller(usable_until=LAST_DAY)
     # One that is there may end on a day that is past.
-    changed = after.operate(lambda database, runtime: change_product(database, runtime, product_id, price=1))
+    changed = after.operate(
+        lambda database, runtime: change_product(database, runtime, product_id, price=Decimal(1))
+    )
     assert changed.usable_until == LAST_DAY

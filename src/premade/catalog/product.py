@@ -1,4 +1,4 @@
-"""Products: what is sold, at which price, and which functions a ticket of it entitles to."""
+"""Products, with their prices and functions."""
 
 import hashlib
 import re
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple, TypedDict, Unpack
 
 import orjson
 
@@ -40,7 +40,7 @@ class _CatalogKey(NamedTuple):
 
 ALL_PRODUCTS = Keyset("all products", _CatalogKey)
 _TICKET_TYPE = re.compile(r"[A-Z]{2,12}")
-# As people write it: Python reads more as a number, such as 1_0 and 0E-20000.
+# Plain decimals only: Python also reads texts such as 1_0 and 0E-20000 as numbers.
 _AMOUNT = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
 _FUNCTION_CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -83,7 +83,7 @@ class Cancellation(StrEnum):
 
 @dataclass(frozen=True)
 class Product:
-    """`price` in `currency`, per ticket; `functions`: uses by function code, in the order to show them."""
+    """A product. `price`: of one ticket, in `currency`. `functions`: uses by function code, in the order of display."""
 
     product_id: int
     name: str
@@ -93,14 +93,14 @@ class Product:
     functions: dict[str, int]
     code_prefix: str = DEFAULT_CODE_PREFIX
     usable_days: int | None = None
-    """How many days after the day of its activation a ticket can be used; None: not counted from there."""
+    """Days after the day of activation on which a ticket can be used; None for no such limit."""
     usable_until: date | None = None
-    """The last day on which a ticket can be used, whenever it was activated; None: there is none."""
+    """Fixed last day of use; None for no such limit."""
     cancellation: Cancellation = Cancellation.UNTIL_FIRST_USE
 
     @property
     def version(self) -> str:
-        """A digest of everything that can be changed of the product."""
+        """Return a digest of everything that can be changed of the product."""
         values = {**asdict(self), "price": amount_text(self.price, self.currency)}
         return hashlib.sha256(orjson.dumps(values)).hexdigest()
 
@@ -119,7 +119,7 @@ class Product:
         return kept
 
     def check(self) -> None:
-        """Invalid lists every field that is wrong."""
+        """Raise Invalid with every wrong field."""
         wrong = [FieldError(name, detail) for name, holds, detail in self._rules() if not holds]
         try:
             read_name(self.name)
@@ -129,13 +129,13 @@ class Product:
             raise Invalid(wrong)
 
     def check_new(self, today: date) -> None:
-        """As `check`, for a product that is to be added: nobody could make a batch of one that is over. Invalid."""
+        """Check a product that is to be added. Raises Invalid also if its last day of use is past: it would have no batch."""
         self.check()
         if self.is_over(today):
             raise Invalid([FieldError("usable_until", field_text("product.over"))])
 
     def is_over(self, today: date) -> bool:
-        """Whether its last day of use is past. `today` is the operator's."""
+        """Return whether its last day of use is past. `today`: in the operator's time zone."""
         return self.usable_until is not None and self.usable_until < today
 
     def _rules(self) -> list[tuple[str, bool, str]]:
@@ -183,6 +183,32 @@ class Product:
         return field_text("product.price_decimals", rule=decimals_phrase(self.currency), amounts=amounts)
 
 
+class ProductChanges(TypedDict, total=False):
+    """New values of some fields of a product."""
+
+    name: str
+    ticket_type: str
+    price: Decimal
+    currency: str
+    functions: dict[str, int]
+    code_prefix: str
+    usable_days: int | None
+    usable_until: date | None
+    cancellation: Cancellation
+
+
+class _ProductColumns(TypedDict):
+    product_id: int
+    name: str
+    ticket_type: str
+    code_prefix: str
+    price: Decimal
+    currency: str
+    usable_days: int | None
+    usable_until: date | None
+    cancellation: str
+
+
 def read_name(text: str) -> str:
     """Return a product's name as it is stored.
 
@@ -196,7 +222,11 @@ def read_name(text: str) -> str:
 
 
 def read_price(text: str) -> Decimal:
-    """An amount of money. Invalid when it is none."""
+    """Return the amount of money that the text says.
+
+    Raises:
+        Invalid: it is not an amount.
+    """
     plain = cleaned(text)
     if not _AMOUNT.fullmatch(plain):
         raise Invalid([FieldError("price", field_text("number.amount", text=text))])
@@ -204,7 +234,11 @@ def read_price(text: str) -> Decimal:
 
 
 def read_functions(entries: list[str]) -> dict[str, int]:
-    """`["ferry=2", "gift=1"]` as uses by function code. Invalid names each entry that is none."""
+    """Return uses by function code: `["ferry=2", "gift=1"]` as `{"ferry": 2, "gift": 1}`.
+
+    Raises:
+        Invalid: with each wrong entry.
+    """
     functions: dict[str, int] = {}
     wrong: list[FieldError] = []
     for entry in entries:
@@ -222,7 +256,12 @@ def read_functions(entries: list[str]) -> dict[str, int]:
 async def add_product(
     database: Database, runtime: Runtime, product: Product, *, actor: str = COMMAND_ACTOR
 ) -> None:
-    """ProductIdTaken, or Invalid, or it is there."""
+    """Add a product.
+
+    Raises:
+        ProductIdTaken: another product has this id.
+        Invalid: for the wrong fields.
+    """
     product = product.as_kept()
     product.check_new(runtime.today())
     try:
@@ -242,18 +281,23 @@ async def change_product(
     runtime: Runtime,
     product_id: int,
     *,
-    seen: str | None = None,
+    version: str | None = None,
     actor: str = COMMAND_ACTOR,
-    **changes: Any,
+    **changes: Unpack[ProductChanges],
 ) -> Product:
-    """The product with `changes` made. Batches keep the price and functions they were made with.
+    """Change a product and return it. Existing batches keep their price and functions.
 
-    `seen`: the version of the product that somebody looked at; ProductChangedMeanwhile when it is another now.
+    `version`: the version that the change is based on; None for any.
+
+    Raises:
+        ProductUnknown: no product has this id.
+        ProductChangedMeanwhile: the product has another version.
+        Invalid: for the wrong fields.
     """
     async with database.transaction() as tx:
         await tx.fetch_one(sql.lock_product, product_id=product_id)
         before = await _product(tx, product_id)
-        if seen is not None and seen != before.version:
+        if version is not None and version != before.version:
             raise ProductChangedMeanwhile(product_id)
         product = replace(before, **changes).as_kept()
         product.check()
@@ -265,7 +309,7 @@ async def change_product(
 
 
 async def list_products(database: Database) -> list[Product]:
-    """All, by id."""
+    """Return all products, by id."""
     async with database.single_statement() as tx:
         rows = await tx.fetch_all(
             sql.list_products, product_id=None, sought=None, after_product_id=None, rows=None
@@ -276,9 +320,10 @@ async def list_products(database: Database) -> list[Product]:
 async def page_of_products(
     database: Database, sought: str, limit: int, cursor: str | None
 ) -> tuple[list[Product], str | None]:
-    """A page of those whose name has `sought` in it, or whose id it is, by id, and the cursor of the next.
+    """Return a page of the products whose name contains `sought`, or whose id it is, by id; and the next page's cursor.
 
-    Invalid: no cursor of such a page.
+    Raises:
+        Invalid: the cursor is malformed, or of another list.
     """
     (after_product_id,) = ALL_PRODUCTS.after(cursor) or (None,)
     async with database.single_statement() as tx:
@@ -294,13 +339,17 @@ async def page_of_products(
 
 
 async def product_of(database: Database, product_id: int) -> Product:
-    """The product. ProductUnknown."""
+    """Return the product.
+
+    Raises:
+        ProductUnknown: no product has this id.
+    """
     async with database.single_statement() as tx:
         return await _product(tx, product_id)
 
 
 async def list_functions(database: Database) -> list[str]:
-    """What tickets of any product are good for, by code."""
+    """Return the function codes of all products."""
     async with database.single_statement() as tx:
         return await tx.fetch_all(sql.list_functions)
 
@@ -314,8 +363,18 @@ async def _product(tx: Transaction, product_id: int) -> Product:
     return _product_of(row)
 
 
-def _columns(product: Product) -> dict[str, Any]:
-    return {name: value for name, value in asdict(product).items() if name != "functions"}
+def _columns(product: Product) -> _ProductColumns:
+    return {
+        "product_id": product.product_id,
+        "name": product.name,
+        "ticket_type": product.ticket_type,
+        "code_prefix": product.code_prefix,
+        "price": product.price,
+        "currency": product.currency,
+        "usable_days": product.usable_days,
+        "usable_until": product.usable_until,
+        "cancellation": product.cancellation,
+    }
 
 
 def _event(kind: type[ProductEvent], product: Product) -> ProductEvent:

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self, cast
 
 from starlette.exceptions import HTTPException
 
 from premade.batches.lookup import made_of_product
+from premade.batches.lookup_sql import Made
 from premade.catalog.product import (
     Product,
     ProductChangedMeanwhile,
+    ProductChanges,
     ProductIdTaken,
     ProductUnknown,
     add_product,
@@ -161,16 +163,17 @@ class ProductChange(Edit[ProductForm]):
             typed, wrong, options={"cancellation": CANCELLATIONS}, hints=_hints(typed), without=["id"]
         )
 
-    def _changes(self, form: ProductForm) -> dict[str, Any]:
+    def _changes(self, form: ProductForm) -> ProductChanges:
         """Return the fields that were typed in, by their name in Product."""
         typed, sent = self.texts(), self.request.form
         fields = ProductForm.model_fields
-        return {
+        changes = {
             name: getattr(form, name)
             for name, declared in fields.items()
             if name != "product_id"
             and typed[declared.alias or name] != sent.get(f"{_WAS}{declared.alias or name}")
         }
+        return cast("ProductChanges", changes)
 
     async def preview(self, form: ProductForm) -> Preview:
         """Return each field that would change, and what batches keep of it."""
@@ -201,7 +204,7 @@ class ProductChange(Edit[ProductForm]):
             request.database,
             request.runtime,
             product_id,
-            seen=self.version,
+            version=self.version,
             actor=request.member.actor,
             **changes,
         )
@@ -212,7 +215,7 @@ def _hints(typed: Mapping[str, str]) -> dict[str, str]:
     return {"price": price_hint(typed.get("currency", ""))}
 
 
-def _effect(field: str, made: Any) -> str:
+def _effect(field: str, made: Made) -> str:
     """Return for which tickets a change of the field counts. `made`: what was generated of the product."""
     tickets = f"{made.tickets:,} ticket{'s' if made.tickets != 1 else ''}"
     tickets += f" in {made.batches:,} batch{'es' if made.batches != 1 else ''}"
