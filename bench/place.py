@@ -251,9 +251,9 @@ def _seller_of(shop: Shop) -> Seller:
         return shop.seller(stock=STOCK)
     [row] = rows
     made = shop.key(row["name"], PARTNER_PERMISSIONS)
-    client = shop.client(made["key"])
+    client = shop.client(made.key)
     return Seller(
-        row["name"], row["partner_id"], row["channel"], row["product_id"], made["key"], made["id"], client
+        row["name"], row["partner_id"], row["channel"], row["product_id"], made.key, made.id, client
     )
 
 
@@ -263,7 +263,7 @@ def service_on(dsn: str, log: Path) -> Generator[Place]:
     with running_service(environment_for(dsn), log, workers=WORKERS) as service:
         shop = Shop(dsn, service.url)
         seller = _seller_of(shop)
-        gate_key = shop.key(seller.name, ["gate:redeem"])["key"]
+        gate_key = shop.key(seller.name, ["gate:redeem"]).key
         parent = psutil.Process(service.process.pid)
         workers = [child for child in parent.children() if "spawn_main" in " ".join(child.cmdline())]
         if len(workers) != WORKERS:

@@ -200,7 +200,7 @@ def test_revoking_says_what_stops_and_when_it_was_last_used(
     used = seller.http.get("/api/ota/inventory")
     unused = shop.key(seller.name, ["inventory:read"])
     ann = somebody("admin")
-    ann.goes_to(f"/console/keys/{unused['id']}/revoke")
+    ann.goes_to(f"/console/keys/{unused.id}/revoke")
     assert "never used" in ann.page.inner_text("main")
     ann.goes_to(address(seller))
     assert barriers_of(ann.page) == []
@@ -215,7 +215,7 @@ def test_revoking_says_what_stops_and_when_it_was_last_used(
 
     assert "Revoked" in notice(ann)
     stops(shop, seller.key)
-    assert statuses(shop, unused["key"]) == {200}
+    assert statuses(shop, unused.key) == {200}
     assert event_of(ann, "key.revoked")["data"] == {"key_id": seller.key_id}
     # Sent again it changes nothing and leaves no second event.
     assert sent(ann, f"/console/keys/{seller.key_id}/revoke").status_code == 303

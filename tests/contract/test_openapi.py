@@ -172,7 +172,7 @@ def request_of(operation: Json, document: Json, real: dict[str, str]) -> Any:
 
 
 def test_every_example_of_a_request_works(document: Json, seller_of_106: Seller, shop: Shop) -> None:
-    http = shop.client(shop.key(seller_of_106.name, list(PERMISSIONS))["key"])
+    http = shop.client(shop.key(seller_of_106.name, list(PERMISSIONS)).key)
     real: dict[str, str] = {}
     sent: list[str] = []
     order = [
@@ -413,7 +413,7 @@ def test_there_is_no_page_for_a_code_that_there_is_not(shop: Shop) -> None:
 
 
 def test_the_type_of_every_refusal_leads_to_its_page(seller: Seller, shop: Shop, problems: Problems) -> None:
-    reading = shop.client(shop.key(seller.name, ["tickets:read"])["key"])
+    reading = shop.client(shop.key(seller.name, ["tickets:read"]).key)
     sold, unsold = seller.tickets(2, batch_id=(taken := unique("BATCH")))
     seller.activate(sold, headers={"Idempotency-Key": "first"})
     generate, activate = "/api/ota/tickets/bulk-generate", f"/api/ota/tickets/{unsold}/activate"

@@ -148,7 +148,7 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     ),
     "tickets_to_export": (exports.tickets_to_export, {"tickets_by_batch"}),
     "codes_at": (exports.codes_at, {"tickets_by_batch"}),
-    "tell_export": (exports.tell_export, {"batch_id_taken"}),
+    "record_export": (exports.record_export, {"batch_id_taken"}),
     "newest_event": (audit.newest_event, {"audit_events_pkey"}),
     "recorded_at": (audit.recorded_at, {"audit_events_pkey"}),
     "all_events": (audit.all_events, {"audit_events_pkey"}),

@@ -93,9 +93,9 @@ def run(dsn: str, service: Service, tmp_path_factory: pytest.TempPathFactory) ->
     seller, other = shop.seller(), shop.seller()
     values = {
         "apiKey": seller.key,
-        "readOnlyKey": shop.key(seller.name, ["tickets:read", "orders:read", "inventory:read"])["key"],
-        "gateKey": shop.key(seller.name, ["gate:redeem", "gate:manual-entry"])["key"],
-        "otherPartnerKey": shop.key(other.name, OTHER_PARTNER_PERMISSIONS)["key"],
+        "readOnlyKey": shop.key(seller.name, ["tickets:read", "orders:read", "inventory:read"]).key,
+        "gateKey": shop.key(seller.name, ["gate:redeem", "gate:manual-entry"]).key,
+        "otherPartnerKey": shop.key(other.name, OTHER_PARTNER_PERMISSIONS).key,
     }
     keys = list(values.values())
     values |= {"baseUrl": shop.url, "productId": str(seller.product_id)}

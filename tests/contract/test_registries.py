@@ -71,8 +71,7 @@ def test_every_format_is_a_choice_of_the_console_with_a_text_of_its_own() -> Non
 
 
 def test_every_format_of_the_command_and_of_the_api_is_registered() -> None:
-    suffixes = {name.partition("-")[0] for name in FORMATS}
-    assert {each.value for each in Format} - {Format.PNG.value} <= suffixes
+    assert {each.value for each in Format} == {form.option for form in FORMATS.values()}
     texts = {form.text for form in FORMATS.values()}
     assert {CSV, JSON_LINES} <= texts
 

@@ -42,7 +42,7 @@ def test_schemathesis_finds_nothing(
         cwd=tmp_path,
         env={
             **os.environ,
-            "PREMADE_TEST_KEY": shop.key(seller_of_106.name, list(PERMISSIONS))["key"],
+            "PREMADE_TEST_KEY": shop.key(seller_of_106.name, list(PERMISSIONS)).key,
             "SCHEMATHESIS_HOOKS": str(HERE / "schemathesis_hooks.py"),
         },
         capture_output=True,

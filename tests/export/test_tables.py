@@ -203,7 +203,7 @@ def test_another_partner_s_batch_is_answered_as_one_that_there_is_not(
 
 @pytest.mark.parametrize("suffix", ["", ".csv", ".jsonl"])
 def test_it_needs_the_permission_to_read_tickets(mixed: Stack, shop: Shop, suffix: str) -> None:
-    without = shop.client(shop.key(mixed.seller.name, ["tickets:activate"])["key"])
+    without = shop.client(shop.key(mixed.seller.name, ["tickets:activate"]).key)
 
     assert shop.client().get(path(mixed.batch_id, suffix)).json()["code"] == "API_KEY_MISSING"
     refused = without.get(path(mixed.batch_id, suffix))
@@ -448,7 +448,7 @@ def test_a_part_ends_where_the_next_begins_whatever_became_of_its_tickets(shop: 
             wanted = TicketsToExport(mixed.seller.partner_id, mixed.batch_id, statuses)
             chosen = await part_of(database, wanted, number, 2)
             async with read_export(database, chosen) as export:
-                return [row["ticket_code"] async for rows in export.portions for row in rows]
+                return [row.ticket_code async for rows in export.portions for row in rows]
 
         return shop.operate(run)
 

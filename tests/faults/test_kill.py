@@ -262,7 +262,7 @@ def test_what_a_device_did_while_it_was_away_is_settled_once_though_the_service_
     with running_service(environment_for(own_dsn), tmp_path / "log", workers=1) as service:
         shop = Shop(own_dsn, service.url)
         seller = shop.seller()
-        key = shop.key(seller.name, ["gate:redeem"])["key"]
+        key = shop.key(seller.name, ["gate:redeem"]).key
         tickets = seller.generate(QUANTITY).json()["tickets"]
         for ticket in tickets:
             assert seller.activate(ticket["ticket_code"]).status_code == 200

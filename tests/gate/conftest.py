@@ -60,7 +60,7 @@ def gate_of(
             database, runtime, partner=partner, permissions=permissions or GATE_PERMISSIONS, is_test=is_test
         )
     )
-    return Gate(shop.client(made["key"]), unique("GATE"), made["id"])
+    return Gate(shop.client(made.key), unique("GATE"), made.id)
 
 
 def unsold(seller: Seller, quantity: int = 1) -> list[Ticket]:

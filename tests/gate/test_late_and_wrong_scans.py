@@ -252,13 +252,9 @@ def test_a_rotated_key_has_the_same_devices_so_nothing_is_used_up_twice(
     gate: Gate, ticket: Ticket, shop: Shop
 ) -> None:
     online = gate.redeem(ticket, scan_id="lost").json()
-    keys: list[Any] = [{"id": gate.key_id}]
-    for _ in range(2):
-        made = shop.operate(
-            lambda database, runtime: rotate_key(database, runtime, keys[-1]["id"], timedelta(days=1))
-        )
-        keys.append(made)
-    rotated = Gate(shop.client(keys[-1]["key"]), gate.device_id, keys[-1]["id"])
+    first = shop.operate(lambda d, r: rotate_key(d, r, gate.key_id, timedelta(days=1)))
+    second = shop.operate(lambda d, r: rotate_key(d, r, first.id, timedelta(days=1)))
+    rotated = Gate(shop.client(second.key), gate.device_id, second.id)
 
     again = rotated.redeem(ticket, scan_id="lost")
     [uploaded] = results(rotated.sync(use(ticket, scan_id="lost")))

@@ -90,7 +90,7 @@ def test_a_rotated_key_is_still_the_same_typist(gate: Gate, ticket: Ticket, shop
     made = shop.operate(
         lambda database, runtime: rotate_key(database, runtime, gate.key_id, timedelta(days=1))
     )
-    rotated = Gate(shop.client(made["key"]), gate.device_id, made["id"])
+    rotated = Gate(shop.client(made.key), gate.device_id, made.id)
 
     assert rotated.inspect(ticket_code=ticket.code, phone_last4=WRONG).status_code == 429
 

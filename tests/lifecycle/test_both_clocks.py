@@ -67,7 +67,7 @@ def test_a_hold_ends_when_both_clocks_are_past_its_end(shop: Shop) -> None:
 def test_a_key_ends_when_either_clock_is_past_its_end(shop: Shop) -> None:
     seller = shop.seller()
     soon = datetime.now(UTC) + timedelta(hours=1)
-    key = shop.key(seller.name, ["tickets:read"], expires_at=soon)["key"]
+    key = shop.key(seller.name, ["tickets:read"], expires_at=soon).key
 
     shop.operate(lambda database, runtime: Keyring(database, runtime).partner_for(key, "tickets:read"))
     with pytest.raises(ApiKeyInvalid):

@@ -155,7 +155,7 @@ def test_a_hold_and_a_rotated_key_do_not_last_longer(shop: Shop) -> None:
     lasts = datetime.fromisoformat(right["expires_at"]) - datetime.fromisoformat(right["created_at"])
     assert held.expires_at <= datetime.now(UTC) + lasts
     rotated = ahead(shop, lambda database: rotate_key(database, WORLD, seller.key_id, timedelta(hours=1)))
-    assert rotated["old_key_ends_at"] <= datetime.now(UTC) + timedelta(hours=1)
+    assert rotated.old_key_ends_at <= datetime.now(UTC) + timedelta(hours=1)
 
 
 def test_wrong_entries_of_that_time_lock_nobody_out_for_longer(shop: Shop) -> None:

@@ -153,9 +153,7 @@ def partner_named(shop: Shop, name: str, product_id: int, channel: str) -> Selle
     """A partner of this name that sells a product which exists, through a channel which exists."""
     partner = shop.operate(lambda database, runtime: add_partner(database, runtime, name, channel=channel))
     made = shop.key(name, PARTNER_PERMISSIONS)
-    return Seller(
-        name, partner.partner_id, channel, product_id, made["key"], made["id"], shop.client(made["key"])
-    )
+    return Seller(name, partner.partner_id, channel, product_id, made.key, made.id, shop.client(made.key))
 
 
 def activate_at(shop: Shop, seller: Seller, code: str, moment: datetime) -> None:

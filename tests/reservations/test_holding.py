@@ -240,7 +240,7 @@ def test_a_page_that_cannot_be_is_named(seller: Seller, query: dict[str, Any]) -
 def test_reservations_need_their_own_permission(seller: Seller, shop: Shop) -> None:
     reservation_id = seller.hold(1)
     others = [name for name in PARTNER_PERMISSIONS if name != "inventory:reserve"]
-    client = shop.client(shop.key(seller.name, others)["key"])
+    client = shop.client(shop.key(seller.name, others).key)
     body = {"product_id": seller.product_id, "quantity": 1}
 
     for answer in (

@@ -72,7 +72,7 @@ def test_the_public_routes_are_named_here(dsn: str) -> None:
 
 
 def test_nothing_is_kept_by_a_cache_whoever_asks_for_whatever(dsn: str, shop: Shop, seller: Seller) -> None:
-    few = shop.key(seller.name, ["inventory:read"])["key"]
+    few = shop.key(seller.name, ["inventory:read"]).key
     statuses: set[int] = set()
     with (
         shop.client() as nobody,

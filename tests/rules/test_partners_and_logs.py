@@ -56,7 +56,7 @@ def test_partners_of_one_channel_share_its_stock_and_not_their_tickets(shop: Sho
     first = shop.seller(stock=3)
     second = shop.seller()
     shop.sql("UPDATE partners SET channel = %s WHERE partner_id = %s", first.channel, second.partner_id)
-    late = shop.client(shop.key(second.name, ["tickets:bulk-generate"])["key"])
+    late = shop.client(shop.key(second.name, ["tickets:bulk-generate"]).key)
 
     codes = first.tickets(2)
     body = {"product_id": first.product_id, "quantity": 2, "batch_id": "B"}
@@ -73,18 +73,18 @@ def test_the_operator_s_key_sells_nothing(shop: Shop) -> None:
         )
     )
 
-    answer = shop.client(made["key"]).get("/api/ota/tickets/CRUISE-2025-FERRY-0000000000000")
+    answer = shop.client(made.key).get("/api/ota/tickets/CRUISE-2025-FERRY-0000000000000")
 
     assert (answer.status_code, answer.json()["code"]) == (403, "PARTNER_KEY_NEEDED")
 
 
 def test_an_expired_key_is_refused(seller: Seller, shop: Shop) -> None:
     made = shop.key(seller.name, ["inventory:read"], expires_at=datetime.now(UTC) + timedelta(hours=1))
-    assert shop.client(made["key"]).get("/api/ota/inventory").status_code == 200
+    assert shop.client(made.key).get("/api/ota/inventory").status_code == 200
 
-    shop.sql("UPDATE api_keys SET expires_at = now() WHERE key_id = %s", made["id"])
+    shop.sql("UPDATE api_keys SET expires_at = now() WHERE key_id = %s", made.id)
 
-    wait_until_refused(shop, made["key"])
+    wait_until_refused(shop, made.key)
 
 
 def test_a_revoked_key_stops_in_every_process(seller: Seller, shop: Shop) -> None:
@@ -113,8 +113,8 @@ def test_a_rotated_key_works_beside_its_successor_for_the_overlap(seller: Seller
     )
 
     assert seller.http.get("/api/ota/inventory").status_code == 200
-    assert shop.client(successor["key"]).get("/api/ota/inventory").status_code == 200
-    assert successor["old_key_ends_at"] > datetime.now(UTC) + timedelta(minutes=59)
+    assert shop.client(successor.key).get("/api/ota/inventory").status_code == 200
+    assert successor.old_key_ends_at > datetime.now(UTC) + timedelta(minutes=59)
 
 
 def test_a_key_is_kept_as_a_digest_with_its_last_use_and_never_logged(

@@ -117,6 +117,6 @@ def test_over_http_it_is_429_with_the_time_to_wait_and_a_right_key_is_taken(dsn:
     assert seller.http.get("/api/ota/inventory").status_code == 200
     # One that was made just now, too; and what was right and is no longer says why.
     assert (
-        shop.client(shop.key(seller.name, ["inventory:read"])["key"]).get("/api/ota/inventory").status_code
+        shop.client(shop.key(seller.name, ["inventory:read"]).key).get("/api/ota/inventory").status_code
         == 200
     )

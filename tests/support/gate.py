@@ -17,7 +17,7 @@ def gate_client(shop: Shop, partner: str | None) -> httpx.Client:
     made = shop.operate(
         lambda database, runtime: create_key(database, runtime, partner=partner, permissions=["gate:redeem"])
     )
-    return shop.client(made["key"])
+    return shop.client(made.key)
 
 
 @dataclass

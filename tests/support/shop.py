@@ -15,7 +15,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
 
 from premade.catalog.product import Product, add_product
-from premade.partners.keys import create_key
+from premade.partners.keys import CreatedKey, create_key
 from premade.partners.partner import add_partner
 from premade.partners.permission import PERMISSIONS
 from premade.postgres.database import Database
@@ -184,13 +184,13 @@ class Shop:
             partner.partner_id,
             name,
             product_id,
-            made["key"],
-            made["id"],
-            self.client(made["key"]),
+            made.key,
+            made.id,
+            self.client(made.key),
             self.dsn,
         )
 
-    def key(self, partner: str, permissions: list[str], **more: Any) -> dict[str, Any]:
+    def key(self, partner: str, permissions: list[str], **more: Any) -> CreatedKey:
         """A further key of the partner."""
         return self.operate(
             lambda database, runtime: create_key(

@@ -77,8 +77,8 @@ def _change_partner(shop: Shop, seller: Seller) -> None:
         )
     shop.operate(lambda d, r: set_reservation_hours(d, r, seller.name, 200))
     key = shop.key(seller.name, ["tickets:read"])
-    rotated = shop.operate(lambda d, r: rotate_key(d, r, key["id"], timedelta(hours=1)))
-    shop.operate(lambda d, r: revoke_key(d, r, rotated["id"]))
+    rotated = shop.operate(lambda d, r: rotate_key(d, r, key.id, timedelta(hours=1)))
+    shop.operate(lambda d, r: revoke_key(d, r, rotated.id))
     shop.operate(lambda d, r: rename_partner(d, r, seller.name, f"{seller.name} renamed"))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Self
+from typing import Annotated, BinaryIO, Self
 
 import typer
 from rich.console import Console
@@ -17,7 +17,7 @@ from premade.catalog.product import NAME_CHARACTERS_MAX
 from premade.cli.atomic_files import WholeFiles
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one
-from premade.export.formats import FORMATS, FileOptions
+from premade.export.formats import FORMATS, FileOptions, options_in_words
 from premade.export.layout import PER_PAGE, PaperSize
 from premade.export.rows import (
     NOT_OVER,
@@ -40,7 +40,7 @@ STANDARD_OUTPUT = "-"
 
 
 class Format(StrEnum):
-    """Values of `--format`."""
+    """Values of `--format`. The registry of formats describes them."""
 
     CSV = "csv"
     XLSX = "xlsx"
@@ -49,7 +49,15 @@ class Format(StrEnum):
     PNG = "png"
 
 
-PRINTED = (Format.PDF, Format.PNG)
+PRINTED = frozenset(Format(each.option) for each in FORMATS.values() if each.is_printed)
+
+
+@dataclass(frozen=True)
+class ExportedFiles:
+    """Names of the written files, and the number of tickets in them."""
+
+    files: list[str]
+    tickets: int
 
 
 @dataclass(frozen=True)
@@ -103,7 +111,10 @@ def export(
     partner: Annotated[str, typer.Option(help="Partner of the batch.")],
     form: Annotated[
         Format,
-        typer.Option("--format", help="Tables: csv, xlsx, jsonl. To print: pdf (sheets), png (in a ZIP)."),
+        typer.Option(
+            "--format",
+            help=f"Tables: {options_in_words(is_printed=False)}. To print: {options_in_words(is_printed=True)}.",
+        ),
     ],
     output: Annotated[
         str,
@@ -141,21 +152,21 @@ def export(
     statuses = tuple(status) if status else None
     if statuses is None and form in PRINTED:
         statuses = NOT_OVER
-    asked = ExportOptions(
+    options = ExportOptions(
         partner, cleaned(batch), form, output, statuses, paper, per_page, logo, name, plain
     ).checked()
-    done = operate(lambda database, runtime: _export(database, runtime, asked, is_quiet=as_json))
+    done = operate(lambda database, runtime: _export(database, runtime, options, is_quiet=as_json))
     if output != STANDARD_OUTPUT:
         show_one(done, as_json=as_json)
 
 
 async def _export(
-    database: Database, runtime: Runtime, asked: ExportOptions, *, is_quiet: bool
-) -> dict[str, Any]:
+    database: Database, runtime: Runtime, options: ExportOptions, *, is_quiet: bool
+) -> ExportedFiles:
     async with database.single_statement() as tx:
-        found = await partner_named(tx, asked.partner)
-    wanted = TicketsToExport(found.partner_id, asked.batch_id, asked.statuses)
-    await record_export(database, runtime, wanted, Exporter(COMMAND_ACTOR, None), form=asked.form.value)
+        found = await partner_named(tx, options.partner)
+    selection = TicketsToExport(found.partner_id, options.batch_id, options.statuses)
+    await record_export(database, runtime, selection, Exporter(COMMAND_ACTOR, None), form=options.form.value)
     columns = (TextColumn("Tickets"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(
@@ -168,55 +179,55 @@ async def _export(
 
         def begin(export: Export) -> None:
             progress.update(bar, total=export.batch.tickets)
-            if asked.form in PRINTED and not export.batch.tickets:
-                raise NothingToPrint(asked.batch_id, " or ".join(asked.statuses or Status))
+            if options.form in PRINTED and not export.batch.tickets:
+                raise NothingToPrint(options.batch_id, " or ".join(options.statuses or Status))
 
-        if asked.form is Format.PDF:
-            return await _sheets(database, wanted, asked, begin, tell)
-        return await _one_file(database, runtime, wanted, asked, begin, tell)
+        if options.form is Format.PDF:
+            return await _sheets(database, selection, options, begin, tell)
+        return await _one_file(database, runtime, selection, options, begin, tell)
 
 
 async def _one_file(
     database: Database,
     runtime: Runtime,
-    wanted: TicketsToExport,
-    asked: ExportOptions,
+    selection: TicketsToExport,
+    options: ExportOptions,
     begin: Callable[[Export], None],
     tell: Callable[[int], None],
-) -> dict[str, Any]:
-    if asked.output == STANDARD_OUTPUT:
-        async with read_export(database, wanted) as found:
+) -> ExportedFiles:
+    if options.output == STANDARD_OUTPUT:
+        async with read_export(database, selection) as found:
             begin(found)
             try:
-                await _write(found, sys.stdout.buffer, asked, runtime, tell)
+                await _write(found, sys.stdout.buffer, options, runtime, tell)
                 sys.stdout.buffer.flush()
             except BrokenPipeError:
                 # The reader has closed the pipe. Python flushes at exit, so standard output must lead somewhere.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 raise typer.Exit(1) from None
-        return {}
-    with WholeFiles(Path(asked.output)) as files:
-        async with read_export(database, wanted) as found:
+        return ExportedFiles([], found.batch.tickets)
+    with WholeFiles(Path(options.output)) as files:
+        async with read_export(database, selection) as found:
             begin(found)
-            await _write(found, files.begin(), asked, runtime, tell)
-        return {"files": [str(name) for name in files.finish()], "tickets": found.batch.tickets}
+            await _write(found, files.begin(), options, runtime, tell)
+        return ExportedFiles([str(name) for name in files.finish()], found.batch.tickets)
 
 
 async def _write(
-    found: Export, out: BinaryIO, asked: ExportOptions, runtime: Runtime, tell: Callable[[int], None]
+    found: Export, out: BinaryIO, options: ExportOptions, runtime: Runtime, tell: Callable[[int], None]
 ) -> None:
-    names = {Format.PNG: "zip", Format.CSV: "csv-plain" if asked.is_plain else "csv"}
-    chosen = FORMATS[names.get(asked.form, asked.form.value)]
+    names = {Format.PNG: "zip", Format.CSV: "csv-plain" if options.is_plain else "csv"}
+    chosen = FORMATS[names.get(options.form, options.form.value)]
     await chosen.write(found, out, FileOptions(runtime.now()), tell)
 
 
 async def _sheets(
     database: Database,
-    wanted: TicketsToExport,
-    asked: ExportOptions,
+    selection: TicketsToExport,
+    options: ExportOptions,
     begin: Callable[[Export], None],
     tell: Callable[[int], None],
-) -> dict[str, Any]:
+) -> ExportedFiles:
     """Write each file in a separate read, because drawing takes longer than a read may last."""
     from premade.export.as_sheets import (  # noqa: PLC0415  (as above)
         TICKETS_A_FILE_MAX,
@@ -225,24 +236,24 @@ async def _sheets(
     )
     from premade.export.logo import read_logo  # noqa: PLC0415
 
-    logo = None if asked.logo is None else read_logo(asked.logo)
+    logo = None if options.logo is None else read_logo(options.logo)
     look, tickets, after_code = None, 0, ""
-    with WholeFiles(Path(asked.output)) as files:
+    with WholeFiles(Path(options.output)) as files:
         while True:
             portion = TicketsToExport(
-                wanted.partner_id, wanted.batch_id, wanted.statuses, after_code, TICKETS_A_FILE_MAX
+                selection.partner_id, selection.batch_id, selection.statuses, after_code, TICKETS_A_FILE_MAX
             )
             async with read_export(database, portion) as found:
                 if look is None:
                     begin(found)
-                    _require_printable(asked.name or found.batch.product_name)
-                    look = design(found.batch, asked.paper, asked.per_page, logo, asked.name)
+                    _require_printable(options.name or found.batch.product_name)
+                    look = design(found.batch, options.paper, options.per_page, logo, options.name)
                 drawn, after_code = await write_sheets(found, files.begin, look, tell)
             tickets += drawn
             if drawn < TICKETS_A_FILE_MAX:
                 break
         names = [str(name) for name in files.finish()]
-    return {"files": names, "tickets": tickets}
+    return ExportedFiles(names, tickets)
 
 
 def _require_printable(name: str) -> None:

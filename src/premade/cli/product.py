@@ -1,7 +1,7 @@
 """`premade product`."""
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, cast
 
 import typer
 
@@ -9,6 +9,7 @@ from premade.catalog.product import (
     DEFAULT_CODE_PREFIX,
     Cancellation,
     Product,
+    ProductChanges,
     add_product,
     change_product,
     list_products,
@@ -101,7 +102,7 @@ def change(
         "code_prefix": prefix,
         "cancellation": cancellation,
     }
-    changes: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
+    changes = cast("ProductChanges", {field: value for field, value in given.items() if value is not None})
     has_last_day = usable_days is not None or usable_until is not None
     if usable_for_ever and has_last_day:
         raise Invalid([FieldError("usable_for_ever", field_text("option.one_last_day"))])

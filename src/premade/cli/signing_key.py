@@ -1,13 +1,14 @@
 """`premade signing-key`."""
 
-from typing import Annotated, Any
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
 
 import typer
 
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one, show_rows
 from premade.postgres.database import Database
-from premade.postgres.statements import columns_of
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import FieldError, Invalid
 from premade.texts.fields import field_text
@@ -23,6 +24,28 @@ from premade.tickets.signing import (
 from premade.tickets.signing_sql import TokenCount
 
 app = typer.Typer(help="Keys that sign QR tokens.", no_args_is_help=True)
+
+
+@dataclass(frozen=True)
+class ShownKey:
+    """A signing key as the commands print it."""
+
+    key_id: str
+    public_key: str
+    current: bool
+    test: bool
+    created_at: datetime
+    retired_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Retirement:
+    """A retired signing key, and the numbers of tickets with its tokens."""
+
+    key_id: str
+    retired_at: datetime
+    unused: int
+    active: int
 
 
 @app.command(help="Create a new signing key for new tokens. Tokens of the old keys stay valid.")
@@ -54,14 +77,15 @@ def retire(
 ) -> None:
     """Retire an old signing key."""
 
-    async def retire_if_meant(database: Database, runtime: Runtime) -> dict[str, Any]:
+    async def retire_after_confirmation(database: Database, runtime: Runtime) -> Retirement:
         retirable(await list_signing_keys(database), key_id, runtime.now())
         counted = await tickets_with_tokens_of(database, key_id)
         if not yes:
             _ask(key_id, counted, as_json=as_json)
-        return {**await retire_signing_key(database, runtime, key_id), **columns_of(counted)}
+        retired = await retire_signing_key(database, runtime, key_id)
+        return Retirement(key_id, retired["retired_at"], counted.unused, counted.active)
 
-    show_one(operate(retire_if_meant), as_json=as_json)
+    show_one(operate(retire_after_confirmation), as_json=as_json)
 
 
 def _ask(key_id: str, counted: TokenCount, *, as_json: bool) -> None:
@@ -83,12 +107,12 @@ def _ask(key_id: str, counted: TokenCount, *, as_json: bool) -> None:
     typer.confirm(f"{loss}. Gates will refuse them. Retire the key?", abort=True)
 
 
-def _shown(key: PublicKey) -> dict[str, Any]:
-    return {
-        "key_id": key.key_id,
-        "public_key": base64url(key.public_key),
-        "current": key.is_current,
-        "test": key.is_test,
-        "created_at": key.created_at,
-        "retired_at": key.retired_at,
-    }
+def _shown(key: PublicKey) -> ShownKey:
+    return ShownKey(
+        key_id=key.key_id,
+        public_key=base64url(key.public_key),
+        current=key.is_current,
+        test=key.is_test,
+        created_at=key.created_at,
+        retired_at=key.retired_at,
+    )

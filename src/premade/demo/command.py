@@ -168,7 +168,7 @@ async def _key_of(database: Database, runtime: Runtime, partner: str, before: st
     """Return the kept key if it still works, otherwise a new one."""
     if before is not None and await _works(database, runtime, before):
         return before
-    return (await create_key(database, runtime, partner=partner, permissions=PERMISSIONS))["key"]
+    return (await create_key(database, runtime, partner=partner, permissions=PERMISSIONS)).key
 
 
 def _new_password(runtime: Runtime) -> str:

@@ -243,7 +243,7 @@ async def _caller(database: Database, runtime: Runtime) -> Caller:
         raise PartnerNameTaken("live", repr(PARTNER))
     keys = [key.key_id for key in await list_keys(database) if key.partner == PARTNER]
     if not keys:
-        keys.append((await create_key(database, runtime, partner=PARTNER, permissions=PERMISSIONS))["id"])
+        keys.append((await create_key(database, runtime, partner=PARTNER, permissions=PERMISSIONS)).id)
     return Caller(keys[0], partner.partner_id, partner.channel)
 
 

@@ -4,8 +4,8 @@ import csv
 import io
 from collections.abc import Sequence
 
-from premade.export.cells import cell, harmless, uses_cell
-from premade.export.rows import Row
+from premade.export.cells import exact_cells, harmless
+from premade.export.rows import ExportRow
 from premade.export.text import TextForm
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -23,20 +23,26 @@ def _head(columns: Sequence[str]) -> bytes:
     return ",".join(columns).encode() + b"\r\n"
 
 
-def _exact(row: Row) -> list[str | int]:
-    return [cell(value) for value in {**row, "entitlements": uses_cell(row["entitlements"])}.values()]
+def _exact_lines(rows: Sequence[ExportRow], columns: Sequence[str]) -> bytes:
+    return _lines([exact_cells(row, columns) for row in rows])
 
 
-def _for_people(row: Row) -> list[str | int]:
-    return [harmless(value) if isinstance(value, str) else value for value in _exact(row)]
+def _spreadsheet_lines(rows: Sequence[ExportRow], columns: Sequence[str]) -> bytes:
+    return _lines(
+        [
+            [harmless(cell) if isinstance(cell, str) else cell for cell in exact_cells(row, columns)]
+            for row in rows
+        ]
+    )
 
 
-CSV = TextForm("text/csv", "csv", head=_head, lines=lambda rows: _lines([_exact(row) for row in rows]))
+CSV = TextForm("CSV", "text/csv", "csv", head=_head, lines=_exact_lines)
 """For programs: exact values."""
 SPREADSHEET_CSV = TextForm(
+    "CSV",
     "text/csv",
     "csv",
     head=lambda columns: BYTE_ORDER_MARK + _head(columns),
-    lines=lambda rows: _lines([_for_people(row) for row in rows]),
+    lines=_spreadsheet_lines,
 )
 """For spreadsheets: with a byte order mark, so that Excel reads UTF-8, and no cell that runs as a formula."""

@@ -1,6 +1,6 @@
 """Printable sheets as PDF: cards to cut along the crop marks. Lengths are in points here, the y axis points up.
 
-What many tickets have in common is drawn once and shown again; the QR is drawn by its modules, sharp on any printer.
+Text that many tickets share is drawn once and reused. The QR is drawn as rectangles, so that it is sharp on any printer.
 """
 
 # The library's types are known in part.
@@ -20,13 +20,13 @@ from reportlab.pdfgen.canvas import Canvas
 from premade.export.cells import uses
 from premade.export.layout import CARDS, SIZES_MM, Card, PaperSize
 from premade.export.letters import composed, require_printable
-from premade.export.rows import Export, Row
+from premade.export.rows import Export, ExportRow
 from premade.export.rows_sql import BatchToExport
 from premade.export.typeface import Typeface
 from premade.tickets import picture
 
 TICKETS_A_FILE_MAX = 5_000
-# Bytes as they are, rather than as printable characters of which there are a quarter more.
+# Binary streams: as printable characters they would be a quarter longer.
 rl_config.useA85 = 0
 _BOLD, _REGULAR = 600, 400
 _ASCII = "".join(map(chr, range(0x20, 0x7F)))
@@ -45,7 +45,7 @@ _FOOT_MM = 3.5
 
 @dataclass(frozen=True)
 class Design:
-    """How the sheets of a batch look; the same for all of its files."""
+    """The look of a batch's sheets, the same in all its files."""
 
     paper: PaperSize
     card: Card
@@ -78,15 +78,16 @@ def design(
 async def write_sheets(
     export: Export, begin: Callable[[], BinaryIO], design: Design, tell: Callable[[int], None]
 ) -> tuple[int, str]:
-    """The tickets of one file, at most TICKETS_A_FILE_MAX, in the order of their codes; `begin` opens it, unless there
-    are none. Answers how many there were, and the last code.
+    """Write one file of at most TICKETS_A_FILE_MAX tickets, by code. Return the number of tickets and the last code.
+
+    `begin` opens the file. It is not called if there are no tickets.
     """
     book, tickets, last_code = None, 0, ""
     async for rows in export.portions:
         book = book or _Book(begin(), design, export.batch)
-        # Beside the event loop: a service answers others meanwhile.
+        # In a thread, so that the event loop stays free for other requests.
         await asyncio.to_thread(book.add_all, rows)
-        tickets, last_code = tickets + len(rows), rows[-1]["ticket_code"]
+        tickets, last_code = tickets + len(rows), rows[-1].ticket_code
         tell(len(rows))
     if book is not None:
         await asyncio.to_thread(book.end)
@@ -111,27 +112,27 @@ class _Book:
         self._faces: dict[tuple[str, ...], str] = {}
         self._code_points: dict[str, float] = {}
 
-    def add_all(self, tickets: Sequence[Row]) -> None:
+    def add_all(self, tickets: Sequence[ExportRow]) -> None:
         for ticket in tickets:
             self._add(ticket)
 
-    def _add(self, ticket: Row) -> None:
+    def _add(self, ticket: ExportRow) -> None:
         card = self._design.card
         if self._on_page == card.columns * card.rows:
             self._canvas.showPage()
             self._on_page = 0
-        # Before the page: a form is not drawn into one.
+        # Before the page begins: a PDF form cannot be defined within a page.
         face = self._face(ticket)
         if self._on_page == 0:
-            self._begin_page(ticket["ticket_code"])
+            self._begin_page(ticket.ticket_code)
         row, column = divmod(self._on_page, card.columns)
         left = self._left + column * card.width_mm * mm
         bottom = self._top - (row + 1) * card.height_mm * mm
         self._canvas.saveState()
         self._canvas.translate(left, bottom)
         self._canvas.doForm(face)
-        self._draw_code(ticket["ticket_code"])
-        self._draw_qr(ticket["qr_token"])
+        self._draw_code(ticket.ticket_code)
+        self._draw_qr(ticket.qr_token)
         self._canvas.restoreState()
         self._on_page += 1
 
@@ -142,14 +143,14 @@ class _Book:
         self._pages += 1
         self._draw_marks()
         typeface, width = self._design.text, self._design.card.width_mm * mm
-        # Each below a column of its own, clear of the marks.
-        for column, told in enumerate((f"{self._pages} {_DOT} {self._batch.batch_id}", f"from {first_code}")):
-            points = typeface.fitting(told, _FOOT_POINTS, width - 2 * _FOOT_MM * mm)
+        # One text below each of the first two columns, clear of the crop marks.
+        for column, text in enumerate((f"{self._pages} {_DOT} {self._batch.batch_id}", f"from {first_code}")):
+            points = typeface.fitting(text, _FOOT_POINTS, width - 2 * _FOOT_MM * mm)
             left = self._left + column * width + _FOOT_MM * mm
-            self._draw_text(typeface, told, left, _FOOT_MM * mm, points)
+            self._draw_text(typeface, text, left, _FOOT_MM * mm, points)
 
     def _draw_marks(self) -> None:
-        """Where to cut: lines in the margin for a guillotine, small crosses between the cards for scissors."""
+        """Draw the crop marks: lines in the margin for a guillotine, small crosses between the cards for scissors."""
         card, canvas = self._design.card, self._canvas
         across = [self._left + place * card.width_mm * mm for place in range(card.columns + 1)]
         down = [self._top - place * card.height_mm * mm for place in range(card.rows + 1)]
@@ -173,8 +174,8 @@ class _Book:
                 lines += [(x - half, y, x + half, y), (x, y - half, x, y + half)]
         canvas.lines(lines)
 
-    def _face(self, ticket: Row) -> str:
-        """The name of what tickets with the same entitlements and days have in common, drawn when first needed."""
+    def _face(self, ticket: ExportRow) -> str:
+        """Return the name of the PDF form that tickets with the same entitlements and days share; draw it at first use."""
         lines = tuple(_lines(ticket, self._batch))
         if lines not in self._faces:
             name = f"face-{len(self._faces)}"
@@ -236,7 +237,7 @@ class _Book:
         return top - height - inset
 
     def _draw_logo(self, logo: ImageReader, left: float, top: float, width: float) -> float:
-        """At its own proportions, within the text's width. Answers where it ends."""
+        """Draw the logo with its proportions, within the text's width. Return its lower end."""
         pixels_wide, pixels_high = logo.getSize()
         height = min(self._design.card.logo_height_mm * mm, width * pixels_high / pixels_wide)
         self._canvas.drawImage(
@@ -263,7 +264,7 @@ class _Book:
         self._canvas.drawText(drawn)
 
     def _draw_qr(self, token: str) -> None:
-        """One path, in units of a module with the y axis pointing down; the paper is its light margin."""
+        """Draw one path in units of a module, with the y axis pointing down. The paper is the light margin."""
         card = self._design.card
         module = card.qr_mm * mm / (picture.SIDE_MODULES + 2 * picture.MARGIN_MODULES)
         margin = picture.MARGIN_MODULES * module
@@ -273,12 +274,12 @@ class _Book:
         self._canvas.addLiteral(f"q {module:.4f} 0 0 {-module:.4f} {left:.3f} {top:.3f} cm {dark} f Q")
 
 
-def _lines(ticket: Row, batch: BatchToExport) -> Iterator[str]:
-    """What a ticket is good for, and until when."""
-    yield ", ".join(f"{code} {_TIMES} {left}" for code, left in uses(ticket["entitlements"]))
-    if ticket["usable_until"] is not None:
-        yield f"Last day of use: {ticket['usable_until']}"
+def _lines(ticket: ExportRow, batch: BatchToExport) -> Iterator[str]:
+    """Yield the entitlements and the last days of a ticket."""
+    yield ", ".join(f"{code} {_TIMES} {left}" for code, left in uses(ticket.entitlements))
+    if ticket.usable_until is not None:
+        yield f"Last day of use: {ticket.usable_until}"
     elif batch.usable_days is not None:
         yield f"To be used within {batch.usable_days} days after the day of sale"
-    if ticket["valid_until"] is not None:
-        yield f"Last day of sale: {ticket['valid_until']}"
+    if ticket.valid_until is not None:
+        yield f"Last day of sale: {ticket.valid_until}"

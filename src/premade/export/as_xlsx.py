@@ -1,6 +1,6 @@
-"""A workbook for a spreadsheet program: one sheet, whose rows leave the memory as they are written."""
+"""A workbook with one sheet. Rows are written in portions, so that memory does not grow with them."""
 
-# The library says of most types what they are, not of all.
+# The library's types are known in part.
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 
 import asyncio
@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from premade.export.cells import uses_cell
-from premade.export.rows import Export, Row
+from premade.export.rows import ENTITLEMENTS, Export, ExportRow, Value
 from premade.runtime.errors import Exhausted
 from premade.values.currency import DECIMALS_MAX
 
@@ -50,19 +50,19 @@ class TooManyForASheet(Exhausted):
 
 
 async def write_xlsx(export: Export, out: BinaryIO, tell: Callable[[int], None]) -> None:
-    """Write the export as a workbook. Each text is a cell of text, exactly as it is; times are in UTC, which the heading of
-    their column says.
+    """Write the export as a workbook. Texts become cells of type text. Times are in UTC, as the column headings say.
 
-    Raises: TooManyForASheet.
+    Raises:
+        TooManyForASheet: the batch has more than ROWS_MAX tickets.
     """
     if export.batch.tickets > ROWS_MAX:
         raise TooManyForASheet(export.batch.tickets, ROWS_MAX)
-    # What the library puts aside goes with the folder, whatever happens. The workbook is closed only when it is
-    # whole: closing writes it.
+    # The library's temporary files are deleted with the folder. Closing the workbook writes it, so it is closed only after
+    # the last row.
     with tempfile.TemporaryDirectory() as aside:
         workbook = xlsxwriter.Workbook(out, {"constant_memory": True, "tmpdir": aside})
         sheet = _Sheet(workbook, export.columns)
-        # Beside the event loop, as all that takes long: a service answers others meanwhile.
+        # In a thread, so that the event loop stays free for other requests.
         async for rows in export.portions:
             await asyncio.to_thread(sheet.add_all, rows)
             tell(len(rows))
@@ -96,14 +96,14 @@ class _Sheet:
             self._sheet.write_string(0, place, heading, self._header)
         self._sheet.freeze_panes(1, 1)
 
-    def add_all(self, rows: Sequence[Row]) -> None:
+    def add_all(self, rows: Sequence[ExportRow]) -> None:
         for row in rows:
             self._rows += 1
-            shown = {**row, "entitlements": uses_cell(row["entitlements"])}
             for place, column in enumerate(self._columns):
-                self._write(place, shown[column])
+                is_list = column == ENTITLEMENTS
+                self._write(place, uses_cell(row.entitlements) if is_list else row.value(column))
 
-    def _write(self, place: int, value: Any) -> None:
+    def _write(self, place: int, value: Value) -> None:
         sheet, number = self._sheet, self._rows
         if isinstance(value, str):
             sheet.write_string(number, place, value, self._text)

@@ -1,12 +1,13 @@
-"""Values as the cells of a table that people open. Pure."""
+"""Values of a row as cells of a table. Pure."""
 
 import re
+from collections.abc import Sequence
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any
 
 import orjson
 
+from premade.export.rows import ENTITLEMENTS, ExportRow, Value
 from premade.runtime.clock import rfc3339
 
 _KINDS_KEPT_MAX = 10_000
@@ -21,8 +22,15 @@ def harmless(text: str) -> str:
     return _BEGINS_A_FORMULA.sub(r"\1\2'", text)
 
 
-def cell(value: Any) -> str | int:
-    """Return the value as text for CSV: days, times and amounts as in the API, "" for None."""
+def exact_cells(row: ExportRow, columns: Sequence[str]) -> list[str | int]:
+    """Return the cells of the row for CSV: days, times and amounts as in the API, "" for None."""
+    return [
+        uses_cell(row.entitlements) if column == ENTITLEMENTS else _cell(row.value(column))
+        for column in columns
+    ]
+
+
+def _cell(value: Value) -> str | int:
     if isinstance(value, str | int):
         return value
     if isinstance(value, datetime):
@@ -34,11 +42,14 @@ def cell(value: Any) -> str | int:
 
 @lru_cache(_KINDS_KEPT_MAX)
 def uses(entitlements: str) -> tuple[tuple[str, int], ...]:
-    """The functions of a row's entitlements, each with its remaining uses. Most tickets of a batch have the same."""
+    """Return the functions of a row's entitlements with their remaining uses.
+
+    The results are kept, because most tickets of a batch have the same entitlements.
+    """
     return tuple((given["function_code"], given["remaining_uses"]) for given in orjson.loads(entitlements))
 
 
 @lru_cache(_KINDS_KEPT_MAX)
 def uses_cell(entitlements: str) -> str:
-    """`ferry=2, gift=1`."""
+    """Return the entitlements as one cell: `ferry=2, gift=1`."""
     return ", ".join(f"{code}={left}" for code, left in uses(entitlements))

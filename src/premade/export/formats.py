@@ -25,7 +25,7 @@ WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 @dataclass(frozen=True)
 class FileOptions:
-    """What a file says beside the tickets."""
+    """Content of a file beside the tickets."""
 
     made_at: datetime
     title: str = ""
@@ -44,20 +44,24 @@ class ExportFormat:
     name: str
     """In the forms of the console, in file names and in the audit record. It begins with the suffix of its files."""
     label: str
-    """How the console offers it."""
+    """The choice in the console."""
+    option: str
+    """The value of `premade export --format`. Options of paper and spelling choose between formats with the same value."""
     media_type: str
     write: Write
     text: TextForm | None = None
-    """If each ticket is a line of text: its lines, which can be sent while the rows are read."""
+    """Set if each ticket is a line of text; lines are sent while the rows are read."""
+    option_note: str = ""
+    """Note in the help of the option."""
     is_printed: bool = False
-    """Whether it is made of QR codes, which admit their bearers."""
+    """Whether the files consist of QRs, which admit their bearers."""
 
 
 def _text(name: str, label: str, form: TextForm) -> ExportFormat:
     async def write(export: Export, out: BinaryIO, _: FileOptions, tell: Tell) -> None:
         await write_text(form, export, out, tell)
 
-    return ExportFormat(name, label, f"{form.media_type}; charset=utf-8", write, text=form)
+    return ExportFormat(name, label, form.suffix, f"{form.media_type}; charset=utf-8", write, text=form)
 
 
 async def _write_xlsx(export: Export, out: BinaryIO, _: FileOptions, tell: Tell) -> None:
@@ -79,25 +83,35 @@ async def _write_sheets(
 
 
 _REGISTERED = (
-    _text("csv", "Table for a spreadsheet (CSV)", SPREADSHEET_CSV),
-    ExportFormat("xlsx", "Workbook (XLSX)", WORKBOOK, _write_xlsx),
-    _text("csv-plain", "Table for a program (CSV, exact values)", CSV),
-    _text("jsonl", "JSON lines", JSON_LINES),
+    _text("csv", f"Table for a spreadsheet ({SPREADSHEET_CSV.name})", SPREADSHEET_CSV),
+    ExportFormat("xlsx", "Workbook (XLSX)", "xlsx", WORKBOOK, _write_xlsx),
+    _text("csv-plain", f"Table for a program ({CSV.name}, exact values)", CSV),
+    _text("jsonl", JSON_LINES.name, JSON_LINES),
     *(
         ExportFormat(
             f"pdf-{paper}-{per_page}",
             f"Sheets to print, {paper.title()}, {per_page} a page (PDF)",
+            "pdf",
             PDF,
             partial(_write_sheets, paper, per_page),
+            option_note="sheets",
             is_printed=True,
         )
         for paper in PaperSize
         for per_page in PER_PAGE
     ),
-    ExportFormat("zip", "QR pictures (ZIP)", ZIP, _write_pictures, is_printed=True),
+    ExportFormat(
+        "zip", "QR pictures (ZIP)", "png", ZIP, _write_pictures, option_note="in a ZIP", is_printed=True
+    ),
 )
 FORMATS = {each.name: each for each in _REGISTERED}
 """All formats by their names, in the order in which the console offers them."""
+
+
+def options_in_words(*, is_printed: bool) -> str:
+    """Return the values of `--format` for tables or for printing, each with its note: `pdf (sheets)`."""
+    notes = {each.option: each.option_note for each in _REGISTERED if each.is_printed is is_printed}
+    return ", ".join(f"{option} ({note})" if note else option for option, note in notes.items())
 
 
 def file_name(batch_id: str, suffix: str) -> str:

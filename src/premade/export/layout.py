@@ -1,11 +1,11 @@
-"""Where things stand on a printable sheet: papers, cards, and their parts. All lengths in millimetres, type in points."""
+"""Layout of printable sheets: papers, cards and their parts. Lengths are in millimetres, type sizes in points."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class PaperSize(StrEnum):
-    """What is in the printer."""
+    """Size of the paper in the printer."""
 
     A4 = "a4"
     LETTER = "letter"
@@ -19,9 +19,7 @@ _CAPITAL_MM_A_POINT = 0.714 * 25.4 / 72
 
 @dataclass(frozen=True)
 class Card:
-    """One ticket. The QR stands at the left, its light margin within `qr_mm`; the text to the right of it; the code on a
-    line of its own below both.
-    """
+    """Layout of one ticket: the QR at the left (`qr_mm` with its light margin), the text to its right, the code below both."""
 
     columns: int
     rows: int
@@ -38,27 +36,27 @@ class Card:
 
     @property
     def text_left_mm(self) -> float:
-        """From the card's left edge."""
+        """Return the left end of the text, from the card's left edge."""
         return self.padding_mm + self.qr_mm
 
     @property
     def code_bottom_mm(self) -> float:
-        """Baseline of the code, above the card's lower edge."""
+        """Return the baseline of the code, from the card's lower edge."""
         return self.padding_mm + 0.3
 
     @property
     def code_top_mm(self) -> float:
-        """Upper edge of the line of the code; the text stands above it."""
+        """Return the upper edge of the code's line, below the text."""
         return self.code_bottom_mm + self.code_points * _CAPITAL_MM_A_POINT + 0.7
 
     @property
     def qr_bottom_mm(self) -> float:
-        """Position of the QR: in the middle of the card, or above the code if there is no room for both."""
+        """Return the lower end of the QR: centred on the card, or above the code if there is no room for both."""
         return max((self.height_mm - self.qr_mm) / 2, self.code_top_mm - 0.7)
 
     @property
     def text_width_mm(self) -> float:
-        """Up to the padding at the right."""
+        """Return the width of the text, up to the padding at the right."""
         return self.width_mm - self.text_left_mm - self.padding_mm
 
 

@@ -69,14 +69,14 @@ def unprintable(text: str) -> tuple[str, ...]:
 def _in_no_font(characters: frozenset[str]) -> list[str]:
     from fontTools.ttLib import TTFont  # noqa: PLC0415  (only sheets need it)
 
-    wanted = {character for character in characters if _is_simple(character)}
+    missing = {character for character in characters if _is_simple(character)}
     for package, file in FONTS:
-        if not wanted:
+        if not missing:
             break
         with as_file(files(package).joinpath(file)) as path, TTFont(path, lazy=True) as font:
             covered = font.getBestCmap() or {}
-        wanted = {character for character in wanted if ord(character) not in covered}
-    return sorted(wanted)
+        missing = {character for character in missing if ord(character) not in covered}
+    return sorted(missing)
 
 
 def _is_simple(character: str) -> bool:

@@ -1,4 +1,4 @@
-"""`GET /api/ota/batches/{batch_id}/tickets`: all tickets of a batch in one answer, as CSV or JSON lines."""
+"""`GET /api/ota/batches/{batch_id}/tickets`: all tickets of a batch in one response, as CSV or JSON lines."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -71,29 +71,29 @@ StatusFilter = Annotated[Status | None, Query(description="Only tickets in this 
 def _stream(
     call: Call, form: TextForm, batch_id: str, status: Status | None, headers: Mapping[str, str]
 ) -> Stream:
-    wanted = TicketsToExport(call.caller.partner_id, batch_id, None if status is None else (status,))
+    selection = TicketsToExport(call.caller.partner_id, batch_id, None if status is None else (status,))
     exports = call.use(Exports)
 
     async def record() -> None:
         # At most one event an hour for a program that polls.
         exporter = Exporter(call.caller.actor, call.request_id, once_an_hour=True)
-        await exports.record(wanted, exporter, form=form.suffix)
+        await exports.record(selection, exporter, form=form.suffix)
 
     charset = "; charset=utf-8" if form is CSV else ""
     # A HEAD request exports no ticket.
-    pieces = exports.pieces(form, wanted)
+    pieces = exports.pieces(form, selection)
     return Stream(
         pieces if call.scope["method"] == "HEAD" else recorded(pieces, record),
         form.media_type + charset,
         headers,
-        # Without Accept-Encoding: uncompressed, so that the answer can be saved as it is.
+        # Uncompressed without Accept-Encoding, so that a client can save the response.
         is_compressed=takes_gzip(header_list(call.scope, b"accept-encoding"), unless_told=False),
         place=lambda: exports.place_of_partner(call.caller.partner_id),
     )
 
 
-def _serve_file(form: TextForm, kind: type[Response], name: str, description: str) -> None:
-    """The endpoint of the tickets in one format, as a file to save."""
+def _serve_file(form: TextForm, kind: type[Response], description: str) -> None:
+    """Add the endpoint that returns the tickets in one format as a file."""
 
     async def batch_tickets_file(
         call: Annotated[Call, partner_with("tickets:read")], batch_id: BatchId, status: StatusFilter = None
@@ -109,7 +109,7 @@ def _serve_file(form: TextForm, kind: type[Response], name: str, description: st
         f"/api/ota/batches/{{batch_id}}/tickets.{form.suffix}",
         batch_tickets_file,
         name=f"batch_tickets_{form.suffix}",
-        summary=f"Export the tickets of a batch as {name}",
+        summary=f"Export the tickets of a batch as {form.name}",
         description=f"{_ALL} {description}",
         response_description="One line per ticket",
         response_class=kind,
@@ -122,14 +122,12 @@ def _serve_file(form: TextForm, kind: type[Response], name: str, description: st
 _serve_file(
     CSV,
     _Csv,
-    "CSV",
     "The file is for programs: UTF-8 with a header line, without a byte order mark (RFC 4180), with exact values. "
     "Do not open it with a spreadsheet: a value that begins with '=' would run as a formula.",
 )
 _serve_file(
     JSON_LINES,
     _JsonLines,
-    "JSON lines",
     "Each line is a JSON object with the same values as in the other responses of this API.",
 )
 
@@ -138,7 +136,7 @@ _serve_file(
     "/api/ota/batches/{batch_id}/tickets",
     summary="Export the tickets of a batch in the format of the Accept header",
     description=f"{_ALL} Send `Accept: text/csv` or `application/x-ndjson`. If both are equally acceptable, the response is "
-    "JSON lines.",
+    f"{JSON_LINES.name}.",
     response_description="One line per ticket",
     response_class=_JsonLines,
     response_model=None,
@@ -149,7 +147,7 @@ async def batch_tickets(
 ) -> Stream:
     """Return the tickets in the accepted format. The description above is the public text."""
     forms = {form.media_type: form for form in (JSON_LINES, CSV)}
-    wanted = preferred(header_list(call.scope, b"accept"), list(forms))
-    if wanted is None:
+    media_type = preferred(header_list(call.scope, b"accept"), list(forms))
+    if media_type is None:
         raise NoFormatAccepted(" or ".join(forms))
-    return _stream(call, forms[wanted], batch_id, status, {"Vary": "Accept, Accept-Encoding"})
+    return _stream(call, forms[media_type], batch_id, status, {"Vary": "Accept, Accept-Encoding"})

@@ -34,7 +34,7 @@ FROM (
 ) AS t
 WHERE place = ANY(:places::bigint[])
 
--- name: tell_export
+-- name: record_export
 INSERT INTO audit_events (
     partner_id, event, actor, request_id, batch_id, data, occurred_at, operation, idempotency_key, request_digest
 )

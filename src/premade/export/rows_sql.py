@@ -69,7 +69,7 @@ def codes_at(*, partner_id: int, batch_id: str, place_max: int, places: list[int
 
 
 @statement
-def tell_export(
+def record_export(
     *,
     event: EventName[BatchExported],
     actor: str,

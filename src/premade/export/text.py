@@ -1,4 +1,4 @@
-"""Exports for whoever asks over HTTP, and the lines of text also for the command: made piece by piece."""
+"""Exports in pieces: text line by line, for HTTP and the command; other files for HTTP."""
 
 import asyncio
 import tempfile
@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from premade.export.rows import Export, Exporter, Row, TicketsToExport, read_export, record_export
+from premade.export.rows import Export, Exporter, ExportRow, TicketsToExport, read_export, record_export
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Unavailable
@@ -36,12 +36,14 @@ class ExportsBusy(Unavailable):
 
 @dataclass(frozen=True)
 class TextForm:
-    """A line format: functions that return its first line for some columns, and the lines of some rows."""
+    """A line format: functions that return its first line for some columns, and the lines of some rows and columns."""
 
+    name: str
+    """For people: in the API document and the console."""
     media_type: str
     suffix: str
     head: Callable[[Sequence[str]], bytes]
-    lines: Callable[[Sequence[Row]], bytes]
+    lines: Callable[[Sequence[ExportRow], Sequence[str]], bytes]
 
 
 async def recorded(
@@ -60,7 +62,7 @@ async def recorded(
 
 
 WriteFile = Callable[[Export, BinaryIO], Awaitable[None]]
-"""Writes an export that is no text into a file."""
+"""Writes an export in a binary format into a file."""
 
 
 _LIMITS = LaneLimits(AT_ONCE_MAX, READ_AT_ONCE_MAX, READ_WAIT_SECONDS_MAX, ExportsBusy)
@@ -84,31 +86,37 @@ class Exports:
         return self._of_staff.place(staff_id)
 
     async def record(
-        self, wanted: TicketsToExport, exporter: Exporter, *, form: str, part: int | None = None
+        self, selection: TicketsToExport, exporter: Exporter, *, form: str, part: int | None = None
     ) -> None:
         """Record this export as an audit event."""
-        await record_export(self._database, self._runtime, wanted, exporter, form=form, part=part)
+        await record_export(self._database, self._runtime, selection, exporter, form=form, part=part)
 
     async def pieces(
-        self, form: TextForm, wanted: TicketsToExport, *, for_staff: bool = False
+        self, form: TextForm, selection: TicketsToExport, *, for_staff: bool = False
     ) -> AsyncGenerator[bytes]:
-        """The export, in pieces of whole lines. ExportsBusy, BatchUnknown before the first piece; DatabaseAway or
-        Busy at any.
+        """Yield the export in pieces of whole lines.
+
+        Raises:
+            ExportsBusy: before the first piece; the process is at its limit.
+            BatchUnknown: before the first piece.
+            DatabaseAway: the connection was lost.
+            Busy: no connection was free in time.
         """
         async with (
             (self._of_staff if for_staff else self._of_partners).read(),
-            read_export(self._database, wanted) as export,
+            read_export(self._database, selection) as export,
             aclosing(_pieces(form, export)) as pieces,
         ):
             async for piece in pieces:
                 yield piece
 
-    async def pieces_of_file(self, write: WriteFile, wanted: TicketsToExport) -> AsyncGenerator[bytes]:
-        """A member of the staff's export once it is written whole, into a file without a name. ExportsBusy, BatchUnknown, and the refusals of
-        `write`, before the first piece.
+    async def pieces_of_file(self, write: WriteFile, selection: TicketsToExport) -> AsyncGenerator[bytes]:
+        """Write the export of a member of staff into an unnamed file, then yield it in pieces.
+
+        Raises: as `pieces` and `write`, all before the first piece.
         """
         with tempfile.TemporaryFile() as file:
-            async with self._of_staff.read(), read_export(self._database, wanted) as export:
+            async with self._of_staff.read(), read_export(self._database, selection) as export:
                 await write(export, file)
             file.seek(0)
             while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
@@ -116,19 +124,19 @@ class Exports:
 
 
 async def _pieces(form: TextForm, export: Export) -> AsyncGenerator[bytes]:
-    """What it begins with goes out with the first tickets, so that what fails before them is still refused whole."""
+    # The head goes out with the first rows, so that an earlier failure is still an error response.
     head = form.head(export.columns)
     async for rows in export.portions:
         for start in range(0, len(rows), PIECE_ROWS):
-            yield head + form.lines(rows[start : start + PIECE_ROWS])
+            yield head + form.lines(rows[start : start + PIECE_ROWS], export.columns)
             head = b""
     if head or not export.batch.tickets:
         yield head
 
 
 async def write_text(form: TextForm, export: Export, out: BinaryIO, tell: Callable[[int], None]) -> None:
-    """The export into a file; `tell` hears how many tickets each step took."""
+    """Write the export into a file. `tell` is called with the number of tickets after each step."""
     out.write(form.head(export.columns))
     async for rows in export.portions:
-        out.write(form.lines(rows))
+        out.write(form.lines(rows, export.columns))
         tell(len(rows))

@@ -1,10 +1,10 @@
 """The letters on printed sheets: Noto Sans, and its Chinese, Japanese and Korean sisters for what it lacks.
 
-The fonts are variable and have tens of thousands of glyphs. Only the glyphs that a sheet needs are taken, in the weight
-that it needs, so that what a PDF embeds is a few kilobytes.
+The fonts are variable and have tens of thousands of glyphs. Each is reduced to the glyphs and the weight that a sheet
+needs, so that a PDF embeds a few kilobytes.
 """
 
-# fontTools says of most types what they are, not of all.
+# fontTools is typed in part.
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 
 import io
@@ -36,21 +36,22 @@ class _Face:
 
 
 class Typeface:
-    """One weight of the letters, for `characters` and no others. What no font has would be a box: `letters.py` refuses
-    such a text before.
+    """One weight of the letters, for `characters` only.
+
+    A character that no font has would be drawn as a box; `letters.py` refuses such a text before.
     """
 
     def __init__(self, characters: str, weight: int) -> None:
-        wanted = set(composed(characters)) | {_ELLIPSIS, " "}
+        missing = set(composed(characters)) | {_ELLIPSIS, " "}
         self._faces: list[_Face] = []
         for package, file in FONTS:
-            face = _face(package, file, frozenset(wanted), weight)
+            face = _face(package, file, frozenset(missing), weight)
             if face is not None:
                 self._faces.append(face)
-                wanted -= face.characters
+                missing -= face.characters
 
     def runs(self, text: str) -> Iterator[tuple[str, str]]:
-        """The text in parts, each with the name of its font."""
+        """Yield the text in parts, each with the name of its font."""
         for font_name, part in groupby(text, key=self._font_of):
             yield font_name, "".join(part)
 
@@ -61,7 +62,7 @@ class Typeface:
         return self._faces[0].font_name
 
     def width(self, text: str, size: float) -> float:
-        """In points."""
+        """Return the width in points."""
         return sum(pdfmetrics.stringWidth(part, font_name, size) for font_name, part in self.runs(text))
 
     def fitting(self, text: str, size: float, width: float) -> float:
@@ -69,7 +70,7 @@ class Typeface:
         return size * min(1.0, width / self.width(text, size))
 
     def wrapped(self, text: str, size: float, width: float, lines_max: int) -> list[str]:
-        """The text in lines of at most `width` points; one that needs more than `lines_max` ends in an ellipsis."""
+        """Return the text in at most `lines_max` lines of at most `width` points. A longer text ends in an ellipsis."""
         lines: list[str] = []
         rest = text.strip()
         while rest and len(lines) < lines_max:
@@ -88,7 +89,7 @@ class Typeface:
         if fits == len(text):
             return fits
         breaks = [found.end() for found in _BREAK_AFTER.finditer(text) if found.end() <= fits]
-        # A word that is too long for any line is broken where the line ends.
+        # A word that is longer than a line is broken at the end of the line.
         return breaks[-1] if breaks else max(1, fits)
 
     def _shortened(self, text: str, size: float, width: float) -> str:
@@ -97,27 +98,30 @@ class Typeface:
         return text + _ELLIPSIS
 
 
-def _face(package: str, file: str, wanted: frozenset[str], weight: int) -> _Face | None:
-    """What the font has of the wanted characters, registered under a name that says what it is made of."""
-    if not wanted:
+def _face(package: str, file: str, characters: frozenset[str], weight: int) -> _Face | None:
+    """Register the font's part for these characters, and return it; None if it has none of them.
+
+    Its name is a checksum of font, weight and characters.
+    """
+    if not characters:
         return None
     with as_file(files(package).joinpath(file)) as path, TTFont(path, lazy=True) as font:
         covered = font.getBestCmap() or {}
-        has = frozenset(character for character in wanted if ord(character) in covered)
+        has = frozenset(character for character in characters if ord(character) in covered)
         if not has:
             return None
-        made_of = f"{file}:{weight}:{''.join(sorted(has))}"
-        font_name = f"premade-{zlib.crc32(made_of.encode()):08x}"
+        content = f"{file}:{weight}:{''.join(sorted(has))}"
+        font_name = f"premade-{zlib.crc32(content.encode()):08x}"
         for record in font["name"].names:
             if record.nameID == _POSTSCRIPT_NAME:
-                # A PDF tells its fonts apart by this one.
+                # A PDF identifies its fonts by this name.
                 record.string = font_name.encode(record.getEncoding() or "ascii")
         pdfmetrics.registerFont(EmbeddedFont(font_name, io.BytesIO(_cut(font, has, weight))))
     return _Face(font_name, has)
 
 
 def _cut(font: TTFont, characters: frozenset[str], weight: int) -> bytes:
-    """The font with these glyphs only, in one weight. What cannot be drawn stays a box."""
+    """Return the font with these glyphs and the box for missing ones, in one weight."""
     options = Options()
     options.notdef_outline = True
     options.layout_features = []
@@ -125,7 +129,6 @@ def _cut(font: TTFont, characters: frozenset[str], weight: int) -> bytes:
     subsetter.populate(unicodes=[ord(character) for character in characters])
     subsetter.subset(font)
     axes = {axis.axisTag: axis.defaultValue for axis in font["fvar"].axes} | {"wght": weight}
-    made = io.BytesIO()
-    instantiateVariableFont(font, axes).save(made)
-    made.seek(0)
-    return made.getvalue()
+    reduced = io.BytesIO()
+    instantiateVariableFont(font, axes).save(reduced)
+    return reduced.getvalue()

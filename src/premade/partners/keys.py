@@ -1,8 +1,8 @@
-"""API keys: making, rotating, revoking. The key itself is answered once and never kept."""
+"""API keys: create, rotate, revoke. The text of a key is returned once and never stored."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 from premade.audit.actors import COMMAND_ACTOR
 from premade.audit.events import KeyCreated, KeyRevoked, KeyRotated
@@ -44,6 +44,33 @@ class KeyMadeBefore(Conflict):
 
 
 @dataclass(frozen=True)
+class CreatedKey:
+    """A new API key with its text, which is shown once."""
+
+    id: int
+    key: str = field(repr=False)
+    permissions: list[str]
+    is_test: bool
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Successor(CreatedKey):
+    """A new API key that replaces an old one, which still works for a while."""
+
+    rotated_from: int
+    old_key_ends_at: datetime
+
+
+@dataclass(frozen=True)
+class EndedKey:
+    """A revoked API key."""
+
+    id: int
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True)
 class _NewKey:
     """A new row of api_keys, without the key itself."""
 
@@ -66,11 +93,16 @@ async def create_key(
     expires_at: datetime | None = None,
     once: str | None = None,
     actor: str = COMMAND_ACTOR,
-) -> dict[str, Any]:
-    """A new key of the partner named so, or of the operator (None). Invalid for an unknown permission.
+) -> CreatedKey:
+    """Create a key of the partner with this name, or of the operator (None).
 
-    `is_test`: an operator's key that admits test tickets only; a partner's key is for tests where its partner is.
-    `once`: what makes a repetition one; KeyMadeBefore when it made a key before.
+    `is_test`: an operator's key that admits test tickets only. A key of a test partner is always a test key.
+    `once`: identifies the request; a second request with the same value creates no key.
+
+    Raises:
+        Invalid: an unknown permission, an expiry in the past, or `is_test` for a partner's key.
+        PartnerUnknown: no partner has this name.
+        KeyMadeBefore: a request with the same `once` created a key.
     """
     _check(permissions, expires_at, runtime.now())
     if is_test and partner is not None:
@@ -90,20 +122,20 @@ async def _create(
     partner: str | None,
     new: _NewKey,
     actor: str,
-) -> dict[str, Any]:
+) -> CreatedKey:
     async with database.transaction() as tx:
         found = await partner_named(tx, partner) if partner is not None else None
         if found:
             new = replace(new, partner_id=found.partner_id, is_test=found.is_test)
-        made = await _insert(tx, runtime, new)
+        created = await _insert(tx, runtime, new)
         await record(
             tx,
-            KeyCreated(key_id=made["id"], permissions=made["permissions"]),
+            KeyCreated(key_id=created.id, permissions=created.permissions),
             runtime.now(),
             partner_id=found.partner_id if found else None,
             actor=actor,
         )
-    return made
+    return created
 
 
 def _check(permissions: list[str], expires_at: datetime | None, now: datetime) -> None:
@@ -121,25 +153,24 @@ def _check(permissions: list[str], expires_at: datetime | None, now: datetime) -
         raise Invalid(errors)
 
 
-async def _insert(tx: Transaction, runtime: Runtime, new: _NewKey) -> dict[str, Any]:
+async def _insert(tx: Transaction, runtime: Runtime, new: _NewKey) -> CreatedKey:
     key = api_key.mint(is_test=new.is_test, random_bytes=runtime.random_bytes)
     key_id = await tx.fetch_one(
         sql.insert_key, **vars(new), prefix=key.prefix, digest=key.digest, now=runtime.now()
     )
     assert key_id is not None
-    return {
-        "id": key_id,
-        "key": key.text,
-        "permissions": new.permissions,
-        "is_test": new.is_test,
-        "expires_at": new.expires_at,
-    }
+    return CreatedKey(key_id, key.text, new.permissions, new.is_test, new.expires_at)
 
 
 async def rotate_key(
     database: Database, runtime: Runtime, key_id: int, overlap: timedelta, *, actor: str = COMMAND_ACTOR
-) -> dict[str, Any]:
-    """A second key with the same permissions; the first ends after `overlap`. KeyUnknown when revoked."""
+) -> Successor:
+    """Create a second key with the same permissions. The first ends after `overlap`.
+
+    Raises:
+        KeyUnknown: there is no such key, or it was revoked or has expired.
+        KeyAlreadyRotated: the key has a successor.
+    """
     async with database.transaction() as tx:
         old = await tx.fetch_one(sql.key_to_rotate, key_id=key_id)
         if old is None:
@@ -147,10 +178,10 @@ async def rotate_key(
         if old.successor is not None:
             raise KeyAlreadyRotated(key_id, old.successor)
         now = runtime.now()
-        # Revoked or past its end, it must not come to life again as a new one.
+        # A key that has ended must not get a successor that works.
         if old.expires_at is not None and old.expires_at <= now:
             raise KeyUnknown("expired", key_id)
-        made = await _insert(
+        created = await _insert(
             tx,
             runtime,
             _NewKey(
@@ -165,16 +196,20 @@ async def rotate_key(
         ends_at = await tx.fetch_one(sql.end_key, key_id=key_id, now=now, overlap=overlap)
         assert ends_at is not None
         event = KeyRotated(
-            key_id=made["id"], rotated_from=key_id, overlap_seconds=int(overlap.total_seconds())
+            key_id=created.id, rotated_from=key_id, overlap_seconds=int(overlap.total_seconds())
         )
         await record(tx, event, now, partner_id=old.partner_id, actor=actor)
-    return {**made, "rotated_from": key_id, "old_key_ends_at": ends_at}
+    return Successor(**vars(created), rotated_from=key_id, old_key_ends_at=ends_at)
 
 
 async def revoke_key(
     database: Database, runtime: Runtime, key_id: int, *, actor: str = COMMAND_ACTOR
-) -> dict[str, Any]:
-    """Ends a key now, in every process within seconds. Revoking twice is the same as once."""
+) -> EndedKey:
+    """Revoke a key: every process refuses it within seconds. Idempotent.
+
+    Raises:
+        KeyUnknown: there is no such key.
+    """
     async with database.transaction() as tx:
         now = runtime.now()
         revoked = await tx.fetch_one(sql.revoke_key, key_id=key_id, now=now)
@@ -183,23 +218,27 @@ async def revoke_key(
         if revoked.revoked_at == now:
             event = KeyRevoked(key_id=key_id)
             await record(tx, event, now, partner_id=revoked.partner_id, actor=actor)
-    return {"id": key_id, "revoked_at": revoked.revoked_at}
+    return EndedKey(key_id, revoked.revoked_at)
 
 
 async def list_keys(database: Database) -> list[sql.ListedKey]:
-    """All keys, without what would let anybody use them."""
+    """Return all keys, without secrets."""
     async with database.single_statement() as tx:
         return await tx.fetch_all(sql.list_keys)
 
 
 async def keys_of(database: Database, partner_id: int | None) -> list[sql.KeyOfPartner]:
-    """The partner's, or the operator's own (None), newest first."""
+    """Return the keys of a partner, or of the operator (None), newest first."""
     async with database.single_statement() as tx:
         return await tx.fetch_all(sql.keys_of, partner_id=partner_id)
 
 
 async def key_of(database: Database, key_id: int) -> sql.KeyDetails:
-    """The key, as `keys_of` has it, with whose it is. KeyUnknown."""
+    """Return the key and its partner.
+
+    Raises:
+        KeyUnknown: there is no such key.
+    """
     async with database.single_statement() as tx:
         found = await tx.fetch_one(sql.key_by_id, key_id=key_id)
     if found is None:
