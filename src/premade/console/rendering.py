@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from premade.audit.actors import CLOCK, COMMAND, CONSOLE, KEY, SERVICE, STAFF
@@ -105,11 +106,16 @@ class Templates:
             BatchStatus=BatchStatus, Right=Right, Role=Role, Status=Status, menu=menu, zone=str(zone)
         )
         self._environment = environment
+        self._text = cache(environment.from_string)
 
     def page(self, template: str, status: int, **context: Any) -> Response:
         """Render a template, named with its folder."""
         text = self._environment.get_template(template).render({"section": None, **context})
         return HTMLResponse(text, status, headers=HEADERS)
+
+    def render_text(self, text: str, **context: Any) -> Markup:
+        """Render a short template that the code contains, such as the headline of a finding."""
+        return Markup(self._text(text).render(context))  # noqa: S704  (the template escapes its values)
 
     def _moment(self, moment: datetime | str) -> str:
         """`2025-11-04 16:40:12`, in the operator's time zone."""

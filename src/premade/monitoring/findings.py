@@ -1,10 +1,8 @@
-"""What needs attention: the conditions of ops/prometheus/alerts.yml that the database can answer. Pure.
+"""Findings: the conditions of ops/prometheus/alerts.yml that the database can answer. Pure.
 
-The thresholds are those of that file, and a test compares. Prometheus sends an alert once a condition has lasted; here
-it is told as it stands, but tickets that were generated within that time do not count: they are given it to be sold.
+The thresholds are those of that file, and a test compares them. Prometheus sends an alert after a condition has lasted
+for a time. A finding shows the condition at once, but does not count tickets generated within that time.
 """
-
-from dataclasses import replace
 
 from premade.monitoring.figures import Figures
 from premade.monitoring.finding import Finding
@@ -17,23 +15,23 @@ from premade.monitoring.finding_kinds.too_many_unused import TOO_MANY_UNUSED
 KINDS = (STOCK_EXHAUSTED, STOCK_RUNS_OUT, TOO_MANY_UNUSED, LOW_ACTIVATION_RATE, EXPIRE_UNUSED)
 """The most urgent first."""
 NOT_SEEN_HERE = {
-    "PremadeErrors": "requests that fail are counted by each process for Prometheus",
-    "PremadeSlow": "and so is how long they take",
-    "PremadeDatabaseAway": "without the database there is no page that could say so",
+    "PremadeErrors": "each process counts failed requests for Prometheus",
+    "PremadeSlow": "each process measures its requests for Prometheus",
+    "PremadeDatabaseAway": "without the database there is no page",
     "PremadeClocksApart": "each machine has its own clock",
-    "PremadeFiguresAway": "nor without its figures",
-    "PremadeAway": "nor without the service",
+    "PremadeFiguresAway": "without the figures there is no page",
+    "PremadeAway": "without the service there is no page",
     "PremadeMachineAway": "one machine does not see the others",
-    "PremadeWrongDigits": "the overview has its own table of the counts at the gates",
-    "PremadeForgedScans": "likewise",
+    "PremadeWrongDigits": "the overview shows the counts at the gates in a table",
+    "PremadeForgedScans": "the overview shows the counts at the gates in a table",
 }
-"""The other alerts, each with the reason why it is not among what is told here."""
+"""The other alerts, each with the reason why it is not a finding."""
 
 
 def findings(figures: Figures) -> list[Finding]:
-    """Return what needs attention now: the most urgent kind first, within it the largest figure."""
+    """Return the current findings: the most urgent kind first, within it the largest figure."""
     return [
-        replace(found, is_critical=kind.is_critical)
+        found
         for kind in KINDS
         for found in sorted(kind.find(figures), key=lambda each: (-each.figure, each.product_id))
     ]

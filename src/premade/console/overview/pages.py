@@ -1,10 +1,12 @@
 """The overview: how sales go, what is left to sell, and what needs attention."""
 
 from collections import defaultdict
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from markupsafe import Markup
 from starlette.responses import Response
 
 from premade.audit.actors import staff_actor
@@ -13,11 +15,11 @@ from premade.console.addresses import HOME, go_to
 from premade.console.batches.pages import asked_partner_id
 from premade.console.gate.pages import GATE
 from premade.console.overview.chart import Amount, Chart, chart_of_days
-from premade.console.rendering import in_money, in_number
+from premade.console.rendering import Templates, in_money, in_number
 from premade.console.routing import Page, StaffRequest
 from premade.monitoring.figures import Figures, Sales, activation_rate, read_figures, seconds_left
 from premade.monitoring.figures_sql import GateCount, RefusalCount, StockFigures
-from premade.monitoring.finding import Alert
+from premade.monitoring.finding import Finding
 from premade.monitoring.findings import findings
 from premade.partners.partner import PartnerUnknown, partners_by_id
 from premade.postgres.statements import columns_of
@@ -53,6 +55,7 @@ async def _overview(request: StaffRequest) -> Response:
         raise PartnerUnknown("not_listed", partner_id)
     figures = await read_figures(request.database, request.runtime, partner_id, days)
     found = findings(figures)
+    products = {each.product_id: each.name for each in await list_products(request.database)}
     today = request.runtime.today()
     return request.page(
         "overview/overview.html",
@@ -61,15 +64,16 @@ async def _overview(request: StaffRequest) -> Response:
         days=days,
         periods=PERIODS_DAYS,
         testers_max=TEST_PARTNERS_SHOWN_MAX,
-        products={each.product_id: each.name for each in await list_products(request.database)},
+        products=products,
         figures=figures,
         rate=activation_rate(figures.unused, figures.activated),
         sold=sum(each.tickets for each in figures.sales_by_day),
         money=_by_currency(figures.sales_by_day),
         refused=sum(row.refused for row in figures.refusals),
-        findings=found[:FINDINGS_SHOWN_MAX],
+        findings=[
+            _shown(each, products[each.product_id], request.templates) for each in found[:FINDINGS_SHOWN_MAX]
+        ],
         findings_left=max(0, len(found) - FINDINGS_SHOWN_MAX),
-        Alert=Alert,
         charts=_charts(figures, today, days),
         stock=_stock(figures)[:STOCK_ROWS_SHOWN_MAX],
         stock_left=max(0, len(figures.stock) - STOCK_ROWS_SHOWN_MAX),
@@ -77,6 +81,22 @@ async def _overview(request: StaffRequest) -> Response:
         gate_count_names=GATE_COUNT_NAMES,
         owner_names=await _owner_names(request, figures.gate_counts),
     )
+
+
+@dataclass(frozen=True)
+class _ShownFinding:
+    is_critical: bool
+    headline: Markup
+    advice: Markup
+
+
+def _shown(found: Finding, product: str, templates: Templates) -> _ShownFinding:
+    """Return the finding with the texts of its kind."""
+    headline, advice = (
+        templates.render_text(text, found=found, product=product)
+        for text in (found.kind.headline, found.kind.advice)
+    )
+    return _ShownFinding(found.kind.is_critical, headline, advice)
 
 
 async def _owner_names(request: StaffRequest, counts: list[GateCount]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from premade.monitoring.figures import Figures
-from premade.monitoring.finding import Alert, Finding, FindingKind
+from premade.monitoring.finding import Finding, FindingKind
 
 EXPIRING_MAX = 100
 EXPIRING_DAYS = 14
@@ -13,7 +13,15 @@ def _find(figures: Figures) -> Iterator[Finding]:
     for row in figures.tickets:
         expiring = row.expiring
         if expiring > EXPIRING_MAX and expiring > EXPIRING_DAYS * row.activated:
-            yield Finding(Alert.EXPIRE_UNUSED, row.product_id, expiring, row.partner, row.partner_id)
+            yield Finding(EXPIRE_UNUSED, row.product_id, expiring, row.partner, row.partner_id)
 
 
-EXPIRE_UNUSED = FindingKind(Alert.EXPIRE_UNUSED, _find)
+EXPIRE_UNUSED = FindingKind(
+    "PremadeTicketsExpireUnused",
+    _find,
+    headline="{{ found.figure | number }} unused tickets of {{ found.partner | bdi }} for {{ product | bdi }} expire within 14 days",
+    advice=(
+        "More than it sells in that time. Tell the partner. The last day of sale is on the pages "
+        'of <a href="/console/batches?partner={{ found.partner_id }}">its batches</a>.'
+    ),
+)
