@@ -1,4 +1,4 @@
--- What the migrations make. Written by `make schema`; do not edit.
+-- The schema that the migrations create. Written by `make schema`; do not edit.
 
 CREATE FUNCTION public.activation_span(moment timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -60,12 +60,13 @@ FEATURES = (
 )
 """In the order of the API document. The documentation covers only the features before it."""
 GARBAGE_OBJECTS_A_LOOK = 20_000
+"""New objects after which Python looks for garbage; its own default is 700."""
 DATABASE_WAIT_SECONDS = 5.0
 """How long a new worker waits for its database before it accepts requests anyway."""
 
 
 def make_app(settings: Settings, runtime: Runtime, clients: Clients | None = None) -> ASGIApp:
-    """Return the application of one worker. `settings` must name a database; it may be away.
+    """Return the application of one worker. `settings` must name a database, which may be unreachable.
 
     `clients` says whether the worker is about to stop.
     """
@@ -90,7 +91,7 @@ def make_app(settings: Settings, runtime: Runtime, clients: Clients | None = Non
         version=version("premade"),
         description=INTRODUCTION,
         lifespan=lifespan,
-        # Ours are in `api_docs`: FastAPI's pages load assets from elsewhere, and its document is of OpenAPI 3.1.
+        # `api_docs` has our own: FastAPI's pages load assets from other sites, and its document is OpenAPI 3.1.
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
@@ -129,7 +130,7 @@ async def _run(task: BackgroundTask, process: Process) -> None:
 
 
 def _collect_garbage_rarely() -> None:
-    """Keep the objects that exist by now, and look for garbage rarely: a request leaves little of it in cycles."""
+    """Exempt all objects of the start from garbage collection, and collect rarely: requests leave few reference cycles."""
     gc.enable()
     gc.collect()
     gc.freeze()

@@ -19,7 +19,7 @@ from premade.runtime.settings import Settings
 from premade.tickets.incarnation import confirm_incarnation
 from premade.tickets.signing import ensure_signing_keys
 
-_PASSING = (
+_TEMPORARY = (
     "starting up",
     "shutting down",
     "in recovery",
@@ -27,7 +27,7 @@ _PASSING = (
     "remaining connection slots",
     "not accepting",
 )
-"""Parts of the messages of a server that cannot accept connections at the moment."""
+"""Parts of the messages of a server that cannot accept connections now, but soon may."""
 
 MARKER = "incarnation"
 """Name of the file beside the embedded cluster (see `Marker`)."""
@@ -59,10 +59,13 @@ def require_database(settings: Settings) -> None:
 def ready_database(
     settings: Settings, runtime: Runtime, tell: Callable[[str], None] = lambda _: None
 ) -> Generator[str]:
-    """A DSN whose schema is current.
+    """Yield a DSN whose schema is current.
 
-    The embedded database is migrated here; `tell` is called with what somebody has to do then. A server of the operator's is not changed without being asked:
-    SchemaNotCurrent names `premade migrate`.
+    The embedded database is migrated here. `tell` is called with a sentence for each thing that the operator should do
+    then. The operator's own server is only changed by `premade migrate`.
+
+    Raises:
+        SchemaNotCurrent: the operator's server lacks migrations.
     """
     if settings.database_url is not None:
         check_current(settings.database_url)
@@ -77,17 +80,20 @@ def ready_database(
 
 @contextmanager
 def database_to_serve(settings: Settings, runtime: Runtime) -> Generator[str]:
-    """As `ready_database`, but the server of DATABASE_URL may be unreachable: workers wait for it and then check its schema."""
+    """Yield the DSN to serve on, as `ready_database` does.
+
+    The server of DATABASE_URL may be unreachable: workers wait for it, and then check its schema.
+    """
     if settings.database_url is None:
         with ready_database(
-            settings, runtime, lambda told: log.warning("database.migrated", detail=told)
+            settings, runtime, lambda sentence: log.warning("database.migrated", detail=sentence)
         ) as dsn:
             yield dsn
         return
     try:
         check_current(settings.database_url)
     except psycopg.OperationalError as error:
-        if _answers(error):
+        if _refuses_for_good(error):
             raise
         log.warning(
             "database.away",
@@ -97,18 +103,18 @@ def database_to_serve(settings: Settings, runtime: Runtime) -> Generator[str]:
     yield settings.database_url
 
 
-def _answers(error: psycopg.OperationalError) -> bool:
-    """Return whether a server answered and refuses for good: unknown role or database, wrong password.
+def _refuses_for_good(error: psycopg.OperationalError) -> bool:
+    """Return whether a server responded and will go on refusing: unknown role or database, wrong password.
 
-    libpq says so only in its message.
+    Only libpq's message says so.
     """
     text = str(error)
-    return "FATAL:" in text and not any(passing in text for passing in _PASSING)
+    return "FATAL:" in text and not any(part in text for part in _TEMPORARY)
 
 
 @contextmanager
 def embedded_or_named(settings: Settings) -> Generator[str]:
-    """A DSN, whatever its schema is."""
+    """Yield the DSN. Its schema may not be current."""
     if settings.database_url is not None:
         yield settings.database_url
         return
@@ -124,7 +130,7 @@ def marker_of(settings: Settings) -> Marker | None:
 def bring_up_to_date(
     dsn: str, runtime: Runtime, marker: Marker | None = None, tell: Callable[[str], None] = lambda _: None
 ) -> list[str]:
-    """Migrate, make the first signing keys, correct the keys of partners' names, and notice a restore.
+    """Migrate, create the first signing keys, correct the keys of partners' names, and detect a restore.
 
     Return the names of the applied migrations. `tell` is called with a sentence for each thing that the operator should do.
     """

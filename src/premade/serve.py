@@ -55,17 +55,15 @@ class Listen:
 
 
 WhenReady = Callable[[str, str], None]
-"""Called with the address of the service and of the metrics, once it answers."""
+"""Called with the URLs of the service and of its metrics when the first worker serves."""
 
 
 def serve(settings: Settings, listen: Listen, when_ready: WhenReady) -> None:
-    """Start everything and serve until SIGINT or SIGTERM.
-
-    It waits for a database that does not answer.
+    """Start everything and serve until SIGINT or SIGTERM. Wait for a database that does not respond.
 
     Raises:
         CannotServe: an address is taken, or the embedded database cannot start.
-        SchemaNotCurrent: the database answers and lacks migrations.
+        SchemaNotCurrent: the database lacks migrations.
     """
     exit_on_signals()
     start_logging(settings.log_format, mask_customer_email=settings.log_mask_customer_email)
@@ -74,7 +72,7 @@ def serve(settings: Settings, listen: Listen, when_ready: WhenReady) -> None:
 
 
 def exit_on_signals() -> None:
-    """Until the workers run, a signal unwinds the stack, so that a starting database is stopped too."""
+    """Make SIGINT and SIGTERM raise SystemExit until the workers run, so that a starting database is stopped too."""
 
     def leave(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
@@ -84,7 +82,11 @@ def exit_on_signals() -> None:
 
 
 def require_free_ports(listen: Listen) -> None:
-    """Raise CannotServe if the service or its metrics could not listen on their ports."""
+    """Check that the service and its metrics can listen on their ports.
+
+    Raises:
+        CannotServe: a port is taken.
+    """
     with (
         _listening(listen.host, listen.port, "--port"),
         _listening(listen.metrics_host, listen.metrics_port, "--metrics-port"),
@@ -103,9 +105,9 @@ def serve_on(dsn: str, settings: Settings, listen: Listen, when_ready: WhenReady
         url = _url(listen.host, listening)
         metrics_url = f"{_url(listen.metrics_host, metrics_listening)}/metrics"
 
-        def tell() -> None:
-            # In a thread: it may take long and may send requests to the service, while the parent watches the workers.
-            threading.Thread(target=_tell, args=(url, metrics_url, when_ready), daemon=True).start()
+        def report() -> None:
+            # In a thread: `when_ready` may take long and send requests, and the parent must watch the workers meanwhile.
+            threading.Thread(target=_report, args=(url, metrics_url, when_ready), daemon=True).start()
 
         with _metrics_folder() as metrics_folder:
             os.environ["DATABASE_URL"] = dsn
@@ -114,18 +116,18 @@ def serve_on(dsn: str, settings: Settings, listen: Listen, when_ready: WhenReady
                 partial(_work, workers=listen.workers),
                 listen.workers,
                 drain_seconds=settings.drain_seconds,
-                when_serving=tell,
+                when_serving=report,
             )
             registry = CollectorRegistry()
             registry.register(WorkerFigures(metrics_folder))
             registry.register(DatabaseFigures(dsn, Runtime(settings.zone)))
-            with _embedded_kept(settings) as embedded, metrics_served(metrics_listening, registry):
+            with _embedded_watched(settings) as embedded, metrics_served(metrics_listening, registry):
                 registry.register(ProcessFigures(lambda: supervisor.ends, lambda: embedded.restarts))
                 supervisor.run()
 
 
 class _Embedded:
-    """Starts the embedded PostgreSQL again when it was killed, for as long as the service runs."""
+    """Start the embedded PostgreSQL again if it was killed, as long as the service runs."""
 
     def __init__(self, folder: Path) -> None:
         self.restarts = 0
@@ -150,7 +152,7 @@ class _Embedded:
 
 
 @contextmanager
-def _embedded_kept(settings: Settings) -> Generator[_Embedded]:
+def _embedded_watched(settings: Settings) -> Generator[_Embedded]:
     embedded = _Embedded(settings.data_dir / "postgres")
     thread = threading.Thread(target=embedded.watch, daemon=True, name="embedded")
     if settings.database_url is None:
@@ -194,8 +196,8 @@ def _listening(host: str, port: int, option: str) -> Generator[socket.socket]:
         yield bound
 
 
-def _remove_left_behind() -> None:
-    """Metrics of services that were killed outright."""
+def _remove_stale_metrics() -> None:
+    """Remove the metrics folders of services that were killed."""
     for folder in Path(tempfile.gettempdir()).glob(f"{METRICS_FOLDER}-*-*"):
         owner = folder.name.split("-")[2]
         if owner.isdecimal() and not psutil.pid_exists(int(owner)):
@@ -204,13 +206,13 @@ def _remove_left_behind() -> None:
 
 @contextmanager
 def _metrics_folder() -> Generator[Path]:
-    """Set the folder in which each worker keeps its figures in files, as prometheus_client expects."""
-    _remove_left_behind()
+    """Yield the folder in which workers share their metrics as files, and tell prometheus_client about it."""
+    _remove_stale_metrics()
     with tempfile.TemporaryDirectory(prefix=f"{METRICS_FOLDER}-{os.getpid()}-") as folder:
         os.environ[METRICS_FOLDER_VARIABLE] = folder
         yield Path(folder)
 
 
-def _tell(url: str, metrics_url: str, when_ready: WhenReady) -> None:
+def _report(url: str, metrics_url: str, when_ready: WhenReady) -> None:
     when_ready(url, metrics_url)
     sys.stdout.flush()

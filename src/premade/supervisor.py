@@ -49,14 +49,14 @@ class _Worker:
     heard_at: float | None = None
     is_serving: bool = False
     is_leaving: bool = False
-    told: bytes = b""
+    sent: bytes = b""
 
-    def tell_once(self, word: bytes) -> None:
-        if word not in self.told:
-            self.told += word
+    def send_once(self, message: bytes) -> None:
+        if message not in self.sent:
+            self.sent += message
             # A worker that hangs reads nothing; one that has ended is removed by the next `_look`.
             with suppress(OSError):
-                self.channel.send(word)
+                self.channel.send(message)
 
     def silent_seconds(self, now: float) -> float:
         return now - (self.started_at if self.heard_at is None else self.heard_at)
@@ -97,11 +97,11 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._note_signal)
         try:
-            while not self._is_told_to_stop():
+            while not self._must_stop():
                 self._keep_count()
                 self._look()
                 self._end_silent(SILENT_SECONDS_MAX)
-                self._go_on_replacing()
+                self._replace_next()
             self._stop()
         finally:
             for worker in self._workers:
@@ -112,7 +112,7 @@ class Supervisor:
         with suppress(OSError):
             os.write(self._wake_out, b"\0")
 
-    def _is_told_to_stop(self) -> bool:
+    def _must_stop(self) -> bool:
         if signal.SIGHUP in self._signals:
             self._signals = [number for number in self._signals if number != signal.SIGHUP]
             log.info("workers.replaced_one_by_one")
@@ -136,20 +136,20 @@ class Supervisor:
             os.read(self._wake_in, 4096)
         for channel, worker in channels.items():
             if channel in ready:
-                self._hear(worker)
+                self._receive(worker)
         for end, worker in ends.items():
             if end in ready:
                 self._remove_ended(worker)
 
-    def _hear(self, worker: _Worker) -> None:
+    def _receive(self, worker: _Worker) -> None:
         try:
-            words = worker.channel.recv(4096)
+            messages = worker.channel.recv(4096)
         except OSError:
             return
-        if not words:
+        if not messages:
             return
         worker.heard_at = time.monotonic()
-        if SERVING in words:
+        if SERVING in messages:
             worker.is_serving = True
             if not self._has_served:
                 self._has_served = True
@@ -198,13 +198,13 @@ class Supervisor:
             for _ in range(missing):
                 self._start()
 
-    def _go_on_replacing(self) -> None:
+    def _replace_next(self) -> None:
         """Replace workers one at a time: a worker leaves when its replacement serves."""
         if any(not worker.is_serving for worker in self._workers):
             return
         leaving = [worker for worker in self._workers if worker.is_leaving]
         for worker in leaving:
-            worker.tell_once(STOP)
+            worker.send_once(STOP)
         if self._to_replace and not leaving:
             self._to_replace.pop(0).is_leaving = True
 
@@ -213,7 +213,7 @@ class Supervisor:
         log.info("service.stops")
         for worker in self._workers:
             worker.is_leaving = True
-            worker.tell_once(DRAIN)
+            worker.send_once(DRAIN)
             if worker.heard_at is None:
                 # It has not started serving, so it has no pending answers.
                 worker.process.kill()
@@ -221,7 +221,7 @@ class Supervisor:
         let_nobody_else_connect(self._listening, ACCEPT_SECONDS_MAX)
         self._listening.close()
         for worker in self._workers:
-            worker.tell_once(STOP)
+            worker.send_once(STOP)
         self._look_until(time.monotonic() + STOP_SECONDS_MAX, STOP_SILENT_SECONDS_MAX)
         for worker in self._workers:
             log.error("worker.left_behind", pid=worker.process.pid)

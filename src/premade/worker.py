@@ -1,4 +1,4 @@
-"""A worker process: uvicorn's server on the shared socket. Its parent tells it when to stop."""
+"""A worker process: uvicorn's server on the shared socket, stopped by messages of its parent."""
 
 import asyncio
 import math
@@ -74,9 +74,8 @@ def run_worker(listening: socket.socket, channel: socket.socket, parent_pid: int
 def clients_of(settings: Settings, workers: int) -> Clients:
     """Return the connection limits of a worker: its share of the operator's settings, lowered to its limit of open files.
 
-    Shares are rounded up. Workers do not count for each other: the kernel may give one more than its share while another
-    is idle, so the service may refuse before it has as many as the setting says, and never has more than one for each
-    worker beyond it.
+    Shares are rounded up, so the service may exceed a setting by less than the number of workers. It may also refuse
+    earlier: the kernel can give one worker more than its share while another one is idle.
     """
     files = raise_file_limit() - FILES_KEPT_BACK - settings.database_connections_per_worker
     connections_max = min(math.ceil(settings.connections_max / workers), max(files, 1))
@@ -87,7 +86,7 @@ def clients_of(settings: Settings, workers: int) -> Clients:
 
 
 def _leave_with_parent(parent_pid: int) -> None:
-    """Stop when the parent is gone. A signal and the closed channel also tell; this thread ends even a loop that hangs."""
+    """Stop this process when its parent is gone, even if its event loop hangs. A signal and the closed channel come first."""
     while os.getppid() == parent_pid:
         time.sleep(PARENT_CHECK_SECONDS)
     os.kill(os.getpid(), signal.SIGTERM)
@@ -109,30 +108,30 @@ class Worker(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Send beats first: starting may take long."""
         self._channel.setblocking(False)
-        asyncio.get_running_loop().add_reader(self._channel.fileno(), self._hear)
+        asyncio.get_running_loop().add_reader(self._channel.fileno(), self._receive)
         self._beating = asyncio.create_task(repeat("worker.beat", self._beat, BEAT_EVERY_SECONDS))
         await super().startup(sockets)
-        self._tell(SERVING)
+        self._send(SERVING)
 
     async def _beat(self) -> float:
-        self._tell(BEAT)
+        self._send(BEAT)
         return BEAT_EVERY_SECONDS
 
-    def _tell(self, word: bytes) -> None:
+    def _send(self, message: bytes) -> None:
         # A parent that hangs reads nothing; that must not stop the worker.
         with suppress(OSError):
-            self._channel.send(word)
+            self._channel.send(message)
 
-    def _hear(self) -> None:
+    def _receive(self) -> None:
         try:
-            words = self._channel.recv(16)
+            messages = self._channel.recv(16)
         except BlockingIOError:
             return
         except OSError:
-            words = b""
+            messages = b""
         self._clients.is_draining = True
-        if words != DRAIN:
-            # Told to stop, or the parent is gone.
+        if messages != DRAIN:
+            # STOP, or the parent is gone.
             asyncio.get_running_loop().remove_reader(self._channel.fileno())
             self.should_exit = True
 

@@ -21,10 +21,11 @@ from premade.redemption import manual
 from premade.redemption.sync import CONFLICTS_OF_TICKET_MAX, REDEMPTIONS_MAX
 from premade.redemption.verdict import CLOCK_SKEW_MAX
 from premade.reissue.reissue import IssueLimit
+from premade.runtime.errors import Busy
 from premade.runtime.settings import PREFIX, Settings
 from premade.staff import session
 from premade.texts.problems import problem_texts
-from premade.tickets.code import ISSUE_NUMBER_MAX
+from premade.tickets.code import CODES_A_SECOND, ISSUE_NUMBER_MAX
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "premade"
@@ -103,6 +104,8 @@ def test_a_number_of_a_document_is_that_of_its_constant(document: str, text: str
 def test_a_number_of_a_problem_is_that_of_its_constant() -> None:
     assert f"larger than {BODY_BYTES_MAX // MIB} MiB" in problem_texts()["BODY_TOO_LARGE"].cause
     assert f"larger than {HEAD_BYTES_MAX // KIB} KiB" in problem_texts()["HEAD_TOO_LARGE"].cause
+    detail = problem_texts()[Busy.code].detail_of("codes")
+    assert f"more than {CODES_A_SECOND:,} codes a second" in detail
     assert f" {ISSUE_NUMBER_MAX} times" in problem_texts()[IssueLimit.code].cause
 
 
@@ -138,3 +141,13 @@ def test_every_link_and_every_file_name_of_a_document_exists(document: Path) -> 
         assert not section or section in headings[found], target
     for name in re.findall(r"`(\w[\w./-]*/[\w.-]+\.(?:py|sql|mjs|md|json|yml))`", text):
         assert (ROOT / name).exists() or (SOURCE / name).exists(), name
+
+
+def test_the_way_of_an_activation_names_functions_that_exist() -> None:
+    way = re.findall(
+        r"^\| \d+ \| `([\w/.]+)` \| `(\w+)` \|", (ROOT / "docs/architecture.md").read_text(), re.MULTILINE
+    )
+
+    assert len(way) > 10
+    for file, function in way:
+        assert re.search(rf"(def|-- name:) {function}\b", (SOURCE / file).read_text()), (file, function)

@@ -73,14 +73,14 @@ _LINKS_OF_OPERATION: dict[str, Json] = {
 """OpenAPI links: operations that take values of a response as parameters."""
 _REPLAYED_BY_SCAN = ("redeem",)
 """Operations that find a replay by the scan_id, without an Idempotency-Key."""
-_FASTAPI_S_OWN_ERRORS = ("HTTPValidationError", "ValidationError")
+_FASTAPI_ERRORS = ("HTTPValidationError", "ValidationError")
 
 
 def openapi_document(app: FastAPI) -> Json:
     """Return the document in OpenAPI 3.0.3."""
     written = app.openapi()
     schemas: Json = {**written["components"]["schemas"], **_problem_schemas()}
-    for name in _FASTAPI_S_OWN_ERRORS:
+    for name in _FASTAPI_ERRORS:
         schemas.pop(name, None)
     document: Json = {
         **written,
@@ -127,7 +127,7 @@ def _operation(operation: Json) -> Json:
                 **(_links(operation["operationId"]) if status == done else {}),
             }
             for status, answer in sorted(operation["responses"].items())
-            if not _is_fastapi_s_own(answer)
+            if not _is_fastapi_error(answer)
         },
     }
     if "requestBody" in operation:
@@ -143,8 +143,8 @@ def _links(operation_id: str) -> Json:
     return {"links": links} if links else {}
 
 
-def _is_fastapi_s_own(answer: Json) -> bool:
-    return _FASTAPI_S_OWN_ERRORS[0] in str(answer)
+def _is_fastapi_error(answer: Json) -> bool:
+    return _FASTAPI_ERRORS[0] in str(answer)
 
 
 def _parameter(parameter: Json) -> Json:

@@ -79,9 +79,9 @@ def home_page() -> str:
     return _page("premade", body)
 
 
-def problem_page(code: str, told: tuple[int, str, str, str]) -> str:
+def problem_page(code: str, text: tuple[int, str, str, str]) -> str:
     """Return the page of one error."""
-    status, title, why, remedy = told
+    status, title, why, remedy = text
     body = f"""<p class="status">{status} <code>{escape(code)}</code></p>
 <h1>{escape(title)}</h1>
 <h2>What happened</h2>

@@ -7,7 +7,7 @@ from typing import TypeVar
 from premade.bootstrap import ready_database, require_database
 from premade.postgres.database import Database, open_database
 from premade.runtime.clock import Runtime
-from premade.runtime.logging import log_only_what_goes_wrong
+from premade.runtime.logging import log_warnings_only
 from premade.runtime.settings import Settings
 
 Result = TypeVar("Result")
@@ -18,7 +18,7 @@ def operate(action: Callable[[Database, Runtime], Awaitable[Result]], *, connect
 
     Raises: NoDatabase, and what the action raises, which `premade.cli.main` prints.
     """
-    log_only_what_goes_wrong()
+    log_warnings_only()
     settings = Settings()
     require_database(settings)
     runtime = Runtime(settings.zone)

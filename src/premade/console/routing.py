@@ -19,9 +19,9 @@ from premade.http.body import BodyRefused, header_values
 from premade.http.gateway import PageRoute
 from premade.http.problems import (
     TRANSPORT_STATUS_OF,
+    add_retry_after,
     code_of_router,
     status_of_kind,
-    tell_when_to_retry,
     transport_detail,
 )
 from premade.postgres.database import Database
@@ -194,7 +194,7 @@ def with_error_pages(
             response = await _error_page(
                 request, templates, status, error.code, detail=error.detail, remedy=_remedy(error)
             )
-            tell_when_to_retry(response, error)
+            add_retry_after(response, error)
             return response
         except HTTPException as error:
             code = code_of_router(error)

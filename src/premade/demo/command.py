@@ -31,7 +31,7 @@ from premade.partners.partner import PartnerNameTaken, add_partner, partner_name
 from premade.postgres.database import Database, open_database
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import DomainError
-from premade.runtime.logging import log_only_what_goes_wrong
+from premade.runtime.logging import log_warnings_only
 from premade.runtime.settings import Settings
 from premade.runtime.terminal import can_show
 from premade.serve import Listen, exit_on_signals, require_free_ports, serve_on
@@ -93,7 +93,7 @@ def run_demo(settings: Settings, port: int, *, is_sure: bool) -> None:
     """
     exit_on_signals()
     runtime = Runtime(settings.zone)
-    log_only_what_goes_wrong()
+    log_warnings_only()
     require_free_ports(Listen(port=port))
     typer.echo(f"Starting premade on {settings.database_place} …")
     with embedded_or_named(settings) as found:

@@ -87,7 +87,7 @@ def _stream(
         form.media_type + charset,
         headers,
         # Uncompressed without Accept-Encoding, so that a client can save the response.
-        is_compressed=takes_gzip(header_list(call.scope, b"accept-encoding"), unless_told=False),
+        is_compressed=takes_gzip(header_list(call.scope, b"accept-encoding"), default=False),
         place=lambda: exports.place_of_partner(call.caller.partner_id),
     )
 

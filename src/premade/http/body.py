@@ -25,12 +25,12 @@ class BodyRefused(Exception):
 
 def header_values(request: Request, name: str) -> list[str]:
     """Return all values of a header. Starlette's own view costs four times as much."""
-    wanted = name.lower().encode()
-    return [value.decode("latin-1") for given, value in request.scope["headers"] if given == wanted]
+    sought = name.lower().encode()
+    return [value.decode("latin-1") for each, value in request.scope["headers"] if each == sought]
 
 
 def client_address(request: Request) -> str:
-    """Return the client's address as attempts are counted by it, or "" if it has none."""
+    """Return the client's address, in the form by which its attempts are counted, or "" if it has none."""
     return counted_address(request.client.host) if request.client else ""
 
 
@@ -42,7 +42,7 @@ async def receive_json(request: Request) -> bytes:
     """
     headers: dict[bytes, bytes] = dict(request.scope["headers"])
     body = await _receive(request, headers.get(b"content-length", b""), BODY_BYTES_MAX)
-    # After the size: a body that is both too large and no JSON is answered as too large.
+    # Check the type after the size, so that a body that breaks both rules is refused as too large.
     media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if media_type != b"application/json" and not (
         media_type.startswith(b"application/") and media_type.endswith(b"+json")
@@ -56,14 +56,19 @@ async def receive_json(request: Request) -> bytes:
 
 
 async def receive_body(request: Request, bytes_max: int) -> bytes:
-    """Return the whole body. Raises BodyRefused (BODY_TOO_LARGE, BODY_TOO_SLOW) or ClientDisconnect."""
+    """Return the whole body.
+
+    Raises:
+        BodyRefused: BODY_TOO_LARGE or BODY_TOO_SLOW.
+        ClientDisconnect: the client disconnected.
+    """
     declared = next(iter(header_values(request, "Content-Length")), "")
     return await _receive(request, declared.encode("latin-1"), bytes_max)
 
 
 async def _receive(request: Request, declared: bytes, bytes_max: int) -> bytes:
-    """Read with a time limit, like asyncio.timeout at an eighth of its cost: most bodies have already arrived."""
-    # int() reads at most 4,300 digits, and leading zeros are allowed; of others the parser accepts twenty.
+    """Read with a time limit of our own. asyncio.timeout costs eight times as much, and most bodies have already arrived."""
+    # int() reads at most 4,300 digits. The HTTP parser accepts any number of leading zeros, and 20 other digits.
     if declared.isdigit() and int(declared.lstrip(b"0") or b"0") > bytes_max:
         raise _too_large(bytes_max)
     task = asyncio.current_task()
@@ -91,7 +96,7 @@ async def _receive(request: Request, declared: bytes, bytes_max: int) -> bytes:
             if not message.get("more_body", False):
                 return b"".join(chunks)
     except asyncio.CancelledError:
-        # Somebody else cancelled the task, for example a server that stops: pass that on.
+        # Pass on a cancellation by others, such as a server that stops.
         if not is_late or task.uncancel():
             raise
         raise BodyRefused("BODY_TOO_SLOW", seconds_max=BODY_SECONDS_MAX) from None

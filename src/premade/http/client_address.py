@@ -1,4 +1,4 @@
-"""The key by which attempts and connections of a client's address are counted. Pure."""
+"""The form of a client's address by which its attempts are counted. Pure."""
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Network, ip_address

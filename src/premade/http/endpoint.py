@@ -27,10 +27,11 @@ from premade.http.fields import RequestModel
 from premade.http.gateway import printable_path
 from premade.http.json_body import read_json, step
 from premade.http.problems import (
+    Responses,
     documented,
     documented_transport,
+    merge_responses,
     problem_of,
-    together,
     transport_problem,
 )
 from premade.http.protocol import LINGER_BYTES_MAX, LINGER_SECONDS_MAX
@@ -42,7 +43,7 @@ from premade.texts.fields import field_text
 from premade.values.validation_messages import in_words
 
 READ_AT_ONCE_BYTES_MAX = 64 * 1024
-"""Larger bodies are parsed in a thread: a body that is crafted to be slow takes a second, and would block the event loop."""
+"""Larger bodies are parsed in a thread. A body that is crafted to be slow takes a second, and would block the event loop."""
 LARGE_BODIES_AT_ONCE_MAX = 2
 """Large bodies that a process parses at once; at most one of each partner, so that one partner cannot block the others."""
 LARGE_BODIES_WAITING_MAX = 16
@@ -108,7 +109,7 @@ class _Signature:
         self.excuse_traps = RequestModel.excuse_traps
         for parameter in inspect.signature(endpoint, eval_str=True).parameters.values():
             self._take(parameter)
-        self.query_names = {wanted.alias for wanted in self.parameters if wanted.place == "query"}
+        self.query_names = {each.alias for each in self.parameters if each.place == "query"}
 
     def _take(self, parameter: inspect.Parameter) -> None:
         annotation = parameter.annotation
@@ -135,13 +136,13 @@ class _Signature:
         """
         values: dict[str, Any] = {}
         errors: list[FieldError] = []
-        for wanted in self.parameters:
+        for parameter in self.parameters:
             try:
-                values[wanted.name] = wanted.read(request)
+                values[parameter.name] = parameter.read(request)
             except ValidationError as error:
-                errors += field_errors(error, f"{wanted.place}#/{wanted.alias}")
+                errors += field_errors(error, f"{parameter.place}#/{parameter.alias}")
             except ValueError as error:
-                errors.append(FieldError(f"{wanted.place}#/{wanted.alias}", str(error)))
+                errors.append(FieldError(f"{parameter.place}#/{parameter.alias}", str(error)))
         if request.scope["query_string"]:
             for unknown in sorted(set(request.query_params) - self.query_names):
                 errors.append(FieldError(step("query#", unknown), self._known_parameters()))
@@ -203,7 +204,7 @@ class Endpoint(APIRoute):
         path: str,
         endpoint: Callable[..., Any],
         *,
-        responses: dict[int | str, dict[str, Any]] | None = None,
+        responses: Responses | None = None,
         **more: Any,
     ) -> None:
         """Add the errors that every endpoint can return to `responses`."""
@@ -212,7 +213,7 @@ class Endpoint(APIRoute):
         super().__init__(
             path,
             endpoint,
-            responses=together(responses or {}, always, with_body, documented_transport("INTERNAL")),
+            responses=merge_responses(responses or {}, always, with_body, documented_transport("INTERNAL")),
             **more,
         )
         self.app = self._without_wrappers()
@@ -232,29 +233,31 @@ class Endpoint(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler. FastAPI calls this once for each route."""
-        takes = _Signature(self.endpoint)
+        signature = _Signature(self.endpoint)
         status_by_default = self.status_code or 200
         large_bodies = _turns_of_large_bodies()
 
         async def handle(request: Request) -> Response:
             try:
-                values = {name: await admit(request, scopes) for name, (admit, scopes) in takes.admit.items()}
-                raw = await receive_json(request) if takes.body else None
+                values = {
+                    name: await admit(request, scopes) for name, (admit, scopes) in signature.admit.items()
+                }
+                raw = await receive_json(request) if signature.body else None
                 if raw is not None and len(raw) > READ_AT_ONCE_BYTES_MAX:
                     async with large_bodies.turn(_owner(request)):
                         loop = asyncio.get_running_loop()
-                        values |= await loop.run_in_executor(_LARGE_BODIES, takes.read, request, raw)
+                        values |= await loop.run_in_executor(_LARGE_BODIES, signature.read, request, raw)
                 else:
-                    values |= takes.read(request, raw)
+                    values |= signature.read(request, raw)
                 result = await self.endpoint(**values)
                 if isinstance(result, Stream):
                     return await begin_answer(result)
             except DomainError as error:
                 _count(request, error.code)
-                return problem_of(error, **_named(request))
+                return problem_of(error, **_problem_context(request))
             except BodyRefused as error:
                 _count(request, error.code)
-                answer = transport_problem(error.code, **_named(request), values=error.values)
+                answer = transport_problem(error.code, **_problem_context(request), values=error.values)
                 # The rest of the body is not read; the connection cannot carry another request.
                 answer.headers["Connection"] = "close"
                 request.scope["state"]["ends_connection"] = True
@@ -281,8 +284,8 @@ def _count(request: Request, code: str) -> None:
     note_refusal(request.scope["state"].get("partner_id"), code)
 
 
-def _named(request: Request) -> dict[str, str]:
-    """Return path and request id, for a problem document."""
+def _problem_context(request: Request) -> dict[str, str]:
+    """Return the arguments `path` and `request_id` of a problem."""
     return {
         "path": printable_path(request.scope),
         "request_id": request.scope["state"]["request_id"],

@@ -1,4 +1,4 @@
-"""Types of fields that several endpoints share."""
+"""Types of fields that several endpoints share, for requests and responses."""
 
 import re
 from datetime import UTC, date, datetime
@@ -29,8 +29,8 @@ _DIGITS = re.compile(rf"[0-9]{{1,{_DIGITS_MAX}}}")
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 
 
-# What `texts.one_line` accepts, as far as a regular expression of JSON Schema can say it: one line, no deceptive
-# character, at least one visible one. Characters beyond U+FFFF are left out: not every validator supports them.
+# The texts that `texts.one_line` accepts, as far as JSON Schema can express it: one line, no deceptive character, at least
+# one visible one. Characters beyond U+FFFF are left out, because not every validator supports them.
 _REFUSED = r"\u0000-\u001f\u007f-\u009f\u115f\u1160\u2028-\u202e\u2065-\u206f\u2800\u3164\ud800-\udfff\uffa0\ufff0-\ufffb\ufffe\uffff"
 _INVISIBLE = r"\s\u00ad\u034f\u061c\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff"
 ONE_LINE_PATTERN = rf"^\s*[^{_REFUSED}]*[^{_INVISIBLE}{_REFUSED}][^{_REFUSED}]*\s*$"

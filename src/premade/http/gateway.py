@@ -3,7 +3,6 @@
 import re
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
-from typing import Any
 from urllib.parse import quote
 
 from starlette.applications import Starlette
@@ -14,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from premade.http.problems import code_of_router, transport_problem
+from premade.http.problems import Responses, code_of_router, transport_problem
 from premade.runtime.clock import Runtime
 from premade.runtime.logging import current_request_id, log, masked
 from premade.runtime.metrics import observe_request
@@ -42,7 +41,7 @@ class PageRoute(Route):
         self,
         path: str,
         endpoint: Endpoint,
-        responses: dict[int | str, dict[str, Any]] | None = None,
+        responses: Responses | None = None,
         *,
         methods: Collection[str] = ("GET",),
         is_public: bool = False,
@@ -67,7 +66,7 @@ class Gateway:
         """`trusts_proxies`: whether the server takes addresses of clients from X-Forwarded-For."""
         self._app = app
         self._runtime = runtime
-        self._is_to_warn_of_proxy = not trusts_proxies
+        self._warns_of_proxy = not trusts_proxies
         self._endpoints = [
             # HEAD is answered wherever GET is (RFC 9110, 9.3.2); the server leaves out the body.
             (route.methods | {"HEAD"} if "GET" in route.methods else route.methods, route.path_regex, route)
@@ -101,15 +100,15 @@ class Gateway:
             log.info("http.client_went_away", route=_template(scope))
         except HTTPException as error:
             self._name_all_methods(error, scope)
-            answer = self._without_slash(scope) or _router_s_refusal(error, scope, request_id)
+            answer = self._without_slash(scope) or _router_error(error, scope, request_id)
             await answer(scope, receive, send_with_id)
         except Exception:  # noqa: BLE001  (the client gets an answer, whatever failed)
             # Not the path: it can contain anything that a client sends.
             log.exception("http.failed", route=_template(scope))
             if not status:
                 with suppress(OSError):
-                    await _mistake(scope, request_id)(scope, receive, send_with_id)
-        self._note(scope, status, self._runtime.monotonic_seconds() - started)
+                    await _internal_error(scope, request_id)(scope, receive, send_with_id)
+        self._record(scope, status, self._runtime.monotonic_seconds() - started)
 
     def _app_for(self, scope: Scope) -> ASGIApp:
         """Return the endpoint of the path, or else the router, which answers 404 or 405.
@@ -129,12 +128,12 @@ class Gateway:
     def _name_all_methods(self, error: HTTPException, scope: Scope) -> None:
         """List all methods of the path in Allow. Each method has its own route, and the router names only the first."""
         if error.headers and "Allow" in error.headers:
-            told = set(error.headers["Allow"].split(", "))
-            here = (methods for methods, _, route in self._endpoints if route.path == _template(scope))
-            error.headers = {**error.headers, "Allow": ", ".join(sorted(told.union(*here)))}
+            allowed = set(error.headers["Allow"].split(", "))
+            others = (methods for methods, _, route in self._endpoints if route.path == _template(scope))
+            error.headers = {**error.headers, "Allow": ", ".join(sorted(allowed.union(*others)))}
 
     def _without_slash(self, scope: Scope) -> Response | None:
-        """Return a redirect to the page if its address has a slash too many at the end."""
+        """Return a redirect if the path without its final slash is a page."""
         path = scope["path"].rstrip("/")
         if path == scope["path"] or scope["method"] not in {"GET", "HEAD"}:
             return None
@@ -145,8 +144,8 @@ class Gateway:
             quote(path, errors="surrogatepass") + (f"?{query}" if query else ""), _PERMANENT_REDIRECT
         )
 
-    def _warn_of_proxy(self) -> None:
-        self._is_to_warn_of_proxy = False
+    def _warn_of_untrusted_proxy(self) -> None:
+        self._warns_of_proxy = False
         log.warning(
             "http.proxy_not_trusted",
             remedy="Name the proxy in PREMADE_TRUSTED_PROXIES. Until then all its clients count as one address.",
@@ -155,8 +154,8 @@ class Gateway:
     def _request_id(self, scope: Scope) -> str:
         request_id = None
         for name, value in scope["headers"]:
-            if name == b"x-forwarded-for" and self._is_to_warn_of_proxy:
-                self._warn_of_proxy()
+            if name == b"x-forwarded-for" and self._warns_of_proxy:
+                self._warn_of_untrusted_proxy()
             elif (
                 name == b"x-request-id"
                 and request_id is None
@@ -169,7 +168,7 @@ class Gateway:
     def _new_request_id(self) -> str:
         return self._runtime.random_bytes(REQUEST_ID_BYTES).hex()
 
-    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
         template, state = _template(scope), scope["state"]
         if status:  # otherwise the client disconnected before the answer
             observe_request(scope["method"], template, status, seconds)
@@ -212,7 +211,7 @@ def printable_path(scope: Scope) -> str:
     return quote(scope["path"], errors="surrogatepass")
 
 
-def _router_s_refusal(error: HTTPException, scope: Scope, request_id: str) -> Response:
+def _router_error(error: HTTPException, scope: Scope, request_id: str) -> Response:
     """Return the answer to an unknown path or method."""
     answer = transport_problem(
         code_of_router(error),
@@ -225,5 +224,5 @@ def _router_s_refusal(error: HTTPException, scope: Scope, request_id: str) -> Re
     return answer
 
 
-def _mistake(scope: Scope, request_id: str) -> Response:
+def _internal_error(scope: Scope, request_id: str) -> Response:
     return transport_problem("INTERNAL", path=printable_path(scope), request_id=request_id)

@@ -1,5 +1,7 @@
-"""JSON from outside. What Python's readers let through and PostgreSQL or a person would stumble over is
-refused here, each with its place: a NUL in a string, a lone surrogate, NaN and Infinity, a key given twice.
+"""Read JSON from outside, and find the traps that Python's readers accept but PostgreSQL or a person would not.
+
+The traps are U+0000 in a string, a lone surrogate, NaN and Infinity, integers of more than 64 bits, and duplicate keys.
+Each is reported with its JSON Pointer.
 """
 
 import json
@@ -18,27 +20,31 @@ from premade.texts.fields import field_text
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# From so many digits on, an integer may have more than 64 bits, and the quick reader would round it.
+# An integer of this many digits may have more than 64 bits. orjson would turn it into a rounded float.
 _LONG_NUMBER = re.compile(rb"[0-9]{19}")
 _NUL_ESCAPE = b"\\u0000"
 DEPTH_MAX = 100
 TRAPS_NAMED_MAX = 100
 POINTER_NAME_CHARACTERS_MAX = 100
 INTEGER_MIN, INTEGER_MAX = -(2**63), 2**64 - 1
-# The way to a member: the way to what holds it, and its name there. Made into a pointer only when one is needed.
-_Way = tuple["_Way | None", "str | int"]
+_Path = tuple["_Path | None", "str | int"]
+"""Path of a member: the path of its parent (None: the whole value), and its name or position there.
+
+A linked list, because few paths are ever written as a pointer.
+"""
 
 
 class _DuplicateKeys(dict[str, Any]):
-    """An object in which a key was given twice."""
+    """An object with duplicate keys."""
 
     repeated: list[str]
 
 
 def read_json(raw: bytes) -> tuple[Any, list[FieldError]]:
-    """The value, and what is wrong inside it. Invalid when it is no JSON at all.
+    """Return the value and the traps in it. A byte order mark is ignored (RFC 8259, 8.1).
 
-    A byte order mark is ignored (RFC 8259, 8.1).
+    Raises:
+        Invalid: it is not JSON, or nested too deeply.
     """
     raw = raw.removeprefix(BOM_UTF8)
     try:
@@ -51,12 +57,16 @@ def read_json(raw: bytes) -> tuple[Any, list[FieldError]]:
 
 
 def _has_colons(raw: bytes, count: int) -> bool:
-    """Whether so many stand outside of strings. There are never fewer than members: more is a key given twice."""
+    """Return whether the body has this number of colons outside of strings. More colons than members: a duplicate key."""
     return raw.count(b":") == count or _STRING.sub(b"", raw).count(b":") == count
 
 
 def _members(value: Any) -> int:
-    """How many members all objects in `value` have. Invalid when it is nested too deeply."""
+    """Return the number of members of all objects in the value.
+
+    Raises:
+        Invalid: it is nested too deeply.
+    """
     count, level = 0, [value]
     for _ in range(DEPTH_MAX):
         deeper: list[Any] = []
@@ -77,7 +87,10 @@ def _too_deep() -> FieldError:
 
 
 def _read_slowly(raw: bytes, refusal: orjson.JSONDecodeError | None) -> tuple[Any, list[FieldError]]:
-    """Python's own reader takes more than JSON; what it took too much of is then found and named."""
+    """Read with Python's reader, which accepts more than JSON, and find the traps that it accepted.
+
+    `refusal`: the error of orjson, if that refused the body.
+    """
     encoding = json.detect_encoding(raw)
     if not encoding.startswith("utf-8"):
         raise Invalid([FieldError("#", field_text("json.encoding", encoding=encoding[:6].upper()))])
@@ -89,7 +102,7 @@ def _read_slowly(raw: bytes, refusal: orjson.JSONDecodeError | None) -> tuple[An
         raise Invalid([_too_deep()]) from None
     except ValueError as error:
         raise _not_json(str(error) if isinstance(error, json.JSONDecodeError) else "") from None
-    _members(value)  # for its bound on depth: what follows is recursive
+    _members(value)  # limits the depth: the functions below are recursive
     errors = list(islice(_traps(value, None), TRAPS_NAMED_MAX))
     if errors:
         return _without_traps(value), errors
@@ -104,7 +117,7 @@ def _not_json(why: str) -> Invalid:
 
 
 def _without_traps(value: Any) -> Any:
-    """So that the other fields can be checked, and named too if they are wrong."""
+    """Return the value without its traps, so that its other fields can be checked too."""
     if isinstance(value, str):
         return _SURROGATE.sub("", value.replace("\0", ""))
     if isinstance(value, float) and not math.isfinite(value):
@@ -122,22 +135,22 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) == len(pairs):
         return members
-    marked = _DuplicateKeys(members)
+    duplicates = _DuplicateKeys(members)
     counts = Counter(name for name, _ in pairs)
-    marked.repeated = sorted(name for name, count in counts.items() if count > 1)
-    return marked
+    duplicates.repeated = sorted(name for name, count in counts.items() if count > 1)
+    return duplicates
 
 
 def step(pointer: str, name: str | int) -> str:
-    """The JSON Pointer (RFC 6901) of a member, safe to print: escapes, and nothing invisible."""
+    """Return the JSON Pointer (RFC 6901) of a member, in printable ASCII: other characters are escaped."""
     escaped = str(name)[:POINTER_NAME_CHARACTERS_MAX].replace("~", "~0").replace("/", "~1")
     return f"{pointer}/{escaped.encode('ascii', 'backslashreplace').decode()}".replace("\0", "\\0")
 
 
-def _pointer(way: _Way | None) -> str:
+def _pointer(path: _Path | None) -> str:
     names: list[str | int] = []
-    while way is not None:
-        way, name = way
+    while path is not None:
+        path, name = path
         names.append(name)
     pointer = "#"
     for name in reversed(names):
@@ -145,28 +158,28 @@ def _pointer(way: _Way | None) -> str:
     return pointer
 
 
-def _traps(value: Any, way: _Way | None) -> Iterator[FieldError]:
+def _traps(value: Any, path: _Path | None) -> Iterator[FieldError]:
     if isinstance(value, str):
-        yield from _string_traps(value, way)
+        yield from _string_traps(value, path)
     elif isinstance(value, float) and not math.isfinite(value):
-        yield FieldError(_pointer(way), field_text("json.number_out_of_range"))
+        yield FieldError(_pointer(path), field_text("json.number_out_of_range"))
     elif isinstance(value, int) and not INTEGER_MIN <= value <= INTEGER_MAX:
-        yield FieldError(_pointer(way), field_text("json.integer_too_long"))
+        yield FieldError(_pointer(path), field_text("json.integer_too_long"))
     elif isinstance(value, dict):
         if isinstance(value, _DuplicateKeys):
             for name in value.repeated:
-                yield FieldError(_pointer((way, name)), field_text("json.duplicate_key"))
+                yield FieldError(_pointer((path, name)), field_text("json.duplicate_key"))
         for name, member in value.items():  # pyright: ignore[reportUnknownVariableType]
-            inside: _Way = (way, str(name))  # pyright: ignore[reportUnknownArgumentType]
+            inside: _Path = (path, str(name))  # pyright: ignore[reportUnknownArgumentType]
             yield from _string_traps(str(name), inside)  # pyright: ignore[reportUnknownArgumentType]
             yield from _traps(member, inside)
     elif isinstance(value, list):
         for position, item in enumerate(value):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-            yield from _traps(item, (way, position))
+            yield from _traps(item, (path, position))
 
 
-def _string_traps(text: str, way: _Way | None) -> Iterator[FieldError]:
+def _string_traps(text: str, path: _Path | None) -> Iterator[FieldError]:
     if "\0" in text:
-        yield FieldError(_pointer(way), field_text("json.nul"))
+        yield FieldError(_pointer(path), field_text("json.nul"))
     if _SURROGATE.search(text):
-        yield FieldError(_pointer(way), field_text("json.surrogate"))
+        yield FieldError(_pointer(path), field_text("json.surrogate"))

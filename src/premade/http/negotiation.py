@@ -13,9 +13,9 @@ def _qualities(header: str) -> dict[str, float]:
     qualities: dict[str, float] = {}
     for member in header.split(","):
         name, *parameters = (part.strip() for part in member.split(";"))
-        said = [found[1] for parameter in parameters if (found := _QUALITY.fullmatch(parameter))]
+        given = [found[1] for parameter in parameters if (found := _QUALITY.fullmatch(parameter))]
         if name:
-            qualities[name.lower()] = float(said[0]) if said else 1.0
+            qualities[name.lower()] = float(given[0]) if given else 1.0
     return qualities
 
 
@@ -37,13 +37,13 @@ def preferred(accept: str | None, offered: list[str]) -> str | None:
     return best if quality(best) > 0 else None
 
 
-def takes_gzip(accept_encoding: str | None, *, unless_told: bool) -> bool:
-    """Return whether to send gzip (RFC 9110, 12.5.3). `unless_told` is the answer for a client without Accept-Encoding.
+def takes_gzip(accept_encoding: str | None, *, default: bool) -> bool:
+    """Return whether to send gzip (RFC 9110, 12.5.3). `default`: the result for a client without Accept-Encoding.
 
     A client that accepts neither gzip nor identity gets identity: its header is then ignored, as section 12.1 allows.
     """
     if accept_encoding is None:
-        return unless_told
+        return default
     qualities = _qualities(accept_encoding)
     others = qualities.get("*")
     gzip = max((qualities[name] for name in ("gzip", "x-gzip") if name in qualities), default=others or 0.0)

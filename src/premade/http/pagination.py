@@ -46,8 +46,9 @@ def link_to_next(scope: Scope, following: str | None) -> dict[str, str]:
     """Return the `Link` header to the next page (RFC 8288), or no header on the last page."""
     if following is None:
         return {}
-    asked = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    query = urlencode([*((name, value) for name, value in asked if name != "cursor"), ("cursor", following)])
+    parameters = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    others = ((name, value) for name, value in parameters if name != "cursor")
+    query = urlencode([*others, ("cursor", following)])
     return {"Link": f'<{scope["raw_path"].decode("latin-1")}?{query}>; rel="next"'}
 
 

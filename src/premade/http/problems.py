@@ -44,6 +44,8 @@ TRANSPORT_STATUS_OF = {
 }
 """Transport errors, by code: errors that occur before a request reaches its endpoint."""
 _OF_ROUTER = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
+Responses = dict[int | str, dict[str, Any]]
+"""The responses of a route by status, in the JSON of OpenAPI, as FastAPI takes them."""
 
 
 class ProblemField(BaseModel):
@@ -75,37 +77,37 @@ def status_of_kind(kind: type[DomainError]) -> int:
     return next(STATUS_OF[above] for above in kind.__mro__ if above in STATUS_OF)
 
 
-def documented(*kinds: type[DomainError]) -> dict[int | str, dict[str, Any]]:
+def documented(*kinds: type[DomainError]) -> Responses:
     """Return the `responses` of a route for these errors."""
-    by_status: dict[int | str, dict[str, Any]] = {}
+    by_status: Responses = {}
     for kind in kinds:
         _add_problem(by_status, status_of_kind(kind), kind.code)
     return by_status
 
 
-def documented_transport(*codes: str) -> dict[int | str, dict[str, Any]]:
+def documented_transport(*codes: str) -> Responses:
     """Return the `responses` of a route for the transport errors with these codes."""
-    by_status: dict[int | str, dict[str, Any]] = {}
+    by_status: Responses = {}
     for code in codes:
         _add_problem(by_status, TRANSPORT_STATUS_OF[code], code)
     return by_status
 
 
-def together(*given: dict[int | str, dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
+def merge_responses(*given: Responses) -> Responses:
     """Merge several `responses`. Descriptions and examples of the same status are combined."""
-    merged: dict[int | str, dict[str, Any]] = {}
+    merged: Responses = {}
     for responses in given:
         for status, answer in responses.items():
             if "content" not in answer or "content" not in merged.get(status, {}):
                 merged[status] = merged.get(status, {}) | deepcopy(answer)
                 continue
-            into, told = merged[status], answer["content"][MEDIA_TYPE]["examples"]
-            into["description"] = f"{into['description']}\n\n{answer['description']}".strip()
-            into["content"][MEDIA_TYPE]["examples"] |= told
+            both = merged[status]
+            both["description"] = f"{both['description']}\n\n{answer['description']}".strip()
+            both["content"][MEDIA_TYPE]["examples"] |= answer["content"][MEDIA_TYPE]["examples"]
     return merged
 
 
-def _add_problem(by_status: dict[int | str, dict[str, Any]], status: int, code: str) -> None:
+def _add_problem(by_status: Responses, status: int, code: str) -> None:
     text = problem_texts()[code]
     answer = by_status.setdefault(
         status,
@@ -163,11 +165,11 @@ def problem_of(error: DomainError, *, path: str, request_id: str) -> Response:
     )
     if isinstance(error, errors.Unauthenticated):
         answer.headers["WWW-Authenticate"] = 'ApiKey realm="premade", header="X-API-Key"'
-    tell_when_to_retry(answer, error)
+    add_retry_after(answer, error)
     return answer
 
 
-def tell_when_to_retry(answer: Response, error: DomainError) -> None:
+def add_retry_after(answer: Response, error: DomainError) -> None:
     """Add Retry-After, in seconds, if the error says when a retry may work."""
     if isinstance(error, errors.Unavailable | errors.TooMany):
         answer.headers["Retry-After"] = str(error.retry_after_seconds)

@@ -1,8 +1,7 @@
-"""How a worker speaks HTTP: uvicorn's protocol, with each answer sent in one piece, and with an end to all that a
-client may send before anybody knows who it is.
+"""The HTTP protocol of a worker: uvicorn's, with joined writes, and with limits of size and time for each request.
 
-uvicorn writes the head and the body of an answer apart, and uvloop sends each at once: two system calls, and
-a client that is woken twice.
+uvicorn writes the head and the body of an answer separately, and uvloop sends each at once. That costs two system calls
+and wakes the client twice.
 """
 
 import asyncio
@@ -30,26 +29,26 @@ from premade.runtime.logging import log
 
 SLICE_BYTES = 16 * 1024
 HEAD_SECONDS_MAX = 30
-"""For the request line and the headers, from the first of their bytes or from when the client connected."""
+"""Limit for the request line and the headers, from their first byte, or from the start of the connection."""
 LINGER_BYTES_MAX = 16 * 1024 * 1024
-"""What a client may still send after its answer. It is not kept."""
+"""Limit for what a client still sends after its answer. It is discarded."""
 LINGER_SECONDS_MAX = 2
 REFUSED_AT_ONCE_MAX = 64
-"""Connections over the limit that get a 503; any beyond these are closed at once."""
+"""Connections over the limit that get a 503 at the same time. Further ones are closed at once."""
 _CONNECT = b"CONNECT"
 _BLANKS = b" \t"
 
 
 class _UntilClosed(RequestResponseCycle):
-    """One request of an HTTP/1.0 client and its answer: a body of unknown length ends with the connection.
+    """A request of an HTTP/1.0 client and its answer. The end of the connection ends a body of unknown length.
 
-    Such a client does not know chunks (RFC 9112, 6.1 and 6.3).
+    Such a client does not know chunked bodies (RFC 9112, 6.1 and 6.3).
     """
 
     _is_open_ended = False
 
     async def send(self, message: Any) -> None:
-        """As ASGI has it. uvicorn writes a body as it is when it believes that its length is known."""
+        """Send an ASGI message. uvicorn sends a body without chunks if it knows a length, so give it one."""
         if message["type"] == "http.response.start":
             if not any(name.lower() == b"content-length" for name, _ in message.get("headers", [])):
                 self._is_open_ended, self.chunked_encoding = True, False
@@ -63,10 +62,10 @@ class Connection(HttpToolsProtocol):
     """One client's connection."""
 
     _held_bytes = 0
-    """So much has come since the parser last gave something away: at most this does it hold."""
+    """Bytes received since the parser last reported something: at most this much it holds."""
     _lingering_bytes = 0
     _is_in_body = False
-    _takes_no_more = False
+    _is_refused = False
     _deadline: asyncio.TimerHandle | None = None
     _last: RequestResponseCycle | None = None
     """The request after whose answer the connection closes, because the process is stopping."""
@@ -80,7 +79,7 @@ class Connection(HttpToolsProtocol):
         *,
         clients: Clients | None = None,
     ) -> None:
-        """`clients` counts the connections of the process; without it there is no limit."""
+        """`clients` counts the connections of the process and limits them; None: no limit."""
         super().__init__(config, server_state, app_state, _loop)
         self._clients = clients or Clients()
         self._address = ""
@@ -91,17 +90,17 @@ class Connection(HttpToolsProtocol):
         super().connection_made(self._writes)  # pyright: ignore[reportArgumentType]
         self._address = self.client[0] if self.client else ""
         if self._clients.enter(self._address):
-            self._end_after(self._clients.head_seconds_max or HEAD_SECONDS_MAX)
+            self._set_deadline(self._clients.head_seconds_max or HEAD_SECONDS_MAX)
         elif self._clients.excess > REFUSED_AT_ONCE_MAX:
             self.transport.abort()
         else:
-            self._takes_no_more = True
+            self._is_refused = True
             self._answer(too_many_connections, is_logged=False)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the event loop."""
         self._clients.leave(self._address)
-        self._spare()
+        self._cancel_deadline()
         super().connection_lost(exc)
         self._writes.unwatch()
 
@@ -140,8 +139,8 @@ class Connection(HttpToolsProtocol):
 
     def _take(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
-        if self._takes_no_more:
-            if self._deadline is not None:  # else answers are owed
+        if self._is_refused:
+            if self._deadline is not None:  # otherwise an answer is still to be sent
                 self._linger(data)
             return
         self._held_bytes += len(data)
@@ -155,9 +154,11 @@ class Connection(HttpToolsProtocol):
             self._watch(data)
 
     def _parse(self, data: bytes) -> None:
-        """HttpParserError, HeadTooLarge.
+        """Give the data to the parser. Ignore a request to upgrade, as RFC 9110 allows.
 
-        An upgrade is not taken, as RFC 9110 allows: the request is read as if it named none.
+        Raises:
+            HttpParserError: it is not HTTP.
+            HeadTooLarge: the head has more than HEAD_BYTES_MAX.
         """
         rest: bytes | memoryview = data
         while rest:
@@ -165,10 +166,10 @@ class Connection(HttpToolsProtocol):
                 self.parser.feed_data(rest)
             except HttpParserUpgrade as upgrade:
                 rest = memoryview(rest)[upgrade.args[0] :]
-                # The parser leaves what follows such a head to the other protocol; another one does not.
+                # After an upgrade the parser reads no further. So a new one reads the head again, without the upgrade.
                 head = self._head_without_upgrade()
                 self.parser = HttpRequestParser(self)
-                # As uvicorn does it.
+                # As uvicorn sets it.
                 self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
                 self.parser.feed_data(head)
             else:
@@ -189,15 +190,15 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Called by the parser."""
-        # They are counted one by one only when so much has come that they may be too large.
+        # Count the headers exactly only if enough bytes arrived that they may be too large.
         if self._held_bytes > HEAD_BYTES_MAX and self._head_bytes() > HEAD_BYTES_MAX:
             raise HeadTooLarge
         version = self.parser.get_http_version()
         check_head(self.headers, version)
-        if self._is_to_be_read_again():
+        if self._asks_for_upgrade():
             return
         if version == "1.0":
-            # An expectation of such a client is ignored (RFC 9110, 10.1.1).
+            # `Expect` of an HTTP/1.0 client is ignored (RFC 9110, 10.1.1).
             self.expect_100_continue = False
         super().on_headers_complete()
         if version == "1.0":
@@ -207,7 +208,7 @@ class Connection(HttpToolsProtocol):
             self._make_last()
         self._held_bytes = self._lingering_bytes = 0
         self._is_in_body = True
-        # The request has its list. What is found from here on are trailers, which nobody may take for headers.
+        # The request keeps its list of headers. The parser now appends trailers to another one.
         self.headers = []
 
     def _make_last(self) -> None:
@@ -219,10 +220,10 @@ class Connection(HttpToolsProtocol):
             self._last = self.cycle
 
     def _head_bytes(self) -> int:
-        """As they are sent: after a name comes a colon, after a value the line's end."""
+        """Return the size of the path and the headers as they were sent: `name: value` and the end of the line."""
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
-    def _is_to_be_read_again(self) -> bool:
+    def _asks_for_upgrade(self) -> bool:
         return self.parser.should_upgrade() and self.parser.get_method() != _CONNECT
 
     def on_body(self, body: bytes) -> None:
@@ -232,23 +233,23 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Called by the parser."""
-        if self._is_to_be_read_again():
+        if self._asks_for_upgrade():
             return
         super().on_message_complete()
         self._held_bytes = 0
         self._is_in_body = False
-        self._spare()
+        self._cancel_deadline()
 
     def _watch(self, data: bytes) -> None:
-        """Whatever is incomplete while no answer is being made has an end."""
+        """Set a deadline for an incomplete request, unless an answer is in progress."""
         if self._is_answering():
-            self._spare()
+            self._cancel_deadline()
         elif self._is_in_body:
             self._linger(data)
         elif self._held_bytes:
-            self._end_after(self._clients.head_seconds_max or HEAD_SECONDS_MAX)
+            self._set_deadline(self._clients.head_seconds_max or HEAD_SECONDS_MAX)
         elif not self.transport.is_closing():
-            # A body that came to its end after its answer: uvicorn has stopped waiting for the next request.
+            # The body ended after its answer. uvicorn no longer waits for the next request then, so start that here.
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
@@ -257,42 +258,42 @@ class Connection(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete  # pyright: ignore[reportUnnecessaryComparison]
 
     def _linger(self, data: bytes) -> None:
-        """Closing at once would reset the connection, and many clients would lose the answer with it."""
+        """Read and discard more of the body. Closing at once would reset the connection, and the answer could be lost."""
         self._lingering_bytes += len(data)
         if self._lingering_bytes > LINGER_BYTES_MAX:
             self.transport.close()
         else:
-            self._end_after(LINGER_SECONDS_MAX)
+            self._set_deadline(LINGER_SECONDS_MAX)
 
-    def _end_after(self, seconds: float) -> None:
-        """Unless there is an end already: one that every byte puts off is none."""
+    def _set_deadline(self, seconds: float) -> None:
+        """Close the connection after this time, unless a deadline is set: further bytes must not postpone it."""
         if self._deadline is None:
             self._deadline = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
 
-    def _spare(self) -> None:
+    def _cancel_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    def _refuse(self, how: Refusal) -> None:
-        """Nothing more is read. Answers that are owed to earlier requests are given."""
-        self._takes_no_more = True
-        self._spare()
+    def _refuse(self, refusal: Refusal) -> None:
+        """Stop reading. Send the pending answers of earlier requests, then the refusal."""
+        self._is_refused = True
+        self._cancel_deadline()
         if self._is_answering():
             if self.pipeline or not self._is_in_body or self.cycle.response_started:
                 self.shutdown()
                 return
-            # Its own request: to whoever is reading it, the client has gone away.
+            # This request is in progress: for its endpoint the client has disconnected.
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         elif self._is_in_body:
             self.transport.close()
             return
-        self._answer(how)
+        self._answer(refusal)
 
-    def _answer(self, how: Refusal, *, is_logged: bool = True) -> None:
+    def _answer(self, refusal: Refusal, *, is_logged: bool = True) -> None:
         request_id = os.urandom(REQUEST_ID_BYTES).hex()
-        answer = how(request_id)
+        answer = refusal(request_id)
         if is_logged:
             log.warning("http.refused", status=answer.status_code, request_id=request_id)
         headers = [

@@ -12,7 +12,7 @@ from premade.runtime.errors import FieldError, Invalid, Unavailable
 from premade.texts.fields import field_text
 
 HEAD_BYTES_MAX = 64 * 1024
-"""Of the path, the query and the headers; of the trailers behind a body again."""
+"""Limit for the path, the query and the headers together, and again for the trailers after a body."""
 SINGLE_HEADERS = {
     name.lower().encode(): name
     for name in (
@@ -27,9 +27,11 @@ SINGLE_HEADERS = {
         "X-Form-Token",
     )
 }
-"""Headers that a request may carry once. A second one is refused: proxies disagree on which of two counts. An
-Idempotency-Key is checked by its endpoint, which names what else is wrong as well.
-The parser itself refuses a second Content-Length, and Content-Length beside Transfer-Encoding."""
+"""Headers that a request may have once. A second one is refused, because proxies disagree on which one counts.
+
+The endpoint checks Idempotency-Key, together with all other fields. The parser refuses a second Content-Length, and
+Content-Length together with Transfer-Encoding.
+"""
 # RFC 3986, 3.2.2 and 3.2.3: a name or an address, and a port.
 _HOST = re.compile(rb"(?:\[[0-9A-Za-z:.%]+\]|[0-9A-Za-z._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
 

@@ -31,7 +31,7 @@ class NoRoomForFile(Unavailable):
 
 
 class Spool:
-    """One answer. Its context manager creates the file, and removes it at the end."""
+    """One answer. A context manager: it creates the file, and removes it at the end."""
 
     def __init__(self, pieces: AsyncGenerator[bytes], *, is_compressed: bool) -> None:
         """`is_compressed`: with gzip."""
@@ -50,7 +50,7 @@ class Spool:
         except OSError as error:
             raise NoRoomForFile from error
         self._filling = asyncio.create_task(self._fill())
-        self._filling.add_done_callback(lambda _: self._tell())
+        self._filling.add_done_callback(lambda _: self._wake())
         return self
 
     async def __aexit__(
@@ -77,7 +77,7 @@ class Spool:
                 piece = await asyncio.to_thread(self._read, min(left, PIECE_BYTES), self._sent_bytes)
                 yield piece
                 self._sent_bytes += len(piece)
-                self._tell()
+                self._wake()
             elif self._filling.done():
                 await self._filling
                 return
@@ -91,7 +91,7 @@ class Spool:
                     # In a thread, so that the event loop goes on answering requests.
                     await asyncio.to_thread(self._write, piece)
                     self._has_begun = True
-                    self._tell()
+                    self._wake()
                     while self._written_bytes - self._sent_bytes > AHEAD_BYTES_MAX:
                         await self._change()
             await asyncio.to_thread(self._write_end)
@@ -124,5 +124,5 @@ class Spool:
         self._changed.clear()
         await self._changed.wait()
 
-    def _tell(self) -> None:
+    def _wake(self) -> None:
         self._changed.set()

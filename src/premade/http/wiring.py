@@ -23,7 +23,7 @@ Service = TypeVar("Service")
 
 @dataclass
 class Process:
-    """One process of the service: what it has for its features, and the services that it keeps one of."""
+    """One process of the service: its database, settings and services, for the features."""
 
     database: Database
     runtime: Runtime
@@ -32,7 +32,7 @@ class Process:
     """Its client connections, and whether it is about to stop."""
     features: Sequence["Feature"]
     services: dict[type[Any], Any] = field(default_factory=dict[type[Any], Any])
-    """The services made so far, by their class."""
+    """The services created so far, by their class."""
 
     def __post_init__(self) -> None:
         self.stock_writes = self.database.for_blocking_writes()
@@ -41,7 +41,7 @@ class Process:
         self._factories = {kind: make for feature in self.features for kind, make in feature.services.items()}
 
     def use(self, kind: type[Service]) -> Service:
-        """Return the one service of this class; make it at the first call."""
+        """Return the service of this class; create it at the first call."""
         if kind not in self.services:
             self.services[kind] = self._factories[kind](self)
         return self.services[kind]
@@ -71,7 +71,7 @@ class BackgroundTask:
     runs_here: Callable[[Settings], bool] = _always
     """Whether a process with these settings has the task."""
     runs_at_end: bool = False
-    """Whether it has one more turn when the process stops, so that nothing in memory is lost."""
+    """Whether it has one more turn when the process stops, so that no counts in memory are lost."""
 
 
 def _no_pages(_: FastAPI) -> Sequence[BaseRoute]:
@@ -80,7 +80,7 @@ def _no_pages(_: FastAPI) -> Sequence[BaseRoute]:
 
 @dataclass(frozen=True)
 class Feature:
-    """What one folder adds to the service. What it does not have, it leaves out."""
+    """What one folder adds to the service; each part is optional."""
 
     routers: Sequence[APIRouter] = ()
     """JSON endpoints, in the order of the API document."""
@@ -89,5 +89,5 @@ class Feature:
     services: Mapping[type[Any], Callable[[Process], Any]] = field(
         default_factory=dict[type[Any], Callable[[Process], Any]]
     )
-    """How to make each service that a process keeps one of. A service may use those of any other feature."""
+    """For each service, a function that creates it; a process has one of each. A service may use those of other features."""
     background: Sequence[BackgroundTask] = ()

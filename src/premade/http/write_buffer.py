@@ -7,7 +7,7 @@ import termios
 from typing import Any
 
 JOINED_BYTES_MAX = 64 * 1024
-"""Larger writes are sent at once, so that the transport can pause an answer whose client is slow."""
+"""Send at once beyond this size, so that the transport can pause an answer to a slow client."""
 UNREAD_SECONDS_MAX = 30
 UNREAD_BYTES_MIN = 16 * 1024
 """A client that reads less than this in UNREAD_SECONDS_MAX (some 500 bytes a second) is cut off. Nothing else ends a
@@ -30,7 +30,7 @@ class JoinedWrites:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """As transports have it."""
+        """Write at the end of this turn of the event loop, or at once if much is waiting."""
         if not self._written:
             self._loop.call_soon(self._send)
         self._written.append(data)
@@ -39,12 +39,12 @@ class JoinedWrites:
             self._send()
 
     def write_eof(self) -> None:
-        """As transports have it."""
+        """Send everything, then close the writing side."""
         self._send()
         self._transport.write_eof()
 
     def close(self) -> None:
-        """Close when everything is sent, or when the client stops reading."""
+        """Close after everything is sent, or when the client stops reading."""
         self._send()
         self._transport.close()
         self.watch()

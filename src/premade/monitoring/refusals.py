@@ -12,7 +12,7 @@ from premade.monitoring import refusals_sql as sql
 from premade.postgres.database import Database
 from premade.runtime.background import Turn
 from premade.runtime.clock import Runtime
-from premade.runtime.refusal_counter import Refused, give_back, take_refusals
+from premade.runtime.refusal_counter import Refused, put_back, take_refusals
 
 WRITE_EVERY_SECONDS = 2.0
 """One refused just before midnight may count for the day after."""
@@ -24,7 +24,7 @@ async def write_refusals(database: Database, runtime: Runtime) -> None:
     try:
         await add_refusals(database, runtime.today(), taken)
     except BaseException:
-        give_back(taken)
+        put_back(taken)
         raise
 
 

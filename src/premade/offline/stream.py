@@ -15,6 +15,6 @@ def snapshot_stream(call: GateCall, since: str | None) -> Stream:
         snapshots.lines(call.caller, since),
         MEDIA_TYPE,
         {"Vary": "Accept-Encoding"},
-        is_compressed=takes_gzip(header_list(call.scope, b"accept-encoding"), unless_told=True),
+        is_compressed=takes_gzip(header_list(call.scope, b"accept-encoding"), default=True),
         place=lambda: snapshots.place(partner_id),
     )

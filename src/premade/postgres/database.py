@@ -24,14 +24,15 @@ from premade.postgres.statements import P, Row, Statement
 from premade.runtime.metrics import seconds_of
 
 QUEUE_CONNECTIONS_MAX = 2
-"""Of a process's connections, those for the statements that settle many requests: one for each kind of queue."""
+"""Connections reserved for the micro-batches: one for activations, one for redemptions."""
 OTHER_CONNECTIONS_MIN = 4
-"""Making a large batch takes 3 of them. Only what a process has beyond these is set apart for the queues."""
+"""Connections for everything else. Generating a large batch alone needs 3. Only connections beyond this number are
+reserved for the micro-batches."""
 
 ADVISORY_LOCK_RETRY_SECONDS = 0.05
 LONG_READ_SECONDS_MAX = 180.0
 LONG_READ_PAUSE_SECONDS_MAX = 30
-"""Between two portions; a reader that stands still must not keep old rows from being cleaned away."""
+"""Limit between two portions: while a transaction is open, VACUUM cannot remove old row versions."""
 PORTION_ROWS = 2_000
 
 _LONG_READ = (
@@ -41,8 +42,8 @@ _LONG_READ = (
 ).encode()
 _TRY_ADVISORY_LOCK = b"SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
 _RELEASE_ADVISORY_LOCK = b"SELECT pg_advisory_unlock(hashtextextended(%s, 0))"
-# PostgreSQL's own patience with a client whose machine or network is gone is two hours.
-_MISS_A_LOST_MACHINE = (
+# Without this PostgreSQL notices only after two hours that a client's machine or network is gone.
+_DETECT_LOST_CLIENT = (
     b"SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 4"
 )
 _WHOLE_TABLES = (
@@ -55,7 +56,7 @@ async def _try_advisory_lock(
 ) -> bool:
     deadline = time.monotonic() + wait_seconds_max
     async with hard_timeout(connection, wait_seconds_max + CUT_OFF_SECONDS):
-        await connection.execute(_MISS_A_LOST_MACHINE)
+        await connection.execute(_DETECT_LOST_CLIENT)
         while True:
             row = await (await connection.execute(_TRY_ADVISORY_LOCK, [name])).fetchone()
             is_taken = row is not None and row[0]
@@ -85,7 +86,7 @@ class Transaction:
                 await cursor.execute(statement.text, statement.arguments(given), prepare=True)
                 return await cursor.fetchall() if cursor.description is not None else []
         finally:
-            # Also count statements that failed after a long wait.
+            # Also observe statements that failed after a long wait.
             seconds_of(statement.name).observe(time.perf_counter() - started)
 
     async def fetch_one(self, statement: Statement[P, Row], *_: P.args, **given: P.kwargs) -> Row | None:

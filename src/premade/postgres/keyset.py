@@ -55,7 +55,7 @@ class Keyset(Generic[Key]):
     `key` is a NamedTuple with a field for each key column, of type str, int or datetime.
     """
 
-    of: str
+    list_name: str
     key: type[Key]
 
     def after(self, cursor: str | None) -> Key | None:
@@ -71,7 +71,7 @@ class Keyset(Generic[Key]):
         return self._cursor([getattr(row, name) for name in get_type_hints(self.key)])
 
     def _cursor(self, key: Sequence[Any]) -> str:
-        return base64.urlsafe_b64encode(orjson.dumps([self.of, *key])).decode().rstrip("=")
+        return base64.urlsafe_b64encode(orjson.dumps([self.list_name, *key])).decode().rstrip("=")
 
     def page(self, rows: Sequence[Row], limit: int) -> tuple[list[Row], str | None]:
         """Return the rows of the page and the cursor of the next page, or None.
@@ -90,8 +90,8 @@ class Keyset(Generic[Key]):
             if len(cursor) > CURSOR_CHARACTERS_MAX:
                 raise ValueError  # noqa: TRY301
             raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-            of, *key = orjson.loads(raw)
-            if of != self.of:
+            list_name, *key = orjson.loads(raw)
+            if list_name != self.list_name:
                 raise ValueError  # noqa: TRY301
             types = get_type_hints(self.key).values()
             values = [_READERS[kind](value) for kind, value in zip(types, key, strict=True)]

@@ -1,4 +1,4 @@
-"""A file beside the embedded cluster that tells whether the folder is the one that was left, or a copy put back."""
+"""A file beside the embedded cluster by which a copy or a restored backup of the folder is recognized."""
 
 import ctypes
 import os
@@ -17,14 +17,14 @@ _NS = 1_000_000_000
 
 @dataclass(frozen=True)
 class Marker:
-    """The file. It is created anew after each start of the server, so a restored copy is never the same file."""
+    """The file. Each start of the server creates it again, so a copy of the folder never has the same file."""
 
     path: Path
 
     def read(self) -> str | None:
         """Return the file's content and creation time, which no copy keeps, or None without a file."""
         try:
-            return f"{self.path.read_text()} {_made_at(self.path)}"
+            return f"{self.path.read_text()} {_creation_time(self.path)}"
         except FileNotFoundError:
             return None
 
@@ -38,7 +38,7 @@ class Marker:
         return self.read()
 
 
-def _made_at(path: Path) -> str:
+def _creation_time(path: Path) -> str:
     """Return the file's creation time, or if the file system has none, the time of its last inode change.
 
     A change of owner or mode, as some containers make at each start, does not change the creation time.

@@ -83,7 +83,7 @@ class Migration:
 
     @property
     def sha256(self) -> str:
-        """The digest of the file, in hexadecimal, which shows if an applied migration was edited."""
+        """Digest of the file, in hexadecimal. It shows whether an applied migration was edited."""
         return hashlib.sha256(self.sql).hexdigest()
 
     @property
@@ -119,14 +119,14 @@ def migrations() -> list[Migration]:
 def migrate(dsn: str, tell: Callable[[str], None] = lambda _: None) -> list[str]:
     """Apply what is missing, each file once, and return the names.
 
-    A migration waits at most LOCK_TIMEOUT_SECONDS for a lock, since everybody else queues up behind it, and tries again
-    after a pause. `tell` is called with a sentence whenever a file has to wait, and with the progress of batches.
+    A migration waits at most LOCK_TIMEOUT_SECONDS for a lock, because all other sessions queue up behind it. It tries
+    again after a pause. `tell` is called with a sentence when a file must wait, and with the progress of batches.
 
     Raises:
         SchemaNotCurrent: an applied migration was edited, or the database is from before version 0.1.0.
         MigrationBlocked: no lock within LOCK_WAIT_SECONDS_MAX. Earlier files stay applied.
     """
-    with psycopg.connect(dsn, autocommit=True) as connection, _alone(connection):
+    with psycopg.connect(dsn, autocommit=True) as connection, _migration_lock(connection):
         connection.execute(_TABLE)
         missing = _missing(connection)
         for migration in missing:
@@ -135,7 +135,7 @@ def migrate(dsn: str, tell: Callable[[str], None] = lambda _: None) -> list[str]
 
 
 @contextmanager
-def _alone(connection: psycopg.Connection) -> Generator[None]:
+def _migration_lock(connection: psycopg.Connection) -> Generator[None]:
     deadline = time.monotonic() + LOCK_WAIT_SECONDS_MAX
     # Not pg_advisory_lock: a statement that waits has a snapshot, and CREATE INDEX CONCURRENTLY would wait for its end.
     while not _row(connection, "SELECT pg_try_advisory_lock(%s)", MIGRATION_LOCK)[0]:
@@ -218,11 +218,11 @@ def _build_indexes(connection: psycopg.Connection, migration: Migration) -> None
 def _change_in_batches(connection: psycopg.Connection, migration: Migration, waits: _Waits) -> None:
     _set_lock_timeout(connection, LOCK_TIMEOUT_SECONDS)
     statement = batch_statement(migration)
-    changed, told_at = 0, time.monotonic()
+    changed, reported_at = 0, time.monotonic()
     while batch := waits.retry(lambda: connection.execute(statement).rowcount):
         changed += batch
-        if time.monotonic() - told_at >= PROGRESS_EVERY_SECONDS:
-            told_at = time.monotonic()
+        if time.monotonic() - reported_at >= PROGRESS_EVERY_SECONDS:
+            reported_at = time.monotonic()
             waits.tell(f"{migration.name} has changed {changed:,} rows.")
     connection.execute(_APPLIED, [migration.name, migration.sha256])
 

@@ -1,4 +1,4 @@
-"""Pools of connections, and how long anybody waits for one or for its server."""
+"""Connection pools, with limits on the wait for a connection and for the server's answer."""
 
 import asyncio
 import time
@@ -12,38 +12,40 @@ from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
-from premade.postgres.failures import is_spoilt
+from premade.postgres.failures import is_unusable
 from premade.postgres.shut_down import shut_down
 from premade.runtime.errors import Busy, DatabaseAway
 from premade.runtime.single_flight import SingleFlightCache
 
 CONNECT_TIMEOUT_SECONDS = 5
 LEFT_BY_ONE_KIND = 2
-"""Connections for the others, when all writes of one kind wait for what somebody holds."""
+"""Connections left to all others while writes of one kind wait for row locks."""
 LEFT_BY_ALL_KINDS = 1
+"""Connections left to all others while writes of all kinds wait for row locks."""
 POOL_WAIT_SECONDS = 5.0
 POOL_WAITERS_MAX = 1000
 RECONNECT_SECONDS_MAX = 5.0
-"""The pool waits twice as long after each failed try, and begins anew after so many seconds: a server that was
-away for an hour is found again within seconds.
+"""The pool doubles its pause after each failed try, and starts again with the shortest pause after this time. So it finds
+a server that was away for an hour within seconds.
 """
 LOCK_TIMEOUT_MS = 5_000
 STATEMENT_TIMEOUT_MS = 8_000
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 8_000
 CHECK_SECONDS_MAX = 2.0
-"""For one connection that was idle to show that it still is one."""
+"""Limit for the check of one idle connection."""
 CUT_OFF_SECONDS = 10.0
-"""A server that stands still, or a network that drops everything, heeds none of the timeouts before."""
+"""Limit for a whole transaction. The timeouts above work in the server: they do not help if it hangs, or the network drops
+everything."""
 SESSION_SETTINGS = (
     f"SET lock_timeout = {LOCK_TIMEOUT_MS}; SET statement_timeout = {STATEMENT_TIMEOUT_MS}; "
     f"SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_TIMEOUT_MS}; SET timezone = 'UTC'; "
-    # Every statement has the keys of the rows that it needs. A plan that was made while a table was nearly empty is kept
-    # until the table is analysed, also in the checks of foreign keys. So it must not be one that reads whole tables.
+    # Each statement has the keys of its rows. A connection keeps a plan that was made while a table was nearly empty until
+    # the table is analysed, even in foreign-key checks. So no plan may read whole tables.
     "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; "
-    # Nor one that collects and sorts all of a batch, to have the first of its tickets: a batch may be large.
+    # No plan may collect and sort all tickets of a batch to find its first ones: a batch may be large.
     "SET enable_bitmapscan = off; "
-    # Before PostgreSQL 18, the planner gives a whole table that must be read, even of one row, a cost of 10 billion. It
-    # then compiles the statement at each execution, which takes longer than any statement here.
+    # Before PostgreSQL 18, a table that must be read as a whole has a cost of 10 billion, even if it has one row. PostgreSQL
+    # would then compile the statement at each execution, which takes longer than any statement here.
     "SET jit = off"
 ).encode()
 _TAKES_NO_WRITES = b"SELECT current_setting('transaction_read_only')::boolean"
@@ -85,12 +87,14 @@ class ServerHealth:
 
     @property
     def answers(self) -> bool:
-        """Whether somebody's connection came back whole in the time that it takes to cut one off."""
+        """Whether a connection was returned unbroken within the last CUT_OFF_SECONDS."""
         return time.monotonic() - self._answered_at < CUT_OFF_SECONDS
 
     def note(self, used: AsyncConnection[TupleRow]) -> None:
-        """A connection was used. When it broke, those that lie idle may have broken with it, and each would cost a
-        request: they are looked at, once at a time. Nothing that was asked for is done again.
+        """Note the state of a connection after its use.
+
+        If it broke, idle connections may be broken too, and each would fail one request. So check them, one check at a
+        time. No statement is repeated.
         """
         if not used.closed:
             self._answered_at = time.monotonic()
@@ -123,7 +127,7 @@ class Pool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
             name=name,
         )
         self._server = server
-        self._lent = 0
+        self._in_use = 0
         self.waiting = asyncio.Semaphore(max(1, connections_max - LEFT_BY_ALL_KINDS))
         self.long_reads = Limiter(asyncio.Semaphore(max(1, connections_max - LEFT_BY_ONE_KIND)))
         server.pools.append(self)
@@ -158,18 +162,18 @@ class Pool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
             raise DatabaseAway("not_admitted")
         try:
             async with self.connection(timeout=wait_seconds_max) as connection:
-                self._lent += 1
+                self._in_use += 1
                 try:
                     yield connection
                 except (psycopg.Error, DatabaseAway) as error:
-                    if is_spoilt(error):
+                    if is_unusable(error):
                         await connection.close()
                     raise
                 finally:
-                    self._lent -= 1
+                    self._in_use -= 1
                     self._server.note(connection)
         except (PoolTimeout, TooManyRequests) as error:
-            if self._lent < self.max_size or not self._server.answers:
+            if self._in_use < self.max_size or not self._server.answers:
                 raise
             raise Busy("connections") from error
 
@@ -185,7 +189,11 @@ class Limiter:
     async def connection_of(
         self, pool: Pool, wait_seconds_max: float | None
     ) -> AsyncGenerator[AsyncConnection[TupleRow]]:
-        """Yield a connection. Raises Busy if there is none within POOL_WAIT_SECONDS."""
+        """Yield a connection.
+
+        Raises:
+            Busy: there was none within POOL_WAIT_SECONDS.
+        """
         async with self._turn(), pool.acquire(wait_seconds_max) as connection:
             yield connection
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from premade.postgres.embedded import binaries, embedded_postgres
 from premade.postgres.migrations import migrate
 
-HEADER = "-- What the migrations make. Written by `make schema`; do not edit.\n\n"
+HEADER = "-- The schema that the migrations create. Written by `make schema`; do not edit.\n\n"
 # Comments, settings and psql's commands differ between versions of pg_dump.
 _NOT_SCHEMA = re.compile(r"^(--.*|SET .*|SELECT pg_catalog\.set_config.*|\\(?:un)?restrict .*)$")
 

@@ -40,15 +40,19 @@ class Statement(Generic[P, Row]):
     """One named statement; `parameters` in the order of their numbers."""
 
     name: str
-    """With the feature's, as metrics show it: `tickets.ticket_by_code`."""
+    """Name with its package, as metrics show it: `tickets.ticket_by_code`."""
     text: bytes
     parameters: tuple[str, ...]
     declared: Callable[P, Row]
-    """A function without a body, which has the types."""
+    """The function without a body that declares the types."""
     row_factory: BaseRowFactory[Row] = field(repr=False)
 
     def arguments(self, given: Mapping[str, Any]) -> list[Any]:
-        """The values in the order of `parameters`. KeyError for one that is missing."""
+        """Return the values in the order of `parameters`.
+
+        Raises:
+            KeyError: one is missing.
+        """
         return [given[name] for name in self.parameters]
 
 

@@ -1,4 +1,4 @@
-"""Table statistics: analyse a table soon after it has doubled, so that PostgreSQL plans anew.
+"""Table statistics: analyse a table soon after it has doubled, so that PostgreSQL replaces its plans.
 
 A connection keeps the plan of a statement until a table in it is analysed. Autovacuum looks once a minute, and a new
 installation can grow from nothing to a million tickets in that time. See ADR 10.
@@ -16,7 +16,7 @@ LOOK_EVERY_SECONDS = 1.0
 PAGES_MIN = 32
 """The size at which a table is analysed first, in pages of 8 KiB. It has some hundred rows then, up to a thousand."""
 PAGES_MAX = 2**17
-"""1 GiB. A larger table needs longer to double than autovacuum needs to come by."""
+"""1 GiB. A larger table takes so long to double that autovacuum is in time."""
 ANALYSIS_LOCK = 7_214_938_064
 """A PostgreSQL advisory lock: of all processes one analyses at a time."""
 LOCK_TIMEOUT_MS = 100
@@ -44,7 +44,7 @@ class TableAnalyst:
             if table is None:
                 return None
             name = table.table_name
-            # Tried once at this size, whatever comes of it.
+            # Try once at this size, even if the analysis is skipped or fails.
             self._pages_tried[name] = table.pages
             await tx.execute(_analyse(name))
             return name

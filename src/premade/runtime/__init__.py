@@ -1,1 +1,1 @@
-"""What every process needs: clock and chance, settings, logs, metrics, errors, micro-batches, background loops."""
+"""Basics of every process: clock and randomness, settings, logs, metrics, errors, micro-batches, background loops."""

@@ -35,7 +35,7 @@ class Item(Protocol):
         ...
 
 
-Asked = TypeVar("Asked", bound=Item)
+Request = TypeVar("Request", bound=Item)
 Outcome = TypeVar("Outcome")
 
 
@@ -56,7 +56,7 @@ class _Place(Generic[Waiting]):
     item: Waiting
     claims: AbstractSet[tuple[Any, ...]]
     before: int
-    """Number of its claims that an earlier item in the queue also has."""
+    """Number of its claims that an earlier item in the queue also has. It is ready at 0."""
 
 
 class ClaimQueue(Generic[Waiting]):
@@ -66,7 +66,8 @@ class ClaimQueue(Generic[Waiting]):
     """
 
     def __init__(self) -> None:
-        self._first: deque[_Place[Waiting]] = deque()
+        # Items that are ready: none before them has a claim of theirs.
+        self._ready: deque[_Place[Waiting]] = deque()
         self._by_claim: dict[tuple[Any, ...], deque[_Place[Waiting]]] = {}
         self._count = 0
 
@@ -79,42 +80,42 @@ class ClaimQueue(Generic[Waiting]):
         for claim in claims:
             self._by_claim.setdefault(claim, deque()).append(place)
         if not place.before:
-            self._first.append(place)
+            self._ready.append(place)
         self._count += 1
 
     def take(self) -> list[Waiting]:
         """Remove and return the next ready items, at most STATEMENT_ITEMS_MAX. No two of them share a claim."""
-        taken = [self._first.popleft() for _ in range(min(len(self._first), STATEMENT_ITEMS_MAX))]
+        taken = [self._ready.popleft() for _ in range(min(len(self._ready), STATEMENT_ITEMS_MAX))]
         for place in taken:
             for claim in place.claims:
-                self._let_next(claim)
+                self._advance(claim)
         self._count -= len(taken)
         return [place.item for place in taken]
 
-    def _let_next(self, claim: tuple[Any, ...]) -> None:
-        those = self._by_claim[claim]
-        those.popleft()
-        if not those:
+    def _advance(self, claim: tuple[Any, ...]) -> None:
+        places = self._by_claim[claim]
+        places.popleft()
+        if not places:
             del self._by_claim[claim]
             return
-        those[0].before -= 1
-        if not those[0].before:
-            self._first.append(those[0])
+        places[0].before -= 1
+        if not places[0].before:
+            self._ready.append(places[0])
 
 
-class MicroBatcher(Generic[Asked, Outcome]):
+class MicroBatcher(Generic[Request, Outcome]):
     """Execute the requests of one kind in this process, as many as possible with one statement."""
 
-    def __init__(self, kind: str, run: Callable[[list[Asked]], Awaitable[list[Outcome]]]) -> None:
+    def __init__(self, kind: str, run: Callable[[list[Request]], Awaitable[list[Outcome]]]) -> None:
         """`run` executes several requests and returns one outcome for each, in their order. `kind` is the name for the log."""
         self._kind = kind
         self._run = run
-        self._waiting: ClaimQueue[tuple[Asked, asyncio.Future[Outcome | None]]] = ClaimQueue()
+        self._waiting: ClaimQueue[tuple[Request, asyncio.Future[Outcome | None]]] = ClaimQueue()
         self._in_flight = 0
         # The event loop keeps only weak references to tasks.
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def outcome(self, asked: Asked) -> Outcome | None:
+    async def outcome(self, request: Request) -> Outcome | None:
         """Return the outcome of the request, or None if the caller must execute it alone.
 
         The request is executed even if its client disconnects.
@@ -127,7 +128,7 @@ class MicroBatcher(Generic[Asked, Outcome]):
         if len(self._waiting) >= QUEUE_ITEMS_MAX:
             raise QueueFull(QUEUE_ITEMS_MAX)
         future: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
-        self._waiting.add((asked, future), asked.claims)
+        self._waiting.add((request, future), request.claims)
         if self._in_flight < STATEMENTS_IN_FLIGHT_MAX:
             self._in_flight += 1
             # An empty context: the log lines of this task are about several requests, not about the one that starts it.
@@ -139,17 +140,17 @@ class MicroBatcher(Generic[Asked, Outcome]):
     async def _work(self) -> None:
         try:
             while self._waiting:
-                await self._settle(self._waiting.take())
+                await self._execute(self._waiting.take())
         finally:
             # In the same turn of the event loop as the check that found the queue empty, so no request is forgotten.
             self._in_flight -= 1
 
-    async def _settle(self, batch: list[tuple[Asked, asyncio.Future[Outcome | None]]]) -> None:
+    async def _execute(self, batch: list[tuple[Request, asyncio.Future[Outcome | None]]]) -> None:
         outcomes: list[Outcome | None]
         failure: Exception | None = None
         try:
-            outcomes = [*await self._run([asked for asked, _ in batch])]
-            _one_each(batch, outcomes)
+            outcomes = [*await self._run([request for request, _ in batch])]
+            _require_one_each(batch, outcomes)
         except DatabaseAway as away:
             self._refuse_all(batch, away)
             return
@@ -166,11 +167,11 @@ class MicroBatcher(Generic[Asked, Outcome]):
             log.warning(
                 f"{self._kind}.statement_failed",
                 reason=type(failure).__name__,
-                request_ids=[asked.request_id for asked, _ in batch],
+                request_ids=[request.request_id for request, _ in batch],
             )
 
     def _refuse_all(
-        self, batch: list[tuple[Asked, asyncio.Future[Outcome | None]]], refusal: Unavailable
+        self, batch: list[tuple[Request, asyncio.Future[Outcome | None]]], refusal: Unavailable
     ) -> None:
         """Refuse these requests and all that wait. Otherwise each statement would wait again, the last one for a minute."""
         while batch:
@@ -183,8 +184,8 @@ class MicroBatcher(Generic[Asked, Outcome]):
             batch = self._waiting.take()
 
 
-def _one_each(asked: Sequence[Any], outcomes: Sequence[Any]) -> None:
+def _require_one_each(requests: Sequence[Any], outcomes: Sequence[Any]) -> None:
     """Raise RuntimeError unless there is one outcome for each request: a request without one would wait for ever."""
-    if len(asked) != len(outcomes):
-        message = f"{len(outcomes)} outcomes for {len(asked)} requests"
+    if len(requests) != len(outcomes):
+        message = f"{len(outcomes)} outcomes for {len(requests)} requests"
         raise RuntimeError(message)

@@ -1,4 +1,4 @@
-"""What each worker measures of itself. Several workers share the figures through files (multiprocess mode)."""
+"""Metrics of a worker. Workers share them through files (prometheus_client's multiprocess mode)."""
 
 from functools import cache
 
@@ -38,7 +38,7 @@ def _of_route(method: str, route: str, status: int) -> tuple[Histogram, Counter]
 
 @cache
 def seconds_of(statement: str) -> Histogram:
-    """Where the times of a statement are added up."""
+    """Return the histogram of a statement's durations."""
     return DATABASE_SECONDS.labels(statement)
 
 

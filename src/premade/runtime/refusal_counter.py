@@ -20,6 +20,6 @@ def take_refusals() -> Counter[Refused]:
     return taken
 
 
-def give_back(refusals: Counter[Refused]) -> None:
+def put_back(refusals: Counter[Refused]) -> None:
     """Add counts that were taken and could not be written."""
     _waiting.update(refusals)

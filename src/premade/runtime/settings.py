@@ -1,4 +1,4 @@
-"""What an operator may set, all by environment variables."""
+"""The operator's settings, read from environment variables."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -21,40 +21,46 @@ _OF_A_WORKER = {"PREMADE_PARENT_PID"}
 """Set by the service for its own processes."""
 
 
-def _connection_string(given: str) -> str:
+def _connection_string(text: str) -> str:
     try:
-        conninfo_to_dict(given)
+        conninfo_to_dict(text)
     except ProgrammingError:
         # The driver's own message repeats the string, and with it the password.
         raise ValueError(field_text("setting.connection_string")) from None
-    return given
+    return text
 
 
-def _addresses(given: str) -> str:
-    for each in filter(None, (part.strip() for part in given.split(","))):
+def _addresses(text: str) -> str:
+    for each in filter(None, (part.strip() for part in text.split(","))):
         try:
             ip_network(each)
         except ValueError:
             raise ValueError(field_text("setting.address", address=each)) from None
-    return given
+    return text
 
 
-_NAMED = {"host": "host", "hostaddr": "address", "port": "port", "dbname": "database", "service": "service"}
+_SHOWN_PARTS = {
+    "host": "host",
+    "hostaddr": "address",
+    "port": "port",
+    "dbname": "database",
+    "service": "service",
+}
 """The parts of a connection string that identify the database, and their names in messages."""
 
 
 class Settings(BaseSettings):
-    """Read from `PREMADE_<NAME>`, but for `DATABASE_URL`, which has its usual name."""
+    """The settings. Each is read from `PREMADE_<NAME>`, except DATABASE_URL, which has its usual name."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, populate_by_name=True)
 
     database_url: Annotated[str, AfterValidator(_connection_string)] | None = Field(
         default=None, validation_alias=DATABASE_URL
     )
-    """A PostgreSQL to use; without it the embedded one runs in `data_dir`."""
+    """The PostgreSQL to use. Without it the embedded PostgreSQL runs in `data_dir`."""
     data_dir: Path = Path("var")
     timezone: Annotated[str, AfterValidator(checked_zone)] = "UTC"
-    """The operator's time zone: the year in a ticket code and the end of a day follow it."""
+    """The operator's time zone. It decides when a day ends, and the year in a ticket code."""
     log_format: Literal["auto", "json", "console"] = "auto"
     """`auto`: readable on a terminal, JSON lines elsewhere."""
     log_mask_customer_email: bool = False
@@ -62,13 +68,13 @@ class Settings(BaseSettings):
     gate_list_hours_max: int = Field(default=24, ge=1, le=720)
     """Maximum age, in hours, of the list that the gate page uses without network. A guard must confirm an older list."""
     trusted_proxies: Annotated[str, AfterValidator(_addresses)] = ""
-    """Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, with commas between."""
+    """Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are trusted, separated by commas."""
     offline_scan_days: int = Field(default=30, ge=1, le=365)
     """Maximum age, in days, of a scan without network when it is uploaded. An older one is a conflict."""
     manual_entry_digits: int = Field(default=4, ge=4, le=8)
     """How many last digits of the customer's phone number a typed code needs at the gate."""
     database_connections_per_worker: int = Field(default=8, ge=1, le=100)
-    """Of these, what is beyond four is set apart for sales and scans, two at most."""
+    """Connections beyond four are reserved for the micro-batches, at most two (`postgres/database.py`)."""
 
     connections_max: int = Field(default=10_000, ge=1, le=1_000_000)
     """Maximum client connections of the service. Each worker takes an equal share, which its limit of open files may lower."""
@@ -93,7 +99,7 @@ class Settings(BaseSettings):
         """The database in use and what chose it, without a password, for messages."""
         if self.database_url is not None:
             named = conninfo_to_dict(self.database_url)
-            where = [f"{word} {named[name]}" for name, word in _NAMED.items() if named.get(name)]
+            where = [f"{word} {named[name]}" for name, word in _SHOWN_PARTS.items() if named.get(name)]
             return f"the PostgreSQL of DATABASE_URL ({', '.join(where) or 'with its defaults'})"
         chosen = (
             "PREMADE_DATA_DIR"

@@ -1,4 +1,4 @@
-"""A cache whose values are fetched once for however many requests wait for them."""
+"""A cache that fetches a value once for all requests that wait for it."""
 
 import asyncio
 import math

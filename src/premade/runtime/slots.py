@@ -75,8 +75,8 @@ class LaneLimits:
 
 
 class Lane:
-    """Limits of long responses to one group of callers, such as partners. Groups have lanes apart, and do not wait for
-    each other.
+    """Limits of long responses to one group of callers, such as partners. Each group has its own lane, so that no group
+    waits for another.
     """
 
     def __init__(self, limits: LaneLimits, of_one_max: int) -> None:
@@ -86,11 +86,11 @@ class Lane:
         self._reads = defaultdict[str, asyncio.Semaphore](lambda: asyncio.Semaphore(limits.reads_max))
 
     def place(self, owner: Hashable) -> AbstractAsyncContextManager[None]:
-        """Return a block that holds a place for a response until it is sent."""
+        """Return a context manager that holds a slot for a response until it is sent."""
         return self._places.place(owner)
 
     def read(self, kind: str = "") -> AbstractAsyncContextManager[None]:
-        """Return a block that holds a turn to read the database. `kind`: reads of each kind have turns of their own."""
+        """Return a context manager that holds one of the slots to read the database. Each `kind` of reads has its own slots."""
         return turn(self._reads[kind], self._limits.refusal(), self._limits.read_wait_seconds_max)
 
 
@@ -146,9 +146,9 @@ class RoundRobin:
             following = next((each for each in self._waiting if each not in self._busy), None)
             if following is None:
                 break
-            line = self._waiting.pop(following)
-            if line:
+            waiting = self._waiting.pop(following)
+            if waiting:
                 self._begin(following)
-                line.popleft().set_result(None)
-            if line:
-                self._waiting[following] = line
+                waiting.popleft().set_result(None)
+            if waiting:
+                self._waiting[following] = waiting

@@ -20,6 +20,8 @@ TOKEN_VERSION = "PM1"  # noqa: S105  (the name of a format)
 SIGNATURE_ALGORITHM = "Ed25519"
 PUBLIC_KEY_BYTES = 32
 ISSUE_NUMBER_MAX = 999
+CODES_A_SECOND = 1_000
+"""The logical clock issues a code for each millisecond."""
 KEY_LETTER, TEST_KEY_LETTER = "K", "T"
 """The first letter of a signing key's id: K signs live tickets, T those of test partners."""
 _TICKET_CODE = re.compile(r"[A-Z]{2,12}-[0-9]{4}-[A-Z]{2,12}-[0-9]{13}")

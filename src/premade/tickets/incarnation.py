@@ -18,6 +18,7 @@ from premade.runtime.background import Turn
 from premade.runtime.clock import Runtime
 from premade.runtime.logging import log
 from premade.tickets import incarnation_sql as sql
+from premade.tickets.code import CODES_A_SECOND
 from premade.tickets.signing import add_keys_after_restore
 
 LOOK_EVERY_SECONDS = 1.0
@@ -118,7 +119,7 @@ async def _begin(
     clock_lead_seconds: int = 0,
     actor: str | None = None,
 ) -> dict[str, Any]:
-    await tx.fetch_all(sql.begin, more_ms=clock_lead_seconds * 1000)
+    await tx.fetch_all(sql.begin, more_ms=clock_lead_seconds * CODES_A_SECOND)
     key_ids = await add_keys_after_restore(tx, runtime)
     await tx.execute(sql.give_new_key_to_unfinished_batches, key_ids=key_ids)
     event = DatabaseRestoration(

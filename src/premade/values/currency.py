@@ -15,7 +15,7 @@ _MINOR_UNITS = [Decimal(1).scaleb(-decimals) for decimals in range(DECIMALS_MAX 
 
 
 def decimals_of(currency: str) -> int:
-    """Return the number of decimals. A code that ISO 4217 has withdrawn since, or never had, counts as one with 2."""
+    """Return the number of decimals; 2 for a code that ISO 4217 does not have, or no longer has."""
     return DECIMALS.get(currency, _OF_A_WITHDRAWN_CURRENCY)
 
 
@@ -25,7 +25,7 @@ def fits(amount: Decimal, currency: str) -> bool:
 
 
 def in_full(amount: Decimal, currency: str) -> Decimal:
-    """Return the amount with all decimals of its currency: 1 HKD as 1.00. One that does not fit stays as it is."""
+    """Return the amount with all decimals of its currency: 1 HKD as 1.00. Return one with too many decimals unchanged."""
     minor_unit = _MINOR_UNITS[decimals_of(currency)]
     full = amount.quantize(minor_unit)
     return full if full == amount else amount

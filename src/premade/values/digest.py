@@ -1,4 +1,4 @@
-"""What makes two requests the same one."""
+"""The digest of a request, by which a retry is recognized."""
 
 import hashlib
 from typing import Any
@@ -6,6 +6,6 @@ from typing import Any
 import orjson
 
 
-def request_digest(*asked: Any) -> bytes:
-    """SHA-256 of what is asked for, normalised: whatever the order of an object's members."""
-    return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).digest()
+def request_digest(*values: Any) -> bytes:
+    """Return the SHA-256 of the values of a request. The order of an object's members makes no difference."""
+    return hashlib.sha256(orjson.dumps(values, option=orjson.OPT_SORT_KEYS)).digest()

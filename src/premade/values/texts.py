@@ -1,7 +1,6 @@
-"""Text that people and clients send: one spelling for what looks the same, and nothing invisible is kept. Pure.
+"""Normalize and check text from people and clients: one spelling for texts that look the same. Pure.
 
-Every text is trimmed and composed (Unicode normalization form C). What happens to characters that nobody sees
-depends on the kind of text:
+Every text is trimmed and composed (Unicode normalization form C). Invisible characters are treated by the kind of text:
 
 - `one_line`: names, reasons. Marks that come with copy and paste are dropped. Characters that deceive (direction
   controls, fillers, control characters) are refused, each by its Unicode name and its position.
@@ -87,7 +86,7 @@ def reference(text: str, characters_max: int) -> str:
 def cleaned(text: str) -> str:
     """Return what somebody typed or pasted: trimmed, composed, on one line, without anything invisible.
 
-    Control characters other than blanks stay, so that whoever reads the text refuses it.
+    Control characters other than blanks stay, so that the parser of the text refuses it.
     """
     if text.isascii() and text.isprintable():
         return text.strip(" ")
@@ -95,7 +94,7 @@ def cleaned(text: str) -> str:
 
 
 def folded(name: str) -> str:
-    """Return one key for all names that people would mistake for each other.
+    """Return one key for all names that people would confuse.
 
     Case, blanks, composition, width and invisible characters make no difference (NFKC and full case folding).
     """

@@ -15,7 +15,7 @@ from premade.console.routing import Page, StaffRequest, with_error_pages
 from premade.console.staff.forms import NewPassword
 from premade.http.body import client_address
 from premade.http.gateway import PageRoute
-from premade.http.problems import status_of_kind, tell_when_to_retry
+from premade.http.problems import add_retry_after, status_of_kind
 from premade.runtime.errors import Invalid
 from premade.staff.password import PASSWORD_CHARACTERS_MAX, SignInsBusy
 from premade.staff.session import Sessions, SignInRefused
@@ -107,7 +107,7 @@ def sign_in_routes(templates: Templates) -> list[PageRoute]:
                 "refusal": refusal,
             }
             answer = templates.page("account/sign_in.html", status, **shown)
-            tell_when_to_retry(answer, refusal)
+            add_retry_after(answer, refusal)
             return answer
         answer = go_to(wanted)
         set_session_cookies(answer, request, signed_in)

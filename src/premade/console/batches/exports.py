@@ -92,7 +92,7 @@ def _stream(
             exports.pieces(chosen.text, wanted, for_staff=True),
             chosen.media_type,
             {**headers, "Vary": "Accept-Encoding"},
-            is_compressed=takes_gzip(accepted, unless_told=False),
+            is_compressed=takes_gzip(accepted, default=False),
             place=place,
         )
     options = FileOptions(request.runtime.now(), title)

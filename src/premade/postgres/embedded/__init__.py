@@ -3,14 +3,14 @@
 Files in the folder of one embedded database (`layout.py`):
 
     cluster/       the data directory, made by initdb
-    settings.conf  written anew before each start; cluster/postgresql.conf includes it
+    settings.conf  written before each start; cluster/postgresql.conf includes it
     server.log     the server's log; the file before it is server.log.old
     start.lock     held exclusively by the process that starts or stops the server
     users.lock     held shared by every user; a process that can take it exclusively is the last one
     server.lock    inherited by the server's own processes; if it is free, all of them have ended
 
-The kernel releases a lock when its last holder ends, however it ends. So nothing here depends on an orderly end, nor on
-process ids, which a restarted container assigns again.
+The kernel releases a lock when its last holder ends, even if it is killed. So nothing here depends on an orderly end or on
+process ids, which a restarted container reuses.
 """
 
 from premade.postgres.embedded.access_lists import grant

@@ -1,4 +1,4 @@
-"""The data directory: made by initdb beside its place, then renamed."""
+"""The data directory: initdb creates it under another name, then it is renamed."""
 
 import os
 import pwd
@@ -13,7 +13,7 @@ _UNFINISHED = "cluster.new-"
 
 
 def make_cluster(layout: Layout, account: pwd.struct_passwd | None) -> None:
-    """Make the data directory. It belongs to the account, or to the calling user if that is None."""
+    """Create the data directory. It belongs to the account, or to the calling user if that is None."""
     new = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=layout.folder))
     if account is not None:
         os.chown(new, account.pw_uid, account.pw_gid)
@@ -36,7 +36,7 @@ def make_cluster(layout: Layout, account: pwd.struct_passwd | None) -> None:
 def remove_unfinished(layout: Layout) -> None:
     """Remove data directories whose initdb did not end."""
     for leftover in layout.folder.glob(f"{_UNFINISHED}*"):
-        # An initdb that has outlived its caller may still write there: then the next start removes it.
+        # An initdb that outlived its caller may still write there. Then this fails, and the next start removes it.
         shutil.rmtree(leftover, ignore_errors=True)
 
 

@@ -156,7 +156,7 @@ class Server:
         try:
             yield lock if try_lock(lock) else None
         finally:
-            # Only closed: unlocking would take it from the server that has inherited it meanwhile.
+            # Close without unlocking: the server may have inherited the lock.
             os.close(lock)
 
     def _start_process(self, settings: Mapping[str, str], server_lock: int) -> int:
@@ -168,8 +168,8 @@ class Server:
         remove_unfinished(layout)
         if not layout.cluster.exists():
             make_cluster(layout, self.account)
-        # All processes of the last server have ended. PostgreSQL judges by the process id in these files,
-        # which another process may have by now, and would refuse to start.
+        # All processes of the last server have ended. PostgreSQL would refuse to start if another process has the process
+        # id in these files by now.
         for stale in (
             layout.pid_file,
             layout.socket,
@@ -179,8 +179,8 @@ class Server:
         write_settings(layout, settings)
         with open_log(layout.log) as log:
             log_start = log.tell()
-            # The shell ends at once: no child is left that this process would have to wait for. pg_ctl
-            # does the like, but cannot quote every path.
+            # The shell ends at once, so this process has no child to wait for. pg_ctl does the same, but cannot quote
+            # every path.
             command = ["/bin/sh", "-c", '"$@" &', "sh", binaries() / "postgres", "-D", layout.cluster]
             run(command, self.account, log=log, inherited=server_lock)
         return log_start

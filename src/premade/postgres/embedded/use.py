@@ -31,7 +31,7 @@ def embedded_postgres(
             with exclusive_lock(Layout(folder).start_lock):
                 server = Server.of(folder)
                 server.make_socket_folder()
-                # Does not wait: whoever holds it exclusively holds the start lock too, and that one is ours now.
+                # Does not wait: an exclusive holder also holds the start lock, which this process has now.
                 leaving.callback(_leave, server, shared_lock(server.layout.users_lock))
                 server.start(settings)
                 server.create_database(database)
