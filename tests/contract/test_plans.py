@@ -13,7 +13,7 @@ from premade.activation.order import sql as several
 from premade.audit.idempotency import sql as receipts
 from premade.audit.looks import sql as looks
 from premade.batches.lookup import sql as batches
-from premade.batches.making import sql as making
+from premade.batches.stop import sql as stopping
 from premade.cancellation.cancel import sql as cancellation
 from premade.cancellation.cancel_batch import sql as batch_cancellation
 from premade.console.audit.search import sql as audit
@@ -58,10 +58,10 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     ),
     "batch_of_key": (generation.batch_of_key, {"batches_idempotency_key_taken"}),
     "write": (generation.write, {"allotments_pkey", "reservations_by_partner"}),
-    "batch_to_make": (large.batch_to_make, {"batch_id_taken", "products_pkey", "signing_keys_pkey"}),
-    "being_made": (large.being_made, {"batches_being_made", "audit_events_by_batch", "signing_keys_pkey"}),
-    "make": (large.make, {"batch_id_taken", "signing_keys_pkey"}),
-    "stop_making": (making.stop_making, {"batch_id_taken", "allotments_pkey"}),
+    "large_batch": (large.large_batch, {"batch_id_taken", "products_pkey", "signing_keys_pkey"}),
+    "unfinished": (large.unfinished, {"batches_being_made", "audit_events_by_batch", "signing_keys_pkey"}),
+    "write_tickets": (large.write_tickets, {"batch_id_taken", "signing_keys_pkey"}),
+    "stop_generation": (stopping.stop_generation, {"batch_id_taken", "allotments_pkey"}),
     "look_at_stock": (
         reservations.look_at_stock,
         {"partners_pkey", "products_pkey", "allotments_pkey", "reservations_not_ended"},
@@ -77,7 +77,7 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     "holds_of_product": (holds.holds_of_product, {"reservations_not_ended", "partners_pkey"}),
     "hold_to_release": (holds.hold_to_release, {"reservations_pkey", "partners_pkey"}),
     "keys_by_prefix": (keys.keys_by_prefix, {"api_keys_prefix_taken", "partners_pkey"}),
-    "hold_order": (cancellation.hold_order, {"ota_orders_by_partner"}),
+    "lock_order": (cancellation.lock_order, {"ota_orders_by_partner"}),
     "cancel": (
         cancellation.cancel,
         {"pre_generated_tickets_pkey", "ticket_code_taken", "ota_orders_by_partner", "allotments_pkey"},

@@ -29,7 +29,7 @@ ACROSS_PARTNERS = {
     "stock.list_allotments": "the operator's list, of allotments that partners of a channel share",
     "tickets.give_new_key_to_unfinished_batches": "after a restore, whosever they are",
     "tickets.tickets_with_tokens_of": "all that a signing key has signed, before it is retired",
-    "batches.made_of_product": "how much of a product is made, before the operator changes it",
+    "batches.issued_of_product": "how much of a product is made, before the operator changes it",
 }
 NEVER_NULL_HERE = {
     ("activation.sell", "order_id"): "of tickets that the statement has just sold",

@@ -83,7 +83,7 @@ def test_a_running_service_goes_on_with_what_a_killed_command_left(quiet_shop: S
 def go_on(shop: Shop) -> None:
     async def run() -> None:
         async with open_database(shop.dsn, CONNECTIONS) as database:
-            await LargeBatches(database, shop.runtime, Signers(database, shop.runtime)).go_on_with_all()
+            await LargeBatches(database, shop.runtime, Signers(database, shop.runtime)).resume_all()
 
     asyncio.run(run())
 
@@ -97,7 +97,7 @@ def test_the_oldest_is_made_first_and_one_that_cannot_go_on_keeps_no_other(
     for batch_id in ("FIRST", "SECOND", "THIRD"):
         begin(shop, seller, 600, batch_id)
     begun: list[str] = []
-    make_rest = LargeBatches._make_rest
+    make_rest = LargeBatches._generate_rest
 
     async def noted(self: LargeBatches, on_behalf: Any, batch: Any, tell: Any) -> BatchProgress:
         begun.append(batch.batch_id)
@@ -105,7 +105,7 @@ def test_the_oldest_is_made_first_and_one_that_cannot_go_on_keeps_no_other(
             raise ValueError
         return await make_rest(self, on_behalf, batch, tell)
 
-    monkeypatch.setattr(LargeBatches, "_make_rest", noted)
+    monkeypatch.setattr(LargeBatches, "_generate_rest", noted)
     go_on(shop)
 
     assert begun == ["FIRST", "SECOND", "THIRD"]

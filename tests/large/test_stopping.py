@@ -23,7 +23,7 @@ from support.shop import Seller, Shop
 from support.taking_back import REASON, assert_books_balance, cancel_batch, events
 
 from premade.batches.batch import BatchStatus, BatchUnknown
-from premade.batches.making import DAY_IS_OVER
+from premade.batches.stop import DAY_IS_OVER
 from premade.expiry.expire import Pass
 from premade.generation import large as action
 from premade.generation.large import BatchKeyRetired, BatchProgress, BatchStopped, LargeBatches

@@ -73,12 +73,12 @@ def make_half(dsn: str, seller: Seller, batch_id: str) -> None:
             raise _Enough
 
     with pytest.raises(_Enough):
-        asyncio.run(with_batches(dsn, lambda batches: batches.make(whose(seller), wanted, tell)))
+        asyncio.run(with_batches(dsn, lambda batches: batches.generate(whose(seller), wanted, tell)))
 
 
 def go_on(dsn: str, seller: Seller, batch_id: str) -> list[str]:
     """Make the rest; answers the tokens of the whole batch."""
-    asyncio.run(with_batches(dsn, lambda batches: batches.go_on(whose(seller), batch_id)))
+    asyncio.run(with_batches(dsn, lambda batches: batches.resume(whose(seller), batch_id)))
     rows = Shop(dsn, "http://nowhere").sql(
         "SELECT convert_from(decode(qr_code, 'base64'), 'UTF8') AS token FROM pre_generated_tickets WHERE batch_id = %s",
         batch_id,

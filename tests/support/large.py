@@ -37,7 +37,7 @@ def make(
     async def run() -> BatchProgress:
         async with open_database(with_clock_of_the_service(shop.dsn), CONNECTIONS) as database:
             batches = LargeBatches(database, shop.runtime, Signers(database, shop.runtime))
-            return await batches.make(whose(seller), wanted, tell)
+            return await batches.generate(whose(seller), wanted, tell)
 
     return asyncio.run(run())
 

@@ -159,6 +159,6 @@ def programs(dsn: str) -> Path:
 def seen(dsn: str, before: KnownState | None = None) -> KnownState | None:
     async def run() -> KnownState | None:
         async with open_database(dsn, connections_max=1) as database:
-            return await confirm_incarnation(database, WORLD, seen=before)
+            return await confirm_incarnation(database, WORLD, known=before)
 
     return asyncio.run(run())

@@ -1,1 +1,1 @@
-"""A partner activates a ticket: it becomes the customer's, and an order."""
+"""Activation of tickets for customers."""

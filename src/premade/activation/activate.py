@@ -171,5 +171,11 @@ def _receipt(result: sql.ActivationResult) -> Receipt[sql.ActivationResult]:
     stored = StoredCustomer(
         result.customer_name, result.customer_email, result.customer_phone, result.payment_reference
     )
-    digests = result.request_digest, normalized_digest(result.ticket_codes, stored)
-    return Receipt(result, "order", result.order_id, digests)
+    ticket_codes = result.ticket_codes
+    return Receipt(
+        result,
+        "order",
+        result.order_id,
+        result.request_digest,
+        lambda: normalized_digest(ticket_codes, stored),
+    )

@@ -113,8 +113,10 @@ class OrderMaker(Operation[Draw | Selection, sql.OrderReceipt, Sold]):
         stored = StoredCustomer(
             row.customer_name, row.customer_email, row.customer_phone, row.payment_reference
         )
-        normalized = normalized_digest(request.tickets_of(row.batch_id, row.ticket_codes), stored)
-        return Receipt(row, "order", row.order_id, (row.request_digest, normalized))
+        tickets = request.tickets_of(row.batch_id, row.ticket_codes)
+        return Receipt(
+            row, "order", row.order_id, row.request_digest, lambda: normalized_digest(tickets, stored)
+        )
 
     async def replay(self, request: Draw | Selection, row: sql.OrderReceipt) -> Sold:
         """Return the order as it was created."""

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, TypedDict
 
 from pydantic import AfterValidator, Field
 
@@ -95,14 +95,12 @@ class SoldAnswer(AnswerModel):
 async def draw(
     call: Annotated[Call, partner_with("tickets:activate")],
     batch_id: BatchId,
-    wanted: DrawRequest,
+    body: DrawRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Reply:
     """Activate the requested number of unused tickets of a batch as one order, all or none."""
-    asked = Draw(
-        **_sale(call, wanted), batch_id=batch_id, quantity=wanted.quantity, idempotency_key=idempotency_key
-    )
-    return _reply(call, await call.use(OrderMaker).draw(asked))
+    request = Draw(**_sale(call, body, idempotency_key), batch_id=batch_id, quantity=body.quantity)
+    return _reply(call, await call.use(OrderMaker).draw(request))
 
 
 @router.post(
@@ -119,18 +117,27 @@ async def draw(
 )
 async def make_order(
     call: Annotated[Call, partner_with("tickets:activate")],
-    wanted: OrderRequest,
+    body: OrderRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Reply:
     """Activate several tickets for one customer as one order, all or none."""
-    asked = Selection(
-        **_sale(call, wanted), ticket_codes=wanted.ticket_codes, idempotency_key=idempotency_key
-    )
-    return _reply(call, await call.use(OrderMaker).order(asked))
+    request = Selection(**_sale(call, body, idempotency_key), ticket_codes=body.ticket_codes)
+    return _reply(call, await call.use(OrderMaker).order(request))
 
 
-def _sale(call: Call, wanted: ActivateRequest) -> dict[str, Any]:
-    details = wanted.customer_details
+class _SaleFields(TypedDict):
+    partner_id: int
+    actor: str
+    request_id: str
+    customer_name: str
+    customer_email: str
+    customer_phone: str
+    payment_reference: str
+    idempotency_key: str | None
+
+
+def _sale(call: Call, body: ActivateRequest, idempotency_key: str | None) -> _SaleFields:
+    details = body.customer_details
     return {
         "partner_id": call.caller.partner_id,
         "actor": call.caller.actor,
@@ -138,7 +145,8 @@ def _sale(call: Call, wanted: ActivateRequest) -> dict[str, Any]:
         "customer_name": details.name,
         "customer_email": details.email,
         "customer_phone": details.phone,
-        "payment_reference": wanted.payment_reference,
+        "payment_reference": body.payment_reference,
+        "idempotency_key": idempotency_key,
     }
 
 

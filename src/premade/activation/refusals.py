@@ -1,4 +1,4 @@
-"""Why a ticket, or an order of several, is not sold. Pure."""
+"""Errors of activations."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -44,11 +44,11 @@ class _OrderRefused:
 
     total: int
     tickets: list[dict[str, str]]
-    """The codes that cannot be sold, each with the problem of a single activation."""
+    """The codes that cannot be activated, each with the problem of a single activation."""
 
     @property
     def refused(self) -> int:
-        """Return how many cannot be sold."""
+        """Return how many cannot be activated."""
         return len(self.tickets)
 
 
@@ -75,11 +75,11 @@ class CurrenciesDiffer(Conflict):
 
 
 Unsold = ActivationResult | TicketToSell
-"""What a statement found out about one ticket: 'outcome' in a word, and what explains it."""
+"""A statement's row of a ticket that cannot be activated."""
 
 
 def refusal_of(code: str, found: Unsold) -> DomainError:
-    """Why the ticket `code` is not sold."""
+    """Return the error of the ticket's outcome."""
     if found.outcome is SaleOutcome.UNKNOWN:
         return ticket_unknown(code)
     if found.outcome is SaleOutcome.EXPIRED:
@@ -95,7 +95,7 @@ def _already_activated(code: str, found: Unsold) -> AlreadyActivated:
 
 
 def refusal_of_order(tickets: int, refused: list[tuple[str, DomainError]]) -> DomainError:
-    """Why an order of so many `tickets` is not made: `refused` are the codes that cannot be sold, and why."""
+    """Return the error of an order of so many `tickets`. `refused`: the codes that cannot be activated, each with its error."""
     kind = TicketsUnknown if any(isinstance(why, NotFound) for _, why in refused) else TicketsNotSellable
     return kind(
         tickets, [{"ticket_code": code, "code": why.code, "detail": why.detail} for code, why in refused]

@@ -92,11 +92,11 @@ class ActivateAnswer(AnswerModel):
 async def activate(
     call: Annotated[Call, partner_with("tickets:activate")],
     code: TicketCode,
-    wanted: ActivateRequest,
+    body: ActivateRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Reply:
     """Activate a ticket for a customer and create its order."""
-    details = wanted.customer_details
+    details = body.customer_details
     activated = await call.use(Activator).activate(
         Activation(
             caller=call.caller,
@@ -105,7 +105,7 @@ async def activate(
             customer_name=details.name,
             customer_email=details.email,
             customer_phone=details.phone,
-            payment_reference=wanted.payment_reference,
+            payment_reference=body.payment_reference,
             idempotency_key=idempotency_key,
         )
     )

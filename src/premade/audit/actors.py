@@ -1,4 +1,4 @@
-"""Who causes audit events, as the record names them."""
+"""Actors: who causes audit events, as the audit record names them."""
 
 import os
 import pwd
@@ -13,7 +13,7 @@ COMMAND = "command"
 SERVICE = "service"
 """The service itself, in the background."""
 CLOCK = "clock"
-"""Nobody: a time has come."""
+"""Nobody: an expiry time was reached."""
 CONSOLE = "console"
 """Somebody at the console who is not signed in."""
 WORDS = (COMMAND, SERVICE, CLOCK, CONSOLE)
@@ -23,9 +23,9 @@ _USER_CHARACTERS_MAX = 64
 
 
 def _system_user() -> str:
-    """Return the name of whoever runs this process; under sudo, of whoever called it. A user without a name is a number.
+    """Return the name of the system user of this process, or its number if it has no name. Under sudo, the calling user.
 
-    SUDO_USER counts only for root, who could act as anybody anyway.
+    SUDO_USER is used only if the process runs as root, who could act as anybody anyway.
     """
     user_id = os.getuid()
     if user_id == _ROOT and (caller := os.environ.get("SUDO_USER")):

@@ -81,7 +81,7 @@ class _Name:
 
 
 class AuditEvent:
-    """One event. A subclass is a frozen dataclass, made by `Catalogue.event`; its fields are the members of the JSON `data`.
+    """One event. A subclass is a frozen dataclass, declared with `Catalogue.event`; its fields are the members of the JSON `data`.
 
     A field without a default is in the JSON of every event, perhaps as null. A field with the default None can be absent.
     """
@@ -128,7 +128,7 @@ class AuditEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class ReasonGiven(AuditEvent):
-    """An event with a reason in the words of whoever caused it."""
+    """An event with a reason in the words of its actor."""
 
     reason: str
 
@@ -178,10 +178,10 @@ class Catalogue(Mapping[str, type[AuditEvent]]):
         """
 
         def declare(declared: type[E]) -> type[E]:
-            made = dataclass(frozen=True, kw_only=True)(declared)
-            made.kind = Kind(name, title, sentence, seen_by, also or {})
-            self._add(made)
-            return made
+            kind = dataclass(frozen=True, kw_only=True)(declared)
+            kind.kind = Kind(name, title, sentence, seen_by, also or {})
+            self._add(kind)
+            return kind
 
         return declare
 

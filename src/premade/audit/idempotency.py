@@ -5,6 +5,7 @@ change. The row is an audit event, or the order, batch or reservation that the r
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Generic, Literal, Protocol, TypedDict, TypeVar
 
@@ -74,6 +75,10 @@ class KeyedRequest(Protocol):
         ...
 
 
+def _no_digest() -> None:
+    return None
+
+
 Row = TypeVar("Row")
 Request = TypeVar("Request", bound=KeyedRequest)
 Result = TypeVar("Result")
@@ -81,17 +86,18 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Receipt(Generic[Row]):
-    """What the first request with an Idempotency-Key left.
-
-    `digests`: the stored digest of the request, and the digest that this version computes from the stored values. They
-    differ if an older version stored text that it did not normalize. None: it cannot be computed.
-    """
+    """What the first request with an Idempotency-Key left."""
 
     row: Row
     kind: EarlierRequest
     subject: str | None
     """Id of what the request created or changed."""
-    digests: tuple[bytes | None, ...]
+    digest: bytes | None
+    """The stored digest of the request."""
+    normalized_digest: Callable[[], bytes | None] = _no_digest
+    """Compute the digest of the stored values in this version, or return None if they are not valid. It differs from the
+    stored digest if an older version did not normalize the text.
+    """
 
     def check(self, request: RequestIdentity) -> None:
         """Return if the request is the one that left this receipt.
@@ -99,7 +105,7 @@ class Receipt(Generic[Row]):
         Raises:
             IdempotencyKeyReused: it is another request.
         """
-        if set(request.digests).isdisjoint(self.digests):
+        if self.digest not in request.digests and self.normalized_digest() not in request.digests:
             raise IdempotencyKeyReused(self.kind, self.subject)
 
 

@@ -1,4 +1,4 @@
-"""Audit events of who looked at a customer's details or a QR: at most one an hour for each person and ticket or order."""
+"""Audit events of views of a customer's details or a QR: at most one an hour for each member of staff and ticket or order."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,7 +9,7 @@ from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 
 LOOK = "look"
-"""The operation of these events. Their idempotency keys keep a page that is reloaded from filling the record."""
+"""The operation of these events. They have Idempotency-Keys, so a reloaded page leaves one event."""
 _HOUR_SECONDS = 3600
 
 
@@ -28,7 +28,7 @@ async def record_qr_look(
     actor: str,
     request_id: str,
 ) -> None:
-    """Record that somebody sees the QR of this ticket."""
+    """Record a view of the ticket's QR."""
     now = runtime.now()
     async with database.single_statement() as tx:
         await tx.execute(
@@ -47,7 +47,7 @@ async def record_qr_look(
 async def record_customer_looks(
     database: Database, runtime: Runtime, *, order_ids: Sequence[str], actor: str, request_id: str
 ) -> None:
-    """Record that somebody sees the customers of these orders.
+    """Record a view of the customers of these orders.
 
     Each event also names the order's first ticket, so that a search by ticket finds it.
     """

@@ -1,4 +1,4 @@
-"""Writing to the audit record, in the transaction of the change itself."""
+"""Writing audit events in the transaction of the change."""
 
 from datetime import datetime
 from typing import Protocol
@@ -10,16 +10,16 @@ from premade.postgres.database import Transaction
 
 
 class Acting(Protocol):
-    """Who changes something that belongs to a partner: the partner, by a key, or the operator's staff."""
+    """The partner, with one of its keys, or a member of staff who acts for the partner."""
 
     @property
     def partner_id(self) -> int:
-        """Whose it is."""
+        """The partner's id."""
         ...
 
     @property
     def actor(self) -> str:
-        """As the record names who does it."""
+        """The actor in the audit record."""
         ...
 
 
@@ -31,7 +31,7 @@ async def record(
     partner_id: int | None,
     actor: str = COMMAND_ACTOR,
 ) -> None:
-    """Record an event that concerns no single ticket."""
+    """Write an event that is not about a single ticket."""
     await tx.execute(
         sql.record,
         event=event.event_name,

@@ -1,4 +1,4 @@
-"""Batches, as every feature names them. Pure."""
+"""Batch ids and states of batches."""
 
 import re
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _CHARACTER = re.compile("[A-Za-z0-9._:-]")
 
 
 class BatchStatus(StrEnum):
-    """How far the making of a batch is: docs/states.md."""
+    """State of the generation of a batch: docs/states.md."""
 
     MAKING = "MAKING"
     MADE = "MADE"
@@ -37,12 +37,16 @@ class BatchUnknown(NotFound):
 
 
 def is_batch_id(text: str) -> bool:
-    """Whether a batch could have this id."""
+    """Return whether the text has the form of a batch id."""
     return _BATCH_ID.fullmatch(text) is not None
 
 
 def checked_batch_id(text: str) -> str:
-    """Return the batch id. Raises ValueError if no batch can have it."""
+    """Return the batch id.
+
+    Raises:
+        ValueError: the text has not the form of a batch id.
+    """
     if not is_batch_id(text):
         if odd := odd_character(text, _CHARACTER):
             raise ValueError(field_text("batch.id_character", position=odd[0], character=odd[1]))
@@ -51,19 +55,23 @@ def checked_batch_id(text: str) -> str:
 
 
 def checked_new_batch_id(text: str) -> str:
-    """Return the id of a new batch. Raises ValueError if it is not valid."""
+    """Return the id of a new batch.
+
+    Raises:
+        ValueError: a new batch cannot have this id.
+    """
     if not _NEW_BATCH_ID.fullmatch(checked_batch_id(text)):
         raise ValueError(field_text("batch.id_of_dots"))
     return text
 
 
 def batch_unknown(batch_id: str) -> BatchUnknown:
-    """Worded the same whether there is none or it is another partner's."""
+    """Return the error. It is the same for an id that does not exist and for another partner's."""
     return BatchUnknown("unknown" if is_batch_id(batch_id) else "malformed", batch_id)
 
 
 def batch_status(to_make: int, unmade: int) -> BatchStatus:
-    """By how many of its tickets are still to be made, and how many never will be."""
+    """Return the state of a batch with `to_make` tickets still to generate and `unmade` that never will be."""
     if to_make:
         return BatchStatus.MAKING
     return BatchStatus.STOPPED if unmade else BatchStatus.MADE

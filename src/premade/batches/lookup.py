@@ -26,7 +26,11 @@ OF_ALL = Keyset("batches of all", _BatchesOfAllKey)
 
 
 async def batch_of(database: Database, partner_id: int, batch_id: str) -> sql.BatchRow:
-    """The partner's batch, with its tickets by state. BatchUnknown when it has none of this id."""
+    """Return the partner's batch, with its tickets by state.
+
+    Raises:
+        BatchUnknown: the partner has no such batch.
+    """
     row = None
     if is_batch_id(batch_id):
         async with database.single_statement() as tx:
@@ -38,7 +42,7 @@ async def batch_of(database: Database, partner_id: int, batch_id: str) -> sql.Ba
 
 @dataclass(frozen=True)
 class BatchFilter:
-    """Which batches: of this product, and as far as this; None: whichever."""
+    """Filter of a list of batches. None: all."""
 
     product_id: int | None = None
     status: BatchStatus | None = None
@@ -50,12 +54,16 @@ async def list_batches(
     created: tuple[datetime | None, datetime | None],
     limit: int,
     cursor: str | None,
-    wanted: BatchFilter | None = None,
+    batch_filter: BatchFilter | None = None,
 ) -> tuple[list[sql.ListedBatch], str | None]:
-    """A page of the partner's batches, the newest first, and the cursor of the next. Invalid: no cursor of theirs.
+    """Return a page of the partner's batches, newest first, and the next cursor.
 
-    `created` is from its first moment to before its second; None: without that bound. With `wanted`, a page does not end
-    where its batches have many tickets: those after that are not counted, see `is_counted`.
+    `created`: earliest time, and the time before which they were created; None: no limit. Without a filter, a page ends
+    when its batches have many tickets. With one it does not, and the tickets of further batches are not counted
+    (`is_counted`).
+
+    Raises:
+        Invalid: the cursor is not one of these pages.
     """
     after, before = BY_TIME.after(cursor), created[1]
     if before is not None and (after is None or before < after.created_at):
@@ -68,18 +76,19 @@ async def list_batches(
             after_batch_id=after_batch_id,
             partner_id=partner_id,
             created_from=created[0],
-            **asdict(wanted or BatchFilter()),
+            **asdict(batch_filter or BatchFilter()),
             rows_looked_at_max=ROWS_LOOKED_AT_MAX,
             rows=limit + 1,
         )
-    return BY_TIME.page(rows, _counted(rows, limit) if wanted is None else limit)
+    return BY_TIME.page(rows, _counted(rows, limit) if batch_filter is None else limit)
 
 
 async def list_batches_of_all(
-    database: Database, limit: int, cursor: str | None, wanted: BatchFilter
+    database: Database, limit: int, cursor: str | None, batch_filter: BatchFilter
 ) -> tuple[list[sql.BatchOfAny], str | None]:
-    """A page of all partners' batches, the newest first, and the cursor of the next; for the operator alone. Those after
-    many tickets are not counted, see `is_counted`.
+    """Return a page of the batches of all partners, newest first, and the next cursor.
+
+    The page counts the tickets of its first batches only (`is_counted`).
     """
     after_created_at, after_partner_id, after_batch_id = OF_ALL.after(cursor) or (None, None, None)
     async with database.single_statement() as tx:
@@ -88,7 +97,7 @@ async def list_batches_of_all(
             after_created_at=after_created_at,
             after_partner_id=after_partner_id,
             after_batch_id=after_batch_id,
-            **asdict(wanted or BatchFilter()),
+            **asdict(batch_filter),
             rows_looked_at_max=ROWS_LOOKED_AT_MAX,
             rows=limit + 1,
         )
@@ -96,18 +105,18 @@ async def list_batches_of_all(
 
 
 def is_counted(row: sql.ListedBatch | sql.BatchOfAny) -> bool:
-    """Whether the tickets of a batch in a list are counted by state: a page counts a bounded number of them."""
+    """Return whether the page has counted the batch's tickets by state. A page counts a limited number of tickets."""
     return row.tickets_before < ROWS_LOOKED_AT_MAX
 
 
 def _counted(rows: list[sql.ListedBatch], limit: int) -> int:
-    """How many of them have their tickets counted: a page ends where the batches before have enough."""
+    """Return the number of batches whose tickets are counted, at most `limit`."""
     return min(limit, sum(row.tickets_before < ROWS_LOOKED_AT_MAX for row in rows))
 
 
-async def made_of_product(database: Database, product_id: int) -> sql.Made:
-    """How many `tickets` of the product are made, or have their stock and will be, in how many `batches`."""
+async def issued_of_product(database: Database, product_id: int) -> sql.IssuedTickets:
+    """Return the number of batches of the product, and of their tickets: generated, or still to be generated."""
     async with database.single_statement() as tx:
-        row = await tx.fetch_one(sql.made_of_product, product_id=product_id)
+        row = await tx.fetch_one(sql.issued_of_product, product_id=product_id)
     assert row is not None
     return row

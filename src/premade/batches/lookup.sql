@@ -1,5 +1,5 @@
 -- name: batches_by_time
--- Each with its tickets by state, which are counted: so the page ends where its batches before have enough of them.
+-- Each batch with its tickets by state. Counting them takes time, so a page counts a limited number of tickets.
 SELECT b.batch_id, b.product_id, b.quantity, b.price, b.currency, b.valid_until, b.usable_days, b.usable_until,
        b.reservation_id, b.metadata, b.created_at, b.to_make, b.unmade, b.tickets_before, b.place, b.matches, counted.*
 FROM (
@@ -12,7 +12,8 @@ FROM (
                         OR :status = CASE WHEN to_make > 0 THEN 'MAKING' WHEN unmade > 0 THEN 'STOPPED' ELSE 'MADE' END
                    ) AS matches
         FROM batches
-        -- As the index batches_by_partner has it; in threes, so that no plan goes through the batches of all partners.
+        -- The expressions of the index batches_by_partner. The comparison of rows of three keeps the planner from reading the
+        -- batches of all partners.
         WHERE (partner_id + 0, created_at, batch_id) < (
                 :partner_id, coalesce(:after_created_at::timestamptz, 'infinity'), coalesce(:after_batch_id, '')
             )
@@ -37,7 +38,7 @@ CROSS JOIN LATERAL tickets_by_state(b.partner_id, b.batch_id, true) AS counted
 WHERE b.partner_id = :partner_id AND b.batch_id = :batch_id
 
 -- name: batches_of_all
--- The same over all partners, as the index batches_by_time has them.
+-- The same for all partners, in the order of the index batches_by_time.
 SELECT b.partner_id, b.batch_id, b.product_id, b.quantity, b.price, b.currency, b.valid_until, b.created_at,
        b.to_make, b.unmade, b.tickets_before, b.place, b.matches, counted.*
 FROM (
@@ -64,7 +65,7 @@ FROM (
 CROSS JOIN LATERAL tickets_by_state(b.partner_id, b.batch_id, b.tickets_before < :rows_looked_at_max) AS counted
 ORDER BY b.created_at DESC, b.partner_id DESC, b.batch_id DESC
 
--- name: made_of_product
--- Of all partners. Asked for when an operator is about to change the product.
+-- name: issued_of_product
+-- Of all partners, for the operator who changes the product.
 SELECT coalesce(sum(quantity - unmade), 0)::bigint AS tickets, count(*) AS batches
 FROM batches WHERE product_id = :product_id

@@ -59,7 +59,7 @@ class BatchOfAny(CountedBatch):
 
 
 @dataclass(slots=True)
-class Made:
+class IssuedTickets:
     tickets: int
     batches: int
 
@@ -96,4 +96,4 @@ def batches_of_all(
 
 
 @statement
-def made_of_product(*, product_id: int) -> Made: ...
+def issued_of_product(*, product_id: int) -> IssuedTickets: ...

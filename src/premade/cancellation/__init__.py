@@ -1,1 +1,1 @@
-"""Taking tickets back: one, or all that are unused of a batch."""
+"""Cancellation of tickets: one, or all unused ones of a batch."""

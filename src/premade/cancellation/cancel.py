@@ -103,7 +103,7 @@ class Canceller(Operation[ToCancel, EventReceipt, CancelledTicket]):
     ) -> CancelledTicket:
         if ticket.order_id is not None:
             # Lock the order in a statement of its own: the next statement then sees its tickets that others cancelled.
-            await tx.fetch_all(sql.hold_order, partner_id=request.caller.partner_id, order_id=ticket.order_id)
+            await tx.fetch_all(sql.lock_order, partner_id=request.caller.partner_id, order_id=ticket.order_id)
         cancelled = await tx.fetch_one(
             sql.cancel,
             **request.identity.columns,

@@ -6,11 +6,11 @@ JOIN products p ON p.product_id = t.product_id
 WHERE t.ticket_code = :ticket_code AND t.partner_id = :partner_id
 FOR NO KEY UPDATE OF t
 
--- name: hold_order
+-- name: lock_order
 SELECT order_id FROM ota_orders WHERE partner_id = :partner_id AND order_id = :order_id FOR NO KEY UPDATE
 
 -- name: cancel
--- The ticket and its order are locked. The allotment comes last: its row is the one that everybody shares.
+-- The ticket and its order are locked. Write the allotment last: all requests for a product share its row.
 WITH cancelled AS (
     UPDATE pre_generated_tickets SET status = 'CANCELLED'
     WHERE ticket_id = :ticket_id AND partner_id = :partner_id
@@ -31,7 +31,7 @@ marked AS (
     WHERE o.partner_id = :partner_id AND o.order_id = c.order_id
     RETURNING o.status
 ),
-told AS (
+event AS (
     INSERT INTO audit_events (
         partner_id, event, actor, request_id, ticket_code, order_id, data, occurred_at, operation,
         idempotency_key, request_digest
@@ -44,8 +44,8 @@ told AS (
 ),
 returned AS (
     UPDATE allotments a SET issued = a.issued - 1
-    FROM cancelled c JOIN told USING (ticket_code)
+    FROM cancelled c JOIN event USING (ticket_code)
     WHERE a.product_id = c.product_id AND a.channel = :channel
 )
-SELECT m.status AS order_status, told.occurred_at AS cancelled_at
-FROM told LEFT JOIN marked m ON true
+SELECT m.status AS order_status, event.occurred_at AS cancelled_at
+FROM event LEFT JOIN marked m ON true

@@ -10,7 +10,7 @@ from premade.audit.idempotency import Operation, Overtaken, Receipt, ReceiptColu
 from premade.audit.idempotency_sql import EventReceipt
 from premade.audit.record import Acting
 from premade.batches.batch import batch_unknown, is_batch_id
-from premade.batches.making import stop_making
+from premade.batches.stop import stop_generation
 from premade.cancellation import cancel_batch_sql as sql
 from premade.postgres.database import Transaction
 from premade.runtime.clock import Runtime
@@ -107,7 +107,7 @@ class _Beginning(Operation[BatchToCancel, EventReceipt, _Begun]):
             await _lock_batch(tx, request)
             now = self.runtime.now()
             # After this, no more tickets are generated, so the existing tickets are all there will be.
-            unmade = await stop_making(
+            unmade = await stop_generation(
                 tx,
                 request.caller.partner_id,
                 request.batch_id,

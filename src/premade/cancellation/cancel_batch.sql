@@ -15,18 +15,17 @@ RETURNING event_id
 
 -- name: wait_for_unused
 SELECT ticket_code FROM pre_generated_tickets
--- In these words only the index of batches gives the order: that of codes would be read past all other batches.
+-- The row comparison makes the planner read the index of batches. The index of codes would read all other batches too.
 WHERE partner_id = :partner_id AND (batch_id, ticket_code) > (:batch_id, :after)
     AND batch_id <= :batch_id AND status = 'PRE_GENERATED'
 ORDER BY batch_id, ticket_code LIMIT 1
 FOR NO KEY UPDATE
 
 -- name: cancel_unused
--- What a sale holds at this moment is passed over. The allotment comes last: its row is the one that
--- everybody shares.
+-- Skip tickets that a sale has locked. Write the allotment last: all requests for a product share its row.
 WITH unused AS MATERIALIZED (
     SELECT ticket_id FROM pre_generated_tickets
-    -- In these words only the index of batches gives the order: that of codes would be read past all other batches.
+    -- The row comparison makes the planner read the index of batches. The index of codes would read all other batches too.
     WHERE partner_id = :partner_id AND (batch_id, ticket_code) > (:batch_id, :after)
         AND batch_id <= :batch_id AND status = 'PRE_GENERATED'
     ORDER BY batch_id, ticket_code LIMIT :tickets_max
@@ -37,7 +36,7 @@ cancelled AS (
     FROM unused u WHERE t.ticket_id = u.ticket_id AND t.partner_id = :partner_id
     RETURNING t.ticket_code
 ),
-told AS (
+event AS (
     INSERT INTO audit_events (partner_id, event, actor, request_id, batch_id, ticket_code, data, occurred_at)
     SELECT :partner_id, :event, :actor, :request_id, :batch_id, ticket_code,
            jsonb_build_object('reason', :reason::text, 'beginning', :beginning::bigint), both_clocks(:now)
@@ -46,7 +45,7 @@ told AS (
 ),
 returned AS (
     UPDATE allotments a SET issued = a.issued - n.tickets
-    FROM (SELECT count(*)::integer AS tickets FROM told) AS n
+    FROM (SELECT count(*)::integer AS tickets FROM event) AS n
     WHERE a.product_id = :product_id AND a.channel = :channel AND n.tickets > 0
 )
 SELECT max(ticket_code) AS ticket_code FROM cancelled

@@ -32,7 +32,7 @@ def ticket_to_cancel(*, ticket_code: str, partner_id: int) -> TicketToCancel: ..
 
 
 @statement
-def hold_order(*, partner_id: int, order_id: str) -> str: ...
+def lock_order(*, partner_id: int, order_id: str) -> str: ...
 
 
 @statement

@@ -76,22 +76,22 @@ class CancelBatchAnswer(AnswerModel):
 async def cancel_ticket(
     call: Annotated[Call, partner_with("tickets:cancel")],
     code: TicketCode,
-    wanted: ReasonRequest,
+    body: ReasonRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Reply:
     """Cancel a ticket."""
-    asked = ToCancel(call.caller, call.request_id, code, wanted.reason, idempotency_key)
-    done = await call.use(Canceller).cancel(asked)
+    request = ToCancel(call.caller, call.request_id, code, body.reason, idempotency_key)
+    result = await call.use(Canceller).cancel(request)
     answer = CancelAnswer.model_validate(
         {
-            "ticket_code": done.ticket_code,
-            "cancelled_at": done.cancelled_at,
-            "reason": done.reason,
-            "order_id": done.order_id,
-            "order_status": done.order_status,
+            "ticket_code": result.ticket_code,
+            "cancelled_at": result.cancelled_at,
+            "reason": result.reason,
+            "order_id": result.order_id,
+            "order_status": result.order_status,
         }
     )
-    return Reply(answer, {"Idempotency-Replayed": "true"} if done.replayed else {})
+    return Reply(answer, {"Idempotency-Replayed": "true"} if result.replayed else {})
 
 
 @router.post(
@@ -109,18 +109,18 @@ async def cancel_ticket(
 async def cancel_batch(
     call: Annotated[Call, partner_with("tickets:cancel")],
     batch_id: BatchId,
-    wanted: ReasonRequest,
+    body: ReasonRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Reply:
     """Cancel the unsold tickets of a batch and leave the others unchanged."""
-    asked = BatchToCancel(call.caller, call.request_id, batch_id, wanted.reason, idempotency_key)
-    done = await call.use(BatchCanceller).cancel(asked)
+    request = BatchToCancel(call.caller, call.request_id, batch_id, body.reason, idempotency_key)
+    result = await call.use(BatchCanceller).cancel(request)
     answer = CancelBatchAnswer(
-        batch_id=done.batch_id,
-        cancelled_at=done.cancelled_at,
-        reason=done.reason,
-        cancelled=done.cancelled,
-        left_alone=LeftAlone(**done.left_alone),
-        unmade=done.unmade,
+        batch_id=result.batch_id,
+        cancelled_at=result.cancelled_at,
+        reason=result.reason,
+        cancelled=result.cancelled,
+        left_alone=LeftAlone(**result.left_alone),
+        unmade=result.unmade,
     )
-    return Reply(answer, {"Idempotency-Replayed": "true"} if done.replayed else {})
+    return Reply(answer, {"Idempotency-Replayed": "true"} if result.replayed else {})

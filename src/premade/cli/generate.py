@@ -106,7 +106,7 @@ async def _make(
     tell: Callable[[BatchProgress], None],
 ) -> BatchProgress:
     batches = LargeBatches(database, runtime, Signers(database, runtime))
-    return await batches.make(await _whose(database, partner), wanted, tell)
+    return await batches.generate(await _whose(database, partner), wanted, tell)
 
 
 async def _stop(database: Database, runtime: Runtime, partner: str, batch_id: str) -> BatchProgress:

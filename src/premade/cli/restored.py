@@ -23,15 +23,15 @@ def restored(
     as_json: AsJson = False,
 ) -> None:
     """Report a restore of the database, so that no forgotten code or id is issued again."""
-    done = operate(
+    event = operate(
         lambda database, runtime: begin_incarnation(
             database, runtime, clock_lead_seconds=clock_lead, actor=COMMAND
         )
     )
     show_one(
         {
-            "signing_keys": done["signing_key_ids"] or "unchanged",
-            "clock_lead_seconds": done["clock_lead_seconds"],
+            "signing_keys": event.signing_key_ids or "unchanged",
+            "clock_lead_seconds": event.clock_lead_seconds,
         },
         as_json=as_json,
     )

@@ -83,7 +83,7 @@ def retire(
         if not yes:
             _ask(key_id, counted, as_json=as_json)
         retired = await retire_signing_key(database, runtime, key_id)
-        return Retirement(key_id, retired["retired_at"], counted.unused, counted.active)
+        return Retirement(key_id, retired.retired_at, counted.unused, counted.active)
 
     show_one(operate(retire_after_confirmation), as_json=as_json)
 

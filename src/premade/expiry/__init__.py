@@ -1,1 +1,1 @@
-"""What was not sold by its last day of sale goes back into stock."""
+"""Expiry: unsold tickets end after their last day of sale, and their stock returns."""

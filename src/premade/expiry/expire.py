@@ -1,6 +1,6 @@
 """Expiring tickets that were not sold by their last day of sale, in the background or by command.
 
-Whatever stops it anywhere: a transaction is whole, and the next turn goes on from there.
+Each transaction is complete in itself. After an interruption, the next pass continues.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from premade.audit.actors import COMMAND_ACTOR, SERVICE
 from premade.audit.events import TicketExpiry
-from premade.batches.making import DAY_IS_OVER, stop_making
+from premade.batches.stop import DAY_IS_OVER, stop_generation
 from premade.expiry import expire_sql as sql
 from premade.postgres.database import Database
 from premade.runtime.background import AT_ONCE, Turn
@@ -21,21 +21,24 @@ TICKETS_A_TRANSACTION_MAX = 500
 BATCHES_A_PASS_MAX = 1_000
 TURN_EVERY_SECONDS = 0.1
 EXPIRY_LOCK = 7_214_938_063
-"""A PostgreSQL advisory lock: of all processes one expires at a time."""
+"""A PostgreSQL advisory lock. One process at a time expires tickets."""
 
 
 @dataclass(frozen=True)
 class Pass:
-    """What one pass over the batches that are due came to. A batch is not `ended` while a sale holds a ticket of it."""
+    """Result of one pass over the batches whose last day of sale has ended."""
 
     due: int = 0
+    """Batches that the pass found."""
     ended: int = 0
+    """Batches without unused tickets after the pass. A sale can still have locked a ticket of the others."""
     expired: int = 0
+    """Tickets that expired."""
 
 
 @dataclass(frozen=True)
 class _Step:
-    """One transaction: how many tickets it expired, the last one's code, whether the batch has none unused left."""
+    """Result of one transaction. `ended`: the batch has no unused tickets left."""
 
     expired: int
     last_code: str
@@ -43,21 +46,21 @@ class _Step:
 
 
 Tell = Callable[[Pass], None]
-"""Called after each transaction with what the pass came to so far."""
+"""Called after each transaction with the sums so far."""
 
 
 @dataclass(frozen=True)
 class Expirer:
-    """What expiring needs. `actor` as the audit record names who does it."""
+    """Expiry of tickets. `actor`: the actor of its audit events."""
 
     database: Database
     runtime: Runtime
     actor: str = SERVICE
-    is_patient: bool = False
-    """Whether it waits while it is another process's turn; otherwise the pass ends there."""
+    waits_for_others: bool = False
+    """Whether a pass waits while another process expires tickets. Otherwise the pass ends then."""
 
     async def pass_once(self, tell: Tell = lambda _: None) -> Pass:
-        """Over the batches that are due, BATCHES_A_PASS_MAX at most."""
+        """Expire the unused tickets of at most BATCHES_A_PASS_MAX batches whose last day of sale has ended."""
         batches = await self._due()
         found = Pass(due=len(batches))
         for batch in batches:
@@ -68,7 +71,7 @@ class Expirer:
                     found = Pass(found.due, found.ended + step.ended, found.expired + step.expired)
                     tell(found)
                     after, more = step.last_code, step.expired == TICKETS_A_TRANSACTION_MAX
-                elif self.is_patient:
+                elif self.waits_for_others:
                     await asyncio.sleep(TURN_EVERY_SECONDS)
                 else:
                     return found
@@ -88,40 +91,42 @@ class Expirer:
             if not await tx.fetch_one(sql.only_one, lock=EXPIRY_LOCK):
                 return None
             partner_id, batch_id = batch.partner_id, batch.batch_id
-            # One that is being cancelled or drawn from is left to the next pass.
-            held = await tx.fetch_one(sql.hold_batch, partner_id=partner_id, batch_id=batch_id)
-            if held is None:
+            # A batch that a cancellation or a draw has locked is left to the next pass.
+            locked = await tx.fetch_one(sql.lock_batch, partner_id=partner_id, batch_id=batch_id)
+            if locked is None:
                 return _Step(0, after, ended=False)
             now = self.runtime.now()
-            done = await tx.fetch_one(
+            tickets = await tx.fetch_one(
                 sql.expire,
                 partner_id=partner_id,
                 batch_id=batch_id,
-                product_id=held.product_id,
-                channel=held.channel,
+                product_id=locked.product_id,
+                channel=locked.channel,
                 after=after,
                 tickets_max=TICKETS_A_TRANSACTION_MAX,
                 event=TicketExpiry.event_name,
                 actor=self.actor,
                 now=now,
             )
-            assert done is not None
+            assert tickets is not None
             ended = False
-            if held.to_make:
-                await stop_making(tx, partner_id, batch_id, now, actor=self.actor, reason=DAY_IS_OVER)
-            if done.expired < TICKETS_A_TRANSACTION_MAX:
+            if locked.to_make:
+                await stop_generation(tx, partner_id, batch_id, now, actor=self.actor, reason=DAY_IS_OVER)
+            if tickets.expired < TICKETS_A_TRANSACTION_MAX:
                 ended = (
                     await tx.fetch_one(sql.end_batch, partner_id=partner_id, batch_id=batch_id, now=now)
                     is not None
                 )
-            return _Step(done.expired, done.last_code or after, ended)
+            return _Step(tickets.expired, tickets.last_code or after, ended)
 
 
 async def expire_now(database: Database, runtime: Runtime, tell: Tell) -> Pass:
-    """Everything that is due, waiting for turns. In what it answers, `due` are the batches that are left to the
-    service: a sale, or a cancellation, holds something of them.
+    """Expire all tickets whose last day of sale has ended.
+
+    In the result, `due` is the number of batches that are left to the service, because a sale or a cancellation has locked
+    some of their tickets.
     """
-    expirer = Expirer(database, runtime, COMMAND_ACTOR, is_patient=True)
+    expirer = Expirer(database, runtime, COMMAND_ACTOR, waits_for_others=True)
     ended = expired = 0
     while True:
         before = Pass(ended, ended, expired)
@@ -136,7 +141,7 @@ def _sum(one: Pass, other: Pass) -> Pass:
 
 
 def expire_turn(database: Database, runtime: Runtime) -> Turn:
-    """Return the turn of the background task: one pass, and at once another while there is more."""
+    """Return the turn of the background task: one pass, and another one at once while more batches are due."""
     expirer = Expirer(database, runtime)
 
     async def turn() -> float:

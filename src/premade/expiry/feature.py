@@ -1,4 +1,4 @@
-"""The feature: tickets whose last day of sale is over expire."""
+"""The feature: expiry of tickets after their last day of sale."""
 
 from premade.expiry.expire import EXPIRE_EVERY_SECONDS, expire_turn
 from premade.http.wiring import BackgroundTask, Feature

@@ -1,1 +1,1 @@
-"""A partner makes a batch of tickets."""
+"""Generation of batches of tickets."""

@@ -2,7 +2,7 @@
 
 from premade.generation import routes
 from premade.generation.generate import Generator
-from premade.generation.large import LOOK_EVERY_SECONDS, LargeBatches, can_make_here
+from premade.generation.large import LOOK_EVERY_SECONDS, LargeBatches, can_generate_here
 from premade.http.wiring import BackgroundTask, Feature
 from premade.tickets.signing import Signers
 
@@ -17,7 +17,7 @@ FEATURE = Feature(
             "making.look",
             lambda process: process.use(LargeBatches).continue_turn,
             LOOK_EVERY_SECONDS,
-            runs_here=lambda settings: can_make_here(settings.database_connections_per_worker),
+            runs_here=lambda settings: can_generate_here(settings.database_connections_per_worker),
         )
     ],
 )

@@ -157,7 +157,7 @@ class Generator(Operation[Generation, sql.BatchReceipt, Batch]):
             partner_id=request.caller.partner_id,
             idempotency_key=request.batch.idempotency_key,
         )
-        return row and Receipt(row, "batch", row.batch_id, (row.request_digest,))
+        return row and Receipt(row, "batch", row.batch_id, row.request_digest)
 
     async def replay(self, request: Generation, row: sql.BatchReceipt) -> Batch:
         """Return the batch as it was generated."""

@@ -1,8 +1,7 @@
-"""Making a large batch: the operator's, bit by bit, and whatever stops it, exactly once.
+"""Generating a large batch of the operator in many transactions.
 
-The first transaction writes the batch and takes all of its stock. Each one after that makes some tickets and lowers
-`to_make` of the batch by as many, so what is left to do always stands in the database, and a running service, or whoever
-asks for the same batch again, goes on from there.
+The first transaction creates the batch and takes all of its stock. Each further one generates some tickets and lowers
+`to_make` of the batch by their number. So the database always has what is left to do, and any process can continue.
 """
 
 import asyncio
@@ -18,7 +17,7 @@ from premade.batches.batch import (
     checked_new_batch_id,
     is_batch_id,
 )
-from premade.batches.making import DAY_IS_OVER, stop_making
+from premade.batches.stop import DAY_IS_OVER, stop_generation
 from premade.generation import large_sql as sql
 from premade.generation.batch_request import BatchRequest
 from premade.generation.checks import BatchIdTaken
@@ -35,13 +34,13 @@ from premade.tickets.signing import Signers
 
 QUANTITY_MAX = 100_000
 TICKETS_A_TRANSACTION_MAX = 500
-ALONE_WAIT_SECONDS = 2.0
-"""A maker that was killed is off the database within milliseconds."""
+LOCK_WAIT_SECONDS = 2.0
+"""The lock of a process that was killed is released within milliseconds."""
 CONNECTIONS = 3
-"""Of the database's pool, while a batch is made: to be alone, to write, and to take the next codes meanwhile."""
+"""Connections that generating one batch needs: for the advisory lock, to write tickets, and to issue the next codes."""
 BY_COMMAND = "Stopped by its operator"
 LOOK_EVERY_SECONDS = 2.0
-"""How often a process of the service looks for batches that nobody makes."""
+"""How often a process of the service looks for unfinished batches."""
 BATCHES_A_LOOK_MAX = 100
 
 
@@ -93,7 +92,7 @@ class BatchKeyRetired(Conflict):
 
 @dataclass(frozen=True)
 class BatchProgress:
-    """How far a batch is: `made` tickets of `quantity`; `unmade` never will be."""
+    """Progress of a batch: `made` tickets of `quantity` are generated; `unmade` will never be."""
 
     batch_id: str
     product_id: int
@@ -103,55 +102,72 @@ class BatchProgress:
     status: BatchStatus
 
 
-Tell = Callable[[BatchProgress], None]
+Report = Callable[[BatchProgress], None]
 """Called after each transaction."""
 
 
 @dataclass(frozen=True)
 class LargeBatches:
-    """What making large batches needs. The database's pool must have CONNECTIONS."""
+    """Generation of large batches. The database's pool must have CONNECTIONS."""
 
     database: Database
     runtime: Runtime
     signers: Signers
 
-    async def make(self, whose: OnBehalf, wanted: BatchRequest, tell: Tell = lambda _: None) -> BatchProgress:
-        """The batch with all of its tickets; one that was begun before with the same `wanted` goes on.
+    async def generate(
+        self, caller: OnBehalf, request: BatchRequest, report: Report = lambda _: None
+    ) -> BatchProgress:
+        """Generate the whole batch, or continue the unfinished batch of the same request.
 
-        Invalid, the refusals of Generator.generate (nothing is written then), BatchBeingMade, BatchStopped,
-        BatchKeyRetired. Busy, DatabaseAway: what is made is kept, and the same call goes on from there.
+        Raises:
+            Invalid: the request is not valid.
+            ProductUnknown, BatchIdTaken, StockShort: see `Generator.generate`. Nothing is written.
+            BatchBeingMade: another process generates this batch.
+            BatchStopped, BatchKeyRetired: the batch cannot be continued.
+            Busy, DatabaseAway: the tickets generated so far are kept. The same call continues.
         """
-        check(wanted)
-        async with self._alone(whose, wanted.batch_id, ALONE_WAIT_SECONDS) as is_alone:
-            if not is_alone:
-                raise await self._being_made(whose, wanted)
-            batch = await self._begun(whose, wanted)
-            tell(_making(batch))
-            return await self._make_rest(whose, batch, tell)
+        check(request)
+        async with self._lock(caller, request.batch_id, LOCK_WAIT_SECONDS) as is_locked:
+            if not is_locked:
+                batch = await self._batch(caller.partner_id, request.batch_id)
+                raise BatchBeingMade(request.batch_id, 0 if batch is None else _progress(batch).made)
+            batch = await self._create(caller, request)
+            report(_progress(batch))
+            return await self._generate_rest(caller, batch, report)
 
     async def begin(
-        self, whose: OnBehalf, wanted: BatchRequest, request_id: str | None = None
+        self, caller: OnBehalf, request: BatchRequest, request_id: str | None = None
     ) -> BatchProgress:
-        """The batch with all of its stock and none of its tickets, for the service to make; one that was begun before
-        with the same `wanted`, as far as it is. The refusals of `make`, but for BatchBeingMade.
+        """Create the batch with all of its stock and without tickets. The service generates them.
+
+        A batch of the same request that exists already is returned as it is. The errors are those of `generate`, without
+        BatchBeingMade.
         """
-        check(wanted)
-        return _making(await self._begun(whose, wanted, request_id))
+        check(request)
+        return _progress(await self._create(caller, request, request_id))
 
-    async def go_on(self, whose: OnBehalf, batch_id: str) -> None:
-        """Makes what is left of a batch that was begun, unless somebody is at it. BatchStopped, BatchKeyRetired."""
-        async with self._alone(whose, batch_id, wait_seconds_max=0.0) as is_alone:
-            batch = await self._batch(whose.partner_id, batch_id) if is_alone else None
+    async def resume(self, caller: OnBehalf, batch_id: str) -> None:
+        """Generate the missing tickets of a batch, unless another process does.
+
+        Raises:
+            BatchStopped, BatchKeyRetired: the batch cannot be continued.
+        """
+        async with self._lock(caller, batch_id, wait_seconds_max=0.0) as is_locked:
+            batch = await self._batch(caller.partner_id, batch_id) if is_locked else None
             if batch is not None and batch.to_make:
-                await self._make_rest(whose, await self._able(whose, batch), lambda _: None)
+                await self._generate_rest(caller, await self._continuable(caller, batch), lambda _: None)
 
-    async def go_on_with_all(self) -> None:
-        """Makes what is left of batches of all partners, one after the other, the oldest first; those that others are at
-        are left to them. What fails with one batch is logged, and the others go on. DatabaseAway.
+    async def resume_all(self) -> None:
+        """Generate the missing tickets of all partners' batches, one batch after the other, the oldest first.
+
+        An error of one batch is logged, and the next batch follows.
+
+        Raises:
+            DatabaseAway: the database does not respond.
         """
         async with self.database.single_statement() as tx:
             rows = await tx.fetch_all(
-                sql.being_made,
+                sql.unfinished,
                 begun=BatchGenerationBegun.event_name,
                 now=self.runtime.now(),
                 today=self.runtime.today(),
@@ -160,179 +176,190 @@ class LargeBatches:
             )
         for row in rows:
             try:
-                await self.go_on(OnBehalf(row.partner_id, row.channel, row.actor), row.batch_id)
+                await self.resume(OnBehalf(row.partner_id, row.channel, row.actor), row.batch_id)
             except DatabaseAway:
                 raise
             except DomainError as error:
                 log.info("making.left", batch_id=row.batch_id, reason=error.code)
-            except Exception:  # noqa: BLE001  (whatever it was, it must not keep the others from being made)
+            except Exception:  # noqa: BLE001  (an unknown error of one batch must not stop the others)
                 log.exception("making.failed", batch_id=row.batch_id)
 
     async def continue_turn(self) -> float:
         """Continue unfinished batches in the background; return the seconds until the next look."""
-        await self.go_on_with_all()
+        await self.resume_all()
         return LOOK_EVERY_SECONDS
 
-    def _alone(
-        self, whose: OnBehalf, batch_id: str, wait_seconds_max: float
+    def _lock(
+        self, caller: OnBehalf, batch_id: str, wait_seconds_max: float
     ) -> AbstractAsyncContextManager[bool]:
-        return self.database.advisory_lock(f"{whose.partner_id}:{batch_id}", wait_seconds_max)
+        return self.database.advisory_lock(f"{caller.partner_id}:{batch_id}", wait_seconds_max)
 
     async def progress(self, partner_id: int, batch_id: str) -> BatchProgress:
-        """How far the batch is, as the database has it. BatchUnknown."""
+        """Return the progress of a batch.
+
+        Raises:
+            BatchUnknown: the partner has no such batch.
+        """
         batch = await self._batch(partner_id, batch_id) if is_batch_id(batch_id) else None
         if batch is None:
             raise batch_unknown(batch_id)
-        return _making(batch)
+        return _progress(batch)
 
-    async def stop(self, whose: OnBehalf, batch_id: str, reason: str = BY_COMMAND) -> BatchProgress:
-        """Makes no more of it: what is not made is available again, what is made stays. Stopping twice is the same as
-        once. BatchUnknown, BatchMade.
+    async def stop(self, caller: OnBehalf, batch_id: str, reason: str = BY_COMMAND) -> BatchProgress:
+        """Stop the generation of a batch. Its tickets stay, and the stock of the missing tickets is available again.
+
+        Stopping a stopped batch has no effect.
+
+        Raises:
+            BatchUnknown: the partner has no such batch.
+            BatchMade: all of its tickets are generated.
         """
-        await self.progress(whose.partner_id, batch_id)
-        await self._stop(whose, batch_id, reason)
-        making = await self.progress(whose.partner_id, batch_id)
-        if making.status is BatchStatus.MADE:
-            raise BatchMade(batch_id, making.quantity)
-        return making
+        await self.progress(caller.partner_id, batch_id)
+        await self._stop(caller, batch_id, reason)
+        progress = await self.progress(caller.partner_id, batch_id)
+        if progress.status is BatchStatus.MADE:
+            raise BatchMade(batch_id, progress.quantity)
+        return progress
 
-    async def _stop(self, whose: OnBehalf, batch_id: str, reason: str) -> None:
+    async def _stop(self, caller: OnBehalf, batch_id: str, reason: str) -> None:
         async with self.database.single_statement() as tx:
             now = self.runtime.now()
-            await stop_making(tx, whose.partner_id, batch_id, now, actor=whose.actor, reason=reason)
+            await stop_generation(tx, caller.partner_id, batch_id, now, actor=caller.actor, reason=reason)
 
-    async def _batch(self, partner_id: int, batch_id: str) -> sql.BatchToMake | None:
+    async def _batch(self, partner_id: int, batch_id: str) -> sql.LargeBatch | None:
         async with self.database.single_statement() as tx:
             return await tx.fetch_one(
-                sql.batch_to_make,
+                sql.large_batch,
                 partner_id=partner_id,
                 batch_id=batch_id,
                 today=self.runtime.today(),
                 zone=str(self.runtime.zone),
             )
 
-    async def _being_made(self, whose: OnBehalf, wanted: BatchRequest) -> BatchBeingMade:
-        batch = await self._batch(whose.partner_id, wanted.batch_id)
-        made = 0 if batch is None else _making(batch).made
-        return BatchBeingMade(wanted.batch_id, made)
+    async def _create(
+        self, caller: OnBehalf, request: BatchRequest, request_id: str | None = None
+    ) -> sql.LargeBatch:
+        """Return the batch of the request, and create it if it does not exist.
 
-    async def _begun(
-        self, whose: OnBehalf, wanted: BatchRequest, request_id: str | None = None
-    ) -> sql.BatchToMake:
-        """The batch as it is, begun now or before. A refusal when it cannot go on, or is another."""
-        batch = await self._batch(whose.partner_id, wanted.batch_id)
+        Raises:
+            BatchIdTaken: the batch is of another request.
+            BatchStopped, BatchKeyRetired: the batch cannot be continued.
+        """
+        batch = await self._batch(caller.partner_id, request.batch_id)
         if batch is None:
-            # Sent twice at once, one of the two takes the stock.
+            # A concurrent request for the same batch may have created it.
             with suppress(BatchIdTaken):
-                await self._generator.take_stock(whose, wanted, request_id)
-            batch = await self._batch(whose.partner_id, wanted.batch_id)
+                await self._generator.take_stock(caller, request, request_id)
+            batch = await self._batch(caller.partner_id, request.batch_id)
         assert batch is not None
-        _check_the_same(batch, wanted)
-        return await self._able(whose, batch)
+        if batch.request_digest not in request.digests:
+            raise BatchIdTaken("differs", request.batch_id, batch.quantity, batch.product_id)
+        return await self._continuable(caller, batch)
 
-    async def _able(self, whose: OnBehalf, batch: sql.BatchToMake) -> sql.BatchToMake:
-        """The batch, which can go on or is made. BatchStopped, BatchKeyRetired."""
+    async def _continuable(self, caller: OnBehalf, batch: sql.LargeBatch) -> sql.LargeBatch:
+        """Return the batch if it is complete or can be continued. Stop it if its last day of sale has ended.
+
+        Raises:
+            BatchStopped, BatchKeyRetired: the batch cannot be continued.
+        """
         if batch.to_make and batch.is_over:
-            await self._stop(whose, batch.batch_id, DAY_IS_OVER)
-            stopped = await self._batch(whose.partner_id, batch.batch_id)
+            await self._stop(caller, batch.batch_id, DAY_IS_OVER)
+            stopped = await self._batch(caller.partner_id, batch.batch_id)
             assert stopped is not None
             batch = stopped
-        _check_able(batch)
+        progress = _progress(batch)
+        if progress.status is BatchStatus.STOPPED:
+            raise BatchStopped(progress.batch_id, progress.made, progress.quantity, progress.unmade)
+        if progress.status is BatchStatus.MAKING and batch.key_retired_at is not None:
+            raise BatchKeyRetired(progress.batch_id, batch.signing_key_id)
         return batch
 
-    async def _make_rest(self, whose: OnBehalf, batch: sql.BatchToMake, tell: Tell) -> BatchProgress:
-        is_new = bool(batch.to_make)
+    async def _generate_rest(self, caller: OnBehalf, batch: sql.LargeBatch, report: Report) -> BatchProgress:
+        was_unfinished = bool(batch.to_make)
         while batch.to_make:
-            await self._make_in_turn(whose, batch, tell)
-            now = await self._batch(whose.partner_id, batch.batch_id)
-            assert now is not None
-            batch = await self._able(whose, now)
-        if is_new:
+            await self._generate_tickets(caller, batch, report)
+            current = await self._batch(caller.partner_id, batch.batch_id)
+            assert current is not None
+            batch = await self._continuable(caller, current)
+        if was_unfinished:
             log.info(
                 "ota.tickets.bulk_generated",
                 batch_id=batch.batch_id,
                 product_id=batch.product_id,
                 quantity=batch.quantity,
             )
-        return _making(batch)
+        return _progress(batch)
 
     @property
     def _generator(self) -> Generator:
         return Generator(self.database, self.runtime, self.signers)
 
-    async def _make_in_turn(self, whose: OnBehalf, batch: sql.BatchToMake, tell: Tell) -> None:
-        """Transaction after transaction, until nothing is left or one is refused: then somebody stopped the batch."""
+    async def _generate_tickets(self, caller: OnBehalf, batch: sql.LargeBatch, report: Report) -> None:
+        """Run one transaction after the other, until no ticket is missing or the batch was changed meanwhile."""
         signer = await self.signers.by_id(batch.signing_key_id)
         to_make = batch.to_make
-        quantity, tickets = await self._sign(whose.partner_id, batch, signer, to_make)
+        quantity, tickets = await self._sign(caller.partner_id, batch, signer, to_make)
         while quantity:
-            # While the database writes these, another core signs the next.
-            done, (next_quantity, next_tickets) = await asyncio.gather(
-                self._write(whose, batch, tickets),
-                self._sign(whose.partner_id, batch, signer, to_make - quantity),
+            # While the database writes these tickets, another core signs the next ones.
+            row, (next_quantity, next_tickets) = await asyncio.gather(
+                self._write(caller, batch, tickets),
+                self._sign(caller.partner_id, batch, signer, to_make - quantity),
             )
-            if done is None:
+            if row is None:
                 return
-            tell(_making(replace(batch, to_make=done.to_make, unmade=done.unmade)))
-            to_make = done.to_make
+            report(_progress(replace(batch, to_make=row.to_make, unmade=row.unmade)))
+            to_make = row.to_make
             quantity, tickets = next_quantity, next_tickets
 
     async def _sign(
-        self, partner_id: int, batch: sql.BatchToMake, signer: Signer, to_make: int
+        self, partner_id: int, batch: sql.LargeBatch, signer: Signer, to_make: int
     ) -> tuple[int, str]:
-        """How many tickets the next transaction makes, and they themselves."""
+        """Return the number of tickets of the next transaction, and the tickets as a JSON parameter."""
         quantity = min(to_make, TICKETS_A_TRANSACTION_MAX)
-        codes = await self._generator.take_codes(partner_id, batch.code_prefix, batch.ticket_type, quantity)
-        return quantity, await asyncio.to_thread(lambda: as_rows(signed(signer, codes.codes)))
+        issued = await self._generator.take_codes(partner_id, batch.code_prefix, batch.ticket_type, quantity)
+        return quantity, await asyncio.to_thread(lambda: as_rows(signed(signer, issued.codes)))
 
-    async def _write(self, whose: OnBehalf, batch: sql.BatchToMake, tickets: str) -> sql.StillToMake | None:
-        """What the batch then is, or None when these are not to be made any more."""
+    async def _write(
+        self, caller: OnBehalf, batch: sql.LargeBatch, tickets: str
+    ) -> sql.MissingTickets | None:
+        """Write the tickets. Return None, and write nothing, if the batch was stopped or has another key by now."""
         async with self.database.single_statement() as tx:
             return await tx.fetch_one(
-                sql.make,
-                partner_id=whose.partner_id,
+                sql.write_tickets,
+                partner_id=caller.partner_id,
                 batch_id=batch.batch_id,
                 signing_key_id=batch.signing_key_id,
                 tickets=tickets,
                 event=BatchGenerated.event_name,
-                actor=whose.actor,
+                actor=caller.actor,
                 today=self.runtime.today(),
                 zone=str(self.runtime.zone),
                 now=self.runtime.now(),
             )
 
 
-def check(wanted: BatchRequest) -> None:
-    """Invalid, with all that is wrong in the form of what is asked for."""
+def check(request: BatchRequest) -> None:
+    """Check the form of the request.
+
+    Raises:
+        Invalid: it lists all fields that are wrong.
+    """
     errors: list[FieldError] = []
-    if not 1 <= wanted.quantity <= QUANTITY_MAX:
+    if not 1 <= request.quantity <= QUANTITY_MAX:
         errors.append(FieldError("quantity", field_text("general.range", least=1, most=QUANTITY_MAX)))
     try:
-        checked_new_batch_id(wanted.batch_id)
+        checked_new_batch_id(request.batch_id)
     except ValueError as error:
         errors.append(FieldError("batch", str(error)))
-    if wanted.reservation_id is not None and not is_reservation_id(wanted.reservation_id):
+    if request.reservation_id is not None and not is_reservation_id(request.reservation_id):
         errors.append(FieldError("reservation", field_text("reservation.id")))
-    if not wanted.is_large:
+    if not request.is_large:
         errors.append(FieldError("is_large", field_text("general.true")))
     if errors:
         raise Invalid(errors)
 
 
-def _check_the_same(batch: sql.BatchToMake, wanted: BatchRequest) -> None:
-    if batch.request_digest not in wanted.digests:
-        raise BatchIdTaken("differs", wanted.batch_id, batch.quantity, batch.product_id)
-
-
-def _check_able(batch: sql.BatchToMake) -> None:
-    making = _making(batch)
-    if making.status is BatchStatus.STOPPED:
-        raise BatchStopped(making.batch_id, making.made, making.quantity, making.unmade)
-    if making.status is BatchStatus.MAKING and batch.key_retired_at is not None:
-        raise BatchKeyRetired(making.batch_id, batch.signing_key_id)
-
-
-def _making(batch: sql.BatchToMake) -> BatchProgress:
+def _progress(batch: sql.LargeBatch) -> BatchProgress:
     to_make, unmade = batch.to_make, batch.unmade
     return BatchProgress(
         batch.batch_id,
@@ -344,8 +371,8 @@ def _making(batch: sql.BatchToMake) -> BatchProgress:
     )
 
 
-def can_make_here(connections: int) -> bool:
-    """Return whether a process with so many connections makes large batches. It must keep one for its requests."""
+def can_generate_here(connections: int) -> bool:
+    """Return whether a process with so many connections generates large batches. It must keep one for its requests."""
     if connections > CONNECTIONS:
         return True
     log.warning("making.left_to_others", connections=connections)

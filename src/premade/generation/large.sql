@@ -1,6 +1,6 @@
--- name: being_made
--- Of all partners: what the service goes on with, each by whoever began it. One whose key is retired cannot go on, and
--- one whose last day of sale is over is ended by expiry.
+-- name: unfinished
+-- Unfinished batches of all partners, each with the actor who began it. A batch with a retired key cannot be continued.
+-- Expiry stops a batch whose last day of sale has ended.
 SELECT b.partner_id, b.batch_id, b.channel, begun.actor
 FROM batches b
 CROSS JOIN LATERAL (
@@ -8,13 +8,13 @@ CROSS JOIN LATERAL (
     WHERE partner_id = b.partner_id AND batch_id = b.batch_id AND ticket_code IS NULL AND event = :begun
     LIMIT 1
 ) AS begun
--- 'to_make + 0', as the index batches_being_made has it: it holds the unfinished batches only.
+-- 'to_make + 0' is the expression of the index batches_being_made, which has only unfinished batches.
 WHERE b.to_make + 0 > 0 AND b.created_at <= both_clocks(:now) AND (b.valid_until IS NULL OR b.valid_until >= both_days(:today, :zone))
     AND (SELECT k.retired_at FROM signing_keys k WHERE k.key_id = b.signing_key_id) IS NULL
 ORDER BY b.created_at
 LIMIT :batches_max
 
--- name: batch_to_make
+-- name: large_batch
 SELECT b.batch_id, b.product_id, b.quantity, b.to_make, b.unmade, b.valid_until, b.request_digest, b.signing_key_id,
        p.code_prefix, p.ticket_type, coalesce(b.valid_until < both_days(:today, :zone), false) AS is_over,
        (SELECT k.retired_at FROM signing_keys k WHERE k.key_id = b.signing_key_id) AS key_retired_at
@@ -22,9 +22,9 @@ FROM batches b
 JOIN products p ON p.product_id = b.product_id
 WHERE b.partner_id = :partner_id AND b.batch_id = :batch_id
 
--- name: make
--- The batch comes first: by its row makers, cancellations and expiry take turns. Tickets that were signed long ago, by
--- a process that stood still meanwhile, may find that their key or their last day of sale is gone.
+-- name: write_tickets
+-- Change the batch first: the lock of its row orders generation, cancellation and expiry. A process may have been suspended
+-- after it signed these tickets. So check the key and the last day of sale again.
 WITH batch AS (
     UPDATE batches b SET to_make = to_make - jsonb_array_length(:tickets::jsonb)
     WHERE partner_id = :partner_id AND batch_id = :batch_id AND to_make >= jsonb_array_length(:tickets::jsonb)
@@ -34,7 +34,7 @@ WITH batch AS (
         AND signing_key_id = :signing_key_id AND current_incarnation() IS NOT NULL
     RETURNING *
 ),
-made AS (
+ticket AS (
     INSERT INTO pre_generated_tickets (
         ticket_code, partner_id, product_id, batch_id, qr_code, entitlements, price, currency, valid_until,
         usable_days, usable_until, created_at
@@ -43,7 +43,7 @@ made AS (
            b.currency, b.valid_until, b.usable_days, b.usable_until, both_clocks(:now)
     FROM batch b CROSS JOIN jsonb_to_recordset(:tickets::jsonb) AS t (ticket_code text, qr_code text)
 ),
-told AS (
+event AS (
     INSERT INTO audit_events (partner_id, event, actor, batch_id, data, occurred_at)
     SELECT b.partner_id, :event, :actor, b.batch_id,
            jsonb_strip_nulls(

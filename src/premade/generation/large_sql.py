@@ -19,7 +19,7 @@ class UnfinishedBatch:
 
 
 @dataclass(slots=True)
-class BatchToMake:
+class LargeBatch:
     batch_id: str
     product_id: int
     quantity: int
@@ -35,21 +35,21 @@ class BatchToMake:
 
 
 @dataclass(slots=True)
-class StillToMake:
+class MissingTickets:
     to_make: int
     unmade: int
 
 
 @statement
-def being_made(*, begun: str, now: datetime, today: date, zone: str, batches_max: int) -> UnfinishedBatch: ...
+def unfinished(*, begun: str, now: datetime, today: date, zone: str, batches_max: int) -> UnfinishedBatch: ...
 
 
 @statement
-def batch_to_make(*, today: date, zone: str, partner_id: int, batch_id: str) -> BatchToMake: ...
+def large_batch(*, today: date, zone: str, partner_id: int, batch_id: str) -> LargeBatch: ...
 
 
 @statement
-def make(
+def write_tickets(
     *,
     tickets: str,
     partner_id: int,
@@ -60,4 +60,4 @@ def make(
     now: datetime,
     event: EventName[BatchGenerated],
     actor: str,
-) -> StillToMake: ...
+) -> MissingTickets: ...

@@ -170,27 +170,27 @@ class DryRunAnswer(AnswerModel):
 )
 async def bulk_generate(
     call: Annotated[Call, partner_with("tickets:bulk-generate")],
-    wanted: GenerateRequest,
+    body: GenerateRequest,
     idempotency_key: IdempotencyKey = None,
     dry_run: Annotated[bool, Query(description="Check the request and write nothing")] = False,  # noqa: FBT002
 ) -> Reply:
     """Generate a batch of tickets with signed QR codes, all or none."""
     generator = call.use(Generator)
-    asked = BatchRequest(**dict(wanted), idempotency_key=idempotency_key)
+    batch_request = BatchRequest(**dict(body), idempotency_key=idempotency_key)
     if dry_run:
-        estimate = await generator.estimate(call.caller, asked)
+        estimate = await generator.estimate(call.caller, batch_request)
         answer = DryRunAnswer(
-            batch_id=asked.batch_id,
-            product_id=asked.product_id,
-            quantity=asked.quantity,
+            batch_id=batch_request.batch_id,
+            product_id=batch_request.product_id,
+            quantity=batch_request.quantity,
             price=estimate.price,
-            total_amount=estimate.price * asked.quantity,
+            total_amount=estimate.price * batch_request.quantity,
             currency=estimate.currency,
             available=estimate.available,
             held=estimate.held,
         )
         return Reply(answer, status=200)
-    batch = await generator.generate(call.caller, call.request_id, asked)
+    batch = await generator.generate(call.caller, call.request_id, batch_request)
     return Reply(
         _answer(batch, is_test=call.caller.is_test),
         {"Idempotency-Replayed": "true"} if batch.replayed else {},

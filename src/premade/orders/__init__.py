@@ -1,1 +1,1 @@
-"""The orders that activation made."""
+"""Orders of activated tickets."""

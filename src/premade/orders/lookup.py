@@ -18,7 +18,7 @@ class _OrderKey(NamedTuple):
 
 BY_ID = Keyset("orders", _OrderKey)
 CLOCKS_APART_MAX = timedelta(days=1)
-"""An order id is never behind the database's clock; the service's may be ahead of that by less than this."""
+"""Maximum lead of the service's clock. The time in an order id is never before the database's clock."""
 
 
 @dataclass(eq=False)
@@ -32,7 +32,11 @@ class OrderUnknown(NotFound):
 
 
 async def order_of(database: Database, partner_id: int, order_id: str) -> sql.OrderRow:
-    """The partner's order with its ticket codes. OrderUnknown when it has none of this id."""
+    """Return the partner's order with its ticket codes.
+
+    Raises:
+        OrderUnknown: the partner has no such order.
+    """
     row = None
     if is_order_id(order_id):
         async with database.single_statement() as tx:
@@ -44,7 +48,7 @@ async def order_of(database: Database, partner_id: int, order_id: str) -> sql.Or
 
 @dataclass(frozen=True)
 class OrderFilter:
-    """Which orders; None: whichever. 'from' is with its moment, 'before' without."""
+    """Filter of a list of orders. None: all. 'from' includes its time, 'before' does not."""
 
     payment_reference: str | None = None
     created_from: datetime | None = None
@@ -52,7 +56,7 @@ class OrderFilter:
 
     @property
     def oldest_id(self) -> str:
-        """No order from `created_from` on has a lower id."""
+        """Return a lower bound of the ids of orders since `created_from`."""
         if self.created_from is None:
             return "ORD-"
         milliseconds = int((self.created_from.timestamp() - CLOCKS_APART_MAX.total_seconds()) * 1000)
@@ -60,22 +64,26 @@ class OrderFilter:
 
 
 async def list_orders(
-    database: Database, partner_id: int, wanted: OrderFilter, limit: int, cursor: str | None
+    database: Database, partner_id: int, order_filter: OrderFilter, limit: int, cursor: str | None
 ) -> tuple[list[sql.OrderRow], str | None]:
-    """A page of the partner's orders, the newest first, and the cursor of the next. Invalid: no cursor of theirs."""
+    """Return a page of the partner's orders, newest first, and the next cursor.
+
+    Raises:
+        Invalid: the cursor is not one of these pages.
+    """
     (after_order_id,) = BY_ID.after(cursor) or (None,)
-    asked: dict[str, Any] = {
-        **asdict(wanted),
+    parameters: dict[str, Any] = {
+        **asdict(order_filter),
         "after_order_id": after_order_id,
-        "oldest_id": wanted.oldest_id,
+        "oldest_id": order_filter.oldest_id,
         "partner_id": partner_id,
         "rows_looked_at_max": ROWS_LOOKED_AT_MAX,
         "rows": limit + 1,
     }
     rows: Sequence[sql.OrderRow]
     async with database.single_statement() as tx:
-        if wanted.payment_reference is None:
-            rows = await tx.fetch_all(sql.orders_by_id, **asked)
+        if order_filter.payment_reference is None:
+            rows = await tx.fetch_all(sql.orders_by_id, **parameters)
         else:
-            rows = await tx.fetch_all(sql.orders_of_payment, **asked)
+            rows = await tx.fetch_all(sql.orders_of_payment, **parameters)
     return BY_ID.page(rows, limit)

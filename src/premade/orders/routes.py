@@ -75,8 +75,8 @@ async def orders(
     cursor: CursorText = None,
 ) -> Reply:
     """Return a page of orders. The description above is the public text."""
-    wanted = OrderFilter(payment_reference, created_from, created_before)
-    rows, following = await list_orders(call.database, call.caller.partner_id, wanted, limit, cursor)
+    order_filter = OrderFilter(payment_reference, created_from, created_before)
+    rows, following = await list_orders(call.database, call.caller.partner_id, order_filter, limit, cursor)
     answer = OrdersAnswer(items=[OrderAnswer(**columns_of(row)) for row in rows], next=following)
     return Reply(answer, link_to_next(call.scope, following))
 

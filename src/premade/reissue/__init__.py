@@ -1,1 +1,1 @@
-"""A new QR for a ticket, in place of one that was lost or seen by others."""
+"""Reissue of a QR that was lost or copied."""

@@ -10,7 +10,7 @@ WHERE ticket_code = :ticket_code AND partner_id = :partner_id
 FOR NO KEY UPDATE
 
 -- name: reissue
--- The event keeps what the answer said: issue number and key make the token again, the rest may change.
+-- The event has all of the response, because the ticket may change. Issue number and key give the token again.
 WITH reissued AS (
     UPDATE pre_generated_tickets SET issue_number = :issue_number, qr_code = :qr_code
     WHERE ticket_id = :ticket_id AND partner_id = :partner_id

@@ -57,21 +57,21 @@ class ReissueAnswer(QrCode):
 async def reissue(
     call: Annotated[Call, partner_with("tickets:cancel")],
     code: TicketCode,
-    wanted: ReasonRequest,
+    body: ReasonRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Reply:
     """Issue a new QR and revoke the previous one, for example if a QR was lost or copied."""
-    asked = ToReissue(call.caller, call.request_id, code, wanted.reason, idempotency_key)
-    done = await call.use(Reissuer).reissue(asked)
+    request = ToReissue(call.caller, call.request_id, code, body.reason, idempotency_key)
+    result = await call.use(Reissuer).reissue(request)
     answer = ReissueAnswer.model_validate(
         {
-            "ticket_code": done.ticket_code,
-            "status": done.status,
-            "entitlements": [vars(each) for each in done.entitlements],
-            "issue_number": done.issue_number,
-            "reason": done.reason,
-            "reissued_at": done.reissued_at,
-            **qr_of(done.token, is_test=call.caller.is_test),
+            "ticket_code": result.ticket_code,
+            "status": result.status,
+            "entitlements": [vars(each) for each in result.entitlements],
+            "issue_number": result.issue_number,
+            "reason": result.reason,
+            "reissued_at": result.reissued_at,
+            **qr_of(result.token, is_test=call.caller.is_test),
         }
     )
-    return Reply(answer, {"Idempotency-Replayed": "true"} if done.replayed else {})
+    return Reply(answer, {"Idempotency-Replayed": "true"} if result.replayed else {})

@@ -1,1 +1,1 @@
-"""How much of a product each channel may sell."""
+"""Stock: allotments of products to channels, and reservations."""

@@ -75,33 +75,38 @@ class StockShort(Exhausted):
 
 @dataclass(frozen=True)
 class AllotmentBefore:
-    """An allotment as somebody looked at it before they set it; None: there was none."""
+    """An allotment when somebody opened it to change it. None: there was none."""
 
     allotted: int | None
 
 
 @dataclass(frozen=True)
 class AllotmentPlan:
-    """What setting an allotment would do. `before` None: the channel has none of the product."""
+    """Preview of a new allotment. `before` None: the channel has no allotment of the product."""
 
     before: sql.ListedAllotment | None
     allotted: int
 
     @property
-    def seen(self) -> AllotmentBefore:
-        """What it is based on."""
+    def expected(self) -> AllotmentBefore:
+        """Return the allotment that this preview shows as the present one."""
         return AllotmentBefore(self.before.allotted if self.before else None)
 
     @property
     def available(self) -> int:
-        """What would be left."""
+        """Return the available stock after the change."""
         return self.allotted - (self.before.issued + self.before.held if self.before else 0)
 
 
 async def plan_allotment(
     database: Database, runtime: Runtime, product_id: int, channel: str, quantity: int
 ) -> AllotmentPlan:
-    """What `set_allotment` would do. Invalid, AllotmentBelowIssued."""
+    """Preview `set_allotment`.
+
+    Raises:
+        Invalid: `quantity` is not 0 to ALLOTTED_MAX.
+        AllotmentBelowIssued: more stock is issued and held already.
+    """
     _check(quantity)
     plan = AllotmentPlan(await _allotment(database, runtime, product_id, channel), quantity)
     if plan.before and plan.available < 0:
@@ -116,13 +121,18 @@ async def set_allotment(
     channel: str,
     quantity: int,
     *,
-    seen: AllotmentBefore | None = None,
+    expected: AllotmentBefore | None = None,
     actor: str = COMMAND_ACTOR,
 ) -> sql.AllotmentRow:
-    """Gives `quantity` tickets of the product to the channel in all: those issued and held count in it.
+    """Set the allotment of the channel to `quantity` tickets in all, with those that are issued and held.
 
-    AllotmentBelowIssued when more are issued and held already. AllotmentChangedMeanwhile when it is not `seen` any
-    more; None: whatever it is.
+    `expected`: the present allotment, or None to replace any.
+
+    Raises:
+        Invalid: `quantity` is not 0 to ALLOTTED_MAX.
+        StockUnknown: no product has this id, or no partner has this channel.
+        AllotmentBelowIssued: more stock is issued and held already.
+        AllotmentChangedMeanwhile: the present allotment is not the expected one.
     """
     _check(quantity)
     await expire_holds(database, runtime, product_id, channel)
@@ -133,8 +143,8 @@ async def set_allotment(
                 product_id=product_id,
                 channel=channel,
                 quantity=quantity,
-                is_seen=seen is not None,
-                seen=seen.allotted if seen else None,
+                is_expected=expected is not None,
+                expected=expected.allotted if expected else None,
             )
             if allotment is None:
                 raise AllotmentChangedMeanwhile(channel)
@@ -177,7 +187,7 @@ def _below_issued(before: sql.ListedAllotment) -> AllotmentBelowIssued:
 async def list_allotments(
     database: Database, runtime: Runtime, product_ids: list[int] | None = None
 ) -> list[sql.ListedAllotment]:
-    """All, or those of these products, with what is left of each."""
+    """Return all allotments, or those of these products, with their available stock."""
     async with database.single_statement() as tx:
         return await tx.fetch_all(sql.list_allotments, product_ids=product_ids, now=runtime.now())
 
@@ -197,9 +207,10 @@ async def inventory_of(
     limit: int,
     cursor: str | None,
 ) -> tuple[list[sql.InventoryRow], str | None]:
-    """A page of what the partner's channel has of each product, or of these, and the cursor of the next.
+    """Return a page of the stock of the partner's channel, of all or of these products, and the next cursor.
 
-    Invalid: no cursor of such a page.
+    Raises:
+        Invalid: the cursor is not one of these pages.
     """
     (after_product_id,) = INVENTORY.after(cursor) or (None,)
     async with database.single_statement() as tx:
@@ -217,9 +228,10 @@ async def inventory_of(
 async def products_of(
     database: Database, partner_id: int, limit: int, cursor: str | None
 ) -> tuple[list[sql.ProductOfPartner], str | None]:
-    """A page of the products that the partner's channel has an allotment of, and the cursor of the next.
+    """Return a page of the products with an allotment in the partner's channel, and the next cursor.
 
-    Invalid: no cursor of such a page.
+    Raises:
+        Invalid: the cursor is not one of these pages.
     """
     (after_product_id,) = PRODUCTS.after(cursor) or (None,)
     async with database.single_statement() as tx:

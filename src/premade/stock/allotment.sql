@@ -2,7 +2,7 @@
 INSERT INTO allotments (product_id, channel, allotted)
 VALUES (:product_id, :channel, :quantity)
 ON CONFLICT (product_id, channel) DO UPDATE SET allotted = excluded.allotted
-WHERE NOT :is_seen::boolean OR allotments.allotted = :seen::bigint
+WHERE NOT :is_expected::boolean OR allotments.allotted = :expected::bigint
 RETURNING product_id, channel, allotted, issued, held, allotted - issued - held AS available
 
 -- name: list_allotments

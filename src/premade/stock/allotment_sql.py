@@ -45,7 +45,7 @@ class ProductOfPartner(ProductFacts):
 
 @statement
 def set_allotment(
-    *, product_id: int, channel: str, quantity: int, is_seen: bool, seen: int | None
+    *, product_id: int, channel: str, quantity: int, is_expected: bool, expected: int | None
 ) -> AllotmentRow: ...
 
 

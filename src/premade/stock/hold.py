@@ -1,7 +1,7 @@
-"""What is held of an allotment, and giving back what has expired.
+"""Held stock of allotments, and the release of stale reservations.
 
-Holds change under their allotment's lock only: the row says in `held` what its reservations that have not ended
-add up to, and nobody sees the two apart.
+Reservations change only while their allotment's row is locked. So `held` of the allotment is always the sum of what its
+reservations hold.
 """
 
 from datetime import datetime
@@ -20,19 +20,23 @@ HOLDS_SHOWN_MAX = 200
 
 
 async def wait_for_allotment(tx: Transaction, product_id: int, channel: str) -> None:
-    """Takes the lock, to the end of the transaction. Busy when it is not to be had in time."""
+    """Lock the allotment until the end of the transaction.
+
+    Raises:
+        Busy: another transaction has locked it for too long.
+    """
     await tx.execute(sql.wait_for_allotment, product_id=product_id, channel=channel)
 
 
 async def expire_holds(database: Database, runtime: Runtime, product_id: int, channel: str) -> None:
-    """Gives back to the allotment what its expired reservations still count as held."""
+    """Release the stock of the allotment's stale reservations."""
     now = runtime.now()
     while await _expire_some(database, now, product_id, channel) == HOLDS_A_TRANSACTION_MAX:
         pass
 
 
 async def _expire_some(database: Database, now: datetime, product_id: int, channel: str) -> int:
-    """How many reservations it ended, at most HOLDS_A_TRANSACTION_MAX."""
+    """End at most HOLDS_A_TRANSACTION_MAX stale reservations, and return their number."""
     async with database.transaction() as tx:
         await wait_for_allotment(tx, product_id, channel)
         expired = await tx.fetch_all(
@@ -50,7 +54,7 @@ async def _expire_some(database: Database, now: datetime, product_id: int, chann
 
 
 async def holds_of_product(database: Database, runtime: Runtime, product_id: int) -> list[sql.HoldRow]:
-    """Who holds how much of it now, the first to expire first, at most HOLDS_SHOWN_MAX; for the operator alone."""
+    """Return the active reservations of all partners, the first to expire first, at most HOLDS_SHOWN_MAX."""
     async with database.single_statement() as tx:
         return await tx.fetch_all(
             sql.holds_of_product, product_id=product_id, now=runtime.now(), holds_max=HOLDS_SHOWN_MAX
@@ -58,7 +62,11 @@ async def holds_of_product(database: Database, runtime: Runtime, product_id: int
 
 
 async def hold_to_release(database: Database, runtime: Runtime, reservation_id: str) -> sql.HoldToRelease:
-    """Whose the reservation is and what it holds now; for the operator alone. ReservationUnknown when it holds nothing."""
+    """Return an active reservation of any partner.
+
+    Raises:
+        ReservationUnknown: no active reservation has this id.
+    """
     row = None
     if is_reservation_id(reservation_id):
         async with database.single_statement() as tx:

@@ -2,7 +2,8 @@
 SELECT FROM allotments WHERE product_id = :product_id AND channel = :channel FOR NO KEY UPDATE
 
 -- name: expire
--- Run under the lock, so that it sees every hold as the last one that had the lock left it, and where it lies.
+-- The transaction has locked the allotment, so this statement sees the latest version of each reservation, and its place
+-- (ctid) cannot change.
 WITH ended AS (
     UPDATE reservations SET ended_at = both_clocks(:now), end_reason = 'expired'
     WHERE ctid = ANY (ARRAY(
@@ -12,12 +13,12 @@ WITH ended AS (
     ))
     RETURNING reservation_id, partner_id, product_id, quantity - taken AS held
 ),
-given_back AS (
+returned AS (
     UPDATE allotments a SET held = a.held - e.held
     FROM (SELECT sum(held)::integer AS held FROM ended) AS e
     WHERE e.held IS NOT NULL AND a.product_id = :product_id AND a.channel = :channel
 ),
-told AS (
+event AS (
     INSERT INTO audit_events (partner_id, event, actor, data, occurred_at)
     SELECT partner_id, :event, :actor,
            jsonb_build_object('reservation_id', reservation_id, 'product_id', product_id, 'held', held), both_clocks(:now)

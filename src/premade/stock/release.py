@@ -54,7 +54,7 @@ class Releasing(Operation[ReleaseRequest, EventReceipt, Reservation]):
         if event is None:
             return None
         released = ReservationReleased.of(event.data)
-        return Receipt(event, "release", released.reservation_id, (event.request_digest,))
+        return Receipt(event, "release", released.reservation_id, event.request_digest)
 
     async def replay(self, request: ReleaseRequest, row: EventReceipt) -> Reservation:  # noqa: ARG002  (a released reservation never changes)
         """Return the released reservation."""

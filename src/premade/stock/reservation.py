@@ -1,6 +1,6 @@
-"""Reservations: how long one may hold, whether it still does, and what a batch may take from it. Pure.
+"""The rules of reservations: duration, status, and what a batch can take.
 
-Nobody need come by at the second in which a hold expires: whoever asks after that counts it as over.
+A reservation stops counting at its expiry time, even if no process ends it then.
 """
 
 import re
@@ -63,7 +63,7 @@ class ReservationTooSmall(Exhausted):
 
 
 class ReservationStatus(StrEnum):
-    """Whether a reservation still holds, and what ended it if not."""
+    """Whether a reservation still holds stock, or how it ended."""
 
     HELD = "HELD"
     RELEASED = "RELEASED"
@@ -73,7 +73,7 @@ class ReservationStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Reservation:
-    """A reservation as it is at one moment; `replayed` when an earlier request did what this one asks for."""
+    """A reservation at one time; `replayed`: an earlier request with the same Idempotency-Key created or released it."""
 
     reservation_id: str
     product_id: int
@@ -87,19 +87,19 @@ class Reservation:
 
 
 def is_reservation_id(text: str) -> bool:
-    """Whether a reservation could have this id."""
+    """Return whether the text has the form of a reservation id."""
     return _RESERVATION_ID.fullmatch(text) is not None
 
 
 def status_of(end_reason: str | None, expires_at: datetime, now: datetime) -> ReservationStatus:
-    """Where it stands at `now`. A hold is over at the instant `expires_at`, not after it."""
+    """Return the status at `now`. At `expires_at` itself a reservation has expired."""
     if end_reason is not None:
         return ReservationStatus(end_reason.upper())
     return ReservationStatus.HELD if now < expires_at else ReservationStatus.EXPIRED
 
 
 def reservation_at(row: ReservationRow, now: datetime, *, replayed: bool = False) -> Reservation:
-    """Return the reservation as it is at `now`. A hold ends only when the database's clock, if the row has it, agrees."""
+    """Return the reservation at `now`. If the row has the database's time, both clocks must have passed `expires_at`."""
     until = min(now, row.database_now) if isinstance(row, ReservationNow) else now
     status = status_of(row.end_reason, row.expires_at, until)
     return Reservation(
@@ -115,21 +115,30 @@ def reservation_at(row: ReservationRow, now: datetime, *, replayed: bool = False
     )
 
 
-def expiry(asked: datetime | None, now: datetime, hours_max: int) -> datetime:
-    """When a hold that begins now ends: as asked for, within the partner's limit. Invalid when it cannot be."""
+def expiry(requested: datetime | None, now: datetime, hours_max: int) -> datetime:
+    """Return the expiry time of a reservation that begins now: the requested one, or the default.
+
+    Raises:
+        Invalid: it is past, or later than the partner's limit.
+    """
     longest = timedelta(hours=hours_max)
-    if asked is None:
+    if requested is None:
         return now + min(HOLD_DEFAULT, longest)
-    if asked <= now:
+    if requested <= now:
         raise Invalid([FieldError("#/expires_at", field_text("reservation.past", now=rfc3339(now)))])
-    if asked > now + longest:
+    if requested > now + longest:
         text = field_text("reservation.too_late", latest=rfc3339(now + longest), hours_max=hours_max)
         raise Invalid([FieldError("#/expires_at", text)])
-    return asked
+    return requested
 
 
 def check_take(reservation_id: str, status: ReservationStatus, left: int, quantity: int) -> None:
-    """Whether a batch of `quantity` can be taken from it; ReservationEnded, ReservationTooSmall."""
+    """Return if a batch of `quantity` can take its stock from the reservation.
+
+    Raises:
+        ReservationEnded: it holds no stock.
+        ReservationTooSmall: it holds less.
+    """
     if status is not ReservationStatus.HELD:
         raise ReservationEnded(reservation_id, status)
     if quantity > left:
@@ -137,5 +146,5 @@ def check_take(reservation_id: str, status: ReservationStatus, left: int, quanti
 
 
 def reservation_unknown(reservation_id: str) -> ReservationUnknown:
-    """Worded the same whether there is none or it is another partner's."""
+    """Return the error. It is the same for an id that does not exist and for another partner's."""
     return ReservationUnknown("unknown" if is_reservation_id(reservation_id) else "malformed", reservation_id)

@@ -54,7 +54,7 @@ class Reserving(Operation[ReservationRequest, sql.ReservationReceipt, Reservatio
             partner_id=request.caller.partner_id,
             idempotency_key=request.idempotency_key,
         )
-        return row and Receipt(row, "reservation", row.reservation_id, (row.request_digest,))
+        return row and Receipt(row, "reservation", row.reservation_id, row.request_digest)
 
     async def replay(self, request: ReservationRequest, row: sql.ReservationReceipt) -> Reservation:  # noqa: ARG002  (the row has all)
         """Return the reservation as it was created."""

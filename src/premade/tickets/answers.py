@@ -2,7 +2,7 @@
 
 import base64
 from datetime import date
-from typing import Any, Literal
+from typing import Literal, TypedDict
 
 from pydantic import Field
 
@@ -29,7 +29,14 @@ class QrCode(AnswerModel):
     qr_token: str = Field(description="Signed text in the QR code")
 
 
-def qr_of(token: str, *, is_test: bool) -> dict[str, Any]:
+class QrMembers(TypedDict):
+    """The members of `QrCode`."""
+
+    qr_code: str
+    qr_token: str
+
+
+def qr_of(token: str, *, is_test: bool) -> QrMembers:
     """Return the members of `QrCode`. The picture of a test ticket says SAMPLE."""
     drawn = picture.png(token, is_sample=is_test)
     return {"qr_code": base64.b64encode(drawn).decode(), "qr_token": token}

@@ -47,7 +47,7 @@ async def receipt_of_change(tx: Transaction, request: RequestIdentity) -> Receip
     if event is None:
         return None
     subject = event.ticket_code or event.batch_id
-    return Receipt(event, "other", subject, (event.request_digest, _normalized_digest(event, subject)))
+    return Receipt(event, "other", subject, event.request_digest, lambda: _normalized_digest(event, subject))
 
 
 def _normalized_digest(event: EventReceipt, subject: str | None) -> bytes | None:

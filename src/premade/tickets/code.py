@@ -28,7 +28,7 @@ _TICKET_CODE = re.compile(r"[A-Z]{2,12}-[0-9]{4}-[A-Z]{2,12}-[0-9]{13}")
 _ORDER_ID = re.compile(r"ORD-[0-9]{13}")
 _SIGNATURE_BYTES = 64
 _SIGNATURE_CHARACTERS = 96
-# Each of exactly one spelling: a token that reads the same is the same.
+# Each part has exactly one spelling, so two tokens with the same content are the same text.
 _TOKEN = re.compile(
     rf"{TOKEN_VERSION}:(?P<code>{_TICKET_CODE.pattern}):(?P<issue>[1-9][0-9]{{0,2}}):(?P<key>[{KEY_LETTER}{TEST_KEY_LETTER}][1-9][0-9]{{0,2}})"
     rf":[0-9A-Z $%*+\-./:]{{{_SIGNATURE_CHARACTERS}}}"
@@ -51,12 +51,12 @@ def ticket_code(prefix: str, year: int, ticket_type: str, logical_ms: int) -> st
 
 
 def is_ticket_code(text: str) -> bool:
-    """Whether a ticket could have this code."""
+    """Return whether the text has the form of a ticket code."""
     return _TICKET_CODE.fullmatch(text) is not None
 
 
 def possible_code(text: str) -> str:
-    """The text, or "", which is no ticket's code: PostgreSQL cannot be asked for every text, such as one with a NUL."""
+    """Return the text, or "" if it is no ticket code. PostgreSQL refuses some texts, such as one with a NUL."""
     return text if is_ticket_code(text) else ""
 
 
@@ -109,7 +109,7 @@ def _without_edges(text: str) -> str:
 
 
 def is_order_id(text: str) -> bool:
-    """Whether an order could have this id."""
+    """Return whether the text has the form of an order id."""
     return _ORDER_ID.fullmatch(text) is not None
 
 
@@ -124,7 +124,7 @@ def is_test_key(key_id: str) -> bool:
 
 
 def stored_token(qr_code: str) -> str:
-    """The token in the column `qr_code`."""
+    """Return the token in the column `qr_code`, which is base64."""
     return base64.b64decode(qr_code).decode()
 
 
@@ -137,11 +137,11 @@ class Signer:
 
     @classmethod
     def of(cls, key_id: str, seed: bytes) -> "Signer":
-        """From the 32 bytes of a seed."""
+        """Return the signer of a key with this seed of 32 bytes."""
         return cls(key_id, SigningKey(seed))
 
     def token(self, code: str, issue_number: int) -> str:
-        """The text inside the QR image."""
+        """Return the signed text of the QR."""
         signed = f"{TOKEN_VERSION}:{code}:{issue_number}:{self.key_id}"
         signature = self.key.sign(signed.encode(), encoder=RawEncoder).signature
         return f"{signed}:{base45.b45encode(signature).decode()}"
@@ -149,7 +149,7 @@ class Signer:
 
 @dataclass(frozen=True)
 class Token:
-    """What a QR token says, its signature having been checked."""
+    """Content of a QR token."""
 
     ticket_code: str
     issue_number: int
@@ -157,7 +157,7 @@ class Token:
 
 
 class TokenFault(StrEnum):
-    """Why a token does not hold: the first check that it fails, in this order."""
+    """The first check that a token fails, in this order."""
 
     MALFORMED = "MALFORMED"
     KEY_UNKNOWN = "KEY_UNKNOWN"
@@ -166,7 +166,7 @@ class TokenFault(StrEnum):
 
 
 class TokenRefused(Exception):
-    """The token does not hold; the message says why in a sentence."""
+    """The token is not valid; the message says why in a sentence."""
 
     def __init__(self, fault: TokenFault, why: str) -> None:
         super().__init__(why)
@@ -174,13 +174,17 @@ class TokenRefused(Exception):
 
 
 def split_token(text: str) -> Token | None:
-    """What a text of the token's form says, nothing of it being checked."""
+    """Return the content of a text in the form of a token, without checking it."""
     parts = _TOKEN.fullmatch(text)
     return Token(parts["code"], int(parts["issue"]), parts["key"]) if parts else None
 
 
 def check_token(text: str, public_keys: Mapping[str, bytes]) -> Token:
-    """What the token says, checked as docs/qr-token.md has it. TokenRefused when it does not hold."""
+    """Check a token by the rules of docs/qr-token.md, and return its content.
+
+    Raises:
+        TokenRefused: the token is not valid.
+    """
     token = split_token(text)
     if token is None:
         raise TokenRefused(TokenFault.MALFORMED, _NO_TOKEN)
@@ -204,7 +208,7 @@ def check_token(text: str, public_keys: Mapping[str, bytes]) -> Token:
 
 
 def read_token(text: str, public_keys: Mapping[str, bytes]) -> Token | None:
-    """The token, or None when its form, its key or its signature is not right."""
+    """Return the content of the token, or None if its form, its key or its signature is wrong."""
     try:
         return check_token(text, public_keys)
     except TokenRefused:

@@ -1,12 +1,11 @@
-"""Notice that the database was restored, copied or promoted, before it gives out a code or an id a second time.
+"""Notice that the database was restored, copied or promoted, before it issues a code or an id a second time.
 
 An *incarnation* is one unbroken run of a database. The table `database_incarnation` describes the current one, and
-`take_logical_ms` gives out nothing when the description does not fit. Then a new incarnation begins here: the clocks move
-beyond everything that can have been forgotten, and new keys sign new tickets (ADR 23).
+`take_logical_ms` issues nothing if the description does not fit. This module then begins a new incarnation: the clocks move
+beyond everything that the database can have forgotten, and new keys sign new tickets (ADR 23).
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 from uuid import UUID
 
 from premade.audit.actors import SERVICE
@@ -22,7 +21,7 @@ from premade.tickets.code import CODES_A_SECOND
 from premade.tickets.signing import add_keys_after_restore
 
 LOOK_EVERY_SECONDS = 1.0
-"""A promotion under a running service is noticed within this time; until then generating and selling are refused."""
+"""A promotion under a running service is noticed within this time. Until then generation and activation are refused."""
 CLOCK_LEAD_SECONDS_MAX = 366 * 24 * 3600
 """Maximum lead of a wrong clock that can be compensated."""
 BY_COMMAND = "the operator said so"
@@ -32,40 +31,40 @@ FILES_COPIED = "files were copied"
 
 @dataclass(frozen=True)
 class KnownState:
-    """The state of the database as a process last saw it; the database must never fall behind it."""
+    """The state of the database at the last check of this process. The database must never fall behind it."""
 
     incarnation_id: UUID
     wal_bytes: int
 
 
 async def confirm_incarnation(
-    database: Database, runtime: Runtime, *, seen: KnownState | None = None, marker: Marker | None = None
+    database: Database, runtime: Runtime, *, known: KnownState | None = None, marker: Marker | None = None
 ) -> KnownState | None:
     """Begin a new incarnation if the database was restored, copied or promoted. Of several processes, one does it.
 
-    `seen`: what the last call returned in this process. `marker`: of the embedded database.
+    `known`: what the last call returned in this process. `marker`: of the embedded database.
 
     Returns:
-        The state that was seen; None while the server is in recovery.
+        The present state. None while the server is in recovery.
     """
     async with database.single_statement() as tx:
         now = await _look(tx)
     lacks_marker = marker is not None and now.marker is None
-    if _difference(now, seen, marker) is None and now.is_refreshed and not lacks_marker:
-        return _seen(now)
+    if _difference(now, known, marker) is None and now.is_refreshed and not lacks_marker:
+        return _state(now)
     async with database.transaction() as tx:
         await tx.execute(sql.lock_incarnation)
         now = await _look(tx)
-        if difference := _difference(now, seen, marker):
+        if difference := _difference(now, known, marker):
             await _begin(tx, runtime, noticed_by=difference)
         elif not now.is_refreshed:
             await tx.execute(sql.refresh)
         if marker is not None and (difference or not now.is_refreshed or now.marker is None):
             await tx.execute(sql.set_marker, marker=marker.renew())
-        return _seen(await _look(tx))
+        return _state(await _look(tx))
 
 
-def _difference(now: sql.IncarnationLook, seen: KnownState | None, marker: Marker | None) -> str | None:
+def _difference(now: sql.IncarnationLook, known: KnownState | None, marker: Marker | None) -> str | None:
     """Return the sign that the database was restored, copied or promoted, or None."""
     kept = None if marker is None else now.marker
     is_copied = marker is not None and kept not in (None, marker.read())
@@ -77,12 +76,12 @@ def _difference(now: sql.IncarnationLook, seen: KnownState | None, marker: Marke
         return now.differences or "the clocks of codes went back"
     if is_copied:
         return FILES_COPIED
-    if seen is None or seen.incarnation_id != now.incarnation_id or now.wal_bytes is None:
+    if known is None or known.incarnation_id != now.incarnation_id or now.wal_bytes is None:
         return None
-    return "the write-ahead log went back" if now.wal_bytes < seen.wal_bytes else None
+    return "the write-ahead log went back" if now.wal_bytes < known.wal_bytes else None
 
 
-def _seen(now: sql.IncarnationLook) -> KnownState | None:
+def _state(now: sql.IncarnationLook) -> KnownState | None:
     if now.incarnation_id is None or now.wal_bytes is None:
         return None
     return KnownState(now.incarnation_id, now.wal_bytes)
@@ -90,13 +89,10 @@ def _seen(now: sql.IncarnationLook) -> KnownState | None:
 
 async def begin_incarnation(
     database: Database, runtime: Runtime, *, clock_lead_seconds: int = 0, actor: str | None = None
-) -> dict[str, Any]:
+) -> DatabaseRestoration:
     """Begin a new incarnation because the operator says that the database was restored.
 
-    `clock_lead_seconds`: by how much the database's wall clock was ahead while it gave out what is now forgotten.
-
-    Returns:
-        `signing_key_ids`, and `clock_lead_seconds`.
+    `clock_lead_seconds`: lead of the database's wall clock when it issued the codes that it has forgotten.
     """
     async with database.transaction() as tx:
         await tx.execute(sql.lock_incarnation)
@@ -106,9 +102,9 @@ async def begin_incarnation(
 
 
 async def _look(tx: Transaction) -> sql.IncarnationLook:
-    seen = await tx.fetch_one(sql.look)
-    assert seen is not None
-    return seen
+    row = await tx.fetch_one(sql.look)
+    assert row is not None
+    return row
 
 
 async def _begin(
@@ -118,27 +114,26 @@ async def _begin(
     noticed_by: str,
     clock_lead_seconds: int = 0,
     actor: str | None = None,
-) -> dict[str, Any]:
+) -> DatabaseRestoration:
     await tx.fetch_all(sql.begin, more_ms=clock_lead_seconds * CODES_A_SECOND)
     key_ids = await add_keys_after_restore(tx, runtime)
-    await tx.execute(sql.give_new_key_to_unfinished_batches, key_ids=key_ids)
+    await tx.execute(sql.set_key_of_unfinished_batches, key_ids=key_ids)
     event = DatabaseRestoration(
         noticed_by=noticed_by, signing_key_ids=key_ids, clock_lead_seconds=clock_lead_seconds
     )
     await record(tx, event, runtime.now(), partner_id=None, actor=actor or SERVICE)
-    done = asdict(event)
-    # No warning for what the operator already knows.
-    (log.info if noticed_by == BY_COMMAND else log.warning)("database.restored", **done)
-    return done
+    # No warning if the operator reported the restore.
+    (log.info if noticed_by == BY_COMMAND else log.warning)("database.restored", **event.values())
+    return event
 
 
 def confirm_incarnation_turn(database: Database, runtime: Runtime) -> Turn:
     """Return the turn of the background task. It confirms that the database has not fallen behind the turn before."""
-    seen: KnownState | None = None
+    known: KnownState | None = None
 
     async def turn() -> float:
-        nonlocal seen
-        seen = await confirm_incarnation(database, runtime, seen=seen) or seen
+        nonlocal known
+        known = await confirm_incarnation(database, runtime, known=known) or known
         return LOOK_EVERY_SECONDS
 
     return turn

@@ -35,7 +35,7 @@ UPDATE database_incarnation SET marker = :marker, written_in = pg_current_xact_i
 -- name: begin
 SELECT begin_incarnation(:more_ms) AS incarnation_id
 
--- name: give_new_key_to_unfinished_batches
+-- name: set_key_of_unfinished_batches
 -- Their remaining tickets are signed with the new key: the live key or the test key.
 UPDATE batches b SET signing_key_id = k.key_id
 FROM signing_keys k

@@ -1,4 +1,4 @@
-"""The public keys as `/.well-known/premade-keys.json` has them. Pure."""
+"""The public keys as the JSON of `/.well-known/premade-keys.json`."""
 
 import base64
 from collections.abc import Iterable
@@ -14,13 +14,13 @@ from premade.tickets.signing import PublicKey
 
 
 def base64url(raw: bytes) -> str:
-    """Without padding."""
+    """Return the bytes in base64url without padding."""
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def key_file(keys: Iterable[PublicKey]) -> dict[str, Any]:
-    """What a scanner fetches; retired keys are left out."""
-    told = [
+    """Return the keys that are not retired, as a scanner fetches them."""
+    members = [
         {
             "key_id": key.key_id,
             "algorithm": SIGNATURE_ALGORITHM,
@@ -32,11 +32,15 @@ def key_file(keys: Iterable[PublicKey]) -> dict[str, Any]:
         for key in keys
         if key.retired_at is None
     ]
-    return {"keys": told}
+    return {"keys": members}
 
 
 def read_key_file(raw: bytes) -> dict[str, bytes]:
-    """The public keys by their ids. Invalid when it is no such file."""
+    """Return the public keys by id.
+
+    Raises:
+        Invalid: the text is not such a file.
+    """
     try:
         return {key["key_id"]: _public_key(key["public_key"]) for key in orjson.loads(raw)["keys"]}
     except (ValueError, TypeError, KeyError):

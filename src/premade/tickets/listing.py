@@ -32,7 +32,7 @@ BY_PAYMENT = Keyset("tickets of a payment", _PaymentKey)
 
 @dataclass(frozen=True)
 class TicketFilter:
-    """Which tickets; None: whichever. Each 'from' is with its moment, each 'before' without."""
+    """Filter of a list of tickets. None: all. 'from' includes its time, 'before' does not."""
 
     status: Status | None = None
     batch_id: str | None = None
@@ -45,39 +45,42 @@ class TicketFilter:
 
 
 async def list_tickets(
-    database: Database, partner_id: int, wanted: TicketFilter, limit: int, cursor: str | None
+    database: Database, partner_id: int, ticket_filter: TicketFilter, limit: int, cursor: str | None
 ) -> tuple[list[TicketOnPage], str | None]:
-    """A page of the partner's tickets, the newest first, and the cursor of the next. Invalid: no cursor of theirs.
+    """Return a page of the partner's tickets, newest first, and the next cursor.
 
-    With a payment reference the newest sale is first.
+    With a payment reference, the newest activation is first.
+
+    Raises:
+        Invalid: the cursor is not one of these pages.
     """
-    conditions: dict[str, Any] = {
-        **asdict(wanted),
+    parameters: dict[str, Any] = {
+        **asdict(ticket_filter),
         "partner_id": partner_id,
         "rows_looked_at_max": ROWS_LOOKED_AT_MAX,
         "rows": limit + 1,
     }
-    if wanted.payment_reference is not None:
+    if ticket_filter.payment_reference is not None:
         after_paid_by, after_ticket_code = BY_PAYMENT.after(cursor) or (None, None)
         async with database.single_statement() as tx:
             sales = await tx.fetch_all(
                 sql.tickets_of_payment,
-                **conditions,
+                **parameters,
                 after_paid_by=after_paid_by,
                 after_ticket_code=after_ticket_code,
             )
         page, following = BY_PAYMENT.page(sales, limit)
         return [*page], following
-    if wanted.batch_id is not None:
+    if ticket_filter.batch_id is not None:
         (after_ticket_code,) = BY_CODE.after(cursor) or (None,)
         async with database.single_statement() as tx:
-            rows = await tx.fetch_all(sql.tickets_of_batch, **conditions, after_ticket_code=after_ticket_code)
+            rows = await tx.fetch_all(sql.tickets_of_batch, **parameters, after_ticket_code=after_ticket_code)
         return BY_CODE.page(rows, limit)
     after_created_at, after_ticket_id = BY_TIME.after(cursor) or (None, None)
     async with database.single_statement() as tx:
         rows = await tx.fetch_all(
             sql.tickets_by_time,
-            **conditions,
+            **parameters,
             after_created_at=after_created_at,
             after_ticket_id=after_ticket_id,
         )

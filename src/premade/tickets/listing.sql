@@ -1,5 +1,5 @@
 -- name: tickets_by_time
--- The last row that a page may look at comes whether it matches or not: there the next page begins.
+-- The last row that a page reads is returned even if it does not match: the next page begins there.
 WITH looked_at AS (
     SELECT t.ticket_id, t.ticket_code, t.qr_code, t.status, t.entitlements, t.product_id, t.batch_id, t.issue_number,
            t.price, t.currency, t.valid_until, t.usable_until, t.first_used_at, t.created_at, t.activated_at,
@@ -24,7 +24,7 @@ ORDER BY created_at DESC, ticket_id DESC
 LIMIT :rows
 
 -- name: tickets_of_batch
--- In the order of the index tickets_by_batch: within a batch a later ticket has a later code. A code begins with at most
+-- In the order of the index tickets_by_batch: within a batch, a later ticket has a higher code. A code begins with at most
 -- 12 letters, so 13 times Z sorts after every code.
 WITH looked_at AS (
     SELECT t.ticket_id, t.ticket_code, t.qr_code, t.status, t.entitlements, t.product_id, t.batch_id, t.issue_number,
@@ -48,7 +48,7 @@ ORDER BY ticket_code DESC
 LIMIT :rows
 
 -- name: tickets_of_payment
--- By the orders of the payment, the newest first; each names its tickets.
+-- By the orders of the payment, newest first. Each order has the codes of its tickets.
 WITH looked_at AS (
     SELECT o.order_id || '' AS paid_by, t.ticket_id, t.ticket_code, t.qr_code, t.status, t.entitlements, t.product_id,
            t.batch_id, t.issue_number, t.price, t.currency, t.valid_until, t.usable_until, t.first_used_at,
@@ -63,14 +63,14 @@ WITH looked_at AS (
                AND (:activated_before::timestamptz IS NULL OR t.activated_at < :activated_before) AS matches
     FROM ota_orders o
     CROSS JOIN LATERAL unnest(o.ticket_codes) AS named (ticket_code)
-    -- LIMIT keeps this a look-up for each code. The planner takes an order for ten tickets, and might else join each code
-    -- with all tickets.
+    -- LIMIT makes the planner look up each code. It assumes ten tickets for each order, and could otherwise join with the
+    -- whole table.
     JOIN LATERAL (
         SELECT * FROM pre_generated_tickets
         WHERE ticket_code = named.ticket_code AND partner_id = o.partner_id
         LIMIT 1
     ) AS t ON true
-    -- As the index ota_orders_by_payment has them.
+    -- The expressions of the index ota_orders_by_payment.
     WHERE o.payment_reference = :payment_reference AND o.partner_id + 0 = :partner_id
         AND o.order_id || '' <= coalesce(:after_paid_by, 'P')
         AND (o.order_id || '' < coalesce(:after_paid_by, 'P') OR t.ticket_code > :after_ticket_code)

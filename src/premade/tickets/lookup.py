@@ -31,12 +31,16 @@ class TicketUnknown(NotFound):
 
 
 def ticket_unknown(code: str) -> TicketUnknown:
-    """Worded the same whether there is none or it is another partner's, so that a code cannot be probed."""
+    """Return the error. It is the same for a code that does not exist and for another partner's, so that nobody can probe."""
     return TicketUnknown("unknown" if is_ticket_code(code) else "malformed", code)
 
 
 async def ticket_of(database: Database, partner_id: int, code: str) -> sql.TicketRow:
-    """The partner's ticket. TicketUnknown when it has none of this code."""
+    """Return the partner's ticket.
+
+    Raises:
+        TicketUnknown: the partner has no such ticket.
+    """
     async with database.single_statement() as tx:
         row = await tx.fetch_one(sql.ticket_by_code, partner_id=partner_id, ticket_code=possible_code(code))
     if row is None:
@@ -45,14 +49,18 @@ async def ticket_of(database: Database, partner_id: int, code: str) -> sql.Ticke
 
 
 async def ticket_with_history(database: Database, partner_id: int, code: str) -> TicketHistory:
-    """The partner's ticket and its history. TicketUnknown."""
+    """Return the partner's ticket and its history.
+
+    Raises:
+        TicketUnknown: the partner has no such ticket.
+    """
     async with database.single_statement() as tx:
         row = await tx.fetch_one(
             sql.ticket_with_history,
             partner_id=partner_id,
             ticket_code=possible_code(code),
             events=[each.event_name for each in OF_TICKET],
-            made_by_its_batch=[each.event_name for each in OF_BATCH],
+            events_of_batch=[each.event_name for each in OF_BATCH],
             generated=GENERATED,
             events_max=HISTORY_EVENTS_MAX,
         )

@@ -5,8 +5,7 @@ FROM pre_generated_tickets t
 WHERE t.partner_id = :partner_id AND t.ticket_code = :ticket_code
 
 -- name: ticket_with_history
--- In one statement, so that the ticket and its history agree. That it was generated stands with its batch, once for all
--- of them.
+-- One statement, so that the ticket and its history agree. The batch has the event of the generation, once for all tickets.
 SELECT t.ticket_code, t.qr_code, t.status, t.entitlements, t.product_id, t.batch_id, t.issue_number, t.price,
        t.currency, t.valid_until, t.usable_until, t.first_used_at, t.created_at, t.activated_at, t.order_id,
        (
@@ -24,7 +23,7 @@ SELECT t.ticket_code, t.qr_code, t.status, t.entitlements, t.product_id, t.batch
                (
                    SELECT event_id, :generated::text, actor, t.created_at, order_id, data FROM audit_events
                    WHERE partner_id = t.partner_id AND batch_id = t.batch_id AND ticket_code IS NULL
-                       AND event = ANY(:made_by_its_batch)
+                       AND event = ANY(:events_of_batch)
                    ORDER BY occurred_at, event_id
                    LIMIT 1
                )

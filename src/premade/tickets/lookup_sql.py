@@ -43,7 +43,7 @@ def ticket_with_history(
     *,
     events: list[str],
     generated: str,
-    made_by_its_batch: list[str],
+    events_of_batch: list[str],
     events_max: int,
     partner_id: int,
     ticket_code: str,

@@ -1,7 +1,7 @@
 """The QR picture of a token: version 6, level M, as a 1-bit PNG or an SVG. Pure.
 
-One version for every token keeps pictures alike and spares the search for a version and a mask. The picture of a test
-ticket is the same, and taller: the word SAMPLE stands under the code, beyond its light margin.
+One version for all tokens makes all pictures alike, and saves the search for a version and a mask. The picture of a test
+ticket is taller: it has the word SAMPLE below the code and its light margin.
 """
 
 import re
@@ -18,7 +18,7 @@ MODULE_PIXELS_MAX = 40
 MARGIN_MODULES = 4
 MARGIN_MODULES_MAX = 20
 TOKEN_CHARACTERS_MAX = 154
-"""What a QR code of version 6 and level M holds of its alphanumeric set (ISO/IEC 18004, table 7)."""
+"""Capacity of a QR code of version 6 and level M for alphanumeric characters (ISO/IEC 18004, table 7)."""
 _VERSION = 6
 _LEVEL_M = 2
 _MASK = 4
@@ -53,10 +53,12 @@ def _sample_rows() -> list[bytes]:
 
 
 def modules(token: str, *, is_sample: bool = False) -> list[bytes]:
-    """The rows of the QR code, 8 modules a byte, the first in the lowest bit, 1 dark.
+    """Return the rows of the QR code: 8 modules a byte, the first in the lowest bit, 1 is dark.
 
-    `is_sample`: with the rows of the word SAMPLE under it, for a test ticket.
-    ValueError when the token is longer than TOKEN_CHARACTERS_MAX.
+    `is_sample`: add the rows of the word SAMPLE below it, for a test ticket.
+
+    Raises:
+        ValueError: the token is longer than TOKEN_CHARACTERS_MAX.
     """
     if len(token) > TOKEN_CHARACTERS_MAX:
         message = f"A QR token has at most {TOKEN_CHARACTERS_MAX} characters, this one {len(token)}"
@@ -73,7 +75,7 @@ def modules(token: str, *, is_sample: bool = False) -> list[bytes]:
 
 
 def dark_runs(token: str, *, is_sample: bool = False) -> Iterator[tuple[int, int, int]]:
-    """The QR code as rows of dark modules: column, row and length of each, counted from its upper left corner."""
+    """Yield the runs of dark modules: column, row and length, from the upper left corner."""
     for y, row in enumerate(modules(token, is_sample=is_sample)):
         for run in _DARK_RUN.finditer(f"{int.from_bytes(row, 'little'):0{8 * _ROW_BYTES}b}"[::-1]):
             yield run.start(), y, run.end() - run.start()
@@ -81,7 +83,7 @@ def dark_runs(token: str, *, is_sample: bool = False) -> Iterator[tuple[int, int
 
 @cache
 def _pixels(module_pixels: int) -> list[bytes]:
-    """For each byte of modules its pixels, 1 light."""
+    """Return the pixels of each possible byte of modules; 1 is light."""
     bits = [
         "".join("01"[not byte >> module & 1] * module_pixels for module in range(8)) for byte in range(256)
     ]
@@ -90,25 +92,25 @@ def _pixels(module_pixels: int) -> list[bytes]:
 
 @dataclass(frozen=True)
 class _Frame:
-    """What all PNGs of one size have in common."""
+    """Parts that all PNGs of one size share."""
 
     module_pixels: int
     margin_pixels: int
     row_bytes: int
     left: bytes
-    """What a row of pixels begins with: its filter, and the margin as far as it is whole bytes."""
+    """Start of a row of pixels: its filter, and the whole bytes of the left margin."""
     right: bytes
     shift_modules: int
-    """The margin where it is not, as modules."""
+    """The left margin in modules if it is not a whole number of bytes."""
     header: bytes
 
     @property
     def light_rows(self) -> bytes:
-        """The margin above, and below."""
+        """Return the margin above the code; the one below is the same."""
         return (_ROW_FILTER_NONE + b"\xff" * self.row_bytes) * self.margin_pixels
 
     def placed(self, rows: list[bytes]) -> list[bytes]:
-        """The rows of modules with the rest of the margin on their left."""
+        """Return the rows of modules, shifted by the rest of the left margin."""
         if not self.shift_modules:
             return rows
         shift = self.shift_modules
@@ -147,9 +149,9 @@ def png(
     *,
     is_sample: bool = False,
 ) -> bytes:
-    """The picture, 1 bit a pixel. The standard asks for a margin of MARGIN_MODULES.
+    """Return the picture as a PNG, 1 bit a pixel. The standard requires a margin of MARGIN_MODULES.
 
-    `is_sample`: with the word SAMPLE under the code, for a test ticket.
+    `is_sample`: add the word SAMPLE below the code, for a test ticket.
     """
     frame, pixels = _frame(module_pixels, margin_modules, is_sample=is_sample), _pixels(module_pixels)
     row_end = len(_ROW_FILTER_NONE) + frame.row_bytes
@@ -169,9 +171,9 @@ def svg(
     *,
     is_sample: bool = False,
 ) -> bytes:
-    """The picture as one path: a rectangle for each run of dark modules, on a light ground.
+    """Return the picture as an SVG: one path with a rectangle for each run of dark modules, on a light ground.
 
-    `is_sample`: with the word SAMPLE under the code, for a test ticket.
+    `is_sample`: add the word SAMPLE below the code, for a test ticket.
     """
     width = SIDE_MODULES + 2 * margin_modules
     height = _height_modules(margin_modules, is_sample=is_sample)

@@ -1,4 +1,4 @@
-"""What the state of a ticket can forbid, to whoever wants to sell it, take it back or change its QR."""
+"""Errors of operations that the state of a ticket does not allow."""
 
 from dataclasses import dataclass
 from datetime import date, datetime

@@ -90,7 +90,7 @@ async def tickets(  # noqa: PLR0913, PLR0917  (a filter is an argument)
     cursor: CursorText = None,
 ) -> Reply:
     """Return a page of tickets. The description above is the public text."""
-    wanted = TicketFilter(
+    ticket_filter = TicketFilter(
         status,
         batch_id,
         product_id,
@@ -100,7 +100,7 @@ async def tickets(  # noqa: PLR0913, PLR0917  (a filter is an argument)
         activated_before,
         payment_reference,
     )
-    rows, following = await list_tickets(call.database, call.caller.partner_id, wanted, limit, cursor)
+    rows, following = await list_tickets(call.database, call.caller.partner_id, ticket_filter, limit, cursor)
     items = [ListedTicket(**columns_of(row), qr_token=stored_token(row.qr_code)) for row in rows]
     return Reply(TicketsAnswer(items=items, next=following), link_to_next(call.scope, following))
 

@@ -1,9 +1,9 @@
-"""The keys that sign QR tokens, and those that verify them."""
+"""Signing keys of QR tokens, and their public halves."""
 
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from nacl.signing import SigningKey
@@ -19,15 +19,15 @@ from premade.tickets.code import Signer, Token, is_test_key, key_letter, read_to
 
 SIGNER_CACHE_SECONDS = 30.0
 VERIFIER_CACHE_SECONDS = 5.0
-"""A key that is retired verifies at most this long in a process that knew it."""
+"""Maximum time in which a process still accepts tokens of a retired key."""
 VERIFIER_LOOKS_APART_SECONDS = 0.5
-"""For a key that is not known, which may be a new one."""
+"""Minimum time between two reads because of an unknown key, which may be a new one."""
 RETIRE_AFTER_SECONDS = 60
-"""Until every process signs with the next key, and what it had begun with the last one is committed."""
+"""After this time every process signs with the next key, and transactions with the previous one are committed."""
 KEYS_MAX = 999
 """Maximum number of keys of each kind, live and test."""
 KEY_NUMBERS_SKIPPED_MAX = 16
-"""After a restore."""
+"""Maximum number of key numbers skipped after a restore."""
 SIGNERS_KEPT_MAX = 10_000
 """Maximum number of partners whose current key a process caches."""
 _SEED_BYTES = 32
@@ -61,7 +61,7 @@ class SigningKeyInUse(Conflict):
     reason: Literal["current", "current_test", "recent"]
     key_id: str
     seconds: int = 0
-    """How long ago it must have signed last."""
+    """How long ago the next key must have been added."""
 
 
 @dataclass(eq=False)
@@ -71,7 +71,7 @@ class SigningKeysExhausted(Exhausted):
     code = "SIGNING_KEYS_EXHAUSTED"
 
     key_id: str
-    """The last one."""
+    """Id of the last key."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +86,12 @@ class PublicKey:
 
     @property
     def is_test(self) -> bool:
-        """Whether it signs only tickets of test partners."""
+        """Return whether it signs only tickets of test partners."""
         return is_test_key(self.key_id)
 
 
 async def ensure_signing_keys(database: Database, runtime: Runtime) -> None:
-    """Make the first live key and the first test key if they are missing."""
+    """Add the first live key and the first test key if they are missing."""
     async with database.transaction() as tx:
         await tx.execute(sql.lock_signing_keys)
         current = {key.is_test for key in await _listed(tx) if key.is_current}
@@ -111,11 +111,10 @@ async def rotate_signing_key(database: Database, runtime: Runtime, *, is_test: b
 
 
 async def add_keys_after_restore(tx: Transaction, runtime: Runtime) -> list[str]:
-    """Add a new live and a new test key, if there was one and its numbers are not used up.
+    """Add a new live and a new test key, if there was one before and numbers are left. Return their ids.
 
-    Returns:
-        Their ids. Some numbers are left out by chance: a key that was forgotten has tokens out there, and must not share
-        its id with a new one.
+    The database may have forgotten keys that have signed tokens. A new key must not get the id of such a key, so a random
+    number of ids is skipped.
     """
     await tx.execute(sql.lock_signing_keys)
     added: list[str] = []
@@ -143,7 +142,7 @@ async def _add_key(tx: Transaction, runtime: Runtime, *, is_test: bool, skip: in
 
 
 async def list_signing_keys(database: Database) -> list[PublicKey]:
-    """All of them, the oldest first, without what signs."""
+    """Return the public halves of all keys, oldest first."""
     async with database.single_statement() as tx:
         return await _listed(tx)
 
@@ -165,28 +164,46 @@ async def _listed(tx: Transaction) -> list[PublicKey]:
 
 
 async def tickets_with_tokens_of(database: Database, key_id: str) -> sql.TokenCount:
-    """How many 'unused' and 'active' tickets no gate will admit when the key is retired. Reads all tickets."""
+    """Count the unused and active tickets that no gate admits after the key is retired. Reads all tickets."""
     async with database.long_read(whole_tables=True) as read:
         counted = await read.fetch_one(sql.tickets_with_tokens_of, key_id=key_id)
     assert counted is not None
     return counted
 
 
-async def retire_signing_key(database: Database, runtime: Runtime, key_id: str) -> dict[str, Any]:
-    """The tokens of the key hold no longer, at any gate that knows of it. Retiring twice is the same as once."""
+@dataclass(frozen=True)
+class RetiredKey:
+    """A retired signing key."""
+
+    key_id: str
+    retired_at: datetime
+
+
+async def retire_signing_key(database: Database, runtime: Runtime, key_id: str) -> RetiredKey:
+    """Retire the key: gates refuse its tokens as soon as they know. Retiring a retired key has no effect.
+
+    Raises:
+        SigningKeyUnknown: no key has this id.
+        SigningKeyInUse: a process may sign with it.
+    """
     async with database.transaction() as tx:
         await tx.execute(sql.lock_signing_keys)
         now = runtime.now()
         key = retirable(await _listed(tx), key_id, now)
         if key.retired_at is not None:
-            return {"key_id": key_id, "retired_at": key.retired_at}
+            return RetiredKey(key_id, key.retired_at)
         await tx.execute(sql.retire_key, key_id=key_id, now=now)
         await record(tx, SigningKeyRetired(signing_key_id=key_id), now, partner_id=None)
-    return {"key_id": key_id, "retired_at": now}
+    return RetiredKey(key_id, now)
 
 
 def retirable(keys: list[PublicKey], key_id: str, now: datetime) -> PublicKey:
-    """The key of `key_id`. SigningKeyUnknown; SigningKeyInUse while any process may sign with it."""
+    """Return the key if it can be retired.
+
+    Raises:
+        SigningKeyUnknown: no key has this id.
+        SigningKeyInUse: a process may sign with it.
+    """
     key = next((key for key in keys if key.key_id == key_id), None)
     if key is None:
         raise SigningKeyUnknown(key_id)
@@ -213,7 +230,7 @@ class Signers:
         A cached key is used only within the same incarnation of the database.
 
         Raises:
-            SigningKeyMissing: there is none.
+            SigningKeyMissing: there is no such key.
         """
         now = self._runtime.monotonic_seconds()
         known = self._current.get(partner_id)
@@ -228,7 +245,10 @@ class Signers:
     async def by_id(self, key_id: str) -> Signer:
         """Return the key that signed an earlier token, retired or not, to sign the same token again.
 
-        Read each time: after a restore, another key may have the same id.
+        It is not cached: after a restore, another key may have the same id.
+
+        Raises:
+            SigningKeyMissing: no key has this id.
         """
         async with self._database.single_statement() as tx:
             row = await tx.fetch_one(sql.key_by_id, key_id=key_id)
@@ -251,7 +271,7 @@ class Signers:
 
 @dataclass(frozen=True)
 class Verified:
-    """A token whose signature holds; `is_retired` when its key counts no more."""
+    """A token with a valid signature; `is_retired`: its key is retired."""
 
     token: Token
     is_retired: bool
@@ -259,7 +279,7 @@ class Verified:
 
 @dataclass(frozen=True)
 class _KnownKeys:
-    """All signing keys, as they were at one moment."""
+    """All signing keys at one time."""
 
     listed: list[PublicKey]
     by_id: dict[str, bytes]
@@ -277,16 +297,16 @@ class Verifiers:
 
     def __init__(self, database: Database, runtime: Runtime) -> None:
         self._database = database
-        # While the database is away, all who wait learn it from one fetch, not one after another.
+        # While the database does not respond, all waiting requests share one fetch and its error.
         self._keys = SingleFlightCache[None, _KnownKeys](self._fetch, runtime.monotonic_seconds)
 
     async def read(self, text: str) -> Verified | None:
         """Return what the token says, or None if no key of this service signed it."""
-        told = split_token(text)
-        if told is None:
+        claimed = split_token(text)
+        if claimed is None:
             return None
         known = self._keys.peek(None)
-        is_known = known is not None and told.key_id in known.by_id
+        is_known = known is not None and claimed.key_id in known.by_id
         keys = await self._keys.get(
             None, VERIFIER_CACHE_SECONDS if is_known else VERIFIER_LOOKS_APART_SECONDS
         )
@@ -294,7 +314,7 @@ class Verifiers:
         return token and Verified(token, token.key_id in keys.retired)
 
     async def public_keys(self) -> list[PublicKey]:
-        """Return those that are not retired, the oldest first."""
+        """Return the keys that are not retired, oldest first."""
         keys = await self._keys.get(None, VERIFIER_CACHE_SECONDS)
         return [key for key in keys.listed if key.retired_at is None]
 

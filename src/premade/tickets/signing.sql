@@ -1,6 +1,5 @@
 -- name: current_key
--- The newest key for the partner's tickets. The highest number, not the latest time: the clocks of several machines
--- differ.
+-- The newest key for the partner's tickets: the one with the highest number. Times of several machines can differ.
 SELECT key_id, seed FROM signing_keys
 WHERE retired_at IS NULL
     AND left(key_id, 1) = (
@@ -26,7 +25,7 @@ ORDER BY left(key_id, 1), length(key_id), key_id
 UPDATE signing_keys SET retired_at = both_clocks(:now) WHERE key_id = :key_id
 
 -- name: tickets_with_tokens_of
--- The ticket's own token names its key. The batch may have another one since a restore.
+-- The ticket's own token names its key. Since a restore, the batch may have another key.
 SELECT count(*) FILTER (WHERE status = 'PRE_GENERATED') AS unused,
        count(*) FILTER (WHERE status = 'ACTIVE') AS active
 FROM pre_generated_tickets

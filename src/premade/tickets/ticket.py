@@ -1,10 +1,10 @@
-"""The states of a ticket. Pure; the database enforces the same by triggers."""
+"""States of a ticket. Triggers of the database enforce the same changes."""
 
 from enum import StrEnum
 
 
 class Status(StrEnum):
-    """Where a ticket is in its life."""
+    """State of a ticket: docs/states.md."""
 
     PRE_GENERATED = "PRE_GENERATED"
     ACTIVE = "ACTIVE"
@@ -24,4 +24,4 @@ ALLOWED_CHANGES = frozenset(
 )
 
 FINAL = frozenset(Status) - {before for before, _ in ALLOWED_CHANGES}
-"""The states that nothing leads out of."""
+"""States that cannot change."""

@@ -111,7 +111,7 @@ class AllotmentChange(Edit[AllotmentForm]):
         plan = await plan_allotment(
             self.request.database, self.request.runtime, self.product.product_id, form.channel, form.quantity
         )
-        if plan.seen.allotted == form.quantity:
+        if plan.expected.allotted == form.quantity:
             raise Invalid(
                 [FieldError("quantity", field_text("console.same_quantity", quantity=form.quantity))]
             )
@@ -134,7 +134,7 @@ class AllotmentChange(Edit[AllotmentForm]):
             "Change the allotment?" if before else "Allot this stock?",
             self.subject,
             rows,
-            version="" if plan.seen.allotted is None else str(plan.seen.allotted),
+            version="" if plan.expected.allotted is None else str(plan.expected.allotted),
             notes=[notes],
         )
 
@@ -146,7 +146,7 @@ class AllotmentChange(Edit[AllotmentForm]):
         """Set it, if it is still the figure that was shown. Sent twice, it is set once."""
         await self._require_channel(form)
         request, product_id = self.request, self.product.product_id
-        seen = AllotmentBefore(whole_number(self.version, "version") if self.version else None)
+        expected = AllotmentBefore(whole_number(self.version, "version") if self.version else None)
         try:
             await set_allotment(
                 request.database,
@@ -154,14 +154,14 @@ class AllotmentChange(Edit[AllotmentForm]):
                 product_id,
                 form.channel,
                 form.quantity,
-                seen=seen,
+                expected=expected,
                 actor=request.member.actor,
             )
         except AllotmentChangedMeanwhile:
             plan = await plan_allotment(
                 request.database, request.runtime, product_id, form.channel, form.quantity
             )
-            if plan.seen.allotted != form.quantity:
+            if plan.expected.allotted != form.quantity:
                 raise
         return f"{PRODUCTS}/{product_id}?done=allotment"
 

@@ -6,8 +6,8 @@ from typing import ClassVar, Self, cast
 
 from starlette.exceptions import HTTPException
 
-from premade.batches.lookup import made_of_product
-from premade.batches.lookup_sql import Made
+from premade.batches.lookup import issued_of_product
+from premade.batches.lookup_sql import IssuedTickets
 from premade.catalog.product import (
     Product,
     ProductChangedMeanwhile,
@@ -179,7 +179,7 @@ class ProductChange(Edit[ProductForm]):
         """Return each field that would change, and what batches keep of it."""
         before, after = self.product, replace(self.product, **self._changes(form))
         after.check()
-        made = await made_of_product(self.request.database, before.product_id)
+        made = await issued_of_product(self.request.database, before.product_id)
         old, new = shown(before), shown(after)
         is_over = after.is_over(self.request.runtime.today())
         return Preview(
@@ -215,7 +215,7 @@ def _hints(typed: Mapping[str, str]) -> dict[str, str]:
     return {"price": price_hint(typed.get("currency", ""))}
 
 
-def _effect(field: str, made: Made) -> str:
+def _effect(field: str, made: IssuedTickets) -> str:
     """Return for which tickets a change of the field counts. `made`: what was generated of the product."""
     tickets = f"{made.tickets:,} ticket{'s' if made.tickets != 1 else ''}"
     tickets += f" in {made.batches:,} batch{'es' if made.batches != 1 else ''}"

@@ -1,4 +1,4 @@
-"""Statements of `making.sql`, and their rows."""
+"""Statements of `stop.sql`, and their rows."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ statement = statements_of(__file__)
 
 
 @statement
-def stop_making(
+def stop_generation(
     *,
     partner_id: int,
     batch_id: str,

@@ -1,15 +1,15 @@
-"""Ending the making of a batch: by its maker, by whoever cancels the batch, and by time."""
+"""Stopping the generation of a large batch: by its operator, by its cancellation, and after its last day of sale."""
 
 from datetime import datetime
 
 from premade.audit.events import BatchGenerationStopped
-from premade.batches import making_sql as sql
+from premade.batches import stop_sql as sql
 from premade.postgres.database import Transaction
 
 DAY_IS_OVER = "Its last day of sale is over"
 
 
-async def stop_making(
+async def stop_generation(
     tx: Transaction,
     partner_id: int,
     batch_id: str,
@@ -19,9 +19,9 @@ async def stop_making(
     reason: str,
     request_id: str | None = None,
 ) -> int:
-    """How many of the batch's tickets are not made by now; they never will be, and their stock is available again."""
-    stopped = await tx.fetch_one(
-        sql.stop_making,
+    """Stop the generation and return the number of tickets that are missing. Their stock is available again."""
+    unmade = await tx.fetch_one(
+        sql.stop_generation,
         partner_id=partner_id,
         batch_id=batch_id,
         event=BatchGenerationStopped.event_name,
@@ -30,4 +30,4 @@ async def stop_making(
         reason=reason,
         now=now,
     )
-    return 0 if stopped is None else stopped
+    return unmade or 0

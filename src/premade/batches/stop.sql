@@ -1,11 +1,11 @@
--- name: stop_making
--- The batch comes first: a maker that waits for it finds nothing to make. The allotment comes last.
+-- name: stop_generation
+-- Change the batch first: a process that waits for its row then finds nothing to generate. Write the allotment last.
 WITH stopped AS (
     UPDATE batches SET unmade = to_make, to_make = 0
     WHERE partner_id = :partner_id AND batch_id = :batch_id AND to_make > 0
     RETURNING partner_id, batch_id, product_id, channel, quantity, unmade
 ),
-told AS (
+event AS (
     INSERT INTO audit_events (partner_id, event, actor, request_id, batch_id, data, occurred_at)
     SELECT partner_id, :event, :actor, :request_id, batch_id,
            jsonb_build_object(
