@@ -27,7 +27,7 @@ PARTNER_TABLES = re.compile(
 )
 ACROSS_PARTNERS = {
     "stock.list_allotments": "the operator's list, of allotments that partners of a channel share",
-    "tickets.give_new_key_to_unfinished_batches": "after a restore, whosever they are",
+    "tickets.set_key_of_unfinished_batches": "after a restore, whosever they are",
     "tickets.tickets_with_tokens_of": "all that a signing key has signed, before it is retired",
     "batches.issued_of_product": "how much of a product is made, before the operator changes it",
 }
