@@ -49,10 +49,10 @@ check: .venv/.test ## Lint, types, layers and migrations
 	$(BIN)/pyright
 	$(BIN)/python tests/check_migrations.py
 
-test: .venv/.test check node_modules/.newman ## What must hold, on a real PostgreSQL, in 5 minutes
+test: .venv/.test node_modules/.newman ## What must hold, on a real PostgreSQL, in 5 minutes
 	$(BIN)/python tests/run.py
 
-test-all: .venv/.test check node_modules/.newman ## The same in depth, and more of it on PostgreSQL 15
+test-all: .venv/.test node_modules/.newman ## The same in depth, and more of it on PostgreSQL 15
 	$(BIN)/python tests/run.py --all
 
 bench: .venv/.test ## Measure against PostgreSQL, 8 minutes (QUICK=1: 90 s)

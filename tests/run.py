@@ -1,7 +1,6 @@
-"""Run the tests on the embedded PostgreSQL and, beside them, some on a stand-alone PostgreSQL 15 if there is one.
+"""Run the tests on the embedded PostgreSQL. Beside them run `make check` and some tests on a stand-alone PostgreSQL 15.
 
-`python tests/run.py` is what `make test` runs after `make check`. With `--all`, as in `make test-all`, nothing is left
-out, and more of the tests run on both.
+`make test` runs this. With `--all`, as in `make test-all`, nothing is left out, and more of the tests run on both.
 """
 
 import argparse
@@ -9,9 +8,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+TESTS = Path(__file__).parent
 STANDALONE_BINARIES = Path("/usr/lib/postgresql/15/bin")
 DIFFERS_BY_VERSION = [
     "contract/test_migrating_under_load.py",
@@ -25,53 +26,63 @@ DIFFERS_BY_VERSION = [
 """Plans, locks and the life of tickets: where versions of PostgreSQL may differ."""
 ALSO_ON_BOTH = ["contract", "concurrency", "lifecycle", "acceptance", "rules", "faults", "reservations"]
 """More rules, and faults, for a run that may take longer."""
+NOT_ON_BOTH = TESTS / "contract" / "test_schemathesis.py"
+"""Malformed requests do not reach the database, so one version is enough."""
+PROCESSES, PROCESSES_BESIDE = 2, 1
+"""Three processes on two processors: tests wait some of the time."""
 SLOWEST = ["--durations=15", "--durations-min=10"]
 """Print the slowest tests at the end."""
 
 
-def pytest(processes: int, *arguments: str, output: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
-    """Start pytest and return its process."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-n",
-        str(processes),
-        "--dist",
-        "loadfile",
-        *SLOWEST,
-        *arguments,
-    ]
-    if output is None:
-        print("$", " ".join(command[1:]), flush=True)
-    return subprocess.Popen(command, stdout=output, stderr=output)
+@dataclass(frozen=True)
+class Run:
+    """A command that runs beside the others. Its output is printed as it comes, or at the end if it goes to a file."""
+
+    process: subprocess.Popen[bytes]
+    output: IO[bytes] | None = None
+
+    def wait(self) -> int:
+        """Return the exit code."""
+        code = self.process.wait()
+        if self.output is not None:
+            self.output.seek(0)
+            print(self.output.read().decode(), flush=True)
+        return code
+
+
+def start(*command: str, show_at_end: bool) -> Run:
+    """Start a command."""
+    print("$", " ".join(command), flush=True)
+    output = tempfile.TemporaryFile() if show_at_end else None  # noqa: SIM115  (open as long as the run)
+    return Run(subprocess.Popen(command, stdout=output, stderr=output), output)
+
+
+def pytest(processes: int, *arguments: str) -> list[str]:
+    """Return the command that runs tests."""
+    command = [sys.executable, "-m", "pytest", "-n", str(processes), "--dist", "loadfile"]
+    return [*command, *SLOWEST, *arguments]
 
 
 def main() -> int:
-    """Return 0, or 1 if a test failed."""
+    """Return 0, or 1 if something failed."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument(
         "--all", action="store_true", help="leave nothing out, and run more of the tests on both versions"
     )
     is_all = options.parse_args().all
-    on_both = ALSO_ON_BOTH if is_all else DIFFERS_BY_VERSION
     depth = [] if is_all else ["--quick"]
     # A background process may inherit an ignored SIGINT, and so would the programs that tests interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    tests = Path(__file__).parent
+    runs = [
+        start(*pytest(PROCESSES, "--postgres=embedded", *depth, str(TESTS)), show_at_end=False),
+        start("make", "check", show_at_end=True),
+    ]
     has_another = (STANDALONE_BINARIES / "initdb").exists()
-    # Three processes on two processors: tests wait some of the time.
-    with tempfile.TemporaryFile() as output:
-        embedded = pytest(2, "--postgres=embedded", *depth, str(tests))
-        runs = [embedded]
-        if has_another:
-            paths = [str(tests / path) for path in on_both]
-            # Malformed requests do not reach the database, so one version is enough.
-            paths.append(f"--ignore={tests / 'contract' / 'test_schemathesis.py'}")
-            runs.append(pytest(1, "--postgres=standalone", *depth, *paths, output=output))
-        codes = [run.wait() for run in runs]
-        output.seek(0)
-        print(output.read().decode(), flush=True)
+    if has_another:
+        on_both = [str(TESTS / path) for path in (ALSO_ON_BOTH if is_all else DIFFERS_BY_VERSION)]
+        beside = ["--postgres=standalone", *depth, f"--ignore={NOT_ON_BOTH}", *on_both]
+        runs.append(start(*pytest(PROCESSES_BESIDE, *beside), show_at_end=True))
+    codes = [run.wait() for run in runs]
     if not has_another:
         print(f"NOT RUN on a stand-alone PostgreSQL 15: there is none in {STANDALONE_BINARIES}.")
     return int(any(codes))
