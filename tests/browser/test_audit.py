@@ -57,6 +57,7 @@ def test_a_ticket_is_followed_and_what_it_names_is_linked(somebody: Somebody, se
     assert ann.heading.startswith(f"Order {order_id}")
 
 
+@pytest.mark.nightly
 def test_what_somebody_did_is_found_by_their_name(somebody: Somebody, seller: Seller) -> None:
     mei, ann = somebody("operations"), somebody("admin")
     [code] = seller.tickets(1)
@@ -97,6 +98,7 @@ def test_sign_ins_refused_and_what_admins_do_are_in_the_record(somebody: Somebod
     assert seen(admin, who=mei.name)[:2] == ["Signed in.", "Signed out."]
 
 
+@pytest.mark.nightly
 def test_a_time_is_found_however_long_the_record_is(somebody: Somebody, shop: Shop, seller: Seller) -> None:
     """Events of a year to come, so that they are the newest and in order, as those of a service are."""
     year = shop.sql(

@@ -130,6 +130,7 @@ def test_a_form_that_is_sent_twice_makes_one_batch(somebody: Somebody, shop: Sho
     assert seen_at_once(shop, seller)["issued"] == 20
 
 
+@pytest.mark.nightly
 def test_a_price_that_changed_meanwhile_is_shown_before_anything_is_made(
     somebody: Somebody, shop: Shop, seller: Seller
 ) -> None:
@@ -254,6 +255,7 @@ def test_while_a_batch_is_made_its_export_says_what_a_table_holds(shop: Shop, se
     assert ("Export and print" in made, told in made) == (True, False)
 
 
+@pytest.mark.nightly
 def test_a_batch_from_a_reservation_says_what_stays_held(
     somebody: Somebody, shop: Shop, seller: Seller
 ) -> None:
@@ -430,6 +432,7 @@ def test_finance_exports_tables_without_what_opens_a_gate(
     assert len(ann.events("batch.exported")) == 4
 
 
+@pytest.mark.nightly
 def test_a_name_that_sheets_cannot_print_is_said_before_printing_and_replaced(
     somebody: Somebody, shop: Shop, tmp_path: Path
 ) -> None:
@@ -463,6 +466,7 @@ def test_a_name_that_sheets_cannot_print_is_said_before_printing_and_replaced(
     assert "Hat Yai Ferry" in pypdfium2.PdfDocument(content)[0].get_textpage().get_text_range()
 
 
+@pytest.mark.nightly
 def test_what_is_printed_of_a_large_batch_comes_in_parts_that_stay_as_they_are(
     somebody: Somebody, shop: Shop, large_seller: Seller
 ) -> None:
@@ -556,6 +560,7 @@ def test_batches_are_listed_by_product_and_by_how_far_they_are(somebody: Somebod
     assert ann.page.locator("tbody a").all_inner_texts() == [batches["OTHER"]]
 
 
+@pytest.mark.nightly
 def test_after_many_tickets_a_page_goes_on_with_batches_that_it_does_not_count(
     somebody: Somebody, shop: Shop
 ) -> None:
@@ -573,6 +578,7 @@ def test_after_many_tickets_a_page_goes_on_with_batches_that_it_does_not_count(
         assert "on the batch page" in rows.nth(2).inner_text()
 
 
+@pytest.mark.nightly
 def test_of_a_large_batch_those_in_one_state_are_found_page_by_page(
     somebody: Somebody, shop: Shop, large_seller: Seller
 ) -> None:
@@ -590,6 +596,7 @@ def test_of_a_large_batch_those_in_one_state_are_found_page_by_page(
     assert ann.page.get_by_role("link", name="Next page").count() == 0
 
 
+@pytest.mark.nightly
 def test_a_filter_that_few_batches_match_still_has_pages(
     somebody: Somebody, shop: Shop, seller: Seller
 ) -> None:
@@ -608,6 +615,7 @@ def test_a_filter_that_few_batches_match_still_has_pages(
     assert ann.page.get_by_role("link", name="Next page").count() == 0
 
 
+@pytest.mark.nightly
 def test_a_product_may_have_an_id_of_nineteen_digits(somebody: Somebody, shop: Shop) -> None:
     # The very largest is the one that other tests, and the Postman collection, take for a product that nobody has.
     seller, batch = shop.seller(product_id=PRODUCT_ID_MAX - 1), unique("LARGEST")

@@ -1,5 +1,6 @@
 """Batches with what became of their tickets, and the staff as an admin manages it."""
 
+import pytest
 from browser.conftest import PASSWORD, Somebody
 from support.shop import Seller, Shop, unique
 from support.taking_back import cancel
@@ -34,6 +35,7 @@ def test_batches_of_all_partners_are_listed_with_bars_of_their_states(
     assert rows.locator("a").all_inner_texts() == [mine]
 
 
+@pytest.mark.nightly
 def test_batches_come_in_pages(somebody: Somebody, seller: Seller) -> None:
     made = [unique("B") for _ in range(30)]
     for batch_id in made:

@@ -63,6 +63,7 @@ def test_each_refusal_is_red_and_says_why(at_gate: Any, shop: Shop, seller: Sell
     assert uses_of(shop, good) == []
 
 
+@pytest.mark.nightly
 def test_a_ticket_that_is_not_for_this_gate_is_refused(at_gate: Any, seller: Seller, shop: Shop) -> None:
     shop.seller(functions={"museum": 1})
     gate, [ticket] = at_gate(function_code="museum"), sold(seller)
@@ -72,6 +73,7 @@ def test_a_ticket_that_is_not_for_this_gate_is_refused(at_gate: Any, seller: Sel
     gate.hears("no", "Stop: Not for this gate", "It is for: ferry, gift, tokens")
 
 
+@pytest.mark.nightly
 def test_a_code_that_is_held_up_is_used_once_and_a_moment_later_again(
     at_gate: Any, shop: Shop, seller: Seller
 ) -> None:
@@ -205,6 +207,7 @@ def test_a_session_that_ends_while_the_network_is_away_loses_no_scan(
     assert [use["entry"] for use in uses_of(shop, tickets[0])] == ["offline"]
 
 
+@pytest.mark.nightly
 def test_whom_the_service_no_longer_lets_in_admits_nobody_without_network_either(
     at_gate: Any, shop: Shop, seller: Seller
 ) -> None:
@@ -222,6 +225,7 @@ def test_whom_the_service_no_longer_lets_in_admits_nobody_without_network_either
     gate.hears("no", "Sign in")
 
 
+@pytest.mark.nightly
 def test_signing_out_with_scans_that_were_not_sent_asks_first_and_then_admits_nobody(
     at_gate: Any, seller: Seller
 ) -> None:
@@ -269,6 +273,7 @@ def test_a_code_is_typed_in_with_the_digits_of_the_phone(at_gate: Any, shop: Sho
     gate.hears("no", "No network")
 
 
+@pytest.mark.nightly
 def test_only_looking_uses_nothing(at_gate: Any, shop: Shop, seller: Seller) -> None:
     gate, tickets = at_gate("operations"), sold(seller)
     gate.page.locator("#device summary").click()
@@ -285,6 +290,7 @@ def test_only_looking_uses_nothing(at_gate: Any, shop: Shop, seller: Seller) -> 
     gate.hears("yes", "Let in", "1 left")
 
 
+@pytest.mark.nightly
 def test_what_the_page_asks_needs_a_session_its_token_and_a_page_of_our_own(
     at_gate: Any, somebody: Somebody, shop: Shop, seller: Seller
 ) -> None:

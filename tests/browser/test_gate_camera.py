@@ -104,7 +104,7 @@ def test_a_picture_before_the_camera_is_read_and_used_once(watch: Watch, shop: S
 
 
 @pytest.mark.parametrize("seen", ["mirrored", "tilted by .15", "tilted by .2"])
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_a_code_that_is_seen_mirrored_or_tilted_is_read(watch: Watch, seller: Seller, seen: str) -> None:
     [ticket] = sold(seller)
     image = code(ticket.qr, 360)
@@ -144,6 +144,7 @@ def test_of_two_tickets_side_by_side_only_one_is_taken(watch: Watch, shop: Shop,
     assert sorted(len(uses_of(shop, ticket)) for ticket in tickets) == [0, 1]
 
 
+@pytest.mark.nightly
 def test_a_code_of_others_shows_nothing_of_what_it_says(watch: Watch) -> None:
     page = watch(scene((code("WIFI:S:harbour;T:WPA;P:secret;;"), (160, 90))))
 
@@ -168,6 +169,7 @@ DECODED = """async (picture) => {
 }"""
 
 
+@pytest.mark.nightly
 def test_what_looks_like_a_micro_qr_code_is_none(at_gate: Any, seller: Seller) -> None:
     """The reader sometimes sees one in a corner of a QR code; a gate must not be red for that."""
     sold(seller)

@@ -64,7 +64,7 @@ def test_what_one_guard_scanned_and_another_sent_is_recorded_as_of_the_first(
 
 
 @pytest.mark.parametrize("proof", ["none", "forged", "of another time", "nonsense"])
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_without_proof_the_scans_are_those_of_who_sends_them(
     at_gate: Any, somebody: Somebody, shop: Shop, seller: Seller, proof: str
 ) -> None:
@@ -174,6 +174,7 @@ def test_the_list_goes_when_the_service_ends_the_session_and_scans_that_wait_sta
     assert use["actor"] == f"staff:{gate.who.staff_id}"
 
 
+@pytest.mark.nightly
 def test_without_network_the_page_still_says_who_is_signed_in_and_signs_out(
     at_gate: Any, shop: Shop, seller: Seller
 ) -> None:
@@ -197,6 +198,7 @@ def test_without_network_the_page_still_says_who_is_signed_in_and_signs_out(
     assert shop.sql("SELECT 1 FROM staff_sessions WHERE staff_id = %s", gate.who.staff_id) == []
 
 
+@pytest.mark.nightly
 def test_a_scan_that_the_service_never_takes_does_not_keep_the_others(
     at_gate: Any, shop: Shop, seller: Seller
 ) -> None:
@@ -227,6 +229,7 @@ def test_a_scan_that_the_service_never_takes_does_not_keep_the_others(
     assert [len(uses_of(shop, ticket)) for ticket in tickets] == [1, 0, 1]
 
 
+@pytest.mark.nightly
 def test_a_test_ticket_is_refused_with_network_and_without(at_gate: Any, shop: Shop, seller: Seller) -> None:
     gate, [real], [sample] = at_gate(), sold(seller), sold(shop.seller(is_test=True))
     gate.scans(sample.qr)
@@ -240,6 +243,7 @@ def test_a_test_ticket_is_refused_with_network_and_without(at_gate: Any, shop: S
     assert uses_of(shop, sample) == []
 
 
+@pytest.mark.nightly
 def test_in_test_mode_a_device_admits_test_tickets_only_and_says_so(
     at_gate: Any, shop: Shop, seller: Seller
 ) -> None:

@@ -65,6 +65,7 @@ TAB_HEARD_LATE = """(token) => {
 }"""
 
 
+@pytest.mark.nightly
 def test_an_ending_that_a_busy_device_hears_late_belongs_to_its_scan(at_gate: Any, seller: Seller) -> None:
     gate, [ticket] = at_gate(), sold(seller)
 
@@ -75,7 +76,7 @@ def test_an_ending_that_a_busy_device_hears_late_belongs_to_its_scan(at_gate: An
 
 
 @pytest.mark.parametrize("ending", [(), ("Tab",), ("Enter",)], ids=" ".join)
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_a_code_of_others_without_an_ending_is_red_and_leaves_nothing_in_the_field(
     at_gate: Any, seller: Seller, ending: tuple[str, ...]
 ) -> None:
@@ -92,6 +93,7 @@ def test_a_code_of_others_without_an_ending_is_red_and_leaves_nothing_in_the_fie
         expect(gate.page.locator(place)).not_to_contain_text("WIFI")
 
 
+@pytest.mark.nightly
 def test_a_part_of_a_code_is_told_and_does_not_spoil_the_next_scan(
     at_gate: Any, shop: Shop, seller: Seller
 ) -> None:
@@ -107,6 +109,7 @@ def test_a_part_of_a_code_is_told_and_does_not_spoil_the_next_scan(
     is_empty_and_focused(gate)
 
 
+@pytest.mark.nightly
 def test_the_first_character_of_the_next_code_removes_the_green(at_gate: Any, seller: Seller) -> None:
     gate, [ticket] = at_gate(), sold(seller)
     types(gate, ticket.qr, "Enter")
@@ -120,6 +123,7 @@ def test_the_first_character_of_the_next_code_removes_the_green(at_gate: Any, se
     gate.hears("idle", "Ready")
 
 
+@pytest.mark.nightly
 def test_a_blank_after_a_scan_is_nothing_new(at_gate: Any, seller: Seller) -> None:
     gate, [ticket] = at_gate(), sold(seller)
 
@@ -145,6 +149,7 @@ def test_scans_as_fast_as_can_be_are_each_counted_and_the_last_one_is_shown(
     is_empty_and_focused(gate)
 
 
+@pytest.mark.nightly
 def test_the_answer_to_an_older_scan_is_never_that_of_a_newer_one(
     at_gate: Any, shop: Shop, seller: Seller
 ) -> None:
@@ -172,6 +177,7 @@ def test_the_answer_to_an_older_scan_is_never_that_of_a_newer_one(
     gate.hears("idle", "Ready")
 
 
+@pytest.mark.nightly
 def test_an_older_refusal_is_told_beside_the_newer_green(at_gate: Any, seller: Seller) -> None:
     gate, [good] = at_gate(), sold(seller)
     held: list[Any] = []
@@ -220,6 +226,7 @@ def test_a_scanner_on_another_keyboard_layout_lets_in_all_the_same(
     assert [len(uses_of(shop, ticket)) for ticket in (plain, locked)] == [1, 1]
 
 
+@pytest.mark.nightly
 def test_a_layout_that_nobody_knows_is_told_in_its_own_words(at_gate: Any, seller: Seller) -> None:
     gate, [ticket] = at_gate(), sold(seller)
     dvorak = str.maketrans("-./+QWERTYUIOPSDFGHJKL:ZXCVBN", '[vz}"<>PYFGCRLOEUIDHTNS:QJKXB')
@@ -230,6 +237,7 @@ def test_a_layout_that_nobody_knows_is_told_in_its_own_words(at_gate: Any, selle
     assert "Japanese" in LAYOUTS
 
 
+@pytest.mark.nightly
 def test_a_scan_finds_its_field_wherever_the_focus_is(at_gate: Any, shop: Shop, seller: Seller) -> None:
     gate, tickets = at_gate(), sold(seller, 7)
     gate.page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true })")
@@ -247,6 +255,7 @@ def test_a_scan_finds_its_field_wherever_the_focus_is(at_gate: Any, shop: Shop, 
     assert gate.page.locator("#typed-code").input_value() == ""
 
 
+@pytest.mark.nightly
 def test_a_ticket_code_from_a_scanner_asks_for_the_digits(at_gate: Any, seller: Seller) -> None:
     gate, [ticket] = at_gate(), sold(seller, phone="+85291234567")
 
@@ -261,7 +270,7 @@ def test_a_ticket_code_from_a_scanner_asks_for_the_digits(at_gate: Any, seller: 
 
 
 @pytest.mark.parametrize("function_code", ["constructor", "tostring", "hasownproperty", "valueof"])
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_a_function_may_have_the_name_of_what_every_object_has(
     at_gate: Any, shop: Shop, seller: Seller, function_code: str
 ) -> None:

@@ -84,7 +84,7 @@ def _paths(request: pytest.FixtureRequest, shop: Shop) -> list[str]:
     ]
 
 
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_a_long_name_neither_widens_a_page_nor_turns_its_lines(somebody: Somebody, paths: list[str]) -> None:
     ann = somebody("admin")
     found: dict[str, object] = {}

@@ -244,6 +244,7 @@ def test_an_address_with_a_choice_is_kept_through_signing_in(somebody: Somebody,
     mei.page.wait_for_url("**/console?days=7")
 
 
+@pytest.mark.nightly
 def test_the_gate_has_no_overview(somebody: Somebody) -> None:
     gate = somebody("gate")
 
@@ -274,7 +275,7 @@ def test_a_full_page_has_no_barrier_and_fits(
 
 
 @pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_the_dearest_sales_and_the_longest_names_fit(
     somebody: Somebody, shop: Shop, viewport: dict[str, int]
 ) -> None:

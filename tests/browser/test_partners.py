@@ -92,6 +92,7 @@ def test_a_partner_is_added_and_begins_with_a_key(somebody: Somebody, shop: Shop
     assert statuses(shop, shown_key(ann)) == {200}
 
 
+@pytest.mark.nightly
 def test_a_test_partner_gets_test_keys_and_a_channel_of_its_own(somebody: Somebody, shop: Shop) -> None:
     ann, name = somebody("admin"), unique("Trip Test")
     ann.goes_to("/console/partners/new")
@@ -162,6 +163,7 @@ def test_a_key_is_shown_once_and_stands_nowhere(
     assert secret not in service.log.read_text()
 
 
+@pytest.mark.nightly
 def test_a_key_is_rotated_with_an_overlap(somebody: Somebody, shop: Shop, seller: Seller) -> None:
     ann = somebody("admin")
     ann.goes_to(address(seller))
@@ -246,6 +248,7 @@ def test_a_partner_is_disabled_and_enabled(somebody: Somebody, shop: Shop, selle
     assert event_of(ann, "partner.enabled")["partner_id"] == seller.partner_id
 
 
+@pytest.mark.nightly
 def test_the_limit_of_holding_stock_is_changed(somebody: Somebody, seller: Seller) -> None:
     ann = somebody("admin")
     ann.goes_to(address(seller))
@@ -266,6 +269,7 @@ def test_the_limit_of_holding_stock_is_changed(somebody: Somebody, seller: Selle
     assert event_of(ann, "partner.changed")["data"] == {"reservation_hours_max": 1}
 
 
+@pytest.mark.nightly
 def test_the_operator_s_own_keys_open_gates_of_every_partner(
     somebody: Somebody, shop: Shop, seller: Seller
 ) -> None:
@@ -408,6 +412,7 @@ def test_a_key_is_made_by_keyboard_alone(somebody: Somebody, shop: Shop, seller:
     assert ann.page.evaluate("document.activeElement.textContent") == "To the content"
 
 
+@pytest.mark.nightly
 def test_a_key_of_the_operator_can_be_for_test_mode(somebody: Somebody, shop: Shop) -> None:
     ann, trial = somebody("admin"), shop.seller(is_test=True)
     [ticket] = sold(trial)

@@ -140,6 +140,7 @@ def test_who_guesses_elsewhere_keeps_nobody_out(
         assert asked[-2:] == [401, 429]
 
 
+@pytest.mark.nightly
 def test_a_new_password_counts_at_once_for_whoever_tried_too_often(somebody: Somebody) -> None:
     mei = somebody("operations", signed_in=False)
     with mei.shop.client() as client:
@@ -194,6 +195,7 @@ def test_a_session_ends(somebody: Somebody, column: str, seconds: int) -> None:
     assert mei.path == "/console/sign-in?next=/console/batches"
 
 
+@pytest.mark.nightly
 def test_signing_out_everywhere_ends_every_browser_s_session(somebody: Somebody) -> None:
     mei = somebody("finance")
     with mei.shop.client() as other_browser:
@@ -224,6 +226,7 @@ def test_whoever_is_disabled_is_out_at_once_and_stays_out(somebody: Somebody) ->
     assert mei.path == "/console"
 
 
+@pytest.mark.nightly
 def test_a_new_password_ends_what_the_old_one_opened(somebody: Somebody) -> None:
     mei = somebody("operations")
 

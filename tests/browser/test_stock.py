@@ -77,6 +77,7 @@ def test_stock_shows_each_product_and_what_its_channels_have(
     assert barriers_of(finance.page) == []
 
 
+@pytest.mark.nightly
 def test_a_price_is_changed_as_it_was_shown_before(somebody: Somebody, seller: Seller) -> None:
     seller.tickets(40)
     seller.tickets(2)
@@ -103,6 +104,7 @@ def test_a_price_is_changed_as_it_was_shown_before(somebody: Somebody, seller: S
     assert (event["actor"], event["data"]["price"]) == (f"staff:{mei.staff_id}", "300.00")
 
 
+@pytest.mark.nightly
 def test_every_field_of_a_product_says_when_it_counts(somebody: Somebody, seller: Seller) -> None:
     seller.tickets(1)
     mei = somebody("operations")
@@ -292,6 +294,7 @@ def test_a_product_that_nobody_could_use_any_more_is_not_added(shop: Shop, selle
         assert mei.sends("/console/stock/new", **good, step="save").status_code == 303
 
 
+@pytest.mark.nightly
 def test_a_change_says_that_the_last_day_of_use_is_past(somebody: Somebody, seller: Seller) -> None:
     mei = somebody("operations")
     told = "The last day of use is past, so no more batches can be generated of this product."
@@ -338,6 +341,7 @@ def test_an_allotment_is_changed_as_it_was_shown_before(somebody: Somebody, sell
     assert (event["data"]["channel"], event["data"]["allotted"]) == (seller.channel, 800)
 
 
+@pytest.mark.nightly
 def test_an_allotment_that_somebody_else_set_meanwhile_is_shown_anew(
     somebody: Somebody, shop: Shop, seller: Seller
 ) -> None:

@@ -67,6 +67,7 @@ def test_a_phone_number_is_found_however_it_is_typed(somebody: Somebody, sold: d
         assert mei.path == f"/console/orders/{sold['order_id']}", typed
 
 
+@pytest.mark.nightly
 def test_a_local_phone_number_that_several_customers_end_with_lists_them_all(
     somebody: Somebody, seller: Seller
 ) -> None:
@@ -112,6 +113,7 @@ def test_several_orders_of_one_customer_are_listed_whichever_partner_sold_them(
     assert {seller.name, other.name} <= set(mei.page.inner_text("table").replace("\t", "\n").split("\n"))
 
 
+@pytest.mark.nightly
 def test_more_orders_than_a_page_shows_are_said_to_be_more(somebody: Somebody, seller: Seller) -> None:
     payment = unique("PAY")
     for code in seller.tickets(51):
@@ -124,6 +126,7 @@ def test_more_orders_than_a_page_shows_are_said_to_be_more(somebody: Somebody, s
     assert "more than the 50" in mei.page.get_by_role("status").inner_text()
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "text",
     [

@@ -3,6 +3,7 @@
 import secrets
 from typing import Any
 
+import pytest
 from browser.conftest import Person, Somebody
 from browser.visitors import visitor
 from support.shop import Seller, Shop, unique
@@ -65,6 +66,7 @@ def test_a_list_of_orders_shows_as_many_customers(somebody: Somebody, shop: Shop
     assert email not in told
 
 
+@pytest.mark.nightly
 def test_customers_that_a_search_shows_at_once_are_looked_at_too(somebody: Somebody, shop: Shop) -> None:
     """Two numbers that end alike: the search itself lists their orders."""
     seller, mei = shop.seller(), somebody("finance")
@@ -134,6 +136,7 @@ def test_a_partner_s_own_export_is_recorded_once_an_hour(shop: Shop) -> None:
     assert len(events()) == before + 2
 
 
+@pytest.mark.nightly
 def test_whoever_ran_a_command_is_shown_and_found(somebody: Somebody, shop: Shop) -> None:
     ann, seller = somebody("admin"), shop.seller()
     user = COMMAND_ACTOR.partition(":")[2]

@@ -227,7 +227,7 @@ def test_the_demo_s_catalogue_and_partner_are_as_told(home: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_a_signal_ends_the_demo_with_all_its_processes(home: Path, number: int) -> None:
     data_dir = home / "data"
     with running_demo(COMMAND, data_dir, NO_COLOR="1") as demo:

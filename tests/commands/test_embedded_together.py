@@ -60,7 +60,7 @@ def test_a_command_beside_a_running_service_uses_its_database(home: Path) -> Non
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_the_database_survives_the_end_of_the_service_however_it_ends(home: Path, number: int) -> None:
     data_dir = home / "data"
     with running_service(environment_for(None, data_dir), home / "log", workers=1) as service:

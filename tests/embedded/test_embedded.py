@@ -187,7 +187,7 @@ def test_the_last_to_leave_stops_the_server_and_the_data_stay(place: Place) -> N
     assert ask(place.joined()[1], "SELECT word FROM kept") == "o'clock"
 
 
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_killing_users_leaves_the_others_working(place: Place) -> None:
     starter, url = place.joined()
     second, third = place.joined()[0], place.joined()[0]
@@ -214,7 +214,7 @@ def test_six_first_starts_at_once_all_succeed(place: Place) -> None:
 
 @as_ordinary
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_a_signal_during_initdb_leaves_nothing_half_made(place: Place, number: signal.Signals) -> None:
     def is_cleared_by_a_start() -> bool:
         place.joined()[0].leave()
@@ -229,6 +229,7 @@ def test_a_signal_during_initdb_leaves_nothing_half_made(place: Place, number: s
     wait_until(is_cleared_by_a_start)
 
 
+@pytest.mark.nightly
 @as_ordinary
 def test_interrupt_from_the_terminal_ends_the_user_and_not_the_server(place: Place) -> None:
     users = [place.joined()[0], place.joined()[0]]
@@ -260,7 +261,7 @@ def test_a_killed_server_starts_again_although_its_process_id_is_taken(place: Pl
 
 
 @pytest.mark.parametrize("name", ['it\'s "so" $HOME `id` \\ é', "a,b/" + "long" * 50 + "/" + "é" * 100])
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_any_path(place: Place, name: str) -> None:
     place.folder = place.folder.with_name("closed") / name
     user, url = place.joined()
@@ -274,6 +275,7 @@ def test_any_path(place: Place, name: str) -> None:
     assert sockets.exists() is is_short
 
 
+@pytest.mark.nightly
 @as_ordinary
 def test_a_short_socket_folder_that_others_made_is_refused(place: Place, tmp_path: Path) -> None:
     place.folder = place.folder / ("long" * 30)
@@ -287,6 +289,7 @@ def test_a_short_socket_folder_that_others_made_is_refused(place: Place, tmp_pat
     sockets_of(url).rmdir()
 
 
+@pytest.mark.nightly
 def test_any_database_name_and_only_settings_that_do_not_hide_the_server(tmp_path: Path) -> None:
     name = "prüf/ung 'x\" ?&%"
     with embedded_postgres(tmp_path / "it", database=name) as url, psycopg.connect(url) as connection:
@@ -313,7 +316,7 @@ def test_failures_quote_what_the_programs_said_and_can_be_repaired(place: Place)
 
 @needs_root
 @pytest.mark.parametrize(("place", "other"), [(ROOT, ORDINARY), (ORDINARY, ROOT)], indirect=["place"])
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_the_folder_of_another_user_is_refused(place: Place, other: pwd.struct_passwd) -> None:
     place.folder.parent.chmod(0o711)
     first, _ = place.joined()
@@ -323,6 +326,7 @@ def test_the_folder_of_another_user_is_refused(place: Place, other: pwd.struct_p
     assert place.user(account=other).refusal() == refusal
 
 
+@pytest.mark.nightly
 @as_root
 def test_closed_folders_open_for_the_server_alone(place: Place) -> None:
     user, _ = place.joined()

@@ -157,7 +157,7 @@ def name_on_card(shop: Shop, operator: Operator, folder: Path, name: str) -> Ima
         ("きんかく", "おおさか"),
     ],
 )
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_letters_of_these_scripts_are_drawn_and_not_boxes(
     shop: Shop, operator: Operator, tmp_path: Path, one: str, other: str
 ) -> None:
@@ -205,6 +205,7 @@ def test_tickets_that_are_over_are_not_printed_unless_asked_for(
     assert not (tmp_path / "none.pdf").exists()
 
 
+@pytest.mark.nightly
 def test_a_large_batch_is_several_files(
     named_seller: Seller, dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,6 +249,7 @@ def test_pictures_come_in_one_zip(mixed: Stack, operator: Operator, tmp_path: Pa
     assert ":2:" in read[0][0]
 
 
+@pytest.mark.nightly(but_first=True)
 @pytest.mark.parametrize(
     ("more", "told"),
     [
@@ -310,6 +312,7 @@ def test_the_name_in_the_fixture_has_all_three_scripts() -> None:
     assert {"é", "维", "П"} <= set(NAME)
 
 
+@pytest.mark.nightly
 def test_however_much_a_ticket_is_good_for_its_last_days_are_on_the_card(
     shop: Shop, operator: Operator, tmp_path: Path
 ) -> None:

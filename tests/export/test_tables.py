@@ -403,6 +403,7 @@ def test_a_second_export_in_a_process_waits_and_is_then_refused(
     assert shop.operate(two_at_once) == 1
 
 
+@pytest.mark.nightly
 def test_on_a_terminal_a_bar_grows_and_is_gone_at_the_end(shop: Shop, seller: Seller, tmp_path: Path) -> None:
     batch_id, file = large_batch(shop, seller, 20_000), tmp_path / "out.xlsx"
     arguments = [sys.executable, "-m", "premade", "export", batch_id, "--partner", seller.name]

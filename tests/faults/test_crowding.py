@@ -79,6 +79,7 @@ def test_stock_that_is_held_keeps_no_other_partner_waiting(shop: Shop, own_dsn: 
     assert opened <= CONNECTIONS
 
 
+@pytest.mark.nightly
 def test_stock_that_is_held_for_too_long_is_answered_503_busy_to_all_who_want_it(
     shop: Shop, own_dsn: str
 ) -> None:
@@ -93,6 +94,7 @@ def test_stock_that_is_held_for_too_long_is_answered_503_busy_to_all_who_want_it
     assert crowd.generate().status_code == 201
 
 
+@pytest.mark.nightly
 def test_tickets_that_are_held_for_sales_and_at_the_gate_keep_no_reader_waiting(
     shop: Shop, own_dsn: str
 ) -> None:
@@ -114,6 +116,7 @@ def test_tickets_that_are_held_for_sales_and_at_the_gate_keep_no_reader_waiting(
     assert {answer.status_code for answer in answers} == {200}
 
 
+@pytest.mark.nightly
 def test_when_all_connections_break_only_what_is_under_way_fails(shop: Shop, own_dsn: str) -> None:
     seller = shop.seller()
     codes = seller.tickets(SALES)

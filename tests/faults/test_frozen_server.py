@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import psutil
 import psycopg
+import pytest
 from support.postgres import postgres
 from support.service import environment_for, running_service
 from support.shop import Shop, unique
@@ -45,6 +46,7 @@ def timed(ask: Callable[[], httpx.Response]) -> tuple[float, httpx.Response]:
     return time.monotonic() - started, answer
 
 
+@pytest.mark.nightly
 def test_a_server_that_stands_still_is_away_within_seconds_and_nothing_is_lost(
     postgres_kind: str, home: Path
 ) -> None:

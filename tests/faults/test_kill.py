@@ -132,6 +132,7 @@ def test_a_killed_worker_comes_back(own_dsn: str, tmp_path: Path) -> None:
                 assert time.monotonic() < deadline
 
 
+@pytest.mark.nightly
 def test_workers_leave_when_their_parent_is_killed_outright(own_dsn: str, tmp_path: Path) -> None:
     with running_service(environment_for(own_dsn), tmp_path / "log") as service:
         children = workers(service)
@@ -186,7 +187,7 @@ def test_a_database_that_was_away_for_a_while_is_found_again_within_seconds(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_a_signal_ends_the_service_after_what_is_under_way(own_dsn: str, tmp_path: Path, number: int) -> None:
     with running_service(environment_for(own_dsn), tmp_path / "log") as service:
         seller = Shop(own_dsn, service.url).seller()
@@ -217,6 +218,7 @@ def test_sigterm_lets_a_sale_that_is_under_way_be_answered(own_dsn: str, tmp_pat
     assert len(shop.sql("SELECT FROM ota_orders")) == 1
 
 
+@pytest.mark.nightly
 def test_sigterm_lets_every_sale_in_the_queue_be_answered(own_dsn: str, tmp_path: Path) -> None:
     with running_service(environment_for(own_dsn), tmp_path / "log", workers=1) as service:
         shop = Shop(own_dsn, service.url)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 import psycopg
+import pytest
 from psycopg.conninfo import conninfo_to_dict
 from support.plain_http import NO_TLS
 from support.postgres import own_database
@@ -14,6 +15,7 @@ from support.service import environment_for, running_service
 SCRAPES = 15
 
 
+@pytest.mark.nightly
 def test_scrapes_and_background_loops_write_one_line_for_each_change(dsn: str, tmp_path: Path) -> None:
     with own_database(dsn) as own:
         name = conninfo_to_dict(own)["dbname"]

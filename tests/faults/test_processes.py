@@ -202,7 +202,7 @@ def test_a_worker_that_stands_still_does_not_delay_a_stop(own_dsn: str, tmp_path
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /healthz HTT", HALF_A_BODY], ids=["nothing", "head", "body"])
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_a_slow_client_does_not_delay_a_stop(own_dsn: str, tmp_path: Path, sent: bytes) -> None:
     with (
         running_service(environment_for(own_dsn), tmp_path / "log", workers=1) as service,
@@ -215,6 +215,7 @@ def test_a_slow_client_does_not_delay_a_stop(own_dsn: str, tmp_path: Path, sent:
         assert time.monotonic() - began < SLOW_CLIENT_SECONDS_MAX + SPARE_SECONDS
 
 
+@pytest.mark.nightly
 def test_a_signal_to_every_process_at_once_stops_in_order_too(own_dsn: str, tmp_path: Path) -> None:
     """As a service manager sends it."""
     with running_service(environment_for(own_dsn), tmp_path / "log") as service:
@@ -355,7 +356,7 @@ def test_an_address_has_a_limit_of_connections_and_one_line_says_that_it_is_met(
 
 
 @pytest.mark.parametrize("name", ["PER_ADDRESS_MAX", "MAX"])
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_the_limits_of_connections_are_those_of_the_whole_service(
     own_dsn: str, tmp_path: Path, name: str
 ) -> None:
@@ -417,6 +418,7 @@ def test_the_limit_of_open_files_is_raised_and_more_clients_than_files_do_not_en
 # --- The embedded database
 
 
+@pytest.mark.nightly
 def test_the_embedded_database_is_started_again_when_it_is_killed_or_its_pid_file_is_lost(home: Path) -> None:
     environment = environment_for(None, home)
     pid_file = home / "postgres" / "cluster" / "postmaster.pid"

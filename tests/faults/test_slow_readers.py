@@ -87,6 +87,7 @@ def test_a_slow_reader_of_a_file_stops_no_other_partner_and_gets_all_of_it(dsn: 
     assert slow.http.get(path(slow.name)).status_code == 200
 
 
+@pytest.mark.nightly
 def test_a_slow_device_keeps_no_other_from_its_tickets(dsn: str, alone: Service) -> None:
     shop = Shop(dsn, alone.url)
     seller = shop.seller()

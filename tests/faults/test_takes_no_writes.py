@@ -64,6 +64,7 @@ def begun(database: Cluster) -> None:
     bring_up_to_date(database.dsn, Runtime(ZoneInfo("UTC")))
 
 
+@pytest.mark.nightly
 @needs_standalone
 def test_a_hot_standby_is_not_ready_until_it_is_promoted(tmp_path: Path) -> None:
     with cluster() as primary, cluster() as standby:

@@ -74,6 +74,7 @@ def test_killed_at_random_moments_it_goes_on_without_a_duplicate_or_a_gap(quiet_
         assert check_token(stored_token(row["qr_code"]), keys).ticket_code == row["ticket_code"]
 
 
+@pytest.mark.nightly
 def test_of_two_commands_at_once_one_makes_the_batch_and_the_other_says_so(quiet_shop: Shop) -> None:
     shop, quantity = quiet_shop, 10_000
     seller = shop.seller(stock=quantity)
@@ -122,6 +123,7 @@ def on_a_terminal(shop: Shop, arguments: list[str], until: str) -> tuple[subproc
     return process, read_until(ours, until), ours
 
 
+@pytest.mark.nightly
 def test_on_a_terminal_a_bar_grows_and_is_gone_at_the_end(quiet_shop: Shop) -> None:
     shop = quiet_shop
     seller = shop.seller(stock=20_000)

@@ -40,6 +40,7 @@ def kill(service: Service) -> None:
     psutil.wait_procs(family, 60)
 
 
+@pytest.mark.nightly
 def test_a_service_that_was_killed_goes_on_without_a_duplicate_or_a_gap(
     quiet_shop: Shop, tmp_path: Path
 ) -> None:

@@ -28,6 +28,7 @@ MIDNIGHTS = [
 ]
 
 
+@pytest.mark.nightly(but_first=True)
 @pytest.mark.parametrize(("zone", "day", "last_moment", "midnight"), MIDNIGHTS)
 def test_a_ticket_is_sold_until_its_last_day_ends_where_the_operator_is(
     shop_at: ShopAt, zone: str, day: str, last_moment: str, midnight: str
@@ -41,6 +42,7 @@ def test_a_ticket_is_sold_until_its_last_day_ends_where_the_operator_is(
         past.activate(after, seller, unsold.ticket_code)
 
 
+@pytest.mark.nightly(but_first=True)
 @pytest.mark.parametrize(("zone", "day", "last_moment", "midnight"), MIDNIGHTS)
 def test_a_batch_is_made_until_that_moment_and_expires_from_then_on(
     shop_at: ShopAt, zone: str, day: str, last_moment: str, midnight: str
@@ -58,6 +60,7 @@ def test_a_batch_is_made_until_that_moment_and_expires_from_then_on(
     assert past.state(after, ticket.ticket_code) == "EXPIRED"
 
 
+@pytest.mark.nightly(but_first=True)
 @pytest.mark.parametrize(("zone", "day", "last_moment", "midnight"), MIDNIGHTS)
 def test_days_of_use_are_counted_from_the_operator_s_day_of_activation(
     shop_at: ShopAt, zone: str, day: str, last_moment: str, midnight: str
@@ -120,6 +123,7 @@ def test_no_last_day_of_sale_may_lie_after_that_of_use(shop_at: ShopAt) -> None:
         past.generate(shop, seller, valid_until=date(2026, 4, 6))
 
 
+@pytest.mark.nightly(but_first=True)
 @pytest.mark.parametrize(("zone", "day", "last_moment", "midnight"), MIDNIGHTS)
 def test_a_product_is_sold_until_its_last_day_of_use_ends(
     shop_at: ShopAt, zone: str, day: str, last_moment: str, midnight: str

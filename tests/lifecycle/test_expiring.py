@@ -208,6 +208,7 @@ def test_the_service_expires_by_itself(before: Shop, tmp_path: Path) -> None:
     assert_books_balance(before, seller)
 
 
+@pytest.mark.nightly
 def test_kill_9_anywhere_leaves_each_transaction_whole_and_the_next_goes_on(before: Shop) -> None:
     seller = before.seller(stock=100_000)
     large_batch(before, seller, 6)

@@ -93,6 +93,7 @@ def test_the_database_keeps_an_amount_with_the_decimals_of_its_currency(
     assert kept == {"product": one, "batch": one, "ticket": one, "total": two}
 
 
+@pytest.mark.nightly(but_first=True)
 @of_each_currency
 def test_commands_take_and_show_the_decimals_of_the_currency(
     shop: Shop, operator: Operator, currency: str, written: tuple[str, str, str]
@@ -126,6 +127,7 @@ def test_a_command_shows_a_whole_price_with_decimals(operator: Operator) -> None
     assert operator.does("product", "set", number, "--currency", "JPY")["price"] == "1"
 
 
+@pytest.mark.nightly(but_first=True)
 @pytest.mark.parametrize(("currency", "price"), TOO_FINE.items(), ids=TOO_FINE)
 def test_a_command_refuses_more_decimals_than_the_currency_has(
     shop: Shop, operator: Operator, currency: str, price: tuple[str, str]
@@ -207,6 +209,7 @@ def test_the_database_has_the_currencies_of_the_package(shop: Shop) -> None:
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
+@pytest.mark.nightly(but_first=True)
 @pytest.mark.parametrize("currency", ["JPY", "HKD", "KWD", "CLF", "XXX", "HKX", "hkd", ""])
 def test_no_table_takes_an_amount_that_does_not_fit_its_currency(
     seller: Seller, shop: Shop, currency: str

@@ -33,6 +33,7 @@ def a_sale_and_some_mistakes(shop: Shop) -> str:
     return code
 
 
+@pytest.mark.nightly
 def test_a_setting_masks_the_customer_s_address_too(dsn: str, tmp_path: Path) -> None:
     environment = environment_for(dsn, PREMADE_LOG_MASK_CUSTOMER_EMAIL="true")
     with running_service(environment, tmp_path / "log", workers=1) as service:

@@ -463,6 +463,7 @@ def test_no_counter_goes_back_and_every_gauge_is_right_after_a_worker_is_killed(
         assert told["ota_tickets_activation_rate"] == {(seller.name, str(seller.product_id)): 1.0}
 
 
+@pytest.mark.nightly
 def test_a_scrape_reads_past_the_file_that_a_starting_worker_has_just_created(
     dsn: str, tmp_path: Path
 ) -> None:

@@ -58,6 +58,7 @@ def spellings(told: dict[str, Any]) -> list[str]:
     return [each["qr"] for each in told.get("tokens", [])]
 
 
+@pytest.mark.nightly(but_first=True)
 @pytest.mark.parametrize("caps_lock", [False, True], ids=["", "caps lock"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_token_that_came_through_another_layout_is_read(layout: str, *, caps_lock: bool) -> None:
@@ -71,6 +72,7 @@ def test_a_token_that_came_through_another_layout_is_read(layout: str, *, caps_l
         assert not each["early"], "submitted before it was whole"
 
 
+@pytest.mark.nightly(but_first=True)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_an_identifier_before_and_a_line_end_after_it_are_no_part_of_it(layout: str) -> None:
     [token] = tokens(1)

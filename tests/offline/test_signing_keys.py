@@ -330,6 +330,7 @@ def test_a_file_of_keys_that_is_none_is_refused(tmp_path: Path, content: str) ->
     assert "cannot be read" in nowhere.is_refused("verify", "PM1:", "--keys", str(tmp_path / "none"))
 
 
+@pytest.mark.nightly
 def test_a_gate_at_work_takes_the_tokens_of_an_old_key_until_it_is_retired(
     own_shop: Shop, operator: Operator, tmp_path: Path
 ) -> None:

@@ -463,6 +463,7 @@ def many(shop: Shop, seller: Seller) -> Iterator[int]:
         connection.execute("DELETE FROM pre_generated_tickets WHERE ticket_code LIKE 'MANY-2025-%'")
 
 
+@pytest.mark.nightly
 def test_a_client_that_goes_away_ends_the_transaction(
     service: Service, shop: Shop, many: int, device: Device
 ) -> None:
@@ -480,6 +481,7 @@ def test_a_client_that_goes_away_ends_the_transaction(
     assert len(device.tickets) == many
 
 
+@pytest.mark.nightly
 def test_what_breaks_off_in_the_middle_has_no_end(
     service: Service, shop: Shop, many: int, device: Device
 ) -> None:

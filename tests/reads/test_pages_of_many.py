@@ -116,6 +116,7 @@ LISTS: dict[str, Callable[[dict[str, Any]], str]] = {
 }
 
 
+@pytest.mark.nightly(but_first=True)
 @pytest.mark.parametrize("path", LISTS)
 def test_pages_are_whole_and_never_repeat_while_others_write(seller: Seller, path: str) -> None:
     name_of = LISTS[path]
@@ -231,6 +232,7 @@ def test_a_page_reads_what_it_answers_however_far_on_it_is(
                 assert rows <= most, (statement.name, mode, rows)
 
 
+@pytest.mark.nightly
 def test_a_filter_that_nothing_matches_reads_no_more_than_the_bound(dsn: str, grown: dict[str, Any]) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(SESSION_SETTINGS)
@@ -245,6 +247,7 @@ def test_a_filter_that_nothing_matches_reads_no_more_than_the_bound(dsn: str, gr
 BATCH_TICKETS = 60_000
 
 
+@pytest.mark.nightly(but_first=True)
 @pytest.mark.parametrize("is_analysed", [False, True], ids=["young", "analysed"])
 def test_a_page_of_a_batch_costs_the_same_however_large_the_batch_is(
     dsn: str,

@@ -63,6 +63,7 @@ def test_files_that_were_copied_are_put_back(home: Path, put_back: Callable[[Pat
         assert [event["data"]["noticed_by"] for event in restorations(dsn)] == ["files were copied"]
 
 
+@pytest.mark.nightly
 def test_an_ordinary_restart_begins_nothing_anew(home: Path) -> None:
     settings = Settings(data_dir=home / "data", database_url=None)
     with ready_database(settings, WORLD) as dsn:
@@ -95,6 +96,7 @@ def test_a_container_that_sets_owner_and_mode_at_each_start(home: Path) -> None:
         assert after.key_ids == before.key_ids
 
 
+@pytest.mark.nightly
 @needs_standalone
 def test_copied_files_that_the_service_s_role_cannot_see(tmp_path: Path) -> None:
     """What is left then: the memory of a running service, the newest event in a cursor, and the operator's word."""

@@ -12,6 +12,7 @@ from support.shop import Seller, Shop
 from premade.bootstrap import bring_up_to_date
 
 
+@pytest.mark.nightly
 @needs_standalone
 def test_a_standby_that_lost_the_last_sales_is_promoted() -> None:
     with cluster() as primary, cluster() as standby:

@@ -136,7 +136,7 @@ def everything_about(
         assert answer.status_code == 200, (path, answer.status_code, answer.text[:300])
 
 
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_the_end_of_a_hold(far_shop: Shop, far_seller: Seller, admin: Visitor) -> None:
     for moment in [*MOMENTS, "10000-01-01T00:00:00Z", "2026-02-29T00:00:00Z"]:
         answer = far_seller.reserve(1, expires_at=moment)
@@ -178,7 +178,7 @@ def test_days_of_a_product(far_shop: Shop, admin: Visitor) -> None:
             everything_about(far_shop, seller, admin, made["batch_id"], code, sold["order_id"])
 
 
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_the_end_of_a_key_by_command_and_console(far_shop: Shop, far_seller: Seller, admin: Visitor) -> None:
     operator = Operator(far_shop.dsn)
     for text in [*DAYS, *NO_DAYS, MOMENTS[0], MOMENTS[-1], "999999d", "9000-12-31T23:59:59-23:59"]:

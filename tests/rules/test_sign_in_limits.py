@@ -51,6 +51,7 @@ def test_an_address_counts_as_its_network(host: str, counted: str) -> None:
     assert counted_address(host) == counted
 
 
+@pytest.mark.nightly(but_first=True)
 @pytest.mark.parametrize("place", [0, 1, -1])
 def test_a_name_has_no_other_spelling_with_tries_of_its_own(shop: Shop, name: str, place: int) -> None:
     with shop.client() as client:
@@ -86,6 +87,7 @@ def test_one_network_of_ipv6_has_one_count(
         assert not [line for line in service.log_lines() if line.get("event") == "http.proxy_not_trusted"]
 
 
+@pytest.mark.nightly
 def test_a_browser_that_signed_in_before_is_let_in_whatever_others_try(shop: Shop, name: str) -> None:
     with shop.client() as known, shop.client() as guesser:
         first = tries(known, name)
@@ -107,6 +109,7 @@ def test_a_browser_that_signed_in_before_is_let_in_whatever_others_try(shop: Sho
         assert tries(known, other).status_code == 429
 
 
+@pytest.mark.nightly
 def test_what_is_kept_of_a_browser_is_a_digest_and_does_not_grow(shop: Shop, name: str) -> None:
     def kept() -> list[bytes]:
         rows = shop.sql(
