@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import psycopg
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -25,7 +26,9 @@ from premade.runtime.clock import Runtime
 STOCK = 40
 USES = {"ferry": 2, "gift": 1}
 AT_ONCE_MAX = 10
-EXAMPLES, STEPS = 15, 30
+EXAMPLES, STEPS = 75, 60
+EXAMPLES_QUICK, STEPS_QUICK = 15, 30
+SECONDS_MAX = 3_000
 SALE = {"customer_details": CUSTOMER, "payment_reference": "PAY-1"}
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).date()
 WHEN_TOMORROW_IS_OVER = Runtime(ZoneInfo("UTC"), now=lambda: datetime.now(UTC) + timedelta(days=3))
@@ -511,7 +514,11 @@ class WholeLife(RuleBasedStateMachine):
         assert {row["batch_id"] for row in batches} == set(self.model.batches)
 
 
-def test_whatever_happens_in_whatever_order_the_rules_hold(shop: Shop) -> None:
+@pytest.mark.timeout(SECONDS_MAX)
+def test_whatever_happens_in_whatever_order_the_rules_hold(shop: Shop, pytestconfig: pytest.Config) -> None:
+    examples, steps = (
+        (EXAMPLES_QUICK, STEPS_QUICK) if pytestconfig.getoption("--quick") else (EXAMPLES, STEPS)
+    )
     other = shop.seller(permissions=PERMISSIONS)
     before = deadlocks(shop)
     with psycopg.Connection[DictRow].connect(shop.dsn, autocommit=True, row_factory=dict_row) as database:
@@ -519,8 +526,8 @@ def test_whatever_happens_in_whatever_order_the_rules_hold(shop: Shop) -> None:
         run_state_machine_as_test(
             machine,
             settings=settings(
-                max_examples=EXAMPLES,
-                stateful_step_count=STEPS,
+                max_examples=examples,
+                stateful_step_count=steps,
                 deadline=None,
                 # What many did at once does not come again in the same way, so there is nothing to shrink.
                 phases=[Phase.generate],
