@@ -1,17 +1,19 @@
-"""Figures of tickets, stock, sales and refusals, from sums alone: no statement here reads a ticket or an order.
+"""Figures of tickets, stock, sales and refusals, from totals only: no statement here reads a ticket or an order.
 
-They are exact at the moment of looking, but for refusals, which each process writes down every few seconds.
+The figures are exact, except refusals: each process writes its own every few seconds.
 """
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, TypedDict
+from typing import Generic, TypedDict, TypeVar
 
 from premade.monitoring import figures_sql as sql
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 
+Key = TypeVar("Key", date, int)
+"""A day, or the id of a product."""
 ALL_PARTNERS = None
 """In place of a partner's id: all but test partners."""
 ACTIVATION_WINDOW = timedelta(hours=24)
@@ -24,10 +26,10 @@ GATE_COUNTS_SHOWN_MAX = 20
 
 
 @dataclass(frozen=True)
-class Sales:
-    """What was sold, in one currency. `key` is the day, or the product's id."""
+class Sales(Generic[Key]):
+    """Sold tickets and their amount in one currency, of one day or product."""
 
-    key: Any
+    key: Key
     currency: str
     tickets: int
     amount: Decimal
@@ -35,41 +37,41 @@ class Sales:
 
 @dataclass(frozen=True)
 class Figures:
-    """What one look at the sums shows. The rows are those of the statements."""
+    """Figures read from one snapshot of the database."""
 
     tickets: list[sql.TicketFigures]
     stock: list[sql.StockFigures]
     generated: dict[tuple[int, int], sql.GeneratedFigures]
-    """By partner and product; only where something was generated within a day."""
-    sales_by_day: list[Sales]
-    sales_by_product: list[Sales]
+    """By partner and product, where tickets were generated in the last day."""
+    sales_by_day: list[Sales[date]]
+    sales_by_product: list[Sales[int]]
     refusals: list[sql.RefusalCount]
     gate_counts: list[sql.GateCount]
-    """Return the counts at the gates in GATE_COUNTS_WINDOW, largest first: at most GATE_COUNTS_SHOWN_MAX."""
+    """Counts at the gates in GATE_COUNTS_WINDOW, largest first, at most GATE_COUNTS_SHOWN_MAX."""
 
     def generated_lately(self, tickets: sql.TicketFigures) -> sql.GeneratedFigures:
-        """Return how many of a row of `tickets` were generated in the `last_hour` and the `last_day`."""
+        """Return how many of these tickets were generated in the last hour and the last day."""
         key = (tickets.partner_id, tickets.product_id)
         return self.generated.get(key) or sql.GeneratedFigures(*key, last_day=0, last_hour=0)
 
     @property
     def unused(self) -> int:
-        """Tickets that are generated and not yet sold."""
+        """Return the number of tickets generated and not yet sold."""
         return sum(row.unused for row in self.tickets)
 
     @property
     def activated(self) -> int:
-        """Tickets activated in ACTIVATION_WINDOW."""
+        """Return the number of tickets activated in ACTIVATION_WINDOW."""
         return sum(row.activated for row in self.tickets)
 
 
 def activation_rate(unused: int, activated: int) -> float | None:
-    """Activated in ACTIVATION_WINDOW, divided by those and the unused ones; None where there was nothing to sell."""
+    """Return the tickets activated in ACTIVATION_WINDOW, divided by these and the unused ones; None without tickets."""
     return activated / (unused + activated) if unused + activated else None
 
 
 def seconds_left(stock: sql.StockFigures) -> float | None:
-    """Until an allotment is used up at the rate of STOCK_RATE_WINDOW; None where nobody took of it."""
+    """Return the seconds until an allotment is exhausted at the rate of STOCK_RATE_WINDOW; None at a rate of 0."""
     if not stock.issued_lately:
         return None
     return stock.available * STOCK_RATE_WINDOW.total_seconds() / stock.issued_lately
@@ -89,13 +91,13 @@ class Moments(TypedDict):
 
 
 def moments(runtime: Runtime, partner_id: int | None) -> Moments:
-    """What the statements `tickets`, `stock` and `generated` are asked with."""
+    """Return the parameters of the statements `tickets`, `stock` and `generated`."""
     now, today = runtime.now(), runtime.today()
     start = now - ACTIVATION_WINDOW
     return {
         "partner_id": partner_id,
         "now": now,
-        # From the start of a span: that is as fine as activations are kept.
+        # From the start of a span, the resolution in which activations are stored.
         "since": start - timedelta(seconds=start.timestamp() % SPAN.total_seconds()),
         "rate_since": now - STOCK_RATE_WINDOW,
         "today": today,
@@ -106,23 +108,23 @@ def moments(runtime: Runtime, partner_id: int | None) -> Moments:
 
 
 async def read_figures(database: Database, runtime: Runtime, partner_id: int | None, days: int) -> Figures:
-    """Of one partner or ALL_PARTNERS; sales and refusals of so many days, the last of which is today."""
-    asked = moments(runtime, partner_id)
-    first = asked["today"] - timedelta(days=days - 1)
-    last = asked["today"]
-    # One moment for all of them, so that they agree with each other; most are of nearly whole, small tables.
+    """Return the figures of one partner or ALL_PARTNERS, with sales and refusals of the last `days` days."""
+    at = moments(runtime, partner_id)
+    first = at["today"] - timedelta(days=days - 1)
+    last = at["today"]
+    # One snapshot for all statements, so that the figures agree. Most read nearly whole, small tables.
     async with database.long_read(whole_tables=True) as tx:
         tickets = await tx.fetch_all(
             sql.tickets,
             partner_id=partner_id,
-            today=asked["today"],
-            soon=asked["soon"],
-            since=asked["since"],
+            today=at["today"],
+            soon=at["soon"],
+            since=at["since"],
         )
         stock = await tx.fetch_all(
-            sql.stock, partner_id=partner_id, now=asked["now"], rate_since=asked["rate_since"]
+            sql.stock, partner_id=partner_id, now=at["now"], rate_since=at["rate_since"]
         )
-        generated = await tx.fetch_all(sql.generated, hour_ago=asked["hour_ago"], day_ago=asked["day_ago"])
+        generated = await tx.fetch_all(sql.generated, hour_ago=at["hour_ago"], day_ago=at["day_ago"])
         sales = await tx.fetch_all(
             sql.sales, first=first, last=last, zone=str(runtime.zone), partner_id=partner_id
         )
@@ -130,7 +132,7 @@ async def read_figures(database: Database, runtime: Runtime, partner_id: int | N
         gate_counts = await tx.fetch_all(
             sql.gate_counts,
             partner_id=partner_id,
-            since_day=asked["today"] - GATE_COUNTS_WINDOW,
+            since_day=at["today"] - GATE_COUNTS_WINDOW,
             rows_max=GATE_COUNTS_SHOWN_MAX,
         )
     return Figures(
@@ -144,5 +146,5 @@ async def read_figures(database: Database, runtime: Runtime, partner_id: int | N
     )
 
 
-def _sales(row: sql.SalesFigures, key: date | int) -> Sales:
+def _sales(row: sql.SalesFigures, key: Key) -> Sales[Key]:
     return Sales(key, row.currency, row.tickets, row.amount)

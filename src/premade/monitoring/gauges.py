@@ -1,4 +1,4 @@
-"""The figures that the database knows, read once at each scrape by the parent process, never by each worker."""
+"""Metrics from the database, read at each scrape by the parent process only."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -49,7 +49,7 @@ class ProcessFigures(Collector):
         self._database_restarts = database_restarts
 
     def collect(self) -> Iterable[Metric]:
-        """Called at each scrape."""
+        """Return the metrics, at each scrape."""
         return [
             CounterMetricFamily(
                 "premade_worker_ends", "Workers that exited unexpectedly.", value=self._worker_ends()
@@ -63,7 +63,7 @@ class ProcessFigures(Collector):
 
 
 class DatabaseFigures(Collector):
-    """A Prometheus collector. With the database away it tells just that."""
+    """Metrics from the database. Without a database they only say so."""
 
     def __init__(self, dsn: str, runtime: Runtime) -> None:
         self._connection = MetricsConnection(dsn)
@@ -73,11 +73,11 @@ class DatabaseFigures(Collector):
         self._one_at_a_time = threading.Lock()
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing beforehand: registering must not ask the database."""
+        """Return no metrics: registration must not read the database."""
         return []
 
     def collect(self) -> Iterable[Metric]:
-        """Called at each scrape."""
+        """Return the metrics, at each scrape."""
         with self._one_at_a_time:
             is_up = self._connection.is_reachable()
             figures = self._figures() if is_up else None
@@ -91,21 +91,21 @@ class DatabaseFigures(Collector):
         return [_build_info(), up, read, *(clock or []), *(figures or [])]
 
     def _figures(self) -> list[Metric] | None:
-        asked = moments(self._runtime, ALL_PARTNERS)
+        at = moments(self._runtime, ALL_PARTNERS)
         try:
             with self._connection.reading() as reader:
                 tickets = reader.fetch_all(
                     figures_sql.tickets,
                     partner_id=ALL_PARTNERS,
-                    today=asked["today"],
-                    soon=asked["soon"],
-                    since=asked["since"],
+                    today=at["today"],
+                    soon=at["soon"],
+                    since=at["since"],
                 )
                 stock = reader.fetch_all(
                     figures_sql.stock,
                     partner_id=ALL_PARTNERS,
-                    now=asked["now"],
-                    rate_since=asked["rate_since"],
+                    now=at["now"],
+                    rate_since=at["rate_since"],
                 )
         except StatementFailed as error:
             self._unread.begin(reason=error.kind, detail=str(error))

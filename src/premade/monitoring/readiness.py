@@ -41,7 +41,7 @@ class NotReady(Unavailable):
 
 
 class Readiness:
-    """Readiness of one worker. The first successful check lets its requests in."""
+    """Readiness of one worker. It accepts requests after the first successful check."""
 
     def __init__(self, database: Database, runtime: Runtime, clients: Clients) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""What an endpoint is given for one request: who asks, and what the answer may use."""
+"""The `call` argument of an endpoint: the authenticated caller, and the services of the process."""
 
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -32,8 +32,8 @@ HEADER = APIKeyHeader(
 
 
 @dataclass(frozen=True)
-class _Asked(Generic[Known]):
-    """One authenticated request, by whoever the key says."""
+class _Authenticated(Generic[Known]):
+    """One authenticated request."""
 
     caller: Known
     request_id: str
@@ -42,38 +42,38 @@ class _Asked(Generic[Known]):
     scope: Scope
 
     def use(self, kind: type[Service]) -> Service:
-        """What the process keeps one of, as the application wired it."""
+        """Return the process's one service of this class."""
         return self.services[kind]
 
 
-class Call(_Asked[Caller]):
+class Call(_Authenticated[Caller]):
     """One authenticated request of a partner."""
 
 
-class GateCall(_Asked[GateCaller]):
+class GateCall(_Authenticated[GateCaller]):
     """One authenticated request of a gate, a partner's or the operator's."""
 
 
-async def _admit(request: Request, wanted: SecurityScopes, _documented: str = Security(HEADER)) -> Call:
+async def _admit(request: Request, required: SecurityScopes, _documented: str = Security(HEADER)) -> Call:
     wired, state = request.app.state, request.scope["state"]
     keyring: Keyring = wired.services[Keyring]
-    caller = await keyring.partner_for(_key(request), wanted.scopes[0], client_address(request))
+    caller = await keyring.partner_for(_key(request), required.scopes[0], client_address(request))
     state["partner_id"], state["key_id"] = caller.partner_id, caller.key_id
     return Call(caller, state["request_id"], wired.database, wired.services, request.scope)
 
 
 async def _admit_gate(
-    request: Request, wanted: SecurityScopes, _documented: str = Security(HEADER)
+    request: Request, required: SecurityScopes, _documented: str = Security(HEADER)
 ) -> GateCall:
     wired, state = request.app.state, request.scope["state"]
     keyring: Keyring = wired.services[Keyring]
-    caller = await keyring.gate_for(_key(request), wanted.scopes[0], client_address(request))
+    caller = await keyring.gate_for(_key(request), required.scopes[0], client_address(request))
     state["partner_id"], state["key_id"] = caller.partner_id, caller.key_id
     return GateCall(caller, state["request_id"], wired.database, wired.services, request.scope)
 
 
 def _key(request: Request) -> str:
-    """Return the key that was sent. Raises ApiKeyMissing."""
+    """Return the key in the request. Raises ApiKeyMissing."""
     given = header_values(request, HEADER.model.name)
     if given and given[0]:
         return given[0]
@@ -81,22 +81,22 @@ def _key(request: Request) -> str:
 
 
 def partner_router(tag: str) -> APIRouter:
-    """A router for endpoints that a partner's key opens."""
+    """Return a router for endpoints that need a partner's key."""
     return json_router(
         tag, ApiKeyMissing, ApiKeyInvalid, TooManyWrongKeys, PermissionMissing, PartnerKeyNeeded
     )
 
 
 def partner_with(permission: str) -> Any:
-    """Marks an endpoint's `call` argument: a partner's key with this permission."""
+    """Return the marker of an endpoint's `call` argument: it needs a partner's key with this permission."""
     return Security(_admit, scopes=[PERMISSIONS[permission].name])
 
 
 def gate_router(tag: str) -> APIRouter:
-    """A router for endpoints that a gate's key opens, a partner's or the operator's."""
+    """Return a router for endpoints that need a gate's key, of a partner or the operator."""
     return json_router(tag, ApiKeyMissing, ApiKeyInvalid, TooManyWrongKeys, PermissionMissing)
 
 
 def gate_with(permission: str) -> Any:
-    """Marks an endpoint's `call` argument: a key with this permission, a partner's or the operator's."""
+    """Return the marker of an endpoint's `call` argument: it needs a key with this permission, of a partner or the operator."""
     return Security(_admit_gate, scopes=[PERMISSIONS[permission].name])

@@ -1,6 +1,7 @@
 """API keys that a process has not cached, and addresses that send too many wrong keys.
 
-All uncached keys that wait are looked up together, so that a flood of them costs the database a few queries a second.
+All waiting uncached keys are looked up with one query, so that a flood of them costs the database a few queries a second.
+The single-flight cache has one fetch for each key, so it cannot do this.
 """
 
 import asyncio
@@ -52,7 +53,12 @@ class KeyLookup(Generic[Key]):
         self._wrong: dict[str, float] = {}
 
     async def find(self, prefix: str) -> Key | None:
-        """Return the key, or None if there is none. Raises DatabaseAway or Busy."""
+        """Return the key, or None if there is none.
+
+        Raises:
+            Busy: WAITING_MAX keys are waiting, or no connection was free in time.
+            DatabaseAway: the database does not answer.
+        """
         if self._monotonic_seconds() - self._wrong.get(prefix, -math.inf) < WRONG_KEPT_SECONDS:
             return None
         found = self._waiting.get(prefix)
@@ -67,27 +73,27 @@ class KeyLookup(Generic[Key]):
 
     async def _look_up_all(self) -> None:
         while self._waiting:
-            asked, self._waiting = self._waiting, {}
-            if await self._look_up(asked):
+            batch, self._waiting = self._waiting, {}
+            if await self._look_up(batch):
                 await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _look_up(self, asked: dict[str, asyncio.Future[Key | None]]) -> bool:
+    async def _look_up(self, batch: dict[str, asyncio.Future[Key | None]]) -> bool:
         """Look the keys up, and return whether some were wrong."""
         try:
-            known = await self._fetch(list(asked))
-        except Exception as error:  # noqa: BLE001  (everybody who waits is told)
-            for waiter in asked.values():
+            known = await self._fetch(list(batch))
+        except Exception as error:  # noqa: BLE001  (it is the result of all who wait)
+            for waiter in batch.values():
                 waiter.set_exception(error)
             return False
         except asyncio.CancelledError:
-            for waiter in asked.values():
+            for waiter in batch.values():
                 waiter.cancel()
             raise
-        for prefix, waiter in asked.items():
+        for prefix, waiter in batch.items():
             if prefix not in known:
                 self._remember_wrong(prefix)
             waiter.set_result(known.get(prefix))
-        return len(known) < len(asked)
+        return len(known) < len(batch)
 
     def _remember_wrong(self, prefix: str) -> None:
         if len(self._wrong) >= WRONG_KEPT_MAX:
@@ -103,7 +109,7 @@ class WrongKeys:
         self._counted: dict[str, tuple[float, int]] = {}
 
     def note(self, address: str) -> None:
-        """Count one more. Raises TooManyWrongKeys beyond WRONG_KEYS_MAX."""
+        """Count one wrong key. Raises TooManyWrongKeys beyond WRONG_KEYS_MAX."""
         now = self._monotonic_seconds()
         began_at, count = self._counted.get(address, (now, 0))
         if now - began_at >= WRONG_SPAN_SECONDS:

@@ -1,4 +1,4 @@
-"""The check of an API key at each request, from a cache that forgets within seconds."""
+"""Authentication by API key, with a cache of a few seconds."""
 
 import hmac
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ KEY_CACHE_SECONDS = 2.0
 KEY_CACHE_ENTRIES_MAX = 10_000
 LAST_USED_EVERY_SECONDS = 60
 KeyFault = Literal["unknown", "revoked", "expired", "partner_disabled"]
-"""Why a key does not work."""
+"""Reason why a key is refused."""
 
 
 @dataclass(eq=False)
@@ -50,7 +50,7 @@ class PermissionMissing(Forbidden):
 
     permission: str
     permissions: list[str]
-    """What the key has."""
+    """Permissions of the key."""
 
 
 class PartnerKeyNeeded(Forbidden):
@@ -76,7 +76,7 @@ class _KnownKey:
     """Whether it has expired by the database's clock. A key ends when either clock says so."""
 
     def refusal(self, now: datetime) -> KeyFault | None:
-        """Why it does not work, or None."""
+        """Return why the key is refused, or None."""
         if self.revoked_at is not None:
             return "revoked"
         if self.is_over or (self.expires_at is not None and self.expires_at <= now):
@@ -88,23 +88,23 @@ class _KnownKey:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: a partner, by one of its keys."""
+    """The authenticated partner of a request, and the key."""
 
     key_id: int
     partner_id: int
     channel: str
     is_test: bool = False
-    """Whether it is a test partner. Its tickets open no live gate."""
+    """Whether it is a test partner. Live gates refuse its tickets."""
 
     @property
     def actor(self) -> str:
-        """As the audit record names it."""
+        """Return the actor of the audit record."""
         return key_actor(self.key_id)
 
 
 @dataclass(frozen=True)
 class OnBehalf:
-    """Somebody of the operator who does for a partner what the partner could do. `actor` as the audit record names them."""
+    """A member of staff or a command that acts for a partner. `actor`: in the audit record."""
 
     partner_id: int
     channel: str
@@ -113,8 +113,9 @@ class OnBehalf:
 
 @dataclass(frozen=True)
 class GateCaller:
-    """Who asks at a gate: by a key of a partner, which sees that partner's tickets, or of the operator (None), which
-    sees all; or somebody of the staff, as the operator's gate. `actor` as the audit record names them.
+    """The authenticated caller of a gate: the key of a partner or the operator, or a member of staff at the gate page.
+
+    A partner's gate sees the partner's tickets. The operator's gate (`partner_id` None) sees all tickets.
     """
 
     actor: str
@@ -124,13 +125,13 @@ class GateCaller:
     is_test: bool = False
     """Whether this gate admits test tickets only (test mode), or live tickets only."""
     uploaded_by: str | None = None
-    """Who uploaded the scan, if it was not the actor, who scanned."""
+    """Actor who uploaded the scan, if somebody else scanned."""
     first_key_id: int | None = None
-    """The first key of the rotations that led to this one."""
+    """The first key of the chain of rotations."""
 
     @property
     def owner(self) -> str:
-        """The owner of the device: a device_id is unique within an owner. A rotated key keeps its devices.
+        """Return the owner of the device. A device_id is unique within an owner. A rotated key keeps its devices.
 
         All browsers of the console are one owner, because one member of staff may upload the scans of another.
         """
@@ -138,16 +139,16 @@ class GateCaller:
 
     @property
     def counted_as(self) -> str:
-        """The subject of counts: the first key of the rotations, or the member of staff."""
+        """Return the subject of counts: the first key of the chain of rotations, or the member of staff."""
         return self.actor if self.key_id is None else self.owner
 
     def require(self, permission: str) -> None:
-        """PermissionMissing when the key lacks it."""
+        """Raise PermissionMissing if the key lacks the permission."""
         _require(permission, self.permissions)
 
 
 class Keyring:
-    """Keys by their prefix, asked from the database at most once in KEY_CACHE_SECONDS each."""
+    """API keys by prefix. Each is read from the database at most once in KEY_CACHE_SECONDS."""
 
     def __init__(self, database: Database, runtime: Runtime) -> None:
         self._database = database
@@ -163,7 +164,14 @@ class Keyring:
         self._wrong = WrongKeys(runtime.monotonic_seconds)
 
     async def partner_for(self, given: str, permission: str, address: str = "") -> Caller:
-        """The partner whose key was sent. Unauthenticated or Forbidden when it is none, or may not."""
+        """Return the partner of the key.
+
+        Raises:
+            ApiKeyInvalid: the key is unknown, revoked or expired, or its partner is disabled.
+            PermissionMissing: the key lacks the permission.
+            PartnerKeyNeeded: it is a key of the operator.
+            TooManyWrongKeys: too many wrong keys came from this address.
+        """
         known = await self._authentic(given, address)
         _require(permission, known.permissions)
         if known.partner_id is None or known.channel is None:
@@ -171,7 +179,13 @@ class Keyring:
         return Caller(known.key_id, known.partner_id, known.channel, known.is_test)
 
     async def gate_for(self, given: str, permission: str, address: str = "") -> GateCaller:
-        """Whose gate the key that was sent opens. Unauthenticated or Forbidden when it is none, or may not."""
+        """Return the gate of the key.
+
+        Raises:
+            ApiKeyInvalid: the key is unknown, revoked or expired, or its partner is disabled.
+            PermissionMissing: the key lacks the permission.
+            TooManyWrongKeys: too many wrong keys came from this address.
+        """
         known = await self._authentic(given, address)
         _require(permission, known.permissions)
         return GateCaller(

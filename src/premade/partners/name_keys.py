@@ -15,17 +15,17 @@ from premade.values.texts import folded
 async def correct_name_keys(database: Database) -> list[str]:
     """Correct the keys of all partners' names; return a sentence for each name that clashes with an older one.
 
-    Both partners keep their names and go on working.
+    Partners with clashing names keep their names and keep working.
     """
     async with database.transaction() as tx:
         return await correct_name_keys_in(tx)
 
 
 async def correct_name_keys_in(tx: Transaction) -> list[str]:
-    """As `correct_name_keys`, in a transaction that has begun."""
+    """Do what `correct_name_keys` does, in the caller's transaction."""
     rows = await tx.fetch_all(sql.names)
     if _wrong(rows):
-        # Nobody can add a partner meanwhile. Sales go on.
+        # The lock blocks new partners, but no sales.
         await tx.execute(sql.lock_partners)
         rows = await tx.fetch_all(sql.names)
         wrong = _wrong(rows)

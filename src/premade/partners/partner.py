@@ -1,4 +1,4 @@
-"""Partners: adding, finding, disabling."""
+"""Partners: add, find, change, disable."""
 
 import re
 from dataclasses import dataclass
@@ -88,10 +88,14 @@ async def add_partner(
     reservation_hours_max: int = RESERVATION_HOURS_DEFAULT,
     actor: str = COMMAND_ACTOR,
 ) -> sql.PartnerRow:
-    """A new partner, and its channel where there is none. A test partner gets a channel of its own.
+    """Add a partner, and its channel if it does not exist. A test partner gets its own channel.
 
-    `reservation_hours_max`: how long it may hold stock. Conflict: the name is taken, or the channel is live and
-    the partner a test one (or the reverse).
+    `reservation_hours_max`: maximum duration of its reservations.
+
+    Raises:
+        Invalid: for the wrong fields.
+        PartnerNameTaken: another partner has this name.
+        ChannelIsOtherKind: the channel is live and the partner for tests, or the reverse.
     """
     # The name may be invalid here: the channel is checked with it, and both errors are reported.
     channel = cleaned(channel or "") or (_test_channel(name) if is_test else LIVE_CHANNEL)
@@ -153,7 +157,11 @@ def _refusal(broken: RuleBroken, channel: str) -> Exception:
 
 
 async def partner_named(tx: Transaction, name: str) -> sql.PartnerRow:
-    """The partner. PartnerUnknown when there is none."""
+    """Return the partner with this name.
+
+    Raises:
+        PartnerUnknown: no partner has this name.
+    """
     found = await tx.fetch_one(sql.partner_by_name, name=name.replace("\0", ""), name_key=folded(name))
     if found is None:
         raise PartnerUnknown("name", name)
@@ -161,21 +169,25 @@ async def partner_named(tx: Transaction, name: str) -> sql.PartnerRow:
 
 
 async def list_partners(database: Database) -> list[sql.PartnerRow]:
-    """All, oldest first."""
+    """Return all partners, oldest first."""
     async with database.single_statement() as tx:
         return await tx.fetch_all(sql.list_partners)
 
 
 async def partners_by_id(database: Database) -> dict[int, sql.PartnerRow]:
-    """The same, each under its id."""
+    """Return all partners by id, oldest first."""
     return {each.partner_id: each for each in await list_partners(database)}
 
 
 async def page_of_partners(
     database: Database, runtime: Runtime, sought: str, limit: int, cursor: str | None
 ) -> tuple[list[sql.ListedPartner], str | None]:
-    """A page of those with `sought` in their name, or whose channel it is, oldest first, with how many of their keys
-    work and when one was last used; and the cursor of the next. Invalid: no cursor of such a page.
+    """Return a page of the partners whose name contains `sought`, or whose channel it is, and the next page's cursor.
+
+    Oldest first, with the number of working keys and the time of last use.
+
+    Raises:
+        Invalid: the cursor is malformed, or of another list.
     """
     (after_partner_id,) = ALL_PARTNERS.after(cursor) or (None,)
     async with database.single_statement() as tx:
@@ -191,7 +203,11 @@ async def page_of_partners(
 
 
 async def partner_of(database: Database, partner_id: int) -> sql.PartnerRow:
-    """The partner. PartnerUnknown."""
+    """Return the partner.
+
+    Raises:
+        PartnerUnknown: no partner has this id.
+    """
     async with database.single_statement() as tx:
         found = await tx.fetch_one(sql.partner_by_id, partner_id=partner_id)
     if found is None:
@@ -200,7 +216,7 @@ async def partner_of(database: Database, partner_id: int) -> sql.PartnerRow:
 
 
 async def list_channels(database: Database) -> list[sql.Channel]:
-    """All, by name, each with whether it is for tests."""
+    """Return all channels by name."""
     async with database.single_statement() as tx:
         return await tx.fetch_all(sql.list_channels)
 
@@ -208,7 +224,11 @@ async def list_channels(database: Database) -> list[sql.Channel]:
 async def set_disabled(
     database: Database, runtime: Runtime, name: str, *, disabled: bool, actor: str = COMMAND_ACTOR
 ) -> sql.PartnerRow:
-    """Stop a partner, or let it go on. Its keys follow within seconds in every process."""
+    """Disable or enable a partner. Its keys follow within seconds in every process.
+
+    Raises:
+        PartnerUnknown: no partner has this name.
+    """
     async with database.transaction() as tx:
         partner_id = (await partner_named(tx, name)).partner_id
         now = runtime.now()
@@ -230,13 +250,14 @@ async def set_reservation_hours(
     seen: int | None = None,
     actor: str = COMMAND_ACTOR,
 ) -> sql.PartnerRow:
-    """Set how long the partner can reserve stock. Existing reservations stay unchanged.
+    """Set the maximum duration of the partner's reservations. Existing reservations stay unchanged.
 
-    `seen`: the limit that somebody looked at.
+    `seen`: the limit that the change is based on; None for any.
 
     Raises:
-        Invalid, PartnerUnknown.
-        PartnerChangedMeanwhile: the limit is no longer `seen`. Nothing is changed.
+        Invalid: the number of hours is out of range.
+        PartnerUnknown: no partner has this name.
+        PartnerChangedMeanwhile: the limit is no longer `seen`.
     """
     if errors := _wrong_hours(reservation_hours_max):
         raise Invalid(errors)
@@ -258,7 +279,13 @@ async def set_reservation_hours(
 async def rename_partner(
     database: Database, runtime: Runtime, name: str, new_name: str, *, actor: str = COMMAND_ACTOR
 ) -> sql.PartnerRow:
-    """Rename a partner; its keys, channel and tickets stay. Raises Invalid, PartnerUnknown, PartnerNameTaken."""
+    """Rename a partner. Its keys, channel and tickets stay.
+
+    Raises:
+        Invalid: the new name is not valid.
+        PartnerUnknown: no partner has the old name.
+        PartnerNameTaken: another partner has the new name.
+    """
     try:
         kept = one_line(new_name, NAME_CHARACTERS_MAX)
     except ValueError as error:

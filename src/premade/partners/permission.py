@@ -8,11 +8,11 @@ class Permission:
     """A permission of an API key."""
 
     name: str
-    """As the API names it, such as `tickets:activate`."""
+    """Name in the API, such as `tickets:activate`."""
     label: str
     """Completes "This key may …", for the console."""
     is_for_gates: bool = False
-    """Whether a key of the operator can have it. Everything else belongs to one partner."""
+    """Whether a key of the operator can have it."""
 
 
 _REGISTERED = (
@@ -27,6 +27,6 @@ _REGISTERED = (
     Permission("gate:manual-entry", "type in a ticket code at a gate", is_for_gates=True),
 )
 PERMISSIONS = {permission.name: permission for permission in _REGISTERED}
-"""All permissions by their names, in the order in which they are shown."""
+"""All permissions by name, in the order of display."""
 GATE_PERMISSIONS = {name: permission for name, permission in PERMISSIONS.items() if permission.is_for_gates}
-"""Those that a key of the operator can have."""
+"""Permissions that a key of the operator can have."""

@@ -1,1 +1,1 @@
-"""The operator's staff: who they are, what they may, and that they are signed in."""
+"""The operator's staff: members, roles, sign-in and sessions."""

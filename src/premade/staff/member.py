@@ -1,4 +1,4 @@
-"""Members of the staff: adding, finding, changing, disabling."""
+"""Members of staff: add, find, change, disable."""
 
 import re
 import unicodedata
@@ -46,7 +46,12 @@ def stored_name(name: str) -> str:
 async def add_staff(
     database: Database, runtime: Runtime, name: str, role: str, password: str, *, actor: str = COMMAND_ACTOR
 ) -> sql.StaffRow:
-    """A new member. Invalid, or StaffNameTaken."""
+    """Add a member of staff.
+
+    Raises:
+        Invalid: for the wrong fields.
+        StaffNameTaken: another member has this name.
+    """
     name = stored_name(name)
     _check(name=name, role=role, refused_password=await passwords.why_refused(password, name))
     digest = await passwords.digest(password)
@@ -64,13 +69,17 @@ async def add_staff(
 
 
 async def list_staff(database: Database) -> list[sql.StaffRow]:
-    """All, by name."""
+    """Return all members, by name."""
     async with database.single_statement() as tx:
         return await tx.fetch_all(sql.list_staff)
 
 
 async def staff_named(database: Database, name: str) -> sql.StaffRow:
-    """The member. StaffUnknown."""
+    """Return the member with this name.
+
+    Raises:
+        StaffUnknown: no member has this name.
+    """
     async with database.single_statement() as tx:
         return await _named(tx, name)
 
@@ -78,7 +87,12 @@ async def staff_named(database: Database, name: str) -> sql.StaffRow:
 async def set_password(
     database: Database, runtime: Runtime, name: str, password: str, *, actor: str = COMMAND_ACTOR
 ) -> sql.StaffRow:
-    """From now on only the new one opens; who was signed in by the old one no longer is."""
+    """Set a new password, and end all sessions of the member.
+
+    Raises:
+        Invalid: the password is refused.
+        StaffUnknown: no member has this name.
+    """
     _check(refused_password=await passwords.why_refused(password, stored_name(name)))
     digest = await passwords.digest(password)
     async with database.transaction() as tx:
@@ -90,16 +104,21 @@ async def set_password(
 
 
 async def has_password(database: Database, name: str, password: str) -> bool:
-    """Whether it is theirs. For the operator, who tries it once: nothing here counts or slows down tries."""
+    """Return whether the password is the member's. For commands of the operator: attempts are not counted."""
     async with database.single_statement() as tx:
-        kept = await tx.fetch_one(sql.digest_by_name, name=stored_name(name))
-    return await passwords.is_right(password, None if kept is None else kept)
+        stored = await tx.fetch_one(sql.digest_by_name, name=stored_name(name))
+    return await passwords.is_right(password, stored)
 
 
 async def set_role(
     database: Database, runtime: Runtime, name: str, role: str, *, actor: str = COMMAND_ACTOR
 ) -> sql.StaffRow:
-    """It counts from the next page on."""
+    """Set the role of a member, from the next page on.
+
+    Raises:
+        Invalid: there is no such role.
+        StaffUnknown: no member has this name.
+    """
     _check(role=role)
     async with database.transaction() as tx:
         member = await _named(tx, name)
@@ -112,7 +131,11 @@ async def set_role(
 async def set_disabled(
     database: Database, runtime: Runtime, name: str, *, disabled: bool, actor: str = COMMAND_ACTOR
 ) -> sql.StaffRow:
-    """Who is disabled is signed out at once and cannot sign in."""
+    """Disable or enable a member. A disabled member is signed out at once and cannot sign in.
+
+    Raises:
+        StaffUnknown: no member has this name.
+    """
     async with database.transaction() as tx:
         member = await _named(tx, name)
         now = runtime.now()

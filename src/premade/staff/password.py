@@ -50,8 +50,8 @@ _threads = ThreadPoolExecutor(AT_ONCE_MAX, "password", _step_back)
 async def why_refused(password: str, name: str) -> str | None:
     """Return why the member of that name may not have the password, or None.
 
-    Its length counts, and how hard it is to guess (NIST SP 800-63B, 3.1.1.2). Rules about kinds of characters make
-    worse ones.
+    The rules are its length and how hard it is to guess (NIST SP 800-63B, 3.1.1.2). Rules about kinds of characters lead
+    to worse passwords.
     """
     if not PASSWORD_CHARACTERS_MIN <= len(password) <= PASSWORD_CHARACTERS_MAX:
         return field_text(
@@ -66,15 +66,18 @@ async def why_refused(password: str, name: str) -> str | None:
 
 async def digest(password: str) -> str:
     """Return the password as it is stored: an argon2 digest in PHC string format. Raises SignInsBusy."""
-    return await _beside(lambda: _hasher.hash(password), WAITING_OF_KNOWN_MAX)
+    return await _in_thread(lambda: _hasher.hash(password), WAITING_OF_KNOWN_MAX)
 
 
-async def is_right(password: str, kept: str | None, *, is_known: bool = False) -> bool:
+async def is_right(password: str, stored: str | None, *, is_known: bool = False) -> bool:
     """Return whether the password matches the digest. The digest None (unknown name) takes as long and never matches.
 
-    `is_known`: it comes from a browser that signed in before. SignInsBusy.
+    `is_known`: it comes from a browser that signed in before.
+
+    Raises:
+        SignInsBusy: too many passwords are being checked.
     """
-    return await _beside(lambda: _is_right(password, kept), _room(is_known=is_known))
+    return await _in_thread(lambda: _is_right(password, stored), _room(is_known=is_known))
 
 
 def require_room(*, is_known: bool) -> None:
@@ -87,8 +90,8 @@ def _room(*, is_known: bool) -> int:
     return WAITING_OF_KNOWN_MAX if is_known else WAITING_MAX
 
 
-async def _beside(check: Callable[[], Result], waiting_max: int) -> Result:
-    global _waiting  # noqa: PLW0603  (of the process, as the thread is)
+async def _in_thread(check: Callable[[], Result], waiting_max: int) -> Result:
+    global _waiting  # noqa: PLW0603  (one count for the process, as the thread)
     require_room(is_known=waiting_max == WAITING_OF_KNOWN_MAX)
     _waiting += 1
     try:
@@ -97,12 +100,12 @@ async def _beside(check: Callable[[], Result], waiting_max: int) -> Result:
         _waiting -= 1
 
 
-def _is_right(password: str, kept: str | None) -> bool:
-    if kept is None or not password or len(password) > PASSWORD_CHARACTERS_MAX:
-        # As much work as a check, so that the time does not tell which names there are.
+def _is_right(password: str, stored: str | None) -> bool:
+    if stored is None or not password or len(password) > PASSWORD_CHARACTERS_MAX:
+        # As much work as a check, so that the response time does not reveal which names exist.
         _hasher.hash("nobody's")
         return False
     try:
-        return _hasher.verify(kept, password)
+        return _hasher.verify(stored, password)
     except VerifyMismatchError:
         return False

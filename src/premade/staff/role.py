@@ -1,10 +1,10 @@
-"""Roles, and what each may see and do. Pure."""
+"""Roles and their rights. Pure."""
 
 from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What somebody is there for."""
+    """Role of a member of staff."""
 
     ADMIN = "admin"
     OPERATIONS = "operations"
@@ -13,7 +13,7 @@ class Role(StrEnum):
 
 
 class Right(StrEnum):
-    """Something that a role may or may not."""
+    """Right of a role in the console."""
 
     SEE_SALES = "see_sales"
     """Tickets, orders and batches of all partners, with the customers' details."""
@@ -24,17 +24,17 @@ class Right(StrEnum):
     SEE_QR = "see_qr"
     """See, print and save the QR of a ticket. A QR admits its bearer."""
     MAKE_BATCHES = "make_batches"
-    """Make batches for every partner, stop their making, and take back what is unused of them."""
+    """Generate batches for every partner, stop the generation, and cancel unused tickets."""
     SEE_AUDIT = "see_audit"
-    """The record of what everybody did."""
+    """The audit record."""
     SEE_STOCK = "see_stock"
-    """Products, allotments, and who holds what of them."""
+    """Products, allotments and reservations."""
     CHANGE_STOCK = "change_stock"
-    """Products, prices and allotments; release what a partner holds."""
+    """Change products, prices and allotments; release reservations of partners."""
     SEE_PARTNERS = "see_partners"
-    """Partners, and what their keys may; never a key itself."""
+    """Partners and their keys' permissions. The keys themselves are never shown."""
     MANAGE_PARTNERS = "manage_partners"
-    """Add and disable them, make and end keys, a partner's and the operator's."""
+    """Add and disable partners; create and revoke keys of partners and the operator."""
     USE_GATE = "use_gate"
     """Redeem tickets of all partners, as a gate of the operator."""
     MANAGE_STAFF = "manage_staff"

@@ -114,7 +114,7 @@ def _asked_days(request: StaffRequest) -> int:
     return int(given)
 
 
-def _by_currency(sales: list[Sales]) -> dict[str, Decimal]:
+def _by_currency(sales: list[Sales[date]]) -> dict[str, Decimal]:
     sums: dict[str, Decimal] = defaultdict(Decimal)
     for each in sales:
         sums[each.currency] += each.amount
