@@ -30,7 +30,7 @@ from premade.tickets.history import DETAILS, GENERATED, OF_TICKET
 MIGRATIONS = Path(__file__).parents[2] / "db" / "migrations"
 INSERT = re.compile(r"INSERT INTO audit_events \(([^)]*)\)")
 READ = re.compile(r"\b(?:made_)?data\s*(?:->>?|\?)\s*'(\w+)'")
-FROM_PYTHON = {"audit.record", "export.record_export", "redemption.tell_conflicts"}
+FROM_PYTHON = {"audit.record", "export.record_export", "redemption.record_conflicts"}
 """Statements that get the whole JSON of an event: it is made of the class itself."""
 PERSONAL = re.compile(r"customer|email|phone|password|passenger|birth|address")
 

@@ -1,8 +1,8 @@
-"""The tickets that a gate may admit without network, as JSON lines: all of them, or what changed since.
+"""Snapshots of the tickets that a gate may admit without network, as JSON lines: all, or the changes since a cursor.
 
-A snapshot is one moment of the database. Its cursor is the oldest transaction that had not ended at that moment: the
-changes since are the tickets that audit events of that transaction or a later one name, told as they are now. So a
-transaction that commits late is told by the next snapshot, and what is told twice is told the same.
+A snapshot is a snapshot of the database. Its cursor names the oldest transaction that had not ended. The changes since a
+cursor are the tickets named by audit events of that transaction or a later one, in their current state. So a late commit
+is in the next snapshot, and a ticket that two snapshots contain does no harm.
 """
 
 import base64
@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypedDict
 
 import orjson
 
@@ -35,7 +35,7 @@ OF_PARTNER_MAX = 16
 AT_ONCE_MAX = 48
 """Snapshots that a process sends at once: to gates of one partner, and to all partners. The operator has as many."""
 CHANGES_TRANSACTIONS_MAX = 2_000_000
-"""After more than that, the tickets themselves are read faster than what happened to them."""
+"""Beyond this number, a full snapshot is faster than the changes."""
 CURSOR_CHARACTERS_MAX = 200
 LIVE, TEST = "live", "test"
 _KINDS_OF_USES_MAX = 10_000
@@ -53,11 +53,11 @@ class SnapshotsBusy(Unavailable):
 
 @dataclass(frozen=True)
 class Cursor:
-    """How far a device knows some tickets: `of` is the partner, or LIVE or TEST where they are of all such partners.
+    """The position of a device in the changes of some tickets.
 
-    `incarnation` names one unbroken run of a database; one that was restored, copied or promoted has its own.
-    `event_id` is the newest audit event that the device's snapshot has seen, 0 for none, and `event_digest` is of its
-    content: another event may have the same id in a database that was put back unnoticed.
+    `of`: the partner; LIVE or TEST for the tickets of all such partners. `incarnation`: the unbroken run of the database.
+    `event_id`: the newest audit event of the device's snapshot, or 0. `event_digest`: digest of its content, since another
+    event may have the same id after an undetected restore.
     """
 
     incarnation: str
@@ -67,22 +67,22 @@ class Cursor:
     event_digest: str
 
     def __str__(self) -> str:
-        """As a device keeps it: base64url, opaque."""
-        told = [self.incarnation, self.of, self.oldest_open, self.event_id, self.event_digest]
-        return base64.urlsafe_b64encode(orjson.dumps(told)).decode().rstrip("=")
+        """Return the cursor as text: base64url, opaque to devices."""
+        members = [self.incarnation, self.of, self.oldest_open, self.event_id, self.event_digest]
+        return base64.urlsafe_b64encode(orjson.dumps(members)).decode().rstrip("=")
 
     @classmethod
     def read(cls, text: str) -> "Cursor":
-        """Invalid when `text` is no cursor."""
+        """Return the cursor of a text. Raises Invalid if the text is not a cursor."""
         try:
             if len(text) > CURSOR_CHARACTERS_MAX:
                 raise ValueError  # noqa: TRY301
             raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
             # Cursors of earlier versions name no event and no incarnation.
-            told: list[Any] = orjson.loads(raw)
-            if len(told) == _MEMBERS_OF_EARLIER_CURSORS:
-                told = told + [0, ""]  # noqa: RUF005  (a list of anything)
-            incarnation, of, oldest_open, event_id, event_digest = told
+            members: list[Any] = orjson.loads(raw)
+            if len(members) == _MEMBERS_OF_EARLIER_CURSORS:
+                members = members + [0, ""]  # noqa: RUF005  (a list of anything)
+            incarnation, of, oldest_open, event_id, event_digest = members
             numbers_are_good = all(type(number) is int for number in (oldest_open, event_id))
             texts_are_good = isinstance(incarnation, str) and isinstance(event_digest, str)
             if not (numbers_are_good and texts_are_good):
@@ -114,11 +114,16 @@ class Snapshots:
         return self._of_operator if partner_id is None else self._of_partners
 
     async def lines(self, caller: GateCaller, since: str | None) -> AsyncGenerator[bytes]:
-        """The snapshot, in pieces of whole lines: a partner's tickets, or for the operator's gate those of all live
-        partners, in test mode of all test partners.
+        """Yield the snapshot in pieces of whole lines.
 
-        Full without `since`, or where the changes since then are not to be had. SnapshotsBusy, Invalid before the
-        first piece; DatabaseAway or Busy at any.
+        It contains the tickets of a partner; for the operator's gate those of all live partners, in test mode of all test
+        partners. It is full without `since`, or if the changes are not available.
+
+        Raises:
+            SnapshotsBusy: before the first piece; the process is at its limit.
+            Invalid: before the first piece; `since` is not a cursor.
+            DatabaseAway: the connection was lost.
+            Busy: no connection was free in time.
         """
         cursor = None if since is None else await self._usable(Cursor.read(since), caller)
         async with (
@@ -129,7 +134,7 @@ class Snapshots:
                 yield piece
 
     async def _usable(self, cursor: Cursor, caller: GateCaller) -> Cursor | None:
-        """The cursor, if it is of this database and these tickets, and not too old."""
+        """Return the cursor if it is of this database and these tickets, and not too old; otherwise None."""
         async with self._database.single_statement() as tx:
             moment = await tx.fetch_one(sql.moment)
             digest = await tx.fetch_one(sql.event_digest, event_id=cursor.event_id)
@@ -141,7 +146,7 @@ class Snapshots:
 
 
 def _tickets_of(caller: GateCaller) -> int | str:
-    """Return whose tickets a cursor is for. A cursor for others is answered with a full list."""
+    """Return whose tickets a cursor is for. With a cursor for others, the snapshot is full."""
     if caller.partner_id is not None:
         return caller.partner_id
     return TEST if caller.is_test else LIVE
@@ -151,17 +156,17 @@ def _tickets_of(caller: GateCaller) -> int | str:
 async def _read(
     database: Database, runtime: Runtime, caller: GateCaller, since: Cursor | None
 ) -> AsyncGenerator[AsyncGenerator[bytes]]:
-    # Before the snapshot: all that was committed by then is in it.
+    # Before the snapshot begins: it contains everything committed before this time.
     made_at = runtime.now()
     async with database.long_read(whole_tables=since is None) as read:
         moment = await read.fetch_one(sql.moment)
         assert moment is not None
-        head = {
-            "snapshot": FULL if since is None else CHANGES,
-            "made_at": rfc3339(made_at),
-            "time_zone": runtime.zone.key,
-            "test": caller.is_test,
-        }
+        head = _Head(
+            snapshot=FULL if since is None else CHANGES,
+            made_at=rfc3339(made_at),
+            time_zone=runtime.zone.key,
+            test=caller.is_test,
+        )
         following = Cursor(
             moment.incarnation,
             _tickets_of(caller),
@@ -192,23 +197,53 @@ def _portions(
 
 
 async def _pieces(
-    head: dict[str, Any], portions: AsyncGenerator[list[sql.SnapshotTicket]], following: Cursor
+    head: "_Head", portions: AsyncGenerator[list[sql.SnapshotTicket]], following: Cursor
 ) -> AsyncGenerator[bytes]:
-    """The first line goes out with the first tickets, so that what fails before them is still refused whole."""
+    # The first line goes out with the first tickets, so that an earlier failure is still an error response.
     piece = _line(head)
     tickets = 0
     async for rows in portions:
         yield piece + b"".join([_line(_ticket(row)) for row in rows])
         piece = b""
         tickets += len(rows)
-    yield piece + _line({"next": str(following), "tickets": tickets})
+    yield piece + _line(_End(str(following), tickets))
 
 
-def _line(told: dict[str, Any]) -> bytes:
-    return orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE)
+@dataclass(frozen=True)
+class _Head:
+    """The first line."""
+
+    snapshot: str
+    made_at: str
+    time_zone: str
+    test: bool
 
 
-def _ticket(row: sql.SnapshotTicket) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _End:
+    """The last line."""
+
+    next: str
+    tickets: int
+
+
+class _ListedTicket(TypedDict):
+    ticket_code: str
+    issue_number: int
+    uses: dict[str, int]
+    usable_until: str | None
+
+
+class _GoneTicket(TypedDict):
+    ticket_code: str
+    gone: str
+
+
+def _line(members: _Head | _End | _ListedTicket | _GoneTicket) -> bytes:
+    return orjson.dumps(members, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _ticket(row: sql.SnapshotTicket) -> _ListedTicket | _GoneTicket:
     if row.status != Status.ACTIVE:
         return {"ticket_code": row.ticket_code, "gone": row.status}
     return {
@@ -221,5 +256,5 @@ def _ticket(row: sql.SnapshotTicket) -> dict[str, Any]:
 
 @lru_cache(_KINDS_OF_USES_MAX)
 def _uses(entitlements: str) -> dict[str, int]:
-    """Of a million tickets most are good for the same."""
+    # Kept, because most tickets of a snapshot have the same entitlements.
     return {given["function_code"]: given["remaining_uses"] for given in orjson.loads(entitlements)}

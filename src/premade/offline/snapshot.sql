@@ -1,7 +1,7 @@
 -- name: moment
--- The snapshot of this transaction: every transaction below 'oldest_open' has ended, none from 'first_unseen' on is
--- seen. A database that was restored, copied or promoted has another incarnation. Where that could not be noticed, the
--- newest event that was seen tells: a restored record lacks it, or has another event of the same id.
+-- The snapshot of this transaction. It contains no transaction from 'first_unseen' on, and all below 'oldest_open' have
+-- ended. A database that was restored, copied or promoted has another incarnation. The newest event of the snapshot reveals
+-- an undetected restore: the restored record lacks it, or has another event with the same id.
 SELECT current_incarnation()::text AS incarnation,
        pg_snapshot_xmin(now.snapshot)::text::bigint AS oldest_open,
        pg_snapshot_xmax(now.snapshot)::text::bigint AS first_unseen,
@@ -25,13 +25,13 @@ WHERE status = 'ACTIVE'
     END
 
 -- name: changed_tickets
--- Also what transactions above 'oldest_open' did, as far as it is seen: it is told now, and by the next once more.
-WITH told AS MATERIALIZED (
-    -- Nothing about tickets here: a plan would go through the whole index of tickets instead.
+-- It includes committed transactions above 'oldest_open'. The next snapshot contains them once more.
+WITH changed AS MATERIALIZED (
+    -- No condition on tickets here: with one, a plan reads the whole index of tickets.
     SELECT partner_id, ticket_code FROM audit_events
     WHERE transaction_id >= :since::xid8 AND transaction_id < :until::xid8
         AND (:partner_id::bigint IS NULL OR partner_id = :partner_id)
-    -- None, unless the database was put back, unnoticed, to the time of the newest event that the cursor names.
+    -- No row, unless the database was restored undetected to the time of the cursor's newest event.
     UNION ALL
     SELECT partner_id, ticket_code FROM audit_events
     WHERE event_id > :event_id AND transaction_id < :since::xid8
@@ -39,7 +39,7 @@ WITH told AS MATERIALIZED (
 )
 SELECT t.ticket_code, t.status, t.issue_number, t.entitlements::text AS entitlements,
        t.usable_until::text AS usable_until
-FROM (SELECT DISTINCT partner_id, ticket_code FROM told WHERE ticket_code IS NOT NULL) AS named
+FROM (SELECT DISTINCT partner_id, ticket_code FROM changed WHERE ticket_code IS NOT NULL) AS named
 CROSS JOIN LATERAL (
     SELECT ticket_code, status, issue_number, entitlements, usable_until FROM pre_generated_tickets
     WHERE ticket_code = named.ticket_code AND partner_id = named.partner_id
@@ -48,5 +48,5 @@ CROSS JOIN LATERAL (
             OR (SELECT p.is_test FROM partners p WHERE p.partner_id = named.partner_id) = :is_test
         )
 ) AS t
--- The others were never listed.
+-- The other tickets were never in a snapshot.
 WHERE t.status IN ('ACTIVE', 'USED', 'CANCELLED')

@@ -1,17 +1,17 @@
-"""Answers at the gate, made of what the actions return; for the API and for the console's gate page."""
+"""Responses at the gate, for the API and for the console's gate page."""
 
 from premade.http.endpoint import Reply
 from premade.redemption.inspect import Inspected
 from premade.redemption.offline_scan import InConflict, Offline, Unreadable
 from premade.redemption.redeem import Redeemed
 from premade.redemption.schemas import InspectAnswer, RedeemAnswer, ScanSeen, SyncAnswer, SyncedScan
-from premade.redemption.sync import Settled
+from premade.redemption.sync import ScanOfUpload
 from premade.tickets.answers import Entitlement
 from premade.tickets.ticket import Status
 
 
 def redeem_reply(redeemed: Redeemed) -> Reply:
-    """Return the answer to a redemption."""
+    """Return the response to a redemption."""
     answer = RedeemAnswer(
         ticket_code=redeemed.ticket_code,
         status=redeemed.status,
@@ -26,7 +26,7 @@ def redeem_reply(redeemed: Redeemed) -> Reply:
 
 
 def inspect_answer(found: Inspected) -> InspectAnswer:
-    """Return the answer to an inspection."""
+    """Return the response to an inspection."""
     return InspectAnswer(
         ticket_code=found.ticket_code,
         product_name=found.product_name,
@@ -41,34 +41,36 @@ def inspect_answer(found: Inspected) -> InspectAnswer:
     )
 
 
-def sync_answer(device_id: str, entries: list[Offline | Unreadable], settled: list[Settled]) -> SyncAnswer:
-    """Return the answer to an upload: one result for each entry, in their order."""
-    results = [_synced(one.scan_id, each) for one, each in zip(entries, settled, strict=True)]
+def sync_answer(
+    device_id: str, entries: list[Offline | Unreadable], results_of_scans: list[ScanOfUpload]
+) -> SyncAnswer:
+    """Return the response to an upload: one result for each entry, in their order."""
+    results = [_synced(one.scan_id, each) for one, each in zip(entries, results_of_scans, strict=True)]
     accepted = sum(each.outcome == "accepted" for each in results)
     return SyncAnswer(
         device_id=device_id, accepted=accepted, conflicts=len(results) - accepted, results=results
     )
 
 
-def _synced(scan_id: str | None, settled: Settled) -> SyncedScan:
-    if isinstance(settled, InConflict):
+def _synced(scan_id: str | None, result: ScanOfUpload) -> SyncedScan:
+    if isinstance(result, InConflict):
         return SyncedScan(
             scan_id=scan_id,
             outcome="conflict",
-            ticket_code=settled.ticket_code,
-            code=settled.code,
-            message=settled.reason,
-            this_scan=ScanSeen(**vars(settled.this)),
-            other_scan=settled.other and ScanSeen(**vars(settled.other)),
-            is_replayed=settled.replayed,
+            ticket_code=result.ticket_code,
+            code=result.code,
+            message=result.reason,
+            this_scan=ScanSeen(**vars(result.this)),
+            other_scan=result.other and ScanSeen(**vars(result.other)),
+            is_replayed=result.replayed,
         )
     return SyncedScan(
         scan_id=scan_id,
         outcome="accepted",
-        ticket_code=settled.ticket_code,
-        status=settled.status,
-        remaining=settled.remaining,
-        redeemed_at=settled.redeemed_at,
-        message=settled.message,
-        is_replayed=settled.replayed,
+        ticket_code=result.ticket_code,
+        status=result.status,
+        remaining=result.remaining,
+        redeemed_at=result.redeemed_at,
+        message=result.message,
+        is_replayed=result.replayed,
     )

@@ -1,8 +1,7 @@
-"""Counts at the gates, by day, device and code: scans and wrong digits that are not kept one by one.
+"""Counts at the gates, by day, device and code: scans and wrong digits that are not stored one by one.
 
-
-A forged QR code, a ticket that nobody has and an entry that cannot be read name nothing that the operator could look up.
-Any gate key can send any number of them, and nothing is ever deleted from the audit record. The number of rows is bounded.
+A forged QR, an unknown ticket and an invalid entry name nothing that the operator could look up. Any gate key can send any
+number of them, and nothing is ever deleted from the audit record. The number of counts is bounded.
 """
 
 from collections import Counter
@@ -20,18 +19,18 @@ DEVICES_A_DAY_MAX = 20
 """Devices of one owner with their own counts in a day; all others share one count."""
 OTHER_DEVICES = ""
 _LOCK_SPACE = 1886547311
-"""Beside those of the logical clocks and of uploads."""
+"""Advisory locks of the counts; another number than those of the logical clocks and of uploads."""
 
 
 class Counted(StrEnum):
-    """What is counted."""
+    """Kind of a count."""
 
     FORGED = "QR_INVALID"
     UNKNOWN = "UNKNOWN"
     UNREADABLE = "ENTRY_INVALID"
     WRONG_DIGITS = "DIGITS_WRONG"
     REPEATED = "CONFLICT_REPEATED"
-    """A conflict about a ticket of which the audit record has as many as it takes."""
+    """A conflict of a ticket that has the maximum of conflicts in the audit record."""
     LATE = "LATE"
     """An accepted scan without network, uploaded after the ticket's last day of use."""
 

@@ -1,5 +1,5 @@
 -- name: hold_names
--- Two uploads at once could each take the last name that is free. A device that has its name waits for nobody.
+-- Lock the owner's names: two concurrent uploads could each take the last free one. A device with a name needs no lock.
 SELECT pg_advisory_xact_lock(:lock_space, hashtext(:owner))
 WHERE NOT EXISTS (
     SELECT FROM gate_counts WHERE day = both_days(:day, :zone) AND owner = :owner AND device_id = :device_id

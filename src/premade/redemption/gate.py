@@ -1,7 +1,6 @@
-"""The gate: what every gate does, a device by the API or a browser with the gate page.
+"""The gate: redeem, inspect and upload, for devices with the API and browsers with the gate page.
 
-A ticket is shown as a QR or as a code with digits of the customer's phone number. It is redeemed, or only inspected. A
-device that was offline uploads its scans.
+A ticket is presented as a QR, or as a code with digits of the customer's phone number.
 """
 
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ from premade.redemption.manual import ManualEntries, Typed
 from premade.redemption.offline_scan import Offline, Unreadable
 from premade.redemption.redeem import Redeemed, Redeemer
 from premade.redemption.scan import Device, Entry, Presented, Scan
-from premade.redemption.sync import Settled, Syncer
+from premade.redemption.sync import ScanOfUpload, Syncer
 from premade.redemption.verdict import qr_invalid
 from premade.tickets.code import fold_ticket_code, fold_token
 from premade.tickets.signing import Verifiers
@@ -21,14 +20,14 @@ from premade.tickets.signing import Verifiers
 
 @dataclass(frozen=True)
 class ShownQr:
-    """The text of a QR code, as it was read."""
+    """The text of a QR code."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class TypedCode:
-    """A ticket code and the last digits of the customer's phone number, as they were typed."""
+    """A manual entry: ticket code and last digits of the customer's phone number."""
 
     ticket_code: str
     phone_digits: str
@@ -38,8 +37,8 @@ ShownTicket = ShownQr | TypedCode
 
 
 @dataclass(frozen=True)
-class WantedUse:
-    """So many uses of one function, and the device's id of the scan."""
+class UseRequest:
+    """Uses of one function, and the scan_id."""
 
     function_code: str
     uses: int
@@ -57,22 +56,25 @@ class Gate:
     syncer: Syncer
     passes: GatePasses
 
-    async def redeem(self, device: Device, shown: ShownTicket, wanted: WantedUse) -> Redeemed:
+    async def redeem(self, device: Device, shown: ShownTicket, use: UseRequest) -> Redeemed:
         """Redeem an entitlement of the ticket, once for each scan_id of a device.
 
         Raises:
-            QrInvalid, PermissionMissing, TooManyEntries, DigitsWrong, and the errors of `Redeemer.redeem`: nothing is
-            redeemed then.
+            QrInvalid: the QR is not genuine.
+            PermissionMissing: the key may not use manual entries.
+            TooManyEntries: a limit of wrong manual entries was reached.
+            DigitsWrong: code and digits do not match.
+            The errors of `Redeemer.redeem`. Nothing is redeemed then.
         """
         return await self.redeemer.redeem(
             Scan(
                 caller=device.caller,
                 request_id=device.request_id,
                 presented=await self._presented(device, shown),
-                function_code=wanted.function_code,
-                uses=wanted.uses,
+                function_code=use.function_code,
+                uses=use.uses,
                 device_id=device.device_id,
-                scan_id=wanted.scan_id,
+                scan_id=use.scan_id,
                 entry=Entry.MANUAL if isinstance(shown, TypedCode) else Entry.SCAN,
             )
         )
@@ -81,23 +83,27 @@ class Gate:
         """Return the ticket as it is now, and whether a scan would be admitted.
 
         Raises:
-            QrInvalid, PermissionMissing, TooManyEntries, DigitsWrong, TicketUnknown.
+            QrInvalid: the QR is not genuine.
+            PermissionMissing: the key may not use manual entries.
+            TooManyEntries: a limit of wrong manual entries was reached.
+            DigitsWrong: code and digits do not match.
+            TicketUnknown: the gate knows no such ticket.
         """
         return await self.inspector.inspect(device.caller, await self._presented(device, shown))
 
-    async def upload(self, device: Device, entries: list[Offline | Unreadable]) -> list[Settled]:
-        """Settle offline scans; return one result for each, in their order. The actor of a scan is whoever scanned.
+    async def upload(self, device: Device, entries: list[Offline | Unreadable]) -> list[ScanOfUpload]:
+        """Redeem offline scans; return one result for each, in their order. The actor of a scan is its guard.
 
         Raises:
-            Busy: the scans of one guard, and all after them, are not settled; the same upload can be sent again.
+            Busy: the scans of one guard, and all after them, are not redeemed. The upload can be repeated.
         """
-        settled: list[Settled] = []
+        results: list[ScanOfUpload] = []
         for actor, together in await self._by_actor(device, entries):
-            settled += await self.syncer.sync(_as_scanned_by(device, actor), together)
-        return settled
+            results += await self.syncer.sync(_as_scanned_by(device, actor), together)
+        return results
 
     async def _presented(self, device: Device, shown: ShownTicket) -> Presented:
-        """Return the ticket that is shown."""
+        """Return the presented ticket."""
         if isinstance(shown, TypedCode):
             typed = Typed(fold_ticket_code(shown.ticket_code), shown.phone_digits, device.device_id)
             return Presented(await self.manual_entries.check(device.caller, typed), issue_number=None)

@@ -1,8 +1,8 @@
-"""Proof of who scanned. The service issues it with the session; a device sends it with each offline scan.
+"""Guard proofs. The service issues a proof with the session; a device sends it with each offline scan.
 
-A scan may be uploaded after its session is over and somebody else has signed in on the device. The proof names the
-member of staff, and only the service can make it. Somebody with the device could misuse the proof of an earlier guard for
-scans of those days; therefore the record also names the uploader.
+A scan may be uploaded after its session has ended and somebody else has signed in on the device. The proof names the
+member of staff, and only the service can issue it. Somebody with the device could misuse the proof of an earlier guard for
+scans of those days, so the audit record also names the uploader.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from premade.runtime.clock import Runtime
 from premade.tickets.signing import Signers
 
 PASS_DAYS_MAX = 7
-"""A proof is valid for scans within this time after it was issued. Online, the page gets a new one each minute."""
+"""A proof is valid for scans within this time after its issue. Online, the page gets a new one each minute."""
 PASS_CHARACTERS_MAX = 128
 _KEY_ID = "K1"
 """The first signing key, which every service has. It still proves who scanned after it was retired."""
@@ -28,7 +28,7 @@ _PASS = re.compile(
 
 @dataclass(frozen=True)
 class GatePasses:
-    """Make and check proofs, with a key derived from a signing key of the service."""
+    """Issue and check proofs, with a key derived from a signing key of the service."""
 
     runtime: Runtime
     signers: Signers

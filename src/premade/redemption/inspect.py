@@ -1,8 +1,7 @@
-"""Looking at a ticket at the gate, without using it."""
+"""Inspect a ticket at the gate, without redeeming it."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
 from premade.audit.events import TicketRedeemed
 from premade.partners.keyring import GateCaller
@@ -13,18 +12,19 @@ from premade.redemption.scan import Presented
 from premade.redemption.verdict import Judge, not_known_here, qr_invalid, refusal_of_mode
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import DomainError
+from premade.tickets.ticket import EntitlementMembers
 
 INITIALS_MAX = 5
 
 
 @dataclass(frozen=True)
 class Inspected:
-    """A ticket as the gate sees it; `refusal` says why it would not be let in."""
+    """An inspected ticket. `refusal`: why a scan would not be admitted."""
 
     ticket_code: str
     product_name: str
     status: str
-    entitlements: list[dict[str, Any]]
+    entitlements: list[EntitlementMembers]
     usable_until: date | None
     first_used_at: datetime | None
     customer_initials: str | None
@@ -32,19 +32,24 @@ class Inspected:
 
     @property
     def message(self) -> str:
-        """For the guard to say."""
+        """Return the sentence for the guard."""
         return self.refusal.detail if self.refusal else "This ticket is valid."
 
 
 class Inspector:
-    """What looking at a ticket needs."""
+    """Inspect tickets."""
 
     def __init__(self, database: Database, runtime: Runtime) -> None:
         self._database = database
         self._runtime = runtime
 
     async def inspect(self, caller: GateCaller, presented: Presented) -> Inspected:
-        """The ticket as it is now. QrInvalid, TicketUnknown."""
+        """Return the ticket.
+
+        Raises:
+            QrInvalid: the signing key of the QR is retired.
+            TicketUnknown: the gate knows no such ticket.
+        """
         if presented.is_key_retired:
             raise qr_invalid(is_key_retired=True)
         async with self._database.single_statement() as tx:
@@ -73,5 +78,5 @@ class Inspector:
 
 
 def initials(name: str) -> str:
-    """`J. S.` of John Smith: enough to ask the bearer, too little to tell a stranger."""
+    """Return initials, `J. S.` for John Smith: enough to ask the bearer, too little for a stranger."""
     return " ".join(f"{word[0].upper()}." for word in name.split()[:INITIALS_MAX])

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
 from premade.postgres.statements import statements_of
+from premade.tickets.ticket import EntitlementMembers
 
 statement = statements_of(__file__)
 
@@ -14,7 +14,7 @@ class TicketAtGate:
     ticket_code: str
     status: str
     issue_number: int
-    entitlements: list[dict[str, Any]]
+    entitlements: list[EntitlementMembers]
     usable_until: date | None
     activated_at: datetime | None
     first_used_at: datetime | None

@@ -1,4 +1,4 @@
-"""What a device uploads after it was offline, and what becomes of each entry. Pure."""
+"""Entries of an upload of offline scans, and their conflicts. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,14 +27,14 @@ ConflictCode = Literal[
 
 @dataclass(frozen=True)
 class Offline:
-    """One use that a device allowed while it was away."""
+    """An offline scan."""
 
     scan_id: str
     qr: str
     function_code: str
     uses: int
     scanned_at: datetime | None
-    """None for a text that is no time."""
+    """None for a text that is not a time."""
     guard_pass: str | None = None
     """Proof of who scanned (`gate_pass.py`)."""
 
@@ -59,7 +59,7 @@ class ScanRef:
 
 @dataclass(frozen=True)
 class InConflict:
-    """A use that could not be: `code` and `reason` say why, `other` is the scan that used the ticket, if any did."""
+    """An offline scan that could not be redeemed. `other`: the scan that used the ticket before, if there is one."""
 
     ticket_code: str | None
     code: ConflictCode
@@ -68,4 +68,4 @@ class InConflict:
     other: ScanRef | None
     replayed: bool
     is_kept: bool = True
-    """Whether the audit record keeps it; otherwise it is only counted."""
+    """Whether it is in the audit record; otherwise it is only counted."""

@@ -1,4 +1,4 @@
-"""Using up entitlements at the gate: each use once, in one statement for however many tickets."""
+"""Redeem entitlements at the gate: each scan once, many scans with one statement."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -26,9 +26,10 @@ from premade.runtime.batching import MicroBatcher
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Busy, Mismatch
 from premade.runtime.logging import log
+from premade.tickets.ticket import EntitlementMembers
 
 OPERATION = "redeem"
-"""What a device's scan_id is scoped to, beside the partner of the ticket."""
+"""Operation of a redemption in the audit record. Its key is the device and the scan_id."""
 REDEEMED = "ota.tickets.redeemed"
 TRIES_ALONE_MAX = 3
 TOGETHER_LOCK_TIMEOUT_MS = 100
@@ -46,14 +47,14 @@ class ScanIdReused(Mismatch):
 
 @dataclass(frozen=True)
 class Redeemed:
-    """What is left; `replayed` when an earlier request with the same scan_id used it up."""
+    """A redemption. `replayed`: an earlier request with the same scan_id redeemed the entitlement."""
 
     ticket_code: str
     status: Literal["ACTIVE", "USED"]
     function_code: str
     used: int
     remaining: int
-    entitlements: list[dict[str, Any]]
+    entitlements: list[EntitlementMembers]
     redeemed_at: datetime
     replayed: bool
     is_late: bool = False
@@ -61,25 +62,32 @@ class Redeemed:
 
     @property
     def message(self) -> str:
-        """For the guard to say."""
+        """Return the sentence for the guard."""
         left = f"{self.remaining} left" if self.remaining else "none left"
         return f"Welcome: {self.used} of {self.function_code}, {left}."
 
 
 class Redeemer:
-    """What redeeming needs."""
+    """Redeem scans, many with one statement."""
 
     def __init__(self, database: Database, runtime: Runtime) -> None:
-        self._of_queue = database.for_batches
-        self._of_patient = database.for_blocking_writes()
+        self._for_batches = database.for_batches
+        self._for_blocking_writes = database.for_blocking_writes()
         self._runtime = runtime
         self._queue = MicroBatcher("redemption", self._together)
 
     async def redeem(self, scan: Scan) -> Redeemed:
-        """What is left of the ticket, used up now or by an earlier request with the same scan_id.
+        """Redeem an entitlement, or return the redemption of an earlier request with the same scan_id.
 
-        TicketUnknown, FunctionUnknown, ScanIdReused, QrInvalid, one of verdict.REFUSALS, QueueFull, Busy; nothing is
-        used up then.
+        Raises:
+            TicketUnknown: the gate knows no such ticket.
+            FunctionUnknown: the ticket does not include the function.
+            ScanIdReused: a different request used the scan_id.
+            QrInvalid: the signing key of the QR is retired.
+            One of verdict.REFUSALS: the ticket is not admitted.
+            QueueFull: too many redemptions are waiting.
+            Busy: a lock was not free in time.
+            Nothing is redeemed then.
         """
         outcome = await self._queue.outcome(scan)
         if outcome is None or outcome.outcome is sql.ScanOutcome.AGAIN:
@@ -90,13 +98,13 @@ class Redeemer:
         return redeemed
 
     async def _together(self, scans: list[Scan]) -> list[sql.ScanResult]:
-        """Does not wait for a scan_id that another transaction is about to take: neighbours would wait too."""
-        async with self._of_queue.single_statement() as tx:
+        """Execute one statement for many scans. It waits only briefly for a scan_id that another transaction inserts."""
+        async with self._for_batches.single_statement() as tx:
             return await redeem_all(tx, self._runtime, scans, TOGETHER_LOCK_TIMEOUT_MS)
 
     async def _alone(self, scan: Scan) -> sql.ScanResult:
-        """Waits for whoever holds the ticket or the scan_id; each try then sees what the winner did."""
-        async with self._of_patient.transaction() as tx:
+        """Execute one scan. It waits for the locks of the ticket and the scan_id, so that it sees the other's result."""
+        async with self._for_blocking_writes.transaction() as tx:
             await tx.fetch_all(
                 sql.wait_for_ticket, ticket_code=scan.ticket_code, partner_id=scan.caller.partner_id
             )
@@ -105,7 +113,7 @@ class Redeemer:
 
 
 def log_redeemed(scan: Scan) -> None:
-    """One line of the log for a use."""
+    """Log a redemption."""
     log.info(
         REDEEMED,
         ticket_code=scan.ticket_code,
@@ -118,7 +126,7 @@ def log_redeemed(scan: Scan) -> None:
 async def redeem_all(
     tx: Transaction, runtime: Runtime, scans: list[Scan], lock_timeout_ms: int
 ) -> list[sql.ScanResult]:
-    """One outcome for each, in their order; no two of them share a claim."""
+    """Execute the statement; return one outcome for each scan, in their order. No two scans may share a claim."""
     return await tx.fetch_all(
         sql.redeem,
         scans=orjson.dumps([_row(position, scan, runtime) for position, scan in enumerate(scans)]).decode(),
@@ -133,7 +141,11 @@ async def redeem_all(
 
 
 async def redeem_waiting(tx: Transaction, runtime: Runtime, scans: list[Scan]) -> list[sql.ScanResult]:
-    """The same in a transaction that has locked the tickets. Busy when a scan_id stays another's."""
+    """Do what `redeem_all` does, in a transaction that has locked the tickets, and repeat it for outcomes AGAIN.
+
+    Raises:
+        Busy: another transaction still has a scan_id after TRIES_ALONE_MAX statements.
+    """
     outcomes = dict[int, sql.ScanResult]()
     open_ones = list(range(len(scans)))
     for _ in range(TRIES_ALONE_MAX):
@@ -175,7 +187,7 @@ def _day(scan: Scan, runtime: Runtime) -> date | None:
 
 
 def redeemed_or_refused(scan: Scan, outcome: sql.ScanResult, runtime: Runtime) -> Redeemed:
-    """The use that an outcome tells of, or the refusal raised."""
+    """Return the redemption of an outcome, or raise its refusal."""
     kind = outcome.outcome
     if kind in (sql.ScanOutcome.REDEEMED, sql.ScanOutcome.REPLAYED):
         assert outcome.status is not None
@@ -216,7 +228,7 @@ def redeemed_or_refused(scan: Scan, outcome: sql.ScanResult, runtime: Runtime) -
 
 
 def shown(ticket_code: str, row: sql.ScanResult | TicketAtGate) -> Shown:
-    """The ticket as a statement of this folder tells of it."""
+    """Return the ticket of a row."""
     assert row.status is not None
     assert row.issue_number is not None
     assert row.entitlements is not None

@@ -1,14 +1,14 @@
 -- name: redeem
--- Uses up an entitlement of however many tickets at once and answers one outcome for each. A ticket that another
--- transaction has locked is skipped, not waited for: its outcome is 'again', and so is that of a ticket or scan
--- whose winner committed after this statement's snapshot was taken.
-WITH asked AS MATERIALIZED (
+-- Redeem entitlements of many tickets, and return one outcome for each scan. The statement skips a ticket that another
+-- transaction has locked: its outcome is 'again'. So is that of a ticket or scan that another transaction changed after
+-- this statement's snapshot.
+WITH requested AS MATERIALIZED (
     SELECT i.*, coalesce(i.used_at, both_clocks(:now)) AS at, k.ticket_id AS known_id,
            coalesce(k.partner_id, i.caller_partner_id) AS partner_id,
            m.event_id AS made_event_id, m.data AS made_data, m.occurred_at AS made_at, m.same_request,
            k.is_test, t.activated_at, coalesce(i.day, both_days(:today, :zone)) AS judged_day,
            t.ticket_id, t.status, t.issue_number AS issue_in_force, t.usable_until, t.entitlements,
-           -- What a refusal tells of the last use is read by the snapshot, so the ticket must be as old.
+           -- The last use in a refusal is read from the snapshot, so the ticket must be of the same time.
            (t.status, t.issue_number, t.entitlements) IS NOT DISTINCT FROM (k.status, k.issue_number, k.entitlements)
                AS is_as_known,
            e.place, e.remaining, e.of_others
@@ -21,7 +21,7 @@ WITH asked AS MATERIALIZED (
             issue_number integer, caller_is_test boolean, uploaded_by text, is_grantable boolean, function_code text, uses integer, device_id text,
             scan_id text, idempotency_key text, old_key text, entry text, request_digest text, used_at timestamptz, day date
         )
-        -- One order of codes in every statement: that of the locks below.
+        -- Lock in the order of codes: two concurrent statements cannot deadlock.
         ORDER BY i.ticket_code
     ) AS i
     LEFT JOIN LATERAL (
@@ -29,7 +29,7 @@ WITH asked AS MATERIALIZED (
                -- A subquery by the primary key of a small table, not a join: the planner then keeps its index scan.
                (SELECT p.is_test FROM partners p WHERE p.partner_id = t.partner_id) AS is_test
         FROM pre_generated_tickets t
-        -- By the code alone, which is unique; the operator's gates see every partner's tickets.
+        -- By the unique code only: the operator's gates see the tickets of all partners.
         WHERE ticket_code = i.ticket_code AND (i.caller_partner_id IS NULL OR partner_id = i.caller_partner_id)
     ) AS k ON true
     LEFT JOIN LATERAL (
@@ -48,11 +48,11 @@ WITH asked AS MATERIALIZED (
         FOR NO KEY UPDATE SKIP LOCKED
     ) AS t ON true
     CROSS JOIN LATERAL (
-        SELECT max(place) FILTER (WHERE is_asked_for) AS place, max(uses) FILTER (WHERE is_asked_for) AS remaining,
-               coalesce(sum(uses) FILTER (WHERE NOT is_asked_for), 0) AS of_others
+        SELECT max(place) FILTER (WHERE is_requested) AS place, max(uses) FILTER (WHERE is_requested) AS remaining,
+               coalesce(sum(uses) FILTER (WHERE NOT is_requested), 0) AS of_others
         FROM (
             SELECT place - 1 AS place, (entitlement ->> 'remaining_uses')::integer AS uses,
-                   entitlement ->> 'function_code' = i.function_code AS is_asked_for
+                   entitlement ->> 'function_code' = i.function_code AS is_requested
             FROM jsonb_array_elements(t.entitlements) WITH ORDINALITY AS each (entitlement, place)
         ) AS entitlements
     ) AS e
@@ -68,10 +68,10 @@ judged AS MATERIALIZED (
             AND (used_at IS NULL OR used_at >= activated_at - :clock_skew::interval)
             AND (issue_number IS NULL OR issue_number = issue_in_force)
             AND (usable_until IS NULL OR usable_until >= judged_day), false) AS is_granted
-        FROM asked
+        FROM requested
     ) AS a
 ),
-told AS (
+recorded AS (
     INSERT INTO audit_events (
         partner_id, event, actor, request_id, ticket_code, operation, idempotency_key, request_digest, data, occurred_at
     )
@@ -89,7 +89,7 @@ told AS (
              END,
            at
     FROM judged WHERE is_granted
-    -- One order of keys in every statement: two of them never wait for each other.
+    -- Insert in key order: two concurrent statements cannot deadlock.
     ORDER BY partner_id, idempotency_key
     ON CONFLICT (partner_id, operation, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
     RETURNING ticket_code
@@ -98,9 +98,9 @@ used AS (
     UPDATE pre_generated_tickets t
     SET entitlements = j.left_over, status = j.new_status, first_used_at = least(t.first_used_at, j.at)
     FROM judged j
-    -- 'IS TRUE' lets PostgreSQL look each up in a hash, where a join would compare all with all.
+    -- With 'IS TRUE' PostgreSQL uses a hash; a join would compare all rows with all.
     WHERE t.ticket_id = j.ticket_id AND t.partner_id = j.partner_id
-        AND (j.ticket_code IN (SELECT ticket_code FROM told)) IS TRUE
+        AND (j.ticket_code IN (SELECT ticket_code FROM recorded)) IS TRUE
     RETURNING t.ticket_code
 )
 SELECT a.position, a.partner_id,

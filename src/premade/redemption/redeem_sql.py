@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
 from premade.audit.event import EventName
 from premade.audit.events import TicketRedeemed
 from premade.postgres.statements import statements_of
+from premade.tickets.ticket import EntitlementMembers
 
 statement = statements_of(__file__)
 
 
 class ScanOutcome(StrEnum):
-    """What became of a scan in a statement."""
+    """Outcome of a scan in a statement."""
 
     REDEEMED = "redeemed"
     REPLAYED = "replayed"
@@ -32,7 +32,7 @@ class ScanResult:
     partner_id: int | None
     outcome: ScanOutcome
     status: str | None
-    entitlements: list[dict[str, Any]] | None
+    entitlements: list[EntitlementMembers] | None
     redeemed_at: datetime
     issue_number: int | None
     usable_until: date | None

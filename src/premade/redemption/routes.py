@@ -45,9 +45,9 @@ router = gate_router("Gate")
         QueueFull,
     ),
 )
-async def redeem(call: Annotated[GateCall, gate_with("gate:redeem")], wanted: RedeemRequest) -> Reply:
+async def redeem(call: Annotated[GateCall, gate_with("gate:redeem")], body: RedeemRequest) -> Reply:
     """Redeem uses of one function of a ticket, once for each scan_id of a device."""
-    redeemed = await call.use(Gate).redeem(_device(call, wanted), shown_of(wanted), use_of(wanted))
+    redeemed = await call.use(Gate).redeem(_device(call, body), shown_of(body), use_of(body))
     return redeem_reply(redeemed)
 
 
@@ -65,11 +65,11 @@ async def redeem(call: Annotated[GateCall, gate_with("gate:redeem")], wanted: Re
     response_description="Result of each scan",
     responses=documented(),
 )
-async def sync(call: Annotated[GateCall, gate_with("gate:redeem")], wanted: SyncRequest) -> SyncAnswer:
+async def sync(call: Annotated[GateCall, gate_with("gate:redeem")], body: SyncRequest) -> SyncAnswer:
     """Redeem the offline scans of a device, each once, in their order."""
-    entries = entries_of(wanted)
-    settled = await call.use(Gate).upload(_device(call, wanted), entries)
-    return sync_answer(wanted.device_id, entries, settled)
+    entries = entries_of(body)
+    results = await call.use(Gate).upload(_device(call, body), entries)
+    return sync_answer(body.device_id, entries, results)
 
 
 @router.post(
@@ -79,10 +79,10 @@ async def sync(call: Annotated[GateCall, gate_with("gate:redeem")], wanted: Sync
     response_description="The ticket, and whether the gate would admit it",
     responses=documented(QrInvalid, TicketUnknown, DigitsWrong, TooManyEntries),
 )
-async def inspect(call: Annotated[GateCall, gate_with("gate:redeem")], wanted: ShownAtGate) -> InspectAnswer:
+async def inspect(call: Annotated[GateCall, gate_with("gate:redeem")], body: ShownAtGate) -> InspectAnswer:
     """Return the current state of a ticket."""
-    return inspect_answer(await call.use(Gate).inspect(_device(call, wanted), shown_of(wanted)))
+    return inspect_answer(await call.use(Gate).inspect(_device(call, body), shown_of(body)))
 
 
-def _device(call: GateCall, wanted: ShownAtGate | SyncRequest) -> Device:
-    return Device(call.caller, call.request_id, wanted.device_id)
+def _device(call: GateCall, body: ShownAtGate | SyncRequest) -> Device:
+    return Device(call.caller, call.request_id, body.device_id)

@@ -1,4 +1,4 @@
-"""A ticket that is shown at a gate, as a device sends it. Pure."""
+"""A scan at a gate, as a device sends it. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _NAME = re.compile(NAME_PATTERN)
 
 
 class Entry(StrEnum):
-    """How a ticket came to the gate."""
+    """How a ticket was presented."""
 
     SCAN = "scan"
     MANUAL = "manual"
@@ -24,7 +24,7 @@ class Entry(StrEnum):
 
 
 def name_of_device_or_scan(text: str) -> str:
-    """A device_id or scan_id. ValueError for what can be none."""
+    """Return the text if it has the form of a device_id or scan_id. Raises ValueError otherwise."""
     if not _NAME.fullmatch(text):
         raise ValueError(field_text("gate.name"))
     return text
@@ -42,7 +42,7 @@ def old_device_of(caller: GateCaller, device_id: str) -> str:
 
 @dataclass(frozen=True)
 class Device:
-    """A device at a gate, who uses it, and the request that it sent."""
+    """A device at a gate, with the caller and the request."""
 
     caller: GateCaller
     request_id: str
@@ -50,14 +50,15 @@ class Device:
 
     @property
     def lock_name(self) -> str:
-        """The key of the lock on its uploads. Two API keys may both have a GATE-1, and do not wait for each other."""
+        """Return the name of the lock on its uploads. It includes the owner, since two API keys may both have a GATE-1."""
         return device_of(self.caller, self.device_id)
 
 
 @dataclass(frozen=True)
 class Presented:
-    """The ticket that a bearer presents. `issue_number` is that of the QR, None when the code was typed in;
-    `is_key_retired` when the QR is genuine, but of a signing key that counts no more.
+    """A presented ticket.
+
+    `issue_number`: of the QR; None for a manual entry. `is_key_retired`: the QR is genuine, but its signing key is retired.
     """
 
     ticket_code: str
@@ -67,7 +68,7 @@ class Presented:
 
 @dataclass(frozen=True)
 class Scan:
-    """So many uses of one function that are asked for; `scanned_at` only of what a device did while it was away."""
+    """A request for some uses of one function of a ticket. `scanned_at` is set for offline scans only."""
 
     caller: GateCaller
     request_id: str
@@ -79,41 +80,42 @@ class Scan:
     entry: Entry
     scanned_at: datetime | None = None
     time_refusal: DomainError | None = None
-    """Why `scanned_at` is refused whatever the ticket is."""
+    """Why the time of the scan is refused, independent of the ticket."""
 
     @property
     def is_grantable(self) -> bool:
-        """Whether only the ticket decides."""
+        """Return whether nothing but the ticket can be a reason for a refusal."""
         return not self.presented.is_key_retired and self.time_refusal is None
 
     @property
     def ticket_code(self) -> str:
-        """The ticket's."""
+        """Return the code of the ticket."""
         return self.presented.ticket_code
 
     @property
     def key(self) -> str:
-        """The scan's key in the audit record, beside the ticket's partner. None of its parts contains a space.
+        """Return the scan's key in the audit record, unique within the ticket's partner. No part contains a blank.
 
         All browsers share one owner, so their key includes the digest of the request: no scan can take another's
-        scan_id. The gate page makes unique ids.
+        scan_id. The gate page generates unique ids.
         """
         key = f"{device_of(self.caller, self.device_id)} {self.scan_id}"
         return key if self.caller.key_id is not None else f"{key} {self.digest.hex()}"
 
     @property
     def old_key(self) -> str:
-        """The scan's key in the audit record before devices had owners."""
+        """Return the scan's key in the audit record before devices had owners."""
         return f"{old_device_of(self.caller, self.device_id)} {self.scan_id}"
 
     @cached_property
     def digest(self) -> bytes:
-        """What makes two requests the same one. Not when and how: a scan whose answer was lost may come again in what
-        the device did while away.
+        """Return a digest that is equal for two requests of the same scan.
+
+        Time and entry do not count: the device may repeat a scan whose response was lost in its upload.
         """
         return request_digest(self.ticket_code, self.presented.issue_number, self.function_code, self.uses)
 
     @property
     def claims(self) -> set[tuple[str, str]]:
-        """What no two scans of one statement may share: the ticket, and the scan_id of a device."""
+        """Return the keys that no two scans of one statement may share: ticket and scan_id."""
         return {("ticket", self.ticket_code), ("scan", self.key)}

@@ -16,7 +16,7 @@ from pydantic import (
 
 from premade.http.endpoint import field_errors
 from premade.http.fields import AnswerModel, Moment, RequestModel, Timestamp
-from premade.redemption.gate import ShownQr, ShownTicket, TypedCode, WantedUse
+from premade.redemption.gate import ShownQr, ShownTicket, TypedCode, UseRequest
 from premade.redemption.gate_pass import PASS_CHARACTERS_MAX
 from premade.redemption.offline_scan import ConflictCode, Offline, Unreadable
 from premade.redemption.rules import PHONE_DIGITS, PHONE_DIGITS_MAX
@@ -322,9 +322,9 @@ def shown_of(wanted: ShownAtGate) -> ShownTicket:
     return TypedCode(wanted.ticket_code, wanted.phone_last4)
 
 
-def use_of(wanted: RedeemRequest) -> WantedUse:
+def use_of(wanted: RedeemRequest) -> UseRequest:
     """Translate a request: what is to be redeemed."""
-    return WantedUse(wanted.function_code, wanted.uses, wanted.scan_id)
+    return UseRequest(wanted.function_code, wanted.uses, wanted.scan_id)
 
 
 def entries_of(wanted: SyncRequest) -> list[Offline | Unreadable]:

@@ -1,14 +1,14 @@
-"""Upload of offline scans: each scan is redeemed now or becomes a conflict, and has its own answer.
+"""Upload of offline scans: each scan is redeemed now or becomes a conflict, and has its own result.
 
-A conflict about a ticket is kept in the audit record. Forged QR codes, unknown tickets and entries that cannot be read
-are only counted (`counts.py`).
+A conflict about a ticket is stored in the audit record. Forged QRs, unknown tickets and invalid entries are only counted
+(`counts.py`).
 """
 
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
 
 import orjson
 
@@ -33,38 +33,39 @@ from premade.tickets.signing import Verifiers
 from premade.values.digest import request_digest
 
 OPERATION = "sync"
-"""What a conflict is remembered under, beside the partner: the device, the scan and the digest of what was asked."""
+"""Operation of a conflict in the audit record. Its key is the device, the scan_id and the digest of the request."""
 REDEMPTIONS_MAX = 500
 CONFLICTS_OF_TICKET_MAX = 50
 """Conflicts of one ticket in the audit record, from which nothing is ever deleted; further ones are counted."""
 ERRORS_NAMED_MAX = 10
-VERIFIED_IN_ONE_GO = 20
-"""Signatures that are checked before other requests get their turn."""
+VERIFIED_AT_ONCE = 20
+"""Signatures that are checked before the event loop runs other requests."""
 UNKNOWN = "UNKNOWN"
 ENTRY_INVALID = "ENTRY_INVALID"
 _LOCK_SPACE = 1886547310
-"""Beside that of the logical clocks."""
+"""Advisory locks of uploads; another number than those of the logical clocks."""
 
 
-Settled = Redeemed | InConflict
+ScanOfUpload = Redeemed | InConflict
+"""Result of an offline scan."""
 
 
 @dataclass(frozen=True)
-class _Sent:
-    """A use as it was sent, and the scan that it is; None when the QR is not genuine."""
+class _ReadScan:
+    """An offline scan of an upload. `scan` is None if the QR is not genuine."""
 
     offline: Offline
     scan: Scan | None
 
     @property
     def digest(self) -> bytes:
-        """What makes two of one scan_id the same."""
+        """Return a digest that is equal for two uploads of the same scan."""
         return request_digest(self.offline.qr, self.offline.function_code, self.offline.uses)
 
 
 @dataclass(frozen=True)
 class _ConflictRow:
-    """The audit event of a conflict, with the values of its columns."""
+    """Columns of the audit event of a conflict."""
 
     partner_id: int | None
     actor: str
@@ -72,17 +73,11 @@ class _ConflictRow:
     ticket_code: str | None
     idempotency_key: str
     request_digest: str
-    conflict: RedemptionConflict
-
-    def columns(self) -> dict[str, Any]:
-        """Return the columns by name."""
-        columns = {**vars(self), "data": orjson.Fragment(self.conflict.json())}
-        del columns["conflict"]
-        return columns
+    data: orjson.Fragment
 
 
 class Syncer:
-    """What settling the scans of a device that was away needs."""
+    """Redeem the offline scans of a device."""
 
     def __init__(self, database: Database, runtime: Runtime, verifiers: Verifiers, rules: GateRules) -> None:
         self._database = database
@@ -90,34 +85,34 @@ class Syncer:
         self._verifiers = verifiers
         self._rules = rules
 
-    async def sync(self, device: Device, entries: list[Offline | Unreadable]) -> list[Settled]:
-        """Return the answer to each entry, in their order; the same answers when they are sent again.
+    async def sync(self, device: Device, entries: list[Offline | Unreadable]) -> list[ScanOfUpload]:
+        """Redeem the scans; return one result for each entry, in their order. Idempotent.
 
         Raises:
-            Busy: nothing is changed then.
+            Busy: a lock was not free in time. Nothing is changed.
         """
         read = [await self._read(place, device, entry) for place, entry in enumerate(entries)]
         async with self._database.transaction() as tx:
             held = await tx.fetch_one(sql.hold_device, lock_space=_LOCK_SPACE, device=device.lock_name)
             assert held is not None
             clocks = (self._runtime.now(), held.database_now)
-            sent = [self._with_time(each, clocks) for each in read if isinstance(each, _Sent)]
-            settled = await self._settle(tx, device, sent)
-            answers = [settled.pop(0) if isinstance(each, _Sent) else each for each in read]
-            counts = Counter(filter(None, map(_counted, answers)))
+            scans = [self._with_time(each, clocks) for each in read if isinstance(each, _ReadScan)]
+            of_scans = iter(await self._redeem_or_record(tx, device, scans))
+            results = [next(of_scans) if isinstance(each, _ReadScan) else each for each in read]
+            counts = Counter(filter(None, map(_counted, results)))
             await count_at_gate(tx, self._runtime, device.caller, device.device_id, counts)
-        _log(device, answers, counts)
-        return answers
+        _log(device, results, counts)
+        return results
 
-    async def _read(self, place: int, device: Device, entry: Offline | Unreadable) -> _Sent | InConflict:
-        if place % VERIFIED_IN_ONE_GO == 0:
+    async def _read(self, place: int, device: Device, entry: Offline | Unreadable) -> _ReadScan | InConflict:
+        if place % VERIFIED_AT_ONCE == 0:
             await asyncio.sleep(0)
         if isinstance(entry, Unreadable):
             return _unreadable(device, entry)
         offline = replace(entry, qr=fold_token(entry.qr))
         verified = await self._verifiers.read(offline.qr)
         if verified is None:
-            return _Sent(offline, None)
+            return _ReadScan(offline, None)
         token = verified.token
         scan = Scan(
             caller=device.caller,
@@ -130,68 +125,73 @@ class Syncer:
             entry=Entry.OFFLINE,
             scanned_at=offline.scanned_at or self._runtime.now(),
         )
-        return _Sent(offline, scan)
+        return _ReadScan(offline, scan)
 
-    def _with_time(self, sent: _Sent, clocks: tuple[datetime, datetime]) -> _Sent:
-        """Return the same with the refusal of its time, if there is one."""
-        if sent.scan is None:
-            return sent
-        refusal = refusal_of_time(sent.offline.scanned_at, clocks, self._rules.scan_age_max)
-        return replace(sent, scan=replace(sent.scan, time_refusal=refusal))
+    def _with_time(self, each: _ReadScan, clocks: tuple[datetime, datetime]) -> _ReadScan:
+        """Return the scan with the refusal of its time, if there is one."""
+        if each.scan is None:
+            return each
+        refusal = refusal_of_time(each.offline.scanned_at, clocks, self._rules.scan_age_max)
+        return replace(each, scan=replace(each.scan, time_refusal=refusal))
 
-    async def _settle(self, tx: Transaction, device: Device, sent: list[_Sent]) -> list[Settled]:
-        settled = await _conflicts_told(tx, device, sent)
+    async def _redeem_or_record(
+        self, tx: Transaction, device: Device, scans: list[_ReadScan]
+    ) -> list[ScanOfUpload]:
+        results = await _earlier_conflicts(tx, device, scans)
         open_ones = [
             (place, each.scan)
-            for place, each in enumerate(sent)
-            if place not in settled and each.scan is not None
+            for place, each in enumerate(scans)
+            if place not in results and each.scan is not None
         ]
         outcomes = await self._redeem_in_order(tx, device, open_ones)
         room = await _room_in_record(tx, open_ones, outcomes)
-        events: dict[str, _ConflictRow] = {}
-        for place, each in enumerate(sent):
-            if place in settled:
+        rows: dict[str, _ConflictRow] = {}
+        for place, each in enumerate(scans):
+            if place in results:
                 continue
             outcome = outcomes.get(place)
             try:
-                settled[place] = _redeemed(each, outcome, self._runtime)
+                results[place] = _redeemed(each, outcome, self._runtime)
             except DomainError as refusal:
                 event = _event(device, each, outcome, refusal)
-                is_again = event.idempotency_key in events
-                is_kept = is_again or room[event.ticket_code] > 0
-                settled[place] = _conflict(
-                    event.ticket_code, event.conflict, replayed=is_again, is_kept=is_kept
-                )
-                if is_kept and not is_again:
-                    events[event.idempotency_key] = event
-                    room[event.ticket_code] -= 1
+                row = _row(device, each, outcome, event)
+                is_repeated = row.idempotency_key in rows
+                is_kept = is_repeated or room[row.ticket_code] > 0
+                results[place] = _conflict(row.ticket_code, event, replayed=is_repeated, is_kept=is_kept)
+                if is_kept and not is_repeated:
+                    rows[row.idempotency_key] = row
+                    room[row.ticket_code] -= 1
         await tx.execute(
-            sql.tell_conflicts,
-            conflicts=orjson.dumps([row.columns() for row in events.values()]).decode(),
+            sql.record_conflicts,
+            conflicts=orjson.dumps(list(rows.values())).decode(),
             event=RedemptionConflict.event_name,
             operation=OPERATION,
             now=self._runtime.now(),
         )
-        return [settled[place] for place in range(len(sent))]
+        return [results[place] for place in range(len(scans))]
 
     async def _redeem_in_order(
         self, tx: Transaction, device: Device, scans: list[tuple[int, Scan]]
     ) -> dict[int, ScanResult]:
-        """Outcomes by place. Those of one ticket, or one scan_id, go one statement after the other."""
+        """Return the outcomes by place. Scans of one ticket, or with one scan_id, are in successive statements."""
         codes = sorted({scan.ticket_code for _, scan in scans})
         await tx.fetch_all(sql.hold_tickets, ticket_codes=codes, partner_id=device.caller.partner_id)
         waiting, outcomes = ClaimQueue[tuple[int, Scan]](), dict[int, ScanResult]()
         for each in scans:
             waiting.add(each, each[1].claims)
         while together := waiting.take():
-            told = await redeem_waiting(tx, self._runtime, [scan for _, scan in together])
-            outcomes.update((place, outcome) for (place, _), outcome in zip(together, told, strict=True))
+            outcomes_now = await redeem_waiting(tx, self._runtime, [scan for _, scan in together])
+            outcomes.update(
+                (place, outcome) for (place, _), outcome in zip(together, outcomes_now, strict=True)
+            )
         return outcomes
 
 
-async def _conflicts_told(tx: Transaction, device: Device, sent: list[_Sent]) -> dict[int, Settled]:
-    """By place, those that were in conflict when they were sent before."""
-    scans = [
+async def _earlier_conflicts(
+    tx: Transaction, device: Device, scans: list[_ReadScan]
+) -> dict[int, ScanOfUpload]:
+    """Return the conflicts of an earlier upload of the same scans, by place."""
+    rows = [
         {
             "position": place,
             "caller_partner_id": device.caller.partner_id,
@@ -199,12 +199,12 @@ async def _conflicts_told(tx: Transaction, device: Device, sent: list[_Sent]) ->
             "idempotency_key": _key(device, each),
             "old_key": _old_key(device, each),
         }
-        for place, each in enumerate(sent)
+        for place, each in enumerate(scans)
     ]
-    rows = await tx.fetch_all(sql.conflicts_told, scans=orjson.dumps(scans).decode(), operation=OPERATION)
+    found = await tx.fetch_all(sql.earlier_conflicts, scans=orjson.dumps(rows).decode(), operation=OPERATION)
     return {
         row.position: _conflict(row.ticket_code, RedemptionConflict.of(row.data), replayed=True)
-        for row in rows
+        for row in found
     }
 
 
@@ -230,12 +230,12 @@ async def _room_in_record(
     return Counter({row.ticket_code: CONFLICTS_OF_TICKET_MAX - row.conflicts for row in rows})
 
 
-def _key(device: Device, each: _Sent) -> str:
-    """A space stands in no part of it."""
+def _key(device: Device, each: _ReadScan) -> str:
+    """Return the key of a conflict in the audit record. No part contains a blank."""
     return f"{device_of(device.caller, device.device_id)} {each.offline.scan_id} {each.digest.hex()}"
 
 
-def _old_key(device: Device, each: _Sent) -> str:
+def _old_key(device: Device, each: _ReadScan) -> str:
     """Return the key of a conflict that was recorded before devices had owners."""
     return f"{old_device_of(device.caller, device.device_id)} {each.offline.scan_id} {each.digest.hex()}"
 
@@ -253,25 +253,26 @@ def _unreadable(device: Device, entry: Unreadable) -> InConflict:
     )
 
 
-def _counted(settled: Settled) -> Counted | None:
-    """Return the kind under which an answer is counted, or None."""
-    if isinstance(settled, Redeemed):
-        return Counted.LATE if settled.is_late and not settled.replayed else None
-    of_what = settled.code if settled.ticket_code is None else Counted.REPEATED
-    return None if settled.is_kept else Counted(of_what)
+def _counted(result: ScanOfUpload) -> Counted | None:
+    """Return the kind under which a result is counted, or None."""
+    if isinstance(result, Redeemed):
+        return Counted.LATE if result.is_late and not result.replayed else None
+    kind = result.code if result.ticket_code is None else Counted.REPEATED
+    return None if result.is_kept else Counted(kind)
 
 
-def _redeemed(each: _Sent, outcome: ScanResult | None, runtime: Runtime) -> Redeemed:
-    """The use, or the refusal raised."""
+def _redeemed(each: _ReadScan, outcome: ScanResult | None, runtime: Runtime) -> Redeemed:
+    """Return the redemption, or raise its refusal."""
     if each.scan is None or outcome is None:
         raise qr_invalid(is_key_retired=False)
     return redeemed_or_refused(each.scan, outcome, runtime)
 
 
-def _event(device: Device, each: _Sent, outcome: ScanResult | None, refusal: DomainError) -> _ConflictRow:
-    """Return the audit event of a conflict. A conflict without a ticket is not kept."""
-    is_known = outcome is not None and outcome.outcome is not ScanOutcome.UNKNOWN
-    conflict = RedemptionConflict(
+def _event(
+    device: Device, each: _ReadScan, outcome: ScanResult | None, refusal: DomainError
+) -> RedemptionConflict:
+    """Return the audit event of a conflict."""
+    return RedemptionConflict(
         code=UNKNOWN if isinstance(refusal, TicketUnknown) else refusal.code,
         reason=refusal.detail,
         device_id=device.device_id,
@@ -282,6 +283,13 @@ def _event(device: Device, each: _Sent, outcome: ScanResult | None, refusal: Dom
         other=_other(device, each, outcome),
         uploaded_by=device.caller.uploaded_by,
     )
+
+
+def _row(
+    device: Device, each: _ReadScan, outcome: ScanResult | None, event: RedemptionConflict
+) -> _ConflictRow:
+    """Return the row of a conflict. One without a ticket is not stored."""
+    is_known = outcome is not None and outcome.outcome is not ScanOutcome.UNKNOWN
     return _ConflictRow(
         partner_id=outcome.partner_id if outcome else device.caller.partner_id,
         actor=device.caller.actor,
@@ -289,12 +297,12 @@ def _event(device: Device, each: _Sent, outcome: ScanResult | None, refusal: Dom
         ticket_code=each.scan.ticket_code if each.scan and is_known else None,
         idempotency_key=_key(device, each),
         request_digest=each.digest.hex(),
-        conflict=conflict,
+        data=orjson.Fragment(event.json()),
     )
 
 
-def _other(device: Device, each: _Sent, outcome: ScanResult | None) -> OtherScan | None:
-    """The scan that used the ticket before."""
+def _other(device: Device, each: _ReadScan, outcome: ScanResult | None) -> OtherScan | None:
+    """Return the earlier scan that used the ticket, or None."""
     if outcome is None or outcome.outcome is ScanOutcome.UNKNOWN:
         return None
     if outcome.outcome is ScanOutcome.SCAN_REUSED:
@@ -321,9 +329,9 @@ def _conflict(
     )
 
 
-def _log(device: Device, answers: list[Settled], counts: Counter[Counted]) -> None:
+def _log(device: Device, results: list[ScanOfUpload], counts: Counter[Counted]) -> None:
     """Log one line for each redemption and each kept conflict, and one line for all counted scans."""
-    for each in answers:
+    for each in results:
         if each.replayed:
             continue
         if isinstance(each, Redeemed):

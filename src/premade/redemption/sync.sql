@@ -1,5 +1,5 @@
 -- name: hold_device
--- One upload of a device at a time: sent twice at once, the second finds what the first did.
+-- One upload of a device at a time, so that a concurrent copy of an upload finds the results of the first.
 SELECT pg_advisory_xact_lock(:lock_space, hashtext(:device)) AS held, database_clock() AS database_now
 
 -- name: hold_tickets
@@ -8,8 +8,8 @@ WHERE ticket_code = ANY (:ticket_codes) AND (:partner_id::bigint IS NULL OR part
 ORDER BY ticket_code
 FOR NO KEY UPDATE
 
--- name: conflicts_told
--- Those of the scans that were in conflict when they were sent before, by the same digest.
+-- name: earlier_conflicts
+-- The conflicts of an earlier upload of the same scans, found by their digests.
 SELECT i.position, m.ticket_code, m.data
 FROM jsonb_to_recordset(:scans::jsonb) AS i (
     position integer, caller_partner_id bigint, ticket_code text, idempotency_key text, old_key text
@@ -28,7 +28,7 @@ CROSS JOIN LATERAL (
         SELECT ticket_code, data FROM audit_events
         WHERE partner_id IS NULL AND coalesce(k.partner_id, i.caller_partner_id) IS NULL AND operation = :operation
             AND idempotency_key = i.old_key
-    ) AS told
+    ) AS earlier
     LIMIT 1
 ) AS m
 
@@ -43,7 +43,7 @@ CROSS JOIN LATERAL (
     ) AS each
 ) AS n
 
--- name: tell_conflicts
+-- name: record_conflicts
 INSERT INTO audit_events (
     partner_id, event, actor, request_id, ticket_code, operation, idempotency_key, request_digest, data, occurred_at
 )

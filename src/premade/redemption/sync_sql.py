@@ -39,7 +39,7 @@ def hold_tickets(*, ticket_codes: list[str], partner_id: int | None) -> int: ...
 
 
 @statement
-def conflicts_told(*, scans: str, operation: str) -> EarlierConflict: ...
+def earlier_conflicts(*, scans: str, operation: str) -> EarlierConflict: ...
 
 
 @statement
@@ -49,6 +49,6 @@ def count_conflicts(
 
 
 @statement
-def tell_conflicts(
+def record_conflicts(
     *, event: EventName[RedemptionConflict], operation: str, now: datetime, conflicts: str
 ) -> None: ...

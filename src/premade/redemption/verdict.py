@@ -1,6 +1,6 @@
-"""Whether a ticket is let in, and if not, why: each reason a sentence that a guard can say aloud. Pure.
+"""Refusals at the gate. Their texts are sentences that a guard can say aloud. Pure.
 
-`redeem.sql` decides by the same conditions, at once with the change; here is what is said of one that it refused.
+`redeem.sql` decides by the same conditions, together with the change. This module finds the reason of its refusal.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from premade.partners.keyring import GateCaller
 from premade.runtime.clock import local_time, rfc3339
 from premade.runtime.errors import Conflict, DomainError, NotFound, Unverifiable
 from premade.tickets.lookup import TicketUnknown
-from premade.tickets.ticket import Status
+from premade.tickets.ticket import EntitlementMembers, Status
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Use:
 
 @dataclass(frozen=True)
 class LastUse:
-    """The last use of a ticket, for somebody in the operator's time zone."""
+    """The last use of a ticket, with the operator's time zone."""
 
     use: Use
     zone: ZoneInfo
@@ -43,7 +43,7 @@ class LastUse:
 
     @property
     def members(self) -> dict[str, str]:
-        """Return the members of an answer."""
+        """Return the members of a response."""
         use = self.use
         return {"used_at": rfc3339(use.at), "device_id": use.device_id, "scan_id": use.scan_id}
 
@@ -66,7 +66,7 @@ class FunctionUnknown(NotFound):
 
     function_code: str
     functions: list[str]
-    """Those of the ticket."""
+    """Functions of the ticket."""
 
 
 class NotActivated(Conflict):
@@ -189,14 +189,14 @@ CLOCK_SKEW_MAX = timedelta(minutes=2)
 
 @dataclass(frozen=True)
 class Shown:
-    """A ticket as the gate found it. `last_use` is of the function that is asked for, or else of any."""
+    """A presented ticket. `last_use`: of the requested function, or else of any."""
 
     ticket_code: str
     status: str
     issue_number: int
     activated_at: datetime | None
     usable_until: date | None
-    entitlements: list[dict[str, Any]]
+    entitlements: list[EntitlementMembers]
     last_use: Use | None
 
 
@@ -238,20 +238,18 @@ def refusal_of_time(
 
 @dataclass(frozen=True)
 class Judge:
-    """The operator's time zone, in which days end and times are said."""
+    """Judge tickets in the operator's time zone, in which days end."""
 
     zone: ZoneInfo
 
     def day_of(self, moment: datetime) -> date:
-        """The day of the scan in the operator's time zone."""
+        """Return the day in the operator's time zone."""
         return local_time(moment, self.zone).date()
 
     def refusal(
         self, ticket: Shown, issue_number: int | None, day: date, scanned_at: datetime | None = None
     ) -> DomainError | None:
-        """Why the ticket opens no gate on that day; None when it does. `issue_number` is that of the QR, if one was
-        shown.
-        """
+        """Return why the ticket is not admitted on that day, or None. `issue_number`: of the QR; None for a manual entry."""
         is_replaced = issue_number is not None and issue_number != ticket.issue_number
         is_over = ticket.usable_until is not None and ticket.usable_until < day
         if ticket.status == Status.CANCELLED:
@@ -273,14 +271,14 @@ class Judge:
         return refusal
 
     def refusal_of_use(
-        self, ticket: Shown, issue_number: int | None, asked: ScanRequest
+        self, ticket: Shown, issue_number: int | None, request: ScanRequest
     ) -> DomainError | None:
-        """The same for so many uses of one function."""
-        function_code, uses = asked.function_code, asked.uses
+        """Return why the requested uses of one function are refused, or None."""
+        function_code, uses = request.function_code, request.uses
         remaining = {each["function_code"]: each["remaining_uses"] for each in ticket.entitlements}
         if function_code not in remaining:
             return FunctionUnknown(function_code, list(remaining))
-        refusal = self.refusal(ticket, issue_number, asked.day, asked.scanned_at)
+        refusal = self.refusal(ticket, issue_number, request.day, request.scanned_at)
         if (refusal is None or isinstance(refusal, UsedUp)) and remaining[function_code] < uses:
             return UsedUp(remaining[function_code], self._last_use(ticket), function_code, uses)
         return refusal
@@ -294,10 +292,10 @@ def _is_before_activation(ticket: Shown, scanned_at: datetime) -> bool:
 
 
 def qr_invalid(*, is_key_retired: bool) -> QrInvalid:
-    """What is said of a QR code that nobody of this service has signed, or with a key that counts no more."""
+    """Return the refusal of a QR that this service did not sign, or whose signing key is retired."""
     return QrInvalid("key_retired" if is_key_retired else "foreign")
 
 
 def not_known_here() -> TicketUnknown:
-    """Worded the same whether there is none, it is another partner's, or the digits typed in are wrong."""
+    """Return the refusal of an unknown ticket, with the same text for a ticket of another partner."""
     return TicketUnknown("at_gate")

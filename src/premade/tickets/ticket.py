@@ -1,6 +1,7 @@
 """States of a ticket. Triggers of the database enforce the same changes."""
 
 from enum import StrEnum
+from typing import TypedDict
 
 
 class Status(StrEnum):
@@ -11,6 +12,13 @@ class Status(StrEnum):
     USED = "USED"
     EXPIRED = "EXPIRED"
     CANCELLED = "CANCELLED"
+
+
+class EntitlementMembers(TypedDict):
+    """An entitlement of a ticket, as stored in JSON."""
+
+    function_code: str
+    remaining_uses: int
 
 
 ALLOWED_CHANGES = frozenset(
