@@ -22,8 +22,8 @@ class OutputNotWritten(DomainError):
     why: str
 
 
-class WholeFiles:
-    """Writer of files that first have hidden temporary names in the target folder and are renamed together at the end.
+class AtomicFiles:
+    """Write files under hidden temporary names in the target folder, and rename them together at the end.
 
     After an error or Ctrl-C no file is left.
     """

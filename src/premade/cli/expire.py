@@ -16,10 +16,15 @@ def expire(*, as_json: AsJson = False) -> None:
     with Progress(*columns, console=console, disable=is_quiet, transient=True) as progress:
         task = progress.add_task("Looking", total=None)
 
-        def tell(found: Pass) -> None:
+        def tell(so_far: Pass) -> None:
             progress.update(
-                task, description=f"{found.expired:,} tickets", completed=found.ended, total=found.due
+                task,
+                description=f"{so_far.expired:,} tickets",
+                completed=so_far.ended,
+                total=so_far.due,
             )
 
-        done = operate(lambda database, runtime: expire_now(database, runtime, tell))
-    show_one({"tickets": done.expired, "batches": done.ended, "batches_in_use": done.due}, as_json=as_json)
+        expired = operate(lambda database, runtime: expire_now(database, runtime, tell))
+    show_one(
+        {"tickets": expired.expired, "batches": expired.ended, "batches_in_use": expired.due}, as_json=as_json
+    )

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from premade.audit.actors import COMMAND_ACTOR
 from premade.catalog.product import NAME_CHARACTERS_MAX
-from premade.cli.atomic_files import WholeFiles
+from premade.cli.atomic_files import AtomicFiles
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one
 from premade.export.formats import FORMATS, FileOptions, options_in_words
@@ -155,17 +155,17 @@ def export(
     options = ExportOptions(
         partner, cleaned(batch), form, output, statuses, paper, per_page, logo, name, plain
     ).checked()
-    done = operate(lambda database, runtime: _export(database, runtime, options, is_quiet=as_json))
+    exported = operate(lambda database, runtime: _export(database, runtime, options, is_quiet=as_json))
     if output != STANDARD_OUTPUT:
-        show_one(done, as_json=as_json)
+        show_one(exported, as_json=as_json)
 
 
 async def _export(
     database: Database, runtime: Runtime, options: ExportOptions, *, is_quiet: bool
 ) -> ExportedFiles:
     async with database.single_statement() as tx:
-        found = await partner_named(tx, options.partner)
-    selection = TicketsToExport(found.partner_id, options.batch_id, options.statuses)
+        owner = await partner_named(tx, options.partner)
+    selection = TicketsToExport(owner.partner_id, options.batch_id, options.statuses)
     await record_export(database, runtime, selection, Exporter(COMMAND_ACTOR, None), form=options.form.value)
     columns = (TextColumn("Tickets"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
@@ -196,29 +196,29 @@ async def _one_file(
     tell: Callable[[int], None],
 ) -> ExportedFiles:
     if options.output == STANDARD_OUTPUT:
-        async with read_export(database, selection) as found:
-            begin(found)
+        async with read_export(database, selection) as export:
+            begin(export)
             try:
-                await _write(found, sys.stdout.buffer, options, runtime, tell)
+                await _write(export, sys.stdout.buffer, options, runtime, tell)
                 sys.stdout.buffer.flush()
             except BrokenPipeError:
                 # The reader has closed the pipe. Python flushes at exit, so standard output must lead somewhere.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 raise typer.Exit(1) from None
-        return ExportedFiles([], found.batch.tickets)
-    with WholeFiles(Path(options.output)) as files:
-        async with read_export(database, selection) as found:
-            begin(found)
-            await _write(found, files.begin(), options, runtime, tell)
-        return ExportedFiles([str(name) for name in files.finish()], found.batch.tickets)
+        return ExportedFiles([], export.batch.tickets)
+    with AtomicFiles(Path(options.output)) as files:
+        async with read_export(database, selection) as export:
+            begin(export)
+            await _write(export, files.begin(), options, runtime, tell)
+        return ExportedFiles([str(name) for name in files.finish()], export.batch.tickets)
 
 
 async def _write(
-    found: Export, out: BinaryIO, options: ExportOptions, runtime: Runtime, tell: Callable[[int], None]
+    export: Export, out: BinaryIO, options: ExportOptions, runtime: Runtime, tell: Callable[[int], None]
 ) -> None:
     names = {Format.PNG: "zip", Format.CSV: "csv-plain" if options.is_plain else "csv"}
     chosen = FORMATS[names.get(options.form, options.form.value)]
-    await chosen.write(found, out, FileOptions(runtime.now()), tell)
+    await chosen.write(export, out, FileOptions(runtime.now()), tell)
 
 
 async def _sheets(
@@ -238,17 +238,17 @@ async def _sheets(
 
     logo = None if options.logo is None else read_logo(options.logo)
     look, tickets, after_code = None, 0, ""
-    with WholeFiles(Path(options.output)) as files:
+    with AtomicFiles(Path(options.output)) as files:
         while True:
             portion = TicketsToExport(
                 selection.partner_id, selection.batch_id, selection.statuses, after_code, TICKETS_A_FILE_MAX
             )
-            async with read_export(database, portion) as found:
+            async with read_export(database, portion) as export:
                 if look is None:
-                    begin(found)
-                    _require_printable(options.name or found.batch.product_name)
-                    look = design(found.batch, options.paper, options.per_page, logo, options.name)
-                drawn, after_code = await write_sheets(found, files.begin, look, tell)
+                    begin(export)
+                    _require_printable(options.name or export.batch.product_name)
+                    look = design(export.batch, options.paper, options.per_page, logo, options.name)
+                drawn, after_code = await write_sheets(export, files.begin, look, tell)
             tickets += drawn
             if drawn < TICKETS_A_FILE_MAX:
                 break

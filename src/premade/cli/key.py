@@ -37,7 +37,7 @@ def create(
     """Create an API key and show it once."""
     if (partner is None) is not operator:
         raise Invalid([FieldError("partner", field_text("option.partner_or_operator"))])
-    made = operate(
+    created = operate(
         lambda database, runtime: create_key(
             database,
             runtime,
@@ -47,7 +47,7 @@ def create(
             expires_at=None if expires is None else moment(expires, "expires", runtime.now(), runtime.zone),
         )
     )
-    show_one(made, as_json=as_json)
+    show_one(created, as_json=as_json)
 
 
 @app.command(name="list", help="List the API keys without their secrets.")

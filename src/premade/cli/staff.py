@@ -23,8 +23,8 @@ def _password(*, from_stdin: bool) -> str:
     """Read the password. It is never an argument, because the shell history and the process list show arguments."""
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
-    asked = f"Password (at least {PASSWORD_CHARACTERS_MIN} characters)"
-    return typer.prompt(asked, hide_input=True, confirmation_prompt="Repeat the password", err=True)
+    prompt = f"Password (at least {PASSWORD_CHARACTERS_MIN} characters)"
+    return typer.prompt(prompt, hide_input=True, confirmation_prompt="Repeat the password", err=True)
 
 
 @app.command(help="Add a member of staff. The command asks for the password.")

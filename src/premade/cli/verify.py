@@ -33,16 +33,16 @@ def verify(
             why = "The token is genuine. It belongs to a test ticket: only a gate in test mode admits it."
     except TokenRefused as refused:
         fault, why = refused.fault.value, str(refused)
-    said = split_token(token)
+    parts = split_token(token)
     show_one(
         {
             "valid": fault is None,
             "reason": fault,
             "detail": why,
-            "ticket_code": said and said.ticket_code,
-            "issue_number": said and said.issue_number,
-            "key_id": said and said.key_id,
-            "test": said and is_test_key(said.key_id),
+            "ticket_code": parts and parts.ticket_code,
+            "issue_number": parts and parts.issue_number,
+            "key_id": parts and parts.key_id,
+            "test": parts and is_test_key(parts.key_id),
         },
         as_json=as_json,
     )

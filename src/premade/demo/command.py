@@ -1,6 +1,6 @@
-"""`premade demo`: a catalogue, a partner, a batch and a sale, on a service that then goes on.
+"""`premade demo`: products, a partner, a batch and a sale, on a service that then keeps running.
 
-Beside them an admin of the console, and a test partner with 90 days of history to look at there.
+The demo also adds an admin of the console, and a test partner with 90 days of history.
 """
 
 import asyncio
@@ -71,13 +71,13 @@ CATALOGUE = [
 ]
 """Products and the allotment of each on the channel."""
 HISTORY = {106: (30, 21.0), 107: (18, 2.5), 108: (7, 45.0)}
-"""Of the test partner: how many of each product are sold a day, and for how many days its stock lasts."""
+"""Sales of the test partner by product: average per day, and the days that its stock lasts."""
 ADMIN = "demo"
 PASSWORD_BYTES = 10
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _Credentials:
     """The demo's credentials, kept for the next run. `test_key` is of the test partner. `password` is None if somebody changed it."""
 
     key: str
@@ -120,15 +120,18 @@ async def _require_no_others(dsn: str, settings: Settings) -> None:
 def _run_on(settings: Settings, runtime: Runtime, port: int) -> None:
     with ready_database(settings, runtime) as dsn:
         key_file = settings.data_dir / KEY_FILE
-        kept = asyncio.run(_set_up(dsn, runtime, key_file))
+        credentials = asyncio.run(_set_up(dsn, runtime, key_file))
         serve_on(
-            dsn, settings, Listen(port=port), lambda url, metrics_url: _tell_story(url, metrics_url, kept)
+            dsn,
+            settings,
+            Listen(port=port),
+            lambda url, metrics_url: _tell_story(url, metrics_url, credentials),
         )
 
 
-async def _set_up(dsn: str, runtime: Runtime, key_file: Path) -> _Kept:
-    """Makes the demo's data, as far as they are missing; answers what is kept where it works, or what is new."""
-    before = _kept(key_file)
+async def _set_up(dsn: str, runtime: Runtime, key_file: Path) -> _Credentials:
+    """Add the missing data of the demo. Return the stored credentials that still work, and new ones for the others."""
+    before = _stored(key_file)
     async with open_database(dsn, connections_max=2) as database:
         known = {product.product_id for product in await list_products(database)}
         allotments = await list_allotments(database, runtime)
@@ -142,10 +145,10 @@ async def _set_up(dsn: str, runtime: Runtime, key_file: Path) -> _Kept:
             await add_partner(database, runtime, PARTNER, channel=CHANNEL)
         key = await _key_of(database, runtime, PARTNER, before.get("key"))
         password = before.get("password") or _new_password(runtime)
-        is_theirs = await _make_admin(database, runtime, password, is_new="password" not in before)
+        is_current = await _make_admin(database, runtime, password, is_new="password" not in before)
         after = {**before, "partner": PARTNER, "key": key, "admin": ADMIN, "password": password}
         if before != after:
-            _keep(key_file, after)
+            _store(key_file, after)
         products = {product.product_id: product for product in await list_products(database)}
         lines = [SalesLine(products[product_id], *line) for product_id, line in HISTORY.items()]
         await make_history(
@@ -160,25 +163,28 @@ async def _set_up(dsn: str, runtime: Runtime, key_file: Path) -> _Kept:
             history_partner = await partner_named(tx, HISTORY_PARTNER)
         test_key = await _key_of(database, runtime, HISTORY_PARTNER, before.get("test_key"))
         if after.get("test_key") != test_key:
-            _keep(key_file, {**after, "test_key": test_key})
-        return _Kept(key, test_key, password if is_theirs else None, history_partner.partner_id)
+            _store(key_file, {**after, "test_key": test_key})
+        return _Credentials(key, test_key, password if is_current else None, history_partner.partner_id)
 
 
 async def _key_of(database: Database, runtime: Runtime, partner: str, before: str | None) -> str:
-    """Return the kept key if it still works, otherwise a new one."""
+    """Return the stored key if it still works, otherwise a new one."""
     if before is not None and await _works(database, runtime, before):
         return before
     return (await create_key(database, runtime, partner=partner, permissions=PERMISSIONS)).key
 
 
 def _new_password(runtime: Runtime) -> str:
-    """Four groups of four letters and digits, easy to type."""
+    """Return four groups of four letters and digits, which are easy to type."""
     text = base64.b32encode(runtime.random_bytes(PASSWORD_BYTES)).decode().lower()
     return "-".join(text[place : place + 4] for place in range(0, len(text), 4))
 
 
 async def _make_admin(database: Database, runtime: Runtime, password: str, *, is_new: bool) -> bool:
-    """Whether the admin of the console has this password: a new one is set, but one that somebody chose is left."""
+    """Add the admin of the console. Return whether it has this password.
+
+    `is_new`: set the password of an existing admin. Otherwise a password that somebody chose stays.
+    """
     try:
         await add_staff(database, runtime, ADMIN, Role.ADMIN, password)
     except StaffNameTaken:
@@ -196,19 +202,19 @@ async def _works(database: Database, runtime: Runtime, key: str) -> bool:
     return False
 
 
-def _kept(key_file: Path) -> dict[str, str]:
+def _stored(key_file: Path) -> dict[str, str]:
     return json.loads(key_file.read_text()) if key_file.exists() else {}
 
 
-def _keep(key_file: Path, kept: dict[str, str]) -> None:
+def _store(key_file: Path, credentials: dict[str, str]) -> None:
     key_file.parent.mkdir(parents=True, exist_ok=True)
     key_file.unlink(missing_ok=True)
     with os.fdopen(os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(kept, file)
+        json.dump(credentials, file)
 
 
 def _post(url: str, path: str, key: str, idempotency_key: str, body: dict[str, Any]) -> dict[str, Any]:
-    """A POST as a partner sends it. A second run sends the same keys, and is answered the same."""
+    """Send a POST of a partner, and return the JSON of the response. A second run with the same key is a replay."""
     request = urllib.request.Request(  # noqa: S310  (our own address)
         url + path,
         json.dumps(body).encode(),
@@ -218,18 +224,18 @@ def _post(url: str, path: str, key: str, idempotency_key: str, body: dict[str, A
         return json.load(answer)
 
 
-def _tell_story(url: str, metrics_url: str, kept: _Kept) -> None:
+def _tell_story(url: str, metrics_url: str, credentials: _Credentials) -> None:
     try:
-        _sell(url, metrics_url, kept)
+        _sell(url, metrics_url, credentials)
     except HTTPError as error:
         typer.echo(f"The demo was refused: {error.read().decode()}", err=True)
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _sell(url: str, metrics_url: str, kept: _Kept) -> None:
-    console, key = Console(highlight=False), kept.key
-    wanted = {"product_id": 106, "quantity": BATCH_QUANTITY, "batch_id": BATCH_ID}
-    batch = _post(url, "/api/ota/tickets/bulk-generate", key, "demo-generate", wanted)
+def _sell(url: str, metrics_url: str, credentials: _Credentials) -> None:
+    console, key = Console(highlight=False), credentials.key
+    request = {"product_id": 106, "quantity": BATCH_QUANTITY, "batch_id": BATCH_ID}
+    batch = _post(url, "/api/ota/tickets/bulk-generate", key, "demo-generate", request)
     first, second = batch["tickets"][0], batch["tickets"][1]
     customer = {
         "customer_details": {
@@ -254,11 +260,13 @@ def _sell(url: str, metrics_url: str, kept: _Kept) -> None:
     console.print(first["ticket_code"], "\n")
     console.rule("Your turn: paste a line into another terminal")
     _print_curl_lines(url, key, second["ticket_code"], sale["order_id"], first["qr_token"])
-    _print_test_key(url, kept.test_key)
+    _print_test_key(url, credentials.test_key)
     console.rule("See the result in the console")
     typer.echo(f"{url}/console")
-    typer.echo(f"{url}/console?partner={kept.history_partner_id}&days=90  (90 days of {HISTORY_PARTNER})")
-    typer.echo(f"name      {ADMIN}\npassword  {kept.password or '(changed since)'}\n")
+    typer.echo(
+        f"{url}/console?partner={credentials.history_partner_id}&days=90  (90 days of {HISTORY_PARTNER})"
+    )
+    typer.echo(f"name      {ADMIN}\npassword  {credentials.password or '(changed since)'}\n")
     typer.echo(f"premade serves at {url} with metrics at {metrics_url}; Ctrl-C ends it and its database.")
 
 
@@ -275,7 +283,7 @@ def _shortened(ticket: dict[str, Any]) -> dict[str, Any]:
 
 
 def qr_drawing(token: str, *, in_colour: bool) -> Text:
-    """The QR code for a terminal, two modules a character; black on white where colours can be used."""
+    """Return the QR for a terminal, two modules per character; black on white if colours can be used."""
     margin = picture.MARGIN_MODULES
     side = picture.SIDE_MODULES
     dark = [
@@ -287,7 +295,7 @@ def qr_drawing(token: str, *, in_colour: bool) -> Text:
         row, column = row - margin, column - margin
         return not (0 <= row < side and 0 <= column < side and dark[row][column])
 
-    # Drawn with what is light, since most terminals are dark; where colours work, the style says so too.
+    # The light modules are drawn, since most terminals are dark. With colours, the style sets the background too.
     blocks = {(True, True): "█", (True, False): "▀", (False, True): "▄", (False, False): " "}
     lines = [
         "".join(
@@ -299,7 +307,7 @@ def qr_drawing(token: str, *, in_colour: bool) -> Text:
 
 
 def _print_curl_lines(url: str, key: str, code: str, order_id: str, token: str) -> None:
-    """Plain, unwrapped lines: whatever prints them must not break or colour them."""
+    """Print plain lines, without wrapping or colours, so that they can be pasted."""
     header = f"-H 'X-API-Key: {key}'"
     as_json = "-H 'Content-Type: application/json'"
     customer = (

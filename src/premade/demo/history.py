@@ -1,8 +1,8 @@
 """90 days of plausible sales of a test partner, so that the console has something to show.
 
-They are made by the product's own actions with a clock of the past, so whatever holds for a sale holds for these: orders,
-uses, cancellations, audit events, stock and sums. Only codes and order ids are of now; the database's clock gives them.
-A test partner has a channel of its own, so nothing live is touched. The same day is always made the same way.
+The product's own actions generate them, with a clock of the past. So they have everything that real sales have: orders,
+redemptions, cancellations, audit events, stock and totals. Only codes and order ids are current; the database's clock
+issues them. A test partner has its own channel, so live stock stays unchanged. A day always gets the same sales.
 """
 
 import asyncio
@@ -37,14 +37,14 @@ PERMISSIONS = ["tickets:bulk-generate", "tickets:activate", "tickets:cancel", "g
 DAYS = 90
 BATCH_TICKETS = 100
 SALE_DAYS = 120
-"""From the day of a batch to its last day of sale; of one that is offered for a week, OFFER_DAYS."""
+"""Days from the generation of a batch to its last day of sale; OFFER_DAYS for special offers."""
 OFFER_EVERY_DAYS = 30
 OFFER_TICKETS = 40
 OFFER_DAYS = 7
 GROWTH = 0.9
-"""How much more is sold at the end than at the beginning."""
+"""Growth of the daily sales from the first to the last day."""
 WEEK = (0.80, 0.75, 0.80, 0.90, 1.10, 1.50, 1.35)
-"""From Monday to Sunday."""
+"""Factor of the daily sales, from Monday to Sunday."""
 HOURS_OF_SALE = (9, 12, 16, 22)
 HOURS_AT_THE_GATE = (10, 15)
 VISIT_SHARE = 0.85
@@ -54,7 +54,7 @@ CANCELLED_SHARE = 0.02
 STOCK_BEFORE = 1_000_000
 NAMES = ("Mei Wong", "John Smith", "Zoë Müller", "Анна Иванова", "陳大文", "Amélie Durand", "Ravi Patel")
 REFUSALS = {"TICKET_UNKNOWN": 0.05, "ALREADY_ACTIVATED": 0.03, "INVALID_REQUEST": 0.03, "NOT_ACTIVATED": 0.02}
-"""How many of each there are for a sale."""
+"""Number of refusals per sale, by code."""
 BAD_DAY_EVERY_DAYS = 19
 BAD_DAY_REFUSALS = 60
 GATE = "demo-gate"
@@ -62,7 +62,7 @@ GATE = "demo-gate"
 
 @dataclass(frozen=True)
 class SalesLine:
-    """What is sold of a product: so many a day in the middle of the time, and for how many days stock is left at the end."""
+    """Sales of a product: average per day, and the days that its stock lasts at the end."""
 
     product: Product
     a_day: int
@@ -70,7 +70,7 @@ class SalesLine:
 
 
 class _Story:
-    """One test partner, on a clock that is moved from one moment to the next."""
+    """The sales of one test partner, on a clock that the story moves."""
 
     def __init__(self, database: Database, runtime: Runtime, caller: Caller) -> None:
         self._now = runtime.now()
@@ -83,20 +83,20 @@ class _Story:
         self._redeemer = Redeemer(database, past)
         self._canceller = Canceller(database, past)
         self.unused: defaultdict[int, deque[str]] = defaultdict(deque)
-        """Codes by product, the oldest first."""
+        """Codes of unused tickets by product, oldest first."""
         self._visits: defaultdict[date, list[tuple[str, Product]]] = defaultdict(list)
         self._sold = 0
 
     async def live(self, day: date, lines: list[SalesLine], growth: float) -> int:
-        """Everything of one day; answers how many were sold."""
+        """Run one day; return the number of sales."""
         chance = random.Random(day.isoformat())  # noqa: S311  (a story, no secret)
-        wanted: list[Product] = []
+        to_sell: list[Product] = []
         self._go_to(day, 6)
         for line in lines:
             count = round(line.a_day * growth * WEEK[day.weekday()] * chance.uniform(0.8, 1.2))
-            wanted += [line.product] * count
+            to_sell += [line.product] * count
             await self._stock_up(line.product, day, count)
-        chance.shuffle(wanted)
+        chance.shuffle(to_sell)
         for hour in HOURS_AT_THE_GATE:
             self._go_to(day, hour, chance.randrange(60))
             await self._use(
@@ -105,39 +105,39 @@ class _Story:
         codes: list[str] = []
         for place, hour in enumerate(HOURS_OF_SALE):
             self._go_to(day, hour, chance.randrange(60))
-            codes += await self._sell(wanted[place :: len(HOURS_OF_SALE)], day, chance)
+            codes += await self._sell(to_sell[place :: len(HOURS_OF_SALE)], day, chance)
         self._go_to(day, 23, 30)
-        await self._take_back(codes)
+        await self._cancel_some(codes)
         await self._refuse(day, len(codes), chance)
         return len(codes)
 
     def _go_to(self, day: date, hour: int, minute: int = 0) -> None:
         self._now = datetime.combine(day, time(hour, minute), tzinfo=self._zone).astimezone(UTC)
 
-    async def _stock_up(self, product: Product, day: date, wanted: int) -> None:
+    async def _stock_up(self, product: Product, day: date, needed: int) -> None:
         name, unused = f"{day}-{product.product_id}", self.unused[product.product_id]
-        for number in range(-(-max(0, wanted - len(unused)) // BATCH_TICKETS)):
+        for number in range(-(-max(0, needed - len(unused)) // BATCH_TICKETS)):
             unused += await self._generate(product, f"{name}-{number + 1}", BATCH_TICKETS, day, SALE_DAYS)
         if day.toordinal() % OFFER_EVERY_DAYS == product.product_id % OFFER_EVERY_DAYS:
-            # Nobody buys it, so it expires.
+            # Nobody buys the special offer, so it expires.
             await self._generate(product, f"{name}-offer", OFFER_TICKETS, day, OFFER_DAYS)
 
     async def _generate(self, product: Product, name: str, quantity: int, day: date, days: int) -> list[str]:
-        wanted = BatchRequest(product.product_id, quantity, name, day + timedelta(days=days))
-        batch = await self._generator.generate(self._caller, "history", wanted)
+        request = BatchRequest(product.product_id, quantity, name, day + timedelta(days=days))
+        batch = await self._generator.generate(self._caller, "history", request)
         return [ticket.ticket_code for ticket in batch.tickets]
 
     async def _sell(self, products: list[Product], day: date, chance: random.Random) -> list[str]:
-        """All at one moment; answers the codes of those whom nobody will bring to the gate."""
-        asked: list[Activation] = []
+        """Activate tickets of these products at once; plan the visits; return the codes."""
+        activations: list[Activation] = []
         for product in products:
             code = self.unused[product.product_id].popleft()
-            asked.append(self._activation(code, chance))
+            activations.append(self._activation(code, chance))
             visited = day + timedelta(days=1 + chance.randrange(VISIT_WITHIN_DAYS))
             if chance.random() < VISIT_SHARE:
                 self._visits[visited].append((code, product))
-        await asyncio.gather(*map(self._activator.activate, asked))
-        return [each.ticket_code for each in asked]
+        await asyncio.gather(*map(self._activator.activate, activations))
+        return [each.ticket_code for each in activations]
 
     def _activation(self, code: str, chance: random.Random) -> Activation:
         customer = chance.choice(NAMES)
@@ -153,7 +153,7 @@ class _Story:
         )
 
     async def _use(self, visits: list[tuple[str, Product]], chance: random.Random) -> None:
-        """First the first function of each ticket; then of some whatever else they are good for."""
+        """Redeem the first function of each ticket, and all functions of some."""
         firsts = [(code, *next(iter(product.functions.items()))) for code, product in visits]
         await self._redeem(firsts)
         whole = [each for each in visits if chance.random() < ALL_USED_SHARE]
@@ -176,17 +176,17 @@ class _Story:
         ]
         await asyncio.gather(*map(self._redeemer.redeem, scans))
 
-    async def _take_back(self, sold: list[str]) -> None:
-        """Every so many of the sales; whoever has theirs back does not come."""
+    async def _cancel_some(self, sold: list[str]) -> None:
+        """Cancel CANCELLED_SHARE of the sales, and their visits."""
         every = round(1 / CANCELLED_SHARE)
-        taken: set[str] = set()
+        cancelled: set[str] = set()
         for code in sold:
             self._sold += 1
             if self._sold % every == 0:
-                taken.add(code)
+                cancelled.add(code)
                 await self._canceller.cancel(ToCancel(self._caller, "history", code, "The plans changed"))
         for day, visits in self._visits.items():
-            self._visits[day] = [visit for visit in visits if visit[0] not in taken]
+            self._visits[day] = [visit for visit in visits if visit[0] not in cancelled]
 
     async def _refuse(self, day: date, sold: int, chance: random.Random) -> None:
         refused = {code: round(sold * share * chance.uniform(0.3, 1.7)) for code, share in REFUSALS.items()}
@@ -202,10 +202,9 @@ class _Story:
 async def make_history(
     database: Database, runtime: Runtime, lines: list[SalesLine], tell: Callable[[int], None] = lambda _: None
 ) -> int:
-    """Fills the days that the test partner has no sales on yet, up to yesterday; answers the number of sales.
+    """Add sales of the test partner for the days since its last sale, up to yesterday; return the number of sales.
 
-    The products must exist. A second time on the same day, it does nothing; otherwise `tell` is called first, with how
-    many days there are to fill.
+    The products must exist. `tell` is called first, with the number of days, unless there are none.
     """
     yesterday = runtime.today() - timedelta(days=1)
     begun = datetime.combine(yesterday - timedelta(days=DAYS), time(9), tzinfo=runtime.zone).astimezone(UTC)
@@ -235,7 +234,7 @@ async def make_history(
 
 
 async def _caller(database: Database, runtime: Runtime) -> Caller:
-    """The test partner. What opens its key is thrown away, so that only this history is by it."""
+    """Return the test partner, with a key whose text is thrown away: it belongs to this history only."""
     with suppress(PartnerNameTaken):
         await add_partner(database, runtime, PARTNER, is_test=True)
     partner = next(each for each in await list_partners(database) if each.name == PARTNER)
@@ -248,7 +247,7 @@ async def _caller(database: Database, runtime: Runtime) -> Caller:
 
 
 async def _leave_stock(database: Database, runtime: Runtime, lines: list[SalesLine], channel: str) -> None:
-    """So much that each product lasts as many days as its line says."""
+    """Set the allotments so that each product's stock lasts as many days as its line says."""
     issued = {
         row.product_id: row.issued
         for row in await list_allotments(database, runtime)
