@@ -1,4 +1,4 @@
-"""The benchmark: `python -m bench [--quick]`. Writes docs/performance.md and docs/performance.json."""
+"""The benchmark: `python -m bench [--quick]`. It writes docs/performance.md and docs/performance.json."""
 
 import argparse
 import statistics
@@ -20,35 +20,37 @@ from premade.postgres.embedded import embedded_postgres
 
 FOLDER = ROOT / "var" / "bench"
 MANY, SOME, ONE = 64, 16, 1
-"""Clients. Of as many processes as `MANY` PostgreSQL on two cores hinders itself: `SOME` is where it does most."""
+"""Numbers of clients. On two cores PostgreSQL is fastest with `SOME` processes; `MANY` slow each other down."""
 PER_SECOND_MAX = 12_000
-"""More than anything here can sell: so many tickets are laid ready for each second."""
+"""Tickets that are prepared for each second: more than anything here can sell."""
 PER_SECOND_ALONE_MAX = 4_000
-"""The same of one client."""
+"""The same for one client."""
 USES_PER_SECOND_MAX = 8_000
-"""The same of the gate, whose tickets are dearer to lay ready: each has an order."""
+"""The same for the gate. Its tickets take longer to prepare, because each has an order."""
 TEN_THOUSAND = 10_000
 PLACES_IN_THE_LIST = 200
 WARM_UP_SECONDS = 2
 FRESH = 80_000
-"""The newest tickets, of which most sales are. The stride is coprime to it: one after the other is far apart."""
+"""Number of newest tickets, which most sales are about. The stride is coprime to it, so consecutive sales are far apart."""
 FRESH_STRIDE = 30_901
 SIZE_TURNS = 4
-"""How often in a round the two sizes are compared."""
+"""Comparisons of the two sizes in a round."""
 SIZE_WARM_UP_TURNS = 4
-"""How often before that the large one sells: after a checkpoint the first change of a page costs the whole page."""
+"""Measurements of the large database before that. The first change of a page after a checkpoint writes the whole page to
+the WAL.
+"""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How long is measured."""
+    """How much is measured."""
 
     rounds: int
     seconds: int
     turns_alone: int
-    """How often in a round one client is measured, a second each."""
+    """Measurements of one client in a round, a second each."""
     large: bool
-    """Also among 10 million tickets, and beside pgbench at its best."""
+    """Whether to measure with 10 million tickets, and against pgbench with its best number of clients."""
 
 
 FULL = Plan(rounds=3, seconds=6, turns_alone=3, large=True)
@@ -60,7 +62,7 @@ def say(text: str) -> None:
 
 
 def assert_each_counted(what: str, load: Load, done: int, clients: int) -> None:
-    """Each answer is a change; only those that wrk no longer waited for may be more."""
+    """Check that each response is one change. wrk ends before the last response of each client, so there may be more changes."""
     answers = sum(load.statuses.values())
     if not answers <= done <= answers + clients:
         message = f"{answers} {what} were answered, {done} were done"
@@ -68,18 +70,18 @@ def assert_each_counted(what: str, load: Load, done: int, clients: int) -> None:
 
 
 def sold_exactly(place: Place, first: int, load: Load, clients: int) -> None:
-    """Each answer is the sale of another ticket."""
+    """Check that each response is the sale of another ticket."""
     assert_each_counted("activations", load, place.activated(first, PER_SECOND_MAX * 10), clients)
 
 
-def laid_ready(clients: int, seconds: int) -> int:
-    """How many tickets."""
+def prepared(clients: int, seconds: int) -> int:
+    """Return how many tickets to prepare."""
     return seconds * (PER_SECOND_ALONE_MAX if clients == ONE else PER_SECOND_MAX)
 
 
 def activate(place: Place, clients: int, seconds: int) -> Load:
-    first = place.fill(laid_ready(clients, seconds))
-    place.next_ticket = first + PER_SECOND_MAX * 10  # what follows is not among those that are counted
+    first = place.fill(prepared(clients, seconds))
+    place.next_ticket = first + PER_SECOND_MAX * 10  # later tickets are not counted
     url, key = place.service.url, place.seller.key
     load = wrk(url, "activate.lua", key, 0, first, 1, 1, 10**12, clients=clients, seconds=seconds)
     sold_exactly(place, first, load.all_of(200), clients)
@@ -87,7 +89,7 @@ def activate(place: Place, clients: int, seconds: int) -> Load:
 
 
 def ceiling(place: Place, script: str, clients: int, seconds: int) -> Load:
-    share = laid_ready(clients, seconds) // clients
+    share = prepared(clients, seconds) // clients
     first = place.fill(share * clients)
     place.next_ticket = first + PER_SECOND_MAX * 10
     load = pgbench(
@@ -105,16 +107,14 @@ def ceiling(place: Place, script: str, clients: int, seconds: int) -> Load:
 
 
 def used_exactly(place: Place, first: int, load: Load, clients: int) -> None:
-    """Each answer is the use of another ticket."""
+    """Check that each response is the redemption of another ticket."""
     assert_each_counted("redemptions", load, place.redeemed(first, 2 * USES_PER_SECOND_MAX * 10), clients)
 
 
 def redeem(place: Place, clients: int, seconds: int) -> Load:
     count = USES_PER_SECOND_MAX * seconds
     first = place.fill_sold(count)
-    place.next_ticket = (
-        first + 2 * USES_PER_SECOND_MAX * 10
-    )  # what follows is not among those that are counted
+    place.next_ticket = first + 2 * USES_PER_SECOND_MAX * 10  # later tickets are not counted
     with tempfile.NamedTemporaryFile("w", suffix=".tokens") as tokens:
         tokens.writelines(f"{token}\n" for token in place.tokens(first, count))
         tokens.flush()
@@ -143,7 +143,7 @@ def redeem_ceiling(place: Place, clients: int, seconds: int) -> Load:
 
 
 def redemptions(place: Place, figures: Figures, number: int, seconds: int) -> None:
-    """The gate and its ceiling, in turn one first."""
+    """Measure the gate and its ceiling; each comes first in every second round."""
     if number % 2:
         over_http, alone = redeem(place, MANY, seconds), redeem_ceiling(place, MANY, seconds)
     else:
@@ -178,14 +178,14 @@ def refuse(place: Place, seconds: int) -> Load:
 
 
 def list_pages(place: Place, seconds: int) -> Load:
-    """One client lists, from the newest ticket to the oldest."""
+    """Measure one client that lists tickets, from the newest to the oldest."""
     url, key = place.service.url, place.seller.key
     load = wrk(url, "list.lua", key, *place.cursors(PLACES_IN_THE_LIST), clients=ONE, seconds=seconds)
     return load.all_of(200)
 
 
 def one_round(number: int, place: Place, figures: Figures, plan: Plan) -> None:
-    """Service and ceilings in turn, each round beginning with another."""
+    """Measure service and ceilings. Each round begins with another one of them."""
     loads: dict[str, Load] = {}
     cpu = 0.0
 
@@ -221,7 +221,7 @@ def one_round(number: int, place: Place, figures: Figures, plan: Plan) -> None:
     if plan.large:
         figures.five_best.add(http.per_second / loads["five_best"].per_second)
         figures.cte_best.add(http.per_second / loads["cte_best"].per_second)
-        say(f"  of {SOME} clients of pgbench {figures.five_best.measured[-1]:.2f} and "
+        say(f"  against {SOME} clients of pgbench {figures.five_best.measured[-1]:.2f} and "
             f"{figures.cte_best.measured[-1]:.2f}")  # fmt: skip
 
     before = place.cpu_seconds()
@@ -236,7 +236,7 @@ def one_round(number: int, place: Place, figures: Figures, plan: Plan) -> None:
 
 
 def one_client(place: Place, figures: Figures, turns: int) -> None:
-    """Alone on a database at rest: the table was vacuumed a moment ago, so that autovacuum takes no processor."""
+    """Measure one client. The table was vacuumed a moment ago, so autovacuum does not run meanwhile."""
     for turn in range(turns):
         steps = [partial(activate, place, ONE, 1), partial(ceiling, place, "one_cte.sql", ONE, 1)]
         over_http, alone = _in_turn(turn, *steps)
@@ -248,10 +248,10 @@ def one_client(place: Place, figures: Figures, turns: int) -> None:
 
 
 def compare_sizes(number: int, small: Place, large: Place, figures: Figures) -> None:
-    """A second each, in turn one first: as long as ten thousand tickets last."""
+    """Compare the two sizes, a second each: ten thousand tickets last no longer. Each comes first in every second turn."""
     fresh = large.fill(FRESH)
     of_fresh = partial(_spread, large, first=fresh, step=1, stride=FRESH_STRIDE, count=FRESH)
-    # Here and not in the middle. The small one needs no warming up: it is filled anew, with pages that are new as well.
+    # Now, so that no checkpoint comes during the measurement. The small database needs no warm-up: its pages are new.
     large.checkpoint()
     at_first, *_ = [of_fresh(turn=SIZE_TURNS + turn) for turn in range(SIZE_WARM_UP_TURNS)]
     of_few: list[float] = []
@@ -273,7 +273,7 @@ def compare_sizes(number: int, small: Place, large: Place, figures: Figures) -> 
             )
             figures.generate_large.add(many.per_second / few.per_second)
     figures.activate_large_at_first.add(at_first.per_second / statistics.median(of_few))
-    # Last, since PostgreSQL has to write whole pages for long after it.
+    # Last, because PostgreSQL writes whole pages to the WAL for a long time after it.
     for _ in range(2):
         figures.activate_anywhere.add(_anywhere(large).per_second / statistics.median(of_few))
     figures.page.add(list_pages(large, 2).p50_ms)
@@ -288,26 +288,26 @@ def compare_sizes(number: int, small: Place, large: Place, figures: Figures) -> 
 
 
 def _in_turn(number: int, *measure: Callable[[], Load]) -> list[Load]:
-    """What each measures, in their order; every second time the last one is measured first."""
+    """Return the measurements in the order given. Every second time, measure the last one first."""
     if number % 2:
         return _in_turn(0, *measure[::-1])[::-1]
     return [one() for one in measure]
 
 
 def _anywhere(large: Place) -> Load:
-    """Activations of tickets that lie all over the ten million."""
+    """Measure activations of tickets all over the ten million."""
     turn = large.take_old_turn()
     return _spread(large, turn=turn, first=1, step=2, stride=STRIDE, count=TEN_MILLION // 2)
 
 
 def _spread(place: Place, turn: int, first: int, step: int, stride: int, count: int) -> Load:
-    """A second of activations of tickets that lie `stride` apart; in each turn other ones."""
+    """Measure a second of activations of tickets that are `stride` apart; each turn takes others."""
     url, key = place.service.url, place.seller.key
     begin = turn * TEN_THOUSAND
     before = place.last_event()
     load = wrk(url, "activate.lua", key, begin, first, step, stride, count, clients=MANY, seconds=1)
-    # By its record: an answer that repeats an earlier one, since its ticket was sold before, is no sale. Those that
-    # wrk no longer waited for are twice as many, since those of the turn before may have come late.
+    # Count events: the replay for a ticket that was sold before is no sale. Twice the clients, because the last sales of
+    # the previous turn may have been committed late.
     assert_each_counted("activations", load.all_of(200), place.sales_after(before), 2 * MANY)
     return load
 
@@ -320,7 +320,7 @@ def _scrape_ms(place: Place) -> float:
 
 
 def main() -> int:
-    """0, or 1 when a figure is not what it must be."""
+    """Run the benchmark. Return 0, or 1 if a figure misses its minimum."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="90 seconds, without the 10 million tickets")
     plan = QUICK if parser.parse_args().quick else FULL
@@ -345,7 +345,7 @@ def main() -> int:
         if large:
             say("reading the 10 million once")
             large.warm()
-        # Apart, so that what PostgreSQL tidies up in the large table does not fall into the other rounds.
+        # After the other rounds, so that VACUUM of the large table does not disturb them.
         for number in range(plan.rounds if small and large else 0):
             assert small
             assert large

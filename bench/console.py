@@ -1,4 +1,4 @@
-"""How soon each page of the console is painted in a browser, with ten million tickets behind it."""
+"""Measure how fast a browser paints each page of the console, with ten million tickets in the database."""
 
 import asyncio
 import secrets
@@ -20,19 +20,19 @@ OK = 200
 PAINTED = "() => performance.getEntriesByName('first-contentful-paint').length"
 PAINTED_MS = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
 NUMBER = f"{TEN_MILLION // 2:013d}"
-"""Of a ticket in the middle, which is sold, and of its order."""
+"""Number of a sold ticket in the middle, and of its order."""
 CODE, ORDER = f"CRUISE-2025-FERRY-{NUMBER}", f"ORD-{NUMBER}"
-SOUGHT = (CODE, ORDER, f"john.smith.{int(NUMBER)}@example.com", "+1234567890", f"PAY-OTA-{int(NUMBER)}")
-"""What is typed into the search box. The phone is that of each customer."""
+SEARCHES = (CODE, ORDER, f"john.smith.{int(NUMBER)}@example.com", "+1234567890", f"PAY-OTA-{int(NUMBER)}")
+"""Searches. All customers have this phone number."""
 
 
 def slowest_page_ms(place: Place) -> tuple[float, str]:
-    """From a click to the first paint, of that page of all for which it takes longest; and which page that is."""
-    with _somebody(place) as page:
+    """Return the time from a click to the first paint of the slowest page, in ms, and the name of the page."""
+    with _signed_in_page(place) as page:
         visits: dict[str, Callable[[], None]] = {
             path: partial(_go, page, place, path) for path in _paths(place)
         }
-        visits |= {f"search of {text}": partial(_search, page, place, text) for text in SOUGHT}
+        visits |= {f"search of {text}": partial(_search, page, place, text) for text in SEARCHES}
         return max((_painted_ms(page, visit), name) for name, visit in visits.items())
 
 
@@ -75,8 +75,8 @@ def _paths(place: Place) -> list[str]:
 
 
 @contextmanager
-def _somebody(place: Place) -> Generator[Page]:
-    """An admin, signed in."""
+def _signed_in_page(place: Place) -> Generator[Page]:
+    """Yield a page of a browser in which an admin is signed in."""
     name, password = f"mei-{secrets.token_hex(4)}", secrets.token_hex()
 
     async def add() -> None:

@@ -1,4 +1,4 @@
-"""The figures: what is measured, what it must be, and what came out."""
+"""The figures of the benchmark: name, minimum, aim and measurements."""
 
 import statistics
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Literal
 
 @dataclass
 class Figure:
-    """One figure, measured several times."""
+    """One figure, measured several times. `must`: the required value; `aim`: a better one."""
 
     name: str
     must: float | None
@@ -16,7 +16,7 @@ class Figure:
     measured: list[float] = field(default_factory=list[float])
 
     def add(self, value: float) -> None:
-        """One more measurement."""
+        """Add a measurement."""
         self.measured.append(value)
 
     @property
@@ -26,23 +26,23 @@ class Figure:
 
     @property
     def low(self) -> float:
-        """The least."""
+        """The lowest measurement."""
         return min(self.measured)
 
     @property
     def high(self) -> float:
-        """The most."""
+        """The highest measurement."""
         return max(self.measured)
 
     def reaches(self, limit: float | None) -> bool:
-        """Whether the median is as good as the limit."""
+        """Return whether the median reaches the limit. None is always reached."""
         if limit is None:
             return True
         return self.value >= limit if self.better == "higher" else self.value <= limit
 
     @property
     def verdict(self) -> str:
-        """In a word."""
+        """Which limit is reached, in a word."""
         if self.must is None:
             return ""
         if not self.reaches(self.must):
@@ -52,7 +52,7 @@ class Figure:
 
 @dataclass
 class Figures:
-    """All of them, in the order of the table."""
+    """All figures, in the order of the table."""
 
     five: Figure = field(
         default_factory=lambda: Figure("activations/s over HTTP ÷ pgbench in 5 statements", 1.5, 2.2)
@@ -129,5 +129,5 @@ class Figures:
     )
 
     def measured(self) -> list[Figure]:
-        """Those that were."""
+        """Return the figures that were measured."""
         return [figure for figure in vars(self).values() if figure.measured]

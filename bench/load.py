@@ -1,4 +1,4 @@
-"""Load on the service by wrk and on the database by pgbench, and what came of it."""
+"""Load on the service by wrk and on the database by pgbench, and its result."""
 
 import json
 import re
@@ -17,12 +17,12 @@ SECONDS_OVER_MAX = 60
 
 
 class Void(Exception):
-    """A measurement that measured something else than it was meant to."""
+    """A measurement is void: it measured something else than intended."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What a load did: `statuses` counts the answers."""
+    """Result of a load. `statuses`: number of responses by status."""
 
     seconds: float
     statuses: dict[int, int]
@@ -31,11 +31,15 @@ class Load:
 
     @property
     def per_second(self) -> float:
-        """Answers a second."""
+        """Responses per second."""
         return sum(self.statuses.values()) / self.seconds
 
     def all_of(self, *expected: int) -> "Load":
-        """Itself; Void when an answer had another status, or one of these never came."""
+        """Return this result.
+
+        Raises:
+            Void: a response had another status, or one of these statuses never came.
+        """
         if set(self.statuses) != set(expected):
             message = f"Answers with {self.statuses}, while {expected} were expected"
             raise Void(message)
@@ -43,9 +47,9 @@ class Load:
 
 
 def wrk(url: str, script: str, *arguments: object, clients: int, seconds: int) -> Load:
-    """One thread of wrk: it needs a fifth of a core at most."""
+    """Run wrk with one thread, which needs a fifth of a core at most."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as both:
-        # wrk takes one script only.
+        # wrk accepts only one script.
         both.write((HERE / "wrk" / "report.lua").read_text() + (HERE / "wrk" / script).read_text())
         both.flush()
         command = [
@@ -57,16 +61,16 @@ def wrk(url: str, script: str, *arguments: object, clients: int, seconds: int) -
         done = subprocess.run(
             command, capture_output=True, text=True, check=True, timeout=seconds + SECONDS_OVER_MAX
         )
-    told = json.loads(done.stdout.splitlines()[-1])
-    if told["socket_errors"]:
-        message = f"wrk had {told['socket_errors']} errors of its sockets"
+    result = json.loads(done.stdout.splitlines()[-1])
+    if result["socket_errors"]:
+        message = f"wrk had {result['socket_errors']} errors of its sockets"
         raise Void(message)
-    statuses = {int(status): count for status, count in told["statuses"].items()}
-    return Load(told["seconds"], statuses, told["p50_ms"], told["p99_ms"])
+    statuses = {int(status): count for status, count in result["statuses"].items()}
+    return Load(result["seconds"], statuses, result["p50_ms"], result["p99_ms"])
 
 
 def pgbench(dsn: str, script: str, *, clients: int, seconds: int, **variables: int) -> Load:
-    """Each transaction counts as an answer of status 0."""
+    """Run pgbench. Each transaction counts as a response with status 0."""
     place = conninfo_to_dict(dsn)
     with tempfile.TemporaryDirectory() as folder:
         command = [
@@ -81,7 +85,7 @@ def pgbench(dsn: str, script: str, *, clients: int, seconds: int, **variables: i
         done = subprocess.run(
             command, capture_output=True, text=True, check=True, timeout=seconds + SECONDS_OVER_MAX
         )
-        # Third of each line: the time of a transaction in microseconds.
+        # The third field of a line is the duration of a transaction, in microseconds.
         times = sorted(
             int(line.split()[2]) / 1000
             for log in Path(folder).iterdir()

@@ -1,4 +1,4 @@
-"""Where a measurement takes place: a database with tickets in it, and the service on that database."""
+"""The place of a measurement: a database with tickets, and the service on it."""
 
 import hashlib
 import json
@@ -37,13 +37,13 @@ READ_BYTES = 2**20
 PLACE_ON_DISK = (
     "SELECT current_setting('data_directory'), oid FROM pg_database WHERE datname = current_database()"
 )
-# Coprime to the five million that are unused: a step that visits each of them once, far from the last.
+# Coprime to the five million unused tickets: steps of this size visit each of them once, far from the one before.
 STRIDE = 3_090_169
 
 
 @dataclass
 class Place:
-    """A database in use. Tickets are numbered; those below `next_ticket` are there or were."""
+    """A database with its service. Tickets are numbered; all below `next_ticket` exist or existed."""
 
     dsn: str
     service: Service
@@ -52,17 +52,17 @@ class Place:
     processes: list[psutil.Process]
     next_ticket: int = 0
     old_turns: int = 0
-    """How many times old tickets were taken from the ten million."""
+    """Number of turns that used old tickets of the ten million."""
     note: Path | None = None
-    """Where the two are kept, for the database that outlives a run."""
+    """File of these two numbers, for the database that is kept between runs."""
 
     def keep_in(self, note: Path) -> None:
-        """Goes on from what the note says, and keeps it."""
+        """Continue with the numbers in the file, and keep them there."""
         known = json.loads(note.read_text())
         self.next_ticket, self.old_turns, self.note = known["next_ticket"], known["old_turns"], note
 
     def _keep(self) -> None:
-        """Before the tickets are used: a run that is killed must not use them again in the next one."""
+        """Write the numbers, before the tickets are used: after a killed run the next one must not use them again."""
         if self.note:
             used = {"next_ticket": self.next_ticket, "old_turns": self.old_turns}
             new = self.note.with_suffix(".new")
@@ -70,25 +70,25 @@ class Place:
             new.replace(self.note)
 
     def take_old_turn(self) -> int:
-        """Which turn it is to take old tickets."""
+        """Return the number of the next turn that uses old tickets."""
         self.old_turns += 1
         self._keep()
         return self.old_turns - 1
 
     def last_event(self) -> int:
-        """The newest entry of the record."""
+        """Return the id of the newest audit event."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             [[event_id]] = _run(connection, "last_event")
         return event_id
 
     def sales_after(self, event_id: int) -> int:
-        """How many activations the record has since."""
+        """Return the number of activations in the audit record since this event."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             [[sales]] = _run(connection, "sales_after", event_id=event_id)
         return sales
 
     def fill(self, count: int) -> int:
-        """Adds so many unused tickets; answers the number of the first."""
+        """Add unused tickets. Return the number of the first."""
         first, self.next_ticket = self.next_ticket, self.next_ticket + count
         self._keep()
         with psycopg.connect(self.dsn, autocommit=True) as connection:
@@ -96,17 +96,17 @@ class Place:
         return first
 
     def fill_sold(self, count: int) -> int:
-        """Adds so many tickets that are sold; answers the number of the first, of which every second is one."""
+        """Add sold tickets. Return the number of the first; every second number from it is one."""
         first = self.next_ticket + self.next_ticket % 2
         self.next_ticket = first + 2 * count
         with psycopg.connect(self.dsn, autocommit=True) as connection:
-            # Past the trigger that a ticket starts unsold.
+            # Without triggers: one of them refuses a new ticket that is sold.
             connection.execute("SET session_replication_role = replica")
             _add_tickets(connection, self.seller, first, 2 * count, half_sold=True)
         return first
 
     def tokens(self, first: int, count: int) -> Iterator[str]:
-        """The QR tokens of every second ticket from `first` on."""
+        """Return the QR tokens of every second ticket from `first` on."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             [[key_id, seed], *_] = _run(connection, "signing_key")
         signer = Signer.of(key_id, seed)
@@ -116,7 +116,7 @@ class Place:
         )
 
     def redeemed(self, first: int, count: int) -> int:
-        """How many of these tickets were used."""
+        """Return how many of these tickets were redeemed."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             [[tickets]] = _run(
                 connection, "redeemed", partner_id=self.seller.partner_id, first=first, count=count
@@ -124,10 +124,10 @@ class Place:
         return tickets
 
     def empty(self) -> None:
-        """No tickets, as in the beginning. A superuser can do that past the triggers that refuse it."""
+        """Remove all tickets. Without triggers, which refuse it; only a superuser can do this."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             connection.execute("SET session_replication_role = replica")
-            # The service counts every few seconds, and takes these tables in another order.
+            # The service rolls up its counts every few seconds, and locks these tables in another order.
             for _ in range(DEADLOCKS_MAX):
                 with suppress(psycopg.errors.DeadlockDetected):
                     connection.execute(SQL.numbered("empty")[0])
@@ -135,12 +135,12 @@ class Place:
             connection.execute(SQL.numbered("empty")[0])
 
     def vacuum(self) -> None:
-        """As autovacuum would; now, so that it does not come in the middle."""
+        """Vacuum now, so that autovacuum does not run during a measurement."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE")
 
     def warm(self) -> None:
-        """Reads its files once: those of a database that is in use stand in the machine's memory."""
+        """Read all files of the database once, so that they are in the machine's memory, as in use."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             [[folder, database]] = connection.execute(PLACE_ON_DISK).fetchall()
         buffer = bytearray(READ_BYTES)
@@ -150,12 +150,12 @@ class Place:
                     pass
 
     def checkpoint(self) -> None:
-        """As PostgreSQL does every few minutes; now, so that it does not come in the middle."""
+        """Start a checkpoint now, so that none comes during a measurement."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             connection.execute("CHECKPOINT")
 
     def activated(self, first: int, count: int) -> int:
-        """How many of these tickets are sold."""
+        """Return how many of these tickets are sold."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             [[tickets]] = _run(
                 connection, "activated", partner_id=self.seller.partner_id, first=first, count=count
@@ -163,20 +163,20 @@ class Place:
         return tickets
 
     def cursors(self, count: int) -> list[str]:
-        """Where pages of the list of tickets begin, all over the table."""
+        """Return cursors of pages of the list of tickets, all over the table."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             rows = _run(
                 connection, "places", partner_id=self.seller.partner_id, below=self.next_ticket, count=count
             )
-        return [BY_TIME.cursor({"created_at": at, "ticket_id": ticket_id}) for at, ticket_id in rows]
+        return [BY_TIME.cursor(BY_TIME.key(created_at, ticket_id)) for created_at, ticket_id in rows]
 
     def cpu_seconds(self) -> float:
-        """What the parent and the workers of the service have used."""
+        """Return the CPU time of the service: its parent and its workers."""
         times = [process.cpu_times() for process in self.processes]
         return sum(time.user + time.system for time in times)
 
     def worker_mebibytes(self) -> float:
-        """The resident memory of the largest worker."""
+        """Return the resident memory of the largest worker, in MiB."""
         return max(process.memory_info().rss for process in self.processes[1:]) / 2**20
 
 
@@ -203,7 +203,7 @@ def _add_tickets(
 
 
 def make_database(server: str, name: str) -> str:
-    """A new database on the server, with the current schema; answers its DSN."""
+    """Create a database with the current schema. Return its DSN."""
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
         connection.execute(f"CREATE DATABASE {name}".encode())
@@ -213,7 +213,7 @@ def make_database(server: str, name: str) -> str:
 
 
 def ten_million(server: str, note: Path) -> str:
-    """The database with ten million tickets, every second sold; made once for each version of the migrations."""
+    """Return the DSN of the database with ten million tickets, every second one sold. Create it for new migrations."""
     # The service refuses a database whose migrations differ from its own, even if the schema is the same.
     sources = [*(migration.sql for migration in migrations()), (ROOT / "bench" / "stock.sql").read_bytes()]
     made_of = hashlib.sha256(b"".join(sources)).hexdigest()
@@ -223,7 +223,7 @@ def ten_million(server: str, note: Path) -> str:
     dsn = make_database(server, "ten_million")
     seller = Shop(dsn, "http://nowhere").seller(stock=STOCK)
     with psycopg.connect(dsn, autocommit=True) as connection:
-        # Without triggers and foreign keys; every row is as they would have it.
+        # Without triggers and foreign keys, for speed. The rows are as these would allow.
         connection.execute("SET session_replication_role = replica")
         turns = range(0, TEN_MILLION, TICKETS_A_TURN)
         for first in track(turns, "10 million tickets, once", disable=not sys.stderr.isatty()):
@@ -245,7 +245,7 @@ def ten_million(server: str, note: Path) -> str:
 
 
 def _seller_of(shop: Shop) -> Seller:
-    """The one that the database has, with a new key, or a new one."""
+    """Return the seller of the database with a new API key, or a new seller."""
     rows = shop.sql("SELECT p.*, product_id FROM partners p JOIN allotments USING (channel)")
     if not rows:
         return shop.seller(stock=STOCK)
@@ -259,7 +259,7 @@ def _seller_of(shop: Shop) -> Seller:
 
 @contextmanager
 def service_on(dsn: str, log: Path) -> Generator[Place]:
-    """The service as production runs it."""
+    """Start the service as in production, and yield the place."""
     with running_service(environment_for(dsn), log, workers=WORKERS) as service:
         shop = Shop(dsn, service.url)
         seller = _seller_of(shop)

@@ -1,4 +1,4 @@
-"""The figures as a page and as JSON."""
+"""Write the figures as a page and as JSON."""
 
 import json
 import os
@@ -15,18 +15,19 @@ ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "performance.md"
 FIGURES = ROOT / "docs" / "performance.json"
 BY_HAND = "## Where the time goes"
-"""From here on the page is written by hand, and kept."""
+"""From this heading on, the page is written by hand, and stays."""
 
 
 def write(figures: Figures, rounds: int, seconds: float) -> None:
-    """Both files."""
-    told = figures.measured()
+    """Write both files."""
+    measured = figures.measured()
     FIGURES.write_text(
-        json.dumps({"figures": [_as_json(figure) for figure in told]}, indent=2, ensure_ascii=False) + "\n"
+        json.dumps({"figures": [_as_json(figure) for figure in measured]}, indent=2, ensure_ascii=False)
+        + "\n"
     )
     before = PAGE.read_text() if PAGE.exists() else ""
     kept = before[before.index(BY_HAND) :] if BY_HAND in before else ""
-    PAGE.write_text(f"{_page(told, rounds, seconds)}\n{kept}")
+    PAGE.write_text(f"{_page(measured, rounds, seconds)}\n{kept}")
 
 
 def _as_json(figure: Figure) -> dict[str, object]:
@@ -41,11 +42,11 @@ def _as_json(figure: Figure) -> dict[str, object]:
     }
 
 
-def _page(told: list[Figure], rounds: int, seconds: float) -> str:
+def _page(measured: list[Figure], rounds: int, seconds: float) -> str:
     rows = "\n".join(
         f"| {figure.name} | **{_number(figure.value)}** | {_number(figure.low)} to {_number(figure.high)} "
         f"| {_number(figure.must)} | {_number(figure.aim)} | {figure.verdict} |"
-        for figure in told
+        for figure in measured
     )
     return f"""# Performance
 

@@ -1,5 +1,5 @@
--- Activates tickets, each once. The n-th asked for is first + step * ((from + n) * stride % count): with a
--- stride of 1 one after the other, else spread over the whole table.
+-- Activates tickets, each once. The n-th request is for ticket first + step * ((from + n) * stride % count): with a
+-- stride of 1 in order, otherwise spread over the whole table.
 -- Arguments: API key, from, first, step, stride, count.
 
 function init(args)

@@ -1,5 +1,5 @@
 -- Generates batches of 100 tickets with their pictures.
--- Arguments: API key, product, what makes the batch ids of this run its own.
+-- Arguments: API key, product, a prefix for the batch ids of this run.
 function init(args)
   key, product, run = args[1], args[2], args[3]
   headers = { ["Content-Type"] = "application/json", ["X-API-Key"] = key }

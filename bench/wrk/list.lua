@@ -1,4 +1,4 @@
--- Lists tickets, a page of 100: the first, and from each of the places that are given.
+-- Lists tickets in pages of 100: the first page, and the pages at the given cursors.
 -- Arguments: API key, cursors.
 function init(args)
   headers = { ["X-API-Key"] = args[1] }

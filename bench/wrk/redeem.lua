@@ -1,4 +1,4 @@
--- Uses up one entitlement of each ticket, once.
+-- Redeems one entitlement of each ticket, once.
 -- Arguments: API key, a file with a QR token a line, the number of the first ticket.
 
 function init(args)

@@ -1,5 +1,5 @@
--- Asks in turn for a ticket that is sold (409) and for one that is unknown (404).
--- Arguments: API key, the first of the sold, how many are sold.
+-- Activates in turn a ticket that is sold (409) and one that does not exist (404).
+-- Arguments: API key, number of the first sold ticket, number of sold tickets.
 function init(args)
   key, first, sold = args[1], tonumber(args[2]), tonumber(args[3])
   headers = { ["Content-Type"] = "application/json", ["X-API-Key"] = key }

@@ -38,7 +38,7 @@ def document_routes(app: FastAPI) -> list[BaseRoute]:
         body = await asyncio.to_thread(lambda: orjson.dumps(openapi_document(app)))
         return Response(body, media_type="application/json", headers=_HEADERS)
 
-    # At the first request, not at the start: it takes a tenth of a second, and few processes are asked for it.
+    # At the first request, not at the start: it takes a tenth of a second, and few processes get this request.
     document = SingleFlightCache(write_document, app.state.runtime.monotonic_seconds)
 
     async def openapi(_: Request) -> Response:

@@ -102,7 +102,7 @@ class Gateway:
             self._name_all_methods(error, scope)
             answer = self._without_slash(scope) or _router_error(error, scope, request_id)
             await answer(scope, receive, send_with_id)
-        except Exception:  # noqa: BLE001  (the client gets an answer, whatever failed)
+        except Exception:  # noqa: BLE001  (the client gets an answer after any failure)
             # Not the path: it can contain anything that a client sends.
             log.exception("http.failed", route=_template(scope))
             if not status:

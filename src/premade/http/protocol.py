@@ -59,7 +59,7 @@ class _UntilClosed(RequestResponseCycle):
 
 
 class Connection(HttpToolsProtocol):
-    """One client's connection."""
+    """One client's connection. The event loop and the parser call its methods without an underscore."""
 
     _held_bytes = 0
     """Bytes received since the parser last reported something: at most this much it holds."""
@@ -85,7 +85,7 @@ class Connection(HttpToolsProtocol):
         self._address = ""
 
     def connection_made(self, transport: Any) -> None:
-        """Called by the event loop."""
+        """Count the connection. Set its deadline, or refuse it."""
         self._writes = JoinedWrites(transport, self.loop)
         super().connection_made(self._writes)  # pyright: ignore[reportArgumentType]
         self._address = self.client[0] if self.client else ""
@@ -98,14 +98,14 @@ class Connection(HttpToolsProtocol):
             self._answer(too_many_connections, is_logged=False)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the event loop."""
+        """Stop counting the connection and watching its writes."""
         self._clients.leave(self._address)
         self._cancel_deadline()
         super().connection_lost(exc)
         self._writes.unwatch()
 
     def pause_writing(self) -> None:
-        """Called by the transport when its client is slow to take what is written."""
+        """Watch whether the client still reads: it is slow to take what is written."""
         super().pause_writing()
         self._writes.watch()
 
@@ -126,7 +126,7 @@ class Connection(HttpToolsProtocol):
         )
 
     def data_received(self, data: bytes) -> None:
-        """Called by the event loop, with up to 256 KB.
+        """Parse up to 256 KB.
 
         The parser counts header bytes only from its next call on. A large packet is therefore parsed in slices, so that
         trailers in one packet with their body are counted too.
@@ -183,13 +183,13 @@ class Connection(HttpToolsProtocol):
         return b"\r\n".join([b"%b %b HTTP/%b" % request, *kept, b"", b""])
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Called by the parser, which does not strip blanks after a value (RFC 9112, 5)."""
+        """Add a header without the blanks after its value, which the parser does not strip (RFC 9112, 5)."""
         if value.endswith((b" ", b"\t")):
             value = value.rstrip(_BLANKS)
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Called by the parser."""
+        """Check the head, and start the request."""
         # Count the headers exactly only if enough bytes arrived that they may be too large.
         if self._held_bytes > HEAD_BYTES_MAX and self._head_bytes() > HEAD_BYTES_MAX:
             raise HeadTooLarge
@@ -227,12 +227,12 @@ class Connection(HttpToolsProtocol):
         return self.parser.should_upgrade() and self.parser.get_method() != _CONNECT
 
     def on_body(self, body: bytes) -> None:
-        """Called by the parser."""
+        """Pass a part of the body to the request."""
         self._held_bytes = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Called by the parser."""
+        """End the request."""
         if self._asks_for_upgrade():
             return
         super().on_message_complete()

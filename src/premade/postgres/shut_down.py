@@ -1,4 +1,4 @@
-"""Shut a connection down from outside, whatever its server does."""
+"""Shut a connection down without its server."""
 
 import os
 import socket

@@ -60,7 +60,7 @@ class TableAnalyst:
 
 
 def _analyse(name: str) -> Statement[[], None]:
-    """`name` is quoted already. SKIP_LOCKED: neither wait for autovacuum, nor make it give up."""
+    """Return the statement that analyses a table; `name` is quoted. SKIP_LOCKED neither waits for autovacuum nor cancels it."""
 
     def declared() -> None: ...
 

@@ -40,7 +40,7 @@ def raise_file_limit() -> int:
 
 
 def end_with_parent(parent_pid: int) -> None:
-    """Have SIGTERM sent to this process when the thread that started it ends, however it ends."""
+    """Make the kernel send SIGTERM to this process when the thread that started it ends, even if it is killed."""
     if IS_LINUX:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent_pid:

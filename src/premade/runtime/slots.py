@@ -98,7 +98,7 @@ class RoundRobin:
     """Round robin between owners: `at_once` turns in all, one for each owner; the owner served longest ago is next."""
 
     def __init__(self, at_once: int, waiting_of_one_max: int, refusal: Callable[[], Unavailable]) -> None:
-        """`refusal` makes the error that is raised if `waiting_of_one_max` of one owner already wait."""
+        """`refusal` returns the error to raise if `waiting_of_one_max` of one owner already wait."""
         self._free = at_once
         self._waiting_of_one_max = waiting_of_one_max
         self._refusal = refusal

@@ -17,7 +17,7 @@ PORT = 5432
 SOCKET_PATH_LIMIT_BYTES = 103 if sys.platform == "darwin" else 107
 """One byte less than sun_path in struct sockaddr_un, which has to end with a zero byte."""
 SHORT_FOLDERS = Path("/tmp")  # noqa: S108 - the owner of what lies there is checked before use
-"""Not $TMPDIR: all users of a cluster have to find the same name, whatever their environment is."""
+"""Not $TMPDIR: all users of a cluster must find the same name, and their environments may differ."""
 SHORT_NAME_BYTES = 12
 
 
@@ -87,7 +87,7 @@ def make_private(folder: Path, account: pwd.struct_passwd | None) -> None:
     """Make a folder that only the account (None for the calling user) may use.
 
     Raises:
-        EmbeddedPostgresError: somebody else made it first, or others may use it.
+        EmbeddedPostgresError: somebody else created it first, or others may use it.
     """
     owner = os.geteuid() if account is None else account.pw_uid
     with contextlib.suppress(FileExistsError):
