@@ -12,11 +12,13 @@ from support.shop import Seller, Shop, unique
 
 from premade.console.auth import BROWSER_COOKIE, SESSION_COOKIE
 from premade.http.client_address import counted_address
+from premade.postgres.database import Database
+from premade.runtime.clock import Runtime
 from premade.staff import password as passwords
 from premade.staff.member import add_staff, set_password
 from premade.staff.password import SignInsBusy
 from premade.staff.session import BROWSERS_MAX, Sessions
-from premade.staff.sign_in_attempt import OF_BROWSER, OF_NAME_FROM_ADDRESS
+from premade.staff.sign_in_attempt import OF_BROWSER, OF_NAME_FROM_ADDRESS, TooManySignIns, count_sign_in
 from premade.texts.problems import problem_texts
 
 PASSWORD = "three small ferries"
@@ -133,6 +135,22 @@ def test_what_is_kept_of_a_browser_is_a_digest_and_does_not_grow(shop: Shop, nam
     # Whoever knew the old password has nothing of it.
     shop.operate(lambda database, runtime: set_password(database, runtime, name, "four small ferries"))
     assert kept() == []
+
+
+def test_of_many_sign_ins_at_once_the_limit_reaches_the_check_of_the_password(shop: Shop, name: str) -> None:
+    address = unique("address")
+
+    async def guess(database: Database, runtime: Runtime) -> bool:
+        try:
+            await count_sign_in(database, runtime, name, address, None)
+        except TooManySignIns:
+            return False
+        return True
+
+    async def at_once(database: Database, runtime: Runtime) -> list[bool]:
+        return await asyncio.gather(*(guess(database, runtime) for _ in range(25)))
+
+    assert sum(shop.operate(at_once)) == OF_NAME_FROM_ADDRESS.attempts_max
 
 
 def test_checks_wait_in_a_line_of_some_length_and_the_rest_is_refused_at_once() -> None:

@@ -5,7 +5,7 @@ from support.shop import Shop
 
 
 def use_up(shop: Shop, subject: CountedSubject) -> None:
-    """AttemptCount as many attempts as the limit of the subject allows."""
+    """Count as many attempts as the limit of the subject allows."""
     shop.sql(
         "INSERT INTO attempts (subject, ends_at, count) VALUES (%s, now() + %s * interval '1 second', %s)",
         subject.digest,

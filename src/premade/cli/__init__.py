@@ -60,8 +60,8 @@ app.command(
 )(export)
 
 
-def _print_version(asked: bool) -> None:  # noqa: FBT001  (typer's own form)
-    if asked:
+def _print_version(is_given: bool) -> None:  # noqa: FBT001  (typer's own form)
+    if is_given:
         typer.echo(f"premade {version('premade')}")
         raise typer.Exit
 

@@ -56,11 +56,11 @@ def generate(
         made = operate(lambda database, runtime: _stop(database, runtime, partner, batch))
         show_one(asdict(made), as_json=as_json)
         return
-    wanted = _wanted(product, quantity, batch, valid_until, reservation)
+    request = _request(product, quantity, batch, valid_until, reservation)
     try:
         with _progress(is_quiet=as_json) as tell:
             made = operate(
-                lambda database, runtime: _make(database, runtime, partner, wanted, tell),
+                lambda database, runtime: _make(database, runtime, partner, request, tell),
                 connections_max=CONNECTIONS,
             )
     except KeyboardInterrupt:
@@ -73,7 +73,7 @@ def generate(
     show_one(asdict(made), as_json=as_json)
 
 
-def _wanted(
+def _request(
     product: int | None, quantity: int | None, batch: str, valid_until: str | None, reservation: str | None
 ) -> BatchRequest:
     errors: list[FieldError] = []
@@ -85,14 +85,14 @@ def _wanted(
         raise Invalid(errors)
     assert product is not None
     assert quantity is not None
-    wanted = BatchRequest(
+    request = BatchRequest(
         product, quantity, batch, day(valid_until, "valid_until"), None, reservation, is_large=True
     )
-    check(wanted)
-    return wanted
+    check(request)
+    return request
 
 
-async def _whose(database: Database, partner: str) -> OnBehalf:
+async def _owner(database: Database, partner: str) -> OnBehalf:
     async with database.single_statement() as tx:
         found = await partner_named(tx, partner)
     return OnBehalf(found.partner_id, found.channel, COMMAND_ACTOR)
@@ -102,16 +102,16 @@ async def _make(
     database: Database,
     runtime: Runtime,
     partner: str,
-    wanted: BatchRequest,
+    request: BatchRequest,
     tell: Callable[[BatchProgress], None],
 ) -> BatchProgress:
     batches = LargeBatches(database, runtime, Signers(database, runtime))
-    return await batches.generate(await _whose(database, partner), wanted, tell)
+    return await batches.generate(await _owner(database, partner), request, tell)
 
 
 async def _stop(database: Database, runtime: Runtime, partner: str, batch_id: str) -> BatchProgress:
     batches = LargeBatches(database, runtime, Signers(database, runtime))
-    return await batches.stop(await _whose(database, partner), batch_id)
+    return await batches.stop(await _owner(database, partner), batch_id)
 
 
 @contextmanager
@@ -130,13 +130,13 @@ def _progress(*, is_quiet: bool) -> Generator[Callable[[BatchProgress], None]]:
 
 
 def _lines() -> Callable[[BatchProgress], None]:
-    told = -1
+    last_step = -1
 
     def tell(making: BatchProgress) -> None:
-        nonlocal told
+        nonlocal last_step
         step = making.made * LINES_A_BATCH // making.quantity
-        if step > told:
-            told = step
+        if step > last_step:
+            last_step = step
             typer.echo(f"{making.made:,} of {making.quantity:,} tickets", err=True)
 
     return tell

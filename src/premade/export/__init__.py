@@ -1,1 +1,1 @@
-"""The tickets of a batch, to take away: for a program, a spreadsheet or a printer."""
+"""Exports of the tickets of a batch: for programs, spreadsheets and printers."""

@@ -1,1 +1,1 @@
-"""What the service can tell of itself: figures from the database, readiness."""
+"""Figures from the database, findings, metrics and readiness."""

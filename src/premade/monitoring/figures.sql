@@ -1,8 +1,8 @@
 -- name: tickets
--- Of one partner, or of all but test partners (NULL): their tickets are nobody's.
+-- Of one partner, or of all live partners (NULL).
 SELECT f.partner_id, p.name AS partner, f.product_id, f.unused, f.activated, f.expiring
 FROM (
-    -- Added up before the names come in, which are dear to sort by.
+    -- Summed before the join with names, which are slow to sort by.
     SELECT partner_id, product_id, sum(unused)::bigint AS unused, sum(activated)::bigint AS activated,
            coalesce(sum(unused) FILTER (WHERE last_day BETWEEN :today AND :soon), 0)::bigint AS expiring
     FROM (
@@ -11,7 +11,7 @@ FROM (
         SELECT partner_id, product_id, last_day, unused_change, CASE WHEN span >= :since THEN activated ELSE 0 END
         FROM ticket_deltas
         UNION ALL
-        -- Of the three this is the long one.
+        -- The longest of the three.
         SELECT partner_id, product_id, NULL, 0, sum(activated)::bigint
         FROM activation_spans WHERE span >= :since GROUP BY partner_id, product_id
     ) AS sums
@@ -37,7 +37,7 @@ END
 ORDER BY s.product_id, s.channel
 
 -- name: generated
--- How many tickets were generated lately, of each partner and product: in the last hour, in the last day.
+-- Tickets generated in the last hour and the last day, by partner and product.
 SELECT partner_id, product_id, sum(quantity - unmade)::bigint AS last_day,
        coalesce(sum(quantity - unmade) FILTER (WHERE created_at >= :hour_ago), 0)::bigint AS last_hour
 FROM batches WHERE created_at >= :day_ago
@@ -72,7 +72,7 @@ ORDER BY counted DESC, owner, device_id, code
 LIMIT :rows_max
 
 -- name: refusals
--- Of one partner, or of all but test partners (NULL), and then also of those of whom nobody knows who they are.
+-- Of one partner; or (NULL) of all live partners and of requests without a known partner.
 SELECT r.day, r.code, sum(r.refused)::bigint AS refused
 FROM refusal_days r
 LEFT JOIN partners p USING (partner_id)

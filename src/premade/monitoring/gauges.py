@@ -167,7 +167,7 @@ def _stock_metrics(rows: list[figures_sql.StockFigures]) -> list[Metric]:
     available = GaugeMetricFamily(
         "premade_allotment_available", "Available stock of an allotment.", labels=_BY_CHANNEL
     )
-    # In seconds, the base unit, as promtool wants it; whoever shows it makes days of them.
+    # In seconds, the base unit of Prometheus. Dashboards show days.
     time_left = GaugeMetricFamily(
         "premade_allotment_time_left_seconds",
         f"Time until the allotment runs out at the rate of the last {STOCK_RATE_WINDOW.days} days.",

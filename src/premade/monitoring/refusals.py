@@ -1,6 +1,6 @@
-"""Writing down how often partners and gates were refused, by day, in the background of each process.
+"""Counts of refusals by day, written in the background of each process.
 
-A refusal itself writes nothing. What a process that is killed had not written yet is lost: some seconds of it.
+A refusal itself writes nothing. A killed process loses the counts of its last seconds.
 """
 
 from collections import Counter
@@ -15,11 +15,11 @@ from premade.runtime.clock import Runtime
 from premade.runtime.refusal_counter import Refused, put_back, take_refusals
 
 WRITE_EVERY_SECONDS = 2.0
-"""One refused just before midnight may count for the day after."""
+"""A refusal just before midnight may count for the next day."""
 
 
 async def write_refusals(database: Database, runtime: Runtime) -> None:
-    """What waits in this process. What cannot be written waits on."""
+    """Write the counts of this process. They stay in memory if the database cannot be written."""
     taken = take_refusals()
     try:
         await add_refusals(database, runtime.today(), taken)
@@ -29,7 +29,7 @@ async def write_refusals(database: Database, runtime: Runtime) -> None:
 
 
 async def add_refusals(database: Database, day: date, refusals: Counter[Refused]) -> None:
-    """So many more, on that day."""
+    """Add counts to a day."""
     if not refusals:
         return
     rows = [

@@ -1,5 +1,5 @@
 -- name: add_refusals
--- In one order, so that two processes never wait for each other.
+-- Insert in key order: two processes cannot deadlock.
 INSERT INTO refusal_days (day, partner_id, code, refused)
 SELECT :day::date, r.partner_id, r.code, r.refused
 FROM jsonb_to_recordset(:refusals::jsonb) AS r (partner_id bigint, code text, refused bigint)

@@ -1,5 +1,5 @@
 -- name: roll_up
--- One transaction: what is taken from the deltas stands in the sums at the same moment.
+-- One statement removes the deltas and adds them to the totals, so that every snapshot has each of them once.
 WITH taken AS (
     DELETE FROM ticket_deltas
     WHERE delta_id IN (

@@ -1,1 +1,1 @@
-"""What a scanner needs to go on without network: the keys, and the tickets that it may admit."""
+"""Gates without network: snapshots of the tickets to admit, and the public keys."""

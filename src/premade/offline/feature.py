@@ -1,4 +1,4 @@
-"""The feature: what a gate needs to work without network."""
+"""The feature: snapshots and keys for gates without network."""
 
 from premade.http.wiring import Feature
 from premade.offline import routes

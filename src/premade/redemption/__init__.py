@@ -1,1 +1,1 @@
-"""Redeeming: a ticket's entitlements are used up at the gate, online and after a device was away."""
+"""Redemption of tickets at the gate, online and by upload of offline scans."""

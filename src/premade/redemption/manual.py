@@ -1,4 +1,4 @@
-"""A ticket code that a guard types in, for a bearer whose QR code cannot be read.
+"""Manual entries: a guard types in the ticket code, because the QR cannot be read.
 
 Codes can be guessed, so the last digits of the customer's phone number go with it. Wrong entries are counted for the
 API key or member of staff, for the operator or partner whose gate it is, and for the ticket. They are not counted by

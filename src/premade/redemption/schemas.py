@@ -225,7 +225,7 @@ class GuardedRedemption(OfflineRedemption):
 
 
 class GuardedSyncRequest(SyncRequest):
-    """The offline scans of a device, in their order, by whoever worked on it then."""
+    """The offline scans of a device in their order, each with the proof of its guard."""
 
     redemptions: list[Annotated[GuardedRedemption, WrapValidator(entry_by_itself)]] = Field(  # type: ignore[assignment]
         min_length=1, max_length=REDEMPTIONS_MAX
@@ -313,23 +313,23 @@ class InspectAnswer(AnswerModel):
     message: str = Field(description="Sentence for the guard to say", examples=["This ticket is valid."])
 
 
-def shown_of(wanted: ShownAtGate) -> ShownTicket:
-    """Translate a request: what the bearer shows."""
-    if wanted.qr is not None:
-        return ShownQr(wanted.qr)
-    assert wanted.ticket_code is not None
-    assert wanted.phone_last4 is not None
-    return TypedCode(wanted.ticket_code, wanted.phone_last4)
+def shown_of(body: ShownAtGate) -> ShownTicket:
+    """Return the presented ticket of a request."""
+    if body.qr is not None:
+        return ShownQr(body.qr)
+    assert body.ticket_code is not None
+    assert body.phone_last4 is not None
+    return TypedCode(body.ticket_code, body.phone_last4)
 
 
-def use_of(wanted: RedeemRequest) -> UseRequest:
-    """Translate a request: what is to be redeemed."""
-    return UseRequest(wanted.function_code, wanted.uses, wanted.scan_id)
+def use_of(body: RedeemRequest) -> UseRequest:
+    """Return the uses that a request redeems."""
+    return UseRequest(body.function_code, body.uses, body.scan_id)
 
 
-def entries_of(wanted: SyncRequest) -> list[Offline | Unreadable]:
-    """Translate a request: the entries of an upload, in their order."""
-    return [_entry(each) for each in cast("list[object]", wanted.redemptions)]
+def entries_of(body: SyncRequest) -> list[Offline | Unreadable]:
+    """Return the entries of an upload, in their order."""
+    return [_entry(each) for each in cast("list[object]", body.redemptions)]
 
 
 def _entry(entry: object) -> Offline | Unreadable:

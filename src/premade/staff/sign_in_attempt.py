@@ -58,7 +58,7 @@ class SignInAttempt:
 async def count_sign_in(
     database: Database, runtime: Runtime, name: str, address: str, browser: str | None
 ) -> SignInAttempt:
-    """AttemptCount an attempt. Each count is committed before the password is checked, so that concurrent guesses do not pass.
+    """Count an attempt. Each count is committed before the password is checked, so that concurrent guesses do not pass.
 
     A password has its own count, so that a new one can be used at once. A browser that this member signed in with before
     also has its own: attempts of others with that name, or from that address, do not count there.

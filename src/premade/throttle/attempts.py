@@ -67,7 +67,7 @@ class AttemptCount:
 async def count_attempts(
     tx: Transaction, now: datetime, subjects: Sequence[CountedSubject]
 ) -> list[AttemptCount]:
-    """AttemptCount one attempt on each subject, and return the counts in the order of `subjects`.
+    """Count one attempt on each subject, and return the counts in the order of `subjects`.
 
     Their rows stay locked until the transaction ends. A rollback takes the attempts back.
     """
