@@ -9,7 +9,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-all check bench format lock schema screenshots clean
+.PHONY: help setup demo run test test-all check bench format lock messages schema screenshots clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ lock: .venv/.uv ## Choose the newest allowed versions and pin them with hashes
 	$(COMPILE) --upgrade requirements/uv.in --output-file requirements/uv.txt
 	$(COMPILE) --upgrade pyproject.toml --output-file requirements/run.txt
 	$(COMPILE) --upgrade --group test pyproject.toml --output-file requirements/test.txt
+
+messages: .venv/.test ## Write the catalogue of the console's texts from the code
+	$(BIN)/python tests/catalogue.py
 
 schema: setup ## Write db/schema.sql from the migrations
 	$(BIN)/python -m premade.postgres.schema > db/schema.sql

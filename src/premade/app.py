@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 
@@ -20,7 +20,7 @@ from premade.export.feature import FEATURE as EXPORT
 from premade.generation.feature import FEATURE as GENERATION
 from premade.http.connection_limits import Clients
 from premade.http.gateway import Gateway
-from premade.http.wiring import BackgroundTask, Process
+from premade.http.wiring import BackgroundTask, Feature, Process
 from premade.monitoring.feature import FEATURE as MONITORING
 from premade.monitoring.readiness import Readiness
 from premade.offline.feature import FEATURE as OFFLINE
@@ -65,7 +65,12 @@ DATABASE_WAIT_SECONDS = 5.0
 """How long a new worker waits for its database before it accepts requests anyway."""
 
 
-def make_app(settings: Settings, runtime: Runtime, clients: Clients | None = None) -> ASGIApp:
+def make_app(
+    settings: Settings,
+    runtime: Runtime,
+    clients: Clients | None = None,
+    features: Sequence[Feature] = FEATURES,
+) -> ASGIApp:
     """Return the application of one worker. `settings` must name a database, which may be unreachable.
 
     `clients` says whether the worker is about to stop.
@@ -77,7 +82,7 @@ def make_app(settings: Settings, runtime: Runtime, clients: Clients | None = Non
         async with open_database(
             settings.database_url, settings.database_connections_per_worker, waits=False
         ) as database:
-            process = Process(database, runtime, settings, clients or Clients(), FEATURES)
+            process = Process(database, runtime, settings, clients or Clients(), features)
             app.state.database = database
             app.state.services = process.make_services()
             async with _background(process):
@@ -98,7 +103,7 @@ def make_app(settings: Settings, runtime: Runtime, clients: Clients | None = Non
         redirect_slashes=False,
     )
     app.state.runtime = runtime
-    for feature in FEATURES:
+    for feature in features:
         for router in feature.routers:
             app.router.routes.extend(router.routes)
         app.router.routes.extend(feature.pages(app))

@@ -19,7 +19,7 @@ TEMPLATES = {
 ISOLATES_IN_TEXT, ISOLATES_ANYWHERE = {"bdi", "isolated"}, {"isolated"}
 FORMATS = {
     "actor", "capitalize", "day", "days_left", "event", "length", "lower", "minute", "moment", "money", "number", "percent",
-    "replace", "rfc3339", "safe", "state", "urlencode", "xmlattr",
+    "replace", "rfc3339", "safe", "state", "translated", "urlencode", "xmlattr",
 }  # fmt: skip
 """Filters whose answers have no letters of another direction: figures, our own words, parts of addresses."""
 READ_BY_PEOPLE = {"alt", "aria-label", "title", "placeholder", "label"}
@@ -58,8 +58,10 @@ def _doubtful(node: nodes.Node, isolates: set[str], template: str) -> list[str]:
             return []
         assert node.node is not None
         return _doubtful(node.node, isolates, template)
-    if isinstance(node, nodes.Const | nodes.TemplateData | nodes.Compare | nodes.Call | nodes.Not):
-        return []
+    if isinstance(node, nodes.Call):
+        # Of a text of the catalogue, the values in it.
+        values = node.kwargs if _path(node.node) in {"_", "ngettext"} else []
+        return [path for value in values for path in _doubtful(value.value, isolates, template)]
     if isinstance(node, nodes.CondExpr):
         found = _doubtful(node.expr1, isolates, template)
         return found + (_doubtful(node.expr2, isolates, template) if node.expr2 else [])
@@ -67,13 +69,31 @@ def _doubtful(node: nodes.Node, isolates: set[str], template: str) -> list[str]:
         path = _path(node)
         ours = {path, path.rpartition(".")[2]}
         is_ours = ours & OURS or {f"{each} of {template}" for each in ours} & OURS
-        return [] if is_ours else [path]
+        return [] if is_ours or path in _isolated_variables(template) else [path]
+    if isinstance(node, nodes.Compare | nodes.Not):
+        node = nodes.Const(None)
     return [path for child in node.iter_child_nodes() for path in _doubtful(child, isolates, template)]
+
+
+_isolated: dict[str, set[str]] = {}
+
+
+def _isolated_variables(template: str) -> set[str]:
+    """The variables that a template sets to something isolated."""
+    if template not in _isolated:
+        names = _isolated[template] = set[str]()
+        tree = Environment(autoescape=True, extensions=["jinja2.ext.i18n"]).parse(TEMPLATES[template])
+        # What a block puts out is looked at where it stands.
+        names.update(_path(each.target) for each in tree.find_all(nodes.AssignBlock))
+        for each in tree.find_all(nodes.Assign):
+            if not _doubtful(each.node, ISOLATES_IN_TEXT, template):
+                names.add(_path(each.target))
+    return _isolated[template]
 
 
 def _outputs(template: str) -> list[tuple[str, nodes.Node]]:
     """What a template puts out, each with all that stands before it."""
-    tree = Environment(autoescape=True).parse(TEMPLATES[template])
+    tree = Environment(autoescape=True, extensions=["jinja2.ext.i18n"]).parse(TEMPLATES[template])
     before, found = "", list[tuple[str, nodes.Node]]()
     for output in tree.find_all(nodes.Output):
         for node in output.nodes:
@@ -99,7 +119,7 @@ def _faults(template: str) -> list[str]:
                 continue
             isolates = ISOLATES_ANYWHERE
         faults += _doubtful(node, isolates, template)
-    tree = Environment(autoescape=True).parse(TEMPLATES[template])
+    tree = Environment(autoescape=True, extensions=["jinja2.ext.i18n"]).parse(TEMPLATES[template])
     # A title stands in <title> and in <h1>.
     titles = [each for each in tree.find_all(nodes.Assign) if _path(each.target) == "title"]
     return faults + [path for each in titles for path in _doubtful(each.node, ISOLATES_ANYWHERE, template)]

@@ -120,10 +120,12 @@ class AuditEvent:
         }
         return orjson.dumps(data).decode()
 
-    def sentence(self) -> str:
+    def sentences(self) -> list[str]:
         """Return the sentence with its placeholders, and a further one for each optional field that this event has."""
-        also = [text for name, text in self.kind.also.items() if getattr(self, name) is not None]
-        return " ".join([self.kind.sentence, *also])
+        return [
+            self.kind.sentence,
+            *(text for name, text in self.kind.also.items() if getattr(self, name) is not None),
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)

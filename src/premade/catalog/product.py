@@ -174,12 +174,13 @@ class Product:
     def _wrong_price(self) -> str:
         """Return what is wrong with the price, or an empty text. The decimals of an unknown currency are not judged."""
         if not self._price_is_in_range:
-            highest, _ = amounts_beside(PRICE_MAX, self.currency)
+            highest = amounts_beside(PRICE_MAX, self.currency)[0]
             return field_text("product.price", highest=highest, currency=self.currency)
         if self.currency not in DECIMALS or fits(self.price, self.currency):
             return ""
+        conjunction = _("or")
         beside = [each for each in amounts_beside(self.price, self.currency) if each <= PRICE_MAX]
-        amounts = " or ".join(map(str, beside))
+        amounts = f" {conjunction} ".join(map(str, beside))
         return field_text("product.price_decimals", rule=decimals_phrase(self.currency), amounts=amounts)
 
 
@@ -242,7 +243,7 @@ def read_functions(entries: list[str]) -> dict[str, int]:
     functions: dict[str, int] = {}
     wrong: list[FieldError] = []
     for entry in entries:
-        code, _, uses = entry.partition("=")
+        code, _equals, uses = entry.partition("=")
         is_number = uses.isascii() and uses.isdecimal() and len(uses) <= _USES_DIGITS_MAX
         if is_number and code not in functions:
             functions[code] = int(uses)

@@ -21,10 +21,12 @@ from premade.console.forms import Form, FormView, by_field
 from premade.console.routing import Page, StaffRequest
 from premade.runtime.errors import DomainError, Invalid
 from premade.staff.role import Right
+from premade.texts.translation import Text, lazy
 
 FormT = TypeVar("FormT", bound=Form)
 VERSION = "version"
 """The form field with the version that a preview is based on."""
+_SAVE = lazy("Save")
 
 
 class VersionChanged(Exception):
@@ -43,24 +45,24 @@ class Step(StrEnum):
 class Row:
     """A line of the preview. `before` None: nothing to compare with."""
 
-    label: str
-    after: str
-    before: str | None = None
-    note: str = ""
+    label: Text
+    after: Text
+    before: Text | None = None
+    note: Text = ""
 
 
 @dataclass(frozen=True)
 class Preview:
     """What a change would do."""
 
-    title: str
+    title: Text
     subject: str
     """What is changed, below the title."""
     rows: Sequence[Row]
     version: str = ""
-    warnings: Sequence[str] = ()
-    notes: Sequence[str] = ()
-    save_label: str = "Save"
+    warnings: Sequence[Text] = ()
+    notes: Sequence[Text] = ()
+    save_label: Text = _SAVE
     is_dangerous: bool = False
 
 
@@ -74,7 +76,7 @@ class Change(ABC, Generic[FormT]):
     """Field by its name in errors, where the form has another name for it."""
     stale: ClassVar[tuple[type[Exception], ...]] = ()
     """Errors of save that mean that somebody else changed the record."""
-    stale_message: ClassVar[str] = ""
+    stale_message: ClassVar[Text] = ""
 
     cancel_address: str
     """Where "Cancel" leads."""
@@ -121,7 +123,7 @@ class Edit(Change[FormT]):
     template: ClassVar[str] = "layout/edit.html"
     """Extends layout/edit.html, if the fields need more than one after the other."""
 
-    title: str
+    title: Text
     """The heading of the form."""
     subject: str = ""
     """What is changed, below the title."""

@@ -19,12 +19,13 @@ from starlette.requests import Request
 from premade.console.csrf import FormForeign
 from premade.http.body import receive_body
 from premade.runtime.errors import FieldError, Invalid
+from premade.texts.translation import Text
 from premade.values.texts import cleaned
 
 FORM_BYTES_MAX = 16_384
 FORM_FIELDS_MAX = 50
 Kind = Literal["text", "date", "password", "datetime-local", "checkbox", "select", "textarea", "hidden"]
-Options = Mapping[str, str]
+Options = Mapping[str, Text]
 """The choices of a list: text by value."""
 
 
@@ -64,10 +65,10 @@ def is_checked(text: str) -> bool:
 class Input:
     """A field of a form: its label, how it is read, and its HTML attributes. An annotation for pydantic."""
 
-    label: str
+    label: Text
     read: Callable[[str], Any] = cleaned
     """Return the value, or raise Invalid or ValueError with the error for the field."""
-    hint: str = ""
+    hint: Text = ""
     kind: Kind = "text"
     required: bool = False
     maxlength: int | None = None
@@ -112,13 +113,13 @@ class FieldView:
     name: str
     input: Input
     value: str
-    error: str
-    hint: str
+    error: Text
+    hint: Text
     options: Options
     is_focused: bool = False
 
     @property
-    def label(self) -> str:
+    def label(self) -> Text:
         """The field's label."""
         return self.input.label
 
@@ -190,7 +191,7 @@ class Form(BaseModel):
         wrong: Mapping[str, str] | None = None,
         *,
         options: Mapping[str, Options] | None = None,
-        hints: Mapping[str, str] | None = None,
+        hints: Mapping[str, Text] | None = None,
         without: Sequence[str] = (),
         focus: str = "",
     ) -> FormView:

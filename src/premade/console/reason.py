@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from premade.console.forms import Form, Input
+from premade.texts.translation import lazy
 from premade.tickets.change import REASON_CHARACTERS_MAX, checked_reason
 
 
@@ -12,9 +13,9 @@ class ReasonForm(Form):
     reason: Annotated[
         str,
         Input(
-            "Reason",
+            lazy("Reason"),
             checked_reason,
-            "Kept in the audit record; the partner sees it. Do not enter personal data.",
+            lazy("Kept in the audit record; the partner sees it. Do not enter personal data."),
             required=True,
             maxlength=REASON_CHARACTERS_MAX,
         ),

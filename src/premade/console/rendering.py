@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
+from gettext import NullTranslations
 from importlib import resources
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,6 +20,8 @@ from premade.batches.batch import BatchStatus
 from premade.console.isolated import isolated
 from premade.runtime.clock import local_time, rfc3339
 from premade.staff.role import Right, Role
+from premade.texts.translation import ENGLISH, Text, lazy, reading_in, translate, translate_plural
+from premade.texts.translation import gettext as _
 from premade.tickets.history import GENERATED
 from premade.tickets.ticket import Status
 from premade.values import texts
@@ -37,20 +40,23 @@ HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-STATE_NAMES: dict[str, str] = {
-    Status.PRE_GENERATED: "Unused",
-    Status.ACTIVE: "Active",
-    Status.USED: "Used",
-    Status.EXPIRED: "Expired",
-    Status.CANCELLED: "Cancelled",
-    "CONFIRMED": "Confirmed",
-    "PARTLY_CANCELLED": "Partly cancelled",
-    "ISSUED": "Issued",
-    "HELD": "Held",
-    "AVAILABLE": "Available",
-    BatchStatus.MAKING: "Generating",
-    BatchStatus.MADE: "Generated",
-    BatchStatus.STOPPED: "Stopped",
+STATE_NAMES: dict[str, Text] = {
+    Status.PRE_GENERATED: lazy("Unused"),
+    Status.ACTIVE: lazy("Active"),
+    Status.USED: lazy("Used"),
+    Status.EXPIRED: lazy("Expired"),
+    Status.CANCELLED: lazy("Cancelled"),
+    "CONFIRMED": lazy("Confirmed"),
+    "PARTLY_CANCELLED": lazy("Partly cancelled"),
+    "ISSUED": lazy("Issued"),
+    "HELD": lazy("Held"),
+    "AVAILABLE": lazy("Available"),
+    BatchStatus.MAKING: lazy("Generating"),
+    BatchStatus.MADE: lazy("Generated"),
+    BatchStatus.STOPPED: lazy("Stopped"),
+    "working": lazy("Working"),
+    "revoked": lazy("Revoked"),
+    "expired": lazy("Expired"),
 }
 _ASSETS = {
     "console.css": ("layout", "text/css"),
@@ -65,25 +71,31 @@ _ASSETS = {
 class MenuEntry:
     """A link of the menu, for members with the right (None: all members)."""
 
-    label: str
+    label: Text
     address: str
     right: Right | None
 
 
 class Templates:
-    """The templates, in the operator's time zone."""
+    """The templates, in the operator's time zone and the reader's language."""
 
-    def __init__(self, zone: ZoneInfo, menu: Sequence[MenuEntry] = ()) -> None:
+    def __init__(
+        self, zone: ZoneInfo, menu: Sequence[MenuEntry] = (), translations: NullTranslations = ENGLISH
+    ) -> None:
         self._zone = zone
+        self.translations = translations
+        """The language of every page. Code that writes texts for a page runs in `reading_in(translations)`."""
         environment: Any = Environment(
             # Each template is in the folder of its pages: "stock/product.html".
             loader=PackageLoader("premade.console", "."),
+            extensions=["jinja2.ext.i18n"],
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
         )
+        environment.install_gettext_callables(translate, translate_plural, newstyle=True)
         environment.filters.update(
             {
                 "moment": self._moment,
@@ -95,22 +107,30 @@ class Templates:
                 "days_left": _days_left,
                 "day": _day,
                 "state": _state,
+                "translated": translate,
                 "bdi": isolated,
                 # For titles, options of a list and attributes, which cannot contain <bdi>.
-                "isolated": texts.isolated,
+                "isolated": _isolated,
                 "event": _event,
                 "actor": _actor,
             }
         )
         environment.globals.update(
-            BatchStatus=BatchStatus, Right=Right, Role=Role, Status=Status, menu=menu, zone=str(zone)
+            BatchStatus=BatchStatus,
+            Right=Right,
+            Role=Role,
+            Status=Status,
+            link=link,
+            menu=menu,
+            zone=str(zone),
         )
         self._environment = environment
         self._text = cache(environment.from_string)
 
     def page(self, template: str, status: int, **context: Any) -> Response:
         """Render a template, named with its folder."""
-        text = self._environment.get_template(template).render({"section": None, **context})
+        with reading_in(self.translations):
+            text = self._environment.get_template(template).render({"section": None, **context})
         return HTMLResponse(text, status, headers=HEADERS)
 
     def render_text(self, text: str, **context: Any) -> Markup:
@@ -128,6 +148,11 @@ class Templates:
         return f"{local_time(moment, self._zone):%Y-%m-%d %H:%M}"
 
 
+def link(address: str, text: str) -> Markup:
+    """Return a link for the middle of a sentence."""
+    return Markup('<a href="{}">{}</a>').format(address, text)
+
+
 @cache
 def assets() -> Mapping[str, tuple[bytes, str]]:
     """Return the files under /console/assets by name: content and type."""
@@ -135,13 +160,17 @@ def assets() -> Mapping[str, tuple[bytes, str]]:
     return {name: ((root / folder / name).read_bytes(), kind) for name, (folder, kind) in _ASSETS.items()}
 
 
+def _isolated(text: object) -> str:
+    return texts.isolated(str(text))
+
+
 def _state(status: str) -> str:
-    return STATE_NAMES[status]
+    return str(STATE_NAMES[status])
 
 
 def _event(name: str) -> str:
     """Return the title of an event in a ticket's history: `Activated`."""
-    return "Generated" if name == GENERATED else CATALOGUE[name].kind.title_of_subject
+    return _("Generated") if name == GENERATED else translate(CATALOGUE[name].kind.title_of_subject)
 
 
 def in_money(amount: Decimal, currency: str) -> str:
@@ -156,7 +185,7 @@ def in_number(count: float) -> str:
 
 def _percent(share: float | None) -> str:
     """`4.3 %`; of a share of nothing, `none`."""
-    return "none" if share is None else f"{100 * share:.1f} %"
+    return _("none") if share is None else f"{100 * share:.1f} %"
 
 
 def _days_left(days: float) -> str:
@@ -165,18 +194,18 @@ def _days_left(days: float) -> str:
 
 
 def _day(day: date | None) -> str:
-    return "none" if day is None else day.isoformat()
+    return _("none") if day is None else day.isoformat()
 
 
 def _actor(actor: str) -> str:
     """Who did it, as the record names them, for people."""
-    kind, _, number = actor.partition(":")
+    kind, number = actor.split(":", 1) if ":" in actor else (actor, "")
     names = {
-        KEY: f"API key {number}",
-        STAFF: f"staff member {number}",
-        COMMAND: f"command by {number}" if number else "an operator's command",
-        SERVICE: "the service itself",
-        CLOCK: "the clock",
-        CONSOLE: "somebody who was not signed in",
+        KEY: _("API key %(id)s", id=number),
+        STAFF: _("staff member %(id)s", id=number),
+        COMMAND: _("command by %(user)s", user=number) if number else _("an operator's command"),
+        SERVICE: _("the service itself"),
+        CLOCK: _("the clock"),
+        CONSOLE: _("somebody who was not signed in"),
     }
     return names.get(kind, actor)

@@ -1,5 +1,6 @@
 """The routes of the console, for the application to serve."""
 
+from gettext import NullTranslations
 from zoneinfo import ZoneInfo
 
 from starlette.exceptions import HTTPException
@@ -12,14 +13,15 @@ from premade.console.rendering import HEADERS, MenuEntry, Templates, assets
 from premade.console.routing import Page, StaffRequest, routes_of_page, with_error_pages
 from premade.console.sections import SECTIONS
 from premade.http.gateway import PageRoute
+from premade.texts.translation import ENGLISH
 
 _ASSETS_CACHE = "public, max-age=3600"
 
 
-def console_routes(zone: ZoneInfo) -> list[BaseRoute]:
-    """Return the routes of all sections. Pages show times of this zone."""
+def console_routes(zone: ZoneInfo, translations: NullTranslations = ENGLISH) -> list[BaseRoute]:
+    """Return the routes of all sections. Pages show times of this zone, and texts in this language."""
     menu = [MenuEntry(each.label, each.address, each.right) for each in SECTIONS if each.is_in_menu]
-    templates = Templates(zone, menu)
+    templates = Templates(zone, menu, translations)
     routes: list[BaseRoute] = []
     for section in SECTIONS:
         pages = [page for pages in section.pages for page in pages]

@@ -32,6 +32,8 @@ from premade.runtime.metrics import REFUSALS
 from premade.staff.role import Right
 from premade.staff.session import Member, form_token
 from premade.texts.problems import problem_texts
+from premade.texts.translation import Text, reading_in, translate
+from premade.texts.translation import gettext as _
 from premade.values.texts import cleaned
 
 Service = TypeVar("Service")
@@ -130,7 +132,7 @@ class Page:
 class Section:
     """The pages of one subject. The menu links to `address`, for members with the right, if `is_in_menu`."""
 
-    label: str
+    label: Text
     address: str
     right: Right | None
     pages: Sequence[Sequence[Page]]
@@ -171,7 +173,7 @@ def routes_of_page(templates: Templates, page: Page, section: str) -> list[PageR
     return routes
 
 
-async def _go_home(_: StaffRequest) -> Response:
+async def _go_home(_request: StaffRequest) -> Response:
     return go_to(HOME)
 
 
@@ -183,9 +185,13 @@ async def _admit(http: Request, templates: Templates, section: str) -> StaffRequ
 def with_error_pages(
     templates: Templates, answer: Callable[[Request], Awaitable[Response]]
 ) -> Callable[[Request], Awaitable[Response]]:
-    """Wrap a handler: errors become pages."""
+    """Wrap a handler: errors become pages, and its texts are in the language of the templates."""
 
     async def endpoint(request: Request) -> Response:
+        with reading_in(templates.translations):
+            return await answer_or_error(request)
+
+    async def answer_or_error(request: Request) -> Response:
         try:
             return await answer(request)
         except DomainError as error:
@@ -212,7 +218,7 @@ def with_error_pages(
             raise
         except Exception:  # noqa: BLE001  (the member gets a page, whatever failed)
             log.exception("console.failed")
-            detail = problem_texts()["INTERNAL"].cause
+            detail = translate(problem_texts()["INTERNAL"].cause)
             return await _error_page(request, templates, 500, "INTERNAL", detail=detail)
 
     return endpoint
@@ -220,7 +226,9 @@ def with_error_pages(
 
 def _remedy(error: DomainError) -> str:
     # The remedy of Invalid is about members of a JSON answer.
-    return "Go back, fix the fields and try again." if isinstance(error, Invalid) else error.text.remedy
+    if isinstance(error, Invalid):
+        return _("Go back, fix the fields and try again.")
+    return translate(error.text.remedy)
 
 
 async def _error_page(
@@ -234,7 +242,7 @@ async def _error_page(
         "member": member,
         "section": None,
         FORM_TOKEN: form_token(token) if member else "",
-        "title": problem_texts()[code].title,
+        "title": translate(problem_texts()[code].title),
         "detail": detail,
         "remedy": remedy,
         "request_id": request.scope["state"]["request_id"],

@@ -19,30 +19,36 @@ from premade.console.stock import pages as stock
 from premade.console.tickets import changes as ticket_changes
 from premade.console.tickets import pages as tickets
 from premade.staff.role import Right
+from premade.texts.translation import lazy
 
 SECTIONS = [
-    Section("Overview", HOME, Right.SEE_SALES, [overview.PAGES]),
-    Section("Tickets and orders", tickets.TICKETS, Right.SEE_SALES, [tickets.PAGES, ticket_changes.PAGES]),
+    Section(lazy("Overview"), HOME, Right.SEE_SALES, [overview.PAGES]),
     Section(
-        "Batches",
+        lazy("Tickets and orders"), tickets.TICKETS, Right.SEE_SALES, [tickets.PAGES, ticket_changes.PAGES]
+    ),
+    Section(
+        lazy("Batches"),
         batches.BATCHES,
         Right.SEE_SALES,
         [batches.PAGES, new_batch.PAGES, batch_changes.PAGES, batch_exports.PAGES],
     ),
     Section(
-        "Stock",
+        lazy("Stock"),
         products.STOCK,
         Right.SEE_STOCK,
         [stock.PAGES, products.PAGES, allotments.PAGES, reservations.PAGES],
     ),
     Section(
-        "Partners", partners.PARTNERS, Right.SEE_PARTNERS, [partners.PAGES, partner_changes.PAGES, keys.PAGES]
+        lazy("Partners"),
+        partners.PARTNERS,
+        Right.SEE_PARTNERS,
+        [partners.PAGES, partner_changes.PAGES, keys.PAGES],
     ),
-    Section("Gate", gate.GATE, Right.USE_GATE, [gate.PAGES], routes=gate.routes),
-    Section("Audit", audit.AUDIT, Right.SEE_AUDIT, [audit.PAGES]),
-    Section("Staff", staff.STAFF, Right.MANAGE_STAFF, [staff.PAGES]),
+    Section(lazy("Gate"), gate.GATE, Right.USE_GATE, [gate.PAGES], routes=gate.routes),
+    Section(lazy("Audit"), audit.AUDIT, Right.SEE_AUDIT, [audit.PAGES]),
+    Section(lazy("Staff"), staff.STAFF, Right.MANAGE_STAFF, [staff.PAGES]),
     Section(
-        "Account",
+        lazy("Account"),
         account.ACCOUNT,
         None,
         [account.PAGES],

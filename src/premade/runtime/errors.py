@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from premade.runtime.clock import rfc3339
 from premade.texts.commands import command_text
 from premade.texts.problems import ProblemText, problem_texts
+from premade.texts.translation import translate
 
 FIELDS_NAMED_MAX = 3
 
@@ -32,7 +33,7 @@ class DomainError(Exception):
     @property
     def detail(self) -> str:
         """What happened this time."""
-        return self.text.detail_of(getattr(self, "reason", "")).format_map(_Shown(self))
+        return translate(self.text.detail_of(getattr(self, "reason", ""))).format_map(_Shown(self))
 
     @property
     def members(self) -> dict[str, Any]:

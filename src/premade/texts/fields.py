@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 
+from premade.texts.translation import translate
+
 
 @cache
 def field_texts() -> Mapping[str, str]:
@@ -15,4 +17,4 @@ def field_texts() -> Mapping[str, str]:
 
 def field_text(key: str, **values: object) -> str:
     """Return what is wrong with a field. `values`: those in the braces of the template."""
-    return field_texts()[key].format_map(values)
+    return translate(field_texts()[key]).format_map(values)

@@ -5,6 +5,8 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from iso4217 import Currency
 
+from premade.texts.translation import gettext as _
+
 DECIMALS: Mapping[str, int] = {
     currency.code: currency.exponent for currency in Currency if currency.exponent is not None
 }
@@ -44,4 +46,6 @@ def amounts_beside(amount: Decimal, currency: str) -> tuple[Decimal, Decimal]:
 
 def decimals_phrase(currency: str) -> str:
     """Return `JPY has no decimals` or `HKD has 2 decimals`."""
-    return f"{currency} has {decimals_of(currency) or 'no'} decimals"
+    if decimals := decimals_of(currency):
+        return _("%(currency)s has %(decimals)s decimals", currency=currency, decimals=decimals)
+    return _("%(currency)s has no decimals", currency=currency)

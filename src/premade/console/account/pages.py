@@ -20,6 +20,8 @@ from premade.runtime.errors import Invalid
 from premade.staff.password import PASSWORD_CHARACTERS_MAX, SignInsBusy
 from premade.staff.session import Sessions, SignInRefused
 from premade.staff.sign_in_attempt import TooManySignIns
+from premade.texts.translation import gettext as _
+from premade.texts.translation import lazy
 
 ACCOUNT = f"{HOME}/account"
 
@@ -30,7 +32,7 @@ class SignInForm(Form):
     name: Annotated[
         str,
         Input(
-            "Name",
+            lazy("Name"),
             as_sent,
             required=True,
             maxlength=PASSWORD_CHARACTERS_MAX,
@@ -42,7 +44,7 @@ class SignInForm(Form):
     password: Annotated[
         str,
         Input(
-            "Password",
+            lazy("Password"),
             as_sent,
             kind="password",
             required=True,
@@ -58,7 +60,7 @@ class PasswordChangeForm(Form):
     password: Annotated[
         str,
         Input(
-            "Current password",
+            lazy("Current password"),
             as_sent,
             kind="password",
             required=True,
@@ -133,7 +135,7 @@ async def _show(request: StaffRequest, status: int, wrong: dict[str, str]) -> Re
         status,
         sessions=await request.use(Sessions).count_sessions(request.member),
         form=PasswordChangeForm.view({}, wrong),
-        done="Your password is changed. Other browsers are signed out."
+        done=_("Your password is changed. Other browsers are signed out.")
         if request.own_link_param("done") == "password" and not wrong
         else None,
     )

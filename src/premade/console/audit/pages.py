@@ -23,31 +23,37 @@ from premade.orders.lookup import OrderUnknown, order_of
 from premade.partners.partner import partners_by_id
 from premade.staff.member import list_staff
 from premade.staff.role import Right
+from premade.texts.translation import Text, lazy
+from premade.texts.translation import gettext as _
 from premade.tickets.code import fold_order_id, fold_ticket_code
 from premade.tickets.lookup import TicketUnknown
 from premade.values.operator_input import plain_number
 
 AUDIT = f"{HOME}/audit"
+_OF_ANOTHER = {
+    "ticket": lazy("That ticket is another partner's"),
+    "order": lazy("That order is another partner's"),
+}
 FIELDS = ("ticket", "order", "partner", "batch", "who", "event", "start", "before")
 # An actor as the page shows it, as the record has it, or the word alone for any command.
 _COMMAND_BY = re.compile(rf"{COMMAND}(?:\s+by\s+|\s*:\s*)(\S.*)", re.IGNORECASE)
 _KEY = re.compile(r"(?:api\s*)?key[\s:#]*([0-9]{1,18})", re.IGNORECASE)
 _HEADINGS = {
-    Subject.PARTNER: "Partners and keys",
-    Subject.KEY: "Partners and keys",
-    Subject.PRODUCT: "Stock",
-    Subject.ALLOTMENT: "Stock",
-    Subject.RESERVATION: "Stock",
-    Subject.TICKET: "Tickets",
-    Subject.BATCH: "Batches",
-    Subject.SIGNING_KEY: "Partners and keys",
-    Subject.DATABASE: "Others",
-    Subject.STAFF: "Staff",
+    Subject.PARTNER: lazy("Partners and keys"),
+    Subject.KEY: lazy("Partners and keys"),
+    Subject.PRODUCT: lazy("Stock"),
+    Subject.ALLOTMENT: lazy("Stock"),
+    Subject.RESERVATION: lazy("Stock"),
+    Subject.TICKET: lazy("Tickets"),
+    Subject.BATCH: lazy("Batches"),
+    Subject.SIGNING_KEY: lazy("Partners and keys"),
+    Subject.DATABASE: lazy("Others"),
+    Subject.STAFF: lazy("Staff"),
 }
 
 
-def _events_by_heading() -> dict[str, list[type[AuditEvent]]]:
-    found: dict[str, list[type[AuditEvent]]] = {}
+def _events_by_heading() -> dict[Text, list[type[AuditEvent]]]:
+    found: dict[Text, list[type[AuditEvent]]] = {}
     for event in CATALOGUE.values():
         found.setdefault(_HEADINGS[event.kind.subject], []).append(event)
     return found
@@ -90,7 +96,7 @@ async def _audit(request: StaffRequest) -> Response:
 
 
 def _shown(event: EventRow, partners: dict[int, str], staff: dict[int, str]) -> dict[str, Any]:
-    kind, _, number = event.actor.partition(":")
+    kind, _colon, number = event.actor.partition(":")
     return {
         "at": event.occurred_at,
         "name": name_of_event(event.event),
@@ -110,7 +116,7 @@ async def _read(request: StaffRequest, given: dict[str, str], staff: dict[int, s
         if given[name]:
             moment = _moment(given[name], request.runtime.zone)
             if moment is None:
-                reading.wrong[name] = "Must be a day and a time, such as 2026-03-31T18:00"
+                reading.wrong[name] = _("Must be a day and a time, such as 2026-03-31T18:00")
             reading.sought = replace(reading.sought, **{name: moment})
     try:
         await _read_whose(request, reading, given)
@@ -126,20 +132,20 @@ def _read_what(reading: _Reading, given: dict[str, str]) -> None:
     if given["partner"]:
         reading.sought = replace(reading.sought, partner_id=plain_number(given["partner"]))
         if reading.sought.partner_id is None:
-            reading.wrong["partner"] = "Choose a partner"
+            reading.wrong["partner"] = _("Choose a partner")
     if given["batch"]:
         try:
             checked_batch_id(given["batch"])
         except ValueError as error:
             reading.wrong["batch"] = str(error)
         if not reading.wrong.get("batch") and not given["partner"]:
-            reading.wrong["batch"] = "Choose the partner too: several may have a batch of one id"
+            reading.wrong["batch"] = _("Choose the partner too: several may have a batch of one id")
         reading.sought = replace(reading.sought, batch_id=given["batch"])
     if given["event"]:
         if given["event"] in CATALOGUE:
             reading.sought = replace(reading.sought, event=CATALOGUE[given["event"]])
         else:
-            reading.wrong["event"] = "Choose an event"
+            reading.wrong["event"] = _("Choose an event")
 
 
 def _read_who(reading: _Reading, who: str, staff: dict[int, str]) -> None:
@@ -147,9 +153,9 @@ def _read_who(reading: _Reading, who: str, staff: dict[int, str]) -> None:
         return
     actor = actor_of(who, staff)
     if actor is None:
-        reading.wrong["who"] = (
-            "Must be a name of the staff, 'API key 12', 'command' or 'command by mei', 'service', 'clock' for what ended "
-            "by its time, or 'console' for one not signed in"
+        reading.wrong["who"] = _(
+            "Must be a name of the staff, 'API key 12', 'command' or 'command by mei', 'service', 'clock' for what "
+            "ended by its time, or 'console' for one not signed in"
         )
         return
     reading.sought = replace(reading.sought, actor=actor)
@@ -187,7 +193,7 @@ async def _read_whose(request: StaffRequest, reading: _Reading, given: dict[str,
 
 def _of_partner(reading: _Reading, name: str, partner_id: int, codes: tuple[str, ...]) -> None:
     if reading.sought.partner_id not in {None, partner_id}:
-        reading.wrong[name] = f"That {name} is another partner's"
+        reading.wrong[name] = str(_OF_ANOTHER[name])
     reading.sought = replace(reading.sought, partner_id=partner_id, tickets=codes)
 
 

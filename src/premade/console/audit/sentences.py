@@ -11,6 +11,8 @@ from premade.audit.event_fields import SignInRefusal
 from premade.audit.events import CATALOGUE
 from premade.console.audit.search_sql import EventRow
 from premade.console.isolated import isolated
+from premade.texts.translation import gettext as _
+from premade.texts.translation import translate
 from premade.tickets.code import is_order_id, is_ticket_code
 
 _WITH_COMMAS_MAX = 10**7
@@ -19,7 +21,7 @@ _WITH_COMMAS_MAX = 10**7
 
 def name_of_event(event: str) -> str:
     """Return the name for people. An unknown event keeps its own name."""
-    return CATALOGUE[event].kind.title if event in CATALOGUE else event
+    return translate(CATALOGUE[event].kind.title) if event in CATALOGUE else event
 
 
 def sentence(row: EventRow, partners: Mapping[int, str], staff: Mapping[int, str]) -> Markup:
@@ -30,18 +32,18 @@ def sentence(row: EventRow, partners: Mapping[int, str], staff: Mapping[int, str
     partner_id = row.partner_id
     shown = {
         **{name: _shown(value) for name, value in event.values().items()},
-        "partner": "the operator"
+        "partner": _("the operator")
         if partner_id is None
-        else partners.get(partner_id, f"partner {partner_id}"),
+        else partners.get(partner_id) or _("partner %(id)s", id=partner_id),
         "ticket": _ticket(row.ticket_code),
         "order": _order(row.order_id),
         "batch": _batch(partner_id, row.batch_id),
     }
     if "staff_id" in shown:
-        shown["staff_id"] = staff.get(event.values()["staff_id"], "an unknown name")
+        shown["staff_id"] = staff.get(event.values()["staff_id"]) or _("an unknown name")
     values = {name: isolated(value) for name, value in shown.items()}
     # The sentences are constants, and the values are escaped.
-    return Markup(event.sentence().format_map(values))  # noqa: S704
+    return Markup(" ".join(map(translate, event.sentences())).format_map(values))  # noqa: S704
 
 
 def _unknown(row: EventRow) -> Markup:
@@ -61,7 +63,7 @@ def reason_of(row: EventRow) -> str | None:
 
 def _shown(value: Any) -> str:
     if isinstance(value, SignInRefusal):
-        return value.text
+        return translate(value.text)
     if isinstance(value, list):
         return ", ".join(map(_shown, value))  # pyright: ignore[reportUnknownArgumentType]
     return f"{value:,}" if type(value) is int and value < _WITH_COMMAS_MAX else str(value)

@@ -6,13 +6,14 @@ from premade.cancellation.cancel_batch import BatchCanceller, BatchToCancel
 from premade.console.batches.pages import BATCH, address_of, asked_batch
 from premade.console.change_flow import Confirmation, Preview, Row, confirm_page
 from premade.console.reason import ReasonForm
-from premade.console.rendering import STATE_NAMES
+from premade.console.rendering import STATE_NAMES, in_number
 from premade.console.routing import StaffRequest
 from premade.generation.large import LargeBatches
 from premade.partners.keyring import OnBehalf
 from premade.partners.partner import partners_by_id
 from premade.partners.partner_sql import PartnerRow
 from premade.staff.role import Right
+from premade.texts.translation import gettext as _
 
 
 class _BatchChange(Confirmation[ReasonForm]):
@@ -23,9 +24,12 @@ class _BatchChange(Confirmation[ReasonForm]):
     def __init__(self, request: StaffRequest, batch: dict[str, Any], partner: PartnerRow) -> None:
         super().__init__(request)
         self.batch = batch
-        self.subject = (
-            f"Batch {batch['batch_id']} of {partner.name}: "
-            f"{batch['made']:,} of {batch['quantity']:,} tickets are generated."
+        self.subject = _(
+            "Batch %(batch)s of %(partner)s: %(made)s of %(quantity)s tickets are generated.",
+            batch=batch["batch_id"],
+            partner=partner.name,
+            made=in_number(batch["made"]),
+            quantity=in_number(batch["quantity"]),
         )
         self.cancel_address = address_of(batch)
 
@@ -42,7 +46,14 @@ class _BatchChange(Confirmation[ReasonForm]):
 
     def stock_row(self, tickets: int) -> Row:
         """Return how much stock becomes available again."""
-        return Row("Stock available again", f"{tickets:,} in the channel {self.batch['channel']}")
+        return Row(
+            _("Stock available again"),
+            _(
+                "%(tickets)s in the channel %(channel)s",
+                tickets=in_number(tickets),
+                channel=self.batch["channel"],
+            ),
+        )
 
 
 class CancelBatch(_BatchChange):
@@ -53,23 +64,23 @@ class CancelBatch(_BatchChange):
         batch = self.batch
         unused, to_make = batch["pre_generated"], batch["to_make"]
         stay = [
-            f"{count:,} {STATE_NAMES[status].lower()}"
+            f"{count:,} {str(STATE_NAMES[status]).lower()}"
             for status, count in batch["counts"]
             if status != "PRE_GENERATED" and count
         ]
-        rows = [Row("Cancelled", f"{unused:,} unused tickets")]
+        rows = [Row(_("Cancelled"), _("%(tickets)s unused tickets", tickets=in_number(unused)))]
         if to_make:
-            rows.append(Row("Not generated", f"{to_make:,} tickets"))
-        rows += [Row("Unchanged", ", ".join(stay) or "none"), self.stock_row(unused + to_make)]
+            rows.append(Row(_("Not generated"), _("%(tickets)s tickets", tickets=in_number(to_make))))
+        rows += [Row(_("Unchanged"), ", ".join(stay) or _("none")), self.stock_row(unused + to_make)]
         return Preview(
-            "Cancel unused tickets",
+            _("Cancel unused tickets"),
             self.subject,
             rows,
             notes=[
-                "The QRs of these tickets no longer open a gate. This cannot be undone.",
-                "Tickets that are sold meanwhile stay as they are. A large batch takes some seconds.",
+                _("The QRs of these tickets no longer open a gate. This cannot be undone."),
+                _("Tickets that are sold meanwhile stay as they are. A large batch takes some seconds."),
             ],
-            save_label="Cancel unused tickets",
+            save_label=_("Cancel unused tickets"),
             is_dangerous=True,
         )
 
@@ -90,18 +101,18 @@ class StopBatch(_BatchChange):
         """Return how many tickets are not generated."""
         batch = self.batch
         return Preview(
-            "Stop generating",
+            _("Stop generating"),
             self.subject,
             [
-                Row("Not generated", f"{batch['to_make']:,} tickets"),
-                Row("Unchanged", f"{batch['made']:,} generated tickets"),
+                Row(_("Not generated"), _("%(tickets)s tickets", tickets=in_number(batch["to_make"]))),
+                Row(_("Unchanged"), _("%(tickets)s generated tickets", tickets=in_number(batch["made"]))),
                 self.stock_row(batch["to_make"]),
             ],
             notes=[
-                "This cannot be undone: the rest of this batch will not be generated.",
-                "Tickets are being generated meanwhile, so it may be fewer.",
+                _("This cannot be undone: the rest of this batch will not be generated."),
+                _("Tickets are being generated meanwhile, so it may be fewer."),
             ],
-            save_label="Stop generating",
+            save_label=_("Stop generating"),
             is_dangerous=True,
         )
 

@@ -2,17 +2,18 @@
 
 from premade.export.formats import FORMATS, file_name
 from premade.export.rows import NOT_OVER
+from premade.texts.translation import Text, lazy
 from premade.tickets.ticket import Status
 
 TICKETS_A_FILE_MAX = 5_000
 """Of what is printed."""
-WHICH: dict[str, tuple[str, tuple[Status, ...] | None]] = {
-    "all": ("all", None),
-    "good": ("unused and active", NOT_OVER),
-    "unused": ("unused", (Status.PRE_GENERATED,)),
+WHICH: dict[str, tuple[Text, tuple[Status, ...] | None]] = {
+    "all": (lazy("all"), None),
+    "good": (lazy("unused and active"), NOT_OVER),
+    "unused": (lazy("unused"), (Status.PRE_GENERATED,)),
 }
-PRINTED = {name: form.label for name, form in FORMATS.items() if form.is_printed}
-TABLES = {name: form.label for name, form in FORMATS.items() if not form.is_printed}
+PRINTED = {name: lazy(form.label) for name, form in FORMATS.items() if form.is_printed}
+TABLES = {name: lazy(form.label) for name, form in FORMATS.items() if not form.is_printed}
 NAME_ON_SHEETS = "name"
 """The form field for another name on the sheets, if they cannot print the product's name."""
 

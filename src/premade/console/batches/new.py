@@ -11,7 +11,7 @@ from premade.catalog.product import ProductUnknown
 from premade.console.batches.pages import BATCHES, address_of, asked_partner_id
 from premade.console.change_flow import Edit, Preview, Row, VersionChanged, edit_page
 from premade.console.forms import FORM_BYTES_MAX, Form, FormView, Input, or_none
-from premade.console.rendering import in_money
+from premade.console.rendering import in_money, in_number
 from premade.console.routing import Page, StaffRequest
 from premade.generation.batch_request import BatchRequest, checked_metadata
 from premade.generation.checks import BatchIdTaken, ProductOver
@@ -32,6 +32,8 @@ from premade.stock.reservation import (
     is_reservation_id,
 )
 from premade.texts.fields import field_text
+from premade.texts.translation import gettext as _
+from premade.texts.translation import lazy, ngettext
 from premade.values.currency import amount_text
 from premade.values.operator_input import day, plain_number, whole_number
 from premade.values.texts import cleaned, one_line
@@ -83,15 +85,19 @@ class BatchForm(Form):
     product: Annotated[
         int,
         Input(
-            "Product", _product, "Products that the channel has stock of.", kind="select", autocomplete=None
+            lazy("Product"),
+            _product,
+            lazy("Products that the channel has stock of."),
+            kind="select",
+            autocomplete=None,
         ),
     ]
     quantity: Annotated[
         int,
         Input(
-            "Number of tickets",
+            lazy("Number of tickets"),
             _quantity,
-            f"1 to {QUANTITY_MAX:,}.",
+            lazy("1 to %(most)s.", most=in_number(QUANTITY_MAX)),
             required=True,
             inputmode="numeric",
             maxlength=20,
@@ -99,14 +105,16 @@ class BatchForm(Form):
     ]
     batch: Annotated[
         str,
-        Input("Batch id", _batch_id, required=True, maxlength=64, autocapitalize="off", spellcheck=False),
+        Input(
+            lazy("Batch id"), _batch_id, required=True, maxlength=64, autocapitalize="off", spellcheck=False
+        ),
     ]
     valid_until: Annotated[
         date | None,
         Input(
-            "Last day of sale",
+            lazy("Last day of sale"),
             or_none(lambda text: day(cleaned(text), "valid_until")),
-            "Empty: as long as the product can be used.",
+            lazy("Empty: as long as the product can be used."),
             kind="date",
             autocomplete=None,
         ),
@@ -114,9 +122,9 @@ class BatchForm(Form):
     reservation: Annotated[
         str | None,
         Input(
-            "From a reservation",
+            lazy("From a reservation"),
             or_none(_reservation_id),
-            "Empty: from the available stock.",
+            lazy("Empty: from the available stock."),
             maxlength=40,
             placeholder="RSV-…",
             autocapitalize="off",
@@ -126,9 +134,9 @@ class BatchForm(Form):
     metadata: Annotated[
         dict[str, Any] | None,
         Input(
-            "Metadata",
+            lazy("Metadata"),
             _metadata,
-            "Kept with the batch; the partner sees it. One line each, such as campaign: spring",
+            lazy("Kept with the batch; the partner sees it. One line each, such as campaign: spring"),
             kind="textarea",
             rows=3,
             spellcheck=False,
@@ -156,7 +164,7 @@ class NewBatch(Edit[BatchForm]):
 
     form = BatchForm
     template = "batches/new_batch.html"
-    title = "Generate a batch"
+    title = lazy("Generate a batch")
     cancel_address = BATCHES
     refusals: ClassVar = {
         ProductUnknown: "product",
@@ -169,7 +177,7 @@ class NewBatch(Edit[BatchForm]):
     }
     pointers: ClassVar = {"reservation_id": "reservation"}
     stale = (VersionChanged,)
-    stale_message = "The price changed meanwhile."
+    stale_message = lazy("The price changed meanwhile.")
 
     def __init__(self, request: StaffRequest, partner: PartnerRow) -> None:
         super().__init__(request)
@@ -185,7 +193,7 @@ class NewBatch(Edit[BatchForm]):
             partner_id = asked_partner_id(request)
         partner = (await partners_by_id(request.database)).get(partner_id or 0)
         if partner is None:
-            raise Invalid([FieldError("partner", field_text("general.number_of", name="partner"))])
+            raise Invalid([FieldError("partner", field_text("general.number_of", name=_("partner")))])
         return cls(request, partner)
 
     @property
@@ -204,7 +212,7 @@ class NewBatch(Edit[BatchForm]):
 
     async def view(self, typed: Mapping[str, str], wrong: Mapping[str, str]) -> FormView:
         """Return the form, with the products that the channel has stock of."""
-        self.stock, _ = await inventory_of(
+        self.stock, _following = await inventory_of(
             self.request.database,
             self.request.runtime,
             self.partner.partner_id,
@@ -213,13 +221,19 @@ class NewBatch(Edit[BatchForm]):
             None,
         )
         products = {
-            str(
-                each.product_id
-            ): f"{each.name} ({each.product_id}): {in_money(each.price, each.currency)}, {each.available:,} left"
+            str(each.product_id): _(
+                "%(product)s (%(id)s): %(price)s, %(tickets)s left",
+                product=each.name,
+                id=each.product_id,
+                price=in_money(each.price, each.currency),
+                tickets=in_number(each.available),
+            )
             for each in self.stock
         }
         year = self.request.runtime.today().year
-        hint = f"The partner's own name of it, such as SUMMER_{year}_01: letters, digits and . _ : -"
+        hint = _(
+            "The partner's own name of it, such as SUMMER_%(year)s_01: letters, digits and . _ : -", year=year
+        )
         return BatchForm.view(typed, wrong, options={"product": products}, hints={"batch": hint})
 
     async def context(self) -> dict[str, Any]:
@@ -230,16 +244,18 @@ class NewBatch(Edit[BatchForm]):
         """Return the text for staff; the errors are worded for the partner."""
         typed = self.texts()
         if isinstance(error, BatchIdTaken):
-            return f"The partner has a batch {cleaned(typed['batch'])} already. Choose another id."
+            return _(
+                "The partner has a batch %(batch)s already. Choose another id.", batch=cleaned(typed["batch"])
+            )
         if isinstance(error, ProductUnknown):
-            return f"There is no product {cleaned(typed['product'])}."
+            return _("There is no product %(id)s.", id=cleaned(typed["product"]))
         return error.detail
 
     async def preview(self, form: BatchForm) -> Preview:
         """Return what the batch costs, and the stock that it leaves."""
         wanted = form.request()
         estimate = await self.request.use(Generator).estimate(self.owner, wanted)
-        stock, _ = await inventory_of(
+        stock, _following = await inventory_of(
             self.request.database,
             self.request.runtime,
             self.partner.partner_id,
@@ -252,38 +268,57 @@ class NewBatch(Edit[BatchForm]):
         until = wanted.valid_until
         rows = [
             Row(inputs["batch"].label, wanted.batch_id),
-            Row("Partner", f"{self.partner.name}{' (test)' if self.partner.is_test else ''}"),
+            Row(
+                _("Partner"),
+                f"{self.partner.name} {_('(test)')}" if self.partner.is_test else self.partner.name,
+            ),
             Row(inputs["product"].label, f"{product} ({wanted.product_id})"),
-            Row(inputs["quantity"].label, f"{wanted.quantity:,}"),
-            Row("Price", in_money(estimate.price, estimate.currency)),
-            Row("Total, if all are sold", in_money(estimate.price * wanted.quantity, estimate.currency)),
+            Row(inputs["quantity"].label, in_number(wanted.quantity)),
+            Row(_("Price"), in_money(estimate.price, estimate.currency)),
+            Row(_("Total, if all are sold"), in_money(estimate.price * wanted.quantity, estimate.currency)),
             Row(
                 inputs["valid_until"].label,
-                until.isoformat() if until else "as long as the product can be used",
+                until.isoformat() if until else _("as long as the product can be used"),
             ),
             *self._stock_rows(wanted, estimate),
             *(Row(name, str(value)) for name, value in (wanted.metadata or {}).items()),
         ]
         return Preview(
-            "Generate this batch?",
+            _("Generate this batch?"),
             "",
             rows,
             version=_price(estimate),
             notes=[
-                "The stock is taken at once. The tickets are generated after that, also if you leave the page."
+                _(
+                    "The stock is taken at once. The tickets are generated after that, also if you leave the page."
+                )
             ],
-            save_label=f"Generate {wanted.quantity:,} ticket{'s' if wanted.quantity != 1 else ''}",
+            save_label=ngettext("Generate %(num)s ticket", "Generate %(num)s tickets", wanted.quantity),
         )
 
     def _stock_rows(self, wanted: BatchRequest, estimate: Estimate) -> list[Row]:
         channel = self.partner.channel
         if wanted.reservation_id is None:
-            left = f"{estimate.available - wanted.quantity:,}"
-            return [Row(f"Available in the channel {channel}", left, f"{estimate.available:,}")]
+            left = in_number(estimate.available - wanted.quantity)
+            return [
+                Row(
+                    _("Available in the channel %(channel)s", channel=channel),
+                    left,
+                    in_number(estimate.available),
+                )
+            ]
         held = estimate.held or 0
         return [
-            Row(f"Held by {wanted.reservation_id}", f"{held - wanted.quantity:,}", f"{held:,}"),
-            Row(f"Available in the channel {channel}", f"{estimate.available:,}", f"{estimate.available:,}"),
+            Row(
+                _("Held by %(reservation)s", reservation=wanted.reservation_id),
+                in_number(held - wanted.quantity),
+                in_number(held),
+            ),
+            Row(
+                _("Available in the channel %(channel)s", channel=channel),
+                in_number(estimate.available),
+                in_number(estimate.available),
+            ),
         ]
 
     async def save(self, form: BatchForm) -> str:

@@ -24,6 +24,7 @@ from premade.postgres.statements import columns_of
 from premade.runtime.errors import FieldError, Invalid
 from premade.staff.role import Right
 from premade.texts.fields import field_text
+from premade.texts.translation import lazy
 from premade.tickets.listing import TicketFilter, list_tickets
 from premade.tickets.ticket import Status
 from premade.values.operator_input import plain_number
@@ -34,11 +35,16 @@ BATCHES = f"{HOME}/batches"
 BATCH = f"{HOME}/batch"
 BATCHES_A_PAGE = 25
 TICKETS_A_PAGE = 50
+_SUBJECTS = {"partner": lazy("partner"), "product": lazy("product")}
 _DONE = {
-    "begun": "The batch has its stock. Its tickets are being generated, also if you leave this page.",
-    "made": "All tickets of the batch are generated.",
-    "stopped": "No more tickets of this batch are generated. The stock of the others is available again.",
-    "cancelled": "The unused tickets are cancelled. Their stock is available again, and their QRs no longer open a gate.",
+    "begun": lazy("The batch has its stock. Its tickets are being generated, also if you leave this page."),
+    "made": lazy("All tickets of the batch are generated."),
+    "stopped": lazy(
+        "No more tickets of this batch are generated. The stock of the others is available again."
+    ),
+    "cancelled": lazy(
+        "The unused tickets are cancelled. Their stock is available again, and their QRs no longer open a gate."
+    ),
 }
 
 
@@ -54,7 +60,7 @@ def asked_number(request: StaffRequest, name: str) -> int | None:
         return None
     number = plain_number(given)
     if number is None:
-        raise Invalid([FieldError(name, field_text("general.number_of", name=name))])
+        raise Invalid([FieldError(name, field_text("general.number_of", name=_SUBJECTS[name]))])
     return number
 
 

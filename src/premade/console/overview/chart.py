@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
+from premade.texts.translation import gettext as _
+
 TICKS_MAX = 4
 """Of the upper axis, without the baseline."""
 BAR_SHARE = 0.72
@@ -76,7 +78,7 @@ def chart_of_days(
     width = 100 / days
     bars = [
         Bar(
-            title=f"{day:%a} {day.day} {day:%b %Y}: {say(value)}{' so far' if day == last else ''}",
+            title=_title(day, say(value), is_today=day == last),
             left=_round(width * (place + (1 - BAR_SHARE) / 2)),
             width=_round(width * BAR_SHARE),
             hit_left=_round(width * place),
@@ -94,6 +96,11 @@ def chart_of_days(
     return Chart(
         bars, ticks, _labels(span), rows, say(max(values)), say(sum(values)), is_empty=not any(values)
     )
+
+
+def _title(day: date, figure: str, *, is_today: bool) -> str:
+    name = f"{day:%a} {day.day} {day:%b %Y}"
+    return _("%(day)s: %(figure)s so far", day=name, figure=figure) if is_today else f"{name}: {figure}"
 
 
 def tick_step(most: Amount) -> int:

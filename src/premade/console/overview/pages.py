@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 from starlette.responses import Response
 
-from premade.audit.actors import staff_actor
+from premade.audit.actors import KEY, staff_actor
 from premade.catalog.product import list_products
 from premade.console.addresses import HOME, go_to
 from premade.console.batches.pages import asked_partner_id
@@ -28,6 +28,8 @@ from premade.runtime.errors import FieldError, Invalid
 from premade.staff.member import list_staff
 from premade.staff.role import Right
 from premade.texts.fields import field_text
+from premade.texts.translation import gettext as _
+from premade.texts.translation import lazy
 
 PERIODS_DAYS = (7, 30, 90)
 PERIOD_DAYS = 30
@@ -37,12 +39,12 @@ CODES_SHOWN_MAX = 10
 TEST_PARTNERS_SHOWN_MAX = 3
 _DAY_SECONDS = 86_400
 GATE_COUNT_NAMES = {
-    Counted.FORGED: "QR code forged or of another system",
-    Counted.UNKNOWN: "Unknown ticket",
-    Counted.UNREADABLE: "Unreadable entry",
-    Counted.WRONG_DIGITS: "Code and digits do not match",
-    Counted.REPEATED: "Further conflict of a ticket with many in the audit record",
-    Counted.LATE: "Scan uploaded after the ticket's last day",
+    Counted.FORGED: lazy("QR code forged or of another system"),
+    Counted.UNKNOWN: lazy("Unknown ticket"),
+    Counted.UNREADABLE: lazy("Unreadable entry"),
+    Counted.WRONG_DIGITS: lazy("Code and digits do not match"),
+    Counted.REPEATED: lazy("Further conflict of a ticket with many in the audit record"),
+    Counted.LATE: lazy("Scan uploaded after the ticket's last day"),
 }
 
 
@@ -102,7 +104,12 @@ def _shown(found: Finding, product: str, templates: Templates) -> _ShownFinding:
 async def _owner_names(request: StaffRequest, counts: list[GateCount]) -> dict[str, str]:
     """Return display names by owner: of the keys and the staff in these counts."""
     names = {staff_actor(each.staff_id): each.name for each in await list_staff(request.database)}
-    return {row.owner: names.get(row.owner, row.owner.replace("key:", "API key ")) for row in counts}
+    return {row.owner: names.get(row.owner, _name_of_owner(row.owner)) for row in counts}
+
+
+def _name_of_owner(owner: str) -> str:
+    kind, colon, number = owner.partition(":")
+    return _("API key %(id)s", id=number) if colon and kind == KEY else owner
 
 
 def _asked_days(request: StaffRequest) -> int:
@@ -134,15 +141,15 @@ def _charts(figures: Figures, today: date, days: int) -> list[dict[str, Any]]:
         chart: Chart = chart_of_days(of_days, today, days, lambda value: in_number(int(value)))
         return {"heading": heading, "kind": kind, "unit": unit, "chart": chart}
 
-    charts = [drawn("Tickets sold a day", "sold", tickets, "Tickets")]
+    charts = [drawn(_("Tickets sold a day"), "sold", tickets, _("Tickets"))]
     for currency in _by_currency(figures.sales_by_day):
         amounts: dict[date, Amount] = {
             each.key: each.amount for each in figures.sales_by_day if each.currency == currency
         }
         chart = chart_of_days(amounts, today, days, lambda value, of=currency: in_money(Decimal(value), of))
-        heading = f"Sales a day in {currency}"
+        heading = _("Sales a day in %(currency)s", currency=currency)
         charts.append({"heading": heading, "kind": "money", "unit": currency, "chart": chart})
-    return [*charts, drawn("Refused requests a day", "refused", refused, "Refusals")]
+    return [*charts, drawn(_("Refused requests a day"), "refused", refused, _("Refusals"))]
 
 
 def _stock(figures: Figures) -> list[dict[str, Any]]:

@@ -17,9 +17,15 @@ from premade.console.change_flow import (
     edit_page,
 )
 from premade.console.forms import Form, Input, as_sent, by_field, is_checked
-from premade.console.partners.pages import PARTNERS, keys_with_state, last_used, number_of_path
+from premade.console.partners.pages import (
+    KEY_CACHE_SECONDS_SHOWN,
+    PARTNERS,
+    keys_with_state,
+    last_used,
+    number_of_path,
+)
+from premade.console.rendering import in_number
 from premade.console.routing import Page, StaffRequest
-from premade.partners.keyring import KEY_CACHE_SECONDS
 from premade.partners.partner import (
     LIVE_CHANNEL,
     RESERVATION_HOURS_DEFAULT,
@@ -36,14 +42,16 @@ from premade.partners.partner_sql import PartnerRow
 from premade.runtime.errors import FieldError, Invalid
 from premade.staff.role import Right
 from premade.texts.fields import field_text
+from premade.texts.translation import gettext as _
+from premade.texts.translation import lazy
 from premade.values.operator_input import plain_number, whole_number
 
 Hours = Annotated[
     int,
     Input(
-        "Reservation time in hours",
+        lazy("Reservation time in hours"),
         lambda text: whole_number(text, "reservation-hours"),
-        f"How long it may hold stock: 1 to {RESERVATION_HOURS_MAX:,}.",
+        lazy("How long it may hold stock: 1 to %(hours)s.", hours=in_number(RESERVATION_HOURS_MAX)),
         required=True,
         inputmode="numeric",
         maxlength=6,
@@ -55,14 +63,17 @@ class PartnerForm(Form):
     """A new partner."""
 
     name: Annotated[
-        str, Input("Name", as_sent, "It cannot be changed here later.", required=True, maxlength=200)
+        str,
+        Input(lazy("Name"), as_sent, lazy("It cannot be changed here later."), required=True, maxlength=200),
     ]
     is_test: Annotated[
         bool,
         Input(
-            "Test partner",
+            lazy("Test partner"),
             is_checked,
-            "Its keys begin with pm_test_, it sells stock of a channel of its own, and reports leave it out.",
+            lazy(
+                "Its keys begin with pm_test_, it sells stock of a channel of its own, and reports leave it out."
+            ),
             kind="checkbox",
             autocomplete=None,
         ),
@@ -70,10 +81,13 @@ class PartnerForm(Form):
     channel: Annotated[
         str,
         Input(
-            "Channel",
+            lazy("Channel"),
             as_sent,
-            f"Whose stock it sells. Empty: {LIVE_CHANNEL}, or a channel of its own for a test partner. "
-            "A channel that does not exist is created.",
+            lazy(
+                "Whose stock it sells. Empty: %(channel)s, or a channel of its own for a test partner. "
+                "A channel that does not exist is created.",
+                channel=LIVE_CHANNEL,
+            ),
             maxlength=63,
             autocapitalize="none",
             spellcheck=False,
@@ -125,12 +139,12 @@ class LimitsChange(Edit[LimitsForm]):
 
     form = LimitsForm
     stale = (PartnerChangedMeanwhile,)
-    stale_message = "Somebody else changed the limits meanwhile."
+    stale_message = lazy("Somebody else changed the limits meanwhile.")
 
     def __init__(self, request: StaffRequest, partner: PartnerRow) -> None:
         super().__init__(request)
         self.partner = partner
-        self.title = f"Limits of {partner.name}"
+        self.title = _("Limits of %(partner)s", partner=partner.name)
         self.cancel_address = f"{PARTNERS}/{partner.partner_id}"
 
     @classmethod
@@ -159,11 +173,11 @@ class LimitsChange(Edit[LimitsForm]):
             )
         label = LimitsForm.inputs()["reservation-hours"].label
         return Preview(
-            f"Change the limits of {self.partner.name}?",
+            _("Change the limits of %(partner)s?", partner=self.partner.name),
             "",
-            [Row(label, f"{form.hours:,}", f"{self.hours:,}")] * (form.hours != self.hours),
+            [Row(label, in_number(form.hours), in_number(self.hours))] * (form.hours != self.hours),
             version=str(self.hours),
-            notes=["Existing reservations stay as they are."],
+            notes=[_("Existing reservations stay as they are.")],
         )
 
     async def save(self, form: LimitsForm) -> str:
@@ -199,25 +213,29 @@ class DisablePartner(Confirmation[NoFields]):
         """Return the keys that stop working."""
         keys = await keys_with_state(self.request, self.partner.partner_id)
         rows = [
-            Row(f"Key {key['key_id']}", "stops working", last_used(self.request, key["last_used_at"]))
+            Row(
+                _("Key %(key)s", key=key["key_id"]),
+                _("stops working"),
+                last_used(self.request, key["last_used_at"]),
+            )
             for key in keys
             if key["state"] == "working"
         ]
         effect = (
-            f"These keys stop working within {KEY_CACHE_SECONDS:g} seconds."
+            _("These keys stop working within %(seconds)s seconds.", seconds=KEY_CACHE_SECONDS_SHOWN)
             if rows
-            else "None of its keys works now, and none will until it is enabled again."
+            else _("None of its keys works now, and none will until it is enabled again.")
         )
         return Preview(
-            f"Disable {self.partner.name}?",
+            _("Disable %(partner)s?", partner=self.partner.name),
             "",
             rows,
             notes=[
                 effect,
-                "Sold tickets stay valid at the gate. Reservations stay until they expire.",
-                "The partner can be enabled again.",
+                _("Sold tickets stay valid at the gate. Reservations stay until they expire."),
+                _("The partner can be enabled again."),
             ],
-            save_label="Disable",
+            save_label=_("Disable"),
             is_dangerous=True,
         )
 

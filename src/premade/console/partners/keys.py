@@ -10,9 +10,14 @@ from starlette.responses import Response
 from premade.console.addresses import HOME, go_to
 from premade.console.change_flow import Confirmation, NoFields, Preview, Row, confirm_page
 from premade.console.forms import Form, Input, by_field, is_checked, or_none
-from premade.console.partners.pages import OPERATOR, PARTNERS, last_used, number_of_path
+from premade.console.partners.pages import (
+    KEY_CACHE_SECONDS_SHOWN,
+    OPERATOR,
+    PARTNERS,
+    last_used,
+    number_of_path,
+)
 from premade.console.routing import Page, StaffRequest
-from premade.partners.keyring import KEY_CACHE_SECONDS
 from premade.partners.keys import create_key, key_of, revoke_key, rotate_key
 from premade.partners.keys_sql import KeyDetails
 from premade.partners.partner import partner_of
@@ -21,6 +26,8 @@ from premade.partners.permission import GATE_PERMISSIONS, PERMISSIONS, Permissio
 from premade.runtime.errors import FieldError, Invalid
 from premade.staff.role import Right
 from premade.texts.fields import field_text
+from premade.texts.translation import gettext as _
+from premade.texts.translation import lazy, translate
 from premade.values.operator_input import duration, moment
 
 KEYS = f"{HOME}/keys"
@@ -33,16 +40,16 @@ class KeyForm(Form):
     is_test: Annotated[
         bool,
         Input(
-            "For trying out gates",
+            lazy("For trying out gates"),
             is_checked,
-            "A gate with this key admits test tickets only. It refuses every ticket that was sold.",
+            lazy("A gate with this key admits test tickets only. It refuses every ticket that was sold."),
             kind="checkbox",
             autocomplete=None,
         ),
     ] = Field(alias="test")
     expires: Annotated[
         str | None,
-        Input("Last day of validity", or_none(str), kind="date"),
+        Input(lazy("Last day of validity"), or_none(str), kind="date"),
     ]
 
 
@@ -52,9 +59,9 @@ class RotationForm(Form):
     overlap: Annotated[
         timedelta,
         Input(
-            "Time for which both keys work",
+            lazy("Time for which both keys work"),
             lambda text: duration(text, "overlap"),
-            "Such as 30m, 24h or 7d; 0s ends the old key at once.",
+            lazy("Such as 30m, 24h or 7d; 0s ends the old key at once."),
             required=True,
             maxlength=8,
             autocapitalize="none",
@@ -94,12 +101,16 @@ def _key_form(
         "partners/key_new.html",
         400 if wrong else 200,
         partner=partner,
-        permissions={name: permission.label for name, permission in _permissions(partner).items()},
+        permissions={name: translate(permission.label) for name, permission in _permissions(partner).items()},
         chosen=chosen,
         form=KeyForm.view(
             typed,
             wrong,
-            hints={"expires": f"Empty: it works until it is revoked. Days end in {request.runtime.zone}."},
+            hints={
+                "expires": _(
+                    "Empty: it works until it is revoked. Days end in %(zone)s.", zone=request.runtime.zone
+                )
+            },
         ),
         nonce=nonce,
         cancel_address=_home(partner.partner_id if partner else None),
@@ -180,17 +191,26 @@ class RevokeKey(Confirmation[NoFields]):
     async def preview(self) -> Preview:
         """Return what nobody can do with the key any more."""
         key = self.key
-        advice = "wait until its successor is in use" if key.has_successor else "rotate the key instead"
+        advice = (
+            _("To change over without a gap, wait until its successor is in use.")
+            if key.has_successor
+            else _("To change over without a gap, rotate the key instead.")
+        )
         mode = "test" if key.is_test else "live"
         return Preview(
-            f"Revoke key {key.key_id} of {key.partner or 'the operator'}?",
+            _("Revoke key %(key)s of %(partner)s?", key=key.key_id, partner=key.partner)
+            if key.partner
+            else _("Revoke key %(key)s of the operator?", key=key.key_id),
             f"pm_{mode}_{key.prefix}_…, {last_used(self.request, key.last_used_at)}.",
-            [Row("Permissions", ", ".join(key.permissions))],
+            [Row(_("Permissions"), ", ".join(key.permissions))],
             notes=[
-                f"Within {KEY_CACHE_SECONDS:g} seconds, requests with this key are refused. This cannot be undone.",
-                f"To change over without a gap, {advice}.",
+                _(
+                    "Within %(seconds)s seconds, requests with this key are refused. This cannot be undone.",
+                    seconds=KEY_CACHE_SECONDS_SHOWN,
+                ),
+                advice,
             ],
-            save_label="Revoke",
+            save_label=_("Revoke"),
             is_dangerous=True,
         )
 

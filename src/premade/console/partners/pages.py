@@ -15,18 +15,28 @@ from premade.partners.keys_sql import KeyOfPartner
 from premade.partners.partner import page_of_partners, partner_of
 from premade.postgres.statements import columns_of
 from premade.staff.role import Right
+from premade.texts.translation import gettext as _
+from premade.texts.translation import lazy
 from premade.values.operator_input import plain_number
 
 PARTNERS = f"{HOME}/partners"
 OPERATOR = f"{HOME}/operator-keys"
 PARTNERS_A_PAGE = 25
 SEARCH_CHARACTERS_MAX = 200
+KEY_CACHE_SECONDS_SHOWN = f"{KEY_CACHE_SECONDS:g}"
+"""How long a key can still work after it ended, for texts."""
 _DONE = {
-    "added": "Added. Create a key, so that they can begin.",
-    "limits": "Saved. It applies to new reservations.",
-    "disabled": f"Disabled. Its keys stop working within {KEY_CACHE_SECONDS:g} seconds.",
-    "enabled": f"Enabled. Its keys work again within {KEY_CACHE_SECONDS:g} seconds.",
-    "revoked": f"Revoked. The key stops working within {KEY_CACHE_SECONDS:g} seconds.",
+    "added": lazy("Added. Create a key, so that they can begin."),
+    "limits": lazy("Saved. It applies to new reservations."),
+    "disabled": lazy(
+        "Disabled. Its keys stop working within %(seconds)s seconds.", seconds=KEY_CACHE_SECONDS_SHOWN
+    ),
+    "enabled": lazy(
+        "Enabled. Its keys work again within %(seconds)s seconds.", seconds=KEY_CACHE_SECONDS_SHOWN
+    ),
+    "revoked": lazy(
+        "Revoked. The key stops working within %(seconds)s seconds.", seconds=KEY_CACHE_SECONDS_SHOWN
+    ),
 }
 
 
@@ -89,8 +99,8 @@ def _state(key: KeyOfPartner, now: datetime) -> str:
 def last_used(request: StaffRequest, at: datetime | None) -> str:
     """Return when a key was last used, for people."""
     if at is None:
-        return "never used"
-    return f"last used {request.templates.minute(at)} {request.runtime.zone}"
+        return _("never used")
+    return _("last used %(moment)s %(zone)s", moment=request.templates.minute(at), zone=request.runtime.zone)
 
 
 PAGES = [

@@ -5,14 +5,15 @@ from typing import Annotated
 from premade.console.forms import Form, Input, Options, as_sent
 from premade.staff.password import PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN
 from premade.staff.role import Role
+from premade.texts.translation import lazy
 
-ROLES: Options = {str(role): str(role) for role in Role}
+ROLES: Options = {str(role): lazy(str(role)) for role in Role}
 NAME_CHARACTERS_MAX = 63
-PASSWORD_HINT = f"At least {PASSWORD_CHARACTERS_MIN} characters."
+PASSWORD_HINT = lazy("At least %(count)s characters.", count=PASSWORD_CHARACTERS_MIN)
 NewPassword = Annotated[
     str,
     Input(
-        "New password",
+        lazy("New password"),
         as_sent,
         PASSWORD_HINT,
         kind="password",
@@ -22,7 +23,7 @@ NewPassword = Annotated[
         autocomplete="new-password",
     ),
 ]
-RoleOfMember = Annotated[str, Input("Role", as_sent, kind="select", autocomplete=None)]
+RoleOfMember = Annotated[str, Input(lazy("Role"), as_sent, kind="select", autocomplete=None)]
 
 
 class MemberForm(Form):
@@ -31,7 +32,7 @@ class MemberForm(Form):
     name: Annotated[
         str,
         Input(
-            "Name",
+            lazy("Name"),
             as_sent,
             required=True,
             maxlength=NAME_CHARACTERS_MAX,

@@ -19,14 +19,15 @@ from premade.staff.member import (
     staff_named,
 )
 from premade.staff.role import Right, Role
+from premade.texts.translation import lazy
 
 STAFF = f"{HOME}/staff"
 _DONE = {
-    "added": "Added. They can sign in now.",
-    "role": "The role is changed, from the next page on.",
-    "password": "The new password is set, and they are signed out everywhere.",
-    "disabled": "Disabled: they are signed out everywhere and cannot sign in.",
-    "enabled": "Enabled: they can sign in again.",
+    "added": lazy("Added. They can sign in now."),
+    "role": lazy("The role is changed, from the next page on."),
+    "password": lazy("The new password is set, and they are signed out everywhere."),
+    "disabled": lazy("Disabled: they are signed out everywhere and cannot sign in."),
+    "enabled": lazy("Enabled: they can sign in again."),
 }
 
 

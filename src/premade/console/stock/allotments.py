@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Self
 from premade.catalog.product import Product
 from premade.console.change_flow import Edit, Preview, Row, edit_page
 from premade.console.forms import Form, FormView, Input, as_sent
+from premade.console.rendering import in_number
 from premade.console.routing import StaffRequest
 from premade.console.stock.products import PRODUCTS, product_of_path
 from premade.partners.partner import list_channels
@@ -21,6 +22,8 @@ from premade.stock.allotment import (
 )
 from premade.stock.allotment_sql import ListedAllotment
 from premade.texts.fields import field_text
+from premade.texts.translation import gettext as _
+from premade.texts.translation import lazy
 from premade.values.operator_input import whole_number
 
 
@@ -30,9 +33,9 @@ class AllotmentForm(Form):
     channel: Annotated[
         str,
         Input(
-            "Channel",
+            lazy("Channel"),
             as_sent,
-            "A channel is created with the first partner that sells through it.",
+            lazy("A channel is created with the first partner that sells through it."),
             kind="select",
             required=True,
             autocomplete=None,
@@ -41,9 +44,9 @@ class AllotmentForm(Form):
     quantity: Annotated[
         int,
         Input(
-            "Tickets in total",
+            lazy("Tickets in total"),
             lambda text: whole_number(text, "quantity"),
-            "Issued and held tickets count.",
+            lazy("Issued and held tickets count."),
             required=True,
             inputmode="numeric",
             maxlength=15,
@@ -58,7 +61,7 @@ class AllotmentChange(Edit[AllotmentForm]):
     template = "stock/allotment_form.html"
     refusals: ClassVar = {AllotmentBelowIssued: "quantity"}
     stale = (AllotmentChangedMeanwhile,)
-    stale_message = "Somebody else set the allotment meanwhile."
+    stale_message = lazy("Somebody else set the allotment meanwhile.")
 
     def __init__(
         self, request: StaffRequest, product: Product, channel: str, allotments: list[ListedAllotment]
@@ -67,7 +70,11 @@ class AllotmentChange(Edit[AllotmentForm]):
         self.product, self.channel = product, channel
         self.allotments = {row.channel: row for row in allotments}
         self.before = self.allotments.get(channel)
-        self.title = f"Change the allotment of {channel}" if self.before else "Allot stock to a channel"
+        self.title = (
+            _("Change the allotment of %(channel)s", channel=channel)
+            if self.before
+            else _("Allot stock to a channel")
+        )
         self.subject = f"{product.name} ({product.product_id})"
         self.cancel_address = f"{PRODUCTS}/{product.product_id}"
 
@@ -90,11 +97,11 @@ class AllotmentChange(Edit[AllotmentForm]):
     async def view(self, typed: Mapping[str, str], wrong: Mapping[str, str]) -> FormView:
         """Return the form; the channel is a choice only for a new allotment."""
         channels = {
-            each.channel: f"{each.channel}{' (test)' if each.is_test else ''}"
+            each.channel: f"{each.channel} {_('(test)')}" if each.is_test else each.channel
             for each in await list_channels(self.request.database)
             if each.channel not in self.allotments
         }
-        options = {"channel": {"": "Choose a channel", **channels}}
+        options = {"channel": {"": _("Choose a channel"), **channels}}
         return AllotmentForm.view(typed, wrong, options=options, without=["channel"] if self.before else [])
 
     def hidden(self) -> dict[str, str]:
@@ -118,20 +125,30 @@ class AllotmentChange(Edit[AllotmentForm]):
         before = plan.before
         rows = [
             Row(
-                f"Allotment of {form.channel}",
-                f"{plan.allotted:,}",
-                f"{before.allotted:,}" if before else "none",
+                _("Allotment of %(channel)s", channel=form.channel),
+                in_number(plan.allotted),
+                in_number(before.allotted) if before else _("none"),
             ),
-            Row("Available", f"{plan.available:,}", f"{before.available:,}" if before else "none"),
+            Row(
+                _("Available"),
+                in_number(plan.available),
+                in_number(before.available) if before else _("none"),
+            ),
         ]
         notes = (
-            f"{before.issued:,} issued and {before.held:,} held tickets stay as they are. "
-            "Tickets sold before you save count too."
+            _(
+                "%(issued)s issued and %(held)s held tickets stay as they are. "
+                "Tickets sold before you save count too.",
+                issued=in_number(before.issued),
+                held=in_number(before.held),
+            )
             if before
-            else f"The partners of {form.channel} see the product and can sell it at once."
+            else _(
+                "The partners of %(channel)s see the product and can sell it at once.", channel=form.channel
+            )
         )
         return Preview(
-            "Change the allotment?" if before else "Allot this stock?",
+            _("Change the allotment?") if before else _("Allot this stock?"),
             self.subject,
             rows,
             version="" if plan.expected.allotted is None else str(plan.expected.allotted),

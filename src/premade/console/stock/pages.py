@@ -12,14 +12,15 @@ from premade.staff.role import Right
 from premade.stock.allotment import list_allotments
 from premade.stock.allotment_sql import ListedAllotment
 from premade.stock.hold import HOLDS_SHOWN_MAX, holds_of_product
+from premade.texts.translation import Text, lazy
 
 PRODUCTS_A_PAGE = 20
 SEARCH_CHARACTERS_MAX = 200
 _DONE = {
-    "added": "Added. Allot stock to a channel, and its partners can sell the product.",
-    "changed": "Saved.",
-    "allotment": "Saved. The channel's partners see it at once.",
-    "released": "Released. The held tickets are available again.",
+    "added": lazy("Added. Allot stock to a channel, and its partners can sell the product."),
+    "changed": lazy("Saved."),
+    "allotment": lazy("Saved. The channel's partners see it at once."),
+    "released": lazy("Released. The held tickets are available again."),
 }
 
 
@@ -58,7 +59,7 @@ async def _product(request: StaffRequest) -> Response:
     )
 
 
-def _shown_fields(product: Product) -> list[tuple[str, str]]:
+def _shown_fields(product: Product) -> list[tuple[Text, str]]:
     """Return label and value of the fields that the page lists."""
     texts, inputs = shown(product), ProductForm.inputs()
     names = ("price", "entitles", "usable_days", "usable_until", "cancellation")

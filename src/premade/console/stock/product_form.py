@@ -18,13 +18,15 @@ from premade.catalog.product import (
 from premade.console.forms import Form, Input, or_none
 from premade.runtime.errors import FieldError, Invalid
 from premade.texts.fields import field_text
+from premade.texts.translation import gettext as _
+from premade.texts.translation import lazy
 from premade.values.currency import DECIMALS, amount_text, decimals_phrase
 from premade.values.operator_input import day, whole_number
 from premade.values.texts import cleaned
 
 CANCELLATIONS = {
-    str(Cancellation.UNTIL_FIRST_USE): "until the first use",
-    str(Cancellation.NEVER): "never",
+    str(Cancellation.UNTIL_FIRST_USE): lazy("until the first use"),
+    str(Cancellation.NEVER): lazy("never"),
 }
 
 
@@ -50,20 +52,22 @@ class ProductForm(Form):
     product_id: Annotated[
         int,
         Input(
-            "Id",
+            lazy("Id"),
             lambda text: whole_number(text, "id"),
-            "A number that partners name the product by, such as 106. It cannot be changed later.",
+            lazy("A number that partners name the product by, such as 106. It cannot be changed later."),
             required=True,
             inputmode="numeric",
             maxlength=19,
         ),
     ] = Field(alias="id")
-    name: Annotated[str, Input("Name", read_name, required=True, maxlength=NAME_CHARACTERS_MAX)]
-    price: Annotated[Decimal, Input("Price", read_price, required=True, inputmode="decimal", maxlength=20)]
+    name: Annotated[str, Input(lazy("Name"), read_name, required=True, maxlength=NAME_CHARACTERS_MAX)]
+    price: Annotated[
+        Decimal, Input(lazy("Price"), read_price, required=True, inputmode="decimal", maxlength=20)
+    ]
     currency: Annotated[
         str,
         Input(
-            "Currency",
+            lazy("Currency"),
             _in_capitals,
             required=True,
             maxlength=3,
@@ -74,9 +78,9 @@ class ProductForm(Form):
     functions: Annotated[
         dict[str, int],
         Input(
-            "Functions and uses",
+            lazy("Functions and uses"),
             _functions,
-            "Such as ferry=2 gift=1, in the order to show them.",
+            lazy("Such as ferry=2 gift=1, in the order to show them."),
             required=True,
             maxlength=2000,
             autocapitalize="none",
@@ -86,7 +90,7 @@ class ProductForm(Form):
     usable_days: Annotated[
         int | None,
         Input(
-            "Days of use after activation",
+            lazy("Days of use after activation"),
             or_none(lambda text: whole_number(text, "usable_days")),
             inputmode="numeric",
             maxlength=6,
@@ -94,15 +98,16 @@ class ProductForm(Form):
     ]
     usable_until: Annotated[
         date | None,
-        Input("Last day of use", or_none(lambda text: day(cleaned(text), "usable_until")), kind="date"),
+        Input(lazy("Last day of use"), or_none(lambda text: day(cleaned(text), "usable_until")), kind="date"),
     ]
     cancellation: Annotated[
-        Cancellation, Input("Cancellation of sold tickets", _cancellation, kind="select", autocomplete=None)
+        Cancellation,
+        Input(lazy("Cancellation of sold tickets"), _cancellation, kind="select", autocomplete=None),
     ]
     ticket_type: Annotated[
         str,
         Input(
-            "Ticket type",
+            lazy("Ticket type"),
             _in_capitals,
             required=True,
             maxlength=12,
@@ -113,7 +118,12 @@ class ProductForm(Form):
     code_prefix: Annotated[
         str,
         Input(
-            "Prefix", _in_capitals, required=True, maxlength=12, autocapitalize="characters", spellcheck=False
+            lazy("Prefix"),
+            _in_capitals,
+            required=True,
+            maxlength=12,
+            autocapitalize="characters",
+            spellcheck=False,
         ),
     ] = Field(alias="prefix")
 
@@ -146,5 +156,9 @@ def price_hint(currency: str) -> str:
     """Return how many decimals a price has in the currency that the form names."""
     code = cleaned(currency).upper()
     if code not in DECIMALS:
-        return "With the decimals of its currency: 288.00 HKD, 288 JPY or 1.234 KWD."
-    return f"Such as {amount_text(Decimal(288), code)}: {decimals_phrase(code)}."
+        return _("With the decimals of its currency: 288.00 HKD, 288 JPY or 1.234 KWD.")
+    return _(
+        "Such as %(amount)s: %(decimals)s.",
+        amount=amount_text(Decimal(288), code),
+        decimals=decimals_phrase(code),
+    )

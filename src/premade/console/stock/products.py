@@ -26,6 +26,8 @@ from premade.console.routing import StaffRequest
 from premade.console.stock.product_form import CANCELLATIONS, NEW_PRODUCT, ProductForm, as_typed, price_hint
 from premade.runtime.errors import DomainError
 from premade.staff.role import Right
+from premade.texts.translation import gettext as _
+from premade.texts.translation import lazy, ngettext
 from premade.values.operator_input import plain_number
 from premade.values.texts import cleaned
 
@@ -34,11 +36,11 @@ PRODUCTS = f"{STOCK}/products"
 _WAS = "was."
 """Before the name of a field: what it said when the form was first shown, so that only what was typed is changed."""
 _KEPT = {
-    "price": "price",
-    "currency": "currency",
-    "entitles": "functions",
-    "usable_days": "validity",
-    "usable_until": "validity",
+    "price": lazy("price"),
+    "currency": lazy("currency"),
+    "entitles": lazy("functions"),
+    "usable_days": lazy("validity"),
+    "usable_until": lazy("validity"),
 }
 """What a batch keeps as it was when it was generated, by the field."""
 
@@ -57,9 +59,9 @@ def shown(product: Product) -> dict[str, str]:
         **as_typed(product),
         "price": in_money(product.price, product.currency),
         "entitles": ", ".join(f"{uses:,} {code}" for code, uses in product.functions.items()),
-        "cancellation": CANCELLATIONS[str(product.cancellation)],
+        "cancellation": str(CANCELLATIONS[str(product.cancellation)]),
     }
-    return {name: text or "none" for name, text in texts.items()}
+    return {name: text or _("none") for name, text in texts.items()}
 
 
 class NewProduct(Edit[ProductForm]):
@@ -67,7 +69,7 @@ class NewProduct(Edit[ProductForm]):
 
     form = ProductForm
     template = "stock/product_form.html"
-    title = "Add a product"
+    title = lazy("Add a product")
     cancel_address = STOCK
     refusals: ClassVar = {ProductIdTaken: "id"}
 
@@ -86,7 +88,7 @@ class NewProduct(Edit[ProductForm]):
 
     def explain(self, error: DomainError) -> str:  # noqa: ARG002  (there is one)
         """Return the text beside the id."""
-        return f"There is a product {cleaned(self.texts()['id'])} already"
+        return _("There is a product %(id)s already", id=cleaned(self.texts()["id"]))
 
     async def preview(self, form: ProductForm) -> Preview:
         """Return the product as it would be added."""
@@ -97,14 +99,14 @@ class NewProduct(Edit[ProductForm]):
         rows = [Row(declared.label, texts[name]) for name, declared in ProductForm.inputs().items()]
         codes = f"{product.code_prefix}-{today.year}-{product.ticket_type}-…"
         return Preview(
-            f"Add {product.name}?",
+            _("Add %(product)s?", product=product.name),
             "",
-            [*rows, Row("Ticket codes", codes)],
+            [*rows, Row(_("Ticket codes"), codes)],
             notes=[
-                "Nobody can sell it before a channel has stock of it.",
-                "Its id cannot be changed, and a product cannot be deleted.",
+                _("Nobody can sell it before a channel has stock of it."),
+                _("Its id cannot be changed, and a product cannot be deleted."),
             ],
-            save_label="Add",
+            save_label=_("Add"),
         )
 
     async def _require_free_id(self, product_id: int) -> None:
@@ -131,12 +133,12 @@ class ProductChange(Edit[ProductForm]):
     form = ProductForm
     template = "stock/product_form.html"
     stale = (ProductChangedMeanwhile,)
-    stale_message = "Somebody else changed the product meanwhile."
+    stale_message = lazy("Somebody else changed the product meanwhile.")
 
     def __init__(self, request: StaffRequest, product: Product) -> None:
         super().__init__(request)
         self.product = product
-        self.title = f"Change {product.name}"
+        self.title = _("Change %(product)s", product=product.name)
         self.cancel_address = f"{PRODUCTS}/{product.product_id}"
 
     @classmethod
@@ -183,7 +185,7 @@ class ProductChange(Edit[ProductForm]):
         old, new = shown(before), shown(after)
         is_over = after.is_over(self.request.runtime.today())
         return Preview(
-            f"Change {before.name}?",
+            _("Change %(product)s?", product=before.name),
             "",
             [
                 Row(declared.label, new[name], old[name], _effect(name, made))
@@ -191,7 +193,7 @@ class ProductChange(Edit[ProductForm]):
                 if old[name] != new[name]
             ],
             version=before.version,
-            warnings=["The last day of use is past, so no more batches can be generated of this product."]
+            warnings=[_("The last day of use is past, so no more batches can be generated of this product.")]
             * is_over,
         )
 
@@ -217,15 +219,20 @@ def _hints(typed: Mapping[str, str]) -> dict[str, str]:
 
 def _effect(field: str, made: IssuedTickets) -> str:
     """Return for which tickets a change of the field counts. `made`: what was generated of the product."""
-    tickets = f"{made.tickets:,} ticket{'s' if made.tickets != 1 else ''}"
-    tickets += f" in {made.batches:,} batch{'es' if made.batches != 1 else ''}"
+    tickets = _(
+        "%(tickets)s in %(batches)s",
+        tickets=ngettext("%(num)s ticket", "%(num)s tickets", made.tickets),
+        batches=ngettext("%(num)s batch", "%(num)s batches", made.batches),
+    )
     if kept := _KEPT.get(field):
-        return f"For new batches. {tickets} keep their {kept}." if made.batches else "For new batches."
+        if not made.batches:
+            return _("For new batches.")
+        return _("For new batches. %(tickets)s keep their %(kept)s.", tickets=tickets, kept=kept)
     if field == "name":
-        return "Shown at once wherever the product is named, also for existing tickets."
+        return _("Shown at once wherever the product is named, also for existing tickets.")
     if field == "cancellation":
-        return f"Applies at once, also to existing tickets ({tickets})."
-    return f"In the codes of new tickets. {tickets} keep their codes."
+        return _("Applies at once, also to existing tickets (%(tickets)s).", tickets=tickets)
+    return _("In the codes of new tickets. %(tickets)s keep their codes.", tickets=tickets)
 
 
 PAGES = [

@@ -12,6 +12,8 @@ from premade.stock.hold import hold_to_release
 from premade.stock.hold_sql import HoldToRelease
 from premade.stock.release import ReleaseRequest
 from premade.stock.reservations import Reservations
+from premade.texts.translation import gettext as _
+from premade.texts.translation import ngettext
 
 
 class Release(Confirmation[NoFields]):
@@ -34,22 +36,22 @@ class Release(Confirmation[NoFields]):
         """Return what becomes available."""
         hold = self.hold
         rows = [
-            Row("Reservation", hold.reservation_id),
-            Row("Partner", hold.partner),
+            Row(_("Reservation"), hold.reservation_id),
+            Row(_("Partner"), hold.partner),
             Row(
-                "Held until",
+                _("Held until"),
                 f"{self.request.templates.minute(hold.expires_at)} {self.request.runtime.zone}",
             ),
-            Row(f"Available again on {hold.channel}", _tickets(hold.held)),
+            Row(_("Available again on %(channel)s", channel=hold.channel), _tickets(hold.held)),
         ]
         if hold.taken:
-            rows.append(Row("Already taken, stays with the partner", _tickets(hold.taken)))
+            rows.append(Row(_("Already taken, stays with the partner"), _tickets(hold.taken)))
         return Preview(
-            "Release the reservation?",
+            _("Release the reservation?"),
             f"{self.product.name} ({self.product.product_id})",
             rows,
-            notes=["A batch that names this reservation will be refused. This cannot be undone."],
-            save_label="Release",
+            notes=[_("A batch that names this reservation will be refused. This cannot be undone.")],
+            save_label=_("Release"),
             is_dangerous=True,
         )
 
@@ -64,7 +66,7 @@ class Release(Confirmation[NoFields]):
 
 
 def _tickets(count: int) -> str:
-    return f"{count:,} ticket{'s' if count != 1 else ''}"
+    return ngettext("%(num)s ticket", "%(num)s tickets", count)
 
 
 PAGES = [confirm_page(f"{STOCK}/reservations/{{reservation_id}}/release", Release, Right.CHANGE_STOCK)]

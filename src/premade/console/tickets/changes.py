@@ -13,6 +13,7 @@ from premade.console.tickets.search import partner_of_ticket
 from premade.console.tickets.search_sql import TicketOwner
 from premade.reissue.reissue import Reissuer, ToReissue
 from premade.staff.role import Right
+from premade.texts.translation import gettext as _
 from premade.tickets.lookup import ticket_of
 from premade.tickets.lookup_sql import TicketRow
 
@@ -56,9 +57,9 @@ class _TicketChange(Confirmation[ReasonForm]):
     def rows(self) -> list[Row]:
         """Return what the ticket is."""
         return [
-            Row("Ticket", self.code),
-            Row("Product", self.owner.product),
-            Row("Partner", self.owner.partner),
+            Row(_("Ticket"), self.code),
+            Row(_("Product"), self.owner.product),
+            Row(_("Partner"), self.owner.partner),
         ]
 
 
@@ -69,15 +70,17 @@ class CancelTicket(_TicketChange):
         """Return what the cancellation does."""
         order_id = self.ticket.order_id
         state = STATE_NAMES[self.ticket.status]
-        notes = ["Its QR no longer opens a gate, and its stock becomes available again."]
+        notes = [_("Its QR no longer opens a gate, and its stock becomes available again.")]
         if order_id:
-            notes.append(f"The order {order_id} shows the cancellation. The customer is not refunded.")
+            notes.append(
+                _("The order %(order)s shows the cancellation. The customer is not refunded.", order=order_id)
+            )
         return Preview(
-            "Cancel the ticket",
+            _("Cancel the ticket"),
             "",
-            [*self.rows(), Row("State", STATE_NAMES["CANCELLED"], state)],
-            notes=[*notes, "This cannot be undone."],
-            save_label="Cancel the ticket",
+            [*self.rows(), Row(_("State"), STATE_NAMES["CANCELLED"], state)],
+            notes=[*notes, _("This cannot be undone.")],
+            save_label=_("Cancel the ticket"),
             is_dangerous=True,
         )
 
@@ -95,11 +98,14 @@ class ReissueTicket(_TicketChange):
         """Return what the reissue does."""
         issue = self.ticket.issue_number
         return Preview(
-            "Reissue the QR",
+            _("Reissue the QR"),
             "",
-            [*self.rows(), Row("QR", f"issue {issue + 1}", f"issue {issue}")],
-            notes=["The customer's QR no longer opens a gate, so they must get the new one."],
-            save_label="Reissue the QR",
+            [
+                *self.rows(),
+                Row(_("QR"), _("issue %(issue)s", issue=issue + 1), _("issue %(issue)s", issue=issue)),
+            ],
+            notes=[_("The customer's QR no longer opens a gate, so they must get the new one.")],
+            save_label=_("Reissue the QR"),
         )
 
     async def save(self, form: ReasonForm) -> str:

@@ -27,6 +27,7 @@ from premade.console.tickets.search_sql import FoundByPhone, FoundOrder
 from premade.orders.lookup import OrderUnknown, order_of
 from premade.staff.member import list_staff
 from premade.staff.role import Right
+from premade.texts.translation import lazy
 from premade.tickets import picture
 from premade.tickets.code import stored_token
 from premade.tickets.history import HistoryEvent
@@ -42,14 +43,16 @@ _COLUMN_OF = {
     Like.PAYMENT: "payment_reference",
 }
 _DONE = {
-    "cancelled": "The ticket is cancelled. Its stock is available again, and its QR no longer opens a gate.",
-    "reissued": "The ticket has a new QR, shown here. Earlier ones no longer open a gate.",
+    "cancelled": lazy(
+        "The ticket is cancelled. Its stock is available again, and its QR no longer opens a gate."
+    ),
+    "reissued": lazy("The ticket has a new QR, shown here. Earlier ones no longer open a gate."),
 }
 _SCANNED = {
-    "current": "The scanned QR is valid.",
-    "replaced": "The scanned QR was replaced by a newer one; it does not open a gate.",
-    "retired": "The scanned QR was signed with a retired key; it does not open a gate.",
-    "forged": "The scanned QR was not created by this service: it is forged or from another system.",
+    "current": lazy("The scanned QR is valid."),
+    "replaced": lazy("The scanned QR was replaced by a newer one; it does not open a gate."),
+    "retired": lazy("The scanned QR was signed with a retired key; it does not open a gate."),
+    "forged": lazy("The scanned QR was not created by this service: it is forged or from another system."),
 }
 
 

@@ -1,0 +1,69 @@
+"""Texts in the reader's language, by gettext. English is the source language, and `console.pot` is the catalogue.
+
+    _("Key %(key)s of %(partner)s", key=12, partner="Acme")
+    ngettext("%(num)s ticket", "%(num)s tickets", count)
+    LABEL = lazy("Name")
+
+A literal `%` is written `%%`. Templates have the same `_` and `ngettext`. Outside of `reading_in` all texts are English, as
+the API and the commands show them.
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from gettext import NullTranslations
+
+ENGLISH = NullTranslations()
+"""Every text as it is in the code."""
+_reading: ContextVar[NullTranslations] = ContextVar("translations", default=ENGLISH)
+
+
+@contextmanager
+def reading_in(translations: NullTranslations) -> Generator[None]:
+    """Translate the texts of this block."""
+    before = _reading.set(translations)
+    try:
+        yield
+    finally:
+        _reading.reset(before)
+
+
+def translate(text: str) -> str:
+    """Return the translation of a text from a list, such as the title of a problem. Its placeholders stay as they are."""
+    # The translation of "" is the header of the catalogue.
+    return _reading.get().gettext(text) if text else ""
+
+
+def translate_plural(singular: str, plural: str, count: int) -> str:
+    """Return the translation of the form for this count. Its placeholders stay as they are."""
+    return _reading.get().ngettext(singular, plural, count)
+
+
+def gettext(text: str, /, **values: object) -> str:
+    """Return the translation of a text with its values."""
+    return translate(text) % values
+
+
+def ngettext(singular: str, plural: str, count: int, /, **values: object) -> str:
+    """Return the translation of the form for this count, with its values. `%(num)s` is the count as `12,000`."""
+    return translate_plural(singular, plural, count) % {"num": f"{count:,}", **values}
+
+
+@dataclass(frozen=True)
+class LazyText:
+    """A text that is declared before the reader's language is known. `str` translates it."""
+
+    text: str
+    values: tuple[tuple[str, object], ...] = ()
+
+    def __str__(self) -> str:
+        return gettext(self.text, **dict(self.values))
+
+
+Text = str | LazyText
+
+
+def lazy(text: str, /, **values: object) -> LazyText:
+    """Declare a text at import: a label, a hint, a title."""
+    return LazyText(text, tuple(values.items()))
