@@ -20,10 +20,15 @@ from premade.partners.permission import PERMISSIONS
 from premade.staff.role import Role
 from premade.texts.fields import field_texts
 from premade.texts.problems import problem_texts
+from premade.texts.translation import SCRIPT
 
 SOURCE = Path(__file__).parents[1] / "src" / "premade"
 POT = SOURCE / "texts" / "console.pot"
-METHODS = [("console/**.html", "jinja2"), ("**.py", "python")]
+METHODS = [
+    ("console/**.html", "jinja2"),
+    ("console/gate/static/*.mjs", "javascript"),
+    ("**.py", "python"),
+]
 OPTIONS = {
     "console/**.html": {
         "newstyle_gettext": "true",
@@ -62,7 +67,8 @@ def catalogue() -> Catalog:
     """All texts, in English."""
     found = Catalog(charset="utf-8")
     for file, _, message, _, _ in extract_from_dir(SOURCE, METHODS, OPTIONS, KEYWORDS):
-        found.add(message, locations=[(f"src/premade/{file}", 0)])
+        context = SCRIPT if file.endswith(".mjs") else None
+        found.add(message, locations=[(f"src/premade/{file}", 0)], context=context)
     for text, file in listed():
         if text:
             found.add(text, locations=[(f"src/premade/{file}", 0)])

@@ -4,42 +4,25 @@ A pseudo-language translates each text into one with marks around it. Whatever a
 """
 
 import re
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
-from gettext import GNUTranslations
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
-from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
-import uvicorn
-from babel.messages.catalog import Catalog
-from babel.messages.mofile import write_mo
 from browser.visitors import Visitor, visitor
 from catalogue import POT, as_pot, catalogue
 from gate.conftest import gate_of, unsold
 from support.large import begun
 from support.plain_http import NO_TLS
+from support.pseudo_language import MARKED, translated_service
 from support.shop import Seller, Shop, unique
 from support.taking_back import cancel, cancel_batch, reissue
 
-from premade.app import FEATURES, make_app
-from premade.console.feature import FEATURE as CONSOLE
-from premade.console.routes import console_routes
 from premade.console.sections import SECTIONS
-from premade.http.wiring import Feature
 from premade.partners.keys import create_key, revoke_key
-from premade.runtime.clock import Runtime
-from premade.runtime.settings import Settings
 
-PLACEHOLDER = re.compile(r"(%\(\w+\)[srd]|%%|\{[^{}]*\})")
-ACCENTS = str.maketrans("aeiouAEIOU", "áéíóúÁÉÍÓÚ")
-MARKED = re.compile("⟦[^⟦⟧]*⟧")
 SHOWN_ATTRIBUTES = {"alt", "title", "aria-label", "data-label", "label", "placeholder"}
 NO_PAGES = {"/console/tickets/{code}/qr.svg", "/console/batch/progress"}
 """A picture, and figures for a script."""
@@ -52,50 +35,6 @@ DATA = {
     "admin", "operations", "finance", "gate", "until_first_use", "never", "making", "made", "stopped",
 }  # fmt: skip
 """Words that pages show and nobody translates."""
-
-
-def pseudo(text: str) -> str:
-    """Mark each part of a text that is no placeholder."""
-    parts = PLACEHOLDER.split(text)
-    return "".join(
-        part if place % 2 or not part else f"⟦{part.translate(ACCENTS)}⟧" for place, part in enumerate(parts)
-    )
-
-
-@pytest.fixture(scope="module")
-def pseudo_language(tmp_path_factory: pytest.TempPathFactory) -> GNUTranslations:
-    """A language like any other: a compiled catalogue in a file."""
-    translated = Catalog(locale="en", charset="utf-8")
-    for message in catalogue():
-        if isinstance(message.id, tuple):
-            translated.add(message.id, [pseudo(each) for each in message.id], context=message.context)
-        elif message.id:
-            translated.add(message.id, pseudo(str(message.id)), context=message.context)
-    file: Path = tmp_path_factory.mktemp("languages") / "console.mo"
-    with file.open("wb") as out:
-        write_mo(out, translated)
-    with file.open("rb") as compiled:
-        return GNUTranslations(compiled)
-
-
-@pytest.fixture(scope="module")
-def translated_url(dsn: str, pseudo_language: GNUTranslations) -> Iterator[str]:
-    """The service with its console in that language."""
-
-    def pages(app: Any) -> Any:
-        return console_routes(app.state.runtime.zone, pseudo_language)
-
-    features: list[Feature] = [replace(each, pages=pages) if each is CONSOLE else each for each in FEATURES]
-    app = make_app(Settings(database_url=dsn), Runtime(ZoneInfo("UTC")), features=features)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws="none"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
 
 
 class _Shown(HTMLParser):
@@ -172,6 +111,12 @@ class Crawler:
         if answer.is_redirect:
             answer = self.ann.http.get(answer.headers["Location"])
         self.look(answer, status)
+
+
+@pytest.fixture(name="translated_url")
+def _translated_url(dsn: str, tmp_path: Path) -> Iterator[str]:
+    with translated_service(dsn, tmp_path) as url:
+        yield url
 
 
 @pytest.fixture

@@ -20,7 +20,15 @@ from premade.batches.batch import BatchStatus
 from premade.console.isolated import isolated
 from premade.runtime.clock import local_time, rfc3339
 from premade.staff.role import Right, Role
-from premade.texts.translation import ENGLISH, Text, lazy, reading_in, translate, translate_plural
+from premade.texts.translation import (
+    ENGLISH,
+    Text,
+    lazy,
+    reading_in,
+    script_texts,
+    translate,
+    translate_plural,
+)
 from premade.texts.translation import gettext as _
 from premade.tickets.history import GENERATED
 from premade.tickets.ticket import Status
@@ -122,6 +130,7 @@ class Templates:
             Status=Status,
             link=link,
             menu=menu,
+            script_texts=script_texts(translations),
             zone=str(zone),
         )
         self._environment = environment

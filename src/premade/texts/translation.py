@@ -8,14 +8,18 @@ A literal `%` is written `%%`. Templates have the same `_` and `ngettext`. Outsi
 the API and the commands show them.
 """
 
-from collections.abc import Generator
+from collections import defaultdict
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from gettext import NullTranslations
+from gettext import GNUTranslations, NullTranslations
 
 ENGLISH = NullTranslations()
 """Every text as it is in the code."""
+SCRIPT = "script"
+"""The context, in the catalogue, of texts that scripts of pages write."""
+_COUNTS_WITH_FORMS = 200
 _reading: ContextVar[NullTranslations] = ContextVar("translations", default=ENGLISH)
 
 
@@ -67,3 +71,27 @@ Text = str | LazyText
 def lazy(text: str, /, **values: object) -> LazyText:
     """Declare a text at import: a label, a hint, a title."""
     return LazyText(text, tuple(values.items()))
+
+
+def script_texts(translations: NullTranslations) -> dict[str, object]:
+    """Return what `gate/static/texts.mjs` needs: translations by English text, and the plural form of each count.
+
+    Empty for English. A text with plural forms has a list of them.
+    """
+    if not isinstance(translations, GNUTranslations):
+        return {}
+    # Python's gettext has no other way to list a catalogue.
+    catalogue: dict[str | tuple[str, int], str] = vars(translations)["_catalog"]
+    form_of: Callable[[int], int] = vars(translations)["plural"]
+    texts: dict[str, str] = {}
+    forms: dict[str, dict[int, str]] = defaultdict(dict)
+    for key, translated in catalogue.items():
+        message, form = (key, None) if isinstance(key, str) else key
+        context, _separator, text = message.partition("\x04")
+        if context == SCRIPT and form is None:
+            texts[text] = translated
+        elif context == SCRIPT and form is not None:
+            forms[text][form] = translated
+    in_order = {text: [each[form] for form in sorted(each)] for text, each in forms.items()}
+    plurals = "".join(str(form_of(count)) for count in range(_COUNTS_WITH_FORMS))
+    return {"texts": {**texts, **in_order}, "plurals": plurals}

@@ -27,7 +27,9 @@ async function look() {
     return;
   }
   bar.value = now.made;
-  text.textContent = `${number.format(now.made)} of ${number.format(now.quantity)}`;
+  text.textContent = making.dataset.text
+    .replace("{made}", number.format(now.made))
+    .replace("{quantity}", number.format(now.quantity));
   // To a screen reader now and then only.
   const part = Math.floor(now.made / now.quantity * TOLD_PARTS);
   if (part > toldPart) {

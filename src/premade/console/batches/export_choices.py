@@ -12,8 +12,8 @@ WHICH: dict[str, tuple[Text, tuple[Status, ...] | None]] = {
     "good": (lazy("unused and active"), NOT_OVER),
     "unused": (lazy("unused"), (Status.PRE_GENERATED,)),
 }
-PRINTED = {name: lazy(form.label) for name, form in FORMATS.items() if form.is_printed}
-TABLES = {name: lazy(form.label) for name, form in FORMATS.items() if not form.is_printed}
+PRINTED = {name: form.label for name, form in FORMATS.items() if form.is_printed}
+TABLES = {name: form.label for name, form in FORMATS.items() if not form.is_printed}
 NAME_ON_SHEETS = "name"
 """The form field for another name on the sheets, if they cannot print the product's name."""
 

@@ -86,6 +86,7 @@ _FILES = (
     "reading.mjs",
     "keyboards.mjs",
     "sentences.mjs",
+    "texts.mjs",
     "verdict.mjs",
     "judge.mjs",
     "outbox.mjs",

@@ -1,6 +1,7 @@
 // The large answer, the sound that goes with it, and the list of the last scans.
 
 import { titleOf } from "./sentences.mjs";
+import { _ } from "./texts.mjs";
 
 const LAST_SCANS_MAX = 8;
 const SYMBOLS = new Map([["yes", "✓"], ["no", "✗"], ["again", "✓"]]);
@@ -18,11 +19,11 @@ export function answer({ kind, code, title, sentence, left = new Map(), ticket_c
   // Two equal answers in a row must look like two.
   place.classList.toggle("even", (isEven = !isEven));
   setText(".symbol", SYMBOLS.get(kind) ?? "");
-  setText(".text", title ?? (kind === "yes" ? admitted(settings) : `Stop: ${titleOf(code)}`));
+  setText(".text", title ?? (kind === "yes" ? admitted(settings) : _("Stop: %(title)s", { title: titleOf(code) })));
   setText(".sentence", sentence);
   const uses = [...left].map(([name, count]) => `${count} ${name}`);
-  setText(".left", uses.length ? `Left on the ticket: ${uses.join(", ")}` : "");
-  const how = kind !== "idle" && mode === "offline" ? "judged without network" : "";
+  setText(".left", uses.length ? _("Left on the ticket: %(uses)s", { uses: uses.join(", ") }) : "");
+  const how = kind !== "idle" && mode === "offline" ? _("judged without network") : "";
   const time = kind === "idle" ? "" : clock(new Date());
   setText(".extra", [ticket_code, time, how].filter(Boolean).join(", "));
   if (kind === "idle") setText(".before", "");
@@ -41,13 +42,13 @@ export function showAsking(title) {
 
 /** The same ticket was scanned twice in a row: the guest is fine, and a second guest with a copy is not. */
 export function answerAgain({ ticket_code, left }) {
-  const sentence = "This ticket was scanned a moment ago and counted once. Nothing more was used.";
-  answer({ kind: "again", title: "Already let in", sentence, left, ticket_code });
+  const sentence = _("This ticket was scanned a moment ago and counted once. Nothing more was used.");
+  answer({ kind: "again", title: _("Already let in"), sentence, left, ticket_code });
 }
 
 /** Show the late answer of a scan that a newer scan has replaced. */
 export function noteBefore(verdict, settings) {
-  setText(".before", `The scan before: ${wordOf(verdict, settings)}${verdict.ticket_code ? `, ${verdict.ticket_code}` : ""}`);
+  setText(".before", _("The scan before: %(scan)s", { scan: [wordOf(verdict, settings), verdict.ticket_code].filter(Boolean).join(", ") }));
 }
 
 export function listScan(verdict, settings) {
@@ -75,8 +76,8 @@ export function signal(kind, { vibration, sound }) {
 }
 
 function admitted({ is_look, mode }) {
-  if (mode === "test") return "Test ticket good";
-  return is_look ? "Good" : "Let in";
+  if (mode === "test") return _("Test ticket good");
+  return is_look ? _("Good") : _("Let in");
 }
 
 const wordOf = ({ kind, code }, settings) => (kind === "yes" ? `✓ ${admitted(settings)}` : `✗ ${titleOf(code)}`);

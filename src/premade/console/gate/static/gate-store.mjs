@@ -1,5 +1,8 @@
 // The part of the gate page's store that every page of the console needs: open it, delete the list at sign-out.
 
+import { ngettext } from "./texts.mjs";
+
+
 const NAME = "premade-gate";
 const VERSION = 1;
 /** In localStorage: set when the device's user signed out or the service ended the session. */
@@ -47,7 +50,10 @@ export async function forgetLists() {
 /** Return whether to sign out; ask the guard if some scans were not sent. */
 export function mayLeave() {
   const waiting = Number(localStorage.getItem(WAITING) ?? 0);
-  const scans = waiting === 1 ? "1 scan of this device was" : `${waiting} scans of this device were`;
-  const question = `${scans} not sent yet. They stay on this device until somebody with the right to use the gate signs in. Sign out?`;
+  const question = ngettext(
+    "%(num)s scan of this device was not sent yet. They stay on this device until somebody with the right to use the gate signs in. Sign out?",
+    "%(num)s scans of this device were not sent yet. They stay on this device until somebody with the right to use the gate signs in. Sign out?",
+    waiting,
+  );
   return waiting === 0 || confirm(question);
 }

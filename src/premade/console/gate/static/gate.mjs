@@ -7,6 +7,7 @@ import { Gate } from "./judge.mjs";
 import { readCode, readScan } from "./reading.mjs";
 import { listenToScanner } from "./scanner.mjs";
 import { sentenceOf } from "./sentences.mjs";
+import { _, ngettext } from "./texts.mjs";
 
 const WORKER = "/console/gate/worker.js";
 const SCOPE = "/console/gate";
@@ -50,7 +51,7 @@ let held = { what: "", at: -Infinity, presented: -1 };
 function begin() {
   presented += 1;
   coming = null;
-  showAsking("Reading");
+  showAsking(_("Reading"));
 }
 
 function seen(text) {
@@ -84,10 +85,10 @@ async function take(shown) {
   const { verdict: asked, is_repeat } = gate.present(shown);
   const mine = (presented += 1);
   coming = asked;
-  showAsking("One moment");
+  showAsking(_("One moment"));
   const verdict = await asked.catch((error) => {
     console.warn(error);
-    return { kind: "no", code: "FAILED", sentence: "Something went wrong on this device. Scan again." };
+    return { kind: "no", code: "FAILED", sentence: _("Something went wrong on this device. Scan again.") };
   });
   // The same code was scanned again before its answer came: the answer is for the second scan.
   const isSuperseded = mine !== presented && asked === coming;
@@ -112,8 +113,8 @@ function show(verdict, mine, is_repeat = false) {
 
 /** A hint under the scanner's field if its keyboard layout is wrong: the page can read it, other programs cannot. */
 function tellTyping(typed) {
-  const layout = typed && typed.layout !== "US" ? `This device has a ${typed.layout} keyboard layout, the scanner another. Set both to the same one.` : "";
-  const caps = typed?.caps_lock ? "Caps lock is on." : "";
+  const layout = typed && typed.layout !== "US" ? _("This device has a %(layout)s keyboard layout, the scanner another. Set both to the same one.", { layout: typed.layout }) : "";
+  const caps = typed?.caps_lock ? _("Caps lock is on.") : "";
   $("scanned-how").textContent = [layout, caps].filter(Boolean).join(" ");
 }
 
@@ -122,26 +123,26 @@ function tellTyping(typed) {
 function tellState() {
   const line = $("state");
   line.className = `state-line ${gate.mode}`;
-  const scans = gate.waiting === 1 ? "1 scan waits to be sent" : `${gate.waiting} scans wait to be sent`;
+  const scans = ngettext("%(num)s scan waits to be sent", "%(num)s scans wait to be sent", gate.waiting);
   const parts = {
-    starting: ["Looking for the service"],
-    online: ["Online"],
-    offline: ["Works without network"],
-    "signed-out": [gate.problem || "Signed out"],
+    starting: [_("Looking for the service")],
+    online: [_("Online")],
+    offline: [_("Works without network")],
+    "signed-out": [gate.problem || _("Signed out")],
   }[gate.mode];
   if (gate.waiting) parts.push(scans);
-  if (gate.waiting && gate.unsendable) parts.push(`not taken: ${gate.unsendable}`);
+  if (gate.waiting && gate.unsendable) parts.push(_("not taken: %(reason)s", { reason: gate.unsendable }));
   if (gate.list) {
     const age = gate.listSeconds;
-    if (gate.mode !== "online" || age > STALE_LIST_SECONDS) parts.push(`list of ${told(age)} ago`);
-    parts.push(gate.list.tickets === 1 ? "1 ticket listed" : `${gate.list.tickets.toLocaleString()} tickets listed`);
-  } else parts.push("no list for working without network yet");
+    if (gate.mode !== "online" || age > STALE_LIST_SECONDS) parts.push(_("list of %(time)s ago", { time: told(age) }));
+    parts.push(ngettext("%(count)s ticket listed", "%(count)s tickets listed", gate.list.tickets, { count: gate.list.tickets.toLocaleString() }));
+  } else parts.push(_("no list for working without network yet"));
   const text = parts.join(" · ");
   if (line.dataset.text !== text) {
     line.dataset.text = text;
     line.replaceChildren(text);
     if (gate.mode === "signed-out") {
-      const link = element("a", "Sign in", "button");
+      const link = element("a", _("Sign in"), "button");
       link.href = `/console/sign-in?next=${SCOPE}`;
       line.append(" ", link);
     }
@@ -162,8 +163,8 @@ function tellList() {
   $("old-list").hidden = !isAsked;
   if (!isAsked) return;
   setText($("old-list-text"), gate.isListConfirmed
-    ? `You chose to go on with a list of ${told(gate.listSeconds)} ago.`
-    : `It was made ${told(gate.listSeconds)} ago; the limit is ${told(gate.facts.list_hours_max * 3600)}. Who bought, cancelled or was let in since is not on it.`);
+    ? _("You chose to go on with a list of %(time)s ago.", { time: told(gate.listSeconds) })
+    : _("It was made %(time)s ago; the limit is %(limit)s. Who bought, cancelled or was let in since is not on it.", { time: told(gate.listSeconds), limit: told(gate.facts.list_hours_max * 3600) }));
   $("use-old-list").hidden = gate.isListConfirmed;
 }
 
@@ -179,7 +180,7 @@ function tellDigits() {
   const digits = gate.facts.phone_digits;
   $("typed-digits").maxLength = digits;
   $("typed-digits").pattern = `[0-9]{${digits}}`;
-  setText($("typed-digits-label"), `Last ${digits} digits of the customer's phone number`);
+  setText($("typed-digits-label"), _("Last %(digits)s digits of the customer's phone number", { digits }));
 }
 
 function setText(element, text) {
@@ -188,11 +189,11 @@ function setText(element, text) {
 
 /** Minutes are enough: a text that changes each second would be read aloud each second. */
 function told(seconds) {
-  if (seconds === Infinity) return "an unknown time";
-  if (seconds < 60) return "less than a minute";
+  if (seconds === Infinity) return _("an unknown time");
+  if (seconds < 60) return _("less than a minute");
   const minutes = Math.floor(seconds / 60);
-  if (minutes < 120) return minutes === 1 ? "1 minute" : `${minutes} minutes`;
-  return `${Math.floor(minutes / 60)} hours`;
+  if (minutes < 120) return ngettext("%(num)s minute", "%(num)s minutes", minutes);
+  return _("%(hours)s hours", { hours: Math.floor(minutes / 60) });
 }
 
 function tellFunctions() {
@@ -206,11 +207,13 @@ function tellFunctions() {
   const options = settings.function_code ? wanted : ["", ...wanted];
   if (select.dataset.options !== options.join(" ") && document.activeElement !== select) {
     select.dataset.options = options.join(" ");
-    select.replaceChildren(...options.map((code) => new Option(code || "Choose", code)));
+    select.replaceChildren(...options.map((code) => new Option(code || _("Choose"), code)));
     select.value = settings.function_code;
   }
-  const uses = settings.uses === 1 ? "" : `, ${settings.uses} uses a scan`;
-  const shown = `${settings.device_id}, ${settings.function_code ? `for ${settings.function_code}` : "no function chosen"}${uses}${settings.is_look ? ", only looks" : ""}`;
+  const purpose = settings.function_code ? _("for %(function)s", { function: settings.function_code }) : _("no function chosen");
+  const uses = settings.uses === 1 ? "" : _("%(uses)s uses a scan", { uses: settings.uses });
+  const looks = settings.is_look ? _("only looks") : "";
+  const shown = [settings.device_id, purpose, uses, looks].filter(Boolean).join(", ");
   if ($("device-shown").textContent !== shown) $("device-shown").textContent = shown;
 }
 
@@ -223,30 +226,34 @@ function tellConflicts() {
   list.replaceChildren(
     ...gate.conflicts.map((each) => {
       const line = document.createElement("li");
-      const other = each.other_scan ? ` The other scan: ${when(each.other_scan.at)} at ${each.other_scan.device_id}.` : "";
-      const seen = element("button", "Seen", "plain");
+      const here = _("Let in here %(time)s.", { time: when(each.scanned_at) });
+      const other = each.other_scan
+        ? _("The other scan: %(time)s at %(device)s.", { time: when(each.other_scan.at), device: each.other_scan.device_id })
+        : "";
+      const sentences = [here, each.message, other].filter(Boolean).join(" ");
+      const seen = element("button", _("Seen"), "plain");
       seen.type = "button";
       seen.addEventListener("click", () => gate.forgetConflict(each.scan_id).then(() => $("scanned").focus()));
-      seen.setAttribute("aria-label", `Seen: ${each.ticket_code}`);
-      line.append(element("span", each.ticket_code, "code"), ` Let in here ${when(each.scanned_at)}. ${each.message}${other} `, seen);
+      seen.setAttribute("aria-label", _("Seen: %(ticket)s", { ticket: each.ticket_code }));
+      line.append(element("span", each.ticket_code, "code"), ` ${sentences} `, seen);
       return line;
     }),
   );
 }
 
-const when = (moment) => `at ${clock(new Date(moment))} on ${new Date(moment).toLocaleDateString()}`;
+const when = (moment) => _("at %(time)s on %(day)s", { time: clock(new Date(moment)), day: new Date(moment).toLocaleDateString() });
 
 let isReady = false;
 
 function ready() {
   isReady = true;
   if (!settings.function_code) return chooseFunction();
-  answer({ kind: "idle", title: "Ready", sentence: settings.mode === "test" ? "Scan a test ticket." : "Scan a ticket." }, settings, gate.mode);
+  answer({ kind: "idle", title: _("Ready"), sentence: settings.mode === "test" ? _("Scan a test ticket.") : _("Scan a ticket.") }, settings, gate.mode);
 }
 
 /** Show the choice right under the sentence that asks for it: on a phone the settings are far below. */
 function chooseFunction() {
-  answer({ kind: "idle", title: "Choose", sentence: "Choose what this gate is for." }, settings, gate.mode);
+  answer({ kind: "idle", title: _("Choose"), sentence: _("Choose what this gate is for.") }, settings, gate.mode);
   $("choice").hidden = false;
   $("choice").replaceChildren(
     ...gate.facts.functions.map((code) => {
@@ -295,15 +302,15 @@ $("camera").addEventListener("click", async () => {
       camera.stop();
       $("camera-wrong").textContent =
         error.name === "NotAllowedError"
-          ? "The browser may not use the camera; allow it in its settings for this page."
+          ? _("The browser may not use the camera; allow it in its settings for this page.")
           : error.name === "Error"
-            ? "This browser cannot read codes in pictures; use a newer one, or a hand scanner."
-            : `No camera is available (${error.name}).`;
+            ? _("This browser cannot read codes in pictures; use a newer one, or a hand scanner.")
+            : _("No camera is available (%(error)s).", { error: error.name });
     }
   }
   document.querySelector(".finder").hidden = !camera.isOn;
   $("light").hidden = !camera.hasLight;
-  $("camera").textContent = camera.isOn ? "Stop the camera" : "Start the camera";
+  $("camera").textContent = camera.isOn ? _("Stop the camera") : _("Start the camera");
 });
 
 function stayAwake() {
@@ -337,7 +344,7 @@ $("settings").addEventListener("submit", (event) => event.preventDefault());
 $("settings").addEventListener("change", () => {
   const name = $("device-name").value.trim();
   const isName = DEVICE_NAME.test(name);
-  $("device-wrong").textContent = isName ? "" : "1 to 64 of letters, digits, '.', '_', ':' and '-'.";
+  $("device-wrong").textContent = isName ? "" : _("1 to 64 of letters, digits, '.', '_', ':' and '-'.");
   $("device-name").toggleAttribute("aria-invalid", !isName);
   if (isName) settings.device_id = name;
   const uses = $("uses").valueAsNumber;

@@ -9,6 +9,7 @@ import { Away, Refused } from "./service.mjs";
 import * as store from "./store.mjs";
 import { described, leftOf, looked, refusal, refused, ticketOf } from "./verdict.mjs";
 import { verifyQrToken } from "./verify-qr-token.mjs";
+import { _ } from "./texts.mjs";
 
 const REPEAT_SECONDS = 3;
 const REFRESH_SECONDS = 60;
@@ -193,7 +194,7 @@ export class Gate {
     const more = { left, ticket_code: token.ticket_code };
     const sentence = sentenceOf({ ...told, left }, wanted);
     if (!told.admitted) return { ...refusal(told.code, sentence), ...more };
-    if (wanted.is_look) return { kind: "yes", sentence: "This ticket is valid.", ...more };
+    if (wanted.is_look) return { kind: "yes", sentence: _("This ticket is valid."), ...more };
     return { kind: "yes", sentence, is_noted: true, ...more };
   }
 
@@ -219,7 +220,7 @@ export class Gate {
       } catch (error) {
         // The gate goes on meanwhile: waiting scans are sent before the service is asked about their tickets.
         if (!(error instanceof Away)) throw error;
-        this.unsendable = "no answer";
+        this.unsendable = _("no answer");
       }
       this.#become("online");
     } catch (error) {
@@ -236,7 +237,7 @@ export class Gate {
       await this.#send();
       await service.signOut();
       localStorage.removeItem(LEAVING);
-      await this.#signedOut({ code: "SESSION_OVER", message: "Signed out." });
+      await this.#signedOut({ code: "SESSION_OVER", message: _("Signed out.") });
       return true;
     }
     localStorage.removeItem(LEAVING);
@@ -247,7 +248,7 @@ export class Gate {
   async signOut() {
     const { form_token } = JSON.parse(localStorage.getItem(FACTS) ?? "{}");
     if (form_token) localStorage.setItem(LEAVING, form_token);
-    await this.#signedOut({ code: "SESSION_OVER", message: "Signed out." });
+    await this.#signedOut({ code: "SESSION_OVER", message: _("Signed out.") });
     await this.connect();
   }
 
@@ -335,13 +336,13 @@ export class Gate {
   }
 
   #becomeAway() {
-    if (localStorage.getItem(SIGNED_OUT)) this.#become("signed-out", "Signed out. Signing in needs the network.");
+    if (localStorage.getItem(SIGNED_OUT)) this.#become("signed-out", _("Signed out. Signing in needs the network."));
     else this.#become("offline");
   }
 
   /** React to a change in another tab. */
   #heard(key, value) {
-    if (key === SIGNED_OUT && value !== null) this.#signedOut({ code: "SESSION_OVER", message: "Signed out." });
+    if (key === SIGNED_OUT && value !== null) this.#signedOut({ code: "SESSION_OVER", message: _("Signed out.") });
     if (key === SIGNED_OUT && value === null && this.mode === "signed-out") this.connect();
   }
 

@@ -4,6 +4,7 @@
 import { Refused } from "./service.mjs";
 import * as service from "./service.mjs";
 import * as store from "./store.mjs";
+import { _ } from "./texts.mjs";
 
 const NOTES_MAX = 500;
 /** Refusals that are not about the scans: the scans are sent again. */
@@ -49,5 +50,5 @@ function redemption({ scan_id, qr, function_code, uses, scanned_at, guard }, now
 }
 
 function refused({ scan_id }, { code, message }) {
-  return { scan_id, outcome: "conflict", code, message: `The service refused this scan: ${message}` };
+  return { scan_id, outcome: "conflict", code, message: _("The service refused this scan: %(message)s", { message }) };
 }
