@@ -16,10 +16,11 @@ from catalogue import POT, as_pot, catalogue
 from gate.conftest import gate_of, unsold
 from support.large import begun
 from support.plain_http import NO_TLS
-from support.pseudo_language import MARKED, translated_service
+from support.pseudo_language import MARKED, names_in, translated_service
 from support.shop import Seller, Shop, unique
 from support.taking_back import cancel, cancel_batch, reissue
 
+from premade.audit.events import CATALOGUE
 from premade.console.sections import SECTIONS
 from premade.partners.keys import create_key, revoke_key
 
@@ -46,7 +47,7 @@ class _Shown(HTMLParser):
         self._is_hidden = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._is_hidden = tag in {"script", "style", "textarea", "code"}
+        self._is_hidden = tag in {"script", "style", "textarea", "code", "q"}
         self.texts += [value for name, value in attrs if name in SHOWN_ATTRIBUTES and value]
 
     def handle_endtag(self, tag: str) -> None:
@@ -57,26 +58,26 @@ class _Shown(HTMLParser):
             self.texts.append(data)
 
 
-def _is_data(word: str) -> bool:
+def _is_data(word: str, names: set[str]) -> bool:
     plain = word.strip(".,;:()“”'\"?!=…·").lower()
     return (
         len(plain) <= 1
         # The name of a parameter.
         or (word.endswith(":") and word.islower())
-        or plain in DATA
+        or plain in DATA | names
         or any(each.isdigit() or each in "_@:" for each in plain)
         or not any(each.isalpha() for each in plain)
     )
 
 
-def untranslated(page: str) -> list[str]:
+def untranslated(page: str, names: set[str]) -> list[str]:
     """The texts of a page that are neither translated nor data, and marks that a place does not show as they are."""
     parser = _Shown()
     parser.feed(page)
     found = []
     for text in parser.texts:
         words = MARKED.sub(" ", text).split()
-        if not all(map(_is_data, words)):
+        if not all(_is_data(word, names) for word in words):
             found.append(" ".join(text.split()))
     return found
 
@@ -84,8 +85,9 @@ def untranslated(page: str) -> list[str]:
 class Crawler:
     """Looks at pages, and keeps what is not translated, by address."""
 
-    def __init__(self, ann: Visitor) -> None:
+    def __init__(self, ann: Visitor, shop: Shop) -> None:
         self.ann = ann
+        self.shop = shop
         self.faults: dict[str, list[str]] = {}
         self.seen: set[str] = set()
 
@@ -97,7 +99,7 @@ class Crawler:
                 re.sub(r"<[^>]*>|\s+", " ", answer.text)[-600:]
             ]
         self.seen.add(answer.request.url.path)
-        if found := untranslated(answer.text):
+        if found := untranslated(answer.text, names_in(self.shop)):
             self.faults[f"{answer.request.method} {path}"] = found
         return answer.text
 
@@ -129,7 +131,7 @@ def crawler(shop: Shop, translated_url: str) -> Iterator[Crawler]:
                 base_url=translated_url, headers=ann.http.headers, timeout=60, trust_env=False, verify=NO_TLS
             )
         )
-        yield Crawler(ann)
+        yield Crawler(ann, shop)
 
 
 NONCE = "0" * 32
@@ -309,7 +311,8 @@ def look_at_the_rest(crawler: Crawler, shop: Shop, seller: Seller) -> None:
     [ticket, *_] = unsold(seller, 2)
     gate.redeem(ticket)
     gate.sync({"scan_id": "unreadable-1"})
-    crawler.gets("/console", "/console?days=7", "/console/gate", "/console/gate/offline", "/console/audit")
+    crawler.gets("/console", "/console?days=7", "/console/gate", "/console/gate/offline")
+    crawler.gets(*(f"/console/audit?event={name}" for name in CATALOGUE))
     crawler.gets(f"/console/audit?partner={seller.partner_id}", "/console/audit?before=2020-01-02T00:00")
     for wrong in (
         "ticket=x",

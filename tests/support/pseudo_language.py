@@ -22,6 +22,7 @@ from premade.console.routes import console_routes
 from premade.http.wiring import Feature
 from premade.runtime.clock import Runtime
 from premade.runtime.settings import Settings
+from support.shop import Shop
 
 PLACEHOLDER = re.compile(r"(%\(\w+\)[srd]|%%|\{[^{}]*\})")
 ACCENTS = str.maketrans("aeiouAEIOU", "áéíóúÁÉÍÓÚ")
@@ -70,3 +71,14 @@ def translated_service(dsn: str, folder: Path) -> Generator[str]:
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     thread.join()
+
+
+def names_in(shop: Shop) -> set[str]:
+    """The words in names that are in the database, in small letters: other tests leave theirs."""
+    rows = shop.sql(
+        "SELECT name, ticket_type, code_prefix, currency, functions::text FROM products"
+        " UNION ALL SELECT name, channel, '', '', '' FROM partners UNION ALL SELECT name, '', '', '', '' FROM staff"
+        " UNION ALL SELECT channel, '', '', '', '' FROM allotments"
+    )
+    text = " ".join(str(value) for row in rows for value in row.values())
+    return {word.lower() for word in re.findall(r"[^\s\"{}:,()]+", text)}

@@ -20,6 +20,7 @@ from premade.postgres.keyset import Keyset
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
 from premade.texts.fields import field_text
+from premade.texts.translation import gettext as _
 from premade.values.currency import DECIMALS, amount_text, amounts_beside, decimals_phrase, fits, in_full
 from premade.values.texts import cleaned, one_line
 
