@@ -16,6 +16,7 @@ from babel.messages.pofile import read_po, write_po
 from premade.audit.event_fields import SignInRefusal
 from premade.audit.events import CATALOGUE
 from premade.export.formats import FORMATS
+from premade.monitoring.findings import KINDS
 from premade.partners.permission import PERMISSIONS
 from premade.staff.role import Role
 from premade.texts.fields import field_texts
@@ -57,6 +58,9 @@ def listed() -> Iterator[tuple[str, str]]:
         kind = event.kind
         for each in (kind.title, kind.title_of_subject, kind.sentence, *kind.also.values()):
             yield each, "audit/events.py"
+    for kind in KINDS:
+        for each in (kind.headline, kind.advice):
+            yield each, f"monitoring/finding_kinds/{kind.find.__module__.rpartition('.')[2]}.py"
     yield from ((refusal.text, "audit/event_fields.py") for refusal in SignInRefusal)
     yield from ((str(role), "staff/role.py") for role in Role)
     yield from ((permission.label, "partners/permission.py") for permission in PERMISSIONS.values())

@@ -24,7 +24,7 @@ from premade.runtime.clock import Runtime
 from premade.runtime.settings import Settings
 from support.shop import Shop
 
-PLACEHOLDER = re.compile(r"(%\(\w+\)[srd]|%%|\{[^{}]*\})")
+PLACEHOLDER = re.compile(r"(%\(\w+\)[srd]|%%|\{\{[^{}]*\}\}|\{[^{}]*\}|<[^>]*>)")
 ACCENTS = str.maketrans("aeiouAEIOU", "áéíóúÁÉÍÓÚ")
 MARKED = re.compile("⟦[^⟦⟧]*⟧")
 
@@ -76,9 +76,9 @@ def translated_service(dsn: str, folder: Path) -> Generator[str]:
 def names_in(shop: Shop) -> set[str]:
     """The words in names that are in the database, in small letters: other tests leave theirs."""
     rows = shop.sql(
-        "SELECT name, ticket_type, code_prefix, currency, functions::text FROM products"
-        " UNION ALL SELECT name, channel, '', '', '' FROM partners UNION ALL SELECT name, '', '', '', '' FROM staff"
-        " UNION ALL SELECT channel, '', '', '', '' FROM allotments"
+        "SELECT name, ticket_type, code_prefix, currency FROM products"
+        " UNION ALL SELECT name, channel, '', '' FROM partners UNION ALL SELECT name, '', '', '' FROM staff"
+        " UNION ALL SELECT channel, '', '', '' FROM allotments UNION ALL SELECT function_code, '', '', '' FROM product_functions"
     )
     text = " ".join(str(value) for row in rows for value in row.values())
     return {word.lower() for word in re.findall(r"[^\s\"{}:,()]+", text)}

@@ -144,7 +144,7 @@ class Templates:
 
     def render_text(self, text: str, **context: Any) -> Markup:
         """Render a short template that the code contains, such as the headline of a finding."""
-        return Markup(self._text(text).render(context))  # noqa: S704  (the template escapes its values)
+        return Markup(self._text(translate(text)).render(context))  # noqa: S704  (the template escapes its values)
 
     def _moment(self, moment: datetime | str) -> str:
         """`2025-11-04 16:40:12`, in the operator's time zone."""
