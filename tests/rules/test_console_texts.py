@@ -239,8 +239,8 @@ def look_at_partners(crawler: Crawler, shop: Shop, seller: Seller) -> None:
     shop.seller(is_test=True)
     gate_key = shop.operate(
         lambda database, runtime: create_key(database, runtime, partner=None, permissions=["gate:redeem"])
-    )["id"]
-    ended = shop.key(seller.name, ["tickets:read"])["id"]
+    ).id
+    ended = shop.key(seller.name, ["tickets:read"]).id
     shop.operate(lambda database, runtime: revoke_key(database, runtime, ended))
     crawler.gets(
         "/console/partners",
