@@ -27,6 +27,8 @@ from premade.redemption.verdict import Expired, UsedUp
 from premade.reissue.reissue import Reissuer, ToReissue
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import TooMany
+from premade.stock.release import ReleaseRequest
+from premade.stock.reservation import ReservationStatus
 from premade.stock.reservations import Reservations
 from premade.stock.reserve import ReservationRequest
 from premade.tickets.signing import Signers
@@ -140,6 +142,15 @@ def test_a_sale_is_of_now_and_its_days_of_use_count_from_today(shop: Shop) -> No
         "SELECT max(occurred_at) AS at FROM audit_events WHERE partner_id = %s", seller.partner_id
     )
     assert newest["at"] <= datetime.now(UTC)
+
+
+def test_a_hold_that_has_expired_by_one_clock_only_can_be_released(shop: Shop) -> None:
+    seller = shop.seller()
+    release = ReleaseRequest(caller_of(seller), "r", seller.hold(2))
+
+    released = ahead(shop, lambda database: Reservations(database, WORLD).release(release))
+
+    assert (released.status, released.held) == (ReservationStatus.RELEASED, 0)
 
 
 def test_a_hold_and_a_rotated_key_do_not_last_longer(shop: Shop) -> None:

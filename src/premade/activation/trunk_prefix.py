@@ -1,4 +1,4 @@
-"""Trunk prefix: the zero that is dialled only within a country, as in `+44 (0)20 7946 0018`. Pure."""
+"""Trunk prefix: the zero that is dialled only within a country, as in `+44 (0)20 7946 0018`."""
 
 import re
 from functools import cache

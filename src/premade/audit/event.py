@@ -1,4 +1,4 @@
-"""What an audit event is. Its kinds are in the catalogue, `events.py`."""
+"""Base of audit events. The events themselves are in the catalogue, `events.py`."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
@@ -26,7 +26,7 @@ class Audience(StrEnum):
 
 
 class Subject(StrEnum):
-    """What an event is about: the first part of its name."""
+    """Subject of an event: the first part of its name."""
 
     PARTNER = "partner"
     KEY = "key"
@@ -61,7 +61,7 @@ class Kind:
 
     @property
     def subject(self) -> Subject:
-        """What the event is about."""
+        """Return the subject of the event."""
         return Subject(self.name.partition(".")[0])
 
     @property

@@ -130,7 +130,7 @@ class Operation(ABC, Generic[Request, Row, Result]):
 
     @abstractmethod
     async def attempt(self, request: Request) -> Result:
-        """Execute the request and write its receipt, in one transaction.
+        """Execute the request. Write the receipt in the transaction of the change.
 
         Raises:
             Overtaken: a concurrent request came first.
@@ -153,7 +153,9 @@ class Operation(ABC, Generic[Request, Row, Result]):
             except RuleBroken as broken:
                 if broken.rule not in KEY_CONSTRAINTS:
                     raise
-            except (Conflict, Exhausted, Busy):
+            except (Conflict, Exhausted, Busy) as refusal:
+                if isinstance(refusal, Busy) and refusal.meets_all:
+                    raise
                 # What this request needs may have gone to a concurrent request with the same key.
                 if receipt := await self.receipt_of(request):
                     return await self.replay(request, receipt.row)

@@ -41,7 +41,7 @@ class ProductOver(Conflict):
 
 @dataclass(frozen=True)
 class ProductTerms:
-    """What a new batch copies from its product."""
+    """Values that a new batch copies from its product."""
 
     ticket_type: str
     code_prefix: str

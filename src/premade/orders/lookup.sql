@@ -5,7 +5,7 @@ FROM ota_orders o
 WHERE o.partner_id = :partner_id AND o.order_id = :order_id
 
 -- name: orders_by_id
--- The last row that a page may look at comes whether it matches or not: there the next page begins.
+-- The last row that a page reads is returned even if it does not match: the next page begins there.
 WITH looked_at AS (
     SELECT o.partner_id, o.order_id, o.status, o.customer_name, o.customer_email, o.customer_phone, o.payment_reference,
            o.total_amount, o.currency, o.created_at, o.ticket_codes,
@@ -13,7 +13,7 @@ WITH looked_at AS (
            o.created_at >= coalesce(:created_from::timestamptz, '-infinity')
                AND o.created_at < coalesce(:created_before::timestamptz, 'infinity') AS matches
     FROM ota_orders o
-    -- In pairs, so that no plan goes through the orders of all partners.
+    -- The comparison of row pairs keeps the planner from reading the orders of all partners.
     WHERE (o.partner_id, o.order_id) < (:partner_id, coalesce(:after_order_id, 'P'))
         AND (o.partner_id, o.order_id) >= (:partner_id, :oldest_id)
     ORDER BY o.partner_id DESC, o.order_id DESC
@@ -24,7 +24,7 @@ ORDER BY partner_id DESC, order_id DESC
 LIMIT :rows
 
 -- name: orders_of_payment
--- The same, as the index ota_orders_by_payment has them.
+-- The same, with the expressions of the index ota_orders_by_payment.
 WITH looked_at AS (
     SELECT o.order_id || '' AS by_id, o.order_id, o.status, o.customer_name, o.customer_email, o.customer_phone, o.payment_reference,
            o.total_amount, o.currency, o.created_at, o.ticket_codes,

@@ -4,7 +4,7 @@ SELECT reservation_id, product_id, quantity, taken, created_at, expires_at, end_
 FROM reservations WHERE partner_id = :partner_id AND reservation_id = :reservation_id
 
 -- name: reservations_of_partner
--- As a range of one index: in the order of ids alone, a plan could read everybody's. 'S' comes after all of them.
+-- A range of one index. In the order of ids alone, the planner could read all partners' reservations. 'S' sorts after all ids.
 SELECT reservation_id, product_id, quantity, taken, created_at, expires_at, end_reason,
        database_clock() AS database_now
 FROM reservations

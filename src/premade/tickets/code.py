@@ -1,4 +1,4 @@
-"""Ticket codes, order ids and QR tokens. Pure.
+"""Ticket codes, order ids and QR tokens.
 
 A code is `CRUISE-2025-FERRY-1762274285982`. It can be guessed, so a code alone opens no gate: the QR image
 holds a token that carries a signature, `PM1:<ticket_code>:<issue number>:<key id>:<signature>`.

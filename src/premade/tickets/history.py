@@ -1,4 +1,4 @@
-"""The history of a ticket: those of its audit events that its partner may see. Pure."""
+"""The history of a ticket: the audit events that its partner may see."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from premade.audit.event import Audience, Subject
 from premade.audit.events import CATALOGUE, BatchGenerated, BatchGenerationBegun
 
 GENERATED = "ticket.generated"
-"""What a history calls the event of the ticket's batch."""
+"""The name of the batch's event in the history of its tickets."""
 OF_TICKET = CATALOGUE.select(Subject.TICKET, Audience.PARTNER)
 """The classes of events that a history has, beside GENERATED."""
 # A large batch has both: the first says when its generation began. The ticket itself says when it was generated.

@@ -1,4 +1,4 @@
-"""The QR picture of a token: version 6, level M, as a 1-bit PNG or an SVG. Pure.
+"""The QR picture of a token: version 6, level M, as a 1-bit PNG or an SVG.
 
 One version for all tokens makes all pictures alike, and saves the search for a version and a mask. The picture of a test
 ticket is taller: it has the word SAMPLE below the code and its light margin.
