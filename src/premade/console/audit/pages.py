@@ -3,10 +3,10 @@
 import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
+from markupsafe import Markup
 from starlette.responses import Response
 
 from premade.audit.actors import COMMAND, STAFF, WORDS, key_actor, staff_actor
@@ -95,17 +95,30 @@ async def _audit(request: StaffRequest) -> Response:
     )
 
 
-def _shown(event: EventRow, partners: dict[int, str], staff: dict[int, str]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _ShownEvent:
+    at: datetime
+    name: str
+    sentence: Markup
+    reason: str | None
+    who: str | None
+    """Name of the member of staff who did it."""
+    actor: str
+    """As the record has it: `key:12`."""
+    partner: str | None
+
+
+def _shown(event: EventRow, partners: dict[int, str], staff: dict[int, str]) -> _ShownEvent:
     kind, _colon, number = event.actor.partition(":")
-    return {
-        "at": event.occurred_at,
-        "name": name_of_event(event.event),
-        "sentence": sentence(event, partners, staff),
-        "reason": reason_of(event),
-        "who": staff.get(plain_number(number) or 0) if kind == STAFF else None,
-        "actor": event.actor,
-        "partner": partners.get(event.partner_id or 0),
-    }
+    return _ShownEvent(
+        at=event.occurred_at,
+        name=name_of_event(event.event),
+        sentence=sentence(event, partners, staff),
+        reason=reason_of(event),
+        who=staff.get(plain_number(number) or 0) if kind == STAFF else None,
+        actor=event.actor,
+        partner=partners.get(event.partner_id or 0),
+    )
 
 
 async def _read(request: StaffRequest, given: dict[str, str], staff: dict[int, str]) -> _Reading:

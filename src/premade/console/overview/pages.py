@@ -4,7 +4,6 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
 
 from markupsafe import Markup
 from starlette.responses import Response
@@ -22,7 +21,6 @@ from premade.monitoring.figures_sql import GateCount, RefusalCount, StockFigures
 from premade.monitoring.finding import Finding
 from premade.monitoring.findings import findings
 from premade.partners.partner import PartnerUnknown, partners_by_id
-from premade.postgres.statements import columns_of
 from premade.redemption.counts import Counted
 from premade.runtime.errors import FieldError, Invalid
 from premade.staff.member import list_staff
@@ -128,8 +126,17 @@ def _by_currency(sales: list[Sales[date]]) -> dict[str, Decimal]:
     return dict(sorted(sums.items()))
 
 
-def _charts(figures: Figures, today: date, days: int) -> list[dict[str, Any]]:
-    """Tickets, the money of each currency, refusals: each with its heading, and what the figure of a day is called."""
+@dataclass(frozen=True)
+class _ShownChart:
+    heading: str
+    kind: str
+    unit: str
+    """Heading of the figures in the table."""
+    chart: Chart
+
+
+def _charts(figures: Figures, today: date, days: int) -> list[_ShownChart]:
+    """Return the charts of tickets, of the money of each currency, and of refusals."""
     tickets: dict[date, Amount] = defaultdict(int)
     for each in figures.sales_by_day:
         tickets[each.key] += each.tickets
@@ -137,9 +144,9 @@ def _charts(figures: Figures, today: date, days: int) -> list[dict[str, Any]]:
     for row in figures.refusals:
         refused[row.day] += row.refused
 
-    def drawn(heading: str, kind: str, of_days: dict[date, Amount], unit: str) -> dict[str, Any]:
-        chart: Chart = chart_of_days(of_days, today, days, lambda value: in_number(int(value)))
-        return {"heading": heading, "kind": kind, "unit": unit, "chart": chart}
+    def drawn(heading: str, kind: str, of_days: dict[date, Amount], unit: str) -> _ShownChart:
+        chart = chart_of_days(of_days, today, days, lambda value: in_number(int(value)))
+        return _ShownChart(heading, kind, unit, chart)
 
     charts = [drawn(_("Tickets sold a day"), "sold", tickets, _("Tickets"))]
     for currency in _by_currency(figures.sales_by_day):
@@ -148,14 +155,21 @@ def _charts(figures: Figures, today: date, days: int) -> list[dict[str, Any]]:
         }
         chart = chart_of_days(amounts, today, days, lambda value, of=currency: in_money(Decimal(value), of))
         heading = _("Sales a day in %(currency)s", currency=currency)
-        charts.append({"heading": heading, "kind": "money", "unit": currency, "chart": chart})
+        charts.append(_ShownChart(heading, "money", currency, chart))
     return [*charts, drawn(_("Refused requests a day"), "refused", refused, _("Refusals"))]
 
 
-def _stock(figures: Figures) -> list[dict[str, Any]]:
-    """Those that are used up first come first; those of which nobody takes, last."""
-    rows = [{**columns_of(row), "days_left": _days_left(row)} for row in figures.stock]
-    return sorted(rows, key=lambda row: (row["days_left"] is None, row["days_left"] or 0, row["product_id"]))
+@dataclass(frozen=True)
+class _ShownStock:
+    figures: StockFigures
+    days_left: float | None
+    """None: nobody generates tickets of it."""
+
+
+def _stock(figures: Figures) -> list[_ShownStock]:
+    """Return the stock that runs out first first; stock that nobody uses comes last."""
+    rows = [_ShownStock(row, _days_left(row)) for row in figures.stock]
+    return sorted(rows, key=lambda row: (row.days_left is None, row.days_left or 0, row.figures.product_id))
 
 
 def _days_left(row: StockFigures) -> float | None:

@@ -214,12 +214,12 @@ class DisablePartner(Confirmation[NoFields]):
         keys = await keys_with_state(self.request, self.partner.partner_id)
         rows = [
             Row(
-                _("Key %(key)s", key=key["key_id"]),
+                _("Key %(key)s", key=key.details.key_id),
                 _("stops working"),
-                last_used(self.request, key["last_used_at"]),
+                last_used(self.request, key.details.last_used_at),
             )
             for key in keys
-            if key["state"] == "working"
+            if key.state == "working"
         ]
         effect = (
             _("These keys stop working within %(seconds)s seconds.", seconds=KEY_CACHE_SECONDS_SHOWN)

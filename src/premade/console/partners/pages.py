@@ -1,7 +1,7 @@
 """The list of partners, the page of one, and the operator's own keys."""
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
@@ -13,7 +13,6 @@ from premade.partners.keyring import KEY_CACHE_SECONDS
 from premade.partners.keys import keys_of
 from premade.partners.keys_sql import KeyOfPartner
 from premade.partners.partner import page_of_partners, partner_of
-from premade.postgres.statements import columns_of
 from premade.staff.role import Right
 from premade.texts.translation import gettext as _
 from premade.texts.translation import lazy
@@ -82,12 +81,19 @@ async def _operator(request: StaffRequest) -> Response:
     )
 
 
-async def keys_with_state(request: StaffRequest, partner_id: int | None) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class ShownKey:
+    """A key as a page shows it."""
+
+    details: KeyOfPartner
+    state: str
+    """`working`, `expired` or `revoked`."""
+
+
+async def keys_with_state(request: StaffRequest, partner_id: int | None) -> list[ShownKey]:
     """Return the keys of a partner, or of the operator, each with its state."""
     now = request.runtime.now()
-    return [
-        {**columns_of(key), "state": _state(key, now)} for key in await keys_of(request.database, partner_id)
-    ]
+    return [ShownKey(key, _state(key, now)) for key in await keys_of(request.database, partner_id)]
 
 
 def _state(key: KeyOfPartner, now: datetime) -> str:
