@@ -41,6 +41,7 @@ def test_a_hand_scanner_lets_a_ticket_in_once_and_says_what_is_left(
     assert gate.page.locator("#scanned").input_value() == ""
 
 
+@pytest.mark.nightly
 def test_each_refusal_is_red_and_says_why(at_gate: Any, shop: Shop, seller: Seller) -> None:
     gate = at_gate()
     [fresh], [cancelled, revoked, used, good] = unsold(seller), sold(seller, 4)
@@ -182,6 +183,7 @@ def test_without_network_the_page_loads_and_admits_by_its_list(
     )
 
 
+@pytest.mark.nightly
 def test_a_session_that_ends_while_the_network_is_away_loses_no_scan(
     at_gate: Any, shop: Shop, seller: Seller
 ) -> None:

@@ -192,6 +192,7 @@ def test_an_older_refusal_is_told_beside_the_newer_green(at_gate: Any, seller: S
     gate.hears("yes", good.code, "The scan before: ✗ Not ours")
 
 
+@pytest.mark.nightly
 def test_scanned_twice_before_the_first_answer_it_is_let_in_once_and_shown_green(
     at_gate: Any, shop: Shop, seller: Seller
 ) -> None:
@@ -210,7 +211,7 @@ def test_scanned_twice_before_the_first_answer_it_is_let_in_once_and_shown_green
 
 
 @pytest.mark.parametrize("layout", ["German", "French", "Italian"])
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_a_scanner_on_another_keyboard_layout_lets_in_all_the_same(
     at_gate: Any, shop: Shop, seller: Seller, layout: str
 ) -> None:

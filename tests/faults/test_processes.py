@@ -236,6 +236,7 @@ def test_a_signal_to_every_process_at_once_stops_in_order_too(own_dsn: str, tmp_
 # --- Going on
 
 
+@pytest.mark.nightly
 def test_a_worker_that_stands_still_is_replaced(own_dsn: str, tmp_path: Path) -> None:
     with running_service(environment_for(own_dsn), tmp_path / "log", workers=1) as service:
         [still] = wait_until_all_serve(service, 1)

@@ -58,6 +58,7 @@ def taken_slowly(service: Service, path: str, key: str) -> Generator[socket.sock
         yield client
 
 
+@pytest.mark.nightly
 def test_a_slow_reader_of_a_file_stops_no_other_partner_and_gets_all_of_it(dsn: str, alone: Service) -> None:
     shop = Shop(dsn, alone.url)
     slow, quick = shop.seller(), shop.seller()

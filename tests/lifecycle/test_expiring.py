@@ -159,6 +159,7 @@ def test_a_batch_that_is_being_cancelled_is_left_to_the_next_pass(before: Shop, 
     assert past.expire(after) == Pass(due=1, ended=1, expired=2)
 
 
+@pytest.mark.nightly
 def test_one_process_expires_at_a_time_and_the_command_waits_for_its_turn(before: Shop, after: Shop) -> None:
     seller = before.seller()
     past.generate(before, seller, 2, valid_until=LAST_DAY)

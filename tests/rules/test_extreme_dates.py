@@ -146,7 +146,7 @@ def test_the_end_of_a_hold(far_shop: Shop, far_seller: Seller, admin: Visitor) -
     works(admin.http.get("/console"))
 
 
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_the_last_day_of_sale_of_a_batch(far_shop: Shop, far_seller: Seller, admin: Visitor) -> None:
     for day in [*DAYS, *NO_DAYS]:
         answer = works(far_seller.generate(1, valid_until=day), 201, 400)
