@@ -1,5 +1,6 @@
 """The same Idempotency-Key with the same request gives the same answer again."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,7 +10,7 @@ from support.shop import Seller, Shop
 from support.taking_back import USED_UP
 
 from premade.generation.batch_request import BatchRequest
-from premade.generation.generate import Batch, Generator
+from premade.generation.generate import Batch, Generation, Generator
 from premade.partners.keyring import Caller
 from premade.runtime.clock import Runtime
 from premade.tickets.signing import Signers
@@ -138,3 +139,27 @@ def test_a_retry_after_midnight_of_the_last_day_of_sale_is_answered_like_the_fir
 
     assert again.replayed
     assert again.tickets == first.tickets
+
+
+def test_a_retry_that_a_time_limit_refuses_while_the_first_try_succeeds_gets_its_answer(shop: Shop) -> None:
+    """The retry finds no receipt; then the first try succeeds, midnight passes, and the retry is attempted."""
+    seller = shop.seller()
+    caller = Caller(seller.key_id, seller.partner_id, seller.channel)
+    wanted = BatchRequest(seller.product_id, 1, "B1", valid_until=date(2026, 3, 31), idempotency_key="k")
+    before, after = (
+        Runtime(ZoneInfo("UTC"), now=lambda moment=moment: moment)
+        for moment in (datetime(2026, 3, 31, 23, 59, 59, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC))
+    )
+    first: list[Batch] = []
+
+    class Retry(Generator):
+        async def attempt(self, request: Generation) -> Batch:
+            generator = Generator(self.database, before, self.signers)
+            first.append(await generator.generate(caller, "first", wanted))
+            return await super().attempt(request)
+
+    again = shop.operate(
+        lambda database, _: Retry(database, after, Signers(database, after)).generate(caller, "r", wanted)
+    )
+
+    assert [replace(each, replayed=True) for each in first] == [again]

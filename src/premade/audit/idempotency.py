@@ -14,9 +14,9 @@ from premade.audit.idempotency_sql import EventReceipt
 from premade.postgres.database import Database, Transaction
 from premade.runtime.errors import (
     Busy,
-    Conflict,
+    DatabaseAway,
+    DomainError,
     EarlierRequest,
-    Exhausted,
     IdempotencyKeyReused,
     RuleBroken,
 )
@@ -153,10 +153,11 @@ class Operation(ABC, Generic[Request, Row, Result]):
             except RuleBroken as broken:
                 if broken.rule not in KEY_CONSTRAINTS:
                     raise
-            except (Conflict, Exhausted, Busy) as refusal:
-                if isinstance(refusal, Busy) and refusal.meets_all:
+            except DomainError as refusal:
+                if isinstance(refusal, DatabaseAway) or (isinstance(refusal, Busy) and refusal.meets_all):
                     raise
-                # What this request needs may have gone to a concurrent request with the same key.
+                # A concurrent request with the same key may have succeeded first. It may have taken what this one needs, or a
+                # time limit may have passed since.
                 if receipt := await self.receipt_of(request):
                     return await self.replay(request, receipt.row)
                 raise
