@@ -345,6 +345,7 @@ def test_every_page_is_translated(crawler: Crawler, shop: Shop, seller: Seller) 
     look_at_people(crawler, shop)
     look_at_the_rest(crawler, shop, seller)
 
+    assert '<html lang="de">' in crawler.ann.page("/console")
     faults = [f"{address}: {text}" for address, texts in crawler.faults.items() for text in texts]
     assert not faults, "\n".join(faults)
     pages = {page.path for section in SECTIONS for pages in section.pages for page in pages if page.show}

@@ -39,7 +39,7 @@ def pseudo(text: str) -> str:
 
 def pseudo_language(folder: Path) -> GNUTranslations:
     """A language like any other: a compiled catalogue in a file."""
-    translated = Catalog(locale="en", charset="utf-8")
+    translated = Catalog(locale="de", charset="utf-8")
     for message in catalogue():
         if isinstance(message.id, tuple):
             translated.add(message.id, [pseudo(each) for each in message.id], context=message.context)

@@ -23,6 +23,7 @@ from premade.staff.role import Right, Role
 from premade.texts.translation import (
     ENGLISH,
     Text,
+    language_of,
     lazy,
     reading_in,
     script_texts,
@@ -128,6 +129,7 @@ class Templates:
             Right=Right,
             Role=Role,
             Status=Status,
+            language=language_of(translations),
             link=link,
             menu=menu,
             script_texts=script_texts(translations),

@@ -73,6 +73,12 @@ def lazy(text: str, /, **values: object) -> LazyText:
     return LazyText(text, tuple(values.items()))
 
 
+def language_of(translations: NullTranslations) -> str:
+    """Return the code of the language, such as `pt-BR`, for the `lang` of a page."""
+    # Keys are in small letters in a compiled catalogue; English has none.
+    return translations.info().get("language", "en").replace("_", "-")
+
+
 def script_texts(translations: NullTranslations) -> dict[str, object]:
     """Return what `gate/static/texts.mjs` needs: translations by English text, and the plural form of each count.
 
