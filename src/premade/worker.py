@@ -153,19 +153,19 @@ class Worker(uvicorn.Server):
         """Accept no more connections, send the pending answers, each within its limit, and end."""
         for server in self.servers:
             server.close()
-        for each in sockets or []:
-            each.close()
+        for listening in sockets or []:
+            listening.close()
         began = time.monotonic()
         while self.server_state.connections or self.server_state.tasks:
             waited = time.monotonic() - began
             if waited > ANSWER_SECONDS_MAX:
                 log.error("worker.answers_cancelled", answers=len(self.server_state.tasks))
                 break
-            for each in cast("list[Connection]", list(self.server_state.connections)):
-                if waited > SLOW_CLIENT_SECONDS_MAX and each.waits_for_client():
-                    each.transport.abort()
+            for connection in cast("list[Connection]", list(self.server_state.connections)):
+                if waited > SLOW_CLIENT_SECONDS_MAX and connection.waits_for_client():
+                    connection.transport.abort()
                 else:
-                    each.end_when_answered(is_idle_over=waited > IDLE_SECONDS)
+                    connection.end_when_answered(is_idle_over=waited > IDLE_SECONDS)
             await asyncio.sleep(POLL_SECONDS)
         for task in list(self.server_state.tasks):
             task.cancel()

@@ -72,13 +72,13 @@ def email(text: str) -> str:
     text = cleaned(text)
     _check_octets(text)
     try:
-        found = email_validator.validate_email(text, check_deliverability=False, allow_quoted_local=True)
+        address = email_validator.validate_email(text, check_deliverability=False, allow_quoted_local=True)
     except email_validator.EmailNotValidError as error:
         raise ValueError(field_text("customer.email", why=error)) from None
-    _check_octets(found.normalized)
+    _check_octets(address.normalized)
     # Mail to a domain in another script goes to its ASCII form (RFC 5891), which has the same limits.
-    _check_octets(f"{found.local_part}@{found.ascii_domain}")
-    return found.normalized
+    _check_octets(f"{address.local_part}@{address.ascii_domain}")
+    return address.normalized
 
 
 def _check_octets(address: str) -> None:
@@ -107,12 +107,12 @@ def phone(text: str) -> str:
     if code is None:
         raise ValueError(field_text("customer.calling_code"))
     try:
-        kept = f"+{code}{without_trunk_prefix(code, text, bare[1 + len(code) :])}"
+        number = f"+{code}{without_trunk_prefix(code, text, bare[1 + len(code) :])}"
     except TrunkPrefixUnclear as unclear:
         raise ValueError(str(unclear)) from None
-    if not _PHONE.fullmatch(kept):
+    if not _PHONE.fullmatch(number):
         raise ValueError(_no_phone(text))
-    return kept
+    return number
 
 
 def national_digits(text: str) -> str:

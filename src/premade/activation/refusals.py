@@ -78,20 +78,20 @@ Unsold = ActivationResult | TicketToSell
 """A statement's row of a ticket that cannot be activated."""
 
 
-def refusal_of(code: str, found: Unsold) -> DomainError:
+def refusal_of(code: str, unsold: Unsold) -> DomainError:
     """Return the error of the ticket's outcome."""
-    if found.outcome is SaleOutcome.UNKNOWN:
+    if unsold.outcome is SaleOutcome.UNKNOWN:
         return ticket_unknown(code)
-    if found.outcome is SaleOutcome.EXPIRED:
-        return TicketExpired("ticket", code, found.valid_until)
-    if found.outcome is SaleOutcome.CANCELLED:
+    if unsold.outcome is SaleOutcome.EXPIRED:
+        return TicketExpired("ticket", code, unsold.valid_until)
+    if unsold.outcome is SaleOutcome.CANCELLED:
         return TicketCancelled(code)
-    return _already_activated(code, found)
+    return _already_activated(code, unsold)
 
 
-def _already_activated(code: str, found: Unsold) -> AlreadyActivated:
-    assert found.activated_at is not None
-    return AlreadyActivated(code, found.activated_at, found.order_id, found.payment_reference)
+def _already_activated(code: str, unsold: Unsold) -> AlreadyActivated:
+    assert unsold.activated_at is not None
+    return AlreadyActivated(code, unsold.activated_at, unsold.order_id, unsold.payment_reference)
 
 
 def refusal_of_order(tickets: int, refused: list[tuple[str, DomainError]]) -> DomainError:

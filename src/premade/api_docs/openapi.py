@@ -175,25 +175,25 @@ def _schema(schema: Any) -> Any:
     """Convert a JSON Schema of 2020-12 to the dialect of OpenAPI 3.0."""
     if not isinstance(schema, Mapping):
         return schema
-    given = dict(cast("Mapping[str, Any]", schema))
-    given.pop("title", None)
-    choices = given.pop("anyOf", None)
+    converted = dict(cast("Mapping[str, Any]", schema))
+    converted.pop("title", None)
+    choices = converted.pop("anyOf", None)
     if choices is not None:
-        given |= _choice(choices)
-    if "const" in given:
-        given["enum"] = [given.pop("const")]
-    if "examples" in given:
-        given["example"] = given.pop("examples")[0]
-    given |= _whole_bounds(given)
-    if "$ref" in given and len(given) > 1:
+        converted |= _choice(choices)
+    if "const" in converted:
+        converted["enum"] = [converted.pop("const")]
+    if "examples" in converted:
+        converted["example"] = converted.pop("examples")[0]
+    converted |= _whole_bounds(converted)
+    if "$ref" in converted and len(converted) > 1:
         # OpenAPI 3.0 ignores all members beside a $ref.
-        given["allOf"] = [{"$ref": given.pop("$ref")}]
-    if "properties" in given:
-        given["properties"] = {name: _schema(member) for name, member in given["properties"].items()}
+        converted["allOf"] = [{"$ref": converted.pop("$ref")}]
+    if "properties" in converted:
+        converted["properties"] = {name: _schema(member) for name, member in converted["properties"].items()}
     for keyword in ("items", "additionalProperties"):
-        if keyword in given:
-            given[keyword] = _schema(given[keyword])
-    return given
+        if keyword in converted:
+            converted[keyword] = _schema(converted[keyword])
+    return converted
 
 
 def _whole_bounds(schema: Json) -> Json:

@@ -53,12 +53,12 @@ def problems(listed: Container[str]) -> Problems:
     Other domain errors only occur in the operator's commands and in the console.
     """
     statuses = {kind.code: status_of_kind(kind) for kind in _kinds(DomainError) if kind.code in listed}
-    found = {
+    by_code = {
         code: (status, text.title, text.cause, text.remedy)
         for code, status in {**statuses, **TRANSPORT_STATUS_OF}.items()
         for text in (problem_texts()[code],)
     }
-    return dict(sorted(found.items(), key=lambda item: (item[1][0], item[0])))
+    return dict(sorted(by_code.items(), key=lambda item: (item[1][0], item[0])))
 
 
 def _kinds(kind: type[DomainError]) -> Iterator[type[DomainError]]:

@@ -101,12 +101,12 @@ class AuditEvent:
     @classmethod
     def fields(cls) -> dict[str, Field[Any]]:
         """Return the fields by name."""
-        return {each.name: each for each in fields(cls)}  # pyright: ignore[reportArgumentType]  (a dataclass)
+        return {field.name: field for field in fields(cls)}  # pyright: ignore[reportArgumentType]  (a dataclass)
 
     @classmethod
     def optional(cls) -> set[str]:
         """Return the names of the fields that can be absent from the JSON."""
-        return {name for name, each in cls.fields().items() if each.default is not MISSING}
+        return {name for name, field in cls.fields().items() if field.default is not MISSING}
 
     def values(self) -> dict[str, Any]:
         """Return the values of all fields by name."""
@@ -207,7 +207,9 @@ class Catalogue(Mapping[str, type[AuditEvent]]):
     def select(self, subject: Subject, seen_by: Audience) -> list[type[AuditEvent]]:
         """Return the classes of this subject that the audience may see."""
         return [
-            each for each in self.values() if each.kind.subject is subject and each.kind.is_seen_by(seen_by)
+            event_class
+            for event_class in self.values()
+            if event_class.kind.subject is subject and event_class.kind.is_seen_by(seen_by)
         ]
 
     def read(self, name: str, data: Mapping[str, Any]) -> AuditEvent | None:

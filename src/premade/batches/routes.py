@@ -110,9 +110,9 @@ async def batches(
 ) -> Reply:
     """Return a page of batches. The description above is the public text."""
     created = (created_from, created_before)
-    rows, following = await list_batches(call.database, call.caller.partner_id, created, limit, cursor)
-    answer = BatchesAnswer(items=[_answer(row) for row in rows], next=following)
-    return Reply(answer, link_to_next(call.scope, following))
+    rows, next_cursor = await list_batches(call.database, call.caller.partner_id, created, limit, cursor)
+    answer = BatchesAnswer(items=[_answer(row) for row in rows], next=next_cursor)
+    return Reply(answer, link_to_next(call.scope, next_cursor))
 
 
 @router.get(

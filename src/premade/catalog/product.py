@@ -110,14 +110,14 @@ class Product:
 
         What is invalid stays as it is, so that `check` reports it.
         """
-        kept = (
+        product = (
             replace(self, price=in_full(Decimal(self.price), self.currency))
             if self._price_is_in_range
             else self
         )
         with suppress(Invalid):
-            return replace(kept, name=read_name(kept.name))
-        return kept
+            return replace(product, name=read_name(product.name))
+        return product
 
     def check(self) -> None:
         """Raise Invalid with every wrong field."""
@@ -180,7 +180,7 @@ class Product:
         if self.currency not in DECIMALS or fits(self.price, self.currency):
             return ""
         conjunction = _("or")
-        beside = [each for each in amounts_beside(self.price, self.currency) if each <= PRICE_MAX]
+        beside = [amount for amount in amounts_beside(self.price, self.currency) if amount <= PRICE_MAX]
         amounts = f" {conjunction} ".join(map(str, beside))
         return field_text("product.price_decimals", rule=decimals_phrase(self.currency), amounts=amounts)
 
@@ -336,8 +336,8 @@ async def page_of_products(
             sought=cleaned(sought).replace("\0", "") or None,
             rows=limit + 1,
         )
-    page, following = ALL_PRODUCTS.page(rows, limit)
-    return [_product_of(row) for row in page], following
+    page, next_cursor = ALL_PRODUCTS.page(rows, limit)
+    return [_product_of(row) for row in page], next_cursor
 
 
 async def product_of(database: Database, product_id: int) -> Product:

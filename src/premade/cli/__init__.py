@@ -164,9 +164,9 @@ def main() -> None:
             "SETTING_INVALID",
             [
                 command_text(
-                    "SETTING_INVALID", "wrong", variable=_variable(found["loc"]), why=in_words(found)
+                    "SETTING_INVALID", "wrong", variable=_variable(detail["loc"]), why=in_words(detail)
                 )
-                for found in error.errors()
+                for detail in error.errors()
             ],
         )
 

@@ -49,7 +49,9 @@ class Format(StrEnum):
     PNG = "png"
 
 
-PRINTED = frozenset(Format(each.option) for each in FORMATS.values() if each.is_printed)
+PRINTED = frozenset(
+    Format(export_format.option) for export_format in FORMATS.values() if export_format.is_printed
+)
 
 
 @dataclass(frozen=True)

@@ -51,15 +51,15 @@ def generate(
     """Generate a large batch, continue it, or stop it with `cancel`."""
     batch, reservation = cleaned(batch), reservation and cleaned(reservation)
     if cancel:
-        if any(given is not None for given in (product, quantity, valid_until, reservation)):
+        if any(option is not None for option in (product, quantity, valid_until, reservation)):
             raise Invalid([FieldError("cancel", field_text("option.cancel_alone"))])
-        made = operate(lambda database, runtime: _stop(database, runtime, partner, batch))
-        show_one(asdict(made), as_json=as_json)
+        progress = operate(lambda database, runtime: _stop(database, runtime, partner, batch))
+        show_one(asdict(progress), as_json=as_json)
         return
     request = _request(product, quantity, batch, valid_until, reservation)
     try:
         with _progress(is_quiet=as_json) as tell:
-            made = operate(
+            progress = operate(
                 lambda database, runtime: _make(database, runtime, partner, request, tell),
                 connections_max=CONNECTIONS,
             )
@@ -70,7 +70,7 @@ def generate(
             err=True,
         )
         raise typer.Exit(INTERRUPTED) from None
-    show_one(asdict(made), as_json=as_json)
+    show_one(asdict(progress), as_json=as_json)
 
 
 def _request(
@@ -94,8 +94,8 @@ def _request(
 
 async def _owner(database: Database, partner: str) -> OnBehalf:
     async with database.single_statement() as tx:
-        found = await partner_named(tx, partner)
-    return OnBehalf(found.partner_id, found.channel, COMMAND_ACTOR)
+        row = await partner_named(tx, partner)
+    return OnBehalf(row.partner_id, row.channel, COMMAND_ACTOR)
 
 
 async def _make(

@@ -93,7 +93,7 @@ def change(
     as_json: AsJson = False,
 ) -> None:
     """Change a product."""
-    given = {
+    options = {
         "name": name,
         "ticket_type": ticket_type,
         "price": None if price is None else read_price(price),
@@ -102,7 +102,7 @@ def change(
         "code_prefix": prefix,
         "cancellation": cancellation,
     }
-    changes = cast("ProductChanges", {field: value for field, value in given.items() if value is not None})
+    changes = cast("ProductChanges", {field: value for field, value in options.items() if value is not None})
     has_last_day = usable_days is not None or usable_until is not None
     if usable_for_ever and has_last_day:
         raise Invalid([FieldError("usable_for_ever", field_text("option.one_last_day"))])

@@ -107,11 +107,11 @@ async def _require_no_others(dsn: str, settings: Settings) -> None:
     async with open_database(dsn, connections_max=1) as database, database.single_statement() as tx:
         if not await tx.fetch_one(sql.is_migrated):
             return
-        found = await tx.fetch_one(
+        counts = await tx.fetch_one(
             sql.count_others, own_partners=[PARTNER, HISTORY_PARTNER], own_staff=[ADMIN]
         )
-        assert found is not None
-    others = {"partners": found.partners, "members of the staff": found.staff}
+        assert counts is not None
+    others = {"partners": counts.partners, "members of the staff": counts.staff}
     if any(others.values()):
         counted = " and ".join(f"{count} other {what}" for what, count in others.items() if count)
         raise DemoNotHere("others_data", place=settings.database_place, counted=counted)
@@ -133,11 +133,11 @@ async def _set_up(dsn: str, runtime: Runtime, key_file: Path) -> _Credentials:
     """Add the missing data of the demo. Return the stored credentials that still work, and new ones for the others."""
     before = _stored(key_file)
     async with open_database(dsn, connections_max=2) as database:
-        known = {product.product_id for product in await list_products(database)}
+        product_ids = {product.product_id for product in await list_products(database)}
         allotments = await list_allotments(database, runtime)
         stocked = {row.product_id for row in allotments if row.channel == CHANNEL}
         for product, quantity in CATALOGUE:
-            if product.product_id not in known:
+            if product.product_id not in product_ids:
                 await add_product(database, runtime, product)
             if product.product_id not in stocked:
                 await set_allotment(database, runtime, product.product_id, CHANNEL, quantity)

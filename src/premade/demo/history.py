@@ -137,7 +137,7 @@ class _Story:
             if chance.random() < VISIT_SHARE:
                 self._visits[visited].append((code, product))
         await asyncio.gather(*map(self._activator.activate, activations))
-        return [each.ticket_code for each in activations]
+        return [activation.ticket_code for activation in activations]
 
     def _activation(self, code: str, chance: random.Random) -> Activation:
         customer = chance.choice(NAMES)
@@ -156,7 +156,7 @@ class _Story:
         """Redeem the first function of each ticket, and all functions of some."""
         firsts = [(code, *next(iter(product.functions.items()))) for code, product in visits]
         await self._redeem(firsts)
-        whole = [each for each in visits if chance.random() < ALL_USED_SHARE]
+        whole = [visit for visit in visits if chance.random() < ALL_USED_SHARE]
         for place in range(1, max((len(product.functions) for _, product in whole), default=0)):
             await self._redeem(
                 [
@@ -237,7 +237,7 @@ async def _caller(database: Database, runtime: Runtime) -> Caller:
     """Return the test partner, with a key whose text is thrown away: it belongs to this history only."""
     with suppress(PartnerNameTaken):
         await add_partner(database, runtime, PARTNER, is_test=True)
-    partner = next(each for each in await list_partners(database) if each.name == PARTNER)
+    partner = next(partner for partner in await list_partners(database) if partner.name == PARTNER)
     if not partner.is_test:
         raise PartnerNameTaken("live", repr(PARTNER))
     keys = [key.key_id for key in await list_keys(database) if key.partner == PARTNER]

@@ -62,20 +62,20 @@ class Expirer:
     async def pass_once(self, tell: Tell = lambda _: None) -> Pass:
         """Expire the unused tickets of at most BATCHES_A_PASS_MAX batches whose last day of sale has ended."""
         batches = await self._due()
-        found = Pass(due=len(batches))
+        total = Pass(due=len(batches))
         for batch in batches:
             after, more = "", True
             while more:
                 step = await self._step(batch, after)
                 if step is not None:
-                    found = Pass(found.due, found.ended + step.ended, found.expired + step.expired)
-                    tell(found)
+                    total = Pass(total.due, total.ended + step.ended, total.expired + step.expired)
+                    tell(total)
                     after, more = step.last_code, step.expired == TICKETS_A_TRANSACTION_MAX
                 elif self.waits_for_others:
                     await asyncio.sleep(TURN_EVERY_SECONDS)
                 else:
-                    return found
-        return found
+                    return total
+        return total
 
     async def _due(self) -> list[sql.DueBatch]:
         async with self.database.single_statement() as tx:
@@ -130,10 +130,10 @@ async def expire_now(database: Database, runtime: Runtime, tell: Tell) -> Pass:
     ended = expired = 0
     while True:
         before = Pass(ended, ended, expired)
-        found = await expirer.pass_once(lambda so_far, before=before: tell(_sum(before, so_far)))
-        ended, expired = ended + found.ended, expired + found.expired
-        if not found.ended:
-            return Pass(found.due, ended, expired)
+        last = await expirer.pass_once(lambda so_far, before=before: tell(_sum(before, so_far)))
+        ended, expired = ended + last.ended, expired + last.expired
+        if not last.ended:
+            return Pass(last.due, ended, expired)
 
 
 def _sum(one: Pass, other: Pass) -> Pass:
@@ -145,10 +145,10 @@ def expire_turn(database: Database, runtime: Runtime) -> Turn:
     expirer = Expirer(database, runtime)
 
     async def turn() -> float:
-        found = await expirer.pass_once()
-        if found.expired:
-            log.info("ota.tickets.expired", batches=found.ended, tickets=found.expired)
-        is_more_due = found.due == BATCHES_A_PASS_MAX and bool(found.ended)
+        total = await expirer.pass_once()
+        if total.expired:
+            log.info("ota.tickets.expired", batches=total.ended, tickets=total.expired)
+        is_more_due = total.due == BATCHES_A_PASS_MAX and bool(total.ended)
         return AT_ONCE if is_more_due else EXPIRE_EVERY_SECONDS
 
     return turn

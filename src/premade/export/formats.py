@@ -110,7 +110,11 @@ FORMATS = {each.name: each for each in _REGISTERED}
 
 def options_in_words(*, is_printed: bool) -> str:
     """Return the values of `--format` for tables or for printing, each with its note: `pdf (sheets)`."""
-    notes = {each.option: each.option_note for each in _REGISTERED if each.is_printed is is_printed}
+    notes = {
+        export_format.option: export_format.option_note
+        for export_format in _REGISTERED
+        if export_format.is_printed is is_printed
+    }
     return ", ".join(f"{option} ({note})" if note else option for option, note in notes.items())
 
 

@@ -56,14 +56,14 @@ def unprintable(text: str) -> tuple[str, ...]:
     An accent that cannot be composed with its letter is returned together with it.
     """
     drawn = composed(text)
-    found: dict[str, None] = {}
+    missing: dict[str, None] = {}
     for place, character in enumerate(drawn):
         if unicodedata.category(character).startswith("M"):
             letter = drawn[place - 1 : place] if place else ""
-            found[letter + character if letter and _is_simple(letter) else character] = None
+            missing[letter + character if letter and _is_simple(letter) else character] = None
         elif not _is_simple(character):
-            found[character] = None
-    return (*found, *_in_no_font(frozenset(drawn) - found.keys()))
+            missing[character] = None
+    return (*missing, *_in_no_font(frozenset(drawn) - missing.keys()))
 
 
 def _in_no_font(characters: frozenset[str]) -> list[str]:
@@ -94,8 +94,8 @@ def _is_simple(character: str) -> bool:
 def in_words(characters: tuple[str, ...]) -> str:
     """Return the characters with their code points, since a screen may lack them too: `ह (U+0939)`."""
     named = [
-        f"{isolated(each)} ({' '.join(f'U+{ord(character):04X}' for character in each)})"
-        for each in characters[:_CHARACTERS_NAMED_MAX]
+        f"{isolated(letter)} ({' '.join(f'U+{ord(character):04X}' for character in letter)})"
+        for letter in characters[:_CHARACTERS_NAMED_MAX]
     ]
     more = len(characters) - len(named)
     return ", ".join(named) + (f" and {more} more" if more else "")

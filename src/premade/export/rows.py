@@ -57,7 +57,7 @@ class ExportRow:
         return getattr(self, column)
 
 
-COLUMNS = tuple(each.name for each in fields(ExportRow))
+COLUMNS = tuple(column.name for column in fields(ExportRow))
 
 
 @dataclass(eq=False)

@@ -81,19 +81,19 @@ class Clients:
         """Return the key by which the address is counted; empty if it has no limit."""
         if self.per_address_max == NO_LIMIT or not address:
             return ""
-        found = _parsed(address)
-        if found is None or any(found in proxy for proxy in self.proxies):
+        ip = _parsed(address)
+        if ip is None or any(ip in proxy for proxy in self.proxies):
             return ""
-        if isinstance(found, IPv6Address):
-            return str(IPv6Network((found, IPV6_NETWORK_BITS), strict=False))
-        return str(found)
+        if isinstance(ip, IPv6Address):
+            return str(IPv6Network((ip, IPV6_NETWORK_BITS), strict=False))
+        return str(ip)
 
 
 def _parsed(address: str) -> IPv4Address | IPv6Address | None:
     try:
-        found = ip_address(address.partition("%")[0])
+        ip = ip_address(address.partition("%")[0])
     except ValueError:
         return None
-    if isinstance(found, IPv6Address) and found.ipv4_mapped:
-        return found.ipv4_mapped
-    return found
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped:
+        return ip.ipv4_mapped
+    return ip

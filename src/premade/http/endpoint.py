@@ -88,14 +88,14 @@ class _Parameter:
         Raises:
             ValueError: it is missing, repeated or wrong. ValidationError is a ValueError.
         """
-        given = self.values(request)
-        if not given:
+        values = self.values(request)
+        if not values:
             if self.required:
                 raise ValueError(field_text("general.required"))
             return self.default
-        if len(given) > 1:
+        if len(values) > 1:
             raise ValueError(field_text("general.repeated"))
-        return self.check(given[0])
+        return self.check(values[0])
 
 
 class _Signature:
@@ -156,8 +156,8 @@ class _Signature:
         return values
 
     def _known_parameters(self) -> str:
-        known = ", ".join(sorted(self.query_names)) or "none"
-        return field_text("general.unknown_parameter", known=known)
+        names = ", ".join(sorted(self.query_names)) or "none"
+        return field_text("general.unknown_parameter", known=names)
 
 
 def _parameter(parameter: inspect.Parameter, mark: params.Param) -> _Parameter:
@@ -180,8 +180,8 @@ def _read_body(adapter: TypeAdapter[Any], excuse_traps: ExcuseTraps, raw: bytes)
         model = adapter.validate_python(value, strict=True)
     except ValidationError as error:
         trapped = {trap.pointer for trap in traps}
-        wrong = [found for found in field_errors(error, "#") if found.pointer not in trapped]
-        raise Invalid([*traps, *wrong]) from None
+        errors = [wrong for wrong in field_errors(error, "#") if wrong.pointer not in trapped]
+        raise Invalid([*traps, *errors]) from None
     if traps:
         raise Invalid(traps)
     return model
@@ -189,11 +189,11 @@ def _read_body(adapter: TypeAdapter[Any], excuse_traps: ExcuseTraps, raw: bytes)
 
 def field_errors(error: ValidationError, start: str) -> Iterator[FieldError]:
     """Yield pydantic's errors with the product's messages, each with its JSON Pointer from `start`."""
-    for found in error.errors(include_url=False, include_input=False):
+    for detail in error.errors(include_url=False, include_input=False):
         pointer = start
-        for name in found["loc"]:
+        for name in detail["loc"]:
             pointer = step(pointer, name)
-        yield FieldError(pointer, in_words(found))
+        yield FieldError(pointer, in_words(detail))
 
 
 class Endpoint(APIRoute):

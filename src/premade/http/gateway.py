@@ -159,10 +159,10 @@ class Gateway:
             elif (
                 name == b"x-request-id"
                 and request_id is None
-                and REQUEST_ID.fullmatch(given := value.decode("latin-1"))
+                and REQUEST_ID.fullmatch(sent_id := value.decode("latin-1"))
             ):
                 # The id is logged and returned. A secret that a client put there by mistake must not be.
-                request_id = given if masked(given) == given else self._new_request_id()
+                request_id = sent_id if masked(sent_id) == sent_id else self._new_request_id()
         return request_id or self._new_request_id()
 
     def _new_request_id(self) -> str:
@@ -187,15 +187,15 @@ def _is_public(scope: Scope, status: int) -> bool:
     return status == _OK and getattr(scope.get("route"), "is_public", False)
 
 
-def _headers(given: Collection[Header], *, is_public: bool) -> list[Header]:
+def _headers(headers: Collection[Header], *, is_public: bool) -> list[Header]:
     """Return the headers of an answer, with those that every answer has."""
     if is_public:
-        return [*(header for header in given if header[0] != NOSNIFF[0]), NOSNIFF]
-    names = {name for name, _ in given}
+        return [*(header for header in headers if header[0] != NOSNIFF[0]), NOSNIFF]
+    names = {name for name, _ in headers}
     if names.isdisjoint(_OURS):
-        return [*given, *UNCACHED]
-    vary = b", ".join([*(value for name, value in given if name == b"vary"), _CREDENTIALS])
-    return [*(header for header in given if header[0] not in _OURS), _NO_STORE, NOSNIFF, (b"vary", vary)]
+        return [*headers, *UNCACHED]
+    vary = b", ".join([*(value for name, value in headers if name == b"vary"), _CREDENTIALS])
+    return [*(header for header in headers if header[0] not in _OURS), _NO_STORE, NOSNIFF, (b"vary", vary)]
 
 
 def _template(scope: Scope) -> str:

@@ -13,9 +13,9 @@ def _qualities(header: str) -> dict[str, float]:
     qualities: dict[str, float] = {}
     for member in header.split(","):
         name, *parameters = (part.strip() for part in member.split(";"))
-        given = [found[1] for parameter in parameters if (found := _QUALITY.fullmatch(parameter))]
+        weights = [weight[1] for parameter in parameters if (weight := _QUALITY.fullmatch(parameter))]
         if name:
-            qualities[name.lower()] = float(given[0]) if given else 1.0
+            qualities[name.lower()] = float(weights[0]) if weights else 1.0
     return qualities
 
 

@@ -42,13 +42,13 @@ CreatedFrom = Annotated[Moment | None, Query(description="Only items created at 
 CreatedBefore = Annotated[Moment | None, Query(description="Only items created before this time")]
 
 
-def link_to_next(scope: Scope, following: str | None) -> dict[str, str]:
+def link_to_next(scope: Scope, next_cursor: str | None) -> dict[str, str]:
     """Return the `Link` header to the next page (RFC 8288), or no header on the last page."""
-    if following is None:
+    if next_cursor is None:
         return {}
     parameters = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     others = ((name, value) for name, value in parameters if name != "cursor")
-    query = urlencode([*others, ("cursor", following)])
+    query = urlencode([*others, ("cursor", next_cursor)])
     return {"Link": f'<{scope["raw_path"].decode("latin-1")}?{query}>; rel="next"'}
 
 

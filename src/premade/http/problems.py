@@ -93,10 +93,10 @@ def documented_transport(*codes: str) -> Responses:
     return by_status
 
 
-def merge_responses(*given: Responses) -> Responses:
+def merge_responses(*parts: Responses) -> Responses:
     """Merge several `responses`. Descriptions and examples of the same status are combined."""
     merged: Responses = {}
-    for responses in given:
+    for responses in parts:
         for status, answer in responses.items():
             if "content" not in answer or "content" not in merged.get(status, {}):
                 merged[status] = merged.get(status, {}) | deepcopy(answer)

@@ -179,8 +179,8 @@ class Connection(HttpToolsProtocol):
 
     def _head_without_upgrade(self) -> bytes:
         request = (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
-        kept = [b"%b: %b" % (name, value) for name, value in self.headers if name != b"upgrade"]
-        return b"\r\n".join([b"%b %b HTTP/%b" % request, *kept, b"", b""])
+        headers = [b"%b: %b" % (name, value) for name, value in self.headers if name != b"upgrade"]
+        return b"\r\n".join([b"%b %b HTTP/%b" % request, *headers, b"", b""])
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Add a header without the blanks after its value, which the parser does not strip (RFC 9112, 5)."""

@@ -87,11 +87,11 @@ def _repeated(names: Iterator[bytes]) -> Iterator[FieldError]:
 
 def check_head(headers: list[tuple[bytes, bytes]], version: str) -> None:
     """Raise HeadInvalid with every error in the head."""
-    given = dict(headers)
+    by_name = dict(headers)
     errors: list[FieldError] = []
-    if len(given) < len(headers):
+    if len(by_name) < len(headers):
         errors += _repeated(name for name, _ in headers)
-    host, coding = given.get(b"host"), given.get(b"transfer-encoding")
+    host, coding = by_name.get(b"host"), by_name.get(b"transfer-encoding")
     if version == "1.1":
         if host is None:
             errors.append(FieldError("header#/Host", field_text("http.host_required")))

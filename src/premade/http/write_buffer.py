@@ -75,10 +75,12 @@ class JoinedWrites:
     def _taken_bytes(self) -> int:
         """Return how many bytes have left both the transport's and the kernel's send buffer."""
         try:
-            kept = fcntl.ioctl(self._transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+            unsent = fcntl.ioctl(
+                self._transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4)
+            )
         except OSError:  # closed
             return self._sent_bytes
-        return self._sent_bytes - self._transport.get_write_buffer_size() - struct.unpack("i", kept)[0]
+        return self._sent_bytes - self._transport.get_write_buffer_size() - struct.unpack("i", unsent)[0]
 
     def _send(self) -> None:
         written, self._written, self._bytes = self._written, [], 0

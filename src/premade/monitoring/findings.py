@@ -31,7 +31,7 @@ NOT_SEEN_HERE = {
 def findings(figures: Figures) -> list[Finding]:
     """Return the current findings: the most urgent kind first, within it the largest figure."""
     return [
-        found
+        finding
         for kind in KINDS
-        for found in sorted(kind.find(figures), key=lambda each: (-each.figure, each.product_id))
+        for finding in sorted(kind.find(figures), key=lambda finding: (-finding.figure, finding.product_id))
     ]

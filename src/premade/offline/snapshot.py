@@ -167,7 +167,7 @@ async def _read(
             time_zone=runtime.zone.key,
             test=caller.is_test,
         )
-        following = Cursor(
+        next_cursor = Cursor(
             moment.incarnation,
             _tickets_of(caller),
             moment.oldest_open,
@@ -176,7 +176,7 @@ async def _read(
         )
         async with (
             aclosing(_portions(read, caller, since, moment)) as portions,
-            aclosing(_pieces(head, portions, following)) as pieces,
+            aclosing(_pieces(head, portions, next_cursor)) as pieces,
         ):
             yield pieces
 
@@ -197,7 +197,7 @@ def _portions(
 
 
 async def _pieces(
-    head: "_Head", portions: AsyncGenerator[list[sql.SnapshotTicket]], following: Cursor
+    head: "_Head", portions: AsyncGenerator[list[sql.SnapshotTicket]], next_cursor: Cursor
 ) -> AsyncGenerator[bytes]:
     # The first line goes out with the first tickets, so that an earlier failure is still an error response.
     piece = _line(head)
@@ -206,7 +206,7 @@ async def _pieces(
         yield piece + b"".join([_line(_ticket(row)) for row in rows])
         piece = b""
         tickets += len(rows)
-    yield piece + _line(_End(str(following), tickets))
+    yield piece + _line(_End(str(next_cursor), tickets))
 
 
 @dataclass(frozen=True)
@@ -257,4 +257,7 @@ def _ticket(row: sql.SnapshotTicket) -> _ListedTicket | _GoneTicket:
 @lru_cache(_KINDS_OF_USES_MAX)
 def _uses(entitlements: str) -> dict[str, int]:
     # Kept, because most tickets of a snapshot have the same entitlements.
-    return {given["function_code"]: given["remaining_uses"] for given in orjson.loads(entitlements)}
+    return {
+        entitlement["function_code"]: entitlement["remaining_uses"]
+        for entitlement in orjson.loads(entitlements)
+    }

@@ -76,9 +76,9 @@ async def orders(
 ) -> Reply:
     """Return a page of orders. The description above is the public text."""
     order_filter = OrderFilter(payment_reference, created_from, created_before)
-    rows, following = await list_orders(call.database, call.caller.partner_id, order_filter, limit, cursor)
-    answer = OrdersAnswer(items=[OrderAnswer(**columns_of(row)) for row in rows], next=following)
-    return Reply(answer, link_to_next(call.scope, following))
+    rows, next_cursor = await list_orders(call.database, call.caller.partner_id, order_filter, limit, cursor)
+    answer = OrdersAnswer(items=[OrderAnswer(**columns_of(row)) for row in rows], next=next_cursor)
+    return Reply(answer, link_to_next(call.scope, next_cursor))
 
 
 @router.get(

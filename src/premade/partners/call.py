@@ -74,9 +74,9 @@ async def _admit_gate(
 
 def _key(request: Request) -> str:
     """Return the key in the request. Raises ApiKeyMissing."""
-    given = header_values(request, HEADER.model.name)
-    if given and given[0]:
-        return given[0]
+    values = header_values(request, HEADER.model.name)
+    if values and values[0]:
+        return values[0]
     raise ApiKeyMissing("authorization" if header_values(request, "Authorization") else "missing")
 
 

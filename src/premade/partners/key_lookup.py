@@ -61,15 +61,15 @@ class KeyLookup(Generic[Key]):
         """
         if self._monotonic_seconds() - self._wrong.get(prefix, -math.inf) < WRONG_KEPT_SECONDS:
             return None
-        found = self._waiting.get(prefix)
-        if found is None:
+        waiter = self._waiting.get(prefix)
+        if waiter is None:
             if len(self._waiting) >= WAITING_MAX:
                 raise Busy("key_lookups")
-            found = self._waiting[prefix] = asyncio.get_running_loop().create_future()
+            waiter = self._waiting[prefix] = asyncio.get_running_loop().create_future()
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._look_up_all(), context=Context())
         # A client that goes away must not cancel the look-up of the others.
-        return await asyncio.shield(found)
+        return await asyncio.shield(waiter)
 
     async def _look_up_all(self) -> None:
         while self._waiting:
@@ -80,7 +80,7 @@ class KeyLookup(Generic[Key]):
     async def _look_up(self, batch: dict[str, asyncio.Future[Key | None]]) -> bool:
         """Look the keys up, and return whether some were wrong."""
         try:
-            known = await self._fetch(list(batch))
+            keys = await self._fetch(list(batch))
         except Exception as error:  # noqa: BLE001  (it is the result of all who wait)
             for waiter in batch.values():
                 waiter.set_exception(error)
@@ -90,10 +90,10 @@ class KeyLookup(Generic[Key]):
                 waiter.cancel()
             raise
         for prefix, waiter in batch.items():
-            if prefix not in known:
+            if prefix not in keys:
                 self._remember_wrong(prefix)
-            waiter.set_result(known.get(prefix))
-        return len(known) < len(batch)
+            waiter.set_result(keys.get(prefix))
+        return len(keys) < len(batch)
 
     def _remember_wrong(self, prefix: str) -> None:
         if len(self._wrong) >= WRONG_KEPT_MAX:

@@ -163,7 +163,7 @@ class Keyring:
         self._key_lookup = KeyLookup(self._fetch, runtime.monotonic_seconds)
         self._wrong = WrongKeys(runtime.monotonic_seconds)
 
-    async def partner_for(self, given: str, permission: str, address: str = "") -> Caller:
+    async def partner_for(self, text: str, permission: str, address: str = "") -> Caller:
         """Return the partner of the key.
 
         Raises:
@@ -172,13 +172,13 @@ class Keyring:
             PartnerKeyNeeded: it is a key of the operator.
             TooManyWrongKeys: too many wrong keys came from this address.
         """
-        known = await self._authentic(given, address)
-        _require(permission, known.permissions)
-        if known.partner_id is None or known.channel is None:
+        key = await self._authentic(text, address)
+        _require(permission, key.permissions)
+        if key.partner_id is None or key.channel is None:
             raise PartnerKeyNeeded
-        return Caller(known.key_id, known.partner_id, known.channel, known.is_test)
+        return Caller(key.key_id, key.partner_id, key.channel, key.is_test)
 
-    async def gate_for(self, given: str, permission: str, address: str = "") -> GateCaller:
+    async def gate_for(self, text: str, permission: str, address: str = "") -> GateCaller:
         """Return the gate of the key.
 
         Raises:
@@ -186,19 +186,19 @@ class Keyring:
             PermissionMissing: the key lacks the permission.
             TooManyWrongKeys: too many wrong keys came from this address.
         """
-        known = await self._authentic(given, address)
-        _require(permission, known.permissions)
+        key = await self._authentic(text, address)
+        _require(permission, key.permissions)
         return GateCaller(
-            key_actor(known.key_id),
-            known.partner_id,
-            known.permissions,
-            known.key_id,
-            known.is_test,
-            first_key_id=known.first_key_id,
+            key_actor(key.key_id),
+            key.partner_id,
+            key.permissions,
+            key.key_id,
+            key.is_test,
+            first_key_id=key.first_key_id,
         )
 
-    async def _authentic(self, given: str, address: str) -> _KnownKey:
-        key = api_key.parse(given)
+    async def _authentic(self, text: str, address: str) -> _KnownKey:
+        key = api_key.parse(text)
         known = await self._look_up(key.prefix) if key else None
         if key is None or known is None or not hmac.compare_digest(known.digest, key.digest):
             self._wrong.note(address)
@@ -212,11 +212,11 @@ class Keyring:
         if prefix in self._known:
             return await self._known.get(prefix, KEY_CACHE_SECONDS)
         began_at = self._runtime.monotonic_seconds()
-        known = await self._key_lookup.find(prefix)
-        if known is not None:
+        key = await self._key_lookup.find(prefix)
+        if key is not None:
             # Only existing keys are cached: a flood of wrong keys must not push them out.
-            self._known.put(prefix, known, began_at)
-        return known
+            self._known.put(prefix, key, began_at)
+        return key
 
     async def _fetch_one(self, prefix: str) -> _KnownKey | None:
         return (await self._fetch([prefix])).get(prefix)
@@ -224,9 +224,9 @@ class Keyring:
     async def _fetch(self, prefixes: Sequence[str]) -> dict[str, _KnownKey]:
         async with self._database.single_statement() as tx:
             rows = await tx.fetch_all(sql.keys_by_prefix, prefixes=list(prefixes))
-        known: dict[str, _KnownKey] = {}
+        keys: dict[str, _KnownKey] = {}
         for row in rows:
-            known[row.prefix] = _KnownKey(
+            keys[row.prefix] = _KnownKey(
                 key_id=row.key_id,
                 digest=row.digest,
                 permissions=frozenset(row.permissions),
@@ -240,15 +240,15 @@ class Keyring:
                 disabled_at=row.disabled_at,
                 is_over=row.is_over,
             )
-        return known
+        return keys
 
-    async def _note_use(self, known: _KnownKey) -> None:
+    async def _note_use(self, key: _KnownKey) -> None:
         now = self._runtime.now()
-        if known.last_used_at and now - known.last_used_at < timedelta(seconds=LAST_USED_EVERY_SECONDS):
+        if key.last_used_at and now - key.last_used_at < timedelta(seconds=LAST_USED_EVERY_SECONDS):
             return
-        known.last_used_at = now
+        key.last_used_at = now
         async with self._database.single_statement() as tx:
-            await tx.execute(sql.touch_key, key_id=known.key_id, now=now)
+            await tx.execute(sql.touch_key, key_id=key.key_id, now=now)
 
 
 def _require(permission: str, permissions: frozenset[str]) -> None:

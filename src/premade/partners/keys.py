@@ -139,14 +139,14 @@ async def _create(
 
 
 def _check(permissions: list[str], expires_at: datetime | None, now: datetime) -> None:
-    known = ", ".join(PERMISSIONS)
+    names = ", ".join(PERMISSIONS)
     errors = [
-        FieldError("permission", field_text("partner.permission_unknown", name=name, known=known))
+        FieldError("permission", field_text("partner.permission_unknown", name=name, known=names))
         for name in permissions
         if name not in PERMISSIONS
     ]
     if not permissions:
-        errors.append(FieldError("permission", field_text("partner.permission_missing", known=known)))
+        errors.append(FieldError("permission", field_text("partner.permission_missing", known=names)))
     if expires_at is not None and expires_at <= now:
         errors.append(FieldError("expires", field_text("general.in_the_future")))
     if errors:

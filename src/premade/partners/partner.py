@@ -162,10 +162,10 @@ async def partner_named(tx: Transaction, name: str) -> sql.PartnerRow:
     Raises:
         PartnerUnknown: no partner has this name.
     """
-    found = await tx.fetch_one(sql.partner_by_name, name=name.replace("\0", ""), name_key=folded(name))
-    if found is None:
+    row = await tx.fetch_one(sql.partner_by_name, name=name.replace("\0", ""), name_key=folded(name))
+    if row is None:
         raise PartnerUnknown("name", name)
-    return found
+    return row
 
 
 async def list_partners(database: Database) -> list[sql.PartnerRow]:
@@ -209,10 +209,10 @@ async def partner_of(database: Database, partner_id: int) -> sql.PartnerRow:
         PartnerUnknown: no partner has this id.
     """
     async with database.single_statement() as tx:
-        found = await tx.fetch_one(sql.partner_by_id, partner_id=partner_id)
-    if found is None:
+        row = await tx.fetch_one(sql.partner_by_id, partner_id=partner_id)
+    if row is None:
         raise PartnerUnknown("id", partner_id)
-    return found
+    return row
 
 
 async def list_channels(database: Database) -> list[sql.Channel]:
@@ -287,21 +287,23 @@ async def rename_partner(
         PartnerNameTaken: another partner has the new name.
     """
     try:
-        kept = one_line(new_name, NAME_CHARACTERS_MAX)
+        normalized = one_line(new_name, NAME_CHARACTERS_MAX)
     except ValueError as error:
         raise Invalid([FieldError("name", str(error))]) from None
     try:
         async with database.transaction() as tx:
             before = await partner_named(tx, name)
             partner_id = before.partner_id
-            renamed = await tx.fetch_one(sql.rename, partner_id=partner_id, name=kept, name_key=folded(kept))
+            renamed = await tx.fetch_one(
+                sql.rename, partner_id=partner_id, name=normalized, name_key=folded(normalized)
+            )
             # A partner whose name clashed with the old name takes over its key.
             await correct_name_keys_in(tx)
-            event = PartnerRenamed(before=before.name, name=kept)
+            event = PartnerRenamed(before=before.name, name=normalized)
             await record(tx, event, runtime.now(), partner_id=partner_id, actor=actor)
     except RuleBroken as broken:
         if broken.rule not in _NAME_TAKEN:
             raise
-        raise await _name_taken(database, kept) from None
+        raise await _name_taken(database, normalized) from None
     assert renamed is not None
     return renamed

@@ -71,7 +71,7 @@ class Transaction:
     def __init__(self, connection: AsyncConnection[TupleRow]) -> None:
         self._connection = connection
 
-    async def fetch_all(self, statement: Statement[P, Row], *_: P.args, **given: P.kwargs) -> list[Row]:
+    async def fetch_all(self, statement: Statement[P, Row], *_: P.args, **values: P.kwargs) -> list[Row]:
         """Return all rows, as the statement declares them.
 
         Raises:
@@ -83,20 +83,20 @@ class Transaction:
         started = time.perf_counter()
         try:
             with translated_errors():
-                await cursor.execute(statement.text, statement.arguments(given), prepare=True)
+                await cursor.execute(statement.text, statement.arguments(values), prepare=True)
                 return await cursor.fetchall() if cursor.description is not None else []
         finally:
             # Also observe statements that failed after a long wait.
             seconds_of(statement.name).observe(time.perf_counter() - started)
 
-    async def fetch_one(self, statement: Statement[P, Row], *_: P.args, **given: P.kwargs) -> Row | None:
+    async def fetch_one(self, statement: Statement[P, Row], *_: P.args, **values: P.kwargs) -> Row | None:
         """Return the first row, or None."""
-        rows = await self.fetch_all(statement, *_, **given)
+        rows = await self.fetch_all(statement, *_, **values)
         return rows[0] if rows else None
 
-    async def execute(self, statement: Statement[P, None], *_: P.args, **given: P.kwargs) -> None:
+    async def execute(self, statement: Statement[P, None], *_: P.args, **values: P.kwargs) -> None:
         """Execute a statement that declares no rows."""
-        await self.fetch_all(statement, *_, **given)
+        await self.fetch_all(statement, *_, **values)
 
 
 class LongRead(Transaction):
@@ -243,9 +243,9 @@ async def open_database(dsn: str, connections_max: int, *, waits: bool = True) -
     queue_pool = Pool(server, dsn, "premade-queues", for_batches) if for_batches else None
     try:
         with translated_errors():
-            for each in server.pools:
-                await each.open(wait=waits, timeout=CONNECT_TIMEOUT_SECONDS)
+            for server_pool in server.pools:
+                await server_pool.open(wait=waits, timeout=CONNECT_TIMEOUT_SECONDS)
         yield Database(pool, queue_pool and Database(queue_pool))
     finally:
-        for each in server.pools:
-            await each.close()
+        for server_pool in server.pools:
+            await server_pool.close()

@@ -82,8 +82,8 @@ class Keyset(Generic[Key]):
         """
         page = list(rows[:limit])
         goes_on = len(rows) > limit or (bool(page) and getattr(page[-1], "place", None) == ROWS_LOOKED_AT_MAX)
-        following = self.cursor(page[-1]) if goes_on else None
-        return [row for row in page if getattr(row, "matches", True)], following
+        next_cursor = self.cursor(page[-1]) if goes_on else None
+        return [row for row in page if getattr(row, "matches", True)], next_cursor
 
     def _read(self, cursor: str) -> Key:
         try:

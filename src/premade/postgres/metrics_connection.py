@@ -35,10 +35,10 @@ class MetricsReader:
     def __init__(self, connection: Connection[TupleRow]) -> None:
         self._connection = connection
 
-    def fetch_all(self, statement: Statement[P, Row], *_: P.args, **given: P.kwargs) -> list[Row]:
+    def fetch_all(self, statement: Statement[P, Row], *_: P.args, **values: P.kwargs) -> list[Row]:
         """Return all rows, as the statement declares them."""
         cursor = RawCursor(self._connection, row_factory=statement.row_factory)
-        return cursor.execute(statement.text, statement.arguments(given)).fetchall()
+        return cursor.execute(statement.text, statement.arguments(values)).fetchall()
 
 
 class MetricsConnection:

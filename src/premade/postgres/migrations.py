@@ -268,19 +268,19 @@ def _set_lock_timeout(connection: psycopg.Connection, seconds: float) -> None:
 @contextmanager
 def blockers_of(dsn: str, pid: int) -> Generator[list[str]]:
     """Yield a list of the sessions that block session `pid`. A thread keeps it up to date."""
-    found: list[str] = []
+    sessions: list[str] = []
     is_over = threading.Event()
 
     def look() -> None:
         with suppress(psycopg.Error), psycopg.connect(dsn, autocommit=True) as connection:
             while not is_over.wait(BLOCKERS_EVERY_SECONDS):
                 if rows := connection.execute(_BLOCKERS, [pid]).fetchall():
-                    found[:] = [row[0] for row in rows]
+                    sessions[:] = [row[0] for row in rows]
 
     looking = threading.Thread(target=look, daemon=True)
     looking.start()
     try:
-        yield found
+        yield sessions
     finally:
         is_over.set()
         looking.join()

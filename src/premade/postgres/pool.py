@@ -201,19 +201,19 @@ class Limiter:
     async def _turn(self) -> AsyncGenerator[None]:
         if self._waiters >= POOL_WAITERS_MAX:
             raise Busy("connections")
-        taken: list[asyncio.Semaphore] = []
+        acquired: list[asyncio.Semaphore] = []
         self._waiters += 1
         try:
             try:
                 async with asyncio.timeout(POOL_WAIT_SECONDS):
-                    for each in self._at_once:
-                        await each.acquire()
-                        taken.append(each)
+                    for semaphore in self._at_once:
+                        await semaphore.acquire()
+                        acquired.append(semaphore)
             except TimeoutError:
                 raise Busy("connections") from None
             finally:
                 self._waiters -= 1
             yield
         finally:
-            for each in taken:
-                each.release()
+            for semaphore in acquired:
+                semaphore.release()

@@ -47,13 +47,13 @@ class Statement(Generic[P, Row]):
     """The function without a body that declares the types."""
     row_factory: BaseRowFactory[Row] = field(repr=False)
 
-    def arguments(self, given: Mapping[str, Any]) -> list[Any]:
+    def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         """Return the values in the order of `parameters`.
 
         Raises:
             KeyError: one is missing.
         """
-        return [given[name] for name in self.parameters]
+        return [values[name] for name in self.parameters]
 
 
 class StatementMismatch(Exception):
@@ -120,9 +120,9 @@ def row_factory_of(row: Any) -> BaseRowFactory[Any]:
 
 def enum_of(annotation: Any) -> type[StrEnum] | None:
     """Return the enum in a type such as `Outcome` or `Outcome | None`, if there is one."""
-    for each in get_args(annotation) if isinstance(annotation, UnionType) else (annotation,):
-        if isinstance(each, type) and issubclass(each, StrEnum):
-            return each
+    for member in get_args(annotation) if isinstance(annotation, UnionType) else (annotation,):
+        if isinstance(member, type) and issubclass(member, StrEnum):
+            return member
     return None
 
 
@@ -145,7 +145,7 @@ class _DataclassRows:
 
     def _maker(self, columns: list[str]) -> RowMaker[Any]:
         row = self._row
-        names = [each.name for each in fields(row)]
+        names = [column.name for column in fields(row)]
         if sorted(columns) != sorted(names):
             message = f"{row.__name__} has the fields {names}, and the statement the columns {columns}"
             raise StatementMismatch(message)
@@ -170,4 +170,4 @@ class _DataclassRows:
 
 def columns_of(row: Any) -> dict[str, Any]:
     """Return the values of a row by column, for an answer in JSON."""
-    return {each.name: getattr(row, each.name) for each in fields(row)}
+    return {column.name: getattr(row, column.name) for column in fields(row)}

@@ -25,19 +25,19 @@ def redeem_reply(redeemed: Redeemed) -> Reply:
     return Reply(answer, {"Idempotency-Replayed": "true"} if redeemed.replayed else {})
 
 
-def inspect_answer(found: Inspected) -> InspectAnswer:
+def inspect_answer(inspected: Inspected) -> InspectAnswer:
     """Return the response to an inspection."""
     return InspectAnswer(
-        ticket_code=found.ticket_code,
-        product_name=found.product_name,
-        status=Status(found.status),
-        entitlements=[Entitlement(**each) for each in found.entitlements],
-        usable_until=found.usable_until,
-        first_used_at=found.first_used_at,
-        customer_initials=found.customer_initials,
-        is_admitted=found.refusal is None,
-        refusal=found.refusal and found.refusal.code,
-        message=found.message,
+        ticket_code=inspected.ticket_code,
+        product_name=inspected.product_name,
+        status=Status(inspected.status),
+        entitlements=[Entitlement(**entitlement) for entitlement in inspected.entitlements],
+        usable_until=inspected.usable_until,
+        first_used_at=inspected.first_used_at,
+        customer_initials=inspected.customer_initials,
+        is_admitted=inspected.refusal is None,
+        refusal=inspected.refusal and inspected.refusal.code,
+        message=inspected.message,
     )
 
 
@@ -45,8 +45,10 @@ def sync_answer(
     device_id: str, entries: list[Offline | Unreadable], results_of_scans: list[ScanOfUpload]
 ) -> SyncAnswer:
     """Return the response to an upload: one result for each entry, in their order."""
-    results = [_synced(one.scan_id, each) for one, each in zip(entries, results_of_scans, strict=True)]
-    accepted = sum(each.outcome == "accepted" for each in results)
+    results = [
+        _synced(entry.scan_id, result) for entry, result in zip(entries, results_of_scans, strict=True)
+    ]
+    accepted = sum(result.outcome == "accepted" for result in results)
     return SyncAnswer(
         device_id=device_id, accepted=accepted, conflicts=len(results) - accepted, results=results
     )

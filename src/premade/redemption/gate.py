@@ -117,14 +117,14 @@ class Gate:
     ) -> list[tuple[str, list[Offline | Unreadable]]]:
         """Return the entries in their order, in runs of one actor. Without proof the actor is the uploader."""
         runs: list[tuple[str, list[Offline | Unreadable]]] = []
-        for each in entries:
+        for entry in entries:
             actor = device.caller.actor
-            if isinstance(each, Offline) and each.scanned_at is not None:
-                staff_id = await self.passes.staff_id(each.guard_pass, each.scanned_at)
+            if isinstance(entry, Offline) and entry.scanned_at is not None:
+                staff_id = await self.passes.staff_id(entry.guard_pass, entry.scanned_at)
                 actor = staff_actor(staff_id) if staff_id else actor
             if not runs or runs[-1][0] != actor:
                 runs.append((actor, []))
-            runs[-1][1].append(each)
+            runs[-1][1].append(entry)
         return runs
 
 

@@ -193,9 +193,9 @@ def redeemed_or_refused(scan: Scan, outcome: sql.ScanResult, runtime: Runtime) -
         assert outcome.status is not None
         assert outcome.entitlements is not None
         [remaining] = [
-            each["remaining_uses"]
-            for each in outcome.entitlements
-            if each["function_code"] == scan.function_code
+            entitlement["remaining_uses"]
+            for entitlement in outcome.entitlements
+            if entitlement["function_code"] == scan.function_code
         ]
         return Redeemed(
             ticket_code=scan.ticket_code,

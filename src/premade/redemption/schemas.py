@@ -182,7 +182,7 @@ def entry_by_itself(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
     try:
         return check(value)
     except ValidationError as error:
-        return Unreadable(_scan_id_of(value), [_within(each, 2) for each in field_errors(error, "#")])
+        return Unreadable(_scan_id_of(value), [_within(item, 2) for item in field_errors(error, "#")])
 
 
 class SyncRequest(RequestModel):
@@ -329,7 +329,7 @@ def use_of(body: RedeemRequest) -> UseRequest:
 
 def entries_of(body: SyncRequest) -> list[Offline | Unreadable]:
     """Return the entries of an upload, in their order."""
-    return [_entry(each) for each in cast("list[object]", body.redemptions)]
+    return [_entry(item) for item in cast("list[object]", body.redemptions)]
 
 
 def _entry(entry: object) -> Offline | Unreadable:

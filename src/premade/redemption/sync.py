@@ -96,9 +96,9 @@ class Syncer:
             held = await tx.fetch_one(sql.hold_device, lock_space=_LOCK_SPACE, device=device.lock_name)
             assert held is not None
             clocks = (self._runtime.now(), held.database_now)
-            scans = [self._with_time(each, clocks) for each in read if isinstance(each, _ReadScan)]
+            scans = [self._with_time(entry, clocks) for entry in read if isinstance(entry, _ReadScan)]
             of_scans = iter(await self._redeem_or_record(tx, device, scans))
-            results = [next(of_scans) if isinstance(each, _ReadScan) else each for each in read]
+            results = [next(of_scans) if isinstance(entry, _ReadScan) else entry for entry in read]
             counts = Counter(filter(None, map(_counted, results)))
             await count_at_gate(tx, self._runtime, device.caller, device.device_id, counts)
         _log(device, results, counts)
@@ -127,34 +127,34 @@ class Syncer:
         )
         return _ReadScan(offline, scan)
 
-    def _with_time(self, each: _ReadScan, clocks: tuple[datetime, datetime]) -> _ReadScan:
+    def _with_time(self, entry: _ReadScan, clocks: tuple[datetime, datetime]) -> _ReadScan:
         """Return the scan with the refusal of its time, if there is one."""
-        if each.scan is None:
-            return each
-        refusal = refusal_of_time(each.offline.scanned_at, clocks, self._rules.scan_age_max)
-        return replace(each, scan=replace(each.scan, time_refusal=refusal))
+        if entry.scan is None:
+            return entry
+        refusal = refusal_of_time(entry.offline.scanned_at, clocks, self._rules.scan_age_max)
+        return replace(entry, scan=replace(entry.scan, time_refusal=refusal))
 
     async def _redeem_or_record(
         self, tx: Transaction, device: Device, scans: list[_ReadScan]
     ) -> list[ScanOfUpload]:
         results = await _earlier_conflicts(tx, device, scans)
         open_ones = [
-            (place, each.scan)
-            for place, each in enumerate(scans)
-            if place not in results and each.scan is not None
+            (place, entry.scan)
+            for place, entry in enumerate(scans)
+            if place not in results and entry.scan is not None
         ]
         outcomes = await self._redeem_in_order(tx, device, open_ones)
         room = await _room_in_record(tx, open_ones, outcomes)
         rows: dict[str, _ConflictRow] = {}
-        for place, each in enumerate(scans):
+        for place, entry in enumerate(scans):
             if place in results:
                 continue
             outcome = outcomes.get(place)
             try:
-                results[place] = _redeemed(each, outcome, self._runtime)
+                results[place] = _redeemed(entry, outcome, self._runtime)
             except DomainError as refusal:
-                event = _event(device, each, outcome, refusal)
-                row = _row(device, each, outcome, event)
+                event = _event(device, entry, outcome, refusal)
+                row = _row(device, entry, outcome, event)
                 is_repeated = row.idempotency_key in rows
                 is_kept = is_repeated or room[row.ticket_code] > 0
                 results[place] = _conflict(row.ticket_code, event, replayed=is_repeated, is_kept=is_kept)
@@ -177,8 +177,8 @@ class Syncer:
         codes = sorted({scan.ticket_code for _, scan in scans})
         await tx.fetch_all(sql.hold_tickets, ticket_codes=codes, partner_id=device.caller.partner_id)
         waiting, outcomes = ClaimQueue[tuple[int, Scan]](), dict[int, ScanResult]()
-        for each in scans:
-            waiting.add(each, each[1].claims)
+        for place_and_scan in scans:
+            waiting.add(place_and_scan, place_and_scan[1].claims)
         while together := waiting.take():
             outcomes_now = await redeem_waiting(tx, self._runtime, [scan for _, scan in together])
             outcomes.update(
@@ -195,16 +195,18 @@ async def _earlier_conflicts(
         {
             "position": place,
             "caller_partner_id": device.caller.partner_id,
-            "ticket_code": each.scan and each.scan.ticket_code,
-            "idempotency_key": _key(device, each),
-            "old_key": _old_key(device, each),
+            "ticket_code": entry.scan and entry.scan.ticket_code,
+            "idempotency_key": _key(device, entry),
+            "old_key": _old_key(device, entry),
         }
-        for place, each in enumerate(scans)
+        for place, entry in enumerate(scans)
     ]
-    found = await tx.fetch_all(sql.earlier_conflicts, scans=orjson.dumps(rows).decode(), operation=OPERATION)
+    conflicts = await tx.fetch_all(
+        sql.earlier_conflicts, scans=orjson.dumps(rows).decode(), operation=OPERATION
+    )
     return {
         row.position: _conflict(row.ticket_code, RedemptionConflict.of(row.data), replayed=True)
-        for row in found
+        for row in conflicts
     }
 
 
@@ -230,14 +232,14 @@ async def _room_in_record(
     return Counter({row.ticket_code: CONFLICTS_OF_TICKET_MAX - row.conflicts for row in rows})
 
 
-def _key(device: Device, each: _ReadScan) -> str:
+def _key(device: Device, entry: _ReadScan) -> str:
     """Return the key of a conflict in the audit record. No part contains a blank."""
-    return f"{device_of(device.caller, device.device_id)} {each.offline.scan_id} {each.digest.hex()}"
+    return f"{device_of(device.caller, device.device_id)} {entry.offline.scan_id} {entry.digest.hex()}"
 
 
-def _old_key(device: Device, each: _ReadScan) -> str:
+def _old_key(device: Device, entry: _ReadScan) -> str:
     """Return the key of a conflict that was recorded before devices had owners."""
-    return f"{old_device_of(device.caller, device.device_id)} {each.offline.scan_id} {each.digest.hex()}"
+    return f"{old_device_of(device.caller, device.device_id)} {entry.offline.scan_id} {entry.digest.hex()}"
 
 
 def _unreadable(device: Device, entry: Unreadable) -> InConflict:
@@ -261,32 +263,32 @@ def _counted(result: ScanOfUpload) -> Counted | None:
     return None if result.is_kept else Counted(kind)
 
 
-def _redeemed(each: _ReadScan, outcome: ScanResult | None, runtime: Runtime) -> Redeemed:
+def _redeemed(entry: _ReadScan, outcome: ScanResult | None, runtime: Runtime) -> Redeemed:
     """Return the redemption, or raise its refusal."""
-    if each.scan is None or outcome is None:
+    if entry.scan is None or outcome is None:
         raise qr_invalid(is_key_retired=False)
-    return redeemed_or_refused(each.scan, outcome, runtime)
+    return redeemed_or_refused(entry.scan, outcome, runtime)
 
 
 def _event(
-    device: Device, each: _ReadScan, outcome: ScanResult | None, refusal: DomainError
+    device: Device, entry: _ReadScan, outcome: ScanResult | None, refusal: DomainError
 ) -> RedemptionConflict:
     """Return the audit event of a conflict."""
     return RedemptionConflict(
         code=UNKNOWN if isinstance(refusal, TicketUnknown) else refusal.code,
         reason=refusal.detail,
         device_id=device.device_id,
-        scan_id=each.offline.scan_id,
-        scanned_at=each.offline.scanned_at and rfc3339(each.offline.scanned_at),
-        function_code=each.offline.function_code,
-        uses=each.offline.uses,
-        other=_other(device, each, outcome),
+        scan_id=entry.offline.scan_id,
+        scanned_at=entry.offline.scanned_at and rfc3339(entry.offline.scanned_at),
+        function_code=entry.offline.function_code,
+        uses=entry.offline.uses,
+        other=_other(device, entry, outcome),
         uploaded_by=device.caller.uploaded_by,
     )
 
 
 def _row(
-    device: Device, each: _ReadScan, outcome: ScanResult | None, event: RedemptionConflict
+    device: Device, entry: _ReadScan, outcome: ScanResult | None, event: RedemptionConflict
 ) -> _ConflictRow:
     """Return the row of a conflict. One without a ticket is not stored."""
     is_known = outcome is not None and outcome.outcome is not ScanOutcome.UNKNOWN
@@ -294,19 +296,19 @@ def _row(
         partner_id=outcome.partner_id if outcome else device.caller.partner_id,
         actor=device.caller.actor,
         request_id=device.request_id,
-        ticket_code=each.scan.ticket_code if each.scan and is_known else None,
-        idempotency_key=_key(device, each),
-        request_digest=each.digest.hex(),
+        ticket_code=entry.scan.ticket_code if entry.scan and is_known else None,
+        idempotency_key=_key(device, entry),
+        request_digest=entry.digest.hex(),
         data=orjson.Fragment(event.json()),
     )
 
 
-def _other(device: Device, each: _ReadScan, outcome: ScanResult | None) -> OtherScan | None:
+def _other(device: Device, entry: _ReadScan, outcome: ScanResult | None) -> OtherScan | None:
     """Return the earlier scan that used the ticket, or None."""
     if outcome is None or outcome.outcome is ScanOutcome.UNKNOWN:
         return None
     if outcome.outcome is ScanOutcome.SCAN_REUSED:
-        return OtherScan(device.device_id, each.offline.scan_id, rfc3339(outcome.redeemed_at))
+        return OtherScan(device.device_id, entry.offline.scan_id, rfc3339(outcome.redeemed_at))
     if outcome.last_used_at is None:
         return None
     assert outcome.last_device_id is not None
@@ -331,24 +333,24 @@ def _conflict(
 
 def _log(device: Device, results: list[ScanOfUpload], counts: Counter[Counted]) -> None:
     """Log one line for each redemption and each kept conflict, and one line for all counted scans."""
-    for each in results:
-        if each.replayed:
+    for result in results:
+        if result.replayed:
             continue
-        if isinstance(each, Redeemed):
+        if isinstance(result, Redeemed):
             log.info(
                 REDEEMED,
-                ticket_code=each.ticket_code,
-                function_code=each.function_code,
+                ticket_code=result.ticket_code,
+                function_code=result.function_code,
                 device_id=device.device_id,
                 entry=Entry.OFFLINE.value,
             )
-        elif each.is_kept:
+        elif result.is_kept:
             log.warning(
                 "ota.tickets.redemption_conflict",
-                ticket_code=each.ticket_code,
-                code=each.code,
+                ticket_code=result.ticket_code,
+                code=result.code,
                 device_id=device.device_id,
-                scan_id=each.this.scan_id,
+                scan_id=result.this.scan_id,
             )
     if counts:
         log.warning(

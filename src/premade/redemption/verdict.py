@@ -275,7 +275,9 @@ class Judge:
     ) -> DomainError | None:
         """Return why the requested uses of one function are refused, or None."""
         function_code, uses = request.function_code, request.uses
-        remaining = {each["function_code"]: each["remaining_uses"] for each in ticket.entitlements}
+        remaining = {
+            entitlement["function_code"]: entitlement["remaining_uses"] for entitlement in ticket.entitlements
+        }
         if function_code not in remaining:
             return FunctionUnknown(function_code, list(remaining))
         refusal = self.refusal(ticket, issue_number, request.day, request.scanned_at)

@@ -67,7 +67,7 @@ async def reissue(
         {
             "ticket_code": result.ticket_code,
             "status": result.status,
-            "entitlements": [vars(each) for each in result.entitlements],
+            "entitlements": [vars(entitlement) for entitlement in result.entitlements],
             "issue_number": result.issue_number,
             "reason": result.reason,
             "reissued_at": result.reissued_at,

@@ -76,8 +76,8 @@ def _drop_new_connections(listening: socket.socket) -> None:
             (_RETURN, 0, 0, _WHOLE_PACKET),
         )
     )
-    kept = ctypes.create_string_buffer(program)
-    header = struct.pack("HL", len(program) // 8, ctypes.addressof(kept))
+    instructions = ctypes.create_string_buffer(program)
+    header = struct.pack("HL", len(program) // 8, ctypes.addressof(instructions))
     listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, header)
 
 

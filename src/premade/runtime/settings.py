@@ -31,11 +31,11 @@ def _connection_string(text: str) -> str:
 
 
 def _addresses(text: str) -> str:
-    for each in filter(None, (part.strip() for part in text.split(","))):
+    for address in filter(None, (part.strip() for part in text.split(","))):
         try:
-            ip_network(each)
+            ip_network(address)
         except ValueError:
-            raise ValueError(field_text("setting.address", address=each)) from None
+            raise ValueError(field_text("setting.address", address=address)) from None
     return text
 
 

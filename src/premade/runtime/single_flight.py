@@ -48,8 +48,8 @@ class SingleFlightCache(Generic[Key, Value]):
 
     def peek(self, key: Key) -> Value | None:
         """Return the value, however old; None if there is none, or it is being fetched."""
-        found = self._fetches.get(key)
-        return None if found is None or not found.result.done() or found.has_failed else found.result.result()
+        fetch = self._fetches.get(key)
+        return None if fetch is None or not fetch.result.done() or fetch.has_failed else fetch.result.result()
 
     def put(self, key: Key, value: Value, began_at: float) -> None:
         """Keep a value that was fetched otherwise. `began_at`: when that began, by the same clock."""
@@ -59,11 +59,11 @@ class SingleFlightCache(Generic[Key, Value]):
 
     async def get(self, key: Key, age_seconds_max: float) -> Value:
         """Return the value. It is fetched again if the last fetch began `age_seconds_max` ago, or failed."""
-        now, found = self._monotonic_seconds(), self._fetches.get(key)
-        if found is None or not self._is_usable(found, now - found.began_at, age_seconds_max):
-            found = self._begin(key)
+        now, fetch = self._monotonic_seconds(), self._fetches.get(key)
+        if fetch is None or not self._is_usable(fetch, now - fetch.began_at, age_seconds_max):
+            fetch = self._begin(key)
         # A client that goes away must not cancel the fetch that others wait for.
-        return await asyncio.shield(found.result)
+        return await asyncio.shield(fetch.result)
 
     async def get_fresh(self, key: Key) -> Value:
         """Return the value of a fetch that begins after this call.
@@ -74,28 +74,28 @@ class SingleFlightCache(Generic[Key, Value]):
         if earlier is not None and not earlier.result.done():
             # Its error, if it fails, is for its own callers.
             await asyncio.wait([earlier.result])
-        following = self._fetches.get(key)
-        if following is None or following is earlier:
-            following = self._begin(key)
-        return await asyncio.shield(following.result)
+        fetch = self._fetches.get(key)
+        if fetch is None or fetch is earlier:
+            fetch = self._begin(key)
+        return await asyncio.shield(fetch.result)
 
     def ensure_running(self, key: Key) -> None:
         """Begin a fetch unless one is running, and wait for neither."""
-        found = self._fetches.get(key)
-        if found is None or found.result.done():
+        fetch = self._fetches.get(key)
+        if fetch is None or fetch.result.done():
             self._begin(key)
 
     def _begin(self, key: Key) -> _Fetch[Value]:
         # A context of its own: the fetch works for all callers, not only for the request that began it.
         task = asyncio.create_task(self._fetch(key), context=Context())
-        begun = _Fetch[Value](self._monotonic_seconds(), task)
-        self._keep(key, begun)
-        return begun
+        fetch = _Fetch[Value](self._monotonic_seconds(), task)
+        self._keep(key, fetch)
+        return fetch
 
-    def _is_usable(self, found: _Fetch[Value], age_seconds: float, age_seconds_max: float) -> bool:
-        if not found.result.done():
+    def _is_usable(self, fetch: _Fetch[Value], age_seconds: float, age_seconds_max: float) -> bool:
+        if not fetch.result.done():
             return age_seconds < self._join_seconds_max
-        return age_seconds < age_seconds_max and not found.has_failed
+        return age_seconds < age_seconds_max and not fetch.has_failed
 
     def _keep(self, key: Key, fetch: _Fetch[Value]) -> None:
         if key not in self._fetches and len(self._fetches) >= self._entries_max:

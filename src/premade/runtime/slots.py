@@ -143,12 +143,12 @@ class RoundRobin:
             # Move the owner behind all others.
             self._waiting[owner] = self._waiting.pop(owner)
         while self._free:
-            following = next((each for each in self._waiting if each not in self._busy), None)
-            if following is None:
+            next_owner = next((candidate for candidate in self._waiting if candidate not in self._busy), None)
+            if next_owner is None:
                 break
-            waiting = self._waiting.pop(following)
+            waiting = self._waiting.pop(next_owner)
             if waiting:
-                self._begin(following)
+                self._begin(next_owner)
                 waiting.popleft().set_result(None)
             if waiting:
-                self._waiting[following] = waiting
+                self._waiting[next_owner] = waiting

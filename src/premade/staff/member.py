@@ -151,10 +151,10 @@ async def set_disabled(
 
 
 async def _named(tx: Transaction, name: str) -> sql.StaffRow:
-    found = await tx.fetch_one(sql.by_name, name=stored_name(name).replace("\0", ""))
-    if found is None:
+    row = await tx.fetch_one(sql.by_name, name=stored_name(name).replace("\0", ""))
+    if row is None:
         raise StaffUnknown(name)
-    return found
+    return row
 
 
 async def _record(tx: Transaction, event: AuditEvent, runtime: Runtime, actor: str) -> None:

@@ -101,10 +101,10 @@ async def _is_known(
     if not browser:
         return False
     async with database.single_statement() as tx:
-        known = await tx.fetch_one(
+        row = await tx.fetch_one(
             sql.known_browser, digest=digest_of(browser), staff_id=member.staff_id, now=runtime.now()
         )
-    return known is not None
+    return row is not None
 
 
 async def _count(database: Database, runtime: Runtime, subject: CountedSubject) -> None:

@@ -49,7 +49,7 @@ def _variants(password: str) -> Iterator[str]:
 def _words_of(name: str) -> Iterator[str]:
     folded = unicodedata.normalize("NFKC", name).casefold()
     parts = _PARTS.findall(folded)
-    yield from (each for each in (folded, "".join(parts), *parts) if len(each) >= _PART_CHARACTERS_MIN)
+    yield from (word for word in (folded, "".join(parts), *parts) if len(word) >= _PART_CHARACTERS_MIN)
 
 
 def _why(password: str, words: list[str]) -> str | None:
@@ -57,11 +57,11 @@ def _why(password: str, words: list[str]) -> str | None:
     from zxcvbn import zxcvbn  # noqa: PLC0415  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
     with _one_at_a_time:
-        found: Any = zxcvbn(password, words, max_length=ESTIMATED_CHARACTERS_MAX)
-    if found["guesses"] >= GUESSES_MIN:
+        estimate: Any = zxcvbn(password, words, max_length=ESTIMATED_CHARACTERS_MAX)
+    if estimate["guesses"] >= GUESSES_MIN:
         return None
-    matches = [each for each in found["sequence"] if each["pattern"] != "bruteforce"]
-    longest = max(matches, key=lambda each: len(each["token"]), default={"pattern": "bruteforce"})
+    matches = [match for match in estimate["sequence"] if match["pattern"] != "bruteforce"]
+    longest = max(matches, key=lambda match: len(match["token"]), default={"pattern": "bruteforce"})
     if longest["pattern"] != "dictionary":
         return field_text(f"staff.weak_{longest['pattern']}")
     dictionary = longest["dictionary_name"]

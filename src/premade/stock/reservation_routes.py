@@ -98,9 +98,9 @@ class ReservationList(AnswerModel):
     )
 
 
-def _reply(found: Reservation) -> Reply:
-    answer = ReservationAnswer(**asdict(found))
-    return Reply(answer, {"Idempotency-Replayed": "true"} if found.replayed else {})
+def _reply(reservation: Reservation) -> Reply:
+    answer = ReservationAnswer(**asdict(reservation))
+    return Reply(answer, {"Idempotency-Replayed": "true"} if reservation.replayed else {})
 
 
 @router.post(
@@ -140,10 +140,10 @@ async def reservations(
 ) -> Reply:
     """Return your reservations, newest first, including those that have ended."""
     (after_reservation_id,) = NEWEST_FIRST.after(cursor) or (None,)
-    found = await call.use(Reservations).newest(call.caller, limit + 1, after_reservation_id)
-    page, following = NEWEST_FIRST.page(found, limit)
-    answer = ReservationList(items=[ReservationAnswer(**asdict(each)) for each in page], next=following)
-    return Reply(answer, link_to_next(call.scope, following))
+    rows = await call.use(Reservations).newest(call.caller, limit + 1, after_reservation_id)
+    page, next_cursor = NEWEST_FIRST.page(rows, limit)
+    answer = ReservationList(items=[ReservationAnswer(**asdict(row)) for row in page], next=next_cursor)
+    return Reply(answer, link_to_next(call.scope, next_cursor))
 
 
 @router.get(

@@ -47,7 +47,8 @@ class Inventory(AnswerModel):
 
 def _product_ids(value: str | None) -> str | None:
     if value is None or (
-        _PRODUCT_IDS.fullmatch(value) and all(int(given) <= PRODUCT_ID_MAX for given in value.split(","))
+        _PRODUCT_IDS.fullmatch(value)
+        and all(int(product_id) <= PRODUCT_ID_MAX for product_id in value.split(","))
     ):
         return value
     raise ValueError(field_text("product.ids", most=PRODUCT_IDS_MAX))
@@ -83,12 +84,12 @@ async def inventory(
     cursor: CursorText = None,
 ) -> Reply:
     """Return the allotted, issued, held and available stock of the partner's channel, current to the second."""
-    only = None if product_ids is None else [int(given) for given in product_ids.split(",")]
-    rows, following = await inventory_of(
+    only = None if product_ids is None else [int(product_id) for product_id in product_ids.split(",")]
+    rows, next_cursor = await inventory_of(
         call.database, call.use(Runtime), call.caller.partner_id, only, limit, cursor
     )
-    answer = Inventory(items=[Stock(**columns_of(row)) for row in rows], next=following)
-    return Reply(answer, link_to_next(call.scope, following))
+    answer = Inventory(items=[Stock(**columns_of(row)) for row in rows], next=next_cursor)
+    return Reply(answer, link_to_next(call.scope, next_cursor))
 
 
 class Function(AnswerModel):
@@ -143,6 +144,6 @@ async def products(
     cursor: CursorText = None,
 ) -> Reply:
     """Return the products with an allotment in the partner's channel, with the data that a shop needs to show them."""
-    rows, following = await products_of(call.database, call.caller.partner_id, limit, cursor)
-    answer = ProductsAnswer(items=[ProductAnswer(**columns_of(row)) for row in rows], next=following)
-    return Reply(answer, link_to_next(call.scope, following))
+    rows, next_cursor = await products_of(call.database, call.caller.partner_id, limit, cursor)
+    answer = ProductsAnswer(items=[ProductAnswer(**columns_of(row)) for row in rows], next=next_cursor)
+    return Reply(answer, link_to_next(call.scope, next_cursor))

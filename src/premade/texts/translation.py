@@ -98,6 +98,6 @@ def script_texts(translations: NullTranslations) -> dict[str, object]:
             texts[text] = translated
         elif context == SCRIPT and form is not None:
             forms[text][form] = translated
-    in_order = {text: [each[form] for form in sorted(each)] for text, each in forms.items()}
+    in_order = {text: [by_form[form] for form in sorted(by_form)] for text, by_form in forms.items()}
     plurals = "".join(str(form_of(count)) for count in range(_COUNTS_WITH_FORMS))
     return {"texts": {**texts, **in_order}, "plurals": plurals}

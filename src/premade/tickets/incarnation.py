@@ -66,11 +66,14 @@ async def confirm_incarnation(
 
 def _difference(now: sql.IncarnationLook, known: KnownState | None, marker: Marker | None) -> str | None:
     """Return the sign that the database was restored, copied or promoted, or None."""
-    kept = None if marker is None else now.marker
-    is_copied = marker is not None and kept not in (None, marker.read())
+    stored_marker = None if marker is None else now.marker
+    is_copied = marker is not None and stored_marker not in (None, marker.read())
     # The marker says that the files were not copied: only their owner or mode has changed.
     are_the_same_files = (
-        kept is not None and not is_copied and now.differences == FILES_COPIED and not now.is_refreshed
+        stored_marker is not None
+        and not is_copied
+        and now.differences == FILES_COPIED
+        and not now.is_refreshed
     )
     if now.incarnation_id is None and not are_the_same_files:
         return now.differences or "the clocks of codes went back"

@@ -69,8 +69,8 @@ async def list_tickets(
                 after_paid_by=after_paid_by,
                 after_ticket_code=after_ticket_code,
             )
-        page, following = BY_PAYMENT.page(sales, limit)
-        return [*page], following
+        page, next_cursor = BY_PAYMENT.page(sales, limit)
+        return [*page], next_cursor
     if ticket_filter.batch_id is not None:
         (after_ticket_code,) = BY_CODE.after(cursor) or (None,)
         async with database.single_statement() as tx:

@@ -59,8 +59,8 @@ async def ticket_with_history(database: Database, partner_id: int, code: str) ->
             sql.ticket_with_history,
             partner_id=partner_id,
             ticket_code=possible_code(code),
-            events=[each.event_name for each in OF_TICKET],
-            events_of_batch=[each.event_name for each in OF_BATCH],
+            events=[event_class.event_name for event_class in OF_TICKET],
+            events_of_batch=[event_class.event_name for event_class in OF_BATCH],
             generated=GENERATED,
             events_max=HISTORY_EVENTS_MAX,
         )

@@ -100,9 +100,11 @@ async def tickets(  # noqa: PLR0913, PLR0917  (a filter is an argument)
         activated_before,
         payment_reference,
     )
-    rows, following = await list_tickets(call.database, call.caller.partner_id, ticket_filter, limit, cursor)
+    rows, next_cursor = await list_tickets(
+        call.database, call.caller.partner_id, ticket_filter, limit, cursor
+    )
     items = [ListedTicket(**columns_of(row), qr_token=stored_token(row.qr_code)) for row in rows]
-    return Reply(TicketsAnswer(items=items, next=following), link_to_next(call.scope, following))
+    return Reply(TicketsAnswer(items=items, next=next_cursor), link_to_next(call.scope, next_cursor))
 
 
 @router.get(

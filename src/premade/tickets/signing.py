@@ -207,7 +207,7 @@ def retirable(keys: list[PublicKey], key_id: str, now: datetime) -> PublicKey:
     key = next((key for key in keys if key.key_id == key_id), None)
     if key is None:
         raise SigningKeyUnknown(key_id)
-    of_kind = [each for each in keys if each.is_test == key.is_test]
+    of_kind = [other for other in keys if other.is_test == key.is_test]
     later = of_kind[of_kind.index(key) + 1 :]
     if key.is_current:
         raise SigningKeyInUse("current_test" if key.is_test else "current", key_id)
@@ -233,9 +233,9 @@ class Signers:
             SigningKeyMissing: there is no such key.
         """
         now = self._runtime.monotonic_seconds()
-        known = self._current.get(partner_id)
-        if known is not None and now - known[0] < SIGNER_CACHE_SECONDS and known[1] == incarnation_id:
-            return known[2]
+        cached = self._current.get(partner_id)
+        if cached is not None and now - cached[0] < SIGNER_CACHE_SECONDS and cached[1] == incarnation_id:
+            return cached[2]
         signer = await self._fetch(partner_id)
         if len(self._current) >= SIGNERS_KEPT_MAX:
             self._current.clear()
@@ -305,8 +305,8 @@ class Verifiers:
         claimed = split_token(text)
         if claimed is None:
             return None
-        known = self._keys.peek(None)
-        is_known = known is not None and claimed.key_id in known.by_id
+        keys_in_memory = self._keys.peek(None)
+        is_known = keys_in_memory is not None and claimed.key_id in keys_in_memory.by_id
         keys = await self._keys.get(
             None, VERIFIER_CACHE_SECONDS if is_known else VERIFIER_LOOKS_APART_SECONDS
         )

@@ -45,15 +45,15 @@ def moment(text: str, field: str, now: datetime, zone: ZoneInfo) -> datetime:
         raise Invalid([FieldError(field, why)])
     try:
         if len(text) == DAY_CHARACTERS:
-            given = datetime.combine(date.fromisoformat(text) + timedelta(days=1), time.min, zone)
+            moment = datetime.combine(date.fromisoformat(text) + timedelta(days=1), time.min, zone)
         else:
-            given = datetime.fromisoformat(text)
-        in_utc = given.astimezone(UTC)
+            moment = datetime.fromisoformat(text)
+        in_utc = moment.astimezone(UTC)
         if in_utc.year > YEAR_MAX:
             raise ValueError  # noqa: TRY301
     except (ValueError, OverflowError):
         raise Invalid([FieldError(field, field_text("time.moment_typed", text=text))]) from None
-    if given.tzinfo is None:
+    if moment.tzinfo is None:
         raise Invalid([FieldError(field, field_text("time.without_zone"))])
     return in_utc
 

@@ -76,11 +76,15 @@ def reference(text: str, characters_max: int) -> str:
     Raises:
         ValueError: as `one_line`; also for characters that are not assigned or for private use.
     """
-    kept = _checked(text, characters_max, keeps_joiners=False)
-    kept = kept if kept.isascii() else _with_plain_spaces(kept)
-    if not kept.isprintable():
-        raise ValueError(_must_not_contain(text, next(each for each in kept if not each.isprintable())))
-    return kept
+    cleaned_text = _checked(text, characters_max, keeps_joiners=False)
+    cleaned_text = cleaned_text if cleaned_text.isascii() else _with_plain_spaces(cleaned_text)
+    if not cleaned_text.isprintable():
+        raise ValueError(
+            _must_not_contain(
+                text, next(character for character in cleaned_text if not character.isprintable())
+            )
+        )
+    return cleaned_text
 
 
 def cleaned(text: str) -> str:
@@ -138,18 +142,20 @@ def composed(value: Any) -> Any:
 
 
 def _checked(text: str, characters_max: int, *, keeps_joiners: bool) -> str:
-    kept = text.strip()
+    cleaned_text = text.strip()
     # Most texts are plain, and need no more than their length checked.
-    is_plain = kept.isascii() and kept.isprintable()
+    is_plain = cleaned_text.isascii() and cleaned_text.isprintable()
     if not is_plain:
-        kept = _normalized(text, keeps_joiners=keeps_joiners)
-    if not 1 <= len(kept) <= characters_max or not (is_plain or without_invisible(kept).strip()):
+        cleaned_text = _normalized(text, keeps_joiners=keeps_joiners)
+    if not 1 <= len(cleaned_text) <= characters_max or not (
+        is_plain or without_invisible(cleaned_text).strip()
+    ):
         raise ValueError(field_text("text.length", most=characters_max))
     if not is_plain:
-        for character in kept:
+        for character in cleaned_text:
             if character in _DECEPTIVE or _breaks(character):
                 raise ValueError(_must_not_contain(text, character))
-    return kept
+    return cleaned_text
 
 
 def _normalized(text: str, *, keeps_joiners: bool, drops: frozenset[str] = _PASTED | _PLACED) -> str:
@@ -180,8 +186,8 @@ def _changes_picture(character: str, before: str, base: str, text: str, position
     script = unicodedata.name(base, "")
     if character in _VARIATIONS:
         return before not in _VARIATIONS and not script.startswith(_NO_VARIATIONS_IN)
-    following = next((each for each in text[position + 1 :] if each not in _INVISIBLE), " ")
-    return not (following.isspace() or base.isascii() or script.startswith(_NO_JOINERS_IN))
+    next_visible = next((later for later in text[position + 1 :] if later not in _INVISIBLE), " ")
+    return not (next_visible.isspace() or base.isascii() or script.startswith(_NO_JOINERS_IN))
 
 
 def _breaks(character: str) -> bool:
@@ -191,7 +197,7 @@ def _breaks(character: str) -> bool:
 
 
 def _with_plain_spaces(text: str) -> str:
-    return "".join(" " if each.isspace() else each for each in text)
+    return "".join(" " if character.isspace() else character for character in text)
 
 
 def _must_not_contain(text: str, character: str) -> str:
@@ -204,7 +210,7 @@ def _must_not_contain(text: str, character: str) -> str:
 
 def turns_direction(text: str) -> bool:
     """Return whether a text changes the reading direction of what stands beside it: Arabic, Hebrew, direction controls."""
-    return not text.isascii() and any(unicodedata.bidirectional(each) in _TURNING for each in text)
+    return not text.isascii() and any(unicodedata.bidirectional(character) in _TURNING for character in text)
 
 
 def isolated(text: str) -> str:

@@ -22,9 +22,9 @@ def pattern_in_words(pattern: str, key: str, **values: object) -> str:
     return pattern
 
 
-def in_words(found: ErrorDetails) -> str:
+def in_words(error: ErrorDetails) -> str:
     """Return the message of an error: what is wrong, and what would be right."""
-    kind, context = found["type"], found.get("ctx", {})
+    kind, context = error["type"], error.get("ctx", {})
     if kind in _KINDS_WITH_OWN_MESSAGE and "error" in context:
         return str(context["error"])
     if kind == "string_pattern_mismatch" and context.get("pattern") in _PATTERNS:

@@ -92,10 +92,10 @@ def make_private(folder: Path, account: pwd.struct_passwd | None) -> None:
     owner = os.geteuid() if account is None else account.pw_uid
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-    found = folder.lstat()
-    is_folder = stat.S_ISDIR(found.st_mode)
-    if is_folder and found.st_uid == os.geteuid() and account is not None:
+    status = folder.lstat()
+    is_folder = stat.S_ISDIR(status.st_mode)
+    if is_folder and status.st_uid == os.geteuid() and account is not None:
         os.chown(folder, account.pw_uid, account.pw_gid, follow_symlinks=False)
-        found = folder.lstat()
-    if not is_folder or found.st_uid != owner or found.st_mode & 0o077:
+        status = folder.lstat()
+    if not is_folder or status.st_uid != owner or status.st_mode & 0o077:
         raise EmbeddedPostgresError("embedded_folder_not_private", folder=folder, user=user_name(owner))

@@ -80,5 +80,5 @@ def last_lines(text: str) -> str:
 def _environment() -> dict[str, str]:
     # Leave out the caller's PG* variables, which would change what the programs do, and its secrets, which the account
     # of the server could read from its processes.
-    kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
-    return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC", **kept}
+    library_path = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
+    return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC", **library_path}
