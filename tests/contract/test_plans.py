@@ -103,7 +103,7 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
         {"ticket_code_taken", "products_pkey", "ota_orders_by_partner", "audit_events_by_ticket", "partners_pkey"},
     ),
     "customer_phone": (manual.customer_phone, {"ticket_code_taken", "ota_orders_by_partner"}),
-    "hold_tickets": (sync.hold_tickets, {"ticket_code_taken"}),
+    "lock_tickets": (sync.lock_tickets, {"ticket_code_taken"}),
     "earlier_conflicts": (sync.earlier_conflicts, {"ticket_code_taken", "audit_idempotency_key_taken"}),
     "ticket_by_code": (tickets.ticket_by_code, {"ticket_code_taken"}),
     "changed_tickets": (snapshots.changed_tickets, {"audit_events_by_transaction", "ticket_code_taken", "partners_pkey"}),

@@ -17,7 +17,7 @@ from premade.redemption.manual import (
     OF_GATES,
     OF_TICKET,
     ManualEntries,
-    Typed,
+    ManualEntry,
 )
 from premade.redemption.rules import GateRules
 from premade.runtime.clock import Runtime
@@ -134,7 +134,7 @@ def test_the_operator_may_want_more_digits(shop: Shop, gate: Gate, seller: Selle
 
     async def check(database: Database, runtime: Runtime, digits: str) -> str:
         entries = ManualEntries(database, runtime, GateRules(phone_digits=6))
-        return await entries.check(caller, Typed(ticket.code, digits, gate.device_id))
+        return await entries.check(caller, ManualEntry(ticket.code, digits, gate.device_id))
 
     assert shop.operate(lambda database, runtime: check(database, runtime, "567890")) == ticket.code
     with pytest.raises(Invalid) as refused:

@@ -19,10 +19,10 @@ from premade.partners.keyring import GateCaller
 from premade.partners.keys import rotate_key
 from premade.postgres.database import Database
 from premade.redemption.inspect import Inspector
-from premade.redemption.manual import OF_CALLER, DigitsWrong, ManualEntries, Typed
+from premade.redemption.manual import OF_CALLER, DigitsWrong, ManualEntries, ManualEntry
 from premade.redemption.redeem import Redeemer
 from premade.redemption.rules import GateRules
-from premade.redemption.scan import Entry, Presented, Scan
+from premade.redemption.scan import Entry, PresentedTicket, Scan
 from premade.redemption.verdict import Expired, UsedUp
 from premade.reissue.reissue import Reissuer, ToReissue
 from premade.runtime.clock import Runtime
@@ -57,7 +57,7 @@ def used_until_today(shop: Shop, seller: Seller) -> tuple[str, int]:
 
 
 def scan(code: str, uses: int = 1) -> Scan:
-    presented = Presented(code, 1)
+    presented = PresentedTicket(code, 1)
     return Scan(GATE, "r", presented, "ferry", uses, "GATE-1", unique("scan"), Entry.SCAN)
 
 
@@ -66,7 +66,7 @@ def test_a_ticket_on_its_last_day_is_admitted_and_looks_so(shop: Shop) -> None:
     code, issue_number = used_until_today(shop, seller)
 
     looked_at = ahead(
-        shop, lambda database: Inspector(database, WORLD).inspect(GATE, Presented(code, issue_number))
+        shop, lambda database: Inspector(database, WORLD).inspect(GATE, PresentedTicket(code, issue_number))
     )
     assert looked_at.refusal is None
     redeemed = ahead(shop, lambda database: Redeemer(database, WORLD).redeem(scan(code)))
@@ -172,7 +172,7 @@ def test_a_hold_and_a_rotated_key_do_not_last_longer(shop: Shop) -> None:
 def test_wrong_entries_of_that_time_lock_nobody_out_for_longer(shop: Shop) -> None:
     seller = shop.seller()
     who = GateCaller("key:7", seller.partner_id, frozenset({"gate:manual-entry"}), key_id=seller.key_id)
-    typed = Typed(None, "0000", "GATE-1")
+    typed = ManualEntry(None, "0000", "GATE-1")
 
     async def type_wrong(database: Database) -> None:
         entries = ManualEntries(database, WORLD, GateRules())

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from premade.console.rendering import Templates
-from premade.redemption.verdict import Judge, Shown, Use, UsedUp
+from premade.redemption.verdict import Judge, TicketAtScan, Use, UsedUp
 from premade.runtime.clock import Runtime, local_time, rfc3339
 
 ENDS = [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)]
@@ -21,7 +21,7 @@ def test_no_conversion_of_a_stored_time_fails(moment: datetime, zone: ZoneInfo) 
     assert rfc3339(moment.replace(tzinfo=zone)).endswith("Z")
     assert Runtime(zone, now=lambda: moment).today().year == moment.year
     last_use = Use("GATE-1", "scan-1", moment)
-    gone = Shown("C", "USED", 1, moment, date(moment.year, moment.month, moment.day), [], last_use)
+    gone = TicketAtScan("C", "USED", 1, moment, date(moment.year, moment.month, moment.day), [], last_use)
     told = Judge(zone).refusal(gone, 1, date(1, 1, 1))
     assert isinstance(told, UsedUp)
     assert "GATE-1" in told.detail

@@ -20,10 +20,10 @@ from premade.generation.large import LargeBatches
 from premade.partners.keyring import GateCaller
 from premade.partners.keys import revoke_key, rotate_key
 from premade.partners.partner import rename_partner, set_disabled, set_reservation_hours
-from premade.redemption.offline_scan import Offline
+from premade.redemption.offline_scan import OfflineScan
 from premade.redemption.redeem import Redeemer
 from premade.redemption.rules import GateRules
-from premade.redemption.scan import Device, Entry, Presented, Scan
+from premade.redemption.scan import Device, Entry, PresentedTicket, Scan
 from premade.redemption.sync import Syncer
 from premade.reissue.reissue import Reissuer, ToReissue
 from premade.runtime.clock import Runtime
@@ -155,14 +155,21 @@ def _redeem(shop: Shop, seller: Seller) -> None:
     past.activate(shop, seller, late.ticket_code)
     caller = GateCaller("key:7", None, frozenset(), 7, uploaded_by="staff:1")
     scan = Scan(
-        caller, REQUEST, Presented(ticket.ticket_code, 1), "gift", 1, "GATE-1", unique("scan"), Entry.SCAN
+        caller,
+        REQUEST,
+        PresentedTicket(ticket.ticket_code, 1),
+        "gift",
+        1,
+        "GATE-1",
+        unique("scan"),
+        Entry.SCAN,
     )
     shop.operate(lambda d, r: Redeemer(d, r).redeem(scan))
     now = shop.runtime.now()
     entries = [
-        Offline(unique("off"), late.token, "gift", 1, now),
-        Offline(unique("off"), ticket.token, "gift", 1, now),
-        Offline(unique("off"), ticket.token, "ferry", 1, None),
+        OfflineScan(unique("off"), late.token, "gift", 1, now),
+        OfflineScan(unique("off"), ticket.token, "gift", 1, now),
+        OfflineScan(unique("off"), ticket.token, "ferry", 1, None),
     ]
     tomorrow = later(shop, timedelta(days=2))
     tomorrow.operate(

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class SaleOutcome(StrEnum):
-    """What a statement did with a ticket, or why it cannot be activated."""
+    """Outcome of a statement for one ticket: its change, or the reason why it cannot be activated."""
 
     ACTIVATED = "activated"
     KEY_USED = "key_used"

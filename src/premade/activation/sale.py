@@ -25,7 +25,7 @@ class Sale:
 
     @property
     def identity(self) -> RequestIdentity:
-        """Return what makes two requests the same: tickets, customer and payment reference."""
+        """Return the identity of the request: tickets, customer and payment reference."""
         digest = request_digest(
             *self._tickets,
             self.customer_name,

@@ -48,7 +48,7 @@ class EventName(str, Generic[E_co]):
 
 @dataclass(frozen=True)
 class Kind:
-    """What all events of a class have in common."""
+    """Properties that all events of a class have in common."""
 
     name: str
     title: str

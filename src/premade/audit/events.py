@@ -207,7 +207,7 @@ class RedemptionConflict(AuditEvent):
 @CATALOGUE.event("ticket.cancelled", "Ticket cancelled", "Ticket {ticket} was cancelled.", seen_by=PARTNER)
 class TicketCancellation(ReasonGiven):
     order_status: str | None = None
-    """What the order became. None for an unsold ticket."""
+    """Status of the order after the cancellation. None for an unsold ticket."""
     beginning: int | None = None
     """Id of the event that began the cancellation of the whole batch."""
 

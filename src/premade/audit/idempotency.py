@@ -71,7 +71,7 @@ class KeyedRequest(Protocol):
 
     @property
     def identity(self) -> RequestIdentity:
-        """Return what makes two requests the same."""
+        """Return the identity; two requests with the same one are the same request."""
         ...
 
 
@@ -86,7 +86,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Receipt(Generic[Row]):
-    """What the first request with an Idempotency-Key left."""
+    """The row that the first request with an Idempotency-Key wrote."""
 
     row: Row
     kind: EarlierRequest

@@ -27,7 +27,7 @@ app = typer.Typer(help="Keys that sign QR tokens.", no_args_is_help=True)
 
 
 @dataclass(frozen=True)
-class ShownKey:
+class SigningKeyOutput:
     """A signing key as the commands print it."""
 
     key_id: str
@@ -58,14 +58,14 @@ def rotate(
 ) -> None:
     """Create a new signing key for new tokens."""
     key = operate(lambda database, runtime: rotate_signing_key(database, runtime, is_test=test))
-    show_one(_shown(key), as_json=as_json)
+    show_one(_output(key), as_json=as_json)
 
 
 @app.command(name="list", help="List the signing keys without their private keys.")
 def show(*, as_json: AsJson = False) -> None:
     """List the signing keys without their private keys."""
     keys = operate(lambda database, _: list_signing_keys(database))
-    show_rows([_shown(key) for key in keys], as_json=as_json)
+    show_rows([_output(key) for key in keys], as_json=as_json)
 
 
 @app.command(help="Retire an old signing key. Gates then refuse its tokens.")
@@ -107,8 +107,8 @@ def _ask(key_id: str, counted: TokenCount, *, as_json: bool) -> None:
     typer.confirm(f"{loss}. Gates will refuse them. Retire the key?", abort=True)
 
 
-def _shown(key: PublicKey) -> ShownKey:
-    return ShownKey(
+def _output(key: PublicKey) -> SigningKeyOutput:
+    return SigningKeyOutput(
         key_id=key.key_id,
         public_key=base64url(key.public_key),
         current=key.is_current,

@@ -26,7 +26,7 @@ from premade.partners.keys import create_key, list_keys
 from premade.partners.partner import PartnerNameTaken, add_partner, list_partners
 from premade.postgres.database import Database
 from premade.redemption.redeem import Redeemer
-from premade.redemption.scan import Entry, Presented, Scan
+from premade.redemption.scan import Entry, PresentedTicket, Scan
 from premade.runtime.clock import Runtime
 from premade.runtime.refusal_counter import Refused
 from premade.stock.allotment import list_allotments, set_allotment
@@ -171,7 +171,16 @@ class _Story:
             self._caller.actor, self._caller.partner_id, frozenset(), self._caller.key_id, is_test=True
         )
         scans = [
-            Scan(gate, "history", Presented(code, 1), function, count, GATE, f"{code}-{function}", Entry.SCAN)
+            Scan(
+                gate,
+                "history",
+                PresentedTicket(code, 1),
+                function,
+                count,
+                GATE,
+                f"{code}-{function}",
+                Entry.SCAN,
+            )
             for code, function, count in uses
         ]
         await asyncio.gather(*map(self._redeemer.redeem, scans))

@@ -26,25 +26,26 @@ _BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, Typ
 def read_logo(path: Path) -> Image.Image:
     """Return the logo, a PNG or JPEG, upright and no larger than a card needs.
 
-    Raises: Invalid, which says why it cannot be used.
+    Raises:
+        Invalid: it cannot be used; the message says why.
     """
     try:
         if not path.is_file():
             _refuse("logo.no_file", path=path)
         if path.stat().st_size > READ_BYTES_MAX:
             _refuse("logo.too_large", path=path, megabytes_max=READ_BYTES_MAX // 1_000_000)
-        with Image.open(path, formats=["PNG", "JPEG"]) as opened:
-            if opened.width * opened.height > READ_PIXELS_MAX:
+        with Image.open(path, formats=["PNG", "JPEG"]) as image:
+            if image.width * image.height > READ_PIXELS_MAX:
                 _refuse(
                     "logo.too_many_pixels",
                     path=path,
-                    width=opened.width,
-                    height=opened.height,
+                    width=image.width,
+                    height=image.height,
                     enough=DRAWN_PIXELS_MAX[0],
                 )
             # A JPEG can be scaled down while it is decoded.
-            opened.draft(None, DRAWN_PIXELS_MAX)
-            return _drawable(opened)
+            image.draft(None, DRAWN_PIXELS_MAX)
+            return _drawable(image)
     except Image.DecompressionBombError:
         _refuse("logo.bomb", path=path, enough=DRAWN_PIXELS_MAX[0])
     except UnidentifiedImageError:
@@ -57,45 +58,45 @@ def _refuse(key: str, **values: object) -> NoReturn:
     raise Invalid([FieldError("logo", field_text(key, **values))])
 
 
-def _drawable(opened: Image.Image) -> Image.Image:
+def _drawable(image: Image.Image) -> Image.Image:
     """Return the picture upright and in a colour mode that PDF supports."""
-    turned = opened.getexif().get(ExifTags.Base.Orientation, _UPRIGHT)
-    picture = _in_colours(opened)
+    orientation = image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT)
+    picture = _in_colours(image)
     picture.thumbnail(DRAWN_PIXELS_MAX)
-    picture.getexif()[ExifTags.Base.Orientation] = turned
+    picture.getexif()[ExifTags.Base.Orientation] = orientation
     # Phones and cameras store the picture unrotated, and the rotation in EXIF.
     return ImageOps.exif_transpose(picture)
 
 
-def _in_colours(opened: Image.Image) -> Image.Image:
-    if opened.mode.startswith(("I", "F")):
-        return _from_sixteen_bits(opened)
-    if opened.mode == "CMYK":
-        return _from_cmyk(opened)
-    return opened.convert("RGBA")
+def _in_colours(image: Image.Image) -> Image.Image:
+    if image.mode.startswith(("I", "F")):
+        return _from_sixteen_bits(image)
+    if image.mode == "CMYK":
+        return _from_cmyk(image)
+    return image.convert("RGBA")
 
 
-def _from_sixteen_bits(opened: Image.Image) -> Image.Image:
+def _from_sixteen_bits(image: Image.Image) -> Image.Image:
     """Convert 16-bit grey. A plain conversion would clip at 255: all white."""
-    see_through = opened.info.get("transparency")
-    wide = opened.convert("I")
+    transparent_level = image.info.get("transparency")
+    wide = image.convert("I")
     grey = wide.point(lambda level: level * (255 / _SIXTEEN_BITS)).convert("L")
     shown = grey.convert("RGBA")
-    if isinstance(see_through, int):
-        lighter = wide.point(lambda level: level - see_through).convert("L")
-        darker = wide.point(lambda level: level * -1 + see_through).convert("L")
+    if isinstance(transparent_level, int):
+        lighter = wide.point(lambda level: level - transparent_level).convert("L")
+        darker = wide.point(lambda level: level * -1 + transparent_level).convert("L")
         shown.putalpha(ImageChops.lighter(lighter, darker).point(lambda level: 255 if level else 0))
     return shown
 
 
-def _from_cmyk(opened: Image.Image) -> Image.Image:
+def _from_cmyk(image: Image.Image) -> Image.Image:
     """Convert CMYK, with the picture's colour profile if it has one."""
-    profile = opened.info.get("icc_profile")
+    profile = image.info.get("icc_profile")
     if profile:
         srgb: Any = cast("Any", ImageCms).createProfile("sRGB")
         try:
             converted = ImageCms.profileToProfile(
-                opened,
+                image,
                 ImageCms.ImageCmsProfile(io.BytesIO(profile)),
                 srgb,
                 outputMode="RGB",
@@ -104,4 +105,4 @@ def _from_cmyk(opened: Image.Image) -> Image.Image:
             converted = None
         if converted is not None:
             return converted.convert("RGBA")
-    return opened.convert("RGBA")
+    return image.convert("RGBA")

@@ -13,7 +13,7 @@ statement = statements_of(__file__)
 
 @dataclass(slots=True)
 class BatchToExport:
-    """What the rows of an export have in common. `tickets` counts those in the selected states.
+    """The batch of an export, with its product. `tickets` counts those in the selected states.
 
     `is_test`: the tickets are a test partner's, and no gate of the operator admits them.
     """

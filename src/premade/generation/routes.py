@@ -42,7 +42,7 @@ def _reservation_id(value: str) -> str:
 class GenerateRequest(RequestModel):
     """Product, quantity and options of a new batch."""
 
-    # As a whole, so that what is sent from the page works: without a reservation that there may not be.
+    # One example of the whole request, so that the docs page can send it. It names no reservation, which may not exist.
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [

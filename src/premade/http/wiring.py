@@ -80,7 +80,7 @@ def _no_pages(_: FastAPI) -> Sequence[BaseRoute]:
 
 @dataclass(frozen=True)
 class Feature:
-    """What one folder adds to the service; each part is optional."""
+    """The parts that one folder adds to the service. Each is optional."""
 
     routers: Sequence[APIRouter] = ()
     """JSON endpoints, in the order of the API document."""

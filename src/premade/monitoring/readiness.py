@@ -35,7 +35,7 @@ class NotReady(Unavailable):
 
     reason: Literal["stopping", "schema", "clocks"]
     lack: str = ""
-    """What the schema lacks."""
+    """Difference between the database's schema and this version's."""
     apart_seconds: float = 0
     apart_seconds_max: float = 0
 

@@ -1,11 +1,11 @@
 """Responses at the gate, for the API and for the console's gate page."""
 
 from premade.http.endpoint import Reply
-from premade.redemption.inspect import Inspected
-from premade.redemption.offline_scan import InConflict, Offline, Unreadable
+from premade.redemption.inspect import Inspection
+from premade.redemption.offline_scan import InvalidEntry, OfflineScan, ScanConflict
 from premade.redemption.redeem import Redeemed
 from premade.redemption.schemas import InspectAnswer, RedeemAnswer, ScanSeen, SyncAnswer, SyncedScan
-from premade.redemption.sync import ScanOfUpload
+from premade.redemption.sync import UploadResult
 from premade.tickets.answers import Entitlement
 from premade.tickets.ticket import Status
 
@@ -18,14 +18,14 @@ def redeem_reply(redeemed: Redeemed) -> Reply:
         function_code=redeemed.function_code,
         used=redeemed.used,
         remaining=redeemed.remaining,
-        entitlements=[Entitlement(**each) for each in redeemed.entitlements],
+        entitlements=[Entitlement(**entitlement) for entitlement in redeemed.entitlements],
         redeemed_at=redeemed.redeemed_at,
         message=redeemed.message,
     )
     return Reply(answer, {"Idempotency-Replayed": "true"} if redeemed.replayed else {})
 
 
-def inspect_answer(inspected: Inspected) -> InspectAnswer:
+def inspect_answer(inspected: Inspection) -> InspectAnswer:
     """Return the response to an inspection."""
     return InspectAnswer(
         ticket_code=inspected.ticket_code,
@@ -42,7 +42,7 @@ def inspect_answer(inspected: Inspected) -> InspectAnswer:
 
 
 def sync_answer(
-    device_id: str, entries: list[Offline | Unreadable], results_of_scans: list[ScanOfUpload]
+    device_id: str, entries: list[OfflineScan | InvalidEntry], results_of_scans: list[UploadResult]
 ) -> SyncAnswer:
     """Return the response to an upload: one result for each entry, in their order."""
     results = [
@@ -54,8 +54,8 @@ def sync_answer(
     )
 
 
-def _synced(scan_id: str | None, result: ScanOfUpload) -> SyncedScan:
-    if isinstance(result, InConflict):
+def _synced(scan_id: str | None, result: UploadResult) -> SyncedScan:
+    if isinstance(result, ScanConflict):
         return SyncedScan(
             scan_id=scan_id,
             outcome="conflict",

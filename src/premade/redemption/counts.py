@@ -22,7 +22,7 @@ _LOCK_SPACE = 1886547311
 """Advisory locks of the counts; another number than those of the logical clocks and of uploads."""
 
 
-class Counted(StrEnum):
+class GateCountKind(StrEnum):
     """Kind of a count."""
 
     FORGED = "QR_INVALID"
@@ -36,17 +36,17 @@ class Counted(StrEnum):
 
 
 # Create each series at once: Prometheus sees no increase in a series that begins with its first count.
-for _code in Counted:
-    GATE_COUNTED.labels(_code.value)
+for _kind in GateCountKind:
+    GATE_COUNTED.labels(_kind.value)
 
 
 async def count_at_gate(
-    tx: Transaction, runtime: Runtime, caller: GateCaller, device_id: str, counts: Counter[Counted]
+    tx: Transaction, runtime: Runtime, caller: GateCaller, device_id: str, counts: Counter[GateCountKind]
 ) -> None:
     """Add to the counts of this device and day."""
     if not counts:
         return
-    rows = [{"code": code.value, "counted": counted} for code, counted in counts.items()]
+    rows = [{"code": kind.value, "counted": count} for kind, count in counts.items()]
     day, zone, owner = runtime.today(), str(runtime.zone), caller.counted_as
     await tx.execute(
         sql.hold_names, day=day, zone=zone, owner=owner, device_id=device_id, lock_space=_LOCK_SPACE
@@ -63,5 +63,5 @@ async def count_at_gate(
         counts=orjson.dumps(rows).decode(),
         now=runtime.now(),
     )
-    for code, counted in counts.items():
-        GATE_COUNTED.labels(code.value).inc(counted)
+    for kind, count in counts.items():
+        GATE_COUNTED.labels(kind.value).inc(count)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from premade.http.wiring import Feature
 from premade.redemption import routes
 from premade.redemption.gate import Gate
-from premade.redemption.gate_pass import GatePasses
+from premade.redemption.guard_proof import GuardProofs
 from premade.redemption.inspect import Inspector
 from premade.redemption.manual import ManualEntries
 from premade.redemption.redeem import Redeemer
@@ -26,14 +26,14 @@ FEATURE = Feature(
             process.database, process.runtime, process.use(GateRules)
         ),
         Inspector: lambda process: Inspector(process.database, process.runtime),
-        GatePasses: lambda process: GatePasses(process.runtime, process.use(Signers)),
+        GuardProofs: lambda process: GuardProofs(process.runtime, process.use(Signers)),
         Gate: lambda process: Gate(
             verifiers=process.use(Verifiers),
             manual_entries=process.use(ManualEntries),
             redeemer=process.use(Redeemer),
             inspector=process.use(Inspector),
             syncer=process.use(Syncer),
-            passes=process.use(GatePasses),
+            guard_proofs=process.use(GuardProofs),
         ),
         Syncer: lambda process: Syncer(
             process.database, process.runtime, process.use(Verifiers), process.use(GateRules)

@@ -6,34 +6,34 @@ A ticket is presented as a QR, or as a code with digits of the customer's phone 
 from dataclasses import dataclass, replace
 
 from premade.audit.actors import staff_actor
-from premade.redemption.gate_pass import GatePasses
-from premade.redemption.inspect import Inspected, Inspector
-from premade.redemption.manual import ManualEntries, Typed
-from premade.redemption.offline_scan import Offline, Unreadable
+from premade.redemption.guard_proof import GuardProofs
+from premade.redemption.inspect import Inspection, Inspector
+from premade.redemption.manual import ManualEntries, ManualEntry
+from premade.redemption.offline_scan import InvalidEntry, OfflineScan
 from premade.redemption.redeem import Redeemed, Redeemer
-from premade.redemption.scan import Device, Entry, Presented, Scan
-from premade.redemption.sync import ScanOfUpload, Syncer
+from premade.redemption.scan import Device, Entry, PresentedTicket, Scan
+from premade.redemption.sync import Syncer, UploadResult
 from premade.redemption.verdict import qr_invalid
 from premade.tickets.code import fold_ticket_code, fold_token
 from premade.tickets.signing import Verifiers
 
 
 @dataclass(frozen=True)
-class ShownQr:
+class QrText:
     """The text of a QR code."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class TypedCode:
+class CodeAndDigits:
     """A manual entry: ticket code and last digits of the customer's phone number."""
 
     ticket_code: str
     phone_digits: str
 
 
-ShownTicket = ShownQr | TypedCode
+Presentation = QrText | CodeAndDigits
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ class Gate:
     redeemer: Redeemer
     inspector: Inspector
     syncer: Syncer
-    passes: GatePasses
+    guard_proofs: GuardProofs
 
-    async def redeem(self, device: Device, shown: ShownTicket, use: UseRequest) -> Redeemed:
+    async def redeem(self, device: Device, presentation: Presentation, use: UseRequest) -> Redeemed:
         """Redeem an entitlement of the ticket, once for each scan_id of a device.
 
         Raises:
@@ -70,16 +70,16 @@ class Gate:
             Scan(
                 caller=device.caller,
                 request_id=device.request_id,
-                presented=await self._presented(device, shown),
+                presented=await self._presented(device, presentation),
                 function_code=use.function_code,
                 uses=use.uses,
                 device_id=device.device_id,
                 scan_id=use.scan_id,
-                entry=Entry.MANUAL if isinstance(shown, TypedCode) else Entry.SCAN,
+                entry=Entry.MANUAL if isinstance(presentation, CodeAndDigits) else Entry.SCAN,
             )
         )
 
-    async def inspect(self, device: Device, shown: ShownTicket) -> Inspected:
+    async def inspect(self, device: Device, presentation: Presentation) -> Inspection:
         """Return the ticket as it is now, and whether a scan would be admitted.
 
         Raises:
@@ -89,38 +89,40 @@ class Gate:
             DigitsWrong: code and digits do not match.
             TicketUnknown: the gate knows no such ticket.
         """
-        return await self.inspector.inspect(device.caller, await self._presented(device, shown))
+        return await self.inspector.inspect(device.caller, await self._presented(device, presentation))
 
-    async def upload(self, device: Device, entries: list[Offline | Unreadable]) -> list[ScanOfUpload]:
+    async def upload(self, device: Device, entries: list[OfflineScan | InvalidEntry]) -> list[UploadResult]:
         """Redeem offline scans; return one result for each, in their order. The actor of a scan is its guard.
 
         Raises:
             Busy: the scans of one guard, and all after them, are not redeemed. The upload can be repeated.
         """
-        results: list[ScanOfUpload] = []
+        results: list[UploadResult] = []
         for actor, together in await self._by_actor(device, entries):
             results += await self.syncer.sync(_as_scanned_by(device, actor), together)
         return results
 
-    async def _presented(self, device: Device, shown: ShownTicket) -> Presented:
+    async def _presented(self, device: Device, presentation: Presentation) -> PresentedTicket:
         """Return the presented ticket."""
-        if isinstance(shown, TypedCode):
-            typed = Typed(fold_ticket_code(shown.ticket_code), shown.phone_digits, device.device_id)
-            return Presented(await self.manual_entries.check(device.caller, typed), issue_number=None)
-        verified = await self.verifiers.read(fold_token(shown.text))
+        if isinstance(presentation, CodeAndDigits):
+            entry = ManualEntry(
+                fold_ticket_code(presentation.ticket_code), presentation.phone_digits, device.device_id
+            )
+            return PresentedTicket(await self.manual_entries.check(device.caller, entry), issue_number=None)
+        verified = await self.verifiers.read(fold_token(presentation.text))
         if verified is None:
             raise qr_invalid(is_key_retired=False)
-        return Presented(verified.token.ticket_code, verified.token.issue_number, verified.is_retired)
+        return PresentedTicket(verified.token.ticket_code, verified.token.issue_number, verified.is_retired)
 
     async def _by_actor(
-        self, device: Device, entries: list[Offline | Unreadable]
-    ) -> list[tuple[str, list[Offline | Unreadable]]]:
+        self, device: Device, entries: list[OfflineScan | InvalidEntry]
+    ) -> list[tuple[str, list[OfflineScan | InvalidEntry]]]:
         """Return the entries in their order, in runs of one actor. Without proof the actor is the uploader."""
-        runs: list[tuple[str, list[Offline | Unreadable]]] = []
+        runs: list[tuple[str, list[OfflineScan | InvalidEntry]]] = []
         for entry in entries:
             actor = device.caller.actor
-            if isinstance(entry, Offline) and entry.scanned_at is not None:
-                staff_id = await self.passes.staff_id(entry.guard_pass, entry.scanned_at)
+            if isinstance(entry, OfflineScan) and entry.scanned_at is not None:
+                staff_id = await self.guard_proofs.staff_id(entry.guard_proof, entry.scanned_at)
                 actor = staff_actor(staff_id) if staff_id else actor
             if not runs or runs[-1][0] != actor:
                 runs.append((actor, []))

@@ -8,7 +8,7 @@ from premade.partners.keyring import GateCaller
 from premade.postgres.database import Database
 from premade.redemption import inspect_sql as sql
 from premade.redemption.redeem import shown
-from premade.redemption.scan import Presented
+from premade.redemption.scan import PresentedTicket
 from premade.redemption.verdict import Judge, not_known_here, qr_invalid, refusal_of_mode
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import DomainError
@@ -18,8 +18,8 @@ INITIALS_MAX = 5
 
 
 @dataclass(frozen=True)
-class Inspected:
-    """An inspected ticket. `refusal`: why a scan would not be admitted."""
+class Inspection:
+    """A ticket at the gate. `refusal`: why a scan would not be admitted."""
 
     ticket_code: str
     product_name: str
@@ -43,7 +43,7 @@ class Inspector:
         self._database = database
         self._runtime = runtime
 
-    async def inspect(self, caller: GateCaller, presented: Presented) -> Inspected:
+    async def inspect(self, caller: GateCaller, presented: PresentedTicket) -> Inspection:
         """Return the ticket.
 
         Raises:
@@ -64,7 +64,7 @@ class Inspector:
         if row is None:
             raise not_known_here()
         judge, ticket = Judge(self._runtime.zone), shown(presented.ticket_code, row)
-        return Inspected(
+        return Inspection(
             ticket_code=ticket.ticket_code,
             product_name=row.product_name,
             status=ticket.status,

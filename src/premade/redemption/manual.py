@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from premade.partners.keyring import GateCaller
 from premade.postgres.database import Database, Transaction
 from premade.redemption import manual_sql as sql
-from premade.redemption.counts import Counted, count_at_gate
+from premade.redemption.counts import GateCountKind, count_at_gate
 from premade.redemption.rules import GateRules
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import FieldError, Invalid, NotFound, TooMany
@@ -41,7 +41,7 @@ class TooManyEntries(TooMany):
 
 
 @dataclass(frozen=True)
-class Typed:
+class ManualEntry:
     """A manual entry at a device. `ticket_code` is None if the text is not a ticket code."""
 
     ticket_code: str | None
@@ -57,7 +57,7 @@ class ManualEntries:
         self._runtime = runtime
         self._rules = rules
 
-    async def check(self, caller: GateCaller, typed: Typed) -> str:
+    async def check(self, caller: GateCaller, entry: ManualEntry) -> str:
         """Return the ticket's code.
 
         Raises:
@@ -67,22 +67,22 @@ class ManualEntries:
             DigitsWrong: there is no such ticket, or its customer's number ends in other digits.
         """
         caller.require(PERMISSION)
-        if len(typed.phone_digits) < self._rules.phone_digits:
+        if len(entry.phone_digits) < self._rules.phone_digits:
             text = field_text("gate.more_digits", digits=self._rules.phone_digits)
             raise Invalid([FieldError("#/phone_last4", text)])
         async with self._database.transaction() as tx:
-            code = await self._matching(tx, caller, typed)
+            code = await self._matching(tx, caller, entry)
             if code is None:
                 await count_at_gate(
-                    tx, self._runtime, caller, typed.device_id, Counter([Counted.WRONG_DIGITS])
+                    tx, self._runtime, caller, entry.device_id, Counter([GateCountKind.WRONG_DIGITS])
                 )
         # After the commit, which counts the wrong entry.
         if code is None:
-            log.warning("ota.gate.digits_wrong", actor=caller.actor, device_id=typed.device_id)
+            log.warning("ota.gate.digits_wrong", actor=caller.actor, device_id=entry.device_id)
             raise DigitsWrong
         return code
 
-    async def _matching(self, tx: Transaction, caller: GateCaller, typed: Typed) -> str | None:
+    async def _matching(self, tx: Transaction, caller: GateCaller, entry: ManualEntry) -> str | None:
         """Return the ticket's code if the digits match.
 
         The entry is counted before the comparison, and the count is taken back if it is right. So concurrent guesses wait
@@ -90,20 +90,20 @@ class ManualEntries:
         """
         owner = str(caller.partner_id or "operator")
         subjects = [CountedSubject(OF_GATES, owner), CountedSubject(OF_CALLER, caller.counted_as)]
-        if typed.ticket_code is not None:
+        if entry.ticket_code is not None:
             # Callers of other partners have their own count: their guesses must not lock the ticket at its own gates.
-            subjects.append(CountedSubject(OF_TICKET, f"{owner} {typed.ticket_code}"))
+            subjects.append(CountedSubject(OF_TICKET, f"{owner} {entry.ticket_code}"))
         for count in await count_attempts(tx, self._runtime.now(), subjects):
             if count.is_over:
                 # The rollback takes this entry back from all counts.
                 raise TooManyEntries(count.seconds_left)
-        if typed.ticket_code is None:
+        if entry.ticket_code is None:
             return None
         customer_phone = await tx.fetch_one(
-            sql.customer_phone, ticket_code=typed.ticket_code, partner_id=caller.partner_id
+            sql.customer_phone, ticket_code=entry.ticket_code, partner_id=caller.partner_id
         )
         phone = (customer_phone or "").removeprefix("+")
-        if not hmac.compare_digest(phone[-len(typed.phone_digits) :], typed.phone_digits):
+        if not hmac.compare_digest(phone[-len(entry.phone_digits) :], entry.phone_digits):
             return None
         await take_back(tx, subjects)
-        return typed.ticket_code
+        return entry.ticket_code

@@ -26,7 +26,7 @@ ConflictCode = Literal[
 
 
 @dataclass(frozen=True)
-class Offline:
+class OfflineScan:
     """An offline scan."""
 
     scan_id: str
@@ -35,12 +35,12 @@ class Offline:
     uses: int
     scanned_at: datetime | None
     """None for a text that is not a time."""
-    guard_pass: str | None = None
-    """Proof of who scanned (`gate_pass.py`)."""
+    guard_proof: str | None = None
+    """Proof of who scanned (`guard_proof.py`)."""
 
 
 @dataclass(frozen=True)
-class Unreadable:
+class InvalidEntry:
     """An invalid entry of an upload; `errors` names each wrong member."""
 
     scan_id: str | None
@@ -58,7 +58,7 @@ class ScanRef:
 
 
 @dataclass(frozen=True)
-class InConflict:
+class ScanConflict:
     """An offline scan that could not be redeemed. `other`: the scan that used the ticket before, if there is one."""
 
     ticket_code: str | None
@@ -67,5 +67,5 @@ class InConflict:
     this: ScanRef
     other: ScanRef | None
     replayed: bool
-    is_kept: bool = True
+    is_recorded: bool = True
     """Whether it is in the audit record; otherwise it is only counted."""

@@ -16,7 +16,7 @@ from premade.redemption.verdict import (
     CLOCK_SKEW_MAX,
     Judge,
     ScanRequest,
-    Shown,
+    TicketAtScan,
     Use,
     not_known_here,
     qr_invalid,
@@ -32,7 +32,7 @@ OPERATION = "redeem"
 """Operation of a redemption in the audit record. Its key is the device and the scan_id."""
 REDEEMED = "ota.tickets.redeemed"
 TRIES_ALONE_MAX = 3
-TOGETHER_LOCK_TIMEOUT_MS = 100
+MICRO_BATCH_LOCK_TIMEOUT_MS = 100
 
 
 @dataclass(eq=False)
@@ -71,10 +71,10 @@ class Redeemer:
     """Redeem scans, many with one statement."""
 
     def __init__(self, database: Database, runtime: Runtime) -> None:
-        self._for_batches = database.for_batches
-        self._for_blocking_writes = database.for_blocking_writes()
+        self._batch_database = database.for_batches
+        self._blocking_database = database.for_blocking_writes()
         self._runtime = runtime
-        self._queue = MicroBatcher("redemption", self._together)
+        self._queue = MicroBatcher("redemption", self._redeem_together)
 
     async def redeem(self, scan: Scan) -> Redeemed:
         """Redeem an entitlement, or return the redemption of an earlier request with the same scan_id.
@@ -91,20 +91,20 @@ class Redeemer:
         """
         outcome = await self._queue.outcome(scan)
         if outcome is None or outcome.outcome is sql.ScanOutcome.AGAIN:
-            outcome = await self._alone(scan)
+            outcome = await self._redeem_alone(scan)
         redeemed = redeemed_or_refused(scan, outcome, self._runtime)
         if not redeemed.replayed:
             log_redeemed(scan)
         return redeemed
 
-    async def _together(self, scans: list[Scan]) -> list[sql.ScanResult]:
+    async def _redeem_together(self, scans: list[Scan]) -> list[sql.ScanResult]:
         """Execute one statement for many scans. It waits only briefly for a scan_id that another transaction inserts."""
-        async with self._for_batches.single_statement() as tx:
-            return await redeem_all(tx, self._runtime, scans, TOGETHER_LOCK_TIMEOUT_MS)
+        async with self._batch_database.single_statement() as tx:
+            return await redeem_all(tx, self._runtime, scans, MICRO_BATCH_LOCK_TIMEOUT_MS)
 
-    async def _alone(self, scan: Scan) -> sql.ScanResult:
+    async def _redeem_alone(self, scan: Scan) -> sql.ScanResult:
         """Execute one scan. It waits for the locks of the ticket and the scan_id, so that it sees the other's result."""
-        async with self._for_blocking_writes.transaction() as tx:
+        async with self._blocking_database.transaction() as tx:
             await tx.fetch_all(
                 sql.wait_for_ticket, ticket_code=scan.ticket_code, partner_id=scan.caller.partner_id
             )
@@ -147,12 +147,12 @@ async def redeem_waiting(tx: Transaction, runtime: Runtime, scans: list[Scan]) -
         Busy: another transaction still has a scan_id after TRIES_ALONE_MAX statements.
     """
     outcomes = dict[int, sql.ScanResult]()
-    open_ones = list(range(len(scans)))
+    pending = list(range(len(scans)))
     for _ in range(TRIES_ALONE_MAX):
-        tried = await redeem_all(tx, runtime, [scans[place] for place in open_ones], LOCK_TIMEOUT_MS)
-        outcomes.update(zip(open_ones, tried, strict=True))
-        open_ones = [place for place in open_ones if outcomes[place].outcome is sql.ScanOutcome.AGAIN]
-        if not open_ones:
+        results = await redeem_all(tx, runtime, [scans[place] for place in pending], LOCK_TIMEOUT_MS)
+        outcomes.update(zip(pending, results, strict=True))
+        pending = [place for place in pending if outcomes[place].outcome is sql.ScanOutcome.AGAIN]
+        if not pending:
             return [outcomes[place] for place in range(len(scans))]
     raise Busy("ticket_locked")
 
@@ -227,12 +227,12 @@ def redeemed_or_refused(scan: Scan, outcome: sql.ScanResult, runtime: Runtime) -
     raise refusal
 
 
-def shown(ticket_code: str, row: sql.ScanResult | TicketAtGate) -> Shown:
+def shown(ticket_code: str, row: sql.ScanResult | TicketAtGate) -> TicketAtScan:
     """Return the ticket of a row."""
     assert row.status is not None
     assert row.issue_number is not None
     assert row.entitlements is not None
-    return Shown(
+    return TicketAtScan(
         ticket_code=ticket_code,
         status=row.status,
         issue_number=row.issue_number,

@@ -30,12 +30,12 @@ def name_of_device_or_scan(text: str) -> str:
     return text
 
 
-def device_of(caller: GateCaller, device_id: str) -> str:
-    """Return a key of the device that includes its owner: two API keys may both have a GATE-1."""
+def device_key(caller: GateCaller, device_id: str) -> str:
+    """Return the device's key, unique in the service. It includes the owner, since two API keys may both have a GATE-1."""
     return f"{caller.owner} {device_id}"
 
 
-def old_device_of(caller: GateCaller, device_id: str) -> str:
+def old_device_key(caller: GateCaller, device_id: str) -> str:
     """Return the key of the device as it was recorded before devices had owners. It finds older scans."""
     return device_id if caller.partner_id is not None else f"operator {device_id}"
 
@@ -50,12 +50,12 @@ class Device:
 
     @property
     def lock_name(self) -> str:
-        """Return the name of the lock on its uploads. It includes the owner, since two API keys may both have a GATE-1."""
-        return device_of(self.caller, self.device_id)
+        """Return the name of the lock on its uploads."""
+        return device_key(self.caller, self.device_id)
 
 
 @dataclass(frozen=True)
-class Presented:
+class PresentedTicket:
     """A presented ticket.
 
     `issue_number`: of the QR; None for a manual entry. `is_key_retired`: the QR is genuine, but its signing key is retired.
@@ -72,7 +72,7 @@ class Scan:
 
     caller: GateCaller
     request_id: str
-    presented: Presented
+    presented: PresentedTicket
     function_code: str
     uses: int
     device_id: str
@@ -99,13 +99,13 @@ class Scan:
         All browsers share one owner, so their key includes the digest of the request: no scan can take another's
         scan_id. The gate page generates unique ids.
         """
-        key = f"{device_of(self.caller, self.device_id)} {self.scan_id}"
+        key = f"{device_key(self.caller, self.device_id)} {self.scan_id}"
         return key if self.caller.key_id is not None else f"{key} {self.digest.hex()}"
 
     @property
     def old_key(self) -> str:
         """Return the scan's key in the audit record before devices had owners."""
-        return f"{old_device_of(self.caller, self.device_id)} {self.scan_id}"
+        return f"{old_device_key(self.caller, self.device_id)} {self.scan_id}"
 
     @cached_property
     def digest(self) -> bytes:

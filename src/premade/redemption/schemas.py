@@ -16,9 +16,9 @@ from pydantic import (
 
 from premade.http.endpoint import field_errors
 from premade.http.fields import AnswerModel, Moment, RequestModel, Timestamp
-from premade.redemption.gate import ShownQr, ShownTicket, TypedCode, UseRequest
-from premade.redemption.gate_pass import PASS_CHARACTERS_MAX
-from premade.redemption.offline_scan import ConflictCode, Offline, Unreadable
+from premade.redemption.gate import CodeAndDigits, Presentation, QrText, UseRequest
+from premade.redemption.guard_proof import PROOF_CHARACTERS_MAX
+from premade.redemption.offline_scan import ConflictCode, InvalidEntry, OfflineScan
 from premade.redemption.rules import PHONE_DIGITS, PHONE_DIGITS_MAX
 from premade.redemption.scan import NAME_PATTERN, name_of_device_or_scan
 from premade.redemption.sync import REDEMPTIONS_MAX
@@ -176,13 +176,13 @@ def _scan_id_of(entry: Any) -> str | None:
 
 
 def entry_by_itself(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
-    """Return the entry, or Unreadable if it is invalid, so that one bad entry never blocks a device's queue."""
-    if isinstance(value, Unreadable):
+    """Return the entry, or an InvalidEntry, so that one bad entry never blocks a device's queue."""
+    if isinstance(value, InvalidEntry):
         return value
     try:
         return check(value)
     except ValidationError as error:
-        return Unreadable(_scan_id_of(value), [_within(item, 2) for item in field_errors(error, "#")])
+        return InvalidEntry(_scan_id_of(value), [_within(item, 2) for item in field_errors(error, "#")])
 
 
 class SyncRequest(RequestModel):
@@ -210,7 +210,7 @@ class SyncRequest(RequestModel):
             else:
                 others.append(trap)
         for place, errors in of_entries.items():
-            entries[place] = Unreadable(_scan_id_of(entries[place]), errors)
+            entries[place] = InvalidEntry(_scan_id_of(entries[place]), errors)
         return others
 
 
@@ -219,7 +219,7 @@ class GuardedRedemption(OfflineRedemption):
 
     guard: str | None = Field(
         default=None,
-        max_length=PASS_CHARACTERS_MAX,
+        max_length=PROOF_CHARACTERS_MAX,
         description="The proof of the session in which it was scanned",
     )
 
@@ -313,13 +313,13 @@ class InspectAnswer(AnswerModel):
     message: str = Field(description="Sentence for the guard to say", examples=["This ticket is valid."])
 
 
-def shown_of(body: ShownAtGate) -> ShownTicket:
+def shown_of(body: ShownAtGate) -> Presentation:
     """Return the presented ticket of a request."""
     if body.qr is not None:
-        return ShownQr(body.qr)
+        return QrText(body.qr)
     assert body.ticket_code is not None
     assert body.phone_last4 is not None
-    return TypedCode(body.ticket_code, body.phone_last4)
+    return CodeAndDigits(body.ticket_code, body.phone_last4)
 
 
 def use_of(body: RedeemRequest) -> UseRequest:
@@ -327,19 +327,19 @@ def use_of(body: RedeemRequest) -> UseRequest:
     return UseRequest(body.function_code, body.uses, body.scan_id)
 
 
-def entries_of(body: SyncRequest) -> list[Offline | Unreadable]:
+def entries_of(body: SyncRequest) -> list[OfflineScan | InvalidEntry]:
     """Return the entries of an upload, in their order."""
     return [_entry(item) for item in cast("list[object]", body.redemptions)]
 
 
-def _entry(entry: object) -> Offline | Unreadable:
+def _entry(entry: object) -> OfflineScan | InvalidEntry:
     if not isinstance(entry, OfflineRedemption):
-        return cast("Unreadable", entry)
-    return Offline(
+        return cast("InvalidEntry", entry)
+    return OfflineScan(
         scan_id=entry.scan_id,
         qr=entry.qr,
         function_code=entry.function_code,
         uses=entry.uses,
         scanned_at=entry.scanned_at,
-        guard_pass=entry.guard if isinstance(entry, GuardedRedemption) else None,
+        guard_proof=entry.guard if isinstance(entry, GuardedRedemption) else None,
     )

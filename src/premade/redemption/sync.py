@@ -16,12 +16,12 @@ from premade.audit.event_fields import OtherScan
 from premade.audit.events import RedemptionConflict
 from premade.postgres.database import Database, Transaction
 from premade.redemption import sync_sql as sql
-from premade.redemption.counts import Counted, count_at_gate
-from premade.redemption.offline_scan import ConflictCode, InConflict, Offline, ScanRef, Unreadable
+from premade.redemption.counts import GateCountKind, count_at_gate
+from premade.redemption.offline_scan import ConflictCode, InvalidEntry, OfflineScan, ScanConflict, ScanRef
 from premade.redemption.redeem import REDEEMED, Redeemed, redeem_waiting, redeemed_or_refused
 from premade.redemption.redeem_sql import ScanOutcome, ScanResult
 from premade.redemption.rules import GateRules
-from premade.redemption.scan import Device, Entry, Presented, Scan, device_of, old_device_of
+from premade.redemption.scan import Device, Entry, PresentedTicket, Scan
 from premade.redemption.verdict import qr_invalid, refusal_of_time
 from premade.runtime.batching import ClaimQueue
 from premade.runtime.clock import Runtime, rfc3339
@@ -38,7 +38,7 @@ REDEMPTIONS_MAX = 500
 CONFLICTS_OF_TICKET_MAX = 50
 """Conflicts of one ticket in the audit record, from which nothing is ever deleted; further ones are counted."""
 ERRORS_NAMED_MAX = 10
-VERIFIED_AT_ONCE = 20
+VERIFICATIONS_A_TURN = 20
 """Signatures that are checked before the event loop runs other requests."""
 UNKNOWN = "UNKNOWN"
 ENTRY_INVALID = "ENTRY_INVALID"
@@ -46,7 +46,7 @@ _LOCK_SPACE = 1886547310
 """Advisory locks of uploads; another number than those of the logical clocks."""
 
 
-ScanOfUpload = Redeemed | InConflict
+UploadResult = Redeemed | ScanConflict
 """Result of an offline scan."""
 
 
@@ -54,7 +54,7 @@ ScanOfUpload = Redeemed | InConflict
 class _ReadScan:
     """An offline scan of an upload. `scan` is None if the QR is not genuine."""
 
-    offline: Offline
+    offline: OfflineScan
     scan: Scan | None
 
     @property
@@ -85,7 +85,7 @@ class Syncer:
         self._verifiers = verifiers
         self._rules = rules
 
-    async def sync(self, device: Device, entries: list[Offline | Unreadable]) -> list[ScanOfUpload]:
+    async def sync(self, device: Device, entries: list[OfflineScan | InvalidEntry]) -> list[UploadResult]:
         """Redeem the scans; return one result for each entry, in their order. Idempotent.
 
         Raises:
@@ -93,21 +93,23 @@ class Syncer:
         """
         read = [await self._read(place, device, entry) for place, entry in enumerate(entries)]
         async with self._database.transaction() as tx:
-            held = await tx.fetch_one(sql.hold_device, lock_space=_LOCK_SPACE, device=device.lock_name)
-            assert held is not None
-            clocks = (self._runtime.now(), held.database_now)
+            lock = await tx.fetch_one(sql.lock_device, lock_space=_LOCK_SPACE, device=device.lock_name)
+            assert lock is not None
+            clocks = (self._runtime.now(), lock.database_now)
             scans = [self._with_time(entry, clocks) for entry in read if isinstance(entry, _ReadScan)]
-            of_scans = iter(await self._redeem_or_record(tx, device, scans))
-            results = [next(of_scans) if isinstance(entry, _ReadScan) else entry for entry in read]
-            counts = Counter(filter(None, map(_counted, results)))
+            results_of_scans = iter(await self._redeem_or_record(tx, device, scans))
+            results = [next(results_of_scans) if isinstance(entry, _ReadScan) else entry for entry in read]
+            counts = Counter(filter(None, map(_count_kind, results)))
             await count_at_gate(tx, self._runtime, device.caller, device.device_id, counts)
         _log(device, results, counts)
         return results
 
-    async def _read(self, place: int, device: Device, entry: Offline | Unreadable) -> _ReadScan | InConflict:
-        if place % VERIFIED_AT_ONCE == 0:
+    async def _read(
+        self, place: int, device: Device, entry: OfflineScan | InvalidEntry
+    ) -> _ReadScan | ScanConflict:
+        if place % VERIFICATIONS_A_TURN == 0:
             await asyncio.sleep(0)
-        if isinstance(entry, Unreadable):
+        if isinstance(entry, InvalidEntry):
             return _unreadable(device, entry)
         offline = replace(entry, qr=fold_token(entry.qr))
         verified = await self._verifiers.read(offline.qr)
@@ -117,7 +119,7 @@ class Syncer:
         scan = Scan(
             caller=device.caller,
             request_id=device.request_id,
-            presented=Presented(token.ticket_code, token.issue_number, verified.is_retired),
+            presented=PresentedTicket(token.ticket_code, token.issue_number, verified.is_retired),
             function_code=offline.function_code,
             uses=offline.uses,
             device_id=device.device_id,
@@ -136,15 +138,15 @@ class Syncer:
 
     async def _redeem_or_record(
         self, tx: Transaction, device: Device, scans: list[_ReadScan]
-    ) -> list[ScanOfUpload]:
+    ) -> list[UploadResult]:
         results = await _earlier_conflicts(tx, device, scans)
-        open_ones = [
+        pending = [
             (place, entry.scan)
             for place, entry in enumerate(scans)
             if place not in results and entry.scan is not None
         ]
-        outcomes = await self._redeem_in_order(tx, device, open_ones)
-        room = await _room_in_record(tx, open_ones, outcomes)
+        outcomes = await self._redeem_in_order(tx, device, pending)
+        room = await _room_in_record(tx, pending, outcomes)
         rows: dict[str, _ConflictRow] = {}
         for place, entry in enumerate(scans):
             if place in results:
@@ -156,9 +158,11 @@ class Syncer:
                 event = _event(device, entry, outcome, refusal)
                 row = _row(device, entry, outcome, event)
                 is_repeated = row.idempotency_key in rows
-                is_kept = is_repeated or room[row.ticket_code] > 0
-                results[place] = _conflict(row.ticket_code, event, replayed=is_repeated, is_kept=is_kept)
-                if is_kept and not is_repeated:
+                is_recorded = is_repeated or room[row.ticket_code] > 0
+                results[place] = _conflict(
+                    row.ticket_code, event, replayed=is_repeated, is_recorded=is_recorded
+                )
+                if is_recorded and not is_repeated:
                     rows[row.idempotency_key] = row
                     room[row.ticket_code] -= 1
         await tx.execute(
@@ -175,21 +179,21 @@ class Syncer:
     ) -> dict[int, ScanResult]:
         """Return the outcomes by place. Scans of one ticket, or with one scan_id, are in successive statements."""
         codes = sorted({scan.ticket_code for _, scan in scans})
-        await tx.fetch_all(sql.hold_tickets, ticket_codes=codes, partner_id=device.caller.partner_id)
+        await tx.fetch_all(sql.lock_tickets, ticket_codes=codes, partner_id=device.caller.partner_id)
         waiting, outcomes = ClaimQueue[tuple[int, Scan]](), dict[int, ScanResult]()
-        for place_and_scan in scans:
-            waiting.add(place_and_scan, place_and_scan[1].claims)
-        while together := waiting.take():
-            outcomes_now = await redeem_waiting(tx, self._runtime, [scan for _, scan in together])
+        for place, scan in scans:
+            waiting.add((place, scan), scan.claims)
+        while batch := waiting.take():
+            outcomes_of_batch = await redeem_waiting(tx, self._runtime, [scan for _, scan in batch])
             outcomes.update(
-                (place, outcome) for (place, _), outcome in zip(together, outcomes_now, strict=True)
+                (place, outcome) for (place, _), outcome in zip(batch, outcomes_of_batch, strict=True)
             )
         return outcomes
 
 
 async def _earlier_conflicts(
     tx: Transaction, device: Device, scans: list[_ReadScan]
-) -> dict[int, ScanOfUpload]:
+) -> dict[int, UploadResult]:
     """Return the conflicts of an earlier upload of the same scans, by place."""
     rows = [
         {
@@ -234,33 +238,33 @@ async def _room_in_record(
 
 def _key(device: Device, entry: _ReadScan) -> str:
     """Return the key of a conflict in the audit record. No part contains a blank."""
-    return f"{device_of(device.caller, device.device_id)} {entry.offline.scan_id} {entry.digest.hex()}"
+    return f"{device_key(device.caller, device.device_id)} {entry.offline.scan_id} {entry.digest.hex()}"
 
 
 def _old_key(device: Device, entry: _ReadScan) -> str:
     """Return the key of a conflict that was recorded before devices had owners."""
-    return f"{old_device_of(device.caller, device.device_id)} {entry.offline.scan_id} {entry.digest.hex()}"
+    return f"{old_device_key(device.caller, device.device_id)} {entry.offline.scan_id} {entry.digest.hex()}"
 
 
-def _unreadable(device: Device, entry: Unreadable) -> InConflict:
+def _unreadable(device: Device, entry: InvalidEntry) -> ScanConflict:
     wrong = "; ".join(f"{error.pointer} {error.detail}" for error in entry.errors[:ERRORS_NAMED_MAX])
-    return InConflict(
+    return ScanConflict(
         ticket_code=None,
         code=ENTRY_INVALID,
         reason=f"This entry is not valid: {wrong}.",
         this=ScanRef(device.device_id, entry.scan_id, at=None),
         other=None,
         replayed=False,
-        is_kept=False,
+        is_recorded=False,
     )
 
 
-def _counted(result: ScanOfUpload) -> Counted | None:
+def _count_kind(result: UploadResult) -> GateCountKind | None:
     """Return the kind under which a result is counted, or None."""
     if isinstance(result, Redeemed):
-        return Counted.LATE if result.is_late and not result.replayed else None
-    kind = result.code if result.ticket_code is None else Counted.REPEATED
-    return None if result.is_kept else Counted(kind)
+        return GateCountKind.LATE if result.is_late and not result.replayed else None
+    kind = result.code if result.ticket_code is None else GateCountKind.REPEATED
+    return None if result.is_recorded else GateCountKind(kind)
 
 
 def _redeemed(entry: _ReadScan, outcome: ScanResult | None, runtime: Runtime) -> Redeemed:
@@ -317,22 +321,22 @@ def _other(device: Device, entry: _ReadScan, outcome: ScanResult | None) -> Othe
 
 
 def _conflict(
-    ticket_code: str | None, event: RedemptionConflict, *, replayed: bool, is_kept: bool = True
-) -> InConflict:
+    ticket_code: str | None, event: RedemptionConflict, *, replayed: bool, is_recorded: bool = True
+) -> ScanConflict:
     other = event.other
-    return InConflict(
+    return ScanConflict(
         ticket_code=ticket_code,
         code=cast("ConflictCode", event.code),
         reason=event.reason,
         this=ScanRef(event.device_id, event.scan_id, event.scanned_at),
         other=other and ScanRef(other.device_id, other.scan_id, other.at),
         replayed=replayed,
-        is_kept=is_kept,
+        is_recorded=is_recorded,
     )
 
 
-def _log(device: Device, results: list[ScanOfUpload], counts: Counter[Counted]) -> None:
-    """Log one line for each redemption and each kept conflict, and one line for all counted scans."""
+def _log(device: Device, results: list[UploadResult], counts: Counter[GateCountKind]) -> None:
+    """Log one line for each redemption and each recorded conflict, and one line for all counted scans."""
     for result in results:
         if result.replayed:
             continue
@@ -344,7 +348,7 @@ def _log(device: Device, results: list[ScanOfUpload], counts: Counter[Counted]) 
                 device_id=device.device_id,
                 entry=Entry.OFFLINE.value,
             )
-        elif result.is_kept:
+        elif result.is_recorded:
             log.warning(
                 "ota.tickets.redemption_conflict",
                 ticket_code=result.ticket_code,
@@ -356,5 +360,5 @@ def _log(device: Device, results: list[ScanOfUpload], counts: Counter[Counted]) 
         log.warning(
             "ota.tickets.counted_at_gate",
             device_id=device.device_id,
-            **{code.value.lower(): counted for code, counted in counts.items()},
+            **{kind.value.lower(): count for kind, count in counts.items()},
         )

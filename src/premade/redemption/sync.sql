@@ -1,8 +1,8 @@
--- name: hold_device
+-- name: lock_device
 -- One upload of a device at a time, so that a concurrent copy of an upload finds the results of the first.
 SELECT pg_advisory_xact_lock(:lock_space, hashtext(:device)) AS held, database_clock() AS database_now
 
--- name: hold_tickets
+-- name: lock_tickets
 SELECT ticket_id FROM pre_generated_tickets
 WHERE ticket_code = ANY (:ticket_codes) AND (:partner_id::bigint IS NULL OR partner_id = :partner_id)
 ORDER BY ticket_code
@@ -40,7 +40,7 @@ CROSS JOIN LATERAL (
     FROM (
         SELECT FROM audit_events WHERE partner_id = i.partner_id AND ticket_code = i.ticket_code AND event = :event
         LIMIT :conflicts_max
-    ) AS each
+    ) AS conflicts_of_ticket
 ) AS n
 
 -- name: record_conflicts

@@ -12,7 +12,7 @@ statement = statements_of(__file__)
 
 
 @dataclass(slots=True)
-class HeldDevice:
+class DeviceLock:
     held: object
     database_now: datetime
 
@@ -31,11 +31,11 @@ class ConflictCount:
 
 
 @statement
-def hold_device(*, lock_space: int, device: str) -> HeldDevice: ...
+def lock_device(*, lock_space: int, device: str) -> DeviceLock: ...
 
 
 @statement
-def hold_tickets(*, ticket_codes: list[str], partner_id: int | None) -> int: ...
+def lock_tickets(*, ticket_codes: list[str], partner_id: int | None) -> int: ...
 
 
 @statement

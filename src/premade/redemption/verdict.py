@@ -188,7 +188,7 @@ CLOCK_SKEW_MAX = timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
-class Shown:
+class TicketAtScan:
     """A presented ticket. `last_use`: of the requested function, or else of any."""
 
     ticket_code: str
@@ -247,7 +247,7 @@ class Judge:
         return local_time(moment, self.zone).date()
 
     def refusal(
-        self, ticket: Shown, issue_number: int | None, day: date, scanned_at: datetime | None = None
+        self, ticket: TicketAtScan, issue_number: int | None, day: date, scanned_at: datetime | None = None
     ) -> DomainError | None:
         """Return why the ticket is not admitted on that day, or None. `issue_number`: of the QR; None for a manual entry."""
         is_replaced = issue_number is not None and issue_number != ticket.issue_number
@@ -271,7 +271,7 @@ class Judge:
         return refusal
 
     def refusal_of_use(
-        self, ticket: Shown, issue_number: int | None, request: ScanRequest
+        self, ticket: TicketAtScan, issue_number: int | None, request: ScanRequest
     ) -> DomainError | None:
         """Return why the requested uses of one function are refused, or None."""
         function_code, uses = request.function_code, request.uses
@@ -285,11 +285,11 @@ class Judge:
             return UsedUp(remaining[function_code], self._last_use(ticket), function_code, uses)
         return refusal
 
-    def _last_use(self, ticket: Shown) -> LastUse | None:
+    def _last_use(self, ticket: TicketAtScan) -> LastUse | None:
         return None if ticket.last_use is None else LastUse(ticket.last_use, self.zone)
 
 
-def _is_before_activation(ticket: Shown, scanned_at: datetime) -> bool:
+def _is_before_activation(ticket: TicketAtScan, scanned_at: datetime) -> bool:
     return ticket.activated_at is not None and scanned_at < ticket.activated_at - CLOCK_SKEW_MAX
 
 

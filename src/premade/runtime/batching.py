@@ -55,8 +55,8 @@ Waiting = TypeVar("Waiting")
 class _Place(Generic[Waiting]):
     item: Waiting
     claims: AbstractSet[tuple[Any, ...]]
-    before: int
-    """Number of its claims that an earlier item in the queue also has. It is ready at 0."""
+    blocked_claims: int
+    """Number of its claims that an earlier item in the queue also has. The item is ready at 0."""
 
 
 class ClaimQueue(Generic[Waiting]):
@@ -66,7 +66,7 @@ class ClaimQueue(Generic[Waiting]):
     """
 
     def __init__(self) -> None:
-        # Items that are ready: none before them has a claim of theirs.
+        # Items that share no claim with an earlier item.
         self._ready: deque[_Place[Waiting]] = deque()
         self._by_claim: dict[tuple[Any, ...], deque[_Place[Waiting]]] = {}
         self._count = 0
@@ -79,18 +79,18 @@ class ClaimQueue(Generic[Waiting]):
         place = _Place(item, claims, sum(claim in self._by_claim for claim in claims))
         for claim in claims:
             self._by_claim.setdefault(claim, deque()).append(place)
-        if not place.before:
+        if not place.blocked_claims:
             self._ready.append(place)
         self._count += 1
 
     def take(self) -> list[Waiting]:
         """Remove and return the next ready items, at most STATEMENT_ITEMS_MAX. No two of them share a claim."""
-        taken = [self._ready.popleft() for _ in range(min(len(self._ready), STATEMENT_ITEMS_MAX))]
-        for place in taken:
+        ready = [self._ready.popleft() for _ in range(min(len(self._ready), STATEMENT_ITEMS_MAX))]
+        for place in ready:
             for claim in place.claims:
                 self._advance(claim)
-        self._count -= len(taken)
-        return [place.item for place in taken]
+        self._count -= len(ready)
+        return [place.item for place in ready]
 
     def _advance(self, claim: tuple[Any, ...]) -> None:
         places = self._by_claim[claim]
@@ -98,8 +98,8 @@ class ClaimQueue(Generic[Waiting]):
         if not places:
             del self._by_claim[claim]
             return
-        places[0].before -= 1
-        if not places[0].before:
+        places[0].blocked_claims -= 1
+        if not places[0].blocked_claims:
             self._ready.append(places[0])
 
 
@@ -178,9 +178,9 @@ class MicroBatcher(Generic[Request, Outcome]):
             for _, future in batch:
                 if not future.done():
                     # A copy for each request: raising an exception adds to its traceback.
-                    own = copy(refusal)
-                    own.__cause__ = refusal.__cause__
-                    future.set_exception(own)
+                    refusal_of_request = copy(refusal)
+                    refusal_of_request.__cause__ = refusal.__cause__
+                    future.set_exception(refusal_of_request)
             batch = self._waiting.take()
 
 

@@ -64,14 +64,14 @@ class _Mask:
     """Mask personal data in all values of a line."""
 
     def __init__(self, *, email_field_too: bool) -> None:
-        self._kept = frozenset[str]() if email_field_too else frozenset({EMAIL_FIELD})
+        self._unmasked = frozenset[str]() if email_field_too else frozenset({EMAIL_FIELD})
 
     def __call__(
         self, _logger: Any, _method: str, line: MutableMapping[str, Any]
     ) -> MutableMapping[str, Any]:
         for name, value in line.items():
             kind = cast("type[Any]", type(value))
-            if kind in _NEVER_PERSONAL or name in self._kept or name[0] == "_":
+            if kind in _NEVER_PERSONAL or name in self._unmasked or name[0] == "_":
                 continue
             line[name] = masked(value) if kind is str else _masked(value)
         return line

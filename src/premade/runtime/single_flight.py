@@ -22,7 +22,7 @@ class _Fetch(Generic[Value]):
 
 
 class SingleFlightCache(Generic[Key, Value]):
-    """Values by key. Callers that need the same value at the same time share one fetch. An error is not kept."""
+    """Values by key. Callers that need the same value at the same time share one fetch. An error is not cached."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class SingleFlightCache(Generic[Key, Value]):
     ) -> None:
         """`join_seconds_max`: a fetch in progress that is older is not joined; the caller begins another.
 
-        When there would be more than `entries_max` keys, all are forgotten.
+        `entries_max`: a further key first removes all entries.
         """
         self._fetch = fetch
         self._monotonic_seconds = monotonic_seconds
@@ -52,10 +52,10 @@ class SingleFlightCache(Generic[Key, Value]):
         return None if fetch is None or not fetch.result.done() or fetch.has_failed else fetch.result.result()
 
     def put(self, key: Key, value: Value, began_at: float) -> None:
-        """Keep a value that was fetched otherwise. `began_at`: when that began, by the same clock."""
+        """Store a value that the caller fetched itself. `began_at`: start of that fetch, by the same clock."""
         result: asyncio.Future[Value] = asyncio.get_running_loop().create_future()
         result.set_result(value)
-        self._keep(key, _Fetch(began_at, result))
+        self._store(key, _Fetch(began_at, result))
 
     async def get(self, key: Key, age_seconds_max: float) -> Value:
         """Return the value. It is fetched again if the last fetch began `age_seconds_max` ago, or failed."""
@@ -89,7 +89,7 @@ class SingleFlightCache(Generic[Key, Value]):
         # A context of its own: the fetch works for all callers, not only for the request that began it.
         task = asyncio.create_task(self._fetch(key), context=Context())
         fetch = _Fetch[Value](self._monotonic_seconds(), task)
-        self._keep(key, fetch)
+        self._store(key, fetch)
         return fetch
 
     def _is_usable(self, fetch: _Fetch[Value], age_seconds: float, age_seconds_max: float) -> bool:
@@ -97,7 +97,7 @@ class SingleFlightCache(Generic[Key, Value]):
             return age_seconds < self._join_seconds_max
         return age_seconds < age_seconds_max and not fetch.has_failed
 
-    def _keep(self, key: Key, fetch: _Fetch[Value]) -> None:
+    def _store(self, key: Key, fetch: _Fetch[Value]) -> None:
         if key not in self._fetches and len(self._fetches) >= self._entries_max:
             self._fetches.clear()
         self._fetches[key] = fetch

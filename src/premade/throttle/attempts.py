@@ -33,7 +33,7 @@ class AttemptLimit:
 
 @dataclass(frozen=True)
 class CountedSubject:
-    """What attempts are counted on: a text, such as a name or an address, under a limit."""
+    """Subject of a count of attempts: a text, such as a name or an address, under a limit."""
 
     limit: AttemptLimit
     text: str

@@ -34,7 +34,7 @@ from premade.partners.keyring import GateCaller
 from premade.redemption import manual
 from premade.redemption.answers import inspect_answer, redeem_reply, sync_answer
 from premade.redemption.gate import Gate
-from premade.redemption.gate_pass import GatePasses
+from premade.redemption.guard_proof import GuardProofs
 from premade.redemption.rules import GateRules
 from premade.redemption.scan import Device
 from premade.redemption.schemas import (
@@ -186,7 +186,7 @@ async def session(call: OfStaff) -> Reply:
     told = GateSession(
         form_token=form_token(call.token),
         name=call.member.name,
-        guard=await call.gate.use(GatePasses).issue(call.member.staff_id),
+        guard=await call.gate.use(GuardProofs).issue(call.member.staff_id),
         functions=await list_functions(call.gate.database),
         list_hours_max=rules.list_hours_max,
         phone_digits=rules.phone_digits,

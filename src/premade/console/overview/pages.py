@@ -21,7 +21,7 @@ from premade.monitoring.figures_sql import GateCount, RefusalCount, StockFigures
 from premade.monitoring.finding import Finding
 from premade.monitoring.findings import findings
 from premade.partners.partner import PartnerUnknown, partners_by_id
-from premade.redemption.counts import Counted
+from premade.redemption.counts import GateCountKind
 from premade.runtime.errors import FieldError, Invalid
 from premade.staff.member import list_staff
 from premade.staff.role import Right
@@ -37,12 +37,12 @@ CODES_SHOWN_MAX = 10
 TEST_PARTNERS_SHOWN_MAX = 3
 _DAY_SECONDS = 86_400
 GATE_COUNT_NAMES = {
-    Counted.FORGED: lazy("QR code forged or of another system"),
-    Counted.UNKNOWN: lazy("Unknown ticket"),
-    Counted.UNREADABLE: lazy("Unreadable entry"),
-    Counted.WRONG_DIGITS: lazy("Code and digits do not match"),
-    Counted.REPEATED: lazy("Further conflict of a ticket with many in the audit record"),
-    Counted.LATE: lazy("Scan uploaded after the ticket's last day"),
+    GateCountKind.FORGED: lazy("QR code forged or of another system"),
+    GateCountKind.UNKNOWN: lazy("Unknown ticket"),
+    GateCountKind.UNREADABLE: lazy("Unreadable entry"),
+    GateCountKind.WRONG_DIGITS: lazy("Code and digits do not match"),
+    GateCountKind.REPEATED: lazy("Further conflict of a ticket with many in the audit record"),
+    GateCountKind.LATE: lazy("Scan uploaded after the ticket's last day"),
 }
 
 

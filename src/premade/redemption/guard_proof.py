@@ -1,8 +1,8 @@
 """Guard proofs. The service issues a proof with the session; a device sends it with each offline scan.
 
 A scan may be uploaded after its session has ended and somebody else has signed in on the device. The proof names the
-member of staff, and only the service can issue it. Somebody with the device could misuse the proof of an earlier guard for
-scans of those days, so the audit record also names the uploader.
+member of staff, and only the service can issue it. Somebody with the device could send an earlier guard's proof with new scans,
+so the audit record also names the uploader.
 """
 
 import hashlib
@@ -15,19 +15,19 @@ from premade.redemption.verdict import CLOCK_SKEW_MAX
 from premade.runtime.clock import Runtime
 from premade.tickets.signing import Signers
 
-PASS_DAYS_MAX = 7
+PROOF_DAYS_MAX = 7
 """A proof is valid for scans within this time after its issue. Online, the page gets a new one each minute."""
-PASS_CHARACTERS_MAX = 128
+PROOF_CHARACTERS_MAX = 128
 _KEY_ID = "K1"
 """The first signing key, which every service has. It still proves who scanned after it was retired."""
 _LABEL = b"premade gate pass\0"
-_PASS = re.compile(
-    r"(?P<stated>(?P<staff_id>[1-9][0-9]{0,17})\.(?P<at>[0-9]{1,12}))\.(?P<proof>[0-9a-f]{64})"
+_PROOF = re.compile(
+    r"(?P<claim>(?P<staff_id>[1-9][0-9]{0,17})\.(?P<at>[0-9]{1,12}))\.(?P<proof>[0-9a-f]{64})"
 )
 
 
 @dataclass(frozen=True)
-class GatePasses:
+class GuardProofs:
     """Issue and check proofs, with a key derived from a signing key of the service."""
 
     runtime: Runtime
@@ -39,19 +39,19 @@ class GatePasses:
         Raises:
             SigningKeyMissing: the service has no signing key.
         """
-        stated = f"{staff_id}.{int(self.runtime.now().timestamp())}"
-        return f"{stated}.{await self._proof(stated)}"
+        claim = f"{staff_id}.{int(self.runtime.now().timestamp())}"
+        return f"{claim}.{await self._proof(claim)}"
 
-    async def staff_id(self, given: str | None, scanned_at: datetime) -> int | None:
+    async def staff_id(self, proof: str | None, scanned_at: datetime) -> int | None:
         """Return the staff id in the proof, or None if the proof is invalid or not for that time."""
-        parts = _PASS.fullmatch(given or "")
-        if parts is None or not hmac.compare_digest(await self._proof(parts["stated"]), parts["proof"]):
+        parts = _PROOF.fullmatch(proof or "")
+        if parts is None or not hmac.compare_digest(await self._proof(parts["claim"]), parts["proof"]):
             return None
-        passed = timedelta(seconds=scanned_at.timestamp() - int(parts["at"]))
-        is_of_its_time = -CLOCK_SKEW_MAX <= passed <= timedelta(days=PASS_DAYS_MAX)
-        return int(parts["staff_id"]) if is_of_its_time else None
+        age = timedelta(seconds=scanned_at.timestamp() - int(parts["at"]))
+        covers_scan = -CLOCK_SKEW_MAX <= age <= timedelta(days=PROOF_DAYS_MAX)
+        return int(parts["staff_id"]) if covers_scan else None
 
-    async def _proof(self, stated: str) -> str:
+    async def _proof(self, claim: str) -> str:
         signer = await self.signers.by_id(_KEY_ID)
         key = hmac.digest(signer.key.encode(), _LABEL, "sha256")
-        return hmac.new(key, stated.encode(), hashlib.sha256).hexdigest()
+        return hmac.new(key, claim.encode(), hashlib.sha256).hexdigest()
