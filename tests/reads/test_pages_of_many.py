@@ -13,7 +13,7 @@ from support.shop import Seller, Shop, unique
 from premade.batches.lookup import sql as batches
 from premade.http.pagination import PAGE_ROWS_MAX
 from premade.orders.lookup import sql as orders
-from premade.postgres.keyset import ROWS_LOOKED_AT_MAX
+from premade.postgres.keyset import ROWS_READ_MAX
 from premade.postgres.pool import SESSION_SETTINGS
 from premade.postgres.statements import Statement
 from premade.tickets.listing import sql as listing
@@ -40,9 +40,9 @@ FROM ota_orders o, generate_series(1, %s) AS n WHERE o.order_id = %s
 
 @pytest.fixture
 def big(seller: Seller, shop: Shop) -> tuple[Seller, str]:
-    """A partner whose only sold ticket is older than ROWS_LOOKED_AT_MAX others; and its code."""
+    """A partner whose only sold ticket is older than ROWS_READ_MAX others; and its code."""
     [sold] = seller.tickets(1)
-    shop.sql(MORE, ROWS_LOOKED_AT_MAX + 50, sold)
+    shop.sql(MORE, ROWS_READ_MAX + 50, sold)
     seller.activate(sold)
     return seller, sold
 
@@ -61,7 +61,7 @@ def test_a_page_ends_after_so_many_rows_and_the_next_goes_on(big: tuple[Seller, 
 
 def test_the_last_row_that_a_page_looks_at_is_not_lost(big: tuple[Seller, str], shop: Shop) -> None:
     seller, sold = big
-    last = ROWS_LOOKED_AT_MAX - 1
+    last = ROWS_READ_MAX - 1
     rows = shop.sql(
         "SELECT ticket_code FROM pre_generated_tickets WHERE partner_id = %s "
         "ORDER BY created_at DESC, ticket_id DESC OFFSET %s LIMIT 2",
@@ -82,7 +82,7 @@ def test_the_last_row_that_a_page_looks_at_is_not_lost(big: tuple[Seller, str], 
 def test_a_payment_reference_of_very_many_orders_is_read_in_bounds(seller: Seller, shop: Shop) -> None:
     [code] = seller.tickets(1)
     sale = seller.activate(code, payment_reference="SAME").json()
-    shop.sql(MORE_ORDERS, ROWS_LOOKED_AT_MAX + 50, sale["order_id"])
+    shop.sql(MORE_ORDERS, ROWS_READ_MAX + 50, sale["order_id"])
     asked = {"payment_reference": "SAME", "created_before": "2020-01-01T00:00:00Z"}
 
     for path in ("orders", "tickets"):
@@ -95,7 +95,7 @@ def test_a_payment_reference_of_very_many_orders_is_read_in_bounds(seller: Selle
 def test_a_page_of_batches_ends_where_they_have_so_many_tickets(seller: Seller, shop: Shop) -> None:
     for _ in range(3):
         seller.tickets(1)
-    shop.sql("UPDATE batches SET quantity = %s WHERE partner_id = %s", ROWS_LOOKED_AT_MAX, seller.partner_id)
+    shop.sql("UPDATE batches SET quantity = %s WHERE partner_id = %s", ROWS_READ_MAX, seller.partner_id)
 
     sizes: list[int] = []
     cursor = None
@@ -193,7 +193,7 @@ def grown(dsn: str, seller: Seller, shop: Shop) -> dict[str, Any]:
     filters = "status product_id batch_id activated_from activated_before created_from created_before"
     keys = "created_at ticket_id order_id batch_id paid_by ticket_code"
     nothing = dict.fromkeys([*filters.split(), *(f"after_{key}" for key in keys.split())])
-    bounds = {"rows_looked_at_max": ROWS_LOOKED_AT_MAX, "rows": 101, "oldest_id": "ORD-"}
+    bounds = {"rows_read_max": ROWS_READ_MAX, "rows": 101, "oldest_id": "ORD-"}
     return {
         **nothing,
         **bounds,
@@ -241,7 +241,7 @@ def test_a_filter_that_nothing_matches_reads_no_more_than_the_bound(dsn: str, gr
             if statement is not listing.tickets_by_time:
                 never = {"created_before": "2000-01-01T00:00:00Z"}
             rows, _ = rows_read(connection, statement, **{**grown, **never})
-            assert rows <= 2 * ROWS_LOOKED_AT_MAX + 200, (statement.name, rows)
+            assert rows <= 2 * ROWS_READ_MAX + 200, (statement.name, rows)
 
 
 BATCH_TICKETS = 60_000
@@ -274,7 +274,7 @@ def test_a_page_of_a_batch_costs_the_same_however_large_the_batch_is(
         "after_ticket_code",
     ]
     asked: dict[str, Any] = dict.fromkeys(names) | {
-        "partner_id": seller.partner_id, "batch_id": batch_id, "rows_looked_at_max": ROWS_LOOKED_AT_MAX, "rows": 101,
+        "partner_id": seller.partner_id, "batch_id": batch_id, "rows_read_max": ROWS_READ_MAX, "rows": 101,
     }  # fmt: skip
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(SESSION_SETTINGS)
@@ -284,8 +284,8 @@ def test_a_page_of_a_batch_costs_the_same_however_large_the_batch_is(
                 ({}, 400),
                 ({"after_ticket_code": middle["ticket_code"]}, 400),
                 ({"status": "PRE_GENERATED"}, 400),
-                ({"status": "USED"}, 2 * ROWS_LOOKED_AT_MAX + 200),
-                ({"created_from": datetime.max.replace(tzinfo=UTC)}, 2 * ROWS_LOOKED_AT_MAX + 200),
+                ({"status": "USED"}, 2 * ROWS_READ_MAX + 200),
+                ({"created_from": datetime.max.replace(tzinfo=UTC)}, 2 * ROWS_READ_MAX + 200),
             ):
                 rows, indexes = rows_read(connection, listing.tickets_of_batch, **{**asked, **more})
                 assert (indexes, rows <= most) == ({"tickets_by_batch"}, True), (more, mode, rows)

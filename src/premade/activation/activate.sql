@@ -1,6 +1,7 @@
 -- name: activate
 -- Activate any number of tickets and return one outcome for each. A ticket that another transaction has locked is skipped:
--- its outcome is 'again'. So is that of a ticket or key that a concurrent transaction took after this statement's snapshot.
+-- its outcome is 'again'. A ticket or key that a concurrent transaction took after this statement's snapshot has the same
+-- outcome.
 WITH request AS MATERIALIZED (
     SELECT i.*, o.order_id AS earlier_order_id, o.customer_name AS earlier_customer_name,
            o.payment_reference AS earlier_payment_reference, o.total_amount AS earlier_total_amount,
@@ -60,7 +61,7 @@ activated AS (
     SET status = 'ACTIVE', activated_at = both_clocks(:now), order_id = n.new_order_id,
         usable_until = CASE WHEN n.usable_days IS NULL THEN n.usable_until ELSE both_days(:today, :zone) + n.usable_days END
     FROM numbered n
-    -- 'IS TRUE' lets PostgreSQL look each up in a hash, where a join would compare all with all.
+    -- 'IS TRUE' makes PostgreSQL use a hash table. A join would compare all rows with all.
     WHERE t.ticket_id = n.ticket_id AND t.partner_id = n.partner_id
         AND (n.new_order_id IN (SELECT order_id FROM sold)) IS TRUE
     RETURNING t.order_id

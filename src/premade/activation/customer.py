@@ -31,7 +31,7 @@ _OF_A_PHONE = re.compile(r"[+0-9 .()/-]")
 _EXTENSION = re.compile(
     r"(?:;?\s*ext(?:ension|n)?\b|;|x|#|,|\bDW\b|\u0434\u043e\u0431)[\s.:=]*[0-9]*\D*$", re.IGNORECASE
 )
-# Of one to three digits.
+# Country calling codes have one to three digits.
 _CALLING_CODES = frozenset(map(str, COUNTRY_CODE_TO_REGION_CODE))
 # Addresses that email_validator would return unchanged. This check takes a tenth of the time. The library checks all other
 # addresses.

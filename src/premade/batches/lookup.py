@@ -7,7 +7,7 @@ from typing import NamedTuple
 from premade.batches import lookup_sql as sql
 from premade.batches.batch import BatchStatus, batch_unknown, is_batch_id
 from premade.postgres.database import Database
-from premade.postgres.keyset import ROWS_LOOKED_AT_MAX, Keyset
+from premade.postgres.keyset import ROWS_READ_MAX, Keyset
 
 
 class _BatchListKey(NamedTuple):
@@ -77,7 +77,7 @@ async def list_batches(
             partner_id=partner_id,
             created_from=created[0],
             **asdict(batch_filter or BatchFilter()),
-            rows_looked_at_max=ROWS_LOOKED_AT_MAX,
+            rows_read_max=ROWS_READ_MAX,
             rows=limit + 1,
         )
     return BY_TIME.page(rows, _counted(rows, limit) if batch_filter is None else limit)
@@ -98,7 +98,7 @@ async def list_batches_of_all(
             after_partner_id=after_partner_id,
             after_batch_id=after_batch_id,
             **asdict(batch_filter),
-            rows_looked_at_max=ROWS_LOOKED_AT_MAX,
+            rows_read_max=ROWS_READ_MAX,
             rows=limit + 1,
         )
     return OF_ALL.page(rows, limit)
@@ -106,12 +106,12 @@ async def list_batches_of_all(
 
 def is_counted(row: sql.ListedBatch | sql.BatchOfAny) -> bool:
     """Return whether the page has counted the batch's tickets by state. A page counts a limited number of tickets."""
-    return row.tickets_before < ROWS_LOOKED_AT_MAX
+    return row.tickets_before < ROWS_READ_MAX
 
 
 def _counted(rows: list[sql.ListedBatch], limit: int) -> int:
     """Return the number of batches whose tickets are counted, at most `limit`."""
-    return min(limit, sum(row.tickets_before < ROWS_LOOKED_AT_MAX for row in rows))
+    return min(limit, sum(row.tickets_before < ROWS_READ_MAX for row in rows))
 
 
 async def issued_of_product(database: Database, product_id: int) -> sql.IssuedTickets:

@@ -21,13 +21,13 @@ FROM (
                 :partner_id, coalesce(:created_from::timestamptz, '-infinity'), ''
             )
         ORDER BY partner_id + 0 DESC, created_at DESC, batch_id DESC
-        LIMIT :rows_looked_at_max
+        LIMIT :rows_read_max
     ) AS l
-    WHERE matches OR place = :rows_looked_at_max
+    WHERE matches OR place = :rows_read_max
     ORDER BY partner_id + 0 DESC, created_at DESC, batch_id DESC
     LIMIT :rows
 ) AS b
-CROSS JOIN LATERAL tickets_by_state(b.partner_id, b.batch_id, b.tickets_before < :rows_looked_at_max) AS counted
+CROSS JOIN LATERAL tickets_by_state(b.partner_id, b.batch_id, b.tickets_before < :rows_read_max) AS counted
 ORDER BY b.created_at DESC, b.batch_id DESC
 
 -- name: batch_by_id
@@ -38,7 +38,7 @@ CROSS JOIN LATERAL tickets_by_state(b.partner_id, b.batch_id, true) AS counted
 WHERE b.partner_id = :partner_id AND b.batch_id = :batch_id
 
 -- name: batches_of_all
--- The same for all partners, in the order of the index batches_by_time.
+-- The batches of all partners, in the order of the index batches_by_time.
 SELECT b.partner_id, b.batch_id, b.product_id, b.quantity, b.price, b.currency, b.valid_until, b.created_at,
        b.to_make, b.unmade, b.tickets_before, b.place, b.matches, counted.*
 FROM (
@@ -56,16 +56,16 @@ FROM (
                 coalesce(:after_batch_id, '')
             )
         ORDER BY created_at DESC, partner_id DESC, batch_id DESC
-        LIMIT :rows_looked_at_max
+        LIMIT :rows_read_max
     ) AS l
-    WHERE matches OR place = :rows_looked_at_max
+    WHERE matches OR place = :rows_read_max
     ORDER BY created_at DESC, partner_id DESC, batch_id DESC
     LIMIT :rows
 ) AS b
-CROSS JOIN LATERAL tickets_by_state(b.partner_id, b.batch_id, b.tickets_before < :rows_looked_at_max) AS counted
+CROSS JOIN LATERAL tickets_by_state(b.partner_id, b.batch_id, b.tickets_before < :rows_read_max) AS counted
 ORDER BY b.created_at DESC, b.partner_id DESC, b.batch_id DESC
 
 -- name: issued_of_product
--- Of all partners, for the operator who changes the product.
+-- Batches of all partners, for the operator who changes the product.
 SELECT coalesce(sum(quantity - unmade), 0)::bigint AS tickets, count(*) AS batches
 FROM batches WHERE product_id = :product_id

@@ -73,7 +73,7 @@ def batches_by_time(
     after_created_at: datetime | None,
     after_batch_id: str | None,
     created_from: datetime | None,
-    rows_looked_at_max: int,
+    rows_read_max: int,
     rows: int,
 ) -> ListedBatch: ...
 
@@ -90,7 +90,7 @@ def batches_of_all(
     after_created_at: datetime | None,
     after_partner_id: int | None,
     after_batch_id: str | None,
-    rows_looked_at_max: int,
+    rows_read_max: int,
     rows: int,
 ) -> BatchOfAny: ...
 

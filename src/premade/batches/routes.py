@@ -24,7 +24,7 @@ from premade.http.pagination import (
 )
 from premade.http.problems import documented
 from premade.partners.call import Call, partner_router, partner_with
-from premade.postgres.keyset import ROWS_LOOKED_AT_MAX
+from premade.postgres.keyset import ROWS_READ_MAX
 from premade.postgres.statements import columns_of
 
 router = partner_router("OTA Integration")
@@ -96,7 +96,7 @@ class BatchesAnswer(AnswerModel):
     "/api/ota/batches",
     summary="List batches",
     description="Returns the partner's batches, newest first, each with the number of its tickets by state.\n\nA page "
-    f"ends when its batches have {ROWS_LOOKED_AT_MAX:,} tickets, so it may be short: continue until `next` is null.",
+    f"ends when its batches have {ROWS_READ_MAX:,} tickets, so it may be short: continue until `next` is null.",
     response_description="Page of batches",
     responses={200: {"headers": LINK_HEADER}},
     response_model=BatchesAnswer,

@@ -29,7 +29,7 @@ class Pass:
     """Result of one pass over the batches whose last day of sale has ended."""
 
     due: int = 0
-    """Batches that the pass found."""
+    """Number of batches to expire at the start of the pass."""
     ended: int = 0
     """Batches without unused tickets after the pass. A sale can still have locked a ticket of the others."""
     expired: int = 0
@@ -91,7 +91,7 @@ class Expirer:
             if not await tx.fetch_one(sql.only_one, lock=EXPIRY_LOCK):
                 return None
             partner_id, batch_id = batch.partner_id, batch.batch_id
-            # A batch that a cancellation or a draw has locked is left to the next pass.
+            # The next pass expires a batch that a cancellation or a draw has locked.
             locked = await tx.fetch_one(sql.lock_batch, partner_id=partner_id, batch_id=batch_id)
             if locked is None:
                 return _Step(0, after, ended=False)

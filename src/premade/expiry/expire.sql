@@ -1,5 +1,5 @@
 -- name: due
--- Of all partners.
+-- Batches of all partners with tickets to expire.
 SELECT partner_id, batch_id FROM batches
 WHERE expired_at IS NULL AND valid_until < both_days(:today, :zone)
 ORDER BY valid_until LIMIT :batches_max

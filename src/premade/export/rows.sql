@@ -14,7 +14,7 @@ CROSS JOIN LATERAL (
 WHERE b.partner_id = :partner_id AND b.batch_id = :batch_id
 
 -- name: tickets_to_export
--- As the index tickets_by_batch has them, so that none of them waits for the last.
+-- In the order of the index tickets_by_batch: PostgreSQL returns the first rows without reading and sorting all.
 SELECT ticket_code, status, qr_code, issue_number, entitlements::text AS entitlements, price, currency, valid_until,
        usable_until, created_at, activated_at, order_id
 FROM pre_generated_tickets

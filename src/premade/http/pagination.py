@@ -9,7 +9,7 @@ from pydantic import AfterValidator
 from starlette.types import Scope
 
 from premade.http.fields import IN_DIGITS, Moment
-from premade.postgres.keyset import CURSOR_CHARACTERS_MAX, ROWS_LOOKED_AT_MAX
+from premade.postgres.keyset import CURSOR_CHARACTERS_MAX, ROWS_READ_MAX
 
 PAGE_ROWS_DEFAULT = 100
 PAGE_ROWS_MAX = 1000
@@ -20,7 +20,7 @@ Limit = Annotated[
     IN_DIGITS,
 ]
 BOUNDED = (
-    f"A page reads at most {ROWS_LOOKED_AT_MAX:,} rows. If few rows match the filter, a page may be short or empty: "
+    f"A page reads at most {ROWS_READ_MAX:,} rows. If few rows match the filter, a page may be short or empty: "
     "continue until `next` is null."
 )
 CursorText = Annotated[

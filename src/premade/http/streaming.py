@@ -34,23 +34,23 @@ class Stream:
 
 async def begin_answer(stream: Stream) -> "StreamedAnswer":
     """Wait for the first piece and return the answer. An error before the first piece still gets its own status."""
-    async with AsyncExitStack() as kept:
-        kept.push_async_callback(stream.pieces.aclose)
-        await kept.enter_async_context(stream.place())
-        spool = await kept.enter_async_context(Spool(stream.pieces, is_compressed=stream.is_compressed))
+    async with AsyncExitStack() as resources:
+        resources.push_async_callback(stream.pieces.aclose)
+        await resources.enter_async_context(stream.place())
+        spool = await resources.enter_async_context(Spool(stream.pieces, is_compressed=stream.is_compressed))
         await spool.begun()
-        return StreamedAnswer(stream, spool, kept.pop_all())
+        return StreamedAnswer(stream, spool, resources.pop_all())
 
 
 class StreamedAnswer(Response):
     """A streamed answer. It stops the producer when the client disconnects."""
 
-    def __init__(self, stream: Stream, spool: Spool, kept: AsyncExitStack) -> None:
-        """`kept` is closed when the answer is sent."""
+    def __init__(self, stream: Stream, spool: Spool, resources: AsyncExitStack) -> None:
+        """`resources` are closed when the answer is sent."""
         self.status_code = 200
         self.background = None
         self._spool = spool
-        self._kept = kept
+        self._resources = resources
         self.raw_headers = [
             (b"content-type", stream.media_type.encode()),
             *([(b"content-encoding", b"gzip")] if stream.is_compressed else []),
@@ -64,7 +64,7 @@ class StreamedAnswer(Response):
             "status": self.status_code,
             "headers": self.raw_headers,
         }
-        async with self._kept:
+        async with self._resources:
             await _send(send, start)
             if scope.get("method") == "HEAD":
                 await _send(send, {"type": "http.response.body", "body": b""})

@@ -42,7 +42,7 @@ def metrics_app(registry: CollectorRegistry) -> ASGIApp:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         answered = await answer(scope)
-        # They name partners and their sales.
+        # The metrics name partners and their sales.
         answered.raw_headers += UNCACHED
         await answered(scope, receive, send)
 

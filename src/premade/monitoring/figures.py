@@ -97,7 +97,7 @@ def moments(runtime: Runtime, partner_id: int | None) -> Moments:
     return {
         "partner_id": partner_id,
         "now": now,
-        # From the start of a span, the resolution in which activations are stored.
+        # Begin at the start of a span: activations are stored by spans.
         "since": start - timedelta(seconds=start.timestamp() % SPAN.total_seconds()),
         "rate_since": now - STOCK_RATE_WINDOW,
         "today": today,

@@ -1,8 +1,8 @@
 -- name: tickets
--- Of one partner, or of all live partners (NULL).
+-- Tickets by product of one partner, or of all live partners (NULL).
 SELECT f.partner_id, p.name AS partner, f.product_id, f.unused, f.activated, f.expiring
 FROM (
-    -- Summed before the join with names, which are slow to sort by.
+    -- Sum before the join with partners: sorting by their names is slow.
     SELECT partner_id, product_id, sum(unused)::bigint AS unused, sum(activated)::bigint AS activated,
            coalesce(sum(unused) FILTER (WHERE last_day BETWEEN :today AND :soon), 0)::bigint AS expiring
     FROM (
@@ -11,7 +11,7 @@ FROM (
         SELECT partner_id, product_id, last_day, unused_change, CASE WHEN span >= :since THEN activated ELSE 0 END
         FROM ticket_deltas
         UNION ALL
-        -- The longest of the three.
+        -- Group here already: this table has the most rows of the three.
         SELECT partner_id, product_id, NULL, 0, sum(activated)::bigint
         FROM activation_spans WHERE span >= :since GROUP BY partner_id, product_id
     ) AS sums
@@ -22,7 +22,7 @@ WHERE CASE WHEN :partner_id::bigint IS NULL THEN NOT p.is_test ELSE p.partner_id
 ORDER BY p.name, f.product_id
 
 -- name: stock
--- Of the channel of one partner, or of all but test channels (NULL).
+-- Stock of one partner's channel, or of all channels except test channels (NULL).
 SELECT s.product_id, s.channel, s.available, coalesce(b.quantity, 0)::bigint AS issued_lately
 FROM stock_at(:now) s
 JOIN channels c ON c.channel = s.channel
@@ -44,7 +44,7 @@ FROM batches WHERE created_at >= :day_ago
 GROUP BY partner_id, product_id
 
 -- name: sales
--- By day, by product and by currency alone. Rows that are not rolled up yet count too.
+-- Sales by day, and by product, both by currency. Rows that are not rolled up yet count too.
 SELECT s.day, s.product_id, s.currency, sum(s.tickets)::bigint AS tickets, sum(s.amount) AS amount
 FROM (
     SELECT day, partner_id, product_id, currency, tickets, amount
@@ -72,7 +72,7 @@ ORDER BY counted DESC, owner, device_id, code
 LIMIT :rows_max
 
 -- name: refusals
--- Of one partner; or (NULL) of all live partners and of requests without a known partner.
+-- Refusals of one partner; or (NULL) of all live partners and of requests without a known partner.
 SELECT r.day, r.code, sum(r.refused)::bigint AS refused
 FROM refusal_days r
 LEFT JOIN partners p USING (partner_id)

@@ -256,7 +256,7 @@ def _ticket(row: sql.SnapshotTicket) -> _ListedTicket | _GoneTicket:
 
 @lru_cache(_KINDS_OF_USES_MAX)
 def _uses(entitlements: str) -> dict[str, int]:
-    # Kept, because most tickets of a snapshot have the same entitlements.
+    # Cached, because most tickets of a snapshot have the same entitlements.
     return {
         entitlement["function_code"]: entitlement["remaining_uses"]
         for entitlement in orjson.loads(entitlements)

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from premade.orders import lookup_sql as sql
 from premade.postgres.database import Database
-from premade.postgres.keyset import ROWS_LOOKED_AT_MAX, Keyset
+from premade.postgres.keyset import ROWS_READ_MAX, Keyset
 from premade.runtime.errors import NotFound
 from premade.tickets.code import is_order_id
 
@@ -77,7 +77,7 @@ async def list_orders(
         "after_order_id": after_order_id,
         "oldest_id": order_filter.oldest_id,
         "partner_id": partner_id,
-        "rows_looked_at_max": ROWS_LOOKED_AT_MAX,
+        "rows_read_max": ROWS_READ_MAX,
         "rows": limit + 1,
     }
     rows: Sequence[sql.OrderRow]

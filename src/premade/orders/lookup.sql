@@ -6,7 +6,7 @@ WHERE o.partner_id = :partner_id AND o.order_id = :order_id
 
 -- name: orders_by_id
 -- The last row that a page reads is returned even if it does not match: the next page begins there.
-WITH looked_at AS (
+WITH rows_read AS (
     SELECT o.partner_id, o.order_id, o.status, o.customer_name, o.customer_email, o.customer_phone, o.payment_reference,
            o.total_amount, o.currency, o.created_at, o.ticket_codes,
            row_number() OVER (ORDER BY o.partner_id DESC, o.order_id DESC) AS place,
@@ -17,15 +17,15 @@ WITH looked_at AS (
     WHERE (o.partner_id, o.order_id) < (:partner_id, coalesce(:after_order_id, 'P'))
         AND (o.partner_id, o.order_id) >= (:partner_id, :oldest_id)
     ORDER BY o.partner_id DESC, o.order_id DESC
-    LIMIT :rows_looked_at_max
+    LIMIT :rows_read_max
 )
-SELECT * FROM looked_at WHERE matches OR place = :rows_looked_at_max
+SELECT * FROM rows_read WHERE matches OR place = :rows_read_max
 ORDER BY partner_id DESC, order_id DESC
 LIMIT :rows
 
 -- name: orders_of_payment
 -- The same, with the expressions of the index ota_orders_by_payment.
-WITH looked_at AS (
+WITH rows_read AS (
     SELECT o.order_id || '' AS by_id, o.order_id, o.status, o.customer_name, o.customer_email, o.customer_phone, o.payment_reference,
            o.total_amount, o.currency, o.created_at, o.ticket_codes,
            row_number() OVER (ORDER BY o.order_id || '' DESC) AS place,
@@ -35,8 +35,8 @@ WITH looked_at AS (
     WHERE o.payment_reference = :payment_reference AND o.partner_id + 0 = :partner_id
         AND o.order_id || '' < coalesce(:after_order_id, 'P') AND o.order_id || '' >= :oldest_id
     ORDER BY o.order_id || '' DESC
-    LIMIT :rows_looked_at_max
+    LIMIT :rows_read_max
 )
-SELECT * FROM looked_at WHERE matches OR place = :rows_looked_at_max
+SELECT * FROM rows_read WHERE matches OR place = :rows_read_max
 ORDER BY by_id DESC
 LIMIT :rows

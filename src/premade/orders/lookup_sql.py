@@ -49,7 +49,7 @@ def orders_by_id(
     partner_id: int,
     after_order_id: str | None,
     oldest_id: str,
-    rows_looked_at_max: int,
+    rows_read_max: int,
     rows: int,
 ) -> OrderOfPartner: ...
 
@@ -63,6 +63,6 @@ def orders_of_payment(
     partner_id: int,
     after_order_id: str | None,
     oldest_id: str,
-    rows_looked_at_max: int,
+    rows_read_max: int,
     rows: int,
 ) -> OrderOfPayment: ...

@@ -42,7 +42,7 @@ _LONG_READ = (
 ).encode()
 _TRY_ADVISORY_LOCK = b"SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
 _RELEASE_ADVISORY_LOCK = b"SELECT pg_advisory_unlock(hashtextextended(%s, 0))"
-# Without this PostgreSQL notices only after two hours that a client's machine or network is gone.
+# Without this, PostgreSQL notices only after two hours that a client's machine is gone.
 _DETECT_LOST_CLIENT = (
     b"SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 4"
 )

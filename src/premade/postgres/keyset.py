@@ -18,7 +18,7 @@ from premade.texts.fields import field_text
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-ROWS_LOOKED_AT_MAX = 10_000
+ROWS_READ_MAX = 10_000
 """Rows that a page reads at most, however few of them match the filter."""
 CURSOR_CHARACTERS_MAX = 1000
 Row = TypeVar("Row", bound="DataclassInstance")
@@ -77,11 +77,11 @@ class Keyset(Generic[Key]):
         """Return the rows of the page and the cursor of the next page, or None.
 
         `rows`: up to `limit` + 1 rows of the statement. A statement with a filter may return rows that do not match, with
-        `matches` false, and counts the rows it reads in `place`. It always returns row number ROWS_LOOKED_AT_MAX, so that
+        `matches` false, and counts the rows it reads in `place`. It always returns row number ROWS_READ_MAX, so that
         the next page can start there.
         """
         page = list(rows[:limit])
-        goes_on = len(rows) > limit or (bool(page) and getattr(page[-1], "place", None) == ROWS_LOOKED_AT_MAX)
+        goes_on = len(rows) > limit or (bool(page) and getattr(page[-1], "place", None) == ROWS_READ_MAX)
         next_cursor = self.cursor(page[-1]) if goes_on else None
         return [row for row in page if getattr(row, "matches", True)], next_cursor
 

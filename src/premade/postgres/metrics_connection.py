@@ -1,4 +1,4 @@
-"""The connection over which metrics are read: kept between scrapes, and shut down after a few seconds without an answer."""
+"""The database connection of the metrics: reused between scrapes, shut down after a few seconds without an answer."""
 
 import threading
 from collections.abc import Generator
@@ -50,7 +50,7 @@ class MetricsConnection:
         self._away = Outage("figures.database_away")
 
     def is_reachable(self) -> bool:
-        """Return whether the database answers now. If the kept connection is lost, open a new one first."""
+        """Return whether the database answers now. If the connection is lost, open a new one first."""
         if self._connection is not None:
             with suppress(StatementFailed), self._limited(self._connection):
                 self._connection.execute(b"SELECT")

@@ -1,5 +1,5 @@
 -- name: take_turn
--- A table that somebody else has locked is left to the next turn, rather than waited for.
+-- Skip a table that another session has locked. The next turn analyses it.
 SELECT pg_try_advisory_xact_lock(:lock) AS mine, set_config('lock_timeout', :lock_timeout_ms, true) AS lock_timeout;
 
 -- name: grown_tables

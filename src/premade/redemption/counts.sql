@@ -6,7 +6,7 @@ WHERE NOT EXISTS (
 )
 
 -- name: count_at_gate
--- A client chooses its device_id. Beyond a number of devices in a day, all others of the owner share one row a code.
+-- A client chooses its device_id. Beyond a number of devices in a day, all others of the owner share one row for each code.
 INSERT INTO gate_counts AS g (day, owner, device_id, code, partner_id, counted, last_at)
 SELECT both_days(:day, :zone), :owner,
        CASE

@@ -1,17 +1,17 @@
 -- name: redeem
 -- Redeem entitlements of many tickets, and return one outcome for each scan. The statement skips a ticket that another
--- transaction has locked: its outcome is 'again'. So is that of a ticket or scan that another transaction changed after
--- this statement's snapshot.
-WITH requested AS MATERIALIZED (
-    SELECT i.*, coalesce(i.used_at, both_clocks(:now)) AS at, k.ticket_id AS known_id,
+-- transaction has locked: its outcome is 'again'. A ticket or scan that another transaction changed after this statement's
+-- snapshot has the same outcome.
+WITH request AS MATERIALIZED (
+    SELECT i.*, coalesce(i.used_at, both_clocks(:now)) AS at, k.ticket_id AS visible_ticket_id,
            coalesce(k.partner_id, i.caller_partner_id) AS partner_id,
-           m.event_id AS made_event_id, m.data AS made_data, m.occurred_at AS made_at, m.same_request,
+           m.event_id AS earlier_event_id, m.data AS earlier_data, m.occurred_at AS earlier_at, m.same_request,
            k.is_test, t.activated_at, coalesce(i.day, both_days(:today, :zone)) AS judged_day,
-           t.ticket_id, t.status, t.issue_number AS issue_in_force, t.usable_until, t.entitlements,
+           t.ticket_id, t.status, t.issue_number AS valid_issue_number, t.usable_until, t.entitlements,
            -- The last use in a refusal is read from the snapshot, so the ticket must be of the same time.
            (t.status, t.issue_number, t.entitlements) IS NOT DISTINCT FROM (k.status, k.issue_number, k.entitlements)
-               AS is_as_known,
-           e.place, e.remaining, e.of_others
+               AS is_unchanged,
+           e.place, e.remaining, e.uses_of_others
     FROM (
         SELECT i.*
         -- Set for this statement only, before it takes its first lock.
@@ -49,26 +49,26 @@ WITH requested AS MATERIALIZED (
     ) AS t ON true
     CROSS JOIN LATERAL (
         SELECT max(place) FILTER (WHERE is_requested) AS place, max(uses) FILTER (WHERE is_requested) AS remaining,
-               coalesce(sum(uses) FILTER (WHERE NOT is_requested), 0) AS of_others
+               coalesce(sum(uses) FILTER (WHERE NOT is_requested), 0) AS uses_of_others
         FROM (
             SELECT place - 1 AS place, (entitlement ->> 'remaining_uses')::integer AS uses,
                    entitlement ->> 'function_code' = i.function_code AS is_requested
-            FROM jsonb_array_elements(t.entitlements) WITH ORDINALITY AS each (entitlement, place)
+            FROM jsonb_array_elements(t.entitlements) WITH ORDINALITY AS entries (entitlement, place)
         ) AS entitlements
     ) AS e
 ),
 judged AS MATERIALIZED (
     SELECT *,
            CASE WHEN is_granted THEN jsonb_set(entitlements, ARRAY[place::text, 'remaining_uses'], to_jsonb(remaining - uses)) END
-               AS left_over,
-           CASE WHEN remaining + of_others = uses THEN 'USED' ELSE 'ACTIVE' END AS new_status
+               AS new_entitlements,
+           CASE WHEN remaining + uses_of_others = uses THEN 'USED' ELSE 'ACTIVE' END AS new_status
     FROM (
         SELECT *, coalesce(
             status = 'ACTIVE' AND remaining >= uses AND is_grantable AND is_test = caller_is_test
             AND (used_at IS NULL OR used_at >= activated_at - :clock_skew::interval)
-            AND (issue_number IS NULL OR issue_number = issue_in_force)
+            AND (issue_number IS NULL OR issue_number = valid_issue_number)
             AND (usable_until IS NULL OR usable_until >= judged_day), false) AS is_granted
-        FROM requested
+        FROM request
     ) AS a
 ),
 recorded AS (
@@ -79,7 +79,7 @@ recorded AS (
            decode(request_digest, 'hex'),
            jsonb_build_object(
                'function_code', function_code, 'uses', uses, 'device_id', device_id, 'scan_id', scan_id,
-               'entry', entry, 'entitlements', left_over, 'status', new_status
+               'entry', entry, 'entitlements', new_entitlements, 'status', new_status
            ) || CASE WHEN used_at IS NULL THEN '{}' ELSE jsonb_build_object('synced_at', both_clocks(:now)) END
              || CASE WHEN uploaded_by IS NULL THEN '{}' ELSE jsonb_build_object('uploaded_by', uploaded_by) END
              || CASE
@@ -96,31 +96,31 @@ recorded AS (
 ),
 used AS (
     UPDATE pre_generated_tickets t
-    SET entitlements = j.left_over, status = j.new_status, first_used_at = least(t.first_used_at, j.at)
+    SET entitlements = j.new_entitlements, status = j.new_status, first_used_at = least(t.first_used_at, j.at)
     FROM judged j
-    -- With 'IS TRUE' PostgreSQL uses a hash; a join would compare all rows with all.
+    -- 'IS TRUE' makes PostgreSQL use a hash table. A join would compare all rows with all.
     WHERE t.ticket_id = j.ticket_id AND t.partner_id = j.partner_id
         AND (j.ticket_code IN (SELECT ticket_code FROM recorded)) IS TRUE
     RETURNING t.ticket_code
 )
 SELECT a.position, a.partner_id,
        CASE
-           WHEN a.is_done THEN 'redeemed'
+           WHEN a.is_redeemed THEN 'redeemed'
            WHEN a.same_request THEN 'replayed'
-           WHEN a.made_event_id IS NOT NULL THEN 'scan_reused'
-           WHEN a.known_id IS NULL THEN 'unknown'
-           WHEN a.ticket_id IS NULL OR a.is_granted OR NOT a.is_as_known THEN 'again'
+           WHEN a.earlier_event_id IS NOT NULL THEN 'scan_reused'
+           WHEN a.visible_ticket_id IS NULL THEN 'unknown'
+           WHEN a.ticket_id IS NULL OR a.is_granted OR NOT a.is_unchanged THEN 'again'
            ELSE 'refused'
        END AS outcome,
-       CASE WHEN a.is_done THEN a.new_status ELSE coalesce(a.made_data ->> 'status', a.status) END AS status,
-       CASE WHEN a.is_done THEN a.left_over ELSE coalesce(a.made_data -> 'entitlements', a.entitlements) END
+       CASE WHEN a.is_redeemed THEN a.new_status ELSE coalesce(a.earlier_data ->> 'status', a.status) END AS status,
+       CASE WHEN a.is_redeemed THEN a.new_entitlements ELSE coalesce(a.earlier_data -> 'entitlements', a.entitlements) END
            AS entitlements,
-       coalesce(a.made_at, a.at) AS redeemed_at,
-       a.issue_in_force AS issue_number, a.usable_until, a.activated_at, a.is_test, a.judged_day,
-       a.is_done AND a.used_at IS NOT NULL AND coalesce(a.usable_until < both_days(:today, :zone), false) AS is_late,
+       coalesce(a.earlier_at, a.at) AS redeemed_at,
+       a.valid_issue_number AS issue_number, a.usable_until, a.activated_at, a.is_test, a.judged_day,
+       a.is_redeemed AND a.used_at IS NOT NULL AND coalesce(a.usable_until < both_days(:today, :zone), false) AS is_late,
        last.device_id AS last_device_id, last.scan_id AS last_scan_id, last.occurred_at AS last_used_at
 FROM (
-    SELECT *, (ticket_code IN (SELECT ticket_code FROM used)) IS TRUE AS is_done FROM judged
+    SELECT *, (ticket_code IN (SELECT ticket_code FROM used)) IS TRUE AS is_redeemed FROM judged
 ) AS a
 LEFT JOIN LATERAL (
     SELECT data ->> 'device_id' AS device_id, data ->> 'scan_id' AS scan_id, occurred_at FROM audit_events

@@ -21,7 +21,7 @@ from premade.redemption.offline_scan import ConflictCode, InvalidEntry, OfflineS
 from premade.redemption.redeem import REDEEMED, Redeemed, redeem_waiting, redeemed_or_refused
 from premade.redemption.redeem_sql import ScanOutcome, ScanResult
 from premade.redemption.rules import GateRules
-from premade.redemption.scan import Device, Entry, PresentedTicket, Scan
+from premade.redemption.scan import Device, Entry, PresentedTicket, Scan, device_key, old_device_key
 from premade.redemption.verdict import qr_invalid, refusal_of_time
 from premade.runtime.batching import ClaimQueue
 from premade.runtime.clock import Runtime, rfc3339

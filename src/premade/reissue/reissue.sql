@@ -10,7 +10,7 @@ WHERE ticket_code = :ticket_code AND partner_id = :partner_id
 FOR NO KEY UPDATE
 
 -- name: reissue
--- The event has all of the response, because the ticket may change. Issue number and key give the token again.
+-- The event stores the whole response, because the ticket may change. A replay signs the token again from issue number and key.
 WITH reissued AS (
     UPDATE pre_generated_tickets SET issue_number = :issue_number, qr_code = :qr_code
     WHERE ticket_id = :ticket_id AND partner_id = :partner_id

@@ -72,7 +72,7 @@ class SingleFlightCache(Generic[Key, Value]):
         """
         earlier = self._fetches.get(key)
         if earlier is not None and not earlier.result.done():
-            # Its error, if it fails, is for its own callers.
+            # asyncio.wait, because an error of this fetch concerns only its own callers.
             await asyncio.wait([earlier.result])
         fetch = self._fetches.get(key)
         if fetch is None or fetch is earlier:

@@ -53,7 +53,7 @@ ReservationId = Annotated[
 class ReserveRequest(RequestModel):
     """Product, quantity and expiry of a reservation."""
 
-    # As a whole, so that what is sent from the page works: no fixed time stays within the limit.
+    # One example of the whole request, so that the docs page can send it. It has no expiry time: a fixed time would pass.
     model_config = ConfigDict(json_schema_extra={"examples": [{"product_id": 106, "quantity": 50}]})
 
     product_id: int = Field(

@@ -18,7 +18,7 @@ WITH counted AS (
 UPDATE attempts SET count = greatest(count - 1, 0) WHERE subject = ANY(ARRAY(SELECT subject FROM counted))
 
 -- name: sweep
--- Rows that somebody counts in at this moment are left to the next turn.
+-- Skip rows that another transaction has locked. The next turn deletes them.
 WITH swept AS (
     DELETE FROM attempts WHERE subject = ANY(ARRAY(
         SELECT subject FROM attempts WHERE ends_at <= both_clocks(:now)

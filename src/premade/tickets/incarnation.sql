@@ -1,5 +1,5 @@
 -- name: look
--- 'wal_bytes' only grows in one incarnation.
+-- 'wal_bytes' only grows within an incarnation.
 -- 'is_refreshed': the row has this start of the server, so the next check is only a comparison.
 SELECT incarnation_if_confirmed() AS incarnation_id, i.*,
        CASE WHEN NOT pg_is_in_recovery() THEN (pg_current_wal_flush_lsn() - '0/0')::bigint END AS wal_bytes
@@ -20,7 +20,7 @@ LEFT JOIN LATERAL (
 ) AS i ON true
 
 -- name: lock_incarnation
--- One process at a time. Readers go on.
+-- One process at a time. Readers are not blocked.
 LOCK TABLE database_incarnation IN SHARE ROW EXCLUSIVE MODE
 
 -- name: refresh

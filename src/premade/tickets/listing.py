@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from premade.postgres.database import Database
-from premade.postgres.keyset import ROWS_LOOKED_AT_MAX, Keyset
+from premade.postgres.keyset import ROWS_READ_MAX, Keyset
 from premade.tickets import listing_sql as sql
 from premade.tickets.listing_sql import TicketOnPage
 from premade.tickets.ticket import Status
@@ -57,7 +57,7 @@ async def list_tickets(
     parameters: dict[str, Any] = {
         **asdict(ticket_filter),
         "partner_id": partner_id,
-        "rows_looked_at_max": ROWS_LOOKED_AT_MAX,
+        "rows_read_max": ROWS_READ_MAX,
         "rows": limit + 1,
     }
     if ticket_filter.payment_reference is not None:

@@ -1,6 +1,6 @@
 -- name: tickets_by_time
 -- The last row that a page reads is returned even if it does not match: the next page begins there.
-WITH looked_at AS (
+WITH rows_read AS (
     SELECT t.ticket_id, t.ticket_code, t.qr_code, t.status, t.entitlements, t.product_id, t.batch_id, t.issue_number,
            t.price, t.currency, t.valid_until, t.usable_until, t.first_used_at, t.created_at, t.activated_at,
            t.order_id,
@@ -17,16 +17,16 @@ WITH looked_at AS (
         AND t.created_at >= coalesce(:created_from::timestamptz, '-infinity')
         AND t.created_at < coalesce(:created_before::timestamptz, 'infinity')
     ORDER BY t.created_at DESC, t.ticket_id DESC
-    LIMIT :rows_looked_at_max
+    LIMIT :rows_read_max
 )
-SELECT * FROM looked_at WHERE matches OR place = :rows_looked_at_max
+SELECT * FROM rows_read WHERE matches OR place = :rows_read_max
 ORDER BY created_at DESC, ticket_id DESC
 LIMIT :rows
 
 -- name: tickets_of_batch
 -- In the order of the index tickets_by_batch: within a batch, a later ticket has a higher code. A code begins with at most
 -- 12 letters, so 13 times Z sorts after every code.
-WITH looked_at AS (
+WITH rows_read AS (
     SELECT t.ticket_id, t.ticket_code, t.qr_code, t.status, t.entitlements, t.product_id, t.batch_id, t.issue_number,
            t.price, t.currency, t.valid_until, t.usable_until, t.first_used_at, t.created_at, t.activated_at,
            t.order_id,
@@ -41,15 +41,15 @@ WITH looked_at AS (
     WHERE t.partner_id = :partner_id AND t.batch_id = :batch_id
         AND t.ticket_code < coalesce(:after_ticket_code, 'ZZZZZZZZZZZZZ')
     ORDER BY t.ticket_code DESC
-    LIMIT :rows_looked_at_max
+    LIMIT :rows_read_max
 )
-SELECT * FROM looked_at WHERE matches OR place = :rows_looked_at_max
+SELECT * FROM rows_read WHERE matches OR place = :rows_read_max
 ORDER BY ticket_code DESC
 LIMIT :rows
 
 -- name: tickets_of_payment
 -- By the orders of the payment, newest first. Each order has the codes of its tickets.
-WITH looked_at AS (
+WITH rows_read AS (
     SELECT o.order_id || '' AS paid_by, t.ticket_id, t.ticket_code, t.qr_code, t.status, t.entitlements, t.product_id,
            t.batch_id, t.issue_number, t.price, t.currency, t.valid_until, t.usable_until, t.first_used_at,
            t.created_at, t.activated_at, t.order_id,
@@ -75,8 +75,8 @@ WITH looked_at AS (
         AND o.order_id || '' <= coalesce(:after_paid_by, 'P')
         AND (o.order_id || '' < coalesce(:after_paid_by, 'P') OR t.ticket_code > :after_ticket_code)
     ORDER BY o.order_id || '' DESC, t.ticket_code
-    LIMIT :rows_looked_at_max
+    LIMIT :rows_read_max
 )
-SELECT * FROM looked_at WHERE matches OR place = :rows_looked_at_max
+SELECT * FROM rows_read WHERE matches OR place = :rows_read_max
 ORDER BY paid_by DESC, ticket_code
 LIMIT :rows

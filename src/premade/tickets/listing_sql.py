@@ -33,7 +33,7 @@ def tickets_by_time(
     after_ticket_id: int | None,
     created_from: datetime | None,
     created_before: datetime | None,
-    rows_looked_at_max: int,
+    rows_read_max: int,
     rows: int,
 ) -> TicketOnPage: ...
 
@@ -50,7 +50,7 @@ def tickets_of_batch(
     partner_id: int,
     batch_id: str,
     after_ticket_code: str | None,
-    rows_looked_at_max: int,
+    rows_read_max: int,
     rows: int,
 ) -> TicketOnPage: ...
 
@@ -69,6 +69,6 @@ def tickets_of_payment(
     partner_id: int,
     after_paid_by: str | None,
     after_ticket_code: str | None,
-    rows_looked_at_max: int,
+    rows_read_max: int,
     rows: int,
 ) -> TicketOfPayment: ...

@@ -14,7 +14,7 @@ from premade.audit.events import CATALOGUE, TicketRedeemed
 from premade.console.audit import search_sql as sql
 from premade.console.audit.search_sql import EventRow
 from premade.postgres.database import Database, Transaction
-from premade.postgres.keyset import ROWS_LOOKED_AT_MAX, Keyset
+from premade.postgres.keyset import ROWS_READ_MAX, Keyset
 
 EVENTS_A_PAGE = 50
 SLACK = timedelta(seconds=15)
@@ -85,7 +85,7 @@ async def _rows(tx: Transaction, sought: Sought, given: dict[str, Any]) -> Seque
         return await tx.fetch_all(sql.events_of_tickets, **given)
     if sought.batch_id is not None:
         return await tx.fetch_all(sql.events_of_batch, **given, batch_id=sought.batch_id)
-    given["rows_looked_at_max"] = ROWS_LOOKED_AT_MAX
+    given["rows_read_max"] = ROWS_READ_MAX
     if sought.actor is not None and not sought.actor.startswith(f"{KEY}:"):
         return await tx.fetch_all(sql.events_of_actors, **given)
     if sought.event is not None and sought.event.kind.subject is not Subject.TICKET:

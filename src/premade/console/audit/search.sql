@@ -8,7 +8,7 @@ FROM audit_events WHERE event_id >= :event_id ORDER BY event_id LIMIT 1
 
 -- name: all_events
 -- Back from an event on. The last that a page may look at comes whether it matches or not: there the next page begins.
-WITH looked_at AS (
+WITH rows_read AS (
     SELECT e.event_id, e.partner_id, e.event, e.actor, e.batch_id, e.ticket_code, e.order_id, e.data, e.occurred_at,
            row_number() OVER (ORDER BY e.event_id DESC) AS place,
            (:partner_id::bigint IS NULL OR e.partner_id = :partner_id) AND (:actors::text[] IS NULL OR e.actor = ANY(:actors))
@@ -19,15 +19,15 @@ WITH looked_at AS (
     WHERE e.event_id < coalesce(:after_event_id, 9223372036854775807) AND e.event_id >= :from_event_id
         AND e.event_id < :before_event_id
     ORDER BY e.event_id DESC
-    LIMIT :rows_looked_at_max
+    LIMIT :rows_read_max
 )
-SELECT * FROM looked_at WHERE matches OR place = :rows_looked_at_max
+SELECT * FROM rows_read WHERE matches OR place = :rows_read_max
 ORDER BY event_id DESC
 LIMIT :rows
 
 -- name: events_of_no_ticket
 -- The same of those that are about no single ticket, and so of no sale: there are few.
-WITH looked_at AS (
+WITH rows_read AS (
     SELECT e.event_id, e.partner_id, e.event, e.actor, e.batch_id, e.ticket_code, e.order_id, e.data, e.occurred_at,
            row_number() OVER (ORDER BY e.event_id DESC) AS place,
            (:partner_id::bigint IS NULL OR e.partner_id = :partner_id) AND (:actors::text[] IS NULL OR e.actor = ANY(:actors))
@@ -38,9 +38,9 @@ WITH looked_at AS (
     WHERE e.ticket_code IS NULL AND e.event_id < coalesce(:after_event_id, 9223372036854775807)
         AND e.event_id >= :from_event_id AND e.event_id < :before_event_id
     ORDER BY e.event_id DESC
-    LIMIT :rows_looked_at_max
+    LIMIT :rows_read_max
 )
-SELECT * FROM looked_at WHERE matches OR place = :rows_looked_at_max
+SELECT * FROM rows_read WHERE matches OR place = :rows_read_max
 ORDER BY event_id DESC
 LIMIT :rows
 
@@ -68,11 +68,11 @@ WITH found AS (
             AND event_id < coalesce(:after_event_id, 9223372036854775807)
             AND event_id >= :from_event_id AND event_id < :before_event_id
         ORDER BY event_id DESC
-        LIMIT :rows_looked_at_max
+        LIMIT :rows_read_max
     ) AS e
     ORDER BY e.event_id DESC
-    LIMIT :rows_looked_at_max
-), looked_at AS (
+    LIMIT :rows_read_max
+), rows_read AS (
     SELECT e.*, row_number() OVER (ORDER BY e.event_id DESC) AS place,
            (:partner_id::bigint IS NULL OR e.partner_id = :partner_id)
                AND (:event::text IS NULL OR e.event = :event)
@@ -80,7 +80,7 @@ WITH found AS (
                AND (:before::timestamptz IS NULL OR recorded_at(e.data, e.occurred_at) < :before) AS matches
     FROM found e
 )
-SELECT * FROM looked_at WHERE matches OR place = :rows_looked_at_max
+SELECT * FROM rows_read WHERE matches OR place = :rows_read_max
 ORDER BY event_id DESC
 LIMIT :rows
 

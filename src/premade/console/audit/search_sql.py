@@ -53,7 +53,7 @@ def all_events(
     after_event_id: int | None,
     from_event_id: int,
     before_event_id: int,
-    rows_looked_at_max: int,
+    rows_read_max: int,
     rows: int,
 ) -> ListedEvent: ...
 
@@ -69,7 +69,7 @@ def events_of_no_ticket(
     after_event_id: int | None,
     from_event_id: int,
     before_event_id: int,
-    rows_looked_at_max: int,
+    rows_read_max: int,
     rows: int,
 ) -> ListedEvent: ...
 
@@ -85,7 +85,7 @@ def events_of_actors(
     after_event_id: int | None,
     from_event_id: int,
     before_event_id: int,
-    rows_looked_at_max: int,
+    rows_read_max: int,
     partner_id: int | None,
     event: str | None,
     start: datetime | None,

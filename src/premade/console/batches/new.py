@@ -20,7 +20,7 @@ from premade.generation.large import QUANTITY_MAX, LargeBatches, check
 from premade.partners.keyring import OnBehalf
 from premade.partners.partner import partners_by_id
 from premade.partners.partner_sql import PartnerRow
-from premade.postgres.keyset import ROWS_LOOKED_AT_MAX
+from premade.postgres.keyset import ROWS_READ_MAX
 from premade.runtime.errors import DomainError, FieldError, Invalid
 from premade.staff.role import Right
 from premade.stock.allotment import StockShort, inventory_of
@@ -217,7 +217,7 @@ class NewBatch(Edit[BatchForm]):
             self.request.runtime,
             self.partner.partner_id,
             None,
-            ROWS_LOOKED_AT_MAX,
+            ROWS_READ_MAX,
             None,
         )
         products = {
