@@ -379,7 +379,7 @@ def test_an_allotment_that_is_sent_twice_is_set_once(shop: Shop, seller: Seller)
 
     assert changed == [(303, address(seller, "?done=allotment"))] * 4
     assert given == [(303, f"/console/stock/products/{new}?done=allotment")] * 4
-    assert (again.status_code, "It is 50 already" in again.text) == (400, True)
+    assert (again.status_code, "The allotment is already 50" in again.text) == (400, True)
     events = shop.sql(
         "SELECT data->>'product_id' AS product_id FROM audit_events WHERE event = 'allotment.set'"
         " AND data->>'allotted' = '50' AND data->>'channel' = %s",

@@ -85,7 +85,7 @@ def test_ready_is_who_can_write(shop: Shop, *, is_read_only: bool) -> None:
     refusal = asyncio.run(look())
     assert isinstance(refusal, DatabaseAway) is is_read_only
     if is_read_only:
-        assert "takes no writes" in str(refusal)
+        assert "accepts no writes" in str(refusal)
 
 
 def test_clocks_that_are_apart_are_not_ready(shop: Shop) -> None:

@@ -61,8 +61,8 @@ class BatchAnswer(AnswerModel):
     product_id: int = Field(examples=[106])
     quantity: int = Field(description="Number of tickets requested", examples=[50])
     status: BatchStatus = Field(
-        description="MADE: all tickets are generated. MAKING: the operator is generating a large batch. STOPPED: the operator "
-        "stopped a large batch before its end.",
+        description="MADE: all tickets are generated. MAKING: the operator is generating a large batch. STOPPED: the "
+        "generation of a large batch ended before its last ticket.",
         examples=["MADE"],
     )
     made: int = Field(description="Number of tickets generated so far, in any state", examples=[50])
@@ -95,7 +95,7 @@ class BatchesAnswer(AnswerModel):
 @router.get(
     "/api/ota/batches",
     summary="List batches",
-    description="Returns the partner's batches, newest first, each with the number of its tickets by state.\n\nA page "
+    description="Return the partner's batches, newest first, each with the number of its tickets by state.\n\nA page "
     f"ends when its batches have {ROWS_READ_MAX:,} tickets, so it may be short: continue until `next` is null.",
     response_description="Page of batches",
     responses={200: {"headers": LINK_HEADER}},

@@ -34,7 +34,7 @@ _EXAMPLES = {
     '"function_code":"ferry","remaining_uses":2}],"price":"288.00","currency":"HKD","valid_until":"2099-03-31",'
     '"usable_until":null,"created_at":"2025-11-04T08:40:00.000Z","activated_at":null,"order_id":null}\n',
 }
-_ALL = "Returns all tickets of the batch, as they are at one moment, in code order."
+_ALL = "Return all tickets of the batch, as they are at one moment, in code order."
 _DOCUMENTED = documented(BatchUnknown, ExportsBusy, NoRoomForFile)
 
 

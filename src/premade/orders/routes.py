@@ -61,7 +61,7 @@ class OrdersAnswer(AnswerModel):
 @router.get(
     "/api/ota/orders",
     summary="List orders",
-    description=f"Returns the partner's orders, newest first.\n\n{BOUNDED}",
+    description=f"Return the partner's orders, newest first.\n\n{BOUNDED}",
     response_description="Page of orders",
     responses={200: {"headers": LINK_HEADER}},
     response_model=OrdersAnswer,

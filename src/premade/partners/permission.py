@@ -17,11 +17,11 @@ class Permission:
 
 _REGISTERED = (
     Permission("tickets:bulk-generate", "generate batches"),
-    Permission("tickets:activate", "activate tickets, draw from batches, make orders"),
+    Permission("tickets:activate", "activate tickets, also several as one order, and draw from batches"),
     Permission("tickets:read", "see its tickets and batches"),
     Permission("tickets:cancel", "cancel and reissue tickets"),
     Permission("inventory:read", "see products and stock"),
-    Permission("inventory:reserve", "hold stock"),
+    Permission("inventory:reserve", "reserve stock"),
     Permission("orders:read", "see its orders, with the customers' details"),
     Permission("gate:redeem", "redeem at a gate, also without network", is_for_gates=True),
     Permission("gate:manual-entry", "type in a ticket code at a gate", is_for_gates=True),

@@ -32,7 +32,8 @@ class Stock(AnswerModel):
     currency: str = Field(description="Currency code, ISO 4217", examples=["HKD"])
     allotted: int = Field(description="Stock given to the channel", examples=[1000])
     issued: int = Field(
-        description="Part of it that is generated and neither cancelled nor expired", examples=[150]
+        description="Part of it in tickets, generated or still to be generated, that are neither cancelled nor expired",
+        examples=[150],
     )
     held: int = Field(description="Part of it that active reservations hold", examples=[0])
     available: int = Field(description="Stock for new batches: allotted - issued - held", examples=[850])

@@ -65,7 +65,7 @@ PaymentReferenceFilter = Annotated[
 @router.get(
     "/api/ota/tickets",
     summary="List tickets",
-    description=f"Returns the partner's tickets, newest first. With `payment_reference`, the newest activation comes first.\n\n{BOUNDED}",
+    description=f"Return the partner's tickets, newest first. With `payment_reference`, the newest activation comes first.\n\n{BOUNDED}",
     response_description="Page of tickets",
     responses={200: {"headers": LINK_HEADER}},
     response_model=TicketsAnswer,
