@@ -42,17 +42,17 @@ demo: setup ## Start everything, sell a ticket, keep serving (PORT=8080)
 run: setup ## Start the service (PORT=8080)
 	@$(BIN)/premade serve --port $(PORT)
 
-check: .venv/.test ## Lint, types, layers and migrations
+check: .venv/.test ## Check style, types, layers and migrations
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/pyright
 	$(BIN)/python tests/check_migrations.py
 
-test: .venv/.test node_modules/.newman ## What must hold, on a real PostgreSQL, in 5 minutes
+test: .venv/.test node_modules/.newman ## Run check and the quick tests on a real PostgreSQL, 5 minutes
 	$(BIN)/python tests/run.py
 
-test-all: .venv/.test node_modules/.newman ## The same in depth, and more of it on PostgreSQL 15
+test-all: .venv/.test node_modules/.newman ## Run check and all tests; more of them on PostgreSQL 15
 	$(BIN)/python tests/run.py --all
 
 bench: .venv/.test ## Measure against PostgreSQL, 8 minutes (QUICK=1: 90 s)
@@ -68,7 +68,7 @@ lock: .venv/.uv ## Choose the newest allowed versions and pin them with hashes
 	$(COMPILE) --upgrade pyproject.toml --output-file requirements/run.txt
 	$(COMPILE) --upgrade --group test pyproject.toml --output-file requirements/test.txt
 
-messages: .venv/.test ## Write the catalogue of the console's texts from the code
+messages: .venv/.test ## Write the catalogue of the console's texts, compile languages
 	$(BIN)/python tests/catalogue.py
 
 schema: setup ## Write db/schema.sql from the migrations
@@ -78,5 +78,5 @@ screenshots: .venv/.test ## Take the pictures of the console in the README
 	@$(PYTHON) tests/install_tools.py chromium
 	PYTHONPATH=tests $(BIN)/python docs/screenshots/take.py
 
-clean: ## Remove what was built (but not the data in var/)
+clean: ## Remove built files (not the data in var/)
 	rm -rf .venv node_modules dist reports

@@ -240,7 +240,7 @@ def test_every_change_has_its_audit_event_and_nothing_else_has_one(run: Run) -> 
 
 
 def test_a_draw_and_an_order_are_one_order_each_and_its_tickets_are_linked_to_it(run: Run) -> None:
-    for name in ("Draw 2 from the batch", "Order two that you name"):
+    for name in ("Draw 2 tickets from the batch", "Order 2 tickets by their codes"):
         told = run.answer(name)
         order, codes = run.order(told["order_id"]), {ticket["ticket_code"] for ticket in told["tickets"]}
 
@@ -252,19 +252,19 @@ def test_a_draw_and_an_order_are_one_order_each_and_its_tickets_are_linked_to_it
 
 
 def test_the_reservation_and_the_batches_from_it_know_each_other(run: Run) -> None:
-    reservation_id = run.answer("The hold is used up")["reservation_id"]
+    reservation_id = run.answer("The reservation is USED_UP")["reservation_id"]
     batches = run.shop.sql(
         "SELECT * FROM batches WHERE reservation_id = %s ORDER BY created_at", reservation_id
     )
 
     assert [batch["quantity"] for batch in batches] == [4, 6]
     assert [batch["batch_id"] for batch in batches] == [
-        run.answer(name)["batch_id"] for name in ("A batch from the hold", "A batch of all the rest")
+        run.answer(name)["batch_id"] for name in ("Batch from the reservation", "Batch of the rest of the reservation")
     ]
 
 
 def test_what_was_cancelled_keeps_its_order_and_says_why(run: Run) -> None:
-    unsold, sold = run.answer("Cancel one that is unsold"), run.answer("Cancel the other one")
+    unsold, sold = run.answer("Cancel an unsold ticket"), run.answer("Cancel the other activated ticket")
 
     assert run.ticket(unsold["ticket_code"])["order_id"] is None
     assert run.ticket(sold["ticket_code"])["order_id"] == sold["order_id"]
@@ -276,17 +276,17 @@ def test_what_was_cancelled_keeps_its_order_and_says_why(run: Run) -> None:
 
 
 def test_the_reissued_ticket_holds_the_last_qr(run: Run) -> None:
-    told = run.answer("Reissue after the sale")
+    told = run.answer("Reissue after the activation")
     ticket = run.ticket(told["ticket_code"])
 
     assert ticket["issue_number"] == told["issue_number"] == 3
     assert base64.b64decode(ticket["qr_code"]).decode() == told["qr_token"]
-    assert ticket["qr_code"] != run.answer("Reissue before the sale")["qr_code"]
+    assert ticket["qr_code"] != run.answer("Reissue before the activation")["qr_code"]
 
 
 def test_the_gate_used_each_ticket_as_often_as_it_said(run: Run) -> None:
-    scanned, typed = run.answer("Redeem"), run.answer("Type in a code")
-    accepted, conflict = run.answer("Sync: what was let in without network")["results"]
+    scanned, typed = run.answer("Redeem"), run.answer("Manual entry")
+    accepted, conflict = run.answer("Sync: offline scans")["results"]
     used = run.answer("The used ticket")
     entries = {"scan": scanned, "manual": typed, "offline": accepted}
 

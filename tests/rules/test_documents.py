@@ -151,3 +151,23 @@ def test_the_way_of_an_activation_names_functions_that_exist() -> None:
     assert len(way) > 10
     for file, function in way:
         assert re.search(rf"(def|-- name:) {function}\b", (SOURCE / file).read_text()), (file, function)
+
+
+NOT_OURS = {"add_middleware", "constant_memory", "synchronous_commit"}
+"""Names of other programs. Those of PostgreSQL begin with `pg_`."""
+
+
+def test_every_name_of_a_document_exists() -> None:
+    """A renamed function, statement, column or error is renamed in the documents too."""
+    trees = [SOURCE, ROOT / "db", ROOT / "tests", ROOT / "ops"]
+    kinds = {".py", ".sql", ".toml", ".mjs", ".json", ".yml", ".html"}
+    files = [path for tree in trees for path in tree.rglob("*") if path.suffix in kinds]
+    known = set().union(*(re.findall(r"\w+", path.read_text()) for path in files if path != Path(__file__)))
+    known |= {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    prose = "\n".join(
+        re.sub(r"^```.*?^```", "", document.read_text(), flags=re.MULTILINE | re.DOTALL) for document in DOCUMENTS
+    )
+    names = set(re.findall(r"`([A-Za-z]\w*_\w+)(?:\(\))?`", prose))
+
+    assert len(names) > 100
+    assert {name for name in names - known - NOT_OURS if not name.startswith("pg_")} == set()

@@ -1,7 +1,8 @@
-"""Texts for people are short sentences in the glossary's words: documents, OpenAPI, problems, and the commands' help."""
+"""Texts for people are short sentences in the glossary's words: documents, OpenAPI, Postman, problems, and the help."""
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from premade.api_docs.routes import problems_of
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 GLOSSARY = ROOT / "docs" / "glossary.md"
+POSTMAN = ROOT / "postman" / "ota-premade-tickets.postman_collection.json"
 WORDS_MAX = 25
 AVOIDED = re.compile(
     r"\b(whoever|whatever|whichever|taken? back|gives? back|given back|lets? in|used up|to be had|mend(s|ed)?"
@@ -43,16 +45,16 @@ def unplain(text: str) -> list[str]:
     ]
 
 
-def descriptions(part: Any) -> Iterator[str]:
+def descriptions(part: Any, members: Set[str] = frozenset({"description", "summary"})) -> Iterator[str]:
     if isinstance(part, dict):
         for name, member in part.items():
-            if name in {"description", "summary"} and isinstance(member, str):
+            if name in members and isinstance(member, str):
                 yield member
             else:
-                yield from descriptions(member)
+                yield from descriptions(member, members)
     elif isinstance(part, list):
         for member in part:
-            yield from descriptions(member)
+            yield from descriptions(member, members)
 
 
 def test_a_long_sentence_and_an_avoided_word_are_found() -> None:
@@ -72,6 +74,15 @@ def test_the_openapi_document_is_in_plain_words() -> None:
     texts = set(descriptions(openapi_document(api())))
 
     assert len(texts) > 100
+    assert [wrong for text in texts for wrong in unplain(text)] == []
+
+
+def test_the_postman_collection_is_in_plain_words() -> None:
+    collection = POSTMAN.read_text()
+    texts = set(descriptions(json.loads(collection), {"name", "description"}))
+    texts |= set(re.findall(r'pm\.test\(\\"(.*?)\\"', collection))
+
+    assert len(texts) > 400
     assert [wrong for text in texts for wrong in unplain(text)] == []
 
 
