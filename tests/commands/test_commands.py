@@ -221,7 +221,7 @@ def test_the_code_of_a_package_runs_where_the_source_tree_is_not(tmp_path: Path)
             "CET",
             "PREMADE_TIMEZONE: Programs read 'CET' in different ways. Use 'Europe/Brussels'",
         ),
-        ("PREMADE_TIMEZONE", "EST5EDT", "use 'America/New_York'"),
+        ("PREMADE_TIMEZONE", "EST5EDT", "Use 'America/New_York'"),
         ("PREMADE_TIMEZONE", "<+08>-8", "is not a time zone of the IANA database"),
         ("PREMADE_LOG_FORMAT", "xml", "PREMADE_LOG_FORMAT: Must be 'auto', 'json' or 'console'"),
         (

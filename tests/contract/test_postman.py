@@ -259,7 +259,8 @@ def test_the_reservation_and_the_batches_from_it_know_each_other(run: Run) -> No
 
     assert [batch["quantity"] for batch in batches] == [4, 6]
     assert [batch["batch_id"] for batch in batches] == [
-        run.answer(name)["batch_id"] for name in ("Batch from the reservation", "Batch of the rest of the reservation")
+        run.answer(name)["batch_id"]
+        for name in ("Batch from the reservation", "Batch of the rest of the reservation")
     ]
 
 

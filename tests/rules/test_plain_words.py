@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,9 @@ def unplain(text: str) -> list[str]:
     ]
 
 
-def descriptions(part: Any, members: Set[str] = frozenset({"description", "summary"})) -> Iterator[str]:
+def descriptions(
+    part: Any, members: Collection[str] = frozenset({"description", "summary"})
+) -> Iterator[str]:
     if isinstance(part, dict):
         for name, member in part.items():
             if name in members and isinstance(member, str):
