@@ -21,8 +21,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="leave out what is marked as nightly")
 
 
+SLOW_FOLDERS = ("commands", "large", "faults", "contract", "lifecycle", "concurrency", "browser", "embedded")
+"""Folders with the files that take longest. They come first: a long file that begins last keeps one process busy alone."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out nightly tests if asked to; of those that are nightly `but_first`, keep the first set of parameters."""
+    """Order the tests, and with --quick leave out those that are marked as nightly.
+
+    Of a test that is nightly `but_first`, the first set of parameters is kept.
+    """
+    items.sort(key=lambda item: item.path.parent.name not in SLOW_FOLDERS)
     if not config.getoption("--quick"):
         return
     kept: list[pytest.Item] = []

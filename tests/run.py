@@ -60,6 +60,7 @@ def start(*command: str, show_at_end: bool) -> Run:
 def pytest(processes: int, *arguments: str) -> list[str]:
     """Return the command that runs tests."""
     command = [sys.executable, "-m", "pytest", "-n", str(processes), "--dist", "loadfile"]
+    command += ["--no-loadscope-reorder"]  # conftest.py orders the files
     return [*command, *SLOWEST, *arguments]
 
 
