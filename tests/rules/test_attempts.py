@@ -36,6 +36,9 @@ async def guess(database: Database, runtime: Runtime, *subjects: CountedSubject)
         return await count_attempts(tx, runtime.now(), subjects)
 
 
+STATEMENT_SECONDS_MAX = 30
+
+
 def counted(shop: Shop, subject: CountedSubject) -> int | None:
     """The count in the table."""
     rows = shop.sql("SELECT count FROM attempts WHERE subject = %s", subject.digest)
@@ -52,7 +55,8 @@ def test_of_many_guesses_at_once_the_limit_passes(shop: Shop, subject: CountedSu
     assert sorted(count.attempts for count in counts) == list(range(1, 21))
     assert sum(not count.is_over for count in counts) == LIMIT.attempts_max
     assert sum(count.is_first_over for count in counts) == 1
-    assert all(0 < count.seconds_left <= LIMIT.window_seconds for count in counts)
+    # A window begins when its statement runs, on a busy machine seconds after the guess.
+    assert all(0 < count.seconds_left <= LIMIT.window_seconds + STATEMENT_SECONDS_MAX for count in counts)
 
 
 def test_transactions_that_count_the_same_subjects_in_any_order_do_not_deadlock(shop: Shop) -> None:

@@ -5,7 +5,6 @@ A pseudo-language translates each text into one with marks around it. Whatever a
 
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from browser.visitors import Visitor, visitor
 from catalogue import POT, as_pot, catalogue
 from gate.conftest import gate_of, unsold
 from support.large import begun
-from support.plain_http import NO_TLS
+from support.postgres import own_database
 from support.pseudo_language import MARKED, names_in, translated_service
 from support.shop import Seller, Shop, unique
 from support.taking_back import cancel, cancel_batch, reissue
@@ -115,22 +114,17 @@ class Crawler:
         self.look(answer, status)
 
 
-@pytest.fixture(name="translated_url")
-def _translated_url(dsn: str, tmp_path: Path) -> Iterator[str]:
-    with translated_service(dsn, tmp_path) as url:
-        yield url
+@pytest.fixture(name="shop")
+def _translated_shop(dsn: str, tmp_path: Path) -> Iterator[Shop]:
+    """A shop whose console is in the pseudo-language. Its database has no names and texts of other tests."""
+    with own_database(dsn) as own, translated_service(own, tmp_path) as url:
+        yield Shop(own, url)
 
 
 @pytest.fixture
-def crawler(shop: Shop, translated_url: str) -> Iterator[Crawler]:
+def crawler(shop: Shop) -> Iterator[Crawler]:
     """An admin of the console in the pseudo-language."""
-    with ExitStack() as stack:
-        ann = stack.enter_context(visitor(shop, "admin"))
-        ann.http = stack.enter_context(
-            httpx.Client(
-                base_url=translated_url, headers=ann.http.headers, timeout=60, trust_env=False, verify=NO_TLS
-            )
-        )
+    with visitor(shop, "admin") as ann:
         yield Crawler(ann, shop)
 
 
