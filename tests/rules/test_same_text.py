@@ -1,5 +1,6 @@
 """Two spellings of one text are one: in a retry, in a search, in a partner's name."""
 
+import psycopg
 import pytest
 from support.shop import CUSTOMER, Seller, Shop, sale, unique
 
@@ -111,6 +112,39 @@ def test_another_spelling_of_the_same_reason_is_a_replay(seller: Seller, shop: S
     again = seller.http.post(path, json={"reason": f" {NFD}\n"}, headers=headers)
 
     assert (done.status_code, again.json()) == (200, done.json())
+
+
+@pytest.mark.parametrize("what", ["cancel", "reissue", "cancel a batch"])
+def test_a_reason_of_before_texts_were_composed_is_still_replayed(
+    seller: Seller, shop: Shop, what: str
+) -> None:
+    """The digest is of the text that was sent, and the events have that text."""
+    batch, headers, old = unique("BATCH"), key(), f" {NFD}"
+    [code] = seller.tickets(batch_id=batch)
+    subject = batch if what == "cancel a batch" else code
+    path = f"/api/ota/batches/{batch}/cancel" if subject == batch else f"/api/ota/tickets/{code}/{what}"
+    done = seller.http.post(path, json={"reason": old}, headers=headers)
+    with psycopg.connect(shop.dsn) as connection:
+        # The trigger keeps the record from being changed.
+        connection.execute("SET LOCAL session_replication_role = replica")
+        receipts = connection.execute(
+            "UPDATE audit_events SET data = jsonb_set(data, '{reason}', to_jsonb(%s::text)), request_digest = %s"
+            " WHERE partner_id = %s AND idempotency_key = %s",
+            (old, request_digest(subject, old), seller.partner_id, headers["Idempotency-Key"]),
+        ).rowcount
+    events = shop.sql("SELECT FROM audit_events WHERE partner_id = %s", seller.partner_id)
+
+    again, composed = (
+        seller.http.post(path, json={"reason": reason}, headers=headers) for reason in (old, NFC)
+    )
+    other = seller.http.post(path, json={"reason": "Other"}, headers=headers)
+
+    assert receipts == (2 if subject == batch else 1)
+    for replay in (again, composed):
+        assert replay.headers["Idempotency-Replayed"] == "true"
+        assert replay.json() == done.json() | {"reason": old}
+    assert (other.status_code, other.json()["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
+    assert len(shop.sql("SELECT FROM audit_events WHERE partner_id = %s", seller.partner_id)) == len(events)
 
 
 @pytest.mark.parametrize("reference", ["PAY 7", " PAY 7\t", "PAY\u00a07", "\u200bPAY 7"])
