@@ -9,7 +9,7 @@ from browser.visitors import visitor
 from support.shop import Seller, Shop, unique
 
 from premade.catalog.product import product_of
-from premade.console.batches.pages import address_of
+from premade.console.batches.shown_batch import address_of
 from premade.console.stock.product_form import as_typed
 
 SHOWN = {
@@ -42,7 +42,7 @@ def test_every_page_shows_the_decimals_of_the_currency(
     pages = {
         product: {one},
         f"/console/stock?find={seller.product_id}": {one},
-        address_of({"partner_id": seller.partner_id, "batch_id": made["batch_id"]}): {one},
+        address_of(seller.partner_id, made["batch_id"]): {one},
         f"/console/batches/new?partner={seller.partner_id}": {one},
         f"/console/tickets/{codes[0]}": {one},
         f"/console/orders/{sold['order_id']}": {one, two},

@@ -9,7 +9,7 @@ from browser.visitors import visitor
 from support.shop import Seller, Shop, unique
 
 from premade.audit.actors import COMMAND_ACTOR
-from premade.console.audit.search import Found, Sought, search_events
+from premade.console.audit.search import EventFilter, EventPage, search_events
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 
@@ -155,9 +155,9 @@ def test_whoever_ran_a_command_is_shown_and_found(somebody: Somebody, shop: Shop
     assert f"command by {user}" in found("command")
     assert found("command:ingrid") == found("Command by ingrid") == ["command by ingrid"]
 
-    async def older(database: Database, _: Runtime) -> Found:
-        sought = Sought(partner_id=seller.partner_id, actor="command")
-        return await search_events(database, sought, None)
+    async def older(database: Database, _: Runtime) -> EventPage:
+        event_filter = EventFilter(partner_id=seller.partner_id, actor="command")
+        return await search_events(database, event_filter, None)
 
     assert {event.actor for event in shop.operate(older).events} == {
         "command", "command:ingrid", COMMAND_ACTOR,

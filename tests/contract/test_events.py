@@ -20,7 +20,7 @@ from premade.audit.actors import STAFF
 from premade.audit.event import AuditEvent, Catalogue, EventMismatch, EventName, ReasonGiven
 from premade.audit.events import CATALOGUE
 from premade.console.audit.pages import actor_of
-from premade.console.audit.search import Sought, search_events
+from premade.console.audit.search import EventFilter, search_events
 from premade.console.audit.search_sql import EventRow
 from premade.console.audit.sentences import sentence
 from premade.postgres.statements import Statement
@@ -183,8 +183,10 @@ def test_every_actor_can_be_searched(recorded: tuple[Shop, list[dict[str, Any]]]
     for actor in {row["actor"] for row in rows}:
         kind, _, number = actor.partition(":")
         staff = {int(number): "mei"} if kind == STAFF else {}
-        sought = Sought(actor=actor_of(staff[int(number)] if staff else actor, staff))
-        found = shop.operate(lambda database, _, sought=sought: search_events(database, sought, None))
+        event_filter = EventFilter(actor=actor_of(staff[int(number)] if staff else actor, staff))
+        found = shop.operate(
+            lambda database, _, event_filter=event_filter: search_events(database, event_filter, None)
+        )
         assert actor in {event.actor for event in found.events}, actor
 
 

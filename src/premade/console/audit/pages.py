@@ -1,4 +1,4 @@
-"""The record of what happened, searched by ticket, order, batch, partner, actor, time and event."""
+"""The audit page: a search by ticket, order, batch, partner, actor, time and event."""
 
 import re
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ from premade.audit.event import AuditEvent, Subject
 from premade.audit.events import CATALOGUE
 from premade.batches.batch import checked_batch_id
 from premade.console.addresses import HOME
-from premade.console.audit.search import Found, Sought, search_events
+from premade.console.audit.search import EventFilter, EventPage, search_events
 from premade.console.audit.search_sql import EventRow
 from premade.console.audit.sentences import name_of_event, reason_of, sentence
 from premade.console.routing import Page, StaffRequest
@@ -35,7 +35,7 @@ _OF_ANOTHER = {
     "order": lazy("That order is another partner's"),
 }
 FIELDS = ("ticket", "order", "partner", "batch", "who", "event", "start", "before")
-# An actor as the page shows it, as the record has it, or the word alone for any command.
+# An actor as the page shows it or as the record stores it. The word alone means any command.
 _COMMAND_BY = re.compile(rf"{COMMAND}(?:\s+by\s+|\s*:\s*)(\S.*)", re.IGNORECASE)
 _KEY = re.compile(r"(?:api\s*)?key[\s:#]*([0-9]{1,18})", re.IGNORECASE)
 _HEADINGS = {
@@ -61,9 +61,9 @@ def _events_by_heading() -> dict[Text, list[type[AuditEvent]]]:
 
 @dataclass
 class _Reading:
-    """The form as it is read: what is sought, and what is wrong with it by field."""
+    """The filter that was read from the form, and the errors by field."""
 
-    sought: Sought = field(default_factory=Sought)
+    event_filter: EventFilter = field(default_factory=EventFilter)
     wrong: dict[str, str] = field(default_factory=dict[str, str])
 
 
@@ -72,9 +72,9 @@ async def _audit(request: StaffRequest) -> Response:
     staff = {each.staff_id: each.name for each in await list_staff(request.database)}
     partners = await partners_by_id(request.database)
     reading = await _read(request, given, staff)
-    found: Found | None = None
+    found: EventPage | None = None
     if not reading.wrong:
-        found = await search_events(request.database, reading.sought, request.query("cursor") or None)
+        found = await search_events(request.database, reading.event_filter, request.query("cursor") or None)
     following = found.following if found else None
     names = {partner_id: partner.name for partner_id, partner in partners.items()}
     query = {name: value for name, value in given.items() if value}
@@ -102,9 +102,9 @@ class _ShownEvent:
     sentence: Markup
     reason: str | None
     who: str | None
-    """Name of the member of staff who did it."""
+    """Name of the member of staff, or None for other actors."""
     actor: str
-    """As the record has it: `key:12`."""
+    """The actor in the record: `key:12`."""
     partner: str | None
 
 
@@ -123,16 +123,16 @@ def _shown(event: EventRow, partners: dict[int, str], staff: dict[int, str]) -> 
 
 async def _read(request: StaffRequest, given: dict[str, str], staff: dict[int, str]) -> _Reading:
     reading = _Reading()
-    _read_what(reading, given)
-    _read_who(reading, given["who"], staff)
+    _read_record(reading, given)
+    _read_actor(reading, given["who"], staff)
     for name in ("start", "before"):
         if given[name]:
             moment = _moment(given[name], request.runtime.zone)
             if moment is None:
                 reading.wrong[name] = _("Must be a day and a time, such as 2026-03-31T18:00")
-            reading.sought = replace(reading.sought, **{name: moment})
+            reading.event_filter = replace(reading.event_filter, **{name: moment})
     try:
-        await _read_whose(request, reading, given)
+        await _read_ticket_and_order(request, reading, given)
     except TicketUnknown as refusal:
         reading.wrong["ticket"] = refusal.detail
     except OrderUnknown as refusal:
@@ -140,11 +140,11 @@ async def _read(request: StaffRequest, given: dict[str, str], staff: dict[int, s
     return reading
 
 
-def _read_what(reading: _Reading, given: dict[str, str]) -> None:
-    """What needs no look into the database."""
+def _read_record(reading: _Reading, given: dict[str, str]) -> None:
+    """Read partner, batch and event."""
     if given["partner"]:
-        reading.sought = replace(reading.sought, partner_id=plain_number(given["partner"]))
-        if reading.sought.partner_id is None:
+        reading.event_filter = replace(reading.event_filter, partner_id=plain_number(given["partner"]))
+        if reading.event_filter.partner_id is None:
             reading.wrong["partner"] = _("Choose a partner")
     if given["batch"]:
         try:
@@ -153,15 +153,15 @@ def _read_what(reading: _Reading, given: dict[str, str]) -> None:
             reading.wrong["batch"] = str(error)
         if not reading.wrong.get("batch") and not given["partner"]:
             reading.wrong["batch"] = _("Choose the partner too: several may have a batch of one id")
-        reading.sought = replace(reading.sought, batch_id=given["batch"])
+        reading.event_filter = replace(reading.event_filter, batch_id=given["batch"])
     if given["event"]:
         if given["event"] in CATALOGUE:
-            reading.sought = replace(reading.sought, event=CATALOGUE[given["event"]])
+            reading.event_filter = replace(reading.event_filter, event=CATALOGUE[given["event"]])
         else:
             reading.wrong["event"] = _("Choose an event")
 
 
-def _read_who(reading: _Reading, who: str, staff: dict[int, str]) -> None:
+def _read_actor(reading: _Reading, who: str, staff: dict[int, str]) -> None:
     if not who:
         return
     actor = actor_of(who, staff)
@@ -171,11 +171,11 @@ def _read_who(reading: _Reading, who: str, staff: dict[int, str]) -> None:
             "ended by its time, or 'console' for one not signed in"
         )
         return
-    reading.sought = replace(reading.sought, actor=actor)
+    reading.event_filter = replace(reading.event_filter, actor=actor)
 
 
 def actor_of(who: str, staff: dict[int, str]) -> str | None:
-    """Return the actor that somebody means, or None. `staff` are names by id."""
+    """Return the actor that the typed text means, or None. `staff` are names by id."""
     ids = {name: staff_id for staff_id, name in staff.items()}
     if who.lower() in ids:
         return staff_actor(ids[who.lower()])
@@ -187,36 +187,41 @@ def actor_of(who: str, staff: dict[int, str]) -> str | None:
     return key_actor(int(key[1])) if key else None
 
 
-async def _read_whose(request: StaffRequest, reading: _Reading, given: dict[str, str]) -> None:
-    """A ticket or an order says whose it is. TicketUnknown, OrderUnknown."""
+async def _read_ticket_and_order(request: StaffRequest, reading: _Reading, given: dict[str, str]) -> None:
+    """Read ticket and order. Either also names the partner.
+
+    Raises:
+        TicketUnknown: there is no such ticket.
+        OrderUnknown: there is no such order.
+    """
     if given["ticket"]:
         code = fold_ticket_code(given["ticket"]) or given["ticket"]
-        whose = await partner_of_ticket(request.database, code)
-        _of_partner(reading, "ticket", whose.partner_id, (code,))
+        owner = await partner_of_ticket(request.database, code)
+        _of_partner(reading, "ticket", owner.partner_id, (code,))
     if given["order"]:
         order_id = fold_order_id(given["order"]) or given["order"]
-        whose = await partner_of_order(request.database, order_id)
-        order = await order_of(request.database, whose.partner_id, order_id)
+        owner = await partner_of_order(request.database, order_id)
+        order = await order_of(request.database, owner.partner_id, order_id)
         codes = tuple(order.ticket_codes)
-        if reading.sought.tickets is not None:
-            codes = tuple(code for code in codes if code in reading.sought.tickets)
-        _of_partner(reading, "order", whose.partner_id, codes)
-        reading.sought = replace(reading.sought, order_id=order_id)
+        if reading.event_filter.tickets is not None:
+            codes = tuple(code for code in codes if code in reading.event_filter.tickets)
+        _of_partner(reading, "order", owner.partner_id, codes)
+        reading.event_filter = replace(reading.event_filter, order_id=order_id)
 
 
 def _of_partner(reading: _Reading, name: str, partner_id: int, codes: tuple[str, ...]) -> None:
-    if reading.sought.partner_id not in {None, partner_id}:
+    if reading.event_filter.partner_id not in {None, partner_id}:
         reading.wrong[name] = str(_OF_ANOTHER[name])
-    reading.sought = replace(reading.sought, partner_id=partner_id, tickets=codes)
+    reading.event_filter = replace(reading.event_filter, partner_id=partner_id, tickets=codes)
 
 
 def _moment(text: str, zone: ZoneInfo) -> datetime | None:
-    """A time of the operator's zone. None when it is none, or so far off that no event can be of it."""
+    """Return a time of the operator's zone, or None if it is malformed or outside the years of any event."""
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=zone)
-        # Some room at either end for what is added to it.
+        # Well inside the calendar, so that adding a time zone or SLACK cannot overflow.
         return moment.astimezone(UTC) if 1970 <= moment.year <= 9000 else None  # noqa: PLR2004
     except (ValueError, OverflowError):
         return None

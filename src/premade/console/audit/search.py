@@ -1,12 +1,13 @@
-"""Searching the record of what happened: newest first, and however long it is, a page looks at a bounded part of it.
+"""Search in the audit record, newest first. A page reads a limited number of events, however long the record is.
 
-The record has no index of time, which each sale would pay for. Its ids grow with time, so a time is found by halving.
+The record has no index of time, because every sale would pay for it. Its ids grow with time, so a binary search finds the
+first id of a time.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 from premade.audit.actors import COMMAND, KEY
 from premade.audit.event import AuditEvent, Subject
@@ -18,7 +19,7 @@ from premade.postgres.keyset import ROWS_READ_MAX, Keyset
 
 EVENTS_A_PAGE = 50
 SLACK = timedelta(seconds=15)
-"""An event is written some seconds after the time that it tells, and clocks of several machines differ."""
+"""An event is written some seconds after its time, and the clocks of several machines differ."""
 ACTORS_MAX = 1_000
 """Maximum number of actors (staff and system users) that a search for commands reads."""
 
@@ -32,11 +33,12 @@ _NO_END = 2**63 - 1
 
 
 @dataclass(frozen=True)
-class Sought:
-    """What is asked for; None: whatever. `tickets`: the events of these alone, all of one partner's."""
+class EventFilter:
+    """Filter of the audit record. None: any."""
 
     partner_id: int | None = None
     tickets: tuple[str, ...] | None = None
+    """Only events of these tickets, which are all of one partner."""
     order_id: str | None = None
     batch_id: str | None = None
     actor: str | None = None
@@ -46,51 +48,74 @@ class Sought:
 
 
 @dataclass(frozen=True)
-class Found:
-    """A page of events, and the cursor of the next; `back_to`: when the oldest event was written that it looked at."""
+class EventPage:
+    """A page of events, and the cursor of the next."""
 
     events: list[EventRow]
     following: str | None
     back_to: datetime | None
+    """Time of the oldest event that the search has read, if there is a next page."""
 
 
-async def search_events(database: Database, sought: Sought, cursor: str | None) -> Found:
-    """Invalid: no cursor of such a page. A time is that of when an event was recorded: a scan without network happened
-    before.
+class _Parameters(TypedDict):
+    """The parameters that all statements of the search have."""
+
+    partner_id: int | None
+    actors: list[str] | None
+    event: str | None
+    start: datetime | None
+    before: datetime | None
+    after_event_id: int | None
+    from_event_id: int
+    before_event_id: int
+    rows: int
+
+
+async def search_events(database: Database, event_filter: EventFilter, cursor: str | None) -> EventPage:
+    """Return a page of the events that match.
+
+    A scan without network is recorded later than it happened. `start` and `before` are about the time of recording.
+
+    Raises:
+        Invalid: the cursor is not one of these pages.
     """
     (after_event_id,) = _BY_ID.after(cursor) or (None,)
     async with database.single_statement() as tx:
-        given = {
-            "after_event_id": after_event_id,
-            "partner_id": sought.partner_id,
-            "actors": await _actors(tx, sought.actor),
-            "event": sought.event and sought.event.event_name,
-            "start": sought.start,
-            "before": sought.before,
-            "from_event_id": 0 if sought.start is None else await _place_of(tx, sought.start - SLACK),
-            "before_event_id": _NO_END
-            if sought.before is None
-            else await _place_of(tx, sought.before + SLACK),
-            "rows": EVENTS_A_PAGE + 1,
-        }
-        rows = await _rows(tx, sought, given)
+        start, before = event_filter.start, event_filter.before
+        parameters = _Parameters(
+            after_event_id=after_event_id,
+            partner_id=event_filter.partner_id,
+            actors=await _actors(tx, event_filter.actor),
+            event=event_filter.event.event_name if event_filter.event else None,
+            start=start,
+            before=before,
+            from_event_id=0 if start is None else await _first_id_since(tx, start - SLACK),
+            before_event_id=_NO_END if before is None else await _first_id_since(tx, before + SLACK),
+            rows=EVENTS_A_PAGE + 1,
+        )
+        rows = await _rows(tx, event_filter, parameters)
     events, following = _BY_ID.page(rows, EVENTS_A_PAGE)
     back_to = _recorded_at(rows[-1]) if following and rows else None
-    return Found(events, following, back_to)
+    return EventPage(events, following, back_to)
 
 
-async def _rows(tx: Transaction, sought: Sought, given: dict[str, Any]) -> Sequence[EventRow]:
-    if sought.tickets is not None:
-        given |= {"ticket_codes": list(sought.tickets), "order_id": sought.order_id}
-        return await tx.fetch_all(sql.events_of_tickets, **given)
-    if sought.batch_id is not None:
-        return await tx.fetch_all(sql.events_of_batch, **given, batch_id=sought.batch_id)
-    given["rows_read_max"] = ROWS_READ_MAX
-    if sought.actor is not None and not sought.actor.startswith(f"{KEY}:"):
-        return await tx.fetch_all(sql.events_of_actors, **given)
-    if sought.event is not None and sought.event.kind.subject is not Subject.TICKET:
-        return await tx.fetch_all(sql.events_of_no_ticket, **given)
-    return await tx.fetch_all(sql.all_events, **given)
+async def _rows(tx: Transaction, event_filter: EventFilter, parameters: _Parameters) -> Sequence[EventRow]:
+    """Run the statement whose index fits the filter."""
+    if event_filter.tickets is not None:
+        return await tx.fetch_all(
+            sql.events_of_tickets,
+            **parameters,
+            ticket_codes=list(event_filter.tickets),
+            order_id=event_filter.order_id,
+        )
+    if event_filter.batch_id is not None:
+        return await tx.fetch_all(sql.events_of_batch, **parameters, batch_id=event_filter.batch_id)
+    actor, event = event_filter.actor, event_filter.event
+    if actor is not None and not actor.startswith(f"{KEY}:"):
+        return await tx.fetch_all(sql.events_of_actors, **parameters, rows_read_max=ROWS_READ_MAX)
+    if event is not None and event.kind.subject is not Subject.TICKET:
+        return await tx.fetch_all(sql.events_of_no_ticket, **parameters, rows_read_max=ROWS_READ_MAX)
+    return await tx.fetch_all(sql.all_events, **parameters, rows_read_max=ROWS_READ_MAX)
 
 
 async def _actors(tx: Transaction, actor: str | None) -> list[str] | None:
@@ -103,8 +128,8 @@ async def _actors(tx: Transaction, actor: str | None) -> list[str] | None:
     return [actor, *(each for each in actors if each.startswith(f"{COMMAND}:"))]
 
 
-async def _place_of(tx: Transaction, moment: datetime) -> int:
-    """The first id whose event was recorded at that moment or later; one more than the newest when none was."""
+async def _first_id_since(tx: Transaction, moment: datetime) -> int:
+    """Return the first id whose event was recorded at that time or later, or else the newest id plus 1."""
     newest = await tx.fetch_one(sql.newest_event)
     low, high = 0, 1 if newest is None else newest + 1
     while low < high:

@@ -115,7 +115,7 @@ def events_of_tickets(
     *,
     partner_id: int | None,
     ticket_codes: list[str],
-    order_id: str,
+    order_id: str | None,
     actors: list[str] | None,
     event: str | None,
     start: datetime | None,

@@ -1,9 +1,10 @@
 """Cancelling the unused tickets of a batch, and stopping its generation."""
 
-from typing import Any, Self
+from typing import Self
 
+from premade.batches.lookup_sql import BatchRow
 from premade.cancellation.cancel_batch import BatchCanceller, BatchToCancel
-from premade.console.batches.pages import BATCH, address_of, asked_batch
+from premade.console.batches.shown_batch import BATCH, ShownBatch, batch_of_url
 from premade.console.change_flow import Confirmation, Preview, Row, confirm_page
 from premade.console.reason import ReasonForm
 from premade.console.rendering import STATE_NAMES, in_number
@@ -21,28 +22,28 @@ class _BatchChange(Confirmation[ReasonForm]):
     needs_nonce = True
     focus = "reason"
 
-    def __init__(self, request: StaffRequest, batch: dict[str, Any], partner: PartnerRow) -> None:
+    def __init__(self, request: StaffRequest, batch: ShownBatch[BatchRow], partner: PartnerRow) -> None:
         super().__init__(request)
         self.batch = batch
         self.subject = _(
             "Batch %(batch)s of %(partner)s: %(made)s of %(quantity)s tickets are generated.",
-            batch=batch["batch_id"],
+            batch=batch.row.batch_id,
             partner=partner.name,
-            made=in_number(batch["made"]),
-            quantity=in_number(batch["quantity"]),
+            made=in_number(batch.made),
+            quantity=in_number(batch.row.quantity),
         )
-        self.cancel_address = address_of(batch)
+        self.cancel_address = batch.address()
 
     @classmethod
     async def load(cls, request: StaffRequest) -> Self:
-        """Return the change of the batch that the address names."""
-        batch = await asked_batch(request)
-        return cls(request, batch, (await partners_by_id(request.database))[batch["partner_id"]])
+        """Return the change of the batch that the URL names."""
+        batch = await batch_of_url(request)
+        return cls(request, batch, (await partners_by_id(request.database))[batch.partner_id])
 
     @property
     def caller(self) -> OnBehalf:
         """Who makes the change, for the partner."""
-        return OnBehalf(self.batch["partner_id"], self.batch["channel"], self.request.member.actor)
+        return OnBehalf(self.batch.partner_id, self.batch.row.channel, self.request.member.actor)
 
     def stock_row(self, tickets: int) -> Row:
         """Return how much stock becomes available again."""
@@ -51,7 +52,7 @@ class _BatchChange(Confirmation[ReasonForm]):
             _(
                 "%(tickets)s in the channel %(channel)s",
                 tickets=in_number(tickets),
-                channel=self.batch["channel"],
+                channel=self.batch.row.channel,
             ),
         )
 
@@ -62,10 +63,10 @@ class CancelBatch(_BatchChange):
     async def preview(self) -> Preview:
         """Return how many tickets are cancelled, and which stay."""
         batch = self.batch
-        unused, to_make = batch["pre_generated"], batch["to_make"]
+        unused, to_make = batch.row.pre_generated, batch.row.to_make
         stay = [
             f"{count:,} {str(STATE_NAMES[status]).lower()}"
-            for status, count in batch["counts"]
+            for status, count in batch.counts or ()
             if status != "PRE_GENERATED" and count
         ]
         rows = [Row(_("Cancelled"), _("%(tickets)s unused tickets", tickets=in_number(unused)))]
@@ -89,9 +90,9 @@ class CancelBatch(_BatchChange):
         request, batch = self.request, self.batch
         key = f"{request.member.actor}:{request.nonce()}"
         await request.use(BatchCanceller).cancel(
-            BatchToCancel(self.caller, request.request_id, batch["batch_id"], form.reason, key)
+            BatchToCancel(self.caller, request.request_id, batch.row.batch_id, form.reason, key)
         )
-        return address_of(batch, done="cancelled")
+        return batch.address(done="cancelled")
 
 
 class StopBatch(_BatchChange):
@@ -104,9 +105,9 @@ class StopBatch(_BatchChange):
             _("Stop generating"),
             self.subject,
             [
-                Row(_("Not generated"), _("%(tickets)s tickets", tickets=in_number(batch["to_make"]))),
-                Row(_("Unchanged"), _("%(tickets)s generated tickets", tickets=in_number(batch["made"]))),
-                self.stock_row(batch["to_make"]),
+                Row(_("Not generated"), _("%(tickets)s tickets", tickets=in_number(batch.row.to_make))),
+                Row(_("Unchanged"), _("%(tickets)s generated tickets", tickets=in_number(batch.made))),
+                self.stock_row(batch.row.to_make),
             ],
             notes=[
                 _("This cannot be undone: the rest of this batch will not be generated."),
@@ -118,8 +119,8 @@ class StopBatch(_BatchChange):
 
     async def save(self, form: ReasonForm) -> str:
         """Stop it."""
-        await self.request.use(LargeBatches).stop(self.caller, self.batch["batch_id"], form.reason)
-        return address_of(self.batch, done="stopped")
+        await self.request.use(LargeBatches).stop(self.caller, self.batch.row.batch_id, form.reason)
+        return self.batch.address(done="stopped")
 
 
 PAGES = [

@@ -1,4 +1,4 @@
-"""What the staff may choose when they take a batch's tickets out: formats, and which tickets."""
+"""The choices of the staff for an export: format, and tickets by state."""
 
 from premade.export.formats import FORMATS, file_name
 from premade.export.rows import NOT_OVER
@@ -6,7 +6,7 @@ from premade.texts.translation import Text, lazy
 from premade.tickets.ticket import Status
 
 TICKETS_A_FILE_MAX = 5_000
-"""Of what is printed."""
+"""Maximum number of tickets in a printed file."""
 WHICH: dict[str, tuple[Text, tuple[Status, ...] | None]] = {
     "all": (lazy("all"), None),
     "good": (lazy("unused and active"), NOT_OVER),

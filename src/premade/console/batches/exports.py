@@ -1,4 +1,4 @@
-"""Taking a batch's tickets out: as a table, as QR pictures, or as sheets to print. Each is written into the record."""
+"""Exports of a batch's tickets: tables, QR pictures and sheets to print. Each export is recorded in the audit record."""
 
 import re
 from contextlib import AbstractAsyncContextManager
@@ -16,9 +16,10 @@ from premade.console.batches.export_choices import (
     WHICH,
     name_of_file,
 )
-from premade.console.batches.pages import BATCH, asked_partner_id
+from premade.console.batches.shown_batch import BATCH
 from premade.console.rendering import HEADERS
 from premade.console.routing import Page, StaffRequest
+from premade.console.url_params import partner_id_param
 from premade.export.formats import FORMATS, ExportFormat, FileOptions
 from premade.export.rows import Export, Exporter, NothingToPrint, TicketsToExport, part_of
 from premade.export.text import Exports, recorded
@@ -51,34 +52,34 @@ async def _export(request: StaffRequest) -> Response:
         raise Invalid(wrong)
     if form in PRINTED:
         request.require(Right.SEE_QR)
-    wanted = TicketsToExport(
-        asked_partner_id(request) or 0,
+    tickets = TicketsToExport(
+        partner_id_param(request) or 0,
         request.query("batch"),
         WHICH[which][1],
         has_tokens=request.member.may(Right.SEE_QR),
     )
     if form in PRINTED:
-        wanted = await part_of(request.database, wanted, int(part), TICKETS_A_FILE_MAX)
-    is_part = form in PRINTED and (int(part) > 1 or wanted.last_code is not None)
-    return await _answer(request, wanted, form, title, int(part) if is_part else None)
+        tickets = await part_of(request.database, tickets, int(part), TICKETS_A_FILE_MAX)
+    is_part = form in PRINTED and (int(part) > 1 or tickets.last_code is not None)
+    return await _answer(request, tickets, form, title, int(part) if is_part else None)
 
 
 async def _answer(
-    request: StaffRequest, wanted: TicketsToExport, form: str, title: str, part: int | None
+    request: StaffRequest, tickets: TicketsToExport, form: str, title: str, part: int | None
 ) -> Response:
-    name = name_of_file(wanted.batch_id, form, request.form.get("which", "all"), part)
+    name = name_of_file(tickets.batch_id, form, request.form.get("which", "all"), part)
     headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}
 
     async def record() -> None:
         exporter = Exporter(request.member.actor, request.request_id)
-        await request.use(Exports).record(wanted, exporter, form=form, part=part)
+        await request.use(Exports).record(tickets, exporter, form=form, part=part)
 
-    stream = _stream(request, wanted, form, title, headers)
+    stream = _stream(request, tickets, form, title, headers)
     return await begin_answer(replace(stream, pieces=recorded(stream.pieces, record)))
 
 
 def _stream(
-    request: StaffRequest, wanted: TicketsToExport, form: str, title: str, headers: dict[str, str]
+    request: StaffRequest, tickets: TicketsToExport, form: str, title: str, headers: dict[str, str]
 ) -> Stream:
     exports = request.use(Exports)
 
@@ -89,7 +90,7 @@ def _stream(
     if chosen.text is not None:
         accepted = header_list(request.http.scope, b"accept-encoding")
         return Stream(
-            exports.pieces(chosen.text, wanted, for_staff=True),
+            exports.pieces(chosen.text, tickets, for_staff=True),
             chosen.media_type,
             {**headers, "Vary": "Accept-Encoding"},
             is_compressed=takes_gzip(accepted, default=False),
@@ -100,18 +101,18 @@ def _stream(
     async def write(export: Export, out: BinaryIO) -> None:
         await _write(chosen, export, out, options)
 
-    pieces = exports.pieces_of_file(write, wanted)
+    pieces = exports.pieces_of_file(write, tickets)
     return Stream(pieces, chosen.media_type, headers, is_compressed=False, place=place)
 
 
 async def _write(chosen: ExportFormat, export: Export, out: BinaryIO, options: FileOptions) -> None:
     written = 0
 
-    def tell(tickets: int) -> None:
+    def count(tickets: int) -> None:
         nonlocal written
         written += tickets
 
-    await chosen.write(export, out, options, tell)
+    await chosen.write(export, out, options, count)
     if chosen.is_printed and not written:
         raise NothingToPrint(export.batch.batch_id)
 

@@ -1,4 +1,4 @@
-"""Generating a batch: a form, a preview of what it costs and leaves, and then the batch, which the service generates."""
+"""Generating a batch: a form, a preview of the price and the remaining stock, and the start of the generation."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -8,11 +8,12 @@ from starlette.responses import Response
 
 from premade.batches.batch import checked_new_batch_id
 from premade.catalog.product import ProductUnknown
-from premade.console.batches.pages import BATCHES, address_of, asked_partner_id
+from premade.console.batches.shown_batch import BATCHES, address_of
 from premade.console.change_flow import Edit, Preview, Row, VersionChanged, edit_page
 from premade.console.forms import FORM_BYTES_MAX, Form, FormView, Input, or_none
 from premade.console.rendering import in_money, in_number
 from premade.console.routing import Page, StaffRequest
+from premade.console.url_params import partner_id_param
 from premade.generation.batch_request import BatchRequest, checked_metadata
 from premade.generation.checks import BatchIdTaken, ProductOver
 from premade.generation.generate import Estimate, Generator
@@ -67,7 +68,11 @@ def _reservation_id(text: str) -> str:
 
 
 def _metadata(text: str) -> dict[str, Any] | None:
-    """Read lines of `name: value`. Raises ValueError."""
+    """Read lines of `name: value`.
+
+    Raises:
+        ValueError: a line has no name or no colon, or a name is repeated.
+    """
     found: dict[str, Any] = {}
     for line in filter(str.strip, text.splitlines()):
         name, colon, value = (part.strip() for part in one_line(line, FORM_BYTES_MAX).partition(":"))
@@ -145,8 +150,12 @@ class BatchForm(Form):
     ]
 
     def request(self) -> BatchRequest:
-        """Return the batch that is asked for. Raises Invalid."""
-        wanted = BatchRequest(
+        """Return the request for the batch.
+
+        Raises:
+            Invalid: it lists all fields that are wrong.
+        """
+        batch = BatchRequest(
             self.product,
             self.quantity,
             self.batch,
@@ -155,8 +164,8 @@ class BatchForm(Form):
             self.reservation,
             is_large=True,
         )
-        check(wanted)
-        return wanted
+        check(batch)
+        return batch
 
 
 class NewBatch(Edit[BatchForm]):
@@ -190,7 +199,7 @@ class NewBatch(Edit[BatchForm]):
         if request.form:
             partner_id = plain_number(request.form.get("partner", ""))
         else:
-            partner_id = asked_partner_id(request)
+            partner_id = partner_id_param(request)
         partner = (await partners_by_id(request.database)).get(partner_id or 0)
         if partner is None:
             raise Invalid([FieldError("partner", field_text("general.number_of", name=_("partner")))])
@@ -252,36 +261,39 @@ class NewBatch(Edit[BatchForm]):
         return error.detail
 
     async def preview(self, form: BatchForm) -> Preview:
-        """Return what the batch costs, and the stock that it leaves."""
-        wanted = form.request()
-        estimate = await self.request.use(Generator).estimate(self.owner, wanted)
+        """Return the price of the batch, and the stock that remains."""
+        batch_request = form.request()
+        estimate = await self.request.use(Generator).estimate(self.owner, batch_request)
         stock, _following = await inventory_of(
             self.request.database,
             self.request.runtime,
             self.partner.partner_id,
-            [wanted.product_id],
+            [batch_request.product_id],
             1,
             None,
         )
         product = stock[0].name if stock else ""
         inputs = BatchForm.inputs()
-        until = wanted.valid_until
+        until = batch_request.valid_until
         rows = [
-            Row(inputs["batch"].label, wanted.batch_id),
+            Row(inputs["batch"].label, batch_request.batch_id),
             Row(
                 _("Partner"),
                 f"{self.partner.name} {_('(test)')}" if self.partner.is_test else self.partner.name,
             ),
-            Row(inputs["product"].label, f"{product} ({wanted.product_id})"),
-            Row(inputs["quantity"].label, in_number(wanted.quantity)),
+            Row(inputs["product"].label, f"{product} ({batch_request.product_id})"),
+            Row(inputs["quantity"].label, in_number(batch_request.quantity)),
             Row(_("Price"), in_money(estimate.price, estimate.currency)),
-            Row(_("Total, if all are sold"), in_money(estimate.price * wanted.quantity, estimate.currency)),
+            Row(
+                _("Total, if all are sold"),
+                in_money(estimate.price * batch_request.quantity, estimate.currency),
+            ),
             Row(
                 inputs["valid_until"].label,
                 until.isoformat() if until else _("as long as the product can be used"),
             ),
-            *self._stock_rows(wanted, estimate),
-            *(Row(name, str(value)) for name, value in (wanted.metadata or {}).items()),
+            *self._stock_rows(batch_request, estimate),
+            *(Row(name, str(value)) for name, value in (batch_request.metadata or {}).items()),
         ]
         return Preview(
             _("Generate this batch?"),
@@ -293,13 +305,15 @@ class NewBatch(Edit[BatchForm]):
                     "The stock is taken at once. The tickets are generated after that, also if you leave the page."
                 )
             ],
-            save_label=ngettext("Generate %(num)s ticket", "Generate %(num)s tickets", wanted.quantity),
+            save_label=ngettext(
+                "Generate %(num)s ticket", "Generate %(num)s tickets", batch_request.quantity
+            ),
         )
 
-    def _stock_rows(self, wanted: BatchRequest, estimate: Estimate) -> list[Row]:
+    def _stock_rows(self, batch_request: BatchRequest, estimate: Estimate) -> list[Row]:
         channel = self.partner.channel
-        if wanted.reservation_id is None:
-            left = in_number(estimate.available - wanted.quantity)
+        if batch_request.reservation_id is None:
+            left = in_number(estimate.available - batch_request.quantity)
             return [
                 Row(
                     _("Available in the channel %(channel)s", channel=channel),
@@ -310,8 +324,8 @@ class NewBatch(Edit[BatchForm]):
         held = estimate.held or 0
         return [
             Row(
-                _("Held by %(reservation)s", reservation=wanted.reservation_id),
-                in_number(held - wanted.quantity),
+                _("Held by %(reservation)s", reservation=batch_request.reservation_id),
+                in_number(held - batch_request.quantity),
                 in_number(held),
             ),
             Row(
@@ -323,18 +337,17 @@ class NewBatch(Edit[BatchForm]):
 
     async def save(self, form: BatchForm) -> str:
         """Begin the batch, unless the price changed. Sent twice, it is the same batch."""
-        request, wanted = self.request, form.request()
+        request, batch_request = self.request, form.request()
         try:
-            estimate = await request.use(Generator).estimate(self.owner, wanted)
+            estimate = await request.use(Generator).estimate(self.owner, batch_request)
         except (BatchIdTaken, StockShort, ReservationTooSmall, ReservationEnded):
             # Perhaps this form's own first attempt took them; if not, the next statement is refused.
             pass
         else:
             if _price(estimate) != self.version:
                 raise VersionChanged
-        batch = await request.use(LargeBatches).begin(self.owner, wanted, request.request_id)
-        named = {"partner_id": self.partner.partner_id, "batch_id": batch.batch_id}
-        return address_of(named, done="begun")
+        batch = await request.use(LargeBatches).begin(self.owner, batch_request, request.request_id)
+        return address_of(self.partner.partner_id, batch.batch_id, done="begun")
 
 
 def _price(estimate: Estimate) -> str:
@@ -346,7 +359,7 @@ _EDIT = edit_page(NEW, NewBatch, Right.MAKE_BATCHES)
 
 async def _new(request: StaffRequest) -> Response:
     """Ask for the partner first."""
-    if asked_partner_id(request) is None:
+    if partner_id_param(request) is None:
         partners = await partners_by_id(request.database)
         return request.page("batches/new_batch_partner.html", partners=partners)
     assert _EDIT.show is not None

@@ -1,4 +1,4 @@
-"""The gate in a browser: one page that goes on without network, and what its scripts ask of the service."""
+"""The gate page, which also works without network, and the endpoints of its scripts."""
 
 import hashlib
 import hmac
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
 from fastapi import Query, Security
@@ -109,14 +109,14 @@ router = json_router("Console", RoleMissing, FormForeign)
 
 
 class SessionOver(Forbidden):
-    """Nobody is signed in with this browser, or no longer."""
+    """The browser has no session, or its session has ended."""
 
     code = "SESSION_OVER"
 
 
 @dataclass(frozen=True)
 class StaffCall:
-    """One request of the gate page, by somebody who is let in; `gate` is the operator's, with them as the actor."""
+    """A request of the gate page. `gate` is a call with the operator's permissions and the member as the actor."""
 
     member: Member
     token: str
@@ -131,7 +131,7 @@ class StaffCall:
         return Device(self.in_mode(test=test).caller, self.gate.request_id, device_id)
 
 
-async def _admit(request: Request, _wanted: SecurityScopes) -> StaffCall:
+async def _admit(request: Request, _scopes: SecurityScopes) -> StaffCall:
     wired, state = request.app.state, request.scope["state"]
     is_write = request.method not in {"GET", "HEAD"}
     if is_write:
@@ -166,7 +166,7 @@ TestMode = Annotated[
 
 
 class GateSession(AnswerModel):
-    """What the page needs to know to ask for more."""
+    """The session and the settings of the gate page."""
 
     form_token: str = Field(description=f"To be sent as {FORM_TOKEN_HEADER} with what writes")
     name: str = Field(description="Who is signed in")
@@ -181,9 +181,9 @@ class GateSession(AnswerModel):
 
 @router.get(f"{GATE}/session", include_in_schema=False, response_model=GateSession)
 async def session(call: OfStaff) -> Reply:
-    """What the page writes with, and what a gate can be for."""
+    """Return the session and the settings of the page."""
     rules = call.gate.use(GateRules)
-    told = GateSession(
+    answer = GateSession(
         form_token=form_token(call.token),
         name=call.member.name,
         guard=await call.gate.use(GuardProofs).issue(call.member.staff_id),
@@ -192,29 +192,29 @@ async def session(call: OfStaff) -> Reply:
         phone_digits=rules.phone_digits,
         now=call.gate.use(Runtime).now(),
     )
-    return Reply(told, _NO_STORE)
+    return Reply(answer, _NO_STORE)
 
 
 @router.post(f"{GATE}/redemptions", include_in_schema=False, response_model=RedeemAnswer)
-async def redeem(call: OfStaff, wanted: RedeemRequest, test_mode: TestMode = False) -> Reply:  # noqa: FBT002
+async def redeem(call: OfStaff, body: RedeemRequest, test_mode: TestMode = False) -> Reply:  # noqa: FBT002
     """As POST /api/gate/redemptions."""
-    device = call.device(wanted.device_id, test=test_mode)
-    return redeem_reply(await call.gate.use(Gate).redeem(device, shown_of(wanted), use_of(wanted)))
+    device = call.device(body.device_id, test=test_mode)
+    return redeem_reply(await call.gate.use(Gate).redeem(device, shown_of(body), use_of(body)))
 
 
 @router.post(f"{GATE}/inspect", include_in_schema=False)
-async def inspect(call: OfStaff, wanted: ShownAtGate, test_mode: TestMode = False) -> InspectAnswer:  # noqa: FBT002
+async def inspect(call: OfStaff, body: ShownAtGate, test_mode: TestMode = False) -> InspectAnswer:  # noqa: FBT002
     """As POST /api/gate/inspect."""
-    device = call.device(wanted.device_id, test=test_mode)
-    return inspect_answer(await call.gate.use(Gate).inspect(device, shown_of(wanted)))
+    device = call.device(body.device_id, test=test_mode)
+    return inspect_answer(await call.gate.use(Gate).inspect(device, shown_of(body)))
 
 
 @router.post(f"{GATE}/sync", include_in_schema=False)
-async def sync(call: OfStaff, wanted: GuardedSyncRequest, test_mode: TestMode = False) -> SyncAnswer:  # noqa: FBT002
-    """As POST /api/gate/redemptions/sync; the actor of each scan is whoever scanned."""
-    entries = entries_of(wanted)
-    settled = await call.gate.use(Gate).upload(call.device(wanted.device_id, test=test_mode), entries)
-    return sync_answer(wanted.device_id, entries, settled)
+async def sync(call: OfStaff, body: GuardedSyncRequest, test_mode: TestMode = False) -> SyncAnswer:  # noqa: FBT002
+    """As POST /api/gate/redemptions/sync; the actor of a scan is the member who scanned."""
+    entries = entries_of(body)
+    results = await call.gate.use(Gate).upload(call.device(body.device_id, test=test_mode), entries)
+    return sync_answer(body.device_id, entries, results)
 
 
 @router.get(f"{GATE}/snapshot", include_in_schema=False, response_model=None)
@@ -236,7 +236,7 @@ async def _offline(request: StaffRequest) -> Response:
 
 
 def routes(templates: Templates) -> list[BaseRoute]:
-    """Return the routes of the page's own files, and of what its scripts ask of the service."""
+    """Return the routes of the page's files, and of the endpoints of its scripts."""
     version = _version(templates)
 
     async def worker(_: Request) -> Response:
@@ -247,7 +247,7 @@ def routes(templates: Templates) -> list[BaseRoute]:
         content = files().get(name)
         if content is None:
             raise HTTPException(404)
-        # Whoever asks for an older version while the service is changed gets the new one, but must not keep it.
+        # During an update, a request for another version gets this one, which must then not be cached.
         kept = _FOR_EVER if request.path_params["version"] == version else _NO_STORE
         headers = _DECODER_HEADERS if name == _DECODER else HEADERS
         return Response(content, media_type=_type_of(name), headers={**headers, **kept})
@@ -267,20 +267,20 @@ def _own_policy(answer: Response) -> Response:
 
 
 def _shell(templates: Templates, version: str) -> Response:
-    """The page as a device keeps it: it tells of nobody."""
+    """Return the page that a device stores. It names no member."""
     return templates.page("gate/gate.html", 200, member=None, version=version)
 
 
 @cache
 def files() -> Mapping[str, bytes]:
-    """The page's own files, by their names in its folder. Only these are served."""
+    """Return the page's files by name. Only these are served."""
     folder = resources.files("premade.console.gate") / "static"
     return {name: folder.joinpath(name).read_bytes() for name in _FILES}
 
 
 @cache
 def _version(templates: Templates) -> str:
-    """Another as soon as any part of the page is."""
+    """Return a digest of the page and all its files."""
     digest = hashlib.sha256(bytes(_shell(templates, "").body))
     for content in (*files().values(), *(content for content, _ in assets().values())):
         digest.update(hashlib.sha256(content).digest())
@@ -288,9 +288,9 @@ def _version(templates: Templates) -> str:
 
 
 def _worker(version: str) -> Response:
-    """The script that keeps the page on the device, told what there is to keep."""
+    """Return the service worker, which stores the page on the device, with the list of files to store."""
     paths = [f"{GATE}/files/{version}/{name}" for name in _FILES]
-    kept: dict[str, Any] = {
+    kept = {
         "version": version,
         "page": GATE,
         "shell": SHELL,

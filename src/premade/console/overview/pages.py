@@ -11,11 +11,11 @@ from starlette.responses import Response
 from premade.audit.actors import KEY, staff_actor
 from premade.catalog.product import list_products
 from premade.console.addresses import HOME, go_to
-from premade.console.batches.pages import asked_partner_id
 from premade.console.gate.pages import GATE
 from premade.console.overview.chart import Amount, Chart, chart_of_days
 from premade.console.rendering import Templates, in_money, in_number
 from premade.console.routing import Page, StaffRequest
+from premade.console.url_params import partner_id_param
 from premade.monitoring.figures import Figures, Sales, activation_rate, read_figures, seconds_left
 from premade.monitoring.figures_sql import GateCount, RefusalCount, StockFigures
 from premade.monitoring.finding import Finding
@@ -49,7 +49,7 @@ GATE_COUNT_NAMES = {
 async def _overview(request: StaffRequest) -> Response:
     if not request.member.may(Right.SEE_SALES):
         return go_to(GATE if request.member.may(Right.USE_GATE) else f"{HOME}/account")
-    partner_id, days = asked_partner_id(request), _asked_days(request)
+    partner_id, days = partner_id_param(request), _days_param(request)
     partners = await partners_by_id(request.database)
     if partner_id is not None and partner_id not in partners:
         raise PartnerUnknown("not_listed", partner_id)
@@ -110,7 +110,7 @@ def _name_of_owner(owner: str) -> str:
     return _("API key %(id)s", id=number) if colon and kind == KEY else owner
 
 
-def _asked_days(request: StaffRequest) -> int:
+def _days_param(request: StaffRequest) -> int:
     given = request.query("days") or str(PERIOD_DAYS)
     if given not in map(str, PERIODS_DAYS):
         raise Invalid(
