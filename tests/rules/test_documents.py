@@ -172,3 +172,17 @@ def test_every_name_of_a_document_exists() -> None:
 
     assert len(names) > 100
     assert {name for name in names - known - NOT_OURS if not name.startswith("pg_")} == set()
+
+
+def test_the_runbook_lists_each_alert_under_its_team() -> None:
+    rules = (ROOT / "ops" / "prometheus" / "alerts.yml").read_text()
+    teams = re.findall(r"- alert: Premade(\w+).*?team: ([\w-]+)", rules, re.DOTALL)
+    rows = re.findall(
+        r"^\| (sales operations|on-call) \| (.*) \|$", (ROOT / "docs/runbook.md").read_text(), re.MULTILINE
+    )
+    listed = {
+        (alert, team.replace(" ", "-")) for team, cell in rows for alert in re.findall(r"\[(\w+)\]", cell)
+    }
+
+    assert len(teams) > 10
+    assert listed == set(teams)

@@ -98,5 +98,6 @@ def test_problems_are_in_plain_words() -> None:
 def test_the_help_of_commands_is_in_plain_words() -> None:
     texts = set(helps().values())
 
+    assert [name for name, text in helps().items() if not text] == []
     assert len(texts) > 40
     assert [wrong for text in texts for wrong in unplain(text)] == []

@@ -16,7 +16,7 @@ def change(
     *,
     product: Annotated[int, typer.Option(help="Product id.")],
     channel: Annotated[str, typer.Option(help="Channel, such as 'ota'.")],
-    quantity: Annotated[int, typer.Option(help="Total number of tickets, including the issued ones.")],
+    quantity: Annotated[int, typer.Option(help="Total number of tickets, including issued and held ones.")],
     as_json: AsJson = False,
 ) -> None:
     """Set the stock of a product for a channel."""

@@ -24,6 +24,11 @@ from premade.values.operator_input import day
 
 app = typer.Typer(help="Products, with their functions and prices.", no_args_is_help=True)
 
+NAME = "Name of the product."
+TYPE = "Type in the ticket code: 2 to 12 letters A to Z."
+PRICE = "Price of one ticket, with at most the decimals of its currency: 288.00 HKD, 288 JPY."
+CURRENCY = "Currency code (ISO 4217), such as HKD."
+PREFIX = "Prefix of the ticket code."
 UsableDays = Annotated[
     int | None, typer.Option(help="Number of days after the day of activation on which a ticket can be used.")
 ]
@@ -38,19 +43,12 @@ Entitles = Annotated[
 def add(
     *,
     product_id: Annotated[int, typer.Option("--id", help="Product id, such as 106.")],
-    name: Annotated[str, typer.Option()],
-    ticket_type: Annotated[
-        str, typer.Option("--type", help="Type in the ticket code: 2 to 12 letters A to Z.")
-    ],
-    price: Annotated[
-        str,
-        typer.Option(
-            help="Price of one ticket, with at most the decimals of its currency: 288.00 HKD, 288 JPY."
-        ),
-    ],
-    currency: Annotated[str, typer.Option(help="Currency code (ISO 4217), such as HKD.")],
+    name: Annotated[str, typer.Option(help=NAME)],
+    ticket_type: Annotated[str, typer.Option("--type", help=TYPE)],
+    price: Annotated[str, typer.Option(help=PRICE)],
+    currency: Annotated[str, typer.Option(help=CURRENCY)],
     entitles: Entitles,
-    prefix: Annotated[str, typer.Option(help="Prefix of the ticket code.")] = DEFAULT_CODE_PREFIX,
+    prefix: Annotated[str, typer.Option(help=PREFIX)] = DEFAULT_CODE_PREFIX,
     usable_days: UsableDays = None,
     usable_until: UsableUntil = None,
     cancellation: Annotated[Cancellation, CANCELLATION] = Cancellation.UNTIL_FIRST_USE,
@@ -74,16 +72,20 @@ def add(
     show_one(asdict(product.as_kept()), as_json=as_json)
 
 
-@app.command(name="set", help="Change a product. Existing batches keep their price and functions.")
+@app.command(
+    name="set", help="Change a product. Existing batches keep their price, functions and days of use."
+)
 def change(
     product_id: Annotated[int, typer.Argument(help="Product id.")],
     *,
-    name: Annotated[str | None, typer.Option()] = None,
-    ticket_type: Annotated[str | None, typer.Option("--type")] = None,
-    price: Annotated[str | None, typer.Option()] = None,
-    currency: Annotated[str | None, typer.Option()] = None,
-    entitles: Annotated[list[str] | None, typer.Option(help="Replace all functions: ferry=2.")] = None,
-    prefix: Annotated[str | None, typer.Option()] = None,
+    name: Annotated[str | None, typer.Option(help=NAME)] = None,
+    ticket_type: Annotated[str | None, typer.Option("--type", help=TYPE)] = None,
+    price: Annotated[str | None, typer.Option(help=PRICE)] = None,
+    currency: Annotated[str | None, typer.Option(help=CURRENCY)] = None,
+    entitles: Annotated[
+        list[str] | None, typer.Option(help="Functions that replace all present ones, such as ferry=2.")
+    ] = None,
+    prefix: Annotated[str | None, typer.Option(help=PREFIX)] = None,
     usable_days: UsableDays = None,
     usable_until: UsableUntil = None,
     usable_for_ever: Annotated[
