@@ -19,7 +19,7 @@ from support.taking_back import (
 )
 
 from premade.cancellation import cancel_batch as action
-from premade.cancellation.cancel_batch import BatchCancelled, BatchCanceller, BatchToCancel
+from premade.cancellation.cancel_batch import BatchCancelled, BatchCanceller, CancelBatchRequest
 from premade.postgres.database import Database, open_database
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Busy
@@ -172,8 +172,8 @@ def test_a_large_batch_goes_in_transactions_of_500_tickets(seller: Seller, shop:
     assert_books_balance(shop, seller)
 
 
-def asked_by(seller: Seller, batch_id: str, key: str | None) -> BatchToCancel:
-    return BatchToCancel(caller_of(seller), "r", batch_id, REASON, key)
+def asked_by(seller: Seller, batch_id: str, key: str | None) -> CancelBatchRequest:
+    return CancelBatchRequest(caller_of(seller), "r", batch_id, REASON, key)
 
 
 def test_an_interrupted_one_goes_on_with_the_same_key_and_counts_both_tries(

@@ -24,7 +24,7 @@ from premade.redemption.redeem import Redeemer
 from premade.redemption.rules import GateRules
 from premade.redemption.scan import Entry, PresentedTicket, Scan
 from premade.redemption.verdict import Expired, UsedUp
-from premade.reissue.reissue import Reissuer, ToReissue
+from premade.reissue.reissue import Reissuer, ReissueRequest
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import TooMany
 from premade.stock.release import ReleaseRequest
@@ -89,7 +89,7 @@ def test_the_reason_of_a_refusal_is_the_true_one(shop: Shop) -> None:
 def test_a_ticket_is_reissued_on_its_last_day_of_sale(shop: Shop) -> None:
     seller = shop.seller()
     [code] = seller.tickets(valid_until=today().isoformat())
-    asked = ToReissue(caller_of(seller), "r", code, "Lost", None)
+    asked = ReissueRequest(caller_of(seller), "r", code, "Lost", None)
     done = ahead(shop, lambda database: Reissuer(database, WORLD, Signers(database, WORLD)).reissue(asked))
     assert done.issue_number == 2
     assert done.reissued_at <= datetime.now(UTC)

@@ -27,13 +27,13 @@ from support.taking_back import (
 
 from premade.activation.activate import Activator
 from premade.activation.activation import Activation
-from premade.cancellation.cancel import Canceller, ToCancel
-from premade.cancellation.cancel_batch import BatchCanceller, BatchToCancel
+from premade.cancellation.cancel import Canceller, CancelRequest
+from premade.cancellation.cancel_batch import BatchCanceller, CancelBatchRequest
 from premade.catalog.product import Cancellation
 from premade.expiry.expire import Expirer
 from premade.partners.keyring import Caller
 from premade.postgres.database import Database, open_database
-from premade.reissue.reissue import Reissuer, ToReissue
+from premade.reissue.reissue import Reissuer, ReissueRequest
 from premade.tickets.signing import Signers
 
 SALE = {"customer_details": CUSTOMER, "payment_reference": "PAY-1"}
@@ -271,13 +271,15 @@ def test_everything_at_once_never_deadlocks_and_the_books_balance(shop_at: Any) 
             ]
             actions: list[Awaitable[Any]] = [sale(code) for code in random.sample(codes, 400)]
             actions += [
-                canceller.cancel(ToCancel(caller, "r", code, REASON)) for code in random.sample(codes, 400)
+                canceller.cancel(CancelRequest(caller, "r", code, REASON))
+                for code in random.sample(codes, 400)
             ]
             actions += [
-                reissuer.reissue(ToReissue(caller, "r", code, REASON)) for code in random.sample(codes, 300)
+                reissuer.reissue(ReissueRequest(caller, "r", code, REASON))
+                for code in random.sample(codes, 300)
             ]
             actions += [
-                batch_canceller.cancel(BatchToCancel(caller, "r", f"B{n}", REASON)) for n in (1, 3, 5, 1)
+                batch_canceller.cancel(CancelBatchRequest(caller, "r", f"B{n}", REASON)) for n in (1, 3, 5, 1)
             ]
             random.shuffle(actions)
             await asyncio.gather(*(counted(action) for action in actions), *drawing)

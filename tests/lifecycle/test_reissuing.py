@@ -8,7 +8,7 @@ from support.shop import Seller, Shop, unique
 from support.taking_back import REASON, USED_UP, caller_of, cancel, events, reissue
 
 from premade.postgres.database import Database
-from premade.reissue.reissue import Reissued, Reissuer, ToReissue
+from premade.reissue.reissue import Reissued, Reissuer, ReissueRequest
 from premade.runtime.clock import Runtime
 from premade.tickets.code import Token, read_token
 from premade.tickets.signing import Signers
@@ -138,7 +138,7 @@ def test_after_a_change_of_the_signing_key_the_new_one_signs_and_a_replay_is_sig
 
     async def reissue_here(database: Database, runtime: Runtime, key: str) -> Reissued:
         reissuer = Reissuer(database, runtime, Signers(database, runtime))
-        return await reissuer.reissue(ToReissue(caller_of(seller), "r", code, REASON, key))
+        return await reissuer.reissue(ReissueRequest(caller_of(seller), "r", code, REASON, key))
 
     first = shop.operate(lambda database, runtime: reissue_here(database, runtime, "one"))
     [old] = shop.sql("SELECT key_id FROM signing_keys WHERE retired_at IS NULL AND key_id LIKE 'K%%'")

@@ -14,7 +14,7 @@ from premade.generation.batch_request import BatchRequest
 from premade.generation.large import BatchProgress, LargeBatches
 from premade.partners.keyring import Caller, OnBehalf
 from premade.postgres.database import open_database
-from premade.reissue.reissue import Reissuer, ToReissue
+from premade.reissue.reissue import Reissuer, ReissueRequest
 from premade.tickets.code import read_token
 from premade.tickets.signing import PublicKey, Signers, list_signing_keys
 
@@ -105,7 +105,7 @@ def test_a_reissue_after_a_restore_is_no_token_that_was_forgotten(dsn: str, tmp_
 
 def reissued(dsn: str, seller: Seller, code: str) -> str:
     caller = Caller(seller.key_id, seller.partner_id, seller.channel)
-    asked = ToReissue(caller, "r", code, "lost")
+    asked = ReissueRequest(caller, "r", code, "lost")
     done = Shop(dsn, "http://nowhere").operate(
         lambda database, runtime: Reissuer(database, runtime, Signers(database, runtime)).reissue(asked)
     )

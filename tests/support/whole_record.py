@@ -11,8 +11,8 @@ import pytest
 from premade.activation.order import OrderMaker
 from premade.activation.sale import Draw
 from premade.audit.looks import record_customer_looks, record_qr_look
-from premade.cancellation.cancel import Canceller, ToCancel
-from premade.cancellation.cancel_batch import BatchCanceller, BatchToCancel
+from premade.cancellation.cancel import Canceller, CancelRequest
+from premade.cancellation.cancel_batch import BatchCanceller, CancelBatchRequest
 from premade.catalog.product import change_product
 from premade.export.rows import Exporter, TicketsToExport, record_export
 from premade.generation.batch_request import BatchRequest
@@ -25,7 +25,7 @@ from premade.redemption.redeem import Redeemer
 from premade.redemption.rules import GateRules
 from premade.redemption.scan import Device, Entry, PresentedTicket, Scan
 from premade.redemption.sync import Syncer
-from premade.reissue.reissue import Reissuer, ToReissue
+from premade.reissue.reissue import Reissuer, ReissueRequest
 from premade.runtime.clock import Runtime
 from premade.staff import member
 from premade.staff.role import Role
@@ -120,7 +120,7 @@ def _sell_and_look(shop: Shop, seller: Seller) -> None:
         quantity=2,
     )
     sold = shop.operate(lambda d, r: OrderMaker(d, r).draw(draw))
-    reissue = ToReissue(caller, REQUEST, sold.tickets[0].ticket_code, "The customer lost it")
+    reissue = ReissueRequest(caller, REQUEST, sold.tickets[0].ticket_code, "The customer lost it")
     shop.operate(lambda d, r: Reissuer(d, r, Signers(d, r)).reissue(reissue))
     shop.operate(
         lambda d, r: record_qr_look(
@@ -137,7 +137,7 @@ def _sell_and_look(shop: Shop, seller: Seller) -> None:
         lambda d, r: record_customer_looks(d, r, order_ids=[order_id], actor="staff:1", request_id=REQUEST)
     )
     for code in (alone.ticket_code, sold.tickets[1].ticket_code):
-        cancel = ToCancel(caller, REQUEST, code, REASON)
+        cancel = CancelRequest(caller, REQUEST, code, REASON)
         shop.operate(lambda d, r, cancel=cancel: Canceller(d, r).cancel(cancel))
     wanted, exporter = TicketsToExport(seller.partner_id, batch_id), Exporter(caller.actor, REQUEST)
     shop.operate(lambda d, r: record_export(d, r, wanted, exporter, form="csv"))
@@ -195,7 +195,7 @@ def _reserve(shop: Shop, seller: Seller) -> None:
 
 def _end_batches(shop: Shop, seller: Seller) -> None:
     batch_id = past.generate(shop, seller, 2).batch_id
-    cancel = BatchToCancel(caller_of(seller), REQUEST, batch_id, REASON)
+    cancel = CancelBatchRequest(caller_of(seller), REQUEST, batch_id, REASON)
     shop.operate(lambda d, r: BatchCanceller(d, r).cancel(cancel))
     past.generate(shop, seller, 1, valid_until=shop.runtime.today())
     past.expire(later(shop, timedelta(days=2)))
@@ -218,7 +218,7 @@ def _make_large(shop: Shop, seller: Seller) -> None:
                 )
             )
         else:
-            cancel = BatchToCancel(caller_of(seller), REQUEST, wanted.batch_id, REASON)
+            cancel = CancelBatchRequest(caller_of(seller), REQUEST, wanted.batch_id, REASON)
             shop.operate(lambda d, r, cancel=cancel: BatchCanceller(d, r).cancel(cancel))
 
 

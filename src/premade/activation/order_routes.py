@@ -168,4 +168,4 @@ def _reply(call: Call, sold: Sold) -> Reply:
         customer_name=sold.customer_name,
         payment_reference=sold.payment_reference,
     )
-    return Reply(answer, {"Idempotency-Replayed": "true"} if sold.replayed else {})
+    return Reply(answer, replayed=sold.replayed)

@@ -118,4 +118,4 @@ async def activate(
         total_amount=activated.total_amount,
         currency=activated.currency,
     )
-    return Reply(answer, {"Idempotency-Replayed": "true"} if activated.replayed else {})
+    return Reply(answer, replayed=activated.replayed)

@@ -28,7 +28,7 @@ class NotCancellable(Conflict):
     ticket_code: str
 
 
-class ToCancel(TicketChange):
+class CancelRequest(TicketChange):
     """A request to cancel one ticket."""
 
     operation = "cancel"
@@ -50,12 +50,12 @@ class CancelledTicket:
 
 
 @dataclass(frozen=True)
-class Canceller(Operation[ToCancel, EventReceipt, CancelledTicket]):
+class Canceller(Operation[CancelRequest, EventReceipt, CancelledTicket]):
     """Cancellation of single tickets."""
 
     runtime: Runtime
 
-    async def cancel(self, request: ToCancel) -> CancelledTicket:
+    async def cancel(self, request: CancelRequest) -> CancelledTicket:
         """Cancel the ticket, or return the result of the earlier request with the same Idempotency-Key.
 
         Raises:
@@ -67,11 +67,11 @@ class Canceller(Operation[ToCancel, EventReceipt, CancelledTicket]):
         """
         return await self.run(request)
 
-    async def find_receipt(self, tx: Transaction, request: ToCancel) -> Receipt[EventReceipt] | None:
+    async def find_receipt(self, tx: Transaction, request: CancelRequest) -> Receipt[EventReceipt] | None:
         """Return the receipt with the request's key."""
         return await receipt_of_change(tx, request.identity)
 
-    async def replay(self, request: ToCancel, row: EventReceipt) -> CancelledTicket:
+    async def replay(self, request: CancelRequest, row: EventReceipt) -> CancelledTicket:
         """Return the result of the request that left this event."""
         event = TicketCancellation.of(row.data)
         return CancelledTicket(
@@ -83,7 +83,7 @@ class Canceller(Operation[ToCancel, EventReceipt, CancelledTicket]):
             replayed=True,
         )
 
-    async def attempt(self, request: ToCancel) -> CancelledTicket:
+    async def attempt(self, request: CancelRequest) -> CancelledTicket:
         """Cancel the ticket. The errors are those of `cancel`."""
         async with self.database.transaction() as tx:
             ticket = await tx.fetch_one(
@@ -99,7 +99,7 @@ class Canceller(Operation[ToCancel, EventReceipt, CancelledTicket]):
         return result
 
     async def _cancel(
-        self, tx: Transaction, request: ToCancel, ticket: sql.TicketToCancel
+        self, tx: Transaction, request: CancelRequest, ticket: sql.TicketToCancel
     ) -> CancelledTicket:
         if ticket.order_id is not None:
             # Lock the order in a statement of its own: the next statement then sees its tickets that others cancelled.

@@ -34,7 +34,7 @@ class _EventColumns(ReceiptColumns):
 
 
 @dataclass(frozen=True)
-class BatchToCancel:
+class CancelBatchRequest:
     """A request to cancel the unused tickets of a batch."""
 
     caller: Acting
@@ -91,18 +91,20 @@ class _Begun:
 
 
 @dataclass(frozen=True)
-class _Beginning(Operation[BatchToCancel, EventReceipt, _Begun]):
+class _Beginning(Operation[CancelBatchRequest, EventReceipt, _Begun]):
     """The first transaction of a cancellation. A retry continues after it."""
 
     runtime: Runtime
 
-    async def find_receipt(self, tx: Transaction, request: BatchToCancel) -> Receipt[EventReceipt] | None:
+    async def find_receipt(
+        self, tx: Transaction, request: CancelBatchRequest
+    ) -> Receipt[EventReceipt] | None:
         return await receipt_of_change(tx, request.identity)
 
-    async def replay(self, request: BatchToCancel, row: EventReceipt) -> _Begun:  # noqa: ARG002  (the row has all)
+    async def replay(self, request: CancelBatchRequest, row: EventReceipt) -> _Begun:  # noqa: ARG002  (the row has all)
         return _Begun(row.event_id, BatchCancellationBegun.of(row.data).unmade or 0)
 
-    async def attempt(self, request: BatchToCancel) -> _Begun:
+    async def attempt(self, request: CancelBatchRequest) -> _Begun:
         async with self.database.transaction() as tx:
             await _lock_batch(tx, request)
             now = self.runtime.now()
@@ -128,12 +130,12 @@ class _Beginning(Operation[BatchToCancel, EventReceipt, _Begun]):
 
 
 @dataclass(frozen=True)
-class BatchCanceller(Operation[BatchToCancel, EventReceipt, BatchCancelled]):
+class BatchCanceller(Operation[CancelBatchRequest, EventReceipt, BatchCancelled]):
     """Cancellation of the unused tickets of batches."""
 
     runtime: Runtime
 
-    async def cancel(self, request: BatchToCancel) -> BatchCancelled:
+    async def cancel(self, request: CancelBatchRequest) -> BatchCancelled:
         """Cancel the unused tickets, or return the result of the earlier request with the same Idempotency-Key.
 
         Raises:
@@ -144,11 +146,13 @@ class BatchCanceller(Operation[BatchToCancel, EventReceipt, BatchCancelled]):
         """
         return await self.run(request)
 
-    async def find_receipt(self, tx: Transaction, request: BatchToCancel) -> Receipt[EventReceipt] | None:
+    async def find_receipt(
+        self, tx: Transaction, request: CancelBatchRequest
+    ) -> Receipt[EventReceipt] | None:
         """Return the receipt with the request's key."""
         return await receipt_of_change(tx, request.identity)
 
-    async def replay(self, request: BatchToCancel, row: EventReceipt) -> BatchCancelled:
+    async def replay(self, request: CancelBatchRequest, row: EventReceipt) -> BatchCancelled:
         """Return the result of the request that left this event."""
         event = BatchCancellation.of(row.data)
         return BatchCancelled(
@@ -161,7 +165,7 @@ class BatchCanceller(Operation[BatchToCancel, EventReceipt, BatchCancelled]):
             replayed=True,
         )
 
-    async def attempt(self, request: BatchToCancel) -> BatchCancelled:
+    async def attempt(self, request: CancelBatchRequest) -> BatchCancelled:
         """Cancel the unused tickets. The errors are those of `cancel`."""
         state = await self._begin(request)
         try:
@@ -172,11 +176,11 @@ class BatchCanceller(Operation[BatchToCancel, EventReceipt, BatchCancelled]):
         log.info("ota.batches.cancelled", batch_id=state.batch_id, cancelled=state.cancelled)
         return state
 
-    async def _begin(self, request: BatchToCancel) -> _Begun | BatchCancelled:
+    async def _begin(self, request: CancelBatchRequest) -> _Begun | BatchCancelled:
         beginning = _Beginning(self.database, self.runtime)
         return await beginning.run(replace(request, operation=BEGINNING))
 
-    async def _continue(self, request: BatchToCancel, begun: _Begun) -> _Begun | BatchCancelled:
+    async def _continue(self, request: CancelBatchRequest, begun: _Begun) -> _Begun | BatchCancelled:
         """Run one transaction. The batch is locked, so two cancellations of it take turns."""
         async with self.database.transaction() as tx:
             batch = await _lock_batch(tx, request)
@@ -211,7 +215,7 @@ class BatchCanceller(Operation[BatchToCancel, EventReceipt, BatchCancelled]):
                 return replace(begun, after=_FROM_THE_FIRST)
             return await self._end(tx, request, begun)
 
-    async def _end(self, tx: Transaction, request: BatchToCancel, begun: _Begun) -> BatchCancelled:
+    async def _end(self, tx: Transaction, request: CancelBatchRequest, begun: _Begun) -> BatchCancelled:
         rows = await tx.fetch_all(
             sql.count_by_state,
             partner_id=request.caller.partner_id,
@@ -242,7 +246,7 @@ class BatchCanceller(Operation[BatchToCancel, EventReceipt, BatchCancelled]):
         )
 
 
-async def _lock_batch(tx: Transaction, request: BatchToCancel) -> sql.BatchWithChannel:
+async def _lock_batch(tx: Transaction, request: CancelBatchRequest) -> sql.BatchWithChannel:
     """Lock the batch and return it.
 
     Raises:

@@ -6,8 +6,8 @@ from pydantic import Field
 
 from premade.batches.batch import BatchUnknown
 from premade.batches.routes import BatchId
-from premade.cancellation.cancel import Canceller, NotCancellable, ToCancel
-from premade.cancellation.cancel_batch import BatchCanceller, BatchToCancel
+from premade.cancellation.cancel import Canceller, CancelRequest, NotCancellable
+from premade.cancellation.cancel_batch import BatchCanceller, CancelBatchRequest
 from premade.http.endpoint import Reply
 from premade.http.fields import AnswerModel, IdempotencyKey, Timestamp
 from premade.http.problems import documented
@@ -80,7 +80,7 @@ async def cancel_ticket(
     idempotency_key: IdempotencyKey = None,
 ) -> Reply:
     """Cancel a ticket."""
-    request = ToCancel(call.caller, call.request_id, code, body.reason, idempotency_key)
+    request = CancelRequest(call.caller, call.request_id, code, body.reason, idempotency_key)
     result = await call.use(Canceller).cancel(request)
     answer = CancelAnswer.model_validate(
         {
@@ -91,7 +91,7 @@ async def cancel_ticket(
             "order_status": result.order_status,
         }
     )
-    return Reply(answer, {"Idempotency-Replayed": "true"} if result.replayed else {})
+    return Reply(answer, replayed=result.replayed)
 
 
 @router.post(
@@ -113,7 +113,7 @@ async def cancel_batch(
     idempotency_key: IdempotencyKey = None,
 ) -> Reply:
     """Cancel the unsold tickets of a batch and leave the others unchanged."""
-    request = BatchToCancel(call.caller, call.request_id, batch_id, body.reason, idempotency_key)
+    request = CancelBatchRequest(call.caller, call.request_id, batch_id, body.reason, idempotency_key)
     result = await call.use(BatchCanceller).cancel(request)
     answer = CancelBatchAnswer(
         batch_id=result.batch_id,
@@ -123,4 +123,4 @@ async def cancel_batch(
         left_alone=LeftAlone(**result.left_alone),
         unmade=result.unmade,
     )
-    return Reply(answer, {"Idempotency-Replayed": "true"} if result.replayed else {})
+    return Reply(answer, replayed=result.replayed)

@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from premade.activation.activate import Activator
 from premade.activation.activation import Activation
-from premade.cancellation.cancel import Canceller, ToCancel
+from premade.cancellation.cancel import Canceller, CancelRequest
 from premade.catalog.product import Product
 from premade.demo import history_sql as sql
 from premade.generation.batch_request import BatchRequest
@@ -193,7 +193,9 @@ class _Story:
             self._sold += 1
             if self._sold % every == 0:
                 cancelled.add(code)
-                await self._canceller.cancel(ToCancel(self._caller, "history", code, "The plans changed"))
+                await self._canceller.cancel(
+                    CancelRequest(self._caller, "history", code, "The plans changed")
+                )
         for day, visits in self._visits.items():
             self._visits[day] = [visit for visit in visits if visit[0] not in cancelled]
 

@@ -191,10 +191,7 @@ async def bulk_generate(
         )
         return Reply(answer, status=200)
     batch = await generator.generate(call.caller, call.request_id, batch_request)
-    return Reply(
-        _answer(batch, is_test=call.caller.is_test),
-        {"Idempotency-Replayed": "true"} if batch.replayed else {},
-    )
+    return Reply(_answer(batch, is_test=call.caller.is_test), replayed=batch.replayed)
 
 
 def _answer(batch: Batch, *, is_test: bool) -> GenerateAnswer:

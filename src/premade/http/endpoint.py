@@ -62,6 +62,8 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     status: int | None = None
     media_type: str = "application/json"
+    replayed: bool = False
+    """Whether it repeats the answer to an earlier, equal request. The header `Idempotency-Replayed` says so."""
 
 
 @dataclass(frozen=True)
@@ -322,6 +324,7 @@ class _Answer(Response):
             (b"content-length", b"%d" % len(self.body)),
             (b"content-type", reply.media_type.encode()),
             *((name.lower().encode(), value.encode()) for name, value in reply.headers.items()),
+            *([(b"idempotency-replayed", b"true")] if reply.replayed else []),
         ]
 
 

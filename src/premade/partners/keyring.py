@@ -1,7 +1,7 @@
 """Authentication by API key, with a cache of a few seconds."""
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -57,33 +57,6 @@ class PartnerKeyNeeded(Forbidden):
     """The API key belongs to the operator."""
 
     code = "PARTNER_KEY_NEEDED"
-
-
-@dataclass
-class _KnownKey:
-    key_id: int
-    digest: bytes
-    permissions: frozenset[str]
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    last_used_at: datetime | None
-    partner_id: int | None
-    channel: str | None
-    is_test: bool
-    first_key_id: int
-    disabled_at: datetime | None
-    is_over: bool
-    """Whether it has expired by the database's clock. A key ends when either clock says so."""
-
-    def refusal(self, now: datetime) -> KeyFault | None:
-        """Return why the key is refused, or None."""
-        if self.revoked_at is not None:
-            return "revoked"
-        if self.is_over or (self.expires_at is not None and self.expires_at <= now):
-            return "expired"
-        if self.disabled_at is not None:
-            return "partner_disabled"
-        return None
 
 
 @dataclass(frozen=True)
@@ -153,7 +126,7 @@ class Keyring:
     def __init__(self, database: Database, runtime: Runtime) -> None:
         self._database = database
         self._runtime = runtime
-        self._known = SingleFlightCache[str, _KnownKey | None](
+        self._known = SingleFlightCache[str, sql.KeyRow | None](
             self._fetch_one,
             runtime.monotonic_seconds,
             entries_max=KEY_CACHE_ENTRIES_MAX,
@@ -191,24 +164,24 @@ class Keyring:
         return GateCaller(
             key_actor(key.key_id),
             key.partner_id,
-            key.permissions,
+            frozenset(key.permissions),
             key.key_id,
             key.is_test,
             first_key_id=key.first_key_id,
         )
 
-    async def _authentic(self, text: str, address: str) -> _KnownKey:
+    async def _authentic(self, text: str, address: str) -> sql.KeyRow:
         key = api_key.parse(text)
         known = await self._look_up(key.prefix) if key else None
         if key is None or known is None or not hmac.compare_digest(known.digest, key.digest):
             self._wrong.note(address)
             raise ApiKeyInvalid("unknown")
-        if reason := known.refusal(self._runtime.now()):
+        if reason := _fault(known, self._runtime.now()):
             raise ApiKeyInvalid(reason)
         await self._note_use(known)
         return known
 
-    async def _look_up(self, prefix: str) -> _KnownKey | None:
+    async def _look_up(self, prefix: str) -> sql.KeyRow | None:
         if prefix in self._known:
             return await self._known.get(prefix, KEY_CACHE_SECONDS)
         began_at = self._runtime.monotonic_seconds()
@@ -218,31 +191,15 @@ class Keyring:
             self._known.put(prefix, key, began_at)
         return key
 
-    async def _fetch_one(self, prefix: str) -> _KnownKey | None:
+    async def _fetch_one(self, prefix: str) -> sql.KeyRow | None:
         return (await self._fetch([prefix])).get(prefix)
 
-    async def _fetch(self, prefixes: Sequence[str]) -> dict[str, _KnownKey]:
+    async def _fetch(self, prefixes: Sequence[str]) -> dict[str, sql.KeyRow]:
         async with self._database.single_statement() as tx:
             rows = await tx.fetch_all(sql.keys_by_prefix, prefixes=list(prefixes))
-        keys: dict[str, _KnownKey] = {}
-        for row in rows:
-            keys[row.prefix] = _KnownKey(
-                key_id=row.key_id,
-                digest=row.digest,
-                permissions=frozenset(row.permissions),
-                expires_at=row.expires_at,
-                revoked_at=row.revoked_at,
-                last_used_at=row.last_used_at,
-                partner_id=row.partner_id,
-                channel=row.channel,
-                is_test=row.is_test,
-                first_key_id=row.first_key_id,
-                disabled_at=row.disabled_at,
-                is_over=row.is_over,
-            )
-        return keys
+        return {row.prefix: row for row in rows}
 
-    async def _note_use(self, key: _KnownKey) -> None:
+    async def _note_use(self, key: sql.KeyRow) -> None:
         now = self._runtime.now()
         if key.last_used_at and now - key.last_used_at < timedelta(seconds=LAST_USED_EVERY_SECONDS):
             return
@@ -251,6 +208,17 @@ class Keyring:
             await tx.execute(sql.touch_key, key_id=key.key_id, now=now)
 
 
-def _require(permission: str, permissions: frozenset[str]) -> None:
+def _fault(key: sql.KeyRow, now: datetime) -> KeyFault | None:
+    """Return why the key is refused, or None."""
+    if key.revoked_at is not None:
+        return "revoked"
+    if key.is_over or (key.expires_at is not None and key.expires_at <= now):
+        return "expired"
+    if key.disabled_at is not None:
+        return "partner_disabled"
+    return None
+
+
+def _require(permission: str, permissions: Collection[str]) -> None:
     if permission not in permissions:
         raise PermissionMissing(permission, sorted(permissions))

@@ -10,6 +10,8 @@ statement = statements_of(__file__)
 
 @dataclass(slots=True)
 class KeyRow:
+    """A key with its partner. `is_over`: it has expired by the database's clock. A key ends when either clock says so."""
+
     prefix: str
     key_id: int
     digest: bytes

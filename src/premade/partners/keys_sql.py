@@ -55,19 +55,9 @@ class KeyOfPartner:
 
 
 @dataclass(slots=True)
-class KeyDetails:
-    key_id: int
+class KeyDetails(KeyOfPartner):
     partner_id: int | None
     partner: str | None
-    is_test: bool
-    prefix: str
-    permissions: list[str]
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    last_used_at: datetime | None
-    rotated_from: int | None
-    has_successor: bool
 
 
 @statement

@@ -22,7 +22,7 @@ def redeem_reply(redeemed: Redeemed) -> Reply:
         redeemed_at=redeemed.redeemed_at,
         message=redeemed.message,
     )
-    return Reply(answer, {"Idempotency-Replayed": "true"} if redeemed.replayed else {})
+    return Reply(answer, replayed=redeemed.replayed)
 
 
 def inspect_answer(inspected: Inspection) -> InspectAnswer:

@@ -7,7 +7,7 @@ from premade.audit.events import TicketRedeemed
 from premade.partners.keyring import GateCaller
 from premade.postgres.database import Database
 from premade.redemption import inspect_sql as sql
-from premade.redemption.redeem import shown
+from premade.redemption.redeem import ticket_of_row
 from premade.redemption.scan import PresentedTicket
 from premade.redemption.verdict import Judge, not_known_here, qr_invalid, refusal_of_mode
 from premade.runtime.clock import Runtime
@@ -63,7 +63,7 @@ class Inspector:
             )
         if row is None:
             raise not_known_here()
-        judge, ticket = Judge(self._runtime.zone), shown(presented.ticket_code, row)
+        judge, ticket = Judge(self._runtime.zone), ticket_of_row(presented.ticket_code, row)
         return Inspection(
             ticket_code=ticket.ticket_code,
             product_name=row.product_name,

@@ -219,7 +219,7 @@ def redeemed_or_refused(scan: Scan, outcome: sql.ScanResult, runtime: Runtime) -
     if scan.time_refusal is not None:
         raise scan.time_refusal
     refusal = Judge(runtime.zone).refusal_of_use(
-        shown(scan.ticket_code, outcome),
+        ticket_of_row(scan.ticket_code, outcome),
         scan.presented.issue_number,
         ScanRequest(outcome.judged_day, scan.function_code, scan.uses, scan.scanned_at),
     )
@@ -227,8 +227,8 @@ def redeemed_or_refused(scan: Scan, outcome: sql.ScanResult, runtime: Runtime) -
     raise refusal
 
 
-def shown(ticket_code: str, row: sql.ScanResult | TicketAtGate) -> TicketAtScan:
-    """Return the ticket of a row."""
+def ticket_of_row(ticket_code: str, row: sql.ScanResult | TicketAtGate) -> TicketAtScan:
+    """Return the ticket in the row of a statement."""
     assert row.status is not None
     assert row.issue_number is not None
     assert row.entitlements is not None

@@ -18,7 +18,7 @@ from premade.redemption.schemas import (
     SyncAnswer,
     SyncRequest,
     entries_of,
-    shown_of,
+    presentation_of,
     use_of,
 )
 from premade.redemption.verdict import REFUSALS, FunctionUnknown, QrInvalid
@@ -47,7 +47,7 @@ router = gate_router("Gate")
 )
 async def redeem(call: Annotated[GateCall, gate_with("gate:redeem")], body: RedeemRequest) -> Reply:
     """Redeem uses of one function of a ticket, once for each scan_id of a device."""
-    redeemed = await call.use(Gate).redeem(_device(call, body), shown_of(body), use_of(body))
+    redeemed = await call.use(Gate).redeem(_device(call, body), presentation_of(body), use_of(body))
     return redeem_reply(redeemed)
 
 
@@ -81,7 +81,7 @@ async def sync(call: Annotated[GateCall, gate_with("gate:redeem")], body: SyncRe
 )
 async def inspect(call: Annotated[GateCall, gate_with("gate:redeem")], body: ShownAtGate) -> InspectAnswer:
     """Return the current state of a ticket."""
-    return inspect_answer(await call.use(Gate).inspect(_device(call, body), shown_of(body)))
+    return inspect_answer(await call.use(Gate).inspect(_device(call, body), presentation_of(body)))
 
 
 def _device(call: GateCall, body: ShownAtGate | SyncRequest) -> Device:

@@ -313,7 +313,7 @@ class InspectAnswer(AnswerModel):
     message: str = Field(description="Sentence for the guard to say", examples=["This ticket is valid."])
 
 
-def shown_of(body: ShownAtGate) -> Presentation:
+def presentation_of(body: ShownAtGate) -> Presentation:
     """Return the presented ticket of a request."""
     if body.qr is not None:
         return QrText(body.qr)

@@ -34,7 +34,7 @@ class IssueLimit(Conflict):
     issues_max: int
 
 
-class ToReissue(TicketChange):
+class ReissueRequest(TicketChange):
     """A request to reissue the QR of one ticket."""
 
     operation = "reissue"
@@ -55,13 +55,13 @@ class Reissued:
 
 
 @dataclass(frozen=True)
-class Reissuer(Operation[ToReissue, EventReceipt, Reissued]):
+class Reissuer(Operation[ReissueRequest, EventReceipt, Reissued]):
     """Reissue of QRs."""
 
     runtime: Runtime
     signers: Signers
 
-    async def reissue(self, request: ToReissue) -> Reissued:
+    async def reissue(self, request: ReissueRequest) -> Reissued:
         """Issue a new QR, or return the result of the earlier request with the same Idempotency-Key.
 
         Raises:
@@ -73,11 +73,11 @@ class Reissuer(Operation[ToReissue, EventReceipt, Reissued]):
         """
         return await self.run(request)
 
-    async def find_receipt(self, tx: Transaction, request: ToReissue) -> Receipt[EventReceipt] | None:
+    async def find_receipt(self, tx: Transaction, request: ReissueRequest) -> Receipt[EventReceipt] | None:
         """Return the receipt with the request's key."""
         return await receipt_of_change(tx, request.identity)
 
-    async def replay(self, request: ToReissue, row: EventReceipt) -> Reissued:
+    async def replay(self, request: ReissueRequest, row: EventReceipt) -> Reissued:
         """Return the result of the request that left this event."""
         event = TicketReissued.of(row.data)
         # Sign again instead of storing the token: Ed25519 signatures are deterministic.
@@ -85,7 +85,7 @@ class Reissuer(Operation[ToReissue, EventReceipt, Reissued]):
         token = signer.token(request.ticket_code, event.issue_number)
         return _result(request, row, token, replayed=True)
 
-    async def attempt(self, request: ToReissue) -> Reissued:
+    async def attempt(self, request: ReissueRequest) -> Reissued:
         """Issue a new QR. The errors are those of `reissue`."""
         # Get the signing key before the transaction, so that this request does not hold two connections.
         async with self.database.single_statement() as tx:
@@ -123,7 +123,7 @@ class Reissuer(Operation[ToReissue, EventReceipt, Reissued]):
 
 
 def _result(
-    request: ToReissue, row: EventReceipt | sql.ReissueEvent, token: str, *, replayed: bool
+    request: ReissueRequest, row: EventReceipt | sql.ReissueEvent, token: str, *, replayed: bool
 ) -> Reissued:
     event = TicketReissued.of(row.data)
     return Reissued(

@@ -8,7 +8,7 @@ from premade.http.endpoint import Reply
 from premade.http.fields import IdempotencyKey, Timestamp
 from premade.http.problems import documented
 from premade.partners.call import Call, partner_router, partner_with
-from premade.reissue.reissue import IssueLimit, Reissuer, ToReissue
+from premade.reissue.reissue import IssueLimit, Reissuer, ReissueRequest
 from premade.runtime.errors import IdempotencyKeyReused
 from premade.tickets.answers import Entitlement, QrCode, qr_of
 from premade.tickets.code import ISSUE_NUMBER_MAX
@@ -61,7 +61,7 @@ async def reissue(
     idempotency_key: IdempotencyKey = None,
 ) -> Reply:
     """Issue a new QR and revoke the previous one, for example if a QR was lost or copied."""
-    request = ToReissue(call.caller, call.request_id, code, body.reason, idempotency_key)
+    request = ReissueRequest(call.caller, call.request_id, code, body.reason, idempotency_key)
     result = await call.use(Reissuer).reissue(request)
     answer = ReissueAnswer.model_validate(
         {
@@ -74,4 +74,4 @@ async def reissue(
             **qr_of(result.token, is_test=call.caller.is_test),
         }
     )
-    return Reply(answer, {"Idempotency-Replayed": "true"} if result.replayed else {})
+    return Reply(answer, replayed=result.replayed)

@@ -100,7 +100,7 @@ class ReservationList(AnswerModel):
 
 def _reply(reservation: Reservation) -> Reply:
     answer = ReservationAnswer(**asdict(reservation))
-    return Reply(answer, {"Idempotency-Replayed": "true"} if reservation.replayed else {})
+    return Reply(answer, replayed=reservation.replayed)
 
 
 @router.post(

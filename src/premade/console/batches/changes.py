@@ -3,7 +3,7 @@
 from typing import Self
 
 from premade.batches.lookup_sql import BatchRow
-from premade.cancellation.cancel_batch import BatchCanceller, BatchToCancel
+from premade.cancellation.cancel_batch import BatchCanceller, CancelBatchRequest
 from premade.console.batches.shown_batch import BATCH, ShownBatch, batch_of_url
 from premade.console.change_flow import Confirmation, Preview, Row, confirm_page
 from premade.console.reason import ReasonForm
@@ -90,7 +90,7 @@ class CancelBatch(_BatchChange):
         request, batch = self.request, self.batch
         key = f"{request.member.actor}:{request.nonce()}"
         await request.use(BatchCanceller).cancel(
-            BatchToCancel(self.caller, request.request_id, batch.row.batch_id, form.reason, key)
+            CancelBatchRequest(self.caller, request.request_id, batch.row.batch_id, form.reason, key)
         )
         return batch.address(done="cancelled")
 

@@ -45,7 +45,7 @@ from premade.redemption.schemas import (
     ShownAtGate,
     SyncAnswer,
     entries_of,
-    shown_of,
+    presentation_of,
     use_of,
 )
 from premade.runtime.clock import Runtime
@@ -199,14 +199,14 @@ async def session(call: OfStaff) -> Reply:
 async def redeem(call: OfStaff, body: RedeemRequest, test_mode: TestMode = False) -> Reply:  # noqa: FBT002
     """As POST /api/gate/redemptions."""
     device = call.device(body.device_id, test=test_mode)
-    return redeem_reply(await call.gate.use(Gate).redeem(device, shown_of(body), use_of(body)))
+    return redeem_reply(await call.gate.use(Gate).redeem(device, presentation_of(body), use_of(body)))
 
 
 @router.post(f"{GATE}/inspect", include_in_schema=False)
 async def inspect(call: OfStaff, body: ShownAtGate, test_mode: TestMode = False) -> InspectAnswer:  # noqa: FBT002
     """As POST /api/gate/inspect."""
     device = call.device(body.device_id, test=test_mode)
-    return inspect_answer(await call.gate.use(Gate).inspect(device, shown_of(body)))
+    return inspect_answer(await call.gate.use(Gate).inspect(device, presentation_of(body)))
 
 
 @router.post(f"{GATE}/sync", include_in_schema=False)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from premade.cancellation.cancel import Canceller, ToCancel
+from premade.cancellation.cancel import Canceller, CancelRequest
 from premade.console.change_flow import Confirmation, Preview, Row, confirm_page
 from premade.console.reason import ReasonForm
 from premade.console.rendering import STATE_NAMES
@@ -11,7 +11,7 @@ from premade.console.routing import StaffRequest
 from premade.console.tickets.pages import TICKETS
 from premade.console.tickets.search import partner_of_ticket
 from premade.console.tickets.search_sql import TicketOwner
-from premade.reissue.reissue import Reissuer, ToReissue
+from premade.reissue.reissue import Reissuer, ReissueRequest
 from premade.staff.role import Right
 from premade.texts.translation import gettext as _
 from premade.tickets.lookup import ticket_of
@@ -86,7 +86,9 @@ class CancelTicket(_TicketChange):
 
     async def save(self, form: ReasonForm) -> str:
         """Cancel it."""
-        change = ToCancel(self.caller, self.request.request_id, self.code, form.reason, self.idempotency_key)
+        change = CancelRequest(
+            self.caller, self.request.request_id, self.code, form.reason, self.idempotency_key
+        )
         await self.request.use(Canceller).cancel(change)
         return f"{self.cancel_address}?done=cancelled"
 
@@ -110,7 +112,9 @@ class ReissueTicket(_TicketChange):
 
     async def save(self, form: ReasonForm) -> str:
         """Reissue it."""
-        change = ToReissue(self.caller, self.request.request_id, self.code, form.reason, self.idempotency_key)
+        change = ReissueRequest(
+            self.caller, self.request.request_id, self.code, form.reason, self.idempotency_key
+        )
         await self.request.use(Reissuer).reissue(change)
         return f"{self.cancel_address}?done=reissued"
 
