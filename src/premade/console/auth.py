@@ -47,8 +47,8 @@ def require_right(member: Member, right: Right) -> None:
 
 def go_to_sign_in(request: Request) -> Response:
     """Redirect to the sign-in page, which leads back to the requested page."""
-    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    return go_to(SIGN_IN if wanted == HOME else f"{SIGN_IN}?next={quote(wanted, safe='/')}")
+    address = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return go_to(SIGN_IN if address == HOME else f"{SIGN_IN}?next={quote(address, safe='/')}")
 
 
 def set_session_cookies(response: Response, request: Request, signed_in: SignedIn) -> None:

@@ -3,13 +3,13 @@
 `edit_page` is for changes that somebody types: a form, a preview, and the same form again with "Back to editing".
 `confirm_page` is for changes with little to type, such as a reason: the preview has the form.
 
-Nothing is kept between the requests. The preview carries what was typed, the version that it is based on, and a nonce. What
-saves compares the version; if somebody else changed the record, the preview is shown again as it is now.
+Nothing is kept between the requests. The preview carries the typed texts, the version that it is based on, and a nonce. Saving
+compares the version. If somebody else changed the record, the preview is shown again for the current record.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -18,6 +18,7 @@ from starlette.responses import Response
 from premade.console.addresses import go_to
 from premade.console.csrf import NONCE
 from premade.console.forms import Form, FormView, by_field
+from premade.console.rendering import values_of
 from premade.console.routing import Page, StaffRequest
 from premade.runtime.errors import DomainError, Invalid
 from premade.staff.role import Right
@@ -53,11 +54,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Preview:
-    """What a change would do."""
+    """The effect of a change, before it is saved."""
 
     title: Text
     subject: str
-    """What is changed, below the title."""
+    """The record that is changed, below the title."""
     rows: Sequence[Row]
     version: str = ""
     warnings: Sequence[Text] = ()
@@ -66,8 +67,22 @@ class Preview:
     is_dangerous: bool = False
 
 
+@dataclass(frozen=True)
+class FormPage:
+    """Values of the template layout/edit.html. A template that extends it can have a dataclass with more."""
+
+    form: FormView
+    title: Text
+    subject: str
+    hidden: Mapping[str, str]
+    cancel_address: str
+    is_same: bool
+    """Whether the form was sent without a change."""
+    step: type[Step] = field(default=Step)
+
+
 class Change(ABC, Generic[FormT]):
-    """A change of one record. An instance is for one request, with the record as it is now."""
+    """A change of one record. An instance is for one request, with the current record."""
 
     form: type[FormT]
     refusals: ClassVar[Mapping[type[DomainError], str]] = {}
@@ -79,7 +94,7 @@ class Change(ABC, Generic[FormT]):
     stale_message: ClassVar[Text] = ""
 
     cancel_address: str
-    """Where "Cancel" leads."""
+    """Target of "Cancel"."""
     focus: ClassVar[str] = ""
     """The field to begin with."""
 
@@ -97,7 +112,7 @@ class Change(ABC, Generic[FormT]):
         return self.request.form.get(VERSION, "")
 
     def texts(self) -> dict[str, str]:
-        """Return what was typed into each field."""
+        """Return the typed text of each field."""
         return self.form.texts(self.request.form)
 
     def hidden(self) -> dict[str, str]:
@@ -126,19 +141,19 @@ class Edit(Change[FormT]):
     title: Text
     """The heading of the form."""
     subject: str = ""
-    """What is changed, below the title."""
+    """The record that is changed, below the title."""
 
     @abstractmethod
     async def initial(self) -> dict[str, str]:
-        """Return what stands in the fields at first."""
+        """Return the texts of the fields before anything is typed."""
 
-    async def context(self) -> dict[str, Any]:
-        """Return what a template of its own needs."""
-        return {}
+    def page(self, common: FormPage) -> FormPage:
+        """Return the values of `template`."""
+        return common
 
     @abstractmethod
     async def preview(self, form: FormT) -> Preview:
-        """Return what saving would do. No rows: there is nothing to save."""
+        """Return the effect of saving. No rows: there is nothing to save."""
 
 
 class Confirmation(Change[FormT]):
@@ -149,7 +164,7 @@ class Confirmation(Change[FormT]):
 
     @abstractmethod
     async def preview(self) -> Preview:
-        """Return what saving would do."""
+        """Return the effect of saving."""
 
 
 def edit_page(path: str, kind: type[Edit[Any]], right: Right) -> Page:
@@ -199,18 +214,15 @@ async def _form_page(
     status: int = 200,
     is_same: bool = False,
 ) -> Response:
-    return loaded.request.page(
-        loaded.template,
-        status,
+    page = FormPage(
         form=await loaded.view(typed, wrong or {}),
         title=loaded.title,
         subject=loaded.subject,
         hidden=loaded.hidden(),
         cancel_address=loaded.cancel_address,
         is_same=is_same,
-        step=Step,
-        **await loaded.context(),
     )
+    return loaded.request.page(loaded.template, status, **values_of(loaded.page(page)))
 
 
 def confirm_page(path: str, kind: type[Confirmation[Any]], right: Right) -> Page:

@@ -173,7 +173,7 @@ class Form(BaseModel):
 
     @classmethod
     def texts(cls, sent: Mapping[str, str]) -> dict[str, str]:
-        """Return what was typed into each field."""
+        """Return the typed text of each field."""
         return {name: sent.get(name, "") for name in cls.inputs()}
 
     @classmethod

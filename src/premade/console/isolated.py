@@ -7,5 +7,5 @@ from premade.values.texts import turns_direction
 
 def isolated(text: object) -> Markup:
     """Return a text for a page, inside `<bdi>` if it changes the reading direction (UAX 9)."""
-    told = escape(text)
-    return Markup("<bdi>{}</bdi>").format(told) if turns_direction(str(text)) else told
+    escaped = escape(text)
+    return Markup("<bdi>{}</bdi>").format(escaped) if turns_direction(str(text)) else escaped

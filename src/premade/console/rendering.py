@@ -1,13 +1,13 @@
-"""How a page is written: templates, what they may call, and the headers that go with each."""
+"""Rendering of pages: the templates, their filters and names, and the headers of a page."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
 from gettext import NullTranslations
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -36,6 +36,9 @@ from premade.tickets.ticket import Status
 from premade.values import texts
 from premade.values.currency import in_full
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
     "connect-src 'self'; "
@@ -44,7 +47,7 @@ CONTENT_SECURITY_POLICY = (
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
-    # To our own pages: without it a browser says of a form that it comes from nowhere.
+    # Our forms need it: without a referrer, browsers send "Origin: null".
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -67,13 +70,24 @@ STATE_NAMES: dict[str, Text] = {
     "revoked": lazy("Revoked"),
     "expired": lazy("Expired"),
 }
+STATE_NAMES_IN_SENTENCES: dict[str, Text] = {
+    Status.PRE_GENERATED: lazy("unused"),
+    Status.ACTIVE: lazy("active"),
+    Status.USED: lazy("used"),
+    Status.EXPIRED: lazy("expired"),
+    Status.CANCELLED: lazy("cancelled"),
+    "ISSUED": lazy("issued"),
+    "HELD": lazy("held"),
+    "AVAILABLE": lazy("available"),
+}
+"""After a number of tickets. Texts of their own: other languages, such as German, have other capitals."""
 _ASSETS = {
     "console.css": ("layout", "text/css"),
     "icon.svg": ("layout", "image/svg+xml"),
     "batch.js": ("batches", "text/javascript"),
     "leaving.js": ("gate", "text/javascript"),
 }
-"""Files under /console/assets: the folder that each is in, and its type. Only these are served."""
+"""Files under /console/assets, with folder and media type. Only these are served."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +130,7 @@ class Templates:
                 "days_left": _days_left,
                 "day": _day,
                 "state": _state,
+                "state_in_sentence": state_in_sentence,
                 "translated": translate,
                 "bdi": isolated,
                 # For titles, options of a list and attributes, which cannot contain <bdi>.
@@ -149,14 +164,19 @@ class Templates:
         return Markup(self._text(translate(text)).render(context))  # noqa: S704  (the template escapes its values)
 
     def _moment(self, moment: datetime | str) -> str:
-        """`2025-11-04 16:40:12`, in the operator's time zone."""
+        """Return `2025-11-04 16:40:12`, in the operator's time zone."""
         if isinstance(moment, str):
             moment = datetime.fromisoformat(moment)
         return f"{local_time(moment, self._zone):%Y-%m-%d %H:%M:%S}"
 
     def minute(self, moment: datetime) -> str:
-        """`2025-11-04 16:40`, likewise; for lists."""
+        """Return `2025-11-04 16:40`, in the operator's time zone."""
         return f"{local_time(moment, self._zone):%Y-%m-%d %H:%M}"
+
+
+def values_of(page: "DataclassInstance") -> dict[str, object]:
+    """Return the names of a template: the fields of the page's dataclass."""
+    return {field.name: getattr(page, field.name) for field in fields(page)}
 
 
 def link(address: str, text: str) -> Markup:
@@ -179,6 +199,11 @@ def _state(status: str) -> str:
     return str(STATE_NAMES[status])
 
 
+def state_in_sentence(status: str) -> str:
+    """Return the name of a state after a number of tickets: `3 unused`."""
+    return str(STATE_NAMES_IN_SENTENCES[status])
+
+
 def _event(name: str) -> str:
     """Return the title of an event in a ticket's history: `Activated`."""
     return _("Generated") if name == GENERATED else translate(CATALOGUE[name].kind.title_of_subject)
@@ -190,17 +215,17 @@ def in_money(amount: Decimal, currency: str) -> str:
 
 
 def in_number(count: float) -> str:
-    """`12,000`; of what is whole."""
+    """Return `12,000`."""
     return f"{count:,.0f}"
 
 
 def _percent(share: float | None) -> str:
-    """`4.3 %`; of a share of nothing, `none`."""
+    """Return `4.3 %`, or `none` for a share of zero tickets."""
     return _("none") if share is None else f"{100 * share:.1f} %"
 
 
 def _days_left(days: float) -> str:
-    """`0.4`, `12`: with a decimal only where it matters."""
+    """Return `0.4` or `12`: a decimal only below 10."""
     return f"{days:.1f}" if days < 10 else f"{days:,.0f}"  # noqa: PLR2004  (a digit)
 
 
@@ -209,7 +234,7 @@ def _day(day: date | None) -> str:
 
 
 def _actor(actor: str) -> str:
-    """Who did it, as the record names them, for people."""
+    """Return an actor of the audit record in words: `API key 12`."""
     kind, number = actor.split(":", 1) if ":" in actor else (actor, "")
     names = {
         KEY: _("API key %(id)s", id=number),

@@ -1,4 +1,4 @@
-"""Signing in and out, and what somebody sees of their own account."""
+"""Signing in and out, and the page of the member's own account."""
 
 from typing import Annotated
 

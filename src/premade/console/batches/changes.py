@@ -7,7 +7,7 @@ from premade.cancellation.cancel_batch import BatchCanceller, CancelBatchRequest
 from premade.console.batches.shown_batch import BATCH, ShownBatch, batch_of_url
 from premade.console.change_flow import Confirmation, Preview, Row, confirm_page
 from premade.console.reason import ReasonForm
-from premade.console.rendering import STATE_NAMES, in_number
+from premade.console.rendering import in_number, state_in_sentence
 from premade.console.routing import StaffRequest
 from premade.generation.large import LargeBatches
 from premade.partners.keyring import OnBehalf
@@ -65,7 +65,7 @@ class CancelBatch(_BatchChange):
         batch = self.batch
         unused, to_make = batch.row.pre_generated, batch.row.to_make
         stay = [
-            f"{count:,} {str(STATE_NAMES[status]).lower()}"
+            f"{count:,} {state_in_sentence(status)}"
             for status, count in batch.counts or ()
             if status != "PRE_GENERATED" and count
         ]

@@ -1,6 +1,7 @@
 """Generating a batch: a form, a preview of the price and the remaining stock, and the start of the generation."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, ClassVar, Self
 
@@ -9,7 +10,7 @@ from starlette.responses import Response
 from premade.batches.batch import checked_new_batch_id
 from premade.catalog.product import ProductUnknown
 from premade.console.batches.shown_batch import BATCHES, address_of
-from premade.console.change_flow import Edit, Preview, Row, VersionChanged, edit_page
+from premade.console.change_flow import Edit, FormPage, Preview, Row, VersionChanged, edit_page
 from premade.console.forms import FORM_BYTES_MAX, Form, FormView, Input, or_none
 from premade.console.rendering import in_money, in_number
 from premade.console.routing import Page, StaffRequest
@@ -168,6 +169,14 @@ class BatchForm(Form):
         return batch
 
 
+@dataclass(frozen=True, kw_only=True)
+class NewBatchPage(FormPage):
+    """Values of the form of a new batch."""
+
+    partner: PartnerRow
+    has_stock: bool
+
+
 class NewBatch(Edit[BatchForm]):
     """Generate a batch for a partner."""
 
@@ -195,7 +204,7 @@ class NewBatch(Edit[BatchForm]):
 
     @classmethod
     async def load(cls, request: StaffRequest) -> Self:
-        """Return the new batch of the partner that the form or the address names."""
+        """Return the new batch of the partner that the form or the URL names."""
         if request.form:
             partner_id = plain_number(request.form.get("partner", ""))
         else:
@@ -211,7 +220,7 @@ class NewBatch(Edit[BatchForm]):
         return OnBehalf(self.partner.partner_id, self.partner.channel, self.request.member.actor)
 
     async def initial(self) -> dict[str, str]:
-        """Return what the address names."""
+        """Return the fields that the URL names."""
         given = {name: self.request.query(name) for name in BatchForm.inputs()}
         return {**given, "metadata": self.request.http.query_params.get("metadata", "")}
 
@@ -245,9 +254,9 @@ class NewBatch(Edit[BatchForm]):
         )
         return BatchForm.view(typed, wrong, options={"product": products}, hints={"batch": hint})
 
-    async def context(self) -> dict[str, Any]:
-        """Return the partner and whether there is stock."""
-        return {"partner": self.partner, "has_stock": bool(self.stock)}
+    def page(self, common: FormPage) -> FormPage:
+        """Return the values of the form, the partner, and whether there is stock."""
+        return NewBatchPage(**vars(common), partner=self.partner, has_stock=bool(self.stock))
 
     def explain(self, error: DomainError) -> str:
         """Return the text for staff; the errors are worded for the partner."""

@@ -1,4 +1,4 @@
-"""Bars over days as a page draws them: in percent of whatever width there is, so that the writing keeps its size. Pure."""
+"""Bar charts over days. Positions are in percent of the plot, so that texts keep their size at any width. Pure."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -9,9 +9,9 @@ from decimal import Decimal
 from premade.texts.translation import gettext as _
 
 TICKS_MAX = 4
-"""Of the upper axis, without the baseline."""
+"""Maximum number of lines above the baseline."""
 BAR_SHARE = 0.72
-"""Of a day's width; the rest is the gap to the next."""
+"""Width of a bar as a share of its day; the rest is the gap to the next."""
 DAYS_LABELLED_EACH_MAX = 7
 LABELS_MAX = 7
 LABELS_ON_A_PHONE_MAX = 4
@@ -51,7 +51,7 @@ class DayLabel:
     middle: float
     label: str
     is_for_wide: bool
-    """Left out where there is little room."""
+    """Whether it is left out on a narrow screen."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Chart:
 def chart_of_days(
     figures: Mapping[date, Amount], last: date, days: int, say: Callable[[Amount], str]
 ) -> Chart:
-    """The `days` up to `last`, which is not over yet; a day without a figure is 0. `say` writes a figure out."""
+    """Return the chart of the `days` up to `last`, which is today. A day without a figure is 0. `say` formats a figure."""
     span = [last - timedelta(days=days - 1 - place) for place in range(days)]
     values = [figures.get(day, 0) for day in span]
     step = tick_step(max(values))
@@ -104,14 +104,14 @@ def _title(day: date, figure: str, *, is_today: bool) -> str:
 
 
 def tick_step(most: Amount) -> int:
-    """1, 2 or 5 times a power of ten, the least with which TICKS_MAX lines reach `most`."""
+    """Return the distance of the lines: the smallest of 1, 2 or 5 times a power of ten with which TICKS_MAX lines reach `most`."""
     least = max(float(most) / TICKS_MAX, 1)
     power = 10 ** math.floor(math.log10(least))
     return next(factor * power for factor in _STEPS if factor * power >= least)
 
 
 def compact(value: int) -> str:
-    """`200`, `1,500`, `20k`, `1.5M`: as a line is labelled."""
+    """Return the label of a line: `200`, `1,500`, `20k`, `1.5M`."""
     for size, letter in ((1_000_000, "M"), (1_000, "k")):
         if value >= max(_WRITTEN_OUT_BELOW, size):
             return f"{value / size:,.1f}".removesuffix(".0") + letter
@@ -119,7 +119,7 @@ def compact(value: int) -> str:
 
 
 def _labels(span: list[date]) -> list[DayLabel]:
-    """Each day of a week, otherwise Mondays, as many as there is room for; the latest is always among them."""
+    """Return labels for all days of a week, or for Mondays of a longer time, as many as fit. The latest always has one."""
     width = 100 / len(span)
     each = len(span) <= DAYS_LABELLED_EACH_MAX
     places = [place for place, day in enumerate(span) if each or day.weekday() == _MONDAY][::-1]

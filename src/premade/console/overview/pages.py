@@ -1,4 +1,4 @@
-"""The overview: how sales go, what is left to sell, and what needs attention."""
+"""The overview: sales, stock and findings that need attention."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -178,7 +178,7 @@ def _days_left(row: StockFigures) -> float | None:
 
 
 def _codes(refusals: list[RefusalCount]) -> list[tuple[str, int]]:
-    """The most frequent codes."""
+    """Return the most frequent codes and their numbers."""
     sums: dict[str, int] = defaultdict(int)
     for row in refusals:
         sums[row.code] += row.refused

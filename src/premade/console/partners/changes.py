@@ -154,11 +154,11 @@ class LimitsChange(Edit[LimitsForm]):
 
     @property
     def hours(self) -> int:
-        """The limit as it is."""
+        """The current limit."""
         return self.partner.reservation_hours_max
 
     async def initial(self) -> dict[str, str]:
-        """Return the limit as it is."""
+        """Return the current limit."""
         return {"reservation-hours": str(self.hours)}
 
     async def preview(self, form: LimitsForm) -> Preview:
@@ -181,7 +181,11 @@ class LimitsChange(Edit[LimitsForm]):
         )
 
     async def save(self, form: LimitsForm) -> str:
-        """Change it, if it is still what was shown."""
+        """Change the limit unless it has changed since the preview.
+
+        Raises:
+            PartnerChangedMeanwhile: somebody else has changed it.
+        """
         if form.hours != self.hours:
             await set_reservation_hours(
                 self.request.database,

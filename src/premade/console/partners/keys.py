@@ -189,7 +189,7 @@ class RevokeKey(Confirmation[NoFields]):
         return cls(request, await key_of(request.database, number_of_path(request, "key_id")))
 
     async def preview(self) -> Preview:
-        """Return what nobody can do with the key any more."""
+        """Return the permissions that end with the key."""
         key = self.key
         advice = (
             _("To change over without a gap, wait until its successor is in use.")

@@ -1,4 +1,4 @@
-"""Staff: who there is, adding somebody, changing their role, their password, and whether they are let in."""
+"""Staff: the list of members, adding a member, and changing the role, password or access of one."""
 
 from collections.abc import Awaitable, Callable
 

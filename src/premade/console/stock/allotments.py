@@ -1,10 +1,11 @@
 """The allotment of a channel."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Self
 
 from premade.catalog.product import Product
-from premade.console.change_flow import Edit, Preview, Row, edit_page
+from premade.console.change_flow import Edit, FormPage, Preview, Row, edit_page
 from premade.console.forms import Form, FormView, Input, as_sent
 from premade.console.rendering import in_number
 from premade.console.routing import StaffRequest
@@ -54,6 +55,14 @@ class AllotmentForm(Form):
     ]
 
 
+@dataclass(frozen=True, kw_only=True)
+class AllotmentPage(FormPage):
+    """Values of the form of an allotment."""
+
+    before: ListedAllotment | None
+    """None: the channel has no allotment of the product."""
+
+
 class AllotmentChange(Edit[AllotmentForm]):
     """Set the allotment of a channel: its first one, or another figure."""
 
@@ -80,7 +89,7 @@ class AllotmentChange(Edit[AllotmentForm]):
 
     @classmethod
     async def load(cls, request: StaffRequest) -> Self:
-        """Return the change of the allotment that the address or the form names."""
+        """Return the change of the allotment that the URL or the form names."""
         product = await product_of_path(request)
         channel = request.form.get("channel") or request.query("channel")
         return cls(
@@ -91,7 +100,7 @@ class AllotmentChange(Edit[AllotmentForm]):
         )
 
     async def initial(self) -> dict[str, str]:
-        """Return the figure as it is."""
+        """Return the channel and its current allotment."""
         return {"channel": self.channel, "quantity": str(self.before.allotted) if self.before else ""}
 
     async def view(self, typed: Mapping[str, str], wrong: Mapping[str, str]) -> FormView:
@@ -105,12 +114,12 @@ class AllotmentChange(Edit[AllotmentForm]):
         return AllotmentForm.view(typed, wrong, options=options, without=["channel"] if self.before else [])
 
     def hidden(self) -> dict[str, str]:
-        """Return the channel, where it is no choice."""
+        """Return the channel, unless the form asks for it."""
         return {"channel": self.channel} if self.before else {}
 
-    async def context(self) -> dict[str, Any]:
-        """Return the allotment as it is."""
-        return {"before": self.before}
+    def page(self, common: FormPage) -> FormPage:
+        """Return the values of the form, and the current allotment."""
+        return AllotmentPage(**vars(common), before=self.before)
 
     async def preview(self, form: AllotmentForm) -> Preview:
         """Return the allotment and what would be available."""
@@ -160,7 +169,11 @@ class AllotmentChange(Edit[AllotmentForm]):
             raise Invalid([FieldError("channel", field_text("console.choose_channel"))])
 
     async def save(self, form: AllotmentForm) -> str:
-        """Set it, if it is still the figure that was shown. Sent twice, it is set once."""
+        """Set the allotment unless it has changed since the preview. Sending the form twice sets it once.
+
+        Raises:
+            AllotmentChangedMeanwhile: somebody else has set another number.
+        """
         await self._require_channel(form)
         request, product_id = self.request, self.product.product_id
         expected = AllotmentBefore(whole_number(self.version, "version") if self.version else None)

@@ -128,16 +128,16 @@ class ProductForm(Form):
     ] = Field(alias="prefix")
 
     def product(self) -> Product:
-        """Return the product that is typed."""
+        """Return the product of the form."""
         return Product(**{name: getattr(self, name) for name in type(self).model_fields})
 
 
 NEW_PRODUCT = {"prefix": DEFAULT_CODE_PREFIX, "cancellation": str(Cancellation.UNTIL_FIRST_USE)}
-"""What stands in the form of a new product."""
+"""The first texts in the form of a new product."""
 
 
 def as_typed(product: Product) -> dict[str, str]:
-    """Return what somebody would type to have this product."""
+    """Return the texts of the fields for this product."""
     return {
         "id": str(product.product_id),
         "name": product.name,

@@ -34,7 +34,7 @@ from premade.values.texts import cleaned
 STOCK = f"{HOME}/stock"
 PRODUCTS = f"{STOCK}/products"
 _WAS = "was."
-"""Before the name of a field: what it said when the form was first shown, so that only what was typed is changed."""
+"""Prefix of the fields with the original texts. Only fields that differ from them are changed."""
 _KEPT = {
     "price": lazy("price"),
     "currency": lazy("currency"),
@@ -42,7 +42,7 @@ _KEPT = {
     "usable_days": lazy("validity"),
     "usable_until": lazy("validity"),
 }
-"""What a batch keeps as it was when it was generated, by the field."""
+"""Terms of a batch that stay as they were at its generation, by field."""
 
 
 async def product_of_path(request: StaffRequest) -> Product:
@@ -147,15 +147,15 @@ class ProductChange(Edit[ProductForm]):
         return cls(request, await product_of_path(request))
 
     async def initial(self) -> dict[str, str]:
-        """Return the product as it is."""
+        """Return the fields of the current product."""
         return as_typed(self.product)
 
     def texts(self) -> dict[str, str]:
-        """Return what was typed. Whatever the form says, a product keeps its id."""
+        """Return the typed texts. The id of a product cannot change, so the form's id is ignored."""
         return {**super().texts(), "id": str(self.product.product_id)}
 
     def hidden(self) -> dict[str, str]:
-        """Return what the fields said when the form was first shown."""
+        """Return the original texts of the fields."""
         sent = {name: text for name, text in self.request.form.items() if name.startswith(_WAS)}
         return sent or {f"{_WAS}{name}": text for name, text in as_typed(self.product).items()}
 

@@ -1,4 +1,4 @@
-"""Releasing what a partner holds."""
+"""Releasing a reservation of a partner."""
 
 from typing import Self
 
@@ -33,7 +33,7 @@ class Release(Confirmation[NoFields]):
         return cls(request, hold, await product_of(request.database, hold.product_id))
 
     async def preview(self) -> Preview:
-        """Return what becomes available."""
+        """Return the number of tickets that become available."""
         hold = self.hold
         rows = [
             Row(_("Reservation"), hold.reservation_id),

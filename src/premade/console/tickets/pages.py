@@ -1,4 +1,4 @@
-"""Tickets and orders: finding them, looking at them, cancelling and reissuing."""
+"""Tickets and orders: the search, and the pages of a ticket, an order and several orders."""
 
 from collections.abc import Sequence
 
@@ -61,8 +61,10 @@ async def _search_page(request: StaffRequest) -> Response:
 
 
 async def _search(request: StaffRequest) -> Response:
-    """Leads to what was found. Sent as a form, and led to by ids alone: no address, and so no log and no browser's
-    history, has a customer's e-mail or phone in it.
+    """Redirect to the ticket, the order or the orders that match.
+
+    The search is a form, and the redirect contains ids only. So no URL, no log and no browser history contains a customer's
+    e-mail address or phone number.
     """
     text = request.form.get("searched", "")
     if not cleaned(text) or len(text) > SEARCH_CHARACTERS_MAX:
@@ -140,7 +142,7 @@ async def _ticket(request: StaffRequest) -> Response:
 
 
 async def _record_customers(request: StaffRequest, order_ids: list[str]) -> None:
-    """Record the look before the page is sent: nobody sees a customer's details without an event."""
+    """Record that the member sees these customers. This happens before the page is sent, so that no look lacks its event."""
     await record_customer_looks(
         request.database,
         request.runtime,
@@ -151,7 +153,7 @@ async def _record_customers(request: StaffRequest, order_ids: list[str]) -> None
 
 
 async def _names_of_actors(request: StaffRequest, history: list[HistoryEvent]) -> dict[str, str]:
-    """The names of the staff in a history, by how the record has them."""
+    """Return names by actor, for the staff in a history."""
     if not any(event.actor.startswith(f"{STAFF}:") for event in history):
         return {}
     return {staff_actor(each.staff_id): each.name for each in await list_staff(request.database)}

@@ -1,4 +1,4 @@
-"""Finding a ticket or orders of whichever partner, by whatever somebody has in hand."""
+"""Search for a ticket or orders of any partner: by code, id, scanned QR, e-mail address, phone number or payment reference."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -24,6 +24,7 @@ from premade.values.texts import cleaned, without_invisible
 
 ORDERS_SHOWN_MAX = 50
 SEARCH_CHARACTERS_MAX = 500
+"""More than the longest QR token or e-mail address."""
 PHONE_END_DIGITS_MIN = 7
 """The number of last digits in the index of phone numbers."""
 _WRAPPED = re.compile(r"[\r\n\t]+")
@@ -32,11 +33,10 @@ _MAILTO, _TEL = "mailto:", "tel:"
 _IN_ANGLES = re.compile(r"<([^<>]+)>\s*$")
 _TRUNK_PREFIXES = ("0", "06", "8", "")
 """Trunk prefixes: most of the world, Hungary, Russia and its neighbours, or none."""
-"""More than the longest of what can be searched for, a QR token or an e-mail address."""
 
 
 class Like(StrEnum):
-    """What several orders can have in common."""
+    """A value that several orders can share."""
 
     EMAIL = "email"
     PHONE = "phone"
@@ -45,7 +45,7 @@ class Like(StrEnum):
 
 @dataclass(frozen=True)
 class SearchedTicket:
-    """A text that names one ticket; `token` when it was a QR."""
+    """A text that names one ticket. `token` is set if the text was a QR."""
 
     ticket_code: str
     token: str | None = None
@@ -60,7 +60,7 @@ class SearchedOrder:
 
 @dataclass(frozen=True)
 class SearchedSales:
-    """A text that several orders may have in common, with its possible readings, the likeliest first."""
+    """A text that several orders may share, with its possible readings, the likeliest first."""
 
     readings: tuple[tuple[Like, str], ...]
 
@@ -114,7 +114,11 @@ def _payments(text: str) -> Iterator[tuple[Like, str]]:
 
 
 async def partner_of_ticket(database: Database, code: str) -> sql.TicketOwner:
-    """The partner whose ticket it is. TicketUnknown."""
+    """Return the partner of the ticket.
+
+    Raises:
+        TicketUnknown: there is no such ticket.
+    """
     row = None
     if is_ticket_code(code):
         async with database.single_statement() as tx:
@@ -125,7 +129,11 @@ async def partner_of_ticket(database: Database, code: str) -> sql.TicketOwner:
 
 
 async def partner_of_order(database: Database, order_id: str) -> sql.OrderOwner:
-    """The partner whose order it is. OrderUnknown."""
+    """Return the partner of the order.
+
+    Raises:
+        OrderUnknown: there is no such order.
+    """
     row = None
     if is_order_id(order_id):
         async with database.single_statement() as tx:
@@ -136,8 +144,9 @@ async def partner_of_order(database: Database, order_id: str) -> sql.OrderOwner:
 
 
 async def orders_like(database: Database, like: Like, value: str) -> tuple[Sequence[sql.FoundOrder], bool]:
-    """The orders of all partners with this e-mail address, phone number (or one that ends so) or payment reference, and whether there are
-    more than the ORDERS_SHOWN_MAX that are answered. The newest first; of a payment, one partner's after another's.
+    """Return at most ORDERS_SHOWN_MAX orders of all partners with this value, and whether there are more.
+
+    A phone number also matches by its last digits. The newest order comes first; those of a payment are grouped by partner.
     """
     rows: Sequence[sql.FoundOrder]
     async with database.single_statement() as tx:
@@ -151,6 +160,6 @@ async def orders_like(database: Database, like: Like, value: str) -> tuple[Seque
 
 
 async def tickets_of_order(database: Database, partner_id: int, codes: list[str]) -> list[sql.TicketOfOrder]:
-    """The tickets that an order names."""
+    """Return the tickets that an order names."""
     async with database.single_statement() as tx:
         return await tx.fetch_all(sql.tickets_of_order, partner_id=partner_id, ticket_codes=codes)
