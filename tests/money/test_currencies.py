@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from iso4217 import Currency
 
-from premade.catalog.product import PRICE_MAX, Product, read_price
+from premade.catalog.product import PRICE_MAX, Product
+from premade.catalog.product_input import read_price
 from premade.console.stock.product_form import ProductForm, as_typed
 from premade.runtime.errors import Invalid
 from premade.values.currency import DECIMALS, DECIMALS_MAX, amount_text, decimals_of

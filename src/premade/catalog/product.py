@@ -28,7 +28,6 @@ DEFAULT_CODE_PREFIX = "CRUISE"
 NAME_CHARACTERS_MAX = 200
 FUNCTIONS_MAX = 20
 FUNCTION_USES_MAX = 10_000
-_USES_DIGITS_MAX = 9
 USABLE_DAYS_MAX = 3650
 PRODUCT_ID_MAX = 2**63 - 1
 PRICE_MAX = Decimal("9999999999.99")
@@ -41,8 +40,6 @@ class _CatalogKey(NamedTuple):
 
 ALL_PRODUCTS = Keyset("all products", _CatalogKey)
 _TICKET_TYPE = re.compile(r"[A-Z]{2,12}")
-# Plain decimals only: Python also reads texts such as 1_0 and 0E-20000 as numbers.
-_AMOUNT = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
 _FUNCTION_CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
@@ -221,38 +218,6 @@ def read_name(text: str) -> str:
         return one_line(text, NAME_CHARACTERS_MAX)
     except ValueError as error:
         raise Invalid([FieldError("name", str(error))]) from None
-
-
-def read_price(text: str) -> Decimal:
-    """Return the amount of money that the text says.
-
-    Raises:
-        Invalid: it is not an amount.
-    """
-    plain = cleaned(text)
-    if not _AMOUNT.fullmatch(plain):
-        raise Invalid([FieldError("price", field_text("number.amount", text=text))])
-    return Decimal(plain)
-
-
-def read_functions(entries: list[str]) -> dict[str, int]:
-    """Return uses by function code: `["ferry=2", "gift=1"]` as `{"ferry": 2, "gift": 1}`.
-
-    Raises:
-        Invalid: with each wrong entry.
-    """
-    functions: dict[str, int] = {}
-    wrong: list[FieldError] = []
-    for entry in entries:
-        code, _equals, uses = entry.partition("=")
-        is_number = uses.isascii() and uses.isdecimal() and len(uses) <= _USES_DIGITS_MAX
-        if is_number and code not in functions:
-            functions[code] = int(uses)
-        else:
-            wrong.append(FieldError("entitles", field_text("product.function", entry=entry)))
-    if wrong:
-        raise Invalid(wrong)
-    return functions
 
 
 async def add_product(

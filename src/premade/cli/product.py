@@ -13,9 +13,8 @@ from premade.catalog.product import (
     add_product,
     change_product,
     list_products,
-    read_functions,
-    read_price,
 )
+from premade.catalog.product_input import read_functions, read_price
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one, show_rows
 from premade.runtime.errors import FieldError, Invalid

@@ -11,10 +11,9 @@ from premade.catalog.product import (
     NAME_CHARACTERS_MAX,
     Cancellation,
     Product,
-    read_functions,
     read_name,
-    read_price,
 )
+from premade.catalog.product_input import read_functions, read_price
 from premade.console.forms import Form, Input, or_none
 from premade.runtime.errors import FieldError, Invalid
 from premade.texts.fields import field_text
