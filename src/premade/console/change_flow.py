@@ -18,7 +18,6 @@ from starlette.responses import Response
 from premade.console.addresses import go_to
 from premade.console.csrf import NONCE
 from premade.console.forms import Form, FormView, by_field
-from premade.console.rendering import values_of
 from premade.console.routing import Page, StaffRequest
 from premade.runtime.errors import DomainError, Invalid
 from premade.staff.role import Right
@@ -222,7 +221,7 @@ async def _form_page(
         cancel_address=loaded.cancel_address,
         is_same=is_same,
     )
-    return loaded.request.page(loaded.template, status, **values_of(loaded.page(page)))
+    return loaded.request.page(loaded.template, loaded.page(page), status)
 
 
 def confirm_page(path: str, kind: type[Confirmation[Any]], right: Right) -> Page:
@@ -250,6 +249,16 @@ async def _confirmation(loaded: Confirmation[Any], wrong: Mapping[str, str]) -> 
     return _preview_page(loaded, await loaded.preview(), form=view, hidden=loaded.hidden())
 
 
+@dataclass(frozen=True)
+class _PreviewPage:
+    preview: Preview
+    form: FormView | None
+    hidden: Mapping[str, str]
+    stale_message: Text
+    cancel_address: str
+    step: type[Step] = field(default=Step)
+
+
 def _preview_page(
     loaded: Change[Any],
     preview: Preview,
@@ -262,17 +271,18 @@ def _preview_page(
     status = 409 if is_stale else 400 if form and form.wrong else 200
     return request.page(
         "layout/preview.html",
+        _PreviewPage(
+            preview=preview,
+            form=form,
+            hidden={
+                **hidden,
+                VERSION: preview.version,
+                NONCE: request.form.get(NONCE) or request.new_nonce(),
+            },
+            stale_message=loaded.stale_message if is_stale else "",
+            cancel_address=loaded.cancel_address,
+        ),
         status,
-        preview=preview,
-        form=form,
-        hidden={
-            **hidden,
-            VERSION: preview.version,
-            NONCE: request.form.get(NONCE) or request.new_nonce(),
-        },
-        stale_message=loaded.stale_message if is_stale else "",
-        cancel_address=loaded.cancel_address,
-        step=Step,
     )
 
 

@@ -20,6 +20,7 @@ from premade.batches.batch import BatchStatus
 from premade.console.isolated import isolated
 from premade.runtime.clock import local_time, rfc3339
 from premade.staff.role import Right, Role
+from premade.staff.session import Member
 from premade.texts.translation import (
     ENGLISH,
     Text,
@@ -99,6 +100,19 @@ class MenuEntry:
     right: Right | None
 
 
+@dataclass(frozen=True)
+class Reader:
+    """The reader of a page: names that every template has."""
+
+    member: Member | None = None
+    section: str | None = None
+    """Address of the section that the menu marks."""
+    form_token: str = ""
+
+
+NOBODY = Reader()
+
+
 class Templates:
     """The templates, in the operator's time zone and the reader's language."""
 
@@ -153,10 +167,12 @@ class Templates:
         self._environment = environment
         self._text = cache(environment.from_string)
 
-    def page(self, template: str, status: int, **context: Any) -> Response:
-        """Render a template, named with its folder."""
+    def page(
+        self, template: str, values: "DataclassInstance", status: int = 200, reader: Reader = NOBODY
+    ) -> Response:
+        """Render a template, named with its folder. The fields of `values` and of `reader` are its names."""
         with reading_in(self.translations):
-            text = self._environment.get_template(template).render({"section": None, **context})
+            text = self._environment.get_template(template).render(values_of(reader) | values_of(values))
         return HTMLResponse(text, status, headers=HEADERS)
 
     def render_text(self, text: str, **context: Any) -> Markup:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -14,7 +14,7 @@ from premade.console.addresses import HOME, go_to
 from premade.console.auth import go_to_sign_in, require_right, signed_in_member
 from premade.console.csrf import FORM_TOKEN, new_nonce, nonce_of, require_form_token, require_own_page
 from premade.console.forms import read_form
-from premade.console.rendering import Templates
+from premade.console.rendering import Reader, Templates
 from premade.http.body import BodyRefused, header_values
 from premade.http.gateway import PageRoute
 from premade.http.problems import (
@@ -35,6 +35,9 @@ from premade.texts.problems import problem_texts
 from premade.texts.translation import Text, reading_in, translate
 from premade.texts.translation import gettext as _
 from premade.values.texts import cleaned
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Service = TypeVar("Service")
 
@@ -90,15 +93,10 @@ class StaffRequest:
         """Return a path parameter."""
         return self.http.path_params[name]
 
-    def page(self, template: str, status: int = 200, **context: Any) -> Response:
-        """Render a template for this member."""
-        given = {
-            "member": self.member,
-            "section": self.section,
-            FORM_TOKEN: form_token(self.token),
-            **context,
-        }
-        return self.templates.page(template, status, **given)
+    def page(self, template: str, values: "DataclassInstance", status: int = 200) -> Response:
+        """Render a template for this member. `values` has a field for each of its names."""
+        reader = Reader(self.member, self.section, form_token(self.token))
+        return self.templates.page(template, values, status, reader)
 
     def new_nonce(self) -> str:
         """Return a nonce for a form: however often the form is sent, it has effect once."""
@@ -231,6 +229,16 @@ def _remedy(error: DomainError) -> str:
     return translate(error.text.remedy)
 
 
+@dataclass(frozen=True)
+class ErrorPage:
+    """Values of the page of an error."""
+
+    title: str
+    detail: str
+    remedy: str
+    request_id: str
+
+
 async def _error_page(
     request: Request, templates: Templates, status: int, code: str, *, detail: str = "", remedy: str = ""
 ) -> Response:
@@ -238,13 +246,6 @@ async def _error_page(
     # When the database is away, the page says so without the menu.
     with suppress(DomainError):
         member, token = await signed_in_member(request)
-    context = {
-        "member": member,
-        "section": None,
-        FORM_TOKEN: form_token(token) if member else "",
-        "title": translate(problem_texts()[code].title),
-        "detail": detail,
-        "remedy": remedy,
-        "request_id": request.scope["state"]["request_id"],
-    }
-    return templates.page("layout/error.html", status, **context)
+    title, request_id = translate(problem_texts()[code].title), request.scope["state"]["request_id"]
+    reader = Reader(member, form_token=form_token(token) if member else "")
+    return templates.page("layout/error.html", ErrorPage(title, detail, remedy, request_id), status, reader)

@@ -1,5 +1,6 @@
 """Signing in and out, and the page of the member's own account."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
@@ -9,14 +10,14 @@ from starlette.responses import Response
 from premade.console.addresses import HOME, SIGN_IN, go_to, own_address
 from premade.console.auth import BROWSER_COOKIE, SESSION_COOKIE, delete_session_cookie, set_session_cookies
 from premade.console.csrf import require_own_page
-from premade.console.forms import Form, Input, as_sent, by_field, read_form
+from premade.console.forms import Form, FormView, Input, as_sent, by_field, read_form
 from premade.console.rendering import Templates
 from premade.console.routing import Page, StaffRequest, with_error_pages
 from premade.console.staff.forms import NewPassword
 from premade.http.body import client_address
 from premade.http.gateway import PageRoute
 from premade.http.problems import add_retry_after, status_of_kind
-from premade.runtime.errors import Invalid
+from premade.runtime.errors import DomainError, Invalid
 from premade.staff.password import PASSWORD_CHARACTERS_MAX, SignInsBusy
 from premade.staff.session import Sessions, SignInRefused
 from premade.staff.sign_in_attempt import TooManySignIns
@@ -71,27 +72,29 @@ class PasswordChangeForm(Form):
     new_password: NewPassword = Field(alias="new-password")
 
 
+@dataclass(frozen=True)
+class _SignInPage:
+    next_page: str
+    form: FormView
+    refusal: DomainError | None = None
+
+
 def sign_in_routes(templates: Templates) -> list[PageRoute]:
     """Return the routes of the sign-in page, which is for everybody."""
 
     async def sign_in_page(request: Request) -> Response:
-        wanted = own_address(request.query_params.get("next", HOME))
+        next_page = own_address(request.query_params.get("next", HOME))
         token = request.cookies.get(SESSION_COOKIE, "")
         if token and await _sessions(request).find_member(token):
-            return go_to(wanted)
+            return go_to(next_page)
         return templates.page(
-            "account/sign_in.html",
-            200,
-            member=None,
-            wanted=wanted,
-            form=SignInForm.view({}, focus="name"),
-            refusal=None,
+            "account/sign_in.html", _SignInPage(next_page=next_page, form=SignInForm.view({}, focus="name"))
         )
 
     async def sign_in(request: Request) -> Response:
         require_own_page(request)
         form = await read_form(request)
-        wanted, name = own_address(form.get("next", HOME)), form.get("name", "")
+        next_page, name = own_address(form.get("next", HOME)), form.get("name", "")
         try:
             signed_in = await _sessions(request).sign_in(
                 name,
@@ -102,16 +105,13 @@ def sign_in_routes(templates: Templates) -> list[PageRoute]:
             )
         except (SignInRefused, TooManySignIns, SignInsBusy) as refusal:
             status = status_of_kind(type(refusal))
-            shown = {
-                "member": None,
-                "wanted": wanted,
-                "form": SignInForm.view({"name": name}, focus="password" if name else "name"),
-                "refusal": refusal,
-            }
-            answer = templates.page("account/sign_in.html", status, **shown)
+            view = SignInForm.view({"name": name}, focus="password" if name else "name")
+            answer = templates.page(
+                "account/sign_in.html", _SignInPage(next_page=next_page, form=view, refusal=refusal), status
+            )
             add_retry_after(answer, refusal)
             return answer
-        answer = go_to(wanted)
+        answer = go_to(next_page)
         set_session_cookies(answer, request, signed_in)
         return answer
 
@@ -129,15 +129,24 @@ async def _account(request: StaffRequest) -> Response:
     return await _show(request, 200, {})
 
 
+@dataclass(frozen=True)
+class _AccountPage:
+    sessions: int
+    form: FormView
+    done: str | None
+
+
 async def _show(request: StaffRequest, status: int, wrong: dict[str, str]) -> Response:
     return request.page(
         "account/account.html",
+        _AccountPage(
+            sessions=await request.use(Sessions).count_sessions(request.member),
+            form=PasswordChangeForm.view({}, wrong),
+            done=_("Your password is changed. Other browsers are signed out.")
+            if request.own_link_param("done") == "password" and not wrong
+            else None,
+        ),
         status,
-        sessions=await request.use(Sessions).count_sessions(request.member),
-        form=PasswordChangeForm.view({}, wrong),
-        done=_("Your password is changed. Other browsers are signed out.")
-        if request.own_link_param("done") == "password" and not wrong
-        else None,
     )
 
 

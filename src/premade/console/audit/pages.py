@@ -21,6 +21,7 @@ from premade.console.routing import Page, StaffRequest
 from premade.console.tickets.search import partner_of_order, partner_of_ticket
 from premade.orders.lookup import OrderUnknown, order_of
 from premade.partners.partner import partners_by_id
+from premade.partners.partner_sql import PartnerRow
 from premade.staff.member import list_staff
 from premade.staff.role import Right
 from premade.texts.translation import Text, lazy
@@ -67,6 +68,21 @@ class _Reading:
     wrong: dict[str, str] = field(default_factory=dict[str, str])
 
 
+@dataclass(frozen=True)
+class _AuditPage:
+    given: dict[str, str]
+    wrong: dict[str, str]
+    events: "list[_ShownEvent]"
+    partners: dict[int, PartnerRow]
+    staff: list[str]
+    events_by_heading: dict[Text, list[type[AuditEvent]]]
+    actors: tuple[str, ...]
+    is_first: bool
+    first_page: str
+    next_page: str | None
+    back_to: datetime | None
+
+
 async def _audit(request: StaffRequest) -> Response:
     given = {name: request.query(name) for name in FIELDS}
     staff = {each.staff_id: each.name for each in await list_staff(request.database)}
@@ -80,18 +96,20 @@ async def _audit(request: StaffRequest) -> Response:
     query = {name: value for name, value in given.items() if value}
     return request.page(
         "audit/audit.html",
+        _AuditPage(
+            given=given,
+            wrong=reading.wrong,
+            events=[_shown(event, names, staff) for event in (found.events if found else [])],
+            partners=partners,
+            staff=sorted(staff.values()),
+            events_by_heading=_events_by_heading(),
+            actors=WORDS,
+            is_first=not request.query("cursor"),
+            first_page=f"{AUDIT}?{urlencode(query)}",
+            next_page=following and f"{AUDIT}?{urlencode({**query, 'cursor': following})}",
+            back_to=found.back_to if found else None,
+        ),
         400 if reading.wrong else 200,
-        given=given,
-        wrong=reading.wrong,
-        events=[_shown(event, names, staff) for event in (found.events if found else [])],
-        partners=partners,
-        staff=sorted(staff.values()),
-        events_by_heading=_events_by_heading(),
-        actors=WORDS,
-        is_first=not request.query("cursor"),
-        first_page=f"{AUDIT}?{urlencode(query)}",
-        next_page=following and f"{AUDIT}?{urlencode({**query, 'cursor': following})}",
-        back_to=found.back_to if found else None,
     )
 
 

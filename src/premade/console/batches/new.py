@@ -366,11 +366,16 @@ def _price(estimate: Estimate) -> str:
 _EDIT = edit_page(NEW, NewBatch, Right.MAKE_BATCHES)
 
 
+@dataclass(frozen=True)
+class _BatchPartnerPage:
+    partners: dict[int, PartnerRow]
+
+
 async def _new(request: StaffRequest) -> Response:
     """Ask for the partner first."""
     if partner_id_param(request) is None:
         partners = await partners_by_id(request.database)
-        return request.page("batches/new_batch_partner.html", partners=partners)
+        return request.page("batches/new_batch_partner.html", _BatchPartnerPage(partners=partners))
     assert _EDIT.show is not None
     return await _EDIT.show(request)
 

@@ -1,24 +1,28 @@
 """The list of batches, and the page of one with its tickets."""
 
 import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from starlette.responses import JSONResponse, Response
 
 from premade.batches.batch import BatchStatus
 from premade.batches.lookup import BatchFilter, list_batches, list_batches_of_all
+from premade.batches.lookup_sql import BatchOfAny, BatchRow, ListedBatch
 from premade.catalog.product import NAME_CHARACTERS_MAX, list_products
 from premade.console.batches.export_choices import NAME_ON_SHEETS, PRINTED, TABLES, TICKETS_A_FILE_MAX, WHICH
-from premade.console.batches.shown_batch import BATCH, BATCHES, batch_of_url, listed, query_of
+from premade.console.batches.shown_batch import BATCH, BATCHES, ShownBatch, batch_of_url, listed, query_of
 from premade.console.rendering import HEADERS
 from premade.console.routing import Page, StaffRequest
 from premade.console.url_params import choice_param, number_param, partner_id_param
 from premade.export.letters import in_words, unprintable
 from premade.generation.large import LargeBatches
 from premade.partners.partner import partners_by_id
+from premade.partners.partner_sql import PartnerRow
 from premade.postgres.database import Database
 from premade.staff.role import Right
-from premade.texts.translation import lazy
-from premade.tickets.listing import TicketFilter, list_tickets
+from premade.texts.translation import Text, lazy
+from premade.tickets.listing import TicketFilter, TicketOnPage, list_tickets
 from premade.tickets.ticket import Status
 
 BATCHES_A_PAGE = 25
@@ -33,6 +37,17 @@ _DONE = {
         "The unused tickets are cancelled. Their stock is available again, and their QRs no longer open a gate."
     ),
 }
+
+
+@dataclass(frozen=True)
+class _BatchesPage:
+    batches: list[ShownBatch[ListedBatch | BatchOfAny]]
+    products: dict[int, str]
+    partners: dict[int, PartnerRow]
+    chosen: Mapping[str, str | int | None]
+    is_first: bool
+    first_page: str
+    next_page: str | None
 
 
 async def _batches(request: StaffRequest) -> Response:
@@ -51,14 +66,37 @@ async def _batches(request: StaffRequest) -> Response:
     query = {"partner": partner_id, "product": chosen.product_id, "status": status}
     return request.page(
         "batches/batches.html",
-        batches=rows,
-        products=await _product_names(request.database),
-        partners=partners,
-        chosen=query,
-        is_first=cursor is None,
-        first_page=f"{BATCHES}?{query_of(query)}",
-        next_page=following and f"{BATCHES}?{query_of({**query, 'cursor': following})}",
+        _BatchesPage(
+            batches=rows,
+            products=await _product_names(request.database),
+            partners=partners,
+            chosen=query,
+            is_first=cursor is None,
+            first_page=f"{BATCHES}?{query_of(query)}",
+            next_page=following and f"{BATCHES}?{query_of({**query, 'cursor': following})}",
+        ),
     )
+
+
+@dataclass(frozen=True)
+class _BatchPage:
+    batch: ShownBatch[BatchRow]
+    partner: PartnerRow
+    product: str
+    unprintable: str
+    name_on_sheets: str
+    name_characters_max: int
+    address: Callable[..., str]
+    pages: dict[str, str]
+    tickets: list[TicketOnPage]
+    state: Status | None
+    done: Text | None
+    tables: dict[str, str]
+    printed: dict[str, str]
+    which: dict[str, tuple[Text, tuple[Status, ...] | None]]
+    files: list[tuple[int, int]]
+    is_first: bool
+    next_page: str | None
 
 
 async def _batch(request: StaffRequest) -> Response:
@@ -75,28 +113,32 @@ async def _batch(request: StaffRequest) -> Response:
     can_print = bool(request.member.may(Right.SEE_QR) and batch.made)
     return request.page(
         "batches/batch.html",
-        batch=batch,
-        partner=(await partners_by_id(request.database))[batch.partner_id],
-        product=product,
-        # In a thread: it reads font files, once for each name.
-        unprintable=in_words(await asyncio.to_thread(unprintable, product)) if can_print else "",
-        name_on_sheets=NAME_ON_SHEETS,
-        name_characters_max=NAME_CHARACTERS_MAX,
-        address=batch.address,
-        pages={name: batch.address(f"{BATCH}/{name}") for name in ("progress", "stop", "cancel", "export")},
-        tickets=tickets,
-        state=state,
-        done=_DONE.get(
-            "made"
-            if batch.status == BatchStatus.MADE and request.own_link_param("done") == "begun"
-            else request.own_link_param("done")
+        _BatchPage(
+            batch=batch,
+            partner=(await partners_by_id(request.database))[batch.partner_id],
+            product=product,
+            # In a thread: it reads font files, once for each name.
+            unprintable=in_words(await asyncio.to_thread(unprintable, product)) if can_print else "",
+            name_on_sheets=NAME_ON_SHEETS,
+            name_characters_max=NAME_CHARACTERS_MAX,
+            address=batch.address,
+            pages={
+                name: batch.address(f"{BATCH}/{name}") for name in ("progress", "stop", "cancel", "export")
+            },
+            tickets=tickets,
+            state=state,
+            done=_DONE.get(
+                "made"
+                if batch.status == BatchStatus.MADE and request.own_link_param("done") == "begun"
+                else request.own_link_param("done")
+            ),
+            tables=TABLES,
+            printed=PRINTED if can_print else {},
+            which=WHICH,
+            files=ranges(batch.made),
+            is_first=not request.query("cursor"),
+            next_page=following and batch.address(state=state, cursor=following),
         ),
-        tables=TABLES,
-        printed=PRINTED if can_print else {},
-        which=WHICH,
-        files=ranges(batch.made),
-        is_first=not request.query("cursor"),
-        next_page=following and batch.address(state=state, cursor=following),
     )
 
 

@@ -227,8 +227,13 @@ async def snapshot(
     return snapshot_stream(call.in_mode(test=test_mode), since)
 
 
+@dataclass(frozen=True)
+class _GatePage:
+    version: str
+
+
 async def _gate(request: StaffRequest) -> Response:
-    return _own_policy(request.page("gate/gate.html", version=_version(request.templates)))
+    return _own_policy(request.page("gate/gate.html", _GatePage(version=_version(request.templates))))
 
 
 async def _offline(request: StaffRequest) -> Response:
@@ -268,7 +273,7 @@ def _own_policy(answer: Response) -> Response:
 
 def _shell(templates: Templates, version: str) -> Response:
     """Return the page that a device stores. It names no member."""
-    return templates.page("gate/gate.html", 200, member=None, version=version)
+    return templates.page("gate/gate.html", _GatePage(version=version))
 
 
 @cache

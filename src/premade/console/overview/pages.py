@@ -1,6 +1,7 @@
 """The overview: sales, stock and findings that need attention."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -21,13 +22,14 @@ from premade.monitoring.figures_sql import GateCount, RefusalCount, StockFigures
 from premade.monitoring.finding import Finding
 from premade.monitoring.findings import findings
 from premade.partners.partner import PartnerUnknown, partners_by_id
+from premade.partners.partner_sql import PartnerRow
 from premade.redemption.counts import GateCountKind
 from premade.runtime.errors import FieldError, Invalid
 from premade.staff.member import list_staff
 from premade.staff.role import Right
 from premade.texts.fields import field_text
+from premade.texts.translation import Text, lazy
 from premade.texts.translation import gettext as _
-from premade.texts.translation import lazy
 
 PERIODS_DAYS = (7, 30, 90)
 PERIOD_DAYS = 30
@@ -46,6 +48,29 @@ GATE_COUNT_NAMES = {
 }
 
 
+@dataclass(frozen=True)
+class _OverviewPage:
+    partners: dict[int, PartnerRow]
+    chosen: int | None
+    days: int
+    periods: tuple[int, ...]
+    testers_max: int
+    products: dict[int, str]
+    figures: Figures
+    rate: float | None
+    sold: int
+    money: dict[str, Decimal]
+    refused: int
+    findings: "list[_ShownFinding]"
+    findings_left: int
+    charts: "list[_ShownChart]"
+    stock: "list[_ShownStock]"
+    stock_left: int
+    codes: list[tuple[str, int]]
+    gate_count_names: Mapping[GateCountKind, Text]
+    owner_names: dict[str, str]
+
+
 async def _overview(request: StaffRequest) -> Response:
     if not request.member.may(Right.SEE_SALES):
         return go_to(GATE if request.member.may(Right.USE_GATE) else f"{HOME}/account")
@@ -59,27 +84,30 @@ async def _overview(request: StaffRequest) -> Response:
     today = request.runtime.today()
     return request.page(
         "overview/overview.html",
-        partners=partners,
-        chosen=partner_id,
-        days=days,
-        periods=PERIODS_DAYS,
-        testers_max=TEST_PARTNERS_SHOWN_MAX,
-        products=products,
-        figures=figures,
-        rate=activation_rate(figures.unused, figures.activated),
-        sold=sum(each.tickets for each in figures.sales_by_day),
-        money=_by_currency(figures.sales_by_day),
-        refused=sum(row.refused for row in figures.refusals),
-        findings=[
-            _shown(each, products[each.product_id], request.templates) for each in found[:FINDINGS_SHOWN_MAX]
-        ],
-        findings_left=max(0, len(found) - FINDINGS_SHOWN_MAX),
-        charts=_charts(figures, today, days),
-        stock=_stock(figures)[:STOCK_ROWS_SHOWN_MAX],
-        stock_left=max(0, len(figures.stock) - STOCK_ROWS_SHOWN_MAX),
-        codes=_codes(figures.refusals),
-        gate_count_names=GATE_COUNT_NAMES,
-        owner_names=await _owner_names(request, figures.gate_counts),
+        _OverviewPage(
+            partners=partners,
+            chosen=partner_id,
+            days=days,
+            periods=PERIODS_DAYS,
+            testers_max=TEST_PARTNERS_SHOWN_MAX,
+            products=products,
+            figures=figures,
+            rate=activation_rate(figures.unused, figures.activated),
+            sold=sum(each.tickets for each in figures.sales_by_day),
+            money=_by_currency(figures.sales_by_day),
+            refused=sum(row.refused for row in figures.refusals),
+            findings=[
+                _shown(each, products[each.product_id], request.templates)
+                for each in found[:FINDINGS_SHOWN_MAX]
+            ],
+            findings_left=max(0, len(found) - FINDINGS_SHOWN_MAX),
+            charts=_charts(figures, today, days),
+            stock=_stock(figures)[:STOCK_ROWS_SHOWN_MAX],
+            stock_left=max(0, len(figures.stock) - STOCK_ROWS_SHOWN_MAX),
+            codes=_codes(figures.refusals),
+            gate_count_names=GATE_COUNT_NAMES,
+            owner_names=await _owner_names(request, figures.gate_counts),
+        ),
     )
 
 

@@ -1,6 +1,7 @@
 """Adding a partner, its limits, and whether its keys work."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Self
 
 from pydantic import Field
@@ -16,7 +17,7 @@ from premade.console.change_flow import (
     confirm_page,
     edit_page,
 )
-from premade.console.forms import Form, Input, as_sent, by_field, is_checked
+from premade.console.forms import Form, FormView, Input, as_sent, by_field, is_checked
 from premade.console.partners.pages import (
     KEY_CACHE_SECONDS_SHOWN,
     PARTNERS,
@@ -106,10 +107,17 @@ async def _new(request: StaffRequest) -> Response:
     return _new_form(request, {"reservation-hours": str(RESERVATION_HOURS_DEFAULT)}, {}, 200)
 
 
+@dataclass(frozen=True)
+class _NewPartnerPage:
+    form: FormView
+
+
 def _new_form(
     request: StaffRequest, typed: Mapping[str, str], wrong: Mapping[str, str], status: int
 ) -> Response:
-    return request.page("partners/partner_new.html", status, form=PartnerForm.view(typed, wrong))
+    return request.page(
+        "partners/partner_new.html", _NewPartnerPage(form=PartnerForm.view(typed, wrong)), status
+    )
 
 
 async def _add(request: StaffRequest) -> Response:

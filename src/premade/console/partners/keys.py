@@ -1,6 +1,7 @@
 """API keys of partners and of the operator. A key is shown once, in the answer to its form."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Self
 
@@ -9,7 +10,7 @@ from starlette.responses import Response
 
 from premade.console.addresses import HOME, go_to
 from premade.console.change_flow import Confirmation, NoFields, Preview, Row, confirm_page
-from premade.console.forms import Form, Input, by_field, is_checked, or_none
+from premade.console.forms import Form, FormView, Input, by_field, is_checked, or_none
 from premade.console.partners.pages import (
     KEY_CACHE_SECONDS_SHOWN,
     OPERATOR,
@@ -18,7 +19,7 @@ from premade.console.partners.pages import (
     number_of_path,
 )
 from premade.console.routing import Page, StaffRequest
-from premade.partners.keys import create_key, key_of, revoke_key, rotate_key
+from premade.partners.keys import CreatedKey, Successor, create_key, key_of, revoke_key, rotate_key
 from premade.partners.keys_sql import KeyDetails
 from premade.partners.partner import partner_of
 from premade.partners.partner_sql import PartnerRow
@@ -89,6 +90,16 @@ async def _new_key(request: StaffRequest) -> Response:
     return _key_form(request, await _owner(request), request.new_nonce(), {}, {})
 
 
+@dataclass(frozen=True)
+class _NewKeyPage:
+    partner: PartnerRow | None
+    permissions: dict[str, str]
+    chosen: Sequence[str]
+    form: FormView
+    nonce: str
+    cancel_address: str
+
+
 def _key_form(
     request: StaffRequest,
     partner: PartnerRow | None,
@@ -99,22 +110,34 @@ def _key_form(
     chosen: Sequence[str] = [name for name in _permissions(partner) if name in typed]
     return request.page(
         "partners/key_new.html",
-        400 if wrong else 200,
-        partner=partner,
-        permissions={name: translate(permission.label) for name, permission in _permissions(partner).items()},
-        chosen=chosen,
-        form=KeyForm.view(
-            typed,
-            wrong,
-            hints={
-                "expires": _(
-                    "Empty: it works until it is revoked. Days end in %(zone)s.", zone=request.runtime.zone
-                )
+        _NewKeyPage(
+            partner=partner,
+            permissions={
+                name: translate(permission.label) for name, permission in _permissions(partner).items()
             },
+            chosen=chosen,
+            form=KeyForm.view(
+                typed,
+                wrong,
+                hints={
+                    "expires": _(
+                        "Empty: it works until it is revoked. Days end in %(zone)s.",
+                        zone=request.runtime.zone,
+                    )
+                },
+            ),
+            nonce=nonce,
+            cancel_address=_home(partner.partner_id if partner else None),
         ),
-        nonce=nonce,
-        cancel_address=_home(partner.partner_id if partner else None),
+        400 if wrong else 200,
     )
+
+
+@dataclass(frozen=True)
+class _CreatedKeyPage:
+    partner: PartnerRow | None
+    made: CreatedKey | Successor
+    rotated: KeyDetails | None
 
 
 async def _new_key_sent(request: StaffRequest) -> Response:
@@ -137,7 +160,7 @@ async def _new_key_sent(request: StaffRequest) -> Response:
         )
     except Invalid as error:
         return _key_form(request, partner, nonce, request.form, by_field(error.errors))
-    return request.page("partners/key_made.html", partner=partner, made=key, rotated=None)
+    return request.page("partners/key_made.html", _CreatedKeyPage(partner=partner, made=key, rotated=None))
 
 
 def _end(request: StaffRequest, expires: str) -> datetime | None:
@@ -149,14 +172,19 @@ async def _rotate(request: StaffRequest) -> Response:
     return await _rotate_form(request, {"overlap": OVERLAP_DEFAULT}, {})
 
 
+@dataclass(frozen=True)
+class _RotateKeyPage:
+    key: KeyDetails
+    form: FormView
+    cancel_address: str
+
+
 async def _rotate_form(request: StaffRequest, typed: Mapping[str, str], wrong: Mapping[str, str]) -> Response:
     key = await key_of(request.database, number_of_path(request, "key_id"))
     return request.page(
         "partners/key_rotate.html",
+        _RotateKeyPage(key=key, form=RotationForm.view(typed, wrong), cancel_address=_home(key.partner_id)),
         400 if wrong else 200,
-        key=key,
-        form=RotationForm.view(typed, wrong),
-        cancel_address=_home(key.partner_id),
     )
 
 
@@ -170,7 +198,7 @@ async def _rotate_sent(request: StaffRequest) -> Response:
     except Invalid as error:
         return await _rotate_form(request, request.form, by_field(error.errors))
     partner = await partner_of(request.database, key.partner_id) if key.partner_id else None
-    return request.page("partners/key_made.html", partner=partner, made=new, rotated=key)
+    return request.page("partners/key_made.html", _CreatedKeyPage(partner=partner, made=new, rotated=key))
 
 
 class RevokeKey(Confirmation[NoFields]):

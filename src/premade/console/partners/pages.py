@@ -13,9 +13,10 @@ from premade.partners.keyring import KEY_CACHE_SECONDS
 from premade.partners.keys import keys_of
 from premade.partners.keys_sql import KeyOfPartner
 from premade.partners.partner import page_of_partners, partner_of
+from premade.partners.partner_sql import ListedPartner, PartnerRow
 from premade.staff.role import Right
+from premade.texts.translation import Text, lazy
 from premade.texts.translation import gettext as _
-from premade.texts.translation import lazy
 from premade.values.operator_input import plain_number
 
 PARTNERS = f"{HOME}/partners"
@@ -47,6 +48,16 @@ def number_of_path(request: StaffRequest, name: str) -> int:
     return given
 
 
+@dataclass(frozen=True)
+class _PartnersPage:
+    partners: list[ListedPartner]
+    sought: str
+    sought_characters_max: int
+    is_first: bool
+    first_page: str
+    next_page: str | None
+
+
 async def _partners(request: StaffRequest) -> Response:
     sought, cursor = request.query("find")[:SEARCH_CHARACTERS_MAX], request.query("cursor") or None
     partners, following = await page_of_partners(
@@ -54,30 +65,48 @@ async def _partners(request: StaffRequest) -> Response:
     )
     return request.page(
         "partners/partners.html",
-        partners=partners,
-        sought=sought,
-        sought_characters_max=SEARCH_CHARACTERS_MAX,
-        is_first=cursor is None,
-        first_page=f"{PARTNERS}?{urlencode({'find': sought})}" if sought else PARTNERS,
-        next_page=following and f"{PARTNERS}?{urlencode({'find': sought, 'cursor': following})}",
+        _PartnersPage(
+            partners=partners,
+            sought=sought,
+            sought_characters_max=SEARCH_CHARACTERS_MAX,
+            is_first=cursor is None,
+            first_page=f"{PARTNERS}?{urlencode({'find': sought})}" if sought else PARTNERS,
+            next_page=following and f"{PARTNERS}?{urlencode({'find': sought, 'cursor': following})}",
+        ),
     )
+
+
+@dataclass(frozen=True)
+class _PartnerPage:
+    partner: PartnerRow
+    keys: "list[ShownKey]"
+    done: Text | None
 
 
 async def _partner(request: StaffRequest) -> Response:
     partner = await partner_of(request.database, number_of_path(request, "partner_id"))
     return request.page(
         "partners/partner.html",
-        partner=partner,
-        keys=await keys_with_state(request, partner.partner_id),
-        done=_DONE.get(request.own_link_param("done")),
+        _PartnerPage(
+            partner=partner,
+            keys=await keys_with_state(request, partner.partner_id),
+            done=_DONE.get(request.own_link_param("done")),
+        ),
     )
+
+
+@dataclass(frozen=True)
+class _OperatorKeysPage:
+    keys: "list[ShownKey]"
+    done: Text | None
 
 
 async def _operator(request: StaffRequest) -> Response:
     return request.page(
         "partners/operator_keys.html",
-        keys=await keys_with_state(request, None),
-        done=_DONE.get(request.own_link_param("done")),
+        _OperatorKeysPage(
+            keys=await keys_with_state(request, None), done=_DONE.get(request.own_link_param("done"))
+        ),
     )
 
 

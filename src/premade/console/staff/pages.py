@@ -1,11 +1,12 @@
 """Staff: the list of members, adding a member, and changing the role, password or access of one."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from starlette.responses import Response
 
 from premade.console.addresses import HOME, go_to
-from premade.console.forms import by_field
+from premade.console.forms import FormView, by_field
 from premade.console.routing import Page, StaffRequest
 from premade.console.staff.forms import ROLES, MemberForm, PasswordForm, RoleForm
 from premade.runtime.errors import Conflict, Invalid
@@ -18,8 +19,9 @@ from premade.staff.member import (
     set_role,
     staff_named,
 )
+from premade.staff.member_sql import StaffRow
 from premade.staff.role import Right, Role
-from premade.texts.translation import lazy
+from premade.texts.translation import Text, lazy
 
 STAFF = f"{HOME}/staff"
 _DONE = {
@@ -41,12 +43,20 @@ async def _everybody(request: StaffRequest) -> Response:
     return await _list(request, 200, {}, {})
 
 
+@dataclass(frozen=True)
+class _StaffPage:
+    staff: list[StaffRow]
+    form: FormView
+
+
 async def _list(request: StaffRequest, status: int, wrong: dict[str, str], given: dict[str, str]) -> Response:
     return request.page(
         "staff/staff.html",
+        _StaffPage(
+            staff=await list_staff(request.database),
+            form=MemberForm.view({"role": Role.OPERATIONS, **given}, wrong, options={"role": ROLES}),
+        ),
         status,
-        staff=await list_staff(request.database),
-        form=MemberForm.view({"role": Role.OPERATIONS, **given}, wrong, options={"role": ROLES}),
     )
 
 
@@ -73,16 +83,27 @@ async def _one(request: StaffRequest) -> Response:
     return await _show(request, 200, {})
 
 
+@dataclass(frozen=True)
+class _MemberPage:
+    somebody: StaffRow
+    is_self: bool
+    role_form: FormView
+    password_form: FormView
+    done: Text | None
+
+
 async def _show(request: StaffRequest, status: int, wrong: dict[str, str]) -> Response:
     somebody = await staff_named(request.database, request.path_param("name"))
     return request.page(
         "staff/staff_member.html",
+        _MemberPage(
+            somebody=somebody,
+            is_self=somebody.staff_id == request.member.staff_id,
+            role_form=RoleForm.view({"role": somebody.role}, wrong, options={"role": ROLES}),
+            password_form=PasswordForm.view({}, wrong),
+            done=_DONE.get(request.own_link_param("done")) if not wrong else None,
+        ),
         status,
-        somebody=somebody,
-        is_self=somebody.staff_id == request.member.staff_id,
-        role_form=RoleForm.view({"role": somebody.role}, wrong, options={"role": ROLES}),
-        password_form=PasswordForm.view({}, wrong),
-        done=_DONE.get(request.own_link_param("done")) if not wrong else None,
     )
 
 

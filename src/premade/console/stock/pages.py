@@ -1,5 +1,6 @@
 """Stock: the list of products, and the page of one."""
 
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from starlette.responses import Response
@@ -12,6 +13,7 @@ from premade.staff.role import Right
 from premade.stock.allotment import list_allotments
 from premade.stock.allotment_sql import ListedAllotment
 from premade.stock.hold import HOLDS_SHOWN_MAX, holds_of_product
+from premade.stock.hold_sql import HoldRow
 from premade.texts.translation import Text, lazy
 
 PRODUCTS_A_PAGE = 20
@@ -24,6 +26,17 @@ _DONE = {
 }
 
 
+@dataclass(frozen=True)
+class _StockPage:
+    products: list[Product]
+    allotments: dict[int, list[ListedAllotment]]
+    sought: str
+    sought_characters_max: int
+    is_first: bool
+    first_page: str
+    next_page: str | None
+
+
 async def _stock(request: StaffRequest) -> Response:
     sought, cursor = request.query("find")[:SEARCH_CHARACTERS_MAX], request.query("cursor") or None
     products, following = await page_of_products(request.database, sought, PRODUCTS_A_PAGE, cursor)
@@ -34,14 +47,27 @@ async def _stock(request: StaffRequest) -> Response:
     first = f"{STOCK}?{urlencode({'find': sought})}" if sought else STOCK
     return request.page(
         "stock/stock.html",
-        products=products,
-        allotments=allotments,
-        sought=sought,
-        sought_characters_max=SEARCH_CHARACTERS_MAX,
-        is_first=cursor is None,
-        first_page=first,
-        next_page=following and f"{STOCK}?{urlencode({'find': sought, 'cursor': following})}",
+        _StockPage(
+            products=products,
+            allotments=allotments,
+            sought=sought,
+            sought_characters_max=SEARCH_CHARACTERS_MAX,
+            is_first=cursor is None,
+            first_page=first,
+            next_page=following and f"{STOCK}?{urlencode({'find': sought, 'cursor': following})}",
+        ),
     )
+
+
+@dataclass(frozen=True)
+class _ProductPage:
+    product: Product
+    allotments: list[ListedAllotment]
+    holds: list[HoldRow]
+    is_cut: bool
+    holds_shown_max: int
+    fields: list[tuple[Text, str]]
+    done: Text | None
 
 
 async def _product(request: StaffRequest) -> Response:
@@ -49,13 +75,15 @@ async def _product(request: StaffRequest) -> Response:
     holds = await holds_of_product(request.database, request.runtime, product.product_id)
     return request.page(
         "stock/product.html",
-        product=product,
-        allotments=await list_allotments(request.database, request.runtime, [product.product_id]),
-        holds=holds,
-        is_cut=len(holds) == HOLDS_SHOWN_MAX,
-        holds_shown_max=HOLDS_SHOWN_MAX,
-        fields=_shown_fields(product),
-        done=_DONE.get(request.own_link_param("done")),
+        _ProductPage(
+            product=product,
+            allotments=await list_allotments(request.database, request.runtime, [product.product_id]),
+            holds=holds,
+            is_cut=len(holds) == HOLDS_SHOWN_MAX,
+            holds_shown_max=HOLDS_SHOWN_MAX,
+            fields=_shown_fields(product),
+            done=_DONE.get(request.own_link_param("done")),
+        ),
     )
 
 

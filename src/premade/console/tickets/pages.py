@@ -1,6 +1,7 @@
 """Tickets and orders: the search, and the pages of a ticket, an order and several orders."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -23,15 +24,23 @@ from premade.console.tickets.search import (
     read_search,
     tickets_of_order,
 )
-from premade.console.tickets.search_sql import FoundByPhone, FoundOrder
+from premade.console.tickets.search_sql import (
+    FoundByPhone,
+    FoundOrder,
+    OrderOwner,
+    TicketOfOrder,
+    TicketOwner,
+)
 from premade.orders.lookup import OrderUnknown, order_of
+from premade.orders.lookup_sql import OrderRow
 from premade.staff.member import list_staff
 from premade.staff.role import Right
-from premade.texts.translation import lazy
+from premade.texts.translation import Text, lazy
 from premade.tickets import picture
 from premade.tickets.code import stored_token
 from premade.tickets.history import HistoryEvent
 from premade.tickets.lookup import TicketUnknown, ticket_of, ticket_with_history
+from premade.tickets.lookup_sql import TicketRow
 from premade.tickets.signing import Verifiers
 from premade.values.texts import cleaned
 
@@ -56,8 +65,13 @@ _SCANNED = {
 }
 
 
+@dataclass(frozen=True)
+class _SearchPage:
+    searched: str | None
+
+
 async def _search_page(request: StaffRequest) -> Response:
-    return request.page("tickets/search.html", searched=None)
+    return request.page("tickets/search.html", _SearchPage(searched=None))
 
 
 async def _search(request: StaffRequest) -> Response:
@@ -97,7 +111,7 @@ async def _lead_to_sales(request: StaffRequest, searched: SearchedSales) -> Resp
 
 
 def _nothing_found(request: StaffRequest, text: str) -> Response:
-    return request.page("tickets/search.html", 404 if text else 200, searched=text or None)
+    return request.page("tickets/search.html", _SearchPage(searched=text or None), 404 if text else 200)
 
 
 async def _lead_to_ticket(request: StaffRequest, searched: SearchedTicket) -> Response:
@@ -116,6 +130,20 @@ async def _lead_to_ticket(request: StaffRequest, searched: SearchedTicket) -> Re
     return go_to(f"{address}?scanned={found}")
 
 
+@dataclass(frozen=True)
+class _TicketPage:
+    ticket: TicketRow
+    history: list[HistoryEvent]
+    whose: TicketOwner
+    order: OrderRow | None
+    names: dict[str, str]
+    can_cancel: bool
+    can_reissue: bool
+    done: Text | None
+    scanned: Text | None
+    is_scan_good: bool
+
+
 async def _ticket(request: StaffRequest) -> Response:
     code = request.path_param("code")
     whose = await partner_of_ticket(request.database, code)
@@ -128,16 +156,18 @@ async def _ticket(request: StaffRequest) -> Response:
     can_change = request.member.may(Right.CHANGE_TICKETS) and ticket.status in {"PRE_GENERATED", "ACTIVE"}
     return request.page(
         "tickets/ticket.html",
-        ticket=ticket,
-        history=found.history,
-        whose=whose,
-        order=order,
-        names=await _names_of_actors(request, found.history),
-        can_cancel=can_change and ticket.first_used_at is None,
-        can_reissue=can_change,
-        done=_DONE.get(request.own_link_param("done")),
-        scanned=_SCANNED.get(request.own_link_param("scanned")),
-        is_scan_good=request.own_link_param("scanned") == "current",
+        _TicketPage(
+            ticket=ticket,
+            history=found.history,
+            whose=whose,
+            order=order,
+            names=await _names_of_actors(request, found.history),
+            can_cancel=can_change and ticket.first_used_at is None,
+            can_reissue=can_change,
+            done=_DONE.get(request.own_link_param("done")),
+            scanned=_SCANNED.get(request.own_link_param("scanned")),
+            is_scan_good=request.own_link_param("scanned") == "current",
+        ),
     )
 
 
@@ -176,13 +206,20 @@ async def _picture(request: StaffRequest) -> Response:
     return Response(drawn, media_type="image/svg+xml", headers=HEADERS)
 
 
+@dataclass(frozen=True)
+class _OrderPage:
+    order: OrderRow
+    whose: OrderOwner
+    tickets: list[TicketOfOrder]
+
+
 async def _order(request: StaffRequest) -> Response:
     order_id = request.path_param("order_id")
     whose = await partner_of_order(request.database, order_id)
     order = await order_of(request.database, whose.partner_id, order_id)
     await _record_customers(request, [order_id])
     tickets = await tickets_of_order(request.database, whose.partner_id, order.ticket_codes)
-    return request.page("tickets/order.html", order=order, whose=whose, tickets=tickets)
+    return request.page("tickets/order.html", _OrderPage(order=order, whose=whose, tickets=tickets))
 
 
 async def _orders_like(request: StaffRequest) -> Response:
@@ -196,6 +233,15 @@ async def _orders_like(request: StaffRequest) -> Response:
     return await _orders_page(request, like, value, orders, is_cut=is_cut)
 
 
+@dataclass(frozen=True)
+class _OrdersPage:
+    like: Like
+    value: str
+    orders: Sequence[FoundOrder]
+    is_cut: bool
+    shown_max: int
+
+
 async def _orders_page(
     request: StaffRequest, like: Like, value: str, orders: Sequence[FoundOrder], *, is_cut: bool
 ) -> Response:
@@ -203,11 +249,7 @@ async def _orders_page(
     await _record_customers(request, [each.order_id for each in orders])
     return request.page(
         "tickets/orders.html",
-        like=like,
-        value=value,
-        orders=orders,
-        is_cut=is_cut,
-        shown_max=ORDERS_SHOWN_MAX,
+        _OrdersPage(like=like, value=value, orders=orders, is_cut=is_cut, shown_max=ORDERS_SHOWN_MAX),
     )
 
 
