@@ -19,7 +19,7 @@ TEMPLATES = {
 ISOLATES_IN_TEXT, ISOLATES_ANYWHERE = {"bdi", "isolated"}, {"isolated"}
 FORMATS = {
     "actor", "capitalize", "day", "days_left", "event", "length", "lower", "minute", "moment", "money", "number", "percent",
-    "replace", "rfc3339", "safe", "state", "tojson", "translated", "urlencode", "xmlattr",
+    "replace", "rfc3339", "safe", "state", "state_in_sentence", "tojson", "translated", "urlencode", "xmlattr",
 }  # fmt: skip
 """Filters whose answers have no letters of another direction: figures, our own words, parts of addresses."""
 READ_BY_PEOPLE = {"alt", "aria-label", "title", "placeholder", "label"}
