@@ -45,7 +45,7 @@ def running_demo() -> Generator[Demo]:
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "PREMADE_DATA_DIR": folder}
         environment.pop("DATABASE_URL", None)
-        command = [sys.executable, "-m", "premade.cli", "demo", "--port", "0"]
+        command = [sys.executable, "-m", "premade", "demo", "--port", "0"]
         process = subprocess.Popen(
             command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )

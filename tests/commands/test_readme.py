@@ -23,7 +23,7 @@ def test_the_story_of_a_batch_can_be_pasted_as_it_stands(home: Path) -> None:
     story = README.read_text().partition("## The story of a batch")[2].partition("\n## ")[0]
     operator, generate, activate = re.findall(r"```sh\n(.*?)```", story, re.DOTALL)
     program = folder / "premade"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m premade.cli "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m premade "$@"\n')
     program.chmod(0o755)
     environment = {**environment_for(None, data_dir), "PATH": f"{folder}:/usr/local/bin:/usr/bin:/bin"}
 
