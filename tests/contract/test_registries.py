@@ -11,16 +11,26 @@ import pytest
 import premade
 from premade.api_docs.openapi import openapi_document
 from premade.app import make_app
+from premade.audit.event import Subject
+from premade.batches.batch import BatchStatus
+from premade.catalog.product import Cancellation
 from premade.cli.export import Format
+from premade.console.audit.pages import EVENT_HEADINGS
 from premade.console.batches.export_choices import PRINTED, TABLES
+from premade.console.overview.pages import GATE_COUNT_NAMES
+from premade.console.rendering import STATE_NAMES, STATE_NAMES_IN_SENTENCES
+from premade.console.staff.forms import ROLE_DESCRIPTIONS, ROLES
+from premade.console.stock.product_form import CANCELLATIONS
 from premade.export.as_csv import CSV
 from premade.export.as_jsonl import JSON_LINES
 from premade.export.formats import FORMATS
 from premade.partners.permission import GATE_PERMISSIONS, PERMISSIONS
+from premade.redemption.counts import GateCountKind
 from premade.redemption.manual import PERMISSION as MANUAL_ENTRY
 from premade.runtime.clock import Runtime
 from premade.runtime.settings import Settings
 from premade.staff.role import RIGHTS, Right, Role
+from premade.tickets.ticket import Status
 
 SOURCE = Path(premade.__file__).parent
 GLOSSARY = (Path(__file__).parents[2] / "docs" / "glossary.md").read_text(encoding="utf-8")
@@ -80,3 +90,12 @@ def test_every_module_that_writes_tickets_is_registered() -> None:
     registry = (SOURCE / "export" / "formats.py").read_text(encoding="utf-8")
     modules = {path.stem for path in (SOURCE / "export").glob("as_*.py")}
     assert {name for name in modules if f"premade.export.{name}" not in registry} == set()
+
+
+def test_the_console_names_every_kind() -> None:
+    assert set(EVENT_HEADINGS) == set(Subject)
+    assert set(GATE_COUNT_NAMES) == set(GateCountKind)
+    assert set(STATE_NAMES) >= {*Status, *BatchStatus}
+    assert set(STATE_NAMES_IN_SENTENCES) >= set(Status)
+    assert set(ROLES) == set(ROLE_DESCRIPTIONS) == set(Role)
+    assert set(CANCELLATIONS) == set(Cancellation)

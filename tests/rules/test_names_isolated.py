@@ -26,7 +26,7 @@ READ_BY_PEOPLE = {"alt", "aria-label", "title", "placeholder", "label"}
 """Attributes. The others are for the browser; the value of a field stands in a box of its own."""
 OURS = {
     # Ids, codes and other texts that are ASCII by their rules.
-    "batch_id", "channel", "code", "code_prefix", "currency", "device_id", "function_code", "issue_number", "key", "key_id",
+    "batch_id", "channel", "code", "code_prefix", "currency", "description of roles.html", "device_id", "function_code", "issue_number", "key", "key_id",
     "order_id", "partner_id", "prefix", "product_id", "request_id", "reservation_id", "rotated_from", "ticket_code",
     "ticket_type", "once", "form_token", "customer_phone", "id", "version", "role", "permissions",
     # Names of staff are ASCII too.

@@ -39,7 +39,7 @@ FIELDS = ("ticket", "order", "partner", "batch", "who", "event", "start", "befor
 # An actor as the page shows it or as the record stores it. The word alone means any command.
 _COMMAND_BY = re.compile(rf"{COMMAND}(?:\s+by\s+|\s*:\s*)(\S.*)", re.IGNORECASE)
 _KEY = re.compile(r"(?:api\s*)?key[\s:#]*([0-9]{1,18})", re.IGNORECASE)
-_HEADINGS = {
+EVENT_HEADINGS = {
     Subject.PARTNER: lazy("Partners and keys"),
     Subject.KEY: lazy("Partners and keys"),
     Subject.PRODUCT: lazy("Stock"),
@@ -56,7 +56,7 @@ _HEADINGS = {
 def _events_by_heading() -> dict[Text, list[type[AuditEvent]]]:
     found: dict[Text, list[type[AuditEvent]]] = {}
     for event in CATALOGUE.values():
-        found.setdefault(_HEADINGS[event.kind.subject], []).append(event)
+        found.setdefault(EVENT_HEADINGS[event.kind.subject], []).append(event)
     return found
 
 

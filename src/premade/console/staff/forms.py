@@ -5,9 +5,25 @@ from typing import Annotated
 from premade.console.forms import Form, Input, Options, as_sent
 from premade.staff.password import PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN
 from premade.staff.role import Role
-from premade.texts.translation import lazy
+from premade.texts.translation import Text, lazy
 
-ROLES: Options = {str(role): lazy(str(role)) for role in Role}
+ROLES: Options = {
+    Role.ADMIN: lazy("admin"),
+    Role.OPERATIONS: lazy("operations"),
+    Role.FINANCE: lazy("finance"),
+    Role.GATE: lazy("gate"),
+}
+ROLE_DESCRIPTIONS: dict[Role, Text] = {
+    Role.ADMIN: lazy("everything: also add partners, create and revoke API keys, and manage the staff"),
+    Role.OPERATIONS: lazy(
+        "see tickets, orders, batches, stock and partners, and the audit record; cancel and reissue tickets; generate, export and cancel batches; change products, prices and allotments, and release reservations; the gate page"
+    ),
+    Role.FINANCE: lazy(
+        "see tickets, orders, batches, stock and partners, and the audit record; export batches"
+    ),
+    Role.GATE: lazy("the gate page: scan and redeem tickets"),
+}
+"""The permissions of each role, in words."""
 NAME_CHARACTERS_MAX = 63
 PASSWORD_HINT = lazy("At least %(count)s characters.", count=PASSWORD_CHARACTERS_MIN)
 NewPassword = Annotated[

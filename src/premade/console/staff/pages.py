@@ -8,7 +8,7 @@ from starlette.responses import Response
 from premade.console.addresses import HOME, go_to
 from premade.console.forms import FormView, by_field
 from premade.console.routing import Page, StaffRequest
-from premade.console.staff.forms import ROLES, MemberForm, PasswordForm, RoleForm
+from premade.console.staff.forms import ROLE_DESCRIPTIONS, ROLES, MemberForm, PasswordForm, RoleForm
 from premade.runtime.errors import Conflict, Invalid
 from premade.staff.member import (
     StaffNameTaken,
@@ -47,6 +47,8 @@ async def _everybody(request: StaffRequest) -> Response:
 class _StaffPage:
     staff: list[StaffRow]
     form: FormView
+    roles: list[tuple[Text, Text]]
+    """Label and description."""
 
 
 async def _list(request: StaffRequest, status: int, wrong: dict[str, str], given: dict[str, str]) -> Response:
@@ -55,6 +57,7 @@ async def _list(request: StaffRequest, status: int, wrong: dict[str, str], given
         _StaffPage(
             staff=await list_staff(request.database),
             form=MemberForm.view({"role": Role.OPERATIONS, **given}, wrong, options={"role": ROLES}),
+            roles=[(ROLES[role], ROLE_DESCRIPTIONS[role]) for role in Role],
         ),
         status,
     )
