@@ -33,7 +33,7 @@ class RoleMissing(Forbidden):
 
 
 async def signed_in_member(request: Request) -> tuple[Member | None, str]:
-    """Return the member whose session cookie the request has, or None, and the session's token."""
+    """Return the member of the request's session cookie, or None, and the session's token."""
     token = request.cookies.get(SESSION_COOKIE, "")
     sessions: Sessions = request.app.state.services[Sessions]
     return (await sessions.find_member(token) if token else None), token

@@ -61,7 +61,11 @@ def new_nonce(runtime: Runtime) -> str:
 
 
 def nonce_of(form: Mapping[str, str]) -> str:
-    """Return the nonce of the form that was sent. Raises FormForeign if it has none."""
+    """Return the nonce of the form.
+
+    Raises:
+        FormForeign: it has none.
+    """
     nonce = form.get(NONCE, "")
     if not _NONCE.fullmatch(nonce):
         raise FormForeign("not_ours")

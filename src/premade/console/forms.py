@@ -30,7 +30,12 @@ Options = Mapping[str, Text]
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """Return the fields of the form, each once. Raises BodyRefused, or FormForeign if the console has no such form."""
+    """Return the fields of the form. Of a repeated field, the last one counts.
+
+    Raises:
+        BodyRefused: the body is too large or too slow.
+        FormForeign: the console has no such form.
+    """
     body = await receive_body(request, FORM_BYTES_MAX)
     try:
         fields = parse_qsl(
@@ -178,7 +183,11 @@ class Form(BaseModel):
 
     @classmethod
     def parse(cls, sent: Mapping[str, str]) -> Self:
-        """Read a form. Raises Invalid with every field that is wrong."""
+        """Read a form.
+
+        Raises:
+            Invalid: it lists all fields that are wrong.
+        """
         try:
             return cls.model_validate(cls.texts(sent))
         except ValidationError as error:

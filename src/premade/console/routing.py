@@ -103,7 +103,11 @@ class StaffRequest:
         return new_nonce(self.runtime)
 
     def nonce(self) -> str:
-        """Return the nonce of the form that was sent. Raises FormForeign if it has none."""
+        """Return the nonce of the form.
+
+        Raises:
+            FormForeign: it has none.
+        """
         return nonce_of(self.form)
 
     def require(self, right: Right) -> None:

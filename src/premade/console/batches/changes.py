@@ -42,7 +42,7 @@ class _BatchChange(Confirmation[ReasonForm]):
 
     @property
     def caller(self) -> OnBehalf:
-        """Who makes the change, for the partner."""
+        """The member, on behalf of the partner."""
         return OnBehalf(self.batch.partner_id, self.batch.row.channel, self.request.member.actor)
 
     def stock_row(self, tickets: int) -> Row:

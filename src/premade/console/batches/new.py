@@ -216,7 +216,7 @@ class NewBatch(Edit[BatchForm]):
 
     @property
     def owner(self) -> OnBehalf:
-        """Who generates, for the partner."""
+        """The member, on behalf of the partner."""
         return OnBehalf(self.partner.partner_id, self.partner.channel, self.request.member.actor)
 
     async def initial(self) -> dict[str, str]:

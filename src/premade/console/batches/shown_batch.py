@@ -29,7 +29,7 @@ class ShownBatch(Generic[RowT]):
 
     @property
     def status(self) -> BatchStatus:
-        """How far the generation is."""
+        """Status of the generation."""
         return batch_status(self.row.to_make, self.row.unmade)
 
     @property

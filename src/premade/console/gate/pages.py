@@ -197,21 +197,21 @@ async def session(call: OfStaff) -> Reply:
 
 @router.post(f"{GATE}/redemptions", include_in_schema=False, response_model=RedeemAnswer)
 async def redeem(call: OfStaff, body: RedeemRequest, test_mode: TestMode = False) -> Reply:  # noqa: FBT002
-    """As POST /api/gate/redemptions."""
+    """Answer like POST /api/gate/redemptions."""
     device = call.device(body.device_id, test=test_mode)
     return redeem_reply(await call.gate.use(Gate).redeem(device, presentation_of(body), use_of(body)))
 
 
 @router.post(f"{GATE}/inspect", include_in_schema=False)
 async def inspect(call: OfStaff, body: ShownAtGate, test_mode: TestMode = False) -> InspectAnswer:  # noqa: FBT002
-    """As POST /api/gate/inspect."""
+    """Answer like POST /api/gate/inspect."""
     device = call.device(body.device_id, test=test_mode)
     return inspect_answer(await call.gate.use(Gate).inspect(device, presentation_of(body)))
 
 
 @router.post(f"{GATE}/sync", include_in_schema=False)
 async def sync(call: OfStaff, body: GuardedSyncRequest, test_mode: TestMode = False) -> SyncAnswer:  # noqa: FBT002
-    """As POST /api/gate/redemptions/sync; the actor of a scan is the member who scanned."""
+    """Answer like POST /api/gate/redemptions/sync; the actor of a scan is the member who scanned."""
     entries = entries_of(body)
     results = await call.gate.use(Gate).upload(call.device(body.device_id, test=test_mode), entries)
     return sync_answer(body.device_id, entries, results)
@@ -223,7 +223,7 @@ async def snapshot(
     since: Annotated[str | None, Query()] = None,
     test_mode: TestMode = False,  # noqa: FBT002
 ) -> Stream:
-    """As GET /api/gate/snapshot, by the operator's key."""
+    """Answer like GET /api/gate/snapshot for a key of the operator."""
     return snapshot_stream(call.in_mode(test=test_mode), since)
 
 

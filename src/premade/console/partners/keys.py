@@ -55,7 +55,7 @@ class KeyForm(Form):
 
 
 class RotationForm(Form):
-    """How long the old key works beside the new one."""
+    """Time for which the old key works beside the new one."""
 
     overlap: Annotated[
         timedelta,

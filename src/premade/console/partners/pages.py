@@ -24,7 +24,7 @@ OPERATOR = f"{HOME}/operator-keys"
 PARTNERS_A_PAGE = 25
 SEARCH_CHARACTERS_MAX = 200
 KEY_CACHE_SECONDS_SHOWN = f"{KEY_CACHE_SECONDS:g}"
-"""How long a key can still work after it ended, for texts."""
+"""Maximum number of seconds for which a revoked key still works, for texts."""
 _DONE = {
     "added": lazy("Added. Create a key, so that they can begin."),
     "limits": lazy("Saved. It applies to new reservations."),
@@ -51,27 +51,27 @@ def number_of_path(request: StaffRequest, name: str) -> int:
 @dataclass(frozen=True)
 class _PartnersPage:
     partners: list[ListedPartner]
-    sought: str
-    sought_characters_max: int
+    searched: str
+    search_characters_max: int
     is_first: bool
     first_page: str
     next_page: str | None
 
 
 async def _partners(request: StaffRequest) -> Response:
-    sought, cursor = request.query("find")[:SEARCH_CHARACTERS_MAX], request.query("cursor") or None
+    searched, cursor = request.query("find")[:SEARCH_CHARACTERS_MAX], request.query("cursor") or None
     partners, following = await page_of_partners(
-        request.database, request.runtime, sought, PARTNERS_A_PAGE, cursor
+        request.database, request.runtime, searched, PARTNERS_A_PAGE, cursor
     )
     return request.page(
         "partners/partners.html",
         _PartnersPage(
             partners=partners,
-            sought=sought,
-            sought_characters_max=SEARCH_CHARACTERS_MAX,
+            searched=searched,
+            search_characters_max=SEARCH_CHARACTERS_MAX,
             is_first=cursor is None,
-            first_page=f"{PARTNERS}?{urlencode({'find': sought})}" if sought else PARTNERS,
-            next_page=following and f"{PARTNERS}?{urlencode({'find': sought, 'cursor': following})}",
+            first_page=f"{PARTNERS}?{urlencode({'find': searched})}" if searched else PARTNERS,
+            next_page=following and f"{PARTNERS}?{urlencode({'find': searched, 'cursor': following})}",
         ),
     )
 

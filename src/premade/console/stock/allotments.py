@@ -29,7 +29,7 @@ from premade.values.operator_input import whole_number
 
 
 class AllotmentForm(Form):
-    """How many tickets of the product a channel may have."""
+    """Number of tickets of the product that a channel may have."""
 
     channel: Annotated[
         str,

@@ -30,31 +30,31 @@ _DONE = {
 class _StockPage:
     products: list[Product]
     allotments: dict[int, list[ListedAllotment]]
-    sought: str
-    sought_characters_max: int
+    searched: str
+    search_characters_max: int
     is_first: bool
     first_page: str
     next_page: str | None
 
 
 async def _stock(request: StaffRequest) -> Response:
-    sought, cursor = request.query("find")[:SEARCH_CHARACTERS_MAX], request.query("cursor") or None
-    products, following = await page_of_products(request.database, sought, PRODUCTS_A_PAGE, cursor)
+    searched, cursor = request.query("find")[:SEARCH_CHARACTERS_MAX], request.query("cursor") or None
+    products, following = await page_of_products(request.database, searched, PRODUCTS_A_PAGE, cursor)
     ids = [product.product_id for product in products]
     allotments: dict[int, list[ListedAllotment]] = {product_id: [] for product_id in ids}
     for row in await list_allotments(request.database, request.runtime, ids):
         allotments[row.product_id].append(row)
-    first = f"{STOCK}?{urlencode({'find': sought})}" if sought else STOCK
+    first = f"{STOCK}?{urlencode({'find': searched})}" if searched else STOCK
     return request.page(
         "stock/stock.html",
         _StockPage(
             products=products,
             allotments=allotments,
-            sought=sought,
-            sought_characters_max=SEARCH_CHARACTERS_MAX,
+            searched=searched,
+            search_characters_max=SEARCH_CHARACTERS_MAX,
             is_first=cursor is None,
             first_page=first,
-            next_page=following and f"{STOCK}?{urlencode({'find': sought, 'cursor': following})}",
+            next_page=following and f"{STOCK}?{urlencode({'find': searched, 'cursor': following})}",
         ),
     )
 

@@ -46,7 +46,7 @@ class _TicketChange(Confirmation[ReasonForm]):
 
     @property
     def caller(self) -> StaffForPartner:
-        """Who makes the change, for the partner."""
+        """The member, on behalf of the partner."""
         return StaffForPartner(self.owner.partner_id, self.request.member.actor)
 
     @property

@@ -115,11 +115,11 @@ def _nothing_found(request: StaffRequest, text: str) -> Response:
 
 
 async def _lead_to_ticket(request: StaffRequest, searched: SearchedTicket) -> Response:
-    whose = await partner_of_ticket(request.database, searched.ticket_code)
+    owner = await partner_of_ticket(request.database, searched.ticket_code)
     address = f"{TICKETS}/{searched.ticket_code}"
     if searched.token is None:
         return go_to(address)
-    ticket = await ticket_of(request.database, whose.partner_id, searched.ticket_code)
+    ticket = await ticket_of(request.database, owner.partner_id, searched.ticket_code)
     verified = await request.use(Verifiers).read(searched.token)
     if verified is None:
         found = "forged"
@@ -134,7 +134,7 @@ async def _lead_to_ticket(request: StaffRequest, searched: SearchedTicket) -> Re
 class _TicketPage:
     ticket: TicketRow
     history: list[HistoryEvent]
-    whose: TicketOwner
+    owner: TicketOwner
     order: OrderRow | None
     names: dict[str, str]
     can_cancel: bool
@@ -146,11 +146,11 @@ class _TicketPage:
 
 async def _ticket(request: StaffRequest) -> Response:
     code = request.path_param("code")
-    whose = await partner_of_ticket(request.database, code)
-    found = await ticket_with_history(request.database, whose.partner_id, code)
+    owner = await partner_of_ticket(request.database, code)
+    found = await ticket_with_history(request.database, owner.partner_id, code)
     ticket = found.ticket
     order_id = ticket.order_id
-    order = None if order_id is None else await order_of(request.database, whose.partner_id, order_id)
+    order = None if order_id is None else await order_of(request.database, owner.partner_id, order_id)
     if order is not None:
         await _record_customers(request, [order.order_id])
     can_change = request.member.may(Right.CHANGE_TICKETS) and ticket.status in {"PRE_GENERATED", "ACTIVE"}
@@ -159,7 +159,7 @@ async def _ticket(request: StaffRequest) -> Response:
         _TicketPage(
             ticket=ticket,
             history=found.history,
-            whose=whose,
+            owner=owner,
             order=order,
             names=await _names_of_actors(request, found.history),
             can_cancel=can_change and ticket.first_used_at is None,
@@ -191,43 +191,43 @@ async def _names_of_actors(request: StaffRequest, history: list[HistoryEvent]) -
 
 async def _picture(request: StaffRequest) -> Response:
     code = request.path_param("code")
-    whose = await partner_of_ticket(request.database, code)
-    ticket = await ticket_of(request.database, whose.partner_id, code)
+    owner = await partner_of_ticket(request.database, code)
+    ticket = await ticket_of(request.database, owner.partner_id, code)
     await record_qr_look(
         request.database,
         request.runtime,
-        partner_id=whose.partner_id,
+        partner_id=owner.partner_id,
         ticket_code=code,
         issue_number=ticket.issue_number,
         actor=request.member.actor,
         request_id=request.request_id,
     )
-    drawn = picture.svg(stored_token(ticket.qr_code), is_sample=whose.is_test)
+    drawn = picture.svg(stored_token(ticket.qr_code), is_sample=owner.is_test)
     return Response(drawn, media_type="image/svg+xml", headers=HEADERS)
 
 
 @dataclass(frozen=True)
 class _OrderPage:
     order: OrderRow
-    whose: OrderOwner
+    owner: OrderOwner
     tickets: list[TicketOfOrder]
 
 
 async def _order(request: StaffRequest) -> Response:
     order_id = request.path_param("order_id")
-    whose = await partner_of_order(request.database, order_id)
-    order = await order_of(request.database, whose.partner_id, order_id)
+    owner = await partner_of_order(request.database, order_id)
+    order = await order_of(request.database, owner.partner_id, order_id)
     await _record_customers(request, [order_id])
-    tickets = await tickets_of_order(request.database, whose.partner_id, order.ticket_codes)
-    return request.page("tickets/order.html", _OrderPage(order=order, whose=whose, tickets=tickets))
+    tickets = await tickets_of_order(request.database, owner.partner_id, order.ticket_codes)
+    return request.page("tickets/order.html", _OrderPage(order=order, owner=owner, tickets=tickets))
 
 
 async def _orders_like(request: StaffRequest) -> Response:
     if request.path_param("like") not in set(Like):
         raise HTTPException(404)
     like = Like(request.path_param("like"))
-    whose = await partner_of_order(request.database, request.path_param("order_id"))
-    order = await order_of(request.database, whose.partner_id, request.path_param("order_id"))
+    owner = await partner_of_order(request.database, request.path_param("order_id"))
+    order = await order_of(request.database, owner.partner_id, request.path_param("order_id"))
     value = getattr(order, _COLUMN_OF[like])
     orders, is_cut = await orders_like(request.database, like, value)
     return await _orders_page(request, like, value, orders, is_cut=is_cut)
