@@ -28,8 +28,8 @@ ALSO_ON_BOTH = ["contract", "concurrency", "lifecycle", "acceptance", "rules", "
 """More rules, and faults, for a run that may take longer."""
 NOT_ON_BOTH = TESTS / "contract" / "test_schemathesis.py"
 """Malformed requests do not reach the database, so one version is enough."""
-PROCESSES, PROCESSES_BESIDE = 2, 1
-"""Three processes on two processors: tests wait some of the time."""
+PROCESSES, PROCESSES_BESIDE = 3, 1
+"""Four processes on two processors: tests wait some of the time, and the run beside is soon over."""
 SLOWEST = ["--durations=15", "--durations-min=10"]
 """Print the slowest tests at the end."""
 

@@ -352,7 +352,7 @@ def test_a_grant_keeps_the_other_entries_and_what_the_mask_holds_back(place: Pla
 
 @needs_root
 def test_without_access_control_lists_the_message_says_what_to_do() -> None:
-    with pytest.raises(EmbeddedPostgresError, match=r"may not use /proc, .*chmod o\+x.*DATABASE_URL"):
+    with pytest.raises(EmbeddedPostgresError, match=r"may not use /proc\. .*chmod o\+x.*DATABASE_URL"):
         grant(Path("/proc"), STRANGER, 1)
 
 

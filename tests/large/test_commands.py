@@ -182,7 +182,7 @@ def test_it_says_why_it_refuses(quiet_shop: Shop) -> None:
     ]
     assert "batch: Must be 1 to 64" in refusal(*base[:-1], "no id", *product, "--quantity", "1")
     assert "reservation: Must be" in refusal(*base, *product, "--quantity", "1", "--reservation", "R")
-    assert "no day" in refusal(*base, *product, "--quantity", "1", "--valid-until", "soon")
+    assert "is not a day" in refusal(*base, *product, "--quantity", "1", "--valid-until", "soon")
     assert "There is no partner" in refusal(
         "generate", "--partner", "nobody", "--batch", "B", *product, "--quantity", "1"
     )
