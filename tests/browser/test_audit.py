@@ -79,6 +79,7 @@ def test_what_somebody_did_is_found_by_their_name(somebody: Somebody, seller: Se
     )
 
 
+@pytest.mark.nightly
 def test_sign_ins_refused_and_what_admins_do_are_in_the_record(somebody: Somebody) -> None:
     admin, mei = somebody("admin"), somebody("finance")
     admin.goes_to(f"/console/staff/{mei.name}")

@@ -357,6 +357,7 @@ def saved(person: Person, form: str, name: str, tmp_path: Path, **chosen: str) -
     return download.value.suggested_filename, target.read_bytes()
 
 
+@pytest.mark.nightly
 def test_a_batch_is_taken_out_in_every_format_and_the_record_says_so(
     somebody: Somebody, shop: Shop, tmp_path: Path
 ) -> None:

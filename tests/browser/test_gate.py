@@ -398,7 +398,7 @@ def test_nothing_is_served_or_kept_beside_the_page_and_its_libraries() -> None:
 
 
 @pytest.mark.parametrize(("scheme", "viewport"), [("light", DESK), ("dark", PHONE)])
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_the_page_has_no_barrier_whatever_it_shows(
     at_gate: Any, shop: Shop, seller: Seller, scheme: str, viewport: dict[str, int]
 ) -> None:

@@ -37,6 +37,7 @@ def colleague(shop: Shop) -> tuple[str, int]:
     return name, row["staff_id"]
 
 
+@pytest.mark.nightly
 def test_what_one_guard_scanned_and_another_sent_is_recorded_as_of_the_first(
     at_gate: Any, shop: Shop, seller: Seller
 ) -> None:

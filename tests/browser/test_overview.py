@@ -255,7 +255,7 @@ def test_the_gate_has_no_overview(somebody: Somebody) -> None:
 
 
 @pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_a_full_page_has_no_barrier_and_fits(
     somebody: Somebody, idle: Seller, viewport: dict[str, int]
 ) -> None:

@@ -115,6 +115,7 @@ def test_an_address_is_throttled_whatever_names_it_tries(shop: Shop) -> None:
     assert statuses == [401, 429, 429]
 
 
+@pytest.mark.nightly
 def test_who_guesses_elsewhere_keeps_nobody_out(
     dsn: str, shop: Shop, somebody: Somebody, tmp_path: Path
 ) -> None:

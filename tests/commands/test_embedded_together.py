@@ -43,6 +43,7 @@ def wait_until_stopped(data_dir: Path) -> None:
         assert time.monotonic() < deadline, "PostgreSQL runs on"
 
 
+@pytest.mark.nightly
 def test_a_command_beside_a_running_service_uses_its_database(home: Path) -> None:
     data_dir = home / "data"
     with running_service(environment_for(None, data_dir), home / "log", workers=1) as service:

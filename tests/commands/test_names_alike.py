@@ -69,7 +69,7 @@ def numbers(lines: list[str]) -> list[tuple[int, int]]:
     return sorted((int(line[1]), int(line[line.index("and") + 1])) for line in words)
 
 
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_a_migration_names_the_partners_whose_names_clash_and_how_to_rename_one(operator: Operator) -> None:
     lines = said(operator)
 
@@ -82,7 +82,7 @@ def test_a_migration_names_the_partners_whose_names_clash_and_how_to_rename_one(
     assert numbers(said(operator)) == ALIKE, "until one is renamed"
 
 
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_partners_whose_names_clash_go_on_and_nobody_gets_a_further_name_like_theirs(
     operator: Operator,
 ) -> None:
@@ -95,7 +95,7 @@ def test_partners_whose_names_clash_go_on_and_nobody_gets_a_further_name_like_th
         assert "already a partner" in operator.is_refused("partner", "add", name)
 
 
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_a_partner_that_is_renamed_clashes_no_more(operator: Operator) -> None:
     said(operator)
 

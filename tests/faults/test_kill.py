@@ -141,6 +141,7 @@ def test_workers_leave_when_their_parent_is_killed_outright(own_dsn: str, tmp_pa
         wait_until_gone(children)
 
 
+@pytest.mark.nightly
 def test_lost_connections_to_the_database_are_answered_503_and_come_back(
     own_dsn: str, tmp_path: Path
 ) -> None:

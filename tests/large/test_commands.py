@@ -188,7 +188,7 @@ def test_it_says_why_it_refuses(quiet_shop: Shop) -> None:
     )
     assert "101 tickets were requested and 100 are available" in refusal(*base, *product, "--quantity", "101")
     assert "does not exist" in refusal(*base, "--product", "1", "--quantity", "1")
-    assert "Give only --partner and --batch" in refusal(*base, "--cancel", "--quantity", "1")
+    assert "give only --partner and --batch" in refusal(*base, "--cancel", "--quantity", "1")
     assert "There is no batch B" in refusal(*base, "--cancel")
     assert operator.does(*base, *product, "--quantity", "60")["made"] == 60
     assert "differs from this request" in refusal(*base, *product, "--quantity", "61")

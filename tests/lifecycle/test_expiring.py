@@ -197,6 +197,7 @@ def test_the_operator_expires_by_command(before: Shop) -> None:
     assert_books_balance(before, seller)
 
 
+@pytest.mark.nightly
 def test_the_service_expires_by_itself(before: Shop, tmp_path: Path) -> None:
     seller = before.seller()
     past.generate(before, seller, 3, batch_id="B1", valid_until=LAST_DAY, idempotency_key="k")

@@ -298,6 +298,7 @@ def test_the_cases_of_an_alert_hold_alone(tmp_path: Path, alert: str) -> None:
     assert holds(tmp_path, alert, RULES)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(("alert", "old", "new"), CHANGES, ids=lambda value: re.sub(r"\s", "", value)[:30])
 def test_the_cases_notice_another_threshold_or_duration(
     tmp_path: Path, alert: str, old: str, new: str

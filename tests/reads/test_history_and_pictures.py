@@ -120,6 +120,7 @@ def test_another_library_reads_pictures_of_every_size(module_pixels: int, margin
     assert read(room) == TOKEN
 
 
+@pytest.mark.nightly
 def test_a_margin_and_size_of_its_own_stand_in_every_picture() -> None:
     for module_pixels in range(1, picture.MODULE_PIXELS_MAX + 1, 3):
         for margin in range(picture.MARGIN_MODULES_MAX + 1):

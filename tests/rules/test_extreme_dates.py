@@ -160,7 +160,7 @@ def test_the_last_day_of_sale_of_a_batch(far_shop: Shop, far_seller: Seller, adm
     assert far_seller.generate(1, valid_until="9999-12-31").status_code == 201
 
 
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_days_of_a_product(far_shop: Shop, admin: Visitor) -> None:
     operator = Operator(far_shop.dsn)
     for day in [*DAYS, *NO_DAYS]:
@@ -199,7 +199,7 @@ def test_the_end_of_a_key_by_command_and_console(far_shop: Shop, far_seller: Sel
     works(far_seller.http.get("/api/ota/inventory"))
 
 
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_from_and_to_of_the_audit_record(admin: Visitor) -> None:
     for field in ("start", "before"):
         for text in [*DAYS, *NO_DAYS, *MOMENTS, *(f"{day}T00:00" for day in DAYS), "24:00", "9" * 400]:
@@ -207,7 +207,7 @@ def test_from_and_to_of_the_audit_record(admin: Visitor) -> None:
             assert answer.status_code == 200 or "day and a time" in answer.text, text
 
 
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_places_in_lists_that_name_a_time(far_shop: Shop, far_seller: Seller) -> None:
     cursors = {
         path: answer.json()["next"]
@@ -227,7 +227,7 @@ def test_places_in_lists_that_name_a_time(far_shop: Shop, far_seller: Seller) ->
 
 
 @pytest.mark.parametrize("moment", [FIRST, LAST], ids=["year 1", "year 9999"])
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_rows_of_extreme_times_are_shown_everywhere(
     far_shop: Shop, far_seller: Seller, admin: Visitor, moment: str
 ) -> None:
