@@ -50,6 +50,7 @@ def everything_shown(page: Person) -> str:
     return str(page.page.evaluate(ALL_TEXT))
 
 
+@pytest.mark.nightly
 def test_the_scripts_of_the_gate_write_in_the_reader_s_language(
     somebody: Somebody, seller: Seller, url: str
 ) -> None:

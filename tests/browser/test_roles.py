@@ -50,7 +50,7 @@ def addresses(seller: Seller) -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("role", list(Role))
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_a_role_sees_its_pages_and_no_other(
     somebody: Somebody, addresses: dict[str, set[str]], role: Role
 ) -> None:

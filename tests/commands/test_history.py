@@ -63,6 +63,7 @@ def history_partner(shop: Shop) -> Seller:
     return Seller(PARTNER, partner["partner_id"], partner["channel"], product["product_id"], "", 0, none)
 
 
+@pytest.mark.nightly
 def test_it_touches_nothing_live_is_whole_and_goes_on_with_the_days_that_are_missing(shop: Shop) -> None:
     before = live(shop)
 

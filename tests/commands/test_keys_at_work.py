@@ -43,6 +43,7 @@ def make(operator: Operator, *more: str) -> tuple[str, dict[str, str]]:
     return partner, operator.does("key", "create", "--partner", partner, "--permission", "inventory:read")
 
 
+@pytest.mark.nightly
 def test_both_keys_work_for_the_overlap_and_only_the_new_one_after_it(
     operator: Operator, service: Service
 ) -> None:

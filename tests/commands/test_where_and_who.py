@@ -210,6 +210,7 @@ def actors(dsn: str) -> list[str]:
         return sorted(row[0] for row in rows.fetchall())
 
 
+@pytest.mark.nightly
 def test_the_record_names_the_system_user_of_a_command(dsn: str) -> None:
     import pwd
 

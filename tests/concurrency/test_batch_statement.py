@@ -129,6 +129,7 @@ def assert_each_sale_is_one(shop: Shop, sellers: list[Seller]) -> dict[str, str]
     return {ticket["ticket_code"]: ticket["order_id"] for ticket in tickets}
 
 
+@pytest.mark.nightly
 def test_statements_on_the_same_tickets_and_keys_neither_fail_nor_sell_twice(shop: Shop) -> None:
     sellers = [shop.seller(stock=10_000), shop.seller(stock=10_000)]
     chance = random.Random(12)

@@ -61,6 +61,7 @@ async def answers(those: list[Wire]) -> list[Answer]:
     return await asyncio.gather(*(wire.answer() for wire in those))
 
 
+@pytest.mark.nightly
 def test_a_full_queue_is_told_when_to_try_again_and_whoever_waits_gets_the_ticket(stand: Stand) -> None:
     clients = 1 + QUEUE_ITEMS_MAX + TOO_MANY
     codes = [code for _ in range(0, clients, 100) for code in stand.seller.tickets(100)]

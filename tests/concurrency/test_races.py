@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import psycopg
+import pytest
 from support.race import at_once, deadlocks, wait_until_something_waits_for_a_row
 from support.shop import CUSTOMER, Seller, Shop, unique
 
@@ -167,6 +168,7 @@ def test_two_hundred_tickets_at_once_are_all_sold_once(seller: Seller, shop: Sho
     }
 
 
+@pytest.mark.nightly
 def test_sales_beside_cancelling_and_expiring_never_deadlock(shop: Shop) -> None:
     seller = shop.seller(stock=600)
     codes = [code for _ in range(6) for code in seller.tickets(100)]

@@ -509,6 +509,7 @@ def test_the_licence_of_the_assets_comes_with_the_package() -> None:
     assert "swagger-ui" in (folder / "NOTICE").read_text().lower()
 
 
+@pytest.mark.nightly
 def test_a_browser_shows_every_operation_and_asks_nobody_else(shop: Shop, document: Json) -> None:
     asked: list[str] = []
     complaints: list[str] = []

@@ -124,6 +124,7 @@ def test_a_role_that_may_not_analyse_says_so_once(
     assert "".join(capsys.readouterr()).count("statistics.not_allowed") == 1
 
 
+@pytest.mark.nightly
 def test_the_service_analyses_by_itself(own: Shop, tmp_path: Path) -> None:
     with running_service(environment_for(own.dsn), tmp_path / "log", workers=1):
         own.sql(MORE, ROWS_A_PAGE * PAGES_MIN)

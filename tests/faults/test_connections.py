@@ -87,6 +87,7 @@ def read_to_the_end(client: socket.socket) -> bytes:
     return b"".join(iter(lambda: client.recv(RECEIVED_AT_ONCE_BYTES), b""))
 
 
+@pytest.mark.nightly
 def test_pipelined_requests_are_answered_in_their_order_also_behind_one_that_waits(
     one_worker: Service, dsn: str
 ) -> None:
@@ -117,6 +118,7 @@ def test_pipelined_requests_are_answered_in_their_order_also_behind_one_that_wai
     assert asyncio.run(run()) == [(status, name) for (status, _), name in zip(requests, names, strict=True)]
 
 
+@pytest.mark.nightly
 def test_a_client_that_takes_nothing_is_made_no_further_answers_and_gets_each_whole(
     one_worker: Service, lister: Seller
 ) -> None:

@@ -83,6 +83,7 @@ def test_a_hot_standby_is_not_ready_until_it_is_promoted(tmp_path: Path) -> None
             assert seller.activate(seller.tickets()[0]).status_code == 200
 
 
+@pytest.mark.nightly
 @needs_standalone
 def test_a_full_disk_is_not_ready_until_there_is_room(tmp_path: Path) -> None:
     with cluster() as database, disk_of(database.folder):

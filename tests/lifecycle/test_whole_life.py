@@ -27,7 +27,7 @@ STOCK = 40
 USES = {"ferry": 2, "gift": 1}
 AT_ONCE_MAX = 10
 EXAMPLES, STEPS = 75, 60
-EXAMPLES_QUICK, STEPS_QUICK = 15, 30
+EXAMPLES_QUICK, STEPS_QUICK = 8, 30
 SECONDS_MAX = 3_000
 SALE = {"customer_details": CUSTOMER, "payment_reference": "PAY-1"}
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).date()

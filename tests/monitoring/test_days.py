@@ -204,6 +204,7 @@ def refused_by(seller: Seller, service: Service) -> dict[tuple[int | None, str],
     }
 
 
+@pytest.mark.nightly
 def test_refusals_are_written_by_day_partner_and_code_while_the_service_runs_and_when_it_stops(
     dsn: str, tmp_path: Path
 ) -> None:

@@ -59,6 +59,7 @@ def test_on_a_terminal_the_lines_are_for_reading_and_say_no_more(dsn: str, tmp_p
     assert_nothing_personal(text.replace(sold, ""))
 
 
+@pytest.mark.nightly
 def test_every_line_has_one_form_also_those_of_the_server_itself(dsn: str, tmp_path: Path) -> None:
     with running_service(environment_for(dsn), tmp_path / "log", workers=2) as service:
         a_sale_and_some_mistakes(Shop(dsn, service.url))

@@ -219,6 +219,7 @@ def writers(dsn: str, seller: Seller, shop: Shop, codes: list[str], count: int) 
             done.result()
 
 
+@pytest.mark.nightly
 def test_whatever_commits_meanwhile_a_device_knows_the_table_exactly(
     seller: Seller, shop: Shop, device: Device, dsn: str
 ) -> None:

@@ -202,6 +202,7 @@ def grown(dsn: str, seller: Seller, shop: Shop) -> dict[str, Any]:
     }
 
 
+@pytest.mark.nightly
 def test_a_page_reads_what_it_answers_however_far_on_it_is(
     dsn: str, grown: dict[str, Any], shop: Shop
 ) -> None:

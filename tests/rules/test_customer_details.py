@@ -177,6 +177,7 @@ _LABELS = st.lists(
 _ENDS = st.sampled_from(["", ".com", ".a1", "test", ".test", *email_validator.SPECIAL_USE_DOMAIN_NAMES])
 
 
+@pytest.mark.nightly
 @settings(max_examples=2_000, deadline=None)
 @given(_PARTS, _LABELS, _ENDS, st.sampled_from(["", "A", "é", "\n", " ", "@", '"']), st.integers(0, 40))
 @example("a" * 60, ["b" * 63, "c" * 63, "d" * 63], ".com", "", 0)

@@ -95,6 +95,7 @@ def test_a_revoked_key_stops_in_every_process(seller: Seller, shop: Shop) -> Non
     wait_until_refused(shop, seller.key)
 
 
+@pytest.mark.nightly
 def test_a_disabled_partner_stops_in_every_process_and_can_go_on(seller: Seller, shop: Shop) -> None:
     assert seller.http.get("/api/ota/inventory").status_code == 200
 

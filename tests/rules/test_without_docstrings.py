@@ -23,6 +23,7 @@ def published(*options: str) -> Any:
     return json.loads(ran.stdout)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("part", ["document", "problems", "help"])
 def test_what_is_published_does_not_depend_on_docstrings(part: str) -> None:
     with_docstrings, without = published()[part], published("-OO")[part]
@@ -31,6 +32,7 @@ def test_what_is_published_does_not_depend_on_docstrings(part: str) -> None:
     assert without == with_docstrings
 
 
+@pytest.mark.nightly
 def test_the_command_helps_without_docstrings() -> None:
     shown = [
         subprocess.run(

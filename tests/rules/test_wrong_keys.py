@@ -104,6 +104,7 @@ def alone(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servic
         yield service
 
 
+@pytest.mark.nightly
 def test_over_http_it_is_429_with_the_time_to_wait_and_a_right_key_is_taken(dsn: str, alone: Service) -> None:
     shop = Shop(dsn, alone.url)
     seller = shop.seller()
