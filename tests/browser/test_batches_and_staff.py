@@ -82,6 +82,7 @@ def test_a_batch_shows_its_tickets_in_pages_and_by_state(somebody: Somebody, sel
     assert sorted(finance.page.locator("tbody .code").all_inner_texts()) == codes[:2]
 
 
+@pytest.mark.nightly
 def test_an_admin_adds_somebody_who_can_sign_in(somebody: Somebody) -> None:
     admin, name = somebody("admin"), unique("new")
     admin.goes_to("/console/staff")

@@ -110,6 +110,7 @@ def test_dark_is_dark_and_light_is_light(somebody: Somebody) -> None:
     }
 
 
+@pytest.mark.nightly
 def test_a_batch_is_made_by_keyboard_alone(somebody: Somebody, seller: Seller) -> None:
     mei, batch = somebody("operations"), unique("KEYS")
     keyboard = mei.page.keyboard

@@ -89,6 +89,7 @@ def watch(browser: Browser, shop: Shop, at_gate: Any, tmp_path: Path) -> Iterato
         each.close()
 
 
+@pytest.mark.nightly
 def test_a_picture_before_the_camera_is_read_and_used_once(watch: Watch, shop: Shop, seller: Seller) -> None:
     [ticket] = sold(seller)
 

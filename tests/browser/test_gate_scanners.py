@@ -134,7 +134,7 @@ def test_a_blank_after_a_scan_is_nothing_new(at_gate: Any, seller: Seller) -> No
 
 
 @pytest.mark.parametrize("ending", [(), ("Enter",), ("Tab",)], ids=" ".join)
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_scans_as_fast_as_can_be_are_each_counted_and_the_last_one_is_shown(
     at_gate: Any, shop: Shop, seller: Seller, ending: tuple[str, ...]
 ) -> None:

@@ -224,6 +224,7 @@ def test_revoking_says_what_stops_and_when_it_was_last_used(
     assert event_of(ann, "key.revoked")
 
 
+@pytest.mark.nightly
 def test_a_partner_is_disabled_and_enabled(somebody: Somebody, shop: Shop, seller: Seller) -> None:
     assert statuses(shop, seller.key) == {200}
     ann = somebody("admin")

@@ -213,6 +213,7 @@ def test_signing_out_everywhere_ends_every_browser_s_session(somebody: Somebody)
         assert other_browser.get("/console/batches", headers=other).status_code == 303
 
 
+@pytest.mark.nightly
 def test_whoever_is_disabled_is_out_at_once_and_stays_out(somebody: Somebody) -> None:
     mei = somebody("operations")
 

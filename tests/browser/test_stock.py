@@ -313,6 +313,7 @@ def test_a_change_says_that_the_last_day_of_use_is_past(somebody: Somebody, sell
     assert seller.generate(1).json()["code"] == "PRODUCT_OVER"
 
 
+@pytest.mark.nightly
 def test_an_allotment_is_changed_as_it_was_shown_before(somebody: Somebody, seller: Seller) -> None:
     seller.tickets(30)
     seller.hold(20)

@@ -57,6 +57,7 @@ def test_a_sale_is_found_by_whatever_is_in_hand(somebody: Somebody, sold: dict[s
     assert sold["code"] in mei.page.inner_text("table")
 
 
+@pytest.mark.nightly
 def test_a_phone_number_is_found_however_it_is_typed(somebody: Somebody, sold: dict[str, str]) -> None:
     mei = somebody("operations")
     digits = sold["phone"].removeprefix("+")

@@ -27,6 +27,7 @@ def sold(seller: Seller) -> tuple[str, str]:
     return code, seller.activate(code).json()["order_id"]
 
 
+@pytest.mark.nightly
 def test_looking_at_a_qr_and_a_customer_is_recorded_once_an_hour_for_each_person_and_thing(
     somebody: Somebody, seller: Seller
 ) -> None:

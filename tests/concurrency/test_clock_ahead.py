@@ -156,6 +156,7 @@ def lead_after(connection: psycopg.Connection, quantity: int, partner_id: int) -
     return lead(connection)
 
 
+@pytest.mark.nightly
 def test_the_lead_does_not_tell_how_many_tickets_another_partner_made(connection: psycopg.Connection) -> None:
     """The same number gives leads that differ up to four times, by a factor that is the maker's secret."""
     few = [lead_after(connection, 20_000, partner_id) for partner_id in range(40)]

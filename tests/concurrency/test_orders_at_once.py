@@ -257,6 +257,7 @@ def test_an_order_waits_for_whoever_holds_one_of_its_tickets_and_tells_who_bough
     assert_each_ticket_has_one_order(shop, seller, answers)
 
 
+@pytest.mark.nightly
 def test_draws_orders_and_sales_beside_a_batch_that_is_cancelled_never_deadlock(shop: Shop) -> None:
     seller = shop.seller()
     batches = [new_batch(seller, 100) for _ in range(3)]

@@ -150,6 +150,7 @@ def test_two_partners_at_once_do_not_disturb_each_other(shop: Shop) -> None:
         assert len(shop.sql("SELECT FROM ota_orders WHERE partner_id = %s", seller.partner_id)) == 6
 
 
+@pytest.mark.nightly
 def test_two_hundred_tickets_at_once_are_all_sold_once(seller: Seller, shop: Shop) -> None:
     codes = [*seller.tickets(100), *seller.tickets(100)]
 

@@ -181,6 +181,7 @@ def test_every_font_is_embedded_and_cut_to_what_is_needed(
     assert len(raw) < 250_000
 
 
+@pytest.mark.nightly
 def test_tickets_that_are_over_are_not_printed_unless_asked_for(
     mixed: Stack, operator: Operator, tmp_path: Path
 ) -> None:

@@ -232,6 +232,7 @@ async def draw_by_hand(database: Any, seller: Seller, batch_id: str, random: Ran
                 )
 
 
+@pytest.mark.nightly
 def test_everything_at_once_never_deadlocks_and_the_books_balance(shop_at: Any) -> None:
     before, after = shop_at("2026-03-31T12:00:00Z", "UTC"), shop_at("2026-04-01T00:00:00Z", "UTC")
     seller = before.seller(stock=100_000)

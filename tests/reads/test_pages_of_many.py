@@ -248,7 +248,7 @@ def test_a_filter_that_nothing_matches_reads_no_more_than_the_bound(dsn: str, gr
 BATCH_TICKETS = 60_000
 
 
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 @pytest.mark.parametrize("is_analysed", [False, True], ids=["young", "analysed"])
 def test_a_page_of_a_batch_costs_the_same_however_large_the_batch_is(
     dsn: str,

@@ -153,6 +153,7 @@ def test_of_many_sign_ins_at_once_the_limit_reaches_the_check_of_the_password(sh
     assert sum(shop.operate(at_once)) == OF_NAME_FROM_ADDRESS.attempts_max
 
 
+@pytest.mark.nightly
 def test_checks_wait_in_a_line_of_some_length_and_the_rest_is_refused_at_once() -> None:
     async def flood() -> tuple[int, bool]:
         strangers = [asyncio.create_task(passwords.is_right("a guess", None)) for _ in range(40)]
