@@ -112,6 +112,7 @@ def test_a_worker_that_is_replaced_while_the_database_is_away_does_not_end_the_s
         assert len(changes) <= 4, changes
 
 
+@pytest.mark.nightly
 def test_the_service_starts_without_its_database_and_is_ready_when_the_schema_is_there(
     postgres_kind: str, home: Path
 ) -> None:
