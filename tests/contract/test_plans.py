@@ -1,14 +1,19 @@
 """Plans of the hot statements: by which indexes they reach their rows, from the empty installation on."""
 
+import asyncio
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 import pytest
 from support.growth import analyse, grow
 from support.postgres import own_database
+from support.shop import Shop
 
+from premade.activation.activate import Activator
 from premade.activation.activate import sql as activation
+from premade.activation.activation import Activation
 from premade.activation.order import sql as several
 from premade.audit.idempotency import sql as receipts
 from premade.audit.looks import sql as looks
@@ -24,9 +29,11 @@ from premade.generation.generate import sql as generation
 from premade.generation.large import sql as large
 from premade.offline.snapshot import sql as snapshots
 from premade.orders.lookup import sql as orders
+from premade.partners.keyring import Caller
 from premade.partners.keyring import sql as keys
+from premade.postgres.database import open_database
 from premade.postgres.pool import SESSION_SETTINGS
-from premade.postgres.statements import Statement
+from premade.postgres.statements import Statement, row_factory_of
 from premade.redemption.inspect import sql as inspect
 from premade.redemption.manual import sql as manual
 from premade.redemption.redeem import sql as redemption
@@ -41,6 +48,7 @@ from premade.stock.reservations import sql as reservation_reads
 from premade.stock.reserve import sql as reservations
 from premade.throttle.attempts import sql as attempts
 from premade.tickets.listing import sql as listing
+from premade.tickets.lookup import TicketUnknown
 from premade.tickets.lookup import sql as tickets
 
 PLANS: dict[str, tuple[Statement, set[str]]] = {
@@ -193,6 +201,16 @@ SELECT digest, staff_id, created_at, expires_at FROM staff_sessions
 """
 Plan = list[dict[str, Any]]
 """The nodes of a plan."""
+DATABASE_CONNECTIONS = 8
+"""Enough for a pool of micro-batches of its own."""
+
+
+@dataclass(frozen=True)
+class PlanCounts:
+    """How often a prepared statement was executed with the plan for all parameters, and with one for its own."""
+
+    generic_plans: int
+    custom_plans: int
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -285,6 +303,35 @@ def test_an_activation_looks_its_ticket_up_once(plans: dict[str, dict[str, Plan]
     for age in ("grown", "analysed"):
         conditions = [node.get("One-Time Filter", "") for node in plans[age]["activate"]]
         assert any("ticket_id IS NULL" in condition for condition in conditions)
+
+
+def test_a_micro_batch_keeps_one_plan_for_all_tickets(shop: Shop) -> None:
+    """Otherwise PostgreSQL may plan each activation anew, once its tables have grown."""
+
+    def declared() -> PlanCounts: ...
+
+    counts_of_plans = Statement(
+        "tests.counts_of_plans",
+        b"SELECT generic_plans::integer, custom_plans::integer FROM pg_prepared_statements WHERE statement = $1",
+        ("text",),
+        declared,
+        row_factory_of(PlanCounts),
+    )
+
+    async def activate_some() -> PlanCounts | None:
+        async with open_database(shop.dsn, connections_max=DATABASE_CONNECTIONS) as database:
+            activator = Activator(database, shop.runtime)
+            for _ in range(8):
+                with pytest.raises(TicketUnknown):
+                    await activator.activate(
+                        Activation(Caller(1, 1, "ota"), "r", "CRUISE-2025-FERRY-1", "n", "e", "p", "pay")
+                    )
+            async with database.for_batches.single_statement() as tx:
+                return await tx.fetch_one(counts_of_plans, text=activation.activate.text.decode())
+
+    counts = asyncio.run(activate_some())
+
+    assert counts == PlanCounts(generic_plans=8, custom_plans=0)
 
 
 def test_no_statement_is_compiled(dsn: str) -> None:

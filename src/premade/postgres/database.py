@@ -11,6 +11,7 @@ from psycopg.rows import TupleRow
 
 from premade.postgres.failures import translated_errors
 from premade.postgres.pool import (
+    BATCH_SESSION_SETTINGS,
     CONNECT_TIMEOUT_SECONDS,
     CUT_OFF_SECONDS,
     LEFT_BY_ONE_KIND,
@@ -240,7 +241,9 @@ async def open_database(dsn: str, connections_max: int, *, waits: bool = True) -
     server = ServerHealth(is_admitted=waits)
     for_batches = min(QUEUE_CONNECTIONS_MAX, max(0, connections_max - OTHER_CONNECTIONS_MIN))
     pool = Pool(server, dsn, "premade", connections_max - for_batches)
-    queue_pool = Pool(server, dsn, "premade-queues", for_batches) if for_batches else None
+    queue_pool = (
+        Pool(server, dsn, "premade-queues", for_batches, BATCH_SESSION_SETTINGS) if for_batches else None
+    )
     try:
         with translated_errors():
             for server_pool in server.pools:

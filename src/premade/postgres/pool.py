@@ -48,14 +48,18 @@ SESSION_SETTINGS = (
     # would then compile the statement at each execution, which takes longer than any statement here.
     "SET jit = off"
 ).encode()
+BATCH_SESSION_SETTINGS = (
+    SESSION_SETTINGS
+    # PostgreSQL keeps one plan of a statement for all parameters, unless it estimates plans for the given ones as cheaper. It
+    # compares with the average of all earlier estimates. After a table has grown, it may therefore plan a statement at
+    # each execution, which takes longer than to execute it. The statements of micro-batches look up rows by unique keys,
+    # so that one plan is right for all parameters.
+    + b"; SET plan_cache_mode = force_generic_plan"
+)
 _TAKES_NO_WRITES = b"SELECT current_setting('transaction_read_only')::boolean"
 
 set_json_dumps(orjson.dumps)
 set_json_loads(orjson.loads)
-
-
-async def _set_session(connection: AsyncConnection[TupleRow]) -> None:
-    await connection.execute(SESSION_SETTINGS)
 
 
 class hard_timeout:  # noqa: N801  (used like a function)
@@ -108,7 +112,17 @@ class ServerHealth:
 class Pool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
     """A pool of connections for one use."""
 
-    def __init__(self, server: ServerHealth, dsn: str, name: str, connections_max: int) -> None:
+    def __init__(
+        self,
+        server: ServerHealth,
+        dsn: str,
+        name: str,
+        connections_max: int,
+        session_settings: bytes = SESSION_SETTINGS,
+    ) -> None:
+        async def set_session(connection: AsyncConnection[TupleRow]) -> None:
+            await connection.execute(session_settings)
+
         super().__init__(
             dsn,
             min_size=1,
@@ -122,7 +136,7 @@ class Pool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
                 "tcp_user_timeout": round(CUT_OFF_SECONDS * 1000),
                 "application_name": "premade",
             },
-            configure=_set_session,
+            configure=set_session,
             open=False,
             name=name,
         )
