@@ -308,7 +308,7 @@ def test_an_activation_looks_its_ticket_up_once(plans: dict[str, dict[str, Plan]
 def test_a_micro_batch_keeps_one_plan_for_all_tickets(shop: Shop) -> None:
     """Otherwise PostgreSQL may plan each activation anew, once its tables have grown."""
 
-    def declared() -> PlanCounts: ...
+    def declared(*, text: str) -> PlanCounts: ...
 
     counts_of_plans = Statement(
         "tests.counts_of_plans",
