@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from browser.visitors import Member
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -34,17 +35,10 @@ expect.set_options(timeout=WAIT_MS_MAX)
 
 
 @dataclass
-class Person:
+class Person(Member):
     """A member of the staff, and the page they look at."""
 
-    shop: Shop
-    name: str
     page: Page
-
-    @property
-    def staff_id(self) -> int:
-        [row] = self.shop.sql("SELECT staff_id FROM staff WHERE name = %s", self.name)
-        return row["staff_id"]
 
     def goes_to(self, path: str) -> int:
         """The status of the page."""
@@ -88,15 +82,6 @@ class Person:
 
     def form_token(self) -> str:
         return self.page.locator("input[name=form_token]").first.get_attribute("value") or ""
-
-    def events(self, event: str) -> list[dict[str, Any]]:
-        """What the record says that they did, or that was done to them."""
-        return self.shop.sql(
-            "SELECT * FROM audit_events WHERE event = %s AND (actor = %s OR data->>'staff_id' = %s) ORDER BY event_id",
-            event,
-            f"staff:{self.staff_id}",
-            str(self.staff_id),
-        )
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,11 @@ from typing import Any
 import httpx
 import pytest
 from browser.barriers import FINDINGS
-from browser.conftest import AXE, DESK, PASSWORD, PHONE, Somebody
+from browser.conftest import AXE, DESK, PASSWORD, PHONE
 from browser.gate_page import GATE, SCANS, at_gate, uses_of
 from gate.conftest import gate_of, sold, unsold
 from playwright.sync_api import expect
-from support.plain_http import NO_TLS
-from support.shop import Seller, Shop, unique
+from support.shop import Seller, Shop
 from support.taking_back import cancel, reissue
 
 from premade.console.gate import pages as gate_module
@@ -290,59 +289,6 @@ def test_only_looking_uses_nothing(at_gate: Any, shop: Shop, seller: Seller) -> 
     gate.state_is("Online")
     gate.scans(tickets[0].qr)
     gate.hears("yes", "Let in", "1 left")
-
-
-@pytest.mark.nightly
-def test_what_the_page_asks_needs_a_session_its_token_and_a_page_of_our_own(
-    at_gate: Any, somebody: Somebody, shop: Shop, seller: Seller
-) -> None:
-    gate, [ticket] = at_gate(), sold(seller)
-    body = {"qr": ticket.qr, "function_code": "ferry", "device_id": gate.device, "scan_id": unique("scan")}
-    with gate.who.as_client() as client:
-        for path in (GATE, f"{GATE}/offline"):
-            policy = client.get(path).headers["content-security-policy"]
-            assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
-            assert policy.endswith("; worker-src 'self'")
-            assert (gate.who.name in client.get(path).text) == (path == GATE)
-        token = client.get(f"{GATE}/session").json()["form_token"]
-        own = {"X-Form-Token": token, "Sec-Fetch-Site": "same-origin"}
-        told: dict[str, Any] = {
-            "no token": client.post(SCANS, json=body, headers={**own, "X-Form-Token": ""}),
-            "another's token": client.post(SCANS, json=body, headers={**own, "X-Form-Token": "0" * 64}),
-            "another site": client.post(SCANS, json=body, headers={**own, "Sec-Fetch-Site": "cross-site"}),
-            "no session": httpx.post(
-                f"{shop.url}{SCANS}", json=body, headers=own, trust_env=False, verify=NO_TLS
-            ),
-        }
-        assert {name: (answer.status_code, answer.json()["code"]) for name, answer in told.items()} == {
-            "no token": (403, "FORM_FOREIGN"),
-            "another's token": (403, "FORM_FOREIGN"),
-            "another site": (403, "FORM_FOREIGN"),
-            "no session": (403, "SESSION_OVER"),
-        }
-        assert uses_of(shop, ticket) == []
-        for path in ("redemptions", "inspect", "sync"):
-            for junk in (
-                b"",
-                b"{",
-                b'"\\ud800"',
-                b'{"qr":"\\u0000"}',
-                b'{"uses":1e400}',
-                b"[" * 200,
-                b"\xff",
-            ):
-                answer = client.post(
-                    f"{GATE}/{path}", content=junk, headers={**own, "Content-Type": "application/json"}
-                )
-                assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_REQUEST"), (path, junk)
-        for since in ("", "x", "\0", "9" * 300):
-            assert client.get(f"{GATE}/snapshot", params={"since": since}).status_code == 400
-        assert client.post(SCANS, json=body, headers=own).status_code == 200
-    finance = somebody("finance")
-    with finance.as_client() as client:
-        assert client.post(SCANS, json=body, headers=own).json()["code"] == "FORM_FOREIGN"
-        for path in ("session", "snapshot"):
-            assert client.get(f"{GATE}/{path}").json()["code"] == "ROLE_MISSING"
 
 
 def test_only_the_files_of_the_page_are_served_and_only_this_version_may_be_kept(shop: Shop) -> None:

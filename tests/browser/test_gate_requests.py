@@ -1,4 +1,4 @@
-"""What the gate page asks for, sent by a program: test mode, and one scan that two guards send."""
+"""Requests of the gate page, sent by a program: who may send them, test mode, and one scan that two guards send."""
 
 import json
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from browser.gate_page import SCANS, uses_of
 from browser.visitors import Visitor, visitor
 from gate.conftest import Ticket, sold
 from support.shop import Seller, Shop, unique
@@ -151,3 +152,58 @@ def test_a_scan_whose_answer_was_lost_is_sent_by_the_next_guard_and_used_once(
         "SELECT actor FROM audit_events WHERE ticket_code = %s AND event = 'ticket.redeemed'", ticket.code
     )
     assert len(uses) == 1
+
+
+JUNK = [b"", b"{", b'"\\ud800"', b'{"qr":"\\u0000"}', b'{"uses":1e400}', b"[" * 200, b"\xff"]
+
+
+def test_a_request_needs_a_session_its_token_and_a_page_of_the_console(
+    shop: Shop, guard: Visitor, seller: Seller
+) -> None:
+    [ticket] = sold(seller)
+    body = {
+        "qr": ticket.qr,
+        "function_code": "ferry",
+        "device_id": unique("device"),
+        "scan_id": unique("scan"),
+    }
+    token = {"X-Form-Token": guard.http.get(f"{GATE}/session").json()["form_token"]}
+
+    def refusal(client: httpx.Client, headers: dict[str, str]) -> tuple[int, str]:
+        response = client.post(SCANS, json=body, headers=headers)
+        return response.status_code, response.json()["code"]
+
+    foreign = (403, "FORM_FOREIGN")
+    assert refusal(guard.http, {}) == foreign
+    assert refusal(guard.http, {"X-Form-Token": ""}) == foreign
+    assert refusal(guard.http, {"X-Form-Token": "0" * 64}) == foreign
+    assert refusal(guard.http, {**token, "Sec-Fetch-Site": "cross-site"}) == foreign
+    with shop.client() as nobody:
+        assert refusal(nobody, {**token, "Sec-Fetch-Site": "same-origin"}) == (403, "SESSION_OVER")
+    with visitor(shop, "finance") as finance:
+        assert refusal(finance.http, token) == foreign
+        for path in ("session", "snapshot"):
+            assert finance.http.get(f"{GATE}/{path}").json()["code"] == "ROLE_MISSING"
+    assert uses_of(shop, ticket) == []
+    assert guard.http.post(SCANS, json=body, headers=token).status_code == 200
+
+
+def test_malformed_requests_are_refused(guard: Visitor) -> None:
+    token = guard.http.get(f"{GATE}/session").json()["form_token"]
+    headers = {"X-Form-Token": token, "Content-Type": "application/json"}
+    for path in ("redemptions", "inspect", "sync"):
+        for junk in JUNK:
+            response = guard.http.post(f"{GATE}/{path}", content=junk, headers=headers)
+            assert (response.status_code, response.json()["code"]) == (400, "INVALID_REQUEST"), (path, junk)
+    for since in ("", "x", "\0", "9" * 300):
+        assert guard.http.get(f"{GATE}/snapshot", params={"since": since}).status_code == 400
+
+
+def test_the_pages_of_the_gate_load_only_what_the_console_serves(guard: Visitor) -> None:
+    for path in (GATE, f"{GATE}/offline"):
+        response = guard.http.get(path)
+        policy = response.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+        assert policy.endswith("; worker-src 'self'")
+        # The page that is stored in the browser names nobody.
+        assert (guard.name in response.text) == (path == GATE)

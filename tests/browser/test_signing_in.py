@@ -6,11 +6,13 @@ from pathlib import Path
 import httpx
 import pytest
 from browser.conftest import PASSWORD, Somebody
+from browser.visitors import text_of
 from support.plain_http import NO_TLS
 from support.service import environment_for, running_service
 from support.shop import Shop, unique
+from support.staff import new_staff
 
-from premade.console.auth import BROWSER_COOKIE
+from premade.console.auth import BROWSER_COOKIE, SESSION_COOKIE
 from premade.console.forms import FORM_BYTES_MAX
 from premade.staff import session
 from premade.staff.member import set_disabled, set_password, set_role
@@ -141,30 +143,52 @@ def test_who_guesses_elsewhere_keeps_nobody_out(
         assert asked[-2:] == [401, 429]
 
 
-@pytest.mark.nightly
-def test_a_new_password_counts_at_once_for_whoever_tried_too_often(somebody: Somebody) -> None:
-    mei = somebody("operations", signed_in=False)
-    with mei.shop.client() as client:
-
-        def tries(password: str) -> int:
-            form = {"name": mei.name, "password": password}
-            return client.post("/console/sign-in", data=form, headers=HTML).status_code
-
-        assert [tries("guessed") for _ in range(OF_NAME_FROM_ADDRESS.attempts_max + 1)][-1] == 429
-        mei.shop.operate(
-            lambda database, runtime: set_password(database, runtime, mei.name, "four small ferries")
-        )
-
-        assert tries("four small ferries") == 303
+def signs_in(client: httpx.Client, name: str, password: str = PASSWORD) -> int:
+    """Send the form of the sign-in page; return the status."""
+    form = {"name": name, "password": password}
+    return client.post("/console/sign-in", data=form, headers=HTML).status_code
 
 
-def test_signing_in_anew_ends_the_session_that_the_browser_had(somebody: Somebody) -> None:
-    mei = somebody("operations")
-    with mei.as_client() as before:
-        form = {"name": mei.name, "password": PASSWORD}
-        assert before.post("/console/sign-in", data=form, headers=HTML).status_code == 303
+def leads_to(client: httpx.Client, path: str) -> str | None:
+    """Return the address without query that the page redirects to; None if it is served."""
+    response = client.get(path)
+    location = response.headers.get("location")
+    return location and str(location).partition("?")[0]
 
-        assert before.get("/console/account").status_code == 303
+
+@pytest.fixture
+def name(shop: Shop) -> str:
+    """A member of the staff."""
+    name = unique("mei")
+    new_staff(shop, name, "operations")
+    return name
+
+
+NEW_PASSWORD = "four small ferries"
+
+
+def gets_new_password(shop: Shop, name: str) -> None:
+    shop.operate(lambda database, runtime: set_password(database, runtime, name, NEW_PASSWORD))
+
+
+def test_a_new_password_has_its_own_count_of_attempts(shop: Shop, name: str) -> None:
+    with shop.client() as client:
+        guesses = [signs_in(client, name, "guessed") for _ in range(OF_NAME_FROM_ADDRESS.attempts_max + 1)]
+        assert guesses[-1] == 429
+        gets_new_password(shop, name)
+
+        assert signs_in(client, name, NEW_PASSWORD) == 303
+
+
+def test_signing_in_again_ends_the_session_that_the_browser_had(shop: Shop, name: str) -> None:
+    with shop.client() as client:
+        assert signs_in(client, name) == 303
+        before = {"Cookie": f"{SESSION_COOKIE}={client.cookies[SESSION_COOKIE]}"}
+        assert signs_in(client, name) == 303
+        assert leads_to(client, "/console/account") is None
+
+    with shop.client() as old:
+        assert old.get("/console/account", headers=before).status_code == 303
 
 
 def test_an_origin_that_is_no_address_is_another_site(somebody: Somebody) -> None:
@@ -196,52 +220,43 @@ def test_a_session_ends(somebody: Somebody, column: str, seconds: int) -> None:
     assert mei.path == "/console/sign-in?next=/console/batches"
 
 
-@pytest.mark.nightly
-def test_signing_out_everywhere_ends_every_browser_s_session(somebody: Somebody) -> None:
-    mei = somebody("finance")
-    with mei.shop.client() as other_browser:
-        form = {"name": mei.name, "password": PASSWORD}
-        signed_in = other_browser.post("/console/sign-in", data=form, headers=HTML)
-        other = {"Cookie": signed_in.headers["set-cookie"].partition(";")[0]}
-        assert other_browser.get("/console/batches", headers=other).status_code == 200
+def test_signing_out_everywhere_ends_every_browser_s_session(shop: Shop, name: str) -> None:
+    with shop.client() as here, shop.client() as elsewhere:
+        for client in (here, elsewhere):
+            assert signs_in(client, name) == 303
+            assert leads_to(client, "/console/batches") is None
+        account = here.get("/console/account").text
+        assert "in 2 browsers" in text_of(account)
+        [(action, token)] = re.findall(
+            r'action="([^"]*everywhere)".*?name="form_token" value="([^"]*)"', account, re.DOTALL
+        )
+        assert here.post(action, data={"form_token": token}, headers=HTML).status_code == 303
 
-        mei.goes_to("/console/account")
-        assert "in 2 browsers" in mei.page.inner_text("main")
-        mei.page.get_by_role("button", name="Sign out everywhere").click()
-
-        assert mei.path == "/console/sign-in"
-        assert other_browser.get("/console/batches", headers=other).status_code == 303
-
-
-@pytest.mark.nightly
-def test_whoever_is_disabled_is_out_at_once_and_stays_out(somebody: Somebody) -> None:
-    mei = somebody("operations")
-
-    mei.shop.operate(lambda database, runtime: set_disabled(database, runtime, mei.name, disabled=True))
-    mei.goes_to("/console/tickets")
-    assert mei.path.startswith("/console/sign-in")
-    mei.signs_in()
-
-    assert "is wrong" in mei.page.get_by_role("alert").inner_text()
-    mei.shop.operate(lambda database, runtime: set_disabled(database, runtime, mei.name, disabled=False))
-    mei.signs_in()
-    assert mei.path == "/console"
+        assert leads_to(here, "/console/batches") == "/console/sign-in"
+        assert leads_to(elsewhere, "/console/batches") == "/console/sign-in"
 
 
-@pytest.mark.nightly
-def test_a_new_password_ends_what_the_old_one_opened(somebody: Somebody) -> None:
-    mei = somebody("operations")
+def test_a_disabled_member_is_signed_out_and_cannot_sign_in(shop: Shop, name: str) -> None:
+    with shop.client() as client:
+        assert signs_in(client, name) == 303
+        shop.operate(lambda database, runtime: set_disabled(database, runtime, name, disabled=True))
+        assert leads_to(client, "/console/tickets") == "/console/sign-in"
+        assert signs_in(client, name) == 401
+        shop.operate(lambda database, runtime: set_disabled(database, runtime, name, disabled=False))
+        assert leads_to(client, "/console/tickets") == "/console/sign-in"
 
-    mei.shop.operate(
-        lambda database, runtime: set_password(database, runtime, mei.name, "four small ferries")
-    )
-    mei.goes_to("/console/tickets")
-    assert mei.path.startswith("/console/sign-in")
-    mei.signs_in()
-    assert "is wrong" in mei.page.get_by_role("alert").inner_text()
-    mei.signs_in("four small ferries")
+        assert signs_in(client, name) == 303
+        assert leads_to(client, "/console/tickets") is None
 
-    assert mei.path == "/console"
+
+def test_a_new_password_ends_all_sessions(shop: Shop, name: str) -> None:
+    with shop.client() as client:
+        assert signs_in(client, name) == 303
+        gets_new_password(shop, name)
+
+        assert leads_to(client, "/console/tickets") == "/console/sign-in"
+        assert signs_in(client, name) == 401
+        assert signs_in(client, name, NEW_PASSWORD) == 303
 
 
 def test_everybody_changes_their_own_password_and_stays_signed_in_here_alone(somebody: Somebody) -> None:

@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from html.parser import HTMLParser
+from typing import Any
 
 import httpx
 from support.plain_http import NO_TLS
@@ -15,7 +17,48 @@ from premade.staff.session import TOKEN_BYTES, form_token
 
 
 @dataclass
-class Visitor:
+class Member:
+    """A member of the staff."""
+
+    shop: Shop
+    name: str
+
+    @property
+    def staff_id(self) -> int:
+        [row] = self.shop.sql("SELECT staff_id FROM staff WHERE name = %s", self.name)
+        return row["staff_id"]
+
+    def events(self, event: str) -> list[dict[str, Any]]:
+        """Return the audit events of this name that they caused, or that are about them."""
+        return self.shop.sql(
+            "SELECT * FROM audit_events WHERE event = %s AND (actor = %s OR data->>'staff_id' = %s) ORDER BY event_id",
+            event,
+            f"staff:{self.staff_id}",
+            str(self.staff_id),
+        )
+
+
+class _Text(HTMLParser):
+    """The text of a page, with a blank between its pieces."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.pieces += data.split()
+
+
+def text_of(html: str) -> str:
+    """Return the text of a page or of a part of it, with single blanks."""
+    parser = _Text()
+    parser.feed(html)
+    parser.close()
+    return " ".join(parser.pieces)
+
+
+@dataclass
+class Visitor(Member):
     """A session that nobody signed in for."""
 
     http: httpx.Client
@@ -40,16 +83,16 @@ class Visitor:
 @contextmanager
 def visitor(shop: Shop, role: str) -> Generator[Visitor]:
     """A new member of the staff with this role."""
-    token = shop.runtime.random_bytes(TOKEN_BYTES).hex()
+    name, token = unique("program"), shop.runtime.random_bytes(TOKEN_BYTES).hex()
     shop.sql(
         "WITH somebody AS (INSERT INTO staff (name, role, password_digest, created_at) "
         "VALUES (%s, %s, '$argon2id$none', now()) RETURNING staff_id) "
         "INSERT INTO staff_sessions (digest, staff_id, created_at, last_seen_at, expires_at) "
         "SELECT %s, staff_id, now(), now(), now() + interval '1 hour' FROM somebody",
-        unique("program"),
+        name,
         role,
         hashlib.sha256(token.encode()).digest(),
     )
     headers = {"Cookie": f"{SESSION_COOKIE}={token}", "Sec-Fetch-Site": "same-origin"}
     with httpx.Client(base_url=shop.url, headers=headers, timeout=60, trust_env=False, verify=NO_TLS) as http:
-        yield Visitor(http, token)
+        yield Visitor(shop, name, http, token)

@@ -9,26 +9,31 @@ import pytest
 from support.plain_http import NO_TLS
 from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop, unique
+from support.staff import DIGEST, PASSWORD, new_staff
 
 from premade.console.auth import BROWSER_COOKIE, SESSION_COOKIE
 from premade.http.client_address import counted_address
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 from premade.staff import password as passwords
-from premade.staff.member import add_staff, set_password
+from premade.staff.member import set_password
 from premade.staff.password import SignInsBusy
 from premade.staff.session import BROWSERS_MAX, Sessions
 from premade.staff.sign_in_attempt import OF_BROWSER, OF_NAME_FROM_ADDRESS, TooManySignIns, count_sign_in
 from premade.texts.problems import problem_texts
 
-PASSWORD = "three small ferries"
 FORM = {"Sec-Fetch-Site": "same-origin"}
 
 
 @pytest.fixture
 def name(shop: Shop) -> str:
+    """A member of the staff."""
+    return new_member(shop)
+
+
+def new_member(shop: Shop) -> str:
     name = unique("mei")
-    shop.operate(lambda database, runtime: add_staff(database, runtime, name, "admin", PASSWORD))
+    new_staff(shop, name, "admin")
     return name
 
 
@@ -89,7 +94,6 @@ def test_one_network_of_ipv6_has_one_count(
         assert not [line for line in service.log_lines() if line.get("event") == "http.proxy_not_trusted"]
 
 
-@pytest.mark.nightly
 def test_a_browser_that_signed_in_before_is_let_in_whatever_others_try(shop: Shop, name: str) -> None:
     with shop.client() as known, shop.client() as guesser:
         first = tries(known, name)
@@ -101,8 +105,7 @@ def test_a_browser_that_signed_in_before_is_let_in_whatever_others_try(shop: Sho
         assert tries(guesser, name).status_code == 429
         assert tries(known, name).status_code == 303
         # It has a count of its own, and is known for this name only.
-        other = unique("ann")
-        shop.operate(lambda database, runtime: add_staff(database, runtime, other, "admin", PASSWORD))
+        other = new_member(shop)
         for _ in range(OF_BROWSER.attempts_max):
             assert tries(known, name, "wrong").status_code == 401
         assert tries(known, name).status_code == 429
@@ -111,7 +114,6 @@ def test_a_browser_that_signed_in_before_is_let_in_whatever_others_try(shop: Sho
         assert tries(known, other).status_code == 429
 
 
-@pytest.mark.nightly
 def test_what_is_kept_of_a_browser_is_a_digest_and_does_not_grow(shop: Shop, name: str) -> None:
     def kept() -> list[bytes]:
         rows = shop.sql(
@@ -153,12 +155,11 @@ def test_of_many_sign_ins_at_once_the_limit_reaches_the_check_of_the_password(sh
     assert sum(shop.operate(at_once)) == OF_NAME_FROM_ADDRESS.attempts_max
 
 
-@pytest.mark.nightly
 def test_checks_wait_in_a_line_of_some_length_and_the_rest_is_refused_at_once() -> None:
     async def flood() -> tuple[int, bool]:
-        strangers = [asyncio.create_task(passwords.is_right("a guess", None)) for _ in range(40)]
+        strangers = [asyncio.create_task(passwords.is_right("a guess", DIGEST)) for _ in range(40)]
         await asyncio.sleep(0)
-        known = asyncio.create_task(passwords.is_right("a guess", None, is_known=True))
+        known = asyncio.create_task(passwords.is_right("a guess", DIGEST, is_known=True))
         given = await asyncio.gather(*strangers, return_exceptions=True)
         return sum(isinstance(each, SignInsBusy) for each in given), await known
 
