@@ -2,16 +2,21 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
-from browser.conftest import PASSWORD, Person, Somebody
-from browser.visitors import visitor
+from browser.conftest import Person, Somebody
+from browser.visitors import Visitor, visitor
 from markupsafe import Markup
 from support.shop import Seller, Shop, unique
+from support.staff import PASSWORD, new_staff
 from support.taking_back import cancel
 
 from premade.console.audit.search_sql import EventRow
 from premade.console.audit.sentences import sentence
+from premade.console.auth import SESSION_COOKIE
+from premade.console.csrf import FORM_TOKEN
+from premade.staff.session import form_token
 from premade.stock.hold import expire_holds
 
 
@@ -57,46 +62,44 @@ def test_a_ticket_is_followed_and_what_it_names_is_linked(somebody: Somebody, se
     assert ann.heading.startswith(f"Order {order_id}")
 
 
-@pytest.mark.nightly
-def test_what_somebody_did_is_found_by_their_name(somebody: Somebody, seller: Seller) -> None:
-    mei, ann = somebody("operations"), somebody("admin")
+def found(visitor: Visitor, **query: Any) -> list[tuple[str, str]]:
+    """The sentences of the first page, each with its actor."""
+    return [(row[2], row[3]) for row in visitor.rows(f"/console/audit?{urlencode(query)}")]
+
+
+def test_what_somebody_did_is_found_by_their_name(shop: Shop, seller: Seller) -> None:
     [code] = seller.tickets(1)
-    mei.goes_to(f"/console/tickets/{code}/cancel")
-    mei.page.get_by_label("Reason").fill("=The ferry <b>did not</b> sail")
-    mei.page.get_by_role("button", name="Cancel the ticket").click()
+    with visitor(shop, "operations") as mei, visitor(shop, "admin") as ann:
+        reason = "=The ferry <b>did not</b> sail"
+        cancel_form = {"step": "save", "once": "0" * 32, "reason": reason}
+        assert mei.sends(f"/console/tickets/{code}/cancel", **cancel_form).status_code == 303
 
-    told = seen(ann, who=mei.name)
-
-    # The page of a ticket shows its QR: who looks is recorded, too, in whatever order with the cancellation.
-    [cancelled] = [each for each in told if each.startswith(f"Ticket {code} was cancelled.")]
-    assert "The ferry <b>did not</b> sail" in cancelled
-    assert [each for each in told if not each.startswith("The QR of")] == [cancelled, "Signed in."]
-    assert set(ann.page.locator("tbody td:nth-child(4)").all_inner_texts()) == {mei.name}
-    assert seen(ann, who=mei.name, event="ticket.cancelled") == [cancelled]
-    assert seen(ann, who=mei.name, event="batch.exported") == []
-    assert (
-        seen(ann, who=f"API key {seller.key_id}", partner=seller.partner_id, event="ticket.cancelled") == []
-    )
+        [(cancelled, actor)] = found(ann, who=mei.name)
+        assert cancelled.startswith(f"Ticket {code} was cancelled.")
+        assert (reason in cancelled, actor) == (True, mei.name)
+        assert found(ann, who=mei.name, event="ticket.cancelled") == [(cancelled, actor)]
+        assert found(ann, who=mei.name, event="batch.exported") == []
+        key = f"API key {seller.key_id}"
+        assert found(ann, who=key, partner=seller.partner_id, event="ticket.cancelled") == []
 
 
-@pytest.mark.nightly
-def test_sign_ins_refused_and_what_admins_do_are_in_the_record(somebody: Somebody) -> None:
-    admin, mei = somebody("admin"), somebody("finance")
-    admin.goes_to(f"/console/staff/{mei.name}")
-    admin.page.get_by_role("combobox", name="Role").select_option("operations")
-    admin.page.get_by_role("button", name="Change role").click()
-    mei.goes_to("/console/account")
-    mei.page.get_by_role("button", name="Sign out", exact=True).click()
-    mei.signs_in("three large ferries")
-    mei.signs_in(PASSWORD)
+def test_sign_ins_refused_and_what_admins_do_are_in_the_record(shop: Shop) -> None:
+    name = unique("mei")
+    own = {"Sec-Fetch-Site": "same-origin"}
+    new_staff(shop, name, "finance")
+    with visitor(shop, "admin") as admin, shop.client() as client:
+        assert admin.sends(f"/console/staff/{name}/role", role="operations").status_code == 303
+        for password in ("three large ferries", PASSWORD):
+            form = {"name": name, "password": password}
+            client.post("/console/sign-in", data=form, headers=own)
+        sign_out = {FORM_TOKEN: form_token(client.cookies[SESSION_COOKIE].strip('"'))}
+        assert client.post("/console/sign-out", data=sign_out, headers=own).status_code == 303
 
-    by_admin, refused = seen(admin, who=admin.name), seen(admin, who="console", event="staff.sign_in_refused")
-
-    assert by_admin[0] == f"{mei.name} now has the role operations."
-    assert refused[0].startswith(
-        f"Somebody tried to sign in as {mei.name}: the name or the password was wrong."
-    )
-    assert seen(admin, who=mei.name)[:2] == ["Signed in.", "Signed out."]
+        assert found(admin, who=admin.name) == [(f"{name} now has the role operations.", admin.name)]
+        refused = found(admin, who="console", event="staff.sign_in_refused")
+        expected = f"Somebody tried to sign in as {name}: the name or the password was wrong."
+        assert refused[0][0].startswith(expected)
+        assert [told for told, _ in found(admin, who=name)] == ["Signed out.", "Signed in."]
 
 
 @pytest.mark.nightly

@@ -1,6 +1,7 @@
 """Somebody of the staff without a browser: what a program with their session gets, and what it can send."""
 
 import hashlib
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -73,6 +74,11 @@ class Visitor(Member):
         answer = self.http.get(path)
         assert answer.status_code == httpx.codes.OK, path
         return answer.text
+
+    def rows(self, path: str) -> list[list[str]]:
+        """Return the texts of the cells of each row of the page's tables, without their heads."""
+        rows = re.findall(r"<tr\b.*?</tr>", self.page(path).partition("<tbody")[2], re.DOTALL)
+        return [[text_of(cell) for cell in re.findall(r"<td\b.*?</td>", row, re.DOTALL)] for row in rows]
 
     def sends(self, path: str, **fields: str) -> httpx.Response:
         """The form of a page of their own session."""
