@@ -16,7 +16,7 @@ import psycopg
 import pypdfium2
 import pytest
 from browser.conftest import Person, Somebody
-from browser.visitors import visitor
+from browser.visitors import rows_of, visitor
 from support.large import assert_all_agrees, begun, seen_at_once
 from support.shop import Seller, Shop, unique
 from support.taking_back import assert_books_balance, cancel
@@ -255,6 +255,45 @@ def test_while_a_batch_is_made_its_export_says_what_a_table_holds(shop: Shop, se
     assert ("Export and print" in made, told in made) == (True, False)
 
 
+def new_batch(seller: Seller, quantity: int, **fields: str) -> dict[str, str]:
+    """The fields of the form for a new batch."""
+    form = dict.fromkeys(("valid_until", "reservation", "metadata"), "")
+    form |= {"partner": str(seller.partner_id), "product": str(seller.product_id)}
+    return {**form, "quantity": str(quantity), "batch": unique("B"), **fields}
+
+
+def version_of(preview: httpx.Response) -> str:
+    [version] = re.findall(r'name="version" value="([^"]*)"', preview.text)
+    return version
+
+
+def test_a_changed_price_is_shown_before_anything_is_generated(shop: Shop, seller: Seller) -> None:
+    form = new_batch(seller, 20)
+    with visitor(shop, "operations") as mei:
+        preview = mei.sends("/console/batches/new", **form, step="preview")
+        shop.sql("UPDATE products SET price = 300 WHERE product_id = %s", seller.product_id)
+
+        changed = mei.sends("/console/batches/new", **form, step="save", version=version_of(preview))
+
+        assert (changed.status_code, "The price changed meanwhile" in changed.text) == (409, True)
+        assert "6,000.00 HKD" in changed.text
+        assert seen_at_once(shop, seller)["issued"] == 0
+        saved = mei.sends("/console/batches/new", **form, step="save", version=version_of(changed))
+        assert saved.status_code == 303
+
+
+def test_a_preview_says_what_a_reservation_still_holds(shop: Shop, seller: Seller) -> None:
+    form = new_batch(seller, 200, reservation=seller.hold(300))
+    with visitor(shop, "admin") as ann:
+        preview = ann.sends("/console/batches/new", **form, step="preview")
+
+        assert ["300", "100"] in [row[1:] for row in rows_of(preview.text)]
+        saved = ann.sends("/console/batches/new", **form, step="save", version=version_of(preview))
+        assert saved.status_code == 303
+    seen = seen_at_once(shop, seller)
+    assert (seen["issued"], seen["held"]) == (200, 100)
+
+
 @pytest.mark.nightly
 def test_a_batch_from_a_reservation_says_what_stays_held(
     somebody: Somebody, shop: Shop, seller: Seller
@@ -431,6 +470,44 @@ def test_finance_exports_tables_without_what_opens_a_gate(
             answer = client.post(page_of(seller, batch, "/export"), data=data, headers=SAME_SITE)
             assert (answer.status_code, "role" in answer.text) == (403, True)
     assert len(ann.events("batch.exported")) == 4
+
+
+def test_pictures_and_sheets_are_exported_and_recorded(shop: Shop, seller: Seller) -> None:
+    batch = unique("OUT")
+    codes = seller.tickets(3, batch_id=batch)
+    cancel(seller, codes[0])
+    with visitor(shop, "operations") as mei:
+        files = {
+            form: mei.sends(page_of(seller, batch, "/export"), format=form, which="good")
+            for form in ("zip", "pdf-letter-24")
+        }
+        events = mei.events("batch.exported")
+
+    assert len(zipfile.ZipFile(io.BytesIO(files["zip"].content)).namelist()) == 2
+    assert f'"{batch}-good.zip"' in files["zip"].headers["content-disposition"]
+    assert len(pypdfium2.PdfDocument(files["pdf-letter-24"].content)) == 1
+    assert [(event["batch_id"], event["data"]["format"]) for event in events] == [
+        (batch, form) for form in files
+    ]
+
+
+def test_a_name_without_glyphs_is_refused_until_another_is_given(shop: Shop) -> None:
+    seller, batch = shop.seller(name="หาดใหญ่ Ferry"), unique("THAI")
+    seller.tickets(1, batch_id=batch)
+    path = page_of(seller, batch, "/export")
+    form = {"format": "pdf-a4-10", "which": "all", "part": "1"}
+    with visitor(shop, "operations") as mei:
+        assert "ห (U+0E2B)" in mei.page(page_of(seller, batch))
+        refused = mei.sends(path, **form)
+        assert (refused.is_success, "ห (U+0E2B)" in refused.text) == (False, True)
+        for name, why in (("\u3164", "visible"), ("Hat \u202eiaY", "U+202E"), ("H" * 201, "1 to 200")):
+            refused = mei.sends(path, **form, name=name)
+            assert (refused.status_code, why in refused.text) == (400, True), name
+        assert mei.events("batch.exported") == []
+        printed = mei.sends(path, **form, name="Hat Yai Ferry\u200b")
+
+    text = pypdfium2.PdfDocument(printed.content)[0].get_textpage().get_text_range()
+    assert "Hat Yai Ferry" in text
 
 
 @pytest.mark.nightly

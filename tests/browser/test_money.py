@@ -5,12 +5,10 @@ from decimal import Decimal
 from html import unescape
 
 import pytest
-from browser.visitors import visitor
+from browser.visitors import product_form, visitor
 from support.shop import Seller, Shop, unique
 
-from premade.catalog.product import product_of
 from premade.console.batches.shown_batch import address_of
-from premade.console.stock.product_form import as_typed
 
 SHOWN = {
     "JPY": ("1288", "1,288 JPY", "2,576 JPY"),
@@ -21,12 +19,6 @@ SHOWN = {
 """A price, and how one ticket and two are shown."""
 of_each_currency = pytest.mark.parametrize(("currency", "shown"), SHOWN.items(), ids=SHOWN)
 AN_AMOUNT = r"[0-9][0-9.,]* {}\b"
-
-
-def form_of(shop: Shop, seller: Seller, **typed: str) -> dict[str, str]:
-    product = shop.operate(lambda database, _: product_of(database, seller.product_id))
-    was = as_typed(product)
-    return {**was, **typed, **{f"was.{field}": text for field, text in was.items()}}
 
 
 @of_each_currency
@@ -111,7 +103,7 @@ def hint(page: str) -> str:
 def test_more_decimals_than_the_currency_has_are_refused_beside_the_price(
     shop: Shop, seller: Seller, currency: str, price: str, told: str
 ) -> None:
-    change = form_of(shop, seller, currency=currency, price=price)
+    change = product_form(shop, seller, currency=currency, price=price)
     new = {**change, "id": unique("0").rpartition("-")[2]}
 
     with visitor(shop, "operations") as mei:
@@ -134,7 +126,7 @@ def test_a_currency_alone_is_changed_if_the_price_fits_it(shop: Shop) -> None:
     with visitor(shop, "operations") as mei:
         for seller, status in ((whole, 200), (broken, 400)):
             path = f"/console/stock/products/{seller.product_id}/change"
-            answer = mei.sends(path, **form_of(shop, seller, currency="JPY"), step="preview")
+            answer = mei.sends(path, **product_form(shop, seller, currency="JPY"), step="preview")
             assert answer.status_code == status
         assert "JPY has no decimals: 288 or 289" in answer.text
 

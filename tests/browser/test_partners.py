@@ -10,7 +10,7 @@ import httpx
 import pytest
 from browser.barriers import barriers_of
 from browser.conftest import Person, Somebody
-from browser.visitors import visitor
+from browser.visitors import rows_of, text_of, visitor
 from gate.conftest import Gate, sold
 from playwright.sync_api import Error as PlaywrightError
 from support.plain_http import NO_TLS
@@ -448,3 +448,92 @@ def test_a_key_of_a_partner_has_no_test_mode_of_its_own(somebody: Somebody, sell
         ann, address(seller, "/keys/new"), **{"once": "0" * 32, "tickets:read": "yes", "test": "yes"}
     )
     assert re.search("pm_live_", answer.text)
+
+
+def created_key(response: httpx.Response) -> str:
+    """Return the key that the response shows."""
+    assert response.status_code == httpx.codes.OK, text_of(response.text)
+    [key] = re.findall(r'<p class="secret code"[^>]*>(pm_(?:live|test)_\w{10}_\w{40})</p>', response.text)
+    return key
+
+
+def test_a_form_adds_a_test_partner_with_test_keys_and_a_channel_of_its_own(shop: Shop) -> None:
+    name = unique("trip-test")
+    partner = {"name": name, "test": "yes", "reservation-hours": "1"}
+    with visitor(shop, "admin") as ann:
+        other_kind = ann.sends("/console/partners/new", **partner, channel="ota")
+        added = ann.sends("/console/partners/new", **partner, channel="")
+        path = added.headers["location"].partition("?")[0]
+        key = created_key(ann.sends(f"{path}/keys/new", **{"once": "0" * 32, "inventory:read": "yes"}))
+
+    assert (other_kind.status_code, 'id="channel-wrong"' in other_kind.text) == (409, True)
+    [row] = shop.sql("SELECT is_test, channel FROM partners WHERE name = %s", name)
+    assert row == {"is_test": True, "channel": f"test-{name}"}
+    assert key.startswith("pm_test_")
+    with shop.client(key) as client:
+        assert client.get("/api/ota/inventory").status_code == 200
+
+
+def test_a_form_rotates_a_key_once(shop: Shop, seller: Seller) -> None:
+    path = f"/console/keys/{seller.key_id}/rotate"
+    with visitor(shop, "admin") as ann:
+        second = created_key(ann.sends(path, overlap="24h"))
+        assert second not in ann.page(address(seller))
+        assert ann.sends(path, overlap="1h").status_code == 409
+        [event] = ann.events("key.rotated")
+    assert event["data"]["overlap_seconds"] == 86_400
+    for key in (seller.key, second):
+        with shop.client(key) as client:
+            assert client.get("/api/ota/inventory").status_code == 200
+    [old, new] = shop.sql("SELECT * FROM api_keys WHERE partner_id = %s ORDER BY key_id", seller.partner_id)
+    assert 23 < (old["expires_at"] - datetime.now(UTC)).total_seconds() / 3600 <= 24
+    assert (new["rotated_from"], new["permissions"]) == (old["key_id"], old["permissions"])
+
+
+def test_forms_disable_and_enable_a_partner(shop: Shop, seller: Seller) -> None:
+    def is_disabled() -> bool:
+        [row] = shop.sql("SELECT disabled_at FROM partners WHERE partner_id = %s", seller.partner_id)
+        return row["disabled_at"] is not None
+
+    with visitor(shop, "admin") as ann:
+        assert f"Key {seller.key_id}" in text_of(ann.page(address(seller, "/disable")))
+        for _ in range(2):
+            assert ann.sends(address(seller, "/disable"), step="save").status_code == 303
+        assert is_disabled()
+        assert ann.sends(address(seller, "/enable")).status_code == 303
+        assert not is_disabled()
+        events = [*ann.events("partner.disabled"), *ann.events("partner.enabled")]
+    assert [event["partner_id"] for event in events] == [seller.partner_id] * 2
+
+
+def test_a_form_changes_the_reservation_time_unless_somebody_else_has(shop: Shop, seller: Seller) -> None:
+    path, form = address(seller, "/limits"), {"reservation-hours": "1"}
+    with visitor(shop, "admin") as ann:
+        preview = ann.sends(path, **form, step="preview")
+        assert [row[1:] for row in rows_of(preview.text)] == [["168", "1"]]
+        stale = ann.sends(path, **form, step="save", version="100")
+        assert (stale.status_code, "Somebody else changed the limits" in stale.text) == (409, True)
+        assert ann.events("partner.changed") == []
+        assert ann.sends(path, **form, step="save", version="168").status_code == 303
+        [event] = ann.events("partner.changed")
+    assert event["data"] == {"reservation_hours_max": 1}
+    assert seller.reserve(1, expires_at="2099-01-01T00:00:00Z").status_code == 400
+
+
+@pytest.mark.parametrize("is_test", [False, True], ids=["live", "test mode"])
+def test_a_form_creates_a_key_of_the_operator_for_gates_of_its_kind(shop: Shop, *, is_test: bool) -> None:
+    path, mode = "/console/operator-keys/new", {"test": "yes"} if is_test else {}
+    permissions = {"gate:redeem": "yes", "gate:snapshot": "yes"}
+    tickets = {kind: sold(shop.seller(is_test=kind))[0] for kind in (False, True)}
+    with visitor(shop, "admin") as ann:
+        # A key of the operator sells nothing.
+        unfit = ann.sends(path, **mode, **{"once": "1" * 32, "tickets:activate": "yes"})
+        assert (unfit.status_code, 'id="permission-wrong"' in unfit.text) == (400, True)
+        key = created_key(ann.sends(path, once="0" * 32, **mode, **permissions))
+
+    assert key.startswith("pm_test_" if is_test else "pm_live_")
+    gate = Gate(shop.client(key), unique("GATE"), 0)
+    assert gate.redeem(tickets[is_test]).status_code == 200
+    assert gate.redeem(tickets[not is_test]).status_code == 409
+    snapshot = gate.http.get("/api/gate/snapshot").text
+    assert (tickets[is_test].code in snapshot, tickets[not is_test].code in snapshot) == (True, False)

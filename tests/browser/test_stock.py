@@ -11,7 +11,7 @@ import httpx
 import pytest
 from browser.barriers import barriers_of
 from browser.conftest import Person, Somebody
-from browser.visitors import visitor
+from browser.visitors import product_form, rows_of, text_of, visitor
 from support.shop import Seller, Shop, unique
 
 from premade.catalog.product import change_product, product_of
@@ -193,8 +193,7 @@ WRONG = [
 def test_what_is_wrong_is_told_beside_its_field_and_nothing_is_changed(shop: Shop, seller: Seller) -> None:
     path = address(seller, "/change")
     product = shop.operate(lambda database, _: product_of(database, seller.product_id))
-    typed = as_typed(product)
-    form = {**typed, **{f"was.{field}": text for field, text in typed.items()}}
+    typed, form = as_typed(product), product_form(shop, seller)
 
     with visitor(shop, "operations") as mei:
         for field, text in WRONG:
@@ -294,6 +293,39 @@ def test_a_product_that_nobody_could_use_any_more_is_not_added(shop: Shop, selle
         assert mei.sends("/console/stock/new", **good, step="save").status_code == 303
 
 
+def test_a_preview_says_which_tickets_keep_what_they_have(shop: Shop, seller: Seller) -> None:
+    seller.tickets(2)
+    typed = {
+        "name": "Night Cruise",
+        "price": "300",
+        "currency": "usd",
+        "entitles": "dinner=1, ferry=2",
+        "usable_until": "2001-01-01",
+        "type": "night",
+        "prefix": "BOAT",
+        "cancellation": "never",
+    }
+
+    with visitor(shop, "operations") as mei:
+        page = mei.sends(
+            address(seller, "/change"), **product_form(shop, seller, **typed), step="preview"
+        ).text
+
+    told = {label: " ".join(values) for label, *values in rows_of(page)}
+    labels = " | ".join(told)
+    assert len(told) == len(typed)
+    assert {"288.00 HKD 300.00 USD", "none 2001-01-01"} <= set(told.values())
+    for note in (
+        "also for existing tickets",
+        "2 tickets in 1 batch keep their price",
+        "2 tickets in 1 batch keep their functions",
+        "Applies at once",
+        "In the codes of new tickets",
+    ):
+        assert note in labels
+    assert "The last day of use is past, so no more batches can be generated of this product." in page
+
+
 @pytest.mark.nightly
 def test_a_change_says_that_the_last_day_of_use_is_past(somebody: Somebody, seller: Seller) -> None:
     mei = somebody("operations")
@@ -361,6 +393,32 @@ def test_an_allotment_that_somebody_else_set_meanwhile_is_shown_anew(
     assert stock_of(seller)["allotted"] == 500
     press(mei, "Save")
     assert stock_of(seller)["allotted"] == 800
+
+
+def test_a_preview_of_an_allotment_is_saved_unless_somebody_else_set_it(shop: Shop, seller: Seller) -> None:
+    seller.tickets(30)
+    seller.hold(20)
+    path, form = address(seller, "/allotment"), {"channel": seller.channel, "version": "1000"}
+
+    with visitor(shop, "operations") as mei:
+        too_few = mei.sends(path, **form, quantity="49", step="preview")
+        told = "30 tickets are issued and 20 are held, so the total must be 50 or more"
+        assert (too_few.status_code, told in text_of(too_few.text)) == (409, True)
+        preview = mei.sends(path, **form, quantity="800", step="preview")
+        assert [row[1:] for row in rows_of(preview.text)] == [["1,000", "800"], ["950", "750"]]
+        shop.operate(
+            lambda database, runtime: set_allotment(database, runtime, seller.product_id, seller.channel, 500)
+        )
+        stale = mei.sends(path, **form, quantity="800", step="save")
+        assert (stale.status_code, "Somebody else set the allotment meanwhile" in stale.text) == (409, True)
+        assert rows_of(stale.text)[0][1:] == ["500", "800"]
+        assert stock_of(seller)["allotted"] == 500
+        seen = {**form, "version": "500"}
+        assert mei.sends(path, **seen, quantity="800", step="save").status_code == 303
+        [event] = mei.events("allotment.set")
+
+    assert (stock_of(seller)["allotted"], stock_of(seller)["available"]) == (800, 750)
+    assert (event["data"]["channel"], event["data"]["allotted"]) == (seller.channel, 800)
 
 
 def test_an_allotment_that_is_sent_twice_is_set_once(shop: Shop, seller: Seller) -> None:

@@ -10,10 +10,12 @@ from typing import Any
 
 import httpx
 from support.plain_http import NO_TLS
-from support.shop import Shop, unique
+from support.shop import Seller, Shop, unique
 
+from premade.catalog.product import product_of
 from premade.console.auth import SESSION_COOKIE
 from premade.console.csrf import FORM_TOKEN
+from premade.console.stock.product_form import as_typed
 from premade.staff.session import TOKEN_BYTES, form_token
 
 
@@ -58,6 +60,12 @@ def text_of(html: str) -> str:
     return " ".join(parser.pieces)
 
 
+def rows_of(html: str) -> list[list[str]]:
+    """Return the texts of the cells of each row of the page's table, without its head."""
+    rows = re.findall(r"<tr\b.*?</tr>", html.partition("<tbody")[2], re.DOTALL)
+    return [[text_of(cell) for cell in re.findall(r"<t[dh]\b.*?</t[dh]>", row, re.DOTALL)] for row in rows]
+
+
 @dataclass
 class Visitor(Member):
     """A session that nobody signed in for."""
@@ -76,9 +84,8 @@ class Visitor(Member):
         return answer.text
 
     def rows(self, path: str) -> list[list[str]]:
-        """Return the texts of the cells of each row of the page's tables, without their heads."""
-        rows = re.findall(r"<tr\b.*?</tr>", self.page(path).partition("<tbody")[2], re.DOTALL)
-        return [[text_of(cell) for cell in re.findall(r"<td\b.*?</td>", row, re.DOTALL)] for row in rows]
+        """Return the rows of the page's table."""
+        return rows_of(self.page(path))
 
     def sends(self, path: str, **fields: str) -> httpx.Response:
         """The form of a page of their own session."""
@@ -102,3 +109,10 @@ def visitor(shop: Shop, role: str) -> Generator[Visitor]:
     headers = {"Cookie": f"{SESSION_COOKIE}={token}", "Sec-Fetch-Site": "same-origin"}
     with httpx.Client(base_url=shop.url, headers=headers, timeout=60, trust_env=False, verify=NO_TLS) as http:
         yield Visitor(shop, name, http, token)
+
+
+def product_form(shop: Shop, seller: Seller, **typed: str) -> dict[str, str]:
+    """Return the form for a change of the seller's product, with the fields that somebody typed."""
+    product = shop.operate(lambda database, _: product_of(database, seller.product_id))
+    was = as_typed(product)
+    return {**was, **typed, **{f"was.{field}": text for field, text in was.items()}}
