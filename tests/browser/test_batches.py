@@ -172,28 +172,20 @@ WRONG = (
 )
 
 
-def test_what_is_wrong_is_told_beside_its_field_and_nothing_is_made(
-    somebody: Somebody, shop: Shop, seller: Seller
-) -> None:
-    mei = somebody("operations")
-    mei.goes_to(f"/console/batches/new?partner={seller.partner_id}")
+def test_what_is_wrong_is_told_beside_its_field_and_nothing_is_made(shop: Shop, seller: Seller) -> None:
     seller.tickets(1, batch_id="TAKEN")
     shop.sql("UPDATE allotments SET allotted = 1001 WHERE product_id = %s", seller.product_id)
-    form = {
-        "form_token": mei.form_token(), "partner": str(seller.partner_id), "product": str(seller.product_id),
-        "quantity": "10", "batch": "FINE", "valid_until": "", "reservation": "", "metadata": "", "version": "288.00 HKD",
-    }  # fmt: skip
+    form = new_batch(seller, 10, version="288.00 HKD")
 
-    with mei.as_client() as client:
+    with visitor(shop, "operations") as mei:
         for field, value, told in WRONG:
             for step in ("", "save"):
-                sent = {**form, field: value, "step": step}
-                answer = client.post("/console/batches/new", data=sent, headers=SAME_SITE)
+                answer = mei.sends("/console/batches/new", **{**form, field: value, "step": step})
                 assert answer.status_code in {400, 409}, (field, value)
                 beside = re.search(rf'id="{field}-wrong">([^<]*)<', answer.text)
                 assert beside, (field, value)
                 assert told in beside[1].replace("&#39;", "'")
-        nobody = client.post("/console/batches/new", data={**form, "partner": "9" * 18}, headers=SAME_SITE)
+        nobody = mei.sends("/console/batches/new", **{**form, "partner": "9" * 18})
 
     assert nobody.status_code == 400
     assert seen_at_once(shop, seller)["issued"] == 1
@@ -367,16 +359,14 @@ def test_what_is_unused_is_cancelled_once_with_a_reason(
     assert mei.page.get_by_role("link", name="Cancel unused tickets").count() == 0
 
 
-def test_a_reason_is_needed(somebody: Somebody, seller: Seller) -> None:
-    mei, batch = somebody("operations"), unique("WHY")
+def test_a_reason_is_needed(shop: Shop, seller: Seller) -> None:
+    batch = unique("WHY")
     seller.tickets(3, batch_id=batch)
-    mei.goes_to(page_of(seller, batch, "/cancel"))
 
-    for reason in ("  ", "a\0b", "x" * 201):
-        form = {"form_token": mei.form_token(), "once": "0" * 32, "reason": reason}
-        with mei.as_client() as client:
-            answer = client.post(page_of(seller, batch, "/cancel"), data=form, headers=SAME_SITE)
-        assert (answer.status_code, 'id="reason-wrong"' in answer.text) == (400, True)
+    with visitor(shop, "operations") as mei:
+        for reason in ("  ", "a\0b", "x" * 201):
+            answer = mei.sends(page_of(seller, batch, "/cancel"), once="0" * 32, reason=reason)
+            assert (answer.status_code, 'id="reason-wrong"' in answer.text) == (400, True)
 
     assert seller.http.get(f"/api/ota/batches/{batch}").json()["tickets"]["pre_generated"] == 3
 
@@ -591,23 +581,21 @@ def write_tickets(shop: Shop, seller: Seller, batch_id: str, quantity: int) -> l
     return sorted(row["ticket_code"] for row in rows)
 
 
-def test_an_export_that_there_is_not_is_refused(somebody: Somebody, seller: Seller) -> None:
-    ann, batch = somebody("finance"), unique("B")
+def test_an_export_that_there_is_not_is_refused(shop: Shop, seller: Seller) -> None:
+    batch = unique("B")
     seller.tickets(1, batch_id=batch)
-    ann.goes_to(page_of(seller, batch))
-    form = {"form_token": ann.form_token(), "format": "csv", "which": "all", "part": "1"}
+    form = {"format": "csv", "which": "all", "part": "1"}
     wrong = [{"format": "exe"}, {"which": "mine"}, {"part": "0"}, {"part": "9" * 40}, {"part": "²"}]
 
-    with ann.as_client() as client:
-        address = page_of(seller, batch, "/export")
-        answers = [
-            client.post(address, data={**form, **each}, headers=SAME_SITE).status_code for each in wrong
-        ]
-        unknown = client.post(page_of(seller, "NONE", "/export"), data=form, headers=SAME_SITE)
+    with visitor(shop, "finance") as ann:
+        path = page_of(seller, batch, "/export")
+        statuses = [ann.sends(path, **{**form, **each}).status_code for each in wrong]
+        unknown = ann.sends(page_of(seller, "NONE", "/export"), **form)
+        events = ann.events("batch.exported")
 
-    assert answers == [400] * len(wrong)
+    assert statuses == [400] * len(wrong)
     assert unknown.status_code == 404
-    assert ann.events("batch.exported") == []
+    assert events == []
 
 
 def test_batches_are_listed_by_product_and_by_how_far_they_are(somebody: Somebody, shop: Shop) -> None:
@@ -709,29 +697,22 @@ def test_a_product_may_have_an_id_of_nineteen_digits(somebody: Somebody, shop: S
 
 
 @pytest.mark.parametrize("form", ["csv", "xlsx", "pdf-a4-10", "zip"])
-@pytest.mark.nightly(but_first=True)
-def test_no_file_is_made_of_a_batch_that_cannot_be(somebody: Somebody, seller: Seller, form: str) -> None:
-    mei = somebody("operations")
-    mei.goes_to("/console/account")
-    sent = {"form_token": mei.form_token(), "format": form}
-
-    with mei.as_client() as client:
+def test_no_file_is_made_of_a_batch_that_cannot_be(shop: Shop, seller: Seller, form: str) -> None:
+    with visitor(shop, "operations") as mei:
         for batch in ("%00", "no%20id", "%ED%A0%80"):
             path = f"/console/batch/export?partner={seller.partner_id}&batch={batch}"
-            assert (batch, client.post(path, data=sent, headers=SAME_SITE).status_code) == (batch, 404)
+            assert (batch, mei.sends(path, format=form).status_code) == (batch, 404)
 
 
-def test_a_link_of_another_site_cannot_say_that_something_was_done(
-    somebody: Somebody, seller: Seller
-) -> None:
-    mei, batch = somebody("operations"), unique("QUIET")
+def test_a_link_of_another_site_cannot_say_that_something_was_done(shop: Shop, seller: Seller) -> None:
+    batch = unique("QUIET")
     seller.tickets(1, batch_id=batch)
     address = f"{page_of(seller, batch)}&done=cancelled"
     told = "The unused tickets are cancelled"
 
-    with mei.as_client() as client:
+    with visitor(shop, "operations") as mei:
         own, foreign, typed = (
-            client.get(address, headers={"Sec-Fetch-Site": site}).text
+            mei.http.get(address, headers={"Sec-Fetch-Site": site}).text
             for site in ("same-origin", "cross-site", "none")
         )
 

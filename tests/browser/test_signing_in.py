@@ -6,11 +6,11 @@ from pathlib import Path
 import httpx
 import pytest
 from browser.conftest import PASSWORD, Somebody
-from browser.visitors import text_of
+from browser.visitors import text_of, visitor
 from support.plain_http import NO_TLS
-from support.service import environment_for, running_service
+from support.service import Service, environment_for, running_service
 from support.shop import Shop, unique
-from support.staff import new_staff
+from support.staff import DIGEST, new_staff
 
 from premade.console.auth import BROWSER_COOKIE, SESSION_COOKIE
 from premade.console.forms import FORM_BYTES_MAX
@@ -19,6 +19,33 @@ from premade.staff.member import set_disabled, set_password, set_role
 from premade.staff.sign_in_attempt import OF_ADDRESS, OF_NAME_FROM_ADDRESS, WINDOW_SECONDS
 
 HTML = {"Sec-Fetch-Site": "same-origin"}
+NEW_PASSWORD = "four small ferries"
+TABLES_OF_SIGN_IN = ("staff", "staff_sessions", "staff_browsers", "attempts", "audit_events")
+
+
+def signs_in(client: httpx.Client, name: str, password: str = PASSWORD) -> int:
+    """Send the form of the sign-in page; return the status."""
+    form = {"name": name, "password": password}
+    return client.post("/console/sign-in", data=form, headers=HTML).status_code
+
+
+def leads_to(client: httpx.Client, path: str) -> str | None:
+    """Return the address without query that the page redirects to; None if it is served."""
+    response = client.get(path)
+    location = response.headers.get("location")
+    return location and str(location).partition("?")[0]
+
+
+@pytest.fixture
+def name(shop: Shop) -> str:
+    """A member of the staff."""
+    name = unique("mei")
+    new_staff(shop, name, "operations")
+    return name
+
+
+def gets_new_password(shop: Shop, name: str) -> None:
+    shop.operate(lambda database, runtime: set_password(database, runtime, name, NEW_PASSWORD))
 
 
 def test_somebody_signs_in_and_out_and_the_record_says_so(somebody: Somebody) -> None:
@@ -76,27 +103,20 @@ def test_a_wrong_password_and_an_unknown_name_are_refused_alike(somebody: Somebo
     assert (told["actor"], told["data"]["reason"]) == ("console", "wrong")
 
 
-def test_signing_in_for_one_name_is_throttled_until_its_span_is_over(somebody: Somebody) -> None:
-    mei = somebody("operations", signed_in=False)
-    wrong = {"name": mei.name, "password": "three large ferries"}
-    with mei.shop.client() as client:
-        answers = [
-            client.post("/console/sign-in", data=wrong, headers=HTML)
+def test_signing_in_for_one_name_is_throttled_until_its_window_is_over(shop: Shop, name: str) -> None:
+    with shop.client() as client:
+        guesses = [
+            signs_in(client, name, "three large ferries")
             for _ in range(OF_NAME_FROM_ADDRESS.attempts_max + 1)
         ]
-        right = client.post("/console/sign-in", data={**wrong, "password": PASSWORD}, headers=HTML)
+        form = {"name": name, "password": PASSWORD}
+        right = client.post("/console/sign-in", data=form, headers=HTML)
 
-        assert [answer.status_code for answer in answers] == [401] * OF_NAME_FROM_ADDRESS.attempts_max + [429]
+        assert guesses == [401] * OF_NAME_FROM_ADDRESS.attempts_max + [429]
         assert right.status_code == 429
         assert 0 < int(right.headers["retry-after"]) <= WINDOW_SECONDS
-        mei.shop.sql(
-            "UPDATE attempts SET ends_at = ends_at - make_interval(secs => %s)",
-            WINDOW_SECONDS,
-        )
-        assert (
-            client.post("/console/sign-in", data={**wrong, "password": PASSWORD}, headers=HTML).status_code
-            == 303
-        )
+        shop.sql("UPDATE attempts SET ends_at = ends_at - make_interval(secs => %s)", WINDOW_SECONDS)
+        assert signs_in(client, name) == 303
 
 
 def test_an_address_is_throttled_whatever_names_it_tries(shop: Shop) -> None:
@@ -143,34 +163,6 @@ def test_who_guesses_elsewhere_keeps_nobody_out(
         assert asked[-2:] == [401, 429]
 
 
-def signs_in(client: httpx.Client, name: str, password: str = PASSWORD) -> int:
-    """Send the form of the sign-in page; return the status."""
-    form = {"name": name, "password": password}
-    return client.post("/console/sign-in", data=form, headers=HTML).status_code
-
-
-def leads_to(client: httpx.Client, path: str) -> str | None:
-    """Return the address without query that the page redirects to; None if it is served."""
-    response = client.get(path)
-    location = response.headers.get("location")
-    return location and str(location).partition("?")[0]
-
-
-@pytest.fixture
-def name(shop: Shop) -> str:
-    """A member of the staff."""
-    name = unique("mei")
-    new_staff(shop, name, "operations")
-    return name
-
-
-NEW_PASSWORD = "four small ferries"
-
-
-def gets_new_password(shop: Shop, name: str) -> None:
-    shop.operate(lambda database, runtime: set_password(database, runtime, name, NEW_PASSWORD))
-
-
 def test_a_new_password_has_its_own_count_of_attempts(shop: Shop, name: str) -> None:
     with shop.client() as client:
         guesses = [signs_in(client, name, "guessed") for _ in range(OF_NAME_FROM_ADDRESS.attempts_max + 1)]
@@ -191,11 +183,11 @@ def test_signing_in_again_ends_the_session_that_the_browser_had(shop: Shop, name
         assert old.get("/console/account", headers=before).status_code == 303
 
 
-def test_an_origin_that_is_no_address_is_another_site(somebody: Somebody) -> None:
-    mei = somebody("operations")
-    form = {"form_token": mei.form_token()}
-
-    with mei.as_client() as client:
+def test_an_origin_that_is_no_address_is_another_site(shop: Shop) -> None:
+    with visitor(shop, "operations") as mei, shop.client() as client:
+        form = {"form_token": session.form_token(mei.token)}
+        client.headers["Cookie"] = mei.http.headers["Cookie"]
+        assert client.get("/console/account").status_code == 200
         for origin in ("http://[", "null", "http://"):
             refused = client.post("/console/sign-out", data=form, headers={"Origin": origin})
             assert (origin, refused.status_code) == (origin, 403)
@@ -314,39 +306,39 @@ def test_a_password_is_not_changed_when_something_is_wrong(
     assert mei.shop.sql("SELECT password_digest FROM staff WHERE staff_id = %s", mei.staff_id) == kept
 
 
-def test_guessing_a_password_on_a_browser_that_was_left_alone_is_slowed_down(somebody: Somebody) -> None:
-    mei = somebody("finance")
-    mei.goes_to("/console/account")
-    form = {"form_token": mei.form_token(), "password": "guessed", "new-password": "four small ferries"}
+def test_guessing_a_password_on_a_browser_that_was_left_alone_is_slowed_down(shop: Shop) -> None:
+    form = {"password": "guessed", "new-password": NEW_PASSWORD}
 
-    with mei.as_client() as client:
+    with visitor(shop, "finance") as mei:
+        shop.sql("UPDATE staff SET password_digest = %s WHERE name = %s", DIGEST, mei.name)
         statuses = [
-            client.post("/console/account", data=form, headers={"Sec-Fetch-Site": "same-origin"}).status_code
+            mei.sends("/console/account", **form).status_code
             for _ in range(OF_NAME_FROM_ADDRESS.attempts_max + 1)
         ]
-    mei.shop.sql("DELETE FROM attempts")
+    shop.sql("DELETE FROM attempts")
 
     assert statuses == [400] * OF_NAME_FROM_ADDRESS.attempts_max + [429]
 
 
-def test_a_new_role_counts_from_the_next_page_on(somebody: Somebody) -> None:
-    mei = somebody("admin")
-    assert mei.goes_to("/console/staff") == 200
+def test_a_new_role_counts_from_the_next_page_on(shop: Shop) -> None:
+    with visitor(shop, "admin") as mei:
+        assert mei.status("/console/staff") == 200
 
-    mei.shop.operate(lambda database, runtime: set_role(database, runtime, mei.name, "gate"))
+        shop.operate(lambda database, runtime: set_role(database, runtime, mei.name, "gate"))
 
-    assert mei.goes_to("/console/staff") == 403
+        assert mei.status("/console/staff") == 403
 
 
-def test_no_password_and_no_token_is_kept_or_logged(somebody: Somebody) -> None:
-    mei = somebody("operations")
-    token = mei.cookie()["value"]
+def test_no_password_and_no_token_is_stored_or_logged(shop: Shop, service: Service, name: str) -> None:
+    with shop.client() as client:
+        assert signs_in(client, name) == 303
+        secrets = {PASSWORD, *(cookie.value.strip('"') for cookie in client.cookies.jar if cookie.value)}
+        assert len(secrets) == 3, "the password, the session and the browser"
 
-    for table in ("staff", "staff_sessions", "attempts", "audit_events"):
-        kept = str(mei.shop.sql(f"SELECT * FROM {table}"))
-        assert PASSWORD not in kept
-        assert token not in kept
-    [row] = mei.shop.sql("SELECT password_digest FROM staff WHERE name = %s", mei.name)
+    places = [str(shop.sql(f"SELECT * FROM {table}")) for table in TABLES_OF_SIGN_IN]
+    for text in [*places, service.log.read_text()]:
+        assert not [secret for secret in secrets if secret in text]
+    [row] = shop.sql("SELECT password_digest FROM staff WHERE name = %s", name)
     assert row["password_digest"].startswith("$argon2id$")
 
 
@@ -408,9 +400,8 @@ def test_what_is_no_form_is_refused(shop: Shop, body: bytes) -> None:
         assert answer.status_code == (413 if len(body) > FORM_BYTES_MAX else 403)
 
 
-def test_every_page_forbids_what_it_does_not_need_and_is_kept_nowhere(somebody: Somebody) -> None:
-    mei = somebody("admin")
-    with mei.as_client() as client:
+def test_every_page_forbids_what_it_does_not_need_and_is_kept_nowhere(shop: Shop) -> None:
+    with visitor(shop, "admin") as mei:
         for path in (
             "/console/sign-in",
             "/console",
@@ -419,7 +410,7 @@ def test_every_page_forbids_what_it_does_not_need_and_is_kept_nowhere(somebody: 
             "/console/nowhere",
             "/console/tickets/x",
         ):
-            answer = client.get(path)
+            answer = mei.http.get(path)
             assert answer.headers["content-security-policy"] == (
                 "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
                 "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
