@@ -178,7 +178,7 @@ def test_what_is_taken_back_after_its_window_was_swept_leaves_no_negative_count(
 
 
 def test_a_restart_keeps_the_count(shop: Shop, subject: CountedSubject) -> None:
-    """Each `operate` opens the database anew, as a process that starts."""
+    """Each `operate` opens its own database connections, as a process that starts."""
     counts = [
         shop.operate(lambda database, runtime: guess(database, runtime, subject))[0]
         for _ in range(LIMIT.attempts_max + 1)
