@@ -66,9 +66,9 @@ def test_transactions_that_count_the_same_subjects_in_any_order_do_not_deadlock(
         async def count_and_take_back(ordered: list[CountedSubject]) -> None:
             for _ in range(10):
                 async with database.transaction() as tx:
-                    await count_attempts(tx, runtime.now(), ordered)
+                    counts = await count_attempts(tx, runtime.now(), ordered)
                 async with database.transaction() as tx:
-                    await take_back(tx, ordered)
+                    await take_back(tx, counts)
 
         await asyncio.gather(*(count_and_take_back(each) for each in (subjects, subjects[::-1]) * 2))
 
@@ -142,9 +142,9 @@ def test_the_window_does_not_move_with_further_attempts(shop: Shop, subject: Cou
 
 def test_a_right_guess_is_taken_back_and_a_rollback_too(shop: Shop, subject: CountedSubject) -> None:
     async def right(database: Database, runtime: Runtime) -> None:
-        await guess(database, runtime, subject)
+        counts = await guess(database, runtime, subject)
         async with database.transaction() as tx:
-            await take_back(tx, [subject])
+            await take_back(tx, counts)
 
     async def rolled_back(tx: Transaction, runtime: Runtime) -> None:
         await count_attempts(tx, runtime.now(), [subject])
@@ -161,20 +161,26 @@ def test_a_right_guess_is_taken_back_and_a_rollback_too(shop: Shop, subject: Cou
     assert counted(shop, subject) == 0
 
 
-def test_what_is_taken_back_after_its_window_was_swept_leaves_no_negative_count(
-    shop: Shop, subject: CountedSubject
-) -> None:
-    async def take_back_late(database: Database, runtime: Runtime) -> None:
+def test_an_attempt_is_taken_back_only_from_its_own_window(shop: Shop, subject: CountedSubject) -> None:
+    other = CountedSubject(LIMIT, unique("subject"))
+
+    def try_once() -> list[AttemptCount]:
+        return shop.operate(lambda database, runtime: guess(database, runtime, subject, other))
+
+    async def take_back_late(database: Database, _: Runtime) -> None:
         async with database.transaction() as tx:
-            await take_back(tx, [subject])
+            await take_back(tx, earlier)
 
+    earlier = try_once()
+    shop.sql("DELETE FROM attempts WHERE subject = %s", subject.digest)
     shop.operate(take_back_late)
-    assert counted(shop, subject) is None
+    assert (counted(shop, subject), counted(shop, other)) == (None, 0), "the window was swept"
 
-    shop.operate(lambda database, runtime: guess(database, runtime, subject))
-    for _ in range(2):
-        shop.operate(take_back_late)
-    assert counted(shop, subject) == 0
+    earlier = try_once()
+    end_window(shop, subject)
+    try_once()
+    shop.operate(take_back_late)
+    assert (counted(shop, subject), counted(shop, other)) == (1, 1), "a new window has begun"
 
 
 def test_a_restart_keeps_the_count(shop: Shop, subject: CountedSubject) -> None:

@@ -93,7 +93,8 @@ class ManualEntries:
         if entry.ticket_code is not None:
             # Callers of other partners have their own count: their guesses must not lock the ticket at its own gates.
             subjects.append(CountedSubject(OF_TICKET, f"{owner} {entry.ticket_code}"))
-        for count in await count_attempts(tx, self._runtime.now(), subjects):
+        counts = await count_attempts(tx, self._runtime.now(), subjects)
+        for count in counts:
             if count.is_over:
                 # The rollback takes this entry back from all counts.
                 raise TooManyEntries(count.seconds_left)
@@ -105,5 +106,5 @@ class ManualEntries:
         phone = (customer_phone or "").removeprefix("+")
         if not hmac.compare_digest(phone[-len(entry.phone_digits) :], entry.phone_digits):
             return None
-        await take_back(tx, subjects)
+        await take_back(tx, counts)
         return entry.ticket_code

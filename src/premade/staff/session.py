@@ -188,7 +188,7 @@ class Sessions:
             length=timedelta(seconds=BROWSER_SECONDS_MAX),
             others_max=BROWSERS_MAX - 1,
         )
-        await take_back(tx, attempt.subjects)
+        await take_back(tx, attempt.counts)
         return SignedIn(token, new_browser)
 
     def _token(self) -> str:

@@ -15,7 +15,7 @@ from premade.runtime.errors import TooMany
 from premade.staff import password as passwords
 from premade.staff import session_sql as sql
 from premade.staff.member import stored_name
-from premade.throttle.attempts import AttemptLimit, CountedSubject, count_attempts
+from premade.throttle.attempts import AttemptCount, AttemptLimit, CountedSubject, count_attempts
 
 WINDOW_SECONDS = 900
 OF_NAME_FROM_ADDRESS = AttemptLimit("name-from-address", 10, WINDOW_SECONDS)
@@ -49,8 +49,8 @@ class SignInAttempt:
 
     member: sql.PasswordRow | None
     """The member with this name."""
-    subjects: list[CountedSubject]
-    """What it was counted on."""
+    counts: list[AttemptCount]
+    """The counts that it is part of."""
     is_known: bool
     """Whether the member signed in with this browser before."""
 
@@ -71,9 +71,8 @@ async def count_sign_in(
     is_known = member is not None and await _is_known(database, runtime, browser, member)
     subjects = [CountedSubject(OF_BROWSER, browser or "")] if is_known else _subjects(name, member, address)
     passwords.require_room(is_known=is_known)
-    for subject in subjects:
-        await _count(database, runtime, subject)
-    return SignInAttempt(member, subjects, is_known)
+    counts = [await _count(database, runtime, subject) for subject in subjects]
+    return SignInAttempt(member, counts, is_known)
 
 
 def _subjects(name: str, member: sql.PasswordRow | None, address: str) -> list[CountedSubject]:
@@ -107,7 +106,7 @@ async def _is_known(
     return row is not None
 
 
-async def _count(database: Database, runtime: Runtime, subject: CountedSubject) -> None:
+async def _count(database: Database, runtime: Runtime, subject: CountedSubject) -> AttemptCount:
     now = runtime.now()
     async with database.transaction() as tx:
         [count] = await count_attempts(tx, now, [subject])
@@ -116,6 +115,7 @@ async def _count(database: Database, runtime: Runtime, subject: CountedSubject) 
             await record_refusal(tx, runtime, SignInRefusal.TOO_MANY, None)
     if count.is_over:
         raise TooManySignIns(count.seconds_left)
+    return count
 
 
 async def record_refusal(

@@ -48,20 +48,22 @@ class CountedSubject:
 class AttemptCount:
     """The attempts on one subject in its current window, with the one just counted."""
 
+    subject: CountedSubject
     attempts: int
-    attempts_max: int
+    ends_at: datetime
+    """End of the window. It tells the window from later ones of the subject."""
     seconds_left: int
     """Until the window ends; at least 1."""
 
     @property
     def is_over(self) -> bool:
         """Return whether the last attempt is one too many."""
-        return self.attempts > self.attempts_max
+        return self.attempts > self.subject.limit.attempts_max
 
     @property
     def is_first_over(self) -> bool:
         """Return whether the last attempt is the first of its window that is one too many."""
-        return self.attempts == self.attempts_max + 1
+        return self.attempts == self.subject.limit.attempts_max + 1
 
 
 async def count_attempts(
@@ -78,17 +80,21 @@ async def count_attempts(
         lengths=[timedelta(seconds=subject.limit.window_seconds) for subject in subjects],
     )
     row_of = {row.subject: row for row in rows}
-    return [_count(row_of[subject.digest], subject.limit, now) for subject in subjects]
+    return [_count(subject, row_of[subject.digest], now) for subject in subjects]
 
 
-def _count(row: sql.AttemptsRow, limit: AttemptLimit, now: datetime) -> AttemptCount:
+def _count(subject: CountedSubject, row: sql.AttemptsRow, now: datetime) -> AttemptCount:
     seconds_left = max(1, math.ceil((row.ends_at - now).total_seconds()))
-    return AttemptCount(row.attempts, limit.attempts_max, seconds_left)
+    return AttemptCount(subject, row.attempts, row.ends_at, seconds_left)
 
 
-async def take_back(tx: Transaction, subjects: Sequence[CountedSubject]) -> None:
-    """Take one counted attempt back from each subject: its guess was right."""
-    await tx.execute(sql.take_back, subjects=[subject.digest for subject in subjects])
+async def take_back(tx: Transaction, counts: Sequence[AttemptCount]) -> None:
+    """Take one attempt back from each count, because its guess was right. A later window of the subject stays unchanged."""
+    await tx.execute(
+        sql.take_back,
+        subjects=[count.subject.digest for count in counts],
+        ends=[count.ends_at for count in counts],
+    )
 
 
 def sweep_turn(database: Database, runtime: Runtime) -> Turn:

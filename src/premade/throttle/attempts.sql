@@ -11,11 +11,14 @@ SET ends_at = CASE WHEN a.ends_at > both_clocks(:now) THEN a.ends_at ELSE exclud
 RETURNING subject, ends_at, count AS attempts
 
 -- name: take_back
--- Lock in the same order as count_attempts. The count is 0 already if the row was swept and counted again meanwhile.
+-- Lock in the same order as count_attempts. The attempt is not in the count of a window with another end.
 WITH counted AS (
-    SELECT subject FROM attempts WHERE subject = ANY(:subjects::bytea[]) ORDER BY subject FOR UPDATE
+    SELECT a.subject
+    FROM unnest(:subjects::bytea[], :ends::timestamptz[]) AS i (subject, ends_at)
+    JOIN attempts a USING (subject, ends_at)
+    ORDER BY a.subject FOR UPDATE OF a
 )
-UPDATE attempts SET count = greatest(count - 1, 0) WHERE subject = ANY(ARRAY(SELECT subject FROM counted))
+UPDATE attempts SET count = count - 1 WHERE subject = ANY(ARRAY(SELECT subject FROM counted))
 
 -- name: sweep
 -- Skip rows that another transaction has locked. The next turn deletes them.

@@ -20,7 +20,7 @@ def count_attempts(*, now: datetime, subjects: list[bytes], lengths: list[timede
 
 
 @statement
-def take_back(*, subjects: list[bytes]) -> None: ...
+def take_back(*, subjects: list[bytes], ends: list[datetime]) -> None: ...
 
 
 @statement
