@@ -57,11 +57,11 @@ def require_database(settings: Settings) -> None:
 
 @contextmanager
 def ready_database(
-    settings: Settings, runtime: Runtime, tell: Callable[[str], None] = lambda _: None
+    settings: Settings, runtime: Runtime, report: Callable[[str], None] = lambda _: None
 ) -> Generator[str]:
     """Yield a DSN whose schema is current.
 
-    The embedded database is migrated here. `tell` is called with a sentence for each thing that the operator should do
+    The embedded database is migrated here. `report` is called with a sentence for each thing that the operator should do
     then. The operator's own server is only changed by `premade migrate`.
 
     Raises:
@@ -74,7 +74,7 @@ def ready_database(
         yield settings.database_url
         return
     with embedded_or_named(settings) as dsn:
-        bring_up_to_date(dsn, runtime, marker_of(settings), tell)
+        bring_up_to_date(dsn, runtime, marker_of(settings), report)
         yield dsn
 
 
@@ -128,16 +128,16 @@ def marker_of(settings: Settings) -> Marker | None:
 
 
 def bring_up_to_date(
-    dsn: str, runtime: Runtime, marker: Marker | None = None, tell: Callable[[str], None] = lambda _: None
+    dsn: str, runtime: Runtime, marker: Marker | None = None, report: Callable[[str], None] = lambda _: None
 ) -> list[str]:
     """Migrate, create the first signing keys, correct the keys of partners' names, and detect a restore.
 
-    Return the names of the applied migrations. `tell` is called with a sentence for each thing that the operator should do.
+    Return the names of the applied migrations. `report` is called with a sentence for each thing that the operator should do.
     """
     require_same_zone(dsn, runtime.zone)
-    applied = migrate(dsn, tell)
+    applied = migrate(dsn, report)
     for clash in asyncio.run(_after_migrating(dsn, runtime)):
-        tell(clash)
+        report(clash)
     asyncio.run(_confirm(dsn, runtime, marker))
     return applied
 

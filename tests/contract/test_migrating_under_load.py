@@ -60,13 +60,13 @@ def test_a_reader_delays_a_migration_and_writers_go_on_between_its_tries(own: st
         # Less than the migration waits: it gets through only because the migration lets go.
         writer.execute("SET lock_timeout = '100ms'")
 
-        def tell(sentence: str) -> None:
+        def report(sentence: str) -> None:
             said.append(sentence)
             writer.execute("INSERT INTO things VALUES (1)")
             if len(said) == 3:
                 reader.rollback()
 
-        assert migrate(own, tell=tell) == ["m0001.sql"]
+        assert migrate(own, report=report) == ["m0001.sql"]
 
     assert len(said) == 3
     assert all(sentence.startswith("m0001.sql waits for a lock, held by pg_dump (") for sentence in said)

@@ -198,7 +198,7 @@ def test_it_says_why_it_refuses(quiet_shop: Shop) -> None:
 def test_holds_that_expired_meanwhile_give_way_and_the_answer_is_json_all_the_same(quiet_shop: Shop) -> None:
     shop = quiet_shop
     seller = shop.seller(stock=1_000)
-    make(shop, seller, 100, "FIRST", tell=once_made(100, lambda: None))
+    make(shop, seller, 100, "FIRST", report=once_made(100, lambda: None))
     shop.sql("UPDATE allotments SET held = 900 WHERE product_id = %s", seller.product_id)
     shop.sql(
         "INSERT INTO reservations (reservation_id, partner_id, product_id, channel, quantity, created_at,"

@@ -36,12 +36,12 @@ def test_a_batch_is_made_whole_in_transactions_of_500_and_all_agrees_at_every_st
 ) -> None:
     seen: list[tuple[int, int]] = []
 
-    def tell(making: BatchProgress) -> None:
+    def report(making: BatchProgress) -> None:
         now = assert_all_agrees(shop, seller)
         assert (now["made"], now["issued"]) == (making.made, 2_200)
         seen.append((making.made, now["to_make"]))
 
-    made = make(shop, seller, 2_200, tell=tell)
+    made = make(shop, seller, 2_200, report=report)
 
     assert made == BatchProgress("LARGE", seller.product_id, 2_200, 2_200, 0, BatchStatus.MADE)
     assert seen == [(0, 2_200), (500, 1_700), (1_000, 1_200), (1_500, 700), (2_000, 200), (2_200, 0)]
@@ -137,11 +137,11 @@ def test_a_reservation_gives_all_of_it_in_the_first_transaction(seller: Seller, 
     hold = seller.hold(1_500)
     seen: list[tuple[int, int]] = []
 
-    def tell(making: BatchProgress) -> None:
+    def report(making: BatchProgress) -> None:
         now = assert_all_agrees(shop, seller)
         seen.append((now["held"], now["issued"]))
 
-    make(shop, seller, 1_200, tell=tell, reservation_id=hold)
+    make(shop, seller, 1_200, report=report, reservation_id=hold)
 
     assert set(seen) == {(300, 1_200)}
     with pytest.raises(ReservationTooSmall):
@@ -168,7 +168,7 @@ def test_what_is_made_already_can_be_sold_and_what_is_not_cannot(seller: Seller,
         assert listed == told
         assert_all_agrees(shop, seller)
 
-    make(shop, seller, 1_700, tell=once_made(1_000, sell))
+    make(shop, seller, 1_700, report=once_made(1_000, sell))
 
     assert seller.draw("LARGE", 100).status_code == 200
     told = seller.http.get("/api/ota/batches/LARGE").json()
@@ -180,8 +180,8 @@ def test_the_history_of_a_ticket_begins_when_it_was_made_also_where_it_was_sold_
     seller: Seller, shop: Shop
 ) -> None:
     sold: list[str] = []
-    tell = once_made(500, lambda: sold.append(seller.draw("LARGE", 1).json()["tickets"][0]["ticket_code"]))
-    make(shop, seller, 1_000, tell=tell)
+    report = once_made(500, lambda: sold.append(seller.draw("LARGE", 1).json()["tickets"][0]["ticket_code"]))
+    make(shop, seller, 1_000, report=report)
 
     ticket = seller.http.get(f"/api/ota/tickets/{sold[0]}").json()
 
@@ -197,7 +197,7 @@ def test_a_second_maker_says_how_far_the_first_is_and_changes_nothing(seller: Se
             make(shop, seller, 1_500)
         refused.append(told.value)
 
-    made = make(shop, seller, 1_500, tell=once_made(500, second))
+    made = make(shop, seller, 1_500, report=once_made(500, second))
 
     assert refused[0].members["made"] == 500
     assert made.made == assert_all_agrees(shop, seller)["tickets"] == 1_500
@@ -213,9 +213,9 @@ def test_two_makers_of_which_each_believes_to_be_alone_make_the_batch_once(
             " AND a.query LIKE '%%pg_try_advisory_lock(hashtextextended%%'"
         )
         assert len(ended) == 1
-        make(shop, seller, 3_000, tell=once_made(2_000, lambda: None))
+        make(shop, seller, 3_000, report=once_made(2_000, lambda: None))
 
-    made = make(shop, seller, 3_000, tell=once_made(1_000, lose_the_name_and_be_overtaken))
+    made = make(shop, seller, 3_000, report=once_made(1_000, lose_the_name_and_be_overtaken))
 
     assert made.status is BatchStatus.MADE
     assert assert_all_agrees(shop, seller)["tickets"] == 3_000
@@ -223,10 +223,10 @@ def test_two_makers_of_which_each_believes_to_be_alone_make_the_batch_once(
 
 
 def test_all_tickets_of_it_cost_what_the_first_one_did(seller: Seller, shop: Shop) -> None:
-    tell = once_made(
+    report = once_made(
         500, lambda: shop.sql("UPDATE products SET price = 1 WHERE product_id = %s", seller.product_id)
     )
-    make(shop, seller, 1_000, tell=tell)
+    make(shop, seller, 1_000, report=report)
 
     rows = shop.sql(
         "SELECT DISTINCT price FROM pre_generated_tickets WHERE partner_id = %s", seller.partner_id
@@ -249,6 +249,6 @@ def test_the_database_refuses_to_make_a_batch_twice(seller: Seller, shop: Shop, 
         with pytest.raises(psycopg.errors.CheckViolation):
             shop.sql(f"UPDATE batches SET {change} WHERE partner_id = %s", seller.partner_id)
 
-    make(shop, seller, 1_000, tell=once_made(500, try_it))
+    make(shop, seller, 1_000, report=once_made(500, try_it))
     if change.startswith("to_make = to_make + 1"):
         beside(try_it)

@@ -100,11 +100,11 @@ def test_the_oldest_is_made_first_and_one_that_cannot_go_on_keeps_no_other(
     begun: list[str] = []
     make_rest = LargeBatches._generate_rest
 
-    async def noted(self: LargeBatches, on_behalf: Any, batch: Any, tell: Any) -> BatchProgress:
+    async def noted(self: LargeBatches, on_behalf: Any, batch: Any, report: Any) -> BatchProgress:
         begun.append(batch.batch_id)
         if batch.batch_id == "FIRST":
             raise ValueError
-        return await make_rest(self, on_behalf, batch, tell)
+        return await make_rest(self, on_behalf, batch, report)
 
     monkeypatch.setattr(LargeBatches, "_generate_rest", noted)
     go_on(shop)

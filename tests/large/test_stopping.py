@@ -41,7 +41,7 @@ def seller(shop: Shop) -> Seller:
 
 def test_stopped_what_is_made_stays_and_the_rest_is_available(seller: Seller, shop: Shop) -> None:
     with pytest.raises(BatchStopped) as told:
-        make(shop, seller, 3_000, tell=once_made(1_000, lambda: stop(shop, seller)))
+        make(shop, seller, 3_000, report=once_made(1_000, lambda: stop(shop, seller)))
 
     assert told.value.members["made"] == 1_000
     seen = assert_all_agrees(shop, seller)
@@ -69,7 +69,7 @@ def test_stopped_before_the_first_ticket_nothing_of_it_is_left_but_the_batch(
     seller: Seller, shop: Shop
 ) -> None:
     with pytest.raises(BatchStopped):
-        make(shop, seller, 600, tell=once_made(0, lambda: stop(shop, seller)))
+        make(shop, seller, 600, report=once_made(0, lambda: stop(shop, seller)))
 
     assert assert_all_agrees(shop, seller)["issued"] == 0
     told = seller.http.get("/api/ota/batches/LARGE").json()
@@ -93,7 +93,7 @@ def test_what_was_taken_from_a_reservation_and_not_made_is_available_to_all(
             shop,
             seller,
             1_200,
-            tell=once_made(500, lambda: stop(shop, seller)),
+            report=once_made(500, lambda: stop(shop, seller)),
             reservation_id=hold,
         )
 
@@ -110,12 +110,12 @@ def test_cancelling_the_batch_while_it_is_made_takes_back_what_is_made_and_ends_
     seller_sells = once_made(500, lambda: seller.draw("LARGE", 3))
     cancelling = once_made(1_500, lambda: answers.append(cancel_batch(seller, "LARGE", key="k")))
 
-    def tell(making: BatchProgress) -> None:
+    def report(making: BatchProgress) -> None:
         seller_sells(making)
         cancelling(making)
 
     with pytest.raises(BatchStopped):
-        make(shop, seller, 4_000, tell=tell)
+        make(shop, seller, 4_000, report=report)
 
     told = answers[0].json()
     assert (told["cancelled"], told["left_alone"]["ACTIVE"], told["unmade"]) == (1_497, 3, 2_500)
@@ -137,12 +137,12 @@ def test_a_cancellation_that_runs_into_the_maker_at_work_leaves_no_unused_ticket
     answers: list[Future[Any]] = []
     with ThreadPoolExecutor(1) as partner:
 
-        def tell(making: BatchProgress) -> None:
+        def report(making: BatchProgress) -> None:
             if making.made >= least and not answers:
                 answers.append(partner.submit(lambda: cancel_batch(seller, "LARGE")))
 
         with suppress(BatchStopped):
-            make(shop, seller, 5_000, tell=tell)
+            make(shop, seller, 5_000, report=report)
         told = answers[0].result(60).json()
 
     seen = assert_all_agrees(shop, seller)
@@ -168,7 +168,7 @@ def test_expiry_ends_the_making_of_a_batch_whose_last_day_of_sale_is_over(
         raise Gone
 
     with pytest.raises(Gone):
-        make(shop, seller, 3_000, tell=once_made(1_000, leave), valid_until=LAST_DAY)
+        make(shop, seller, 3_000, report=once_made(1_000, leave), valid_until=LAST_DAY)
     assert assert_all_agrees(shop, seller)["issued"] == 3_000
     clock.set(NEXT_DAY)
 
@@ -186,7 +186,7 @@ def test_at_midnight_the_maker_ends_by_itself(shop_of_clock: Shop, clock: Any) -
     seller = shop.seller(stock=5_000)
 
     with pytest.raises(BatchStopped):
-        make(shop, seller, 3_000, tell=once_made(1_000, lambda: clock.set(NEXT_DAY)), valid_until=LAST_DAY)
+        make(shop, seller, 3_000, report=once_made(1_000, lambda: clock.set(NEXT_DAY)), valid_until=LAST_DAY)
 
     assert assert_all_agrees(shop, seller)["issued"] == 1_000
     assert past.expire(shop) == Pass(due=1, ended=1, expired=1_000)
@@ -201,12 +201,12 @@ def test_expiry_at_work_against_the_maker_leaves_all_in_order(shop_of_clock: Sho
     with ThreadPoolExecutor(1) as service:
         passes: list[Any] = []
 
-        def tell(making: BatchProgress) -> None:
+        def report(making: BatchProgress) -> None:
             if making.made == 1_000:
                 passes.append(service.submit(lambda: [past.expire(tomorrow) for _ in range(20)]))
 
         with suppress(BatchStopped):
-            make(shop, seller, 5_000, tell=tell, valid_until=LAST_DAY)
+            make(shop, seller, 5_000, report=report, valid_until=LAST_DAY)
         passes[0].result(60)
     past.expire(tomorrow)
 
@@ -235,11 +235,11 @@ def test_a_batch_is_signed_by_one_key_and_does_not_go_on_when_that_is_retired(
         return do
 
     with pytest.raises(BatchKeyRetired):
-        make(shop, seller, 2_000, tell=once_made(1_000, rotate(and_retire=True)))
+        make(shop, seller, 2_000, report=once_made(1_000, rotate(and_retire=True)))
 
     assert shop.operate(lambda database, _: tickets_with_tokens_of(database, "K1")).unused == 1_000
     assert stop(shop, seller).unmade == 1_000
-    make(shop, seller, 1_000, "NEXT", tell=once_made(500, rotate(and_retire=False)))
+    make(shop, seller, 1_000, "NEXT", report=once_made(500, rotate(and_retire=False)))
     assert shop.operate(lambda database, _: tickets_with_tokens_of(database, "K2")).unused == 1_000
     keys = shop.sql(
         "SELECT DISTINCT batch_id, split_part(convert_from(decode(qr_code, 'base64'), 'UTF8'), ':', 4) AS k"
@@ -257,7 +257,7 @@ def test_progress_is_read_from_the_database(seller: Seller, shop: Shop) -> None:
         ).made
 
     seen: list[tuple[int, int]] = []
-    make(shop, seller, 1_200, tell=lambda making: seen.append((making.made, beside(read))))
+    make(shop, seller, 1_200, report=lambda making: seen.append((making.made, beside(read))))
 
     assert seen == [(0, 0), (500, 500), (1_000, 1_000), (1_200, 1_200)]
     assert seen_at_once(shop, seller)["made"] == 1_200

@@ -123,7 +123,7 @@ def test_that_a_ticket_expired_stands_in_its_history(seller: Seller, shop: Shop)
     then = Runtime(ZoneInfo("UTC"), now=lambda: today + timedelta(days=3))
 
     replace(shop, runtime=then).operate(
-        lambda database, runtime: expire_now(database, runtime, tell=lambda _: None)
+        lambda database, runtime: expire_now(database, runtime, report=lambda _: None)
     )
 
     assert [event["event"] for event in history(seller, code)] == ["ticket.generated", "ticket.expired"]

@@ -263,7 +263,7 @@ class WholeLife(RuleBasedStateMachine):
 
     def expire(self) -> None:
         replace(self.shop, runtime=WHEN_TOMORROW_IS_OVER).operate(
-            lambda database, runtime: expire_now(database, runtime, tell=lambda _: None)
+            lambda database, runtime: expire_now(database, runtime, report=lambda _: None)
         )
         for batch_id, is_near in self.model.batches.items():
             for code in self.model.unused_of(batch_id) if is_near else []:

@@ -68,12 +68,12 @@ class _Enough(Exception):
 def make_half(dsn: str, seller: Seller, batch_id: str) -> None:
     wanted = BatchRequest(seller.product_id, 1000, batch_id, is_large=True)
 
-    def tell(making: BatchProgress) -> None:
+    def report(making: BatchProgress) -> None:
         if making.made:
             raise _Enough
 
     with pytest.raises(_Enough):
-        asyncio.run(with_batches(dsn, lambda batches: batches.generate(whose(seller), wanted, tell)))
+        asyncio.run(with_batches(dsn, lambda batches: batches.generate(whose(seller), wanted, report)))
 
 
 def go_on(dsn: str, seller: Seller, batch_id: str) -> list[str]:

@@ -29,7 +29,7 @@ def make(
     seller: Seller,
     quantity: int,
     batch_id: str = "LARGE",
-    tell: Callable[[BatchProgress], None] = lambda _: None,
+    report: Callable[[BatchProgress], None] = lambda _: None,
     **more: Any,
 ) -> BatchProgress:
     wanted = BatchRequest(seller.product_id, quantity, batch_id, is_large=True, **more)
@@ -37,7 +37,7 @@ def make(
     async def run() -> BatchProgress:
         async with open_database(with_clock_of_the_service(shop.dsn), CONNECTIONS) as database:
             batches = LargeBatches(database, shop.runtime, Signers(database, shop.runtime))
-            return await batches.generate(whose(seller), wanted, tell)
+            return await batches.generate(whose(seller), wanted, report)
 
     return asyncio.run(run())
 
@@ -60,11 +60,11 @@ def once_made(least: int, do: Callable[[], Any]) -> Callable[[BatchProgress], No
     """Does it once, as soon as so many tickets are made."""
     done: list[Any] = []
 
-    def tell(making: BatchProgress) -> None:
+    def report(making: BatchProgress) -> None:
         if making.made >= least and not done:
             done.append(beside(do))
 
-    return tell
+    return report
 
 
 def command(shop: Shop, seller: Seller, quantity: int, *more: str, batch_id: str = "LARGE") -> list[str]:

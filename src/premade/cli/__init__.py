@@ -99,13 +99,13 @@ def serve_command(
 
     listen = Listen(host, port, workers, metrics_host, metrics_port)
 
-    def tell(url: str, metrics_url: str) -> None:
+    def report(url: str, metrics_url: str) -> None:
         if as_json:
             print_json({"url": url, "metrics_url": metrics_url})
         else:
             typer.echo(f"premade serves at {url} with metrics at {metrics_url}. Press Ctrl-C to stop.")
 
-    serve(Settings(), listen, tell)
+    serve(Settings(), listen, report)
 
 
 @app.command(help="Bring the schema of the database up to date.")
@@ -113,8 +113,8 @@ def migrate(*, as_json: AsJson = False) -> None:
     """Bring the schema of the database up to date."""
     settings = Settings()
     with embedded_or_named(settings) as dsn:
-        tell = partial(typer.echo, err=True)
-        applied = bring_up_to_date(dsn, Runtime(settings.zone), marker_of(settings), tell)
+        report = partial(typer.echo, err=True)
+        applied = bring_up_to_date(dsn, Runtime(settings.zone), marker_of(settings), report)
     show_one({"applied": applied or "nothing: the schema is current"}, as_json=as_json)
 
 

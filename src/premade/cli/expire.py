@@ -16,7 +16,7 @@ def expire(*, as_json: AsJson = False) -> None:
     with Progress(*columns, console=console, disable=is_quiet, transient=True) as progress:
         task = progress.add_task("Looking", total=None)
 
-        def tell(so_far: Pass) -> None:
+        def report(so_far: Pass) -> None:
             progress.update(
                 task,
                 description=f"{so_far.expired:,} tickets",
@@ -24,7 +24,7 @@ def expire(*, as_json: AsJson = False) -> None:
                 total=so_far.due,
             )
 
-        expired = operate(lambda database, runtime: expire_now(database, runtime, tell))
+        expired = operate(lambda database, runtime: expire_now(database, runtime, report))
     show_one(
         {"tickets": expired.expired, "batches": expired.ended, "batches_in_use": expired.due}, as_json=as_json
     )

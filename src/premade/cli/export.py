@@ -176,7 +176,7 @@ async def _export(
     ) as progress:
         bar = progress.add_task("Tickets", total=None)
 
-        def tell(tickets: int) -> None:
+        def report(tickets: int) -> None:
             progress.advance(bar, tickets)
 
         def begin(export: Export) -> None:
@@ -185,8 +185,8 @@ async def _export(
                 raise NothingToPrint(options.batch_id, " or ".join(options.statuses or Status))
 
         if options.form is Format.PDF:
-            return await _sheets(database, selection, options, begin, tell)
-        return await _one_file(database, runtime, selection, options, begin, tell)
+            return await _sheets(database, selection, options, begin, report)
+        return await _one_file(database, runtime, selection, options, begin, report)
 
 
 async def _one_file(
@@ -195,13 +195,13 @@ async def _one_file(
     selection: TicketsToExport,
     options: ExportOptions,
     begin: Callable[[Export], None],
-    tell: Callable[[int], None],
+    report: Callable[[int], None],
 ) -> ExportedFiles:
     if options.output == STANDARD_OUTPUT:
         async with read_export(database, selection) as export:
             begin(export)
             try:
-                await _write(export, sys.stdout.buffer, options, runtime, tell)
+                await _write(export, sys.stdout.buffer, options, runtime, report)
                 sys.stdout.buffer.flush()
             except BrokenPipeError:
                 # The reader has closed the pipe. Python flushes at exit, so standard output must lead somewhere.
@@ -211,16 +211,16 @@ async def _one_file(
     with AtomicFiles(Path(options.output)) as files:
         async with read_export(database, selection) as export:
             begin(export)
-            await _write(export, files.begin(), options, runtime, tell)
+            await _write(export, files.begin(), options, runtime, report)
         return ExportedFiles([str(name) for name in files.finish()], export.batch.tickets)
 
 
 async def _write(
-    export: Export, out: BinaryIO, options: ExportOptions, runtime: Runtime, tell: Callable[[int], None]
+    export: Export, out: BinaryIO, options: ExportOptions, runtime: Runtime, report: Callable[[int], None]
 ) -> None:
     names = {Format.PNG: "zip", Format.CSV: "csv-plain" if options.is_plain else "csv"}
     chosen = FORMATS[names.get(options.form, options.form.value)]
-    await chosen.write(export, out, FileOptions(runtime.now()), tell)
+    await chosen.write(export, out, FileOptions(runtime.now()), report)
 
 
 async def _sheets(
@@ -228,7 +228,7 @@ async def _sheets(
     selection: TicketsToExport,
     options: ExportOptions,
     begin: Callable[[Export], None],
-    tell: Callable[[int], None],
+    report: Callable[[int], None],
 ) -> ExportedFiles:
     """Write each file in a separate read, because drawing takes longer than a read may last."""
     from premade.export.as_sheets import (  # noqa: PLC0415  (as above)
@@ -250,7 +250,7 @@ async def _sheets(
                     begin(export)
                     _require_printable(options.name or export.batch.product_name)
                     look = design(export.batch, options.paper, options.per_page, logo, options.name)
-                drawn, after_code = await write_sheets(export, files.begin, look, tell)
+                drawn, after_code = await write_sheets(export, files.begin, look, report)
             tickets += drawn
             if drawn < TICKETS_A_FILE_MAX:
                 break

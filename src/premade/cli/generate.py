@@ -58,9 +58,9 @@ def generate(
         return
     request = _request(product, quantity, batch, valid_until, reservation)
     try:
-        with _progress(is_quiet=as_json) as tell:
+        with _progress(is_quiet=as_json) as report:
             progress = operate(
-                lambda database, runtime: _make(database, runtime, partner, request, tell),
+                lambda database, runtime: _make(database, runtime, partner, request, report),
                 connections_max=CONNECTIONS,
             )
     except KeyboardInterrupt:
@@ -103,10 +103,10 @@ async def _make(
     runtime: Runtime,
     partner: str,
     request: BatchRequest,
-    tell: Callable[[BatchProgress], None],
+    report: Callable[[BatchProgress], None],
 ) -> BatchProgress:
     batches = LargeBatches(database, runtime, Signers(database, runtime))
-    return await batches.generate(await _owner(database, partner), request, tell)
+    return await batches.generate(await _owner(database, partner), request, report)
 
 
 async def _stop(database: Database, runtime: Runtime, partner: str, batch_id: str) -> BatchProgress:
@@ -132,11 +132,11 @@ def _progress(*, is_quiet: bool) -> Generator[Callable[[BatchProgress], None]]:
 def _lines() -> Callable[[BatchProgress], None]:
     last_step = -1
 
-    def tell(making: BatchProgress) -> None:
+    def report(making: BatchProgress) -> None:
         nonlocal last_step
         step = making.made * LINES_A_BATCH // making.quantity
         if step > last_step:
             last_step = step
             typer.echo(f"{making.made:,} of {making.quantity:,} tickets", err=True)
 
-    return tell
+    return report

@@ -211,11 +211,11 @@ class _Story:
 
 
 async def make_history(
-    database: Database, runtime: Runtime, lines: list[SalesLine], tell: Callable[[int], None] = lambda _: None
+    database: Database, runtime: Runtime, lines: list[SalesLine], report: Callable[[int], None] = lambda _: None
 ) -> int:
     """Add sales of the test partner for the days since its last sale, up to yesterday; return the number of sales.
 
-    The products must exist. `tell` is called first, with the number of days, unless there are none.
+    The products must exist. `report` is called first, with the number of days, unless there are none.
     """
     yesterday = runtime.today() - timedelta(days=1)
     begun = datetime.combine(yesterday - timedelta(days=DAYS), time(9), tzinfo=runtime.zone).astimezone(UTC)
@@ -230,7 +230,7 @@ async def make_history(
     days = [first + timedelta(days=number) for number in range((yesterday - first).days + 1)]
     if not days:
         return 0
-    tell(len(days))
+    report(len(days))
     story = _Story(database, runtime, caller)
     for row in left:
         story.unused[row.product_id].append(row.ticket_code)

@@ -45,7 +45,7 @@ class _Step:
     ended: bool
 
 
-Tell = Callable[[Pass], None]
+Report = Callable[[Pass], None]
 """Called after each transaction with the sums so far."""
 
 
@@ -59,7 +59,7 @@ class Expirer:
     waits_for_others: bool = False
     """Whether a pass waits while another process expires tickets. Otherwise the pass ends then."""
 
-    async def pass_once(self, tell: Tell = lambda _: None) -> Pass:
+    async def pass_once(self, report: Report = lambda _: None) -> Pass:
         """Expire the unused tickets of at most BATCHES_A_PASS_MAX batches whose last day of sale has ended."""
         batches = await self._due()
         total = Pass(due=len(batches))
@@ -69,7 +69,7 @@ class Expirer:
                 step = await self._step(batch, after)
                 if step is not None:
                     total = Pass(total.due, total.ended + step.ended, total.expired + step.expired)
-                    tell(total)
+                    report(total)
                     after, more = step.last_code, step.expired == TICKETS_A_TRANSACTION_MAX
                 elif self.waits_for_others:
                     await asyncio.sleep(TURN_EVERY_SECONDS)
@@ -120,7 +120,7 @@ class Expirer:
             return _Step(tickets.expired, tickets.last_code or after, ended)
 
 
-async def expire_now(database: Database, runtime: Runtime, tell: Tell) -> Pass:
+async def expire_now(database: Database, runtime: Runtime, report: Report) -> Pass:
     """Expire all tickets whose last day of sale has ended.
 
     In the result, `due` is the number of batches that are left to the service, because a sale or a cancellation has locked
@@ -130,7 +130,7 @@ async def expire_now(database: Database, runtime: Runtime, tell: Tell) -> Pass:
     ended = expired = 0
     while True:
         before = Pass(ended, ended, expired)
-        last = await expirer.pass_once(lambda so_far, before=before: tell(_sum(before, so_far)))
+        last = await expirer.pass_once(lambda so_far, before=before: report(_sum(before, so_far)))
         ended, expired = ended + last.ended, expired + last.expired
         if not last.ended:
             return Pass(last.due, ended, expired)

@@ -14,7 +14,7 @@ MODULE_PIXELS = 8
 
 
 async def write_pictures(
-    export: Export, out: BinaryIO, made_at: datetime, tell: Callable[[int], None]
+    export: Export, out: BinaryIO, made_at: datetime, report: Callable[[int], None]
 ) -> None:
     """Write `<ticket_code>.png` for each row. `made_at`: the time of the files, in UTC."""
     # Stored: a PNG is compressed already.
@@ -22,7 +22,7 @@ async def write_pictures(
         # In a thread, so that the event loop stays free for other requests.
         async for rows in export.portions:
             await asyncio.to_thread(_add, archive, rows, made_at, is_sample=export.batch.is_test)
-            tell(len(rows))
+            report(len(rows))
 
 
 def _add(archive: ZipFile, rows: Sequence[ExportRow], made_at: datetime, *, is_sample: bool) -> None:

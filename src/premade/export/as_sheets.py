@@ -76,7 +76,7 @@ def design(
 
 
 async def write_sheets(
-    export: Export, begin: Callable[[], BinaryIO], design: Design, tell: Callable[[int], None]
+    export: Export, begin: Callable[[], BinaryIO], design: Design, report: Callable[[int], None]
 ) -> tuple[int, str]:
     """Write one file of at most TICKETS_A_FILE_MAX tickets, by code. Return the number of tickets and the last code.
 
@@ -88,7 +88,7 @@ async def write_sheets(
         # In a thread, so that the event loop stays free for other requests.
         await asyncio.to_thread(book.add_all, rows)
         tickets, last_code = tickets + len(rows), rows[-1].ticket_code
-        tell(len(rows))
+        report(len(rows))
     if book is not None:
         await asyncio.to_thread(book.end)
     return tickets, last_code

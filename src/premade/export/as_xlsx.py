@@ -49,7 +49,7 @@ class TooManyForASheet(Exhausted):
     rows_max: int
 
 
-async def write_xlsx(export: Export, out: BinaryIO, tell: Callable[[int], None]) -> None:
+async def write_xlsx(export: Export, out: BinaryIO, report: Callable[[int], None]) -> None:
     """Write the export as a workbook. Texts become cells of type text. Times are in UTC, as the column headings say.
 
     Raises:
@@ -65,7 +65,7 @@ async def write_xlsx(export: Export, out: BinaryIO, tell: Callable[[int], None])
         # In a thread, so that the event loop stays free for other requests.
         async for rows in export.portions:
             await asyncio.to_thread(sheet.add_all, rows)
-            tell(len(rows))
+            report(len(rows))
         sheet.end()
         await asyncio.to_thread(workbook.close)
 

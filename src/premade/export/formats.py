@@ -32,9 +32,9 @@ class FileOptions:
     """Another name than the product's, for sheets."""
 
 
-Tell = Callable[[int], None]
+Report = Callable[[int], None]
 """Called with the number of tickets after each step."""
-Write = Callable[[Export, BinaryIO, FileOptions, Tell], Awaitable[None]]
+Write = Callable[[Export, BinaryIO, FileOptions, Report], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -58,28 +58,28 @@ class ExportFormat:
 
 
 def _text(name: str, label: str, form: TextForm) -> ExportFormat:
-    async def write(export: Export, out: BinaryIO, _: FileOptions, tell: Tell) -> None:
-        await write_text(form, export, out, tell)
+    async def write(export: Export, out: BinaryIO, _: FileOptions, report: Report) -> None:
+        await write_text(form, export, out, report)
 
     return ExportFormat(name, label, form.suffix, f"{form.media_type}; charset=utf-8", write, text=form)
 
 
-async def _write_xlsx(export: Export, out: BinaryIO, _: FileOptions, tell: Tell) -> None:
+async def _write_xlsx(export: Export, out: BinaryIO, _: FileOptions, report: Report) -> None:
     module = await asyncio.to_thread(import_module, "premade.export.as_xlsx")
-    await module.write_xlsx(export, out, tell)
+    await module.write_xlsx(export, out, report)
 
 
-async def _write_pictures(export: Export, out: BinaryIO, options: FileOptions, tell: Tell) -> None:
+async def _write_pictures(export: Export, out: BinaryIO, options: FileOptions, report: Report) -> None:
     module = await asyncio.to_thread(import_module, "premade.export.as_pictures")
-    await module.write_pictures(export, out, options.made_at, tell)
+    await module.write_pictures(export, out, options.made_at, report)
 
 
 async def _write_sheets(
-    paper: PaperSize, per_page: int, export: Export, out: BinaryIO, options: FileOptions, tell: Tell
+    paper: PaperSize, per_page: int, export: Export, out: BinaryIO, options: FileOptions, report: Report
 ) -> None:
     module = await asyncio.to_thread(import_module, "premade.export.as_sheets")
     design = await asyncio.to_thread(module.design, export.batch, paper, per_page, None, options.title)
-    await module.write_sheets(export, lambda: out, design, tell)
+    await module.write_sheets(export, lambda: out, design, report)
 
 
 _REGISTERED = (

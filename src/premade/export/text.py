@@ -134,9 +134,9 @@ async def _pieces(form: TextForm, export: Export) -> AsyncGenerator[bytes]:
         yield head
 
 
-async def write_text(form: TextForm, export: Export, out: BinaryIO, tell: Callable[[int], None]) -> None:
-    """Write the export into a file. `tell` is called with the number of tickets after each step."""
+async def write_text(form: TextForm, export: Export, out: BinaryIO, report: Callable[[int], None]) -> None:
+    """Write the export into a file. `report` is called with the number of tickets after each step."""
     out.write(form.head(export.columns))
     async for rows in export.portions:
         out.write(form.lines(rows, export.columns))
-        tell(len(rows))
+        report(len(rows))

@@ -116,11 +116,11 @@ def migrations() -> list[Migration]:
     return [Migration(file.name, file.read_bytes()) for file in files]
 
 
-def migrate(dsn: str, tell: Callable[[str], None] = lambda _: None) -> list[str]:
+def migrate(dsn: str, report: Callable[[str], None] = lambda _: None) -> list[str]:
     """Apply what is missing, each file once, and return the names.
 
     A migration waits at most LOCK_TIMEOUT_SECONDS for a lock, because all other sessions queue up behind it. It tries
-    again after a pause. `tell` is called with a sentence when a file must wait, and with the progress of batches.
+    again after a pause. `report` is called with a sentence when a file must wait, and with the progress of batches.
 
     Raises:
         SchemaNotCurrent: an applied migration was edited, or the database is from before version 0.1.0.
@@ -130,7 +130,7 @@ def migrate(dsn: str, tell: Callable[[str], None] = lambda _: None) -> list[str]
         connection.execute(_TABLE)
         missing = _missing(connection)
         for migration in missing:
-            _apply(dsn, connection, migration, tell)
+            _apply(dsn, connection, migration, report)
         return [migration.name for migration in missing]
 
 
@@ -155,10 +155,10 @@ def _row(connection: psycopg.Connection, query: LiteralString, value: object) ->
 
 
 def _apply(
-    dsn: str, connection: psycopg.Connection, migration: Migration, tell: Callable[[str], None]
+    dsn: str, connection: psycopg.Connection, migration: Migration, report: Callable[[str], None]
 ) -> None:
     with blockers_of(dsn, connection.info.backend_pid) as blockers:
-        waits = _Waits(migration.name, blockers, tell)
+        waits = _Waits(migration.name, blockers, report)
         if migration.is_concurrent:
             waits.retry(lambda: _build_indexes(connection, migration))
         elif migration.is_in_batches:
@@ -173,7 +173,7 @@ class _Waits:
 
     name: str
     blockers: list[str]
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
 
     def retry(self, attempt: Callable[[], Result]) -> Result:
         """Run `attempt` until it gets its locks; return its result.
@@ -191,7 +191,7 @@ class _Waits:
                 raise MigrationBlocked(
                     "migration_blocked", migration=self.name, seconds=LOCK_WAIT_SECONDS_MAX, holder=held_by
                 )
-            self.tell(
+            self.report(
                 f"{self.name} waits for a lock, held by {held_by}. Next try in {LOCK_PAUSE_SECONDS:.0f} s."
             )
             time.sleep(LOCK_PAUSE_SECONDS)
@@ -223,7 +223,7 @@ def _change_in_batches(connection: psycopg.Connection, migration: Migration, wai
         changed += batch
         if time.monotonic() - reported_at >= PROGRESS_EVERY_SECONDS:
             reported_at = time.monotonic()
-            waits.tell(f"{migration.name} has changed {changed:,} rows.")
+            waits.report(f"{migration.name} has changed {changed:,} rows.")
     connection.execute(_APPLIED, [migration.name, migration.sha256])
 
 
