@@ -104,14 +104,16 @@ def test_a_partner_holds_no_longer_than_the_operator_lets_it(seller: Seller, sho
 
 
 def test_a_limit_that_somebody_else_changed_meanwhile_is_kept(seller: Seller, shop: Shop) -> None:
-    def set_hours(hours: int, seen: int) -> None:
+    def set_hours(hours: int, expected: int) -> None:
         shop.operate(
-            lambda database, runtime: set_reservation_hours(database, runtime, seller.name, hours, seen=seen)
+            lambda database, runtime: set_reservation_hours(
+                database, runtime, seller.name, hours, expected=expected
+            )
         )
 
-    set_hours(2, seen=168)
+    set_hours(2, expected=168)
     with pytest.raises(PartnerChangedMeanwhile):
-        set_hours(3, seen=168)
+        set_hours(3, expected=168)
 
     kept = shop.sql("SELECT reservation_hours_max FROM partners WHERE partner_id = %s", seller.partner_id)
     events = shop.sql(

@@ -176,7 +176,7 @@ async def list_partners(database: Database) -> list[sql.PartnerRow]:
 
 async def partners_by_id(database: Database) -> dict[int, sql.PartnerRow]:
     """Return all partners by id, oldest first."""
-    return {each.partner_id: each for each in await list_partners(database)}
+    return {partner.partner_id: partner for partner in await list_partners(database)}
 
 
 async def page_of_partners(
@@ -247,17 +247,17 @@ async def set_reservation_hours(
     name: str,
     reservation_hours_max: int,
     *,
-    seen: int | None = None,
+    expected: int | None = None,
     actor: str = COMMAND_ACTOR,
 ) -> sql.PartnerRow:
     """Set the maximum duration of the partner's reservations. Existing reservations stay unchanged.
 
-    `seen`: the limit that the change is based on; None for any.
+    `expected`: the limit that the change is based on; None for any.
 
     Raises:
         Invalid: the number of hours is out of range.
         PartnerUnknown: no partner has this name.
-        PartnerChangedMeanwhile: the limit is no longer `seen`.
+        PartnerChangedMeanwhile: the limit is no longer `expected`.
     """
     if errors := _wrong_hours(reservation_hours_max):
         raise Invalid(errors)
@@ -267,10 +267,10 @@ async def set_reservation_hours(
             sql.set_reservation_hours,
             partner_id=partner_id,
             reservation_hours_max=reservation_hours_max,
-            seen=seen,
+            expected=expected,
         )
         if changed is None:
-            raise PartnerChangedMeanwhile(name, seen)
+            raise PartnerChangedMeanwhile(name, expected)
         event = PartnerChanged(reservation_hours_max=reservation_hours_max)
         await record(tx, event, runtime.now(), partner_id=partner_id, actor=actor)
     return changed

@@ -50,5 +50,5 @@ RETURNING partner_id, name, channel, is_test, reservation_hours_max, created_at,
 
 -- name: set_reservation_hours
 UPDATE partners SET reservation_hours_max = :reservation_hours_max
-WHERE partner_id = :partner_id AND (:seen::bigint IS NULL OR reservation_hours_max = :seen)
+WHERE partner_id = :partner_id AND (:expected::bigint IS NULL OR reservation_hours_max = :expected)
 RETURNING partner_id, name, channel, is_test, reservation_hours_max, created_at, disabled_at

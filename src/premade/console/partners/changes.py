@@ -200,7 +200,7 @@ class LimitsChange(Edit[LimitsForm]):
                 self.request.runtime,
                 self.partner.name,
                 form.hours,
-                seen=plain_number(self.version) or 0,
+                expected=plain_number(self.version) or 0,
                 actor=self.request.member.actor,
             )
         return f"{self.cancel_address}?done=limits"
