@@ -17,13 +17,13 @@ from reportlab.lib.units import mm
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
-from premade.export.cells import uses
 from premade.export.layout import CARDS, SIZES_MM, Card, PaperSize
 from premade.export.letters import composed, require_printable
 from premade.export.rows import Export, ExportRow
 from premade.export.rows_sql import BatchToExport
 from premade.export.typeface import Typeface
 from premade.tickets import picture
+from premade.tickets.ticket import uses_of
 
 TICKETS_A_FILE_MAX = 5_000
 # Binary streams: as printable characters they would be a quarter longer.
@@ -276,7 +276,7 @@ class _Book:
 
 def _lines(ticket: ExportRow, batch: BatchToExport) -> Iterator[str]:
     """Yield the entitlements and the last days of a ticket."""
-    yield ", ".join(f"{code} {_TIMES} {left}" for code, left in uses(ticket.entitlements))
+    yield ", ".join(f"{code} {_TIMES} {left}" for code, left in uses_of(ticket.entitlements).items())
     if ticket.usable_until is not None:
         yield f"Last day of use: {ticket.usable_until}"
     elif batch.usable_days is not None:

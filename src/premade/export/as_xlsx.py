@@ -15,8 +15,8 @@ import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from premade.export.cells import uses_cell
-from premade.export.rows import ENTITLEMENTS, Export, ExportRow, Value
+from premade.export.cells import table_value
+from premade.export.rows import Export, ExportRow, Value
 from premade.runtime.errors import Exhausted
 from premade.values.currency import DECIMALS_MAX
 
@@ -100,8 +100,7 @@ class _Sheet:
         for row in rows:
             self._rows += 1
             for place, column in enumerate(self._columns):
-                is_list = column == ENTITLEMENTS
-                self._write(place, uses_cell(row.entitlements) if is_list else row.value(column))
+                self._write(place, table_value(row, column))
 
     def _write(self, place: int, value: Value) -> None:
         sheet, number = self._sheet, self._rows

@@ -5,12 +5,10 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from functools import lru_cache
 
-import orjson
-
 from premade.export.rows import ENTITLEMENTS, ExportRow, Value
 from premade.runtime.clock import rfc3339
+from premade.tickets.ticket import KINDS_OF_USES_MAX, uses_of
 
-_KINDS_KEPT_MAX = 10_000
 # The characters of OWASP's page on CSV injection, and their full-width forms, which some spreadsheets treat alike.
 # Quotes do not protect when a spreadsheet separates cells by ';', a tab or '|': it then starts a new cell after that
 # character, inside our quotes.
@@ -24,10 +22,12 @@ def harmless(text: str) -> str:
 
 def exact_cells(row: ExportRow, columns: Sequence[str]) -> list[str | int]:
     """Return the cells of the row for CSV: days, times and amounts as in the API, "" for None."""
-    return [
-        uses_cell(row.entitlements) if column == ENTITLEMENTS else _cell(row.value(column))
-        for column in columns
-    ]
+    return [_cell(table_value(row, column)) for column in columns]
+
+
+def table_value(row: ExportRow, column: str) -> Value:
+    """Return the value of a column in a table: the row's own, but the entitlements as text."""
+    return _uses_text(row.entitlements) if column == ENTITLEMENTS else row.value(column)
 
 
 def _cell(value: Value) -> str | int:
@@ -40,16 +40,7 @@ def _cell(value: Value) -> str | int:
     return "" if value is None else str(value)
 
 
-@lru_cache(_KINDS_KEPT_MAX)
-def uses(entitlements: str) -> tuple[tuple[str, int], ...]:
-    """Return the functions of a row's entitlements with their remaining uses.
-
-    The results are kept, because most tickets of a batch have the same entitlements.
-    """
-    return tuple((given["function_code"], given["remaining_uses"]) for given in orjson.loads(entitlements))
-
-
-@lru_cache(_KINDS_KEPT_MAX)
-def uses_cell(entitlements: str) -> str:
-    """Return the entitlements as one cell: `ferry=2, gift=1`."""
-    return ", ".join(f"{code}={left}" for code, left in uses(entitlements))
+@lru_cache(KINDS_OF_USES_MAX)
+def _uses_text(entitlements: str) -> str:
+    """Return the remaining uses by function: `ferry=2, gift=1`."""
+    return ", ".join(f"{code}={left}" for code, left in uses_of(entitlements).items())

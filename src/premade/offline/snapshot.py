@@ -1,16 +1,15 @@
 """Snapshots of the tickets that a gate may admit without network, as JSON lines: all, or the changes since a cursor.
 
-A snapshot is a snapshot of the database. Its cursor names the oldest transaction that had not ended. The changes since a
+A snapshot shows the database at one moment. Its cursor names the oldest transaction that had not ended. The changes since a
 cursor are the tickets named by audit events of that transaction or a later one, in their current state. So a late commit
 is in the next snapshot, and a ticket that two snapshots contain does no harm.
 """
 
 import base64
 import binascii
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, TypedDict
 
 import orjson
@@ -22,7 +21,7 @@ from premade.runtime.clock import Runtime, rfc3339
 from premade.runtime.errors import FieldError, Invalid, Unavailable
 from premade.runtime.slots import Lane, LaneLimits
 from premade.texts.fields import field_text
-from premade.tickets.ticket import Status
+from premade.tickets.ticket import Status, uses_of
 
 FULL, CHANGES = "full", "changes"
 READ_AT_ONCE_MAX = 1
@@ -38,7 +37,6 @@ CHANGES_TRANSACTIONS_MAX = 2_000_000
 """Beyond this number, a full snapshot is faster than the changes."""
 CURSOR_CHARACTERS_MAX = 200
 LIVE, TEST = "live", "test"
-_KINDS_OF_USES_MAX = 10_000
 _XID_MAX = 2**63 - 1
 _EVENT_ID_MAX = 2**63 - 1
 _MEMBERS_OF_EARLIER_CURSORS = 3
@@ -230,7 +228,7 @@ class _End:
 class _ListedTicket(TypedDict):
     ticket_code: str
     issue_number: int
-    uses: dict[str, int]
+    uses: Mapping[str, int]
     usable_until: str | None
 
 
@@ -249,15 +247,6 @@ def _ticket(row: sql.SnapshotTicket) -> _ListedTicket | _GoneTicket:
     return {
         "ticket_code": row.ticket_code,
         "issue_number": row.issue_number,
-        "uses": _uses(row.entitlements),
+        "uses": uses_of(row.entitlements),
         "usable_until": row.usable_until,
-    }
-
-
-@lru_cache(_KINDS_OF_USES_MAX)
-def _uses(entitlements: str) -> dict[str, int]:
-    # Cached, because most tickets of a snapshot have the same entitlements.
-    return {
-        entitlement["function_code"]: entitlement["remaining_uses"]
-        for entitlement in orjson.loads(entitlements)
     }
