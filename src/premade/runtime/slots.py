@@ -12,19 +12,19 @@ TURN_SECONDS_MAX = 2.0
 
 
 @asynccontextmanager
-async def turn(
-    turns: asyncio.Semaphore, refusal: Unavailable, wait_seconds_max: float
+async def _permit(
+    semaphore: asyncio.Semaphore, refusal: Unavailable, wait_seconds_max: float
 ) -> AsyncGenerator[None]:
     """Hold one permit of the semaphore during the block. Raises `refusal` if none is free within `wait_seconds_max`."""
     try:
         async with asyncio.timeout(wait_seconds_max):
-            await turns.acquire()
+            await semaphore.acquire()
     except TimeoutError:
         raise refusal from None
     try:
         yield
     finally:
-        turns.release()
+        semaphore.release()
 
 
 class Places:
@@ -91,7 +91,7 @@ class Lane:
 
     def read(self, kind: str = "") -> AbstractAsyncContextManager[None]:
         """Return a context manager that holds one of the slots to read the database. Each `kind` of reads has its own slots."""
-        return turn(self._reads[kind], self._limits.refusal(), self._limits.read_wait_seconds_max)
+        return _permit(self._reads[kind], self._limits.refusal(), self._limits.read_wait_seconds_max)
 
 
 class RoundRobin:
