@@ -180,9 +180,9 @@ class Place:
         return max(process.memory_info().rss for process in self.processes[1:]) / 2**20
 
 
-def _run(connection: psycopg.Connection, statement: str, **given: Any) -> list[tuple[Any, ...]]:
+def _run(connection: psycopg.Connection, statement: str, **values: Any) -> list[tuple[Any, ...]]:
     text, parameters = SQL.numbered(statement)
-    cursor = RawCursor(connection).execute(text, [given[name] for name in parameters])
+    cursor = RawCursor(connection).execute(text, [values[name] for name in parameters])
     return cursor.fetchall() if cursor.description is not None else []
 
 
@@ -250,11 +250,9 @@ def _seller_of(shop: Shop) -> Seller:
     if not rows:
         return shop.seller(stock=STOCK)
     [row] = rows
-    made = shop.key(row["name"], PARTNER_PERMISSIONS)
-    client = shop.client(made.key)
-    return Seller(
-        row["name"], row["partner_id"], row["channel"], row["product_id"], made.key, made.id, client
-    )
+    key = shop.key(row["name"], PARTNER_PERMISSIONS)
+    client = shop.client(key.key)
+    return Seller(row["name"], row["partner_id"], row["channel"], row["product_id"], key.key, key.id, client)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from support.shop import Seller, Shop
 from premade.partners.key_lookup import (
     WRONG_KEPT_SECONDS,
     WRONG_KEYS_MAX,
-    WRONG_SPAN_SECONDS,
+    WRONG_WINDOW_SECONDS,
     TooManyWrongKeys,
     WrongKeys,
 )
@@ -88,12 +88,12 @@ def test_addresses_are_counted_apart_and_for_a_while() -> None:
     wrong = WrongKeys(lambda: seconds)
     for _ in range(WRONG_KEYS_MAX):
         wrong.note(ADDRESS)
-    seconds = WRONG_SPAN_SECONDS - 0.5
+    seconds = WRONG_WINDOW_SECONDS - 0.5
     with pytest.raises(TooManyWrongKeys) as refused:
         wrong.note(ADDRESS)
     assert refused.value.retry_after_seconds == 1
     wrong.note("198.51.100.8")
-    seconds = WRONG_SPAN_SECONDS
+    seconds = WRONG_WINDOW_SECONDS
     wrong.note(ADDRESS)
 
 
@@ -114,7 +114,7 @@ def test_over_http_it_is_429_with_the_time_to_wait_and_a_right_key_is_taken(dsn:
 
     assert {answer.status_code for answer in answers} == {401}
     assert (last.status_code, last.json()["code"]) == (429, "TOO_MANY_WRONG_KEYS")
-    assert 1 <= int(last.headers["retry-after"]) <= WRONG_SPAN_SECONDS
+    assert 1 <= int(last.headers["retry-after"]) <= WRONG_WINDOW_SECONDS
     assert seller.http.get("/api/ota/inventory").status_code == 200
     # One that was made just now, too; and what was right and is no longer says why.
     assert (

@@ -60,7 +60,7 @@ def generate(
     try:
         with _progress(is_quiet=as_json) as report:
             progress = operate(
-                lambda database, runtime: _make(database, runtime, partner, request, report),
+                lambda database, runtime: _generate(database, runtime, partner, request, report),
                 connections_max=CONNECTIONS,
             )
     except KeyboardInterrupt:
@@ -98,7 +98,7 @@ async def _owner(database: Database, partner: str) -> OnBehalf:
     return OnBehalf(row.partner_id, row.channel, COMMAND_ACTOR)
 
 
-async def _make(
+async def _generate(
     database: Database,
     runtime: Runtime,
     partner: str,
@@ -124,7 +124,7 @@ def _progress(*, is_quiet: bool) -> Generator[Callable[[BatchProgress], None]]:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=console, transient=True) as progress:
             task = progress.add_task("Tickets", total=None)
-            yield lambda making: progress.update(task, completed=making.made, total=making.quantity)
+            yield lambda batch: progress.update(task, completed=batch.made, total=batch.quantity)
     else:
         yield _lines()
 
@@ -132,11 +132,11 @@ def _progress(*, is_quiet: bool) -> Generator[Callable[[BatchProgress], None]]:
 def _lines() -> Callable[[BatchProgress], None]:
     last_step = -1
 
-    def report(making: BatchProgress) -> None:
+    def report(batch: BatchProgress) -> None:
         nonlocal last_step
-        step = making.made * LINES_A_BATCH // making.quantity
+        step = batch.made * LINES_A_BATCH // batch.quantity
         if step > last_step:
             last_step = step
-            typer.echo(f"{making.made:,} of {making.quantity:,} tickets", err=True)
+            typer.echo(f"{batch.made:,} of {batch.quantity:,} tickets", err=True)
 
     return report

@@ -79,17 +79,17 @@ def retire(
 
     async def retire_after_confirmation(database: Database, runtime: Runtime) -> Retirement:
         retirable(await list_signing_keys(database), key_id, runtime.now())
-        counted = await tickets_with_tokens_of(database, key_id)
+        counts = await tickets_with_tokens_of(database, key_id)
         if not yes:
-            _ask(key_id, counted, as_json=as_json)
+            _ask(key_id, counts, as_json=as_json)
         retired = await retire_signing_key(database, runtime, key_id)
-        return Retirement(key_id, retired.retired_at, counted.unused, counted.active)
+        return Retirement(key_id, retired.retired_at, counts.unused, counts.active)
 
     show_one(operate(retire_after_confirmation), as_json=as_json)
 
 
-def _ask(key_id: str, counted: TokenCount, *, as_json: bool) -> None:
-    loss = f"{counted.unused} unused and {counted.active} ACTIVE tickets have tokens of {key_id}"
+def _ask(key_id: str, counts: TokenCount, *, as_json: bool) -> None:
+    loss = f"{counts.unused} unused and {counts.active} ACTIVE tickets have tokens of {key_id}"
     if as_json:
         raise Invalid(
             [
@@ -97,8 +97,8 @@ def _ask(key_id: str, counted: TokenCount, *, as_json: bool) -> None:
                     "yes",
                     field_text(
                         "option.confirm_retirement",
-                        unused=counted.unused,
-                        active=counted.active,
+                        unused=counts.unused,
+                        active=counts.active,
                         key_id=key_id,
                     ),
                 )

@@ -96,9 +96,9 @@ def run_demo(settings: Settings, port: int, *, is_sure: bool) -> None:
     log_warnings_only()
     require_free_ports(Listen(port=port))
     typer.echo(f"Starting premade on {settings.database_place} …")
-    with embedded_or_named(settings) as found:
+    with embedded_or_named(settings) as dsn:
         if not is_sure:
-            asyncio.run(_require_no_others(found, settings))
+            asyncio.run(_require_no_others(dsn, settings))
         _run_on(settings, runtime, port)
 
 

@@ -204,22 +204,25 @@ class _Story:
         if day.toordinal() % BAD_DAY_EVERY_DAYS == 0:
             refused["INVALID_REQUEST"] += BAD_DAY_REFUSALS
         partner_id = self._caller.partner_id
-        counted: Counter[Refused] = Counter(
+        counts: Counter[Refused] = Counter(
             {(partner_id, code): count for code, count in refused.items() if count}
         )
-        await add_refusals(self._database, day, counted)
+        await add_refusals(self._database, day, counts)
 
 
 async def make_history(
-    database: Database, runtime: Runtime, lines: list[SalesLine], report: Callable[[int], None] = lambda _: None
+    database: Database,
+    runtime: Runtime,
+    lines: list[SalesLine],
+    report: Callable[[int], None] = lambda _: None,
 ) -> int:
     """Add sales of the test partner for the days since its last sale, up to yesterday; return the number of sales.
 
     The products must exist. `report` is called first, with the number of days, unless there are none.
     """
     yesterday = runtime.today() - timedelta(days=1)
-    begun = datetime.combine(yesterday - timedelta(days=DAYS), time(9), tzinfo=runtime.zone).astimezone(UTC)
-    past = replace(runtime, now=lambda: begun)
+    start = datetime.combine(yesterday - timedelta(days=DAYS), time(9), tzinfo=runtime.zone).astimezone(UTC)
+    past = replace(runtime, now=lambda: start)
     caller = await _caller(database, past)
     async with database.single_statement() as tx:
         last_sale = await tx.fetch_one(sql.last_sale, partner_id=caller.partner_id)

@@ -54,5 +54,5 @@ def takes_gzip(accept_encoding: str | None, *, default: bool) -> bool:
 
 def header_list(scope: Scope, name: bytes) -> str | None:
     """Return all values of a header as one list (RFC 9110, 5.3), or None if it was not sent."""
-    given = [value.decode("latin-1") for header, value in scope["headers"] if header == name]
-    return ", ".join(given) if given else None
+    values = [value.decode("latin-1") for header, value in scope["headers"] if header == name]
+    return ", ".join(values) if values else None

@@ -28,10 +28,12 @@ async def roll_up_once(database: Database, runtime: Runtime) -> int:
             return 0
         zone = str(runtime.zone)
         rolled_up = await tx.fetch_one(sql.roll_up, deltas_max=DELTAS_A_TRANSACTION_MAX, zone=zone)
-        await tx.execute(sql.forget_old_spans, before=runtime.now() - SPANS_KEPT, kept=SPANS_KEPT)
-        await tx.execute(sql.forget_old_days, before=runtime.today() - DAYS_KEPT, kept=DAYS_KEPT, zone=zone)
+        await tx.execute(sql.forget_old_spans, before=runtime.now() - SPANS_KEPT, age_max=SPANS_KEPT)
+        await tx.execute(
+            sql.forget_old_days, before=runtime.today() - DAYS_KEPT, age_max=DAYS_KEPT, zone=zone
+        )
         before = runtime.today() - GATE_COUNTS_KEPT
-        await tx.execute(sql.forget_old_gate_counts, before=before, kept=GATE_COUNTS_KEPT, zone=zone)
+        await tx.execute(sql.forget_old_gate_counts, before=before, age_max=GATE_COUNTS_KEPT, zone=zone)
         return rolled_up or 0
 
 

@@ -31,14 +31,14 @@ days AS (
 SELECT count(*) AS rolled_up FROM taken
 
 -- name: forget_old_spans
-DELETE FROM activation_spans WHERE span < LEAST(:before, database_clock() - :kept::interval)
+DELETE FROM activation_spans WHERE span < LEAST(:before, database_clock() - :age_max::interval)
 
 -- name: forget_old_days
-WITH refusals AS (DELETE FROM refusal_days WHERE day < LEAST(:before, (database_clock() AT TIME ZONE :zone - :kept::interval)::date))
-DELETE FROM sales_days WHERE day < LEAST(:before, (database_clock() AT TIME ZONE :zone - :kept::interval)::date)
+WITH refusals AS (DELETE FROM refusal_days WHERE day < LEAST(:before, (database_clock() AT TIME ZONE :zone - :age_max::interval)::date))
+DELETE FROM sales_days WHERE day < LEAST(:before, (database_clock() AT TIME ZONE :zone - :age_max::interval)::date)
 
 -- name: forget_old_gate_counts
-DELETE FROM gate_counts WHERE day < LEAST(:before, (database_clock() AT TIME ZONE :zone - :kept::interval)::date)
+DELETE FROM gate_counts WHERE day < LEAST(:before, (database_clock() AT TIME ZONE :zone - :age_max::interval)::date)
 
 -- name: only_one
 SELECT pg_try_advisory_xact_lock(:lock::bigint) AS mine

@@ -22,9 +22,9 @@ WAITING_MAX = 1_000
 WRONG_KEPT_SECONDS = 1.0
 """How long a wrong key is remembered."""
 WRONG_KEPT_MAX = 10_000
-WRONG_SPAN_SECONDS = 60.0
+WRONG_WINDOW_SECONDS = 60.0
 WRONG_KEYS_MAX = 600
-"""Wrong keys from one address, in one span and process. Only wrong keys are counted, and only they are refused."""
+"""Wrong keys from one address, in one window and process. Only wrong keys are counted, and only they are refused."""
 ADDRESSES_MAX = 10_000
 
 
@@ -112,10 +112,10 @@ class WrongKeys:
         """Count one wrong key. Raises TooManyWrongKeys beyond WRONG_KEYS_MAX."""
         now = self._monotonic_seconds()
         began_at, count = self._counted.get(address, (now, 0))
-        if now - began_at >= WRONG_SPAN_SECONDS:
+        if now - began_at >= WRONG_WINDOW_SECONDS:
             began_at, count = now, 0
         if address not in self._counted and len(self._counted) >= ADDRESSES_MAX:
             self._counted.clear()
         self._counted[address] = (began_at, count + 1)
         if count >= WRONG_KEYS_MAX:
-            raise TooManyWrongKeys(math.ceil(began_at + WRONG_SPAN_SECONDS - now), WRONG_KEYS_MAX)
+            raise TooManyWrongKeys(math.ceil(began_at + WRONG_WINDOW_SECONDS - now), WRONG_KEYS_MAX)

@@ -124,15 +124,15 @@ async def _create(
     actor: str,
 ) -> CreatedKey:
     async with database.transaction() as tx:
-        found = await partner_named(tx, partner) if partner is not None else None
-        if found:
-            new = replace(new, partner_id=found.partner_id, is_test=found.is_test)
+        owner = await partner_named(tx, partner) if partner is not None else None
+        if owner:
+            new = replace(new, partner_id=owner.partner_id, is_test=owner.is_test)
         created = await _insert(tx, runtime, new)
         await record(
             tx,
             KeyCreated(key_id=created.id, permissions=created.permissions),
             runtime.now(),
-            partner_id=found.partner_id if found else None,
+            partner_id=owner.partner_id if owner else None,
             actor=actor,
         )
     return created
@@ -240,7 +240,7 @@ async def key_of(database: Database, key_id: int) -> sql.KeyDetails:
         KeyUnknown: there is no such key.
     """
     async with database.single_statement() as tx:
-        found = await tx.fetch_one(sql.key_by_id, key_id=key_id)
-    if found is None:
+        key = await tx.fetch_one(sql.key_by_id, key_id=key_id)
+    if key is None:
         raise KeyUnknown("unknown", key_id)
-    return found
+    return key

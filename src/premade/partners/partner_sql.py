@@ -76,4 +76,6 @@ def set_disabled(*, disabled_at: datetime | None, partner_id: int) -> PartnerRow
 
 
 @statement
-def set_reservation_hours(*, reservation_hours_max: int, partner_id: int, expected: int | None) -> PartnerRow: ...
+def set_reservation_hours(
+    *, reservation_hours_max: int, partner_id: int, expected: int | None
+) -> PartnerRow: ...

@@ -104,14 +104,14 @@ class LongRead(Transaction):
     """A read-only transaction on one snapshot of the database."""
 
     async def portions(
-        self, statement: Statement[P, Row], *_: P.args, **given: P.kwargs
+        self, statement: Statement[P, Row], *_: P.args, **values: P.kwargs
     ) -> AsyncGenerator[list[Row]]:
         """Yield all rows, PORTION_ROWS at a time. Memory does not grow with the number of rows."""
         with translated_errors():
             async with AsyncRawServerCursor(
                 self._connection, statement.name, row_factory=statement.row_factory
             ) as cursor:
-                await cursor.execute(statement.text, statement.arguments(given))
+                await cursor.execute(statement.text, statement.arguments(values))
                 while rows := await cursor.fetchmany(PORTION_ROWS):
                     yield rows
 

@@ -49,7 +49,7 @@ async def count_at_gate(
     rows = [{"code": kind.value, "counted": count} for kind, count in counts.items()]
     day, zone, owner = runtime.today(), str(runtime.zone), caller.counted_as
     await tx.execute(
-        sql.hold_names, day=day, zone=zone, owner=owner, device_id=device_id, lock_space=_LOCK_SPACE
+        sql.lock_names, day=day, zone=zone, owner=owner, device_id=device_id, lock_space=_LOCK_SPACE
     )
     await tx.execute(
         sql.count_at_gate,

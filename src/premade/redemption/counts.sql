@@ -1,4 +1,4 @@
--- name: hold_names
+-- name: lock_names
 -- Lock the owner's names: two concurrent uploads could each take the last free one. A device with a name needs no lock.
 SELECT pg_advisory_xact_lock(:lock_space, hashtext(:owner))
 WHERE NOT EXISTS (

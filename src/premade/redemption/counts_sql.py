@@ -8,7 +8,7 @@ statement = statements_of(__file__)
 
 
 @statement
-def hold_names(*, lock_space: int, owner: str, day: date, zone: str, device_id: str) -> None: ...
+def lock_names(*, lock_space: int, owner: str, day: date, zone: str, device_id: str) -> None: ...
 
 
 @statement

@@ -62,7 +62,7 @@ _CONTROL_NAMES = {"\0": "NULL", "\t": "TAB", "\n": "LINE FEED", "\r": "CARRIAGE 
 
 
 def one_line(text: str, characters_max: int) -> str:
-    """Return a name or a reason as it is kept: trimmed, composed, at most `characters_max` characters.
+    """Return a name or a reason as it is stored: trimmed, composed, at most `characters_max` characters.
 
     Raises:
         ValueError: nothing visible is in it, it is too long, or it has a character that deceives or breaks the line.
@@ -71,7 +71,7 @@ def one_line(text: str, characters_max: int) -> str:
 
 
 def reference(text: str, characters_max: int) -> str:
-    """Return an identifier of another system as it is kept; as `one_line`, with no other blank than a plain space.
+    """Return an identifier of another system as it is stored; as `one_line`, with no other blank than a plain space.
 
     Raises:
         ValueError: as `one_line`; also for characters that are not assigned or for private use.
