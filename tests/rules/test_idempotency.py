@@ -9,6 +9,7 @@ import pytest
 from support.shop import Seller, Shop
 from support.taking_back import USED_UP
 
+from premade.audit.idempotency import TRIES_MAX, Overtaken
 from premade.generation.batch_request import BatchRequest
 from premade.generation.generate import Batch, Generation, Generator
 from premade.partners.keyring import Caller
@@ -160,6 +161,30 @@ def test_a_retry_that_a_time_limit_refuses_while_the_first_try_succeeds_gets_its
 
     again = shop.operate(
         lambda database, _: Retry(database, after, Signers(database, after)).generate(caller, "r", wanted)
+    )
+
+    assert [replace(each, replayed=True) for each in first] == [again]
+
+
+def test_a_retry_that_is_overtaken_in_each_attempt_gets_the_answer_of_the_first_try(shop: Shop) -> None:
+    """Requests of others overtake the retry first. In its last attempt the first try does, and leaves the receipt."""
+    seller = shop.seller()
+    caller = Caller(seller.key_id, seller.partner_id, seller.channel)
+    wanted = BatchRequest(seller.product_id, 1, "B1", idempotency_key="k")
+    first: list[Batch] = []
+    attempts = iter(range(1, TRIES_MAX + 1))
+
+    class Retry(Generator):
+        async def attempt(self, request: Generation) -> Batch:
+            if next(attempts) == TRIES_MAX:
+                generator = Generator(self.database, self.runtime, self.signers)
+                first.append(await generator.generate(caller, "first", wanted))
+            raise Overtaken
+
+    again = shop.operate(
+        lambda database, runtime: Retry(database, runtime, Signers(database, runtime)).generate(
+            caller, "r", wanted
+        )
     )
 
     assert [replace(each, replayed=True) for each in first] == [again]

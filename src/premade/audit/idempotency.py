@@ -143,6 +143,7 @@ class Operation(ABC, Generic[Request, Row, Result]):
             IdempotencyKeyReused: the key was used for another request.
             Busy: concurrent requests came first TRIES_MAX times.
         """
+        refusal: DomainError = Busy(self.busy_reason, tries=TRIES_MAX)
         for _ in range(TRIES_MAX):
             if receipt := await self.receipt_of(request):
                 return await self.replay(request, receipt.row)
@@ -153,15 +154,16 @@ class Operation(ABC, Generic[Request, Row, Result]):
             except RuleBroken as broken:
                 if broken.rule not in KEY_CONSTRAINTS:
                     raise
-            except DomainError as refusal:
-                if isinstance(refusal, DatabaseAway) or (isinstance(refusal, Busy) and refusal.meets_all):
+            except DomainError as error:
+                if isinstance(error, DatabaseAway) or (isinstance(error, Busy) and error.meets_all):
                     raise
-                # A concurrent request with the same key may have succeeded first. It may have taken what this one needs, or a
-                # time limit may have passed since.
-                if receipt := await self.receipt_of(request):
-                    return await self.replay(request, receipt.row)
-                raise
-        raise Busy(self.busy_reason, tries=TRIES_MAX)
+                refusal = error
+                break
+        # A concurrent request with the same key may have succeeded first. It may have taken what this one needs, or a time
+        # limit may have passed since.
+        if receipt := await self.receipt_of(request):
+            return await self.replay(request, receipt.row)
+        raise refusal
 
     async def receipt_of(self, request: Request) -> Receipt[Row] | None:
         """Return the receipt of this request if it was executed before.
