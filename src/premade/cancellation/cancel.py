@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from premade.audit.events import TicketCancellation
-from premade.audit.idempotency import Operation, Receipt
 from premade.audit.idempotency_sql import EventReceipt
 from premade.cancellation import cancel_sql as sql
 from premade.catalog.product import Cancellation
@@ -12,7 +11,7 @@ from premade.postgres.database import Transaction
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict
 from premade.runtime.logging import log
-from premade.tickets.change import TicketChange, receipt_of_change
+from premade.tickets.change import ChangeOperation, TicketChange
 from premade.tickets.code import possible_code
 from premade.tickets.lookup import ticket_unknown
 from premade.tickets.refusals import TicketCancelled, TicketExpired, TicketUsed
@@ -50,7 +49,7 @@ class CancelledTicket:
 
 
 @dataclass(frozen=True)
-class Canceller(Operation[CancelRequest, EventReceipt, CancelledTicket]):
+class Canceller(ChangeOperation[CancelRequest, CancelledTicket]):
     """Cancellation of single tickets."""
 
     runtime: Runtime
@@ -66,10 +65,6 @@ class Canceller(Operation[CancelRequest, EventReceipt, CancelledTicket]):
             Busy: another transaction has locked the ticket or its order.
         """
         return await self.run(request)
-
-    async def find_receipt(self, tx: Transaction, request: CancelRequest) -> Receipt[EventReceipt] | None:
-        """Return the receipt with the request's key."""
-        return await receipt_of_change(tx, request.identity)
 
     async def replay(self, request: CancelRequest, row: EventReceipt) -> CancelledTicket:
         """Return the result of the request that left this event."""

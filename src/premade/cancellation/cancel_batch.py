@@ -6,7 +6,7 @@ from datetime import datetime
 import orjson
 
 from premade.audit.events import BatchCancellation, BatchCancellationBegun, TicketCancellation
-from premade.audit.idempotency import Operation, Overtaken, Receipt, ReceiptColumns, RequestIdentity
+from premade.audit.idempotency import Overtaken, ReceiptColumns, RequestIdentity
 from premade.audit.idempotency_sql import EventReceipt
 from premade.audit.record import Acting
 from premade.batches.batch import batch_unknown, is_batch_id
@@ -16,7 +16,7 @@ from premade.postgres.database import Transaction
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Busy
 from premade.runtime.logging import log
-from premade.tickets.change import receipt_of_change
+from premade.tickets.change import ChangeOperation
 from premade.values.digest import request_digest
 
 OPERATION = "cancel_batch"
@@ -91,15 +91,10 @@ class _Begun:
 
 
 @dataclass(frozen=True)
-class _Beginning(Operation[CancelBatchRequest, EventReceipt, _Begun]):
+class _Beginning(ChangeOperation[CancelBatchRequest, _Begun]):
     """The first transaction of a cancellation. A retry continues after it."""
 
     runtime: Runtime
-
-    async def find_receipt(
-        self, tx: Transaction, request: CancelBatchRequest
-    ) -> Receipt[EventReceipt] | None:
-        return await receipt_of_change(tx, request.identity)
 
     async def replay(self, request: CancelBatchRequest, row: EventReceipt) -> _Begun:  # noqa: ARG002  (the row has all)
         return _Begun(row.event_id, BatchCancellationBegun.of(row.data).unmade or 0)
@@ -130,7 +125,7 @@ class _Beginning(Operation[CancelBatchRequest, EventReceipt, _Begun]):
 
 
 @dataclass(frozen=True)
-class BatchCanceller(Operation[CancelBatchRequest, EventReceipt, BatchCancelled]):
+class BatchCanceller(ChangeOperation[CancelBatchRequest, BatchCancelled]):
     """Cancellation of the unused tickets of batches."""
 
     runtime: Runtime
@@ -145,12 +140,6 @@ class BatchCanceller(Operation[CancelBatchRequest, EventReceipt, BatchCancelled]
                 same key continues.
         """
         return await self.run(request)
-
-    async def find_receipt(
-        self, tx: Transaction, request: CancelBatchRequest
-    ) -> Receipt[EventReceipt] | None:
-        """Return the receipt with the request's key."""
-        return await receipt_of_change(tx, request.identity)
 
     async def replay(self, request: CancelBatchRequest, row: EventReceipt) -> BatchCancelled:
         """Return the result of the request that left this event."""
@@ -167,7 +156,7 @@ class BatchCanceller(Operation[CancelBatchRequest, EventReceipt, BatchCancelled]
 
     async def attempt(self, request: CancelBatchRequest) -> BatchCancelled:
         """Cancel the unused tickets. The errors are those of `cancel`."""
-        state = await self._begin(request)
+        state = await _Beginning(self.database, self.runtime).run(replace(request, operation=BEGINNING))
         try:
             while isinstance(state, _Begun):
                 state = await self._continue(request, state)
@@ -175,10 +164,6 @@ class BatchCanceller(Operation[CancelBatchRequest, EventReceipt, BatchCancelled]
             raise Busy("cancellation_locked", request.batch_id) from None
         log.info("ota.batches.cancelled", batch_id=state.batch_id, cancelled=state.cancelled)
         return state
-
-    async def _begin(self, request: CancelBatchRequest) -> _Begun | BatchCancelled:
-        beginning = _Beginning(self.database, self.runtime)
-        return await beginning.run(replace(request, operation=BEGINNING))
 
     async def _continue(self, request: CancelBatchRequest, begun: _Begun) -> _Begun | BatchCancelled:
         """Run one transaction. The batch is locked, so two cancellations of it take turns."""

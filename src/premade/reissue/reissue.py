@@ -6,14 +6,12 @@ from datetime import datetime
 
 from premade.audit.event_fields import EntitlementLeft
 from premade.audit.events import TicketReissued
-from premade.audit.idempotency import Operation, Receipt
 from premade.audit.idempotency_sql import EventReceipt
-from premade.postgres.database import Transaction
 from premade.reissue import reissue_sql as sql
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict
 from premade.runtime.logging import log
-from premade.tickets.change import TicketChange, receipt_of_change
+from premade.tickets.change import ChangeOperation, TicketChange
 from premade.tickets.code import ISSUE_NUMBER_MAX, possible_code
 from premade.tickets.lookup import ticket_unknown
 from premade.tickets.refusals import TicketCancelled, TicketExpired, TicketUsed
@@ -55,7 +53,7 @@ class Reissued:
 
 
 @dataclass(frozen=True)
-class Reissuer(Operation[ReissueRequest, EventReceipt, Reissued]):
+class Reissuer(ChangeOperation[ReissueRequest, Reissued]):
     """Reissue of QRs."""
 
     runtime: Runtime
@@ -72,10 +70,6 @@ class Reissuer(Operation[ReissueRequest, EventReceipt, Reissued]):
             Busy: another transaction has locked the ticket.
         """
         return await self.run(request)
-
-    async def find_receipt(self, tx: Transaction, request: ReissueRequest) -> Receipt[EventReceipt] | None:
-        """Return the receipt with the request's key."""
-        return await receipt_of_change(tx, request.identity)
 
     async def replay(self, request: ReissueRequest, row: EventReceipt) -> Reissued:
         """Return the result of the request that left this event."""

@@ -1,10 +1,10 @@
-"""Requests to change one ticket, with a reason."""
+"""Requests to change a ticket or a batch, with a reason."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 from premade.audit.event import ReasonGiven
-from premade.audit.idempotency import Receipt, RequestIdentity, event_of
+from premade.audit.idempotency import Operation, Receipt, Request, RequestIdentity, Result, event_of
 from premade.audit.idempotency_sql import EventReceipt
 from premade.audit.record import Acting
 from premade.postgres.database import Transaction
@@ -41,13 +41,19 @@ class TicketChange:
         return RequestIdentity(self.caller.partner_id, self.operation, self.idempotency_key, (digest,))
 
 
-async def receipt_of_change(tx: Transaction, request: RequestIdentity) -> Receipt[EventReceipt] | None:
-    """Return the receipt of a change of a ticket or a batch, which is an event with a reason."""
-    event = await event_of(tx, request)
-    if event is None:
-        return None
-    subject = event.ticket_code or event.batch_id
-    return Receipt(event, "other", subject, event.request_digest, lambda: _normalized_digest(event, subject))
+@dataclass(frozen=True)
+class ChangeOperation(Operation[Request, EventReceipt, Result]):
+    """An operation that changes a ticket or a batch for a reason. The audit event is the receipt."""
+
+    async def find_receipt(self, tx: Transaction, request: Request) -> Receipt[EventReceipt] | None:
+        """Return the receipt with the request's key."""
+        event = await event_of(tx, request.identity)
+        if event is None:
+            return None
+        subject = event.ticket_code or event.batch_id
+        return Receipt(
+            event, "other", subject, event.request_digest, lambda: _normalized_digest(event, subject)
+        )
 
 
 def _normalized_digest(event: EventReceipt, subject: str | None) -> bytes | None:
