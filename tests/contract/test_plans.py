@@ -43,8 +43,8 @@ from premade.staff.member import sql as staff
 from premade.staff.session import sql as sessions
 from premade.stock.allotment import sql as stock
 from premade.stock.hold import sql as holds
+from premade.stock.lookup import sql as reservation_reads
 from premade.stock.release import sql as releases
-from premade.stock.reservations import sql as reservation_reads
 from premade.stock.reserve import sql as reservations
 from premade.throttle.attempts import sql as attempts
 from premade.tickets.listing import sql as listing
@@ -76,7 +76,6 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     ),
     "reservation_of_key": (reservations.reservation_of_key, {"reservations_idempotency_key_taken"}),
     "reserve": (reservations.reserve, {"allotments_pkey"}),
-    "reservation_to_release": (releases.reservation_to_release, {"reservations_by_partner"}),
     "release": (releases.release, {"allotments_pkey", "reservations_by_partner"}),
     "reservation_by_id": (reservation_reads.reservation_by_id, {"reservations_by_partner"}),
     "reservations_of_partner": (reservation_reads.reservations_of_partner, {"reservations_by_partner"}),

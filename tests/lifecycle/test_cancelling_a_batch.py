@@ -18,7 +18,6 @@ from support.taking_back import (
     status_of,
 )
 
-from premade.cancellation import cancel_batch as action
 from premade.cancellation.cancel_batch import BatchCancelled, BatchCanceller, CancelBatchRequest
 from premade.postgres.database import Database, open_database
 from premade.runtime.clock import Runtime
@@ -183,9 +182,7 @@ def test_an_interrupted_one_goes_on_with_the_same_key_and_counts_both_tries(
 
     async def one_transaction_only(database: Database, runtime: Runtime) -> None:
         canceller, asked = BatchCanceller(database, runtime), asked_by(seller, batch_id, "k")
-        begun = await canceller._begin(asked)
-        assert isinstance(begun, action._Begun)
-        await canceller._continue(asked, begun)
+        await canceller._continue(asked, await canceller._begin(asked))
 
     shop.operate(one_transaction_only)
     assert transactions(shop, seller) == [500]

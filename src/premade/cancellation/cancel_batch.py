@@ -156,7 +156,7 @@ class BatchCanceller(ChangeOperation[CancelBatchRequest, BatchCancelled]):
 
     async def attempt(self, request: CancelBatchRequest) -> BatchCancelled:
         """Cancel the unused tickets. The errors are those of `cancel`."""
-        state = await _Beginning(self.database, self.runtime).run(replace(request, operation=BEGINNING))
+        state = await self._begin(request)
         try:
             while isinstance(state, _Begun):
                 state = await self._continue(request, state)
@@ -164,6 +164,9 @@ class BatchCanceller(ChangeOperation[CancelBatchRequest, BatchCancelled]):
             raise Busy("cancellation_locked", request.batch_id) from None
         log.info("ota.batches.cancelled", batch_id=state.batch_id, cancelled=state.cancelled)
         return state
+
+    async def _begin(self, request: CancelBatchRequest) -> _Begun:
+        return await _Beginning(self.database, self.runtime).run(replace(request, operation=BEGINNING))
 
     async def _continue(self, request: CancelBatchRequest, begun: _Begun) -> _Begun | BatchCancelled:
         """Run one transaction. The batch is locked, so two cancellations of it take turns."""

@@ -11,14 +11,8 @@ from premade.runtime.clock import Runtime
 from premade.runtime.logging import log
 from premade.stock import release_sql as sql
 from premade.stock.hold import wait_for_allotment
-from premade.stock.reservation import (
-    Reservation,
-    ReservationEnded,
-    ReservationStatus,
-    is_reservation_id,
-    reservation_at,
-    reservation_unknown,
-)
+from premade.stock.lookup import reservation_of
+from premade.stock.reservation import Reservation, ReservationEnded, ReservationStatus, reservation_at
 from premade.values.digest import request_digest
 
 
@@ -43,7 +37,7 @@ class ReleaseRequest:
 
 
 @dataclass(frozen=True)
-class Releasing(Operation[ReleaseRequest, EventReceipt, Reservation]):
+class Releaser(Operation[ReleaseRequest, EventReceipt, Reservation]):
     """Release of reservations. The audit event is the receipt."""
 
     runtime: Runtime
@@ -58,7 +52,8 @@ class Releasing(Operation[ReleaseRequest, EventReceipt, Reservation]):
 
     async def replay(self, request: ReleaseRequest, row: EventReceipt) -> Reservation:  # noqa: ARG002  (a released reservation never changes)
         """Return the released reservation."""
-        return reservation_at(await self._look(request), self.runtime.now(), replayed=True)
+        released = await reservation_of(self.database, request.caller.partner_id, request.reservation_id)
+        return reservation_at(released, self.runtime.now(), replayed=True)
 
     async def attempt(self, request: ReleaseRequest) -> Reservation:
         """Release the reservation.
@@ -69,7 +64,7 @@ class Releasing(Operation[ReleaseRequest, EventReceipt, Reservation]):
             Overtaken: it ended meanwhile.
         """
         now = self.runtime.now()
-        row = await self._look(request)
+        row = await reservation_of(self.database, request.caller.partner_id, request.reservation_id)
         reservation = reservation_at(row, now)
         if reservation.status is ReservationStatus.RELEASED:
             # Perhaps by a concurrent request with the same key.
@@ -96,16 +91,3 @@ class Releasing(Operation[ReleaseRequest, EventReceipt, Reservation]):
             taken=released.taken,
         )
         return reservation_at(released, now)
-
-    async def _look(self, request: ReleaseRequest) -> sql.ReservationToRelease:
-        row = None
-        if is_reservation_id(request.reservation_id):
-            async with self.database.single_statement() as tx:
-                row = await tx.fetch_one(
-                    sql.reservation_to_release,
-                    partner_id=request.caller.partner_id,
-                    reservation_id=request.reservation_id,
-                )
-        if row is None:
-            raise reservation_unknown(request.reservation_id)
-        return row

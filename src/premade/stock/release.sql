@@ -1,8 +1,3 @@
--- name: reservation_to_release
-SELECT reservation_id, product_id, channel, quantity, taken, created_at, expires_at, end_reason,
-       database_clock() AS database_now
-FROM reservations WHERE partner_id = :partner_id AND reservation_id = :reservation_id
-
 -- name: release
 -- The transaction has locked the allotment.
 WITH released AS (

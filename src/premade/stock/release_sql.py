@@ -1,24 +1,13 @@
-"""Statements of `release.sql`, and their rows."""
+"""Statements of `release.sql`."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from premade.audit.event import EventName
 from premade.audit.events import ReservationReleased
 from premade.postgres.statements import statements_of
-from premade.stock.reservations_sql import ReservationNow
 from premade.stock.reserve_sql import ReservationRow
 
 statement = statements_of(__file__)
-
-
-@dataclass(slots=True)
-class ReservationToRelease(ReservationNow):
-    channel: str
-
-
-@statement
-def reservation_to_release(*, partner_id: int, reservation_id: str) -> ReservationToRelease: ...
 
 
 @statement

@@ -11,7 +11,7 @@ from typing import Literal
 
 from premade.runtime.clock import rfc3339
 from premade.runtime.errors import Conflict, Exhausted, FieldError, Invalid, NotFound
-from premade.stock.reservations_sql import ReservationNow
+from premade.stock.lookup_sql import ReservationNow
 from premade.stock.reserve_sql import ReservationRow
 from premade.texts.fields import field_text
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from premade.partners.keyring import Caller
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
-from premade.stock import reservations_sql as sql
-from premade.stock.release import ReleaseRequest, Releasing
-from premade.stock.reservation import Reservation, is_reservation_id, reservation_at, reservation_unknown
-from premade.stock.reserve import ReservationRequest, Reserving
+from premade.stock.lookup import newest_reservations, reservation_of
+from premade.stock.release import Releaser, ReleaseRequest
+from premade.stock.reservation import Reservation, reservation_at
+from premade.stock.reserve import ReservationRequest, Reserver
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Reservations:
             IdempotencyKeyReused: the key was used for another request.
             Busy: concurrent requests came first several times.
         """
-        return await Reserving(self.database, self.runtime).run(request)
+        return await Reserver(self.database, self.runtime).run(request)
 
     async def release(self, request: ReleaseRequest) -> Reservation:
         """Release what the reservation still holds. A reservation that was released before is returned as it is.
@@ -39,7 +39,7 @@ class Reservations:
             IdempotencyKeyReused: the key was used for another request.
             Busy: another transaction has locked the allotment.
         """
-        return await Releasing(self.database, self.runtime).run(request)
+        return await Releaser(self.database, self.runtime).run(request)
 
     async def one(self, caller: Caller, reservation_id: str) -> Reservation:
         """Return the partner's reservation.
@@ -47,26 +47,13 @@ class Reservations:
         Raises:
             ReservationUnknown: the partner has no such reservation.
         """
-        row = None
-        if is_reservation_id(reservation_id):
-            async with self.database.single_statement() as tx:
-                row = await tx.fetch_one(
-                    sql.reservation_by_id, partner_id=caller.partner_id, reservation_id=reservation_id
-                )
-        if row is None:
-            raise reservation_unknown(reservation_id)
+        row = await reservation_of(self.database, caller.partner_id, reservation_id)
         return reservation_at(row, self.runtime.now())
 
     async def newest(
         self, caller: Caller, rows_max: int, after_reservation_id: str | None
     ) -> list[Reservation]:
         """Return the partner's reservations, newest first, beginning after `after_reservation_id`."""
-        async with self.database.single_statement() as tx:
-            rows = await tx.fetch_all(
-                sql.reservations_of_partner,
-                partner_id=caller.partner_id,
-                after_reservation_id=after_reservation_id,
-                rows_max=rows_max,
-            )
+        rows = await newest_reservations(self.database, caller.partner_id, rows_max, after_reservation_id)
         now = self.runtime.now()
         return [reservation_at(row, now) for row in rows]

@@ -40,7 +40,7 @@ class ReservationRequest:
 
 
 @dataclass(frozen=True)
-class Reserving(Operation[ReservationRequest, sql.ReservationReceipt, Reservation]):
+class Reserver(Operation[ReservationRequest, sql.ReservationReceipt, Reservation]):
     """Creation of reservations. The reservation itself is the receipt."""
 
     runtime: Runtime

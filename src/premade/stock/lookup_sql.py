@@ -1,4 +1,4 @@
-"""Statements of `reservations.sql`, and their rows."""
+"""Statements of `lookup.sql`, and their rows."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +11,7 @@ statement = statements_of(__file__)
 
 @dataclass(slots=True)
 class ReservationNow(ReservationRow):
+    channel: str
     database_now: datetime
 
 
