@@ -16,7 +16,7 @@ from premade.activation.activate import sql as activation
 from premade.activation.activation import Activation
 from premade.activation.order import sql as several
 from premade.audit.idempotency import sql as receipts
-from premade.audit.looks import sql as looks
+from premade.audit.views import sql as views
 from premade.batches.lookup import sql as batches
 from premade.batches.stop import sql as stopping
 from premade.cancellation.cancel import sql as cancellation
@@ -162,8 +162,8 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     "events_of_no_ticket": (audit.events_of_no_ticket, {"audit_events_of_no_ticket"}),
     "actors_but_keys": (audit.actors_but_keys, {"audit_events_by_actor"}),
     "events_of_actors": (audit.events_of_actors, {"audit_events_by_actor"}),
-    "record_qr_look": (looks.record_qr_look, set()),
-    "record_customer_looks": (looks.record_customer_looks, {"ota_orders_by_partner"}),
+    "record_qr_view": (views.record_qr_view, set()),
+    "record_customer_views": (views.record_customer_views, {"ota_orders_by_partner"}),
     "events_of_batch": (audit.events_of_batch, {"audit_events_by_batch"}),
     "events_of_tickets": (audit.events_of_tickets, {"audit_events_by_ticket"}),
     "staff_by_name": (staff.by_name, {"staff_name_taken"}),

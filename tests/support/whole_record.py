@@ -10,7 +10,7 @@ import pytest
 
 from premade.activation.order import OrderMaker
 from premade.activation.sale import Draw
-from premade.audit.looks import record_customer_looks, record_qr_look
+from premade.audit.views import record_customer_views, record_qr_view
 from premade.cancellation.cancel import Canceller, CancelRequest
 from premade.cancellation.cancel_batch import BatchCanceller, CancelBatchRequest
 from premade.catalog.product import change_product
@@ -123,7 +123,7 @@ def _sell_and_look(shop: Shop, seller: Seller) -> None:
     reissue = ReissueRequest(caller, REQUEST, sold.tickets[0].ticket_code, "The customer lost it")
     shop.operate(lambda d, r: Reissuer(d, r, Signers(d, r)).reissue(reissue))
     shop.operate(
-        lambda d, r: record_qr_look(
+        lambda d, r: record_qr_view(
             d,
             r,
             partner_id=seller.partner_id,
@@ -134,7 +134,7 @@ def _sell_and_look(shop: Shop, seller: Seller) -> None:
         )
     )
     shop.operate(
-        lambda d, r: record_customer_looks(d, r, order_ids=[order_id], actor="staff:1", request_id=REQUEST)
+        lambda d, r: record_customer_views(d, r, order_ids=[order_id], actor="staff:1", request_id=REQUEST)
     )
     for code in (alone.ticket_code, sold.tickets[1].ticket_code):
         cancel = CancelRequest(caller, REQUEST, code, REASON)

@@ -180,10 +180,10 @@ class Catalogue(Mapping[str, type[AuditEvent]]):
         """
 
         def declare(declared: type[E]) -> type[E]:
-            kind = dataclass(frozen=True, kw_only=True)(declared)
-            kind.kind = Kind(name, title, sentence, seen_by, also or {})
-            self._add(kind)
-            return kind
+            event_class = dataclass(frozen=True, kw_only=True)(declared)
+            event_class.kind = Kind(name, title, sentence, seen_by, also or {})
+            self._add(event_class)
+            return event_class
 
         return declare
 

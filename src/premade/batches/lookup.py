@@ -111,7 +111,7 @@ def is_counted(row: sql.ListedBatch | sql.BatchOfAny) -> bool:
 
 def _counted(rows: list[sql.ListedBatch], limit: int) -> int:
     """Return the number of batches whose tickets are counted, at most `limit`."""
-    return min(limit, sum(row.tickets_before < ROWS_READ_MAX for row in rows))
+    return min(limit, sum(map(is_counted, rows)))
 
 
 async def issued_of_product(database: Database, product_id: int) -> sql.IssuedTickets:

@@ -105,7 +105,7 @@ class Product:
     def as_kept(self) -> "Product":
         """Return the product with its name normalized and its price with all decimals of its currency.
 
-        What is invalid stays as it is, so that `check` reports it.
+        An invalid value stays as it is, so that `check` reports it.
         """
         product = (
             replace(self, price=in_full(Decimal(self.price), self.currency))
@@ -117,7 +117,11 @@ class Product:
         return product
 
     def check(self) -> None:
-        """Raise Invalid with every wrong field."""
+        """Check the product.
+
+        Raises:
+            Invalid: with every wrong field.
+        """
         wrong = [FieldError(name, detail) for name, holds, detail in self._rules() if not holds]
         try:
             read_name(self.name)
@@ -127,7 +131,11 @@ class Product:
             raise Invalid(wrong)
 
     def check_new(self, today: date) -> None:
-        """Check a product that is to be added. Raises Invalid also if its last day of use is past: it would have no batch."""
+        """Check a new product.
+
+        Raises:
+            Invalid: as `check`, or if its last day of use is past, because no batch could be generated.
+        """
         self.check()
         if self.is_over(today):
             raise Invalid([FieldError("usable_until", field_text("product.over"))])

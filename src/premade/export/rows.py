@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Literal
 
 from premade.audit.events import BatchExported
-from premade.audit.looks import LOOK, once_an_hour
+from premade.audit.views import VIEW, once_an_hour
 from premade.batches.batch import batch_unknown, is_batch_id
 from premade.export import rows_sql as sql
 from premade.postgres.database import Database
@@ -172,7 +172,7 @@ async def record_export(
             request_id=exporter.request_id,
             data=event.json(),
             now=now,
-            operation=LOOK if exporter.once_an_hour else None,
+            operation=VIEW if exporter.once_an_hour else None,
             once=once_an_hour(now, exporter.actor, selection.batch_id, form, str(selection.statuses))
             if exporter.once_an_hour
             else None,

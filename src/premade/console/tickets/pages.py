@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from premade.audit.actors import STAFF, staff_actor
-from premade.audit.looks import record_customer_looks, record_qr_look
+from premade.audit.views import record_customer_views, record_qr_view
 from premade.console.addresses import HOME, go_to
 from premade.console.rendering import HEADERS
 from premade.console.routing import Page, StaffRequest
@@ -173,7 +173,7 @@ async def _ticket(request: StaffRequest) -> Response:
 
 async def _record_customers(request: StaffRequest, order_ids: list[str]) -> None:
     """Record that the member sees these customers. This happens before the page is sent, so that no look lacks its event."""
-    await record_customer_looks(
+    await record_customer_views(
         request.database,
         request.runtime,
         order_ids=order_ids,
@@ -193,7 +193,7 @@ async def _picture(request: StaffRequest) -> Response:
     code = request.path_param("code")
     owner = await partner_of_ticket(request.database, code)
     ticket = await ticket_of(request.database, owner.partner_id, code)
-    await record_qr_look(
+    await record_qr_view(
         request.database,
         request.runtime,
         partner_id=owner.partner_id,

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from premade.audit import looks_sql as sql
+from premade.audit import views_sql as sql
 from premade.audit.events import TicketCustomerViewed, TicketQrViewed
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 
-LOOK = "look"
-"""The operation of these events. They have Idempotency-Keys, so a reloaded page leaves one event."""
+VIEW = "look"
+"""The operation of these events, by its older stored name. They have Idempotency-Keys, so a reloaded page leaves one event."""
 _HOUR_SECONDS = 3600
 
 
@@ -18,7 +18,7 @@ def once_an_hour(now: datetime, *parts: str) -> str:
     return ":".join([*parts, str(int(now.timestamp()) // _HOUR_SECONDS)])
 
 
-async def record_qr_look(
+async def record_qr_view(
     database: Database,
     runtime: Runtime,
     *,
@@ -32,19 +32,19 @@ async def record_qr_look(
     now = runtime.now()
     async with database.single_statement() as tx:
         await tx.execute(
-            sql.record_qr_look,
+            sql.record_qr_view,
             partner_id=partner_id,
             ticket_code=ticket_code,
             event=TicketQrViewed.event_name,
             actor=actor,
             request_id=request_id,
             now=now,
-            operation=LOOK,
+            operation=VIEW,
             once=once_an_hour(now, actor, "qr", ticket_code, str(issue_number)),
         )
 
 
-async def record_customer_looks(
+async def record_customer_views(
     database: Database, runtime: Runtime, *, order_ids: Sequence[str], actor: str, request_id: str
 ) -> None:
     """Record a view of the customers of these orders.
@@ -54,12 +54,12 @@ async def record_customer_looks(
     now = runtime.now()
     async with database.single_statement() as tx:
         await tx.execute(
-            sql.record_customer_looks,
+            sql.record_customer_views,
             order_ids=list(order_ids),
             event=TicketCustomerViewed.event_name,
             actor=actor,
             request_id=request_id,
             now=now,
-            operation=LOOK,
+            operation=VIEW,
             once=[once_an_hour(now, actor, "customer", order_id) for order_id in order_ids],
         )

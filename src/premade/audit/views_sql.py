@@ -1,4 +1,4 @@
-"""Statements of `looks.sql`, and their rows."""
+"""Statements of `views.sql`, and their rows."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ statement = statements_of(__file__)
 
 
 @statement
-def record_qr_look(
+def record_qr_view(
     *,
     partner_id: int,
     event: EventName[TicketQrViewed],
@@ -24,7 +24,7 @@ def record_qr_look(
 
 
 @statement
-def record_customer_looks(
+def record_customer_views(
     *,
     event: EventName[TicketCustomerViewed],
     actor: str,
