@@ -2,7 +2,7 @@
 
 import pytest
 from browser.barriers import barriers_of
-from browser.conftest import PASSWORD, Somebody
+from browser.conftest import PASSWORD, PHONE, Somebody
 from gate.conftest import gate_of
 from support.large import begun
 from support.shop import Seller, Shop, unique
@@ -108,6 +108,18 @@ def test_dark_is_dark_and_light_is_light(somebody: Somebody) -> None:
         "light": "rgb(246, 247, 248)",
         "dark": "rgb(18, 23, 28)",
     }
+
+
+def test_a_preview_breaks_no_word_on_a_phone(somebody: Somebody, seller: Seller) -> None:
+    [code] = seller.tickets(1)
+    mei = somebody("operations", viewport=PHONE)
+    lines = "(text) => text.getClientRects().length"
+
+    mei.goes_to(f"/console/tickets/{code}/cancel")
+
+    values = mei.page.locator(".changes ins")
+    assert values.filter(has_text="Cancelled").evaluate(lines) == 1
+    assert values.filter(has_text=code).evaluate(lines) <= 2
 
 
 @pytest.mark.nightly
