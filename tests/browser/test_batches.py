@@ -318,7 +318,9 @@ def test_stopped_the_stock_of_what_is_not_made_returns(
     mei.page.get_by_role("button", name="Stop generating").click()
 
     assert "No more tickets of this batch are generated" in mei.page.get_by_role("status").inner_text()
-    assert "0 of 5,000 generated; 5,000 will not be" in mei.page.inner_text("main")
+    assert "0 of 5,000 generated. The stock of the other 5,000 is available again." in mei.page.inner_text(
+        "main"
+    )
     seen = assert_all_agrees(shop, large_seller)
     assert (seen["issued"], seen["unmade"]) == (0, 5_000)
     [event] = mei.events("batch.generation_stopped")

@@ -30,14 +30,14 @@ OURS = {
     "order_id", "partner_id", "prefix", "product_id", "request_id", "reservation_id", "rotated_from", "ticket_code",
     "ticket_type", "once", "form_token", "customer_phone", "id", "version", "role", "permissions",
     # Names of staff are ASCII too.
-    "member.name", "somebody.name", "each.name of staff.html", "names", "who",
+    "member.name", "staff_member.name", "each.name of staff.html", "names", "who",
     # Figures and days.
     "days", "day", "figure", "usable_days", "remaining_uses", "uses", "tickets of orders.html", "made", "sessions", "year",
     "today", "seconds_max", "shown_max", "holds_shown_max", "loop.index", "each of overview.html", "testers_max",
     # Words of our own.
     "zone", "done", "title", "remedy", "word", "unprintable", "label",
     "hint", "heading", "unit", "text", "meaning", "kind", "event", "happened.event", "sentence", "cancellations",
-    "password_characters_min", "gate_count_names", "owner_names", "scanned", "otherwise", "tickets", "kept", "each.note of preview.html", "stale_message", "preview.save_label",
+    "password_characters_min", "gate_count_names", "scanned", "otherwise", "tickets", "kept", "each.note of preview.html", "stale_message", "preview.save_label",
     "back_to", "since", "total", "most",
     "name of parts.html", "name of new_batch.html", "name of product_form.html", "name of key_new.html", "name of key_revoke.html", "name of audit.html", "state of batches.html", "refusal.text.title",
     # Templates of their own, which isolate (test_findings).

@@ -70,7 +70,7 @@ class _Reading:
 
 @dataclass(frozen=True)
 class _AuditPage:
-    given: dict[str, str]
+    typed: dict[str, str]
     wrong: dict[str, str]
     events: "list[_ShownEvent]"
     partners: dict[int, PartnerRow]
@@ -84,20 +84,20 @@ class _AuditPage:
 
 
 async def _audit(request: StaffRequest) -> Response:
-    given = {name: request.query(name) for name in FIELDS}
+    typed = {name: request.query(name) for name in FIELDS}
     staff = {each.staff_id: each.name for each in await list_staff(request.database)}
     partners = await partners_by_id(request.database)
-    reading = await _read(request, given, staff)
+    reading = await _read(request, typed, staff)
     found: EventPage | None = None
     if not reading.wrong:
         found = await search_events(request.database, reading.event_filter, request.query("cursor") or None)
     following = found.following if found else None
     names = {partner_id: partner.name for partner_id, partner in partners.items()}
-    query = {name: value for name, value in given.items() if value}
+    query = {name: value for name, value in typed.items() if value}
     return request.page(
         "audit/audit.html",
         _AuditPage(
-            given=given,
+            typed=typed,
             wrong=reading.wrong,
             events=[_shown(event, names, staff) for event in (found.events if found else [])],
             partners=partners,
@@ -139,18 +139,18 @@ def _shown(event: EventRow, partners: dict[int, str], staff: dict[int, str]) -> 
     )
 
 
-async def _read(request: StaffRequest, given: dict[str, str], staff: dict[int, str]) -> _Reading:
+async def _read(request: StaffRequest, typed: dict[str, str], staff: dict[int, str]) -> _Reading:
     reading = _Reading()
-    _read_record(reading, given)
-    _read_actor(reading, given["who"], staff)
+    _read_record(reading, typed)
+    _read_actor(reading, typed["who"], staff)
     for name in ("start", "before"):
-        if given[name]:
-            moment = _moment(given[name], request.runtime.zone)
+        if typed[name]:
+            moment = _moment(typed[name], request.runtime.zone)
             if moment is None:
                 reading.wrong[name] = _("Must be a day and a time, such as 2026-03-31T18:00")
             reading.event_filter = replace(reading.event_filter, **{name: moment})
     try:
-        await _read_ticket_and_order(request, reading, given)
+        await _read_ticket_and_order(request, reading, typed)
     except TicketUnknown as refusal:
         reading.wrong["ticket"] = refusal.detail
     except OrderUnknown as refusal:
@@ -158,23 +158,23 @@ async def _read(request: StaffRequest, given: dict[str, str], staff: dict[int, s
     return reading
 
 
-def _read_record(reading: _Reading, given: dict[str, str]) -> None:
+def _read_record(reading: _Reading, typed: dict[str, str]) -> None:
     """Read partner, batch and event."""
-    if given["partner"]:
-        reading.event_filter = replace(reading.event_filter, partner_id=plain_number(given["partner"]))
+    if typed["partner"]:
+        reading.event_filter = replace(reading.event_filter, partner_id=plain_number(typed["partner"]))
         if reading.event_filter.partner_id is None:
             reading.wrong["partner"] = _("Choose a partner")
-    if given["batch"]:
+    if typed["batch"]:
         try:
-            checked_batch_id(given["batch"])
+            checked_batch_id(typed["batch"])
         except ValueError as error:
             reading.wrong["batch"] = str(error)
-        if not reading.wrong.get("batch") and not given["partner"]:
+        if not reading.wrong.get("batch") and not typed["partner"]:
             reading.wrong["batch"] = _("Choose the partner too: several may have a batch of one id")
-        reading.event_filter = replace(reading.event_filter, batch_id=given["batch"])
-    if given["event"]:
-        if given["event"] in CATALOGUE:
-            reading.event_filter = replace(reading.event_filter, event=CATALOGUE[given["event"]])
+        reading.event_filter = replace(reading.event_filter, batch_id=typed["batch"])
+    if typed["event"]:
+        if typed["event"] in CATALOGUE:
+            reading.event_filter = replace(reading.event_filter, event=CATALOGUE[typed["event"]])
         else:
             reading.wrong["event"] = _("Choose an event")
 
@@ -205,19 +205,19 @@ def actor_of(who: str, staff: dict[int, str]) -> str | None:
     return key_actor(int(key[1])) if key else None
 
 
-async def _read_ticket_and_order(request: StaffRequest, reading: _Reading, given: dict[str, str]) -> None:
+async def _read_ticket_and_order(request: StaffRequest, reading: _Reading, typed: dict[str, str]) -> None:
     """Read ticket and order. Either also names the partner.
 
     Raises:
         TicketUnknown: there is no such ticket.
         OrderUnknown: there is no such order.
     """
-    if given["ticket"]:
-        code = fold_ticket_code(given["ticket"]) or given["ticket"]
+    if typed["ticket"]:
+        code = fold_ticket_code(typed["ticket"]) or typed["ticket"]
         owner = await partner_of_ticket(request.database, code)
         _of_partner(reading, "ticket", owner.partner_id, (code,))
-    if given["order"]:
-        order_id = fold_order_id(given["order"]) or given["order"]
+    if typed["order"]:
+        order_id = fold_order_id(typed["order"]) or typed["order"]
         owner = await partner_of_order(request.database, order_id)
         order = await order_of(request.database, owner.partner_id, order_id)
         codes = tuple(order.ticket_codes)

@@ -221,8 +221,8 @@ class NewBatch(Edit[BatchForm]):
 
     async def initial(self) -> dict[str, str]:
         """Return the fields that the URL names."""
-        given = {name: self.request.query(name) for name in BatchForm.inputs()}
-        return {**given, "metadata": self.request.http.query_params.get("metadata", "")}
+        fields = {name: self.request.query(name) for name in BatchForm.inputs()}
+        return {**fields, "metadata": self.request.http.query_params.get("metadata", "")}
 
     def hidden(self) -> dict[str, str]:
         """Return the partner."""

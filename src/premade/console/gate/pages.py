@@ -150,8 +150,8 @@ async def _admit(request: Request, _scopes: SecurityScopes) -> StaffCall:
 
 
 def _is_of_session(request: Request, token: str) -> bool:
-    given = header_values(request, FORM_TOKEN_HEADER)
-    return len(given) == 1 and hmac.compare_digest(form_token(token).encode(), given[0].encode())
+    tokens = header_values(request, FORM_TOKEN_HEADER)
+    return len(tokens) == 1 and hmac.compare_digest(form_token(token).encode(), tokens[0].encode())
 
 
 OfStaff = Annotated[StaffCall, Security(_admit)]
@@ -168,15 +168,15 @@ TestMode = Annotated[
 class GateSession(AnswerModel):
     """The session and the settings of the gate page."""
 
-    form_token: str = Field(description=f"To be sent as {FORM_TOKEN_HEADER} with what writes")
-    name: str = Field(description="Who is signed in")
-    guard: str = Field(
-        description="Proof of who is scanning; the page sends it with each scan that it admits without network"
-    )
-    functions: list[str] = Field(description="What a gate can be for")
+    form_token: str = Field(description=f"Value of the header {FORM_TOKEN_HEADER} of each write")
+    name: str = Field(description="Name of the signed-in member of staff")
+    guard: str = Field(description="Guard proof of this member. The page sends it with each offline scan")
+    functions: list[str] = Field(description="Functions that a gate can redeem")
     list_hours_max: int = Field(description="Maximum age of a list; a guard must confirm an older one")
-    phone_digits: int = Field(description="How many last digits of the phone number a typed code needs")
-    now: Timestamp = Field(description="By the service's clock; the device's may be wrong")
+    phone_digits: int = Field(
+        description="Number of last digits of the phone number that a manual entry needs"
+    )
+    now: Timestamp = Field(description="Time of the service's clock, because the device's clock may be wrong")
 
 
 @router.get(f"{GATE}/session", include_in_schema=False, response_model=GateSession)

@@ -9,8 +9,8 @@ from decimal import Decimal
 from markupsafe import Markup
 from starlette.responses import Response
 
-from premade.audit.actors import KEY, staff_actor
 from premade.catalog.product import list_products
+from premade.console.actors import names_of_staff
 from premade.console.addresses import HOME, go_to
 from premade.console.gate.pages import GATE
 from premade.console.overview.chart import Amount, Chart, chart_of_days
@@ -18,14 +18,13 @@ from premade.console.rendering import Templates, in_money, in_number
 from premade.console.routing import Page, StaffRequest
 from premade.console.url_params import partner_id_param
 from premade.monitoring.figures import Figures, Sales, activation_rate, read_figures, seconds_left
-from premade.monitoring.figures_sql import GateCount, RefusalCount, StockFigures
+from premade.monitoring.figures_sql import RefusalCount, StockFigures
 from premade.monitoring.finding import Finding
 from premade.monitoring.findings import findings
 from premade.partners.partner import PartnerUnknown, partners_by_id
 from premade.partners.partner_sql import PartnerRow
 from premade.redemption.counts import GateCountKind
 from premade.runtime.errors import FieldError, Invalid
-from premade.staff.member import list_staff
 from premade.staff.role import Right
 from premade.texts.fields import field_text
 from premade.texts.translation import Text, lazy
@@ -68,7 +67,7 @@ class _OverviewPage:
     stock_left: int
     codes: list[tuple[str, int]]
     gate_count_names: Mapping[GateCountKind, Text]
-    owner_names: dict[str, str]
+    names: dict[str, str]
 
 
 async def _overview(request: StaffRequest) -> Response:
@@ -106,7 +105,7 @@ async def _overview(request: StaffRequest) -> Response:
             stock_left=max(0, len(figures.stock) - STOCK_ROWS_SHOWN_MAX),
             codes=_codes(figures.refusals),
             gate_count_names=GATE_COUNT_NAMES,
-            owner_names=await _owner_names(request, figures.gate_counts),
+            names=await names_of_staff(request.database, [each.owner for each in figures.gate_counts]),
         ),
     )
 
@@ -127,24 +126,13 @@ def _shown(found: Finding, product: str, templates: Templates) -> _ShownFinding:
     return _ShownFinding(found.kind.is_critical, headline, advice)
 
 
-async def _owner_names(request: StaffRequest, counts: list[GateCount]) -> dict[str, str]:
-    """Return display names by owner: of the keys and the staff in these counts."""
-    names = {staff_actor(each.staff_id): each.name for each in await list_staff(request.database)}
-    return {row.owner: names.get(row.owner, _name_of_owner(row.owner)) for row in counts}
-
-
-def _name_of_owner(owner: str) -> str:
-    kind, colon, number = owner.partition(":")
-    return _("API key %(id)s", id=number) if colon and kind == KEY else owner
-
-
 def _days_param(request: StaffRequest) -> int:
-    given = request.query("days") or str(PERIOD_DAYS)
-    if given not in map(str, PERIODS_DAYS):
+    days = request.query("days") or str(PERIOD_DAYS)
+    if days not in map(str, PERIODS_DAYS):
         raise Invalid(
             [FieldError("days", field_text("general.one_of", choices=", ".join(map(str, PERIODS_DAYS))))]
         )
-    return int(given)
+    return int(days)
 
 
 def _by_currency(sales: list[Sales[date]]) -> dict[str, Decimal]:

@@ -136,7 +136,7 @@ def _key_form(
 @dataclass(frozen=True)
 class _CreatedKeyPage:
     partner: PartnerRow | None
-    made: CreatedKey | Successor
+    key: CreatedKey | Successor
     rotated: KeyDetails | None
 
 
@@ -160,7 +160,7 @@ async def _new_key_sent(request: StaffRequest) -> Response:
         )
     except Invalid as error:
         return _key_form(request, partner, nonce, request.form, by_field(error.errors))
-    return request.page("partners/key_made.html", _CreatedKeyPage(partner=partner, made=key, rotated=None))
+    return request.page("partners/key_created.html", _CreatedKeyPage(partner=partner, key=key, rotated=None))
 
 
 def _end(request: StaffRequest, expires: str) -> datetime | None:
@@ -198,7 +198,7 @@ async def _rotate_sent(request: StaffRequest) -> Response:
     except Invalid as error:
         return await _rotate_form(request, request.form, by_field(error.errors))
     partner = await partner_of(request.database, key.partner_id) if key.partner_id else None
-    return request.page("partners/key_made.html", _CreatedKeyPage(partner=partner, made=new, rotated=key))
+    return request.page("partners/key_created.html", _CreatedKeyPage(partner=partner, key=new, rotated=key))
 
 
 class RevokeKey(Confirmation[NoFields]):

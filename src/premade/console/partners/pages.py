@@ -42,10 +42,10 @@ _DONE = {
 
 def number_of_path(request: StaffRequest, name: str) -> int:
     """Return a number of the path, or answer that there is no such page."""
-    given = plain_number(request.path_param(name))
-    if given is None:
+    number = plain_number(request.path_param(name))
+    if number is None:
         raise HTTPException(404)
-    return given
+    return number
 
 
 @dataclass(frozen=True)

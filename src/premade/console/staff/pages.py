@@ -39,7 +39,7 @@ class OwnAccount(Conflict):
     code = "OWN_ACCOUNT"
 
 
-async def _everybody(request: StaffRequest) -> Response:
+async def _staff(request: StaffRequest) -> Response:
     return await _list(request, 200, {}, {})
 
 
@@ -51,12 +51,12 @@ class _StaffPage:
     """Label and description."""
 
 
-async def _list(request: StaffRequest, status: int, wrong: dict[str, str], given: dict[str, str]) -> Response:
+async def _list(request: StaffRequest, status: int, wrong: dict[str, str], typed: dict[str, str]) -> Response:
     return request.page(
         "staff/staff.html",
         _StaffPage(
             staff=await list_staff(request.database),
-            form=MemberForm.view({"role": Role.OPERATIONS, **given}, wrong, options={"role": ROLES}),
+            form=MemberForm.view({"role": Role.OPERATIONS, **typed}, wrong, options={"role": ROLES}),
             roles=[(ROLES[role], ROLE_DESCRIPTIONS[role]) for role in Role],
         ),
         status,
@@ -65,7 +65,7 @@ async def _list(request: StaffRequest, status: int, wrong: dict[str, str], given
 
 async def _add(request: StaffRequest) -> Response:
     form = MemberForm.parse(request.form)
-    given = {"name": form.name, "role": form.role}
+    typed = {"name": form.name, "role": form.role}
     try:
         added = await add_staff(
             request.database,
@@ -76,19 +76,19 @@ async def _add(request: StaffRequest) -> Response:
             actor=request.member.actor,
         )
     except Invalid as error:
-        return await _list(request, 400, by_field(error.errors), given)
+        return await _list(request, 400, by_field(error.errors), typed)
     except StaffNameTaken as error:
-        return await _list(request, 409, {"name": error.detail}, given)
+        return await _list(request, 409, {"name": error.detail}, typed)
     return go_to(f"{STAFF}/{added.name}?done=added")
 
 
-async def _one(request: StaffRequest) -> Response:
+async def _member(request: StaffRequest) -> Response:
     return await _show(request, 200, {})
 
 
 @dataclass(frozen=True)
 class _MemberPage:
-    somebody: StaffRow
+    staff_member: StaffRow
     is_self: bool
     role_form: FormView
     password_form: FormView
@@ -96,13 +96,13 @@ class _MemberPage:
 
 
 async def _show(request: StaffRequest, status: int, wrong: dict[str, str]) -> Response:
-    somebody = await staff_named(request.database, request.path_param("name"))
+    staff_member = await staff_named(request.database, request.path_param("name"))
     return request.page(
         "staff/staff_member.html",
         _MemberPage(
-            somebody=somebody,
-            is_self=somebody.staff_id == request.member.staff_id,
-            role_form=RoleForm.view({"role": somebody.role}, wrong, options={"role": ROLES}),
+            staff_member=staff_member,
+            is_self=staff_member.staff_id == request.member.staff_id,
+            role_form=RoleForm.view({"role": staff_member.role}, wrong, options={"role": ROLES}),
             password_form=PasswordForm.view({}, wrong),
             done=_DONE.get(request.own_link_param("done")) if not wrong else None,
         ),
@@ -114,14 +114,14 @@ def _changer(
     done: str, change: Callable[[StaffRequest, str], Awaitable[object]]
 ) -> Callable[[StaffRequest], Awaitable[Response]]:
     async def act(request: StaffRequest) -> Response:
-        somebody = await staff_named(request.database, request.path_param("name"))
-        if done != "password" and somebody.staff_id == request.member.staff_id:
+        staff_member = await staff_named(request.database, request.path_param("name"))
+        if done != "password" and staff_member.staff_id == request.member.staff_id:
             raise OwnAccount
         try:
-            await change(request, somebody.name)
+            await change(request, staff_member.name)
         except Invalid as error:
             return await _show(request, 400, by_field(error.errors))
-        return go_to(f"{STAFF}/{somebody.name}?done={done}")
+        return go_to(f"{STAFF}/{staff_member.name}?done={done}")
 
     return act
 
@@ -146,8 +146,8 @@ async def _enable(request: StaffRequest, name: str) -> None:
 
 _MEMBER = f"{STAFF}/{{name}}"
 PAGES = [
-    Page(STAFF, _everybody, _add, Right.MANAGE_STAFF),
-    Page(_MEMBER, _one, right=Right.MANAGE_STAFF),
+    Page(STAFF, _staff, _add, Right.MANAGE_STAFF),
+    Page(_MEMBER, _member, right=Right.MANAGE_STAFF),
     Page(f"{_MEMBER}/role", send=_changer("role", _role), right=Right.MANAGE_STAFF),
     Page(f"{_MEMBER}/password", send=_changer("password", _password), right=Right.MANAGE_STAFF),
     Page(f"{_MEMBER}/disable", send=_changer("disabled", _disable), right=Right.MANAGE_STAFF),

@@ -181,14 +181,14 @@ class ProductChange(Edit[ProductForm]):
         """Return each field that would change, and what batches keep of it."""
         before, after = self.product, replace(self.product, **self._changes(form))
         after.check()
-        made = await issued_of_product(self.request.database, before.product_id)
+        issued = await issued_of_product(self.request.database, before.product_id)
         old, new = shown(before), shown(after)
         is_over = after.is_over(self.request.runtime.today())
         return Preview(
             _("Change %(product)s?", product=before.name),
             "",
             [
-                Row(declared.label, new[name], old[name], _effect(name, made))
+                Row(declared.label, new[name], old[name], _effect(name, issued))
                 for name, declared in ProductForm.inputs().items()
                 if old[name] != new[name]
             ],
@@ -217,15 +217,15 @@ def _hints(typed: Mapping[str, str]) -> dict[str, str]:
     return {"price": price_hint(typed.get("currency", ""))}
 
 
-def _effect(field: str, made: IssuedTickets) -> str:
-    """Return for which tickets a change of the field counts. `made`: what was generated of the product."""
+def _effect(field: str, issued: IssuedTickets) -> str:
+    """Return for which tickets a change of the field counts. `issued`: the existing tickets of the product."""
     tickets = _(
         "%(tickets)s in %(batches)s",
-        tickets=ngettext("%(num)s ticket", "%(num)s tickets", made.tickets),
-        batches=ngettext("%(num)s batch", "%(num)s batches", made.batches),
+        tickets=ngettext("%(num)s ticket", "%(num)s tickets", issued.tickets),
+        batches=ngettext("%(num)s batch", "%(num)s batches", issued.batches),
     )
     if kept := _KEPT.get(field):
-        if not made.batches:
+        if not issued.batches:
             return _("For new batches.")
         return _("For new batches. %(tickets)s keep their %(kept)s.", tickets=tickets, kept=kept)
     if field == "name":

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from premade.audit.actors import STAFF, staff_actor
 from premade.audit.views import record_customer_views, record_qr_view
+from premade.console.actors import names_of_staff
 from premade.console.addresses import HOME, go_to
 from premade.console.rendering import HEADERS
 from premade.console.routing import Page, StaffRequest
@@ -33,7 +34,6 @@ from premade.console.tickets.search_sql import (
 )
 from premade.orders.lookup import OrderUnknown, order_of
 from premade.orders.lookup_sql import OrderRow
-from premade.staff.member import list_staff
 from premade.staff.role import Right
 from premade.texts.translation import Text, lazy
 from premade.tickets import picture
@@ -161,7 +161,7 @@ async def _ticket(request: StaffRequest) -> Response:
             history=found.history,
             owner=owner,
             order=order,
-            names=await _names_of_actors(request, found.history),
+            names=await names_of_staff(request.database, [event.actor for event in found.history]),
             can_cancel=can_change and ticket.first_used_at is None,
             can_reissue=can_change,
             done=_DONE.get(request.own_link_param("done")),
@@ -180,13 +180,6 @@ async def _record_customers(request: StaffRequest, order_ids: list[str]) -> None
         actor=request.member.actor,
         request_id=request.request_id,
     )
-
-
-async def _names_of_actors(request: StaffRequest, history: list[HistoryEvent]) -> dict[str, str]:
-    """Return names by actor, for the staff in a history."""
-    if not any(event.actor.startswith(f"{STAFF}:") for event in history):
-        return {}
-    return {staff_actor(each.staff_id): each.name for each in await list_staff(request.database)}
 
 
 async def _picture(request: StaffRequest) -> Response:
