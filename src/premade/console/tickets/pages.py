@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from premade.audit.actors import STAFF, staff_actor
 from premade.audit.views import record_customer_views, record_qr_view
 from premade.console.actors import names_of_staff
 from premade.console.addresses import HOME, go_to
