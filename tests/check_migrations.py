@@ -1,7 +1,8 @@
 """Check the migrations that are not released yet, by the rules of ADR 33: `python tests/check_migrations.py`, part of `make check`.
 
 squawk knows which statements lock a table for long or break a service of the version before. What it does not know is
-checked here: rows are changed in batches, and a released file stays as it is.
+checked here: rows are changed in batches, a file that removes something says which versions it suits, and a released file
+stays as it is.
 """
 
 import hashlib
@@ -10,7 +11,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from premade.postgres.migrations import Migration, batch_statement, concurrent_statements
+from support.changelog import released_versions
+
+from premade.postgres.migrations import (
+    Migration,
+    batch_statement,
+    concurrent_statements,
+    numbers_of,
+    usable_since,
+)
 
 DATABASE = Path(__file__).parents[1] / "db"
 RELEASED = "released.sha256"
@@ -30,6 +39,9 @@ _IGNORE = re.compile(r"(?m)^(?P<above>.*)\n\s*-- squawk-ignore\S* ")
 _COMMENT_BODY_OR_STRING = re.compile(rb"--[^\n]*|/\*.*?\*/|\$(\w*)\$.*?\$\1\$|'(?:[^']|'')*'", re.DOTALL)
 _IN_A_TRANSACTION = re.compile(
     rb"(ALTER|CREATE|DROP|COMMENT)\b|INSERT\s+INTO\s[^;]*\bVALUES\b", re.IGNORECASE
+)
+_REMOVAL = re.compile(
+    rb"\b(?:DROP\s+(?:TABLE|COLUMN|FUNCTION|PROCEDURE|VIEW|SEQUENCE|TYPE|DOMAIN)|RENAME)\b", re.IGNORECASE
 )
 
 
@@ -100,6 +112,7 @@ def _in_one_transaction(migration: Migration) -> list[str]:
     plain = _COMMENT_BODY_OR_STRING.sub(_without_text, migration.sql)
     statements = Migration(migration.name, plain).statements()
     return [
+        *_removes(migration.name, plain),
         *(
             f"{migration.name}: a transaction only changes the schema. Change rows in a file that begins with "
             f"'-- in batches', and set no limits and locks: {statement.decode().splitlines()[0]}"
@@ -112,6 +125,21 @@ def _in_one_transaction(migration: Migration) -> list[str]:
             if re.search(rb"\bCONCURRENTLY\b", statement, re.IGNORECASE)
         ),
     ]
+
+
+def _removes(name: str, plain: bytes) -> list[str]:
+    """Check the name of a file that removes or renames something: the last release must work without it."""
+    since = usable_since(name)
+    removal = _REMOVAL.search(plain)
+    if removal is not None and since is None:
+        what = removal[0].decode()
+        return [
+            f"{name}: it removes something ({what}). End its name with '_since_X_Y_Z.sql': versions since X.Y.Z do not use it."
+        ]
+    last, *_ = released_versions()
+    if since is not None and since > numbers_of(last):
+        return [f"{name}: the last release, {last}, still uses what it removes. Remove it one version later."]
+    return []
 
 
 def _squawk(folder: Path, files: list[Migration], *, in_transaction: bool) -> list[str]:

@@ -21,7 +21,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="leave out what is marked as nightly")
 
 
-SLOW_FOLDERS = ("commands", "large", "faults", "contract", "lifecycle", "concurrency", "browser", "embedded")
+SLOW_FOLDERS = (
+    "commands", "large", "faults", "contract", "lifecycle", "concurrency", "browser", "embedded", "upgrades",
+)  # fmt: skip
 """Folders with the files that take longest. They come first: a long file that begins last keeps one process busy alone."""
 
 

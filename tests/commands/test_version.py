@@ -1,14 +1,12 @@
 """The version stands in one place, pyproject.toml; everything else reads it."""
 
-import re
-import tomllib
-from pathlib import Path
-
+from support.changelog import UNRELEASED, released_versions, sections_of, version_of
 from support.shop import Shop
 from support.terminal import Operator
 
-REPOSITORY = Path(__file__).parents[2]
-VERSION = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"]
+from premade.postgres.migrations import numbers_of
+
+VERSION = version_of()
 
 
 def test_the_command_prints_it(dsn: str) -> None:
@@ -19,9 +17,11 @@ def test_the_api_names_it(shop: Shop) -> None:
     assert shop.client().get("/openapi.json").json()["info"]["version"] == VERSION
 
 
-def test_the_newest_released_section_of_the_changes_is_of_it() -> None:
-    released = re.findall(
-        r"(?m)^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$", (REPOSITORY / "CHANGELOG.md").read_text()
-    )
+def test_it_is_the_newest_release_or_on_the_way_to_the_next() -> None:
+    unreleased, *released = sections_of()
+    last = released_versions()[0]
 
-    assert released[0] == VERSION
+    assert (unreleased.version, unreleased.day) == (UNRELEASED, None)
+    assert [section.version for section in released] == released_versions(), "each release has its day"
+    assert not unreleased.text if last == VERSION else VERSION.endswith(".dev0")
+    assert last == VERSION or numbers_of(VERSION) > numbers_of(last)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from check_migrations import DATABASE, RELEASED, faults
+from support.changelog import released_versions
 
 BASELINE = "CREATE TABLE things (id bigint PRIMARY KEY, size integer);\n"
 
@@ -37,7 +38,6 @@ def test_the_migrations_follow_the_rules() -> None:
             "CREATE OR REPLACE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$\nBEGIN\n    DELETE FROM things;\n"
             "    RETURN NULL;\nEND\n$$;\nCOMMENT ON TABLE things IS 'UPDATE; or not';"
         ),
-        "-- No version reads it since 0.2.0.\n-- squawk-ignore ban-drop-column\nALTER TABLE things DROP COLUMN size;",
         (
             "-- outside a transaction\nCREATE INDEX CONCURRENTLY IF NOT EXISTS things_by_size ON things (size);\n"
             "DROP INDEX CONCURRENTLY IF EXISTS things_by_id;"
@@ -53,6 +53,26 @@ def test_these_are_allowed(folder: Path, sql: str) -> None:
     (folder / "0020_new.sql").write_text(sql + "\n")
 
     assert faults(folder) == []
+
+
+REMOVAL = "-- No version reads it any more.\n-- squawk-ignore ban-drop-column\nALTER TABLE things DROP COLUMN size;\n"
+
+
+def test_what_the_last_release_does_not_use_may_be_removed(folder: Path) -> None:
+    last = released_versions()[0].replace(".", "_")
+    (folder / f"0020_drop_size_since_{last}.sql").write_text(REMOVAL)
+
+    assert faults(folder) == []
+
+
+def test_a_removal_says_which_versions_it_suits_and_the_last_release_is_one_of_them(folder: Path) -> None:
+    (folder / "0020_drop_size.sql").write_text(REMOVAL)
+    (folder / "0021_drop_size_since_999_0_0.sql").write_text(REMOVAL)
+
+    without, too_early = faults(folder)
+
+    assert without.startswith("0020_drop_size.sql: it removes something (DROP COLUMN). End its name with")
+    assert too_early.endswith("still uses what it removes. Remove it one version later.")
 
 
 @pytest.mark.parametrize(

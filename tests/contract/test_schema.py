@@ -86,6 +86,25 @@ def test_a_database_from_before_0_1_0_is_told_what_to_do_and_not_changed(
     assert not {"0010_partners.sql"} & {migration.name for migration in migrations()}
 
 
+def test_a_version_refuses_a_database_from_which_a_later_one_removed_something(empty_database: str) -> None:
+    migrate(empty_database)
+    removal, harmless = "0900_drop_old_counts_since_999_0_0.sql", "0901_more_counts.sql"
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        insert = "INSERT INTO schema_migrations (name, sha256) VALUES (%s, 'later')"
+        connection.execute(insert, [harmless])
+        check_current(empty_database)
+        assert migrate(empty_database) == []
+
+        connection.execute(insert, [removal])
+
+        for refused in ("migrate", "serve", "expire"):
+            assert f"{removal}. premade 999.0.0 or later can use it" in Operator(empty_database).is_refused(
+                refused
+            )
+        names = {migration.name for migration in migrations()}
+        assert removal in str(lack_of({*names, removal})), "/readyz says the same"
+
+
 def test_a_migration_that_fails_leaves_nothing_behind(
     empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,9 @@
 The first line of a file can say otherwise (see docs/adr/0033-rules-for-migrations.md):
 - `-- outside a transaction`: builds or drops indexes CONCURRENTLY.
 - `-- in batches`: one statement that changes a bounded number of rows. It is repeated until it changes none.
+
+A file that removes what older versions use says so at the end of its name, as in `0030_drop_old_counts_since_0_2_0.sql`:
+versions since 0.2.0 can use the database then. Older versions refuse it.
 """
 
 import hashlib
@@ -12,7 +15,9 @@ import time
 from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
+from importlib.metadata import version
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, LiteralString, TypeVar
@@ -40,6 +45,9 @@ IN_BATCHES = b"-- in batches\n"
 
 FIRST_BEFORE_0_1_0 = "0010_partners.sql"
 """The first migration of every database from before version 0.1.0. No later version has a file of this name."""
+_USABLE_SINCE = re.compile(r"_since_(\d+)_(\d+)_(\d+)\.sql$")
+Numbers = tuple[int, int, int]
+"""The numbers of a version: major, minor, patch."""
 Result = TypeVar("Result")
 
 _TABLE = b"""
@@ -67,7 +75,7 @@ FROM pg_stat_activity WHERE pid = ANY (pg_blocking_pids(%s)) ORDER BY xact_start
 
 
 class SchemaNotCurrent(CommandError):
-    """The database is not at the schema of this version."""
+    """The database has a schema that this version cannot use."""
 
 
 class MigrationBlocked(SchemaNotCurrent):
@@ -116,6 +124,34 @@ def migrations() -> list[Migration]:
     return [Migration(file.name, file.read_bytes()) for file in files]
 
 
+def numbers_of(text: str) -> Numbers:
+    """Return the numbers of a version. `0.2.0.dev0`, which is on the way to 0.2.0, has the same."""
+    major, minor, patch = (int(part) for part in text.split(".")[:3])
+    return major, minor, patch
+
+
+def usable_since(name: str) -> Numbers | None:
+    """Return the oldest version that can use the database after this migration, None if its name says nothing."""
+    found = _USABLE_SINCE.search(name)
+    return (int(found[1]), int(found[2]), int(found[3])) if found else None
+
+
+@cache
+def _own_version() -> str:
+    return version("premade")
+
+
+def _too_new(applied: Collection[str]) -> SchemaNotCurrent | None:
+    """Return the error of a database from which a later version has removed what this version uses."""
+    limits = [(since, name) for name in applied if (since := usable_since(name)) is not None]
+    if not limits or max(limits)[0] <= numbers_of(_own_version()):
+        return None
+    since, name = max(limits)
+    return SchemaNotCurrent(
+        "schema_too_new", migration=name, oldest=".".join(map(str, since)), version=_own_version()
+    )
+
+
 def migrate(dsn: str, report: Callable[[str], None] = lambda _: None) -> list[str]:
     """Apply what is missing, each file once, and return the names.
 
@@ -123,7 +159,8 @@ def migrate(dsn: str, report: Callable[[str], None] = lambda _: None) -> list[st
     again after a pause. `report` is called with a sentence when a file must wait, and with the progress of batches.
 
     Raises:
-        SchemaNotCurrent: an applied migration was edited, or the database is from before version 0.1.0.
+        SchemaNotCurrent: an applied migration was edited, the database is from before version 0.1.0, or a later version
+            has removed what this version uses.
         MigrationBlocked: no lock within LOCK_WAIT_SECONDS_MAX. Earlier files stay applied.
     """
     with psycopg.connect(dsn, autocommit=True) as connection, _migration_lock(connection):
@@ -287,10 +324,10 @@ def blockers_of(dsn: str, pid: int) -> Generator[list[str]]:
 
 
 def check_current(dsn: str) -> None:
-    """Check that every migration of this version is applied.
+    """Check that every migration of this version is applied, and that no later one removed what this version uses.
 
     Raises:
-        SchemaNotCurrent: it is not.
+        SchemaNotCurrent: it is not so.
     """
     with psycopg.connect(dsn, autocommit=True) as connection:
         exists = _row(connection, "SELECT to_regclass(%s)", "schema_migrations")[0]
@@ -300,9 +337,11 @@ def check_current(dsn: str) -> None:
 
 
 def lack_of(applied: Collection[str]) -> str | None:
-    """Return what a database with these applied migrations lacks, and what to do, or None if it is current."""
+    """Return why this version cannot use a database with these applied migrations, and what to do; None if it can."""
     if FIRST_BEFORE_0_1_0 in applied:
         return str(SchemaNotCurrent("schema_before_0_1_0"))
+    if too_new := _too_new(applied):
+        return str(too_new)
     missing = [migration for migration in migrations() if migration.name not in applied]
     return str(_lacking(missing)) if missing else None
 
@@ -315,6 +354,8 @@ def _missing(connection: psycopg.Connection) -> list[Migration]:
     applied = dict(connection.execute("SELECT name, sha256 FROM schema_migrations").fetchall())
     if FIRST_BEFORE_0_1_0 in applied:
         raise SchemaNotCurrent("schema_before_0_1_0")
+    if too_new := _too_new(applied):
+        raise too_new
     for migration in migrations():
         if applied.get(migration.name, migration.sha256) != migration.sha256:
             raise SchemaNotCurrent("schema_edited", migration=migration.name)

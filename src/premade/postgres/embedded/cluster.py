@@ -6,8 +6,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from premade.postgres.embedded.errors import EmbeddedPostgresError
 from premade.postgres.embedded.layout import SUPERUSER, Layout
-from premade.postgres.embedded.programs import binaries, run
+from premade.postgres.embedded.programs import MAJOR, binaries, run
 
 _UNFINISHED = "cluster.new-"
 
@@ -31,6 +32,21 @@ def make_cluster(layout: Layout, account: pwd.struct_passwd | None) -> None:
         raise
     new.rename(layout.cluster)
     _sync(layout.folder)
+
+
+def require_same_major(layout: Layout) -> None:
+    """Check that the installed PostgreSQL can read the data directory, if there is one.
+
+    Raises:
+        EmbeddedPostgresError: it is of another major version.
+    """
+    try:
+        major = (layout.cluster / "PG_VERSION").read_text(encoding="utf-8").strip()
+    except (FileNotFoundError, PermissionError):
+        # Not created yet, or of an account that the programs run as.
+        return
+    if major != str(MAJOR):
+        raise EmbeddedPostgresError("embedded_other_major", folder=layout.folder, theirs=major, ours=MAJOR)
 
 
 def remove_unfinished(layout: Layout) -> None:

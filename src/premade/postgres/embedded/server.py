@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from premade.postgres.embedded.account import let_pass, let_use_binaries, server_account
-from premade.postgres.embedded.cluster import make_cluster, remove_unfinished
+from premade.postgres.embedded.cluster import make_cluster, remove_unfinished, require_same_major
 from premade.postgres.embedded.configuration import write_settings
 from premade.postgres.embedded.errors import EmbeddedPostgresError
 from premade.postgres.embedded.layout import Layout, make_private
@@ -52,8 +52,9 @@ class Server:
         """Start the server if it does not run, and wait until it accepts connections.
 
         Raises:
-            EmbeddedPostgresError: it did not start, or was not ready in time.
+            EmbeddedPostgresError: it did not start, was not ready in time, or is of another major version of PostgreSQL.
         """
+        require_same_major(self.layout)
         log_start: int | None = None
         is_told_to_end = False
 

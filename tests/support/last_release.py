@@ -1,0 +1,53 @@
+"""The last release: its wheel is kept in tests/releases, unpacked into a folder and run with the dependencies of the tests."""
+
+import hashlib
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.changelog import released_versions, version_of
+from support.service import environment_for
+
+RELEASES = Path(__file__).parents[1] / "releases"
+SUMS = "SHA256SUMS"
+_ENTRY_POINT = (
+    "from importlib.metadata import entry_points as e; e(group='console_scripts')['premade'].load()()"
+)
+PROGRAM = (sys.executable, "-P", "-c", _ENTRY_POINT)
+
+
+def last_version() -> str:
+    """Return the newest release before the version of the tree."""
+    return next(version for version in released_versions() if version != version_of())
+
+
+def kept_wheel() -> Path:
+    """Return the wheel of the last release.
+
+    Raises:
+        AssertionError: another one is kept, or its digest is wrong.
+    """
+    digest, name = (RELEASES / SUMS).read_text().split()
+    assert [path.name for path in RELEASES.glob("*.whl")] == [name]
+    assert name == f"premade-{last_version()}-py3-none-any.whl", "keep the wheel of the last release"
+    assert hashlib.sha256((RELEASES / name).read_bytes()).hexdigest() == digest
+    return RELEASES / name
+
+
+@dataclass(frozen=True)
+class LastRelease:
+    """The last release in a folder of its own. PROGRAM is its command, in this environment."""
+
+    folder: Path
+
+    def environment(self, dsn: str | None, data_dir: Path | None = None) -> dict[str, str]:
+        """Return the environment in which Python finds the last release before the tree."""
+        return environment_for(dsn, data_dir, PYTHONPATH=str(self.folder))
+
+
+def unpacked(folder: Path) -> LastRelease:
+    """Unpack the last release. Its dependencies are those of the tests, which are pinned."""
+    with zipfile.ZipFile(kept_wheel()) as wheel:
+        wheel.extractall(folder)
+    return LastRelease(folder)
