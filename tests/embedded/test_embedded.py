@@ -313,7 +313,10 @@ def test_failures_quote_what_the_programs_said_and_can_be_repaired(place: Place)
     version = place.cluster / "PG_VERSION"
     major = version.read_text()
     version.write_text("16\n")
-    assert f"made by PostgreSQL 16, but this version of premade has PostgreSQL {major.strip()}" in place.user().refusal()
+    assert (
+        f"made by PostgreSQL 16, but this version of premade has PostgreSQL {major.strip()}"
+        in place.user().refusal()
+    )
     version.write_text(major)
     log_in_the_way = Place(place.folder / "server.log", place.account)
     assert "cannot be used" in log_in_the_way.user().refusal()
