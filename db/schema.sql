@@ -430,6 +430,12 @@ ALTER TABLE public.audit_events ALTER COLUMN event_id ADD GENERATED ALWAYS AS ID
     CACHE 1
 );
 
+CREATE TABLE public.background_runs (
+    job text NOT NULL,
+    ended_at timestamp with time zone NOT NULL,
+    pause_seconds double precision NOT NULL
+);
+
 CREATE TABLE public.batches (
     partner_id bigint NOT NULL,
     batch_id text NOT NULL,
@@ -805,6 +811,9 @@ ALTER TABLE ONLY public.attempts
 
 ALTER TABLE ONLY public.audit_events
     ADD CONSTRAINT audit_events_pkey PRIMARY KEY (event_id);
+
+ALTER TABLE ONLY public.background_runs
+    ADD CONSTRAINT background_runs_pkey PRIMARY KEY (job);
 
 ALTER TABLE ONLY public.batches
     ADD CONSTRAINT batch_id_taken PRIMARY KEY (partner_id, batch_id);

@@ -26,6 +26,7 @@ from premade.monitoring.readiness import Readiness
 from premade.offline.feature import FEATURE as OFFLINE
 from premade.orders.feature import FEATURE as ORDERS
 from premade.partners.feature import FEATURE as PARTNERS
+from premade.postgres.background_runs import noted
 from premade.postgres.database import open_database
 from premade.redemption.feature import FEATURE as REDEMPTION
 from premade.reissue.feature import FEATURE as REISSUE
@@ -131,7 +132,10 @@ async def _background(process: Process) -> AsyncGenerator[None]:
 async def _run(task: BackgroundTask, process: Process) -> None:
     if task.needs_schema:
         await process.use(Readiness).admitted.wait()
-    await repeat(task.name, task.prepare(process), task.seconds_after_failure)
+    turn = task.prepare(process)
+    if task.needs_schema:
+        turn = noted(process.database, task.name, turn)
+    await repeat(task.name, turn, task.seconds_after_failure)
 
 
 def _collect_garbage_rarely() -> None:

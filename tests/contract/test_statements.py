@@ -42,6 +42,7 @@ TYPES: dict[str, type] = {
     "boolean": bool,
     "bytea": bytes,
     "date": date,
+    "double precision": float,
     "interval": timedelta,
     "numeric": Decimal,
     "text": str,

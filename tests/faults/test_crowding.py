@@ -28,7 +28,7 @@ SALES = 5
 UNDISTURBED_SECONDS_MAX = LOCK_TIMEOUT_MS / 1000 / 2
 CONNECTIONS = Settings().database_connections_per_worker
 OF_THE_SERVICE = (
-    " FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'premade'"
+    " FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'premade %% worker %%'"
     " AND backend_type = 'client backend'"
 )
 

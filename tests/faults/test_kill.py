@@ -151,7 +151,7 @@ def test_lost_connections_to_the_database_are_answered_503_and_come_back(
         codes = seller.tickets(20)
         shop.sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND application_name = 'premade'"
+            " WHERE datname = current_database() AND application_name LIKE 'premade %% worker %%'"
         )
         answers = [seller.activate(code, headers={"Idempotency-Key": code}) for code in codes]
         for answer in answers:

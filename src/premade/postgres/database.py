@@ -9,6 +9,7 @@ import psycopg
 from psycopg import AsyncConnection, AsyncRawCursor, AsyncRawServerCursor
 from psycopg.rows import TupleRow
 
+from premade.postgres.application_name import ProcessKind
 from premade.postgres.failures import translated_errors
 from premade.postgres.pool import (
     BATCH_SESSION_SETTINGS,
@@ -233,16 +234,19 @@ class Database:
 async def open_database(dsn: str, connections_max: int, *, waits: bool = True) -> AsyncGenerator[Database]:
     """Open the database of `dsn`, with at most `connections_max` connections.
 
-    Without `waits` the server may be unreachable; requests get connections only after `Database.admit`.
+    Without `waits`, as in a worker, the server may be unreachable; requests get connections only after `Database.admit`.
 
     Raises:
         DatabaseAway: `waits` is set and the server does not answer.
     """
     server = ServerHealth(is_admitted=waits)
     for_batches = min(QUEUE_CONNECTIONS_MAX, max(0, connections_max - OTHER_CONNECTIONS_MIN))
-    pool = Pool(server, dsn, "premade", connections_max - for_batches)
+    kind: ProcessKind = "command" if waits else "worker"
+    pool = Pool(server, dsn, "premade", connections_max - for_batches, process_kind=kind)
     queue_pool = (
-        Pool(server, dsn, "premade-queues", for_batches, BATCH_SESSION_SETTINGS) if for_batches else None
+        Pool(server, dsn, "premade-queues", for_batches, BATCH_SESSION_SETTINGS, kind)
+        if for_batches
+        else None
     )
     try:
         with translated_errors():

@@ -9,6 +9,7 @@ import psycopg
 from psycopg import Connection, RawCursor
 from psycopg.rows import TupleRow
 
+from premade.postgres.application_name import this_process
 from premade.postgres.shut_down import shut_down
 from premade.postgres.statements import P, Row, Statement
 from premade.runtime.outage import Outage
@@ -93,7 +94,7 @@ class MetricsConnection:
             self._dsn,
             autocommit=True,
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
-            application_name="premade metrics",
+            application_name=this_process("metrics").application_name,
         )
         connection.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}".encode())
         return connection

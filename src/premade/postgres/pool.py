@@ -12,6 +12,7 @@ from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
+from premade.postgres.application_name import ProcessKind, this_process
 from premade.postgres.failures import is_unusable
 from premade.postgres.shut_down import shut_down
 from premade.runtime.errors import Busy, DatabaseAway
@@ -119,6 +120,7 @@ class Pool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
         name: str,
         connections_max: int,
         session_settings: bytes = SESSION_SETTINGS,
+        process_kind: ProcessKind = "command",
     ) -> None:
         async def set_session(connection: AsyncConnection[TupleRow]) -> None:
             await connection.execute(session_settings)
@@ -134,7 +136,7 @@ class Pool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
                 "autocommit": True,
                 "connect_timeout": CONNECT_TIMEOUT_SECONDS,
                 "tcp_user_timeout": round(CUT_OFF_SECONDS * 1000),
-                "application_name": "premade",
+                "application_name": this_process(process_kind).application_name,
             },
             configure=set_session,
             open=False,
