@@ -1,15 +1,14 @@
 """A database that answers and takes no writes: a hot standby, and a disk that is full. Ready again by itself."""
 
 import shutil
-import subprocess
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 from support.cluster import Cluster, cluster, needs_standalone
+from support.disks import small_disk
 from support.plain_http import NO_TLS
 from support.processes import wait_until
 from support.service import Service, environment_for, running_service
@@ -33,20 +32,6 @@ def wait_until_ready(service: Service) -> None:
 def wait_until_not_ready(service: Service) -> str:
     wait_until(lambda: readiness(service).status_code == 503, "it stays ready")
     return readiness(service).json()["code"]
-
-
-@contextmanager
-def disk_of(folder: Path) -> Generator[None]:
-    """A small disk of its own at the folder. Skipped where this process may not mount one."""
-    owner = folder.stat()
-    how = ["-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=700,uid={owner.st_uid},gid={owner.st_gid}"]
-    mounted = subprocess.run(["mount", *how, "tmpfs", folder], check=False, capture_output=True, text=True)
-    if mounted.returncode:
-        pytest.skip(f"A tmpfs cannot be mounted here: {mounted.stderr.strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", folder], check=True)
 
 
 def fill(folder: Path) -> Path:
@@ -86,7 +71,7 @@ def test_a_hot_standby_is_not_ready_until_it_is_promoted(tmp_path: Path) -> None
 @pytest.mark.nightly
 @needs_standalone
 def test_a_full_disk_is_not_ready_until_there_is_room(tmp_path: Path) -> None:
-    with cluster() as database, disk_of(database.folder):
+    with cluster() as database, small_disk(database.folder, f"size={DISK_MB}m"):
         begun(database)
         with running_service(environment_for(database.dsn), tmp_path / "log", workers=1) as service:
             wait_until_ready(service)

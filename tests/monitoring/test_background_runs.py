@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from support import operating
 from support.postgres import own_database
+from support.processes import wait_until
 from support.shop import Shop
 
 from premade.app import FEATURES
@@ -39,12 +40,11 @@ def notes_of(dsn: str, job: str) -> list[BackgroundRun]:
 def test_a_service_notes_every_job_of_its_workers(shop: Shop) -> None:
     jobs = {task.name for feature in FEATURES for task in feature.background if task.needs_schema}
 
-    async def all_noted(database: Database) -> list[BackgroundRun]:
-        while {run.job for run in await last_runs(database)} < jobs:
-            await asyncio.sleep(0.05)
-        return await last_runs(database)
-
-    runs = operating.run(shop.dsn, all_noted)
+    wait_until(
+        lambda: {run.job for run in operating.run(shop.dsn, last_runs)} >= jobs,
+        "a job does not note its runs",
+    )
+    runs = operating.run(shop.dsn, last_runs)
 
     assert len(jobs) > 5
     assert not any(is_overdue(run) for run in runs)

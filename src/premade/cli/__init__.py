@@ -19,9 +19,10 @@ from premade.cli.output import AsJson, print_json, show_one
 from premade.cli.restored import restored
 from premade.cli.verify import verify
 from premade.postgres.migrations import SchemaNotCurrent
+from premade.postgres.reach import one_line
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import CommandError, DatabaseAway, DomainError, Invalid, NotFound
-from premade.runtime.settings import Settings, unknown_variables
+from premade.runtime.settings import Settings, unknown_variables, variable_of
 from premade.runtime.terminal import accept_any_terminal
 from premade.texts.commands import command_text
 from premade.texts.fields import field_text
@@ -55,6 +56,16 @@ app.command(
         "restored disk."
     )
 )(restored)
+
+
+@app.command(name="doctor", help="Check this installation, and say how to repair what is wrong.")
+def doctor_command(*, as_json: AsJson = False) -> None:
+    """Check this installation."""
+    from premade.cli.doctor import doctor  # noqa: PLC0415  (no other command needs the checks)
+
+    doctor(as_json=as_json)
+
+
 app.command(
     help="Export the tickets of a batch to a file that only its owner can read: a table, or sheets to print."
 )(export)
@@ -156,15 +167,13 @@ def main() -> None:
     except CommandError as error:
         _fail(error.code, [str(error)])
     except psycopg.Error as error:
-        # The driver's message has several lines.
-        reason = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
-        _fail(DatabaseAway.code, [command_text(DatabaseAway.code, "refused", why=reason)])
+        _fail(DatabaseAway.code, [command_text(DatabaseAway.code, "refused", why=one_line(error))])
     except ValidationError as error:
         _fail(
             "SETTING_INVALID",
             [
                 command_text(
-                    "SETTING_INVALID", "wrong", variable=_variable(detail["loc"]), why=in_words(detail)
+                    "SETTING_INVALID", "wrong", variable=variable_of(detail["loc"][0]), why=in_words(detail)
                 )
                 for detail in error.errors()
             ],
@@ -181,11 +190,6 @@ def _as_typed(argument: str) -> str:
 
 def _has_surrogates(text: str) -> bool:
     return any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def _variable(loc: tuple[int | str, ...]) -> str:
-    name = str(loc[0])
-    return name if name == "DATABASE_URL" else f"PREMADE_{name.upper()}"
 
 
 def _fail(code: str, lines: list[str]) -> NoReturn:

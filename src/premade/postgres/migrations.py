@@ -336,6 +336,15 @@ def check_current(dsn: str) -> None:
         raise _lacking(missing)
 
 
+def applied_names(dsn: str) -> list[str]:
+    """Return the names of the applied migrations, in their order. Empty if the database has no schema."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        if not _row(connection, "SELECT to_regclass(%s)", "schema_migrations")[0]:
+            return []
+        rows = connection.execute("SELECT name FROM schema_migrations ORDER BY name").fetchall()
+        return [row[0] for row in rows]
+
+
 def lack_of(applied: Collection[str]) -> str | None:
     """Return why this version cannot use a database with these applied migrations, and what to do; None if it can."""
     if FIRST_BEFORE_0_1_0 in applied:

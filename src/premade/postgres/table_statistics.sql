@@ -19,3 +19,18 @@ CROSS JOIN LATERAL (
 ) AS s
 WHERE n.nspname = current_schema() AND s.pages BETWEEN :pages_min AND :pages_max AND s.pages >= 2 * c.relpages
 ORDER BY s.pages DESC, c.relname
+
+-- name: not_analysable
+-- The tables that the role may not analyse, by the same rule.
+SELECT c.relname::text AS name
+FROM pg_namespace n
+JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind = 'r'
+JOIN pg_database d ON d.datname = current_database()
+WHERE n.nspname = current_schema() AND NOT (
+    pg_has_role(d.datdba, 'USAGE') OR pg_has_role(c.relowner, 'USAGE')
+    OR CASE
+        WHEN current_setting('server_version_num')::integer >= 170000 THEN has_table_privilege(c.oid, 'MAINTAIN')
+        ELSE false
+    END
+)
+ORDER BY c.relname

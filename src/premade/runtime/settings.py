@@ -94,19 +94,30 @@ class Settings(BaseSettings):
         """Where the embedded PostgreSQL has its data."""
         return self.data_dir / "postgres"
 
+    @staticmethod
+    def database_named(connection_string: str) -> str:
+        """Return the database that a connection string names, without a password, for messages."""
+        named = conninfo_to_dict(connection_string)
+        where = [f"{word} {named[name]}" for name, word in _SHOWN_PARTS.items() if named.get(name)]
+        return ", ".join(where) or "with its defaults"
+
     @property
     def database_place(self) -> str:
         """The database in use and what chose it, without a password, for messages."""
         if self.database_url is not None:
-            named = conninfo_to_dict(self.database_url)
-            where = [f"{word} {named[name]}" for name, word in _SHOWN_PARTS.items() if named.get(name)]
-            return f"the PostgreSQL of DATABASE_URL ({', '.join(where) or 'with its defaults'})"
+            return f"the PostgreSQL of DATABASE_URL ({self.database_named(self.database_url)})"
         chosen = (
             "PREMADE_DATA_DIR"
             if "data_dir" in self.model_fields_set
             else "the default, relative to the working directory"
         )
         return f"the embedded PostgreSQL in {self.database_folder.absolute()} ({chosen})"
+
+
+def variable_of(field: str | int) -> str:
+    """Return the environment variable of a setting."""
+    name = str(field)
+    return name if name == DATABASE_URL else f"{PREFIX}{name.upper()}"
 
 
 def unknown_variables(environment: Mapping[str, str]) -> dict[str, str | None]:

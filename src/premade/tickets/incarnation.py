@@ -64,6 +64,12 @@ async def confirm_incarnation(
         return _state(await _look(tx))
 
 
+async def unrecorded_restore(database: Database, marker: Marker | None) -> str | None:
+    """Return the sign of a restore, a copy or a promotion that no process has recorded yet, or None. Changes nothing."""
+    async with database.single_statement() as tx:
+        return _difference(await _look(tx), None, marker)
+
+
 def _difference(now: sql.IncarnationLook, known: KnownState | None, marker: Marker | None) -> str | None:
     """Return the sign that the database was restored, copied or promoted, or None."""
     stored_marker = None if marker is None else now.marker

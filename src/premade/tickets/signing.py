@@ -15,7 +15,15 @@ from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict, Exhausted, NotFound, Unavailable
 from premade.runtime.single_flight import SingleFlightCache
 from premade.tickets import signing_sql as sql
-from premade.tickets.code import Signer, Token, is_test_key, key_letter, read_token, split_token
+from premade.tickets.code import (
+    Signer,
+    Token,
+    is_test_key,
+    key_letter,
+    read_token,
+    split_token,
+    ticket_code,
+)
 
 SIGNER_CACHE_SECONDS = 30.0
 VERIFIER_CACHE_SECONDS = 5.0
@@ -163,6 +171,13 @@ async def _listed(tx: Transaction) -> list[PublicKey]:
     ]
 
 
+async def is_key_sound(database: Database, key: PublicKey) -> bool:
+    """Sign with the stored private half, and return whether the public half verifies the signature."""
+    signer = await _signer(database, key.key_id)
+    token = signer.token(ticket_code("CHECK", 2000, "KEY", 0), 1)
+    return read_token(token, {key.key_id: key.public_key}) is not None
+
+
 async def tickets_with_tokens_of(database: Database, key_id: str) -> sql.TokenCount:
     """Count the unused and active tickets that no gate admits after the key is retired. Reads all tickets."""
     async with database.long_read(whole_tables=True) as read:
@@ -250,11 +265,7 @@ class Signers:
         Raises:
             SigningKeyMissing: no key has this id.
         """
-        async with self._database.single_statement() as tx:
-            row = await tx.fetch_one(sql.key_by_id, key_id=key_id)
-        if row is None:
-            raise SigningKeyMissing("gone", key_id)
-        return Signer.of(row.key_id, row.seed)
+        return await _signer(self._database, key_id)
 
     async def _fetch(self, partner_id: int) -> Signer:
         async with self._database.single_statement() as tx:
@@ -267,6 +278,14 @@ class Signers:
         if row is None:
             raise SigningKeyMissing("none")
         return Signer.of(row.key_id, row.seed)
+
+
+async def _signer(database: Database, key_id: str) -> Signer:
+    async with database.single_statement() as tx:
+        row = await tx.fetch_one(sql.key_by_id, key_id=key_id)
+    if row is None:
+        raise SigningKeyMissing("gone", key_id)
+    return Signer.of(row.key_id, row.seed)
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,16 @@ process ids, which a restarted container reuses.
 from premade.postgres.embedded.access_lists import grant
 from premade.postgres.embedded.account import let_pass
 from premade.postgres.embedded.errors import EmbeddedPostgresError
-from premade.postgres.embedded.programs import binaries
-from premade.postgres.embedded.use import embedded_postgres, is_made, restart_if_gone
+from premade.postgres.embedded.programs import WHEEL, binaries
+from premade.postgres.embedded.use import embedded_postgres, has_cluster, is_made, restart_if_gone
 
 __all__ = [
+    "WHEEL",
     "EmbeddedPostgresError",
     "binaries",
     "embedded_postgres",
     "grant",
+    "has_cluster",
     "is_made",
     "let_pass",
     "restart_if_gone",

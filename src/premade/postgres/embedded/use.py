@@ -62,6 +62,16 @@ def is_made(folder: Path) -> bool:
     return layout.cluster.is_dir() or layout.users_lock.exists()
 
 
+def has_cluster(folder: Path) -> bool:
+    """Return whether the folder has a finished database.
+
+    Raises:
+        EmbeddedPostgresError: this user may not look into the folder.
+    """
+    with os_errors_explained(folder):
+        return Layout(folder).cluster.is_dir()
+
+
 def _leave(server: Server, users: int) -> None:
     layout = server.layout
     try:

@@ -1,0 +1,1 @@
+"""`premade doctor`: checks of one installation. `doctor/examine.py` lists them."""

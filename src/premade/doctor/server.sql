@@ -1,0 +1,52 @@
+-- name: server_settings
+SELECT current_setting('server_version_num')::integer AS version_number,
+    -- 'data_directory' is only for roles that may read all settings. Only a server on this machine has a folder here.
+    CASE
+        WHEN pg_has_role('pg_read_all_settings', 'USAGE')
+            AND (inet_server_addr() IS NULL OR inet_server_addr() <<= '127.0.0.0/8' OR inet_server_addr() = '::1')
+        THEN current_setting('data_directory')
+    END AS data_folder,
+    pg_database_size(current_database()) AS database_bytes
+
+-- name: default_zone
+-- The service sets UTC in its connections.
+SELECT reset_val FROM pg_settings WHERE name = 'TimeZone'
+
+-- name: connections
+-- Some connections are reserved for superusers.
+SELECT current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer AS limit_of_all,
+    (SELECT count(*) FROM pg_stat_activity WHERE datid IS NOT NULL) AS used
+
+-- name: sessions
+-- Every role may see these columns of all sessions.
+SELECT application_name, count(*) AS sessions
+FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE 'premade%'
+GROUP BY application_name
+ORDER BY application_name
+
+-- name: role
+SELECT current_user::text AS name, rolsuper AS is_superuser, pg_has_role('pg_monitor', 'USAGE') AS is_monitor
+FROM pg_roles WHERE rolname = current_user
+
+-- name: not_usable
+-- Tables and sequences that the role may not use as the service does. It only adds to the audit record, and only reads the list
+-- of migrations. The sequences of identity columns need no right.
+SELECT c.relname::text AS name
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = current_schema()
+    AND CASE c.relkind
+        WHEN 'r' THEN NOT has_table_privilege(c.oid, 'SELECT')
+            OR c.relname <> 'schema_migrations' AND NOT has_table_privilege(c.oid, 'INSERT')
+            OR c.relname NOT IN ('schema_migrations', 'audit_events') AND NOT has_table_privilege(c.oid, 'UPDATE')
+        WHEN 'S' THEN NOT (has_sequence_privilege(c.oid, 'UPDATE') AND has_sequence_privilege(c.oid, 'USAGE, SELECT'))
+            AND NOT EXISTS (
+                SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'i'
+            )
+        ELSE false
+    END
+ORDER BY c.relname
+
+-- name: incarnation_begun_at
+SELECT begun_at FROM database_incarnation ORDER BY begun_at DESC LIMIT 1

@@ -1,0 +1,62 @@
+"""Statements of `server.sql`, and their rows."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from premade.postgres.statements import statements_of
+
+statement = statements_of(__file__)
+
+
+@dataclass(slots=True)
+class ServerSettings:
+    version_number: int
+    data_folder: str | None
+    database_bytes: int
+
+
+@dataclass(slots=True)
+class Connections:
+    limit_of_all: int
+    used: int
+
+
+@dataclass(slots=True)
+class Sessions:
+    application_name: str
+    sessions: int
+
+
+@dataclass(slots=True)
+class DatabaseRole:
+    name: str
+    is_superuser: bool
+    is_monitor: bool
+
+
+@statement
+def server_settings() -> ServerSettings: ...
+
+
+@statement
+def default_zone() -> str: ...
+
+
+@statement
+def connections() -> Connections: ...
+
+
+@statement
+def sessions() -> Sessions: ...
+
+
+@statement
+def role() -> DatabaseRole: ...
+
+
+@statement
+def not_usable() -> str: ...
+
+
+@statement
+def incarnation_begun_at() -> datetime: ...
