@@ -10,7 +10,7 @@ SELECT current_setting('server_version_num')::integer AS version_number,
 
 -- name: default_zone
 -- The service sets UTC in its connections.
-SELECT reset_val FROM pg_settings WHERE name = 'TimeZone'
+SELECT coalesce(reset_val, '') AS zone FROM pg_settings WHERE name = 'TimeZone'
 
 -- name: connections
 -- Some connections are reserved for superusers.
@@ -19,14 +19,14 @@ SELECT current_setting('max_connections')::integer - current_setting('superuser_
 
 -- name: sessions
 -- Every role may see these columns of all sessions.
-SELECT application_name, count(*) AS sessions
+SELECT coalesce(application_name, '') AS application_name, count(*) AS sessions
 FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE 'premade%'
-GROUP BY application_name
-ORDER BY application_name
+GROUP BY 1
+ORDER BY 1
 
 -- name: role
-SELECT current_user::text AS name, rolsuper AS is_superuser, pg_has_role('pg_monitor', 'USAGE') AS is_monitor
+SELECT current_user::text AS name, coalesce(rolsuper, false) AS is_superuser, pg_has_role('pg_monitor', 'USAGE') AS is_monitor
 FROM pg_roles WHERE rolname = current_user
 
 -- name: not_usable

@@ -22,7 +22,7 @@ class Connections:
 
 
 @dataclass(slots=True)
-class Sessions:
+class SessionCount:
     application_name: str
     sessions: int
 
@@ -47,7 +47,7 @@ def connections() -> Connections: ...
 
 
 @statement
-def sessions() -> Sessions: ...
+def sessions() -> SessionCount: ...
 
 
 @statement

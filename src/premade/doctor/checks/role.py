@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from premade.doctor import server_sql as sql
 from premade.doctor.check import Check, Installation, Needs, Result, result
-from premade.postgres.table_statistics_sql import not_analysable
+from premade.postgres import table_statistics_sql
 
 NAMES_MAX = 5
 
@@ -18,7 +18,7 @@ async def _examine(installation: Installation) -> Sequence[Result]:
     async with installation.database.single_statement() as tx:
         role = await tx.fetch_one(sql.role)
         not_usable = await tx.fetch_all(sql.not_usable)
-        unanalysed = await tx.fetch_all(not_analysable)
+        unanalysed = await tx.fetch_all(table_statistics_sql.not_analysable)
     assert role is not None
     facts = {
         "superuser": "yes" if role.is_superuser else "no",
