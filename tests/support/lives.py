@@ -41,7 +41,12 @@ class Life:
     codes: list[str] = field(default_factory=list[str])
     tokens: list[str] = field(default_factory=list[str])
     ids: list[str] = field(default_factory=list[str])
+    sold: list[str] = field(default_factory=list[str])
     cursor: str = ""
+
+    @property
+    def orders(self) -> list[str]:
+        return [each for each in self.ids if each.startswith("ORD-")]
 
     @property
     def key_ids(self) -> set[str]:
@@ -84,6 +89,7 @@ class Till:
                     Activation(caller, "r", code, "John Smith", "john@example.com", "+1234567890", "PAY")
                 )
                 life.ids.append(activated.order_id)
+                life.sold.append(code)
             for _ in range(3):
                 held = await Reservations(database, WORLD).reserve(
                     ReservationRequest(caller, "r", self.seller.product_id, 1)

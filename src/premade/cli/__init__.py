@@ -11,11 +11,13 @@ import typer
 from pydantic import ValidationError
 
 from premade.bootstrap import bring_up_to_date, embedded_or_named, marker_of
-from premade.cli import allotment, key, partner, product, signing_key, staff
+from premade.cli import allotment, key, partner, previous_database, product, signing_key, staff
+from premade.cli.backup import backup
 from premade.cli.expire import expire
 from premade.cli.export import export
 from premade.cli.generate import generate
 from premade.cli.output import AsJson, print_json, show_one
+from premade.cli.restore import restore
 from premade.cli.restored import restored
 from premade.cli.verify import verify
 from premade.postgres.migrations import SchemaNotCurrent
@@ -49,6 +51,16 @@ app.command(help="Check whether a QR token is genuine. Does not check whether th
 app.command(help="Expire unsold tickets after their last day of sale. The service does this every minute.")(
     expire
 )
+app.command(
+    help="Back up the database, while it is in use, to a file that only its owner can read. The result is verified."
+)(backup)
+app.command(
+    help=(
+        "Restore a backup, and verify the result. Stop the service on all machines first.\n\n"
+        "A database with data is only replaced with --replace, and kept under another name. Whatever fails changes nothing."
+    )
+)(restore)
+app.add_typer(previous_database.app, name="previous-database")
 app.command(
     help=(
         "Report a restore of the database, so that no forgotten code or id is issued again.\n\n"

@@ -9,17 +9,19 @@ from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one
 from premade.tickets.incarnation import CLOCK_LEAD_SECONDS_MAX, begin_incarnation
 
+ClockLead = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        max=CLOCK_LEAD_SECONDS_MAX,
+        help="Seconds by which the database's clock was ahead before the restore.",
+    ),
+]
+
 
 def restored(
     *,
-    clock_lead: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            max=CLOCK_LEAD_SECONDS_MAX,
-            help="Seconds by which the database's clock was ahead before the restore.",
-        ),
-    ] = 0,
+    clock_lead: ClockLead = 0,
     as_json: AsJson = False,
 ) -> None:
     """Report a restore of the database, so that no forgotten code or id is issued again."""

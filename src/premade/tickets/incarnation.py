@@ -25,6 +25,7 @@ LOOK_EVERY_SECONDS = 1.0
 CLOCK_LEAD_SECONDS_MAX = 366 * 24 * 3600
 """Maximum lead of a wrong clock that can be compensated."""
 BY_COMMAND = "the operator said so"
+BY_RESTORE = "premade restore"
 FILES_COPIED = "files were copied"
 """The same words as in the statement `look`."""
 
@@ -97,16 +98,21 @@ def _state(now: sql.IncarnationLook) -> KnownState | None:
 
 
 async def begin_incarnation(
-    database: Database, runtime: Runtime, *, clock_lead_seconds: int = 0, actor: str | None = None
+    database: Database,
+    runtime: Runtime,
+    *,
+    clock_lead_seconds: int = 0,
+    actor: str | None = None,
+    noticed_by: str = BY_COMMAND,
 ) -> DatabaseRestoration:
-    """Begin a new incarnation because the operator says that the database was restored.
+    """Begin a new incarnation because a command says that the database was restored.
 
     `clock_lead_seconds`: lead of the database's wall clock when it issued the codes that it has forgotten.
     """
     async with database.transaction() as tx:
         await tx.execute(sql.lock_incarnation)
         return await _begin(
-            tx, runtime, noticed_by=BY_COMMAND, clock_lead_seconds=clock_lead_seconds, actor=actor
+            tx, runtime, noticed_by=noticed_by, clock_lead_seconds=clock_lead_seconds, actor=actor
         )
 
 
@@ -132,7 +138,9 @@ async def _begin(
     )
     await record(tx, event, runtime.now(), partner_id=None, actor=actor or SERVICE)
     # No warning if the operator reported the restore.
-    (log.info if noticed_by == BY_COMMAND else log.warning)("database.restored", **event.values())
+    (log.info if noticed_by in (BY_COMMAND, BY_RESTORE) else log.warning)(
+        "database.restored", **event.values()
+    )
     return event
 
 
