@@ -9,7 +9,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-all check bench format lock messages schema screenshots clean
+.PHONY: help setup demo run test test-all check bench release format lock messages schema screenshots clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ test-all: .venv/.test node_modules/.newman ## Run check and all tests; more of t
 bench: .venv/.test ## Measure against PostgreSQL, 8 minutes (QUICK=1: 90 s)
 	@$(PYTHON) tests/install_tools.py wrk chromium
 	PYTHONPATH=tests $(BIN)/python -m bench $(if $(QUICK),--quick)
+
+release: .venv/.test ## Build wheel and sdist twice, check them, write them into dist/
+	@$(BIN)/python tests/release.py
 
 format: .venv/.test ## Put the code into its standard form
 	$(BIN)/ruff format .
