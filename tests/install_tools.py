@@ -8,7 +8,13 @@ import shutil
 import subprocess
 import sys
 
-PACKAGE_OF = {"npm": "npm", "chromium": "chromium-headless-shell", "promtool": "prometheus", "wrk": "wrk"}
+PACKAGE_OF = {
+    "npm": "npm",
+    "chromium": "chromium-headless-shell",
+    "haproxy": "haproxy",
+    "promtool": "prometheus",
+    "wrk": "wrk",
+}
 INSTALL_SECONDS_MAX = 900
 
 

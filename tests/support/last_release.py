@@ -41,9 +41,9 @@ class LastRelease:
 
     folder: Path
 
-    def environment(self, dsn: str | None, data_dir: Path | None = None) -> dict[str, str]:
+    def environment(self, dsn: str | None, data_dir: Path | None = None, **more: str) -> dict[str, str]:
         """Return the environment in which Python finds the last release before the tree."""
-        return environment_for(dsn, data_dir, PYTHONPATH=str(self.folder))
+        return environment_for(dsn, data_dir, PYTHONPATH=str(self.folder), **more)
 
 
 def unpacked(folder: Path) -> LastRelease:

@@ -50,13 +50,23 @@ def read_json_document(stream: IO[str]) -> dict[str, str]:
 
 @contextmanager
 def running_service(
-    environment: dict[str, str], log: Path, *, workers: int = 2, command: tuple[str, ...] = ()
+    environment: dict[str, str], log: Path, *, workers: int = 2, command: tuple[str, ...] = (), port: int = 0
 ) -> Generator[Service]:
-    """`premade serve` on any free port, stopped by SIGTERM at the end."""
+    """`premade serve` on this port, or on any that is free, stopped by SIGTERM at the end."""
     program = command or (sys.executable, "-m", "premade")
     with log.open("w") as log_file:
         process = subprocess.Popen(
-            [*program, "serve", "--port", "0", "--metrics-port", "0", "--workers", str(workers), "--json"],
+            [
+                *program,
+                "serve",
+                "--port",
+                str(port),
+                "--metrics-port",
+                "0",
+                "--workers",
+                str(workers),
+                "--json",
+            ],
             stdout=subprocess.PIPE,
             stderr=log_file,
             text=True,
