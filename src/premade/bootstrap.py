@@ -74,7 +74,8 @@ def ready_database(
         yield settings.database_url
         return
     with embedded_or_named(settings) as dsn:
-        bring_up_to_date(dsn, runtime, marker_of(settings), report)
+        if applied := bring_up_to_date(dsn, runtime, marker_of(settings), report):
+            log.info("database.migrations_applied", migrations=applied)
         yield dsn
 
 

@@ -11,24 +11,26 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 
-import psutil
 from prometheus_client import CollectorRegistry
 
 from premade.bootstrap import database_to_serve
 from premade.monitoring.endpoint import metrics_served
 from premade.monitoring.gauges import DatabaseFigures, ProcessFigures, WorkerFigures
-from premade.postgres.embedded import restart_if_gone
+from premade.postgres.embedded import limit_log, restart_if_gone
+from premade.postgres.embedded.locks import try_lock
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import CommandError
 from premade.runtime.kernel import raise_file_limit
-from premade.runtime.logging import log, start_logging
+from premade.runtime.logging import log, start_service_logging
 from premade.runtime.outage import Outage
 from premade.runtime.settings import Settings
 from premade.supervisor import Supervisor
@@ -36,6 +38,8 @@ from premade.supervisor import Supervisor
 BACKLOG_CONNECTIONS = 2048
 EMBEDDED_CHECK_SECONDS = 1.0
 METRICS_FOLDER = "premade-metrics"
+NEW_FOLDER_SECONDS = 60.0
+"""A folder that has not changed for so long belongs to a service that has locked it, or that was killed."""
 METRICS_FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
@@ -66,7 +70,7 @@ def serve(settings: Settings, listen: Listen, when_ready: WhenReady) -> None:
         SchemaNotCurrent: the database lacks migrations.
     """
     exit_on_signals()
-    start_logging(settings.log_format, mask_customer_email=settings.log_mask_customer_email)
+    start_service_logging(settings)
     with database_to_serve(settings, Runtime(settings.zone)) as dsn:
         serve_on(dsn, settings, listen, when_ready)
 
@@ -96,7 +100,7 @@ def require_free_ports(listen: Listen) -> None:
 
 def serve_on(dsn: str, settings: Settings, listen: Listen, when_ready: WhenReady) -> None:
     """Serve on this database until a signal."""
-    start_logging(settings.log_format, mask_customer_email=settings.log_mask_customer_email)
+    start_service_logging(settings)
     raise_file_limit()
     with (
         _listening(listen.host, listen.port, "--port") as listening,
@@ -105,7 +109,15 @@ def serve_on(dsn: str, settings: Settings, listen: Listen, when_ready: WhenReady
         url = _url(listen.host, listening)
         metrics_url = f"{_url(listen.metrics_host, metrics_listening)}/metrics"
 
+        log.info(
+            "service.starts",
+            version=version("premade"),
+            workers=listen.workers,
+            database=settings.database_place,
+        )
+
         def report() -> None:
+            log.info("service.serves", url=url, metrics_url=metrics_url)
             # In a thread: `when_ready` may take long and send requests, and the parent must watch the workers meanwhile.
             threading.Thread(target=_report, args=(url, metrics_url, when_ready), daemon=True).start()
 
@@ -127,7 +139,7 @@ def serve_on(dsn: str, settings: Settings, listen: Listen, when_ready: WhenReady
 
 
 class _Embedded:
-    """Start the embedded PostgreSQL again if it was killed, as long as the service runs."""
+    """Start the embedded PostgreSQL again if it was killed, and limit its log, as long as the service runs."""
 
     def __init__(self, folder: Path) -> None:
         self.restarts = 0
@@ -142,6 +154,7 @@ class _Embedded:
                 if restart_if_gone(self._folder):
                     self.restarts += 1
                     log.error("database.embedded_restarted")
+                limit_log(self._folder)
                 self._trouble.end()
             except Exception as error:  # noqa: BLE001  (the next attempt may succeed)
                 self._trouble.begin(reason=str(error))
@@ -169,9 +182,14 @@ def _work(listening: socket.socket, channel: socket.socket, parent_pid: int, *, 
     """Run one of `workers` workers, in its own process. The parent never imports the application."""
     # Imports leave no garbage to collect. The application turns the collector on when it starts.
     gc.disable()
-    from premade.worker import run_worker  # noqa: PLC0415
+    try:
+        from premade.worker import run_worker  # noqa: PLC0415
 
-    run_worker(listening, channel, parent_pid, workers)
+        run_worker(listening, channel, parent_pid, workers)
+    except Exception:  # noqa: BLE001  (else multiprocessing would print the traceback in a form of its own)
+        start_service_logging(Settings())
+        log.exception("worker.failed")
+        raise SystemExit(1) from None
 
 
 def _url(host: str, listening: socket.socket) -> str:
@@ -197,18 +215,41 @@ def _listening(host: str, port: int, option: str) -> Generator[socket.socket]:
 
 
 def _remove_stale_metrics() -> None:
-    """Remove the metrics folders of services that were killed."""
+    """Remove the metrics folders of services that were killed. The kernel has released their locks.
+
+    A process id would not do: a service in a container with the same temporary folder has ids of its own.
+    """
     for folder in Path(tempfile.gettempdir()).glob(f"{METRICS_FOLDER}-*-*"):
-        owner = folder.name.split("-")[2]
-        if owner.isdecimal() and not psutil.pid_exists(int(owner)):
-            shutil.rmtree(folder, ignore_errors=True)
+        # A folder of another user cannot be opened, and a new one may not be locked yet.
+        with suppress(OSError):
+            if time.time() - folder.stat().st_mtime > NEW_FOLDER_SECONDS and _is_free(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_free(folder: Path) -> bool:
+    """Return whether no service holds the lock of its metrics folder."""
+    with _locked(folder) as is_locked:
+        return is_locked
+
+
+@contextmanager
+def _locked(folder: Path) -> Generator[bool]:
+    """Lock the folder if nobody else has; yield whether this succeeded. systemd-tmpfiles keeps locked folders."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        yield try_lock(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
 def _metrics_folder() -> Generator[Path]:
     """Yield the folder in which workers share their metrics as files, and tell prometheus_client about it."""
     _remove_stale_metrics()
-    with tempfile.TemporaryDirectory(prefix=f"{METRICS_FOLDER}-{os.getpid()}-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix=f"{METRICS_FOLDER}-{os.getpid()}-") as folder,
+        _locked(Path(folder)),
+    ):
         os.environ[METRICS_FOLDER_VARIABLE] = folder
         yield Path(folder)
 

@@ -151,6 +151,7 @@ class Supervisor:
         worker.heard_at = time.monotonic()
         if SERVING in messages:
             worker.is_serving = True
+            log.info("worker.serves", pid=worker.process.pid)
             if not self._has_served:
                 self._has_served = True
                 self._when_serving()

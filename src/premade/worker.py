@@ -20,7 +20,7 @@ from premade.http.protocol import Connection
 from premade.runtime.background import repeat
 from premade.runtime.clock import Runtime
 from premade.runtime.kernel import end_with_parent, raise_file_limit
-from premade.runtime.logging import log, start_logging
+from premade.runtime.logging import log, start_service_logging
 from premade.runtime.settings import Settings
 from premade.supervisor import BEAT, BEAT_EVERY_SECONDS, DRAIN, SERVING
 
@@ -51,7 +51,7 @@ def run_worker(listening: socket.socket, channel: socket.socket, parent_pid: int
     end_with_parent(parent_pid)
     threading.Thread(target=_leave_with_parent, args=(parent_pid,), daemon=True, name="leave").start()
     settings = Settings()
-    start_logging(settings.log_format, mask_customer_email=settings.log_mask_customer_email)
+    start_service_logging(settings)
     clients = clients_of(settings, workers)
     app = make_app(settings, Runtime(settings.zone), clients)
     config = uvicorn.Config(

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,15 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg
 import pytest
 
-from premade.postgres.embedded import EmbeddedPostgresError, binaries, embedded_postgres, grant, let_pass
+from premade.postgres.embedded import (
+    EmbeddedPostgresError,
+    binaries,
+    embedded_postgres,
+    grant,
+    let_pass,
+    limit_log,
+)
+from premade.postgres.embedded.server_log import LOG_LIMIT_BYTES
 
 DEADLINE_SECONDS = 60.0
 REFUSED = 3
@@ -379,3 +388,29 @@ def test_a_wheel_installed_under_a_strict_umask(place: Place, monkeypatch: pytes
     assert Path(f"/proc/{place.postmaster()}/exe").readlink().is_relative_to(site)
     assert not may(STRANGER, "-r", site / WHEEL / "__init__.py")
     user.leave()
+
+
+@pytest.mark.nightly
+def test_the_log_of_a_running_server_is_limited_and_quotes_no_rows(home: Path) -> None:
+    log = home / "server.log"
+    with embedded_postgres(home) as url, psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE guests (name text PRIMARY KEY)")
+        for _ in range(2):
+            with suppress(psycopg.errors.UniqueViolation):
+                connection.execute("INSERT INTO guests VALUES (%s)", ["Somebody Unmistakable"])
+        assert "duplicate key" in log.read_text()
+        assert "Somebody" not in log.read_text()
+
+        for turn in range(3):
+            for _ in range(11):
+                connection.execute("DO $$ BEGIN RAISE LOG '%', repeat('x', 1024 * 1024); END $$")
+            assert log.stat().st_size > LOG_LIMIT_BYTES
+            limit_log(home)
+            connection.execute("DO $$ BEGIN RAISE LOG 'after the cut'; END $$")
+            assert "after the cut" in log.read_text()
+            assert log.stat().st_size < 1000, turn
+        limit_log(home)
+
+    kept = [path.name for path in home.glob("server.log*")]
+    assert sorted(kept) == ["server.log", "server.log.old"]
+    assert stat.S_IMODE((home / "server.log.old").stat().st_mode) == 0o600

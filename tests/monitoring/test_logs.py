@@ -1,7 +1,9 @@
 """What stands in the log of a running service, and what never does."""
 
 import json
+import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,10 +12,13 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
+from support.postgres import closed_to_all, own_database
+from support.processes import wait_until, workers
 from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop, unique
 
 from premade.runtime.logging import masked
+from premade.serve import NEW_FOLDER_SECONDS
 
 EMAIL, MASKED_EMAIL = "known.only.there@example.com", "***@example.com"
 PHONE, PHONE_DIGITS = "+852 9876 5432", re.compile(r"9876\D{0,3}5432")
@@ -67,7 +72,9 @@ def test_every_line_has_one_form_also_those_of_the_server_itself(dsn: str, tmp_p
 
     assert all({"event", "level", "timestamp"} <= set(line) for line in lines)
     told = [line["event"] for line in lines]
-    assert told.index("service.stops") < told.index("service.stopped")
+    assert told[0] == "service.starts"
+    assert told.count("worker.serves") == 2
+    assert told.index("service.serves") < told.index("service.stops") < told.index("service.stopped")
     requests = [line for line in lines if line["event"] == "http.request"]
     assert {line["status"] for line in requests} == {200, 201, 400, 404, 409}
     for line in requests:
@@ -149,6 +156,83 @@ log.info(
         assert line["inner"] == {MASKED_EMAIL: {"a": [f"{MASKED_EMAIL}'}}"], "1": [MASKED_EMAIL]}}
         assert line["at"] == "2026-03-31T00:00:00+00:00"
         assert (line["tickets"], line["share"], line["is_test"], line["none"]) == (3, 0.5, True, None)
+
+
+@pytest.mark.nightly(but_first=True)
+@pytest.mark.parametrize(
+    ("level", "shown"),
+    [
+        ("warning", ["warning", "error", "warning"]),
+        ("info", ["info", "warning", "error", "warning"]),
+        ("error", ["error"]),
+    ],
+)
+def test_only_lines_of_the_level_and_above_are_logged(level: str, shown: list[str]) -> None:
+    program = f"""
+import logging
+from premade.runtime.logging import log, start_logging
+start_logging("json", level={level!r})
+log.info("a")
+log.warning("b")
+log.error("c")
+logging.getLogger("uvicorn.error").warning("of a library")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert [json.loads(line)["level"] for line in done.stderr.splitlines()] == shown
+
+
+@pytest.mark.nightly
+def test_a_lost_and_regained_database_is_one_warning_each_for_a_worker(dsn: str, tmp_path: Path) -> None:
+    with own_database(dsn) as own:
+        environment = environment_for(own, PREMADE_LOG_LEVEL="warning")
+        with running_service(environment, tmp_path / "log", workers=1) as service:
+            seller = Shop(own, service.url).seller()
+            [code] = seller.tickets()
+            assert seller.activate(code).status_code == 200
+            with closed_to_all(dsn, own):
+                wait_until(lambda: len(service.log_lines()) == 1, "nothing warns of it")
+            wait_until(lambda: len(service.log_lines()) == 2, "nothing says that it is over")
+        lost, regained = service.log_lines()
+
+    assert (lost["event"], lost["level"], lost["reason"]) == ("service.not_ready", "warning", "DATABASE_AWAY")
+    assert (regained["event"], regained["level"]) == ("service.not_ready_over", "warning")
+    assert 0 <= float(str(regained["lasted_seconds"])) < 120
+
+
+@pytest.mark.nightly
+def test_a_worker_that_cannot_start_writes_one_line(dsn: str, tmp_path: Path) -> None:
+    with running_service(environment_for(dsn, TMPDIR=str(tmp_path)), tmp_path / "log", workers=1) as service:
+        [folder] = tmp_path.glob("premade-metrics-*")
+        shutil.rmtree(folder)
+        workers(service)[0].kill()
+        wait_until(lambda: "worker.failed" in service.log.read_text(), "it starts without its folder")
+        folder.mkdir()
+        wait_until(lambda: service.log.read_text().count("worker.serves") == 2, "it does not start again")
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+
+    assert {line["level"] for line in lines if line["event"] in {"worker.failed", "worker.ended"}} == {
+        "error"
+    }
+    assert (
+        "FileNotFoundError" in next(line for line in lines if line["event"] == "worker.failed")["exception"]
+    )
+
+
+@pytest.mark.nightly
+def test_a_service_removes_the_folders_of_killed_services_and_of_no_others(dsn: str, tmp_path: Path) -> None:
+    environment = environment_for(dsn, TMPDIR=str(tmp_path))
+    left, old = tmp_path / "premade-metrics-1-left", time.time() - 2 * NEW_FOLDER_SECONDS
+    left.mkdir()
+    os.utime(left, (old, old))
+    with running_service(environment, tmp_path / "log", workers=1):
+        [mine] = tmp_path.glob("premade-metrics-*")
+        # Another container has this folder too, and process ids of its own.
+        elsewhere = mine.rename(tmp_path / "premade-metrics-999999999-elsewhere")
+        os.utime(elsewhere, (old, old))
+        with running_service(environment, tmp_path / "other", workers=1):
+            assert elsewhere.exists()
+        elsewhere.rename(mine)
 
 
 def test_a_long_word_is_looked_through_once() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import psycopg
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from premade.bootstrap import bring_up_to_date
 from premade.postgres.embedded import embedded_postgres
@@ -45,6 +45,21 @@ def empty_database(dsn: str) -> Generator[str]:
             yield make_conninfo(dsn, dbname=name)
         finally:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@contextmanager
+def closed_to_all(dsn: str, closed: str) -> Generator[None]:
+    """Inside the block nobody can connect to the database `closed`, and its connections are broken. `dsn`: another one."""
+    name = conninfo_to_dict(closed)["dbname"]
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+        )
+        try:
+            yield
+        finally:
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
 
 
 @contextmanager

@@ -64,11 +64,11 @@ class Clients:
         self._by_address[key] -= bool(key)
         if self._is_full and self._connections <= self.connections_max * OVER_PART:
             self._is_full = False
-            log.info("connections.limit_over", connections=self._connections)
+            log.warning("connections.limit_over", connections=self._connections)
         if key in self._full_addresses and self._by_address[key] <= self.per_address_max * OVER_PART:
             self._full_addresses.discard(key)
             if not self._full_addresses:
-                log.info("connections.address_limit_over", connections=self._connections)
+                log.warning("connections.address_limit_over", connections=self._connections)
         if not self._by_address[key]:
             del self._by_address[key]
 

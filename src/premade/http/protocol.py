@@ -295,7 +295,7 @@ class Connection(HttpToolsProtocol):
         request_id = os.urandom(REQUEST_ID_BYTES).hex()
         answer = refusal(request_id)
         if is_logged:
-            log.warning("http.refused", status=answer.status_code, request_id=request_id)
+            log.info("http.refused", status=answer.status_code, request_id=request_id)
         headers = [
             *self.server_state.default_headers,
             *answer.raw_headers,

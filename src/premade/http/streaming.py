@@ -74,7 +74,7 @@ class StreamedAnswer(Response):
                 async with asyncio.timeout(ANSWER_SECONDS_MAX):
                     await self._send_all(send, gone)
             except TimeoutError:
-                log.warning("http.stream_too_slow", seconds=ANSWER_SECONDS_MAX)
+                log.info("http.stream_too_slow", seconds=ANSWER_SECONDS_MAX)
             except DomainError as error:
                 log.warning("http.stream_broken_off", code=error.code, detail=error.detail)
             finally:

@@ -1,6 +1,7 @@
 """Background tasks that a process repeats until it is cancelled, also after failures."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
 from premade.runtime.errors import Unavailable
@@ -18,17 +19,19 @@ CANCELLATIONS_MAX = 20
 async def repeat(name: str, turn: Turn, seconds_after_failure: float) -> None:
     """Run `turn` again and again until cancelled.
 
-    While the database is unreachable the task tries again, and logs one line `<name>_postponed`. An unexpected failure
-    is logged as `<name>_failed`, and again only when it changes.
+    While the database is unreachable the task tries again, and logs one line `<name>_postponed`. It is only information:
+    readiness warns of the same outage. An unexpected failure is logged as `<name>_failed`, and again only when it changes.
     """
-    away = Outage(f"{name}_postponed")
+    away = Outage(f"{name}_postponed", logging.INFO)
     failure = ""
     while True:
         pause_seconds = seconds_after_failure
         try:
             pause_seconds = await turn()
             away.end()
-            failure = ""
+            if failure:
+                failure = ""
+                log.warning(f"{name}_failed_over")
         except Unavailable as error:
             away.begin(reason=error.code, detail=error.detail)
         except Exception as error:  # noqa: BLE001  (the next turn may succeed, and a task that ended would go unnoticed)

@@ -12,6 +12,8 @@ from typing import Any, Literal, cast
 import orjson
 import structlog
 
+from premade.runtime.settings import Settings
+
 current_request_id: ContextVar[str] = ContextVar("current_request_id", default="")
 """Set by the gateway. Each request is a task, and each task has its own context."""
 EMAIL_FIELD = "customer_email"
@@ -100,7 +102,12 @@ class _JoinedLines:
         sys.stderr.flush()
 
 
-def start_logging(form: Literal["auto", "json", "console"], *, mask_customer_email: bool = False) -> None:
+def start_logging(
+    form: Literal["auto", "json", "console"],
+    *,
+    mask_customer_email: bool = False,
+    level: Literal["info", "warning", "error"] = "info",
+) -> None:
     """Configure logging; once in each process. `auto`: readable text if standard error is a terminal, else JSON."""
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
     before: list[Any] = [
@@ -111,13 +118,23 @@ def start_logging(form: Literal["auto", "json", "console"], *, mask_customer_ema
     last: Any = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if console else _as_json
     structlog.configure(
         processors=[*before, last],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=_JoinedLines,
         cache_logger_on_first_use=True,
     )
-    _format_library_lines(before, last)
+    _format_library_lines(before, last, level)
     # The pool logs each connection attempt, uvicorn each step. The service logs its own lines instead.
     logging.getLogger("psycopg").setLevel(logging.ERROR)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn").setLevel(logging.ERROR if level == "error" else logging.WARNING)
+
+
+def start_service_logging(settings: Settings) -> None:
+    """Configure logging of a process of the service by its settings."""
+    start_logging(
+        settings.log_format,
+        mask_customer_email=settings.log_mask_customer_email,
+        level=settings.log_level,
+    )
 
 
 def log_warnings_only() -> None:
@@ -131,7 +148,7 @@ def log_warnings_only() -> None:
     logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 
-def _format_library_lines(before: list[Any], last: Any) -> None:
+def _format_library_lines(before: list[Any], last: Any, level: str) -> None:
     """Give the lines of libraries, such as uvicorn, the same form."""
     handler = logging.StreamHandler(sys.stderr)
     remove = structlog.stdlib.ProcessorFormatter.remove_processors_meta
@@ -141,7 +158,7 @@ def _format_library_lines(before: list[Any], last: Any) -> None:
             foreign_pre_chain=before[:-1], processors=[remove, before[-1], last]
         )
     )
-    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
 
 
 def _as_json(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> str:

@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     """The operator's time zone. It decides when a day ends, and the year in a ticket code."""
     log_format: Literal["auto", "json", "console"] = "auto"
     """`auto`: readable on a terminal, JSON lines elsewhere."""
+    log_level: Literal["info", "warning", "error"] = "info"
+    """The least important lines that the service logs. `warning` leaves out the lines of requests, sales and redemptions."""
     log_mask_customer_email: bool = False
     """Whether the log masks the customer's e-mail address in the line of an activation too."""
     gate_list_hours_max: int = Field(default=24, ge=1, le=720)

@@ -17,7 +17,7 @@ from premade.postgres.embedded.access_lists import grant
 from premade.postgres.embedded.account import let_pass
 from premade.postgres.embedded.errors import EmbeddedPostgresError
 from premade.postgres.embedded.programs import WHEEL, binaries
-from premade.postgres.embedded.use import embedded_postgres, has_cluster, is_made, restart_if_gone
+from premade.postgres.embedded.use import embedded_postgres, has_cluster, is_made, limit_log, restart_if_gone
 
 __all__ = [
     "WHEEL",
@@ -28,5 +28,6 @@ __all__ = [
     "has_cluster",
     "is_made",
     "let_pass",
+    "limit_log",
     "restart_if_gone",
 ]

@@ -10,6 +10,8 @@ from premade.postgres.embedded.layout import PORT, Layout
 DEFAULT_SETTINGS: Mapping[str, str] = MappingProxyType(
     {
         "listen_addresses": "",
+        # The details of an error quote rows, and with them names and addresses.
+        "log_error_verbosity": "terse",
         "max_connections": "200",
         # Under load a checkpoint every few minutes, not every few seconds: after each, whole pages go into the WAL.
         "max_wal_size": "4GB",

@@ -10,6 +10,7 @@ from premade.postgres.embedded.errors import os_errors_explained
 from premade.postgres.embedded.layout import Layout
 from premade.postgres.embedded.locks import exclusive_lock, release, shared_lock, try_lock
 from premade.postgres.embedded.server import Server
+from premade.postgres.embedded.server_log import limit_log_size
 
 
 @contextlib.contextmanager
@@ -54,6 +55,16 @@ def restart_if_gone(folder: Path) -> bool:
             return False
         server.start(NO_SETTINGS)
     return True
+
+
+def limit_log(folder: Path) -> None:
+    """Keep the log of a running server within its limit.
+
+    Raises:
+        EmbeddedPostgresError: the log cannot be copied.
+    """
+    with os_errors_explained(folder):
+        limit_log_size(Layout(folder).log)
 
 
 def is_made(folder: Path) -> bool:
