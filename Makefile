@@ -9,7 +9,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-all check bench release format lock messages schema screenshots clean
+.PHONY: help setup demo run test test-all check bench release format lock messages ops schema screenshots clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ setup: .venv/.run ## Make the environment in .venv, nothing else
 
 .venv/.test: .venv/.run requirements/test.txt
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes --requirement requirements/test.txt
+	@touch $@
+
+.venv/.ops: .venv/.test requirements/ops.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements/ops.txt
 	@touch $@
 
 node_modules/.newman: package-lock.json tests/install_tools.py
@@ -63,6 +67,9 @@ bench: .venv/.test ## Measure against PostgreSQL, 8 minutes (QUICK=1: 90 s)
 release: .venv/.test ## Build wheel and sdist twice, check them, write them into dist/
 	@$(BIN)/python tests/release.py
 
+ops: .venv/.ops ## Run what ops/ describes, as root on Debian (TRY=systemd: one)
+	$(BIN)/python ops/try.py $(TRY)
+
 format: .venv/.test ## Put the code into its standard form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -71,6 +78,7 @@ lock: .venv/.uv ## Choose the newest allowed versions and pin them with hashes
 	$(COMPILE) --upgrade requirements/uv.in --output-file requirements/uv.txt
 	$(COMPILE) --upgrade pyproject.toml --output-file requirements/run.txt
 	$(COMPILE) --upgrade --group test pyproject.toml --output-file requirements/test.txt
+	$(COMPILE) --upgrade --constraint requirements/test.txt --group ops --output-file requirements/ops.txt
 
 messages: .venv/.test ## Write the catalogue of the console's texts, compile languages
 	$(BIN)/python tests/catalogue.py

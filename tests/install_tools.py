@@ -14,6 +14,9 @@ PACKAGE_OF = {
     "haproxy": "haproxy",
     "promtool": "prometheus",
     "wrk": "wrk",
+    "nginx": "nginx-light",
+    "caddy": "caddy",
+    "openssl": "openssl",
 }
 INSTALL_SECONDS_MAX = 900
 

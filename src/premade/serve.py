@@ -32,6 +32,7 @@ from premade.runtime.errors import CommandError
 from premade.runtime.kernel import raise_file_limit
 from premade.runtime.logging import log, start_service_logging
 from premade.runtime.outage import Outage
+from premade.runtime.service_manager import ServiceManager
 from premade.runtime.settings import Settings
 from premade.supervisor import Supervisor
 
@@ -49,7 +50,7 @@ class CannotServe(CommandError):
 
 @dataclass(frozen=True)
 class Listen:
-    """Where to listen. Port 0 means any that is free."""
+    """Where to listen. Port 0 means any that is free. A socket from the service manager replaces `host` and `port`."""
 
     host: str = "127.0.0.1"
     port: int = 8080
@@ -102,12 +103,13 @@ def serve_on(dsn: str, settings: Settings, listen: Listen, when_ready: WhenReady
     """Serve on this database until a signal."""
     start_service_logging(settings)
     raise_file_limit()
+    manager = ServiceManager()
     with (
-        _listening(listen.host, listen.port, "--port") as listening,
+        manager.listening_socket() or _listening(listen.host, listen.port, "--port") as listening,
         _listening(listen.metrics_host, listen.metrics_port, "--metrics-port") as metrics_listening,
     ):
-        url = _url(listen.host, listening)
-        metrics_url = f"{_url(listen.metrics_host, metrics_listening)}/metrics"
+        url = _url(listening)
+        metrics_url = f"{_url(metrics_listening)}/metrics"
 
         log.info(
             "service.starts",
@@ -118,6 +120,7 @@ def serve_on(dsn: str, settings: Settings, listen: Listen, when_ready: WhenReady
 
         def report() -> None:
             log.info("service.serves", url=url, metrics_url=metrics_url)
+            manager.ready(f"Serves at {url}")
             # In a thread: `when_ready` may take long and send requests, and the parent must watch the workers meanwhile.
             threading.Thread(target=_report, args=(url, metrics_url, when_ready), daemon=True).start()
 
@@ -127,6 +130,7 @@ def serve_on(dsn: str, settings: Settings, listen: Listen, when_ready: WhenReady
                 listening,
                 partial(_work, workers=listen.workers),
                 listen.workers,
+                manager,
                 drain_seconds=settings.drain_seconds,
                 when_serving=report,
             )
@@ -192,8 +196,9 @@ def _work(listening: socket.socket, channel: socket.socket, parent_pid: int, *, 
         raise SystemExit(1) from None
 
 
-def _url(host: str, listening: socket.socket) -> str:
-    return f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
+def _url(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from types import FrameType
 
 from premade.runtime.kernel import let_nobody_else_connect
 from premade.runtime.logging import log
+from premade.runtime.service_manager import ServiceManager
 
 BEAT, SERVING = b".", b"+"
 """Messages of a worker: its event loop runs; it now answers requests."""
@@ -70,6 +71,7 @@ class Supervisor:
         listening: socket.socket,
         run: Run,
         count: int,
+        manager: ServiceManager,
         *,
         drain_seconds: float,
         when_serving: Callable[[], None],
@@ -78,6 +80,7 @@ class Supervisor:
         self._listening = listening
         self._run = run
         self._count = count
+        self._manager = manager
         self._drain_seconds = drain_seconds
         self._when_serving = when_serving
         self._has_served = False
@@ -129,6 +132,7 @@ class Supervisor:
 
     def _look(self, seconds_max: float = LOOK_EVERY_SECONDS) -> None:
         """Wait for a message, the end of a worker or a signal, and record it."""
+        self._manager.alive()
         channels = {worker.channel: worker for worker in self._workers}
         ends = {worker.process.sentinel: worker for worker in self._workers}
         ready = wait([self._wake_in, *channels, *ends], seconds_max)
@@ -212,6 +216,7 @@ class Supervisor:
     def _stop(self) -> None:
         """Stop in order: not ready; no new connections; pending answers are sent; the workers end."""
         log.info("service.stops")
+        self._manager.stopping()
         for worker in self._workers:
             worker.is_leaving = True
             worker.send_once(DRAIN)
@@ -219,7 +224,9 @@ class Supervisor:
                 # It has not started serving, so it has no pending answers.
                 worker.process.kill()
         self._look_until(time.monotonic() + self._drain_seconds, STOP_SILENT_SECONDS_MAX)
-        let_nobody_else_connect(self._listening, ACCEPT_SECONDS_MAX)
+        if not self._manager.keeps_socket:
+            # A socket that the service manager keeps has a queue that the next process takes over.
+            let_nobody_else_connect(self._listening, ACCEPT_SECONDS_MAX)
         self._listening.close()
         for worker in self._workers:
             worker.send_once(STOP)

@@ -50,7 +50,13 @@ def read_json_document(stream: IO[str]) -> dict[str, str]:
 
 @contextmanager
 def running_service(
-    environment: dict[str, str], log: Path, *, workers: int = 2, command: tuple[str, ...] = (), port: int = 0
+    environment: dict[str, str],
+    log: Path,
+    *,
+    workers: int = 2,
+    command: tuple[str, ...] = (),
+    pass_fds: tuple[int, ...] = (),
+    port: int = 0,
 ) -> Generator[Service]:
     """`premade serve` on this port, or on any that is free, stopped by SIGTERM at the end."""
     program = command or (sys.executable, "-m", "premade")
@@ -71,6 +77,7 @@ def running_service(
             stderr=log_file,
             text=True,
             env=environment,
+            pass_fds=pass_fds,
         )
         try:
             assert process.stdout is not None

@@ -1,0 +1,36 @@
+"""Try what ops/ describes on this machine: `python ops/try.py` for all, `python ops/try.py systemd` for one."""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from importlib import import_module
+
+TRIES = ["systemd", "container", "manifests"]
+"""Modules of `tries`; each has a function `try_<name>`."""
+
+
+def main() -> int:
+    """Return 0, or 1 if a try failed."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("tries", nargs="*", metavar="|".join(TRIES), default=TRIES)
+    names: list[str] = options.parse_args().tries
+    if unknown := [name for name in names if name not in TRIES]:
+        options.error(f"there is no try {unknown[0]!r}: choose from {', '.join(TRIES)}")
+    failed: list[str] = []
+    for name in names:
+        began = time.monotonic()
+        module = import_module(f"tries.{name}")
+        attempt: Callable[[], None] = getattr(module, f"try_{name}")
+        try:
+            attempt()
+        except module.TryFailed as failure:
+            failed.append(name)
+            print(f"{name} FAILED: {failure}", flush=True)
+        else:
+            print(f"{name}: passed in {time.monotonic() - began:.0f} s", flush=True)
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
