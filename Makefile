@@ -9,7 +9,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-all check bench release format lock messages ops schema screenshots clean
+.PHONY: help setup demo run test test-all check bench pitr release format lock messages ops schema screenshots clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,10 @@ test-all: .venv/.test node_modules/.newman ## Run check and all tests; more of t
 bench: .venv/.test ## Measure against PostgreSQL, 8 minutes (QUICK=1: 90 s)
 	@$(PYTHON) tests/install_tools.py wrk chromium
 	PYTHONPATH=tests $(BIN)/python -m bench $(if $(QUICK),--quick)
+
+pitr: .venv/.test ## Try point-in-time recovery with pgBackRest (root on Debian)
+	@$(PYTHON) tests/install_tools.py pgbackrest /usr/lib/postgresql/15/bin/postgres
+	PYTHONPATH=tests $(BIN)/python tests/ops/pitr.py
 
 release: .venv/.test ## Build wheel and sdist twice, check them, write them into dist/
 	@$(BIN)/python tests/release.py

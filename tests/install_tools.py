@@ -1,4 +1,4 @@
-"""Commands that are no Python packages: `python tests/install_tools.py npm chromium promtool`, or `wrk`.
+"""Commands that are no Python packages: `python tests/install_tools.py npm chromium promtool`, or others of PACKAGE_OF.
 
 On a Debian where we are root what is missing is installed; elsewhere it is named, with its package.
 """
@@ -17,6 +17,8 @@ PACKAGE_OF = {
     "nginx": "nginx-light",
     "caddy": "caddy",
     "openssl": "openssl",
+    "pgbackrest": "pgbackrest",
+    "/usr/lib/postgresql/15/bin/postgres": "postgresql-15",
 }
 INSTALL_SECONDS_MAX = 900
 

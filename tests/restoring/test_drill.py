@@ -3,88 +3,22 @@
 import json
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from support.cluster import cluster, needs_standalone
-from support.followers import ByActions, ByHttp, Gate, Source, assert_follows, rest
+from support.drill import Followers, assert_come_back, assert_goes_on, codes, live, newest_event
+from support.followers import ByActions, ByHttp
 from support.gate import gate_client
-from support.lives import Life, assert_nothing_repeats, restorations, till
+from support.lives import restorations, till
 from support.postgres import own_database
 from support.service import environment_for, running_service
-from support.shop import Seller, Shop
+from support.shop import Shop
 from support.terminal import Operator, command
 
 from premade.postgres.embedded import embedded_postgres
-
-
-@dataclass
-class Followers:
-    """Two devices and a partner. One device and the partner's pages know what the restore forgets."""
-
-    early: Gate
-    late: Gate
-    tickets_cursor: str | None = None
-    orders_cursor: str | None = None
-
-    def read_lost(self, source: Source) -> None:
-        """The last reads before the database is lost: the cursors name lost tickets and orders."""
-        assert self.late.sync(source) == "full"
-        _, self.tickets_cursor = source.tickets(None)
-        ids, self.orders_cursor = source.orders(None)
-        assert ids
-
-
-def assert_come_back(followers: Followers, source: Source, shop: Shop, lost: Life) -> None:
-    """Devices get a full list of what is sold, and then changes. Pages continue with the rows that still exist."""
-    for gate in (followers.early, followers.late):
-        assert gate.sync(source) == "full"
-        assert gate.codes == active(shop)
-        assert gate.codes.isdisjoint(lost.codes)
-        assert gate.sync(source) == "changes"
-        assert gate.codes == active(shop)
-
-    tickets, orders = codes(shop), order_ids(shop)
-    assert_follows(rest(source.tickets, None), tickets)
-    assert_follows(rest(source.orders, None), orders)
-    # A partner that was between two pages: what follows its cursor is what was before the lost rows.
-    known = [code for code in tickets if code < min(lost.codes)]
-    assert_follows(rest(source.tickets, followers.tickets_cursor), known)
-    assert_follows(
-        rest(source.orders, followers.orders_cursor), [each for each in orders if each < min(lost.orders)]
-    )
-    assert lost.codes[0] not in tickets
-
-
-def assert_goes_on(followers: Followers, source: Source, shop: Shop, after: Life, lost: Life) -> None:
-    """New ids are above all lost ones, so a partner that looks for newer ones finds each."""
-    assert_nothing_repeats(lost, after)
-    assert min(after.codes) > max(lost.codes)
-    assert min(after.orders) > max(lost.orders)
-    for gate in (followers.early, followers.late):
-        assert gate.sync(source) == "changes"
-        assert gate.codes == active(shop)
-        assert set(after.sold) <= gate.codes
-    assert_follows(rest(source.tickets, None), codes(shop))
-    newest = rest(source.orders, None)[: len(after.orders)]
-    assert sorted(newest) == sorted(after.orders)
-
-
-def active(shop: Shop) -> set[str]:
-    rows = shop.sql("SELECT ticket_code FROM pre_generated_tickets WHERE status = 'ACTIVE'")
-    return {row["ticket_code"] for row in rows}
-
-
-def codes(shop: Shop) -> list[str]:
-    rows = shop.sql("SELECT ticket_code FROM pre_generated_tickets ORDER BY created_at DESC, ticket_id DESC")
-    return [row["ticket_code"] for row in rows]
-
-
-def order_ids(shop: Shop) -> list[str]:
-    return [row["order_id"] for row in shop.sql("SELECT order_id FROM ota_orders ORDER BY order_id DESC")]
 
 
 def drop(dsn: str, database: str) -> None:
@@ -92,15 +26,11 @@ def drop(dsn: str, database: str) -> None:
         connection.execute(f"DROP DATABASE {database}".encode())
 
 
-def newest_event(shop: Shop) -> int:
-    return shop.sql("SELECT max(event_id) AS id FROM audit_events")[0]["id"]
-
-
 def test_the_drill(dsn: str, tmp_path: Path) -> None:
     with own_database(dsn) as own:
         seller, shop, operator = till(own), Shop(own, "http://nowhere"), Operator(own)
         source = ByActions(own, seller.seller)
-        followers = Followers(Gate(), Gate())
+        followers = Followers()
         before = seller.live()
         followers.early.sync(source)
         made = operator.does("backup", str(tmp_path))
@@ -144,19 +74,6 @@ def does(environment: dict[str, str], *arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
-def live(seller: Seller) -> Life:
-    """As `Till.live`, over HTTP."""
-    life = Life()
-    for ticket in seller.generate(20).json()["tickets"]:
-        life.codes.append(ticket["ticket_code"])
-        life.tokens.append(ticket["qr_token"])
-    for code in life.codes[:3]:
-        life.ids.append(seller.activate(code).json()["order_id"])
-        life.sold.append(code)
-    life.ids += [seller.hold() for _ in range(3)]
-    return life
-
-
 @pytest.mark.nightly
 @pytest.mark.parametrize("kind", [embedded, pytest.param(standalone, marks=needs_standalone)])
 def test_the_drill_with_services(kind: Any, tmp_path: Path, home: Path) -> None:
@@ -166,7 +83,7 @@ def test_the_drill_with_services(kind: Any, tmp_path: Path, home: Path) -> None:
             seller = shop.seller()
             gate = gate_client(shop, None)
             source = ByHttp(gate, seller.http)
-            followers = Followers(Gate(), Gate())
+            followers = Followers()
             before = live(seller)
             unsold = before.codes[-1]
             followers.early.sync(source)

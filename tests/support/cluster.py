@@ -5,7 +5,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +23,13 @@ needs_standalone = pytest.mark.skipif(
 
 def run(program: str, *arguments: str) -> None:
     """Run one of PostgreSQL's programs, not as root."""
-    subprocess.run(
-        [STANDALONE_BINARIES / program, *arguments],
-        check=True,
-        user=_ACCOUNT if os.getuid() == 0 else None,
-        cwd="/",
-        stdout=subprocess.DEVNULL,
-    )
+    run_as_server([STANDALONE_BINARIES / program, *arguments], stdout=subprocess.DEVNULL)
+
+
+def run_as_server(command: Sequence[str | Path], stdout: int | None = None) -> None:
+    """Run a command as the server's account."""
+    user = _ACCOUNT if os.getuid() == 0 else None
+    subprocess.run(command, check=True, user=user, group=user, cwd="/", stdout=stdout)
 
 
 @dataclass

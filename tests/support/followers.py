@@ -15,7 +15,8 @@ from support.gate import SNAPSHOT, Device
 from support.lives import snapshot
 from support.shop import Seller
 
-PAGE_ROWS = 7
+PAGE_ROWS = 2
+"""Fewer than the lost rows of each kind, so that a cursor can name one of them."""
 Result = TypeVar("Result")
 Page = tuple[list[str], str | None]
 
