@@ -212,6 +212,27 @@ def make_database(server: str, name: str) -> str:
     return dsn
 
 
+def fill(dsn: str, tickets: int) -> None:
+    """Add a seller and so many tickets, every second one sold."""
+    seller = Shop(dsn, "http://nowhere").seller(stock=STOCK)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        # Without triggers and foreign keys, for speed. The rows are as these would allow.
+        connection.execute("SET session_replication_role = replica")
+        turns = range(0, tickets, TICKETS_A_TURN)
+        for first in track(turns, f"{tickets:,} tickets", disable=not sys.stderr.isatty()):
+            _add_tickets(connection, seller, first, min(TICKETS_A_TURN, tickets - first), half_sold=True)
+        _run(
+            connection,
+            "totals",
+            partner_id=seller.partner_id,
+            product_id=seller.product_id,
+            unused=tickets // 2,
+        )
+        connection.execute("UPDATE allotments SET issued = %s", [tickets])
+        connection.execute("VACUUM ANALYZE")
+        connection.execute("CHECKPOINT")
+
+
 def ten_million(server: str, note: Path) -> str:
     """Return the DSN of the database with ten million tickets, every second one sold. Create it for new migrations."""
     # The service refuses a database whose migrations differ from its own, even if the schema is the same.
@@ -221,23 +242,7 @@ def ten_million(server: str, note: Path) -> str:
         return make_conninfo(server, dbname=known["name"])
     note.unlink(missing_ok=True)
     dsn = make_database(server, "ten_million")
-    seller = Shop(dsn, "http://nowhere").seller(stock=STOCK)
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        # Without triggers and foreign keys, for speed. The rows are as these would allow.
-        connection.execute("SET session_replication_role = replica")
-        turns = range(0, TEN_MILLION, TICKETS_A_TURN)
-        for first in track(turns, "10 million tickets, once", disable=not sys.stderr.isatty()):
-            _add_tickets(connection, seller, first, TICKETS_A_TURN, half_sold=True)
-        _run(
-            connection,
-            "totals",
-            partner_id=seller.partner_id,
-            product_id=seller.product_id,
-            unused=TEN_MILLION // 2,
-        )
-        connection.execute("UPDATE allotments SET issued = 10000000")
-        connection.execute("VACUUM ANALYZE")
-        connection.execute("CHECKPOINT")
+    fill(dsn, TEN_MILLION)
     note.write_text(
         json.dumps({"made_of": made_of, "name": "ten_million", "next_ticket": TEN_MILLION, "old_turns": 0})
     )

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import stat
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from support.lives import dump
 from support.postgres import empty_database, own_database
+from support.processes import wait_until
 from support.service import environment_for
 from support.shop import Shop, unique
 from support.terminal import Operator
@@ -204,6 +206,47 @@ def test_a_replaced_database_keeps_its_properties_and_the_old_one_its_rows(place
         place.shop.sql(f"ALTER ROLE {role} IN DATABASE {name} RESET ALL")
         place.shop.sql(f"REVOKE ALL ON DATABASE {name} FROM {role}")
         place.shop.sql(f"DROP ROLE {role}")
+
+
+@pytest.mark.nightly
+def test_a_role_that_may_not_create_databases_replaces_none(place: Place) -> None:
+    role = unique("owner").replace("-", "_")
+    with own_database(place.dsn) as own:
+        shop, name = Shop(own, "http://nowhere"), conninfo_to_dict(own)["dbname"]
+        shop.sql(f"CREATE ROLE {role} LOGIN")
+        shop.sql(f"ALTER DATABASE {name} OWNER TO {role}")
+        shop.sql(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
+        try:
+            owner = Operator(make_conninfo(own, user=role))
+
+            assert "run ALTER ROLE … CREATEDB" in owner.is_refused("restore", str(place.file), "--replace")
+
+            shop.sql(f"ALTER ROLE {role} CREATEDB")
+            restored = owner.does("restore", str(place.file), "--replace")
+            assert restored["verified"]
+            owner.does("previous-database", "drop", restored["previous_database"])
+        finally:
+            shop.sql(f"REASSIGN OWNED BY {role} TO CURRENT_USER")
+            shop.sql(f"DROP OWNED BY {role}")
+            shop.sql(f"DROP ROLE {role}")
+
+
+@pytest.mark.nightly
+def test_a_restore_that_is_interrupted_leaves_nothing(place: Place, tmp_path: Path) -> None:
+    databases, before = place.databases(), contents(place.shop)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "premade", "restore", str(place.file), "--replace"],
+        env=environment_for(place.dsn),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    wait_until(lambda: place.databases() != databases, "no database is created")
+    os.killpg(process.pid, signal.SIGINT)
+
+    assert process.wait(60) != 0
+    assert place.databases() == databases
+    assert contents(place.shop) == before
 
 
 @pytest.mark.nightly

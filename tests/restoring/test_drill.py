@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import psycopg
@@ -12,8 +14,8 @@ from support.cluster import cluster, needs_standalone
 from support.drill import Followers, assert_come_back, assert_goes_on, codes, live, newest_event
 from support.followers import ByActions, ByHttp
 from support.gate import gate_client
-from support.lives import restorations, till
-from support.postgres import own_database
+from support.lives import Till, restorations, till
+from support.postgres import empty_database, own_database
 from support.service import environment_for, running_service
 from support.shop import Shop
 from support.terminal import Operator, command
@@ -49,6 +51,47 @@ def test_the_drill(dsn: str, tmp_path: Path) -> None:
             assert_goes_on(followers, source, shop, after, lost)
         finally:
             drop(dsn, restored["previous_database"])
+
+
+@pytest.mark.nightly
+def test_a_backup_shows_one_moment_of_a_database_that_is_written(dsn: str, tmp_path: Path) -> None:
+    with own_database(dsn) as own, empty_database(dsn) as empty, ThreadPoolExecutor(2) as pool:
+        is_over = Event()
+        sellers = [till(own), till(own)]
+        begun = [Event(), Event()]
+
+        def sell(seller: Till, first_sale: Event) -> int:
+            sales = 0
+            while not is_over.is_set():
+                sales += len(seller.live(burst=0).orders)
+                first_sale.set()
+            return sales
+
+        selling = [pool.submit(sell, *each) for each in zip(sellers, begun, strict=True)]
+        try:
+            assert all(event.wait(60) for event in begun)
+            made = Operator(own).does("backup", str(tmp_path))
+        finally:
+            is_over.set()
+        sales = sum(each.result() for each in selling)
+
+        assert Operator(empty).does("restore", made["file"])["verified"]
+
+        [row] = Shop(empty, "http://nowhere").sql("""
+            SELECT (SELECT count(*) FROM ota_orders) AS orders,
+                   (SELECT count(*) FROM pre_generated_tickets WHERE status = 'ACTIVE') AS active,
+                   (SELECT count(*) FROM audit_events WHERE event = 'ticket.activated') AS events,
+                   (SELECT count(*) FROM pre_generated_tickets) AS tickets,
+                   (SELECT sum(quantity) FROM batches) AS generated,
+                   (SELECT sum(issued) FROM allotments) AS issued,
+                   (SELECT count(*) FROM ota_orders o WHERE NOT EXISTS (
+                       SELECT FROM pre_generated_tickets t WHERE t.order_id = o.order_id AND t.status = 'ACTIVE'
+                   )) AS without_ticket
+        """)
+        assert 0 < row["orders"] < sales
+        assert row["orders"] == row["active"] == row["events"]
+        assert row["tickets"] == row["generated"] == row["issued"]
+        assert row["without_ticket"] == 0
 
 
 @contextmanager

@@ -25,8 +25,11 @@ FROM pg_stat_activity
 WHERE datname = :database::text AND pid <> pg_backend_pid() AND usename IS NOT NULL
 ORDER BY pid
 
--- name: may_create_databases
-SELECT rolsuper OR rolcreatedb AS may FROM pg_roles WHERE rolname = current_user
+-- name: may_replace
+-- Renaming needs the owner, and the right to create databases.
+SELECT r.rolsuper OR r.rolcreatedb AND pg_has_role(d.datdba, 'usage') AS may
+FROM pg_roles r CROSS JOIN pg_database d
+WHERE r.rolname = current_user AND d.datname = :database::text
 
 -- name: comment_of_database
 -- No row: there is no such database.

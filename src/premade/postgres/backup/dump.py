@@ -12,11 +12,16 @@ from premade.postgres.backup.archive import count_rows
 from premade.postgres.backup.contents import Report, TableContents, contents_of, session
 from premade.postgres.backup.errors import BackupFailed
 from premade.postgres.backup.manifest import Manifest, sha256_of, size_of
-from premade.postgres.backup.programs import Programs, programs_for_dump, run_program, without_password
+from premade.postgres.backup.programs import (
+    Programs,
+    major_version,
+    programs_for_dump,
+    run_program,
+    without_password,
+)
 from premade.postgres.database import Transaction
 from premade.runtime.clock import rfc3339
 
-VERSIONS_OF_MAJOR = 10_000
 _BEGINS_A_TABLE = "dumping contents of table"
 
 
@@ -31,7 +36,7 @@ async def back_up(dsn: str, file: Path, report: Report) -> Manifest:
     """
     async with session(dsn) as connection:
         info = connection.info
-        server_version = info.server_version // VERSIONS_OF_MAJOR
+        server_version = major_version(info.server_version)
         programs = programs_for_dump(server_version)
         await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
         await connection.set_read_only(True)

@@ -21,6 +21,7 @@ _SYSTEM_FOLDERS = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "usr/lib/postg
 """Where Debian, Red Hat and SUSE install several versions side by side."""
 _WRAPPER = "pg_wrapper"
 """Debian's script in /usr/bin. It chooses a version by itself, not the one that this module asks for."""
+_NUMBERS_OF_A_VERSION = 10_000
 _VERSION = re.compile(rb"\(PostgreSQL\) (\d+)")
 SETS_TRANSACTION_TIMEOUT = 17
 """From this version on, pg_restore sets `transaction_timeout`, which older servers do not know."""
@@ -34,6 +35,11 @@ class Programs:
 
     folder: Path
     version: int
+
+
+def major_version(server_version: int) -> int:
+    """Return the major version of a server's number: 18 of 180004."""
+    return server_version // _NUMBERS_OF_A_VERSION
 
 
 def without_password(dsn: str) -> tuple[str, str | None]:
@@ -78,7 +84,7 @@ def newest_programs() -> Programs:
     """Return the newest installed programs, which read all dumps. Raises ProgramUnusable: there are none."""
     installed = _installed()
     if not installed:
-        raise ProgramUnusable("dump_too_old", server="")
+        raise ProgramUnusable("no_programs")
     return max(installed, key=lambda each: each.version)
 
 

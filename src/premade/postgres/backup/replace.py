@@ -40,8 +40,8 @@ async def create_beside(connection: AsyncConnection[TupleRow], database: str) ->
         RestoreFailed: the role may not, or a database of this name exists.
     """
     tx = Transaction(connection)
-    if not await tx.fetch_one(sql.may_create_databases):
-        raise RestoreFailed("may_not_create")
+    if not await tx.fetch_one(sql.may_replace, database=database):
+        raise RestoreFailed("may_not_replace", database=database)
     new_name = _name(database, "_restoring")
     comment = await tx.fetch_one(sql.comment_of_database, database=new_name)
     if comment == _UNFINISHED:
@@ -129,14 +129,15 @@ async def swap(connection: AsyncConnection[TupleRow], database: str, new_name: s
         raise
 
 
-async def drop(connection: AsyncConnection[TupleRow], database: str) -> None:
-    """Drop a database that a restore has not finished.
+async def drop(connection: AsyncConnection[TupleRow], database: str, *, ends_sessions: bool = False) -> None:
+    """Drop a database that is not in use. `ends_sessions`: end its sessions first.
 
     Raises:
         RestoreFailed: another restore fills it now.
     """
+    force = SQL(" WITH (FORCE)" if ends_sessions else "")
     try:
-        await connection.execute(SQL("DROP DATABASE IF EXISTS {}").format(Identifier(database)))
+        await connection.execute(SQL("DROP DATABASE IF EXISTS {}{}").format(Identifier(database), force))
     except ObjectInUse:
         raise RestoreFailed("restored_by_another", database=database) from None
 

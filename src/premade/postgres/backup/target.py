@@ -10,10 +10,10 @@ from psycopg.conninfo import make_conninfo
 from premade.postgres.backup import backup_sql as sql
 from premade.postgres.backup.contents import session
 from premade.postgres.backup.errors import RestoreFailed
+from premade.postgres.backup.programs import major_version
 from premade.postgres.backup.replace import create_beside, drop, kept_name, require_no_sessions, swap
 from premade.postgres.database import Transaction
 
-VERSIONS_OF_MAJOR = 10_000
 _MAINTENANCE_DATABASE = "postgres"
 
 
@@ -40,7 +40,7 @@ async def restore_target(dsn: str, now: datetime, *, replaces: bool) -> AsyncGen
     """
     async with session(dsn) as connection:
         info = connection.info
-        database, version = info.dbname, info.server_version // VERSIONS_OF_MAJOR
+        database, version = info.dbname, major_version(info.server_version)
         await require_no_sessions(connection, database)
         is_empty = not await Transaction(connection).fetch_all(sql.tables)
     if is_empty:
@@ -55,5 +55,6 @@ async def restore_target(dsn: str, now: datetime, *, replaces: bool) -> AsyncGen
             yield Target(make_conninfo(dsn, dbname=new_name), version, kept)
             await swap(maintenance, database, new_name, kept)
         except BaseException:
-            await drop(maintenance, new_name)
+            # A pg_restore that was interrupted may still have sessions there.
+            await drop(maintenance, new_name, ends_sessions=True)
             raise
