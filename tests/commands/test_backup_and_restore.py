@@ -52,10 +52,12 @@ class Place:
     def databases(self) -> set[str]:
         """The databases of the server whose names begin like this one's."""
         name = conninfo_to_dict(self.dsn)["dbname"]
-        return {
-            row["datname"]
-            for row in self.shop.sql("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", name)
-        }
+        # Not from the database itself: a restore refuses while anybody is connected to it.
+        with psycopg.connect(make_conninfo(self.dsn, dbname="postgres")) as connection:
+            rows = connection.execute(
+                "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [name]
+            )
+            return {datname for (datname,) in rows.fetchall()}
 
 
 @pytest.fixture(scope="module")

@@ -44,9 +44,11 @@ FROM pg_database WHERE starts_with(datname, :start) ORDER BY datname
 -- name: create_like
 -- The statement that creates a database with the owner, encoding, locale, tablespace and limit of another one.
 SELECT concat_ws(' ',
-    format('CREATE DATABASE %I TEMPLATE template0 OWNER %I ENCODING %L TABLESPACE %I CONNECTION LIMIT %s LC_COLLATE %L LC_CTYPE %L',
-           :new_name::text, pg_get_userbyid(d.datdba), pg_encoding_to_char(d.encoding), s.spcname, d.datconnlimit,
+    format('CREATE DATABASE %I TEMPLATE template0 OWNER %I ENCODING %L CONNECTION LIMIT %s LC_COLLATE %L LC_CTYPE %L',
+           :new_name::text, pg_get_userbyid(d.datdba), pg_encoding_to_char(d.encoding), d.datconnlimit,
            d.datcollate, d.datctype),
+    -- A role without a right to the default tablespace may use it, but not name it.
+    CASE WHEN s.spcname <> 'pg_default' THEN format('TABLESPACE %I', s.spcname) END,
     -- The names of these columns differ between versions.
     CASE to_jsonb(d) ->> 'datlocprovider'
         WHEN 'i' THEN format('LOCALE_PROVIDER icu ICU_LOCALE %L', coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale'))

@@ -48,16 +48,20 @@ async def create_beside(connection: AsyncConnection[TupleRow], database: str) ->
         await drop(connection, new_name)
     elif comment is not None:
         raise RestoreFailed("name_taken", database=new_name)
+    create = await tx.fetch_one(sql.create_like, database=database, new_name=new_name)
+    assert create is not None
     try:
-        create = await tx.fetch_one(sql.create_like, database=database, new_name=new_name)
-        assert create is not None
         await connection.execute(create.encode())
         await connection.execute(
             SQL("COMMENT ON DATABASE {} IS {}").format(Identifier(new_name), Literal(_UNFINISHED))
         )
         await _copy_properties(connection, database, new_name)
-    except InsufficientPrivilege as error:
-        raise RestoreFailed("may_not_copy", database=database, why=error.diag.message_primary) from None
+    except BaseException as error:
+        await drop(connection, new_name, ends_sessions=True)
+        if isinstance(error, InsufficientPrivilege):
+            why = error.diag.message_primary
+            raise RestoreFailed("may_not_copy", database=database, why=why) from None
+        raise
     return new_name
 
 
