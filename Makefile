@@ -57,7 +57,7 @@ test: .venv/.test node_modules/.newman ## Run check and the quick tests on a rea
 	$(BIN)/python tests/run.py
 
 test-all: .venv/.test node_modules/.newman ## Run check and all tests; more of them on PostgreSQL 15
-	@$(PYTHON) tests/install_tools.py haproxy
+	@$(PYTHON) tests/install_tools.py haproxy pgbouncer
 	$(BIN)/python tests/run.py --all
 
 bench: .venv/.test ## Measure against PostgreSQL, 8 minutes (QUICK=1: 90 s)

@@ -12,6 +12,7 @@ PACKAGE_OF = {
     "npm": "npm",
     "chromium": "chromium-headless-shell",
     "haproxy": "haproxy",
+    "pgbouncer": "pgbouncer",
     "promtool": "prometheus",
     "wrk": "wrk",
     "nginx": "nginx-light",

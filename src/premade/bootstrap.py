@@ -11,6 +11,7 @@ from premade.postgres.database import open_database
 from premade.postgres.embedded import embedded_postgres, is_made
 from premade.postgres.marker import Marker
 from premade.postgres.migrations import check_current, migrate
+from premade.postgres.pooler import require_own_sessions
 from premade.postgres.zones import require_same_zone
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import CommandError
@@ -68,6 +69,7 @@ def ready_database(
         SchemaNotCurrent: the operator's server lacks migrations.
     """
     if settings.database_url is not None:
+        require_own_sessions(settings.database_url)
         check_current(settings.database_url)
         require_same_zone(settings.database_url, runtime.zone)
         asyncio.run(_confirm(settings.database_url, runtime))
@@ -92,6 +94,7 @@ def database_to_serve(settings: Settings, runtime: Runtime) -> Generator[str]:
             yield dsn
         return
     try:
+        require_own_sessions(settings.database_url)
         check_current(settings.database_url)
     except psycopg.OperationalError as error:
         if _refuses_for_good(error):
@@ -117,6 +120,7 @@ def _refuses_for_good(error: psycopg.OperationalError) -> bool:
 def embedded_or_named(settings: Settings) -> Generator[str]:
     """Yield the DSN. Its schema may not be current."""
     if settings.database_url is not None:
+        require_own_sessions(settings.database_url)
         yield settings.database_url
         return
     with embedded_postgres(settings.database_folder) as dsn:

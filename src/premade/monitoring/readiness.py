@@ -33,7 +33,7 @@ class NotReady(Unavailable):
 
     code = "NOT_READY"
 
-    reason: Literal["stopping", "schema", "clocks"]
+    reason: Literal["stopping", "schema", "sessions", "clocks"]
     lack: str = ""
     """Difference between the database's schema and this version's."""
     apart_seconds: float = 0
@@ -84,6 +84,8 @@ class Readiness:
             if lack := lack_of(set(applied)):
                 return NotReady("schema", lack)
             if not self.admitted.is_set():
+                if await self._database.sessions_are_shared():
+                    return NotReady("sessions")
                 self._database.admit()
                 self.admitted.set()
             if state.takes_no_writes:

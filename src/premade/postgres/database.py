@@ -22,6 +22,7 @@ from premade.postgres.pool import (
     ServerHealth,
     hard_timeout,
 )
+from premade.postgres.pooler import sessions_are_shared
 from premade.postgres.statements import P, Row, Statement
 from premade.runtime.metrics import seconds_of
 
@@ -136,6 +137,15 @@ class Database:
     def admit(self) -> None:
         """Open the pools to requests. Call it once the database answers and its schema is current."""
         self._pool.admit()
+
+    async def sessions_are_shared(self) -> bool:
+        """Return whether a connection pooler gives a session of the server to several clients.
+
+        Raises:
+            DatabaseAway: the server does not answer.
+        """
+        with translated_errors():
+            return await sessions_are_shared(self._pool.conninfo)
 
     def for_blocking_writes(self, *, single_too: bool = False) -> "Database":
         """Return this database for one kind of writes that may wait for row locks.
