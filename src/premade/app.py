@@ -81,7 +81,10 @@ def make_app(
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         assert settings.database_url is not None
         async with open_database(
-            settings.database_url, settings.database_connections_per_worker, waits=False
+            settings.database_url,
+            settings.database_connections_per_worker,
+            waits=False,
+            replica_dsn=settings.replica_url,
         ) as database:
             process = Process(database, runtime, settings, clients or Clients(), features)
             app.state.database = database

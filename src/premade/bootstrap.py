@@ -120,7 +120,6 @@ def _refuses_for_good(error: psycopg.OperationalError) -> bool:
 def embedded_or_named(settings: Settings) -> Generator[str]:
     """Yield the DSN. Its schema may not be current."""
     if settings.database_url is not None:
-        require_own_sessions(settings.database_url)
         yield settings.database_url
         return
     with embedded_postgres(settings.database_folder) as dsn:
@@ -139,6 +138,7 @@ def bring_up_to_date(
 
     Return the names of the applied migrations. `report` is called with a sentence for each thing that the operator should do.
     """
+    require_own_sessions(dsn)
     require_same_zone(dsn, runtime.zone)
     applied = migrate(dsn, report)
     for clash in asyncio.run(_after_migrating(dsn, runtime)):

@@ -87,5 +87,7 @@ def _sell(seller: Seller, code: str) -> str:
 
 def _orders(dsn: str, seller: Seller) -> set[str]:
     with psycopg.connect(dsn) as connection:
-        rows = connection.execute("SELECT order_id FROM ota_orders WHERE partner_id = %s", [seller.partner_id])
+        rows = connection.execute(
+            "SELECT order_id FROM ota_orders WHERE partner_id = %s", [seller.partner_id]
+        )
         return {order_id for (order_id,) in rows}

@@ -69,7 +69,7 @@ async def list_batches(
     if before is not None and (after is None or before < after.created_at):
         after = _BatchListKey(before, "")
     after_created_at, after_batch_id = after or (None, None)
-    async with database.single_statement() as tx:
+    async with database.single_read() as tx:
         rows = await tx.fetch_all(
             sql.batches_by_time,
             after_created_at=after_created_at,
@@ -91,7 +91,7 @@ async def list_batches_of_all(
     The page counts the tickets of its first batches only (`is_counted`).
     """
     after_created_at, after_partner_id, after_batch_id = OF_ALL.after(cursor) or (None, None, None)
-    async with database.single_statement() as tx:
+    async with database.single_read() as tx:
         rows = await tx.fetch_all(
             sql.batches_of_all,
             after_created_at=after_created_at,

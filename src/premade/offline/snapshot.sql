@@ -2,7 +2,11 @@
 -- The snapshot of this transaction. It contains no transaction from 'first_unseen' on, and all below 'oldest_open' have
 -- ended. A database that was restored, copied or promoted has another incarnation. The newest event of the snapshot reveals
 -- an undetected restore: the restored record lacks it, or has another event with the same id.
-SELECT current_incarnation()::text AS incarnation,
+-- A replica has the incarnation of its primary, but not the files that the function compares.
+SELECT CASE WHEN pg_is_in_recovery()
+            THEN (SELECT incarnation_id FROM database_incarnation ORDER BY begun_at DESC LIMIT 1)
+            ELSE current_incarnation()
+       END::text AS incarnation,
        pg_snapshot_xmin(now.snapshot)::text::bigint AS oldest_open,
        pg_snapshot_xmax(now.snapshot)::text::bigint AS first_unseen,
        coalesce(newest.event_id, 0) AS event_id, coalesce(newest.digest, '') AS event_digest

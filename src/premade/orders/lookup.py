@@ -81,7 +81,7 @@ async def list_orders(
         "rows": limit + 1,
     }
     rows: Sequence[sql.OrderRow]
-    async with database.single_statement() as tx:
+    async with database.single_read() as tx:
         if order_filter.payment_reference is None:
             rows = await tx.fetch_all(sql.orders_by_id, **parameters)
         else:

@@ -23,6 +23,7 @@ from premade.postgres.pool import (
     hard_timeout,
 )
 from premade.postgres.pooler import sessions_are_shared
+from premade.postgres.replica import POSITION, Position, Replica, ReplicaPool
 from premade.postgres.statements import P, Row, Statement
 from premade.runtime.metrics import seconds_of
 
@@ -127,8 +128,10 @@ class Database:
         for_batches: "Database | None" = None,
         turns: Limiter | None = None,
         single_turns: Limiter | None = None,
+        replica: Replica | None = None,
     ) -> None:
         self._pool = pool
+        self._replica = replica
         self._turns = turns
         self._single_turns = single_turns
         self.for_batches = for_batches or self
@@ -145,7 +148,7 @@ class Database:
             DatabaseAway: the server does not answer.
         """
         with translated_errors():
-            return await sessions_are_shared(self._pool.conninfo)
+            return await sessions_are_shared(self._pool.dsn)
 
     def for_blocking_writes(self, *, single_too: bool = False) -> "Database":
         """Return this database for one kind of writes that may wait for row locks.
@@ -156,7 +159,7 @@ class Database:
         """
         of_one_kind = asyncio.Semaphore(max(1, self._pool.max_size - LEFT_BY_ONE_KIND))
         turns = Limiter(of_one_kind, self._pool.waiting)
-        return Database(self._pool, self.for_batches, turns, turns if single_too else None)
+        return Database(self._pool, self.for_batches, turns, turns if single_too else None, self._replica)
 
     def _connection(
         self, turns: Limiter | None, wait_seconds_max: float | None = None
@@ -200,6 +203,31 @@ class Database:
                 yield Transaction(connection)
 
     @asynccontextmanager
+    async def single_read(self) -> AsyncGenerator[Transaction]:
+        """Open a block like `single_statement` for reads, on the replica if there is one.
+
+        It sees everything that was committed before it began.
+        """
+        with translated_errors():
+            async with (
+                self._connection_to_read(self._single_turns, is_long=False) as connection,
+                hard_timeout(connection, CUT_OFF_SECONDS),
+            ):
+                yield Transaction(connection)
+
+    @asynccontextmanager
+    async def _connection_to_read(
+        self, turns: Limiter | None, *, is_long: bool
+    ) -> AsyncGenerator[AsyncConnection[TupleRow]]:
+        if self._replica is not None:
+            async with self._replica.connection(is_long=is_long) as connection:
+                if connection is not None:
+                    yield connection
+                    return
+        async with self._connection(turns) as connection:
+            yield connection
+
+    @asynccontextmanager
     async def advisory_lock(self, name: str, wait_seconds_max: float) -> AsyncGenerator[bool]:
         """Yield whether this block got the advisory lock `name`. It is held until the block or the process ends.
 
@@ -223,14 +251,16 @@ class Database:
 
     @asynccontextmanager
     async def long_read(self, *, whole_tables: bool = False) -> AsyncGenerator[LongRead]:
-        """Open a read-only transaction on one snapshot, for at most LONG_READ_SECONDS_MAX.
+        """Open a read-only transaction on one snapshot, for at most LONG_READ_SECONDS_MAX, on the replica if there is one.
+
+        It sees everything that was committed before it began.
 
         It keeps its connection, so callers must limit how many they open at once. `whole_tables`: allow plans that read
         whole tables, for reads that need most rows.
         """
         with translated_errors():
             async with (
-                self._connection(self._pool.long_reads) as connection,
+                self._connection_to_read(self._pool.long_reads, is_long=True) as connection,
                 hard_timeout(connection, LONG_READ_SECONDS_MAX),
                 connection.transaction(),
             ):
@@ -241,10 +271,13 @@ class Database:
 
 
 @asynccontextmanager
-async def open_database(dsn: str, connections_max: int, *, waits: bool = True) -> AsyncGenerator[Database]:
+async def open_database(
+    dsn: str, connections_max: int, *, waits: bool = True, replica_dsn: str | None = None
+) -> AsyncGenerator[Database]:
     """Open the database of `dsn`, with at most `connections_max` connections.
 
     Without `waits`, as in a worker, the server may be unreachable; requests get connections only after `Database.admit`.
+    `replica_dsn` names a standby for reads, with as many connections. It may be unreachable.
 
     Raises:
         DatabaseAway: `waits` is set and the server does not answer.
@@ -262,7 +295,32 @@ async def open_database(dsn: str, connections_max: int, *, waits: bool = True) -
         with translated_errors():
             for server_pool in server.pools:
                 await server_pool.open(wait=waits, timeout=CONNECT_TIMEOUT_SECONDS)
-        yield Database(pool, queue_pool and Database(queue_pool))
+        async with _open_replica(replica_dsn, connections_max, pool) as replica:
+            yield Database(pool, queue_pool and Database(queue_pool), replica=replica)
     finally:
         for server_pool in server.pools:
             await server_pool.close()
+
+
+@asynccontextmanager
+async def _open_replica(
+    dsn: str | None, connections_max: int, primary: Pool
+) -> AsyncGenerator[Replica | None]:
+    if dsn is None:
+        yield None
+        return
+
+    async def position() -> Position:
+        with translated_errors():
+            async with (
+                primary.acquire(POOL_WAIT_SECONDS) as connection,
+                hard_timeout(connection, CUT_OFF_SECONDS),
+            ):
+                row = await (await connection.execute(POSITION, prepare=True)).fetchone()
+        assert row is not None
+        return row[0], row[1], row[2]
+
+    async with ReplicaPool(
+        ServerHealth(is_admitted=True), dsn, "premade-replica", connections_max, process_kind="worker"
+    ) as pool:
+        yield Replica(pool, position)

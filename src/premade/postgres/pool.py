@@ -142,6 +142,7 @@ class Pool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
             open=False,
             name=name,
         )
+        self.dsn = dsn
         self._server = server
         self._in_use = 0
         self.waiting = asyncio.Semaphore(max(1, connections_max - LEFT_BY_ALL_KINDS))

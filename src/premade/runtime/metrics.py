@@ -23,6 +23,11 @@ GATE_COUNTED = Counter(
     "Forged, unknown, unreadable and late scans of uploads, and wrong digits of manual entries, by code.",
     ["code"],
 )
+READS = Counter(
+    "premade_reads_total",
+    "Lists, reports, exports and snapshots read with a replica in use, by the server that answered.",
+    ["server"],
+)
 DATABASE_SECONDS = Histogram(
     "premade_database_statement_duration_seconds",
     "Duration of a database statement, including the round trip.",

@@ -58,6 +58,8 @@ class Settings(BaseSettings):
         default=None, validation_alias=DATABASE_URL
     )
     """The PostgreSQL to use. Without it the embedded PostgreSQL runs in `data_dir`."""
+    replica_url: Annotated[str, AfterValidator(_connection_string)] | None = None
+    """A standby of that PostgreSQL, for lists, reports, exports and snapshots."""
     data_dir: Path = Path("var")
     timezone: Annotated[str, AfterValidator(checked_zone)] = "UTC"
     """The operator's time zone. It decides when a day ends, and the year in a ticket code."""

@@ -213,7 +213,7 @@ async def inventory_of(
         Invalid: the cursor is not one of these pages.
     """
     (after_product_id,) = INVENTORY.after(cursor) or (None,)
-    async with database.single_statement() as tx:
+    async with database.single_read() as tx:
         rows = await tx.fetch_all(
             sql.inventory_of_partner,
             after_product_id=after_product_id,
@@ -234,7 +234,7 @@ async def products_of(
         Invalid: the cursor is not one of these pages.
     """
     (after_product_id,) = PRODUCTS.after(cursor) or (None,)
-    async with database.single_statement() as tx:
+    async with database.single_read() as tx:
         rows = await tx.fetch_all(
             sql.products_of_partner, after_product_id=after_product_id, partner_id=partner_id, rows=limit + 1
         )

@@ -62,7 +62,7 @@ async def list_tickets(
     }
     if ticket_filter.payment_reference is not None:
         after_paid_by, after_ticket_code = BY_PAYMENT.after(cursor) or (None, None)
-        async with database.single_statement() as tx:
+        async with database.single_read() as tx:
             sales = await tx.fetch_all(
                 sql.tickets_of_payment,
                 **parameters,
@@ -73,11 +73,11 @@ async def list_tickets(
         return [*page], next_cursor
     if ticket_filter.batch_id is not None:
         (after_ticket_code,) = BY_CODE.after(cursor) or (None,)
-        async with database.single_statement() as tx:
+        async with database.single_read() as tx:
             rows = await tx.fetch_all(sql.tickets_of_batch, **parameters, after_ticket_code=after_ticket_code)
         return BY_CODE.page(rows, limit)
     after_created_at, after_ticket_id = BY_TIME.after(cursor) or (None, None)
-    async with database.single_statement() as tx:
+    async with database.single_read() as tx:
         rows = await tx.fetch_all(
             sql.tickets_by_time,
             **parameters,

@@ -80,7 +80,7 @@ async def search_events(database: Database, event_filter: EventFilter, cursor: s
         Invalid: the cursor is not one of these pages.
     """
     (after_event_id,) = _BY_ID.after(cursor) or (None,)
-    async with database.single_statement() as tx:
+    async with database.single_read() as tx:
         start, before = event_filter.start, event_filter.before
         parameters = _Parameters(
             after_event_id=after_event_id,

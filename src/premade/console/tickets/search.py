@@ -149,7 +149,7 @@ async def orders_like(database: Database, like: Like, value: str) -> tuple[Seque
     A phone number also matches by its last digits. The newest order comes first; those of a payment are grouped by partner.
     """
     rows: Sequence[sql.FoundOrder]
-    async with database.single_statement() as tx:
+    async with database.single_read() as tx:
         if like is Like.EMAIL:
             rows = await tx.fetch_all(sql.orders_of_email, value=value, rows=ORDERS_SHOWN_MAX + 1)
         elif like is Like.PHONE:
@@ -161,5 +161,5 @@ async def orders_like(database: Database, like: Like, value: str) -> tuple[Seque
 
 async def tickets_of_order(database: Database, partner_id: int, codes: list[str]) -> list[sql.TicketOfOrder]:
     """Return the tickets that an order names."""
-    async with database.single_statement() as tx:
+    async with database.single_read() as tx:
         return await tx.fetch_all(sql.tickets_of_order, partner_id=partner_id, ticket_codes=codes)
