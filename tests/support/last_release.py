@@ -1,10 +1,13 @@
 """The last release: its wheel is kept in tests/releases, unpacked into a folder and run with the dependencies of the tests."""
 
 import hashlib
+import json
+import subprocess
 import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from support.changelog import released_versions, version_of
 from support.service import environment_for
@@ -14,6 +17,7 @@ SUMS = "SHA256SUMS"
 _ENTRY_POINT = (
     "from importlib.metadata import entry_points as e; e(group='console_scripts')['premade'].load()()"
 )
+PRODUCT, CHANNEL, STOCK = 201, "ota", 2_000_000_000
 PROGRAM = (sys.executable, "-P", "-c", _ENTRY_POINT)
 
 
@@ -44,6 +48,36 @@ class LastRelease:
     def environment(self, dsn: str | None, data_dir: Path | None = None, **more: str) -> dict[str, str]:
         """Return the environment in which Python finds the last release before the tree."""
         return environment_for(dsn, data_dir, PYTHONPATH=str(self.folder), **more)
+
+    def does(self, environment: dict[str, str], *arguments: str) -> dict[str, Any]:
+        """Run a command, and return its document."""
+        command = [*PROGRAM, *arguments, "--json"]
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def new_key(self, environment: dict[str, str]) -> str:
+        """Add PRODUCT, stock, a partner and an API key. Return the key."""
+        product = (
+            "--id",
+            str(PRODUCT),
+            "--name",
+            "Ferry",
+            "--type",
+            "FERRY",
+            "--price",
+            "288",
+            "--currency",
+            "HKD",
+        )
+        self.does(environment, "product", "add", *product, "--entitles", "ferry=2")
+        self.does(environment, "partner", "add", "Blue")
+        stock = ("--product", str(PRODUCT), "--channel", CHANNEL, "--quantity", str(STOCK))
+        self.does(environment, "allotment", "set", *stock)
+        permissions = ("--permission", "tickets:bulk-generate", "--permission", "tickets:activate")
+        return self.does(environment, "key", "create", "--partner", "Blue", *permissions)["key"]
 
 
 def unpacked(folder: Path) -> LastRelease:

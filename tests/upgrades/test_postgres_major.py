@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from support.cluster import cluster, needs_standalone
-from support.lives import assert_nothing_repeats, dump, load, till
+from support.lives import assert_nothing_repeats, till
 from support.service import environment_for
 from support.terminal import command
 
@@ -23,7 +23,7 @@ def test_data_of_another_major_version_are_refused_and_move_by_a_backup(home: Pa
         old.start()
         bring_up_to_date(old.dsn, Runtime(ZoneInfo("UTC")))
         life = till(old.dsn).live()
-        dump(old.dsn, home / "backup.sql")
+        assert command(environment_for(old.dsn), "backup", str(home / "backups")).returncode == 0
         old.stop()
         (home / "postgres").mkdir()
         old.data.rename(home / "postgres" / "cluster")
@@ -33,8 +33,8 @@ def test_data_of_another_major_version_are_refused_and_move_by_a_backup(home: Pa
             assert b"made by PostgreSQL 15, but this version of premade has PostgreSQL" in done.stderr
         (home / "postgres" / "cluster").rename(old.data)
 
-    with embedded_postgres(home / "postgres") as new:
-        load(new, home / "backup.sql")
-    assert command(environment, "migrate").returncode == 0
+    [backup] = (home / "backups").glob("*.dump")
+    restored = command(environment, "restore", str(backup))
+    assert restored.returncode == 0, restored.stderr
     with embedded_postgres(home / "postgres") as new:
         assert_nothing_repeats(life, till(new).live(burst=0))

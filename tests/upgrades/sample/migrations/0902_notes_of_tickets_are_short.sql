@@ -1,0 +1,2 @@
+-- Reads all rows, while others write.
+ALTER TABLE pre_generated_tickets VALIDATE CONSTRAINT note_short;
