@@ -26,7 +26,7 @@ from premade.postgres.migrations import Migration, migrate, migrations
 from premade.postgres.statements import SqlFile
 
 TICKETS = int(os.environ.get("TICKETS", "100000"))
-TICKETS_A_TURN = 100_000
+TICKETS_A_TURN = 250_000
 LOCK_SECONDS_MAX = 4.0
 SAMPLE = Path(__file__).with_name("sample") / "migrations"
 """A column is added, filled and removed, by the rules."""
@@ -55,6 +55,7 @@ def fill(dsn: str, count: int) -> None:
             for name in ("batches", "orders", "events", "tickets"):
                 text, parameters = STOCK.numbered(name)
                 RawCursor(connection).execute(text, [values[parameter] for parameter in parameters])
+            print(f"\r{first + values['count']:,} tickets", end="", flush=True)
         connection.execute("VACUUM ANALYZE")
         connection.execute("CHECKPOINT")
 
