@@ -23,7 +23,7 @@ def test_data_of_another_major_version_are_refused_and_move_by_a_backup(home: Pa
         old.start()
         bring_up_to_date(old.dsn, Runtime(ZoneInfo("UTC")))
         life = till(old.dsn).live()
-        assert command(environment_for(old.dsn), "backup", str(home / "backups")).returncode == 0
+        assert command(environment_for(old.dsn), "backup", str(home / "moved.dump")).returncode == 0
         old.stop()
         (home / "postgres").mkdir()
         old.data.rename(home / "postgres" / "cluster")
@@ -33,8 +33,7 @@ def test_data_of_another_major_version_are_refused_and_move_by_a_backup(home: Pa
             assert b"made by PostgreSQL 15, but this version of premade has PostgreSQL" in done.stderr
         (home / "postgres" / "cluster").rename(old.data)
 
-    [backup] = (home / "backups").glob("*.dump")
-    restored = command(environment, "restore", str(backup))
+    restored = command(environment, "restore", str(home / "moved.dump"))
     assert restored.returncode == 0, restored.stderr
     with embedded_postgres(home / "postgres") as new:
         assert_nothing_repeats(life, till(new).live(burst=0))
