@@ -15,6 +15,9 @@ from support.service import environment_for, running_service
 from support.shop import Seller, Shop, unique
 
 from premade.bootstrap import bring_up_to_date
+from premade.doctor.check import Mark
+from premade.doctor.checks.sessions import SESSIONS
+from premade.doctor.examine import examine
 from premade.postgres.pooler import SessionsShared, require_own_sessions
 from premade.runtime.clock import Runtime
 
@@ -57,6 +60,17 @@ def test_every_command_names_the_remedy(dsn: str, command: list[str]) -> None:
     assert ended.returncode == 1
     assert "Set pool_mode = session in the pooler" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_the_doctor_names_a_pooler_that_shares_sessions(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _examined(dsn, monkeypatch) == [Mark.OK]
+    with pgbouncer(dsn, "transaction") as through:
+        assert _examined(through, monkeypatch) == [Mark.WRONG]
+
+
+def _examined(dsn: str, monkeypatch: pytest.MonkeyPatch) -> list[Mark]:
+    monkeypatch.setenv("DATABASE_URL", dsn)
+    return [line.mark for line in examine(checks=[SESSIONS])]
 
 
 def test_a_service_sells_through_a_pooler_that_assigns_sessions(dsn: str, tmp_path: Path) -> None:

@@ -16,6 +16,9 @@ from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop, unique
 
 from premade.bootstrap import bring_up_to_date
+from premade.doctor.check import Mark
+from premade.doctor.checks.replica import REPLICA
+from premade.doctor.examine import examine
 from premade.runtime.clock import Runtime
 
 pytestmark = [pytest.mark.nightly, needs_standalone]
@@ -165,6 +168,26 @@ def test_a_server_that_is_no_replica_is_not_read(primary: Cluster, tmp_path: Pat
             sells_and_lists(Shop(primary.dsn, service.url).seller())
 
             assert reads(service) == {"primary": 5}
+
+
+def test_the_doctor_examines_the_replica(
+    primary: Cluster, standby: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", primary.dsn)
+
+    def examined(replica: Cluster | None) -> tuple[Mark, str]:
+        if replica is not None:
+            monkeypatch.setenv("PREMADE_REPLICA_URL", replica.dsn)
+        [line] = examine(checks=[REPLICA])
+        return line.mark, line.text
+
+    assert examined(None) == (Mark.OK, "There is no replica. The primary answers all reads.")
+    assert examined(standby)[0] is Mark.OK
+    assert examined(primary)[0] is Mark.WARNING
+    standby.stop("immediate")
+    mark, text = examined(standby)
+    assert mark is Mark.WARNING
+    assert "cannot be reached" in text
 
 
 def uses_the_replica(service: Service, seller: Seller) -> bool:

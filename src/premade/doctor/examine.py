@@ -20,8 +20,10 @@ from premade.doctor.checks.files import FILES
 from premade.doctor.checks.incarnation import INCARNATION
 from premade.doctor.checks.postgresql import POSTGRESQL
 from premade.doctor.checks.processes import PROCESSES
+from premade.doctor.checks.replica import REPLICA
 from premade.doctor.checks.role import ROLE
 from premade.doctor.checks.schema import SCHEMA
+from premade.doctor.checks.sessions import SESSIONS
 from premade.doctor.checks.settings import SETTINGS
 from premade.doctor.checks.signing_keys import SIGNING_KEYS
 from premade.doctor.checks.variables import VARIABLES
@@ -46,6 +48,8 @@ CHECKS = (
     SCHEMA,
     ROLE,
     CONNECTIONS,
+    SESSIONS,
+    REPLICA,
     ZONE,
     CLOCKS,
     INCARNATION,

@@ -141,6 +141,21 @@ class Database:
         """Open the pools to requests. Call it once the database answers and its schema is current."""
         self._pool.admit()
 
+    async def position(self) -> Position:
+        """Return how far the server's write-ahead log is.
+
+        Raises:
+            DatabaseAway: the server does not answer.
+        """
+        with translated_errors():
+            async with (
+                self._connection(None, POOL_WAIT_SECONDS) as connection,
+                hard_timeout(connection, CUT_OFF_SECONDS),
+            ):
+                row = await (await connection.execute(POSITION, prepare=True)).fetchone()
+        assert row is not None
+        return row[0], row[1], row[2]
+
     async def sessions_are_shared(self) -> bool:
         """Return whether a connection pooler gives a session of the server to several clients.
 
@@ -295,7 +310,7 @@ async def open_database(
         with translated_errors():
             for server_pool in server.pools:
                 await server_pool.open(wait=waits, timeout=CONNECT_TIMEOUT_SECONDS)
-        async with _open_replica(replica_dsn, connections_max, pool) as replica:
+        async with _open_replica(replica_dsn, connections_max, Database(pool)) as replica:
             yield Database(pool, queue_pool and Database(queue_pool), replica=replica)
     finally:
         for server_pool in server.pools:
@@ -304,23 +319,13 @@ async def open_database(
 
 @asynccontextmanager
 async def _open_replica(
-    dsn: str | None, connections_max: int, primary: Pool
+    dsn: str | None, connections_max: int, primary: Database
 ) -> AsyncGenerator[Replica | None]:
     if dsn is None:
         yield None
         return
 
-    async def position() -> Position:
-        with translated_errors():
-            async with (
-                primary.acquire(POOL_WAIT_SECONDS) as connection,
-                hard_timeout(connection, CUT_OFF_SECONDS),
-            ):
-                row = await (await connection.execute(POSITION, prepare=True)).fetchone()
-        assert row is not None
-        return row[0], row[1], row[2]
-
     async with ReplicaPool(
         ServerHealth(is_admitted=True), dsn, "premade-replica", connections_max, process_kind="worker"
     ) as pool:
-        yield Replica(pool, position)
+        yield Replica(pool, primary.position)

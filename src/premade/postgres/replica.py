@@ -107,6 +107,20 @@ class Replica:
         return self._pool.acquire(CONNECTION_WAIT_SECONDS_MAX)
 
 
+async def has_caught_up(dsn: str, position: Position) -> bool:
+    """Return whether the server is a replica that applies the log up to the position within CATCH_UP_SECONDS_MAX.
+
+    Raises:
+        psycopg.OperationalError: it does not answer.
+    """
+    async with await AsyncConnection.connect(dsn, autocommit=True) as connection:
+        try:
+            await _wait_until_applied(connection, position)
+        except ReplicaBehind:
+            return False
+    return True
+
+
 async def _wait_until_applied(connection: AsyncConnection[TupleRow], position: Position) -> None:
     deadline = time.monotonic() + CATCH_UP_SECONDS_MAX
     async with hard_timeout(connection, CATCH_UP_SECONDS_MAX + CHECK_SECONDS_MAX):
