@@ -13,6 +13,7 @@ PACKAGE_OF = {
     "chromium": "chromium-headless-shell",
     "haproxy": "haproxy",
     "pgbouncer": "pgbouncer",
+    "logrotate": "logrotate",
     "promtool": "prometheus",
     "wrk": "wrk",
     "nginx": "nginx-light",

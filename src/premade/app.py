@@ -33,6 +33,7 @@ from premade.reissue.feature import FEATURE as REISSUE
 from premade.runtime.background import end_task, repeat
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Unavailable
+from premade.runtime.logging import log
 from premade.runtime.settings import Settings
 from premade.staff.feature import FEATURE as STAFF
 from premade.stock.feature import FEATURE as STOCK
@@ -117,12 +118,10 @@ def make_app(
 @asynccontextmanager
 async def _background(process: Process) -> AsyncGenerator[None]:
     """Run the background tasks of the features for the duration of the block."""
-    tasks = [
-        task
-        for feature in process.features
-        for task in feature.background
-        if task.runs_here(process.settings)
-    ]
+    all_tasks = [task for feature in process.features for task in feature.background]
+    tasks = [task for task in all_tasks if task.runs_here(process.settings)]
+    if left := [task.name for task in all_tasks if task not in tasks]:
+        log.warning("background.left_to_others", tasks=left)
     running = [asyncio.create_task(_run(task, process), name=task.name) for task in tasks]
     yield
     await asyncio.gather(*map(end_task, running))

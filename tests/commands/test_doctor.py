@@ -346,11 +346,14 @@ def test_workers_of_another_version_are_named_and_so_is_their_absence(
     [none] = lines_of(examined(monkeypatch, own), "processes")
     with as_worker(own, "9.9.9"), psycopg.connect(own, application_name="premade"):
         other = lines_of(examined(monkeypatch, own), "processes")
+    with psycopg.connect(own, application_name="premade"):
+        [unknown] = lines_of(examined(monkeypatch, own), "background_jobs")
 
     assert (none.mark, none.text) == ("warning", "No worker is connected to this database.")
     assert [line.mark for line in other] == ["warning", "warning"]
     assert "0.1.0 or earlier" in other[0].text
     assert "9.9.9" in other[1].text
+    assert (unknown.mark, unknown.remedy) == ("warning", "Upgrade the service.")
 
 
 def test_a_role_that_lacks_rights(own: str, monkeypatch: pytest.MonkeyPatch) -> None:

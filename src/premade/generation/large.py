@@ -373,7 +373,4 @@ def _progress(batch: sql.LargeBatch) -> BatchProgress:
 
 def can_generate_here(connections: int) -> bool:
     """Return whether a process with so many connections generates large batches. It must keep one for its requests."""
-    if connections > CONNECTIONS:
-        return True
-    log.warning("making.left_to_others", connections=connections)
-    return False
+    return connections > CONNECTIONS

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from premade.doctor.check import Check, Installation, Needs, Result, result
-from premade.doctor.checks.processes import connected_workers
+from premade.doctor.checks.processes import UNNAMED_VERSION, connected_workers
 from premade.postgres.background_runs import is_overdue, last_runs
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -32,8 +32,11 @@ def _jobs(installation: Installation) -> list[str]:
 async def _examine(installation: Installation) -> Sequence[Result]:
     runs = {run.job: run for run in await last_runs(installation.database)}
     facts = {job: f"{in_words(run.age_seconds)} ago" for job, run in runs.items()}
-    if not await connected_workers(installation.database):
+    workers = await connected_workers(installation.database)
+    if not workers:
         return [result("idle", facts)]
+    if all(worker.version == UNNAMED_VERSION for worker in workers):
+        return [result("not_noted", version=UNNAMED_VERSION)]
     jobs = _jobs(installation)
     faults = [
         result("overdue", job=job, age=in_words(run.age_seconds), pause=in_words(run.pause_seconds))
