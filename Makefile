@@ -9,7 +9,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-all check bench migrations pitr release format lock messages ops schema screenshots clean
+.PHONY: help setup demo run test test-all check bench migrations pitr release ha format lock messages ops schema screenshots clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,17 @@ release: .venv/.test ## Build wheel and sdist twice, check them, write them into
 ops: .venv/.ops ## Run what ops/ describes, as root on Debian (TRY=systemd: one)
 	$(BIN)/python ops/try.py $(TRY)
 
+.venv/.ha: .venv/.test requirements/ha.txt
+	@$(PYTHON) tests/install_tools.py etcd haproxy ip /usr/lib/postgresql/15/bin/postgres
+	# Debian's Python: PostgreSQL's account runs Patroni, and may not read the home of another user's Python.
+	$(BIN)/uv venv --quiet --clear --python /usr/bin/python3 .venv/ha
+	$(BIN)/uv pip install --quiet --compile-bytecode --python .venv/ha/bin/python --require-hashes --requirement requirements/ha.txt
+	@touch $@
+
+ha: .venv/.ha ## Break a cluster of three nodes under load, 20 minutes (HA_ROUNDS=16, HA_SEED=1)
+	PYTHONPATH=tests unshare --net --mount --pid --fork --kill-child --mount-proc --propagation private -- \
+		sh -c '"$$@"; exit $$?' sh $(BIN)/python -m torture.ha --rounds $(or $(HA_ROUNDS),16) --seed $(or $(HA_SEED),1)
+
 format: .venv/.test ## Put the code into its standard form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -86,6 +97,7 @@ lock: .venv/.uv ## Choose the newest allowed versions and pin them with hashes
 	$(COMPILE) --upgrade pyproject.toml --output-file requirements/run.txt
 	$(COMPILE) --upgrade --group test pyproject.toml --output-file requirements/test.txt
 	$(COMPILE) --upgrade --constraint requirements/test.txt --group ops --output-file requirements/ops.txt
+	$(COMPILE) --upgrade requirements/ha.in --output-file requirements/ha.txt
 
 messages: .venv/.test ## Write the catalogue of the console's texts, compile languages
 	$(BIN)/python tests/catalogue.py

@@ -20,6 +20,8 @@ PACKAGE_OF = {
     "caddy": "caddy",
     "openssl": "openssl",
     "pgbackrest": "pgbackrest",
+    "etcd": "etcd-server",
+    "ip": "iproute2",
     "/usr/lib/postgresql/15/bin/postgres": "postgresql-15",
 }
 INSTALL_SECONDS_MAX = 900

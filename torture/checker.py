@@ -1,0 +1,173 @@
+"""The checker: compare what clients wrote down with the tables."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from torture.journal import UNAVAILABLE, Exchange, Response
+from torture.operations import codes_of_order
+from torture.rules import Finding, table_findings
+from torture.tables import BatchRow, EventRow, Keyed, OrderRow, ReservationRow, Tables, TicketRow
+
+CONFLICT = 409
+REFUSALS = frozenset({CONFLICT})
+"""Refusals that the clients' requests can meet. Any other, such as 404 for a ticket that was generated, is a finding."""
+_PRECISION = timedelta(milliseconds=1)
+
+
+def check(exchanges: list[Exchange], tables: Tables) -> list[Finding]:
+    """Return everything that is lost, doubled, half done or answered wrongly."""
+    rows = tables.by_key()
+    tickets = {ticket.ticket_code: ticket for ticket in tables.tickets}
+    return [
+        *(finding for exchange in exchanges for finding in _responses_are_allowed(exchange)),
+        *(
+            finding
+            for exchange in exchanges
+            for finding in _outcome_is_in_the_tables(exchange, rows.get(exchange.request.key, []), tickets)
+        ),
+        *_ids_are_given_once(exchanges),
+        *_rows_were_requested(exchanges, tables),
+        *table_findings(tables),
+    ]
+
+
+def _responses_are_allowed(exchange: Exchange) -> Iterator[Finding]:
+    for response in exchange.responses:
+        status = response.status
+        if not (status is None or response.is_success or status in REFUSALS or status in (429, UNAVAILABLE)):
+            yield Finding("a response has an allowed status", _described(exchange, response))
+    successes = [response.body for response in exchange.responses if response.is_success]
+    if any(body != successes[0] for body in successes):
+        yield Finding("a retry gets the first response again", f"{exchange.request}: {successes}")
+    decisive = {response.status for response in exchange.responses if response.is_decisive}
+    if successes and CONFLICT in decisive:
+        yield Finding("a request is executed or refused, not both", f"{exchange.request}: {decisive}")
+
+
+def _described(exchange: Exchange, response: Response) -> str:
+    request = exchange.request
+    return f"{request.kind} {request.path} with key {request.key} got {response.status} {response.body} ({response.via})"
+
+
+def _outcome_is_in_the_tables(
+    exchange: Exchange, rows: list[Keyed], tickets: dict[str, TicketRow]
+) -> Iterator[Finding]:
+    """Compare one request with the rows that have its key: one after a 2xx, none after a refusal, either after a loss."""
+    request, success = exchange.request, exchange.success
+    if success is not None:
+        if not rows:
+            yield Finding("an answered change is in the tables", _described(exchange, success))
+        elif differences := list(_differences(success.body or {}, rows[0], tickets)):
+            yield Finding(
+                "the tables have the values answered",
+                f"{_described(exchange, success)}: {', '.join(differences)}",
+            )
+    elif exchange.decisive is not None and rows:
+        yield Finding(
+            "a refused request changes nothing", f"{_described(exchange, exchange.decisive)}: {rows}"
+        )
+    if len(rows) > 1:
+        yield Finding("a request is executed once", f"{request.kind} with key {request.key} left {rows}")
+
+
+def _differences(told: dict[str, Any], row: Keyed, tickets: dict[str, TicketRow]) -> Iterator[str]:
+    """Yield in what the response differs from the row."""
+    match row:
+        case BatchRow():
+            yield from _of_batch(told, row, tickets)
+        case OrderRow():
+            yield from _of_order(told, row, tickets)
+        case ReservationRow():
+            yield from _unequal("reservation_id", told["reservation_id"], row.reservation_id)
+            yield from _unequal("quantity", told["quantity"], row.quantity)
+        case EventRow():
+            yield from _of_event(told, row, tickets)
+
+
+def _unequal(name: str, told: Any, stored: Any) -> Iterator[str]:
+    if told != stored:
+        yield f"{name} is {stored!r}"
+
+
+def _of_batch(told: dict[str, Any], row: BatchRow, tickets: dict[str, TicketRow]) -> Iterator[str]:
+    yield from _unequal("batch_id", told["batch_id"], row.batch_id)
+    yield from _unequal("quantity", len(told["tickets"]), row.quantity)
+    for each in told["tickets"]:
+        ticket = tickets.get(each["ticket_code"])
+        if ticket is None:
+            yield f"{each['ticket_code']} is missing"
+            continue
+        yield from _unequal("batch of the ticket", told["batch_id"], ticket.batch_id)
+        if ticket.issue_number == 1:
+            yield from _unequal("token", each["qr_token"], ticket.token)
+
+
+def _of_order(told: dict[str, Any], row: OrderRow, tickets: dict[str, TicketRow]) -> Iterator[str]:
+    yield from _unequal("order_id", told["order_id"], row.order_id)
+    yield from _unequal("tickets", sorted(codes_of_order(told)), sorted(row.ticket_codes))
+    yield from _unequal("customer", told["customer_name"], row.customer_name)
+    yield from _unequal("payment_reference", told["payment_reference"], row.payment_reference)
+    yield from _unequal("total_amount", Decimal(told["total_amount"]), row.total_amount)
+    if abs(datetime.fromisoformat(told["activated_at"]) - row.created_at) >= _PRECISION:
+        yield f"time is {row.created_at}"
+    for code in row.ticket_codes:
+        ticket = tickets.get(code)
+        yield from _unequal(f"order of {code}", told["order_id"], ticket and ticket.order_id)
+
+
+def _of_event(told: dict[str, Any], row: EventRow, tickets: dict[str, TicketRow]) -> Iterator[str]:
+    ticket = tickets.get(row.ticket_code or "")
+    match row.event:
+        case "ticket.cancelled":
+            yield from _unequal("ticket_code", told["ticket_code"], row.ticket_code)
+            yield from _unequal("status", "CANCELLED", ticket and ticket.status)
+        case "ticket.reissued":
+            yield from _unequal("ticket_code", told["ticket_code"], row.ticket_code)
+            yield from _unequal("issue_number", told["issue_number"], row.data["issue_number"])
+            if ticket is None or ticket.issue_number < told["issue_number"]:
+                yield f"the ticket is {ticket}"
+            elif ticket.issue_number == told["issue_number"]:
+                yield from _unequal("token", told["qr_token"], ticket.token)
+        case "ticket.redeemed":
+            yield from _unequal("ticket_code", told["ticket_code"], row.ticket_code)
+            left = {each["function_code"]: each["remaining_uses"] for each in row.data["entitlements"]}
+            yield from _unequal("remaining", told["remaining"], left[row.data["function_code"]])
+        case "batch.cancelled":
+            yield from _unequal("cancelled", told["cancelled"], row.data["cancelled"])
+        case "reservation.released":
+            yield from _unequal("reservation_id", told["reservation_id"], row.data["reservation_id"])
+        case _:
+            yield f"the event is {row.event}"
+
+
+def _ids_are_given_once(exchanges: list[Exchange]) -> Iterator[Finding]:
+    """Look for a code or an id in the responses to two requests."""
+    given: Counter[str] = Counter()
+    for exchange in exchanges:
+        success = exchange.success
+        if success is None or success.body is None:
+            continue
+        match exchange.request.kind:
+            case "generate" | "generate_from_reservation":
+                given.update({each["ticket_code"] for each in success.body["tickets"]})
+            case "activate" | "draw" | "order":
+                given[success.body["order_id"]] += 1
+                given.update({f"the sale of {code}" for code in codes_of_order(success.body)})
+            case "reserve":
+                given[success.body["reservation_id"]] += 1
+            case _:
+                continue
+    for name, times in given.items():
+        if times > 1:
+            yield Finding("a code or an id is given once", f"{name} is in the responses to {times} requests")
+
+
+def _rows_were_requested(exchanges: list[Exchange], tables: Tables) -> Iterator[Finding]:
+    """Look for a row whose key no client has sent."""
+    sent = {exchange.request.key for exchange in exchanges}
+    for row in (*tables.orders, *tables.batches, *tables.reservations):
+        if row.idempotency_key not in sent:
+            yield Finding("a row was requested", f"nobody has sent {row}")

@@ -1,0 +1,188 @@
+"""`python -m torture.ha`, run by `make ha`: sell on a cluster of three nodes, break it again and again, and check the tables.
+
+It needs root on Linux, because it makes network namespaces. `make ha` gives it namespaces of its own, which end with it.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psycopg
+
+from torture.checker import check
+from torture.clients import Client
+from torture.ha import ROOT
+from torture.ha.cluster import Cluster, cluster
+from torture.ha.faults import FAULTS, Fault
+from torture.ha.place import Place, place_on
+from torture.ha.report import Round, summary
+from torture.journal import Exchange, Journal, read_journal
+from torture.rules import Finding
+from torture.schedule import schedule
+from torture.tables import read_tables
+
+CLIENTS = 16
+PAUSE_SECONDS = 0.25
+STEADY_SECONDS = 5.0
+"""Load before each fault."""
+FAULT_SECONDS = 32.0
+"""How long a fault lasts before it is repaired: longer than Patroni's `ttl` and an election."""
+SETTLE_SECONDS_MAX = 60.0
+CATCH_UP_SECONDS_MAX = 60.0
+REPORTS = ROOT / "reports"
+JOURNAL = "journal"
+_DIGEST = (
+    "SELECT (SELECT count(*) || ' ' || coalesce(sum(hashtextextended(t::text, 0)), 0) FROM pre_generated_tickets t),"
+    " (SELECT count(*) || ' ' || coalesce(sum(hashtextextended(o::text, 0)), 0) FROM ota_orders o),"
+    " (SELECT count(*) || ' ' || coalesce(sum(hashtextextended(e::text, 0)), 0) FROM audit_events e)"
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says."""
+
+    rounds: int
+    seed: int
+    kinds: list[Fault]
+
+
+def say(text: str) -> None:
+    """Print a line with the time."""
+    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
+
+
+def read_options() -> Options:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m torture.ha", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=16, help="number of faults")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed chooses the same faults")
+    names = {fault.begin.__name__: fault for fault in FAULTS}
+    parser.add_argument("--only", choices=names, action="append", help="only this kind; can be repeated")
+    told = parser.parse_args()
+    return Options(told.rounds, told.seed, [names[name] for name in told.only or names])
+
+
+def main() -> int:
+    """Return 0, or 1 if something was lost or done twice."""
+    options = read_options()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="premade-ha-")))
+        folder.chmod(0o755)
+        stack.callback(_keep_logs, folder)
+        say("starting three nodes")
+        nodes = stack.enter_context(cluster(folder))
+        place = stack.enter_context(place_on(nodes))
+        journal = Journal(folder / JOURNAL)
+        rounds = asyncio.run(_sell(nodes, place, journal, options))
+        findings = _check(nodes, place, folder)
+        asyncio.run(_settle(place, journal, folder))
+        journal.close()
+        findings += [*_check(nodes, place, folder), *_differing_nodes(nodes)]
+        result = summary(options.seed, rounds, _exchanges(folder), findings)
+    (REPORTS / "ha.json").write_text(json.dumps(asdict(result), indent=1) + "\n")
+    print(result.text())
+    return int(bool(findings))
+
+
+async def _sell(nodes: Cluster, place: Place, journal: Journal, options: Options) -> list[Round]:
+    """Sell while faults come and go."""
+    stop = asyncio.Event()
+    async with AsyncExitStack() as stack:
+        clients = [
+            await stack.enter_async_context(
+                Client(
+                    [place.url],
+                    place.accounts[number % len(place.accounts)],
+                    journal,
+                    seed=f"{options.seed}.{number}",
+                )
+            )
+            for number in range(CLIENTS)
+        ]
+        running = [asyncio.create_task(client.run(stop, PAUSE_SECONDS)) for client in clients]
+        try:
+            return await asyncio.to_thread(lambda: list(_rounds(nodes, journal, options)))
+        finally:
+            stop.set()
+            await asyncio.gather(*running)
+
+
+def _rounds(nodes: Cluster, journal: Journal, options: Options) -> Iterator[Round]:
+    """Break and repair the cluster, again and again."""
+    choice = random.Random(options.seed)
+    for number, fault in enumerate(schedule(options.kinds, options.rounds, choice), 1):
+        nodes.wait_until_healthy()
+        before = journal.successes
+        time.sleep(STEADY_SECONDS)
+        primary, recoveries = nodes.primary().name, nodes.recoveries()
+        say(
+            f"{number} of {options.rounds}: {fault.name} (primary {primary}, {journal.successes - before} sales before)"
+        )
+        began_at = time.time()
+        repair = fault.begin(nodes, choice)
+        time.sleep(max(0, began_at + FAULT_SECONDS - time.time()))
+        repaired_at = time.time()
+        repair()
+        nodes.wait_until_healthy()
+        rewinds, copies = (now - then for now, then in zip(nodes.recoveries(), recoveries, strict=True))
+        yield Round(fault.name, primary, began_at, repaired_at, time.time(), rewinds, copies)
+
+
+async def _settle(place: Place, journal: Journal, folder: Path) -> None:
+    """Send each request again whose result its client does not know. It gives up nothing now."""
+    for account in place.accounts:
+        async with Client([place.url], account, journal, seed="settle") as client:
+            for exchange in _exchanges(folder):
+                if exchange.decisive is None and exchange.request.partner_id == account.known.partner_id:
+                    await client.complete(exchange.request, SETTLE_SECONDS_MAX)
+
+
+def _exchanges(folder: Path) -> list[Exchange]:
+    return read_journal((folder / JOURNAL).read_text().splitlines())
+
+
+def _check(nodes: Cluster, place: Place, folder: Path) -> list[Finding]:
+    with psycopg.connect(nodes.dsn) as connection:
+        tables = read_tables(connection, [account.known.partner_id for account in place.accounts])
+    return check(_exchanges(folder), tables)
+
+
+def _differing_nodes(nodes: Cluster) -> Iterator[Finding]:
+    """Compare the rows of all nodes, once they have caught up."""
+    digests = [_digest_of(nodes.dsn_of(node)) for node in nodes.nodes]
+    deadline = time.monotonic() + CATCH_UP_SECONDS_MAX
+    while len(set(digests)) > 1 and time.monotonic() < deadline:
+        time.sleep(1)
+        digests = [_digest_of(nodes.dsn_of(node)) for node in nodes.nodes]
+    if len(set(digests)) > 1:
+        yield Finding("all nodes have the same rows", str(digests))
+
+
+def _digest_of(dsn: str) -> tuple[str, ...]:
+    with psycopg.connect(dsn) as connection:
+        [row] = connection.execute(_DIGEST).fetchall()
+    return row
+
+
+def _keep_logs(folder: Path) -> None:
+    """Copy the logs and the journal, so that a finding can be explained."""
+    kept = REPORTS / "ha"
+    shutil.rmtree(kept, ignore_errors=True)
+    kept.mkdir(parents=True)
+    for file in (*folder.glob("*.log"), folder / JOURNAL):
+        if file.exists():
+            shutil.copy(file, kept)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+"""The three nodes together: start them, find the primary, wait until all is well again."""
+
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from torture.ha.machine import PASSWORD, Node, make_network
+
+NODES = 3
+HEALTHY_SECONDS_MAX = 180
+ANSWER_SECONDS_MAX = 3
+POLL_SECONDS = 0.2
+SWITCHOVER_SECONDS_MAX = 60
+
+
+class Unhealthy(Exception):
+    """The cluster did not reach the state that was waited for."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A node as Patroni reports it."""
+
+    name: str
+    role: str
+    state: str
+    timeline: int | None
+
+
+@dataclass
+class Cluster:
+    """The running nodes."""
+
+    folder: Path
+    nodes: list[Node]
+    http: httpx.Client
+
+    @property
+    def dsn(self) -> str:
+        """All nodes, as a service's DATABASE_URL names them."""
+        hosts = ",".join(node.address for node in self.nodes)
+        return f"postgresql://premade:{PASSWORD}@{hosts}/premade?target_session_attrs=read-write"
+
+    def dsn_of(self, node: Node) -> str:
+        """Return the connection string of this node alone, whatever its role."""
+        return f"postgresql://premade:{PASSWORD}@{node.address}/premade"
+
+    def members(self) -> list[Member]:
+        """Return the members that Patroni knows. Ask one node after the other until one answers."""
+        for node in self.nodes:
+            try:
+                told = self.http.get(f"http://{node.address}:8008/cluster").json()
+            except (httpx.HTTPError, ValueError):
+                continue
+            return [
+                Member(each["name"], each["role"], each["state"], each.get("timeline"))
+                for each in told["members"]
+            ]
+        return []
+
+    def primary(self) -> Node:
+        """Return the node whose PostgreSQL is the primary.
+
+        Raises:
+            Unhealthy: no node is.
+        """
+        for node in self.nodes:
+            try:
+                if self.http.get(f"http://{node.address}:8008/primary").is_success:
+                    return node
+            except httpx.HTTPError:
+                continue
+        message = "No node is the primary"
+        raise Unhealthy(message)
+
+    def standbys(self) -> list[Node]:
+        """Return the other nodes."""
+        primary = self.primary()
+        return [node for node in self.nodes if node is not primary]
+
+    def is_healthy(self) -> bool:
+        """Return whether one node is the primary and all others follow it on its timeline, in the quorum of commits."""
+        members = self.members()
+        roles = sorted(member.role for member in members)
+        states = {member.state for member in members}
+        return (
+            roles == ["leader", *["quorum_standby"] * (NODES - 1)]
+            and states <= {"running", "streaming"}
+            and len({member.timeline for member in members}) == 1
+        )
+
+    def wait_until_healthy(self) -> None:
+        """Wait for `is_healthy`.
+
+        Raises:
+            Unhealthy: it took longer than HEALTHY_SECONDS_MAX.
+        """
+        self._wait(self.is_healthy, HEALTHY_SECONDS_MAX)
+
+    def _wait(self, holds: Callable[[], bool], seconds_max: float) -> None:
+        deadline = time.monotonic() + seconds_max
+        while not holds():
+            if time.monotonic() > deadline:
+                message = f"The cluster is not healthy: {self.members()}"
+                raise Unhealthy(message)
+            time.sleep(POLL_SECONDS)
+
+    def recoveries(self) -> tuple[int, int]:
+        """Return how often a node has run pg_rewind so far, and how often it was made a new copy of the primary."""
+        logs = [(self.folder / f"{node.name}.patroni.log").read_text(errors="replace") for node in self.nodes]
+        return (
+            sum(log.count("running pg_rewind from") for log in logs),
+            sum(log.count("replica has been created using basebackup") for log in logs),
+        )
+
+    def switch_over(self, candidate: Node) -> None:
+        """Ask Patroni to make this standby the primary, as an operator does before maintenance."""
+        primary = self.primary()
+        answer = self.http.post(
+            f"http://{primary.address}:8008/switchover",
+            json={"leader": primary.name, "candidate": candidate.name},
+            timeout=SWITCHOVER_SECONDS_MAX,
+        )
+        if not answer.is_success:
+            raise Unhealthy(answer.text)
+
+
+@contextmanager
+def cluster(folder: Path) -> Generator[Cluster]:
+    """Start three nodes, and wait until they are healthy. The caller has a network namespace of its own."""
+    make_network()
+    nodes = [Node(number, folder / f"db{number}") for number in range(1, NODES + 1)]
+    with httpx.Client(timeout=ANSWER_SECONDS_MAX, trust_env=False) as http:
+        running = Cluster(folder, nodes, http)
+        for node in nodes:
+            node.install()
+        try:
+            for node in nodes:
+                node.start(nodes)
+            running.wait_until_healthy()
+            yield running
+        finally:
+            for node in nodes:
+                node.thaw()
+                node.lose_power()

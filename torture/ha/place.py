@@ -1,0 +1,98 @@
+"""The services on the cluster, HAProxy in front of them, and partners with keys and stock."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from support.service import environment_for, running_service
+from support.shop import PARTNER_PERMISSIONS, Shop
+
+from torture.clients import Account
+from torture.ha import ROOT
+from torture.ha.cluster import Cluster
+from torture.ha.machine import FILES
+from torture.knowledge import Knowledge
+
+URL = "http://127.0.0.1:8080"
+SERVICES = 2
+PARTNERS = 2
+STOCK = 1_000_000
+FUNCTIONS = {"ferry": 2, "gift": 1}
+READY_SECONDS_MAX = 30
+
+
+@dataclass(frozen=True)
+class Place:
+    """What clients and checker need."""
+
+    url: str
+    accounts: list[Account]
+    logs: list[Path]
+
+
+@contextmanager
+def place_on(cluster: Cluster) -> Generator[Place]:
+    """Start two services with HAProxy in front, and add two partners."""
+    # A folder of their own for temporary files: other services on this machine remove those of processes that they cannot see.
+    environment = environment_for(cluster.dsn, TMPDIR=str(cluster.folder))
+    subprocess.run(
+        [sys.executable, "-m", "premade", "migrate"], check=True, env=environment, stdout=sys.stderr
+    )
+    logs = [cluster.folder / f"service{number}.log" for number in range(1, SERVICES + 1)]
+    with ExitStack() as stack:
+        urls = [stack.enter_context(running_service(environment, log, workers=1)).url for log in logs]
+        stack.enter_context(_haproxy(cluster, urls))
+        shop = Shop(cluster.dsn, URL)
+        yield Place(URL, list(_accounts(shop)), logs)
+
+
+def _accounts(shop: Shop) -> Iterator[Account]:
+    permissions = [*PARTNER_PERMISSIONS, "gate:redeem"]
+    for _ in range(PARTNERS):
+        seller = shop.seller(stock=STOCK, permissions=permissions, functions=FUNCTIONS)
+        yield Account(seller.key, Knowledge(seller.partner_id, seller.product_id, FUNCTIONS))
+
+
+@contextmanager
+def _haproxy(cluster: Cluster, urls: list[str]) -> Generator[None]:
+    """Run HAProxy with the file of ops/ha until the end of the block."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PREMADE_HTTP_BIND": URL.removeprefix("http://"),
+        "PREMADE_POSTGRES_BIND": "127.0.0.1:5432",
+        "PREMADE_HA_FILES": str(FILES),
+        **{f"PREMADE_SERVICE_{number}": url.removeprefix("http://") for number, url in enumerate(urls, 1)},
+        **{f"PREMADE_NODE_{node.number}": node.address for node in cluster.nodes},
+    }
+    with (cluster.folder / "haproxy.log").open("wb") as log:
+        process = subprocess.Popen(
+            ["haproxy", "-db", "-f", ROOT / "ops" / "ha" / "haproxy.cfg"],
+            env=environment,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            _wait_until_ready()
+            yield
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _wait_until_ready() -> None:
+    deadline = time.monotonic() + READY_SECONDS_MAX
+    while True:
+        try:
+            if httpx.get(f"{URL}/readyz", trust_env=False).is_success:
+                return
+        except httpx.TransportError:
+            pass
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{URL} is not ready")
+        time.sleep(0.2)

@@ -1,0 +1,117 @@
+"""The journal: each request before it is sent, and each response, as lines of JSON in a file."""
+
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+SERVER_ERROR = 500
+UNAVAILABLE = 503
+TOO_MANY = 429
+_NOT_DECISIVE = frozenset({UNAVAILABLE, TOO_MANY})
+
+
+@dataclass(frozen=True)
+class Request:
+    """A write. A client sends it again, with the same key, until it gets a decisive response or gives up."""
+
+    number: int
+    kind: str
+    partner_id: int
+    method: str
+    path: str
+    key: str
+    """Idempotency-Key; at the gate the `scan_id`."""
+    body: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Response:
+    """The response to one attempt, or its loss."""
+
+    number: int
+    """Of the request."""
+    status: int | None
+    """None: the connection broke, or there was no response in time."""
+    body: dict[str, Any] | None
+    """Without pictures. None for a lost response."""
+    is_replay: bool
+    began_at: float
+    """Unix time, in seconds, when the attempt was sent."""
+    ended_at: float
+    via: str = ""
+    """Value of the header X-Request-Id, to find the attempt in the service's log; or the error of the connection."""
+
+    @property
+    def is_decisive(self) -> bool:
+        """Return whether the client knows the result. After a loss, 429 and 5xx it does not."""
+        return self.status is not None and self.status < SERVER_ERROR and self.status not in _NOT_DECISIVE
+
+    @property
+    def is_success(self) -> bool:
+        """Return whether the request was executed, now or earlier."""
+        return self.status is not None and self.status // 100 == 2  # noqa: PLR2004
+
+
+@dataclass
+class Exchange:
+    """A request with the responses to all its attempts."""
+
+    request: Request
+    responses: list[Response] = field(default_factory=list[Response])
+
+    @property
+    def decisive(self) -> Response | None:
+        """Return the first response that says what happened, or None: then the client does not know."""
+        return next((response for response in self.responses if response.is_decisive), None)
+
+    @property
+    def success(self) -> Response | None:
+        """Return the first 2xx, or None."""
+        return next((response for response in self.responses if response.is_success), None)
+
+
+class Journal:
+    """Write requests and responses to a file. Each line is in the file before the next step is taken."""
+
+    def __init__(self, path: Path) -> None:
+        self._file: IO[str] = path.open("a", buffering=1)
+        self._requests = 0
+        self.last_success_at = time.time()
+        self.successes = 0
+
+    def request(
+        self, kind: str, partner_id: int, method: str, path: str, key: str, body: dict[str, Any] | None
+    ) -> Request:
+        """Write a request before it is sent for the first time. Return it with its number."""
+        self._requests += 1
+        request = Request(self._requests, kind, partner_id, method, path, key, body)
+        self._file.write(json.dumps({"request": asdict(request)}) + "\n")
+        return request
+
+    def response(self, response: Response) -> None:
+        """Write the response to an attempt."""
+        if response.is_success:
+            self.last_success_at = response.ended_at
+            self.successes += 1
+        self._file.write(json.dumps({"response": asdict(response)}) + "\n")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def read_journal(lines: Iterable[str]) -> list[Exchange]:
+    """Return the exchanges of a journal, in the order of their first attempts."""
+    exchanges: dict[int, Exchange] = {}
+    for line in lines:
+        entry = json.loads(line)
+        if "request" in entry:
+            request = Request(**entry["request"])
+            exchanges[request.number] = Exchange(request)
+        else:
+            response = Response(**entry["response"])
+            exchanges[response.number].responses.append(response)
+    return list(exchanges.values())
