@@ -144,8 +144,9 @@ def _of_event(told: dict[str, Any], row: EventRow, tickets: dict[str, TicketRow]
 
 
 def _ids_are_given_once(exchanges: list[Exchange]) -> Iterator[Finding]:
-    """Look for a code or an id in the responses to two requests."""
+    """Look for a code, an id or the sale of a ticket in the responses to two requests."""
     given: Counter[str] = Counter()
+    sold: Counter[str] = Counter()
     for exchange in exchanges:
         success = exchange.success
         if success is None or success.body is None:
@@ -155,14 +156,15 @@ def _ids_are_given_once(exchanges: list[Exchange]) -> Iterator[Finding]:
                 given.update({each["ticket_code"] for each in success.body["tickets"]})
             case "activate" | "draw" | "order":
                 given[success.body["order_id"]] += 1
-                given.update({f"the sale of {code}" for code in codes_of_order(success.body)})
+                sold.update(codes_of_order(success.body))
             case "reserve":
                 given[success.body["reservation_id"]] += 1
             case _:
                 continue
-    for name, times in given.items():
-        if times > 1:
-            yield Finding("a code or an id is given once", f"{name} is in the responses to {times} requests")
+    for rule, names in (("a code or an id is given once", given), ("a ticket is sold once", sold)):
+        for name, times in names.items():
+            if times > 1:
+                yield Finding(rule, f"{name} is in the responses to {times} requests")
 
 
 def _rows_were_requested(exchanges: list[Exchange], tables: Tables) -> Iterator[Finding]:

@@ -147,6 +147,7 @@ def test_the_checker_finds_wrong_responses(sold: tuple[Seller, list[Exchange]]) 
         "a request is executed or refused, not both": [*first.responses, replace(first.success, status=409)],
         "a refused request changes nothing": [replace(first.success, status=409)],
         "a code or an id is given once": second.responses,
+        "a ticket is sold once": second.responses,
     }.items():
         wrong = [Exchange(first.request, responses) if each is first else each for each in exchanges]
         assert rule in rules_broken(seller, wrong)

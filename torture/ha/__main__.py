@@ -54,6 +54,7 @@ class Options:
     rounds: int
     seed: int
     kinds: list[Fault]
+    is_asynchronous: bool
 
 
 def say(text: str) -> None:
@@ -68,8 +69,11 @@ def read_options() -> Options:
     parser.add_argument("--seed", type=int, default=1, help="the same seed chooses the same faults")
     names = {fault.begin.__name__: fault for fault in FAULTS}
     parser.add_argument("--only", choices=names, action="append", help="only this kind; can be repeated")
+    parser.add_argument(
+        "--asynchronous", action="store_true", help="let commits wait for no standby, to see what that loses"
+    )
     told = parser.parse_args()
-    return Options(told.rounds, told.seed, [names[name] for name in told.only or names])
+    return Options(told.rounds, told.seed, [names[name] for name in told.only or names], told.asynchronous)
 
 
 def main() -> int:
@@ -82,6 +86,8 @@ def main() -> int:
         say("starting three nodes")
         nodes = stack.enter_context(cluster(folder))
         place = stack.enter_context(place_on(nodes))
+        if options.is_asynchronous:
+            nodes.replicate_asynchronously()
         journal = Journal(folder / JOURNAL)
         rounds = asyncio.run(_sell(nodes, place, journal, options))
         findings = _check(nodes, place, folder)
@@ -119,8 +125,8 @@ async def _sell(nodes: Cluster, place: Place, journal: Journal, options: Options
 
 def _rounds(nodes: Cluster, journal: Journal, options: Options) -> Iterator[Round]:
     """Break and repair the cluster, again and again."""
-    choice = random.Random(options.seed)
-    for number, fault in enumerate(schedule(options.kinds, options.rounds, choice), 1):
+    faults = schedule(options.kinds, options.rounds, random.Random(options.seed))
+    for number, fault in enumerate(faults, 1):
         nodes.wait_until_healthy()
         before = journal.successes
         time.sleep(STEADY_SECONDS)
@@ -129,7 +135,7 @@ def _rounds(nodes: Cluster, journal: Journal, options: Options) -> Iterator[Roun
             f"{number} of {options.rounds}: {fault.name} (primary {primary}, {journal.successes - before} sales before)"
         )
         began_at = time.time()
-        repair = fault.begin(nodes, choice)
+        repair = fault.begin(nodes)
         time.sleep(max(0, began_at + FAULT_SECONDS - time.time()))
         repaired_at = time.time()
         repair()

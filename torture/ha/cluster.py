@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -38,6 +38,8 @@ class Cluster:
     folder: Path
     nodes: list[Node]
     http: httpx.Client
+    roles: list[str] = field(default_factory=lambda: ["leader", "replica", "sync_standby"])
+    """The roles of all nodes when all is well, in alphabetical order."""
 
     @property
     def dsn(self) -> str:
@@ -82,13 +84,35 @@ class Cluster:
         primary = self.primary()
         return [node for node in self.nodes if node is not primary]
 
+    def synchronous_standby(self) -> Node:
+        """Return the node that confirms commits.
+
+        Raises:
+            Unhealthy: there is none.
+        """
+        names = [member.name for member in self.members() if member.role == "sync_standby"]
+        for node in self.nodes:
+            if node.name in names:
+                return node
+        message = "No node is a synchronous standby"
+        raise Unhealthy(message)
+
+    def replicate_asynchronously(self) -> None:
+        """Let commits wait for no standby, to measure what that loses."""
+        primary = self.primary()
+        self.http.patch(
+            f"http://{primary.address}:8008/config", json={"synchronous_mode": False}
+        ).raise_for_status()
+        self.roles = ["leader", "replica", "replica"]
+        self.wait_until_healthy()
+
     def is_healthy(self) -> bool:
-        """Return whether one node is the primary and all others follow it on its timeline, in the quorum of commits."""
+        """Return whether one node is the primary and the others follow it on its timeline, one of them synchronously."""
         members = self.members()
         roles = sorted(member.role for member in members)
         states = {member.state for member in members}
         return (
-            roles == ["leader", *["quorum_standby"] * (NODES - 1)]
+            roles == self.roles
             and states <= {"running", "streaming"}
             and len({member.timeline for member in members}) == 1
         )
@@ -113,7 +137,7 @@ class Cluster:
         """Return how often a node has run pg_rewind so far, and how often it was made a new copy of the primary."""
         logs = [(self.folder / f"{node.name}.patroni.log").read_text(errors="replace") for node in self.nodes]
         return (
-            sum(log.count("running pg_rewind from") for log in logs),
+            sum(log.count("pg_rewind exit code=0") for log in logs),
             sum(log.count("replica has been created using basebackup") for log in logs),
         )
 

@@ -1,7 +1,7 @@
 """What can break in a cluster. A new kind is one function: it breaks something, and returns how to repair it."""
 
-import random
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from torture.ha.cluster import Cluster
 from torture.ha.machine import send
 
 Repair = Callable[[], None]
-Break = Callable[[Cluster, random.Random], Repair]
+Break = Callable[[Cluster], Repair]
 
 
 @dataclass(frozen=True)
@@ -18,18 +18,17 @@ class Fault:
 
     name: str
     description: str
-    concerns_primary: bool
-    """Whether another node becomes the primary."""
     begin: Break
 
 
 FAULTS: list[Fault] = []
+BEHIND_SECONDS = 0.7
 
 
-def _fault(description: str, *, concerns_primary: bool = True) -> Callable[[Break], Break]:
+def _fault(description: str) -> Callable[[Break], Break]:
     def register(begin: Break) -> Break:
         name = begin.__name__.replace("_", " ")
-        FAULTS.append(Fault(name, description, concerns_primary, begin))
+        FAULTS.append(Fault(name, description, begin))
         return begin
 
     return register
@@ -40,67 +39,97 @@ def _nothing() -> None:
 
 
 @_fault("`kill -9` of all processes of the primary's PostgreSQL")
-def kill_postgresql(cluster: Cluster, choice: random.Random) -> Repair:
+def kill_postgresql(cluster: Cluster) -> Repair:
     """Patroni stays, and finds it at its next look."""
-    del choice
     send(signal.SIGKILL, cluster.primary().postgres())
     return _nothing
 
 
 @_fault("`kill -9` of everything on the primary's machine, as when its power fails")
-def lose_machine(cluster: Cluster, choice: random.Random) -> Repair:
+def lose_machine(cluster: Cluster) -> Repair:
     """Also of etcd and Patroni."""
-    del choice
     node = cluster.primary()
     node.lose_power()
     return lambda: node.start(cluster.nodes)
 
 
+@_fault("`kill -9` of the primary's Patroni alone: its PostgreSQL goes on as a primary; later Patroni starts")
+def kill_patroni(cluster: Cluster) -> Repair:
+    """Nobody tells PostgreSQL that it is no longer the primary."""
+    node = cluster.primary()
+    send(signal.SIGKILL, [node.process("patroni")])
+    return lambda: node.start(cluster.nodes)
+
+
+@_fault("SIGSTOP of the primary's Patroni alone, later SIGCONT")
+def freeze_patroni(cluster: Cluster) -> Repair:
+    """The same for a Patroni that hangs."""
+    node = cluster.primary()
+    node.freeze([node.process("patroni")])
+    return node.thaw
+
+
 @_fault("SIGSTOP of the primary's PostgreSQL, later SIGCONT")
-def freeze_postgresql(cluster: Cluster, choice: random.Random) -> Repair:
+def freeze_postgresql(cluster: Cluster) -> Repair:
     """Its connections stay open, and say nothing."""
-    del choice
     node = cluster.primary()
     node.freeze(node.postgres())
     return node.thaw
 
 
 @_fault("SIGSTOP of everything on the primary's machine, later SIGCONT: it wakes up as a primary")
-def freeze_machine(cluster: Cluster, choice: random.Random) -> Repair:
+def freeze_machine(cluster: Cluster) -> Repair:
     """As a virtual machine that its host stops for a while."""
-    del choice
     node = cluster.primary()
     node.freeze(node.everything())
     return node.thaw
 
 
 @_fault("the network cable of the primary's machine is pulled out, later put in")
-def cut_network(cluster: Cluster, choice: random.Random) -> Repair:
+def cut_network(cluster: Cluster) -> Repair:
     """Neither clients nor nodes reach it, and it reaches nobody."""
-    del choice
     node = cluster.primary()
     node.plug(is_in=False)
     return lambda: node.plug(is_in=True)
 
 
 @_fault("a switchover, as before maintenance")
-def switch_over(cluster: Cluster, choice: random.Random) -> Repair:
-    """To either standby."""
-    cluster.switch_over(choice.choice(cluster.standbys()))
+def switch_over(cluster: Cluster) -> Repair:
+    """To the synchronous standby: Patroni allows no other."""
+    cluster.switch_over(cluster.synchronous_standby())
     return _nothing
 
 
-@_fault("`kill -9` of everything on a standby's machine", concerns_primary=False)
-def lose_standby(cluster: Cluster, choice: random.Random) -> Repair:
-    """Sales continue with the other standby."""
-    node = choice.choice(cluster.standbys())
+@_fault("the standbys fall 0.7 s behind, then `kill -9` of everything on the primary's machine")
+def lose_machine_ahead(cluster: Cluster) -> Repair:
+    """Commits of this time wait for their confirmation, if replication is synchronous."""
+    node = cluster.primary()
+    send(signal.SIGSTOP, [process for process in node.postgres() if "walsender" in " ".join(process.cmdline())])
+    time.sleep(BEHIND_SECONDS)
     node.lose_power()
     return lambda: node.start(cluster.nodes)
 
 
-@_fault("SIGSTOP of everything on a standby's machine, later SIGCONT", concerns_primary=False)
-def freeze_standby(cluster: Cluster, choice: random.Random) -> Repair:
+@_fault("`kill -9` of everything on the synchronous standby's machine")
+def lose_synchronous_standby(cluster: Cluster) -> Repair:
+    """Patroni makes the other standby the synchronous one."""
+    node = cluster.synchronous_standby()
+    node.lose_power()
+    return lambda: node.start(cluster.nodes)
+
+
+@_fault("SIGSTOP of everything on the synchronous standby's machine, later SIGCONT")
+def freeze_synchronous_standby(cluster: Cluster) -> Repair:
     """Its connection to the primary stays open, and confirms nothing."""
-    node = choice.choice(cluster.standbys())
+    node = cluster.synchronous_standby()
     node.freeze(node.everything())
     return node.thaw
+
+
+@_fault("the network cable of the other standby's machine is pulled out, later put in")
+def cut_other_standby(cluster: Cluster) -> Repair:
+    """Nothing waits for it."""
+    synchronous = cluster.synchronous_standby()
+    [node] = (node for node in cluster.standbys() if node is not synchronous)
+    node.plug(is_in=False)
+    return lambda: node.plug(is_in=True)

@@ -111,9 +111,11 @@ class Node:
         return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **mine, **changed}
 
     def start(self, nodes: "list[Node]") -> None:
-        """Start etcd and Patroni, as after the machine's start."""
+        """Start etcd and Patroni, those of them that do not run."""
         environment = self.environment(nodes)
         for program, command in (("etcd", ["etcd"]), ("patroni", [PATRONI, FILES / "patroni.yml"])):
+            if self.runs(program):
+                continue
             with (self.folder.parent / f"{self.name}.{program}.log").open("ab") as log:
                 self.processes[program] = subprocess.Popen(
                     [
@@ -127,6 +129,14 @@ class Node:
                     stderr=log,
                     start_new_session=True,
                 )
+
+    def runs(self, program: str) -> bool:
+        """Return whether `etcd` or `patroni` runs."""
+        return program in self.processes and self.processes[program].poll() is None
+
+    def process(self, program: str) -> psutil.Process:
+        """Return the process of `etcd` or `patroni`, which runs."""
+        return psutil.Process(self.processes[program].pid)
 
     def postgres(self) -> list[psutil.Process]:
         """Return the processes of PostgreSQL, the postmaster first."""
@@ -142,9 +152,9 @@ class Node:
         return [*self._started(), *self.postgres()]
 
     def _started(self) -> Iterator[psutil.Process]:
-        for process in self.processes.values():
-            if process.poll() is None:
-                parent = psutil.Process(process.pid)
+        for program in self.processes:
+            if self.runs(program):
+                parent = self.process(program)
                 yield from [parent, *(child for child in parent.children() if child.name() != "postgres")]
 
     def freeze(self, processes: list[psutil.Process]) -> None:

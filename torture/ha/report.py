@@ -56,6 +56,8 @@ class Summary:
     responses: dict[str, int]
     """Attempts by status; `lost`: no response."""
     kinds: dict[str, Kind]
+    found: dict[str, int]
+    """Number of findings by rule."""
     findings: list[str]
 
     def text(self) -> str:
@@ -71,7 +73,7 @@ class Summary:
         ]
         lines.append(
             f"{self.requests} requests, {self.successes} executed ({self.per_second:.0f} a second), {self.retried} retried,"
-            f" attempts {self.responses}, findings: {len(self.findings)}"
+            f" attempts {self.responses}, broken rules: {self.found or 'none'}"
         )
         return "\n".join([*lines, *self.findings[:20]])
 
@@ -93,6 +95,7 @@ def summary(seed: int, rounds: list[Round], exchanges: list[Exchange], findings:
         sum(len(exchange.responses) > 1 for exchange in exchanges),
         dict(sorted(responses.items())),
         {fault: _kind(several, answered) for fault, several in sorted(by_fault.items())},
+        dict(Counter(finding.rule for finding in findings)),
         [str(finding) for finding in findings],
     )
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import orjson
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
@@ -15,10 +16,13 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 from premade.postgres.application_name import ProcessKind, this_process
 from premade.postgres.failures import is_unusable
 from premade.postgres.shut_down import shut_down
+from premade.postgres.timelines import Timelines
 from premade.runtime.errors import Busy, DatabaseAway
 from premade.runtime.single_flight import SingleFlightCache
 
 CONNECT_TIMEOUT_SECONDS = 5
+CONNECT_TIMEOUT_OF_SEVERAL_SECONDS = 2
+"""The same for each of several servers. One that is cut off or hangs must not use up a request's POOL_WAIT_SECONDS."""
 LEFT_BY_ONE_KIND = 2
 """Connections left to all others while writes of one kind wait for row locks."""
 LEFT_BY_ALL_KINDS = 1
@@ -63,6 +67,18 @@ set_json_dumps(orjson.dumps)
 set_json_loads(orjson.loads)
 
 
+def _ways_to_connect(dsn: str) -> dict[str, str | int]:
+    """Return the driver's parameters for one server or several.
+
+    Several are tried in a random order: if the first of them is cut off, every new connection would wait for it.
+    """
+    parts = conninfo_to_dict(dsn)
+    if not any("," in str(parts.get(name, "")) for name in ("host", "hostaddr")):
+        return {"connect_timeout": CONNECT_TIMEOUT_SECONDS}
+    order = str(parts.get("load_balance_hosts", "random"))
+    return {"connect_timeout": CONNECT_TIMEOUT_OF_SEVERAL_SECONDS, "load_balance_hosts": order}
+
+
 class hard_timeout:  # noqa: N801  (used like a function)
     """Shut the connection down after `seconds`, and so end the wait for the server's answer.
 
@@ -87,6 +103,7 @@ class ServerHealth:
         self.pools: list[Pool] = []
         self.is_admitted = is_admitted
         """Whether the database was checked and has the right schema; until then only checks get a connection."""
+        self.timelines = Timelines()
         self._answered_at = -CUT_OFF_SECONDS
         self._renewals = SingleFlightCache[None, None](lambda _: self._renew(), time.monotonic)
 
@@ -124,6 +141,7 @@ class Pool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
     ) -> None:
         async def set_session(connection: AsyncConnection[TupleRow]) -> None:
             await connection.execute(session_settings)
+            await server.timelines.note(connection)
 
         super().__init__(
             dsn,
@@ -134,7 +152,7 @@ class Pool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
             reconnect_timeout=RECONNECT_SECONDS_MAX,
             kwargs={
                 "autocommit": True,
-                "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+                **_ways_to_connect(dsn),
                 "tcp_user_timeout": round(CUT_OFF_SECONDS * 1000),
                 "application_name": this_process(process_kind).application_name,
             },
@@ -149,16 +167,15 @@ class Pool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
         self.long_reads = Limiter(asyncio.Semaphore(max(1, connections_max - LEFT_BY_ONE_KIND)))
         server.pools.append(self)
 
-    @staticmethod
-    async def check_connection(conn: AsyncConnection[TupleRow]) -> None:
-        """Raise if the connection is broken, or its server became read-only: a new one may reach the new primary.
+    async def check_connection(self, conn: AsyncConnection[TupleRow]) -> None:
+        """Raise if the connection is broken, or its server is no longer the primary: a new one may reach the new primary.
 
         The check has a time limit, so that a server that hangs does not delay the checks of other connections.
         """
         async with hard_timeout(conn, CHECK_SECONDS_MAX):
             row = await (await conn.execute(_TAKES_NO_WRITES)).fetchone()
-        if row is None or row[0]:
-            message = "The server is read-only"
+        if row is None or row[0] or self._server.timelines.is_outdated(conn):
+            message = "The server is read-only, or a former primary"
             raise psycopg.OperationalError(message)
 
     def admit(self) -> None:
@@ -181,6 +198,7 @@ class Pool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
             async with self.connection(timeout=wait_seconds_max) as connection:
                 self._in_use += 1
                 try:
+                    await self._refuse_former_primary(connection)
                     yield connection
                 except (psycopg.Error, DatabaseAway) as error:
                     if is_unusable(error):
@@ -193,6 +211,11 @@ class Pool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
             if self._in_use < self.max_size or not self._server.answers:
                 raise
             raise Busy("connections") from error
+
+    async def _refuse_former_primary(self, connection: AsyncConnection[TupleRow]) -> None:
+        if self._server.timelines.is_outdated(connection):
+            await connection.close()
+            raise DatabaseAway("former_primary")
 
 
 class Limiter:

@@ -177,9 +177,9 @@ class DatabaseAway(Unavailable):
 
     code = "DATABASE_AWAY"
 
-    reason: Literal["no_response", "not_admitted", "no_writes", "disk_full", "no_connection", "unable"] = (
-        "no_response"
-    )
+    reason: Literal[
+        "no_response", "not_admitted", "no_writes", "former_primary", "disk_full", "no_connection", "unable"
+    ] = "no_response"
     sqlstate: str = ""
 
 
