@@ -8,43 +8,45 @@ from typing import Any
 
 from torture.journal import UNAVAILABLE, Exchange, Response
 from torture.operations import codes_of_order
-from torture.rules import Finding, table_findings
+from torture.rules import Discrepancy, table_discrepancies
 from torture.tables import BatchRow, EventRow, Keyed, OrderRow, ReservationRow, Tables, TicketRow
 
 CONFLICT = 409
 REFUSALS = frozenset({CONFLICT})
-"""Refusals that the clients' requests can meet. Any other, such as 404 for a ticket that was generated, is a finding."""
+"""Refusals that the clients' requests can meet. Any other, such as 404 for a ticket that was generated, is a discrepancy."""
 _PRECISION = timedelta(milliseconds=1)
 
 
-def check(exchanges: list[Exchange], tables: Tables) -> list[Finding]:
+def check(exchanges: list[Exchange], tables: Tables) -> list[Discrepancy]:
     """Return everything that is lost, doubled, half done or answered wrongly."""
     rows = tables.by_key()
     tickets = {ticket.ticket_code: ticket for ticket in tables.tickets}
     return [
-        *(finding for exchange in exchanges for finding in _responses_are_allowed(exchange)),
+        *(discrepancy for exchange in exchanges for discrepancy in _responses_are_allowed(exchange)),
         *(
-            finding
+            discrepancy
             for exchange in exchanges
-            for finding in _outcome_is_in_the_tables(exchange, rows.get(exchange.request.key, []), tickets)
+            for discrepancy in _outcome_is_in_the_tables(
+                exchange, rows.get(exchange.request.key, []), tickets
+            )
         ),
         *_ids_are_given_once(exchanges),
         *_rows_were_requested(exchanges, tables),
-        *table_findings(tables),
+        *table_discrepancies(tables),
     ]
 
 
-def _responses_are_allowed(exchange: Exchange) -> Iterator[Finding]:
+def _responses_are_allowed(exchange: Exchange) -> Iterator[Discrepancy]:
     for response in exchange.responses:
         status = response.status
         if not (status is None or response.is_success or status in REFUSALS or status in (429, UNAVAILABLE)):
-            yield Finding("a response has an allowed status", _described(exchange, response))
+            yield Discrepancy("a response has an allowed status", _described(exchange, response))
     successes = [response.body for response in exchange.responses if response.is_success]
     if any(body != successes[0] for body in successes):
-        yield Finding("a retry gets the first response again", f"{exchange.request}: {successes}")
+        yield Discrepancy("a retry gets the first response again", f"{exchange.request}: {successes}")
     decisive = {response.status for response in exchange.responses if response.is_decisive}
     if successes and CONFLICT in decisive:
-        yield Finding("a request is executed or refused, not both", f"{exchange.request}: {decisive}")
+        yield Discrepancy("a request is executed or refused, not both", f"{exchange.request}: {decisive}")
 
 
 def _described(exchange: Exchange, response: Response) -> str:
@@ -54,23 +56,23 @@ def _described(exchange: Exchange, response: Response) -> str:
 
 def _outcome_is_in_the_tables(
     exchange: Exchange, rows: list[Keyed], tickets: dict[str, TicketRow]
-) -> Iterator[Finding]:
+) -> Iterator[Discrepancy]:
     """Compare one request with the rows that have its key: one after a 2xx, none after a refusal, either after a loss."""
     request, success = exchange.request, exchange.success
     if success is not None:
         if not rows:
-            yield Finding("an answered change is in the tables", _described(exchange, success))
+            yield Discrepancy("an answered change is in the tables", _described(exchange, success))
         elif differences := list(_differences(success.body or {}, rows[0], tickets)):
-            yield Finding(
+            yield Discrepancy(
                 "the tables have the values answered",
                 f"{_described(exchange, success)}: {', '.join(differences)}",
             )
     elif exchange.decisive is not None and rows:
-        yield Finding(
+        yield Discrepancy(
             "a refused request changes nothing", f"{_described(exchange, exchange.decisive)}: {rows}"
         )
     if len(rows) > 1:
-        yield Finding("a request is executed once", f"{request.kind} with key {request.key} left {rows}")
+        yield Discrepancy("a request is executed once", f"{request.kind} with key {request.key} left {rows}")
 
 
 def _differences(told: dict[str, Any], row: Keyed, tickets: dict[str, TicketRow]) -> Iterator[str]:
@@ -143,7 +145,7 @@ def _of_event(told: dict[str, Any], row: EventRow, tickets: dict[str, TicketRow]
             yield f"the event is {row.event}"
 
 
-def _ids_are_given_once(exchanges: list[Exchange]) -> Iterator[Finding]:
+def _ids_are_given_once(exchanges: list[Exchange]) -> Iterator[Discrepancy]:
     """Look for a code, an id or the sale of a ticket in the responses to two requests."""
     given: Counter[str] = Counter()
     sold: Counter[str] = Counter()
@@ -164,12 +166,12 @@ def _ids_are_given_once(exchanges: list[Exchange]) -> Iterator[Finding]:
     for rule, names in (("a code or an id is given once", given), ("a ticket is sold once", sold)):
         for name, times in names.items():
             if times > 1:
-                yield Finding(rule, f"{name} is in the responses to {times} requests")
+                yield Discrepancy(rule, f"{name} is in the responses to {times} requests")
 
 
-def _rows_were_requested(exchanges: list[Exchange], tables: Tables) -> Iterator[Finding]:
+def _rows_were_requested(exchanges: list[Exchange], tables: Tables) -> Iterator[Discrepancy]:
     """Look for a row whose key no client has sent."""
     sent = {exchange.request.key for exchange in exchanges}
     for row in (*tables.orders, *tables.batches, *tables.reservations):
         if row.idempotency_key not in sent:
-            yield Finding("a row was requested", f"nobody has sent {row}")
+            yield Discrepancy("a row was requested", f"nobody has sent {row}")

@@ -11,7 +11,7 @@ _OF_A_TICKET = frozenset({"ticket.activated", "ticket.cancelled", "ticket.expire
 
 
 @dataclass(frozen=True)
-class Finding:
+class Discrepancy:
     """A broken rule."""
 
     rule: str
@@ -22,7 +22,7 @@ class Finding:
         return f"{self.rule}: {self.detail}"
 
 
-def table_findings(tables: Tables) -> Iterator[Finding]:
+def table_discrepancies(tables: Tables) -> Iterator[Discrepancy]:
     """Check all rules."""
     for rule in (
         _batches_are_whole,
@@ -32,7 +32,7 @@ def table_findings(tables: Tables) -> Iterator[Finding]:
         _every_change_has_its_event,
     ):
         name = rule.__name__.strip("_").replace("_", " ")
-        yield from (Finding(name, detail) for detail in rule(tables))
+        yield from (Discrepancy(name, detail) for detail in rule(tables))
 
 
 def _batches_are_whole(tables: Tables) -> Iterator[str]:

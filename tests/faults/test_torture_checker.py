@@ -52,7 +52,7 @@ def rules_broken(seller: Seller, exchanges: list[Exchange], *plants: str) -> set
             assert connection.execute(plant.encode(), {"partner": seller.partner_id}).rowcount == 1, plant
         found = check(exchanges, read_tables(connection, [seller.partner_id]))
         connection.rollback()
-    return {finding.rule for finding in found}
+    return {discrepancy.rule for discrepancy in found}
 
 
 def test_the_checker_finds_nothing_after_an_undisturbed_run(sold: tuple[Seller, list[Exchange]]) -> None:

@@ -26,7 +26,7 @@ from torture.ha.faults import FAULTS, Fault
 from torture.ha.place import Place, place_on
 from torture.ha.report import Round, summary
 from torture.journal import Exchange, Journal, read_journal
-from torture.rules import Finding
+from torture.rules import Discrepancy
 from torture.schedule import schedule
 from torture.tables import read_tables
 
@@ -90,14 +90,14 @@ def main() -> int:
             nodes.replicate_asynchronously()
         journal = Journal(folder / JOURNAL)
         rounds = asyncio.run(_sell(nodes, place, journal, options))
-        findings = _check(nodes, place, folder)
+        discrepancies = _check(nodes, place, folder)
         asyncio.run(_settle(place, journal, folder))
         journal.close()
-        findings += [*_check(nodes, place, folder), *_differing_nodes(nodes)]
-        result = summary(options.seed, rounds, _exchanges(folder), findings)
+        discrepancies += [*_check(nodes, place, folder), *_differing_nodes(nodes)]
+        result = summary(options.seed, rounds, _exchanges(folder), discrepancies)
     (REPORTS / "ha.json").write_text(json.dumps(asdict(result), indent=1) + "\n")
     print(result.text())
-    return int(bool(findings))
+    return int(bool(discrepancies))
 
 
 async def _sell(nodes: Cluster, place: Place, journal: Journal, options: Options) -> list[Round]:
@@ -157,13 +157,13 @@ def _exchanges(folder: Path) -> list[Exchange]:
     return read_journal((folder / JOURNAL).read_text().splitlines())
 
 
-def _check(nodes: Cluster, place: Place, folder: Path) -> list[Finding]:
+def _check(nodes: Cluster, place: Place, folder: Path) -> list[Discrepancy]:
     with psycopg.connect(nodes.dsn) as connection:
         tables = read_tables(connection, [account.known.partner_id for account in place.accounts])
     return check(_exchanges(folder), tables)
 
 
-def _differing_nodes(nodes: Cluster) -> Iterator[Finding]:
+def _differing_nodes(nodes: Cluster) -> Iterator[Discrepancy]:
     """Compare the rows of all nodes, once they have caught up."""
     digests = [_digest_of(nodes.dsn_of(node)) for node in nodes.nodes]
     deadline = time.monotonic() + CATCH_UP_SECONDS_MAX
@@ -171,7 +171,7 @@ def _differing_nodes(nodes: Cluster) -> Iterator[Finding]:
         time.sleep(1)
         digests = [_digest_of(nodes.dsn_of(node)) for node in nodes.nodes]
     if len(set(digests)) > 1:
-        yield Finding("all nodes have the same rows", str(digests))
+        yield Discrepancy("all nodes have the same rows", str(digests))
 
 
 def _digest_of(dsn: str) -> tuple[str, ...]:
@@ -181,7 +181,7 @@ def _digest_of(dsn: str) -> tuple[str, ...]:
 
 
 def _keep_logs(folder: Path) -> None:
-    """Copy the logs and the journal, so that a finding can be explained."""
+    """Copy the logs and the journal, so that a discrepancy can be explained."""
     kept = REPORTS / "ha"
     shutil.rmtree(kept, ignore_errors=True)
     kept.mkdir(parents=True)

@@ -104,7 +104,9 @@ def switch_over(cluster: Cluster) -> Repair:
 def lose_machine_ahead(cluster: Cluster) -> Repair:
     """Commits of this time wait for their confirmation, if replication is synchronous."""
     node = cluster.primary()
-    send(signal.SIGSTOP, [process for process in node.postgres() if "walsender" in " ".join(process.cmdline())])
+    send(
+        signal.SIGSTOP, [process for process in node.postgres() if "walsender" in " ".join(process.cmdline())]
+    )
     time.sleep(BEHIND_SECONDS)
     node.lose_power()
     return lambda: node.start(cluster.nodes)
@@ -124,6 +126,20 @@ def freeze_synchronous_standby(cluster: Cluster) -> Repair:
     node = cluster.synchronous_standby()
     node.freeze(node.everything())
     return node.thaw
+
+
+@_fault("SIGSTOP of PostgreSQL on both standbys, later SIGCONT")
+def freeze_both_standbys(cluster: Cluster) -> Repair:
+    """No commit is confirmed meanwhile."""
+    standbys = cluster.standbys()
+    for node in standbys:
+        node.freeze(node.postgres())
+
+    def thaw() -> None:
+        for node in standbys:
+            node.thaw()
+
+    return thaw
 
 
 @_fault("the network cable of the other standby's machine is pulled out, later put in")

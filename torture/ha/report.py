@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from torture.journal import Exchange
-from torture.rules import Finding
+from torture.rules import Discrepancy
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class Summary:
     """Attempts by status; `lost`: no response."""
     kinds: dict[str, Kind]
     found: dict[str, int]
-    """Number of findings by rule."""
-    findings: list[str]
+    """Number of discrepancies by rule."""
+    discrepancies: list[str]
 
     def text(self) -> str:
         """Return the table for people."""
@@ -75,10 +75,12 @@ class Summary:
             f"{self.requests} requests, {self.successes} executed ({self.per_second:.0f} a second), {self.retried} retried,"
             f" attempts {self.responses}, broken rules: {self.found or 'none'}"
         )
-        return "\n".join([*lines, *self.findings[:20]])
+        return "\n".join([*lines, *self.discrepancies[:20]])
 
 
-def summary(seed: int, rounds: list[Round], exchanges: list[Exchange], findings: list[Finding]) -> Summary:
+def summary(
+    seed: int, rounds: list[Round], exchanges: list[Exchange], discrepancies: list[Discrepancy]
+) -> Summary:
     """Compute the figures."""
     answered = sorted(exchange.success.ended_at for exchange in exchanges if exchange.success)
     by_fault: dict[str, list[Round]] = defaultdict(list)
@@ -95,8 +97,8 @@ def summary(seed: int, rounds: list[Round], exchanges: list[Exchange], findings:
         sum(len(exchange.responses) > 1 for exchange in exchanges),
         dict(sorted(responses.items())),
         {fault: _kind(several, answered) for fault, several in sorted(by_fault.items())},
-        dict(Counter(finding.rule for finding in findings)),
-        [str(finding) for finding in findings],
+        dict(Counter(discrepancy.rule for discrepancy in discrepancies)),
+        [str(discrepancy) for discrepancy in discrepancies],
     )
 
 

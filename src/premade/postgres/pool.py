@@ -167,7 +167,10 @@ class Pool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
         self.long_reads = Limiter(asyncio.Semaphore(max(1, connections_max - LEFT_BY_ONE_KIND)))
         server.pools.append(self)
 
-    async def check_connection(self, conn: AsyncConnection[TupleRow]) -> None:
+    # Static in the base class, which calls it on the pool.
+    async def check_connection(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, conn: AsyncConnection[TupleRow]
+    ) -> None:
         """Raise if the connection is broken, or its server is no longer the primary: a new one may reach the new primary.
 
         The check has a time limit, so that a server that hangs does not delay the checks of other connections.
