@@ -47,8 +47,7 @@ Position = tuple[str, str, str]
 class ReplicaPool(Pool):
     """Connections to the replica. It takes no writes."""
 
-    @staticmethod
-    async def check_connection(conn: AsyncConnection[TupleRow]) -> None:
+    async def check_connection(self, conn: AsyncConnection[TupleRow]) -> None:
         """Raise if the connection is broken."""
         async with hard_timeout(conn, CHECK_SECONDS_MAX):
             await conn.execute(b"SELECT")
