@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -45,15 +46,7 @@ def last_service(
 @pytest.fixture
 def old(seller: Seller, dsn: str, last_service: Service) -> Seller:
     """The same partner, as a client of the last release."""
-    return of(seller, Shop(dsn, last_service.url))
-
-
-def of(seller: Seller, shop: Shop) -> Seller:
-    same = {
-        name: getattr(seller, name)
-        for name in ("name", "partner_id", "channel", "product_id", "key", "key_id")
-    }
-    return Seller(**same, http=shop.client(seller.key), dsn=seller.dsn)
+    return replace(seller, http=Shop(dsn, last_service.url).client(seller.key))
 
 
 def token_of(seller: Seller, code: str) -> str:
