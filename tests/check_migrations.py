@@ -13,13 +13,8 @@ from pathlib import Path
 
 from support.changelog import released_versions
 
-from premade.postgres.migrations import (
-    Migration,
-    batch_statement,
-    concurrent_statements,
-    numbers_of,
-    usable_since,
-)
+from premade.postgres.migrations import Migration, batch_statement, concurrent_statements
+from premade.postgres.removals import numbers_of, removal_of
 
 DATABASE = Path(__file__).parents[1] / "db"
 RELEASED = "released.sha256"
@@ -129,15 +124,15 @@ def _in_one_transaction(migration: Migration) -> list[str]:
 
 def _removes(name: str, plain: bytes) -> list[str]:
     """Check the name of a file that removes or renames something: the last release must work without it."""
-    since = usable_since(name)
-    removal = _REMOVAL.search(plain)
-    if removal is not None and since is None:
-        what = removal[0].decode()
+    removal = removal_of(name)
+    removed = _REMOVAL.search(plain)
+    if removal is None and removed is not None:
+        what = removed[0].decode()
         return [
             f"{name}: it removes something ({what}). End its name with '_since_X_Y_Z.sql': versions since X.Y.Z do not use it."
         ]
     last, *_ = released_versions()
-    if since is not None and since > numbers_of(last):
+    if removal is not None and removal.since > numbers_of(last):
         return [f"{name}: the last release, {last}, still uses what it removes. Remove it one version later."]
     return []
 

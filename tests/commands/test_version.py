@@ -4,7 +4,7 @@ from support.changelog import UNRELEASED, released_versions, sections_of, versio
 from support.shop import Shop
 from support.terminal import Operator
 
-from premade.postgres.migrations import numbers_of
+from premade.postgres.removals import numbers_of
 
 VERSION = version_of()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,23 @@ def test_a_migration_gives_up_and_names_who_is_in_its_way(
         columns = "SELECT string_agg(attname, ',') FROM pg_attribute WHERE attrelid = 'things'::regclass AND attnum > 0"
         assert one(own, columns) == "id,before"
     assert migrate(own) == ["m0002.sql"]
+
+
+@pytest.mark.parametrize("older", ["premade 0.1.9 worker web-1 4711", "premade", "premade metrics"])
+def test_nothing_is_removed_while_an_older_version_that_uses_it_is_connected(
+    own: str, files: Files, older: str
+) -> None:
+    files(m0001=ADD_COLUMN, m0002_since_0_2_0="ALTER TABLE things DROP COLUMN more;")
+    others = ["premade 0.2.0.dev0 worker web-2 12", "premade 1.0.0 command web-2 13", "psql"]
+    with ExitStack() as open_connections:
+        for name in others:
+            open_connections.enter_context(psycopg.connect(own, application_name=name))
+        with (
+            psycopg.connect(own, application_name=older),
+            pytest.raises(MigrationBlocked, match=f"such processes are connected: {older}. Stop them"),
+        ):
+            migrate(own)
+        assert migrate(own) == ["m0002_since_0_2_0.sql"]
 
 
 def test_the_wait_for_a_lock_is_short_as_it_is_shipped() -> None:

@@ -4,8 +4,7 @@ The first line of a file can say otherwise (see docs/adr/0033-rules-for-migratio
 - `-- outside a transaction`: builds or drops indexes CONCURRENTLY.
 - `-- in batches`: one statement that changes a bounded number of rows. It is repeated until it changes none.
 
-A file that removes what older versions use says so at the end of its name, as in `0030_drop_old_counts_since_0_2_0.sql`:
-versions since 0.2.0 can use the database then. Older versions refuse it.
+A file that removes what older versions use says so in its name (`removals.py`).
 """
 
 import hashlib
@@ -15,9 +14,7 @@ import time
 from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
 from importlib import resources
-from importlib.metadata import version
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, LiteralString, TypeVar
@@ -26,6 +23,7 @@ import psycopg
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 from psycopg.sql import SQL, Identifier
 
+from premade.postgres.removals import newest_removal, numbers_of, older_processes, own_version, removal_of
 from premade.runtime.errors import CommandError
 
 MIGRATION_LOCK = 7_214_938_061
@@ -45,9 +43,6 @@ IN_BATCHES = b"-- in batches\n"
 
 FIRST_BEFORE_0_1_0 = "0010_partners.sql"
 """The first migration of every database from before version 0.1.0. No later version has a file of this name."""
-_USABLE_SINCE = re.compile(r"_since_(\d+)_(\d+)_(\d+)\.sql$")
-Numbers = tuple[int, int, int]
-"""The numbers of a version: major, minor, patch."""
 Result = TypeVar("Result")
 
 _TABLE = b"""
@@ -79,7 +74,7 @@ class SchemaNotCurrent(CommandError):
 
 
 class MigrationBlocked(SchemaNotCurrent):
-    """Another session held a lock for too long."""
+    """Another session held a lock for too long, or still needs what the migration removes."""
 
 
 @dataclass(frozen=True)
@@ -124,31 +119,13 @@ def migrations() -> list[Migration]:
     return [Migration(file.name, file.read_bytes()) for file in files]
 
 
-def numbers_of(text: str) -> Numbers:
-    """Return the numbers of a version. `0.2.0.dev0`, which is on the way to 0.2.0, has the same."""
-    major, minor, patch = (int(part) for part in text.split(".")[:3])
-    return major, minor, patch
-
-
-def usable_since(name: str) -> Numbers | None:
-    """Return the oldest version that can use the database after this migration, None if its name says nothing."""
-    found = _USABLE_SINCE.search(name)
-    return (int(found[1]), int(found[2]), int(found[3])) if found else None
-
-
-@cache
-def _own_version() -> str:
-    return version("premade")
-
-
 def _too_new(applied: Collection[str]) -> SchemaNotCurrent | None:
     """Return the error of a database from which a later version has removed what this version uses."""
-    limits = [(since, name) for name in applied if (since := usable_since(name)) is not None]
-    if not limits or max(limits)[0] <= numbers_of(_own_version()):
+    removal = newest_removal(applied)
+    if removal is None or removal.since <= numbers_of(own_version()):
         return None
-    since, name = max(limits)
     return SchemaNotCurrent(
-        "schema_too_new", migration=name, oldest=".".join(map(str, since)), version=_own_version()
+        "schema_too_new", migration=removal.name, oldest=removal.oldest, version=own_version()
     )
 
 
@@ -161,7 +138,8 @@ def migrate(dsn: str, report: Callable[[str], None] = lambda _: None) -> list[st
     Raises:
         SchemaNotCurrent: an applied migration was edited, the database is from before version 0.1.0, or a later version
             has removed what this version uses.
-        MigrationBlocked: no lock within LOCK_WAIT_SECONDS_MAX. Earlier files stay applied.
+        MigrationBlocked: no lock within LOCK_WAIT_SECONDS_MAX, or an older version is connected that uses what a file
+            removes. Earlier files stay applied.
     """
     with psycopg.connect(dsn, autocommit=True) as connection, _migration_lock(connection):
         connection.execute(_TABLE)
@@ -194,6 +172,7 @@ def _row(connection: psycopg.Connection, query: LiteralString, value: object) ->
 def _apply(
     dsn: str, connection: psycopg.Connection, migration: Migration, report: Callable[[str], None]
 ) -> None:
+    _require_no_older_process(connection, migration.name)
     with blockers_of(dsn, connection.info.backend_pid) as blockers:
         waits = _Waits(migration.name, blockers, report)
         if migration.is_concurrent:
@@ -202,6 +181,19 @@ def _apply(
             _change_in_batches(connection, migration, waits)
         else:
             waits.retry(lambda: _in_one_transaction(connection, migration))
+
+
+def _require_no_older_process(connection: psycopg.Connection, name: str) -> None:
+    """Check that no process is connected that still uses what the migration removes.
+
+    Raises:
+        MigrationBlocked: one is.
+    """
+    removal = removal_of(name)
+    if removal is not None and (processes := older_processes(connection, removal.since)):
+        raise MigrationBlocked(
+            "older_connected", migration=name, oldest=removal.oldest, processes="; ".join(processes)
+        )
 
 
 @dataclass(frozen=True)
