@@ -16,9 +16,9 @@ from premade.cli.restored import ClockLead
 from premade.postgres.backup.archive import ArchiveList, is_archive, read_list
 from premade.postgres.backup.contents import Report
 from premade.postgres.backup.errors import RestoreFailed
-from premade.postgres.backup.load import analyse, check_contents, check_file, load
+from premade.postgres.backup.load import Load, analyse, check_contents, check_file, load
 from premade.postgres.backup.manifest import Manifest, manifest_path, read_manifest
-from premade.postgres.backup.programs import newest_programs, programs_for_restore
+from premade.postgres.backup.programs import newest_programs
 from premade.postgres.backup.target import restore_target
 from premade.postgres.database import open_database
 from premade.postgres.migrations import migrate
@@ -119,16 +119,8 @@ async def _restore(
 ) -> Restored:
     """Restore, and add to `notes` what the operator should do about the data."""
     async with restore_target(dsn, runtime.now(), replaces=options.replaces) as target:
-        programs = programs_for_restore(target.server_version, archive.dumped_by)
-        load(
-            programs,
-            target.dsn,
-            options.file,
-            archive,
-            report,
-            in_one_transaction=target.previous is None,
-            with_privileges=options.with_privileges,
-        )
+        how = Load(in_one_transaction=target.previous is None, with_privileges=options.with_privileges)
+        load(target, options.file, archive, report, how)
         rows = await check_contents(target.dsn, manifest, report)
         report("Prepare", 0, None)
         await analyse(target.dsn)

@@ -1,5 +1,6 @@
 """Load a dump into a database, and compare the result with the manifest."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from premade.postgres.backup import backup_sql as sql
@@ -7,11 +8,20 @@ from premade.postgres.backup.archive import ArchiveList
 from premade.postgres.backup.contents import Report, contents_of, session
 from premade.postgres.backup.errors import RestoreFailed
 from premade.postgres.backup.manifest import Manifest, manifest_path, sha256_of, size_of
-from premade.postgres.backup.programs import Programs, run_program, without_password
+from premade.postgres.backup.programs import (
+    Programs,
+    output_of,
+    programs_for_restore,
+    run_program,
+    run_script,
+    without_password,
+)
+from premade.postgres.backup.target import Target
 from premade.postgres.database import Transaction
 from premade.postgres.migrations import migrations
 
 _TABLES_NAMED_MAX = 3
+_TRANSACTION_TIMEOUT = b"SET transaction_timeout = 0;\n"
 _ENTRIES = ("creating ", "processing data for ", "executing ")
 """How the messages of pg_restore begin, one for each entry of the dump."""
 
@@ -32,28 +42,28 @@ def check_file(file: Path, manifest: Manifest, report: Report) -> None:
     _require_known(manifest.migrations, manifest.premade_version)
 
 
-def load(
-    programs: Programs,
-    dsn: str,
-    file: Path,
-    archive: ArchiveList,
-    report: Report,
-    *,
-    in_one_transaction: bool,
-    with_privileges: bool,
-) -> None:
-    """Load the dump into an empty database. With `in_one_transaction`, a failure changes nothing.
+@dataclass(frozen=True)
+class Load:
+    """How to load a dump. `in_one_transaction`: a failure changes nothing. Otherwise two processes load at once."""
 
-    Otherwise two processes load at once. Objects belong to the connecting role.
+    in_one_transaction: bool
+    with_privileges: bool
+
+
+def load(target: Target, file: Path, archive: ArchiveList, report: Report, how: Load) -> None:
+    """Load the dump into an empty database. Its objects belong to the connecting role.
 
     Raises:
-        ProgramUnusable: pg_restore failed.
+        ProgramUnusable: no installed pg_restore can do that, or it failed.
     """
-    address, password = without_password(dsn)
-    options = ["--no-owner", "--exit-on-error", "--verbose"]
-    options.append("--single-transaction" if in_one_transaction else "--jobs=2")
-    if not with_privileges:
-        options.append("--no-privileges")
+    programs = programs_for_restore(target.server_version, archive.dumped_by)
+    options = ["--no-owner", *([] if how.with_privileges else ["--no-privileges"])]
+    if programs.needs_script(target.server_version):
+        _load_by_script(programs, target.dsn, file, options, report)
+        return
+    address, password = without_password(target.dsn)
+    options += ["--exit-on-error", "--verbose"]
+    options.append("--single-transaction" if how.in_one_transaction else "--jobs=2")
     loaded = 0
 
     def count_entries(message: str) -> None:
@@ -65,6 +75,22 @@ def load(
     run_program(
         [programs.folder / "pg_restore", *options, f"--dbname={address}", file], password, count_entries
     )
+
+
+def _load_by_script(programs: Programs, dsn: str, file: Path, options: list[str], report: Report) -> None:
+    """Load with psql, in one transaction, without the setting that the server does not know."""
+    address, password = without_password(dsn)
+    psql = [
+        programs.folder / "psql",
+        "--no-psqlrc",
+        "--quiet",
+        "--set=ON_ERROR_STOP=1",
+        "--single-transaction",
+    ]
+    report("Load", 0, None)
+    with output_of([programs.folder / "pg_restore", *options, "--file=-", file]) as script:
+        lines = (line for line in script if line != _TRANSACTION_TIMEOUT)
+        run_script([*psql, "--file=-", f"--dbname={address}"], password, lines)
 
 
 async def check_contents(dsn: str, manifest: Manifest | None, report: Report) -> int:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import tempfile
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ _WRAPPER = "pg_wrapper"
 """Debian's script in /usr/bin. It chooses a version by itself, not the one that this module asks for."""
 _NUMBERS_OF_A_VERSION = 10_000
 _VERSION = re.compile(rb"\(PostgreSQL\) (\d+)")
-SETS_TRANSACTION_TIMEOUT = 17
+_SETS_TRANSACTION_TIMEOUT = 17
 """From this version on, pg_restore sets `transaction_timeout`, which older servers do not know."""
 _IS_ERROR = re.compile(r"error:|detail:|hint:|ERROR|DETAIL|HINT")
 _ERROR_LINES_MAX = 6
@@ -35,6 +35,10 @@ class Programs:
 
     folder: Path
     version: int
+
+    def needs_script(self, server: int) -> bool:
+        """Return whether pg_restore cannot write into a server of this major version, except through a script for psql."""
+        return self.version >= _SETS_TRANSACTION_TIMEOUT > server
 
 
 def major_version(server_version: int) -> int:
@@ -65,19 +69,12 @@ def programs_for_restore(server: int, dumped_by: int) -> Programs:
     """Return the programs to restore a dump of this pg_dump into a server of this major version.
 
     Raises:
-        ProgramUnusable: no installed one can do that.
+        ProgramUnusable: all installed ones are older than the server or the dump.
     """
-    fitting = [
-        each
-        for each in _installed()
-        if each.version >= max(server, dumped_by)
-        and (each.version < SETS_TRANSACTION_TIMEOUT or server >= SETS_TRANSACTION_TIMEOUT)
-    ]
-    if fitting:
-        return min(fitting, key=lambda each: each.version)
-    if dumped_by >= SETS_TRANSACTION_TIMEOUT > server:
-        raise ProgramUnusable("server_too_old", server=server, dumped_by=dumped_by)
-    raise ProgramUnusable("restore_not_installed", server=server, version=max(server, dumped_by))
+    fitting = [each for each in _installed() if each.version >= max(server, dumped_by)]
+    if not fitting:
+        raise ProgramUnusable("restore_not_installed", server=server, version=max(server, dumped_by))
+    return min(fitting, key=lambda each: (each.needs_script(server), each.version))
 
 
 def newest_programs() -> Programs:
@@ -118,8 +115,7 @@ def run_program(
         ProgramUnusable: it failed.
     """
     errors: deque[str] = deque(maxlen=_ERROR_LINES_MAX)
-    environment = {**os.environ, "LC_ALL": "C", **({} if password is None else {"PGPASSWORD": password})}
-    with _started(command, environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+    with _started(command, password, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         for message in process.stderr:
             line = message.decode(errors="replace").strip()
@@ -127,6 +123,23 @@ def run_program(
                 errors.append(line)
             report(line)
     _require_success(command, process.returncode, errors)
+
+
+def run_script(command: Sequence[str | Path], password: str | None, script: Iterable[bytes]) -> None:
+    """Run a program to its end, with the script as its input.
+
+    Raises:
+        ProgramUnusable: it failed.
+    """
+    with tempfile.TemporaryFile() as messages:
+        with _started(
+            command, password, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=messages
+        ) as process:
+            assert process.stdin is not None
+            # A program that fails reads no more. Its exit status says so.
+            with suppress(BrokenPipeError), process.stdin:
+                process.stdin.writelines(script)
+        _require_success(command, process.returncode, _last_lines(messages))
 
 
 @contextmanager
@@ -137,27 +150,33 @@ def output_of(command: Sequence[str | Path]) -> Generator[IO[bytes]]:
         ProgramUnusable: it failed.
     """
     with tempfile.TemporaryFile() as messages:
-        environment = {**os.environ, "LC_ALL": "C"}
-        with _started(command, environment, stdout=subprocess.PIPE, stderr=messages) as process:
+        with _started(command, None, stdout=subprocess.PIPE, stderr=messages) as process:
             assert process.stdout is not None
             yield process.stdout
-        messages.seek(0)
-        lines = messages.read().decode(errors="replace").splitlines()
-    _require_success(command, process.returncode, lines[-_ERROR_LINES_MAX:])
+        _require_success(command, process.returncode, _last_lines(messages))
 
 
 @contextmanager
 def _started(
-    command: Sequence[str | Path], environment: dict[str, str], *, stdout: int, stderr: int | IO[bytes]
+    command: Sequence[str | Path],
+    password: str | None,
+    *,
+    stdin: int = subprocess.DEVNULL,
+    stdout: int,
+    stderr: int | IO[bytes],
 ) -> Generator["subprocess.Popen[bytes]"]:
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=environment
-    ) as process:
+    environment = {**os.environ, "LC_ALL": "C", **({} if password is None else {"PGPASSWORD": password})}
+    with subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=stderr, env=environment) as process:
         try:
             yield process
         except BaseException:
             process.terminate()
             raise
+
+
+def _last_lines(messages: IO[bytes]) -> list[str]:
+    messages.seek(0)
+    return messages.read().decode(errors="replace").splitlines()[-_ERROR_LINES_MAX:]
 
 
 def _require_success(command: Sequence[str | Path], status: int, lines: Collection[str]) -> None:
