@@ -143,6 +143,9 @@ def copy_of(place: Place, file: Path, *, digest: str | None = None, migration: s
 @pytest.mark.nightly
 def test_an_empty_database_is_filled_in_one_transaction(place: Place) -> None:
     with empty_database(place.dsn) as empty:
+        with psycopg.connect(empty, application_name="somebody"):
+            assert "(1): somebody (user" in Operator(empty).is_refused("restore", str(place.file))
+
         restored = Operator(empty).does("restore", str(place.file))
 
         assert (restored["verified"], restored["previous_database"]) == (True, None)
