@@ -1,93 +1,38 @@
-"""ops/container/Containerfile: built with buildah and run with podman, without a registry.
-
-The base image is a Debian that debootstrap makes, under the name that the Containerfile uses. Everything else is the
-Containerfile's own: the steps are not copied here.
-"""
+"""ops/container/Containerfile built and run, and ops/compose/compose.yaml run with that image."""
 
 import json
-import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from tries.compose import run_compose
+from tries.engine import IMAGE, engine
 from tries.place import Place
-from tries.steps import (
-    CACHE,
-    ROOT,
-    TryFailed,
-    check,
-    debian_root,
-    locked_wheels,
-    need,
-    need_root,
-    run,
-    say,
-    wait_until,
-    wheel,
-)
+from tries.steps import TryFailed, check, run, say, wait_until
 
-BASE = "docker.io/library/debian:bookworm-slim"
-IMAGE = "localhost/premade:try"
 NAME = "premade-try"
 USER_ID = "10001"
-STORE = ["--root", str(CACHE / "containers"), "--runroot", "/run/premade-ops"]
-PODMAN = ["podman", *STORE, "--runtime", "runc"]
-PACKAGES = {"buildah": "buildah", "podman": "podman", "runc": "runc", "conmon": "conmon", "catatonit": "catatonit",
-            "nsenter": "util-linux", "curl": "curl"}  # fmt: skip
-LIMITS = ["--ulimit", "nofile=4096:4096", "--ulimit", "nproc=1000:1000"]
-"""Podman's own are higher than a process in some virtual machines may set."""
 CONFINED = ["--read-only", "--tmpfs", "/tmp", "--cap-drop", "all", "--security-opt", "no-new-privileges"]
 BUILD_TOOLS = ["pip", "pip3", "gcc", "cc", "make", "git"]
 DRAIN_SECONDS = 3
 
 
 def try_container() -> None:
-    """Build the image, look at it, run it with a read-only root, sell, check its health, stop it under load."""
-    need_root()
-    need(PACKAGES)
-    try:
-        _import_base()
-        _build()
+    """Look at the image, run it with a read-only root, sell, check its health, stop it under load; then with compose."""
+    with engine():
         _look_at_image()
         _run_and_stop()
         _without_database()
-    finally:
-        run(*PODMAN, "rm", "--force", "--all", "--volumes")
-        run(*PODMAN, "rmi", "--force", "--all")
-
-
-def _import_base() -> None:
-    archive = CACHE / "base.tar"
-    base = debian_root("base", [])
-    run("tar", "--create", "--file", archive, "--directory", base, "--exclude=./var/cache/apt/*", ".")
-    run(*PODMAN, "import", archive, BASE)
-    archive.unlink()
-
-
-def _build() -> None:
-    """Build from a copy of what the Containerfile needs. pip takes the locked wheels from a folder."""
-    with TemporaryDirectory(prefix="premade-ops-") as folder:
-        context = Path(folder)
-        (context / "requirements").mkdir()
-        shutil.copy(ROOT / "requirements/run.txt", context / "requirements")
-        shutil.copy(ROOT / ".dockerignore", context)
-        (context / "dist").mkdir()
-        wheel(context / "dist")
-        settings = context / "pip.conf"
-        settings.write_text("[global]\nno-index = true\nfind-links = /wheels\n")
-        volumes = [f"--volume={locked_wheels()}:/wheels:ro", f"--volume={settings}:/etc/pip.conf:ro"]
-        run("buildah", *STORE, "bud", "--format", "docker", "--isolation", "chroot", "--network", "host", *volumes,
-            "--pull-never", "--file", ROOT / "ops/container/Containerfile", "--tag", IMAGE, context)  # fmt: skip
+        run_compose()
 
 
 def _look_at_image() -> None:
-    [image] = json.loads(run(*PODMAN, "inspect", "--type", "image", IMAGE))
+    [image] = json.loads(run("podman", "inspect", "--type", "image", IMAGE))
     user = image["Config"]["User"]
     check(user == f"{USER_ID}:{USER_ID}", f"the image runs as {user}")
-    check("/readyz" in str(image["HealthCheck"]), "the image has no health check")
+    check("/readyz" in str(image["Healthcheck"]), "the image has no health check")
     say(f"size of the image: {image['Size'] / 1e6:.0f} MB")
-    tools = run(*PODMAN, "run", "--rm", "--network=none", *LIMITS, "--entrypoint", "sh", IMAGE, "-c",
+    tools = run("podman", "run", "--rm", "--network=none", "--entrypoint", "sh", IMAGE, "-c",
                 f"for tool in {' '.join(BUILD_TOOLS)}; do command -v $tool; done; true")  # fmt: skip
     check(not tools, f"the image has build tools: {tools}")
 
@@ -95,19 +40,19 @@ def _look_at_image() -> None:
 @contextmanager
 def _container(*options: str) -> Generator[Place]:
     """Run the image without a network, with a read-only root."""
-    run(*PODMAN, "run", "--detach", "--name", NAME, "--network=none", *CONFINED, *LIMITS, *options, IMAGE)
+    run("podman", "run", "--detach", "--name", NAME, "--network=none", *CONFINED, *options, IMAGE)
     try:
-        pid = run(*PODMAN, "inspect", "--format", "{{.State.Pid}}", NAME).strip()
-        yield Place(int(pid), (*PODMAN, "exec", NAME, "premade"))
+        pid = run("podman", "inspect", "--format", "{{.State.Pid}}", NAME).strip()
+        yield Place(Path(f"/proc/{pid}/ns/net"), ("podman", "exec", NAME, "premade"))
     except TryFailed:
         say(_log())
         raise
     finally:
-        run(*PODMAN, "rm", "--force", "--volumes", NAME)
+        run("podman", "rm", "--force", "--volumes", NAME)
 
 
 def _log() -> str:
-    return run("sh", "-c", f"{' '.join(PODMAN)} logs {NAME} 2>&1")
+    return run("sh", "-c", f"podman logs {NAME} 2>&1")
 
 
 def _run_and_stop() -> None:
@@ -115,17 +60,17 @@ def _run_and_stop() -> None:
     volume = "premade-data:/var/lib/premade"
     with _container("--init", "--volume", volume, "--env", f"PREMADE_DRAIN_SECONDS={DRAIN_SECONDS}") as place:
         wait_until(place.is_ready, "the service is not ready")
-        check(run(*PODMAN, "exec", NAME, "id", "-u").strip() == USER_ID, "it runs as another user")
-        written = run(*PODMAN, "exec", NAME, "sh", "-c", "touch /opt/premade/x /etc/x /x 2>&1 || true")
+        check(run("podman", "exec", NAME, "id", "-u").strip() == USER_ID, "it runs as another user")
+        written = run("podman", "exec", NAME, "sh", "-c", "touch /opt/premade/x /etc/x /x 2>&1 || true")
         check(written.count("Read-only file system") == 3, f"the root can be written: {written}")
         key = place.open_shop()
         place.sell(key, "IN_CONTAINER")
-        run(*PODMAN, "healthcheck", "run", NAME)
+        run("podman", "healthcheck", "run", NAME)
         with place.clients() as results:
             wait_until(lambda: "http.request" in _log(), "no request arrives")
-            run(*PODMAN, "kill", "--signal", "TERM", NAME)
+            run("podman", "kill", "--signal", "TERM", NAME)
             wait_until(lambda: not place.is_ready(), "it stays ready")
-            code = run(*PODMAN, "wait", NAME).strip()
+            code = run("podman", "wait", NAME).strip()
         say(f"requests during the stop: {results}")
         check(code == "0", f"it ended with {code}")
         check("service.stopped" in _log(), "it did not stop in order")
@@ -143,7 +88,7 @@ def _without_database() -> None:
         wait_until(lambda: "premade serves" in _log(), "it does not start")
         place.get("/healthz")
         try:
-            run(*PODMAN, "healthcheck", "run", NAME)
+            run("podman", "healthcheck", "run", NAME)
         except TryFailed:
             return
         raise TryFailed("the health check passes without a database")

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from tries.steps import TryFailed, run
@@ -17,12 +16,12 @@ KEY = re.compile(r"pm_live_\w+")
 SALE = {"name": "John Smith", "email": "john.smith@example.com", "phone": "+1234567890"}
 
 
-@dataclass(frozen=True)
 class Place:
-    """Where a service runs. `pid`: a process in its network; `command`: what runs `premade` there."""
+    """Where a service runs: the file of its network namespace, and the command that runs `premade` there."""
 
-    pid: int
-    command: tuple[str, ...]
+    def __init__(self, network: Path, command: tuple[str, ...]) -> None:
+        self.network = network
+        self.command = command
 
     def premade(self, *arguments: str) -> str:
         """Run a command of premade, and return its output."""
@@ -82,4 +81,4 @@ class Place:
             results.update(json.loads(process.communicate()[0]))
 
     def _in_network(self, *command: str) -> list[str]:
-        return ["nsenter", f"--target={self.pid}", "--net", *command]
+        return ["nsenter", f"--net={self.network}", *command]

@@ -23,7 +23,7 @@ from tries.steps import (
     wheel,
 )
 
-PACKAGES = ["systemd", "systemd-sysv", "dbus", "python3", "python3-venv", "procps"]
+PACKAGES = ["systemd", "systemd-sysv", "dbus", "python3", "python3-venv", "procps", "postgresql"]
 EXPOSURE_MAX = 2.0
 """Of `systemd-analyze security`, from 0 (nothing is allowed) to 10."""
 SOURCES = ["ops/systemd", "requirements"]
@@ -31,20 +31,28 @@ RESTARTS = 3
 NSPAWN = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network"]
 UNITS = "/etc/systemd/system"
 BACKUPS = "/var/backups/premade"
+SETTINGS = "/etc/premade/premade.env"
+OWN_SERVER = "DATABASE_URL='postgresql:///premade?host=/run/postgresql'"
+"""PostgreSQL on the same machine. It knows the user premade, so the address needs no password."""
 SHORT_WATCHDOG = "[Service]\nWatchdogSec=10\n"
 
 
 class Machine(Place):
     """A booted machine."""
 
+    def __init__(self, pid: str) -> None:
+        """`pid`: process id of its systemd."""
+        self.enter = ("nsenter", f"--target={pid}", "--all")
+        super().__init__(Path(f"/proc/{pid}/ns/net"), (*self.enter, "premade"))
+
     def run(self, *command: str) -> str:
         """Run a command in it, and return its output."""
-        return run("nsenter", f"--target={self.pid}", "--all", *command)
+        return run(*self.enter, *command)
 
     def unit(self, name: str, property_name: str) -> str:
         """Return a property of a unit."""
         show = ["systemctl", "show", "--value", f"--property={property_name}", name]
-        return run("nsenter", f"--target={self.pid}", "--all", *show, quiet=True).strip()
+        return run(*self.enter, *show, quiet=True).strip()
 
     def journal(self) -> str:
         """Return the last lines of the service and of systemd about it."""
@@ -52,7 +60,7 @@ class Machine(Place):
 
 
 def try_systemd() -> None:
-    """Install, verify, start by a connection, sell, restart under load, crash, hang, back up, stop."""
+    """Install, verify, start by a connection, sell, restart under load, crash, hang, back up; and with PostgreSQL."""
     need_root()
     need({"systemd-nspawn": "systemd-container", "nsenter": "util-linux", "curl": "curl"})
     with copy_of(debian_root("machine", PACKAGES)) as root:
@@ -68,6 +76,8 @@ def try_systemd() -> None:
                 _crash_and_hang(machine)
                 machine.sell(key, "AFTER")
                 say(machine.run("premade", "doctor"))
+                _back_up(machine)
+                _move_to_own_server(machine)
                 _back_up(machine)
                 _stop(machine)
             except TryFailed:
@@ -102,8 +112,7 @@ def _booted(root: Path) -> Generator[Machine]:
         children = Path(f"/proc/{nspawn.pid}/task/{nspawn.pid}/children")
         try:
             wait_until(lambda: children.read_text().split(), "systemd-nspawn starts nothing")
-            pid = children.read_text().split()[0]
-            machine = Machine(int(pid), ("nsenter", f"--target={pid}", "--all", "premade"))
+            machine = Machine(children.read_text().split()[0])
             wait_until(lambda: _has_booted(machine), "the machine does not boot")
             yield machine
         finally:
@@ -112,7 +121,7 @@ def _booted(root: Path) -> Generator[Machine]:
 
 
 def _has_booted(machine: Machine) -> bool:
-    asked = ["nsenter", f"--target={machine.pid}", "--all", "systemctl", "is-system-running"]
+    asked = [*machine.enter, "systemctl", "is-system-running"]
     state = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
     return state in {"running", "degraded"}
 
@@ -175,11 +184,34 @@ def _crash_and_hang(machine: Machine) -> None:
 
 
 def _back_up(machine: Machine) -> None:
+    before = machine.run("ls", BACKUPS).split()
     machine.run("systemctl", "start", "premade-backup.service")
-    files = machine.run("ls", "-l", BACKUPS)
-    say(files)
-    check(".dump" in files, "there is no backup")
+    new = set(machine.run("ls", BACKUPS).split()) - set(before)
+    check(any(name.endswith(".dump") for name in new), f"there is no new backup: {new}")
     check("premade-backup" in machine.run("systemctl", "list-timers", "--no-pager"), "the timer does not run")
+
+
+def _move_to_own_server(machine: Machine) -> None:
+    """Let the service use the PostgreSQL of Debian. It starts with an empty database."""
+    as_postgres = ["runuser", "--user", "postgres", "--"]
+    machine.run("systemctl", "start", "postgresql")
+    wait_until(lambda: _accepts(machine, as_postgres), "PostgreSQL does not start")
+    machine.run(*as_postgres, "createuser", "premade")
+    machine.run(*as_postgres, "createdb", "--owner", "premade", "premade")
+    machine.run("sh", "-c", f'echo "{OWN_SERVER}" >> {SETTINGS}')
+    machine.run("systemctl", "start", "premade-migrate.service")
+    machine.run("systemctl", "restart", "premade.service")
+    wait_until(machine.is_ready, "the service is not ready with PostgreSQL")
+    check("embedded" not in machine.run("premade", "doctor"), "it still uses the embedded PostgreSQL")
+    machine.sell(machine.open_shop(), "OWN_SERVER")
+
+
+def _accepts(machine: Machine, as_postgres: list[str]) -> bool:
+    try:
+        machine.run(*as_postgres, "psql", "--command", "SELECT 1")
+    except TryFailed:
+        return False
+    return True
 
 
 def _stop(machine: Machine) -> None:

@@ -1,0 +1,99 @@
+"""ops/compose/compose.yaml run by podman-compose, in a network namespace of its own.
+
+An image with Debian's PostgreSQL stands in for the official one. It understands the variables that compose.yaml sets.
+"""
+
+import secrets
+import shutil
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import yaml
+
+from tries.engine import BASE, build
+from tries.place import Place
+from tries.steps import ROOT, check, run, wait_until
+
+NAMESPACE = "premade-ops"
+POSTGRES_FILE = f"""
+FROM {BASE}
+RUN apt-get update && apt-get install --yes --no-install-recommends postgresql && rm -rf /var/lib/apt/lists/*
+ENV PATH=/usr/lib/postgresql/15/bin:$PATH PGDATA=/var/lib/postgresql/data
+COPY --chmod=755 entrypoint.sh /usr/local/bin/
+ENTRYPOINT ["entrypoint.sh"]
+"""
+POSTGRES_ENTRYPOINT = """#!/bin/sh
+set -eu
+as_postgres="setpriv --reuid=postgres --regid=postgres --init-groups"
+install -d -o postgres -g postgres -m 700 "$PGDATA"
+if [ ! -s "$PGDATA/PG_VERSION" ]; then
+    install -o postgres -m 600 "$POSTGRES_PASSWORD_FILE" /tmp/password
+    $as_postgres initdb --username="$POSTGRES_USER" --pwfile=/tmp/password --auth-local=trust --auth-host=scram-sha-256
+    echo "host all all all scram-sha-256" >> "$PGDATA/pg_hba.conf"
+    $as_postgres pg_ctl start --wait --options "-c listen_addresses="
+    $as_postgres createdb --username="$POSTGRES_USER" "$POSTGRES_DB"
+    $as_postgres pg_ctl stop --wait
+fi
+exec $as_postgres postgres -c listen_addresses=*
+"""
+
+
+def run_compose() -> None:
+    """Start all, sell through the published port, restart, sell again, stop."""
+    with TemporaryDirectory(prefix="premade-ops-") as folder:
+        _build_postgres(Path(folder))
+        compose_file = _with_secrets(Path(folder))
+        compose = (
+            "ip",
+            "netns",
+            "exec",
+            NAMESPACE,
+            sys.executable,
+            "-m",
+            "podman_compose",
+            "--file",
+            str(compose_file),
+        )
+        run("ip", "netns", "add", NAMESPACE)
+        try:
+            run("ip", "-n", NAMESPACE, "link", "set", "lo", "up")
+            _use(compose)
+        finally:
+            run(*compose, "down", "--volumes")
+            run("ip", "netns", "delete", NAMESPACE)
+
+
+def _build_postgres(folder: Path) -> None:
+    image = yaml.safe_load((ROOT / "ops/compose/compose.yaml").read_text())["services"]["postgres"]["image"]
+    (folder / "Containerfile").write_text(POSTGRES_FILE)
+    (folder / "entrypoint.sh").write_text(POSTGRES_ENTRYPOINT)
+    build(folder / "Containerfile", image, folder)
+
+
+def _with_secrets(folder: Path) -> Path:
+    """Copy the file, and write the secrets beside it as docs/operating.md says."""
+    copied = folder / "compose.yaml"
+    shutil.copy(ROOT / "ops/compose/compose.yaml", copied)
+    stored = folder / "secrets"
+    stored.mkdir(mode=0o700)
+    password = secrets.token_hex(24)
+    (stored / "postgres_password").write_text(password)
+    (stored / "database_url").write_text(f"postgresql://premade:{password}@postgres/premade")
+    for each in stored.iterdir():
+        each.chmod(0o444)
+    return copied
+
+
+def _use(compose: tuple[str, ...]) -> None:
+    place = Place(Path("/run/netns", NAMESPACE), (*compose, "run", "--rm", "command"))
+    run(*compose, "up", "--detach", "--no-build")
+    wait_until(place.is_ready, "the service is not ready at the published port")
+    key = place.open_shop()
+    place.sell(key, "COMPOSE")
+    place.get("/healthz", "--header", "X-Forwarded-For: 198.51.100.7")
+    check("proxy_not_trusted" not in run(*compose, "logs", "service"), "the proxy's address is not trusted")
+    run(*compose, "restart", "service")
+    wait_until(place.is_ready, "the service is not ready after a restart")
+    place.sell(key, "COMPOSE_2")
+    check("ok" in place.premade("doctor"), "the doctor does not run")
