@@ -7,6 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
 
 PACKAGE_OF = {
     "npm": "npm",
@@ -23,8 +26,22 @@ PACKAGE_OF = {
     "etcd": "etcd-server",
     "ip": "iproute2",
     "/usr/lib/postgresql/15/bin/postgres": "postgresql-15",
+    "debootstrap": "debootstrap",
+    "systemd-nspawn": "systemd-container",
+    "nsenter": "util-linux",
+    "curl": "curl",
+    "iptables": "iptables",
+    "buildah": "buildah",
+    "podman": "podman",
+    "runc": "runc",
+    "conmon": "conmon",
+    "catatonit": "catatonit",
+    "/usr/lib/podman/netavark": "netavark",
+    "/usr/lib/podman/aardvark-dns": "aardvark-dns",
 }
 INSTALL_SECONDS_MAX = 900
+POLICY = Path("/usr/sbin/policy-rc.d")
+"""Debian's packages ask this program whether they may start a service. 101 means no."""
 
 
 def is_there(command: str) -> bool:
@@ -42,11 +59,26 @@ def main() -> None:
             f" names. Install them (on Debian: sudo apt-get install {' '.join(missing)}) and try again."
         )
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for arguments in (["update"], ["install", "--yes", "--no-install-recommends", *missing]):
-        print("$ apt-get", *arguments, flush=True)
-        subprocess.run(
-            ["apt-get", "-qq", *arguments], check=True, env=environment, timeout=INSTALL_SECONDS_MAX
-        )
+    with no_service_started():
+        for arguments in (["update"], ["install", "--yes", "--no-install-recommends", *missing]):
+            print("$ apt-get", *arguments, flush=True)
+            subprocess.run(
+                ["apt-get", "-qq", *arguments], check=True, env=environment, timeout=INSTALL_SECONDS_MAX
+            )
+
+
+@contextmanager
+def no_service_started() -> Generator[None]:
+    """Keep Debian from starting what it installs: nginx would listen on port 80."""
+    if POLICY.exists():
+        yield
+        return
+    POLICY.write_text("#!/bin/sh\nexit 101\n")
+    POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        POLICY.unlink()
 
 
 if __name__ == "__main__":

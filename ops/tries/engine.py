@@ -16,11 +16,10 @@ from tries.steps import CACHE, ROOT, debian_root, locked_wheels, need, need_root
 BASE = "docker.io/library/debian:bookworm-slim"
 IMAGE = "localhost/premade:0.2.0"
 """The name in ops/compose/compose.yaml."""
-PACKAGES = {
-    "buildah": "buildah", "podman": "podman", "runc": "runc", "conmon": "conmon", "catatonit": "catatonit",
-    "nsenter": "util-linux", "curl": "curl", "ip": "iproute2", "iptables": "iptables",
-    "/usr/lib/podman/netavark": "netavark", "/usr/lib/podman/aardvark-dns": "aardvark-dns",
-}  # fmt: skip
+COMMANDS = [
+    "buildah", "podman", "runc", "conmon", "catatonit", "nsenter", "curl", "ip", "iptables",
+    "/usr/lib/podman/netavark", "/usr/lib/podman/aardvark-dns",
+]  # fmt: skip
 STORE = f"""
 [storage]
 driver = "overlay"
@@ -41,7 +40,7 @@ PIP = "[global]\nno-index = true\nfind-links = /wheels\n"
 def engine() -> Generator[None]:
     """Prepare the store with both images, and remove all of it at the end."""
     need_root()
-    need(PACKAGES)
+    need(*COMMANDS)
     CACHE.mkdir(parents=True, exist_ok=True)
     for variable, name, text in (
         ("CONTAINERS_STORAGE_CONF", "storage.conf", STORE),
@@ -49,14 +48,19 @@ def engine() -> Generator[None]:
     ):
         (CACHE / name).write_text(text)
         os.environ[variable] = str(CACHE / name)
+    _remove_all()
     try:
         _import_base()
         _build_image()
         yield
     finally:
-        run("podman", "rm", "--force", "--all", "--volumes")
-        run("podman", "rmi", "--force", "--all")
-        run("podman", "volume", "rm", "--force", "--all")
+        _remove_all()
+
+
+def _remove_all() -> None:
+    run("podman", "rm", "--force", "--all", "--volumes")
+    run("podman", "rmi", "--force", "--all")
+    run("podman", "volume", "prune", "--force")
 
 
 def _import_base() -> None:

@@ -68,18 +68,13 @@ def wait_until(holds: Callable[[], object], otherwise: str, seconds_max: float =
         time.sleep(POLL_SECONDS)
 
 
-def need(packages: dict[str, str]) -> None:
-    """Install the Debian packages whose command is missing. `packages`: package by command."""
-    missing = sorted({package for command, package in packages.items() if not shutil.which(command)})
-    if not missing:
-        return
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise TryFailed(
-            f"This needs {', '.join(missing)}. On Debian: sudo apt-get install {' '.join(missing)}"
-        )
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    run("apt-get", "-qq", "update", env=environment)
-    run("apt-get", "-qq", "install", "--yes", "--no-install-recommends", *missing, env=environment)
+def need(*commands: str) -> None:
+    """Install the Debian packages of these commands if they are missing.
+
+    Raises:
+        TryFailed: this process may not install them. The message names them.
+    """
+    run(sys.executable, ROOT / "tests" / "install_tools.py", *commands)
 
 
 def need_root() -> None:
@@ -111,7 +106,7 @@ def locked_wheels() -> Path:
 
 def debian_root(name: str, packages: Sequence[str]) -> Path:
     """Return a folder with a minimal Debian and these packages, made by debootstrap once."""
-    need({"debootstrap": "debootstrap"})
+    need("debootstrap")
     root = CACHE / name
     if not (root / ".done").exists():
         shutil.rmtree(root, ignore_errors=True)

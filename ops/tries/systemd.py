@@ -62,7 +62,7 @@ class Machine(Place):
 def try_systemd() -> None:
     """Install, verify, start by a connection, sell, restart under load, crash, hang, back up; and with PostgreSQL."""
     need_root()
-    need({"systemd-nspawn": "systemd-container", "nsenter": "util-linux", "curl": "curl"})
+    need("systemd-nspawn", "nsenter", "curl")
     with copy_of(debian_root("machine", PACKAGES)) as root:
         _install(root)
         with _booted(root) as machine:
