@@ -13,9 +13,10 @@ import yaml
 
 from tries.engine import BASE, build
 from tries.place import Place
-from tries.steps import ROOT, check, run, wait_until
+from tries.steps import ROOT, TryFailed, check, run, wait_until
 
 NAMESPACE = "premade-ops"
+NETWORK = Path("/run/netns", NAMESPACE)
 POSTGRES_FILE = f"""
 FROM {BASE}
 RUN apt-get update && apt-get install --yes --no-install-recommends postgresql && rm -rf /var/lib/apt/lists/*
@@ -44,17 +45,9 @@ def run_compose() -> None:
     with TemporaryDirectory(prefix="premade-ops-") as folder:
         _build_postgres(Path(folder))
         compose_file = _with_secrets(Path(folder))
-        compose = (
-            "ip",
-            "netns",
-            "exec",
-            NAMESPACE,
-            sys.executable,
-            "-m",
-            "podman_compose",
-            "--file",
-            str(compose_file),
-        )
+        # Not `ip netns exec`: that hides the cgroups.
+        inside = ("nsenter", f"--net={NETWORK}")
+        compose = (*inside, sys.executable, "-m", "podman_compose", "--file", str(compose_file))
         run("ip", "netns", "add", NAMESPACE)
         try:
             run("ip", "-n", NAMESPACE, "link", "set", "lo", "up")
@@ -86,7 +79,10 @@ def _with_secrets(folder: Path) -> Path:
 
 
 def _use(compose: tuple[str, ...]) -> None:
-    place = Place(Path("/run/netns", NAMESPACE), (*compose, "run", "--rm", "command"))
+    place = Place(NETWORK, (*compose, "run", "--rm", "command"))
+    # Debian's podman does not wait for health (podman 4.6 does), so PostgreSQL starts first.
+    run(*compose, "up", "--detach", "--no-build", "postgres")
+    wait_until(lambda: _is_healthy("postgres"), "PostgreSQL is not healthy")
     run(*compose, "up", "--detach", "--no-build")
     wait_until(place.is_ready, "the service is not ready at the published port")
     key = place.open_shop()
@@ -97,3 +93,13 @@ def _use(compose: tuple[str, ...]) -> None:
     wait_until(place.is_ready, "the service is not ready after a restart")
     place.sell(key, "COMPOSE_2")
     check("ok" in place.premade("doctor"), "the doctor does not run")
+
+
+def _is_healthy(service: str) -> bool:
+    """Run the health check of a service of compose.yaml, and return whether it passes."""
+    name = run("podman", "ps", "--filter", f"label=com.docker.compose.service={service}", "--quiet").strip()
+    try:
+        run("podman", "healthcheck", "run", name)
+    except TryFailed:
+        return False
+    return True
