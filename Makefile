@@ -68,7 +68,7 @@ pitr: .venv/.test ## Try point-in-time recovery with pgBackRest (root on Debian)
 	@$(PYTHON) tests/install_tools.py pgbackrest /usr/lib/postgresql/15/bin/postgres
 	PYTHONPATH=tests $(BIN)/python tests/ops/pitr.py
 
-migrations: .venv/.test ## Migrate 10 million tickets while others sell, 20 minutes, 20 GB
+migrations: .venv/.test ## Migrate 10 million tickets while others sell, 30 minutes, 20 GB
 	TICKETS=10000000 $(BIN)/python -m pytest -q -s -p no:xdist tests/upgrades/test_large_tables.py
 
 release: .venv/.test ## Build wheel and sdist twice, check them, write them into dist/
