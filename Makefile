@@ -9,7 +9,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-all check bench migrations pitr release ha format lock messages ops schema screenshots clean
+.PHONY: help setup demo run test test-all check bench capacity migrations pitr release ha format lock messages ops schema screenshots clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,10 @@ ops: .venv/.ops ## Run what ops/ describes, as root on Debian (TRY=systemd: one)
 ha: .venv/.ha ## Break a cluster of three nodes under load, 20 minutes (HA_ROUNDS=16, HA_SEED=1)
 	PYTHONPATH=tests unshare --net --mount --pid --fork --kill-child --mount-proc --propagation private -- \
 		sh -c '"$$@"; exit $$?' sh $(BIN)/python -m torture.ha --rounds $(or $(HA_ROUNDS),16) --seed $(or $(HA_SEED),1)
+
+capacity: .venv/.test ## Measure what one ticket costs, and write docs/scaling.md (root, 2 minutes)
+	@$(PYTHON) tests/install_tools.py wrk haproxy
+	PYTHONPATH=tests $(BIN)/python -m bench.capacity
 
 format: .venv/.test ## Put the code into its standard form
 	$(BIN)/ruff format .

@@ -1,4 +1,4 @@
-"""What one ticket costs: `python -m bench.capacity`. It writes docs/scaling.md, up to the last heading.
+"""What one ticket costs: `make capacity`. It writes docs/scaling.md, up to the last heading.
 
 Processor time of the service and of PostgreSQL, write-ahead log and bytes on disk, for each ticket that is generated,
 activated and redeemed. From these follow the machines for a number of tickets a year.
@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import psutil
 import psycopg
 
 from bench.load import Load
@@ -25,6 +24,7 @@ from bench.operations import (
     use,
 )
 from bench.place import ROOT, Place, make_database, service_on
+from bench.services import DATABASE_CORES, Measured, can_limit, cpu_seconds, server_of, with_services
 from premade.postgres.embedded import embedded_postgres
 
 FOLDER = ROOT / "var" / "bench"
@@ -73,18 +73,7 @@ def _state(place: Place) -> _State:
     with psycopg.connect(place.dsn, autocommit=True) as connection:
         [[wal]] = connection.execute(_WAL).fetchall()
         [[size]] = connection.execute(_SIZE.encode()).fetchall()
-        [[backend]] = connection.execute("SELECT pg_backend_pid()").fetchall()
-    server = psutil.Process(backend).parent()
-    return _State(place.cpu_seconds(), _cpu_seconds(server), wal, size)
-
-
-def _cpu_seconds(server: psutil.Process | None) -> float:
-    """Return the processor time of the server so far, including its processes that have ended."""
-    assert server is not None
-    own = server.cpu_times()
-    children = [child.cpu_times() for child in server.children()]
-    ended = own.children_user + own.children_system
-    return own.user + own.system + ended + sum(times.user + times.system for times in children)
+    return _State(place.cpu_seconds(), cpu_seconds(server_of(place.dsn)), wal, size)
 
 
 def cost_of(place: Place, measured: Callable[[], Load], tickets_a_response: int) -> tuple[Cost, float]:
@@ -123,7 +112,7 @@ class Capacity:
         return self.of_a_year(part) / 1e6 / SECONDS_A_YEAR * PEAK / CORES_BUSY_MAX
 
 
-def _table(capacity: Capacity, rates: list[float]) -> str:
+def _page(capacity: Capacity, rates: list[float], several: list[Measured]) -> str:
     rows = "\n".join(
         f"| {name} | {cost.service_us:,.0f} µs | {cost.database_us:,.0f} µs | {cost.wal_bytes:,.0f} | "
         f"{cost.disk_bytes:,.0f} | {rate:,.0f} |"
@@ -145,7 +134,7 @@ def _table(capacity: Capacity, rates: list[float]) -> str:
     price = (service + COPIES * database) * core_price + COPIES * disk / 2**30 * 12 * GIB_MONTH_PRICE
     return f"""# Scaling
 
-`python -m bench.capacity` writes this page, up to the last heading. Load generator, service (2 workers) and PostgreSQL share
+`make capacity` writes this page, up to the last heading. Load generator, service (2 workers) and PostgreSQL share
 the two cores of one machine. Each operation ran for {SECONDS} seconds, after a checkpoint. "Disk" is the growth of all tables
 and indexes after `VACUUM`.
 
@@ -171,11 +160,31 @@ average, {mean * PEAK:,.0f} in the busiest second, if that is {PEAK} times the m
 | write-ahead log | {wal / 2**40:,.1f} TiB a year, {wal / SECONDS_A_YEAR / 2**20:,.2f} MiB/s on average, {wal / SECONDS_A_YEAR * PEAK / 2**20:,.1f} MiB/s in the busiest second |
 | disk | {disk / 2**40:,.2f} TiB a year, before an archive |
 | cost of a year, with {COPIES} servers that have all data | about {price:,.0f}, at {CORE_HOUR_PRICE:.2f} a core-hour and {GIB_MONTH_PRICE:.2f} a GiB-month (assumed prices) |
+
+## Several services on one database
+
+HAProxy before several services of one worker each, and PostgreSQL limited to {DATABASE_CORES} of a core. Nothing is sticky:
+each request goes to any service.
+
+| services | activations/s | p99, ms | cores that PostgreSQL used |
+|---|---|---|---|
+{_services(several)}
 """
+
+
+def _services(several: list[Measured]) -> str:
+    return "\n".join(
+        f"| {each.services} | {each.per_second:,.0f} | {each.p99_ms:,.0f} | {each.database_cores:.2f} |"
+        for each in several
+    )
 
 
 def main() -> int:
     """Measure, and write the page."""
+    if not can_limit():
+        sys.exit(
+            "This limits the processor time of PostgreSQL. Run it as root, with control groups of version 1."
+        )
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (
         embedded_postgres(FOLDER / "postgres") as server,
@@ -191,10 +200,11 @@ def main() -> int:
         activated, activated_rate = cost_of(place, lambda: sell(place, unused, MANY, SECONDS), 1)
         sold = place.fill_sold(USES_PER_SECOND_MAX * SECONDS)
         redeemed, redeemed_rate = cost_of(place, lambda: use(place, sold, MANY, SECONDS), 1)
+        several = with_services(place, FOLDER)
     capacity = Capacity(generated, activated, redeemed)
     before = PAGE.read_text() if PAGE.exists() else ""
     kept = before[before.index(BY_HAND) :] if BY_HAND in before else ""
-    PAGE.write_text(f"{_table(capacity, [generated_rate, activated_rate, redeemed_rate])}\n{kept}")
+    PAGE.write_text(f"{_page(capacity, [generated_rate, activated_rate, redeemed_rate], several)}\n{kept}")
     print(f"See {PAGE.relative_to(ROOT)} ({SOME} or {MANY} clients at once)")
     return 0
 
