@@ -4,7 +4,6 @@ import ast
 import asyncio
 import dataclasses
 import json
-import os
 import re
 import resource
 import subprocess
@@ -50,6 +49,7 @@ from premade.runtime.settings import Settings
 from premade.texts.doctor import doctor_texts
 
 SOURCE = Path(premade.__file__).parent / "doctor"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "doctor-and-logs.md"
 WORLD = Runtime(ZoneInfo("UTC"))
 LAST_MIGRATION = "(SELECT max(name) FROM schema_migrations)"
 
@@ -106,10 +106,14 @@ def test_each_warning_and_each_wrong_result_has_a_remedy() -> None:
             assert bool(text.remedy) == (Mark(text.mark) in {Mark.WARNING, Mark.WRONG}), reason
 
 
-def test_each_check_is_a_module_and_is_listed() -> None:
+def test_each_check_is_a_module_and_is_listed_and_described() -> None:
     modules = {path.stem for path in (SOURCE / "checks").glob("[a-z]*.py")}
 
+    described = re.findall(
+        r"(?m)^\| `(\w+)` \| ", DOCUMENT.read_text().partition("| check |")[2].partition("## ")[0]
+    )
     assert modules == {check.name for check in CHECKS} == set(doctor_texts()) - {ANY}
+    assert described == [check.name for check in CHECKS]
 
 
 # --- A sound installation ---
@@ -383,7 +387,7 @@ def result_of(check: Check, dsn: str, runtime: Runtime) -> Result:
     async def run() -> Result:
         async with open_database(dsn, connections_max=1) as database:
             settings = Settings(database_url=dsn)
-            here = Installation(os.environ, runtime, (), settings, dsn=dsn, database_if_reached=database)
+            here = Installation(runtime, (), settings, dsn=dsn, database_if_reached=database)
             [result] = await check.examine(here)
             return result
 

@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import pytest
+from support.service import environment_for, running_service
 
 from premade.postgres.embedded import (
     EmbeddedPostgresError,
@@ -30,6 +31,7 @@ from premade.postgres.embedded import (
     let_pass,
     limit_log,
 )
+from premade.postgres.embedded.layout import Layout
 from premade.postgres.embedded.server_log import LOG_LIMIT_BYTES
 
 DEADLINE_SECONDS = 60.0
@@ -414,3 +416,15 @@ def test_the_log_of_a_running_server_is_limited_and_quotes_no_rows(home: Path) -
     kept = [path.name for path in home.glob("server.log*")]
     assert sorted(kept) == ["server.log", "server.log.old"]
     assert stat.S_IMODE((home / "server.log.old").stat().st_mode) == 0o600
+
+
+@pytest.mark.nightly
+def test_a_running_service_limits_the_log_of_its_server(home: Path, tmp_path: Path) -> None:
+    layout = Layout(home / "data" / "postgres")
+    with running_service(environment_for(None, home / "data"), tmp_path / "log", workers=1):
+        with psycopg.connect(layout.url("premade"), autocommit=True) as connection:
+            for _ in range(11):
+                connection.execute("DO $$ BEGIN RAISE LOG '%', repeat('x', 1024 * 1024); END $$")
+        wait_until(
+            lambda: layout.log.with_name("server.log.old").exists() and layout.log.stat().st_size < 1000
+        )

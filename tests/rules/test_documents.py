@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 
 from premade.batches.batch import BATCH_ID_CHARACTERS_MAX
+from premade.doctor.checks.connections import NEARLY_ALL
+from premade.doctor.checks.disk import FULL_BYTES, LOW_BYTES
+from premade.doctor.checks.postgresql import OLD_DAYS
+from premade.doctor.postgres_releases import SUPPORTED
 from premade.expiry import expire
 from premade.export.as_sheets import TICKETS_A_FILE_MAX
 from premade.generation import large
@@ -17,6 +21,8 @@ from premade.monitoring.readiness import CLOCKS_APART_MAX
 from premade.monitoring.refusals import WRITE_EVERY_SECONDS
 from premade.offline.routes import KEYS_CACHE_SECONDS
 from premade.postgres import migrations, pool
+from premade.postgres.background_runs import APART, LATE_SECONDS_MAX
+from premade.postgres.embedded.server_log import LOG_LIMIT_BYTES
 from premade.redemption import manual
 from premade.redemption.sync import CONFLICTS_OF_TICKET_MAX, REDEMPTIONS_MAX
 from premade.redemption.verdict import CLOCK_SKEW_MAX
@@ -45,7 +51,7 @@ SMALL = [
     "eleven",
     "twelve",
 ]
-MIB, KIB = 1024 * 1024, 1024
+GIB, MIB, KIB = 1024**3, 1024**2, 1024
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 SETTINGS = {
     "DATABASE_URL" if name == "database_url" else f"{PREFIX}{name.upper()}": field
@@ -87,6 +93,14 @@ NUMBERS = [
     ("docs/qr-token.md", f"more than {CLOCK_SKEW_MAX // MINUTE} minutes in the future"),
     ("docs/qr-token.md", f"more than {CLOCK_SKEW_MAX // MINUTE} minutes before the ticket"),
     ("docs/qr-token.md", f"{Settings.model_fields['offline_scan_days'].default} days by default"),
+    ("docs/doctor-and-logs.md", f"({SUPPORTED[0]} to {SUPPORTED[1]})"),
+    ("docs/doctor-and-logs.md", f"older than {OLD_DAYS} days"),
+    ("docs/doctor-and-logs.md", f"above {NEARLY_ALL:.0%}".replace("%", " %")),
+    ("docs/doctor-and-logs.md", f"more than {CLOCKS_APART_MAX // SECOND} s apart"),
+    ("docs/doctor-and-logs.md", f"more than {in_words(LATE_SECONDS_MAX / 60)} minutes and its pause ago"),
+    ("docs/doctor-and-logs.md", f"less than {FULL_BYTES // GIB} GiB is free; a warning below {LOW_BYTES // GIB} GiB"),
+    ("docs/doctor-and-logs.md", f"above {LOG_LIMIT_BYTES // MIB} MiB"),
+    ("docs/adr/0042-doctor-and-logs.md", f"older than {APART // SECOND} seconds"),
     ("docs/runbook.md", f"{manual.OF_CALLER.attempts_max} in {manual.OF_CALLER.window_seconds // 60} minutes"),
     ("docs/runbook.md", f"{manual.OF_TICKET.attempts_max} in an hour for one ticket"),
     ("docs/runbook.md", f"{manual.OF_GATES.attempts_max} in an hour at all gates"),

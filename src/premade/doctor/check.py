@@ -62,7 +62,6 @@ class SettingFault:
 class Installation:
     """The installation that is checked. A check uses only what it needs."""
 
-    environment: Mapping[str, str]
     runtime: Runtime
     setting_faults: Sequence[SettingFault] = ()
     settings_if_valid: Settings | None = None

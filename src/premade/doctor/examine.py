@@ -1,9 +1,8 @@
 """Run all checks on one installation. Nothing is created, and only the embedded server may be started for a moment."""
 
 import asyncio
-import os
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -73,9 +72,9 @@ class Line:
     facts: Mapping[str, str]
 
 
-def examine(environment: Mapping[str, str] = os.environ, checks: Sequence[Check] = CHECKS) -> list[Line]:
+def examine(checks: Sequence[Check] = CHECKS) -> list[Line]:
     """Run the checks on the installation that the settings name, and return their results."""
-    with _installation(environment) as installation:
+    with _installation() as installation:
         return asyncio.run(_examine(installation, checks))
 
 
@@ -85,15 +84,15 @@ def worst(lines: Sequence[Line]) -> Mark:
 
 
 @contextmanager
-def _installation(environment: Mapping[str, str]) -> Generator[Installation]:
+def _installation() -> Generator[Installation]:
     try:
         settings = Settings()
     except ValidationError as error:
         faults = [SettingFault(variable_of(detail["loc"][0]), in_words(detail)) for detail in error.errors()]
-        yield Installation(environment, Runtime(ZoneInfo("UTC")), faults)
+        yield Installation(Runtime(ZoneInfo("UTC")), faults)
         return
     installation = Installation(
-        environment, Runtime(settings.zone), settings_if_valid=settings, marker=marker_of(settings)
+        Runtime(settings.zone), settings_if_valid=settings, marker=marker_of(settings)
     )
     with ExitStack() as leaving:
         _find_database(installation, leaving)
@@ -121,15 +120,16 @@ def _find_database(installation: Installation, leaving: ExitStack) -> None:
 
 
 async def _examine(installation: Installation, checks: Sequence[Check]) -> list[Line]:
-    if not installation.dsn:
-        return await _lines(installation, checks)
-    async with open_database(installation.dsn, connections_max=1) as database:
-        installation.database_if_reached = database
-        return await _lines(installation, checks)
-
-
-async def _lines(installation: Installation, checks: Sequence[Check]) -> list[Line]:
-    return [_line(check, found) for check in checks for found in await _results(check, installation)]
+    async with AsyncExitStack() as leaving:
+        if installation.dsn:
+            opened = open_database(installation.dsn, connections_max=1)
+            try:
+                installation.database_if_reached = await leaving.enter_async_context(opened)
+            except DatabaseAway as error:
+                # It accepted a connection a moment ago.
+                place = installation.settings.database_place
+                installation.database_state = result("refused", place=place, why=error.detail)
+        return [_line(check, found) for check in checks for found in await _results(check, installation)]
 
 
 async def _results(check: Check, installation: Installation) -> Sequence[Result]:
