@@ -24,6 +24,7 @@ from support.service import environment_for
 from support.shop import Shop, unique
 from support.terminal import Operator
 
+from premade.postgres.backup.archive import count_rows
 from premade.postgres.backup.errors import ProgramUnusable
 from premade.postgres.backup.programs import (
     newest_programs,
@@ -304,6 +305,12 @@ def test_a_restore_that_was_killed_is_cleaned_up_by_the_next_one(place: Place) -
             "restore", str(place.file), "--replace"
         )
         server.execute(f"COMMENT ON DATABASE {name} IS 'restore by premade, not finished'".encode())
+        lock = "SELECT pg_advisory_lock(hashtextextended('premade restore ' || %s, 0))"
+        server.execute(lock, [conninfo_to_dict(place.dsn)["dbname"]])
+        assert "Another restore replaces" in place.operator.is_refused(
+            "restore", str(place.file), "--replace"
+        )
+        assert name in place.databases()
 
     drop_kept(place, place.operator.does("restore", str(place.file), "--replace"))
 
@@ -358,6 +365,17 @@ def test_programs_are_chosen_by_the_versions_of_server_and_dump() -> None:
         programs_for_restore(18, 99)
     assert programs_for_restore(15, 18).needs_script(15)
     assert not programs_for_restore(18, 15).needs_script(18)
+
+
+def test_a_dump_whose_end_is_missing_is_noticed(place: Place, tmp_path: Path) -> None:
+    programs = newest_programs()
+    whole = count_rows(programs, place.file, 1, lambda *_: None)
+    assert sum(whole.values()) == place.made["rows"]
+    half = tmp_path / "half.dump"
+    half.write_bytes(place.file.read_bytes()[: place.file.stat().st_size // 2])
+
+    with pytest.raises(ProgramUnusable, match="pg_restore failed"):
+        count_rows(programs, half, 1, lambda *_: None)
 
 
 def test_no_argument_of_a_program_has_the_password() -> None:

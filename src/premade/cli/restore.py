@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from premade.audit.actors import COMMAND
+from premade.audit.actors import COMMAND_ACTOR
 from premade.audit.events import DatabaseRestoration
 from premade.bootstrap import bring_up_to_date, embedded_or_named
 from premade.cli.output import AsJson, show_one
@@ -148,6 +148,6 @@ async def _begin_incarnation(dsn: str, runtime: Runtime, clock_lead_seconds: int
             database,
             runtime,
             clock_lead_seconds=clock_lead_seconds,
-            actor=COMMAND,
+            actor=COMMAND_ACTOR,
             noticed_by=BY_RESTORE,
         )

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from premade.postgres.backup.contents import Report
 from premade.postgres.backup.programs import Programs, output_of
@@ -49,6 +50,13 @@ def count_rows(programs: Programs, file: Path, tables: int, report: Report) -> M
             if copy := _COPY.fullmatch(line):
                 name = copy[1].decode()
                 report("Read the dump", len(rows), tables)
-                # Within the data, only a line break ends a row: pg_dump writes those of the data as \n.
-                rows[name] = sum(1 for _ in iter(lines.readline, _END_OF_COPY))
+                rows[name] = _rows_of_table(lines)
+    return rows
+
+
+def _rows_of_table(lines: IO[bytes]) -> int:
+    """Read to the end of a table's data, or of a damaged dump. pg_dump escapes line breaks in values, so a line is a row."""
+    rows = 0
+    while (line := lines.readline()) not in (_END_OF_COPY, b""):
+        rows += line.endswith(b"\n")
     return rows

@@ -25,6 +25,10 @@ FROM pg_stat_activity
 WHERE datname = :database::text AND pid <> pg_backend_pid() AND usename IS NOT NULL
 ORDER BY pid
 
+-- name: take_turn
+-- The lock is held as long as the session, in the database that all restores on this server are connected to.
+SELECT pg_try_advisory_lock(hashtextextended('premade restore ' || :database::text, 0)) AS mine
+
 -- name: may_replace
 -- Renaming needs the owner, and the right to create databases.
 SELECT r.rolsuper OR r.rolcreatedb AND pg_has_role(d.datdba, 'usage') AS may

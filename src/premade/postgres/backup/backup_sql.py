@@ -48,6 +48,10 @@ def other_sessions(*, database: str) -> str: ...
 
 
 @statement
+def take_turn(*, database: str) -> bool: ...
+
+
+@statement
 def may_replace(*, database: str) -> bool: ...
 
 

@@ -37,15 +37,17 @@ async def create_beside(connection: AsyncConnection[TupleRow], database: str) ->
     `connection`: to another database of the server.
 
     Raises:
-        RestoreFailed: the role may not, or a database of this name exists.
+        RestoreFailed: the role may not, another restore runs, or a database of this name exists.
     """
     tx = Transaction(connection)
+    if not await tx.fetch_one(sql.take_turn, database=database):
+        raise RestoreFailed("restored_by_another", database=database)
     if not await tx.fetch_one(sql.may_replace, database=database):
         raise RestoreFailed("may_not_replace", database=database)
     new_name = _name(database, "_restoring")
     comment = await tx.fetch_one(sql.comment_of_database, database=new_name)
     if comment == _UNFINISHED:
-        await drop(connection, new_name)
+        await drop(connection, new_name, ends_sessions=True)
     elif comment is not None:
         raise RestoreFailed("name_taken", database=new_name)
     create = await tx.fetch_one(sql.create_like, database=database, new_name=new_name)
@@ -134,16 +136,9 @@ async def swap(connection: AsyncConnection[TupleRow], database: str, new_name: s
 
 
 async def drop(connection: AsyncConnection[TupleRow], database: str, *, ends_sessions: bool = False) -> None:
-    """Drop a database that is not in use. `ends_sessions`: end its sessions first.
-
-    Raises:
-        RestoreFailed: another restore fills it now.
-    """
+    """Drop a database. `ends_sessions`: end its sessions first."""
     force = SQL(" WITH (FORCE)" if ends_sessions else "")
-    try:
-        await connection.execute(SQL("DROP DATABASE IF EXISTS {}{}").format(Identifier(database), force))
-    except ObjectInUse:
-        raise RestoreFailed("restored_by_another", database=database) from None
+    await connection.execute(SQL("DROP DATABASE IF EXISTS {}{}").format(Identifier(database), force))
 
 
 def _name(database: str, ending: str) -> str:
