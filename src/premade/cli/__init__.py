@@ -126,7 +126,7 @@ def serve_command(
         if as_json:
             print_json({"url": url, "metrics_url": metrics_url})
         else:
-            typer.echo(f"premade serves at {url} with metrics at {metrics_url}. Press Ctrl-C to stop.")
+            typer.echo(command_text("PROGRESS", "serves", url=url, metrics_url=metrics_url))
 
     serve(Settings(), listen, report)
 
@@ -160,8 +160,12 @@ def main() -> None:
     accept_any_terminal()
     sys.argv = [_as_typed(argument) for argument in sys.argv]
     for name, nearest in unknown_variables(os.environ).items():
-        hint = f"; did you mean {nearest}?" if nearest else ""
-        typer.echo(f"premade: {name} is not a setting and has no effect{hint}", err=True)
+        text = (
+            command_text("SETTING_INVALID", "unknown_like", variable=name, nearest=nearest)
+            if nearest
+            else command_text("SETTING_INVALID", "unknown", variable=name)
+        )
+        typer.echo(f"premade: {text}", err=True)
     try:
         app()
     except DomainError as error:

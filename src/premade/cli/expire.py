@@ -6,6 +6,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one
 from premade.expiry.expire import Pass, expire_now
+from premade.texts.commands import command_text
 
 
 def expire(*, as_json: AsJson = False) -> None:
@@ -19,7 +20,7 @@ def expire(*, as_json: AsJson = False) -> None:
         def report(so_far: Pass) -> None:
             progress.update(
                 task,
-                description=f"{so_far.expired:,} tickets",
+                description=command_text("PROGRESS", "expired", tickets=so_far.expired),
                 completed=so_far.ended,
                 total=so_far.due,
             )

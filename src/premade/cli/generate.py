@@ -20,6 +20,7 @@ from premade.partners.partner import partner_named
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import FieldError, Invalid
+from premade.texts.commands import command_text
 from premade.texts.fields import field_text
 from premade.tickets.signing import Signers
 from premade.values.operator_input import day
@@ -64,11 +65,7 @@ def generate(
                 connections_max=CONNECTIONS,
             )
     except KeyboardInterrupt:
-        typer.echo(
-            "premade: Interrupted. The generated tickets stay. A running service, or the same command, generates the rest. "
-            "Use --cancel instead of --product and --quantity to release its stock.",
-            err=True,
-        )
+        typer.echo(f"premade: {command_text('PROGRESS', 'generation_interrupted')}", err=True)
         raise typer.Exit(INTERRUPTED) from None
     show_one(asdict(progress), as_json=as_json)
 
@@ -137,6 +134,8 @@ def _lines() -> Callable[[BatchProgress], None]:
         step = batch.made * LINES_A_BATCH // batch.quantity
         if step > last_step:
             last_step = step
-            typer.echo(f"{batch.made:,} of {batch.quantity:,} tickets", err=True)
+            typer.echo(
+                command_text("PROGRESS", "tickets", made=batch.made, quantity=batch.quantity), err=True
+            )
 
     return report

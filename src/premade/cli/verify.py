@@ -8,6 +8,7 @@ import typer
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one
 from premade.runtime.errors import FieldError, Invalid
+from premade.texts.commands import command_text
 from premade.texts.fields import field_text
 from premade.tickets.code import TokenRefused, check_token, is_test_key, split_token
 from premade.tickets.key_file import read_key_file
@@ -27,10 +28,10 @@ def verify(
 ) -> None:
     """Check whether a QR token is genuine."""
     public_keys = _keys_of_database() if keys is None else _keys_of_file(keys)
-    fault, why = None, "The token is genuine."
+    fault, why = None, command_text("TOKEN", "genuine")
     try:
         if is_test_key(check_token(token, public_keys).key_id):
-            why = "The token is genuine. It belongs to a test ticket: only a gate in test mode admits it."
+            why = command_text("TOKEN", "genuine_of_a_test_ticket")
     except TokenRefused as refused:
         fault, why = refused.fault.value, str(refused)
     parts = split_token(token)

@@ -1,4 +1,4 @@
-"""The texts of errors that only commands print, read from `commands.toml`."""
+"""The texts that only commands print: errors, progress and results, read from `commands.toml`."""
 
 import tomllib
 from collections.abc import Mapping

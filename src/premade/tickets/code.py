@@ -16,6 +16,8 @@ from nacl.encoding import RawEncoder
 from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey, VerifyKey
 
+from premade.texts.commands import command_text
+
 TOKEN_VERSION = "PM1"  # noqa: S105  (the name of a format)
 SIGNATURE_ALGORITHM = "Ed25519"
 PUBLIC_KEY_BYTES = 32
@@ -42,7 +44,6 @@ _INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}
 _DASHES = {"Pd", "\u2212"}
 """The category of dashes, and the minus sign, which is not in it."""
 _SYMBOLOGY_IDENTIFIER = re.compile(r"\][Qq][0-6]")
-_NO_TOKEN = f"It has not the form {TOKEN_VERSION}:<ticket_code>:<issue number>:<key id>:<{_SIGNATURE_CHARACTERS} characters>."
 
 
 def ticket_code(prefix: str, year: int, ticket_type: str, logical_ms: int) -> str:
@@ -187,23 +188,24 @@ def check_token(text: str, public_keys: Mapping[str, bytes]) -> Token:
     """
     token = split_token(text)
     if token is None:
-        raise TokenRefused(TokenFault.MALFORMED, _NO_TOKEN)
+        why = command_text("TOKEN", "not_a_token", version=TOKEN_VERSION, characters=_SIGNATURE_CHARACTERS)
+        raise TokenRefused(TokenFault.MALFORMED, why)
     if token.key_id not in public_keys:
-        message = f"The key {token.key_id} is unknown: it was retired, or is newer than these keys."
-        raise TokenRefused(TokenFault.KEY_UNKNOWN, message)
+        why = command_text("TOKEN", "key_unknown", key_id=token.key_id)
+        raise TokenRefused(TokenFault.KEY_UNKNOWN, why)
     signed, encoded = text[: -_SIGNATURE_CHARACTERS - 1], text[-_SIGNATURE_CHARACTERS:]
     try:
         signature = base45.b45decode(encoded)
     except ValueError:
         signature = b""
     if len(signature) != _SIGNATURE_BYTES:
-        message = f"The signature is not base45 of {_SIGNATURE_BYTES} bytes."
-        raise TokenRefused(TokenFault.SIGNATURE_MALFORMED, message)
+        why = command_text("TOKEN", "signature_malformed", bytes=_SIGNATURE_BYTES)
+        raise TokenRefused(TokenFault.SIGNATURE_MALFORMED, why)
     try:
         VerifyKey(public_keys[token.key_id]).verify(signed.encode(), signature)
     except (ValueError, BadSignatureError):
-        message = f"The signature is not valid for this text with the key {token.key_id}."
-        raise TokenRefused(TokenFault.SIGNATURE_WRONG, message) from None
+        why = command_text("TOKEN", "signature_wrong", key_id=token.key_id)
+        raise TokenRefused(TokenFault.SIGNATURE_WRONG, why) from None
     return token
 
 
