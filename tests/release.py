@@ -23,6 +23,8 @@ from support.service import environment_for, running_service
 
 REPOSITORY = Path(__file__).parents[1]
 UV = Path(sys.executable).parent / "uv"
+PACKED = ("src", "db", "README.md", "CHANGELOG.md", "LICENSE")
+"""What the sdist contains, as in pyproject.toml."""
 SUMS = "SHA256SUMS"
 SUFFIX_BETWEEN_RELEASES = ".dev0"
 PAGES = ("/readyz", "/", "/docs", "/openapi.json", "/console/sign-in", "/problems")
@@ -69,10 +71,7 @@ def faults_of_tree(tree: Path) -> list[str]:
         return []
     first, *released = sections_of(tree)
     newest = released[0].version if released else "nothing"
-    digests = "".join(
-        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n"
-        for file in sorted((tree / "db" / "migrations").glob("*.sql"))
-    )
+    digests = sums(sorted((tree / "db" / "migrations").glob("*.sql")))
     checks = {
         f"pyproject.toml says {version}, and the newest release in CHANGELOG.md is {newest}. Make them the same.": newest
         == version,
@@ -92,7 +91,9 @@ def require_releasable(tree: Path) -> None:
         Refused: a change is not committed, the tag is of another commit, or the version does not fit.
     """
     faults = faults_of_tree(tree)
-    if changed := git(tree, "status", "--porcelain"):
+    if changed := git(
+        tree, "status", "--porcelain", "--", *PACKED, "pyproject.toml", "requirements", "tests"
+    ):
         faults.append(f"Commit the changes first, because a commit is built:\n{changed}")
     tag = f"v{version_of(tree)}"
     if git(tree, "tag", "--list", tag) and git(tree, "rev-list", "-n", "1", tag) != git(
@@ -171,9 +172,7 @@ def require_whole(tree: Path, files: list[Path]) -> None:
     Raises:
         Refused: a file is absent, or one is there that is not committed.
     """
-    committed = git(
-        tree, "ls-files", "src/premade", "db", "README.md", "CHANGELOG.md", "LICENSE"
-    ).splitlines()
+    committed = git(tree, "ls-files", *PACKED).splitlines()
     in_wheel = {name.removeprefix("src/") for name in committed if name.startswith("src/premade/")}
     in_wheel |= {
         f"premade/migrations/{Path(name).name}" for name in committed if name.startswith("db/migrations/")

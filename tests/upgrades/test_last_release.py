@@ -2,9 +2,11 @@
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -17,7 +19,7 @@ from support.large import assert_all_agrees
 from support.last_release import PROGRAM, LastRelease, last_version, unpacked
 from support.postgres import own_database
 from support.processes import wait_until
-from support.service import Service, running_service
+from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop, unique
 from support.staff import PASSWORD, new_staff
 
@@ -184,7 +186,18 @@ def test_its_commands_run_on_an_embedded_database_that_this_version_has_migrated
         len(shows("export", "B1", "--partner", seller.name, "--format", "jsonl", "-o", "-").splitlines())
         == 700
     )
-    with running_service(environment, tmp_path / "log", workers=1, command=PROGRAM) as service:
-        client = Shop("", service.url).client(seller.key)
-        assert client.get("/api/ota/batches/B1").json()["made"] == 700
-        assert client.get("/readyz").status_code == 200
+    with ExitStack() as old:
+        service = old.enter_context(
+            running_service(environment, tmp_path / "log", workers=1, command=PROGRAM)
+        )
+        assert batch_at(service.url, seller.key)["made"] == 700
+        with running_service(environment_for(None, home), tmp_path / "new", workers=1) as new:
+            assert batch_at(service.url, seller.key) == batch_at(new.url, seller.key)
+            old.close()
+            assert batch_at(new.url, seller.key)["made"] == 700
+
+
+def batch_at(url: str, key: str) -> dict[str, Any]:
+    client = Shop("", url).client(key)
+    wait_until(lambda: client.get("/readyz").status_code == 200, "it does not become ready")
+    return client.get("/api/ota/batches/B1").json()
