@@ -381,6 +381,9 @@ def test_a_role_that_lacks_rights(own: str, monkeypatch: pytest.MonkeyPatch) -> 
     assert (lacking.mark, "clerk may not use" in lacking.text) == ("wrong", True)
     assert (without_analyse.mark, "may not analyse" in without_analyse.text) == ("warning", True)
     assert owner.mark == "ok"
+    assert superuser.facts["owner of all tables"] == "yes"
+    # It owns the database, and may analyse its tables, but not change them.
+    assert owner.facts["owner of all tables"].startswith("no")
 
 
 def result_of(check: Check, dsn: str, runtime: Runtime) -> Result:

@@ -26,7 +26,11 @@ GROUP BY 1
 ORDER BY 1
 
 -- name: role
-SELECT current_user::text AS name, coalesce(rolsuper, false) AS is_superuser, pg_has_role('pg_monitor', 'USAGE') AS is_monitor
+SELECT current_user::text AS name, coalesce(rolsuper, false) AS is_superuser, pg_has_role('pg_monitor', 'USAGE') AS is_monitor,
+    NOT EXISTS (
+        SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = current_schema() AND c.relkind = 'r' AND NOT pg_has_role(c.relowner, 'USAGE')
+    ) AS owns_tables
 FROM pg_roles WHERE rolname = current_user
 
 -- name: not_usable

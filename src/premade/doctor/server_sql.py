@@ -32,6 +32,7 @@ class DatabaseRole:
     name: str
     is_superuser: bool
     is_monitor: bool
+    owns_tables: bool
 
 
 @statement

@@ -22,6 +22,7 @@ async def _examine(installation: Installation) -> Sequence[Result]:
     assert role is not None
     facts = {
         "superuser": "yes" if role.is_superuser else "no",
+        "owner of all tables": "yes" if role.owns_tables else "no: it cannot run 'premade migrate'",
         "pg_monitor": "yes" if role.is_monitor else "no: the queries of the runbook show less",
     }
     if installation.is_embedded:
