@@ -13,7 +13,7 @@ import yaml
 
 from tries.engine import BASE, build
 from tries.place import Place
-from tries.steps import ROOT, TryFailed, check, run, wait_until
+from tries.steps import ROOT, TryFailed, check, run, say, wait_until
 
 NAMESPACE = "premade-ops"
 NETWORK = Path("/run/netns", NAMESPACE)
@@ -30,7 +30,8 @@ as_postgres="setpriv --reuid=postgres --regid=postgres --init-groups"
 install -d -o postgres -g postgres -m 700 "$PGDATA"
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
     install -o postgres -m 600 "$POSTGRES_PASSWORD_FILE" /tmp/password
-    $as_postgres initdb --username="$POSTGRES_USER" --pwfile=/tmp/password --auth-local=trust --auth-host=scram-sha-256
+    $as_postgres initdb --username="$POSTGRES_USER" --pwfile=/tmp/password --encoding=UTF8 --locale=C.UTF-8 \\
+        --auth-local=trust --auth-host=scram-sha-256
     echo "host all all all scram-sha-256" >> "$PGDATA/pg_hba.conf"
     $as_postgres pg_ctl start --wait --options "-c listen_addresses="
     $as_postgres createdb --username="$POSTGRES_USER" "$POSTGRES_DB"
@@ -52,6 +53,9 @@ def run_compose() -> None:
         try:
             run("ip", "-n", NAMESPACE, "link", "set", "lo", "up")
             _use(compose)
+        except TryFailed:
+            say(run(*compose, "logs"))
+            raise
         finally:
             run(*compose, "down", "--volumes")
             run("ip", "netns", "delete", NAMESPACE)
@@ -79,11 +83,14 @@ def _with_secrets(folder: Path) -> Path:
 
 
 def _use(compose: tuple[str, ...]) -> None:
-    place = Place(NETWORK, (*compose, "run", "--rm", "command"))
-    # Debian's podman does not wait for health (podman 4.6 does), so PostgreSQL starts first.
-    run(*compose, "up", "--detach", "--no-build", "postgres")
+    place = Place(NETWORK, (*compose, "run", "--rm", "--no-deps", "command"))
+    # Debian's podman does not know the conditions of depends_on, so the services start in that order here.
+    start = (*compose, "up", "--detach", "--no-build", "--no-deps")
+    run(*start, "postgres")
     wait_until(lambda: _is_healthy("postgres"), "PostgreSQL is not healthy")
-    run(*compose, "up", "--detach", "--no-build")
+    run(*start, "migrate")
+    check(run("podman", "wait", _container("migrate")).strip() == "0", "the migration failed")
+    run(*start, "service")
     wait_until(place.is_ready, "the service is not ready at the published port")
     key = place.open_shop()
     place.sell(key, "COMPOSE")
@@ -95,11 +102,16 @@ def _use(compose: tuple[str, ...]) -> None:
     check("ok" in place.premade("doctor"), "the doctor does not run")
 
 
+def _container(service: str) -> str:
+    """Return the id of the container of a service of compose.yaml."""
+    label = f"label=com.docker.compose.service={service}"
+    return run("podman", "ps", "--all", "--filter", label, "--quiet").strip()
+
+
 def _is_healthy(service: str) -> bool:
-    """Run the health check of a service of compose.yaml, and return whether it passes."""
-    name = run("podman", "ps", "--filter", f"label=com.docker.compose.service={service}", "--quiet").strip()
+    """Run the health check of a service, and return whether it passes."""
     try:
-        run("podman", "healthcheck", "run", name)
+        run("podman", "healthcheck", "run", _container(service))
     except TryFailed:
         return False
     return True

@@ -9,6 +9,7 @@ import psycopg
 from premade.partners.name_keys import correct_name_keys
 from premade.postgres.database import open_database
 from premade.postgres.embedded import embedded_postgres, is_made
+from premade.postgres.encoding import require_utf8
 from premade.postgres.marker import Marker
 from premade.postgres.migrations import check_current, migrate
 from premade.postgres.pooler import require_own_sessions
@@ -139,6 +140,7 @@ def bring_up_to_date(
     Return the names of the applied migrations. `report` is called with a sentence for each thing that the operator should do.
     """
     require_own_sessions(dsn)
+    require_utf8(dsn)
     require_same_zone(dsn, runtime.zone)
     applied = migrate(dsn, report)
     for clash in asyncio.run(_after_migrating(dsn, runtime)):

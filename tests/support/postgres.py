@@ -36,11 +36,11 @@ def postgres(kind: str, folder: Path) -> Generator[str]:
 
 
 @contextmanager
-def empty_database(dsn: str) -> Generator[str]:
+def empty_database(dsn: str, options: str = "") -> Generator[str]:
     """A database without any schema on the same server, dropped in the end whoever is still connected."""
     name = unique("own").replace("-", "_")
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
+        connection.execute(f"CREATE DATABASE {name} {options}".encode())
         try:
             yield make_conninfo(dsn, dbname=name)
         finally:
