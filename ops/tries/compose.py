@@ -83,7 +83,7 @@ def _with_secrets(folder: Path) -> Path:
 
 
 def _use(compose: tuple[str, ...]) -> None:
-    place = Place(NETWORK, (*compose, "run", "--rm", "--no-deps", "command"))
+    place = Place(NETWORK, (*compose, "run", "--rm", "--no-deps", "service"))
     # Debian's podman does not know the conditions of depends_on, so the services start in that order here.
     start = (*compose, "up", "--detach", "--no-build", "--no-deps")
     run(*start, "postgres")
