@@ -57,7 +57,7 @@ app.command(
 app.command(
     help=(
         "Restore a backup, and verify the result. Stop the service on all machines first.\n\n"
-        "A database with data is only replaced with --replace, and kept under another name. Whatever fails changes nothing."
+        "A database with data is only replaced with --replace, and kept under another name. If anything fails, it stays in its place."
     )
 )(restore)
 app.add_typer(previous_database.app, name="previous-database")
