@@ -1,6 +1,6 @@
 """`python -m torture.ha`, run by `make ha`: sell on a cluster of three nodes, break it again and again, and check the tables.
 
-It needs root on Linux, because it makes network namespaces. `make ha` gives it namespaces of its own, which end with it.
+It needs root on Linux, because it makes network namespaces.
 """
 
 import argparse
@@ -21,8 +21,9 @@ import psycopg
 from torture.checker import check
 from torture.clients import Client
 from torture.ha import ROOT
-from torture.ha.cluster import Cluster, cluster
+from torture.ha.cluster import ROLES, Cluster, cluster
 from torture.ha.faults import FAULTS, Fault
+from torture.ha.namespaces import enter_namespaces
 from torture.ha.place import Place, place_on
 from torture.ha.report import Round, summary
 from torture.journal import Exchange, Journal, read_journal
@@ -54,7 +55,7 @@ class Options:
     rounds: int
     seed: int
     kinds: list[Fault]
-    is_asynchronous: bool
+    mode: str
 
 
 def say(text: str) -> None:
@@ -65,20 +66,21 @@ def say(text: str) -> None:
 def read_options() -> Options:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m torture.ha", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=16, help="number of faults")
+    parser.add_argument("--rounds", type=int, default=13, help="number of faults")
     parser.add_argument("--seed", type=int, default=1, help="the same seed chooses the same faults")
     names = {fault.begin.__name__: fault for fault in FAULTS}
     parser.add_argument("--only", choices=names, action="append", help="only this kind; can be repeated")
     parser.add_argument(
-        "--asynchronous", action="store_true", help="let commits wait for no standby, to see what that loses"
+        "--replication", choices=ROLES, default="synchronous", help="another mode, to see what it loses"
     )
     told = parser.parse_args()
-    return Options(told.rounds, told.seed, [names[name] for name in told.only or names], told.asynchronous)
+    return Options(told.rounds, told.seed, [names[name] for name in told.only or names], told.replication)
 
 
 def main() -> int:
     """Return 0, or 1 if something was lost or done twice."""
     options = read_options()
+    enter_namespaces()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="premade-ha-")))
         folder.chmod(0o755)
@@ -86,15 +88,14 @@ def main() -> int:
         say("starting three nodes")
         nodes = stack.enter_context(cluster(folder))
         place = stack.enter_context(place_on(nodes))
-        if options.is_asynchronous:
-            nodes.replicate_asynchronously()
+        nodes.replicate(options.mode)
         journal = Journal(folder / JOURNAL)
         rounds = asyncio.run(_sell(nodes, place, journal, options))
         discrepancies = _check(nodes, place, folder)
         asyncio.run(_settle(place, journal, folder))
         journal.close()
         discrepancies += [*_check(nodes, place, folder), *_differing_nodes(nodes)]
-        result = summary(options.seed, rounds, _exchanges(folder), discrepancies)
+        result = summary(options.seed, rounds, _exchanges(folder), list(dict.fromkeys(discrepancies)))
     (REPORTS / "ha.json").write_text(json.dumps(asdict(result), indent=1) + "\n")
     print(result.text())
     return int(bool(discrepancies))

@@ -15,6 +15,12 @@ HEALTHY_SECONDS_MAX = 180
 ANSWER_SECONDS_MAX = 3
 POLL_SECONDS = 0.2
 SWITCHOVER_SECONDS_MAX = 60
+ROLES = {
+    "synchronous": ["leader", "replica", "sync_standby"],
+    "quorum": ["leader", "quorum_standby", "quorum_standby"],
+    "asynchronous": ["leader", "replica", "replica"],
+}
+"""The roles of all nodes when all is well, in alphabetical order, by mode of replication."""
 
 
 class Unhealthy(Exception):
@@ -38,8 +44,8 @@ class Cluster:
     folder: Path
     nodes: list[Node]
     http: httpx.Client
-    roles: list[str] = field(default_factory=lambda: ["leader", "replica", "sync_standby"])
-    """The roles of all nodes when all is well, in alphabetical order."""
+    roles: list[str] = field(default_factory=lambda: ROLES["synchronous"])
+    """The roles of all nodes when all is well."""
 
     @property
     def dsn(self) -> str:
@@ -97,23 +103,24 @@ class Cluster:
         message = "No node is a synchronous standby"
         raise Unhealthy(message)
 
-    def replicate_asynchronously(self) -> None:
-        """Let commits wait for no standby, to measure what that loses."""
+    def replicate(self, mode: str) -> None:
+        """Set the mode of replication, one of ROLES, to see what another one than that of patroni.yml loses."""
+        value = {"synchronous": True, "quorum": "quorum", "asynchronous": False}[mode]
         primary = self.primary()
         self.http.patch(
-            f"http://{primary.address}:8008/config", json={"synchronous_mode": False}
+            f"http://{primary.address}:8008/config", json={"synchronous_mode": value}
         ).raise_for_status()
-        self.roles = ["leader", "replica", "replica"]
+        self.roles = ROLES[mode]
         self.wait_until_healthy()
 
     def is_healthy(self) -> bool:
         """Return whether one node is the primary and the others follow it on its timeline, one of them synchronously."""
         members = self.members()
         roles = sorted(member.role for member in members)
-        states = {member.state for member in members}
+        states = sorted(member.state for member in members)
         return (
             roles == self.roles
-            and states <= {"running", "streaming"}
+            and states == ["running", *["streaming"] * (NODES - 1)]
             and len({member.timeline for member in members}) == 1
         )
 
