@@ -159,7 +159,7 @@ def _exchanges(folder: Path) -> list[Exchange]:
 
 
 def _check(nodes: Cluster, place: Place, folder: Path) -> list[Discrepancy]:
-    with psycopg.connect(nodes.dsn) as connection:
+    with psycopg.connect(nodes.dsn_by_haproxy) as connection:
         tables = read_tables(connection, [account.known.partner_id for account in place.accounts])
     return check(_exchanges(folder), tables)
 

@@ -1,20 +1,22 @@
 """The three nodes together: start them, find the primary, wait until all is well again."""
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 
-from torture.ha.machine import PASSWORD, Node, make_network
+from torture.ha.machine import PASSWORD, Node, make_network, mounted_files
 
 NODES = 3
 HEALTHY_SECONDS_MAX = 180
 ANSWER_SECONDS_MAX = 3
 POLL_SECONDS = 0.2
 SWITCHOVER_SECONDS_MAX = 60
+POSTGRES_BIND = "127.0.0.1:5432"
+"""Address of HAProxy for PostgreSQL."""
 ROLES = {
     "synchronous": ["leader", "replica", "sync_standby"],
     "quorum": ["leader", "quorum_standby", "quorum_standby"],
@@ -52,6 +54,11 @@ class Cluster:
         """All nodes, as a service's DATABASE_URL names them."""
         hosts = ",".join(node.address for node in self.nodes)
         return f"postgresql://premade:{PASSWORD}@{hosts}/premade?target_session_attrs=read-write"
+
+    @property
+    def dsn_by_haproxy(self) -> str:
+        """The primary, at the address of HAProxy for programs that cannot take several."""
+        return f"postgresql://premade:{PASSWORD}@{POSTGRES_BIND}/premade"
 
     def dsn_of(self, node: Node) -> str:
         """Return the connection string of this node alone, whatever its role."""
@@ -130,11 +137,8 @@ class Cluster:
         Raises:
             Unhealthy: it took longer than HEALTHY_SECONDS_MAX.
         """
-        self._wait(self.is_healthy, HEALTHY_SECONDS_MAX)
-
-    def _wait(self, holds: Callable[[], bool], seconds_max: float) -> None:
-        deadline = time.monotonic() + seconds_max
-        while not holds():
+        deadline = time.monotonic() + HEALTHY_SECONDS_MAX
+        while not self.is_healthy():
             if time.monotonic() > deadline:
                 message = f"The cluster is not healthy: {self.members()}"
                 raise Unhealthy(message)
@@ -165,7 +169,7 @@ def cluster(folder: Path) -> Generator[Cluster]:
     """Start three nodes, and wait until they are healthy. The caller has a network namespace of its own."""
     make_network()
     nodes = [Node(number, folder / f"db{number}") for number in range(1, NODES + 1)]
-    with httpx.Client(timeout=ANSWER_SECONDS_MAX, trust_env=False) as http:
+    with mounted_files(), httpx.Client(timeout=ANSWER_SECONDS_MAX, trust_env=False) as http:
         running = Cluster(folder, nodes, http)
         for node in nodes:
             node.install()

@@ -2,10 +2,10 @@
 
 import os
 import pwd
-import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,12 +39,24 @@ def run(*command: str | Path) -> None:
 def make_network() -> None:
     """Make the network that connects the nodes, the services and the clients. It ends with the process's namespace."""
     run("mount", "-t", "tmpfs", "tmpfs", "/run/netns")
-    FILES.mkdir(exist_ok=True)
-    run("mount", "--bind", ROOT / "ops" / "ha", FILES)
     run("ip", "link", "set", "lo", "up")
     run("ip", "link", "add", BRIDGE, "type", "bridge")
     run("ip", "address", "add", f"{HUB_ADDRESS}/24", "dev", BRIDGE)
     run("ip", "link", "set", BRIDGE, "up")
+
+
+@contextmanager
+def mounted_files() -> Generator[None]:
+    """Mount ops/ha where its files name each other. An operator's own folder of this name is not touched, only hidden."""
+    is_new = not FILES.exists()
+    FILES.mkdir(exist_ok=True)
+    run("mount", "--bind", ROOT / "ops" / "ha", FILES)
+    try:
+        yield
+    finally:
+        run("umount", FILES)
+        if is_new:
+            FILES.rmdir()
 
 
 @dataclass
@@ -172,10 +184,6 @@ class Node:
         send(signal.SIGKILL, self.everything())
         for process in self.processes.values():
             process.wait()
-
-    def remove(self) -> None:
-        """Remove the folder."""
-        shutil.rmtree(self.folder)
 
 
 def send(number: signal.Signals, processes: list[psutil.Process]) -> None:

@@ -15,7 +15,7 @@ from support.shop import PARTNER_PERMISSIONS, Shop
 
 from torture.clients import Account
 from torture.ha import ROOT
-from torture.ha.cluster import Cluster
+from torture.ha.cluster import POSTGRES_BIND, Cluster
 from torture.ha.machine import FILES
 from torture.knowledge import Knowledge
 
@@ -65,7 +65,7 @@ def _haproxy(cluster: Cluster, urls: list[str]) -> Generator[None]:
     environment = {
         "PATH": os.environ["PATH"],
         "PREMADE_HTTP_BIND": URL.removeprefix("http://"),
-        "PREMADE_POSTGRES_BIND": "127.0.0.1:5432",
+        "PREMADE_POSTGRES_BIND": POSTGRES_BIND,
         "PREMADE_HA_FILES": str(FILES),
         **{f"PREMADE_SERVICE_{number}": url.removeprefix("http://") for number, url in enumerate(urls, 1)},
         **{f"PREMADE_NODE_{node.number}": node.address for node in cluster.nodes},
