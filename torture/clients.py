@@ -1,6 +1,7 @@
 """Clients that behave as the documentation asks: an Idempotency-Key for each write, and a retry after a lost response."""
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Sequence
@@ -34,11 +35,20 @@ class Account:
 class Client:
     """One client. It sends one request at a time."""
 
-    def __init__(self, urls: Sequence[str], account: Account, journal: Journal, seed: str) -> None:
+    def __init__(
+        self,
+        urls: Sequence[str],
+        account: Account,
+        journal: Journal,
+        seed: str,
+        retry_seconds_max: float = math.inf,
+    ) -> None:
+        """`retry_seconds_max`: shorter than Retry-After for a client that measures when the service is back."""
         self._urls = urls
         self._account = account
         self._journal = journal
         self._choice = random.Random(seed)
+        self._retry_seconds_max = retry_seconds_max
         self._http = httpx.AsyncClient(
             headers={"X-API-Key": account.api_key}, timeout=ANSWER_SECONDS_MAX, trust_env=False
         )
@@ -81,7 +91,7 @@ class Client:
                 return response
             if time.monotonic() > deadline or (stop is not None and stop.is_set()):
                 return None
-            await asyncio.sleep(pause_seconds)
+            await asyncio.sleep(min(pause_seconds, self._retry_seconds_max))
 
     async def _attempt(self, request: Request) -> tuple[Response, float]:
         """Send the request once. Return the response and the pause before a retry, in seconds."""

@@ -6,6 +6,7 @@ It needs root on Linux, because it makes network namespaces.
 import argparse
 import asyncio
 import json
+import math
 import random
 import shutil
 import sys
@@ -33,6 +34,8 @@ from torture.tables import read_tables
 
 CLIENTS = 16
 PAUSE_SECONDS = 0.25
+PROBES, PROBE_SECONDS = 2, 0.2
+"""Clients that retry at once, so that pauses of clients do not count as time without service."""
 STEADY_SECONDS = 5.0
 """Load before each fault."""
 FAULT_SECONDS = 32.0
@@ -112,6 +115,7 @@ async def _sell(nodes: Cluster, place: Place, journal: Journal, options: Options
                     place.accounts[number % len(place.accounts)],
                     journal,
                     seed=f"{options.seed}.{number}",
+                    retry_seconds_max=PROBE_SECONDS if number < PROBES else math.inf,
                 )
             )
             for number in range(CLIENTS)
