@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
-from tries.engine import BASE, build
+from tries.engine import BASE, build, log_of
 from tries.place import Place
 from tries.steps import ROOT, TryFailed, check, run, say, wait_until
 
@@ -95,7 +95,8 @@ def _use(compose: tuple[str, ...]) -> None:
     key = place.open_shop()
     place.sell(key, "COMPOSE")
     place.get("/healthz", "--header", "X-Forwarded-For: 198.51.100.7")
-    check("proxy_not_trusted" not in run(*compose, "logs", "service"), "the proxy's address is not trusted")
+    log = log_of(_container("service"))
+    check("http.request" in log and "proxy_not_trusted" not in log, "the proxy's address is not trusted")
     run(*compose, "restart", "service")
     wait_until(place.is_ready, "the service is not ready after a restart")
     place.sell(key, "COMPOSE_2")

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tries.compose import run_compose
-from tries.engine import IMAGE, engine
+from tries.engine import IMAGE, engine, log_of
 from tries.place import Place
 from tries.steps import TryFailed, check, run, say, wait_until
 
@@ -45,14 +45,10 @@ def _container(*options: str) -> Generator[Place]:
         pid = run("podman", "inspect", "--format", "{{.State.Pid}}", NAME).strip()
         yield Place(Path(f"/proc/{pid}/ns/net"), ("podman", "exec", NAME, "premade"))
     except TryFailed:
-        say(_log())
+        say(log_of(NAME))
         raise
     finally:
         run("podman", "rm", "--force", "--volumes", NAME)
-
-
-def _log() -> str:
-    return run("sh", "-c", f"podman logs {NAME} 2>&1")
 
 
 def _run_and_stop() -> None:
@@ -67,13 +63,13 @@ def _run_and_stop() -> None:
         place.sell(key, "IN_CONTAINER")
         run("podman", "healthcheck", "run", NAME)
         with place.clients() as results:
-            wait_until(lambda: "http.request" in _log(), "no request arrives")
+            wait_until(lambda: "http.request" in log_of(NAME), "no request arrives")
             run("podman", "kill", "--signal", "TERM", NAME)
             wait_until(lambda: not place.is_ready(), "it stays ready")
             code = run("podman", "wait", NAME).strip()
         say(f"requests during the stop: {results}")
         check(code == "0", f"it ended with {code}")
-        check("service.stopped" in _log(), "it did not stop in order")
+        check("service.stopped" in log_of(NAME), "it did not stop in order")
         refused = {result for result in results if "refused" in result}
         check(set(results) - refused == {"200"}, f"requests failed: {results}")
     with _container("--init", "--volume", volume) as place:
@@ -85,7 +81,7 @@ def _without_database() -> None:
     """A service without its database runs, and the health check says that it is not healthy."""
     address = "DATABASE_URL=postgresql://premade@127.0.0.1:1/premade"
     with _container("--env", address) as place:
-        wait_until(lambda: "premade serves" in _log(), "it does not start")
+        wait_until(lambda: "premade serves" in log_of(NAME), "it does not start")
         place.get("/healthz")
         try:
             run("podman", "healthcheck", "run", NAME)

@@ -90,3 +90,8 @@ def build(file: Path, image: str, context: Path, *options: str) -> None:
     """Build an image without a registry."""
     run("buildah", "bud", "--format", "docker", "--isolation", "chroot", "--network", "host", "--pull-never",
         *options, "--file", file, "--tag", image, context)  # fmt: skip
+
+
+def log_of(container: str) -> str:
+    """Return what a container has written, to both streams."""
+    return run("sh", "-c", f"podman logs {container} 2>&1")
