@@ -1,7 +1,6 @@
 """The journal: each request before it is sent, and each response, as lines of JSON in a file."""
 
 import json
-import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -79,7 +78,6 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._file: IO[str] = path.open("a", buffering=1)
         self._requests = 0
-        self.last_success_at = time.time()
         self.successes = 0
 
     def request(
@@ -94,7 +92,6 @@ class Journal:
     def response(self, response: Response) -> None:
         """Write the response to an attempt."""
         if response.is_success:
-            self.last_success_at = response.ended_at
             self.successes += 1
         self._file.write(json.dumps({"response": asdict(response)}) + "\n")
 

@@ -136,9 +136,11 @@ def _rounds(nodes: Cluster, journal: Journal, options: Options) -> Iterator[Roun
         before = journal.successes
         time.sleep(STEADY_SECONDS)
         primary, recoveries = nodes.primary().name, nodes.recoveries()
+        rate = (journal.successes - before) / STEADY_SECONDS
         say(
-            f"{number} of {options.rounds}: {fault.name} (primary {primary}, {journal.successes - before} sales before)"
+            f"{number} of {options.rounds}: {fault.name} (primary {primary}, {rate:.0f} answered writes a second)"
         )
+        print(f"          {fault.description}", flush=True)
         began_at = time.time()
         repair = fault.begin(nodes)
         time.sleep(max(0, began_at + FAULT_SECONDS - time.time()))
