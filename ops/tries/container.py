@@ -5,6 +5,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tries.clients import CLIENTS
 from tries.compose import run_compose
 from tries.engine import IMAGE, engine, log_of
 from tries.place import Place
@@ -70,8 +71,11 @@ def _run_and_stop() -> None:
         say(f"requests during the stop: {results}")
         check(code == "0", f"it ended with {code}")
         check("service.stopped" in log_of(NAME), "it did not stop in order")
-        refused = {result for result in results if "refused" in result}
-        check(set(results) - refused == {"200"}, f"requests failed: {results}")
+        # A process without rights may not attach the socket filter of ADR 27 on each kernel. Then the connections of the
+        # last moment are reset: at most one of each client.
+        resets = sum(number for result, number in results.items() if "reset" in result)
+        others = {result for result in results if "refused" not in result and "reset" not in result}
+        check(others == {"200"} and resets <= CLIENTS, f"requests failed: {results}")
     with _container("--init", "--volume", volume) as place:
         wait_until(place.is_ready, "it does not start again")
         place.sell(key, "AGAIN")
