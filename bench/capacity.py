@@ -164,7 +164,7 @@ average, {mean * PEAK:,.0f} in the busiest second, if that is {PEAK} times the m
 ## Several services on one database
 
 HAProxy before several services of one worker each, and PostgreSQL limited to {DATABASE_CORES} of a core. Nothing is sticky:
-each request goes to any service.
+each request goes to any service. The last column includes the count of the sales after each measurement.
 
 | services | activations/s | p99, ms | cores that PostgreSQL used |
 |---|---|---|---|
