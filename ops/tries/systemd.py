@@ -27,6 +27,8 @@ PACKAGES = ["systemd", "systemd-sysv", "dbus", "python3", "python3-venv", "procp
 EXPOSURE_MAX = 2.0
 """Of `systemd-analyze security`, from 0 (nothing is allowed) to 10."""
 SOURCES = ["ops/systemd", "requirements"]
+SOURCES_PLACE = "/srv/premade"
+"""Their folder on the machine."""
 RESTARTS = 3
 NSPAWN = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network"]
 UNITS = "/etc/systemd/system"
@@ -87,16 +89,16 @@ def try_systemd() -> None:
 
 def _install(root: Path) -> None:
     """Carry out the steps of docs/operating.md with the wheel of this source tree."""
-    with TemporaryDirectory(prefix="premade-ops-") as folder:
-        shutil.copy(wheel(Path(folder)), root / "root")
+    here = root / SOURCES_PLACE.lstrip("/")
     for source in SOURCES:
-        shutil.copytree(ROOT / source, root / "root" / "premade" / source)
-    wheels = root / "root" / "wheels"
+        shutil.copytree(ROOT / source, here / source)
+    with TemporaryDirectory(prefix="premade-ops-") as folder:
+        built = Path(shutil.copy(wheel(Path(folder)), here))
+    wheels = here / "wheels"
     shutil.copytree(locked_wheels(), wheels)
-    [built] = (root / "root").glob("*.whl")
-    offline = ["--setenv=PIP_NO_INDEX=1", "--setenv=PIP_FIND_LINKS=/root/wheels"]
-    run(*NSPAWN, "--pipe", *offline, "--directory", root, "sh", "/root/premade/ops/systemd/install.sh",
-        f"/root/{built.name}")  # fmt: skip
+    offline = ["--setenv=PIP_NO_INDEX=1", f"--setenv=PIP_FIND_LINKS={SOURCES_PLACE}/wheels"]
+    script, package = f"{SOURCES_PLACE}/ops/systemd/install.sh", f"{SOURCES_PLACE}/{built.name}"
+    run(*NSPAWN, "--pipe", *offline, "--directory", root, "sh", script, package)
     shutil.rmtree(wheels)
     (root / f"{UNITS}/premade.service.d/try.conf".lstrip("/")).write_text(SHORT_WATCHDOG)
 
