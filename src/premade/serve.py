@@ -38,7 +38,8 @@ from premade.supervisor import Supervisor
 
 BACKLOG_CONNECTIONS = 2048
 EMBEDDED_CHECK_SECONDS = 1.0
-METRICS_FOLDER = "premade-metrics"
+METRICS_FOLDER = "premade-worker-metrics"
+"""Begins the name. Version 0.1.0 locks no folder: another name keeps its folders, `premade-metrics-…`, from being removed."""
 NEW_FOLDER_SECONDS = 60.0
 """A folder that has not changed for so long belongs to a service that has locked it, or that was killed."""
 METRICS_FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -224,7 +225,7 @@ def _remove_stale_metrics() -> None:
 
     A process id would not do: a service in a container with the same temporary folder has ids of its own.
     """
-    for folder in Path(tempfile.gettempdir()).glob(f"{METRICS_FOLDER}-*-*"):
+    for folder in Path(tempfile.gettempdir()).glob(f"{METRICS_FOLDER}-*"):
         # A folder of another user cannot be opened, and a new one may not be locked yet.
         with suppress(OSError):
             if time.time() - folder.stat().st_mtime > NEW_FOLDER_SECONDS and _is_free(folder):
@@ -252,7 +253,7 @@ def _metrics_folder() -> Generator[Path]:
     """Yield the folder in which workers share their metrics as files, and tell prometheus_client about it."""
     _remove_stale_metrics()
     with (
-        tempfile.TemporaryDirectory(prefix=f"{METRICS_FOLDER}-{os.getpid()}-") as folder,
+        tempfile.TemporaryDirectory(prefix=f"{METRICS_FOLDER}-") as folder,
         _locked(Path(folder)),
     ):
         os.environ[METRICS_FOLDER_VARIABLE] = folder

@@ -18,7 +18,7 @@ from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop, unique
 
 from premade.runtime.logging import masked
-from premade.serve import NEW_FOLDER_SECONDS
+from premade.serve import METRICS_FOLDER, NEW_FOLDER_SECONDS
 
 EMAIL, MASKED_EMAIL = "known.only.there@example.com", "***@example.com"
 PHONE, PHONE_DIGITS = "+852 9876 5432", re.compile(r"9876\D{0,3}5432")
@@ -203,7 +203,7 @@ def test_a_lost_and_regained_database_is_one_warning_each_for_a_worker(dsn: str,
 @pytest.mark.nightly
 def test_a_worker_that_cannot_start_writes_one_line(dsn: str, tmp_path: Path) -> None:
     with running_service(environment_for(dsn, TMPDIR=str(tmp_path)), tmp_path / "log", workers=1) as service:
-        [folder] = tmp_path.glob("premade-metrics-*")
+        [folder] = tmp_path.glob(f"{METRICS_FOLDER}-*")
         shutil.rmtree(folder)
         workers(service)[0].kill()
         wait_until(lambda: "worker.failed" in service.log.read_text(), "it starts without its folder")
@@ -222,17 +222,19 @@ def test_a_worker_that_cannot_start_writes_one_line(dsn: str, tmp_path: Path) ->
 @pytest.mark.nightly
 def test_a_service_removes_the_folders_of_killed_services_and_of_no_others(dsn: str, tmp_path: Path) -> None:
     environment = environment_for(dsn, TMPDIR=str(tmp_path))
-    left, old = tmp_path / "premade-metrics-1-left", time.time() - 2 * NEW_FOLDER_SECONDS
-    left.mkdir()
-    os.utime(left, (old, old))
+    killed, of_last_release = tmp_path / f"{METRICS_FOLDER}-killed", tmp_path / "premade-metrics-1-0_1_0"
+    old = time.time() - 2 * NEW_FOLDER_SECONDS
+    for folder in (killed, of_last_release):
+        folder.mkdir()
+        os.utime(folder, (old, old))
     with running_service(environment, tmp_path / "log", workers=1):
-        [mine] = tmp_path.glob("premade-metrics-*")
-        # Another container has this folder too, and process ids of its own.
-        elsewhere = mine.rename(tmp_path / "premade-metrics-999999999-elsewhere")
-        os.utime(elsewhere, (old, old))
+        [mine] = tmp_path.glob(f"{METRICS_FOLDER}-*")
+        os.utime(mine, (old, old))
         with running_service(environment, tmp_path / "other", workers=1):
-            assert elsewhere.exists()
-        elsewhere.rename(mine)
+            assert mine.exists()
+    assert not killed.exists()
+    # It may serve beside this version during an upgrade, and locks no folder.
+    assert of_last_release.exists()
 
 
 def test_a_long_word_is_looked_through_once() -> None:

@@ -39,6 +39,7 @@ from premade.postgres.database import Database
 from premade.postgres.metrics_connection import CUT_OFF_SECONDS
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Invalid
+from premade.serve import METRICS_FOLDER
 
 SECONDS_MAX = 120
 SCRAPE_SECONDS_MAX = 0.3
@@ -469,7 +470,7 @@ def test_a_scrape_reads_past_the_file_that_a_starting_worker_has_just_created(
 ) -> None:
     environment = environment_for(dsn, TMPDIR=str(tmp_path))
     with running_service(environment, tmp_path / "log", workers=1) as service:
-        [folder] = tmp_path.glob("premade-metrics-*")
+        [folder] = tmp_path.glob(f"{METRICS_FOLDER}-*")
         assert httpx.get(f"{service.url}/api/ota/products", trust_env=False, verify=NO_TLS).status_code == 401
         (folder / "counter_1.db").touch()
 
