@@ -22,6 +22,7 @@ import psutil
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from support import operating
 from support.cluster import cluster, needs_standalone
 from support.disks import small_disk
 from support.postgres import empty_database, own_database
@@ -40,9 +41,10 @@ from premade.doctor.checks.postgresql import judged as judged_version
 from premade.doctor.checks.settings import HIDDEN, shown
 from premade.doctor.checks.zone import ZONE
 from premade.doctor.examine import CHECKS, Line, examine, worst
+from premade.doctor.server_sql import not_usable
 from premade.postgres.application_name import this_process
 from premade.postgres.background_runs import LATE_SECONDS_MAX
-from premade.postgres.database import open_database
+from premade.postgres.database import Database, open_database
 from premade.postgres.pool import CONNECT_TIMEOUT_SECONDS
 from premade.runtime.clock import Runtime
 from premade.runtime.settings import Settings
@@ -360,6 +362,18 @@ def test_workers_of_another_version_are_named_and_so_is_their_absence(
     assert (unknown.mark, unknown.remedy) == ("warning", "Upgrade the service.")
 
 
+def tables_deleted_from() -> set[str]:
+    """The tables from which a statement of the service deletes rows."""
+    sources = Path(premade.__file__).parent.rglob("*.sql")
+    statements = "".join(file.read_text() for file in sources if file.parent.name != "migrations")
+    return set(re.findall(r"\bDELETE FROM (\w+)", statements))
+
+
+async def tables_not_usable(database: Database) -> list[str]:
+    async with database.single_statement() as tx:
+        return await tx.fetch_all(not_usable)
+
+
 def test_a_role_that_lacks_rights(own: str, monkeypatch: pytest.MonkeyPatch) -> None:
     tables = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO clerk"
     as_clerk = make_conninfo(own, user="clerk")
@@ -371,6 +385,9 @@ def test_a_role_that_lacks_rights(own: str, monkeypatch: pytest.MonkeyPatch) -> 
         [superuser] = lines_of(examined(monkeypatch, own), "role")
         [lacking] = lines_of(examined(monkeypatch, as_clerk), "role")
         execute(own, f"{tables}; GRANT USAGE, UPDATE ON ALL SEQUENCES IN SCHEMA public TO clerk")
+        execute(own, "REVOKE DELETE ON ALL TABLES IN SCHEMA public FROM clerk")
+        without_delete = operating.run(as_clerk, tables_not_usable)
+        execute(own, tables)
         [without_analyse] = lines_of(examined(monkeypatch, as_clerk), "role")
         execute(own, f"ALTER DATABASE {conninfo_to_dict(own)['dbname']} OWNER TO clerk")
         [owner] = lines_of(examined(monkeypatch, as_clerk), "role")
@@ -379,6 +396,7 @@ def test_a_role_that_lacks_rights(own: str, monkeypatch: pytest.MonkeyPatch) -> 
 
     assert (superuser.mark, "is a superuser" in superuser.text) == ("warning", True)
     assert (lacking.mark, "clerk may not use" in lacking.text) == ("wrong", True)
+    assert set(without_delete) == tables_deleted_from()
     assert (without_analyse.mark, "may not analyse" in without_analyse.text) == ("warning", True)
     assert owner.mark == "ok"
     assert superuser.facts["owner of all tables"] == "yes"

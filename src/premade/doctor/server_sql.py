@@ -12,19 +12,12 @@ statement = statements_of(__file__)
 class ServerSettings:
     version_number: int
     data_folder: str | None
-    database_bytes: int
 
 
 @dataclass(slots=True)
 class Connections:
     limit_of_all: int
     used: int
-
-
-@dataclass(slots=True)
-class SessionCount:
-    application_name: str
-    sessions: int
 
 
 @dataclass(slots=True)
@@ -48,7 +41,7 @@ def connections() -> Connections: ...
 
 
 @statement
-def sessions() -> SessionCount: ...
+def application_names() -> str: ...
 
 
 @statement

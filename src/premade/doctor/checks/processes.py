@@ -17,7 +17,7 @@ UNNAMED = "premade"
 async def connected_workers(database: Database) -> list[ConnectedProcess]:
     """Return the workers that are connected to this database. Those of version 0.1.0 appear as one."""
     async with database.single_statement() as tx:
-        names = [row.application_name for row in await tx.fetch_all(sql.sessions)]
+        names = await tx.fetch_all(sql.application_names)
     named = [process for process in map(process_of, names) if process and process.kind == "worker"]
     unnamed = [ConnectedProcess(UNNAMED_VERSION, "worker", "?", 0)] if UNNAMED in names else []
     return [*named, *unnamed]
