@@ -182,6 +182,37 @@ logging.getLogger("uvicorn.error").warning("of a library")
     assert [json.loads(line)["level"] for line in done.stderr.splitlines()] == shown
 
 
+def test_a_failure_of_a_background_job_is_logged_once_and_its_end_at_the_same_level() -> None:
+    program = """
+import asyncio
+from premade.runtime.background import repeat
+from premade.runtime.logging import start_logging
+start_logging("json", level="error")
+turns = iter([ArithmeticError("a"), ArithmeticError("a"), ArithmeticError("b"), None, None])
+async def turn():
+    error = next(turns, asyncio.CancelledError())
+    if error:
+        raise error
+    return 0
+try:
+    asyncio.run(repeat("job", turn, 0))
+except asyncio.CancelledError:
+    pass
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    first, second, over = map(json.loads, done.stderr.splitlines())
+
+    assert [line["event"] for line in (first, second, over)] == [
+        "job_failed",
+        "job_failed",
+        "job_failed_over",
+    ]
+    assert first["exception"].endswith("ArithmeticError: a")
+    assert second["exception"].endswith("ArithmeticError: b")
+    assert over["level"] == "error"
+    assert over["lasted_seconds"] >= 0
+
+
 @pytest.mark.nightly
 def test_a_lost_and_regained_database_is_one_warning_each_for_a_worker(dsn: str, tmp_path: Path) -> None:
     with own_database(dsn) as own:

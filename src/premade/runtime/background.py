@@ -23,21 +23,17 @@ async def repeat(name: str, turn: Turn, seconds_after_failure: float) -> None:
     readiness warns of the same outage. An unexpected failure is logged as `<name>_failed`, and again only when it changes.
     """
     away = Outage(f"{name}_postponed", logging.INFO)
-    failure = ""
+    failure = Outage(f"{name}_failed", logging.ERROR)
     while True:
         pause_seconds = seconds_after_failure
         try:
             pause_seconds = await turn()
             away.end()
-            if failure:
-                failure = ""
-                log.warning(f"{name}_failed_over")
+            failure.end()
         except Unavailable as error:
             away.begin(reason=error.code, detail=error.detail)
         except Exception as error:  # noqa: BLE001  (the next turn may succeed, and a task that ended would go unnoticed)
-            if failure != repr(error):
-                failure = repr(error)
-                log.exception(f"{name}_failed")
+            failure.begin(reason=repr(error), exc_info=True)
         if pause_seconds > AT_ONCE:
             await asyncio.sleep(pause_seconds)
 
