@@ -9,6 +9,8 @@ from importlib import import_module
 from pathlib import Path
 from tempfile import gettempdir
 
+from tries.steps import TryFailed
+
 TRIES = ["systemd", "container", "manifests"]
 """Modules of `tries`; each has a function `try_<name>`."""
 LOCK = Path(gettempdir(), "premade-ops.lock")
@@ -36,7 +38,7 @@ def _passes(name: str) -> bool:
     attempt: Callable[[], None] = getattr(module, f"try_{name}")
     try:
         attempt()
-    except module.TryFailed as failure:
+    except TryFailed as failure:
         print(f"{name} FAILED: {failure}", flush=True)
         return False
     print(f"{name}: passed in {time.monotonic() - began:.0f} s", flush=True)

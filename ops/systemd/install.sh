@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install premade as a systemd service: sh ops/systemd/install.sh premade-0.1.0-py3-none-any.whl
+# Install premade as a systemd service: sh ops/systemd/install.sh premade-0.2.0-py3-none-any.whl
 # Run it from the folder of the sources of that version, as root. Run it again for another version: each version has its
 # own folder, and /opt/premade is a link to the current one. It starts nothing and keeps the file of settings.
 set -eu
@@ -13,6 +13,8 @@ if [ "$(id -u)" != 0 ]; then
     echo "Run this script as root." >&2
     exit 1
 fi
+# The service, another user, reads what this script writes.
+umask 022
 version=$(basename "$wheel" | cut -d - -f 2)
 folder=/opt/premade-$version
 
@@ -22,7 +24,8 @@ systemd-sysusers premade.conf
 install -d -m 700 -o premade -g premade /var/lib/premade
 systemd-tmpfiles --create premade.conf
 
-[ -x "$folder/bin/python" ] || "${PYTHON:-python3}" -m venv "$folder"
+# A folder without pip is left by a run without the package python3-venv.
+[ -x "$folder/bin/pip" ] || "${PYTHON:-python3}" -m venv "$folder"
 "$folder/bin/pip" install --quiet --require-hashes --requirement "$here/../../requirements/run.txt"
 "$folder/bin/pip" install --quiet --no-deps "$wheel"
 "$folder/bin/python" -m compileall -q "$folder/lib"

@@ -9,11 +9,9 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import yaml
-
-from tries.engine import BASE, build, log_of
+from tries.engine import BASE, COMPOSE_FILE, IMAGES, build, log_of
 from tries.place import Place
-from tries.steps import ROOT, TryFailed, check, run, say, wait_until
+from tries.steps import TryFailed, check, run, say, wait_until
 
 NAMESPACE = "premade-ops"
 NETWORK = Path("/run/netns", NAMESPACE)
@@ -62,24 +60,23 @@ def run_compose() -> None:
 
 
 def _build_postgres(folder: Path) -> None:
-    image = yaml.safe_load((ROOT / "ops/compose/compose.yaml").read_text())["services"]["postgres"]["image"]
     (folder / "Containerfile").write_text(POSTGRES_FILE)
     (folder / "entrypoint.sh").write_text(POSTGRES_ENTRYPOINT)
-    build(folder / "Containerfile", image, folder)
+    build(folder / "Containerfile", IMAGES["postgres"], folder)
 
 
 def _with_secrets(folder: Path) -> Path:
     """Copy the file, and write the secrets beside it as docs/operating.md says."""
-    copied = folder / "compose.yaml"
-    shutil.copy(ROOT / "ops/compose/compose.yaml", copied)
-    stored = folder / "secrets"
-    stored.mkdir(mode=0o700)
+    compose_file = folder / "compose.yaml"
+    shutil.copy(COMPOSE_FILE, compose_file)
+    secrets_folder = folder / "secrets"
+    secrets_folder.mkdir(mode=0o700)
     password = secrets.token_hex(24)
-    (stored / "postgres_password").write_text(password)
-    (stored / "database_url").write_text(f"postgresql://premade:{password}@postgres/premade")
-    for each in stored.iterdir():
+    (secrets_folder / "postgres_password").write_text(password)
+    (secrets_folder / "database_url").write_text(f"postgresql://premade:{password}@postgres/premade")
+    for each in secrets_folder.iterdir():
         each.chmod(0o444)
-    return copied
+    return compose_file
 
 
 def _use(compose: tuple[str, ...]) -> None:

@@ -11,11 +11,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import yaml
+
 from tries.steps import CACHE, ROOT, debian_root, locked_wheels, need, need_root, run, wheel
 
 BASE = "docker.io/library/debian:bookworm-slim"
-IMAGE = "localhost/premade:0.2.0"
-"""The name in ops/compose/compose.yaml."""
+COMPOSE_FILE = ROOT / "ops" / "compose" / "compose.yaml"
+IMAGES: dict[str, str] = {
+    name: service["image"] for name, service in yaml.safe_load(COMPOSE_FILE.read_text())["services"].items()
+}
+"""Image of each service of compose.yaml."""
+IMAGE = IMAGES["service"]
 COMMANDS = [
     "buildah", "podman", "runc", "conmon", "catatonit", "nsenter", "curl", "ip", "iptables",
     "/usr/lib/podman/netavark", "/usr/lib/podman/aardvark-dns",

@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
+from tries.engine import COMPOSE_FILE
 from tries.steps import ROOT, TryFailed, check, say
 
-COMPOSE = ROOT / "ops" / "compose" / "compose.yaml"
 MANIFESTS = ROOT / "ops" / "kubernetes"
 NOT_IN_KUSTOMIZATION = {"secret.example.yaml", "migration-job.yaml"}
 KUBERNETES = ["1.29", "1.33", "1.36"]
@@ -32,7 +32,7 @@ def try_manifests() -> None:
 
 def _try_compose() -> None:
     parse: Callable[[str], Any] = import_module("compose_spec").PyCompose.from_yaml
-    text = COMPOSE.read_text()
+    text = COMPOSE_FILE.read_text()
     # The parser does not resolve merge keys (<<), which the specification allows; the YAML library does.
     merged = yaml.safe_dump(yaml.safe_load(text))
     parsed = parse(merged)

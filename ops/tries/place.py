@@ -64,12 +64,14 @@ class Place:
         """
         headers = ["--header", f"X-API-Key: {key}", "--header", "Content-Type: application/json"]
         batch = {"product_id": 201, "quantity": 2, "batch_id": batch_id}
-        made = json.loads(self.get("/api/ota/tickets/bulk-generate", *headers, "--data", json.dumps(batch)))
-        code = made["tickets"][0]["ticket_code"]
+        response = json.loads(
+            self.get("/api/ota/tickets/bulk-generate", *headers, "--data", json.dumps(batch))
+        )
+        code = response["tickets"][0]["ticket_code"]
         sale = json.dumps({"customer_details": SALE, "payment_reference": batch_id})
-        sold = json.loads(self.get(f"/api/ota/tickets/{code}/activate", *headers, "--data", sale))
-        if sold["status"] != "ACTIVE":
-            raise TryFailed(f"the ticket is not sold: {sold}")
+        activation = json.loads(self.get(f"/api/ota/tickets/{code}/activate", *headers, "--data", sale))
+        if activation["status"] != "ACTIVE":
+            raise TryFailed(f"the ticket is not sold: {activation}")
 
     @contextmanager
     def clients(self) -> Generator[dict[str, int]]:

@@ -88,7 +88,10 @@ def try_systemd() -> None:
 
 
 def _install(root: Path) -> None:
-    """Carry out the steps of docs/operating.md with the wheel of this source tree."""
+    """Carry out the steps of docs/operating.md with the wheel of this source tree.
+
+    The root of this machine closes its files to others, and a run without the package python3-venv has failed before.
+    """
     here = root / SOURCES_PLACE.lstrip("/")
     for source in SOURCES:
         shutil.copytree(ROOT / source, here / source)
@@ -98,7 +101,10 @@ def _install(root: Path) -> None:
     shutil.copytree(locked_wheels(), wheels)
     offline = ["--setenv=PIP_NO_INDEX=1", f"--setenv=PIP_FIND_LINKS={SOURCES_PLACE}/wheels"]
     script, package = f"{SOURCES_PLACE}/ops/systemd/install.sh", f"{SOURCES_PLACE}/{built.name}"
-    run(*NSPAWN, "--pipe", *offline, "--directory", root, "sh", script, package)
+    folder = f"/opt/premade-{built.name.split('-')[1]}"
+    run(*NSPAWN, "--pipe", "--directory", root, "python3", "-m", "venv", "--without-pip", folder)
+    install = 'umask 077; exec sh "$@"'
+    run(*NSPAWN, "--pipe", *offline, "--directory", root, "sh", "-c", install, "sh", script, package)
     shutil.rmtree(wheels)
     (root / f"{UNITS}/premade.service.d/try.conf".lstrip("/")).write_text(SHORT_WATCHDOG)
 
@@ -123,8 +129,8 @@ def _booted(root: Path) -> Generator[Machine]:
 
 
 def _has_booted(machine: Machine) -> bool:
-    asked = [*machine.enter, "systemctl", "is-system-running"]
-    state = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+    command = [*machine.enter, "systemctl", "is-system-running"]
+    state = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
     return state in {"running", "degraded"}
 
 
@@ -138,8 +144,8 @@ def _verify(machine: Machine) -> None:
     for name in names:
         if name.endswith(".service"):
             threshold = f"--threshold={EXPOSURE_MAX * 10:.0f}"
-            told = machine.run("systemd-analyze", "security", "--offline=true", threshold, name)
-            say(told.strip().splitlines()[-1])
+            report = machine.run("systemd-analyze", "security", "--offline=true", threshold, name)
+            say(report.strip().splitlines()[-1])
 
 
 def _first_start(machine: Machine) -> None:

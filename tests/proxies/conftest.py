@@ -74,13 +74,13 @@ class Proxy:
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     subprocess.run([sys.executable, ROOT / "tests/install_tools.py", "nginx", "caddy", "openssl"], check=True)
     folder = tmp_path_factory.mktemp("tls")
-    made = Certificate(folder / "fullchain.pem", folder / "privkey.pem")
+    files = Certificate(folder / "fullchain.pem", folder / "privkey.pem")
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}", "-keyout", made.key, "-out", made.file],
+         "-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}", "-keyout", files.key, "-out", files.file],
         check=True, capture_output=True,
     )  # fmt: skip
-    return made
+    return files
 
 
 @pytest.fixture(params=["nginx", "caddy"])
@@ -152,7 +152,7 @@ def _write_nginx(folder: Path, service: str, certificate: Certificate, https: in
 
 def _write_caddy(folder: Path, service: str, certificate: Certificate, https: int, _http: int) -> list[str]:
     text = (ROOT / "ops/caddy/Caddyfile").read_text()
-    own = "\ttls /etc/premade/tls/fullchain.pem /etc/premade/tls/privkey.pem\n"
+    own = "\ttls /etc/caddy/tls/fullchain.pem /etc/caddy/tls/privkey.pem\n"
     assert f"# {own.strip()}" in text
     text = re.sub(r"\t# tls .*\n", f"\ttls {certificate.file} {certificate.key}\n\tbind 127.0.0.1\n", text)
     text = text.replace("tickets.example.com {", f"https://{NAME}:{https} {{").replace(SERVICE, service)
