@@ -28,7 +28,7 @@ from premade.redemption.sync import CONFLICTS_OF_TICKET_MAX, REDEMPTIONS_MAX
 from premade.redemption.verdict import CLOCK_SKEW_MAX
 from premade.reissue.reissue import IssueLimit
 from premade.runtime.errors import Busy
-from premade.runtime.settings import PREFIX, Settings
+from premade.runtime.settings import Settings, variable_of
 from premade.staff import session
 from premade.texts.problems import problem_texts
 from premade.tickets.code import CODES_A_SECOND, ISSUE_NUMBER_MAX
@@ -53,10 +53,7 @@ SMALL = [
 ]
 GIB, MIB, KIB = 1024**3, 1024**2, 1024
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
-SETTINGS = {
-    "DATABASE_URL" if name == "database_url" else f"{PREFIX}{name.upper()}": field
-    for name, field in Settings.model_fields.items()
-}
+SETTINGS = {variable_of(name): field for name, field in Settings.model_fields.items()}
 NO_DEFAULT = {"": "None", "none": "", "false": "False"}
 """How the README writes these defaults."""
 
@@ -177,7 +174,7 @@ def test_every_name_of_a_document_exists() -> None:
     kinds = {".py", ".sql", ".toml", ".mjs", ".json", ".yml", ".html"}
     files = [path for tree in trees for path in tree.rglob("*") if path.suffix in kinds]
     known = set().union(*(re.findall(r"\w+", path.read_text()) for path in files if path != Path(__file__)))
-    known |= {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    known |= set(SETTINGS)
     text = "\n".join(document.read_text() for document in DOCUMENTS)
     blocks = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
     known |= set(re.findall(r"\w+", "".join(blocks.findall(text))))

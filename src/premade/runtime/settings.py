@@ -120,13 +120,13 @@ class Settings(BaseSettings):
 
 def variable_of(field: str | int) -> str:
     """Return the environment variable of a setting."""
-    name = str(field)
-    return name if name == DATABASE_URL else f"{PREFIX}{name.upper()}"
+    name = str(field).upper()
+    return name if name == DATABASE_URL else f"{PREFIX}{name}"
 
 
 def unknown_variables(environment: Mapping[str, str]) -> dict[str, str | None]:
     """Return the `PREMADE_` variables that are not settings, each with the most similar setting, or None."""
-    names = [PREFIX + name.upper() for name in Settings.model_fields if name.upper() != DATABASE_URL]
+    names = [name for name in map(variable_of, Settings.model_fields) if name != DATABASE_URL]
     unknown = sorted(
         name
         for name in environment

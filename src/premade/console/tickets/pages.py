@@ -171,7 +171,7 @@ async def _ticket(request: StaffRequest) -> Response:
 
 
 async def _record_customers(request: StaffRequest, order_ids: list[str]) -> None:
-    """Record that the member sees these customers. This happens before the page is sent, so that no look lacks its event."""
+    """Record that the member sees these customers. This happens before the page is sent, so that no view lacks its event."""
     await record_customer_views(
         request.database,
         request.runtime,

@@ -27,15 +27,10 @@ async def _examine(installation: Installation) -> Sequence[Result]:
     settings = installation.settings
     given = settings.model_fields_set
     facts = {
-        _variable(name): f"{shown(settings, name)} ({'environment' if name in given else 'default'})"
+        variable_of(name): f"{shown(settings, name)} ({'environment' if name in given else 'default'})"
         for name in Settings.model_fields
     }
     return [result("ok", facts, given=len(given), defaults=len(facts) - len(given))]
-
-
-def _variable(name: str) -> str:
-    alias = Settings.model_fields[name].validation_alias
-    return alias if isinstance(alias, str) else variable_of(name)
 
 
 SETTINGS = Check("settings", _examine, Needs.NOTHING)
