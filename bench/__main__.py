@@ -29,10 +29,9 @@ from bench.operations import (
     redeem_ceiling,
     refuse,
 )
-from bench.place import ROOT, STRIDE, TEN_MILLION, Place, make_database, service_on, ten_million
+from bench.place import FOLDER, ROOT, STRIDE, TEN_MILLION, Place, make_database, service_on, ten_million
 from premade.postgres.embedded import embedded_postgres
 
-FOLDER = ROOT / "var" / "bench"
 FRESH = 80_000
 """Number of newest tickets, which most sales are about. The stride is coprime to it, so consecutive sales are far apart."""
 FRESH_STRIDE = 30_901

@@ -13,21 +13,19 @@ import psycopg
 from bench.load import Load
 from bench.operations import (
     MANY,
-    SOME,
-    USES_PER_SECOND_MAX,
     WARM_UP_SECONDS,
     activate,
+    activate_from,
     generate,
-    prepared,
     redeem,
-    sell,
-    use,
+    redeem_from,
+    sold_tickets_for,
+    tickets_for,
 )
-from bench.place import ROOT, Place, make_database, service_on
+from bench.place import FOLDER, ROOT, WORKERS, Place, make_database, service_on
 from bench.services import DATABASE_CORES, Measured, can_limit, cpu_seconds, server_of, with_services
 from premade.postgres.embedded import embedded_postgres
 
-FOLDER = ROOT / "var" / "bench"
 PAGE = ROOT / "docs" / "scaling.md"
 BY_HAND = "## Where the limit is"
 """From this heading on, the page is written by hand, and stays."""
@@ -76,12 +74,12 @@ def _state(place: Place) -> _State:
     return _State(place.cpu_seconds(), cpu_seconds(server_of(place.dsn)), wal, size)
 
 
-def cost_of(place: Place, measured: Callable[[], Load], tickets_a_response: int) -> tuple[Cost, float]:
-    """Return the cost of one ticket, and the tickets per second."""
+def cost_of(place: Place, operation: Callable[[], Load], tickets_a_response: int) -> tuple[Cost, float]:
+    """Return the cost of one ticket, and the tickets per second. The cost includes a vacuum afterwards."""
     place.vacuum()
     place.checkpoint()
     before = _state(place)
-    load = measured()
+    load = operation()
     place.vacuum()
     after = _state(place)
     tickets = sum(load.statuses.values()) * tickets_a_response
@@ -117,7 +115,7 @@ def _page(capacity: Capacity, rates: list[float], several: list[Measured]) -> st
         f"| {name} | {cost.service_us:,.0f} µs | {cost.database_us:,.0f} µs | {cost.wal_bytes:,.0f} | "
         f"{cost.disk_bytes:,.0f} | {rate:,.0f} |"
         for name, cost, rate in zip(
-            ("generated, in batches of 100", "activated", "redeemed"),
+            (f"generated, in batches of {TICKETS_A_BATCH}", "activated", "redeemed"),
             (capacity.generated, capacity.activated, capacity.redeemed),
             rates,
             strict=True,
@@ -134,9 +132,9 @@ def _page(capacity: Capacity, rates: list[float], several: list[Measured]) -> st
     price = (service + COPIES * database) * core_price + COPIES * disk / 2**30 * 12 * GIB_MONTH_PRICE
     return f"""# Scaling
 
-`make capacity` writes this page, up to the last heading. Load generator, service (2 workers) and PostgreSQL share
+`make capacity` writes this page, up to the last heading. Load generator, service ({WORKERS} workers) and PostgreSQL share
 the two cores of one machine. Each operation ran for {SECONDS} seconds, after a checkpoint. "Disk" is the growth of all tables
-and indexes after `VACUUM`.
+and indexes after `VACUUM`. The processor time and the WAL of this `VACUUM` are included.
 
 ## What one ticket costs
 
@@ -150,7 +148,7 @@ on how many tickets are sold between two checkpoints.
 ## A billion tickets a year
 
 {TICKETS_A_YEAR:,} tickets are generated, and {SOLD:.0%} of them are activated and redeemed once: {mean:,.0f} changes a second on
-average, {mean * PEAK:,.0f} in the busiest second, if that is {PEAK} times the mean. Half of the processor time stays free.
+average, {mean * PEAK:,.0f} in the busiest second, if that is {PEAK} times the mean. {1 - CORES_BUSY_MAX:.0%} of the processor time stays free.
 
 | | |
 |---|---|
@@ -196,16 +194,16 @@ def main() -> int:
         generated, generated_rate = cost_of(
             place, lambda: generate(place, "capacity", SECONDS), TICKETS_A_BATCH
         )
-        unused = place.fill(prepared(MANY, SECONDS))
-        activated, activated_rate = cost_of(place, lambda: sell(place, unused, MANY, SECONDS), 1)
-        sold = place.fill_sold(USES_PER_SECOND_MAX * SECONDS)
-        redeemed, redeemed_rate = cost_of(place, lambda: use(place, sold, MANY, SECONDS), 1)
+        unused = place.fill(tickets_for(MANY, SECONDS))
+        activated, activated_rate = cost_of(place, lambda: activate_from(place, unused, MANY, SECONDS), 1)
+        sold = place.fill_sold(sold_tickets_for(SECONDS))
+        redeemed, redeemed_rate = cost_of(place, lambda: redeem_from(place, sold, MANY, SECONDS), 1)
         several = with_services(place, FOLDER)
     capacity = Capacity(generated, activated, redeemed)
     before = PAGE.read_text() if PAGE.exists() else ""
     kept = before[before.index(BY_HAND) :] if BY_HAND in before else ""
     PAGE.write_text(f"{_page(capacity, [generated_rate, activated_rate, redeemed_rate], several)}\n{kept}")
-    print(f"See {PAGE.relative_to(ROOT)} ({SOME} or {MANY} clients at once)")
+    print(f"See {PAGE.relative_to(ROOT)}")
     return 0
 
 

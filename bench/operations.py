@@ -26,34 +26,64 @@ def assert_each_counted(what: str, load: Load, done: int, clients: int) -> None:
         raise Void(message)
 
 
-def sold_exactly(place: Place, first: int, load: Load, clients: int) -> None:
-    """Check that each response is the sale of another ticket."""
-    assert_each_counted("activations", load, place.activated(first, PER_SECOND_MAX * 10), clients)
-
-
-def prepared(clients: int, seconds: int) -> int:
-    """Return how many tickets to prepare."""
+def tickets_for(clients: int, seconds: int) -> int:
+    """Return how many unused tickets to prepare."""
     return seconds * (PER_SECOND_ALONE_MAX if clients == ONE else PER_SECOND_MAX)
 
 
+def sold_tickets_for(seconds: int) -> int:
+    """Return how many sold tickets to prepare."""
+    return seconds * USES_PER_SECOND_MAX
+
+
 def activate(place: Place, clients: int, seconds: int) -> Load:
-    return sell(place, place.fill(prepared(clients, seconds)), clients, seconds)
+    return activate_from(place, place.fill(tickets_for(clients, seconds)), clients, seconds)
 
 
-def sell(place: Place, first: int, clients: int, seconds: int) -> Load:
-    """Activate the tickets from `first` on, for some seconds."""
-    place.next_ticket = first + PER_SECOND_MAX * 10  # later tickets are not counted
+def activate_from(place: Place, first: int, clients: int, seconds: int) -> Load:
+    """Activate the prepared tickets from `first` on. Check that each response is the sale of another one."""
     url, key = place.service.url, place.seller.key
     load = wrk(url, "activate.lua", key, 0, first, 1, 1, 10**12, clients=clients, seconds=seconds)
-    sold_exactly(place, first, load.all_of(200), clients)
+    activated = place.activated(first, tickets_for(clients, seconds))
+    assert_each_counted("activations", load.all_of(200), activated, clients)
     return load
 
 
 def ceiling(place: Place, script: str, clients: int, seconds: int) -> Load:
-    share = prepared(clients, seconds) // clients
+    share = tickets_for(clients, seconds) // clients
     first = place.fill(share * clients)
-    place.next_ticket = first + PER_SECOND_MAX * 10
-    load = pgbench(
+    load = _statements(place, script, clients, seconds, first, share)
+    assert_each_counted("activations", load, place.activated(first, share * clients), 0)
+    return load
+
+
+def redeem(place: Place, clients: int, seconds: int) -> Load:
+    return redeem_from(place, place.fill_sold(sold_tickets_for(seconds)), clients, seconds)
+
+
+def redeem_from(place: Place, first: int, clients: int, seconds: int) -> Load:
+    """Redeem every second prepared ticket from `first` on. Check that each response is the redemption of another one."""
+    count = sold_tickets_for(seconds)
+    with tempfile.NamedTemporaryFile("w", suffix=".tokens") as tokens:
+        tokens.writelines(f"{token}\n" for token in place.tokens(first, count))
+        tokens.flush()
+        url, key = place.service.url, place.gate_key
+        load = wrk(url, "redeem.lua", key, tokens.name, first, clients=clients, seconds=seconds)
+    assert_each_counted("redemptions", load.all_of(200), place.redeemed(first, 2 * count), clients)
+    return load
+
+
+def redeem_ceiling(place: Place, clients: int, seconds: int) -> Load:
+    share = sold_tickets_for(seconds) // clients
+    first = place.fill_sold(share * clients)
+    load = _statements(place, "one_redemption.sql", clients, seconds, first, share)
+    assert_each_counted("redemptions", load, place.redeemed(first, 2 * share * clients), 0)
+    return load
+
+
+def _statements(place: Place, script: str, clients: int, seconds: int, first: int, share: int) -> Load:
+    """Run the service's statement alone. Each client has `share` of the prepared tickets from `first` on."""
+    return pgbench(
         place.dsn,
         script,
         clients=clients,
@@ -63,62 +93,12 @@ def ceiling(place: Place, script: str, clients: int, seconds: int) -> Load:
         n=0,
         partner_id=place.seller.partner_id,
     )
-    sold_exactly(place, first, load, 0)
-    return load
 
 
-def used_exactly(place: Place, first: int, load: Load, clients: int) -> None:
-    """Check that each response is the redemption of another ticket."""
-    assert_each_counted("redemptions", load, place.redeemed(first, 2 * USES_PER_SECOND_MAX * 10), clients)
-
-
-def redeem(place: Place, clients: int, seconds: int) -> Load:
-    count = USES_PER_SECOND_MAX * seconds
-    return use(place, place.fill_sold(count), clients, seconds)
-
-
-def use(place: Place, first: int, clients: int, seconds: int) -> Load:
-    """Redeem every second ticket from `first` on, for some seconds."""
-    count = USES_PER_SECOND_MAX * seconds
-    place.next_ticket = first + 2 * USES_PER_SECOND_MAX * 10  # later tickets are not counted
-    with tempfile.NamedTemporaryFile("w", suffix=".tokens") as tokens:
-        tokens.writelines(f"{token}\n" for token in place.tokens(first, count))
-        tokens.flush()
-        url, key = place.service.url, place.gate_key
-        load = wrk(url, "redeem.lua", key, tokens.name, first, clients=clients, seconds=seconds)
-    used_exactly(place, first, load.all_of(200), clients)
-    return load
-
-
-def redeem_ceiling(place: Place, clients: int, seconds: int) -> Load:
-    share = USES_PER_SECOND_MAX * seconds // clients
-    first = place.fill_sold(share * clients)
-    place.next_ticket = first + 2 * USES_PER_SECOND_MAX * 10
-    load = pgbench(
-        place.dsn,
-        "one_redemption.sql",
-        clients=clients,
-        seconds=seconds,
-        first=first,
-        share=share,
-        n=0,
-        partner_id=place.seller.partner_id,
-    )
-    used_exactly(place, first, load, 0)
-    return load
-
-
-def generate(place: Place, run: str, seconds: int) -> Load:
-    seller = place.seller
-    load = wrk(
-        place.service.url,
-        "generate.lua",
-        seller.key,
-        seller.product_id,
-        run,
-        clients=SOME,
-        seconds=seconds,
-    )
+def generate(place: Place, run: str, seconds: int, clients: int = SOME) -> Load:
+    """Generate batches of 100 tickets. `run` begins their ids."""
+    url, seller = place.service.url, place.seller
+    load = wrk(url, "generate.lua", seller.key, seller.product_id, run, clients=clients, seconds=seconds)
     return load.all_of(201)
 
 

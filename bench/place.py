@@ -26,6 +26,7 @@ from premade.tickets.code import Signer, ticket_code
 from premade.tickets.listing import BY_TIME
 
 ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "var" / "bench"
 SQL = SqlFile(Path(__file__).with_name("stock.sql"))
 
 WORKERS = 2

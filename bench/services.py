@@ -11,7 +11,7 @@ import psycopg
 from support.balancer import balancer, free_ports
 from support.service import environment_for, running_service
 
-from bench.operations import MANY, prepared, sell
+from bench.operations import MANY, activate_from, tickets_for
 from bench.place import Place
 
 DATABASE_CORES = 0.3
@@ -64,8 +64,7 @@ def _move(pid: int, group: Path) -> None:
 def server_of(dsn: str) -> psutil.Process:
     """Return the first process of the PostgreSQL server on this machine."""
     with psycopg.connect(dsn, autocommit=True) as connection:
-        [[backend]] = connection.execute("SELECT pg_backend_pid()").fetchall()
-    server = psutil.Process(backend).parent()
+        server = psutil.Process(connection.info.backend_pid).parent()
     assert server is not None
     return server
 
@@ -94,12 +93,11 @@ def _measure(place: Place, server: psutil.Process, count: int, folder: Path) -> 
             log = folder / f"service-{port}.log"
             stack.enter_context(running_service(environment_for(place.dsn), log, workers=1, port=port))
         url = stack.enter_context(balancer(outside, ports, folder))
-        first = place.fill(prepared(MANY, SECONDS))
+        first = place.fill(tickets_for(MANY, SECONDS))
         place.vacuum()
-        behind = replace(place, service=replace(place.service, url=url))
+        balanced = replace(place, service=replace(place.service, url=url))
         with limited(server, DATABASE_CORES):
             before = cpu_seconds(server)
-            load = sell(behind, first, MANY, SECONDS)
+            load = activate_from(balanced, first, MANY, SECONDS)
             used = cpu_seconds(server) - before
-        place.next_ticket = behind.next_ticket
     return Measured(count, load.per_second, load.p99_ms, used / load.seconds)

@@ -12,17 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import psycopg
 
-from bench.load import wrk
+from bench.operations import activate, generate, redeem
 from bench.place import Place, make_database, service_on
+from bench.services import server_of
 from premade.postgres.embedded import embedded_postgres
 
 CLIENTS = 32
 GENERATORS = 2
 SECONDS = 10
-SALES_MAX = 60_000
-REDEMPTIONS_MAX = 40_000
 MIB = 2**20
 
 
@@ -37,38 +35,12 @@ def print_memory(name: str, processes: Iterable[psutil.Process]) -> None:
     print(f"| {name} | {len(infos)} | {pss:.0f} | {rss:.0f} |")
 
 
-def server_processes(dsn: str) -> list[psutil.Process]:
-    with psycopg.connect(dsn) as connection:
-        postmaster = psutil.Process(connection.info.backend_pid).parent()
-        assert postmaster is not None
-        return [postmaster, *postmaster.children(recursive=True)]
-
-
 def print_all_memory(when: str, place: Place) -> None:
     parent, *workers = place.processes
     print_memory(f"{when}: parent", [parent])
     print_memory(f"{when}: workers", workers)
-    print_memory(f"{when}: PostgreSQL", server_processes(place.dsn))
-
-
-def sell(place: Place) -> None:
-    first, key = place.fill(SALES_MAX), place.seller.key
-    arguments = (key, 0, first, 1, 1, SALES_MAX)
-    wrk(place.service.url, "activate.lua", *arguments, clients=CLIENTS, seconds=SECONDS)
-
-
-def generate(place: Place) -> None:
-    arguments = (place.seller.key, place.seller.product_id, "SIZES")
-    wrk(place.service.url, "generate.lua", *arguments, clients=GENERATORS, seconds=SECONDS)
-
-
-def redeem(place: Place) -> None:
-    first = place.fill_sold(REDEMPTIONS_MAX)
-    with tempfile.NamedTemporaryFile("w", suffix=".tokens") as tokens:
-        tokens.writelines(f"{token}\n" for token in place.tokens(first, REDEMPTIONS_MAX))
-        tokens.flush()
-        arguments = (place.gate_key, tokens.name, first)
-        wrk(place.service.url, "redeem.lua", *arguments, clients=CLIENTS, seconds=SECONDS)
+    server = server_of(place.dsn)
+    print_memory(f"{when}: PostgreSQL", [server, *server.children(recursive=True)])
 
 
 def print_log(log: Path) -> None:
@@ -95,9 +67,12 @@ def main() -> None:
         ):
             print("| memory, MiB | processes | PSS | RSS |\n|---|---|---|---|")
             print_all_memory("at the start", place)
-            for action in (generate, sell, redeem):
-                action(place)
-                print_all_memory(f"then {action.__name__}", place)
+            generate(place, "SIZES", SECONDS, GENERATORS)
+            print_all_memory("after batches", place)
+            activate(place, CLIENTS, SECONDS)
+            print_all_memory("after sales", place)
+            redeem(place, CLIENTS, SECONDS)
+            print_all_memory("after redemptions", place)
             print_log(folder / "log")
             print(f"The log of PostgreSQL has {(folder / 'postgres' / 'server.log').stat().st_size} bytes.")
     finally:
