@@ -20,6 +20,11 @@ _PRECISION = timedelta(milliseconds=1)
 def check(exchanges: list[Exchange], tables: Tables) -> list[Discrepancy]:
     """Return everything that is lost, doubled, half done or answered wrongly."""
     rows = tables.by_key()
+    releases = {
+        event.data["reservation_id"]: event
+        for event in tables.events
+        if event.event == "reservation.released"
+    }
     tickets = {ticket.ticket_code: ticket for ticket in tables.tickets}
     return [
         *(discrepancy for exchange in exchanges for discrepancy in _responses_are_allowed(exchange)),
@@ -27,7 +32,7 @@ def check(exchanges: list[Exchange], tables: Tables) -> list[Discrepancy]:
             discrepancy
             for exchange in exchanges
             for discrepancy in _outcome_is_in_the_tables(
-                exchange, rows.get(exchange.request.key, []), tickets
+                exchange, rows.get(exchange.request.key) or _earlier_release(exchange, releases), tickets
             )
         ),
         *_ids_are_given_once(exchanges),
@@ -52,6 +57,14 @@ def _responses_are_allowed(exchange: Exchange) -> Iterator[Discrepancy]:
 def _described(exchange: Exchange, response: Response) -> str:
     request = exchange.request
     return f"{request.kind} {request.path} with key {request.key} got {response.status} {response.body} ({response.via})"
+
+
+def _earlier_release(exchange: Exchange, releases: dict[str, EventRow]) -> list[Keyed]:
+    """Return the event of another request that had released the reservation: then this one succeeds, and leaves no event."""
+    if exchange.request.kind != "release" or exchange.success is None or exchange.success.body is None:
+        return []
+    earlier = releases.get(exchange.success.body["reservation_id"])
+    return [] if earlier is None else [earlier]
 
 
 def _outcome_is_in_the_tables(
@@ -113,6 +126,7 @@ def _of_order(told: dict[str, Any], row: OrderRow, tickets: dict[str, TicketRow]
     yield from _unequal("customer", told["customer_name"], row.customer_name)
     yield from _unequal("payment_reference", told["payment_reference"], row.payment_reference)
     yield from _unequal("total_amount", Decimal(told["total_amount"]), row.total_amount)
+    yield from _unequal("currency", told["currency"], row.currency)
     if abs(datetime.fromisoformat(told["activated_at"]) - row.created_at) >= _PRECISION:
         yield f"time is {row.created_at}"
     for code in row.ticket_codes:
@@ -139,6 +153,9 @@ def _of_event(told: dict[str, Any], row: EventRow, tickets: dict[str, TicketRow]
             yield from _unequal("remaining", told["remaining"], left[row.data["function_code"]])
         case "batch.cancelled":
             yield from _unequal("cancelled", told["cancelled"], row.data["cancelled"])
+            for each in tickets.values():
+                if each.batch_id == row.batch_id and each.status == "PRE_GENERATED":
+                    yield f"{each.ticket_code} is not cancelled"
         case "reservation.released":
             yield from _unequal("reservation_id", told["reservation_id"], row.data["reservation_id"])
         case _:
@@ -146,7 +163,7 @@ def _of_event(told: dict[str, Any], row: EventRow, tickets: dict[str, TicketRow]
 
 
 def _ids_are_given_once(exchanges: list[Exchange]) -> Iterator[Discrepancy]:
-    """Look for a code, an id or the sale of a ticket in the responses to two requests."""
+    """Look for a code, an id, a reissued QR or the sale of a ticket in the responses to two requests."""
     given: Counter[str] = Counter()
     sold: Counter[str] = Counter()
     for exchange in exchanges:
@@ -161,6 +178,8 @@ def _ids_are_given_once(exchanges: list[Exchange]) -> Iterator[Discrepancy]:
                 sold.update(codes_of_order(success.body))
             case "reserve":
                 given[success.body["reservation_id"]] += 1
+            case "reissue":
+                given[success.body["qr_token"]] += 1
             case _:
                 continue
     for rule, names in (("a code or an id is given once", given), ("a ticket is sold once", sold)):
@@ -170,8 +189,11 @@ def _ids_are_given_once(exchanges: list[Exchange]) -> Iterator[Discrepancy]:
 
 
 def _rows_were_requested(exchanges: list[Exchange], tables: Tables) -> Iterator[Discrepancy]:
-    """Look for a row whose key no client has sent."""
+    """Look for a row without a key, and for a row or an event whose key no client has sent."""
     sent = {exchange.request.key for exchange in exchanges}
     for row in (*tables.orders, *tables.batches, *tables.reservations):
-        if row.idempotency_key not in sent:
-            yield Discrepancy("a row was requested", f"nobody has sent {row}")
+        if row.idempotency_key is None:
+            yield Discrepancy("a row was requested", f"it has no key: {row}")
+    for key, rows in tables.by_key().items():
+        if key not in sent:
+            yield Discrepancy("a row was requested", f"nobody has sent {rows}")

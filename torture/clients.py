@@ -67,10 +67,12 @@ class Client:
             await self.send_one(stop)
             await asyncio.sleep(self._choice.uniform(0, 2 * pause_seconds))
 
-    async def send_one(self, stop: asyncio.Event | None = None) -> None:
-        """Choose a request, and complete it. The client gives up when `stop` is set."""
+    async def send_one(
+        self, stop: asyncio.Event | None = None, kinds: Sequence[str] = tuple(OPERATIONS)
+    ) -> None:
+        """Choose a request of these kinds, and complete it. The client gives up when `stop` is set."""
         known, key = self._account.known, new_key(self._choice)
-        operation, draft = choose(known, self._choice, key)
+        operation, draft = choose(known, self._choice, key, kinds)
         request = self._journal.request(
             operation.name, known.partner_id, draft.method, draft.path, key, draft.body
         )

@@ -1,7 +1,7 @@
 """The kinds of writes that clients send. A new kind is one function for its request and one for its response."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -207,9 +207,10 @@ def redeem(known: Knowledge, choice: random.Random, key: str) -> Draft | None:
     return Draft("POST", "/api/gate/redemptions", body)
 
 
-def choose(known: Knowledge, choice: random.Random, key: str) -> tuple[Operation, Draft]:
-    """Choose an operation that is possible now, by weight."""
-    names = list(OPERATIONS)
+def choose(
+    known: Knowledge, choice: random.Random, key: str, names: Sequence[str]
+) -> tuple[Operation, Draft]:
+    """Choose one of these operations that is possible now, by weight. At least one must be possible."""
     weights = [OPERATIONS[name].weight for name in names]
     while True:
         [name] = choice.choices(names, weights)

@@ -8,6 +8,7 @@ from torture.tables import Tables
 
 _ISSUED = ("PRE_GENERATED", "ACTIVE", "USED")
 _OF_A_TICKET = frozenset({"ticket.activated", "ticket.cancelled", "ticket.expired", "ticket.reissued"})
+_OF_A_RESERVATION = frozenset({"reservation.made", "reservation.released", "reservation.expired"})
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ def table_discrepancies(tables: Tables) -> Iterator[Discrepancy]:
         _batches_are_whole,
         _orders_and_tickets_agree,
         _stock_is_conserved,
+        _reservations_and_batches_agree,
         _entitlements_are_grant_minus_uses,
         _every_change_has_its_event,
     ):
@@ -91,6 +93,22 @@ def _stock_is_conserved(tables: Tables) -> Iterator[str]:
             )
 
 
+def _reservations_and_batches_agree(tables: Tables) -> Iterator[str]:
+    taken: Counter[str] = Counter()
+    for batch in tables.batches:
+        if batch.reservation_id is not None:
+            taken[batch.reservation_id] += batch.quantity
+    for row in tables.reservations:
+        batches = taken.pop(row.reservation_id, 0)
+        if row.taken != batches or (row.end_reason == "used_up") != (row.taken == row.quantity):
+            yield (
+                f"reservation {row.reservation_id} of {row.quantity} ended by {row.end_reason} with {row.taken} taken,"
+                f" by its batches {batches}"
+            )
+    for reservation_id in taken:
+        yield f"there are batches of reservation {reservation_id}, which does not exist"
+
+
 def _entitlements_are_grant_minus_uses(tables: Tables) -> Iterator[str]:
     granted = {
         (batch.partner_id, batch.batch_id): {
@@ -108,6 +126,8 @@ def _entitlements_are_grant_minus_uses(tables: Tables) -> Iterator[str]:
         expected = {name: uses - used[ticket.ticket_code, name] for name, uses in grant.items()}
         if left != expected or min(left.values(), default=0) < 0:
             yield f"ticket {ticket.ticket_code} has {left} left, by its redemptions {expected}"
+        if ticket.order_id is None and left != grant:
+            yield f"ticket {ticket.ticket_code} has {left} left of {grant}, and was never sold"
         if (ticket.status == "USED") != (ticket.order_id is not None and not any(left.values())):
             yield f"ticket {ticket.ticket_code} is {ticket.status} with {left} left"
 
@@ -130,7 +150,7 @@ def _recorded_events(tables: Tables) -> Counter[tuple[str, str]]:
             recorded[event.event, event.batch_id] += 1
         elif event.ticket_code is not None and event.event in _OF_A_TICKET:
             recorded[event.event, event.ticket_code] += 1
-        elif event.event in ("reservation.made", "reservation.released"):
+        elif event.event in _OF_A_RESERVATION:
             recorded[event.event, event.data["reservation_id"]] += 1
     return recorded
 
@@ -142,8 +162,8 @@ def _expected_events(tables: Tables) -> Counter[tuple[str, str]]:
         expected["batch.generated", batch.batch_id] += 1
     for reservation in tables.reservations:
         expected["reservation.made", reservation.reservation_id] += 1
-        if reservation.end_reason == "released":
-            expected["reservation.released", reservation.reservation_id] += 1
+        if reservation.end_reason in ("released", "expired"):
+            expected[f"reservation.{reservation.end_reason}", reservation.reservation_id] += 1
     for ticket in tables.tickets:
         if ticket.order_id is not None:
             expected["ticket.activated", ticket.ticket_code] += 1

@@ -58,6 +58,7 @@ class BatchRow:
     quantity: int
     entitlements: list[dict[str, Any]]
     price: Decimal
+    reservation_id: str | None
     idempotency_key: str | None
     to_make: int
     unmade: int

@@ -13,10 +13,16 @@ from torture.checker import check
 from torture.clients import Account, Client
 from torture.journal import Exchange, Journal, read_journal
 from torture.knowledge import Knowledge
+from torture.operations import OPERATIONS
 from torture.tables import read_tables
 
 FUNCTIONS = {"ferry": 2, "gift": 1}
 CLIENTS, REQUESTS_EACH = 6, 30
+EACH_KIND = [
+    "generate", "activate", "reissue", "redeem", "generate", "draw", "order", "cancel", "generate", "cancel_batch",
+    "reserve", "generate_from_reservation", "reserve", "release",
+]  # fmt: skip
+"""In an order in which each is possible."""
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +42,9 @@ def sold(
                 await client.send_one()
 
     async def run() -> None:
+        async with Client([service.url], account, journal, seed="first") as client:
+            for kind in EACH_KIND:
+                await client.send_one(kinds=[kind])
         await asyncio.gather(*(send(number) for number in range(CLIENTS)))
 
     asyncio.run(run())
@@ -59,7 +68,19 @@ def test_the_checker_finds_nothing_after_an_undisturbed_run(sold: tuple[Seller, 
     seller, exchanges = sold
     assert rules_broken(seller, exchanges) == set()
     answered = {exchange.request.kind for exchange in exchanges if exchange.success}
-    assert answered >= {"generate", "activate", "draw", "order", "cancel", "redeem"}
+    assert answered == set(OPERATIONS)
+
+
+def test_a_reservation_may_be_released_by_two_requests_with_one_event(
+    sold: tuple[Seller, list[Exchange]],
+) -> None:
+    seller, exchanges = sold
+    release = next(each for each in exchanges if each.request.kind == "release" and each.success)
+    assert release.success
+    again = seller.http.delete(release.request.path, headers={"Idempotency-Key": "another"})
+    assert (again.status_code, again.json()) == (200, release.success.body)
+    second = Exchange(replace(release.request, key="another"), release.responses)
+    assert rules_broken(seller, [*exchanges, second]) == set()
 
 
 ORDER = (
@@ -67,12 +88,32 @@ ORDER = (
 )
 TICKET = f"(SELECT ticket_codes[1] FROM ota_orders WHERE order_id = {ORDER})"
 MORE_USES = "jsonb_set(entitlements, '{0,remaining_uses}', '9')"
+UNSOLD = "UPDATE pre_generated_tickets SET status = 'PRE_GENERATED', order_id = NULL, activated_at = NULL"
 NO_SALE = (
-    f"UPDATE pre_generated_tickets SET status = 'PRE_GENERATED', order_id = NULL, activated_at = NULL WHERE order_id = {ORDER}",
+    f"{UNSOLD} WHERE order_id = {ORDER}",
     f"DELETE FROM audit_events WHERE event = 'ticket.activated' AND order_id = {ORDER}",
     f"DELETE FROM ota_orders WHERE order_id = {ORDER}",
 )
 """As if the transaction of an answered sale had never been."""
+REDEMPTION = (
+    "(SELECT max(event_id) FROM audit_events WHERE partner_id = %(partner)s AND event = 'ticket.redeemed')"
+)
+REISSUE = (
+    "(SELECT max(event_id) FROM audit_events WHERE partner_id = %(partner)s AND event = 'ticket.reissued')"
+)
+CANCELLED_IN_ITS_BATCH = (
+    "(SELECT min(ticket_code) FROM audit_events WHERE partner_id = %(partner)s AND event = 'ticket.cancelled'"
+    " AND batch_id IS NOT NULL)"
+)
+RESERVATION_OF_A_BATCH = "(SELECT min(reservation_id) FROM batches WHERE partner_id = %(partner)s)"
+RELEASED_RESERVATION = "(SELECT min(reservation_id) FROM reservations WHERE partner_id = %(partner)s AND end_reason = 'released')"
+ALLOTMENT = "FROM partners WHERE partners.channel = allotments.channel AND partner_id = %(partner)s"
+ONE_TICKET_LEFT_ALONE = (
+    f"UPDATE pre_generated_tickets SET status = 'PRE_GENERATED' WHERE ticket_code = {CANCELLED_IN_ITS_BATCH}",
+    f"DELETE FROM audit_events WHERE event = 'ticket.cancelled' AND ticket_code = {CANCELLED_IN_ITS_BATCH}",
+    f"UPDATE allotments SET issued = issued + 1 {ALLOTMENT}",
+)
+"""As if the cancellation of a batch had ended too early."""
 COPY_OF_THE_ORDER = (
     "INSERT INTO ota_orders SELECT (jsonb_populate_record(o, {changes})).* FROM ota_orders o WHERE order_id = "
     + ORDER
@@ -112,15 +153,40 @@ COPY_OF_THE_ORDER = (
             "the tables have the values answered",
             [f"UPDATE ota_orders SET payment_reference = 'PAY-of-another' WHERE order_id = {ORDER}"],
         ),
+        ("the tables have the values answered", ONE_TICKET_LEFT_ALONE),
         (
-            "stock is conserved",
+            "an answered change is in the tables",
+            [f"DELETE FROM audit_events WHERE event_id = {REDEMPTION}"],
+        ),
+        (
+            "a row was requested",
+            [f"UPDATE audit_events SET idempotency_key = 'another' WHERE event_id = {REISSUE}"],
+        ),
+        ("stock is conserved", [f"UPDATE allotments SET issued = issued + 1 {ALLOTMENT}"]),
+        (
+            "reservations and batches agree",
+            [f"UPDATE reservations SET taken = taken - 1 WHERE reservation_id = {RESERVATION_OF_A_BATCH}"],
+        ),
+        (
+            "reservations and batches agree",
+            [f"UPDATE reservations SET end_reason = 'used_up' WHERE reservation_id = {RELEASED_RESERVATION}"],
+        ),
+        (
+            "every change has its event",
             [
-                "UPDATE allotments SET issued = issued + 1 FROM partners WHERE partners.channel = allotments.channel AND partner_id = %(partner)s"
+                f"DELETE FROM audit_events WHERE event = 'reservation.released' AND data ->> 'reservation_id' = {RELEASED_RESERVATION}",
+                f"UPDATE reservations SET end_reason = 'expired' WHERE reservation_id = {RELEASED_RESERVATION}",
             ],
         ),
         (
             "entitlements are grant minus uses",
             [f"UPDATE pre_generated_tickets SET entitlements = {MORE_USES} WHERE ticket_code = {TICKET}"],
+        ),
+        (
+            "entitlements are grant minus uses",
+            [
+                f"{UNSOLD} WHERE ticket_code = (SELECT ticket_code FROM audit_events WHERE event_id = {REDEMPTION})"
+            ],
         ),
         (
             "every change has its event",
@@ -151,6 +217,9 @@ def test_the_checker_finds_wrong_responses(sold: tuple[Seller, list[Exchange]]) 
     }.items():
         wrong = [Exchange(first.request, responses) if each is first else each for each in exchanges]
         assert rule in rules_broken(seller, wrong)
+    reissue = next(each for each in exchanges if each.request.kind == "reissue" and each.success)
+    twice = Exchange(replace(reissue.request, key="another"), reissue.responses)
+    assert "a code or an id is given once" in rules_broken(seller, [*exchanges, twice])
     # What a client does not know may be in the tables or not.
     unknown = [Exchange(first.request, []) if each is first else each for each in exchanges]
     assert rules_broken(seller, unknown) == set()
