@@ -7,7 +7,8 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -260,8 +261,21 @@ def test_a_role_that_may_not_create_databases_replaces_none(place: Place) -> Non
             shop.sql(f"DROP ROLE {role}")
 
 
+def is_created(server: psycopg.Connection[Any], database: str) -> bool:
+    return bool(server.execute("SELECT FROM pg_database WHERE datname = %s", [database]).rowcount)
+
+
+def is_loading(server: psycopg.Connection[Any], database: str) -> bool:
+    sessions = "SELECT FROM pg_stat_activity WHERE datname = %s AND application_name = 'pg_restore'"
+    return bool(server.execute(sessions, [database]).rowcount)
+
+
 @pytest.mark.nightly
-def test_a_restore_that_is_interrupted_leaves_nothing(place: Place, tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_come_far", [is_created, is_loading])
+def test_a_restore_that_is_interrupted_leaves_nothing(
+    place: Place, has_come_far: Callable[[psycopg.Connection[Any], str], bool]
+) -> None:
+    name = f"{conninfo_to_dict(place.dsn)['dbname']}_restoring"
     databases, before = place.databases(), contents(place.shop)
     process = subprocess.Popen(
         [sys.executable, "-m", "premade", "restore", str(place.file), "--replace"],
@@ -270,7 +284,8 @@ def test_a_restore_that_is_interrupted_leaves_nothing(place: Place, tmp_path: Pa
         stdout=subprocess.DEVNULL,
         start_new_session=True,
     )
-    wait_until(lambda: place.databases() != databases, "no database is created")
+    with connected(place) as server:
+        wait_until(lambda: has_come_far(server, name), "it does not come so far")
     os.killpg(process.pid, signal.SIGINT)
 
     assert process.wait(60) != 0
@@ -311,6 +326,41 @@ def test_a_restore_that_was_killed_is_cleaned_up_by_the_next_one(place: Place) -
             "restore", str(place.file), "--replace"
         )
         assert name in place.databases()
+
+    drop_kept(place, place.operator.does("restore", str(place.file), "--replace"))
+
+    assert name not in place.databases()
+
+
+@pytest.mark.nightly
+def test_a_restore_outlasts_the_time_limits_of_idle_sessions(place: Place) -> None:
+    """The session that renames the databases at the end is idle while the dump is loaded."""
+    name = conninfo_to_dict(place.dsn)["dbname"]
+    place.shop.sql(f"ALTER DATABASE {name} SET idle_session_timeout = '1h'")
+    try:
+        operator = Operator(make_conninfo(place.dsn, options="-c idle_session_timeout=500"))
+
+        restored = operator.does("restore", str(place.file), "--replace")
+
+        drop_kept(place, restored)
+    finally:
+        place.shop.sql(f"ALTER DATABASE {name} RESET ALL")
+
+
+@pytest.mark.nightly
+def test_a_restore_says_why_it_failed_even_if_it_cannot_clean_up(place: Place, tmp_path: Path) -> None:
+    name = f"{conninfo_to_dict(place.dsn)['dbname']}_restoring"
+    other_digest = copy_of(place, tmp_path / "other.dump", digest="1")
+    with connected(place) as server, ThreadPoolExecutor(1) as background:
+        refusal = background.submit(place.operator.is_refused, "restore", str(other_digest), "--replace")
+        wait_until(lambda: is_loading(server, name), "nothing is loaded")
+        server.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = 'postgres' AND application_name = 'premade backup'"
+        )
+
+        assert "differ from the manifest in 1 tables: public.partners" in refusal.result()
+    assert name in place.databases()
 
     drop_kept(place, place.operator.does("restore", str(place.file), "--replace"))
 

@@ -81,5 +81,5 @@ FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase CROSS JOIN
 WHERE d.datname = :database::text
 ORDER BY role NULLS FIRST, setting
 
--- name: set_config
-SELECT set_config(:setting, :value, false) AS value
+-- name: set_locally
+SELECT set_config(:setting, :value, true) AS value

@@ -20,7 +20,8 @@ _READING = (
     b"SET bytea_output = 'hex';"
     # It reads whole tables, beside sales: one processor is enough, and the limits of the service do not apply.
     b"SET max_parallel_workers_per_gather = 0; SET jit = off;"
-    b"SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET lock_timeout = 0"
+    b"SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET lock_timeout = 0;"
+    b"SET idle_session_timeout = 0"
 )
 _NO_TRANSACTION_TIMEOUT = b"SET transaction_timeout = 0"
 _VERSION_WITH_TRANSACTION_TIMEOUT = 170_000

@@ -1,7 +1,10 @@
 """Put a restored database into the place of the old one. The old one is kept under another name."""
 
+import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime
 
+import psycopg
 from psycopg import AsyncConnection
 from psycopg.errors import InsufficientPrivilege, ObjectInUse
 from psycopg.rows import TupleRow
@@ -47,7 +50,7 @@ async def create_beside(connection: AsyncConnection[TupleRow], database: str) ->
     new_name = _name(database, "_restoring")
     comment = await tx.fetch_one(sql.comment_of_database, database=new_name)
     if comment == _UNFINISHED:
-        await drop(connection, new_name, ends_sessions=True)
+        await _drop(connection, new_name, ends_sessions=True)
     elif comment is not None:
         raise RestoreFailed("name_taken", database=new_name)
     create = await tx.fetch_one(sql.create_like, database=database, new_name=new_name)
@@ -59,7 +62,7 @@ async def create_beside(connection: AsyncConnection[TupleRow], database: str) ->
         )
         await _copy_properties(connection, database, new_name)
     except BaseException as error:
-        await drop(connection, new_name, ends_sessions=True)
+        await discard(connection, new_name)
         if isinstance(error, InsufficientPrivilege):
             why = error.diag.message_primary
             raise RestoreFailed("may_not_copy", database=database, why=why) from None
@@ -73,13 +76,13 @@ async def _copy_properties(connection: AsyncConnection[TupleRow], database: str,
     for statement in await tx.fetch_all(sql.privileges_like, database=database, new_name=new_name):
         await connection.execute(statement.encode())
     for row in await tx.fetch_all(sql.settings_of, database=database):
-        whose = SQL("DATABASE {}").format(Identifier(new_name))
+        scope = SQL("DATABASE {}").format(Identifier(new_name))
         if row.role is not None:
-            whose = SQL("ROLE {} IN {}").format(Identifier(row.role), whose)
-        # FROM CURRENT, because a list such as search_path cannot be quoted as one value.
-        await tx.fetch_all(sql.set_config, setting=row.setting, value=row.value)
-        await connection.execute(SQL("ALTER {} SET {} FROM CURRENT").format(whose, SQL(row.setting)))  # pyright: ignore[reportArgumentType]
-        await connection.execute(SQL("RESET {}").format(SQL(row.setting)))  # pyright: ignore[reportArgumentType]
+            scope = SQL("ROLE {} IN {}").format(Identifier(row.role), scope)
+        # FROM CURRENT, because a list such as search_path cannot be quoted as one value. This session keeps its own value.
+        async with connection.transaction():
+            await tx.fetch_all(sql.set_locally, setting=row.setting, value=row.value)
+            await connection.execute(SQL("ALTER {} SET {} FROM CURRENT").format(scope, SQL(row.setting)))  # pyright: ignore[reportArgumentType]
 
 
 def kept_name(database: str, now: datetime) -> str:
@@ -105,7 +108,7 @@ async def drop_previous(dsn: str, database: str) -> sql.PreviousDatabase:
             names = ", ".join(kept) or "none"
             raise RestoreFailed("not_previous", database=database, names=names)
         await require_no_sessions(connection, database)
-        await drop(connection, database)
+        await _drop(connection, database)
     return kept[database]
 
 
@@ -135,7 +138,21 @@ async def swap(connection: AsyncConnection[TupleRow], database: str, new_name: s
         raise
 
 
-async def drop(connection: AsyncConnection[TupleRow], database: str, *, ends_sessions: bool = False) -> None:
+async def discard(connection: AsyncConnection[TupleRow], new_name: str) -> None:
+    """Drop the new database of a restore that failed. If that fails too, the next restore does it."""
+    # A pg_restore that was interrupted may still have sessions there.
+    dropping = asyncio.ensure_future(_drop(connection, new_name, ends_sessions=True))
+    try:
+        await asyncio.wait([dropping])
+    finally:
+        # Ctrl-C while pg_restore ran cancels the wait above, and must not cancel the drop.
+        await asyncio.wait([dropping])
+        # The error of the restore itself says what to do.
+        with suppress(psycopg.Error):
+            dropping.result()
+
+
+async def _drop(connection: AsyncConnection[TupleRow], database: str, *, ends_sessions: bool = False) -> None:
     """Drop a database. `ends_sessions`: end its sessions first."""
     force = SQL(" WITH (FORCE)" if ends_sessions else "")
     await connection.execute(SQL("DROP DATABASE IF EXISTS {}{}").format(Identifier(database), force))

@@ -11,7 +11,7 @@ from premade.postgres.backup import backup_sql as sql
 from premade.postgres.backup.contents import session
 from premade.postgres.backup.errors import RestoreFailed
 from premade.postgres.backup.programs import major_version
-from premade.postgres.backup.replace import create_beside, drop, kept_name, require_no_sessions, swap
+from premade.postgres.backup.replace import create_beside, discard, kept_name, require_no_sessions, swap
 from premade.postgres.database import Transaction
 
 _MAINTENANCE_DATABASE = "postgres"
@@ -55,6 +55,5 @@ async def restore_target(dsn: str, now: datetime, *, replaces: bool) -> AsyncGen
             yield Target(make_conninfo(dsn, dbname=new_name), version, kept)
             await swap(maintenance, database, new_name, kept)
         except BaseException:
-            # A pg_restore that was interrupted may still have sessions there.
-            await drop(maintenance, new_name, ends_sessions=True)
+            await discard(maintenance, new_name)
             raise
