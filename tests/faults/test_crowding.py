@@ -11,7 +11,6 @@ import httpx
 import psycopg
 import pytest
 from gate.conftest import gate_of, sold
-from support.postgres import own_database
 from support.race import wait_until_something_waits_for_a_row
 from support.service import Service, environment_for, running_service
 from support.shop import Shop
@@ -31,13 +30,6 @@ OF_THE_SERVICE = (
     " FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'premade %% worker %%'"
     " AND backend_type = 'client backend'"
 )
-
-
-@pytest.fixture
-def own_dsn(dsn: str) -> Iterator[str]:
-    """A database of its own, whose connections can be counted and broken."""
-    with own_database(dsn) as own:
-        yield own
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,6 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 from support.plain_http import NO_TLS
-from support.postgres import own_database
 from support.processes import wait_until, wait_until_gone, workers
 from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop
@@ -31,13 +29,6 @@ LEAVE_SECONDS_MAX = 10
 # With tries after 1, 3, 7, 15 and 31 seconds, the next one would be a quarter of a minute away.
 AWAY_SECONDS = 17
 FOUND_AGAIN_SECONDS_MAX = 10
-
-
-@pytest.fixture
-def own_dsn(dsn: str) -> Iterator[str]:
-    """A database of its own, whose service can be killed without harm to other tests."""
-    with own_database(dsn) as own:
-        yield own
 
 
 def generate_until_it_fails(seller: Seller, client: int, started: threading.Event) -> list[str]:

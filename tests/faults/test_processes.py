@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -23,7 +22,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 from support.plain_http import NO_TLS
-from support.postgres import own_database, postgres
+from support.postgres import postgres
 from support.processes import wait_until, wait_until_gone, workers
 from support.service import Service, environment_for, running_service
 from support.shop import Shop
@@ -38,13 +37,6 @@ SPARE_SECONDS = 6
 ASKED_MAX = 1_000
 CLIENTS = 8
 HALF_A_BODY = b"POST /api/ota/tickets/X/activate HTTP/1.1\r\nHost: here\r\nContent-Length: 500\r\n\r\n{"
-
-
-@pytest.fixture
-def own_dsn(dsn: str) -> Iterator[str]:
-    """A database of its own, whose service can be broken without harm to other tests."""
-    with own_database(dsn) as own:
-        yield own
 
 
 def status(service: Service, path: str = "/readyz") -> int:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from support.passed_sockets import passable, with_sockets
-from support.postgres import own_database
 from support.processes import wait_until
 from support.service import environment_for, running_service
 from support.wire import get
@@ -19,12 +18,6 @@ from support.wire import get
 CLIENTS = 4
 ANSWERS_MIN = 100
 WATCHDOG_MICROSECONDS = 1_000_000
-
-
-@pytest.fixture
-def own_dsn(dsn: str) -> Iterator[str]:
-    with own_database(dsn) as own:
-        yield own
 
 
 @pytest.fixture
