@@ -181,6 +181,22 @@ def test_a_backup_moves_to_another_version_of_postgresql_and_back(place: Place, 
 
 
 @pytest.mark.nightly
+@needs_standalone
+def test_a_replaced_database_keeps_its_locale_provider_on_a_server_with_another_one(place: Place) -> None:
+    with cluster() as server:
+        server.initialise("--locale-provider=icu", "--icu-locale=en")
+        server.start()
+        server.execute("CREATE DATABASE own TEMPLATE template0 LOCALE_PROVIDER libc")
+        own = make_conninfo(server.dsn, dbname="own")
+        Operator(own).does("restore", str(place.file))
+
+        Operator(own).does("restore", str(place.file), "--replace")
+
+        provider = "SELECT datlocprovider FROM pg_database WHERE datname = 'own'"
+        assert Shop(own, "http://nowhere").sql(provider) == [{"datlocprovider": "c"}]
+
+
+@pytest.mark.nightly
 def test_what_fails_in_an_empty_database_leaves_it_empty(place: Place, tmp_path: Path) -> None:
     """Here a role that the dump gives rights to is missing, as on another server."""
     role = unique("reader").replace("-", "_")

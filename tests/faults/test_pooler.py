@@ -45,17 +45,35 @@ def test_a_pooler_that_shares_sessions_is_refused(dsn: str, pool_mode: str) -> N
         require_own_sessions(through)
 
 
-@pytest.mark.parametrize("command", [["serve", "--port", "0"], ["migrate"], ["partner", "list"]])
-def test_every_command_names_the_remedy(dsn: str, command: list[str]) -> None:
+def run(dsn: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of premade to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "premade", *arguments],
+        env=environment_for(dsn),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["serve", "--port", "0"],
+        ["migrate"],
+        ["partner", "list"],
+        ["backup", "another.dump"],
+        ["restore", "backup.dump", "--replace"],
+    ],
+)
+def test_every_command_names_the_remedy(
+    dsn: str, command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(dsn, "backup", "backup.dump").returncode == 0
     with pgbouncer(dsn, "transaction") as through:
-        ended = subprocess.run(
-            [sys.executable, "-m", "premade", *command],
-            env=environment_for(through),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        ended = run(through, *command)
 
     assert ended.returncode == 1
     assert "Set pool_mode = session in the pooler" in ended.stderr

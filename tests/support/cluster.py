@@ -60,10 +60,10 @@ class Cluster:
     def is_running(self) -> bool:
         return (self.data / "postmaster.pid").exists()
 
-    def initialise(self) -> None:
-        """Make the data directory."""
+    def initialise(self, *more: str) -> None:
+        """Make the data directory. `more`: further options of initdb."""
         options = ["-U", "premade", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "-N"]
-        run("initdb", "-D", str(self.data), *options)
+        run("initdb", "-D", str(self.data), *options, *more)
 
     def follow(self, primary: "Cluster") -> None:
         """Make the data directory a copy of a running primary that goes on following it."""

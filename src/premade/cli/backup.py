@@ -14,6 +14,7 @@ from premade.cli.output import AsJson, show_one
 from premade.cli.progress import steps
 from premade.postgres.backup.dump import back_up
 from premade.postgres.backup.manifest import Manifest, manifest_as_json, manifest_path
+from premade.postgres.pooler import require_own_sessions
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import FieldError, Invalid
 from premade.runtime.logging import log_warnings_only
@@ -22,7 +23,7 @@ from premade.texts.fields import field_text
 
 
 @dataclass(frozen=True)
-class BackupMade:
+class BackupFiles:
     """The files of a backup, and what they contain."""
 
     file: str
@@ -49,8 +50,9 @@ def backup(
     require_database(settings)
     dump = _new_file(file, Runtime(settings.zone).now())
     with embedded_or_named(settings) as dsn:
+        require_own_sessions(dsn)
         manifest = _back_up(dsn, dump, is_quiet=as_json)
-    made = BackupMade(
+    files = BackupFiles(
         str(dump),
         str(manifest_path(dump)),
         manifest.taken_at,
@@ -58,7 +60,7 @@ def backup(
         len(manifest.tables),
         manifest.rows,
     )
-    show_one(made, as_json=as_json)
+    show_one(files, as_json=as_json)
 
 
 def _new_file(file: Path, now: datetime) -> Path:

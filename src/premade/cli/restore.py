@@ -22,6 +22,7 @@ from premade.postgres.backup.programs import newest_programs
 from premade.postgres.backup.target import restore_target
 from premade.postgres.database import open_database
 from premade.postgres.migrations import migrate
+from premade.postgres.pooler import require_own_sessions
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import FieldError, Invalid
 from premade.runtime.logging import log_warnings_only
@@ -42,7 +43,7 @@ class RestoreOptions:
 
 
 @dataclass(frozen=True)
-class Restored:
+class RestoreResult:
     """Result of a restore."""
 
     file: str
@@ -90,6 +91,7 @@ def restore(
     with steps(file, is_quiet=as_json) as report:
         manifest, archive = _read(file, report, without_manifest=without_manifest)
         with embedded_or_named(settings) as dsn:
+            require_own_sessions(dsn)
             restored = asyncio.run(_restore(dsn, runtime, options, manifest, archive, report, notes))
     for note in notes:
         typer.echo(note, err=True)
@@ -116,7 +118,7 @@ async def _restore(
     archive: ArchiveList,
     report: Report,
     notes: list[str],
-) -> Restored:
+) -> RestoreResult:
     """Restore, and add to `notes` what the operator should do about the data."""
     async with restore_target(dsn, runtime.now(), replaces=options.replaces) as target:
         how = Load(in_one_transaction=target.previous is None, with_privileges=options.with_privileges)
@@ -128,7 +130,7 @@ async def _restore(
         event = await _begin_incarnation(target.dsn, runtime, options.clock_lead_seconds)
         # In another thread, because it starts an event loop.
         await asyncio.to_thread(bring_up_to_date, target.dsn, runtime, None, notes.append)
-    return Restored(
+    return RestoreResult(
         str(options.file),
         None if manifest is None else manifest.taken_at,
         rows,

@@ -55,6 +55,7 @@ SELECT concat_ws(' ',
     CASE WHEN s.spcname <> 'pg_default' THEN format('TABLESPACE %I', s.spcname) END,
     -- The names of these columns differ between versions.
     CASE to_jsonb(d) ->> 'datlocprovider'
+        WHEN 'c' THEN 'LOCALE_PROVIDER libc'
         WHEN 'i' THEN format('LOCALE_PROVIDER icu ICU_LOCALE %L', coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale'))
         WHEN 'b' THEN format('LOCALE_PROVIDER builtin BUILTIN_LOCALE %L', to_jsonb(d) ->> 'datlocale')
     END

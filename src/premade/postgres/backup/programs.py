@@ -181,7 +181,7 @@ def _last_lines(messages: IO[bytes]) -> list[str]:
 
 def _require_success(command: Sequence[str | Path], status: int, lines: Collection[str]) -> None:
     if status == -signal.SIGINT:
-        # Ctrl-C reaches all processes of the terminal, and this one may only be told later.
+        # Ctrl-C reaches all processes of the terminal, and may reach this one only later.
         raise KeyboardInterrupt
     if status:
         output = "; ".join(lines) or "no message"
