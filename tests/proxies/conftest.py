@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 import ssl
 import subprocess
 import sys
@@ -15,13 +14,13 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 import pytest
-from support.processes import wait_until
+from support.balancer import free_ports
+from support.programs import running_program
 
 ROOT = Path(__file__).parents[2]
 SERVICE = "127.0.0.1:8080"
 """The address of the service in the files of ops/."""
 NAME = "localhost"
-STOP_SECONDS_MAX = 30
 NGINX = """
 daemon off;
 {user}
@@ -88,46 +87,26 @@ def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
 @contextmanager
 def proxy_before(service_url: str, kind: str, certificate: Certificate, folder: Path) -> Generator[Proxy]:
     """The proxy, with nothing but names, ports and the certificate replaced in its file."""
-    https, http = _free_ports(2)
+    https, http = free_ports(2)
     address = urlsplit(service_url).netloc
     write = {"nginx": _write_nginx, "caddy": _write_caddy}[kind]
     command = write(folder, address, certificate, https, http)
-    with (
-        (folder / "proxy.log").open("w") as log,
-        subprocess.Popen(
-            command, stdout=log, stderr=log, env={"PATH": "/usr/sbin:/usr/bin", "HOME": str(folder)}
-        ) as process,
-    ):
-        proxy = Proxy(
-            kind, f"https://{NAME}:{https}", ssl.create_default_context(cafile=certificate.file), folder,
-            psutil.Process(process.pid),
-        )  # fmt: skip
-        try:
-            wait_until(lambda: _responds(proxy, process, folder), "the proxy does not start")
-            yield proxy
-        finally:
-            process.terminate()
-            process.wait(STOP_SECONDS_MAX)
+    url, trust = f"https://{NAME}:{https}", ssl.create_default_context(cafile=certificate.file)
+    environment = {"PATH": "/usr/sbin:/usr/bin", "HOME": str(folder)}
+    with running_program(
+        command, folder / "proxy.log", lambda: _responds(url, trust), environment=environment
+    ) as process:
+        yield Proxy(kind, url, trust, folder, psutil.Process(process.pid))
 
 
-def _responds(proxy: Proxy, process: subprocess.Popen[bytes], folder: Path) -> bool:
-    assert process.poll() is None, (folder / "proxy.log").read_text()
-    with proxy.client() as client:
-        try:
-            return client.get("/healthz").status_code == 200
-        except httpx.TransportError:
-            return False
+def _responds(url: str, trust: ssl.SSLContext) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz", verify=trust, trust_env=False).is_success
+    except httpx.TransportError:
+        return False
 
 
 def _write_nginx(folder: Path, service: str, certificate: Certificate, https: int, http: int) -> list[str]:

@@ -2,7 +2,6 @@
 
 import shutil
 import socket
-import subprocess
 from collections.abc import Generator, Iterable
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ import httpx
 import pytest
 
 from support.plain_http import NO_TLS
-from support.processes import wait_until
+from support.programs import running_program
 
 CHECK_MILLISECONDS = 200
 NOTICES_SECONDS = 1.0
@@ -58,12 +57,6 @@ def balancer(port: int, ports: Iterable[int], folder: Path) -> Generator[str]:
     servers = "\n".join(f"    server s{each} 127.0.0.1:{each}" for each in ports)
     file = folder / "haproxy.cfg"
     file.write_text(_CONFIGURATION.format(port=port, milliseconds=CHECK_MILLISECONDS, servers=servers))
-    with (folder / "haproxy.log").open("w") as log:
-        process = subprocess.Popen(["haproxy", "-f", file, "-db"], stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
-    try:
-        wait_until(lambda: is_ready(url), "the balancer finds no service")
+    with running_program(["haproxy", "-f", file, "-db"], folder / "haproxy.log", lambda: is_ready(url)):
         yield url
-    finally:
-        process.terminate()
-        process.wait(30)

@@ -2,17 +2,16 @@
 
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from support.processes import wait_until
+from support.programs import running_program
 
 _PROGRAM = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
 _ACCOUNT = "postgres"
@@ -34,22 +33,14 @@ def pgbouncer(dsn: str, pool_mode: str) -> Generator[str]:
         f"pool_mode = {pool_mode}\ndefault_pool_size = 40\nmax_client_conn = 200\n"
     )
     assert _PROGRAM is not None
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [_PROGRAM, configuration],
-            user=_ACCOUNT if os.getuid() == 0 else None,
-            stdout=log,
-            stderr=log,
-            cwd="/",
-        )
     through = f"host={folder} port=6432 user={target['user']} dbname={target['dbname']}"
-    try:
-        wait_until(lambda: _answers(through), "PgBouncer does not answer")
+    user = _ACCOUNT if os.getuid() == 0 else None
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder)
+        stack.enter_context(
+            running_program([_PROGRAM, configuration], folder / "log", lambda: _answers(through), user=user)
+        )
         yield through
-    finally:
-        process.terminate()
-        process.wait(10)
-        shutil.rmtree(folder)
 
 
 def _answers(dsn: str) -> bool:

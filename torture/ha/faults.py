@@ -5,8 +5,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from psutil import Process
+
 from torture.ha.cluster import Cluster
-from torture.ha.machine import send
+from torture.ha.machine import Node, send
 
 Repair = Callable[[], None]
 Break = Callable[[Cluster], Repair]
@@ -38,6 +40,21 @@ def _nothing() -> None:
     """Repair nothing: it comes back by itself."""
 
 
+def _lose_power(cluster: Cluster, node: Node) -> Repair:
+    node.lose_power()
+    return lambda: node.start(cluster.nodes)
+
+
+def _freeze(node: Node, processes: list[Process]) -> Repair:
+    node.freeze(processes)
+    return node.thaw
+
+
+def _cut(node: Node) -> Repair:
+    node.plug(is_in=False)
+    return lambda: node.plug(is_in=True)
+
+
 @_fault("`kill -9` of all processes of the primary's PostgreSQL")
 def kill_postgresql(cluster: Cluster) -> Repair:
     """Patroni stays, and finds it at its next look."""
@@ -48,9 +65,7 @@ def kill_postgresql(cluster: Cluster) -> Repair:
 @_fault("`kill -9` of everything on the primary's machine, as when its power fails")
 def lose_machine(cluster: Cluster) -> Repair:
     """Also of etcd and Patroni."""
-    node = cluster.primary()
-    node.lose_power()
-    return lambda: node.start(cluster.nodes)
+    return _lose_power(cluster, cluster.primary())
 
 
 @_fault("`kill -9` of the primary's Patroni alone: its PostgreSQL goes on as a primary; later Patroni starts")
@@ -65,32 +80,27 @@ def kill_patroni(cluster: Cluster) -> Repair:
 def freeze_patroni(cluster: Cluster) -> Repair:
     """The same for a Patroni that hangs."""
     node = cluster.primary()
-    node.freeze([node.process("patroni")])
-    return node.thaw
+    return _freeze(node, [node.process("patroni")])
 
 
 @_fault("SIGSTOP of the primary's PostgreSQL, later SIGCONT")
 def freeze_postgresql(cluster: Cluster) -> Repair:
     """Its connections stay open, and say nothing."""
     node = cluster.primary()
-    node.freeze(node.postgres())
-    return node.thaw
+    return _freeze(node, node.postgres())
 
 
 @_fault("SIGSTOP of everything on the primary's machine, later SIGCONT: it wakes up as a primary")
 def freeze_machine(cluster: Cluster) -> Repair:
     """As a virtual machine that its host stops for a while."""
     node = cluster.primary()
-    node.freeze(node.everything())
-    return node.thaw
+    return _freeze(node, node.everything())
 
 
 @_fault("the network cable of the primary's machine is pulled out, later put in")
 def cut_network(cluster: Cluster) -> Repair:
     """Neither clients nor nodes reach it, and it reaches nobody."""
-    node = cluster.primary()
-    node.plug(is_in=False)
-    return lambda: node.plug(is_in=True)
+    return _cut(cluster.primary())
 
 
 @_fault("a switchover, as before maintenance")
@@ -108,38 +118,32 @@ def lose_machine_ahead(cluster: Cluster) -> Repair:
         signal.SIGSTOP, [process for process in node.postgres() if "walsender" in " ".join(process.cmdline())]
     )
     time.sleep(BEHIND_SECONDS)
-    node.lose_power()
-    return lambda: node.start(cluster.nodes)
+    return _lose_power(cluster, node)
 
 
 @_fault("`kill -9` of everything on the synchronous standby's machine")
 def lose_synchronous_standby(cluster: Cluster) -> Repair:
     """Patroni makes the other standby the synchronous one."""
-    node = cluster.synchronous_standby()
-    node.lose_power()
-    return lambda: node.start(cluster.nodes)
+    return _lose_power(cluster, cluster.synchronous_standby())
 
 
 @_fault("SIGSTOP of everything on the synchronous standby's machine, later SIGCONT")
 def freeze_synchronous_standby(cluster: Cluster) -> Repair:
     """Its connection to the primary stays open, and confirms nothing."""
     node = cluster.synchronous_standby()
-    node.freeze(node.everything())
-    return node.thaw
+    return _freeze(node, node.everything())
 
 
 @_fault("SIGSTOP of PostgreSQL on both standbys, later SIGCONT")
 def freeze_both_standbys(cluster: Cluster) -> Repair:
     """No commit is confirmed meanwhile."""
-    standbys = cluster.standbys()
-    for node in standbys:
-        node.freeze(node.postgres())
+    repairs = [_freeze(node, node.postgres()) for node in cluster.standbys()]
 
-    def thaw() -> None:
-        for node in standbys:
-            node.thaw()
+    def repair_all() -> None:
+        for repair in repairs:
+            repair()
 
-    return thaw
+    return repair_all
 
 
 @_fault("the network cable of the other standby's machine is pulled out, later put in")
@@ -147,5 +151,4 @@ def cut_other_standby(cluster: Cluster) -> Repair:
     """Nothing waits for it."""
     synchronous = cluster.synchronous_standby()
     [node] = (node for node in cluster.standbys() if node is not synchronous)
-    node.plug(is_in=False)
-    return lambda: node.plug(is_in=True)
+    return _cut(node)

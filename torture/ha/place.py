@@ -3,13 +3,13 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+from support.balancer import is_ready
+from support.programs import running_program
 from support.service import environment_for, running_service
 from support.shop import PARTNER_PERMISSIONS, Shop
 
@@ -24,7 +24,6 @@ SERVICES = 2
 PARTNERS = 2
 STOCK = 1_000_000
 FUNCTIONS = {"ferry": 2, "gift": 1}
-READY_SECONDS_MAX = 30
 
 
 @dataclass(frozen=True)
@@ -70,29 +69,7 @@ def _haproxy(cluster: Cluster, urls: list[str]) -> Generator[None]:
         **{f"PREMADE_SERVICE_{number}": url.removeprefix("http://") for number, url in enumerate(urls, 1)},
         **{f"PREMADE_NODE_{node.number}": node.address for node in cluster.nodes},
     }
-    with (cluster.folder / "haproxy.log").open("wb") as log:
-        process = subprocess.Popen(
-            ["haproxy", "-db", "-f", ROOT / "ops" / "ha" / "haproxy.cfg"],
-            env=environment,
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            _wait_until_ready()
-            yield
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def _wait_until_ready() -> None:
-    deadline = time.monotonic() + READY_SECONDS_MAX
-    while True:
-        try:
-            if httpx.get(f"{URL}/readyz", trust_env=False).is_success:
-                return
-        except httpx.TransportError:
-            pass
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{URL} is not ready")
-        time.sleep(0.2)
+    command = ["haproxy", "-db", "-f", ROOT / "ops" / "ha" / "haproxy.cfg"]
+    log = cluster.folder / "haproxy.log"
+    with running_program(command, log, lambda: is_ready(URL), environment=environment):
+        yield
