@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support.changelog import released_versions
+from support.changelog import last_version
 
 from premade.postgres.migrations import Migration, batch_statement, concurrent_statements
 from premade.postgres.removals import numbers_of, removal_of
@@ -131,7 +131,7 @@ def _removes(name: str, plain: bytes) -> list[str]:
         return [
             f"{name}: it removes something ({what}). End its name with '_since_X_Y_Z.sql': versions since X.Y.Z do not use it."
         ]
-    last, *_ = released_versions()
+    last = last_version()
     if removal is not None and removal.since > numbers_of(last):
         return [f"{name}: the last release, {last}, still uses what it removes. Remove it one version later."]
     return []

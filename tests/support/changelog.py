@@ -40,6 +40,11 @@ def sections_of(tree: Path = REPOSITORY) -> list[Section]:
     ]
 
 
+def last_version(tree: Path = REPOSITORY) -> str:
+    """Return the newest release before the version of the tree."""
+    return next(version for version in released_versions(tree) if version != version_of(tree))
+
+
 def released_versions(tree: Path = REPOSITORY) -> list[str]:
     """Return the released versions, newest first."""
     return [section.version for section in sections_of(tree) if section.day is not None]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.changelog import released_versions, version_of
+from support.changelog import last_version
 from support.service import environment_for
 
 RELEASES = Path(__file__).parents[1] / "releases"
@@ -19,11 +19,6 @@ _ENTRY_POINT = (
 )
 PRODUCT, CHANNEL, STOCK = 201, "ota", 2_000_000_000
 PROGRAM = (sys.executable, "-P", "-c", _ENTRY_POINT)
-
-
-def last_version() -> str:
-    """Return the newest release before the version of the tree."""
-    return next(version for version in released_versions() if version != version_of())
 
 
 def kept_wheel() -> Path:

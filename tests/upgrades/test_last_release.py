@@ -14,9 +14,10 @@ import pytest
 from large.test_service import begin
 from lifecycle.test_expiring import states
 from support import past
+from support.changelog import last_version
 from support.gate import gate_client
 from support.large import assert_all_agrees
-from support.last_release import PROGRAM, LastRelease, last_version, unpacked
+from support.last_release import PROGRAM, LastRelease, unpacked
 from support.postgres import own_database
 from support.processes import wait_until
 from support.service import Service, environment_for, running_service

@@ -18,6 +18,7 @@ from release import (
     require_whole,
     sums,
 )
+from support.changelog import last_version
 
 NEXT = "0.9.0"
 ENTRY = "- Something new."
@@ -88,6 +89,12 @@ def test_a_change_that_is_not_committed_and_a_tag_of_another_commit_are_refused(
     commit(tree)
     with pytest.raises(Refused, match=r"The tag v0\.9\.0 is of another commit"):
         require_releasable(tree)
+
+
+def test_the_last_release_is_the_one_before_the_version_of_the_tree(tree: Path) -> None:
+    assert last_version(tree) == "0.1.0"
+    (tree / "pyproject.toml").write_text('[project]\nversion = "0.10.0.dev0"\n')
+    assert last_version(tree) == NEXT
 
 
 def test_between_releases_nothing_is_required(tree: Path) -> None:

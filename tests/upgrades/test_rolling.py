@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 from support.balancer import NOTICES_SECONDS, balancer, free_ports, is_ready, needs_haproxy
-from support.changelog import version_of
-from support.last_release import PRODUCT, PROGRAM, last_version, unpacked
+from support.changelog import last_version, version_of
+from support.last_release import PRODUCT, PROGRAM, unpacked
 from support.plain_http import NO_TLS
 from support.postgres import empty_database
 from support.processes import wait_until
