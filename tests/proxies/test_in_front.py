@@ -61,12 +61,12 @@ def test_requests_pass_with_their_ids_and_metrics_do_not(
 ) -> None:
     seller = Shop(dsn, behind.url).seller()
     with proxy.client() as client:
-        listed = client.get(
+        response = client.get(
             "/api/ota/tickets", headers={"X-API-Key": seller.key, "X-Request-Id": "partner-request-1"}
         )
-        assert listed.status_code == 200
-        assert listed.headers["X-Request-Id"] == "partner-request-1"
-        assert listed.headers["Strict-Transport-Security"]
+        assert response.status_code == 200
+        assert response.headers["X-Request-Id"] == "partner-request-1"
+        assert response.headers["Strict-Transport-Security"]
         assert client.get("/healthz").headers["X-Request-Id"]
         assert client.get("/metrics").status_code == 404
     assert any(line.get("request_id") == "partner-request-1" for line in behind.log_lines())
