@@ -205,7 +205,8 @@ def _move_to_own_server(machine: Machine) -> None:
     machine.run("systemctl", "start", "postgresql")
     wait_until(lambda: _accepts(machine, as_postgres), "PostgreSQL does not start")
     machine.run(*as_postgres, "createuser", "premade")
-    machine.run(*as_postgres, "createdb", "--owner", "premade", "premade")
+    own = ["--owner", "premade", "--encoding", "UTF8", "--template", "template0"]
+    machine.run(*as_postgres, "createdb", *own, "premade")
     machine.run("sh", "-c", f'echo "{OWN_SERVER}" >> {SETTINGS}')
     machine.run("systemctl", "start", "premade-migrate.service")
     machine.run("systemctl", "restart", "premade.service")
