@@ -88,76 +88,76 @@ def _outcome_is_in_the_tables(
         yield Discrepancy("a request is executed once", f"{request.kind} with key {request.key} left {rows}")
 
 
-def _differences(told: dict[str, Any], row: Keyed, tickets: dict[str, TicketRow]) -> Iterator[str]:
+def _differences(body: dict[str, Any], row: Keyed, tickets: dict[str, TicketRow]) -> Iterator[str]:
     """Yield in what the response differs from the row."""
     match row:
         case BatchRow():
-            yield from _of_batch(told, row, tickets)
+            yield from _of_batch(body, row, tickets)
         case OrderRow():
-            yield from _of_order(told, row, tickets)
+            yield from _of_order(body, row, tickets)
         case ReservationRow():
-            yield from _unequal("reservation_id", told["reservation_id"], row.reservation_id)
-            yield from _unequal("quantity", told["quantity"], row.quantity)
+            yield from _unequal("reservation_id", body["reservation_id"], row.reservation_id)
+            yield from _unequal("quantity", body["quantity"], row.quantity)
         case EventRow():
-            yield from _of_event(told, row, tickets)
+            yield from _of_event(body, row, tickets)
 
 
-def _unequal(name: str, told: Any, stored: Any) -> Iterator[str]:
-    if told != stored:
+def _unequal(name: str, answer: Any, stored: Any) -> Iterator[str]:
+    if answer != stored:
         yield f"{name} is {stored!r}"
 
 
-def _of_batch(told: dict[str, Any], row: BatchRow, tickets: dict[str, TicketRow]) -> Iterator[str]:
-    yield from _unequal("batch_id", told["batch_id"], row.batch_id)
-    yield from _unequal("quantity", len(told["tickets"]), row.quantity)
-    for each in told["tickets"]:
+def _of_batch(body: dict[str, Any], row: BatchRow, tickets: dict[str, TicketRow]) -> Iterator[str]:
+    yield from _unequal("batch_id", body["batch_id"], row.batch_id)
+    yield from _unequal("quantity", len(body["tickets"]), row.quantity)
+    for each in body["tickets"]:
         ticket = tickets.get(each["ticket_code"])
         if ticket is None:
             yield f"{each['ticket_code']} is missing"
             continue
-        yield from _unequal("batch of the ticket", told["batch_id"], ticket.batch_id)
+        yield from _unequal("batch of the ticket", body["batch_id"], ticket.batch_id)
         if ticket.issue_number == 1:
             yield from _unequal("token", each["qr_token"], ticket.token)
 
 
-def _of_order(told: dict[str, Any], row: OrderRow, tickets: dict[str, TicketRow]) -> Iterator[str]:
-    yield from _unequal("order_id", told["order_id"], row.order_id)
-    yield from _unequal("tickets", sorted(codes_of_order(told)), sorted(row.ticket_codes))
-    yield from _unequal("customer", told["customer_name"], row.customer_name)
-    yield from _unequal("payment_reference", told["payment_reference"], row.payment_reference)
-    yield from _unequal("total_amount", Decimal(told["total_amount"]), row.total_amount)
-    yield from _unequal("currency", told["currency"], row.currency)
-    if abs(datetime.fromisoformat(told["activated_at"]) - row.created_at) >= _PRECISION:
+def _of_order(body: dict[str, Any], row: OrderRow, tickets: dict[str, TicketRow]) -> Iterator[str]:
+    yield from _unequal("order_id", body["order_id"], row.order_id)
+    yield from _unequal("tickets", sorted(codes_of_order(body)), sorted(row.ticket_codes))
+    yield from _unequal("customer", body["customer_name"], row.customer_name)
+    yield from _unequal("payment_reference", body["payment_reference"], row.payment_reference)
+    yield from _unequal("total_amount", Decimal(body["total_amount"]), row.total_amount)
+    yield from _unequal("currency", body["currency"], row.currency)
+    if abs(datetime.fromisoformat(body["activated_at"]) - row.created_at) >= _PRECISION:
         yield f"time is {row.created_at}"
     for code in row.ticket_codes:
         ticket = tickets.get(code)
-        yield from _unequal(f"order of {code}", told["order_id"], ticket and ticket.order_id)
+        yield from _unequal(f"order of {code}", body["order_id"], ticket and ticket.order_id)
 
 
-def _of_event(told: dict[str, Any], row: EventRow, tickets: dict[str, TicketRow]) -> Iterator[str]:
+def _of_event(body: dict[str, Any], row: EventRow, tickets: dict[str, TicketRow]) -> Iterator[str]:
     ticket = tickets.get(row.ticket_code or "")
     match row.event:
         case "ticket.cancelled":
-            yield from _unequal("ticket_code", told["ticket_code"], row.ticket_code)
+            yield from _unequal("ticket_code", body["ticket_code"], row.ticket_code)
             yield from _unequal("status", "CANCELLED", ticket and ticket.status)
         case "ticket.reissued":
-            yield from _unequal("ticket_code", told["ticket_code"], row.ticket_code)
-            yield from _unequal("issue_number", told["issue_number"], row.data["issue_number"])
-            if ticket is None or ticket.issue_number < told["issue_number"]:
+            yield from _unequal("ticket_code", body["ticket_code"], row.ticket_code)
+            yield from _unequal("issue_number", body["issue_number"], row.data["issue_number"])
+            if ticket is None or ticket.issue_number < body["issue_number"]:
                 yield f"the ticket is {ticket}"
-            elif ticket.issue_number == told["issue_number"]:
-                yield from _unequal("token", told["qr_token"], ticket.token)
+            elif ticket.issue_number == body["issue_number"]:
+                yield from _unequal("token", body["qr_token"], ticket.token)
         case "ticket.redeemed":
-            yield from _unequal("ticket_code", told["ticket_code"], row.ticket_code)
+            yield from _unequal("ticket_code", body["ticket_code"], row.ticket_code)
             left = {each["function_code"]: each["remaining_uses"] for each in row.data["entitlements"]}
-            yield from _unequal("remaining", told["remaining"], left[row.data["function_code"]])
+            yield from _unequal("remaining", body["remaining"], left[row.data["function_code"]])
         case "batch.cancelled":
-            yield from _unequal("cancelled", told["cancelled"], row.data["cancelled"])
+            yield from _unequal("cancelled", body["cancelled"], row.data["cancelled"])
             for each in tickets.values():
                 if each.batch_id == row.batch_id and each.status == "PRE_GENERATED":
                     yield f"{each.ticket_code} is not cancelled"
         case "reservation.released":
-            yield from _unequal("reservation_id", told["reservation_id"], row.data["reservation_id"])
+            yield from _unequal("reservation_id", body["reservation_id"], row.data["reservation_id"])
         case _:
             yield f"the event is {row.event}"
 

@@ -121,9 +121,9 @@ class Client:
 def _readable(content: bytes) -> dict[str, Any]:
     """Return the JSON of a response without the pictures of QR codes, which a token says in a tenth of the bytes."""
     try:
-        told = orjson.loads(content)
+        document = orjson.loads(content)
     except orjson.JSONDecodeError:
         return {"unreadable": content[:200].decode(errors="replace")}
-    for each in [told, *told.get("tickets", [])]:
+    for each in [document, *document.get("tickets", [])]:
         each.pop("qr_code", None)
-    return told
+    return document

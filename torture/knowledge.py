@@ -29,19 +29,19 @@ class Knowledge:
         self.batches.append(batch_id)
         self.unused.update(tokens)
 
-    def sold(self, codes: list[str]) -> None:
+    def note_sale(self, codes: list[str]) -> None:
         """Note that tickets were activated."""
         for code in codes:
             if token := self.unused.pop(code, None):
                 self.active[code] = token
 
-    def ended(self, code: str) -> None:
+    def note_end(self, code: str) -> None:
         """Note that a ticket is cancelled or used up."""
         token = self.unused.pop(code, None) or self.active.pop(code, None)
         if token is not None:
             self.gone[code] = token
 
-    def reissued(self, code: str, token: str) -> None:
+    def note_reissue(self, code: str, token: str) -> None:
         """Note a ticket's new QR token."""
         for tickets in (self.unused, self.active, self.gone):
             if code in tickets:

@@ -62,55 +62,55 @@ def _sale(key: str) -> dict[str, Any]:
     return {"customer_details": CUSTOMER, "payment_reference": f"PAY-{key}"}
 
 
-def _learn_batch(known: Knowledge, request: Request, told: dict[str, Any]) -> None:
-    known.add_batch(told["batch_id"], {each["ticket_code"]: each["qr_token"] for each in told["tickets"]})
+def _learn_batch(known: Knowledge, request: Request, body: dict[str, Any]) -> None:
+    known.add_batch(body["batch_id"], {each["ticket_code"]: each["qr_token"] for each in body["tickets"]})
     reservation_id = (request.body or {}).get("reservation_id")
     if reservation_id in known.reservations:
-        known.reservations[reservation_id] -= len(told["tickets"])
+        known.reservations[reservation_id] -= len(body["tickets"])
         if known.reservations[reservation_id] <= 0:
             del known.reservations[reservation_id]
 
 
-def _learn_sale(known: Knowledge, request: Request, told: dict[str, Any]) -> None:
+def _learn_sale(known: Knowledge, request: Request, body: dict[str, Any]) -> None:
     del request
-    known.sold(codes_of_order(told))
+    known.note_sale(codes_of_order(body))
 
 
-def codes_of_order(told: dict[str, Any]) -> list[str]:
+def codes_of_order(body: dict[str, Any]) -> list[str]:
     """Return the ticket codes in the response to an activation, a draw or an order."""
-    if "tickets" in told:
-        return [each["ticket_code"] for each in told["tickets"]]
-    return [told["ticket_code"]]
+    if "tickets" in body:
+        return [each["ticket_code"] for each in body["tickets"]]
+    return [body["ticket_code"]]
 
 
-def _learn_nothing(known: Knowledge, request: Request, told: dict[str, Any]) -> None:
-    del known, request, told
+def _learn_nothing(known: Knowledge, request: Request, body: dict[str, Any]) -> None:
+    del known, request, body
 
 
-def _learn_reservation(known: Knowledge, request: Request, told: dict[str, Any]) -> None:
+def _learn_reservation(known: Knowledge, request: Request, body: dict[str, Any]) -> None:
     del request
-    known.reservations[told["reservation_id"]] = told["quantity"]
+    known.reservations[body["reservation_id"]] = body["quantity"]
 
 
-def _learn_release(known: Knowledge, request: Request, told: dict[str, Any]) -> None:
+def _learn_release(known: Knowledge, request: Request, body: dict[str, Any]) -> None:
     del request
-    known.reservations.pop(told["reservation_id"], None)
+    known.reservations.pop(body["reservation_id"], None)
 
 
-def _learn_cancellation(known: Knowledge, request: Request, told: dict[str, Any]) -> None:
+def _learn_cancellation(known: Knowledge, request: Request, body: dict[str, Any]) -> None:
     del request
-    known.ended(told["ticket_code"])
+    known.note_end(body["ticket_code"])
 
 
-def _learn_reissue(known: Knowledge, request: Request, told: dict[str, Any]) -> None:
+def _learn_reissue(known: Knowledge, request: Request, body: dict[str, Any]) -> None:
     del request
-    known.reissued(told["ticket_code"], told["qr_token"])
+    known.note_reissue(body["ticket_code"], body["qr_token"])
 
 
-def _learn_redemption(known: Knowledge, request: Request, told: dict[str, Any]) -> None:
+def _learn_redemption(known: Knowledge, request: Request, body: dict[str, Any]) -> None:
     del request
-    if told["status"] == "USED":
-        known.ended(told["ticket_code"])
+    if body["status"] == "USED":
+        known.note_end(body["ticket_code"])
 
 
 @_operation(6, _learn_batch)

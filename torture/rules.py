@@ -40,9 +40,9 @@ def table_discrepancies(tables: Tables) -> Iterator[Discrepancy]:
 def _batches_are_whole(tables: Tables) -> Iterator[str]:
     tickets = Counter((ticket.partner_id, ticket.batch_id) for ticket in tables.tickets)
     for batch in tables.batches:
-        made = tickets.pop((batch.partner_id, batch.batch_id), 0)
-        if made != batch.quantity - batch.to_make - batch.unmade:
-            yield f"batch {batch.batch_id} of {batch.quantity} has {made} tickets"
+        count = tickets.pop((batch.partner_id, batch.batch_id), 0)
+        if count != batch.quantity - batch.to_make - batch.unmade:
+            yield f"batch {batch.batch_id} of {batch.quantity} has {count} tickets"
     for _, batch_id in tickets:
         yield f"there are tickets of batch {batch_id}, which does not exist"
 

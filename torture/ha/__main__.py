@@ -42,6 +42,7 @@ FAULT_SECONDS = 32.0
 """How long a fault lasts before it is repaired: longer than Patroni's `ttl` and an election."""
 SETTLE_SECONDS_MAX = 60.0
 CATCH_UP_SECONDS_MAX = 60.0
+HAPROXY_SECONDS_MAX = 10.0
 REPORTS = ROOT / "reports"
 JOURNAL = "journal"
 _COMPARED = ("pre_generated_tickets", "ota_orders", "batches", "reservations", "allotments", "audit_events")
@@ -73,8 +74,13 @@ def read_options() -> Options:
     parser.add_argument(
         "--replication", choices=ROLES, default="synchronous", help="another mode, to see what it loses"
     )
-    told = parser.parse_args()
-    return Options(told.rounds, told.seed, [names[name] for name in told.only or names], told.replication)
+    arguments = parser.parse_args()
+    return Options(
+        arguments.rounds,
+        arguments.seed,
+        [names[name] for name in arguments.only or names],
+        arguments.replication,
+    )
 
 
 def main() -> int:
@@ -168,11 +174,23 @@ def _exchanges(folder: Path) -> list[Exchange]:
 
 
 def _check(nodes: Cluster, place: Place, folder: Path) -> list[Discrepancy]:
-    with psycopg.connect(nodes.dsn_by_haproxy) as connection:
+    with _connect_by_haproxy(nodes) as connection:
         # One snapshot: a reservation may expire meanwhile, and a request that its client gave up may still be executed.
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         tables = read_tables(connection, [account.known.partner_id for account in place.accounts])
     return check(_exchanges(folder), tables)
+
+
+def _connect_by_haproxy(nodes: Cluster) -> psycopg.Connection:
+    """Connect to the primary. HAProxy knows a former one as the primary until two of its checks have failed."""
+    deadline = time.monotonic() + HAPROXY_SECONDS_MAX
+    while True:
+        try:
+            return psycopg.connect(nodes.dsn_by_haproxy)
+        except psycopg.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
 
 
 def _differing_nodes(nodes: Cluster) -> Iterator[Discrepancy]:

@@ -68,12 +68,12 @@ class Cluster:
         """Return the members that Patroni knows. Ask one node after the other until one answers."""
         for node in self.nodes:
             try:
-                told = self.http.get(f"http://{node.address}:8008/cluster").json()
+                document = self.http.get(f"http://{node.address}:8008/cluster").json()
             except (httpx.HTTPError, ValueError):
                 continue
             return [
                 Member(each["name"], each["role"], each["state"], each.get("timeline"))
-                for each in told["members"]
+                for each in document["members"]
             ]
         return []
 

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from support.balancer import is_ready
 from support.programs import running_program
@@ -32,7 +31,6 @@ class Place:
 
     url: str
     accounts: list[Account]
-    logs: list[Path]
 
 
 @contextmanager
@@ -48,7 +46,7 @@ def place_on(cluster: Cluster) -> Generator[Place]:
         urls = [stack.enter_context(running_service(environment, log, workers=1)).url for log in logs]
         stack.enter_context(_haproxy(cluster, urls))
         shop = Shop(cluster.dsn, URL)
-        yield Place(URL, list(_accounts(shop)), logs)
+        yield Place(URL, list(_accounts(shop)))
 
 
 def _accounts(shop: Shop) -> Iterator[Account]:
