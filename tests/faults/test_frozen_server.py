@@ -1,17 +1,15 @@
 """A database server that stands still: it takes connections and statements, and answers nothing."""
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import httpx
-import psutil
-import psycopg
 import pytest
 from support.postgres import postgres
+from support.processes import frozen
 from support.service import environment_for, running_service
 from support.shop import Shop, unique
 
@@ -21,23 +19,6 @@ from premade.postgres.pool import CONNECT_TIMEOUT_SECONDS, CUT_OFF_SECONDS
 from premade.runtime.clock import Runtime
 
 SPARE_SECONDS = 4
-
-
-@contextmanager
-def frozen(dsn: str) -> Generator[None]:
-    with psycopg.connect(dsn) as connection:
-        postmaster = psutil.Process(connection.info.backend_pid).parent()
-    assert postmaster is not None
-    server = [postmaster, *postmaster.children()]
-    for process in server:
-        process.suspend()
-    try:
-        yield
-    finally:
-        for process in server:
-            # One that was just about to end has ended.
-            with suppress(psutil.NoSuchProcess):
-                process.resume()
 
 
 def timed(ask: Callable[[], httpx.Response]) -> tuple[float, httpx.Response]:

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.cluster import Cluster, cluster, needs_standalone
 from support.gate import Device, gate_client
 from support.plain_http import NO_TLS
-from support.processes import wait_until
+from support.processes import frozen, wait_until
 from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop, unique
 
@@ -24,6 +24,8 @@ from premade.runtime.clock import Runtime
 pytestmark = [pytest.mark.nightly, needs_standalone]
 ROUNDS = 30
 CLIENTS = 8
+READERS = 24
+"""Three times the connections of the worker."""
 
 
 @pytest.fixture
@@ -146,6 +148,20 @@ def test_the_primary_answers_while_the_replica_is_away(
     standby.start()
     wait_until(lambda: uses_the_replica(service, seller), "the replica is not used again")
     sells_and_lists(seller)
+
+
+def test_the_primary_answers_more_readers_than_the_replica_has_connections(
+    standby: Cluster, service: Service, seller: Seller
+) -> None:
+    with ThreadPoolExecutor(READERS) as readers:
+
+        def statuses() -> set[int]:
+            lists = readers.map(lambda _: seller.http.get("/api/ota/batches"), range(10 * READERS))
+            return {answer.status_code for answer in lists}
+
+        assert statuses() == {200}  # and all connections are open
+        with frozen(standby.dsn):
+            assert statuses() == {200}
 
 
 def test_a_promoted_replica_is_not_read(standby: Cluster, service: Service, seller: Seller) -> None:

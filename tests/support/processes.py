@@ -1,9 +1,11 @@
 """The processes of a running service, and waiting for something to hold."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 
 import psutil
+import psycopg
 
 from support.service import Service
 
@@ -37,3 +39,21 @@ def wait_until(holds: Callable[[], bool], otherwise: str) -> None:
     deadline = time.monotonic() + SECONDS_MAX
     while not holds():
         assert time.monotonic() < deadline, otherwise
+
+
+@contextmanager
+def frozen(dsn: str) -> Generator[None]:
+    """All processes of the PostgreSQL server stand still for the duration of the block."""
+    with psycopg.connect(dsn) as connection:
+        postmaster = psutil.Process(connection.info.backend_pid).parent()
+    assert postmaster is not None
+    server = [postmaster, *postmaster.children()]
+    for process in server:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in server:
+            # It may have ended a moment before.
+            with suppress(psutil.NoSuchProcess):
+                process.resume()

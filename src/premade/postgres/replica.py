@@ -15,7 +15,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import PoolTimeout
 
 from premade.postgres.pool import CHECK_SECONDS_MAX, Pool, hard_timeout
-from premade.runtime.errors import DatabaseAway
+from premade.runtime.errors import Busy, DatabaseAway
 from premade.runtime.metrics import READS
 from premade.runtime.outage import Outage
 from premade.runtime.single_flight import SingleFlightCache
@@ -79,7 +79,6 @@ class Replica:
 
         Raises:
             DatabaseAway: the primary does not say how far it is.
-            Busy: the replica answers, and all connections to it are in use.
         """
         async with AsyncExitStack() as stack:
             connection = None
@@ -89,6 +88,9 @@ class Replica:
                     connection = await stack.enter_async_context(self._acquire(is_long=is_long))
                     await _wait_until_applied(connection, position)
                     self._outage.end()
+                except Busy:
+                    # All connections to the replica are in use, perhaps because it hangs. The primary has its own.
+                    connection = None
                 except (ReplicaBehind, psycopg.Error, PoolTimeout, DatabaseAway) as error:
                     connection = None
                     self._left_alone_until = time.monotonic() + LEFT_ALONE_SECONDS
