@@ -4,6 +4,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 
 import httpx
@@ -65,17 +66,25 @@ class Cluster:
         return f"postgresql://premade:{PASSWORD}@{node.address}/premade"
 
     def members(self) -> list[Member]:
-        """Return the members that Patroni knows. Ask one node after the other until one answers."""
+        """Return the members that the first node knows which answers."""
         for node in self.nodes:
-            try:
-                document = self.http.get(f"http://{node.address}:8008/cluster").json()
-            except (httpx.HTTPError, ValueError):
-                continue
-            return [
+            if members := self.members_by(node):
+                return members
+        return []
+
+    def members_by(self, node: Node) -> list[Member]:
+        """Return the members that this node's Patroni knows, by name. Empty: it does not answer."""
+        try:
+            document = self.http.get(f"http://{node.address}:8008/cluster").json()
+        except (httpx.HTTPError, ValueError):
+            return []
+        return sorted(
+            (
                 Member(each["name"], each["role"], each["state"], each.get("timeline"))
                 for each in document["members"]
-            ]
-        return []
+            ),
+            key=attrgetter("name"),
+        )
 
     def primary(self) -> Node:
         """Return the node whose PostgreSQL is the primary.
@@ -121,12 +130,16 @@ class Cluster:
         self.wait_until_healthy()
 
     def is_healthy(self) -> bool:
-        """Return whether one node is the primary and the others follow it on its timeline, one of them synchronously."""
-        members = self.members()
+        """Return whether one node is the primary and the others follow it on its timeline, one of them synchronously.
+
+        All nodes must say so: one that was frozen knows for a moment only what was true before.
+        """
+        members, *others = (self.members_by(node) for node in self.nodes)
         roles = sorted(member.role for member in members)
         states = sorted(member.state for member in members)
         return (
-            roles == self.roles
+            all(other == members for other in others)
+            and roles == self.roles
             and states == ["running", *["streaming"] * (NODES - 1)]
             and len({member.timeline for member in members}) == 1
         )
