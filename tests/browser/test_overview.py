@@ -45,7 +45,7 @@ def own(dsn: str) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def own_service(own: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     log = tmp_path_factory.mktemp("overview") / "log"
-    with running_service(environment_for(own, PREMADE_TIMEZONE=ZONE), log) as service:
+    with running_service(environment_for(own, PREMADE_TIMEZONE=ZONE), log, workers=1) as service:
         yield service
 
 

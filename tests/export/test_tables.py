@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,10 @@ from support.shop import CUSTOMER, Seller, Shop, unique
 from support.terminal import Operator, read_until
 
 from premade.audit.actors import COMMAND_ACTOR
-from premade.export import text as exports_of_text
 from premade.export.as_csv import BYTE_ORDER_MARK, CSV
 from premade.export.cells import harmless
 from premade.export.rows import COLUMNS, NOT_OVER, PartUnknown, TicketsToExport, part_of, read_export
-from premade.export.text import Exports, ExportsBusy
+from premade.export.text import LIMITS, Exports, ExportsBusy
 from premade.http.negotiation import preferred
 from premade.postgres.database import Database, open_database
 from premade.runtime.clock import Runtime
@@ -382,16 +382,13 @@ def test_memory_does_not_grow_with_the_batch_and_csv_is_quick(
         assert (tmp_path / f"large.{form}").read_bytes().count(b"\n") == LARGE + (form == "csv")
 
 
-def test_a_second_export_in_a_process_waits_and_is_then_refused(
-    shop: Shop, seller: Seller, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_second_export_in_a_process_waits_and_is_then_refused(shop: Shop, seller: Seller) -> None:
     batch_id = large_batch(shop, seller, 3_000)
     wanted = TicketsToExport(seller.partner_id, batch_id)
-    monkeypatch.setattr(exports_of_text, "READ_WAIT_SECONDS_MAX", 0.05)
 
     async def two_at_once(_: Database, runtime: Runtime) -> int:
         async with open_database(shop.dsn, connections_max=2) as wide:
-            exports = Exports(wide, runtime)
+            exports = Exports(wide, runtime, replace(LIMITS, read_wait_seconds_max=0.05))
             first = exports.pieces(CSV, wanted)
             await anext(first)
             with pytest.raises(ExportsBusy):

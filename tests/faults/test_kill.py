@@ -93,7 +93,7 @@ def test_kill_9_in_the_middle_of_generation_leaves_each_batch_whole_or_absent(
     made = set(batches(shop, seller))
     assert all(made >= set(of_one[:-1]) for of_one in sent), "a batch is lost that was answered"
 
-    with running_service(environment_for(own_dsn), tmp_path / "log") as service:
+    with running_service(environment_for(own_dsn), tmp_path / "log", workers=1) as service:
         seller.http.base_url = service.url
         for batch_id in (batch_id for of_one in sent for batch_id in of_one[-3:]):
             headers = {"Idempotency-Key": batch_id}

@@ -17,6 +17,8 @@ from support.wire import get
 
 CLIENTS = 4
 ANSWERS_MIN = 100
+PAUSE_SECONDS = 0.005
+"""Between two requests of a client, so that the services have processor time to start."""
 WATCHDOG_MICROSECONDS = 1_000_000
 
 
@@ -62,6 +64,7 @@ def test_a_restart_on_a_passed_socket_answers_every_connection(
                 answers["answered" if answer.startswith(b"HTTP/1.1 200") else "empty"] += 1
             except OSError as error:
                 answers[type(error).__name__] += 1
+            stop.wait(PAUSE_SECONDS)
 
     with passable(listening) as number, ThreadPoolExecutor() as pool, ExitStack() as at_end:
         at_end.callback(stop.set)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -26,7 +27,7 @@ from support.taking_back import USED_UP
 
 from premade.http import streaming
 from premade.offline import snapshot
-from premade.offline.snapshot import LIVE, Cursor, Snapshots, SnapshotsBusy
+from premade.offline.snapshot import LIMITS, LIVE, Cursor, Snapshots, SnapshotsBusy
 from premade.partners.keyring import GateCaller
 from premade.postgres.database import Database, open_database
 from premade.runtime.clock import Runtime
@@ -391,7 +392,7 @@ def test_more_at_once_than_a_process_allows_are_told_to_come_again(
 
     async def fetch_beside_another(_: Database, runtime: Runtime) -> None:
         async with open_database(shop.dsn, connections_max=4) as wide:
-            snapshots = Snapshots(wide, runtime)
+            snapshots = Snapshots(wide, runtime, replace(LIMITS, read_wait_seconds_max=0.05))
             held = snapshots.lines(gate_caller(seller), None)
             await anext(held)
             with pytest.raises(SnapshotsBusy):

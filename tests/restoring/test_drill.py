@@ -159,7 +159,7 @@ def test_the_drill_with_services(kind: Any, tmp_path: Path, home: Path) -> None:
 @contextmanager
 def serving(environment: dict[str, str], log: Path) -> Generator[Shop]:
     """A running service, and its shop on the database that the service uses."""
-    with running_service(environment, log) as service:
+    with running_service(environment, log, workers=1) as service:
         dsn = environment.get("DATABASE_URL")
         if dsn is not None:
             yield Shop(dsn, service.url)

@@ -1,4 +1,4 @@
-"""The event loop on which the tests run actions of the operator, and the databases that stay open for them."""
+"""The event loop on which the tests run actions of the operator, and the databases and connections that stay open for them."""
 
 import asyncio
 import threading
@@ -7,12 +7,16 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TypeVar
 
+import psycopg
+from psycopg.rows import DictRow, dict_row
+
 from premade.postgres.database import Database, open_database
 
 Result = TypeVar("Result")
 CONNECTIONS_MAX = 4
 """Some actions of a test wait for each other."""
 _kept: dict[str, Database] = {}
+_connections: dict[str, psycopg.Connection[DictRow]] = {}
 
 
 @cache
@@ -36,12 +40,33 @@ def run(dsn: str, action: Callable[[Database], Awaitable[Result]]) -> Result:
 
 
 @contextmanager
+def connected(dsn: str) -> Generator[psycopg.Connection[DictRow]]:
+    """A connection for reading the tables past the product's own code: the kept one of this DSN, or one of its own."""
+    if dsn not in _kept:
+        with _connection(dsn) as connection:
+            yield connection
+        return
+    if dsn not in _connections or _connections[dsn].closed:
+        _connections[dsn] = _connection(dsn)
+    yield _connections[dsn]
+
+
+def _connection(dsn: str) -> psycopg.Connection[DictRow]:
+    # A statement is not prepared: a test may change the table that it reads.
+    return psycopg.Connection[DictRow].connect(
+        dsn, autocommit=True, row_factory=dict_row, prepare_threshold=None
+    )
+
+
+@contextmanager
 def kept_open(dsn: str) -> Generator[None]:
-    """Inside the block, actions on this database need no connection of their own."""
+    """Inside the block, actions and queries on this database need no connection of their own."""
     opened = open_database(dsn, CONNECTIONS_MAX)
     _kept[dsn] = asyncio.run_coroutine_threadsafe(opened.__aenter__(), _loop()).result()
     try:
         yield
     finally:
         del _kept[dsn]
+        if dsn in _connections:
+            _connections.pop(dsn).close()
         asyncio.run_coroutine_threadsafe(opened.__aexit__(None, None, None), _loop()).result()

@@ -10,9 +10,7 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import httpx
-import psycopg
 from psycopg.conninfo import make_conninfo
-from psycopg.rows import DictRow, dict_row
 
 from premade.catalog.product import Product, add_product
 from premade.partners.keys import CreatedKey, create_key
@@ -21,7 +19,7 @@ from premade.partners.permission import PERMISSIONS
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 from premade.stock.allotment import set_allotment
-from support.operating import run
+from support.operating import connected, run
 from support.plain_http import NO_TLS
 
 Result = TypeVar("Result")
@@ -140,9 +138,7 @@ class Shop:
 
     def sql(self, query: str, *values: Any) -> list[dict[str, Any]]:
         """What the tables say, asked past the product's own code."""
-        with psycopg.Connection[DictRow].connect(
-            self.dsn, autocommit=True, row_factory=dict_row
-        ) as connection:
+        with connected(self.dsn) as connection:
             cursor = connection.execute(query.encode(), values)
             return cursor.fetchall() if cursor.description is not None else []
 

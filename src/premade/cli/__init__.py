@@ -145,6 +145,9 @@ def migrate(*, as_json: AsJson = False) -> None:
 def demo(
     *,
     port: Port = 8080,
+    history_days: Annotated[
+        int, typer.Option(min=1, max=90, metavar="DAYS", help="Invent sales for this many days.")
+    ] = 90,
     yes: Annotated[
         bool, typer.Option("--yes", help="Run even if the database has other partners or staff.")
     ] = False,
@@ -152,7 +155,7 @@ def demo(
     """Start the service with example products, a partner and a first sale."""
     from premade.demo.command import run_demo  # noqa: PLC0415  (only the demo pays for it)
 
-    run_demo(Settings(), port, is_sure=yes)
+    run_demo(Settings(), port, history_days=history_days, is_sure=yes)
 
 
 def main() -> None:

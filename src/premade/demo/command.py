@@ -86,10 +86,10 @@ class _Credentials:
     history_partner_id: int
 
 
-def run_demo(settings: Settings, port: int, *, is_sure: bool) -> None:
+def run_demo(settings: Settings, port: int, *, history_days: int, is_sure: bool) -> None:
     """Fill an empty database, start the service, sell one ticket over HTTP, and go on serving.
 
-    `is_sure`: run even if the database has data of others. Raises DemoNotHere or CannotServe before it writes anything.
+    `history_days`: the most days of invented sales, 1 to DAYS. `is_sure`: run even if the database has data of others. Raises DemoNotHere or CannotServe before it writes anything.
     """
     exit_on_signals()
     runtime = Runtime(settings.zone)
@@ -99,7 +99,7 @@ def run_demo(settings: Settings, port: int, *, is_sure: bool) -> None:
     with embedded_or_named(settings) as dsn:
         if not is_sure:
             asyncio.run(_require_no_others(dsn, settings))
-        _run_on(settings, runtime, port)
+        _run_on(settings, runtime, port, history_days)
 
 
 async def _require_no_others(dsn: str, settings: Settings) -> None:
@@ -117,10 +117,10 @@ async def _require_no_others(dsn: str, settings: Settings) -> None:
         raise DemoNotHere("others_data", place=settings.database_place, counted=counted)
 
 
-def _run_on(settings: Settings, runtime: Runtime, port: int) -> None:
+def _run_on(settings: Settings, runtime: Runtime, port: int, history_days: int) -> None:
     with ready_database(settings, runtime) as dsn:
         key_file = settings.data_dir / KEY_FILE
-        credentials = asyncio.run(_set_up(dsn, runtime, key_file))
+        credentials = asyncio.run(_set_up(dsn, runtime, key_file, history_days))
         serve_on(
             dsn,
             settings,
@@ -129,7 +129,7 @@ def _run_on(settings: Settings, runtime: Runtime, port: int) -> None:
         )
 
 
-async def _set_up(dsn: str, runtime: Runtime, key_file: Path) -> _Credentials:
+async def _set_up(dsn: str, runtime: Runtime, key_file: Path, history_days: int) -> _Credentials:
     """Add the missing data of the demo. Return the stored credentials that still work, and new ones for the others."""
     before = _stored(key_file)
     async with open_database(dsn, connections_max=2) as database:
@@ -158,6 +158,7 @@ async def _set_up(dsn: str, runtime: Runtime, key_file: Path) -> _Credentials:
             lambda days: typer.echo(
                 f"Inventing {days} days of sales of the test partner {HISTORY_PARTNER} …"
             ),
+            history_days,
         )
         async with database.single_statement() as tx:
             history_partner = await partner_named(tx, HISTORY_PARTNER)
@@ -264,7 +265,7 @@ def _sell(url: str, metrics_url: str, credentials: _Credentials) -> None:
     console.rule("See the result in the console")
     typer.echo(f"{url}/console")
     typer.echo(
-        f"{url}/console?partner={credentials.history_partner_id}&days=90  (90 days of {HISTORY_PARTNER})"
+        f"{url}/console?partner={credentials.history_partner_id}&days=90  (history of {HISTORY_PARTNER})"
     )
     typer.echo(f"name      {ADMIN}\npassword  {credentials.password or '(changed since)'}\n")
     typer.echo(f"premade serves at {url} with metrics at {metrics_url}; Ctrl-C ends it and its database.")

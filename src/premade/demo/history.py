@@ -215,10 +215,12 @@ async def make_history(
     runtime: Runtime,
     lines: list[SalesLine],
     report: Callable[[int], None] = lambda _: None,
+    days_max: int = DAYS,
 ) -> int:
     """Add sales of the test partner for the days since its last sale, up to yesterday; return the number of sales.
 
-    The products must exist. `report` is called first, with the number of days, unless there are none.
+    The products must exist. There are at most `days_max` days, 1 to DAYS. `report` is called first, with the number of
+    days, unless there are none.
     """
     yesterday = runtime.today() - timedelta(days=1)
     start = datetime.combine(yesterday - timedelta(days=DAYS), time(9), tzinfo=runtime.zone).astimezone(UTC)
@@ -227,7 +229,7 @@ async def make_history(
     async with database.single_statement() as tx:
         last_sale = await tx.fetch_one(sql.last_sale, partner_id=caller.partner_id)
         left = await tx.fetch_all(sql.unused, partner_id=caller.partner_id, last_day=runtime.today())
-    first = yesterday - timedelta(days=DAYS - 1)
+    first = yesterday - timedelta(days=days_max - 1)
     if last_sale:
         first = max(first, last_sale.astimezone(runtime.zone).date() + timedelta(days=1))
     days = [first + timedelta(days=number) for number in range((yesterday - first).days + 1)]

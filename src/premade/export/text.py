@@ -65,17 +65,17 @@ WriteFile = Callable[[Export, BinaryIO], Awaitable[None]]
 """Writes an export in a binary format into a file."""
 
 
-_LIMITS = LaneLimits(AT_ONCE_MAX, READ_AT_ONCE_MAX, READ_WAIT_SECONDS_MAX, ExportsBusy)
+LIMITS = LaneLimits(AT_ONCE_MAX, READ_AT_ONCE_MAX, READ_WAIT_SECONDS_MAX, ExportsBusy)
 
 
 class Exports:
     """Exports over HTTP, within the limits of this process."""
 
-    def __init__(self, database: Database, runtime: Runtime) -> None:
+    def __init__(self, database: Database, runtime: Runtime, limits: LaneLimits = LIMITS) -> None:
         self._database = database
         self._runtime = runtime
-        self._of_partners = Lane(_LIMITS, OF_PARTNER_MAX)
-        self._of_staff = Lane(_LIMITS, OF_MEMBER_MAX)
+        self._of_partners = Lane(limits, OF_PARTNER_MAX)
+        self._of_staff = Lane(limits, OF_MEMBER_MAX)
 
     def place_of_partner(self, partner_id: int) -> AbstractAsyncContextManager[None]:
         """Take a place for a partner's export until it is sent. Raises ExportsBusy."""

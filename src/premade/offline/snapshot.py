@@ -92,17 +92,17 @@ class Cursor:
             raise Invalid([FieldError("query#/since", field_text("gate.since"))]) from None
 
 
-_LIMITS = LaneLimits(AT_ONCE_MAX, READ_AT_ONCE_MAX, READ_WAIT_SECONDS_MAX, SnapshotsBusy)
+LIMITS = LaneLimits(AT_ONCE_MAX, READ_AT_ONCE_MAX, READ_WAIT_SECONDS_MAX, SnapshotsBusy)
 
 
 class Snapshots:
     """Snapshots for gates, within the limits of this process."""
 
-    def __init__(self, database: Database, runtime: Runtime) -> None:
+    def __init__(self, database: Database, runtime: Runtime, limits: LaneLimits = LIMITS) -> None:
         self._database = database
         self._runtime = runtime
-        self._of_partners = Lane(_LIMITS, OF_PARTNER_MAX)
-        self._of_operator = Lane(_LIMITS, AT_ONCE_MAX)
+        self._of_partners = Lane(limits, OF_PARTNER_MAX)
+        self._of_operator = Lane(limits, AT_ONCE_MAX)
 
     def place(self, partner_id: int | None) -> AbstractAsyncContextManager[None]:
         """Take a place for a snapshot of a partner, or of the operator (None), until it is sent. Raises SnapshotsBusy."""
