@@ -42,6 +42,7 @@ class Reports:
             self.states += state.decode().splitlines()
 
 
+@pytest.mark.nightly
 def test_a_restart_on_a_passed_socket_answers_every_connection(
     own_dsn: str, tmp_path: Path, listening: socket.socket
 ) -> None:

@@ -301,10 +301,15 @@ def blockers_of(dsn: str, pid: int) -> Generator[list[str]]:
     is_over = threading.Event()
 
     def look() -> None:
+        # Most files end before the first look, and so need no connection.
+        if is_over.wait(BLOCKERS_EVERY_SECONDS):
+            return
         with suppress(psycopg.Error), psycopg.connect(dsn, autocommit=True) as connection:
-            while not is_over.wait(BLOCKERS_EVERY_SECONDS):
+            while True:
                 if rows := connection.execute(_BLOCKERS, [pid]).fetchall():
                     sessions[:] = [row[0] for row in rows]
+                if is_over.wait(BLOCKERS_EVERY_SECONDS):
+                    return
 
     looking = threading.Thread(target=look, daemon=True)
     looking.start()
