@@ -26,7 +26,7 @@ from premade.monitoring.readiness import Readiness
 from premade.offline.feature import FEATURE as OFFLINE
 from premade.orders.feature import FEATURE as ORDERS
 from premade.partners.feature import FEATURE as PARTNERS
-from premade.postgres.background_runs import noted
+from premade.postgres.background_runs import with_runs_stored
 from premade.postgres.database import open_database
 from premade.redemption.feature import FEATURE as REDEMPTION
 from premade.reissue.feature import FEATURE as REISSUE
@@ -136,7 +136,7 @@ async def _run(task: BackgroundTask, process: Process) -> None:
         await process.use(Readiness).admitted.wait()
     turn = task.prepare(process)
     if task.needs_schema:
-        turn = noted(process.database, task.name, turn)
+        turn = with_runs_stored(process.database, task.name, turn)
     await repeat(task.name, turn, task.seconds_after_failure)
 
 

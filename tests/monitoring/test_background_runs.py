@@ -12,7 +12,7 @@ from support.shop import Shop
 
 from premade.app import FEATURES
 from premade.postgres.application_name import ConnectedProcess, process_of, this_process
-from premade.postgres.background_runs import LATE_SECONDS_MAX, is_overdue, last_runs, noted
+from premade.postgres.background_runs import LATE_SECONDS_MAX, is_overdue, last_runs, with_runs_stored
 from premade.postgres.background_runs_sql import BackgroundRun
 from premade.postgres.database import Database
 
@@ -52,7 +52,7 @@ def test_a_service_notes_every_job_of_its_workers(shop: Shop) -> None:
 
 def test_many_turns_and_many_processes_write_one_row_once(own: str) -> None:
     async def turns(database: Database) -> None:
-        processes = [noted(database, "often", succeed) for _ in range(3)]
+        processes = [with_runs_stored(database, "often", succeed) for _ in range(3)]
         for _ in range(3):
             await asyncio.gather(*(turn() for turn in processes))
 
@@ -72,16 +72,16 @@ def test_an_old_row_is_replaced_and_so_is_one_of_a_clock_that_went_back(own: str
             " ON CONFLICT (job) DO UPDATE SET ended_at = excluded.ended_at RETURNING job",
             shift,
         )
-        operating.run(own, lambda database: noted(database, "odd", succeed)())
+        operating.run(own, lambda database: with_runs_stored(database, "odd", succeed)())
 
         [run] = notes_of(own, "odd")
         assert 0 <= run.age_seconds < 60
 
 
-def test_a_failed_turn_is_not_noted(own: str) -> None:
+def test_a_failed_turn_is_not_stored(own: str) -> None:
     async def turn(database: Database) -> None:
         with pytest.raises(ArithmeticError):
-            await noted(database, "broken", fail)()
+            await with_runs_stored(database, "broken", fail)()
 
     operating.run(own, turn)
 

@@ -145,6 +145,13 @@ def test_a_body_over_the_limit_is_refused_as_by_the_service(
     assert refused.json()["request_id"]
 
 
+def test_a_path_with_quotes_does_not_break_a_response_of_the_proxy(proxy: Proxy) -> None:
+    with proxy.client() as client:
+        refused = client.post('/api/x","status":"200', content=b"[" * (20 * BODY_BYTES_MAX))
+    assert refused.status_code in (404, 413)
+    assert refused.json()["status"] == refused.status_code
+
+
 def test_no_request_fails_while_the_service_restarts(
     dsn: str, kind: str, certificate: Certificate, tmp_path: Path
 ) -> None:

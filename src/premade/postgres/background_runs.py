@@ -9,30 +9,30 @@ from premade.postgres.database import Database
 from premade.runtime.background import Turn
 from premade.runtime.errors import Unavailable
 
-NOTED_EVERY_SECONDS = 60.0
-"""How often a process notes a job."""
+STORE_EVERY_SECONDS = 60.0
+"""How often a process stores the run of a job."""
 APART = timedelta(seconds=55)
 """A row that is not older than this is new enough. A little less than the above, because timers are not exact."""
 LATE_SECONDS_MAX = 180.0
-"""A job is overdue if it ended longer ago than this and its pause: two missed notes, and a minute for a long turn."""
+"""A job is overdue if it ended longer ago than this and its pause: two missed rows, and a minute for a long turn."""
 
 
-def noted(database: Database, job: str, turn: Turn) -> Turn:
-    """Return the turn of a background task that also notes when it ended. A failed turn is not noted."""
-    noted_at = -NOTED_EVERY_SECONDS
+def with_runs_stored(database: Database, job: str, turn: Turn) -> Turn:
+    """Return the turn of a background task that also stores when it ended. A failed turn is not stored."""
+    stored_at = -STORE_EVERY_SECONDS
 
-    async def turn_and_note() -> float:
-        nonlocal noted_at
+    async def turn_and_store() -> float:
+        nonlocal stored_at
         pause_seconds = await turn()
-        if time.monotonic() - noted_at >= NOTED_EVERY_SECONDS:
-            noted_at = time.monotonic()
-            # The job itself has succeeded: a note that fails must not look like a failure of the job.
+        if time.monotonic() - stored_at >= STORE_EVERY_SECONDS:
+            stored_at = time.monotonic()
+            # The job itself has succeeded: a failure to store that must not look like a failure of the job.
             with suppress(Unavailable):
                 async with database.single_statement() as tx:
-                    await tx.execute(sql.note_run, job=job, pause_seconds=pause_seconds, apart=APART)
+                    await tx.execute(sql.store_run, job=job, pause_seconds=pause_seconds, apart=APART)
         return pause_seconds
 
-    return turn_and_note
+    return turn_and_store
 
 
 def is_overdue(run: sql.BackgroundRun) -> bool:

@@ -1,4 +1,4 @@
--- name: note_run
+-- name: store_run
 -- About one process a minute writes. The others find a row that is new enough, and lock nothing.
 INSERT INTO background_runs (job, ended_at, pause_seconds)
 SELECT :job, database_clock(), :pause_seconds

@@ -16,7 +16,7 @@ class BackgroundRun:
 
 
 @statement
-def note_run(*, job: str, pause_seconds: float, apart: timedelta) -> None: ...
+def store_run(*, job: str, pause_seconds: float, apart: timedelta) -> None: ...
 
 
 @statement
