@@ -38,8 +38,6 @@ PROBES, PROBE_SECONDS = 2, 0.2
 """Clients that retry at once, so that pauses of clients do not count as time without service."""
 STEADY_SECONDS = 5.0
 """Load before each fault."""
-FAULT_SECONDS = 32.0
-"""How long a fault lasts before it is repaired: longer than Patroni's `ttl` and an election."""
 SETTLE_SECONDS_MAX = 60.0
 CATCH_UP_SECONDS_MAX = 60.0
 HAPROXY_SECONDS_MAX = 10.0
@@ -146,7 +144,7 @@ def _rounds(nodes: Cluster, journal: Journal, options: Options) -> Iterator[Roun
         print(f"          {fault.description}", flush=True)
         began_at = time.time()
         repair = fault.begin(nodes)
-        time.sleep(max(0, began_at + FAULT_SECONDS - time.time()))
+        time.sleep(max(0, began_at + fault.seconds - time.time()))
         repaired_at = time.time()
         repair()
         nodes.wait_until_healthy()

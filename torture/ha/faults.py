@@ -21,16 +21,22 @@ class Fault:
     name: str
     description: str
     begin: Break
+    seconds: float
+    """How long it lasts before it is repaired."""
 
 
 FAULTS: list[Fault] = []
 BEHIND_SECONDS = 0.7
+ELECTION_SECONDS = 32.0
+"""Longer than Patroni's `ttl` and an election."""
+SHORT_SECONDS = 12.0
+"""For a fault that no lease must end for."""
 
 
-def _fault(description: str) -> Callable[[Break], Break]:
+def _fault(description: str, seconds: float = ELECTION_SECONDS) -> Callable[[Break], Break]:
     def register(begin: Break) -> Break:
         name = begin.__name__.replace("_", " ")
-        FAULTS.append(Fault(name, description, begin))
+        FAULTS.append(Fault(name, description, begin, seconds))
         return begin
 
     return register
@@ -55,7 +61,7 @@ def _cut(node: Node) -> Repair:
     return lambda: node.plug(is_in=True)
 
 
-@_fault("`kill -9` of all processes of the primary's PostgreSQL")
+@_fault("`kill -9` of all processes of the primary's PostgreSQL", SHORT_SECONDS)
 def kill_postgresql(cluster: Cluster) -> Repair:
     """Patroni stays, and finds it at its next look."""
     send(signal.SIGKILL, cluster.primary().postgres())
@@ -103,10 +109,10 @@ def cut_network(cluster: Cluster) -> Repair:
     return _cut(cluster.primary())
 
 
-@_fault("a switchover, as before maintenance")
+@_fault("a switchover, as before maintenance", SHORT_SECONDS)
 def switch_over(cluster: Cluster) -> Repair:
     """To the synchronous standby: Patroni allows no other."""
-    cluster.switch_over(cluster.synchronous_standby())
+    cluster.switch_over()
     return _nothing
 
 

@@ -14,6 +14,7 @@ from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from premade.postgres.application_name import ProcessKind, this_process
+from premade.postgres.eager_connection import EagerConnection, Search
 from premade.postgres.failures import is_unusable
 from premade.postgres.shut_down import shut_down
 from premade.postgres.timelines import Timelines
@@ -67,16 +68,10 @@ set_json_dumps(orjson.dumps)
 set_json_loads(orjson.loads)
 
 
-def _ways_to_connect(dsn: str) -> dict[str, str | int]:
-    """Return the driver's parameters for one server or several.
-
-    Several are tried in a random order: if the first of them is cut off, every new connection would wait for it.
-    """
+def _connect_timeout_seconds(dsn: str) -> int:
     parts = conninfo_to_dict(dsn)
-    if not any("," in str(parts.get(name, "")) for name in ("host", "hostaddr")):
-        return {"connect_timeout": CONNECT_TIMEOUT_SECONDS}
-    order = str(parts.get("load_balance_hosts", "random"))
-    return {"connect_timeout": CONNECT_TIMEOUT_OF_SEVERAL_SECONDS, "load_balance_hosts": order}
+    has_several = any("," in str(parts.get(name, "")) for name in ("host", "hostaddr"))
+    return CONNECT_TIMEOUT_OF_SEVERAL_SECONDS if has_several else CONNECT_TIMEOUT_SECONDS
 
 
 class hard_timeout:  # noqa: N801  (used like a function)
@@ -104,6 +99,7 @@ class ServerHealth:
         self.is_admitted = is_admitted
         """Whether the database was checked and has the right schema; until then only checks get a connection."""
         self.timelines = Timelines()
+        self.search = Search()
         self._answered_at = -CUT_OFF_SECONDS
         self._renewals = SingleFlightCache[None, None](lambda _: self._renew(), time.monotonic)
 
@@ -145,6 +141,7 @@ class Pool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
 
         super().__init__(
             dsn,
+            connection_class=EagerConnection,
             min_size=1,
             max_size=connections_max,
             timeout=POOL_WAIT_SECONDS,
@@ -152,7 +149,8 @@ class Pool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
             reconnect_timeout=RECONNECT_SECONDS_MAX,
             kwargs={
                 "autocommit": True,
-                **_ways_to_connect(dsn),
+                "connect_timeout": _connect_timeout_seconds(dsn),
+                "search": server.search,
                 "tcp_user_timeout": round(CUT_OFF_SECONDS * 1000),
                 "application_name": this_process(process_kind).application_name,
             },
@@ -166,6 +164,11 @@ class Pool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
         self.waiting = asyncio.Semaphore(max(1, connections_max - LEFT_BY_ALL_KINDS))
         self.long_reads = Limiter(asyncio.Semaphore(max(1, connections_max - LEFT_BY_ONE_KIND)))
         server.pools.append(self)
+
+    async def close(self, timeout: float = 5.0) -> None:  # noqa: ASYNC109  (signature of the base class)
+        """Close the pool. Do not wait for connections that no server takes."""
+        self._server.search.end()
+        await super().close(timeout)
 
     # Static in the base class, which calls it on the pool.
     async def check_connection(  # pyright: ignore[reportIncompatibleMethodOverride]
