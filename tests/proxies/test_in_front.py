@@ -66,7 +66,7 @@ def test_requests_pass_with_their_ids_and_metrics_do_not(
         )
         assert response.status_code == 200
         assert response.headers["X-Request-Id"] == "partner-request-1"
-        assert response.headers["Strict-Transport-Security"]
+        assert response.headers.get_list("Strict-Transport-Security") == ["max-age=63072000"]
         assert client.get("/healthz").headers["X-Request-Id"]
         assert client.get("/metrics").status_code == 404
     assert any(line.get("request_id") == "partner-request-1" for line in behind.log_lines())
@@ -93,9 +93,15 @@ def test_the_console_works_through_it(shop: Shop, proxy: Proxy) -> None:
         signed_in = sign_in(client, name)
         assert signed_in.status_code == 303
         cookies = {each.split("=")[0]: each for each in signed_in.headers.get_list("Set-Cookie")}
-        assert "; secure" in cookies[SESSION_COOKIE].lower()
+        cookie = cookies[f"__Host-{SESSION_COOKIE}"]
+        assert {"secure", "path=/", "httponly"} <= set(cookie.lower().split("; "))
         assert client.get(signed_in.headers["Location"]).status_code == 200
         assert sign_in(client, name, Origin="https://elsewhere.example").status_code == 403
+        # Another host of the domain can set a cookie without the prefix.
+        token = cookie.partition(";")[0].partition("=")[2]
+        client.cookies.clear()
+        planted = client.get("/console", headers={"Cookie": f"{SESSION_COOKIE}={token}"})
+        assert planted.headers["Location"].startswith("/console/sign-in")
 
 
 def test_a_large_export_passes_as_fast_as_the_client_reads(dsn: str, behind: Service, proxy: Proxy) -> None:

@@ -94,6 +94,20 @@ def test_one_network_of_ipv6_has_one_count(
         assert not [line for line in service.log_lines() if line.get("event") == "http.proxy_not_trusted"]
 
 
+def test_over_https_no_other_host_of_the_domain_can_set_the_cookies(shop: Shop, name: str) -> None:
+    # The service sees http, as behind a proxy that it does not trust. The browser says what it uses.
+    https = {**FORM, "Origin": shop.url.replace("http:", "https:")}
+    with shop.client() as client:
+        signed_in = client.post("/console/sign-in", data={"name": name, "password": PASSWORD}, headers=https)
+        assert signed_in.status_code == 303
+        for cookie in signed_in.headers.get_list("Set-Cookie"):
+            assert cookie.startswith("__Host-")
+            assert {"secure", "path=/", "httponly", "samesite=strict"} <= set(cookie.lower().split("; "))
+            assert "domain=" not in cookie.lower()
+        sent = "; ".join(each.partition(";")[0] for each in signed_in.headers.get_list("Set-Cookie"))
+        assert client.get("/console", headers={"Cookie": sent}).status_code == 200
+
+
 def test_a_browser_that_signed_in_before_is_let_in_whatever_others_try(shop: Shop, name: str) -> None:
     with shop.client() as known, shop.client() as guesser:
         first = tries(known, name)

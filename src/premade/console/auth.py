@@ -20,6 +20,8 @@ from premade.staff.session import (
 
 SESSION_COOKIE = "premade_session"
 BROWSER_COOKIE = "premade_browser"
+_OVER_HTTPS = "__Host-"
+"""Before the name of a cookie that is set over https. Browsers then let no other host of the domain set it (RFC 6265bis, 4.1.3.2)."""
 
 
 @dataclass(eq=False)
@@ -34,9 +36,26 @@ class RoleMissing(Forbidden):
 
 async def signed_in_member(request: Request) -> tuple[Member | None, str]:
     """Return the member of the request's session cookie, or None, and the session's token."""
-    token = request.cookies.get(SESSION_COOKIE, "")
+    token = session_token(request)
     sessions: Sessions = request.app.state.services[Sessions]
     return (await sessions.find_member(token) if token else None), token
+
+
+def session_token(request: Request) -> str:
+    """Return the token of the request's session cookie, or an empty text."""
+    return _cookie(request, SESSION_COOKIE) or ""
+
+
+def browser_token(request: Request) -> str | None:
+    """Return the token of the cookie that marks a known browser."""
+    return _cookie(request, BROWSER_COOKIE)
+
+
+def _cookie(request: Request, name: str) -> str | None:
+    value = request.cookies.get(f"{_OVER_HTTPS}{name}")
+    if value is None and request.url.scheme != "https":
+        return request.cookies.get(name)
+    return value
 
 
 def require_right(member: Member, right: Right) -> None:
@@ -57,18 +76,23 @@ def set_session_cookies(response: Response, request: Request, signed_in: SignedI
         (SESSION_COOKIE, signed_in.token, SESSION_SECONDS_MAX),
         (BROWSER_COOKIE, signed_in.browser, BROWSER_SECONDS_MAX),
     ):
-        response.set_cookie(
-            name,
-            value,
-            max_age=seconds,
-            path=HOME,
-            httponly=True,
-            samesite="strict",
-            # Behind a proxy only the browser knows whether it uses https; the Origin of each form says so.
-            secure=request.url.scheme == "https" or origin_of(request).startswith("https://"),
-        )
+        _set_cookie(response, request, name, value, seconds)
 
 
-def delete_session_cookie(response: Response) -> None:
+def delete_session_cookie(response: Response, request: Request) -> None:
     """Delete the session's cookie. The cookie that marks a known browser stays."""
-    response.delete_cookie(SESSION_COOKIE, path=HOME, httponly=True, samesite="strict")
+    _set_cookie(response, request, SESSION_COOKIE, "", 0)
+
+
+def _set_cookie(response: Response, request: Request, name: str, value: str, seconds: int) -> None:
+    # Behind a proxy that is not trusted, only the browser knows that it uses https; the Origin of each form says so.
+    is_secure = request.url.scheme == "https" or origin_of(request).startswith("https://")
+    response.set_cookie(
+        f"{_OVER_HTTPS}{name}" if is_secure else name,
+        value,
+        max_age=seconds,
+        path="/" if is_secure else HOME,
+        httponly=True,
+        samesite="strict",
+        secure=is_secure,
+    )

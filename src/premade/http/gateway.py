@@ -24,6 +24,8 @@ _UNKNOWN_ROUTE = "unknown"
 Header = tuple[bytes, bytes]
 NOSNIFF: Header = (b"x-content-type-options", b"nosniff")
 _NO_STORE: Header = (b"cache-control", b"private, no-store")
+_HTTPS_ONLY: Header = (b"strict-transport-security", b"max-age=63072000")
+"""A browser that has seen it uses https only, for two years (RFC 6797)."""
 _CREDENTIALS = b"X-API-Key, Cookie"
 UNCACHED: tuple[Header, ...] = (_NO_STORE, NOSNIFF, (b"vary", _CREDENTIALS))
 """Headers of every answer except those of public routes: no shared cache may give one client another's answer."""
@@ -91,6 +93,8 @@ class Gateway:
                 status = message["status"]
                 headers = _headers(message["headers"], is_public=_is_public(scope, status))
                 message["headers"] = [*headers, (b"x-request-id", request_id.encode())]
+                if scope["scheme"] == "https":
+                    message["headers"].append(_HTTPS_ONLY)
             await send(message)
 
         current_request_id.set(request_id)

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from premade.console.addresses import HOME, SIGN_IN, go_to, own_address
-from premade.console.auth import BROWSER_COOKIE, SESSION_COOKIE, delete_session_cookie, set_session_cookies
+from premade.console.auth import browser_token, delete_session_cookie, session_token, set_session_cookies
 from premade.console.csrf import require_own_page
 from premade.console.forms import Form, FormView, Input, as_sent, by_field, read_form
 from premade.console.rendering import Templates
@@ -84,7 +84,7 @@ def sign_in_routes(templates: Templates) -> list[PageRoute]:
 
     async def sign_in_page(request: Request) -> Response:
         next_page = own_address(request.query_params.get("next", HOME))
-        token = request.cookies.get(SESSION_COOKIE, "")
+        token = session_token(request)
         if token and await _sessions(request).find_member(token):
             return go_to(next_page)
         return templates.page(
@@ -100,8 +100,8 @@ def sign_in_routes(templates: Templates) -> list[PageRoute]:
                 name,
                 form.get("password", ""),
                 client_address(request),
-                request.cookies.get(SESSION_COOKIE),
-                request.cookies.get(BROWSER_COOKIE),
+                session_token(request) or None,
+                browser_token(request),
             )
         except (SignInRefused, TooManySignIns, SignInsBusy) as refusal:
             status = status_of_kind(type(refusal))
@@ -152,7 +152,7 @@ async def _show(request: StaffRequest, status: int, wrong: dict[str, str]) -> Re
 
 async def _change_password(request: StaffRequest) -> Response:
     form = PasswordChangeForm.parse(request.form)
-    address, browser = client_address(request.http), request.http.cookies.get(BROWSER_COOKIE)
+    address, browser = client_address(request.http), browser_token(request.http)
     try:
         signed_in = await request.use(Sessions).change_password(
             request.member, form.password, form.new_password, address, browser
@@ -175,7 +175,7 @@ async def _sign_out_everywhere(request: StaffRequest) -> Response:
 async def _leave(request: StaffRequest, *, everywhere: bool) -> Response:
     await request.use(Sessions).sign_out(request.member, request.token, everywhere=everywhere)
     answer = go_to(SIGN_IN)
-    delete_session_cookie(answer)
+    delete_session_cookie(answer, request.http)
     return answer
 
 

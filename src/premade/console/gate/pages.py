@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute
 
 from premade.catalog.product import list_functions
 from premade.console.addresses import HOME
-from premade.console.auth import SESSION_COOKIE, RoleMissing
+from premade.console.auth import RoleMissing, session_token
 from premade.console.csrf import FormForeign, require_own_page
 from premade.console.rendering import CONTENT_SECURITY_POLICY, HEADERS, Templates, assets
 from premade.console.routing import Page, StaffRequest, with_error_pages
@@ -136,7 +136,7 @@ async def _admit(request: Request, _scopes: SecurityScopes) -> StaffCall:
     is_write = request.method not in {"GET", "HEAD"}
     if is_write:
         require_own_page(request)
-    token, sessions = request.cookies.get(SESSION_COOKIE, ""), wired.services[Sessions]
+    token, sessions = session_token(request), wired.services[Sessions]
     member: Member | None = await sessions.find_member(token) if token else None
     if member is None:
         raise SessionOver
