@@ -220,6 +220,10 @@ CREATE FUNCTION public.logical_lead_max_ms() RETURNS bigint
     LANGUAGE sql IMMUTABLE
     RETURN 3600000;
 
+CREATE FUNCTION public.operator_partner() RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN NULL::bigint;
+
 CREATE FUNCTION public.recorded_at(data jsonb, occurred_at timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$ SELECT CASE WHEN data ? 'synced_at' THEN (data ->> 'synced_at')::timestamptz ELSE occurred_at END $$;

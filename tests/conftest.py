@@ -11,6 +11,7 @@ from support.operating import kept_open
 from support.postgres import postgres
 from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop
+from support.spread import spread
 
 from premade.bootstrap import bring_up_to_date
 from premade.runtime.clock import Runtime
@@ -19,6 +20,7 @@ from premade.runtime.clock import Runtime
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--postgres", choices=["embedded", "standalone"], default="embedded")
     parser.addoption("--quick", action="store_true", help="leave out what is marked as nightly")
+    parser.addoption("--spread", action="store_true", help="on tables that are partitioned by partner")
 
 
 SLOW_FOLDERS = (
@@ -68,10 +70,12 @@ def home() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def dsn(postgres_kind: str) -> Iterator[str]:
-    """A database with the schema of this version."""
+def dsn(postgres_kind: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A database with the schema of this version, with --spread after `ops/citus/distribute.sql`."""
     with _folder() as folder, postgres(postgres_kind, folder) as server_dsn:
         bring_up_to_date(server_dsn, Runtime(ZoneInfo("UTC")))
+        if request.config.getoption("--spread"):
+            spread(server_dsn)
         with kept_open(server_dsn):
             yield server_dsn
 

@@ -86,6 +86,7 @@ def make_app(
             settings.database_connections_per_worker,
             waits=False,
             replica_dsn=settings.replica_url,
+            by_partner=settings.statements_by_partner,
         ) as database:
             process = Process(database, runtime, settings, clients or Clients(), features)
             app.state.database = database

@@ -66,7 +66,11 @@ class Activator:
         self._batch_database = database.for_batches
         self._blocking_database = database.for_blocking_writes()
         self._runtime = runtime
-        self._queue = MicroBatcher("activation", self._activate_together)
+        self._queue = MicroBatcher(
+            "activation",
+            self._activate_together,
+            lambda request: request.caller.partner_id if database.by_partner else None,
+        )
 
     async def activate(self, request: Activation) -> Activated:
         """Activate the ticket, or return the result of the earlier request with the same Idempotency-Key.
@@ -103,6 +107,7 @@ class Activator:
         return await tx.fetch_all(
             sql.activate,
             activations=orjson.dumps(rows).decode(),
+            partner_ids=list({request.caller.partner_id for request in requests}),
             lock_timeout_ms=str(lock_timeout_ms),
             operation=OPERATION,
             event=TicketActivated.event_name,

@@ -1,7 +1,8 @@
 -- name: activate
 -- Activate any number of tickets and return one outcome for each. A ticket that another transaction has locked is skipped:
 -- its outcome is 'again'. A ticket or key that a concurrent transaction took after this statement's snapshot has the same
--- outcome.
+-- outcome. 'partner_ids' are the partners of the activations. With it, a plan for one partner reads one part of each table, if
+-- the tables are spread by partner.
 WITH request AS MATERIALIZED (
     SELECT i.*, o.order_id AS earlier_order_id, o.customer_name AS earlier_customer_name,
            o.payment_reference AS earlier_payment_reference, o.total_amount AS earlier_total_amount,
@@ -24,11 +25,13 @@ WITH request AS MATERIALIZED (
     ) AS i
     LEFT JOIN LATERAL (
         SELECT * FROM ota_orders
-        WHERE partner_id = i.partner_id AND operation = :operation AND idempotency_key = i.idempotency_key
+        WHERE partner_id = i.partner_id AND partner_id = ANY (:partner_ids::bigint[])
+            AND operation = :operation AND idempotency_key = i.idempotency_key
     ) AS o ON true
     LEFT JOIN LATERAL (
         SELECT * FROM pre_generated_tickets
-        WHERE ticket_code = i.ticket_code AND partner_id = i.partner_id AND o.order_id IS NULL
+        WHERE ticket_code = i.ticket_code AND partner_id = i.partner_id AND partner_id = ANY (:partner_ids)
+            AND o.order_id IS NULL
         FOR NO KEY UPDATE SKIP LOCKED
     ) AS t ON true
 ),
@@ -62,7 +65,7 @@ activated AS (
         usable_until = CASE WHEN n.usable_days IS NULL THEN n.usable_until ELSE both_days(:today, :zone) + n.usable_days END
     FROM numbered n
     -- 'IS TRUE' makes PostgreSQL use a hash table. A join would compare all rows with all.
-    WHERE t.ticket_id = n.ticket_id AND t.partner_id = n.partner_id
+    WHERE t.ticket_id = n.ticket_id AND t.partner_id = n.partner_id AND t.partner_id = ANY (:partner_ids)
         AND (n.new_order_id IN (SELECT order_id FROM sold)) IS TRUE
     RETURNING t.order_id
 ),
@@ -99,14 +102,14 @@ FROM (
 ) AS n
 LEFT JOIN LATERAL (
     SELECT ticket_id FROM pre_generated_tickets
-    WHERE ticket_code = n.ticket_code AND partner_id = n.partner_id
+    WHERE ticket_code = n.ticket_code AND partner_id = n.partner_id AND partner_id = ANY (:partner_ids)
         AND n.ticket_id IS NULL AND n.earlier_order_id IS NULL
     -- LIMIT lets PostgreSQL check the line above first. Without it, each activation looks its ticket up once more.
     LIMIT 1
 ) AS known ON true
 LEFT JOIN LATERAL (
     SELECT order_id, payment_reference, created_at FROM ota_orders
-    WHERE partner_id = n.partner_id AND order_id = n.order_id
+    WHERE partner_id = n.partner_id AND order_id = n.order_id AND partner_id = ANY (:partner_ids)
 ) AS sale ON true
 ORDER BY n.position
 

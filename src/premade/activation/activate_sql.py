@@ -36,6 +36,7 @@ def activate(
     zone: str,
     lock_timeout_ms: str,
     activations: str,
+    partner_ids: list[int],
     operation: str,
     now: datetime,
     event: EventName[TicketActivated],

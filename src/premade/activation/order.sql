@@ -3,7 +3,7 @@ SELECT order_id, customer_name, customer_email, customer_phone, payment_referenc
        created_at AS activated_at, ticket_codes, request_digest,
        (
            SELECT batch_id FROM pre_generated_tickets
-           WHERE ticket_code = o.ticket_codes[1] AND partner_id = o.partner_id
+           WHERE ticket_code = o.ticket_codes[1] AND partner_id = :partner_id
        ) AS batch_id
 FROM ota_orders o
 WHERE partner_id = :partner_id AND operation = :operation AND idempotency_key = :idempotency_key
@@ -15,16 +15,16 @@ FROM ota_orders o
 CROSS JOIN unnest(o.ticket_codes) WITH ORDINALITY AS c (ticket_code, place)
 CROSS JOIN LATERAL (
     SELECT batch_id, usable_until FROM pre_generated_tickets
-    WHERE ticket_code = c.ticket_code AND partner_id = o.partner_id
+    WHERE ticket_code = c.ticket_code AND partner_id = :partner_id
 ) AS t
 CROSS JOIN LATERAL (
     SELECT entitlements FROM batches
-    WHERE partner_id = o.partner_id AND batch_id = t.batch_id
+    WHERE partner_id = :partner_id AND batch_id = t.batch_id
 ) AS b
 CROSS JOIN LATERAL (
     SELECT (data->>'issue_number')::integer AS issue_number, data->>'signing_key_id' AS signing_key_id
     FROM audit_events
-    WHERE partner_id = o.partner_id AND ticket_code = c.ticket_code AND event = :event
+    WHERE partner_id = :partner_id AND ticket_code = c.ticket_code AND event = :event
         AND order_id = o.order_id
     LIMIT 1
 ) AS e

@@ -24,7 +24,7 @@ marked AS (
     CROSS JOIN LATERAL (
         SELECT EXISTS (
             SELECT FROM pre_generated_tickets t
-            WHERE t.ticket_code = ANY (sale.ticket_codes) AND t.partner_id = sale.partner_id
+            WHERE t.ticket_code = ANY (sale.ticket_codes) AND t.partner_id = :partner_id
                 AND t.ticket_code <> c.ticket_code AND t.status <> 'CANCELLED'
         ) AS are_good
     ) AS others

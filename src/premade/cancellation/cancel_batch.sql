@@ -55,7 +55,7 @@ SELECT t.status, e.event_id IS NOT NULL AS by_this, count(*) AS tickets
 FROM pre_generated_tickets t
 LEFT JOIN LATERAL (
     SELECT event_id FROM audit_events
-    WHERE partner_id = t.partner_id AND ticket_code = t.ticket_code AND t.status = 'CANCELLED'
+    WHERE partner_id = :partner_id AND ticket_code = t.ticket_code AND t.status = 'CANCELLED'
         AND event = :event AND (data -> 'beginning')::bigint = :beginning
     -- A ticket must not count twice.
     LIMIT 1

@@ -7,7 +7,7 @@ CROSS JOIN LATERAL (
     SELECT count(*) AS tickets
     FROM (
         SELECT status FROM pre_generated_tickets
-        WHERE partner_id = b.partner_id AND batch_id = b.batch_id
+        WHERE partner_id = :partner_id AND batch_id = b.batch_id
             AND (:statuses::text[] IS NULL OR status = ANY(:statuses))
     ) AS t
 ) AS counted

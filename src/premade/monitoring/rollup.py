@@ -27,14 +27,21 @@ async def roll_up_once(database: Database, runtime: Runtime) -> int:
         if not await tx.fetch_one(sql.only_one, lock=ROLL_UP_LOCK):
             return 0
         zone = str(runtime.zone)
-        rolled_up = await tx.fetch_one(sql.roll_up, deltas_max=DELTAS_A_TRANSACTION_MAX, zone=zone)
+        partners = await tx.fetch_all(sql.partners_with_deltas) if database.by_partner else [None]
+        rolled_up = 0
+        for partner_id in partners:
+            deltas_max = DELTAS_A_TRANSACTION_MAX - rolled_up
+            rolled_up += (
+                await tx.fetch_one(sql.roll_up, only_partner_id=partner_id, deltas_max=deltas_max, zone=zone)
+                or 0
+            )
         await tx.execute(sql.forget_old_spans, before=runtime.now() - SPANS_KEPT, age_max=SPANS_KEPT)
         await tx.execute(
             sql.forget_old_days, before=runtime.today() - DAYS_KEPT, age_max=DAYS_KEPT, zone=zone
         )
         before = runtime.today() - GATE_COUNTS_KEPT
         await tx.execute(sql.forget_old_gate_counts, before=before, age_max=GATE_COUNTS_KEPT, zone=zone)
-        return rolled_up or 0
+        return rolled_up
 
 
 def roll_up_turn(database: Database, runtime: Runtime) -> Turn:

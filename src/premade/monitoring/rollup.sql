@@ -1,9 +1,12 @@
 -- name: roll_up
 -- One statement removes the deltas and adds them to the totals, so that every snapshot has each of them once.
+-- 'only_partner_id': the deltas of one partner, or NULL for all.
 WITH taken AS (
     DELETE FROM ticket_deltas
-    WHERE delta_id IN (
-        SELECT delta_id FROM ticket_deltas ORDER BY delta_id LIMIT :deltas_max FOR UPDATE SKIP LOCKED
+    WHERE (:only_partner_id::bigint IS NULL OR partner_id = :only_partner_id) AND delta_id IN (
+        SELECT delta_id FROM ticket_deltas
+        WHERE :only_partner_id::bigint IS NULL OR partner_id = :only_partner_id
+        ORDER BY delta_id LIMIT :deltas_max FOR UPDATE SKIP LOCKED
     )
     RETURNING partner_id, product_id, last_day, currency, span, unused_change, activated, amount
 ),
@@ -29,6 +32,9 @@ days AS (
         DO UPDATE SET tickets = sales_days.tickets + excluded.tickets, amount = sales_days.amount + excluded.amount
 )
 SELECT count(*) AS rolled_up FROM taken
+
+-- name: partners_with_deltas
+SELECT DISTINCT partner_id FROM ticket_deltas
 
 -- name: forget_old_spans
 DELETE FROM activation_spans WHERE span < LEAST(:before, database_clock() - :age_max::interval)

@@ -8,7 +8,11 @@ statement = statements_of(__file__)
 
 
 @statement
-def roll_up(*, deltas_max: int, zone: str) -> int: ...
+def roll_up(*, only_partner_id: int | None, deltas_max: int, zone: str) -> int: ...
+
+
+@statement
+def partners_with_deltas() -> int: ...
 
 
 @statement

@@ -47,6 +47,7 @@ FROM (SELECT DISTINCT partner_id, ticket_code FROM changed WHERE ticket_code IS 
 CROSS JOIN LATERAL (
     SELECT ticket_code, status, issue_number, entitlements, usable_until FROM pre_generated_tickets
     WHERE ticket_code = named.ticket_code AND partner_id = named.partner_id
+        AND (:partner_id::bigint IS NULL OR partner_id = :partner_id)
         AND (
             :partner_id::bigint IS NOT NULL
             OR (SELECT p.is_test FROM partners p WHERE p.partner_id = named.partner_id) = :is_test

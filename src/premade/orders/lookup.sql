@@ -15,7 +15,7 @@ WITH rows_read AS (
     FROM ota_orders o
     -- The comparison of row pairs keeps the planner from reading the orders of all partners.
     WHERE (o.partner_id, o.order_id) < (:partner_id, coalesce(:after_order_id, 'P'))
-        AND (o.partner_id, o.order_id) >= (:partner_id, :oldest_id)
+        AND (o.partner_id, o.order_id) >= (:partner_id, :oldest_id) AND o.partner_id = :partner_id
     ORDER BY o.partner_id DESC, o.order_id DESC
     LIMIT :rows_read_max
 )
@@ -32,7 +32,7 @@ WITH rows_read AS (
            o.created_at >= coalesce(:created_from::timestamptz, '-infinity')
                AND o.created_at < coalesce(:created_before::timestamptz, 'infinity') AS matches
     FROM ota_orders o
-    WHERE o.payment_reference = :payment_reference AND o.partner_id + 0 = :partner_id
+    WHERE o.payment_reference = :payment_reference AND o.partner_id + 0 = :partner_id AND o.partner_id = :partner_id
         AND o.order_id || '' < coalesce(:after_order_id, 'P') AND o.order_id || '' >= :oldest_id
     ORDER BY o.order_id || '' DESC
     LIMIT :rows_read_max

@@ -17,6 +17,7 @@ from premade.postgres.pool import (
     CUT_OFF_SECONDS,
     LEFT_BY_ONE_KIND,
     POOL_WAIT_SECONDS,
+    SESSION_SETTINGS,
     Limiter,
     Pool,
     ServerHealth,
@@ -129,8 +130,12 @@ class Database:
         turns: Limiter | None = None,
         single_turns: Limiter | None = None,
         replica: Replica | None = None,
+        *,
+        by_partner: bool = False,
     ) -> None:
         self._pool = pool
+        self.by_partner = by_partner
+        """Whether the tables are spread by partner. Then a statement of a micro-batch is about one partner."""
         self._replica = replica
         self._turns = turns
         self._single_turns = single_turns
@@ -174,7 +179,10 @@ class Database:
         """
         of_one_kind = asyncio.Semaphore(max(1, self._pool.max_size - LEFT_BY_ONE_KIND))
         turns = Limiter(of_one_kind, self._pool.waiting)
-        return Database(self._pool, self.for_batches, turns, turns if single_too else None, self._replica)
+        single_turns = turns if single_too else None
+        return Database(
+            self._pool, self.for_batches, turns, single_turns, self._replica, by_partner=self.by_partner
+        )
 
     def _connection(
         self, turns: Limiter | None, wait_seconds_max: float | None = None
@@ -287,12 +295,18 @@ class Database:
 
 @asynccontextmanager
 async def open_database(
-    dsn: str, connections_max: int, *, waits: bool = True, replica_dsn: str | None = None
+    dsn: str,
+    connections_max: int,
+    *,
+    waits: bool = True,
+    replica_dsn: str | None = None,
+    by_partner: bool = False,
 ) -> AsyncGenerator[Database]:
     """Open the database of `dsn`, with at most `connections_max` connections.
 
     Without `waits`, as in a worker, the server may be unreachable; requests get connections only after `Database.admit`.
-    `replica_dsn` names a standby for reads, with as many connections. It may be unreachable.
+    `replica_dsn` names a standby for reads, with as many connections. It may be unreachable. `by_partner`: the tables are
+    spread by partner.
 
     Raises:
         DatabaseAway: `waits` is set and the server does not answer.
@@ -301,17 +315,17 @@ async def open_database(
     for_batches = min(QUEUE_CONNECTIONS_MAX, max(0, connections_max - OTHER_CONNECTIONS_MIN))
     kind: ProcessKind = "command" if waits else "worker"
     pool = Pool(server, dsn, "premade", connections_max - for_batches, process_kind=kind)
+    # For spread tables, a plan must know the partner.
+    batch_settings = SESSION_SETTINGS if by_partner else BATCH_SESSION_SETTINGS
     queue_pool = (
-        Pool(server, dsn, "premade-queues", for_batches, BATCH_SESSION_SETTINGS, kind)
-        if for_batches
-        else None
+        Pool(server, dsn, "premade-queues", for_batches, batch_settings, kind) if for_batches else None
     )
     try:
         with translated_errors():
             for server_pool in server.pools:
                 await server_pool.open(wait=waits, timeout=CONNECT_TIMEOUT_SECONDS)
         async with _open_replica(replica_dsn, connections_max, Database(pool)) as replica:
-            yield Database(pool, queue_pool and Database(queue_pool), replica=replica)
+            yield Database(pool, queue_pool and Database(queue_pool), replica=replica, by_partner=by_partner)
     finally:
         for server_pool in server.pools:
             await server_pool.close()

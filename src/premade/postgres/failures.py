@@ -1,5 +1,6 @@
 """Translate PostgreSQL's errors into the product's errors, by SQLSTATE (appendix A of its manual)."""
 
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Literal
@@ -24,6 +25,8 @@ _REASONS: dict[str, Literal["no_writes", "disk_full", "no_connection"]] = {
     "53100": "disk_full",
     "53300": "no_connection",
 }
+_NUMBER_OF_A_PART = re.compile(r"_\d+$")
+"""The end of a constraint's name in one part of a table that is spread over servers."""
 _STATEMENT_ENDED = "57014"
 _INCARNATION_NOT_CONFIRMED = "PM001"
 _CLOCK_TOO_FAR_AHEAD = "PM002"
@@ -48,7 +51,7 @@ def translated_errors() -> Generator[None]:
     except psycopg.IntegrityError as error:
         if error.diag.constraint_name is None:
             raise
-        raise RuleBroken(error.diag.constraint_name) from error
+        raise RuleBroken(_NUMBER_OF_A_PART.sub("", error.diag.constraint_name)) from error
     except psycopg.Error as error:
         refusal = _refusal(error)
         if refusal is None:

@@ -8,7 +8,8 @@ JOIN products p ON p.product_id = t.product_id
 LEFT JOIN ota_orders o ON o.partner_id = t.partner_id AND o.order_id = t.order_id
 LEFT JOIN LATERAL (
     SELECT data ->> 'device_id' AS device_id, data ->> 'scan_id' AS scan_id, occurred_at FROM audit_events
-    WHERE partner_id = t.partner_id AND ticket_code = t.ticket_code AND event = :event
+    WHERE partner_id = t.partner_id AND (:partner_id::bigint IS NULL OR partner_id = :partner_id)
+        AND ticket_code = t.ticket_code AND event = :event
     ORDER BY occurred_at DESC
     LIMIT 1
 ) AS last ON true

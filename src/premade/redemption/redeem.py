@@ -1,6 +1,6 @@
 """Redeem entitlements at the gate: each scan once, many scans with one statement."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Literal, cast
 
@@ -11,6 +11,7 @@ from premade.postgres.database import Database, Transaction
 from premade.postgres.pool import LOCK_TIMEOUT_MS
 from premade.redemption import redeem_sql as sql
 from premade.redemption.inspect_sql import TicketAtGate
+from premade.redemption.partner import partner_at_gate
 from premade.redemption.scan import Scan
 from premade.redemption.verdict import (
     CLOCK_SKEW_MAX,
@@ -74,7 +75,12 @@ class Redeemer:
         self._batch_database = database.for_batches
         self._blocking_database = database.for_blocking_writes()
         self._runtime = runtime
-        self._queue = MicroBatcher("redemption", self._redeem_together)
+        self._database = database
+        self._queue = MicroBatcher(
+            "redemption",
+            self._redeem_together,
+            lambda scan: scan.partner_id if database.by_partner else None,
+        )
 
     async def redeem(self, scan: Scan) -> Redeemed:
         """Redeem an entitlement, or return the redemption of an earlier request with the same scan_id.
@@ -89,6 +95,9 @@ class Redeemer:
             Busy: a lock was not free in time.
             Nothing is redeemed then.
         """
+        if self._database.by_partner:
+            partner_id = await partner_at_gate(self._database, scan.caller, scan.ticket_code)
+            scan = replace(scan, partner_of_ticket=partner_id)
         outcome = await self._queue.outcome(scan)
         if outcome is None or outcome.outcome is sql.ScanOutcome.AGAIN:
             outcome = await self._redeem_alone(scan)
@@ -105,9 +114,7 @@ class Redeemer:
     async def _redeem_alone(self, scan: Scan) -> sql.ScanResult:
         """Execute one scan. It waits for the locks of the ticket and the scan_id, so that it sees the other's result."""
         async with self._blocking_database.transaction() as tx:
-            await tx.fetch_all(
-                sql.wait_for_ticket, ticket_code=scan.ticket_code, partner_id=scan.caller.partner_id
-            )
+            await tx.fetch_all(sql.wait_for_ticket, ticket_code=scan.ticket_code, partner_id=scan.partner_id)
             [outcome] = await redeem_waiting(tx, self._runtime, [scan])
         return outcome
 
@@ -127,9 +134,12 @@ async def redeem_all(
     tx: Transaction, runtime: Runtime, scans: list[Scan], lock_timeout_ms: int
 ) -> list[sql.ScanResult]:
     """Execute the statement; return one outcome for each scan, in their order. No two scans may share a claim."""
+    partner_ids = {scan.partner_id for scan in scans if scan.partner_id is not None}
+    are_known = all(scan.partner_id is not None for scan in scans)
     return await tx.fetch_all(
         sql.redeem,
         scans=orjson.dumps([_row(position, scan, runtime) for position, scan in enumerate(scans)]).decode(),
+        partner_ids=[*partner_ids] if are_known else None,
         lock_timeout_ms=str(lock_timeout_ms),
         operation=OPERATION,
         event=TicketRedeemed.event_name,
@@ -160,7 +170,7 @@ async def redeem_waiting(tx: Transaction, runtime: Runtime, scans: list[Scan]) -
 def _row(position: int, scan: Scan, runtime: Runtime) -> dict[str, Any]:
     return {
         "position": position,
-        "caller_partner_id": scan.caller.partner_id,
+        "caller_partner_id": scan.partner_id,
         "actor": scan.caller.actor,
         "request_id": scan.request_id,
         "ticket_code": scan.ticket_code,

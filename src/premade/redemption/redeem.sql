@@ -1,7 +1,8 @@
 -- name: redeem
 -- Redeem entitlements of many tickets, and return one outcome for each scan. The statement skips a ticket that another
 -- transaction has locked: its outcome is 'again'. A ticket or scan that another transaction changed after this statement's
--- snapshot has the same outcome.
+-- snapshot has the same outcome. 'partner_ids' are the partners of the tickets, or NULL if a gate of the operator does not know
+-- them. With one partner, the plan reads one part of each table, if the tables are spread by partner.
 WITH request AS MATERIALIZED (
     SELECT i.*, coalesce(i.used_at, both_clocks(:now)) AS at, k.ticket_id AS visible_ticket_id,
            coalesce(k.partner_id, i.caller_partner_id) AS partner_id,
@@ -31,11 +32,15 @@ WITH request AS MATERIALIZED (
         FROM pre_generated_tickets t
         -- By the unique code only: the operator's gates see the tickets of all partners.
         WHERE ticket_code = i.ticket_code AND (i.caller_partner_id IS NULL OR partner_id = i.caller_partner_id)
+            AND (:partner_ids::bigint[] IS NULL OR partner_id = ANY (:partner_ids))
+        -- LIMIT keeps the lookup from being joined with the whole table.
+        LIMIT 1
     ) AS k ON true
     LEFT JOIN LATERAL (
         SELECT event_id, data, occurred_at, request_digest = decode(i.request_digest, 'hex') AS same_request
         FROM audit_events
         WHERE partner_id = coalesce(k.partner_id, i.caller_partner_id) AND operation = :operation
+            AND (:partner_ids::bigint[] IS NULL OR partner_id = ANY (:partner_ids))
             -- A scan recorded before devices belonged to a key is found by its older key, if it was the same request.
             AND idempotency_key = ANY (ARRAY[i.idempotency_key, i.old_key])
             AND (idempotency_key = i.idempotency_key OR request_digest = decode(i.request_digest, 'hex'))
@@ -45,6 +50,7 @@ WITH request AS MATERIALIZED (
     LEFT JOIN LATERAL (
         SELECT ticket_id, status, issue_number, usable_until, activated_at, entitlements FROM pre_generated_tickets
         WHERE ticket_id = k.ticket_id AND partner_id = k.partner_id AND m.event_id IS NULL
+            AND (:partner_ids::bigint[] IS NULL OR partner_id = ANY (:partner_ids))
         FOR NO KEY UPDATE SKIP LOCKED
     ) AS t ON true
     CROSS JOIN LATERAL (
@@ -100,6 +106,7 @@ used AS (
     FROM judged j
     -- 'IS TRUE' makes PostgreSQL use a hash table. A join would compare all rows with all.
     WHERE t.ticket_id = j.ticket_id AND t.partner_id = j.partner_id
+        AND (:partner_ids::bigint[] IS NULL OR t.partner_id = ANY (:partner_ids))
         AND (j.ticket_code IN (SELECT ticket_code FROM recorded)) IS TRUE
     RETURNING t.ticket_code
 )
@@ -125,6 +132,7 @@ FROM (
 LEFT JOIN LATERAL (
     SELECT data ->> 'device_id' AS device_id, data ->> 'scan_id' AS scan_id, occurred_at FROM audit_events
     WHERE partner_id = a.partner_id AND ticket_code = a.ticket_code AND event = :event
+        AND (:partner_ids::bigint[] IS NULL OR partner_id = ANY (:partner_ids))
         AND a.ticket_id IS NOT NULL AND NOT a.is_granted
     ORDER BY (data ->> 'function_code' = a.function_code) DESC, occurred_at DESC
     LIMIT 1

@@ -53,6 +53,7 @@ def redeem(
     zone: str,
     lock_timeout_ms: str,
     scans: str,
+    partner_ids: list[int] | None,
     operation: str,
     clock_skew: timedelta,
     event: EventName[TicketRedeemed],

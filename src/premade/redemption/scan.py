@@ -81,11 +81,18 @@ class Scan:
     scanned_at: datetime | None = None
     time_refusal: DomainError | None = None
     """Why the time of the scan is refused, independent of the ticket."""
+    partner_of_ticket: int | None = None
+    """The partner of the ticket, if it was looked up before."""
 
     @property
     def is_grantable(self) -> bool:
         """Return whether nothing but the ticket can be a reason for a refusal."""
         return not self.presented.is_key_retired and self.time_refusal is None
+
+    @property
+    def partner_id(self) -> int | None:
+        """Return the partner whose tickets the scan may be about, or None: all."""
+        return self.partner_of_ticket if self.caller.partner_id is None else self.caller.partner_id
 
     @property
     def ticket_code(self) -> str:

@@ -5,8 +5,8 @@ is executed at once. Under load many requests share one commit, the most expensi
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from collections.abc import Set as AbstractSet
 from contextvars import Context
 from copy import copy
@@ -59,15 +59,21 @@ class _Place(Generic[Waiting]):
     """Number of its claims that an earlier item in the queue also has. The item is ready at 0."""
 
 
+def _one_group(_: object) -> None:
+    return None
+
+
 class ClaimQueue(Generic[Waiting]):
     """A queue in which items that share a claim are taken one after the other, in their order.
 
     `take` looks only at items that are ready. Thousands of items that wait for one ticket do not slow down the others.
     """
 
-    def __init__(self) -> None:
-        # Items that share no claim with an earlier item.
-        self._ready: deque[_Place[Waiting]] = deque()
+    def __init__(self, group_of: Callable[[Waiting], Hashable] = _one_group) -> None:
+        """`group_of`: only items of one group are taken together, and the groups take turns."""
+        self._group_of = group_of
+        # Items that share no claim with an earlier item, by group. The first group has the next turn.
+        self._ready: OrderedDict[Hashable, deque[_Place[Waiting]]] = OrderedDict()
         self._by_claim: dict[tuple[Any, ...], deque[_Place[Waiting]]] = {}
         self._count = 0
 
@@ -80,17 +86,26 @@ class ClaimQueue(Generic[Waiting]):
         for claim in claims:
             self._by_claim.setdefault(claim, deque()).append(place)
         if not place.blocked_claims:
-            self._ready.append(place)
+            self._make_ready(place)
         self._count += 1
 
     def take(self) -> list[Waiting]:
-        """Remove and return the next ready items, at most STATEMENT_ITEMS_MAX. No two of them share a claim."""
-        ready = [self._ready.popleft() for _ in range(min(len(self._ready), STATEMENT_ITEMS_MAX))]
-        for place in ready:
+        """Remove and return the next ready items of one group, at most STATEMENT_ITEMS_MAX. No two of them share a claim."""
+        if not self._ready:
+            return []
+        group, ready = self._ready.popitem(last=False)
+        taken = [ready.popleft() for _ in range(min(len(ready), STATEMENT_ITEMS_MAX))]
+        if ready:
+            # At the end: every other group has a turn before the rest of this one.
+            self._ready[group] = ready
+        for place in taken:
             for claim in place.claims:
                 self._advance(claim)
-        self._count -= len(ready)
-        return [place.item for place in ready]
+        self._count -= len(taken)
+        return [place.item for place in taken]
+
+    def _make_ready(self, place: _Place[Waiting]) -> None:
+        self._ready.setdefault(self._group_of(place.item), deque()).append(place)
 
     def _advance(self, claim: tuple[Any, ...]) -> None:
         places = self._by_claim[claim]
@@ -100,17 +115,27 @@ class ClaimQueue(Generic[Waiting]):
             return
         places[0].blocked_claims -= 1
         if not places[0].blocked_claims:
-            self._ready.append(places[0])
+            self._make_ready(places[0])
 
 
 class MicroBatcher(Generic[Request, Outcome]):
     """Execute the requests of one kind in this process, as many as possible with one statement."""
 
-    def __init__(self, kind: str, run: Callable[[list[Request]], Awaitable[list[Outcome]]]) -> None:
-        """`run` executes several requests and returns one outcome for each, in their order. `kind` is the name for the log."""
+    def __init__(
+        self,
+        kind: str,
+        run: Callable[[list[Request]], Awaitable[list[Outcome]]],
+        group_of: Callable[[Request], Hashable] = _one_group,
+    ) -> None:
+        """`run` executes several requests and returns one outcome for each, in their order. `kind` is the name for the log.
+
+        `group_of`: a statement has requests of one group only.
+        """
         self._kind = kind
         self._run = run
-        self._waiting: ClaimQueue[tuple[Request, asyncio.Future[Outcome | None]]] = ClaimQueue()
+        self._waiting = ClaimQueue[tuple[Request, asyncio.Future[Outcome | None]]](
+            lambda waiting: group_of(waiting[0])
+        )
         self._in_flight = 0
         # The event loop keeps only weak references to tasks.
         self._tasks: set[asyncio.Task[None]] = set()

@@ -67,11 +67,11 @@ WITH rows_read AS (
     -- whole table.
     JOIN LATERAL (
         SELECT * FROM pre_generated_tickets
-        WHERE ticket_code = named.ticket_code AND partner_id = o.partner_id
+        WHERE ticket_code = named.ticket_code AND partner_id = :partner_id
         LIMIT 1
     ) AS t ON true
     -- The expressions of the index ota_orders_by_payment.
-    WHERE o.payment_reference = :payment_reference AND o.partner_id + 0 = :partner_id
+    WHERE o.payment_reference = :payment_reference AND o.partner_id + 0 = :partner_id AND o.partner_id = :partner_id
         AND o.order_id || '' <= coalesce(:after_paid_by, 'P')
         AND (o.order_id || '' < coalesce(:after_paid_by, 'P') OR t.ticket_code > :after_ticket_code)
     ORDER BY o.order_id || '' DESC, t.ticket_code

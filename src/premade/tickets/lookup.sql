@@ -18,11 +18,11 @@ SELECT t.ticket_code, t.qr_code, t.status, t.entitlements, t.product_id, t.batch
            )
            FROM (
                SELECT event_id, event, actor, occurred_at, order_id, data FROM audit_events
-               WHERE partner_id = t.partner_id AND ticket_code = t.ticket_code AND event = ANY(:events)
+               WHERE partner_id = :partner_id AND ticket_code = t.ticket_code AND event = ANY(:events)
                UNION ALL
                (
                    SELECT event_id, :generated::text, actor, t.created_at, order_id, data FROM audit_events
-                   WHERE partner_id = t.partner_id AND batch_id = t.batch_id AND ticket_code IS NULL
+                   WHERE partner_id = :partner_id AND batch_id = t.batch_id AND ticket_code IS NULL
                        AND event = ANY(:events_of_batch)
                    ORDER BY occurred_at, event_id
                    LIMIT 1

@@ -29,7 +29,8 @@ def sentence(row: EventRow, partners: Mapping[int, str], staff: Mapping[int, str
     event = CATALOGUE.read(row.event, row.data)
     if event is None:
         return _unknown(row)
-    partner_id = row.partner_id
+    # 0: the operator, where the tables are spread by partner.
+    partner_id = row.partner_id or None
     shown = {
         **{name: _shown(value) for name, value in event.values().items()},
         "partner": _("the operator")

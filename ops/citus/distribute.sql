@@ -1,0 +1,214 @@
+-- Spread the tables of an installed schema over the servers of Citus, by partner_id. See docs/scaling.md.
+--
+--     psql "$DATABASE_URL" --file ops/citus/distribute.sql
+--
+-- Stop the service first, and take a backup: there is no way back. The script is one transaction, so a failure changes
+-- nothing.
+--
+-- The first part works on any PostgreSQL. It changes what cannot be spread: identity columns, unique keys without
+-- partner_id, one foreign key, and triggers for whole statements. The second part calls Citus. With
+-- `SET premade.partitions = 8` it makes hash partitions on one server instead: the tests use this, because
+-- PostgreSQL has the same rule for the unique keys of such a table, and its plans show which partitions a statement reads.
+
+BEGIN;
+SET LOCAL client_min_messages = warning;
+
+CREATE TEMPORARY TABLE spread_tables (place integer, name text, kind text) ON COMMIT DROP;
+INSERT INTO spread_tables VALUES
+    -- On every server, the same rows.
+    (1, 'channels', 'reference'),
+    (2, 'partners', 'reference'),
+    (3, 'products', 'reference'),
+    (4, 'product_functions', 'reference'),
+    (5, 'signing_keys', 'reference'),
+    -- The rows of a partner on one server, in all of these tables.
+    (6, 'batches', 'distributed'),
+    (7, 'ota_orders', 'distributed'),
+    (8, 'pre_generated_tickets', 'distributed'),
+    (9, 'audit_events', 'distributed'),
+    (10, 'ticket_deltas', 'distributed'),
+    (11, 'ticket_totals', 'distributed'),
+    (12, 'activation_spans', 'distributed'),
+    (13, 'sales_days', 'distributed');
+-- All other tables stay on the coordinator, the server of DATABASE_URL. Among them are the stock and its reservations, which
+-- all partners of a channel share.
+
+DO $$
+BEGIN
+    IF to_regclass('pre_generated_tickets') IS NULL THEN
+        RAISE EXCEPTION 'There is no schema of premade here. Run `premade migrate` first.';
+    END IF;
+    IF operator_partner() IS NOT NULL THEN
+        RAISE EXCEPTION 'This database is spread already.';
+    END IF;
+    IF coalesce(current_setting('premade.partitions', true), '') <> '' THEN
+        RETURN;
+    END IF;
+    IF to_regproc('create_distributed_table') IS NULL THEN
+        RAISE EXCEPTION 'Citus is not installed in this database. Run CREATE EXTENSION citus first.';
+    END IF;
+    IF coalesce(current_setting('citus.enable_unsafe_triggers', true), 'off') <> 'on' THEN
+        RAISE EXCEPTION 'Set citus.enable_unsafe_triggers = on in postgresql.conf on all servers: triggers keep the states of tickets.';
+    END IF;
+END
+$$;
+
+-- 1. Ids come from sequences. Citus gives each server a part of the numbers of a sequence.
+DO $$
+DECLARE
+    id record;
+BEGIN
+    FOR id IN
+        SELECT a.attrelid::regclass AS in_table, a.attname AS name,
+               pg_get_serial_sequence(a.attrelid::regclass::text, a.attname)::regclass AS sequence
+        FROM spread_tables s
+        JOIN pg_attribute a ON a.attrelid = s.name::regclass AND a.attidentity <> ''
+    LOOP
+        DECLARE
+            sequence_name CONSTANT text := id.sequence::text;
+            next_value CONSTANT bigint := coalesce(pg_sequence_last_value(id.sequence), 0) + 1;
+        BEGIN
+            EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP IDENTITY', id.in_table, id.name);
+            EXECUTE format('CREATE SEQUENCE %s AS bigint START WITH %s', sequence_name, next_value);
+            EXECUTE format(
+                'ALTER TABLE %s ALTER COLUMN %I SET DEFAULT nextval(%L)', id.in_table, id.name, sequence_name
+            );
+        END;
+    END LOOP;
+END
+$$;
+
+-- 2. Events that concern no partner belong to partner 0, the operator. It is no row of `partners`.
+CREATE OR REPLACE FUNCTION operator_partner() RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 0::bigint;
+ALTER TABLE audit_events DROP CONSTRAINT audit_events_partner;
+ALTER TABLE audit_events DISABLE TRIGGER audit_is_append_only;
+UPDATE audit_events SET partner_id = operator_partner() WHERE partner_id IS NULL;
+ALTER TABLE audit_events ENABLE TRIGGER audit_is_append_only;
+
+-- 3. Unique keys contain the partner. Codes and ids stay unique over all partners: they come from the clocks of the database
+-- and from sequences, which never repeat a number (docs/scaling.md).
+ALTER TABLE pre_generated_tickets
+    DROP CONSTRAINT pre_generated_tickets_pkey,
+    DROP CONSTRAINT ticket_code_taken,
+    ADD CONSTRAINT pre_generated_tickets_pkey PRIMARY KEY (partner_id, ticket_id),
+    ADD CONSTRAINT ticket_code_taken UNIQUE (partner_id, ticket_code);
+-- The gates of the operator and the search of the console have the code only.
+CREATE INDEX tickets_by_code ON pre_generated_tickets (ticket_code);
+ALTER TABLE ota_orders DROP CONSTRAINT ota_orders_pkey;
+CREATE INDEX orders_by_id ON ota_orders (order_id);
+ALTER TABLE audit_events
+    DROP CONSTRAINT audit_events_pkey,
+    ADD CONSTRAINT audit_events_pkey PRIMARY KEY (partner_id, event_id);
+-- The search of the console reads the events of all partners in the order of their ids.
+CREATE INDEX audit_events_by_id ON audit_events (event_id);
+ALTER TABLE ticket_deltas
+    DROP CONSTRAINT ticket_deltas_pkey,
+    ADD CONSTRAINT ticket_deltas_pkey PRIMARY KEY (partner_id, delta_id);
+-- Citus has no foreign key from a spread table to one of the coordinator. The statement that generates a batch changes its
+-- reservation, so it knows that there is one.
+ALTER TABLE batches DROP CONSTRAINT batches_reservation;
+
+-- 4. A trigger sees one ticket. Citus runs it on the server of the ticket, and it writes a row of the same partner there.
+CREATE FUNCTION count_ticket() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    is_activated CONSTANT boolean := TG_OP = 'UPDATE' AND NEW.activated_at IS NOT NULL AND OLD.activated_at IS NULL;
+BEGIN
+    INSERT INTO ticket_deltas (partner_id, product_id, last_day, currency, span, unused_change, activated, amount)
+    VALUES (
+        NEW.partner_id, NEW.product_id, coalesce(NEW.valid_until, 'infinity'),
+        CASE WHEN TG_OP = 'UPDATE' THEN NEW.currency END, CASE WHEN is_activated THEN activation_span(NEW.activated_at) END,
+        CASE WHEN TG_OP = 'UPDATE' THEN -1 ELSE 1 END, is_activated::integer, CASE WHEN is_activated THEN NEW.price ELSE 0 END
+    );
+    RETURN NULL;
+END
+$$;
+DROP TRIGGER generated_tickets_are_counted ON pre_generated_tickets;
+CREATE TRIGGER generated_tickets_are_counted AFTER INSERT ON pre_generated_tickets
+    FOR EACH ROW EXECUTE FUNCTION count_ticket();
+DROP TRIGGER changed_tickets_are_counted ON pre_generated_tickets;
+-- No ticket becomes unused again, and none is activated in another way.
+CREATE TRIGGER changed_tickets_are_counted AFTER UPDATE ON pre_generated_tickets
+    FOR EACH ROW WHEN (OLD.status = 'PRE_GENERATED' AND NEW.status <> 'PRE_GENERATED') EXECUTE FUNCTION count_ticket();
+DROP TRIGGER ticket_price_fits_its_currency ON pre_generated_tickets;
+ALTER TABLE pre_generated_tickets
+    ADD CONSTRAINT ticket_price_fits_its_currency CHECK (fits_currency(price, currency));
+
+-- 5. Spread the tables.
+DO $$
+DECLARE
+    partitions CONSTANT text := current_setting('premade.partitions', true);
+    spread record;
+    command text;
+    definitions text[];
+    columns text;
+BEGIN
+    IF coalesce(partitions, '') = '' THEN
+        -- Reference tables and spread tables in one transaction.
+        SET LOCAL citus.multi_shard_modify_mode = 'sequential';
+        FOR spread IN SELECT * FROM spread_tables ORDER BY place LOOP
+            IF spread.kind = 'reference' THEN
+                PERFORM create_reference_table(spread.name);
+            ELSE
+                PERFORM create_distributed_table(
+                    spread.name, 'partner_id',
+                    colocate_with => CASE spread.name WHEN 'batches' THEN 'none' ELSE 'batches' END
+                );
+            END IF;
+        END LOOP;
+        -- Functions that statements and triggers call on every server, each after those that it calls.
+        FOREACH command IN ARRAY ARRAY[
+            'database_clock()', 'both_clocks(timestamptz)', 'both_days(date, text)', 'activation_span(timestamptz)',
+            'recorded_at(jsonb, timestamptz)', 'tickets_by_state(bigint, text, boolean)'
+        ] LOOP
+            PERFORM create_distributed_function(command::regprocedure);
+        END LOOP;
+        RETURN;
+    END IF;
+
+    -- What a partitioned table must get again: keys and foreign keys, indexes, triggers, in this order.
+    CREATE TEMPORARY TABLE definitions ON COMMIT DROP AS
+    SELECT s.place, 1 AS step, c.conname AS name, format('ALTER TABLE %I ADD CONSTRAINT %I %s', s.name, c.conname, pg_get_constraintdef(c.oid)) AS command
+    FROM spread_tables s JOIN pg_constraint c ON c.conrelid = s.name::regclass AND c.contype IN ('p', 'u')
+    WHERE s.kind = 'distributed'
+    UNION ALL
+    SELECT s.place, 2, i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid)
+    FROM spread_tables s JOIN pg_index i ON i.indrelid = s.name::regclass
+    WHERE s.kind = 'distributed' AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid AND c.contype IN ('p', 'u'))
+    UNION ALL
+    SELECT s.place, 3, c.conname, format('ALTER TABLE %I ADD CONSTRAINT %I %s', s.name, c.conname, pg_get_constraintdef(c.oid))
+    FROM spread_tables s JOIN pg_constraint c ON c.conrelid = s.name::regclass AND c.contype = 'f'
+    WHERE s.kind = 'distributed'
+    UNION ALL
+    SELECT s.place, 4, t.tgname, pg_get_triggerdef(t.oid)
+    FROM spread_tables s JOIN pg_trigger t ON t.tgrelid = s.name::regclass AND NOT t.tgisinternal
+    WHERE s.kind = 'distributed';
+
+    FOR spread IN SELECT * FROM spread_tables WHERE kind = 'distributed' ORDER BY place DESC LOOP
+        EXECUTE format('ALTER TABLE %I RENAME TO %I', spread.name, spread.name || '_whole');
+        EXECUTE format(
+            'CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE) PARTITION BY HASH (partner_id)',
+            spread.name, spread.name || '_whole'
+        );
+        FOR remainder IN 0 .. partitions::integer - 1 LOOP
+            EXECUTE format(
+                'CREATE TABLE %I PARTITION OF %I FOR VALUES WITH (MODULUS %s, REMAINDER %s)',
+                spread.name || '_' || remainder, spread.name, partitions, remainder
+            );
+        END LOOP;
+        EXECUTE format('INSERT INTO %I SELECT * FROM %I', spread.name, spread.name || '_whole');
+        EXECUTE format('DROP TABLE %I CASCADE', spread.name || '_whole');
+    END LOOP;
+    FOR command IN SELECT d.command FROM definitions d ORDER BY step, place, name LOOP
+        EXECUTE command;
+    END LOOP;
+    -- Citus names the keys of a part after the whole, with a number at the end. So do these.
+    FOR command IN
+        SELECT format('ALTER INDEX %s RENAME TO %I', p.inhrelid::regclass, p.inhparent::regclass || substring(i.indrelid::regclass::text FROM '_[0-9]+$'))
+        FROM pg_inherits p JOIN pg_index i ON i.indexrelid = p.inhrelid
+    LOOP
+        EXECUTE command;
+    END LOOP;
+END
+$$;
+
+COMMIT;
