@@ -1,4 +1,4 @@
-"""What one ticket costs: `make capacity`. It writes docs/scaling.md, up to the last heading.
+"""What one ticket costs: `make capacity`. It writes docs/scaling.md, up to the heading BY_HAND.
 
 Processor time of the service and of PostgreSQL, write-ahead log and bytes on disk, for each ticket that is generated,
 activated and redeemed. From these follow the machines for a number of tickets a year.
@@ -132,7 +132,7 @@ def _page(capacity: Capacity, rates: list[float], several: list[Measured]) -> st
     price = (service + COPIES * database) * core_price + COPIES * disk / 2**30 * 12 * GIB_MONTH_PRICE
     return f"""# Scaling
 
-`make capacity` writes this page, up to the last heading. Load generator, service ({WORKERS} workers) and PostgreSQL share
+`make capacity` writes this page, up to [Where the limit is](#where-the-limit-is). Load generator, service ({WORKERS} workers) and PostgreSQL share
 the two cores of one machine. Each operation ran for {SECONDS} seconds, after a checkpoint. "Disk" is the growth of all tables
 and indexes after `VACUUM`. The processor time and the WAL of this `VACUUM` are included.
 

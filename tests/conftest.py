@@ -20,7 +20,7 @@ from premade.runtime.clock import Runtime
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--postgres", choices=["embedded", "standalone"], default="embedded")
     parser.addoption("--quick", action="store_true", help="leave out what is marked as nightly")
-    parser.addoption("--spread", action="store_true", help="on tables that are partitioned by partner")
+    parser.addoption("--spread", action="store_true", help="on tables that are spread by partner")
 
 
 SLOW_FOLDERS = (
@@ -81,10 +81,15 @@ def dsn(postgres_kind: str, request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def service(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(
+    dsn: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Service]:
     """`premade serve` with two workers on that database."""
     log: Path = tmp_path_factory.mktemp("service") / "log"
-    with running_service(environment_for(dsn), log) as running:
+    by_partner = "true" if request.config.getoption("--spread") else "false"
+    with running_service(
+        environment_for(dsn, PREMADE_STATEMENTS_BY_PARTNER=by_partner), log
+    ) as running:
         yield running
 
 

@@ -26,6 +26,18 @@ DIFFERS_BY_VERSION = [
 """Plans, locks and the life of tickets: where versions of PostgreSQL may differ."""
 ALSO_ON_BOTH = ["contract", "concurrency", "lifecycle", "acceptance", "rules", "faults", "reservations"]
 """More rules, and faults, for a run that may take longer."""
+SPREAD = [
+    "acceptance",
+    "orders",
+    "lifecycle",
+    "reservations",
+    "gate",
+    "concurrency",
+    "reads",
+    "monitoring",
+    "large",
+]
+"""Sales, scans and reads, for a run on tables that are spread by partner."""
 NOT_ON_BOTH = TESTS / "contract" / "test_schemathesis.py"
 """Malformed requests do not reach the database, so one version is enough."""
 PROCESSES, PROCESSES_BESIDE = 3, 1
@@ -84,6 +96,9 @@ def main() -> int:
         beside = ["--postgres=standalone", *depth, f"--ignore={NOT_ON_BOTH}", *on_both]
         runs.append(start(*pytest(PROCESSES_BESIDE, *beside), show_at_end=True))
     codes = [run.wait() for run in runs]
+    if is_all:
+        spread = ["--postgres=embedded", "--quick", "--spread", *(str(TESTS / path) for path in SPREAD)]
+        codes.append(start(*pytest(PROCESSES, *spread), show_at_end=False).wait())
     if not has_another:
         print(f"NOT RUN on a stand-alone PostgreSQL 15: there is none in {STANDALONE_BINARIES}.")
     return int(any(codes))

@@ -19,8 +19,12 @@ from premade.runtime.errors import Busy, DatabaseAway, Unavailable
 Outcomes = list[dict[str, object]]
 
 
-def activation(ticket: str, key: str | None = None) -> Activation:
-    return Activation(Caller(1, 1, "ota"), "r", ticket, "n", "e", "p", "pay", key)
+def activation(ticket: str, key: str | None = None, partner_id: int = 1) -> Activation:
+    return Activation(Caller(1, partner_id, "ota"), "r", ticket, "n", "e", "p", "pay", key)
+
+
+def partner_of(request: Activation) -> int:
+    return request.caller.partner_id
 
 
 def answers(batch: list[Activation]) -> Outcomes:
@@ -187,3 +191,53 @@ def test_a_full_queue_refuses_and_a_client_that_goes_away_is_served_all_the_same
 
     assert "T0" in done
     assert len(done) == QUEUE_ITEMS_MAX + 1
+
+
+def test_with_groups_no_statement_has_two_and_each_group_has_a_turn_before_the_next_of_another() -> None:
+    statements: list[list[Activation]] = []
+
+    async def run(batch: list[Activation]) -> Outcomes:
+        statements.append(batch)
+        await asyncio.sleep(0)
+        return answers(batch)
+
+    crowd = [activation(f"T{number}") for number in range(3 * STATEMENT_ITEMS_MAX)]
+    others = [
+        activation(f"T{number}", partner_id=partner_id) for partner_id in (2, 3, 4) for number in range(2)
+    ]
+
+    async def all_clients() -> list[object]:
+        queue = MicroBatcher("activation", run, partner_of)
+        return await asyncio.gather(*(queue.outcome(request) for request in [*crowd, *others]))
+
+    outcomes = asyncio.run(all_clients())
+
+    assert outcomes == answers([*crowd, *others]), "each request has its own outcome"
+    partners = [{partner_of(request) for request in batch} for batch in statements]
+    assert partners == [{1}, {2}, {3}, {4}, {1}, {1}]
+    assert [len(batch) for batch in statements] == [STATEMENT_ITEMS_MAX, 2, 2, 2, *2 * [STATEMENT_ITEMS_MAX]]
+    assert [request for batch in statements for request in batch if partner_of(request) == 1] == crowd
+
+
+def test_with_groups_a_claim_still_waits_for_the_one_before_it() -> None:
+    statements: list[list[str]] = []
+
+    async def run(batch: list[Activation]) -> Outcomes:
+        statements.append([request.ticket_code for request in batch])
+        await asyncio.sleep(0)
+        return answers(batch)
+
+    async def all_clients() -> None:
+        queue = MicroBatcher("activation", run, partner_of)
+        requests = [
+            activation("A", "k"),
+            activation("B", "k"),
+            activation("C"),
+            activation("D", partner_id=2),
+        ]
+        async with asyncio.timeout(5):
+            await asyncio.gather(*(queue.outcome(request) for request in requests))
+
+    asyncio.run(all_clients())
+
+    assert statements == [["A", "C"], ["D"], ["B"]]

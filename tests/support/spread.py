@@ -4,7 +4,8 @@ from pathlib import Path
 
 import psycopg
 
-DISTRIBUTE = Path(__file__).parents[2] / "ops/citus/distribute.sql"
+_CITUS = Path(__file__).parents[2] / "ops/citus"
+DISTRIBUTE, CHECK = (_CITUS / "distribute.sql").read_bytes(), (_CITUS / "check.sql").read_bytes()
 PARTITIONS = 4
 
 
@@ -12,4 +13,4 @@ def spread(dsn: str) -> None:
     """Run the script for Citus, with hash partitions in the place of Citus's own calls."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(f"SET premade.partitions = {PARTITIONS}".encode())
-        connection.execute(DISTRIBUTE.read_bytes())
+        connection.execute(DISTRIBUTE)

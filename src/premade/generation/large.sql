@@ -24,15 +24,18 @@ WHERE b.partner_id = :partner_id AND b.batch_id = :batch_id
 
 -- name: write_tickets
 -- Change the batch first: the lock of its row orders generation, cancellation and expiry. A process may have been suspended
--- after it signed these tickets. So check the key and the last day of sale again.
-WITH batch AS (
+-- after it signed these tickets. So check the key and the last day of sale again. The incarnation stands before, because Citus
+-- allows no volatile function in an UPDATE of a spread table.
+WITH incarnation AS MATERIALIZED (SELECT current_incarnation() AS incarnation_id),
+batch AS (
     UPDATE batches b SET to_make = to_make - jsonb_array_length(:tickets::jsonb)
+    FROM incarnation
     WHERE partner_id = :partner_id AND batch_id = :batch_id AND to_make >= jsonb_array_length(:tickets::jsonb)
         AND (valid_until IS NULL OR valid_until >= both_days(:today, :zone))
         AND (SELECT k.retired_at FROM signing_keys k WHERE k.key_id = b.signing_key_id) IS NULL
         -- After a restore the batch has another key.
-        AND signing_key_id = :signing_key_id AND current_incarnation() IS NOT NULL
-    RETURNING *
+        AND signing_key_id = :signing_key_id AND incarnation_id IS NOT NULL
+    RETURNING b.*
 ),
 ticket AS (
     INSERT INTO pre_generated_tickets (

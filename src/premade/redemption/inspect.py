@@ -7,7 +7,7 @@ from premade.audit.events import TicketRedeemed
 from premade.partners.keyring import GateCaller
 from premade.postgres.database import Database
 from premade.redemption import inspect_sql as sql
-from premade.redemption.partner import partner_at_gate
+from premade.redemption.partner import partners_at_gate
 from premade.redemption.redeem import ticket_of_row
 from premade.redemption.scan import PresentedTicket
 from premade.redemption.verdict import Judge, not_known_here, qr_invalid, refusal_of_mode
@@ -53,12 +53,12 @@ class Inspector:
         """
         if presented.is_key_retired:
             raise qr_invalid(is_key_retired=True)
-        partner_id = await partner_at_gate(self._database, caller, presented.ticket_code)
+        partners = await partners_at_gate(self._database, caller, [presented.ticket_code])
         async with self._database.single_statement() as tx:
             row = await tx.fetch_one(
                 sql.ticket_at_gate,
                 ticket_code=presented.ticket_code,
-                partner_id=partner_id,
+                partner_id=partners[presented.ticket_code],
                 event=TicketRedeemed.event_name,
                 today=self._runtime.today(),
                 zone=str(self._runtime.zone),

@@ -11,7 +11,7 @@ from premade.postgres.database import Database, Transaction
 from premade.postgres.pool import LOCK_TIMEOUT_MS
 from premade.redemption import redeem_sql as sql
 from premade.redemption.inspect_sql import TicketAtGate
-from premade.redemption.partner import partner_at_gate
+from premade.redemption.partner import partners_at_gate
 from premade.redemption.scan import Scan
 from premade.redemption.verdict import (
     CLOCK_SKEW_MAX,
@@ -96,8 +96,8 @@ class Redeemer:
             Nothing is redeemed then.
         """
         if self._database.by_partner:
-            partner_id = await partner_at_gate(self._database, scan.caller, scan.ticket_code)
-            scan = replace(scan, partner_of_ticket=partner_id)
+            partners = await partners_at_gate(self._database, scan.caller, [scan.ticket_code])
+            scan = replace(scan, partner_of_ticket=partners[scan.ticket_code])
         outcome = await self._queue.outcome(scan)
         if outcome is None or outcome.outcome is sql.ScanOutcome.AGAIN:
             outcome = await self._redeem_alone(scan)

@@ -5,7 +5,7 @@ A conflict about a ticket is stored in the audit record. Forged QRs, unknown tic
 """
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import cast
@@ -18,6 +18,7 @@ from premade.postgres.database import Database, Transaction
 from premade.redemption import sync_sql as sql
 from premade.redemption.counts import GateCountKind, count_at_gate
 from premade.redemption.offline_scan import ConflictCode, InvalidEntry, OfflineScan, ScanConflict, ScanRef
+from premade.redemption.partner import NO_PARTNER, partners_at_gate
 from premade.redemption.redeem import REDEEMED, Redeemed, redeem_waiting, redeemed_or_refused
 from premade.redemption.redeem_sql import ScanOutcome, ScanResult
 from premade.redemption.rules import GateRules
@@ -92,12 +93,13 @@ class Syncer:
             Busy: a lock was not free in time. Nothing is changed.
         """
         read = [await self._read(place, device, entry) for place, entry in enumerate(entries)]
+        partners = await self._partners(device, read)
         async with self._database.transaction() as tx:
             lock = await tx.fetch_one(sql.lock_device, lock_space=_LOCK_SPACE, device=device.lock_name)
             assert lock is not None
             clocks = (self._runtime.now(), lock.database_now)
             scans = [self._with_time(entry, clocks) for entry in read if isinstance(entry, _ReadScan)]
-            results_of_scans = iter(await self._redeem_or_record(tx, device, scans))
+            results_of_scans = iter(await self._redeem_or_record_all(tx, device, scans, partners))
             results = [next(results_of_scans) if isinstance(entry, _ReadScan) else entry for entry in read]
             counts = Counter(filter(None, map(_count_kind, results)))
             await count_at_gate(tx, self._runtime, device.caller, device.device_id, counts)
@@ -136,16 +138,45 @@ class Syncer:
         refusal = refusal_of_time(entry.offline.scanned_at, clocks, self._rules.scan_age_max)
         return replace(entry, scan=replace(entry.scan, time_refusal=refusal))
 
-    async def _redeem_or_record(
-        self, tx: Transaction, device: Device, scans: list[_ReadScan]
+    async def _partners(
+        self, device: Device, read: list[_ReadScan | ScanConflict]
+    ) -> dict[str | None, int | None]:
+        """Return the partner whose tickets the statements read, by code. None stands for a QR that is not genuine."""
+        codes = {entry.scan.ticket_code for entry in read if isinstance(entry, _ReadScan) and entry.scan}
+        return {
+            None: NO_PARTNER if self._database.by_partner else device.caller.partner_id,
+            **await partners_at_gate(self._database, device.caller, codes),
+        }
+
+    async def _redeem_or_record_all(
+        self,
+        tx: Transaction,
+        device: Device,
+        scans: list[_ReadScan],
+        partners: dict[str | None, int | None],
     ) -> list[UploadResult]:
-        results = await _earlier_conflicts(tx, device, scans)
+        """Redeem or record the scans of one partner after the other, or all together if their partners are not known."""
+        places: dict[int | None, list[int]] = defaultdict(list)
+        for place, entry in enumerate(scans):
+            places[partners[entry.scan and entry.scan.ticket_code]].append(place)
+        results: dict[int, UploadResult] = {}
+        # In the order of the partners: two uploads then take their locks in the same order.
+        for partner_id in sorted(places, key=lambda partner_id: partner_id or NO_PARTNER):
+            of_partner = [scans[place] for place in places[partner_id]]
+            results_of_partner = await self._redeem_or_record(tx, device, of_partner, partner_id)
+            results.update(zip(places[partner_id], results_of_partner, strict=True))
+        return [results[place] for place in range(len(scans))]
+
+    async def _redeem_or_record(
+        self, tx: Transaction, device: Device, scans: list[_ReadScan], partner_id: int | None
+    ) -> list[UploadResult]:
+        results = await _earlier_conflicts(tx, device, scans, partner_id)
         pending = [
-            (place, entry.scan)
+            (place, replace(entry.scan, partner_of_ticket=partner_id))
             for place, entry in enumerate(scans)
             if place not in results and entry.scan is not None
         ]
-        outcomes = await self._redeem_in_order(tx, device, pending)
+        outcomes = await self._redeem_in_order(tx, pending, partner_id)
         room = await _room_in_record(tx, pending, outcomes)
         rows: dict[str, _ConflictRow] = {}
         for place, entry in enumerate(scans):
@@ -175,11 +206,11 @@ class Syncer:
         return [results[place] for place in range(len(scans))]
 
     async def _redeem_in_order(
-        self, tx: Transaction, device: Device, scans: list[tuple[int, Scan]]
+        self, tx: Transaction, scans: list[tuple[int, Scan]], partner_id: int | None
     ) -> dict[int, ScanResult]:
         """Return the outcomes by place. Scans of one ticket, or with one scan_id, are in successive statements."""
         codes = sorted({scan.ticket_code for _, scan in scans})
-        await tx.fetch_all(sql.lock_tickets, ticket_codes=codes, partner_id=device.caller.partner_id)
+        await tx.fetch_all(sql.lock_tickets, ticket_codes=codes, partner_id=partner_id)
         waiting, outcomes = ClaimQueue[tuple[int, Scan]](), dict[int, ScanResult]()
         for place, scan in scans:
             waiting.add((place, scan), scan.claims)
@@ -192,13 +223,12 @@ class Syncer:
 
 
 async def _earlier_conflicts(
-    tx: Transaction, device: Device, scans: list[_ReadScan]
+    tx: Transaction, device: Device, scans: list[_ReadScan], partner_id: int | None
 ) -> dict[int, UploadResult]:
     """Return the conflicts of an earlier upload of the same scans, by place."""
     rows = [
         {
             "position": place,
-            "caller_partner_id": device.caller.partner_id,
             "ticket_code": entry.scan and entry.scan.ticket_code,
             "idempotency_key": _key(device, entry),
             "old_key": _old_key(device, entry),
@@ -206,7 +236,10 @@ async def _earlier_conflicts(
         for place, entry in enumerate(scans)
     ]
     conflicts = await tx.fetch_all(
-        sql.earlier_conflicts, scans=orjson.dumps(rows).decode(), operation=OPERATION
+        sql.earlier_conflicts,
+        partner_id=partner_id,
+        scans=orjson.dumps(rows).decode(),
+        operation=OPERATION,
     )
     return {
         row.position: _conflict(row.ticket_code, RedemptionConflict.of(row.data), replayed=True)

@@ -12,22 +12,25 @@ FOR NO KEY UPDATE
 -- The conflicts of an earlier upload of the same scans, found by their digests.
 SELECT i.position, m.ticket_code, m.data
 FROM jsonb_to_recordset(:scans::jsonb) AS i (
-    position integer, caller_partner_id bigint, ticket_code text, idempotency_key text, old_key text
+    position integer, ticket_code text, idempotency_key text, old_key text
 )
 LEFT JOIN LATERAL (
     SELECT partner_id FROM pre_generated_tickets
-    WHERE ticket_code = i.ticket_code AND (i.caller_partner_id IS NULL OR partner_id = i.caller_partner_id)
+    WHERE ticket_code = i.ticket_code AND (:partner_id::bigint IS NULL OR partner_id = :partner_id)
+    -- LIMIT keeps the lookup from being joined with the whole table.
+    LIMIT 1
 ) AS k ON true
 CROSS JOIN LATERAL (
     SELECT ticket_code, data FROM (
         SELECT ticket_code, data FROM audit_events
-        WHERE partner_id = coalesce(k.partner_id, i.caller_partner_id) AND operation = :operation
+        WHERE partner_id = coalesce(k.partner_id, :partner_id) AND (:partner_id IS NULL OR partner_id = :partner_id)
+            AND operation = :operation
             AND idempotency_key = ANY (ARRAY[i.idempotency_key, i.old_key])
         UNION ALL
         -- Older conflicts of the operator's gates about unknown tickets; new ones are only counted.
         SELECT ticket_code, data FROM audit_events
-        WHERE partner_id IS NULL AND coalesce(k.partner_id, i.caller_partner_id) IS NULL AND operation = :operation
-            AND idempotency_key = i.old_key
+        WHERE partner_id IS NULL AND operator_partner() IS NULL AND coalesce(k.partner_id, :partner_id) IS NULL
+            AND operation = :operation AND idempotency_key = i.old_key
     ) AS earlier
     LIMIT 1
 ) AS m
@@ -38,7 +41,8 @@ FROM unnest(:ticket_codes::text[], :partner_ids::bigint[]) AS i (ticket_code, pa
 CROSS JOIN LATERAL (
     SELECT count(*) AS conflicts
     FROM (
-        SELECT FROM audit_events WHERE partner_id = i.partner_id AND ticket_code = i.ticket_code AND event = :event
+        SELECT FROM audit_events
+        WHERE partner_id = i.partner_id AND partner_id = ANY (:partner_ids) AND ticket_code = i.ticket_code AND event = :event
         LIMIT :conflicts_max
     ) AS conflicts_of_ticket
 ) AS n
