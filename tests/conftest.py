@@ -87,9 +87,7 @@ def service(
     """`premade serve` with two workers on that database."""
     log: Path = tmp_path_factory.mktemp("service") / "log"
     by_partner = "true" if request.config.getoption("--spread") else "false"
-    with running_service(
-        environment_for(dsn, PREMADE_STATEMENTS_BY_PARTNER=by_partner), log
-    ) as running:
+    with running_service(environment_for(dsn, PREMADE_STATEMENTS_BY_PARTNER=by_partner), log) as running:
         yield running
 
 
