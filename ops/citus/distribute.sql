@@ -5,7 +5,7 @@
 -- Stop the service first, and take a backup: there is no way back. The script is one transaction, so a failure changes
 -- nothing.
 --
--- The first part works on any PostgreSQL. It changes what cannot be spread: identity columns, unique keys without
+-- The first part works on any PostgreSQL, also on the restored backup of a spread database, which has these changes. It changes what cannot be spread: identity columns, unique keys without
 -- partner_id, one foreign key, and triggers for whole statements. The second part calls Citus. With
 -- `SET premade.partitions = 8` it makes hash partitions on one server instead: the tests use this, because
 -- PostgreSQL has the same rule for the unique keys of such a table, and its plans show which partitions a statement reads.
@@ -34,11 +34,18 @@ INSERT INTO spread_tables VALUES
 -- all partners of a channel share.
 
 DO $$
+DECLARE
+    is_spread boolean;
 BEGIN
     IF to_regclass('pre_generated_tickets') IS NULL THEN
         RAISE EXCEPTION 'There is no schema of premade here. Run `premade migrate` first.';
     END IF;
-    IF operator_partner() IS NOT NULL THEN
+    IF to_regclass('pg_dist_partition') IS NOT NULL THEN
+        EXECUTE $look$ SELECT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = 'batches'::regclass) $look$ INTO is_spread;
+    ELSE
+        is_spread := (SELECT relkind = 'p' FROM pg_class WHERE oid = 'batches'::regclass);
+    END IF;
+    IF is_spread THEN
         RAISE EXCEPTION 'This database is spread already.';
     END IF;
     IF coalesce(current_setting('premade.partitions', true), '') <> '' THEN
@@ -80,7 +87,7 @@ $$;
 
 -- 2. Events that concern no partner belong to partner 0, the operator. It is no row of `partners`.
 CREATE OR REPLACE FUNCTION operator_partner() RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 0::bigint;
-ALTER TABLE audit_events DROP CONSTRAINT audit_events_partner;
+ALTER TABLE audit_events DROP CONSTRAINT IF EXISTS audit_events_partner;
 ALTER TABLE audit_events DISABLE TRIGGER audit_is_append_only;
 UPDATE audit_events SET partner_id = operator_partner() WHERE partner_id IS NULL;
 ALTER TABLE audit_events ENABLE TRIGGER audit_is_append_only;
@@ -93,23 +100,23 @@ ALTER TABLE pre_generated_tickets
     ADD CONSTRAINT pre_generated_tickets_pkey PRIMARY KEY (partner_id, ticket_id),
     ADD CONSTRAINT ticket_code_taken UNIQUE (partner_id, ticket_code);
 -- The gates of the operator and the search of the console have the code only.
-CREATE INDEX tickets_by_code ON pre_generated_tickets (ticket_code);
-ALTER TABLE ota_orders DROP CONSTRAINT ota_orders_pkey;
-CREATE INDEX orders_by_id ON ota_orders (order_id);
+CREATE INDEX IF NOT EXISTS tickets_by_code ON pre_generated_tickets (ticket_code);
+ALTER TABLE ota_orders DROP CONSTRAINT IF EXISTS ota_orders_pkey;
+CREATE INDEX IF NOT EXISTS orders_by_id ON ota_orders (order_id);
 ALTER TABLE audit_events
     DROP CONSTRAINT audit_events_pkey,
     ADD CONSTRAINT audit_events_pkey PRIMARY KEY (partner_id, event_id);
 -- The search of the console reads the events of all partners in the order of their ids.
-CREATE INDEX audit_events_by_id ON audit_events (event_id);
+CREATE INDEX IF NOT EXISTS audit_events_by_id ON audit_events (event_id);
 ALTER TABLE ticket_deltas
     DROP CONSTRAINT ticket_deltas_pkey,
     ADD CONSTRAINT ticket_deltas_pkey PRIMARY KEY (partner_id, delta_id);
 -- Citus has no foreign key from a spread table to one of the coordinator. The statement that generates a batch changes its
 -- reservation, so it knows that there is one.
-ALTER TABLE batches DROP CONSTRAINT batches_reservation;
+ALTER TABLE batches DROP CONSTRAINT IF EXISTS batches_reservation;
 
 -- 4. A trigger sees one ticket. Citus runs it on the server of the ticket, and it writes a row of the same partner there.
-CREATE FUNCTION count_ticket() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION count_ticket() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     is_activated CONSTANT boolean := TG_OP = 'UPDATE' AND NEW.activated_at IS NOT NULL AND OLD.activated_at IS NULL;
 BEGIN
@@ -129,8 +136,9 @@ DROP TRIGGER changed_tickets_are_counted ON pre_generated_tickets;
 -- No ticket becomes unused again, and none is activated in another way.
 CREATE TRIGGER changed_tickets_are_counted AFTER UPDATE ON pre_generated_tickets
     FOR EACH ROW WHEN (OLD.status = 'PRE_GENERATED' AND NEW.status <> 'PRE_GENERATED') EXECUTE FUNCTION count_ticket();
-DROP TRIGGER ticket_price_fits_its_currency ON pre_generated_tickets;
+DROP TRIGGER IF EXISTS ticket_price_fits_its_currency ON pre_generated_tickets;
 ALTER TABLE pre_generated_tickets
+    DROP CONSTRAINT IF EXISTS ticket_price_fits_its_currency,
     ADD CONSTRAINT ticket_price_fits_its_currency CHECK (fits_currency(price, currency));
 
 -- 5. Spread the tables.

@@ -29,6 +29,7 @@ from support.postgres import empty_database, own_database
 from support.processes import wait_until
 from support.service import environment_for, running_service
 from support.shop import Shop
+from support.spread import spread
 from support.terminal import Operator, command
 
 import premade
@@ -402,6 +403,22 @@ def test_a_role_that_lacks_rights(own: str, monkeypatch: pytest.MonkeyPatch) -> 
     assert superuser.facts["owner of all tables"] == "yes"
     # It owns the database, and may analyse its tables, but not change them.
     assert owner.facts["owner of all tables"].startswith("no")
+
+
+def test_the_setting_for_spread_tables(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with own_database(dsn) as own:
+        _the_setting(own, monkeypatch)
+
+
+def _the_setting(own: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    needless = lines_of(examined(monkeypatch, own, PREMADE_STATEMENTS_BY_PARTNER="true"), "spread")
+    assert [line.mark for line in needless] == [Mark.WARNING]
+    spread(own)
+    [by_partner] = lines_of(examined(monkeypatch, own), "spread")
+    [not_set] = lines_of(examined(monkeypatch, own, PREMADE_STATEMENTS_BY_PARTNER="false"), "spread")
+
+    assert (by_partner.mark, not_set.mark) == (Mark.OK, Mark.WRONG)
+    assert "PREMADE_STATEMENTS_BY_PARTNER=true" in (not_set.remedy or "")
 
 
 def result_of(check: Check, dsn: str, runtime: Runtime) -> Result:

@@ -62,6 +62,20 @@ def test_a_database_with_sales_keeps_its_rows_and_goes_on_selling(shop: Shop) ->
     assert shop.sql("SELECT FROM audit_events WHERE partner_id = 0") != []
 
 
+def test_the_restored_backup_of_a_spread_database_can_be_spread_again(shop: Shop) -> None:
+    """A dump has the changes of the first part of the script, and tables on one server."""
+    past.generate(shop, shop.seller(), 5)
+    changes, _, _ = DISTRIBUTE.partition(b"-- 5. Spread the tables")
+    with psycopg.connect(shop.dsn, autocommit=True) as connection:
+        connection.execute(b"SET premade.partitions = 4; " + changes + b"COMMIT")
+    before = contents(shop)
+
+    spread(shop.dsn)
+
+    assert contents(shop) == before
+    past.generate(shop, shop.seller(), 5)
+
+
 def refused(dsn: str, sql: bytes) -> str:
     with psycopg.connect(dsn, autocommit=True) as connection:
         with pytest.raises(psycopg.errors.RaiseException) as refusal:

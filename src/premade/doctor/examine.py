@@ -25,6 +25,7 @@ from premade.doctor.checks.schema import SCHEMA
 from premade.doctor.checks.sessions import SESSIONS
 from premade.doctor.checks.settings import SETTINGS
 from premade.doctor.checks.signing_keys import SIGNING_KEYS
+from premade.doctor.checks.spread import SPREAD
 from premade.doctor.checks.variables import VARIABLES
 from premade.doctor.checks.version import VERSION
 from premade.doctor.checks.zone import ZONE
@@ -49,6 +50,7 @@ CHECKS = (
     CONNECTIONS,
     SESSIONS,
     REPLICA,
+    SPREAD,
     ZONE,
     CLOCKS,
     INCARNATION,

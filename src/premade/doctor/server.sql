@@ -54,5 +54,8 @@ WHERE n.nspname = current_schema()
     END
 ORDER BY c.relname
 
+-- name: tables_are_spread
+SELECT operator_partner() IS NOT NULL AS is_spread
+
 -- name: incarnation_begun_at
 SELECT begun_at FROM database_incarnation ORDER BY begun_at DESC LIMIT 1
