@@ -9,7 +9,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-all check bench capacity migrations pitr release ha format lock messages ops schema screenshots clean
+.PHONY: help setup demo run test test-all check bench capacity migrations pitr release ha sbom format lock messages ops schema screenshots clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,14 @@ ops: .venv/.ops ## Run what ops/ describes, as root on Debian (TRY=systemd: one)
 ha: .venv/.ha ## Break a cluster of three nodes under load, 15 minutes (HA_ROUNDS=13, HA_SEED=1)
 	PYTHONPATH=tests $(BIN)/python -m torture.ha --rounds $(or $(HA_ROUNDS),13) --seed $(or $(HA_SEED),1)
 
+.venv/.sbom: .venv/.test requirements/sbom.txt
+	$(BIN)/uv venv --quiet --clear .venv/sbom
+	$(BIN)/uv pip install --quiet --python .venv/sbom/bin/python --require-hashes --requirement requirements/sbom.txt
+	@touch $@
+
+sbom: .venv/.sbom ## Write the list of what premade consists of, with licences
+	$(BIN)/python tests/sbom.py
+
 capacity: .venv/.test ## Measure what one ticket costs, and write docs/scaling.md (root, 2 minutes)
 	@$(PYTHON) tests/install_tools.py wrk haproxy
 	PYTHONPATH=tests $(BIN)/python -m bench.capacity
@@ -101,6 +109,8 @@ lock: .venv/.uv ## Choose the newest allowed versions and pin them with hashes
 	$(COMPILE) --upgrade --group test pyproject.toml --output-file requirements/test.txt
 	$(COMPILE) --upgrade --constraint requirements/test.txt --group ops --output-file requirements/ops.txt
 	$(COMPILE) --upgrade requirements/ha.in --output-file requirements/ha.txt
+	$(COMPILE) --upgrade requirements/sbom.in --output-file requirements/sbom.txt
+	$(MAKE) sbom
 
 messages: .venv/.test ## Write the catalogue of the console's texts, compile languages
 	$(BIN)/python tests/catalogue.py

@@ -78,6 +78,20 @@ def doctor_command(*, as_json: AsJson = False) -> None:
     doctor(as_json=as_json)
 
 
+@app.command(name="licences", help="List the libraries that premade contains or needs, with their licences.")
+def licences_command(
+    *,
+    as_json: AsJson = False,
+    as_sbom: Annotated[
+        bool, typer.Option("--sbom", help="Print a software bill of materials, in CycloneDX.")
+    ] = False,
+) -> None:
+    """List the libraries with their licences."""
+    from premade.cli.licences import licences  # noqa: PLC0415  (no other command needs the list)
+
+    licences(as_json=as_json, as_sbom=as_sbom)
+
+
 app.command(
     help="Export the tickets of a batch to a file that only its owner can read: a table, or sheets to print."
 )(export)
