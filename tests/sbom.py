@@ -51,6 +51,12 @@ def for_browsers() -> Iterator[Json]:
         yield component(name, version, licence, f"pkg:npm/{name.replace('@', '%40')}@{version}")
 
 
+def fonts() -> Iterator[Json]:
+    """Return the fonts of a package that declares only the licence of its code."""
+    [version] = re.findall(r"^justmytype-intl-cjk==(\S+)", PINS.read_text(), re.MULTILINE)
+    yield component("Noto Sans SC, TC, JP and KR", version, "OFL-1.1", f"pkg:generic/noto-sans-cjk@{version}")
+
+
 def postgres_in(environment: Path) -> Iterator[Json]:
     """Return the servers that a package of this environment contains."""
     for program in sorted(environment.glob(f"lib/{POSTGRES}")):
@@ -60,7 +66,7 @@ def postgres_in(environment: Path) -> Iterator[Json]:
 
 
 def without_details(part: Json) -> Json:
-    """Return a component without what is not needed to identify it, its licences as short as they are known."""
+    """Return a component without what is not needed to identify it."""
     return {name: value for name, value in part.items() if name not in LEFT_OUT}
 
 
@@ -81,13 +87,13 @@ def document() -> Json:
             capture_output=True,
         ).stdout
         found = json.loads(printed)
-        extra = [*for_browsers(), *postgres_in(environment)]
+        extra = [*for_browsers(), *fonts(), *postgres_in(environment)]
     root = without_details(found["metadata"]["component"])
     # The version would make the file differ in each release. Whoever has the file has the package and its version.
     root.pop("version")
     found["metadata"] = {"component": root}
     found["components"] = sorted(
-        [*map(without_details, found["components"]), *extra], key=lambda part: str(part["bom-ref"]).lower()
+        [*map(without_details, found["components"]), *extra], key=lambda part: str(part["name"]).lower()
     )
     return found
 

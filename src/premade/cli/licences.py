@@ -49,4 +49,6 @@ def _licence(declared: dict[str, Any]) -> str:
     if "expression" in declared:
         return declared["expression"]
     licence = declared["license"]
-    return licence.get("id") or licence["name"].removeprefix(_OF_A_CLASSIFIER).removeprefix("OSI Approved :: ")
+    return licence.get("id") or licence["name"].removeprefix(_OF_A_CLASSIFIER).removeprefix(
+        "OSI Approved :: "
+    )
