@@ -5,10 +5,11 @@
 -- Stop the service first, and take a backup: there is no way back. The script is one transaction, so a failure changes
 -- nothing.
 --
--- The first part works on any PostgreSQL, also on the restored backup of a spread database, which has these changes. It changes what cannot be spread: identity columns, unique keys without
--- partner_id, one foreign key, and triggers for whole statements. The second part calls Citus. With
--- `SET premade.partitions = 8` it makes hash partitions on one server instead: the tests use this, because
--- PostgreSQL has the same rule for the unique keys of such a table, and its plans show which partitions a statement reads.
+-- Everything before the last part works on any PostgreSQL, also on the restored backup of a spread database, which has these
+-- changes. It changes what cannot be spread: identity columns, unique keys without partner_id, one foreign key, and triggers
+-- for whole statements. The last part calls Citus. The tests leave it out (`SET premade.partitions = 4`) and make hash
+-- partitions instead. PostgreSQL has the same rule for the unique keys of such a table, and its plans show which partitions
+-- a statement reads.
 
 BEGIN;
 SET LOCAL client_min_messages = warning;
@@ -92,25 +93,39 @@ ALTER TABLE audit_events DISABLE TRIGGER audit_is_append_only;
 UPDATE audit_events SET partner_id = operator_partner() WHERE partner_id IS NULL;
 ALTER TABLE audit_events ENABLE TRIGGER audit_is_append_only;
 
--- 3. Unique keys contain the partner. Codes and ids stay unique over all partners: they come from the clocks of the database
+-- 3. Unique keys begin with the partner. Codes and ids stay unique over all partners: they come from the clocks of the database
 -- and from sequences, which never repeat a number (docs/scaling.md).
-ALTER TABLE pre_generated_tickets
-    DROP CONSTRAINT pre_generated_tickets_pkey,
-    DROP CONSTRAINT ticket_code_taken,
-    ADD CONSTRAINT pre_generated_tickets_pkey PRIMARY KEY (partner_id, ticket_id),
-    ADD CONSTRAINT ticket_code_taken UNIQUE (partner_id, ticket_code);
--- The gates of the operator and the search of the console have the code only.
+DO $$
+DECLARE
+    key record;
+    columns text;
+BEGIN
+    FOR key IN
+        SELECT c.conrelid::regclass AS in_table, c.conname AS name, c.conkey AS columns,
+               CASE c.contype WHEN 'p' THEN 'PRIMARY KEY' ELSE 'UNIQUE' END AS kind, a.attnum AS partner
+        FROM spread_tables s
+        JOIN pg_constraint c ON c.conrelid = s.name::regclass AND c.contype IN ('p', 'u')
+        JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attname = 'partner_id'
+        WHERE s.kind = 'distributed' AND a.attnum <> ALL (c.conkey)
+    LOOP
+        SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY k.place) INTO columns
+        FROM unnest(key.columns) WITH ORDINALITY AS k (attnum, place)
+        JOIN pg_attribute a ON a.attrelid = key.in_table AND a.attnum = k.attnum;
+        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', key.in_table, key.name);
+        -- Orders have this key already.
+        IF NOT EXISTS (
+            SELECT FROM pg_constraint c
+            WHERE c.conrelid = key.in_table AND c.contype IN ('p', 'u') AND c.conkey = key.partner || key.columns
+        ) THEN
+            EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I %s (partner_id, %s)', key.in_table, key.name, key.kind, columns);
+        END IF;
+    END LOOP;
+END
+$$;
+-- The gates of the operator and the search of the console know no partner.
 CREATE INDEX IF NOT EXISTS tickets_by_code ON pre_generated_tickets (ticket_code);
-ALTER TABLE ota_orders DROP CONSTRAINT IF EXISTS ota_orders_pkey;
 CREATE INDEX IF NOT EXISTS orders_by_id ON ota_orders (order_id);
-ALTER TABLE audit_events
-    DROP CONSTRAINT audit_events_pkey,
-    ADD CONSTRAINT audit_events_pkey PRIMARY KEY (partner_id, event_id);
--- The search of the console reads the events of all partners in the order of their ids.
 CREATE INDEX IF NOT EXISTS audit_events_by_id ON audit_events (event_id);
-ALTER TABLE ticket_deltas
-    DROP CONSTRAINT ticket_deltas_pkey,
-    ADD CONSTRAINT ticket_deltas_pkey PRIMARY KEY (partner_id, delta_id);
 -- Citus has no foreign key from a spread table to one of the coordinator. The statement that generates a batch changes its
 -- reservation, so it knows that there is one.
 ALTER TABLE batches DROP CONSTRAINT IF EXISTS batches_reservation;
@@ -144,77 +159,30 @@ ALTER TABLE pre_generated_tickets
 -- 5. Spread the tables.
 DO $$
 DECLARE
-    partitions CONSTANT text := current_setting('premade.partitions', true);
     spread record;
-    command text;
-    definitions text[];
-    columns text;
+    name text;
 BEGIN
-    IF coalesce(partitions, '') = '' THEN
-        -- Reference tables and spread tables in one transaction.
-        SET LOCAL citus.multi_shard_modify_mode = 'sequential';
-        FOR spread IN SELECT * FROM spread_tables ORDER BY place LOOP
-            IF spread.kind = 'reference' THEN
-                PERFORM create_reference_table(spread.name);
-            ELSE
-                PERFORM create_distributed_table(
-                    spread.name, 'partner_id',
-                    colocate_with => CASE spread.name WHEN 'batches' THEN 'none' ELSE 'batches' END
-                );
-            END IF;
-        END LOOP;
-        -- Functions that statements and triggers call on every server, each after those that it calls.
-        FOREACH command IN ARRAY ARRAY[
-            'database_clock()', 'both_clocks(timestamptz)', 'both_days(date, text)', 'activation_span(timestamptz)',
-            'recorded_at(jsonb, timestamptz)', 'tickets_by_state(bigint, text, boolean)'
-        ] LOOP
-            PERFORM create_distributed_function(command::regprocedure);
-        END LOOP;
+    IF coalesce(current_setting('premade.partitions', true), '') <> '' THEN
         RETURN;
     END IF;
-
-    -- What a partitioned table must get again: keys and foreign keys, indexes, triggers, in this order.
-    CREATE TEMPORARY TABLE definitions ON COMMIT DROP AS
-    SELECT s.place, 1 AS step, c.conname AS name, format('ALTER TABLE %I ADD CONSTRAINT %I %s', s.name, c.conname, pg_get_constraintdef(c.oid)) AS command
-    FROM spread_tables s JOIN pg_constraint c ON c.conrelid = s.name::regclass AND c.contype IN ('p', 'u')
-    WHERE s.kind = 'distributed'
-    UNION ALL
-    SELECT s.place, 2, i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid)
-    FROM spread_tables s JOIN pg_index i ON i.indrelid = s.name::regclass
-    WHERE s.kind = 'distributed' AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid AND c.contype IN ('p', 'u'))
-    UNION ALL
-    SELECT s.place, 3, c.conname, format('ALTER TABLE %I ADD CONSTRAINT %I %s', s.name, c.conname, pg_get_constraintdef(c.oid))
-    FROM spread_tables s JOIN pg_constraint c ON c.conrelid = s.name::regclass AND c.contype = 'f'
-    WHERE s.kind = 'distributed'
-    UNION ALL
-    SELECT s.place, 4, t.tgname, pg_get_triggerdef(t.oid)
-    FROM spread_tables s JOIN pg_trigger t ON t.tgrelid = s.name::regclass AND NOT t.tgisinternal
-    WHERE s.kind = 'distributed';
-
-    FOR spread IN SELECT * FROM spread_tables WHERE kind = 'distributed' ORDER BY place DESC LOOP
-        EXECUTE format('ALTER TABLE %I RENAME TO %I', spread.name, spread.name || '_whole');
-        EXECUTE format(
-            'CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE) PARTITION BY HASH (partner_id)',
-            spread.name, spread.name || '_whole'
-        );
-        FOR remainder IN 0 .. partitions::integer - 1 LOOP
-            EXECUTE format(
-                'CREATE TABLE %I PARTITION OF %I FOR VALUES WITH (MODULUS %s, REMAINDER %s)',
-                spread.name || '_' || remainder, spread.name, partitions, remainder
+    -- Reference tables and spread tables in one transaction.
+    SET LOCAL citus.multi_shard_modify_mode = 'sequential';
+    FOR spread IN SELECT * FROM spread_tables ORDER BY place LOOP
+        IF spread.kind = 'reference' THEN
+            PERFORM create_reference_table(spread.name);
+        ELSE
+            PERFORM create_distributed_table(
+                spread.name, 'partner_id',
+                colocate_with => CASE spread.name WHEN 'batches' THEN 'none' ELSE 'batches' END
             );
-        END LOOP;
-        EXECUTE format('INSERT INTO %I SELECT * FROM %I', spread.name, spread.name || '_whole');
-        EXECUTE format('DROP TABLE %I CASCADE', spread.name || '_whole');
+        END IF;
     END LOOP;
-    FOR command IN SELECT d.command FROM definitions d ORDER BY step, place, name LOOP
-        EXECUTE command;
-    END LOOP;
-    -- Citus names the keys of a part after the whole, with a number at the end. So do these.
-    FOR command IN
-        SELECT format('ALTER INDEX %s RENAME TO %I', p.inhrelid::regclass, p.inhparent::regclass || substring(i.indrelid::regclass::text FROM '_[0-9]+$'))
-        FROM pg_inherits p JOIN pg_index i ON i.indexrelid = p.inhrelid
-    LOOP
-        EXECUTE command;
+    -- Functions that statements and triggers call on every server, each after those that it calls.
+    FOREACH name IN ARRAY ARRAY[
+        'database_clock()', 'both_clocks(timestamptz)', 'both_days(date, text)', 'activation_span(timestamptz)',
+        'recorded_at(jsonb, timestamptz)', 'tickets_by_state(bigint, text, boolean)'
+    ] LOOP
+        PERFORM create_distributed_function(name::regprocedure);
     END LOOP;
 END
 $$;

@@ -65,9 +65,7 @@ def test_a_database_with_sales_keeps_its_rows_and_goes_on_selling(shop: Shop) ->
 def test_the_restored_backup_of_a_spread_database_can_be_spread_again(shop: Shop) -> None:
     """A dump has the changes of the first part of the script, and tables on one server."""
     past.generate(shop, shop.seller(), 5)
-    changes, _, _ = DISTRIBUTE.partition(b"-- 5. Spread the tables")
-    with psycopg.connect(shop.dsn, autocommit=True) as connection:
-        connection.execute(b"SET premade.partitions = 4; " + changes + b"COMMIT")
+    spread(shop.dsn, is_split=False)
     before = contents(shop)
 
     spread(shop.dsn)

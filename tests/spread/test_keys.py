@@ -57,7 +57,8 @@ VALUES: dict[str, Any] = {
     "uuid": UUID(int=0),
     "xid8": "1",
 }
-PART = re.compile(r"(.+)_(\d+)")
+PART = re.compile(r"(.+?)(?:_\d{4}_\d\d|_default|_before_months)?_(\d+)")
+"""The name of a part. A table may also be partitioned by month."""
 TABLE = re.compile(
     r"\b(?:FROM|JOIN|UPDATE|DELETE FROM) (pre_generated_tickets|ota_orders|batches|audit_events|ticket_deltas)\b"
 )

@@ -6,11 +6,15 @@ import psycopg
 
 _CITUS = Path(__file__).parents[2] / "ops/citus"
 DISTRIBUTE, CHECK = (_CITUS / "distribute.sql").read_bytes(), (_CITUS / "check.sql").read_bytes()
+HASH_PARTITIONS = Path(__file__).with_name("hash_partitions.sql").read_bytes()
 PARTITIONS = 4
+_END = b"COMMIT;"
 
 
-def spread(dsn: str) -> None:
-    """Run the script for Citus, with hash partitions in the place of Citus's own calls."""
+def spread(dsn: str, *, is_split: bool = True) -> None:
+    """Run the script for Citus without its last part, which calls Citus, and split the tables into hash partitions instead."""
+    changes, end, _ = DISTRIBUTE.rpartition(_END)
+    assert end == _END
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(f"SET premade.partitions = {PARTITIONS}".encode())
-        connection.execute(DISTRIBUTE)
+        connection.execute(changes + (HASH_PARTITIONS if is_split else b"") + end)
