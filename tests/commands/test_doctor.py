@@ -576,7 +576,8 @@ def test_an_embedded_database_is_checked_with_and_without_a_service_and_not_migr
     settings = Settings(data_dir=home / "data", database_url=None)
     with ready_database(settings, WORLD) as dsn:
         execute(
-            dsn, f"DELETE FROM schema_migrations WHERE name = {LAST_MIGRATION}; DROP TABLE background_runs"
+            dsn,
+            "DELETE FROM schema_migrations WHERE name = '0019_background_runs.sql'; DROP TABLE background_runs",
         )
     code, answer, _ = run_without(tmp_path, PREMADE_DATA_DIR=str(home / "data"))
     lines = by_check(answer)

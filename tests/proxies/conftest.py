@@ -15,12 +15,12 @@ import httpx
 import psutil
 import pytest
 from support.balancer import free_ports
+from support.certificates import NAME, Certificate, certificate_in
 from support.programs import running_program
 
 ROOT = Path(__file__).parents[2]
 SERVICE = "127.0.0.1:8080"
 """The address of the service in the files of ops/."""
-NAME = "localhost"
 NGINX = """
 daemon off;
 {user}
@@ -37,14 +37,6 @@ http {{
     include {folder}/premade.conf;
 }}
 """
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """A self-made certificate for `localhost`."""
-
-    file: Path
-    key: Path
 
 
 @dataclass(frozen=True)
@@ -72,14 +64,7 @@ class Proxy:
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     subprocess.run([sys.executable, ROOT / "tests/install_tools.py", "nginx", "caddy", "openssl"], check=True)
-    folder = tmp_path_factory.mktemp("tls")
-    files = Certificate(folder / "fullchain.pem", folder / "privkey.pem")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}", "-keyout", files.key, "-out", files.file],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return files
+    return certificate_in(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(params=["nginx", "caddy"])

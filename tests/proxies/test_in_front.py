@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 from export.conftest import large_batch
-from proxies.conftest import Certificate, Proxy, proxy_before
+from proxies.conftest import Proxy, proxy_before
+from support.certificates import Certificate
 from support.passed_sockets import passable, with_sockets
 from support.plain_http import NO_TLS
 from support.postgres import own_database

@@ -48,9 +48,10 @@ class Cluster:
         """Of the database `postgres`."""
         return f"host={self.folder} user=premade dbname=postgres"
 
-    def start(self) -> None:
-        """Start the server, and wait until it answers."""
-        options = f"-c listen_addresses='' -k {self.folder} -c fsync=off"
+    def start(self, **settings: str) -> None:
+        """Start the server with these settings, and wait until it answers."""
+        chosen = {"listen_addresses": "''", "fsync": "off", **settings}
+        options = " ".join([f"-k {self.folder}", *(f"-c {name}={value}" for name, value in chosen.items())])
         run("pg_ctl", "-D", str(self.data), "-l", str(self.folder / "log"), "-w", "-o", options, "start")
 
     def stop(self, how: str = "fast") -> None:

@@ -15,6 +15,7 @@ from premade.doctor.checks.clocks import CLOCKS
 from premade.doctor.checks.connections import CONNECTIONS
 from premade.doctor.checks.database import DATABASE
 from premade.doctor.checks.disk import DISK
+from premade.doctor.checks.encryption import ENCRYPTION
 from premade.doctor.checks.files import FILES
 from premade.doctor.checks.incarnation import INCARNATION
 from premade.doctor.checks.postgresql import POSTGRESQL
@@ -47,6 +48,7 @@ CHECKS = (
     # It decides whether those that read tables can run.
     SCHEMA,
     ROLE,
+    ENCRYPTION,
     CONNECTIONS,
     SESSIONS,
     REPLICA,

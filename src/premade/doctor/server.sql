@@ -16,6 +16,10 @@ SELECT coalesce(reset_val, '') AS zone FROM pg_settings WHERE name = 'TimeZone'
 SELECT current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer AS limit_of_all,
     (SELECT count(*) FROM pg_stat_activity WHERE datid IS NOT NULL) AS used
 
+-- name: encryption
+SELECT coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false) AS is_encrypted,
+    (inet_client_addr() IS NULL OR inet_client_addr() <<= '127.0.0.0/8' OR inet_client_addr() = '::1') AS is_local
+
 -- name: application_names
 -- The names of the connected processes, each once. Every role may see these columns of all sessions.
 SELECT DISTINCT coalesce(application_name, '') AS application_name

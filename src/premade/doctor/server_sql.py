@@ -21,6 +21,13 @@ class Connections:
 
 
 @dataclass(slots=True)
+class Encryption:
+    is_encrypted: bool
+    is_local: bool
+    """Whether the connection does not leave the machine."""
+
+
+@dataclass(slots=True)
 class DatabaseRole:
     name: str
     is_superuser: bool
@@ -38,6 +45,10 @@ def default_zone() -> str: ...
 
 @statement
 def connections() -> Connections: ...
+
+
+@statement
+def encryption() -> Encryption: ...
 
 
 @statement
