@@ -16,9 +16,13 @@ from premade.monitoring.rollup import roll_up_once
 from premade.partners.keyring import GateCaller
 from premade.postgres.database import Database, open_database
 from premade.redemption.inspect import Inspector
-from premade.redemption.redeem import Redeemer
-from premade.redemption.scan import Entry, PresentedTicket, Scan
+from premade.redemption.offline_scan import InvalidEntry, OfflineScan
+from premade.redemption.redeem import Redeemed, Redeemer
+from premade.redemption.rules import GateRules
+from premade.redemption.scan import Device, Entry, PresentedTicket, Scan
+from premade.redemption.sync import Syncer
 from premade.tickets.lookup import TicketUnknown
+from premade.tickets.signing import Verifiers
 
 pytestmark = pytest.mark.nightly
 PARTNERS = 3
@@ -116,6 +120,42 @@ def test_a_gate_of_the_operator_finds_the_partner_of_a_ticket_or_none(
                     await refused
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("by_partner", [True, False])
+def test_an_upload_of_several_partners_tickets_has_its_results_in_order(
+    shop: Shop, *, by_partner: bool
+) -> None:
+    sellers = [shop.seller() for _ in range(PARTNERS)]
+    tickets = [past.generate(shop, seller).tickets[0] for seller in sellers]
+    for seller, ticket in zip(sellers, tickets, strict=True):
+        past.activate(shop, seller, ticket.ticket_code)
+    first, second, third = tickets
+    # Of the first ticket, the gift is used twice; one QR is forged.
+    qrs = [third.token, first.token, second.token[:-1], second.token, first.token]
+    entries: list[OfflineScan | InvalidEntry] = [
+        OfflineScan(unique("scan"), qr, "gift", 1, shop.runtime.now()) for qr in qrs
+    ]
+
+    async def upload() -> list[tuple[str | None, str]]:
+        async with open_database(shop.dsn, CONNECTIONS, by_partner=by_partner) as database:
+            syncer = Syncer(database, shop.runtime, Verifiers(database, shop.runtime), GateRules())
+            results = await syncer.sync(Device(OPERATORS_GATE, "r", "GATE-1"), entries)
+        return [
+            (result.ticket_code, "redeemed" if isinstance(result, Redeemed) else result.code)
+            for result in results
+        ]
+
+    expected = [
+        (third.ticket_code, "redeemed"),
+        (first.ticket_code, "redeemed"),
+        (None, "QR_INVALID"),
+        (second.ticket_code, "redeemed"),
+        (first.ticket_code, "USED_UP"),
+    ]
+    assert asyncio.run(upload()) == expected
+    # Another upload of the same scans gets the same results.
+    assert asyncio.run(upload()) == expected
 
 
 def test_the_counts_are_those_of_the_tickets_whether_rolled_up_by_partner_or_not(
