@@ -1,6 +1,9 @@
 """Try whether a server can be reached."""
 
+import os
+
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from premade.postgres.application_name import this_process
 from premade.postgres.pool import CONNECT_TIMEOUT_SECONDS
@@ -17,6 +20,11 @@ def refusal_of(dsn: str) -> str | None:
     except psycopg.Error as error:
         return one_line(error)
     return None
+
+
+def ssl_mode_of(dsn: str) -> str:
+    """Return the value of `sslmode` that libpq uses for this connection string."""
+    return str(conninfo_to_dict(dsn).get("sslmode") or os.environ.get("PGSSLMODE", "prefer"))
 
 
 def one_line(error: psycopg.Error) -> str:

@@ -1,12 +1,10 @@
 """Whether the connection to the database is encrypted, and with the right server."""
 
-import os
 from collections.abc import Sequence
-
-from psycopg.conninfo import conninfo_to_dict
 
 from premade.doctor import server_sql as sql
 from premade.doctor.check import Check, Installation, Needs, Result, result
+from premade.postgres.reach import ssl_mode_of
 
 CHECKED = "verify-full"
 """The only mode that takes no certificate of another server."""
@@ -25,8 +23,7 @@ async def _examine(installation: Installation) -> Sequence[Result]:
     async with installation.database.single_statement() as tx:
         row = await tx.fetch_one(sql.encryption)
     assert row is not None
-    chosen = conninfo_to_dict(installation.dsn).get("sslmode") or os.environ.get("PGSSLMODE", "prefer")
-    return [encryption_of(row, str(chosen))]
+    return [encryption_of(row, ssl_mode_of(installation.dsn))]
 
 
 ENCRYPTION = Check("encryption", _examine, Needs.DATABASE)
