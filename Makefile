@@ -84,8 +84,8 @@ ops: .venv/.ops ## Run what ops/ describes, as root on Debian (TRY=systemd: one)
 	$(BIN)/uv pip install --quiet --compile-bytecode --python .venv/ha/bin/python --require-hashes --requirement requirements/ha.txt
 	@touch $@
 
-ha: .venv/.ha ## Break a cluster of three nodes under load, 15 minutes (HA_ROUNDS=13, HA_SEED=1)
-	PYTHONPATH=tests $(BIN)/python -m torture.ha --rounds $(or $(HA_ROUNDS),13) --seed $(or $(HA_SEED),1)
+ha: .venv/.ha ## Break a cluster of three nodes under load, 15 minutes (HA_ROUNDS=16, HA_SEED=1)
+	PYTHONPATH=tests $(BIN)/python -m torture.ha --rounds $(or $(HA_ROUNDS),16) --seed $(or $(HA_SEED),1)
 
 .venv/.sbom: .venv/.test requirements/sbom.txt
 	$(BIN)/uv venv --quiet --clear .venv/sbom

@@ -11,7 +11,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from support.postgres import closed_to_all
 
-from premade.postgres.eager_connection import SEARCH_SECONDS_MAX, EagerConnection, Search, servers_of
+from premade.postgres.eager_connection import EagerConnection, Search, servers_of
 
 CONNECTIONS = 6
 DEADLINE_SECONDS = 10.0
@@ -67,7 +67,7 @@ def test_a_process_that_stops_searches_no_longer(dsn: str, own_dsn: str) -> None
         connections = [asyncio.create_task(connect(own_dsn, search)) for _ in range(CONNECTIONS)]
         await wait_until_one_searches(search)
         search.end()
-        async with asyncio.timeout(SEARCH_SECONDS_MAX / 2):
+        async with asyncio.timeout(DEADLINE_SECONDS / 2):
             results = await asyncio.gather(*connections, return_exceptions=True)
         assert [type(result) for result in results] == [psycopg.OperationalError] * CONNECTIONS
 

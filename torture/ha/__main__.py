@@ -65,7 +65,7 @@ def say(text: str) -> None:
 def read_options() -> Options:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m torture.ha", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=13, help="number of faults")
+    parser.add_argument("--rounds", type=int, default=16, help="number of faults")
     parser.add_argument("--seed", type=int, default=1, help="the same seed chooses the same faults")
     names = {fault.begin.__name__: fault for fault in FAULTS}
     parser.add_argument("--only", choices=names, action="append", help="only this kind; can be repeated")

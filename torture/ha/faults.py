@@ -27,6 +27,8 @@ class Fault:
 
 FAULTS: list[Fault] = []
 BEHIND_SECONDS = 0.7
+OPERATOR_SECONDS = 5.0
+"""How long an operator needs to see what happened."""
 ELECTION_SECONDS = 32.0
 """Longer than Patroni's `ttl` and an election."""
 SHORT_SECONDS = 12.0
@@ -56,6 +58,14 @@ def _freeze(node: Node, processes: list[Process]) -> Repair:
     return node.thaw
 
 
+def _all(repairs: list[Repair]) -> Repair:
+    def repair_all() -> None:
+        for repair in repairs:
+            repair()
+
+    return repair_all
+
+
 def _cut(node: Node) -> Repair:
     node.plug(is_in=False)
     return lambda: node.plug(is_in=True)
@@ -78,7 +88,7 @@ def lose_machine(cluster: Cluster) -> Repair:
 def kill_patroni(cluster: Cluster) -> Repair:
     """Nobody tells PostgreSQL that it is no longer the primary."""
     node = cluster.primary()
-    send(signal.SIGKILL, [node.process("patroni")])
+    node.lose_process("patroni")
     return lambda: node.start(cluster.nodes)
 
 
@@ -143,13 +153,7 @@ def freeze_synchronous_standby(cluster: Cluster) -> Repair:
 @_fault("SIGSTOP of PostgreSQL on both standbys, later SIGCONT")
 def freeze_both_standbys(cluster: Cluster) -> Repair:
     """No commit is confirmed meanwhile."""
-    repairs = [_freeze(node, node.postgres()) for node in cluster.standbys()]
-
-    def repair_all() -> None:
-        for repair in repairs:
-            repair()
-
-    return repair_all
+    return _all([_freeze(node, node.postgres()) for node in cluster.standbys()])
 
 
 @_fault("the network cable of the other standby's machine is pulled out, later put in")
@@ -158,3 +162,34 @@ def cut_other_standby(cluster: Cluster) -> Repair:
     synchronous = cluster.synchronous_standby()
     [node] = (node for node in cluster.standbys() if node is not synchronous)
     return _cut(node)
+
+
+@_fault("`kill -9` of etcd on both standbys' machines: etcd has no majority; later both start")
+def lose_etcd_majority(cluster: Cluster) -> Repair:
+    """The primary cannot renew its lease. It stays the primary, because it reaches all members."""
+    return _all([_lose_etcd(cluster, node) for node in cluster.standbys()])
+
+
+def _lose_etcd(cluster: Cluster, node: Node) -> Repair:
+    node.lose_process("etcd")
+    return lambda: node.start(cluster.nodes)
+
+
+@_fault("the disk of the primary's data is full, later it has space again")
+def fill_disk(cluster: Cluster) -> Repair:
+    """PostgreSQL cannot extend tables. Its own log has files in reserve, so it does not crash, and nobody takes over."""
+    node = cluster.primary()
+    node.fill_disk()
+    return node.clear_disk
+
+
+@_fault(
+    "the disk of the primary's data is full, and after 5 s there is a switchover; later it has space again"
+)
+def leave_full_disk(cluster: Cluster) -> Repair:
+    """What an operator does who cannot free space at once."""
+    node = cluster.primary()
+    node.fill_disk()
+    time.sleep(OPERATOR_SECONDS)
+    cluster.switch_over()
+    return node.clear_disk

@@ -21,6 +21,9 @@ _PREFIX = "198.18.0."
 FILES = Path("/etc/premade-ha")
 """Where ops/ha is mounted: the configuration names this folder, as on an operator's machine."""
 PATRONI = ROOT / ".venv" / "ha" / "bin" / "patroni"
+_DISK_BYTES = 4 * 1024**3
+"""Size of the disk of a node. Only what is written to it takes space."""
+_PIECE_BYTES_MAX, _PIECE_BYTES_MIN = 64 * 1024**2, 4096
 PASSWORD = "no-secret"
 """Of servers that live for minutes, in a network without others."""
 
@@ -79,9 +82,14 @@ class Node:
         return f"{_PREFIX}{10 + self.number}"
 
     @property
+    def disk(self) -> Path:
+        """Where the disk is mounted that has only PostgreSQL's data."""
+        return self.folder / "disk"
+
+    @property
     def data(self) -> Path:
         """PostgreSQL's data directory."""
-        return self.folder / "postgres"
+        return self.disk / "postgres"
 
     def install(self) -> None:
         """Make the namespace, its cable to the bridge, and the folders."""
@@ -95,9 +103,42 @@ class Node:
         ):
             run("ip", "-n", self.name, *arguments)
         account = pwd.getpwnam(ACCOUNT)
-        for folder in (self.folder, self.folder / "sockets"):
+        for folder in (self.folder, self.folder / "sockets", self.disk):
             folder.mkdir()
+            if folder == self.disk:
+                self._mount_disk()
             os.chown(folder, account.pw_uid, account.pw_gid)
+
+    def _mount_disk(self) -> None:
+        image = self.folder / "disk.img"
+        with image.open("wb") as file:
+            file.truncate(_DISK_BYTES)
+        # No blocks that only root may use: a full disk is full for all.
+        run("mkfs.ext4", "-q", "-m", "0", image)
+        run("mount", "-o", "loop", image, self.disk)
+
+    def remove_disk(self) -> None:
+        """Unmount the disk, so that its folder can be removed. A process that was just killed may still hold a file."""
+        run("umount", "--lazy", self.disk)
+
+    def fill_disk(self) -> None:
+        """Use up all space on the disk of PostgreSQL's data."""
+        size, piece = 0, _PIECE_BYTES_MAX
+        with self._filler.open("wb") as file:
+            while piece >= _PIECE_BYTES_MIN:
+                try:
+                    os.posix_fallocate(file.fileno(), size, piece)
+                    size += piece
+                except OSError:
+                    piece //= 2
+
+    def clear_disk(self) -> None:
+        """Give the space back."""
+        self._filler.unlink()
+
+    @property
+    def _filler(self) -> Path:
+        return self.disk / "filler"
 
     def plug(self, *, is_in: bool) -> None:
         """Put the network cable in, or pull it out."""
@@ -178,6 +219,11 @@ class Node:
         """Let the frozen processes continue."""
         send(signal.SIGCONT, self.frozen)
         self.frozen = []
+
+    def lose_process(self, program: str) -> None:
+        """Kill `etcd` or `patroni` alone."""
+        send(signal.SIGKILL, [self.process(program)])
+        self.processes[program].wait()
 
     def lose_power(self) -> None:
         """Kill everything at once. What was not on the disk is gone, except in the machine's page cache."""

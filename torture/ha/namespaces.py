@@ -8,7 +8,7 @@ import sys
 from torture.ha.machine import ACCOUNT, PATRONI
 
 _INSIDE = "TORTURE_HA_INSIDE"
-_NEEDED = ("unshare", "setpriv", "ip", "etcd", "haproxy")
+_NEEDED = ("unshare", "setpriv", "ip", "etcd", "etcdctl", "haproxy", "mkfs.ext4")
 # The shell is the first process of the namespace, which must wait for orphans: PostgreSQL is one.
 _SHELL = ("sh", "-c", '"$@"; exit $?', "sh")
 

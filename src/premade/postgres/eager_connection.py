@@ -15,8 +15,8 @@ from psycopg.rows import TupleRow
 NEXT_SERVER_SECONDS = 0.25
 """How long a connection waits for one server before it tries the next one too."""
 RETRY_SECONDS = 0.2
-SEARCH_SECONDS_MAX = 5.0
-"""How long a connection is retried before the pool hears of the failure. The pool then makes a pause of its own."""
+SEARCH_SECONDS_MAX = 60.0
+"""How long a connection is retried, longer than a failover takes. Then the pool makes a pause of its own, and begins again."""
 _PER_SERVER = ("host", "hostaddr", "port")
 
 
