@@ -78,7 +78,7 @@ ops: .venv/.ops ## Run what ops/ describes, as root on Debian (TRY=systemd: one)
 	$(BIN)/python ops/try.py $(TRY)
 
 .venv/.ha: .venv/.test requirements/ha.txt
-	@$(PYTHON) tests/install_tools.py etcd haproxy ip /usr/lib/postgresql/15/bin/postgres
+	@$(PYTHON) tests/install_tools.py etcd etcdctl haproxy ip mkfs.ext4 /usr/lib/postgresql/15/bin/postgres
 	# Debian's Python: PostgreSQL's account runs Patroni, and may not read the home of another user's Python.
 	$(BIN)/uv venv --quiet --clear --python /usr/bin/python3 .venv/ha
 	$(BIN)/uv pip install --quiet --compile-bytecode --python .venv/ha/bin/python --require-hashes --requirement requirements/ha.txt

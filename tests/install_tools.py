@@ -24,6 +24,8 @@ PACKAGE_OF = {
     "openssl": "openssl",
     "pgbackrest": "pgbackrest",
     "etcd": "etcd-server",
+    "etcdctl": "etcd-client",
+    "mkfs.ext4": "e2fsprogs",
     "ip": "iproute2",
     "/usr/lib/postgresql/15/bin/postgres": "postgresql-15",
     "debootstrap": "debootstrap",
