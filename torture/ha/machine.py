@@ -103,10 +103,11 @@ class Node:
         ):
             run("ip", "-n", self.name, *arguments)
         account = pwd.getpwnam(ACCOUNT)
-        for folder in (self.folder, self.folder / "sockets", self.disk):
+        folders = (self.folder, self.folder / "sockets", self.disk)
+        for folder in folders:
             folder.mkdir()
-            if folder == self.disk:
-                self._mount_disk()
+        self._mount_disk()
+        for folder in folders:
             os.chown(folder, account.pw_uid, account.pw_gid)
 
     def _mount_disk(self) -> None:
