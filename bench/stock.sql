@@ -87,5 +87,5 @@ CROSS JOIN LATERAL (
 
 -- name: empty
 -- What the product itself refuses; see Place.empty.
-TRUNCATE pre_generated_tickets, ota_orders, audit_events, batches, ticket_deltas, ticket_totals, activation_spans,
-    sales_days
+TRUNCATE pre_generated_tickets, ota_orders, audit_events, audit_keys, batches, ticket_deltas, ticket_totals,
+    activation_spans, sales_days

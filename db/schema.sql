@@ -286,6 +286,25 @@ CREATE FUNCTION public.stock_at(own timestamp with time zone) RETURNS TABLE(prod
     ) AS expired
 $$;
 
+CREATE FUNCTION public.take_audit_key() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO audit_keys (partner_id, operation, idempotency_key, event_id, occurred_at)
+    VALUES (NEW.partner_id, NEW.operation, NEW.idempotency_key, NEW.event_id, NEW.occurred_at)
+    ON CONFLICT DO NOTHING;
+    IF FOUND THEN
+        RETURN NEW;
+    END IF;
+    -- These statements leave out an event that is already recorded. All others are refused.
+    IF NEW.operation IN ('redeem', 'sync', 'look') THEN
+        RETURN NULL;
+    END IF;
+    RAISE unique_violation USING
+        MESSAGE = 'the Idempotency-Key is used', TABLE = 'audit_events', CONSTRAINT = 'audit_idempotency_key_taken';
+END
+$$;
+
 CREATE FUNCTION public.take_logical_ms(clock regclass, n bigint, for_partner bigint DEFAULT NULL::bigint) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
@@ -432,6 +451,14 @@ ALTER TABLE public.audit_events ALTER COLUMN event_id ADD GENERATED ALWAYS AS ID
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+CREATE TABLE public.audit_keys (
+    partner_id bigint NOT NULL,
+    operation text NOT NULL,
+    idempotency_key text NOT NULL,
+    event_id bigint NOT NULL,
+    occurred_at timestamp with time zone NOT NULL
 );
 
 CREATE TABLE public.background_runs (
@@ -816,6 +843,9 @@ ALTER TABLE ONLY public.attempts
 ALTER TABLE ONLY public.audit_events
     ADD CONSTRAINT audit_events_pkey PRIMARY KEY (event_id);
 
+ALTER TABLE ONLY public.audit_keys
+    ADD CONSTRAINT audit_keys_pkey PRIMARY KEY (partner_id, operation, idempotency_key);
+
 ALTER TABLE ONLY public.background_runs
     ADD CONSTRAINT background_runs_pkey PRIMARY KEY (job);
 
@@ -951,6 +981,8 @@ CREATE INDEX tickets_by_batch ON public.pre_generated_tickets USING btree (partn
 CREATE INDEX tickets_by_time ON public.pre_generated_tickets USING btree (partner_id, created_at, ticket_id);
 
 CREATE TRIGGER audit_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_audit_change();
+
+CREATE TRIGGER audit_key_is_used_once BEFORE INSERT ON public.audit_events FOR EACH ROW WHEN ((new.idempotency_key IS NOT NULL)) EXECUTE FUNCTION public.take_audit_key();
 
 CREATE TRIGGER batch_is_made_once BEFORE UPDATE ON public.batches FOR EACH ROW WHEN (((new.to_make > old.to_make) OR (new.unmade < old.unmade) OR ((new.to_make + new.unmade) > (old.to_make + old.unmade)))) EXECUTE FUNCTION public.refuse_batch_change();
 

@@ -27,6 +27,7 @@ INSERT INTO spread_tables VALUES
     (7, 'ota_orders', 'distributed'),
     (8, 'pre_generated_tickets', 'distributed'),
     (9, 'audit_events', 'distributed'),
+    (14, 'audit_keys', 'distributed'),
     (10, 'ticket_deltas', 'distributed'),
     (11, 'ticket_totals', 'distributed'),
     (12, 'activation_spans', 'distributed'),
@@ -180,7 +181,7 @@ BEGIN
     -- Functions that statements and triggers call on every server, each after those that it calls.
     FOREACH name IN ARRAY ARRAY[
         'database_clock()', 'both_clocks(timestamptz)', 'both_days(date, text)', 'activation_span(timestamptz)',
-        'recorded_at(jsonb, timestamptz)', 'tickets_by_state(bigint, text, boolean)'
+        'recorded_at(jsonb, timestamptz)', 'take_audit_key()', 'tickets_by_state(bigint, text, boolean)'
     ] LOOP
         PERFORM create_distributed_function(name::regprocedure);
     END LOOP;

@@ -95,14 +95,17 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
         {"tickets_by_batch", "pre_generated_tickets_pkey", "allotments_pkey"},
     ),
     "count_by_state": (batch_cancellation.count_by_state, {"tickets_by_batch", "audit_events_by_ticket"}),
-    "event_of_key": (receipts.event_of_key, {"audit_idempotency_key_taken"}),
+    "event_of_key": (receipts.event_of_key, {"audit_keys_pkey", "audit_events_pkey"}),
     "ticket_to_reissue": (reissue.ticket_to_reissue, {"ticket_code_taken"}),
     "reissue": (reissue.reissue, {"pre_generated_tickets_pkey"}),
     "due": (expiry.due, {"batches_to_expire"}),
     "expire": (expiry.expire, {"tickets_by_batch", "pre_generated_tickets_pkey", "allotments_pkey"}),
     "redeem": (
         redemption.redeem,
-        {"ticket_code_taken", "audit_idempotency_key_taken", "pre_generated_tickets_pkey", "audit_events_by_ticket", "partners_pkey"},
+        {
+            "ticket_code_taken", "audit_keys_pkey", "audit_events_pkey", "pre_generated_tickets_pkey", "audit_events_by_ticket",
+            "partners_pkey",
+        },
     ),
     "wait_to_redeem": (redemption.wait_for_ticket, {"ticket_code_taken"}),
     "ticket_at_gate": (
@@ -111,7 +114,7 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     ),
     "customer_phone": (manual.customer_phone, {"ticket_code_taken", "ota_orders_by_partner"}),
     "lock_tickets": (sync.lock_tickets, {"ticket_code_taken"}),
-    "earlier_conflicts": (sync.earlier_conflicts, {"ticket_code_taken", "audit_idempotency_key_taken"}),
+    "earlier_conflicts": (sync.earlier_conflicts, {"ticket_code_taken", "audit_keys_pkey", "audit_events_pkey"}),
     "ticket_by_code": (tickets.ticket_by_code, {"ticket_code_taken"}),
     "changed_tickets": (snapshots.changed_tickets, {"audit_events_by_transaction", "ticket_code_taken", "partners_pkey"}),
     "order_by_id": (orders.order_by_id, {"ota_orders_by_partner"}),

@@ -197,7 +197,8 @@ def test_the_constraints_are_those_of_all_tables_with_a_key(shop: Shop) -> None:
         "SELECT indexname FROM pg_indexes WHERE schemaname = 'public' AND indexdef LIKE 'CREATE UNIQUE%%idempotency_key%%'"
     )
 
-    assert {row["indexname"] for row in rows} == KEY_CONSTRAINTS
+    # The trigger that writes audit_keys refuses a used key in the name of the events.
+    assert {row["indexname"] for row in rows} - {"audit_keys_pkey"} == KEY_CONSTRAINTS
 
 
 def test_a_retry_gets_the_same_answer(seller: Seller, prepared: Prepared) -> None:

@@ -3,7 +3,6 @@ INSERT INTO audit_events (
     partner_id, event, actor, request_id, ticket_code, occurred_at, operation, idempotency_key, request_digest
 )
 VALUES (:partner_id, :event, :actor, :request_id, :ticket_code, both_clocks(:now), :operation, :once, '')
-ON CONFLICT DO NOTHING
 
 -- name: record_customer_views
 INSERT INTO audit_events (
@@ -14,4 +13,3 @@ FROM unnest(:order_ids::text[], :once::text[]) AS viewed (order_id, once)
 CROSS JOIN LATERAL (
     SELECT partner_id, order_id, ticket_codes FROM ota_orders WHERE order_id = viewed.order_id
 ) AS o
-ON CONFLICT DO NOTHING

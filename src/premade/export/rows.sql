@@ -41,4 +41,3 @@ INSERT INTO audit_events (
 SELECT partner_id, :event, :actor, :request_id, batch_id, jsonb_strip_nulls(:data::jsonb), both_clocks(:now), :operation::text,
        :once::text, CASE WHEN :once::text IS NOT NULL THEN ''::bytea END
 FROM batches WHERE partner_id = :partner_id AND batch_id = :batch_id
-ON CONFLICT DO NOTHING

@@ -37,14 +37,17 @@ WITH request AS MATERIALIZED (
         LIMIT 1
     ) AS k ON true
     LEFT JOIN LATERAL (
-        SELECT event_id, data, occurred_at, request_digest = decode(i.request_digest, 'hex') AS same_request
-        FROM audit_events
-        WHERE partner_id = coalesce(k.partner_id, i.caller_partner_id) AND operation = :operation
-            AND (:partner_ids::bigint[] IS NULL OR partner_id = ANY (:partner_ids))
+        SELECT a.event_id, e.data, e.occurred_at, e.request_digest = decode(i.request_digest, 'hex') AS same_request
+        FROM audit_keys a
+        LEFT JOIN audit_events e
+            ON e.event_id = a.event_id AND e.occurred_at = a.occurred_at AND e.partner_id = a.partner_id
+            AND (:partner_ids::bigint[] IS NULL OR e.partner_id = ANY (:partner_ids))
+        WHERE a.partner_id = coalesce(k.partner_id, i.caller_partner_id) AND a.operation = :operation
+            AND (:partner_ids::bigint[] IS NULL OR a.partner_id = ANY (:partner_ids))
             -- A scan recorded before devices belonged to a key is found by its older key, if it was the same request.
-            AND idempotency_key = ANY (ARRAY[i.idempotency_key, i.old_key])
-            AND (idempotency_key = i.idempotency_key OR request_digest = decode(i.request_digest, 'hex'))
-        ORDER BY idempotency_key = i.idempotency_key DESC
+            AND a.idempotency_key = ANY (ARRAY[i.idempotency_key, i.old_key])
+            AND (a.idempotency_key = i.idempotency_key OR e.request_digest = decode(i.request_digest, 'hex'))
+        ORDER BY a.idempotency_key = i.idempotency_key DESC
         LIMIT 1
     ) AS m ON true
     LEFT JOIN LATERAL (
@@ -97,7 +100,6 @@ recorded AS (
     FROM judged WHERE is_granted
     -- Insert in key order: two concurrent statements cannot deadlock.
     ORDER BY partner_id, idempotency_key
-    ON CONFLICT (partner_id, operation, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
     RETURNING ticket_code
 ),
 used AS (

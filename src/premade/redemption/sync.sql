@@ -21,17 +21,12 @@ LEFT JOIN LATERAL (
     LIMIT 1
 ) AS k ON true
 CROSS JOIN LATERAL (
-    SELECT ticket_code, data FROM (
-        SELECT ticket_code, data FROM audit_events
-        WHERE partner_id = coalesce(k.partner_id, :partner_id) AND (:partner_id IS NULL OR partner_id = :partner_id)
-            AND operation = :operation
-            AND idempotency_key = ANY (ARRAY[i.idempotency_key, i.old_key])
-        UNION ALL
-        -- Older conflicts of the operator's gates about unknown tickets; new ones are only counted.
-        SELECT ticket_code, data FROM audit_events
-        WHERE partner_id IS NULL AND operator_partner() IS NULL AND coalesce(k.partner_id, :partner_id) IS NULL
-            AND operation = :operation AND idempotency_key = i.old_key
-    ) AS earlier
+    SELECT e.ticket_code, e.data
+    FROM audit_keys a
+    JOIN audit_events e ON e.event_id = a.event_id AND e.occurred_at = a.occurred_at AND e.partner_id = a.partner_id
+    WHERE a.partner_id = coalesce(k.partner_id, :partner_id) AND (:partner_id IS NULL OR a.partner_id = :partner_id)
+        AND a.operation = :operation
+        AND a.idempotency_key = ANY (ARRAY[i.idempotency_key, i.old_key])
     LIMIT 1
 ) AS m
 
@@ -58,4 +53,3 @@ FROM jsonb_to_recordset(:conflicts::jsonb) AS i (
     data jsonb
 )
 ORDER BY partner_id, idempotency_key
-ON CONFLICT (partner_id, operation, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
