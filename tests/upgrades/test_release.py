@@ -18,7 +18,7 @@ from release import (
     require_whole,
     sums,
 )
-from support.changelog import last_version
+from support.changelog import last_version, version_of
 
 NEXT = "0.9.0"
 ENTRY = "- Something new."
@@ -118,7 +118,7 @@ def test_a_release_is_built_checked_and_written(clone: Path) -> None:
         changes.read_text().replace("[Unreleased]", f"[Unreleased]\n\n## [{NEXT}] - 2027-01-31", 1)
     )
     settings = clone / "pyproject.toml"
-    settings.write_text(settings.read_text().replace(".dev0", "").replace("0.2.0", NEXT, 1))
+    settings.write_text(settings.read_text().replace(version_of(clone), NEXT, 1))
     files = sorted((clone / "db" / "migrations").glob("*.sql"))
     (clone / "db" / "released.sha256").write_text(sums(files))
     commit(clone)
