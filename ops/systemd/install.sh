@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install premade as a systemd service: sh ops/systemd/install.sh premade-0.2.0-py3-none-any.whl
+# Install premade as a systemd service: sh ops/systemd/install.sh premade-0.3.0-py3-none-any.whl
 # Run it from the folder of the sources of that version, as root. Run it again for another version: each version has its
 # own folder, and /opt/premade is a link to the current one. It starts nothing and keeps the file of settings.
 set -eu
