@@ -59,6 +59,26 @@ CREATE FUNCTION public.both_days(own date, zone text) RETURNS date
     SELECT LEAST(own, (database_clock() AT TIME ZONE zone)::date)
 $$;
 
+CREATE FUNCTION public.copy_rights(source regclass, target regclass) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    granted record;
+BEGIN
+    FOR granted IN
+        SELECT a.privilege_type, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee
+        FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) AS a
+        WHERE c.oid = source AND a.grantee <> c.relowner
+    LOOP
+        EXECUTE format('GRANT %s ON %s TO %s', granted.privilege_type, target, granted.grantee);
+        -- The sequence of an identity column needs no right, a plain sequence does.
+        IF target = 'audit_events'::regclass AND granted.privilege_type = 'INSERT' THEN
+            EXECUTE format('GRANT USAGE, SELECT, UPDATE ON SEQUENCE audit_events_event_id_seq TO %s', granted.grantee);
+        END IF;
+    END LOOP;
+END
+$$;
+
 CREATE FUNCTION public.count_changed_tickets() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -91,6 +111,54 @@ BEGIN
     SELECT partner_id, product_id, coalesce(valid_until, 'infinity'), count(*), 0
     FROM new_tickets GROUP BY partner_id, product_id, valid_until;
     RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.create_audit_month(day date) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO '$user', 'public'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+DECLARE
+    moved_max CONSTANT integer := 10000;
+    first_day CONSTANT date := date_trunc('month', day);
+    next_first_day CONSTANT date := first_day + interval '1 month';
+    table_name CONSTANT text := 'audit_events_' || to_char(first_day, 'YYYY_MM');
+    to_move integer;
+BEGIN
+    -- One session at a time; others then find the partition.
+    PERFORM pg_advisory_xact_lock(7214938065);
+    IF first_day NOT BETWEEN date_trunc('month', database_clock()) AND database_clock() + interval '12 months' THEN
+        RAISE EXCEPTION 'the month % is not near', first_day;
+    END IF;
+    IF EXISTS (SELECT FROM audit_months m WHERE m.starts_at < next_first_day AND m.ends_at > first_day) THEN
+        RETURN false;
+    END IF;
+    SELECT count(*) INTO to_move FROM (
+        SELECT FROM audit_events_default WHERE occurred_at >= first_day AND occurred_at < next_first_day LIMIT moved_max + 1
+    ) AS events_of_month;
+    IF to_move > moved_max THEN
+        RETURN false;
+    END IF;
+    -- ATTACH locks the table less than CREATE TABLE ... PARTITION OF.
+    EXECUTE format('CREATE TABLE %I (LIKE audit_events INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)', table_name);
+    IF to_move > 0 THEN
+        ALTER TABLE audit_events_default DISABLE TRIGGER audit_is_append_only;
+        EXECUTE format(
+            'WITH moved AS (DELETE FROM audit_events_default WHERE occurred_at >= %L AND occurred_at < %L RETURNING *)'
+            ' INSERT INTO %I SELECT * FROM moved', first_day, next_first_day, table_name
+        );
+        ALTER TABLE audit_events_default ENABLE TRIGGER audit_is_append_only;
+    END IF;
+    EXECUTE format(
+        'CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %I'
+        ' FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change()', table_name
+    );
+    EXECUTE format(
+        'ALTER TABLE audit_events ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', table_name, first_day, next_first_day
+    );
+    PERFORM copy_rights('audit_events', table_name::regclass);
+    RETURN true;
 END
 $$;
 
@@ -442,15 +510,34 @@ CREATE TABLE public.audit_events (
     request_digest bytea,
     transaction_id xid8 DEFAULT pg_current_xact_id() NOT NULL,
     CONSTRAINT audit_key_with_its_request CHECK ((((idempotency_key IS NULL) = (request_digest IS NULL)) AND ((idempotency_key IS NULL) OR (operation IS NOT NULL))))
-);
+)
+PARTITION BY RANGE (occurred_at);
 
-ALTER TABLE public.audit_events ALTER COLUMN event_id ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME public.audit_events_event_id_seq
+CREATE SEQUENCE public.audit_events_event_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
     NO MAXVALUE
-    CACHE 1
+    CACHE 1;
+
+ALTER SEQUENCE public.audit_events_event_id_seq OWNED BY public.audit_events.event_id;
+
+CREATE TABLE public.audit_events_default (
+    event_id bigint DEFAULT nextval('public.audit_events_event_id_seq'::regclass) CONSTRAINT audit_events_event_id_not_null NOT NULL,
+    partner_id bigint,
+    event text CONSTRAINT audit_events_event_not_null NOT NULL,
+    actor text CONSTRAINT audit_events_actor_not_null NOT NULL,
+    request_id text,
+    batch_id text,
+    ticket_code text,
+    order_id text,
+    data jsonb DEFAULT '{}'::jsonb CONSTRAINT audit_events_data_not_null NOT NULL,
+    occurred_at timestamp with time zone CONSTRAINT audit_events_occurred_at_not_null NOT NULL,
+    operation text,
+    idempotency_key text,
+    request_digest bytea,
+    transaction_id xid8 DEFAULT pg_current_xact_id() CONSTRAINT audit_events_transaction_id_not_null NOT NULL,
+    CONSTRAINT audit_key_with_its_request CHECK ((((idempotency_key IS NULL) = (request_digest IS NULL)) AND ((idempotency_key IS NULL) OR (operation IS NOT NULL))))
 );
 
 CREATE TABLE public.audit_keys (
@@ -460,6 +547,15 @@ CREATE TABLE public.audit_keys (
     event_id bigint NOT NULL,
     occurred_at timestamp with time zone NOT NULL
 );
+
+CREATE VIEW public.audit_months AS
+ SELECT (c.relname)::text AS table_name,
+    COALESCE(("substring"(b.bound, 'FROM \(''([^'']+)''\)'::text))::timestamp with time zone, '-infinity'::timestamp with time zone) AS starts_at,
+    ("substring"(b.bound, 'TO \(''([^'']+)''\)'::text))::timestamp with time zone AS ends_at
+   FROM ((pg_inherits i
+     JOIN pg_class c ON ((c.oid = i.inhrelid)))
+     CROSS JOIN LATERAL ( SELECT pg_get_expr(c.relpartbound, c.oid) AS bound) b)
+  WHERE ((i.inhparent = ('public.audit_events'::regclass)::oid) AND (b.bound <> 'DEFAULT'::text));
 
 CREATE TABLE public.background_runs (
     job text NOT NULL,
@@ -822,6 +918,10 @@ CREATE TABLE public.ticket_totals (
     unused bigint NOT NULL
 );
 
+ALTER TABLE ONLY public.audit_events ATTACH PARTITION public.audit_events_default DEFAULT;
+
+ALTER TABLE ONLY public.audit_events ALTER COLUMN event_id SET DEFAULT nextval('public.audit_events_event_id_seq'::regclass);
+
 ALTER TABLE ONLY public.activation_spans
     ADD CONSTRAINT activation_spans_pkey PRIMARY KEY (span, partner_id, product_id);
 
@@ -841,7 +941,10 @@ ALTER TABLE ONLY public.attempts
     ADD CONSTRAINT attempts_pkey PRIMARY KEY (subject);
 
 ALTER TABLE ONLY public.audit_events
-    ADD CONSTRAINT audit_events_pkey PRIMARY KEY (event_id);
+    ADD CONSTRAINT audit_events_pkey PRIMARY KEY (event_id, occurred_at);
+
+ALTER TABLE ONLY public.audit_events_default
+    ADD CONSTRAINT audit_events_default_pkey PRIMARY KEY (event_id, occurred_at);
 
 ALTER TABLE ONLY public.audit_keys
     ADD CONSTRAINT audit_keys_pkey PRIMARY KEY (partner_id, operation, idempotency_key);
@@ -928,17 +1031,25 @@ CREATE INDEX api_keys_by_partner ON public.api_keys USING btree (partner_id);
 
 CREATE INDEX attempts_by_end ON public.attempts USING btree (ends_at);
 
-CREATE INDEX audit_events_by_actor ON public.audit_events USING btree (actor, event_id) WHERE (actor !~~ 'key:%'::text);
+CREATE INDEX audit_events_by_actor ON ONLY public.audit_events USING btree (actor, event_id) WHERE (actor !~~ 'key:%'::text);
 
-CREATE INDEX audit_events_by_batch ON public.audit_events USING btree (partner_id, batch_id) WHERE ((batch_id IS NOT NULL) AND (ticket_code IS NULL));
+CREATE INDEX audit_events_by_batch ON ONLY public.audit_events USING btree (partner_id, batch_id) WHERE ((batch_id IS NOT NULL) AND (ticket_code IS NULL));
 
-CREATE INDEX audit_events_by_ticket ON public.audit_events USING btree (partner_id, ticket_code) WHERE (ticket_code IS NOT NULL);
+CREATE INDEX audit_events_by_ticket ON ONLY public.audit_events USING btree (partner_id, ticket_code) WHERE (ticket_code IS NOT NULL);
 
-CREATE INDEX audit_events_by_transaction ON public.audit_events USING btree (transaction_id);
+CREATE INDEX audit_events_by_transaction ON ONLY public.audit_events USING btree (transaction_id);
 
-CREATE INDEX audit_events_of_no_ticket ON public.audit_events USING btree (event_id) WHERE (ticket_code IS NULL);
+CREATE INDEX audit_events_default_actor_event_id_idx ON public.audit_events_default USING btree (actor, event_id) WHERE (actor !~~ 'key:%'::text);
 
-CREATE UNIQUE INDEX audit_idempotency_key_taken ON public.audit_events USING btree (partner_id, operation, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+CREATE INDEX audit_events_of_no_ticket ON ONLY public.audit_events USING btree (event_id) WHERE (ticket_code IS NULL);
+
+CREATE INDEX audit_events_default_event_id_idx ON public.audit_events_default USING btree (event_id) WHERE (ticket_code IS NULL);
+
+CREATE INDEX audit_events_default_partner_id_batch_id_idx ON public.audit_events_default USING btree (partner_id, batch_id) WHERE ((batch_id IS NOT NULL) AND (ticket_code IS NULL));
+
+CREATE INDEX audit_events_default_partner_id_ticket_code_idx ON public.audit_events_default USING btree (partner_id, ticket_code) WHERE (ticket_code IS NOT NULL);
+
+CREATE INDEX audit_events_default_transaction_id_idx ON public.audit_events_default USING btree (transaction_id);
 
 CREATE INDEX batches_being_made ON public.batches USING btree (created_at) WHERE ((to_make + 0) > 0);
 
@@ -980,7 +1091,21 @@ CREATE INDEX tickets_by_batch ON public.pre_generated_tickets USING btree (partn
 
 CREATE INDEX tickets_by_time ON public.pre_generated_tickets USING btree (partner_id, created_at, ticket_id);
 
+ALTER INDEX public.audit_events_by_actor ATTACH PARTITION public.audit_events_default_actor_event_id_idx;
+
+ALTER INDEX public.audit_events_of_no_ticket ATTACH PARTITION public.audit_events_default_event_id_idx;
+
+ALTER INDEX public.audit_events_by_batch ATTACH PARTITION public.audit_events_default_partner_id_batch_id_idx;
+
+ALTER INDEX public.audit_events_by_ticket ATTACH PARTITION public.audit_events_default_partner_id_ticket_code_idx;
+
+ALTER INDEX public.audit_events_pkey ATTACH PARTITION public.audit_events_default_pkey;
+
+ALTER INDEX public.audit_events_by_transaction ATTACH PARTITION public.audit_events_default_transaction_id_idx;
+
 CREATE TRIGGER audit_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_audit_change();
+
+CREATE TRIGGER audit_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_events_default FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_audit_change();
 
 CREATE TRIGGER audit_key_is_used_once BEFORE INSERT ON public.audit_events FOR EACH ROW WHEN ((new.idempotency_key IS NOT NULL)) EXECUTE FUNCTION public.take_audit_key();
 
@@ -1017,7 +1142,7 @@ ALTER TABLE ONLY public.api_keys
 ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_rotated_from FOREIGN KEY (rotated_from) REFERENCES public.api_keys(key_id);
 
-ALTER TABLE ONLY public.audit_events
+ALTER TABLE public.audit_events
     ADD CONSTRAINT audit_events_partner FOREIGN KEY (partner_id) REFERENCES public.partners(partner_id);
 
 ALTER TABLE ONLY public.batches

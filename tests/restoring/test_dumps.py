@@ -117,9 +117,11 @@ def test_a_database_from_before_0_1_0_is_kept(dsn: str, tmp_path: Path) -> None:
 def test_a_dump_that_is_restored_into_the_same_database(dsn: str, tmp_path: Path) -> None:
     with own_database(dsn) as own:
         shop = till(own)
-        dump(own, tmp_path / "dump", "--clean")
+        dump(own, tmp_path / "dump", "--schema=public")
         lost = shop.live()
 
+        # pg_dump --clean drops partitions in the wrong order.
+        shop.sql("DROP SCHEMA public CASCADE")
         load(own, tmp_path / "dump")
         shop.is_refused()
         confirm(own)

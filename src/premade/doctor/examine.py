@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from premade.bootstrap import embedded_or_named, marker_of
 from premade.doctor.check import ANY, Check, Installation, Mark, Result, SettingFault, result
+from premade.doctor.checks.audit_months import AUDIT_MONTHS
 from premade.doctor.checks.background_jobs import BACKGROUND_JOBS
 from premade.doctor.checks.clocks import CLOCKS
 from premade.doctor.checks.connections import CONNECTIONS
@@ -59,6 +60,7 @@ CHECKS = (
     SIGNING_KEYS,
     PROCESSES,
     BACKGROUND_JOBS,
+    AUDIT_MONTHS,
     DISK,
     FILES,
 )

@@ -42,15 +42,16 @@ SELECT c.relname::text AS name
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = current_schema()
-    AND CASE c.relkind
-        WHEN 'r' THEN NOT has_table_privilege(c.oid, 'SELECT')
+    AND CASE
+        WHEN c.relkind IN ('r', 'p') THEN NOT has_table_privilege(c.oid, 'SELECT')
             OR c.relname <> 'schema_migrations' AND NOT has_table_privilege(c.oid, 'INSERT')
-            OR c.relname NOT IN ('schema_migrations', 'audit_events') AND NOT has_table_privilege(c.oid, 'UPDATE')
+            OR c.relname NOT IN ('schema_migrations', 'audit_keys') AND NOT starts_with(c.relname, 'audit_events')
+                AND NOT has_table_privilege(c.oid, 'UPDATE')
             OR c.relname IN (
                 'activation_spans', 'attempts', 'gate_counts', 'product_functions', 'refusal_days', 'sales_days', 'staff_browsers',
                 'staff_sessions', 'ticket_deltas'
             ) AND NOT has_table_privilege(c.oid, 'DELETE')
-        WHEN 'S' THEN NOT (has_sequence_privilege(c.oid, 'UPDATE') AND has_sequence_privilege(c.oid, 'USAGE, SELECT'))
+        WHEN c.relkind = 'S' THEN NOT (has_sequence_privilege(c.oid, 'UPDATE') AND has_sequence_privilege(c.oid, 'USAGE, SELECT'))
             AND NOT EXISTS (
                 SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'i'
             )

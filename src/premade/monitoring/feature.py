@@ -1,5 +1,6 @@
-"""The feature: readiness, the sums that the figures are read from, and the statistics of the tables."""
+"""The feature: readiness, the sums that the figures are read from, the statistics of the tables, and the months of events."""
 
+from premade.audit.months import LOOK_EVERY_SECONDS, create_months_turn
 from premade.http.wiring import BackgroundTask, Feature
 from premade.monitoring.readiness import LOOK_AGAIN_SECONDS, Readiness
 from premade.monitoring.refusals import WRITE_EVERY_SECONDS, write_refusals_turn
@@ -22,6 +23,9 @@ FEATURE = Feature(
             "statistics.analysis",
             lambda process: analyse_turn(process.database),
             table_statistics.LOOK_EVERY_SECONDS,
+        ),
+        BackgroundTask(
+            "audit.months", lambda process: create_months_turn(process.database), LOOK_EVERY_SECONDS
         ),
         BackgroundTask(
             "figures.roll_up",

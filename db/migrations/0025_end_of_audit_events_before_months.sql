@@ -1,0 +1,13 @@
+-- The events that exist become the first partition, up to this limit. It is at least a month ahead, for an upgrade that is
+-- interrupted here. A limit that depends on the day needs a block.
+DO $$
+DECLARE
+    limit_at CONSTANT timestamptz := date_trunc(
+        'month', (greatest(now(), (SELECT max(occurred_at) FROM audit_events)) AT TIME ZONE 'UTC') + interval '2 months'
+    ) AT TIME ZONE 'UTC';
+BEGIN
+    EXECUTE format(
+        'ALTER TABLE audit_events ADD CONSTRAINT audit_events_before_months CHECK (occurred_at < timestamptz %L) NOT VALID', limit_at
+    );
+END
+$$;

@@ -1,0 +1,42 @@
+"""The partitions of the audit events, one for each month in UTC (ADR 47)."""
+
+from premade.audit import months_sql as sql
+from premade.postgres.database import Database
+from premade.runtime.background import Turn
+from premade.runtime.logging import log
+
+LOOK_EVERY_SECONDS = 3600.0
+MONTHS_AHEAD = 3
+LOCK_TIMEOUT_MS = 1000
+"""Requests queue up behind the creation of a month, so it waits no longer than this. The next turn tries again."""
+
+
+async def create_months(database: Database) -> list[str]:
+    """Create the partitions of the current month and the following ones, if they are missing. Return their months."""
+    async with database.transaction() as tx:
+        rows = await tx.fetch_all(sql.create_months, lock_timeout_ms=str(LOCK_TIMEOUT_MS), ahead=MONTHS_AHEAD)
+    return [f"{row.day:%Y-%m}" for row in rows]
+
+
+async def missing_months(database: Database, ahead: int) -> list[str]:
+    """Return the current month and the following ones that have no partition."""
+    async with database.single_statement() as tx:
+        return [f"{row.day:%Y-%m}" for row in await tx.fetch_all(sql.missing_months, ahead=ahead)]
+
+
+async def has_events_without_month(database: Database) -> bool:
+    """Return whether the default partition has events."""
+    async with database.single_statement() as tx:
+        row = await tx.fetch_one(sql.default_has_events)
+    return row is not None and row.has_events
+
+
+def create_months_turn(database: Database) -> Turn:
+    """Return the turn of the background task."""
+
+    async def turn() -> float:
+        if months := await create_months(database):
+            log.info("audit.months_created", months=months)
+        return LOOK_EVERY_SECONDS
+
+    return turn

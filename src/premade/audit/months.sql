@@ -1,0 +1,27 @@
+-- name: create_months
+-- Months of the database's clock, from the current one on. Return those that were created. Nobody waits long behind this.
+SELECT made.day
+FROM (SELECT set_config('lock_timeout', :lock_timeout_ms, true)) AS setting
+CROSS JOIN LATERAL (
+    SELECT (date_trunc('month', database_clock() AT TIME ZONE 'UTC') + n * interval '1 month')::date AS day
+    FROM generate_series(0, :ahead::integer) AS n
+    -- The condition needs the setting, so it is set before.
+    WHERE setting.set_config IS NOT NULL
+) AS made
+WHERE create_audit_month(made.day)
+
+-- name: missing_months
+-- Months, from the current one on, whose events go into the default partition.
+SELECT month.day
+FROM (
+    SELECT (date_trunc('month', database_clock() AT TIME ZONE 'UTC') + n * interval '1 month')::date AS day
+    FROM generate_series(0, :ahead::integer) AS n
+) AS month
+WHERE NOT EXISTS (
+    SELECT FROM audit_months m
+    WHERE m.starts_at <= month.day AT TIME ZONE 'UTC' AND m.ends_at > month.day AT TIME ZONE 'UTC'
+)
+ORDER BY month.day
+
+-- name: default_has_events
+SELECT EXISTS (SELECT FROM audit_events_default) AS has_events
