@@ -34,6 +34,9 @@ ALLOWED = {
     "export/routes.py:_content",
     "tickets/routes.py:_picture_of",
     "api_docs/openapi.py:Json",
+    # The bill of materials, a CycloneDX document, and a licence in it.
+    "cli/licences.py:bill_of_materials",
+    "cli/licences.py:_licence",
     # Types of other libraries: the state of an ASGI application, the context of an error of pydantic.
     "http/protocol.py:__init__",
     "values/validation_messages.py:_as_shown",
