@@ -494,6 +494,15 @@ CREATE TABLE public.attempts (
     CONSTRAINT attempts_subject_is_sha256 CHECK ((octet_length(subject) = 32))
 );
 
+CREATE TABLE public.audit_archives (
+    month date NOT NULL,
+    ends_at timestamp with time zone NOT NULL,
+    rows bigint NOT NULL,
+    last_transaction_id xid8 NOT NULL,
+    digest text NOT NULL,
+    archived_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE public.audit_events (
     event_id bigint NOT NULL,
     partner_id bigint,
@@ -939,6 +948,9 @@ ALTER TABLE ONLY public.api_keys
 
 ALTER TABLE ONLY public.attempts
     ADD CONSTRAINT attempts_pkey PRIMARY KEY (subject);
+
+ALTER TABLE ONLY public.audit_archives
+    ADD CONSTRAINT audit_archives_pkey PRIMARY KEY (month);
 
 ALTER TABLE ONLY public.audit_events
     ADD CONSTRAINT audit_events_pkey PRIMARY KEY (event_id, occurred_at);

@@ -22,6 +22,7 @@ INSERT INTO spread_tables VALUES
     (3, 'products', 'reference'),
     (4, 'product_functions', 'reference'),
     (5, 'signing_keys', 'reference'),
+    (15, 'audit_archives', 'reference'),
     -- The rows of a partner on one server, in all of these tables.
     (6, 'batches', 'distributed'),
     (7, 'ota_orders', 'distributed'),

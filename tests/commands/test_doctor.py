@@ -366,7 +366,9 @@ def test_workers_of_another_version_are_named_and_so_is_their_absence(
 def tables_deleted_from() -> set[str]:
     """The tables from which a statement of the service deletes rows."""
     sources = Path(premade.__file__).parent.rglob("*.sql")
-    statements = "".join(file.read_text() for file in sources if file.parent.name != "migrations")
+    # The archive is moved by the owner of the tables.
+    not_of_service = {"migrations", "event_archive"}
+    statements = "".join(file.read_text() for file in sources if file.parent.name not in not_of_service)
     return set(re.findall(r"\bDELETE FROM (\w+)", statements))
 
 

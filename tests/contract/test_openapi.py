@@ -305,6 +305,7 @@ def test_what_writes_at_the_gate_is_known_again_by_its_scan(document: Json) -> N
         "QR_REVOKED",
         "TEST_TICKET",
         "LIVE_TICKET",
+        "RESULT_ARCHIVED",
     } == set(redeem["409"]["content"][PROBLEM]["examples"])
 
 

@@ -129,7 +129,8 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     "listed_tickets": (several.listed_tickets, {"ticket_code_taken", "ota_orders_by_partner"}),
     "sell": (several.sell, {"pre_generated_tickets_pkey"}),
     "ticket_with_history": (
-        tickets.ticket_with_history, {"ticket_code_taken", "audit_events_by_ticket", "audit_events_by_batch"}
+        tickets.ticket_with_history,
+        {"ticket_code_taken", "audit_events_by_ticket", "audit_events_by_batch", "audit_archives_pkey"},
     ),
     "tickets_by_time": (listing.tickets_by_time, {"tickets_by_time"}),
     "tickets_of_batch": (listing.tickets_of_batch, {"tickets_by_batch"}),

@@ -29,6 +29,7 @@ ACROSS_PARTNERS = {
     "stock.list_allotments": "the operator's list, of allotments that partners of a channel share",
     "tickets.set_key_of_unfinished_batches": "after a restore, whosever they are",
     "tickets.tickets_with_tokens_of": "all that a signing key has signed, before it is retired",
+    "event_archive.unfinished_batch": "before the months of all partners move to the archive",
     "batches.issued_of_product": "how much of a product is made, before the operator changes it",
 }
 NEVER_NULL_HERE = {

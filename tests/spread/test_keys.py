@@ -94,6 +94,7 @@ OF_ALL = {
     "tickets.partner_of_order": OPERATOR,
     "tickets.partner_of_ticket": OPERATOR,
     "tickets.set_key_of_unfinished_batches": "after a restore, for the batches of all partners",
+    "event_archive.unfinished_batch": OPERATOR,
     "tickets.tickets_with_tokens_of": "all tickets that a signing key has signed",
 }
 """Statements that touch every part, and why they must."""

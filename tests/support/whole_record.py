@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -44,9 +46,11 @@ from premade.tickets.signing import (
 )
 from support import past
 from support.large import make, whose
+from support.old_months import OLD, add_month, archive, at
 from support.shop import Seller, Shop, unique
 from support.staff import PASSWORD
 from support.taking_back import REASON, caller_of
+from support.terminal import Operator
 
 CUSTOMER = ("John Smith", "john@example.com", "+1234567890")
 REQUEST = "a-request"
@@ -64,6 +68,16 @@ def record_everything(shop: Shop) -> None:
     _end_batches(shop, seller)
     _make_large(shop, seller)
     _change_signing_keys(shop)
+    _archive(shop, seller)
+
+
+def _archive(shop: Shop, seller: Seller) -> None:
+    """A month with one batch."""
+    add_month(shop, OLD)
+    past.generate(at(shop, OLD), seller, 1)
+    with TemporaryDirectory() as folder:
+        archive(shop, Path(folder))
+        Operator(shop.dsn).does("archive", "restore", str(OLD), "--from", folder)
 
 
 def _change_partner(shop: Shop, seller: Seller) -> None:

@@ -21,7 +21,7 @@ from premade.audit.idempotency import Operation, Overtaken, Receipt
 from premade.batches.batch import batch_unknown, is_batch_id
 from premade.postgres.database import Transaction
 from premade.runtime.clock import Runtime
-from premade.runtime.errors import DomainError
+from premade.runtime.errors import DomainError, ResultArchived
 from premade.runtime.logging import log
 from premade.tickets.code import Signer, possible_code, stored_token
 from premade.tickets.refusals import TicketExpired
@@ -119,7 +119,11 @@ class OrderMaker(Operation[Draw | Selection, sql.OrderReceipt, Sold]):
         )
 
     async def replay(self, request: Draw | Selection, row: sql.OrderReceipt) -> Sold:
-        """Return the order as it was created."""
+        """Return the order as it was created.
+
+        Raises:
+            ResultArchived: the events that say which QRs it had are in the archive.
+        """
         async with self.database.single_statement() as tx:
             tickets = await tx.fetch_all(
                 sql.tickets_as_sold,
@@ -127,6 +131,8 @@ class OrderMaker(Operation[Draw | Selection, sql.OrderReceipt, Sold]):
                 order_id=row.order_id,
                 event=TicketActivated.event_name,
             )
+        if len(tickets) < len(row.ticket_codes):
+            raise ResultArchived("request", row.activated_at)
         return Sold(
             order_id=row.order_id,
             customer_name=row.customer_name,

@@ -21,7 +21,7 @@ from premade.http.endpoint import Reply
 from premade.http.fields import AnswerModel, IdempotencyKey, Money, Timestamp
 from premade.http.problems import documented
 from premade.partners.call import Call, partner_router, partner_with
-from premade.runtime.errors import IdempotencyKeyReused
+from premade.runtime.errors import IdempotencyKeyReused, ResultArchived
 from premade.texts.fields import field_text
 from premade.tickets.answers import Entitlement, QrCode, qr_of
 from premade.tickets.refusals import TicketExpired
@@ -90,7 +90,7 @@ class SoldAnswer(AnswerModel):
     ),
     response_description="Tickets successfully activated as one order",
     response_model=SoldAnswer,
-    responses=documented(BatchUnknown, BatchShort, TicketExpired, IdempotencyKeyReused),
+    responses=documented(BatchUnknown, BatchShort, TicketExpired, IdempotencyKeyReused, ResultArchived),
 )
 async def draw(
     call: Annotated[Call, partner_with("tickets:activate")],
@@ -113,7 +113,9 @@ async def draw(
     ),
     response_description="Tickets successfully activated as one order",
     response_model=SoldAnswer,
-    responses=documented(TicketsUnknown, TicketsNotSellable, CurrenciesDiffer, IdempotencyKeyReused),
+    responses=documented(
+        TicketsUnknown, TicketsNotSellable, CurrenciesDiffer, IdempotencyKeyReused, ResultArchived
+    ),
 )
 async def make_order(
     call: Annotated[Call, partner_with("tickets:activate")],

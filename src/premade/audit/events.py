@@ -340,6 +340,27 @@ class DatabaseRestoration(AuditEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class _MonthOfEvents(AuditEvent):
+    month: str
+    """`2025-12`, in UTC."""
+    events: int
+
+
+@CATALOGUE.event(
+    "database.events_archived", "Events archived", "The {events} events of {month} were moved to the archive."
+)
+class EventsArchived(_MonthOfEvents): ...
+
+
+@CATALOGUE.event(
+    "database.events_restored",
+    "Events restored",
+    "The {events} events of {month} were restored from the archive.",
+)
+class EventsRestored(_MonthOfEvents): ...
+
+
+@dataclass(frozen=True, kw_only=True)
 class _StaffEvent(AuditEvent):
     staff_id: int
 

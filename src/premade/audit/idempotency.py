@@ -18,6 +18,7 @@ from premade.runtime.errors import (
     DomainError,
     EarlierRequest,
     IdempotencyKeyReused,
+    ResultArchived,
     RuleBroken,
 )
 
@@ -182,10 +183,17 @@ class Operation(ABC, Generic[Request, Row, Result]):
 
 
 async def event_of(tx: Transaction, request: RequestIdentity) -> EventReceipt | None:
-    """Return the audit event with the request's key, for operations whose receipt is an event."""
-    return await tx.fetch_one(
+    """Return the audit event with the request's key, for operations whose receipt is an event.
+
+    Raises:
+        ResultArchived: the event is in the archive, so the request cannot be replayed.
+    """
+    event = await tx.fetch_one(
         sql.event_of_key,
         partner_id=request.partner_id,
         operation=request.operation,
         idempotency_key=request.idempotency_key,
     )
+    if event is not None and event.is_archived:
+        raise ResultArchived("request", event.occurred_at)
+    return event

@@ -12,6 +12,7 @@ statement = statements_of(__file__)
 @dataclass(slots=True)
 class EventReceipt:
     event_id: int
+    is_archived: bool
     ticket_code: str | None
     batch_id: str | None
     order_id: str | None

@@ -12,7 +12,7 @@ from premade.http.endpoint import Reply
 from premade.http.fields import AnswerModel, IdempotencyKey, Timestamp
 from premade.http.problems import documented
 from premade.partners.call import Call, partner_router, partner_with
-from premade.runtime.errors import IdempotencyKeyReused
+from premade.runtime.errors import IdempotencyKeyReused, ResultArchived
 from premade.tickets.lookup import TicketUnknown
 from premade.tickets.reason import ReasonRequest
 from premade.tickets.refusals import TicketCancelled, TicketExpired, TicketUsed
@@ -70,7 +70,13 @@ class CancelBatchAnswer(AnswerModel):
     response_description="Ticket cancelled; its stock is available again",
     response_model=CancelAnswer,
     responses=documented(
-        TicketUnknown, TicketUsed, TicketCancelled, TicketExpired, NotCancellable, IdempotencyKeyReused
+        TicketUnknown,
+        TicketUsed,
+        TicketCancelled,
+        TicketExpired,
+        NotCancellable,
+        IdempotencyKeyReused,
+        ResultArchived,
     ),
 )
 async def cancel_ticket(
@@ -104,7 +110,7 @@ async def cancel_ticket(
     ),
     response_description="Unused tickets cancelled; their stock is available again",
     response_model=CancelBatchAnswer,
-    responses=documented(BatchUnknown, IdempotencyKeyReused),
+    responses=documented(BatchUnknown, IdempotencyKeyReused, ResultArchived),
 )
 async def cancel_batch(
     call: Annotated[Call, partner_with("tickets:cancel")],

@@ -11,7 +11,7 @@ import typer
 from pydantic import ValidationError
 
 from premade.bootstrap import bring_up_to_date, embedded_or_named, marker_of
-from premade.cli import allotment, key, partner, previous_database, product, signing_key, staff
+from premade.cli import allotment, archive, key, partner, previous_database, product, signing_key, staff
 from premade.cli.backup import backup
 from premade.cli.expire import expire
 from premade.cli.export import export
@@ -61,6 +61,7 @@ app.command(
     )
 )(restore)
 app.add_typer(previous_database.app, name="previous-database")
+app.add_typer(archive.app, name="archive")
 app.command(
     help=(
         "Report a restore of the database, so that no forgotten code or id is issued again.\n\n"

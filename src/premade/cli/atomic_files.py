@@ -65,6 +65,7 @@ class AtomicFiles:
             # open gates.
             Path(part.name).replace(name)
         self._parts = []
+        _sync_folder(self._output.parent)
         return names
 
     def _names(self) -> list[Path]:
@@ -82,3 +83,12 @@ class AtomicFiles:
             Path(part.name).unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise OutputNotWritten(self._output, error.strerror or str(error)) from None
+
+
+def _sync_folder(folder: Path) -> None:
+    """Write the names of new files to the disk: without it, a power failure can undo a rename."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Progress of a backup or a restore, on standard error if that is a terminal."""
+"""Progress of a backup, a restore or an archive, on standard error if that is a terminal."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -31,14 +31,14 @@ class _FileSize(ProgressColumn):
 
 
 @contextmanager
-def steps(file: Path, *, is_quiet: bool) -> Generator[Report]:
-    """Yield a function that shows the present step. `file`: the dump, whose size is shown."""
+def steps(file: Path | None, *, is_quiet: bool) -> Generator[Report]:
+    """Yield a function that shows the present step. `file`: the file whose size is shown, if any."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description:<16}"),
         BarColumn(),
         TaskProgressColumn(),
-        _FileSize(file),
+        *([] if file is None else [_FileSize(file)]),
         TimeElapsedColumn(),
     )
     with Progress(

@@ -45,7 +45,7 @@ WHERE n.nspname = current_schema()
     AND CASE
         WHEN c.relkind IN ('r', 'p') THEN NOT has_table_privilege(c.oid, 'SELECT')
             OR c.relname <> 'schema_migrations' AND NOT has_table_privilege(c.oid, 'INSERT')
-            OR c.relname NOT IN ('schema_migrations', 'audit_keys') AND NOT starts_with(c.relname, 'audit_events')
+            OR c.relname NOT IN ('schema_migrations', 'audit_keys', 'audit_archives') AND NOT starts_with(c.relname, 'audit_events')
                 AND NOT has_table_privilege(c.oid, 'UPDATE')
             OR c.relname IN (
                 'activation_spans', 'attempts', 'gate_counts', 'product_functions', 'refusal_days', 'sales_days', 'staff_browsers',

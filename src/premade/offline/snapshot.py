@@ -135,7 +135,9 @@ class Snapshots:
         """Return the cursor if it is of this database and these tickets, and not too old; otherwise None."""
         async with self._database.single_statement() as tx:
             moment = await tx.fetch_one(sql.moment)
-            digest = await tx.fetch_one(sql.event_digest, event_id=cursor.event_id)
+            digest = await tx.fetch_one(
+                sql.event_digest, event_id=cursor.event_id, oldest_open=str(cursor.oldest_open)
+            )
         assert moment is not None
         passed = moment.oldest_open - cursor.oldest_open
         is_ours = (cursor.incarnation, cursor.of) == (moment.incarnation, _tickets_of(caller))

@@ -17,7 +17,14 @@ LEFT JOIN LATERAL (
 ) AS newest ON true
 
 -- name: event_digest
-SELECT left(md5(e::text), 16) AS digest FROM audit_events e WHERE event_id = :event_id
+-- No row also if events that the cursor has not seen are in the archive: then the changes since are not complete.
+SELECT left(md5(e::text), 16) AS digest FROM audit_events e
+WHERE event_id = :event_id
+    AND NOT EXISTS (
+        SELECT FROM audit_archives
+        -- Ids that this server has not given out yet are from before a restore.
+        WHERE last_transaction_id >= :oldest_open::xid8 AND last_transaction_id < pg_snapshot_xmax(pg_current_snapshot())
+    )
 
 -- name: active_tickets
 SELECT ticket_code, status, issue_number, entitlements::text AS entitlements, usable_until::text AS usable_until

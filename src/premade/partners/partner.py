@@ -168,6 +168,16 @@ async def partner_named(tx: Transaction, name: str) -> sql.PartnerRow:
     return row
 
 
+async def partner_id_of(database: Database, name: str) -> int:
+    """Return the id of a partner.
+
+    Raises:
+        PartnerUnknown: there is no such partner.
+    """
+    async with database.single_statement() as tx:
+        return (await partner_named(tx, name)).partner_id
+
+
 async def list_partners(database: Database) -> list[sql.PartnerRow]:
     """Return all partners, oldest first."""
     async with database.single_statement() as tx:

@@ -16,6 +16,7 @@ ConflictCode = Literal[
     "UNKNOWN",
     "FUNCTION_UNKNOWN",
     "SCAN_ID_REUSED",
+    "RESULT_ARCHIVED",
     "TEST_TICKET",
     "LIVE_TICKET",
     "CLOCK_WRONG",

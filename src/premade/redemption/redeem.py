@@ -25,7 +25,7 @@ from premade.redemption.verdict import (
 )
 from premade.runtime.batching import MicroBatcher
 from premade.runtime.clock import Runtime
-from premade.runtime.errors import Busy, Mismatch
+from premade.runtime.errors import Busy, Mismatch, ResultArchived
 from premade.runtime.logging import log
 from premade.tickets.ticket import EntitlementMembers
 
@@ -89,6 +89,7 @@ class Redeemer:
             TicketUnknown: the gate knows no such ticket.
             FunctionUnknown: the ticket does not include the function.
             ScanIdReused: a different request used the scan_id.
+            ResultArchived: the scan_id was used, and its event is in the archive.
             QrInvalid: the signing key of the QR is retired.
             One of verdict.REFUSALS: the ticket is not admitted.
             QueueFull: too many redemptions are waiting.
@@ -220,6 +221,8 @@ def redeemed_or_refused(scan: Scan, outcome: sql.ScanResult, runtime: Runtime) -
         )
     if kind is sql.ScanOutcome.SCAN_REUSED:
         raise ScanIdReused(scan.device_id, scan.scan_id)
+    if kind is sql.ScanOutcome.ARCHIVED:
+        raise ResultArchived("scan", outcome.redeemed_at)
     if kind is sql.ScanOutcome.UNKNOWN:
         raise not_known_here()
     if refusal := refusal_of_mode(scan.caller, is_test_ticket=bool(outcome.is_test)):

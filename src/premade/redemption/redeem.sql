@@ -6,7 +6,7 @@
 WITH request AS MATERIALIZED (
     SELECT i.*, coalesce(i.used_at, both_clocks(:now)) AS at, k.ticket_id AS visible_ticket_id,
            coalesce(k.partner_id, i.caller_partner_id) AS partner_id,
-           m.event_id AS earlier_event_id, m.data AS earlier_data, m.occurred_at AS earlier_at, m.same_request,
+           m.event_id AS earlier_event_id, m.data AS earlier_data, m.occurred_at AS earlier_at, m.is_archived, m.same_request,
            k.is_test, t.activated_at, coalesce(i.day, both_days(:today, :zone)) AS judged_day,
            t.ticket_id, t.status, t.issue_number AS valid_issue_number, t.usable_until, t.entitlements,
            -- The last use in a refusal is read from the snapshot, so the ticket must be of the same time.
@@ -37,7 +37,9 @@ WITH request AS MATERIALIZED (
         LIMIT 1
     ) AS k ON true
     LEFT JOIN LATERAL (
-        SELECT a.event_id, e.data, e.occurred_at, e.request_digest = decode(i.request_digest, 'hex') AS same_request
+        -- The key is kept for ever; the event may be in the archive.
+        SELECT a.event_id, e.event_id IS NULL AS is_archived, e.data, a.occurred_at,
+               e.request_digest = decode(i.request_digest, 'hex') AS same_request
         FROM audit_keys a
         LEFT JOIN audit_events e
             ON e.event_id = a.event_id AND e.occurred_at = a.occurred_at AND e.partner_id = a.partner_id
@@ -46,7 +48,10 @@ WITH request AS MATERIALIZED (
             AND (:partner_ids::bigint[] IS NULL OR a.partner_id = ANY (:partner_ids))
             -- A scan recorded before devices belonged to a key is found by its older key, if it was the same request.
             AND a.idempotency_key = ANY (ARRAY[i.idempotency_key, i.old_key])
-            AND (a.idempotency_key = i.idempotency_key OR e.request_digest = decode(i.request_digest, 'hex'))
+            AND (
+                a.idempotency_key = i.idempotency_key OR e.event_id IS NULL
+                OR e.request_digest = decode(i.request_digest, 'hex')
+            )
         ORDER BY a.idempotency_key = i.idempotency_key DESC
         LIMIT 1
     ) AS m ON true
@@ -115,6 +120,7 @@ used AS (
 SELECT a.position, a.partner_id,
        CASE
            WHEN a.is_redeemed THEN 'redeemed'
+           WHEN a.is_archived THEN 'archived'
            WHEN a.same_request THEN 'replayed'
            WHEN a.earlier_event_id IS NOT NULL THEN 'scan_reused'
            WHEN a.visible_ticket_id IS NULL THEN 'unknown'

@@ -20,6 +20,8 @@ class ScanOutcome(StrEnum):
     """The same scan was redeemed before."""
     SCAN_REUSED = "scan_reused"
     """The scan_id belongs to another scan."""
+    ARCHIVED = "archived"
+    """The scan_id was used before, and its event is in the archive."""
     AGAIN = "again"
     """Another transaction holds the ticket or has just changed it. Try again alone, and wait."""
     UNKNOWN = "unknown"

@@ -23,6 +23,7 @@ from premade.redemption.schemas import (
 )
 from premade.redemption.verdict import REFUSALS, FunctionUnknown, QrInvalid
 from premade.runtime.batching import QueueFull
+from premade.runtime.errors import ResultArchived
 from premade.tickets.lookup import TicketUnknown
 
 router = gate_router("Gate")
@@ -41,6 +42,7 @@ router = gate_router("Gate")
         FunctionUnknown,
         *REFUSALS,
         ScanIdReused,
+        ResultArchived,
         TooManyEntries,
         QueueFull,
     ),

@@ -344,7 +344,7 @@ def _other(device: Device, entry: _ReadScan, outcome: ScanResult | None) -> Othe
     """Return the earlier scan that used the ticket, or None."""
     if outcome is None or outcome.outcome is ScanOutcome.UNKNOWN:
         return None
-    if outcome.outcome is ScanOutcome.SCAN_REUSED:
+    if outcome.outcome in {ScanOutcome.SCAN_REUSED, ScanOutcome.ARCHIVED}:
         return OtherScan(device.device_id, entry.offline.scan_id, rfc3339(outcome.redeemed_at))
     if outcome.last_used_at is None:
         return None

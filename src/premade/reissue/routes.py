@@ -9,7 +9,7 @@ from premade.http.fields import IdempotencyKey, Timestamp
 from premade.http.problems import documented
 from premade.partners.call import Call, partner_router, partner_with
 from premade.reissue.reissue import IssueLimit, Reissuer, ReissueRequest
-from premade.runtime.errors import IdempotencyKeyReused
+from premade.runtime.errors import IdempotencyKeyReused, ResultArchived
 from premade.tickets.answers import Entitlement, QrCode, qr_of
 from premade.tickets.code import ISSUE_NUMBER_MAX
 from premade.tickets.lookup import TicketUnknown
@@ -51,6 +51,7 @@ class ReissueAnswer(QrCode):
         TicketExpired,
         IssueLimit,
         IdempotencyKeyReused,
+        ResultArchived,
         SigningKeyMissing,
     ),
 )

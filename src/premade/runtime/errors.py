@@ -172,6 +172,17 @@ class IdempotencyKeyReused(Mismatch):
 
 
 @dataclass(eq=False)
+class ResultArchived(Conflict):
+    """The request was executed before, and its audit event has been moved to the archive. It was not executed again."""
+
+    code = "RESULT_ARCHIVED"
+    published = ("executed_at",)
+
+    reason: Literal["request", "scan"]
+    executed_at: datetime
+
+
+@dataclass(eq=False)
 class DatabaseAway(Unavailable):
     """The service cannot reach its database, or lost the connection."""
 

@@ -15,7 +15,7 @@ from premade.http.problems import documented
 from premade.partners.call import Call, partner_router, partner_with
 from premade.partners.partner import RESERVATION_HOURS_DEFAULT
 from premade.postgres.keyset import Keyset
-from premade.runtime.errors import IdempotencyKeyReused
+from premade.runtime.errors import IdempotencyKeyReused, ResultArchived
 from premade.stock.allotment import StockShort
 from premade.stock.release import ReleaseRequest
 from premade.stock.reservation import (
@@ -169,7 +169,7 @@ async def reservation(
         "held stock left is refused."
     ),
     response_description="The released reservation",
-    responses=documented(ReservationUnknown, ReservationEnded, IdempotencyKeyReused),
+    responses=documented(ReservationUnknown, ReservationEnded, IdempotencyKeyReused, ResultArchived),
     response_model=ReservationAnswer,
 )
 async def release_reservation(

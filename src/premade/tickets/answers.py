@@ -98,6 +98,9 @@ class TicketWithHistoryAnswer(TicketAnswer):
     history: list[TicketEvent] = Field(
         description=f"Events of the ticket, oldest first; at most the newest {HISTORY_EVENTS_MAX:,}"
     )
+    archived_before: Timestamp | None = Field(
+        description="Events before this time can be missing: the operator moves old ones to an archive. Null if none is"
+    )
 
 
 class TicketsAnswer(AnswerModel):

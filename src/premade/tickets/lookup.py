@@ -16,7 +16,7 @@ HISTORY_EVENTS_MAX = 1000
 class TicketHistory:
     """A ticket and its history, oldest first: the newest HISTORY_EVENTS_MAX events."""
 
-    ticket: sql.TicketRow
+    ticket: sql.TicketWithHistory
     history: list[HistoryEvent]
 
 

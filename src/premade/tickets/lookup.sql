@@ -9,13 +9,13 @@ WHERE t.partner_id = :partner_id AND t.ticket_code = :ticket_code
 SELECT t.ticket_code, t.qr_code, t.status, t.entitlements, t.product_id, t.batch_id, t.issue_number, t.price,
        t.currency, t.valid_until, t.usable_until, t.first_used_at, t.created_at, t.activated_at, t.order_id,
        (
-           SELECT jsonb_agg(
+           SELECT coalesce(jsonb_agg(
                jsonb_build_object(
                    'event', e.event, 'occurred_at', e.occurred_at, 'order_id', e.order_id, 'actor', e.actor,
                    'data', e.data
                )
                ORDER BY e.occurred_at, e.event_id
-           )
+           ), '[]')
            FROM (
                SELECT event_id, event, actor, occurred_at, order_id, data FROM audit_events
                WHERE partner_id = :partner_id AND ticket_code = t.ticket_code AND event = ANY(:events)
@@ -30,6 +30,11 @@ SELECT t.ticket_code, t.qr_code, t.status, t.entitlements, t.product_id, t.batch
                ORDER BY occurred_at DESC, event_id DESC
                LIMIT :events_max
            ) AS e
-       ) AS history
+       ) AS history,
+       (
+           SELECT ends_at FROM audit_archives
+           WHERE month >= date_trunc('month', t.created_at AT TIME ZONE 'UTC')::date
+           ORDER BY month DESC LIMIT 1
+       ) AS archived_before
 FROM pre_generated_tickets t
 WHERE t.partner_id = :partner_id AND t.ticket_code = :ticket_code

@@ -32,6 +32,8 @@ class TicketRow:
 @dataclass(slots=True)
 class TicketWithHistory(TicketRow):
     history: list[dict[str, Any]]
+    archived_before: datetime | None
+    """Events before this time can be in the archive. None: none of the ticket's life is."""
 
 
 @statement

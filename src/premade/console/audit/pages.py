@@ -81,6 +81,7 @@ class _AuditPage:
     first_page: str
     next_page: str | None
     back_to: datetime | None
+    archived_before: datetime | None
 
 
 async def _audit(request: StaffRequest) -> Response:
@@ -108,6 +109,7 @@ async def _audit(request: StaffRequest) -> Response:
             first_page=f"{AUDIT}?{urlencode(query)}",
             next_page=following and f"{AUDIT}?{urlencode({**query, 'cursor': following})}",
             back_to=found.back_to if found else None,
+            archived_before=found.archived_before if found and not following else None,
         ),
         400 if reading.wrong else 200,
     )

@@ -55,6 +55,8 @@ class EventPage:
     following: str | None
     back_to: datetime | None
     """Time of the oldest event that the search has read, if there is a next page."""
+    archived_before: datetime | None
+    """Events before this time can be in the archive, which the search does not read."""
 
 
 class _Parameters(TypedDict):
@@ -94,9 +96,10 @@ async def search_events(database: Database, event_filter: EventFilter, cursor: s
             rows=EVENTS_A_PAGE + 1,
         )
         rows = await _rows(tx, event_filter, parameters)
+        archived_before = await tx.fetch_one(sql.archived_before)
     events, following = _BY_ID.page(rows, EVENTS_A_PAGE)
     back_to = _recorded_at(rows[-1]) if following and rows else None
-    return EventPage(events, following, back_to)
+    return EventPage(events, following, back_to, archived_before)
 
 
 async def _rows(tx: Transaction, event_filter: EventFilter, parameters: _Parameters) -> Sequence[EventRow]:

@@ -1,6 +1,10 @@
 -- name: newest_event
 SELECT event_id FROM audit_events WHERE event_id > 0 ORDER BY event_id DESC LIMIT 1
 
+-- name: archived_before
+-- The end of the newest month in the archive.
+SELECT max(ends_at) AS ends_at FROM audit_archives
+
 -- name: recorded_at
 -- When an event, or the first one after it, was recorded.
 SELECT event_id, recorded_at(data, occurred_at) AS recorded_at

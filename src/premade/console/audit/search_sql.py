@@ -39,6 +39,10 @@ def newest_event() -> int: ...
 
 
 @statement
+def archived_before() -> datetime | None: ...
+
+
+@statement
 def recorded_at(*, event_id: int) -> RecordedAt: ...
 
 

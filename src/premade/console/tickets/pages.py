@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -133,6 +134,7 @@ async def _lead_to_ticket(request: StaffRequest, searched: SearchedTicket) -> Re
 class _TicketPage:
     ticket: TicketRow
     history: list[HistoryEvent]
+    archived_before: datetime | None
     owner: TicketOwner
     order: OrderRow | None
     names: dict[str, str]
@@ -158,6 +160,7 @@ async def _ticket(request: StaffRequest) -> Response:
         _TicketPage(
             ticket=ticket,
             history=found.history,
+            archived_before=ticket.archived_before,
             owner=owner,
             order=order,
             names=await names_of_staff(request.database, [event.actor for event in found.history]),

@@ -1,0 +1,36 @@
+-- name: partitions
+-- The bound is a text such as FOR VALUES FROM ('2025-12-01 00:00:00+00') TO ('2026-01-01 00:00:00+00').
+SELECT format('%I.%I', n.nspname, c.relname) AS name, pg_get_expr(c.relpartbound, c.oid) AS bound
+FROM pg_inherits i
+JOIN pg_class c ON c.oid = i.inhrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE i.inhparent = 'audit_events'::regclass
+ORDER BY name
+
+-- name: may_move
+-- Only the owner of a table may detach or drop one.
+SELECT pg_has_role(relowner, 'usage') AS may FROM pg_class WHERE oid = 'audit_events'::regclass
+
+-- name: is_spread
+SELECT operator_partner() IS NOT NULL AS is_spread
+
+-- name: take_turn
+-- Of the session: one archive or restore at a time.
+SELECT pg_try_advisory_lock(hashtextextended('premade archive', 0)) AS mine
+
+-- name: earlier_of_both_clocks
+SELECT both_clocks(:now::timestamptz) AS now
+
+-- name: unfinished_batch
+-- The oldest batch that is still generated. Its first event says who began it.
+SELECT batch_id FROM batches WHERE to_make + 0 > 0 AND created_at < :ends_at ORDER BY created_at LIMIT 1
+
+-- name: archived_months
+SELECT month, rows, digest, archived_at FROM audit_archives ORDER BY month
+
+-- name: note_archive
+INSERT INTO audit_archives (month, ends_at, rows, last_transaction_id, digest, archived_at)
+VALUES (:month, :ends_at, :rows, :last_transaction_id::text::xid8, :digest, both_clocks(:now))
+
+-- name: forget_archive
+DELETE FROM audit_archives WHERE month = :month

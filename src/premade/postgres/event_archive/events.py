@@ -1,0 +1,116 @@
+"""The events of a month as JSON lines: of a partition, and of a file."""
+
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import orjson
+from psycopg import AsyncServerCursor
+from psycopg.sql import SQL
+
+from premade.postgres.backup.contents import Report
+from premade.postgres.event_archive.block_file import lines_of
+from premade.postgres.event_archive.errors import ArchiveFailed
+from premade.postgres.event_archive.month import Month
+from premade.postgres.event_archive.partitions import ArchiveSession
+
+SEARCHED = ("partner_id", "event", "batch_id", "ticket_code", "order_id")
+"""The columns that a search finds events by."""
+_PORTION_ROWS = 2_000
+# `row_to_json` keeps everything: microseconds, every digit of a number, transaction ids as text.
+_LINES = SQL(
+    "SELECT row_to_json(e)::text FROM ONLY {} AS e"
+    " WHERE occurred_at >= %s::timestamptz AND occurred_at < %s::timestamptz ORDER BY event_id"
+)
+_MONTHS = SQL(
+    "SELECT date_trunc('month', occurred_at, 'UTC') AS month, count(*) FROM ONLY {} GROUP BY month ORDER BY month"
+)
+_COUNT = SQL("SELECT count(*) FROM ONLY {}")
+
+
+def value_key(column: str, value: object) -> bytes:
+    """Return how the filter of a block names the value of a column."""
+    return f"{column}={value}".encode()
+
+
+@dataclass
+class Summary:
+    """What the lines of a month have in common. `add` them in the order of their ids."""
+
+    events: Counter[str] = field(default_factory=Counter[str])
+    first_event_id: int | None = None
+    last_event_id: int | None = None
+    last_transaction_id: int | None = None
+
+    def add(self, line: bytes) -> list[bytes]:
+        """Count an event, and return the keys of its values."""
+        event: dict[str, Any] = orjson.loads(line)
+        self.events[event["event"]] += 1
+        if self.first_event_id is None:
+            self.first_event_id = event["event_id"]
+        self.last_event_id = event["event_id"]
+        self.last_transaction_id = max(self.last_transaction_id or 0, int(event["transaction_id"]))
+        return [value_key(name, event[name]) for name in SEARCHED if event[name] is not None]
+
+
+def table_of(partition: str) -> SQL:
+    """Return the name of a partition, which PostgreSQL has quoted, as a part of a statement."""
+    return SQL(partition)  # pyright: ignore[reportArgumentType]
+
+
+async def months_of(connection: ArchiveSession, partition: str) -> dict[Month, int]:
+    """Return the months that a partition has events of, oldest first, with the number of events."""
+    cursor = await connection.execute(_MONTHS.format(table_of(partition)))
+    return {Month.of(first): events for first, events in await cursor.fetchall()}
+
+
+async def count_of(connection: ArchiveSession, partition: str) -> int:
+    """Return the number of events in a partition."""
+    cursor = await connection.execute(_COUNT.format(table_of(partition)))
+    [row] = await cursor.fetchall()
+    return row[0]
+
+
+async def lines_of_partition(
+    connection: ArchiveSession, partition: str, month: Month
+) -> AsyncGenerator[bytes]:
+    """Yield the events of a month in the order of their ids. Needs a transaction."""
+    async with AsyncServerCursor(connection, "archive_lines") as cursor:
+        cursor.itersize = _PORTION_ROWS
+        await cursor.execute(_LINES.format(table_of(partition)), [month.starts_at, month.ends_at])
+        async for (line,) in cursor:
+            yield line.encode()
+
+
+@dataclass(frozen=True)
+class LinesRead:
+    """Number and digest of lines that were read."""
+
+    rows: int
+    sha256: str
+
+
+async def compare(
+    connection: ArchiveSession, partition: str, month: Month, path: Path, report: Report
+) -> LinesRead:
+    """Check that the file has exactly the events that the partition has of this month, and return what was read.
+
+    Raises:
+        ArchiveFailed: they differ, or the file is damaged.
+    """
+    rows, digest, lines = 0, sha256(), lines_of(path)
+    async with aclosing(lines_of_partition(connection, partition, month)) as of_partition:
+        async for line in of_partition:
+            if next(lines, None) != line:
+                raise ArchiveFailed("differs", path=path, month=month)
+            digest.update(line + b"\n")
+            rows += 1
+            if rows % _PORTION_ROWS == 0:
+                report("Compare", rows, None)
+    if next(lines, None) is not None:
+        raise ArchiveFailed("differs", path=path, month=month)
+    return LinesRead(rows, digest.hexdigest())

@@ -1,0 +1,171 @@
+"""Move months from the database to files.
+
+A month leaves the database only in the transaction that compares each of its events with the file. The file is complete and
+on disk before. So a crash at any point leaves every event in the database, in a file, or in both; never in none.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import BinaryIO
+
+from psycopg import IsolationLevel
+from psycopg.sql import SQL
+
+from premade.postgres.backup.contents import Report
+from premade.postgres.backup.manifest import sha256_of, size_of
+from premade.postgres.database import Transaction
+from premade.postgres.event_archive import archive_sql as sql
+from premade.postgres.event_archive.block_file import BlockWriter
+from premade.postgres.event_archive.errors import ArchiveFailed
+from premade.postgres.event_archive.events import (
+    LinesRead,
+    Summary,
+    compare,
+    count_of,
+    lines_of_partition,
+    months_of,
+    table_of,
+)
+from premade.postgres.event_archive.manifest import ArchiveManifest, events_path, manifest_path, read_manifest
+from premade.postgres.event_archive.month import Month
+from premade.postgres.event_archive.partitions import (
+    ArchiveSession,
+    Partition,
+    partitions_of,
+    with_short_lock,
+)
+from premade.runtime.clock import rfc3339
+
+_DAYS_BEYOND_OFFLINE_SCANS = 1
+Note = Callable[[Transaction, Month, int], Awaitable[None]]
+"""Called in the transaction that moves a month, with the number of its events."""
+
+
+@dataclass(frozen=True)
+class ClosedPartition:
+    """A partition that gets no more events, and the number of its events by month."""
+
+    partition: Partition
+    months: Mapping[Month, int]
+
+
+def closed_before(now: datetime, offline_scan_days: int) -> datetime:
+    """Return the time before which no more events come: a device can upload a scan that is `offline_scan_days` old."""
+    return now - timedelta(days=offline_scan_days + _DAYS_BEYOND_OFFLINE_SCANS)
+
+
+async def closed_partitions(
+    connection: ArchiveSession, before: Month, now: datetime, offline_scan_days: int
+) -> list[ClosedPartition]:
+    """Return the partitions with events of months before `before` only, oldest first.
+
+    Raises:
+        ArchiveFailed: one of them can still get events, or the service still needs one.
+    """
+    tx = Transaction(connection)
+    earlier_now = await tx.fetch_one(sql.earlier_of_both_clocks, now=now)
+    assert earlier_now is not None
+    if before.starts_at > (latest := closed_before(earlier_now, offline_scan_days)):
+        raise ArchiveFailed("not_closed", before=before, latest=Month.of(latest), days=offline_scan_days)
+    found: list[ClosedPartition] = []
+    for partition in await partitions_of(connection):
+        if partition.ends_at is not None and partition.ends_at <= before.starts_at:
+            months = await months_of(connection, partition.name)
+            found.append(ClosedPartition(partition, months))
+    if found:
+        unfinished = await tx.fetch_one(sql.unfinished_batch, ends_at=before.starts_at)
+        if unfinished is not None:
+            raise ArchiveFailed("batch_unfinished", batch=unfinished)
+    return found
+
+
+async def write_month(
+    connection: ArchiveSession,
+    closed: ClosedPartition,
+    month: Month,
+    file: BinaryIO,
+    report: Report,
+) -> ArchiveManifest:
+    """Write the events of a month to the file, and return their manifest."""
+    writer, summary = BlockWriter(file), Summary()
+    async with connection.transaction():
+        rows = 0
+        async for line in lines_of_partition(connection, closed.partition.name, month):
+            writer.add(line, summary.add(line))
+            rows += 1
+            if rows % 10_000 == 0:
+                report(f"Write {month}", rows, None)
+    written = writer.finish()
+    file.flush()
+    path = Path(file.name)
+    return ArchiveManifest(
+        manifest_version=1,
+        month=str(month),
+        written_at=rfc3339(datetime.now(UTC)),
+        premade_version=version("premade"),
+        rows=written.lines,
+        first_event_id=summary.first_event_id,
+        last_event_id=summary.last_event_id,
+        last_transaction_id=summary.last_transaction_id,
+        events=dict(sorted(summary.events.items())),
+        blocks=written.blocks,
+        lines_bytes=written.lines_bytes,
+        lines_sha256=written.lines_sha256,
+        file_bytes=size_of(path),
+        file_sha256=sha256_of(path, lambda _: None),
+    )
+
+
+async def remove_partition(
+    connection: ArchiveSession,
+    closed: ClosedPartition,
+    folder: Path,
+    now: datetime,
+    report: Report,
+    note: Note,
+) -> list[ArchiveManifest]:
+    """Compare each event of the partition with the files of its months, drop the partition, and return the manifests.
+
+    All in one transaction. Sales wait only while the partition is detached, for milliseconds. `note` is called for each month.
+
+    Raises:
+        ArchiveFailed: a file differs, or the lock was not free. Nothing was changed.
+    """
+    table = table_of(closed.partition.name)
+    await connection.set_isolation_level(IsolationLevel.READ_COMMITTED)
+    manifests = [read_manifest(folder, month) for month in closed.months]
+    async with connection.transaction():
+        tx = Transaction(connection)
+        # Nobody writes there from here on; reading goes on.
+        await connection.execute(SQL("LOCK TABLE ONLY {} IN SHARE MODE").format(table))
+        rows = 0
+        for month, manifest in zip(closed.months, manifests, strict=True):
+            compared = await compare(
+                connection, closed.partition.name, month, events_path(folder, month), report
+            )
+            if compared != LinesRead(manifest.rows, manifest.lines_sha256):
+                raise ArchiveFailed("manifest_unreadable", path=manifest_path(folder, month))
+            rows += compared.rows
+            await tx.execute(
+                sql.note_archive,
+                month=date(month.year, month.number, 1),
+                ends_at=month.ends_at,
+                rows=compared.rows,
+                last_transaction_id=str(manifest.last_transaction_id),
+                digest=manifest.lines_sha256,
+                now=now,
+            )
+            await note(tx, month, compared.rows)
+        if rows != await count_of(connection, closed.partition.name):
+            raise ArchiveFailed("partition_grew", partition=closed.partition.name)
+        report("Remove", 0, None)
+
+        async def drop() -> None:
+            await connection.execute(SQL("ALTER TABLE audit_events DETACH PARTITION {}").format(table))
+            await connection.execute(SQL("DROP TABLE {}").format(table))
+
+        await with_short_lock(connection, drop)
+    return manifests

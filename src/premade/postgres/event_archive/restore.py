@@ -1,0 +1,87 @@
+"""Restore a month from its file into the database."""
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+from itertools import islice
+from pathlib import Path
+
+from psycopg.errors import CheckViolation, ForeignKeyViolation
+from psycopg.sql import SQL, Identifier, Literal
+
+from premade.postgres.backup.contents import Report
+from premade.postgres.database import Transaction
+from premade.postgres.event_archive import archive_sql as sql
+from premade.postgres.event_archive.block_file import lines_of
+from premade.postgres.event_archive.errors import ArchiveFailed
+from premade.postgres.event_archive.events import compare
+from premade.postgres.event_archive.manifest import ArchiveManifest, events_path
+from premade.postgres.event_archive.month import Month
+from premade.postgres.event_archive.move import Note
+from premade.postgres.event_archive.partitions import ArchiveSession, partitions_of, with_short_lock
+
+_PORTION_LINES = 2_000
+_CREATE = SQL(
+    "CREATE TABLE {} (LIKE audit_events INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)"
+)
+_LOAD = SQL(
+    "INSERT INTO {} SELECT e.* FROM unnest(%s::text[]) AS lines (line)"
+    " CROSS JOIN LATERAL json_populate_record(NULL::audit_events, line::json) AS e"
+)
+_APPEND_ONLY = SQL(
+    "CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {}"
+    " FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change()"
+)
+_COPY_RIGHTS = SQL("SELECT copy_rights('audit_events', {}::regclass)")
+_ATTACH = SQL("ALTER TABLE audit_events ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})")
+
+
+async def restore_month(
+    connection: ArchiveSession,
+    folder: Path,
+    manifest: ArchiveManifest,
+    report: Report,
+    note: Note,
+) -> None:
+    """Load the verified file of a month into a new partition. `note` is called in the same transaction.
+
+    Raises:
+        ArchiveFailed: the database has a partition for this month, lacks a partner, got later events of the month, or
+            did not give the lock. Nothing was changed.
+    """
+    month = Month.read(manifest.month)
+    for partition in await partitions_of(connection):
+        if partition.overlaps(month.starts_at, month.ends_at):
+            raise ArchiveFailed("in_database", month=month, partition=partition.name)
+    name = f"audit_events_{month.year:04}_{month.number:02}"
+    table, path = Identifier(name), events_path(folder, month)
+    bounds = [Literal(moment.isoformat()) for moment in (month.starts_at, month.ends_at)]
+    async with connection.transaction():
+        await connection.execute(_CREATE.format(table))
+        loaded = 0
+        for portion in _portions(lines_of(path)):
+            await connection.execute(_LOAD.format(table), [portion])
+            loaded += len(portion)
+            report("Load", loaded, manifest.rows)
+        await compare(connection, name, month, path, report)
+        await connection.execute(_APPEND_ONLY.format(table))
+
+        async def attach() -> None:
+            await connection.execute(_ATTACH.format(table, *bounds))
+
+        try:
+            await with_short_lock(connection, attach)
+        except ForeignKeyViolation as error:
+            raise ArchiveFailed("other_database", month=month, why=error.diag.message_detail) from None
+        except CheckViolation:
+            raise ArchiveFailed("late_events", month=month) from None
+        await connection.execute(_COPY_RIGHTS.format(Literal(name)))
+        tx = Transaction(connection)
+        await tx.execute(sql.forget_archive, month=date(month.year, month.number, 1))
+        await note(tx, month, loaded)
+    await connection.execute(SQL("ANALYZE {}").format(table))
+
+
+def _portions(lines: Iterable[bytes]) -> Iterator[list[str]]:
+    lines = iter(lines)
+    while portion := [line.decode() for line in islice(lines, _PORTION_LINES)]:
+        yield portion
