@@ -9,7 +9,7 @@ statement = statements_of(__file__)
 
 
 @dataclass(slots=True)
-class Month:
+class MonthStart:
     day: date
 
 
@@ -19,11 +19,11 @@ class DefaultPartition:
 
 
 @statement
-def create_months(*, lock_timeout_ms: str, ahead: int) -> Month: ...
+def create_months(*, lock_timeout_ms: str, ahead: int) -> MonthStart: ...
 
 
 @statement
-def missing_months(*, ahead: int) -> Month: ...
+def missing_months(*, ahead: int) -> MonthStart: ...
 
 
 @statement

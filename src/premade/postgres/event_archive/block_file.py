@@ -62,7 +62,7 @@ class Filter:
 
 
 @dataclass(frozen=True)
-class Written:
+class BlockFileTotals:
     """What a writer has written."""
 
     lines: int
@@ -89,12 +89,12 @@ class BlockWriter:
         if len(self._lines) == BLOCK_LINES:
             self._write_block()
 
-    def finish(self) -> Written:
+    def finish(self) -> BlockFileTotals:
         """Write the rest, and return what was written."""
         # A file without a member is no gzip file.
         if self._lines or not self._blocks:
             self._write_block()
-        return Written(self._count, self._blocks, self._bytes, self._digest.hexdigest())
+        return BlockFileTotals(self._count, self._blocks, self._bytes, self._digest.hexdigest())
 
     def _write_block(self) -> None:
         text = b"".join(line + b"\n" for line in self._lines)
