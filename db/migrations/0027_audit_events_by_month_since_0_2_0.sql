@@ -79,6 +79,9 @@ JOIN pg_class c ON c.oid = i.inhrelid
 CROSS JOIN LATERAL (SELECT pg_get_expr(c.relpartbound, c.oid) AS bound) AS b
 WHERE i.inhparent = 'audit_events'::regclass AND b.bound <> 'DEFAULT';
 
+-- Whoever may connect may know which months there are.
+GRANT SELECT ON audit_months TO PUBLIC;
+
 -- Give a table the rights that others have on another one. A backup reads each partition, so it needs those of the whole table.
 CREATE FUNCTION copy_rights(source regclass, target regclass) RETURNS void
 LANGUAGE plpgsql AS $$
@@ -104,7 +107,6 @@ $$;
 -- The role of the service may call it without owning the table.
 CREATE FUNCTION create_audit_month(day date) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path FROM CURRENT
 SET timezone = 'UTC'
 AS $$
 DECLARE
@@ -147,6 +149,13 @@ BEGIN
     );
     PERFORM copy_rights('audit_events', table_name::regclass);
     RETURN true;
+END
+$$;
+
+-- It has the rights of the owner. The schema of temporary tables is the last one: a caller could hide the names above there.
+DO $$
+BEGIN
+    EXECUTE format('ALTER FUNCTION create_audit_month(date) SET search_path = %I, pg_temp', current_schema());
 END
 $$;
 

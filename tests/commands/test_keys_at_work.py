@@ -59,6 +59,7 @@ def test_both_keys_work_for_the_overlap_and_only_the_new_one_after_it(
     assert third["key"].startswith("pm_live_")
 
 
+@pytest.mark.nightly
 def test_a_key_and_a_partner_stop_within_seconds_in_every_worker(
     operator: Operator, service: Service
 ) -> None:

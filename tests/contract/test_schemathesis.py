@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
 EXAMPLES_MAX = 100
-EXAMPLES_MAX_QUICK = 4
+EXAMPLES_MAX_QUICK = 2
 SECONDS_MAX = 570
 
 

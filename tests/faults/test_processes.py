@@ -135,6 +135,7 @@ def test_the_service_starts_without_its_database_and_is_ready_when_the_schema_is
 # --- Being stopped
 
 
+@pytest.mark.nightly
 def test_no_connection_that_was_let_in_is_reset_by_a_stop(own_dsn: str, tmp_path: Path) -> None:
     ended: Counter[str] = Counter()
     stop = threading.Event()

@@ -74,3 +74,25 @@ def test_a_repeated_scan_is_left_out_and_a_repeated_change_is_refused(own: str) 
         with pytest.raises(UniqueViolation) as refused:
             connection.execute(INSERT, ["cancel", "one"])
         assert refused.value.diag.constraint_name == "audit_idempotency_key_taken"
+
+
+def test_a_role_that_owns_nothing_keeps_its_rights(
+    own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(own, LAST_OF_0_1_0, tmp_path / "released", monkeypatch)
+    with psycopg.connect(own, autocommit=True) as connection:
+        connection.execute(PARTNER)
+        connection.execute("DROP ROLE IF EXISTS till_of_keys")
+        connection.execute("CREATE ROLE till_of_keys")
+        try:
+            connection.execute("GRANT SELECT, INSERT ON audit_events, partners TO till_of_keys")
+            for last, key in (("0023_zzz", "half"), ("9999", "whole")):
+                apply(own, last, tmp_path / key, monkeypatch)
+                connection.execute("SET ROLE till_of_keys")
+                assert connection.execute(INSERT, ["cancel", key]).rowcount == 1
+                connection.execute("SELECT FROM audit_keys")
+                connection.execute("RESET ROLE")
+        finally:
+            connection.execute("RESET ROLE")
+            connection.execute("DROP OWNED BY till_of_keys")
+            connection.execute("DROP ROLE till_of_keys")

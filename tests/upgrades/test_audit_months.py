@@ -166,7 +166,6 @@ def test_a_role_that_owns_nothing_creates_months(own: str, connection: Connectio
     connection.execute("CREATE ROLE till_of_months")
     try:
         connection.execute("GRANT SELECT, INSERT ON audit_events TO till_of_months")
-        connection.execute("GRANT SELECT ON audit_months TO till_of_months")
         connection.execute("SET ROLE till_of_months")
         day = month_start(3).date()
         assert connection.execute("SELECT create_audit_month(%s)", [day]).fetchall() == [(True,)]
@@ -175,3 +174,15 @@ def test_a_role_that_owns_nothing_creates_months(own: str, connection: Connectio
         connection.execute("RESET ROLE")
         connection.execute("DROP OWNED BY till_of_months")
         connection.execute("DROP ROLE till_of_months")
+
+
+def test_no_table_of_a_caller_takes_part_in_the_creation_of_a_month(own: str, connection: Connection) -> None:
+    """The function has the rights of the owner. Temporary tables of its caller must not hide the ones that it reads."""
+    connection.execute(f"DROP TABLE {table_of(month_start(3))}".encode())
+    connection.execute(
+        "CREATE TEMPORARY TABLE audit_months (table_name text, starts_at timestamptz, ends_at timestamptz)"
+    )
+    connection.execute("INSERT INTO audit_months VALUES ('planted', '-infinity', 'infinity')")
+    day = month_start(3).date()
+    assert connection.execute("SELECT create_audit_month(%s)", [day]).fetchall() == [(True,)]
+    connection.execute("DROP TABLE pg_temp.audit_months")

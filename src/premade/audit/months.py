@@ -25,7 +25,7 @@ async def missing_months(database: Database, ahead: int) -> list[str]:
 
 
 async def has_events_without_month(database: Database) -> bool:
-    """Return whether the default partition has events."""
+    """Return whether the default partition has events that are not older than all months."""
     async with database.single_statement() as tx:
         row = await tx.fetch_one(sql.default_has_events)
     return row is not None and row.has_events
