@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup demo run test test-all check bench capacity migrations search-indexes pitr release ha sbom format lock messages ops schema screenshots clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/.run ## Make the environment in .venv, nothing else
 
@@ -68,7 +68,7 @@ pitr: .venv/.test ## Try point-in-time recovery with pgBackRest (root on Debian)
 	@$(PYTHON) tests/install_tools.py pgbackrest /usr/lib/postgresql/15/bin/postgres
 	PYTHONPATH=tests $(BIN)/python tests/ops/pitr.py
 
-search-indexes: .venv/.test ## Count what the search indexes of orders cost an activation, 15 minutes, 10 GB
+search-indexes: .venv/.test ## Measure what the search indexes of orders cost an activation, 15 minutes, 10 GB
 	PYTHONPATH=tests $(BIN)/python -m bench.search_indexes
 
 migrations: .venv/.test ## Migrate 10 million tickets while others sell, 30 minutes, 20 GB
@@ -95,7 +95,7 @@ ha: .venv/.ha ## Break a cluster of three nodes under load, 15 minutes (HA_ROUND
 	$(BIN)/uv pip install --quiet --python .venv/sbom/bin/python --require-hashes --requirement requirements/sbom.txt
 	@touch $@
 
-sbom: .venv/.sbom ## Write the list of what premade consists of, with licences
+sbom: .venv/.sbom ## Write the bill of materials: all libraries with their licences
 	$(BIN)/python tests/sbom.py
 
 capacity: .venv/.test ## Measure what one ticket costs, and write docs/scaling.md (root, 2 minutes)

@@ -1,8 +1,8 @@
-"""What the indexes for the search of orders cost an activation, by the number of orders: `make search-indexes`.
+"""What the search indexes of orders cost an activation, by the number of orders: `make search-indexes`.
 
-The machine of a real installation has a cache for a small part of its indexes. Here the cache is smaller in the same
-proportion: 10 million orders with a hundredth of the memory stand for a billion. Pages and bytes are counted, not seconds, so other work on the
-machine does not matter.
+A real machine has a cache for a small part of its indexes. Here orders and cache are smaller in the same proportion: 10
+million orders with a hundredth of the memory stand for a billion. Pages and bytes are counted, not seconds, so other work on
+the machine does not matter.
 """
 
 import argparse
@@ -35,13 +35,13 @@ class Cost:
     """Cost of one order, on average."""
 
     pages_read: float
-    """From outside the cache."""
+    """Pages that were not in the cache."""
     wal_bytes: float
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured with a number of orders."""
+    """Result for one number of orders and one size of the cache."""
 
     orders: str
     cache_mb: int
@@ -51,7 +51,7 @@ class Measurement:
 
 
 def measure(name: str, orders: int, cache_mb: int) -> Measurement:
-    """Load the orders, and measure more of them, with and without the search indexes."""
+    """Load the orders, then measure further orders with and without the search indexes."""
     settings = {
         "shared_buffers": f"{cache_mb}MB",
         "fsync": "off",
@@ -72,7 +72,7 @@ def measure(name: str, orders: int, cache_mb: int) -> Measurement:
             for definition in definitions.values():
                 connection.execute(definition.encode())
             next_order = orders + 1
-            # The cache is then as full, and the pages are as split, as they stay.
+            # After these orders, the cache is full and the pages are split as they are in the long run.
             for _ in range(2):
                 _insert(connection, next_order, MEASURED)
                 next_order += MEASURED

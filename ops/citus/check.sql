@@ -1,4 +1,4 @@
--- Codes and ids that two rows of different partners have. No row: all are unique. See docs/scaling.md.
+-- List the codes and ids that two partners have. No row means that all are unique. See docs/scaling.md.
 --
 --     psql "$DATABASE_URL" --file ops/citus/check.sql
 --

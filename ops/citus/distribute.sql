@@ -5,25 +5,24 @@
 -- Stop the service first, and take a backup: there is no way back. The script is one transaction, so a failure changes
 -- nothing.
 --
--- Everything before the last part works on any PostgreSQL, also on the restored backup of a spread database, which has these
--- changes. It changes what cannot be spread: identity columns, unique keys without partner_id, one foreign key, and triggers
--- for whole statements. The last part calls Citus. The tests leave it out (`SET premade.partitions = 4`) and make hash
--- partitions instead. PostgreSQL has the same rule for the unique keys of such a table, and its plans show which partitions
--- a statement reads.
+-- Parts 1 to 4 change what cannot be spread: identity columns, unique keys without partner_id, one foreign key, and statement
+-- triggers. They work on any PostgreSQL, also on the restored backup of a spread database, which has these changes already.
+-- Part 5 calls Citus. The tests leave it out (`SET premade.partitions = 4`) and make hash partitions instead. PostgreSQL has the
+-- same rule for the unique keys of such a table, and its plans show which partitions a statement reads.
 
 BEGIN;
 SET LOCAL client_min_messages = warning;
 
 CREATE TEMPORARY TABLE spread_tables (place integer, name text, kind text) ON COMMIT DROP;
 INSERT INTO spread_tables VALUES
-    -- On every server, the same rows.
+    -- Reference tables: every server has all rows.
     (1, 'channels', 'reference'),
     (2, 'partners', 'reference'),
     (3, 'products', 'reference'),
     (4, 'product_functions', 'reference'),
     (5, 'signing_keys', 'reference'),
     (15, 'audit_archives', 'reference'),
-    -- The rows of a partner on one server, in all of these tables.
+    -- Distributed tables: one server has all rows of a partner.
     (6, 'batches', 'distributed'),
     (7, 'ota_orders', 'distributed'),
     (8, 'pre_generated_tickets', 'distributed'),
@@ -58,7 +57,7 @@ BEGIN
         RAISE EXCEPTION 'Citus is not installed in this database. Run CREATE EXTENSION citus first.';
     END IF;
     IF coalesce(current_setting('citus.enable_unsafe_triggers', true), 'off') <> 'on' THEN
-        RAISE EXCEPTION 'Set citus.enable_unsafe_triggers = on in postgresql.conf on all servers: triggers keep the states of tickets.';
+        RAISE EXCEPTION 'Set citus.enable_unsafe_triggers = on in postgresql.conf on all servers: premade needs its triggers on tickets.';
     END IF;
 END
 $$;
@@ -128,11 +127,11 @@ $$;
 CREATE INDEX IF NOT EXISTS tickets_by_code ON pre_generated_tickets (ticket_code);
 CREATE INDEX IF NOT EXISTS orders_by_id ON ota_orders (order_id);
 CREATE INDEX IF NOT EXISTS audit_events_by_id ON audit_events (event_id);
--- Citus has no foreign key from a spread table to one of the coordinator. The statement that generates a batch changes its
--- reservation, so it knows that there is one.
+-- Citus allows no foreign key from a spread table to a table of the coordinator. The statement that generates a batch also changes
+-- its reservation, so the reservation exists.
 ALTER TABLE batches DROP CONSTRAINT IF EXISTS batches_reservation;
 
--- 4. A trigger sees one ticket. Citus runs it on the server of the ticket, and it writes a row of the same partner there.
+-- 4. Row triggers count tickets. Citus runs such a trigger on the server of the ticket, where it writes a row of the same partner.
 CREATE OR REPLACE FUNCTION count_ticket() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     is_activated CONSTANT boolean := TG_OP = 'UPDATE' AND NEW.activated_at IS NOT NULL AND OLD.activated_at IS NULL;
@@ -150,7 +149,7 @@ DROP TRIGGER generated_tickets_are_counted ON pre_generated_tickets;
 CREATE TRIGGER generated_tickets_are_counted AFTER INSERT ON pre_generated_tickets
     FOR EACH ROW EXECUTE FUNCTION count_ticket();
 DROP TRIGGER changed_tickets_are_counted ON pre_generated_tickets;
--- No ticket becomes unused again, and none is activated in another way.
+-- Only this change counts: no ticket becomes unused again, and none is activated without leaving PRE_GENERATED.
 CREATE TRIGGER changed_tickets_are_counted AFTER UPDATE ON pre_generated_tickets
     FOR EACH ROW WHEN (OLD.status = 'PRE_GENERATED' AND NEW.status <> 'PRE_GENERATED') EXECUTE FUNCTION count_ticket();
 DROP TRIGGER IF EXISTS ticket_price_fits_its_currency ON pre_generated_tickets;
@@ -167,7 +166,7 @@ BEGIN
     IF coalesce(current_setting('premade.partitions', true), '') <> '' THEN
         RETURN;
     END IF;
-    -- Reference tables and spread tables in one transaction.
+    -- Citus needs this to create reference tables and distributed tables in one transaction.
     SET LOCAL citus.multi_shard_modify_mode = 'sequential';
     FOR spread IN SELECT * FROM spread_tables ORDER BY place LOOP
         IF spread.kind = 'reference' THEN
@@ -179,7 +178,7 @@ BEGIN
             );
         END IF;
     END LOOP;
-    -- Functions that statements and triggers call on every server, each after those that it calls.
+    -- Functions that statements and triggers call on every server. Each comes after the functions that it calls.
     FOREACH name IN ARRAY ARRAY[
         'database_clock()', 'both_clocks(timestamptz)', 'both_days(date, text)', 'activation_span(timestamptz)',
         'recorded_at(jsonb, timestamptz)', 'take_audit_key()', 'tickets_by_state(bigint, text, boolean)'

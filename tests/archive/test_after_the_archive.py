@@ -45,7 +45,7 @@ class Place:
     order_id: str
     scan: Scan
     cursor: str
-    """Of the snapshot that a gate fetched before."""
+    """Cursor of the snapshot that a gate fetched before the archive."""
 
     @property
     def operator(self) -> Operator:
@@ -121,7 +121,7 @@ def test_the_key_of_an_archived_request_is_not_free_for_another_one(place: Place
         place.shop.operate(lambda d, r: Canceller(d, r).cancel(other))
 
 
-def test_a_history_says_from_when_on_it_is_complete(place: Place) -> None:
+def test_a_history_says_since_when_it_is_complete(place: Place) -> None:
     histories = {
         month: place.shop.operate(
             lambda d, _, code=codes[0]: ticket_with_history(d, place.seller.partner_id, code)

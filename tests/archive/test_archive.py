@@ -1,4 +1,4 @@
-"""`premade archive`: events leave the database for files, and come back as they were."""
+"""`premade archive`: it moves events from the database to files, and restores them exactly."""
 
 import time
 from collections.abc import Iterator
@@ -39,14 +39,14 @@ def test_months_leave_the_database_and_come_back_exactly(shop: Shop, tmp_path: P
     for month in (OLD, OLDEST):
         operator.does("archive", "restore", str(month), "--from", str(tmp_path))
     assert events(shop) == before
-    # The files that exist serve again.
+    # The existing files are used again.
     assert archive(shop, tmp_path) == moved
     with psycopg.connect(shop.dsn) as connection, pytest.raises(psycopg.errors.CheckViolation):
         connection.execute("DELETE FROM audit_events")
 
 
 @pytest.mark.nightly
-def test_what_a_restored_month_is_protected_by(shop: Shop, tmp_path: Path) -> None:
+def test_a_restored_month_is_append_only(shop: Shop, tmp_path: Path) -> None:
     archive(shop, tmp_path)
     Operator(shop.dsn).does("archive", "restore", str(OLD), "--from", str(tmp_path))
     name = f"audit_events_{OLD.year:04}_{OLD.number:02}"
@@ -75,7 +75,7 @@ def test_several_months_of_one_partition(dsn: str, tmp_path: Path) -> None:
         assert events(shop) == before
 
 
-def test_what_would_be_moved_is_shown_first(shop: Shop, tmp_path: Path) -> None:
+def test_a_preview_is_shown_before_anything_is_moved(shop: Shop, tmp_path: Path) -> None:
     operator, before = Operator(shop.dsn), events(shop)
     arguments = ("archive", "--before", str(KEPT), "--into", str(tmp_path))
 
@@ -91,7 +91,7 @@ def test_what_would_be_moved_is_shown_first(shop: Shop, tmp_path: Path) -> None:
 
 
 @pytest.mark.nightly
-def test_what_is_not_archived(shop: Shop, tmp_path: Path) -> None:
+def test_months_that_are_not_closed_are_refused(shop: Shop, tmp_path: Path) -> None:
     operator, before = Operator(shop.dsn), events(shop)
     into = ("--into", str(tmp_path), "--yes")
 
@@ -115,7 +115,7 @@ def test_what_is_not_archived(shop: Shop, tmp_path: Path) -> None:
 
 @pytest.mark.nightly
 def test_a_file_with_other_events_is_neither_used_nor_replaced(shop: Shop, tmp_path: Path) -> None:
-    """As after the restore of a backup that lacks the month's last events."""
+    """This happens after the restore of a backup that lacks the month's last events."""
     archive(shop, tmp_path)
     operator = Operator(shop.dsn)
     operator.does("archive", "restore", str(OLD), "--from", str(tmp_path))

@@ -1,4 +1,4 @@
-"""The files of the archive: readable without premade, searched by parts, and verified."""
+"""The files of the archive: `zcat` reads them, a search decompresses few blocks, and damage is noticed."""
 
 import json
 import subprocess
@@ -86,7 +86,7 @@ def folder(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.nightly
-def test_the_files_are_their_owners(folder: Path) -> None:
+def test_only_their_owner_can_read_the_files(folder: Path) -> None:
     for path in folder.iterdir():
         assert path.stat().st_mode & 0o777 == 0o600, path
 
@@ -97,9 +97,9 @@ def test_verification(shop: Shop, folder: Path, tmp_path: Path) -> None:
 
     def results() -> list[str]:
         done = operator.run("archive", "verify", "--from", str(tmp_path), "--json")
-        told = [row["result"] for row in json.loads(done.stdout)]
-        assert done.returncode == (0 if set(told) == {"ok"} else 1)
-        return told
+        found = [row["result"] for row in json.loads(done.stdout)]
+        assert done.returncode == (0 if set(found) == {"ok"} else 1)
+        return found
 
     for path in folder.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())

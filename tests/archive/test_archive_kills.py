@@ -1,4 +1,4 @@
-"""A machine that stops in the middle: nothing is lost, nothing is double, and the next run completes the work."""
+"""A command that is killed at any step: no event is lost or doubled, and the next run completes the work."""
 
 import inspect
 import itertools
@@ -32,11 +32,11 @@ STEPS: list[tuple[Any, str]] = [
     (move, "with_short_lock"),
     (archive_command, "remove_partition"),
 ]
-"""Functions of one run. The process is killed before one of their calls, or after it."""
+"""Functions that one run calls. The process is killed before or after one of these calls."""
 
 
 def killed_at(number: int, dsn: str, folder: Path) -> bool:
-    """Run the command in a process that kills itself at the step with this number. Return whether it came so far."""
+    """Run the command in a process that kills itself at the step with this number. Return whether it reached that step."""
     child = os.fork()
     if child == 0:
         become_command(number, dsn, folder)
@@ -71,7 +71,7 @@ def become_command(number: int, dsn: str, folder: Path) -> NoReturn:
 
 
 def with_steps(function: Callable[..., Any], step: Callable[[], None]) -> Callable[..., Any]:
-    """The function with a step before each call, and one after it."""
+    """Return the function with a step before and after each call."""
 
     async def finish(pending: Any) -> Any:
         result = await pending
@@ -92,16 +92,16 @@ def with_steps(function: Callable[..., Any], step: Callable[[], None]) -> Callab
 def found(shop: Shop, folder: Path) -> set[int]:
     """The ids of the events in the database and in the files of months that are not there. None may be in both."""
     in_database = {row["event_id"] for row in events(shop)}
-    noted = {row["month"].strftime("%Y-%m") for row in shop.sql("SELECT month FROM audit_archives")}
+    archived = {row["month"].strftime("%Y-%m") for row in shop.sql("SELECT month FROM audit_archives")}
     in_files: list[int] = [
         event["event_id"]
         for month in months_in(folder)
-        if str(month) in noted
+        if str(month) in archived
         for event in search_month(folder, month, {})
     ]
     assert len(in_files) == len(set(in_files))
     assert in_database.isdisjoint(in_files)
-    assert noted <= {str(month) for month in months_in(folder)}
+    assert archived <= {str(month) for month in months_in(folder)}
     return in_database.union(in_files)
 
 

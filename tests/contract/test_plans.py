@@ -300,8 +300,8 @@ def test_a_hot_statement_reaches_its_rows_by_its_indexes(
 
     assert [node["Relation Name"] for node in plan if node["Node Type"] == "Seq Scan"] == []
     assert indexes_of(plan) == PLANS[name][1]
-    # No index is read whole: each has a condition on what it is asked for. A month that has not begun is empty, and analysed
-    # when it has grown.
+    # No index is read whole: each has a condition. The partition of a month that has not begun is empty, so the service analyses
+    # it later.
     whole = [
         node for node in plan if "Index Name" in node and "Index Cond" not in node and not node["Is Empty"]
     ]

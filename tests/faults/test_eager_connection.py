@@ -1,4 +1,4 @@
-"""Connections after a failover: a server that hangs delays none, and all are there soon after a server takes them again."""
+"""Connections after a failover: a server that hangs delays none, and all open soon after a server accepts them again."""
 
 import asyncio
 import socket
@@ -16,12 +16,12 @@ from premade.postgres.eager_connection import EagerConnection, Search, servers_o
 CONNECTIONS = 6
 DEADLINE_SECONDS = 10.0
 CONNECT_TIMEOUT_SECONDS = 60
-"""Far beyond DEADLINE_SECONDS: whoever waits for a server that hangs misses the deadline."""
+"""Far beyond DEADLINE_SECONDS: a connection that waits for a server that hangs misses the deadline."""
 
 
 @contextmanager
 def server_that_hangs(folder: Path, port: str) -> Generator[str]:
-    """A host that takes connections and never answers."""
+    """A host that accepts connections and never answers."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(folder / f".s.PGSQL.{port}"))
         listener.listen()
@@ -49,7 +49,7 @@ def test_a_server_that_hangs_delays_no_connection(dsn: str, home: Path) -> None:
         asyncio.run(connect(both, Search()))
 
 
-def test_all_connections_are_there_when_the_server_takes_them_again(dsn: str, own_dsn: str) -> None:
+def test_all_connections_open_when_the_server_accepts_them_again(dsn: str, own_dsn: str) -> None:
     async def lose_the_server() -> None:
         search = Search()
         with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""`ops/citus/distribute.sql`: what it keeps, and when it refuses."""
+"""`ops/citus/distribute.sql`: it keeps all rows, and refuses a database that it cannot spread."""
 
 from collections.abc import Iterator
 
@@ -63,7 +63,7 @@ def test_a_database_with_sales_keeps_its_rows_and_goes_on_selling(shop: Shop) ->
 
 
 def test_the_restored_backup_of_a_spread_database_can_be_spread_again(shop: Shop) -> None:
-    """A dump has the changes of the first part of the script, and tables on one server."""
+    """A dump has the changes of parts 1 to 4 of the script, but its tables are on one server."""
     past.generate(shop, shop.seller(), 5)
     spread(shop.dsn, is_split=False)
     before = contents(shop)

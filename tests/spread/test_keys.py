@@ -1,7 +1,7 @@
 """On tables that are spread by partner, a statement says which partner it is about in each table that it touches.
 
 Then Citus sends it to one server. Citus looks for the same as PostgreSQL's planner does for hash partitions: a comparison of
-the key with a value that is known when the statement is planned.
+the key with a value that is known during planning.
 """
 
 import re
@@ -58,7 +58,7 @@ VALUES: dict[str, Any] = {
     "xid8": "1",
 }
 PART = re.compile(r"(.+?)(?:_\d{4}_\d\d|_default|_before_months)?_(\d+)")
-"""The name of a part. A table may also be partitioned by month."""
+"""Name of a hash partition. A table may also be partitioned by month."""
 TABLE = re.compile(
     r"\b(?:FROM|JOIN|UPDATE|DELETE FROM) (pre_generated_tickets|ota_orders|batches|audit_events|ticket_deltas)\b"
 )
@@ -97,7 +97,7 @@ OF_ALL = {
     "event_archive.unfinished_batch": OPERATOR,
     "tickets.tickets_with_tokens_of": "all tickets that a signing key has signed",
 }
-"""Statements that touch every part, and why they must."""
+"""Statements that read every hash partition, and the reason."""
 
 
 def without_comments(statement: Statement[..., Any]) -> str:
@@ -105,7 +105,7 @@ def without_comments(statement: Statement[..., Any]) -> str:
 
 
 def part_of(connection: psycopg.Connection[Any], partner_id: int) -> int:
-    """The part that has the rows of the partner."""
+    """Return the number of the hash partition that has the rows of the partner."""
     row = connection.execute(
         b"""
         SELECT part FROM generate_series(0, $1::integer - 1) AS part
@@ -127,7 +127,7 @@ def connection(dsn: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 def parts_of(connection: psycopg.Connection[Any], statement: Statement[..., Any]) -> dict[str, set[int]]:
-    """The parts that the plan for PARTNER reads or writes, by table."""
+    """Return the numbers of the hash partitions that the plan for PARTNER reads or writes, by table."""
     types = Described(connection, statement).parameters
     values = [OF_NAME.get(name, VALUES[kind]) for name, kind in zip(statement.parameters, types, strict=True)]
     row = connection.execute(b"EXPLAIN (FORMAT JSON) " + statement.text, values).fetchone()
@@ -159,7 +159,7 @@ def test_a_statement_about_a_partner_touches_one_part_of_each_table(
 
 
 def test_no_change_of_a_spread_table_calls_a_volatile_function(connection: psycopg.Connection[Any]) -> None:
-    """Citus refuses it in an UPDATE: several servers could get several values."""
+    """Citus refuses such a call in an UPDATE: it could return another value on each server."""
     rows = connection.execute(
         b"SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND provolatile = 'v'"
     ).fetchall()

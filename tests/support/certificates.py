@@ -9,7 +9,7 @@ NAME = "localhost"
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate that signs itself, and its key."""
+    """A self-signed certificate, and its key."""
 
     file: Path
     key: Path

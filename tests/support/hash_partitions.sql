@@ -30,7 +30,7 @@ JOIN pg_class c ON c.oid = coalesce(i.inhrelid, top.oid)
 LEFT JOIN pg_class whole ON whole.oid = i.inhparent
 WHERE s.kind = 'distributed';
 
--- What a table must get again: keys, indexes, foreign keys, triggers, in this order. A partition gets those of its whole table.
+-- The statements that create keys, indexes, foreign keys and triggers again, in this order. Partitions get those of their table.
 CREATE TEMPORARY TABLE to_create_again ON COMMIT DROP AS
 SELECT s.place, CASE c.contype WHEN 'f' THEN 3 ELSE 1 END AS step, c.conname::text AS name,
        format('ALTER TABLE %I ADD CONSTRAINT %I %s', s.name, c.conname, pg_get_constraintdef(c.oid)) AS command
@@ -62,7 +62,7 @@ BEGIN
     FOR command IN SELECT c.command FROM to_create_again c ORDER BY step, place, name LOOP
         EXECUTE command;
     END LOOP;
-    -- Citus names the keys of a part after the whole, with a number at the end. So do these.
+    -- Citus names the keys of a shard after the keys of the table, with a number at the end. Do the same here.
     FOR command IN
         SELECT format(
             'ALTER INDEX %s RENAME TO %I', p.inhrelid::regclass,

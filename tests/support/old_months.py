@@ -29,7 +29,7 @@ OLDEST, OLD, KEPT = months_ago(5), months_ago(4), months_ago(3)
 
 
 def add_partition(shop: Shop, name: str, start: str, end: Month) -> None:
-    """As it was created while its month lasted."""
+    """Add a partition of the past, as the service created it at that time."""
     with psycopg.connect(shop.dsn, autocommit=True) as connection:
         connection.execute(
             f"CREATE TABLE {name} PARTITION OF audit_events FOR VALUES FROM ({start}) TO ('{end.starts_at}')".encode()
@@ -42,14 +42,14 @@ def add_month(shop: Shop, month: Month) -> None:
 
 
 def at(shop: Shop, month: Month) -> Shop:
-    """The shop in the middle of a month."""
+    """Return the shop with a clock in the middle of this month."""
     moment = month.starts_at + timedelta(days=9)
     return replace(shop, runtime=replace(shop.runtime, now=lambda: moment))
 
 
 @contextmanager
 def old_shop(dsn: str) -> Generator[tuple[Shop, Seller, dict[Month, list[str]]]]:
-    """A shop that sold in three months, and the codes of each. The first ticket of a month is sold."""
+    """Yield a shop with batches of three months, its seller, and the ticket codes of each month. The first ticket of each is sold."""
     with own_database(dsn) as own:
         shop = Shop(own, "http://nowhere")
         add_partition(shop, "audit_events_before_months", "MINVALUE", months_ago(6))
@@ -64,7 +64,7 @@ def old_shop(dsn: str) -> Generator[tuple[Shop, Seller, dict[Month, list[str]]]]
 
 
 def events(shop: Shop) -> list[dict[str, Any]]:
-    """All events, without those about the archive itself."""
+    """Return all events except those about the archive itself."""
     return shop.sql("SELECT * FROM audit_events WHERE event NOT LIKE 'database.events_%%' ORDER BY event_id")
 
 

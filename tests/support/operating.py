@@ -41,7 +41,7 @@ def run(dsn: str, action: Callable[[Database], Awaitable[Result]]) -> Result:
 
 @contextmanager
 def connected(dsn: str) -> Generator[psycopg.Connection[DictRow]]:
-    """A connection for reading the tables past the product's own code: the kept one of this DSN, or one of its own."""
+    """Yield a connection that reads the tables without premade's code: the one kept for this DSN, or a new one."""
     if dsn not in _kept:
         with _connection(dsn) as connection:
             yield connection
@@ -60,7 +60,7 @@ def _connection(dsn: str) -> psycopg.Connection[DictRow]:
 
 @contextmanager
 def kept_open(dsn: str) -> Generator[None]:
-    """Inside the block, actions and queries on this database need no connection of their own."""
+    """Keep connections open during the block, so that actions and queries on this database need no new ones."""
     opened = open_database(dsn, CONNECTIONS_MAX)
     _kept[dsn] = asyncio.run_coroutine_threadsafe(opened.__aenter__(), _loop()).result()
     try:

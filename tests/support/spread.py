@@ -1,4 +1,4 @@
-"""A database whose tables are spread by partner: by hash partitions, which a PostgreSQL without Citus has too."""
+"""Spread the tables of a database by partner without Citus: over hash partitions."""
 
 from pathlib import Path
 

@@ -72,7 +72,7 @@ def record_everything(shop: Shop) -> None:
 
 
 def _archive(shop: Shop, seller: Seller) -> None:
-    """A month with one batch."""
+    """Archive and restore a month with one batch."""
     add_month(shop, OLD)
     past.generate(at(shop, OLD), seller, 1)
     with TemporaryDirectory() as folder:

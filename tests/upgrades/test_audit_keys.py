@@ -43,7 +43,7 @@ def apply(dsn: str, last: str, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_keys_of_0_1_0_are_kept(own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also those that 0.1.0 repeats between the migration that adds the table and the one that fills it."""
+    """Also keys that 0.1.0 repeats between the migration that adds the table and the one that fills it."""
     apply(own, LAST_OF_0_1_0, tmp_path / "released", monkeypatch)
     with psycopg.connect(own, autocommit=True) as connection:
         connection.execute(PARTNER)

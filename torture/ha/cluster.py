@@ -168,8 +168,8 @@ class Cluster:
     def switch_over(self) -> None:
         """Ask Patroni to make the synchronous standby the primary, as an operator does before maintenance.
 
-        The request names no candidate, because no other standby may win. If it did, Patroni of the other standby would
-        wait 2 s before it follows the new primary, and no sale can be confirmed before that.
+        The request names no candidate: only the synchronous standby may win anyway. With a candidate, Patroni on the other
+        standby waits 2 s before it follows the new primary, and until then no sale can be confirmed.
         """
         primary = self.primary()
         answer = self.http.post(

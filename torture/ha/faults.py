@@ -22,17 +22,17 @@ class Fault:
     description: str
     begin: Break
     seconds: float
-    """How long it lasts before it is repaired."""
+    """Time from the fault to its repair."""
 
 
 FAULTS: list[Fault] = []
 BEHIND_SECONDS = 0.7
 OPERATOR_SECONDS = 5.0
-"""How long an operator needs to see what happened."""
+"""Time that an operator needs to see what happened."""
 ELECTION_SECONDS = 32.0
-"""Longer than Patroni's `ttl` and an election."""
+"""Duration of most faults: longer than Patroni's `ttl` and an election."""
 SHORT_SECONDS = 12.0
-"""For a fault that no lease must end for."""
+"""Duration of a fault after which no lease has to end."""
 
 
 def _fault(description: str, seconds: float = ELECTION_SECONDS) -> Callable[[Break], Break]:
@@ -177,7 +177,7 @@ def _lose_etcd(cluster: Cluster, node: Node) -> Repair:
 
 @_fault("the disk of the primary's data is full, later it has space again")
 def fill_disk(cluster: Cluster) -> Repair:
-    """PostgreSQL cannot extend tables. Its own log has files in reserve, so it does not crash, and nobody takes over."""
+    """PostgreSQL cannot extend tables. Its write-ahead log has files in reserve, so it does not crash, and nobody takes over."""
     node = cluster.primary()
     node.fill_disk()
     return node.clear_disk
@@ -187,7 +187,7 @@ def fill_disk(cluster: Cluster) -> Repair:
     "the disk of the primary's data is full, and after 5 s there is a switchover; later it has space again"
 )
 def leave_full_disk(cluster: Cluster) -> Repair:
-    """What an operator does who cannot free space at once."""
+    """An operator who cannot free space at once switches over."""
     node = cluster.primary()
     node.fill_disk()
     time.sleep(OPERATOR_SECONDS)

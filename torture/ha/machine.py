@@ -22,7 +22,7 @@ FILES = Path("/etc/premade-ha")
 """Where ops/ha is mounted: the configuration names this folder, as on an operator's machine."""
 PATRONI = ROOT / ".venv" / "ha" / "bin" / "patroni"
 _DISK_BYTES = 4 * 1024**3
-"""Size of the disk of a node. Only what is written to it takes space."""
+"""Size of the disk of a node. Its image is sparse: only written blocks take space."""
 _PIECE_BYTES_MAX, _PIECE_BYTES_MIN = 64 * 1024**2, 4096
 PASSWORD = "no-secret"
 """Of servers that live for minutes, in a network without others."""
@@ -83,7 +83,7 @@ class Node:
 
     @property
     def disk(self) -> Path:
-        """Where the disk is mounted that has only PostgreSQL's data."""
+        """Mount point of the disk, which has only PostgreSQL's data."""
         return self.folder / "disk"
 
     @property
@@ -114,7 +114,7 @@ class Node:
         image = self.folder / "disk.img"
         with image.open("wb") as file:
             file.truncate(_DISK_BYTES)
-        # No blocks that only root may use: a full disk is full for all.
+        # Reserve no blocks for root, so that a full disk is full for everybody.
         run("mkfs.ext4", "-q", "-m", "0", image)
         run("mount", "-o", "loop", image, self.disk)
 
@@ -123,7 +123,7 @@ class Node:
         run("umount", "--lazy", self.disk)
 
     def fill_disk(self) -> None:
-        """Use up all space on the disk of PostgreSQL's data."""
+        """Fill the disk of PostgreSQL's data completely."""
         size, piece = 0, _PIECE_BYTES_MAX
         with self._filler.open("wb") as file:
             while piece >= _PIECE_BYTES_MIN:
@@ -134,7 +134,7 @@ class Node:
                     piece //= 2
 
     def clear_disk(self) -> None:
-        """Give the space back."""
+        """Free the space that `fill_disk` took."""
         self._filler.unlink()
 
     @property

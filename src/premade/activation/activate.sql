@@ -1,8 +1,8 @@
 -- name: activate
 -- Activate any number of tickets and return one outcome for each. A ticket that another transaction has locked is skipped:
 -- its outcome is 'again'. A ticket or key that a concurrent transaction took after this statement's snapshot has the same
--- outcome. 'partner_ids' are the partners of the activations. With it, a plan for one partner reads one part of each table, if
--- the tables are spread by partner.
+-- outcome. 'partner_ids' has the partners of the activations. If the tables are spread by partner, and there is one partner, the
+-- plan then reads one partition of each table.
 WITH request AS MATERIALIZED (
     SELECT i.*, o.order_id AS earlier_order_id, o.customer_name AS earlier_customer_name,
            o.payment_reference AS earlier_payment_reference, o.total_amount AS earlier_total_amount,

@@ -122,7 +122,7 @@ class OrderMaker(Operation[Draw | Selection, sql.OrderReceipt, Sold]):
         """Return the order as it was created.
 
         Raises:
-            ResultArchived: the events that say which QRs it had are in the archive.
+            ResultArchived: the events with the issue numbers of its QRs are in the archive.
         """
         async with self.database.single_statement() as tx:
             tickets = await tx.fetch_all(

@@ -8,18 +8,18 @@ from premade.runtime.logging import log
 LOOK_EVERY_SECONDS = 3600.0
 MONTHS_AHEAD = 3
 LOCK_TIMEOUT_MS = 1000
-"""Requests queue up behind the creation of a month, so it waits no longer than this. The next turn tries again."""
+"""How long the creation of a partition waits for its lock. Requests queue up behind it. The next turn tries again."""
 
 
 async def create_months(database: Database) -> list[str]:
-    """Create the partitions of the current month and the following ones, if they are missing. Return their months."""
+    """Create the missing partitions of the current month and the next MONTHS_AHEAD. Return the months that were missing."""
     async with database.transaction() as tx:
         rows = await tx.fetch_all(sql.create_months, lock_timeout_ms=str(LOCK_TIMEOUT_MS), ahead=MONTHS_AHEAD)
     return [f"{row.day:%Y-%m}" for row in rows]
 
 
 async def missing_months(database: Database, ahead: int) -> list[str]:
-    """Return the current month and the following ones that have no partition."""
+    """Return those of the current month and the next `ahead` that have no partition."""
     async with database.single_statement() as tx:
         return [f"{row.day:%Y-%m}" for row in await tx.fetch_all(sql.missing_months, ahead=ahead)]
 
@@ -32,7 +32,7 @@ async def has_events_without_month(database: Database) -> bool:
 
 
 def create_months_turn(database: Database) -> Turn:
-    """Return the turn of the background task."""
+    """Return the turn of the background task `audit.months`."""
 
     async def turn() -> float:
         if months := await create_months(database):

@@ -1,17 +1,18 @@
 -- name: create_months
--- Months of the database's clock, from the current one on. Return those that were created. Nobody waits long behind this.
-SELECT made.day
+-- Create the partitions of the current month and the next ones, by the database's clock. Return the months that had none. The lock
+-- timeout limits how long requests wait behind this.
+SELECT month.day
 FROM (SELECT set_config('lock_timeout', :lock_timeout_ms, true)) AS setting
 CROSS JOIN LATERAL (
     SELECT (date_trunc('month', database_clock() AT TIME ZONE 'UTC') + n * interval '1 month')::date AS day
     FROM generate_series(0, :ahead::integer) AS n
-    -- The condition needs the setting, so it is set before.
+    -- This condition makes PostgreSQL set the lock timeout first.
     WHERE setting.set_config IS NOT NULL
-) AS made
-WHERE create_audit_month(made.day)
+) AS month
+WHERE create_audit_month(month.day)
 
 -- name: missing_months
--- Months, from the current one on, whose events go into the default partition.
+-- The current month and the next ones without a partition: their events go into the default partition.
 SELECT month.day
 FROM (
     SELECT (date_trunc('month', database_clock() AT TIME ZONE 'UTC') + n * interval '1 month')::date AS day

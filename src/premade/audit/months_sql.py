@@ -9,7 +9,7 @@ statement = statements_of(__file__)
 
 
 @dataclass(slots=True)
-class MonthStart:
+class MonthRow:
     day: date
 
 
@@ -19,11 +19,11 @@ class DefaultPartition:
 
 
 @statement
-def create_months(*, lock_timeout_ms: str, ahead: int) -> MonthStart: ...
+def create_months(*, lock_timeout_ms: str, ahead: int) -> MonthRow: ...
 
 
 @statement
-def missing_months(*, ahead: int) -> MonthStart: ...
+def missing_months(*, ahead: int) -> MonthRow: ...
 
 
 @statement

@@ -20,7 +20,8 @@ FROM (
             AND (partner_id + 0, created_at, batch_id) >= (
                 :partner_id, coalesce(:created_from::timestamptz, '-infinity'), ''
             )
-            -- The planner finds one part of a spread table by this, and no other index: it uses none for an OR.
+            -- By this condition the planner finds the partition of a spread table. It uses no index for an OR, so it still chooses
+            -- the index for the lines above.
             AND (partner_id = :partner_id OR partner_id = ANY (ARRAY[:partner_id]))
         ORDER BY partner_id + 0 DESC, created_at DESC, batch_id DESC
         LIMIT :rows_read_max

@@ -84,10 +84,10 @@ def licences_command(
     *,
     as_json: AsJson = False,
     as_sbom: Annotated[
-        bool, typer.Option("--sbom", help="Print a software bill of materials, in CycloneDX.")
+        bool, typer.Option("--sbom", help="Print the software bill of materials, in CycloneDX.")
     ] = False,
 ) -> None:
-    """List the libraries with their licences."""
+    """List the libraries with their licences, or print the bill of materials."""
     from premade.cli.licences import licences  # noqa: PLC0415  (no other command needs the list)
 
     licences(as_json=as_json, as_sbom=as_sbom)
@@ -161,7 +161,7 @@ def demo(
     *,
     port: Port = 8080,
     history_days: Annotated[
-        int, typer.Option(min=1, max=90, metavar="DAYS", help="Invent sales for this many days.")
+        int, typer.Option(min=1, max=90, metavar="DAYS", help="Invent sales for at most this many days.")
     ] = 90,
     yes: Annotated[
         bool, typer.Option("--yes", help="Run even if the database has other partners or staff.")

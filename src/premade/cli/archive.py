@@ -1,4 +1,4 @@
-"""`premade archive`: audit events of closed months, moved from the database to compressed files."""
+"""`premade archive`: move audit events of closed months to compressed files; list, search, verify and restore these files."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -49,7 +49,7 @@ from premade.texts.fields import field_text
 
 Result = TypeVar("Result")
 app = typer.Typer(
-    help="Move audit events of closed months from the database to compressed files, search and restore them.",
+    help="Move audit events of closed months from the database to compressed files. Search, verify and restore these files.",
     invoke_without_command=True,
 )
 
@@ -61,7 +61,7 @@ From = Annotated[
 
 @dataclass(frozen=True)
 class MonthToMove:
-    """A month that the command would move."""
+    """A row of the preview, for one month."""
 
     month: str
     events: int
@@ -70,7 +70,7 @@ class MonthToMove:
 
 @dataclass(frozen=True)
 class MovedMonth:
-    """A month that was moved."""
+    """A row of the result of a move, for one month."""
 
     month: str
     events: int
@@ -80,24 +80,25 @@ class MovedMonth:
 
 @dataclass(frozen=True)
 class MonthState:
-    """A month of the archive."""
+    """A row of `premade archive list`."""
 
     month: str
     events: int
     bytes: int | None
     """None: the file is missing."""
     place: str
-    """Where its events are: the archive, the database, or both."""
+    """Where its events are: `archive`, `database and archive`, or `missing` if the archive's file is not there."""
     archived_at: datetime | None
 
 
 @dataclass(frozen=True)
 class Verification:
-    """Result of the verification of a month."""
+    """A row of `premade archive verify`."""
 
     month: str
     events: int | None
     result: str
+    """`ok`, or what is wrong."""
 
 
 @app.callback()
@@ -117,7 +118,7 @@ def archive(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Move closed months to files."""
+    """Move closed months to files, or show with `--dry-run` what would be moved."""
     if context.invoked_subcommand is not None:
         return
     if before is None:
@@ -154,7 +155,7 @@ async def _move(
     """Write the files that are missing, and remove the partition."""
     for month in closed.months:
         path = events_path(folder, month)
-        # A file that exists is from an earlier run that did not end. If it is another one, the comparison says so.
+        # A file that exists is from an interrupted run, or its month was restored. `remove_partition` compares its events.
         if not path.exists():
             _remove_unfinished(path)
             _remove_unfinished(manifest_path(folder, month))
@@ -162,14 +163,14 @@ async def _move(
                 part, manifest_part = events.begin(), manifests.begin()
                 manifest = await write_month(connection, closed, month, part, report)
                 manifest_part.write(manifest_as_json(manifest))
-                # The events get their name last: they always have a manifest.
+                # The file of events gets its name last, so it always has a manifest.
                 manifests.finish()
                 events.finish()
 
-    async def note(tx: Transaction, month: Month, events: int) -> None:
+    async def record_move(tx: Transaction, month: Month, events: int) -> None:
         await record(tx, EventsArchived(month=str(month), events=events), now, partner_id=None)
 
-    manifests = await remove_partition(connection, closed, folder, now, report, note)
+    manifests = await remove_partition(connection, closed, folder, now, report, record_move)
     return [
         MovedMonth(each.month, each.rows, each.file_bytes, str(events_path(folder, Month.read(each.month))))
         for each in manifests
@@ -177,7 +178,7 @@ async def _move(
 
 
 def _remove_unfinished(path: Path) -> None:
-    """Remove what a run that was killed left of this file. Only one command at a time writes it."""
+    """Remove the temporary files that a killed run left for this file. Only one command at a time writes it."""
     for part in path.parent.glob(f".{path.name}.*.part"):
         part.unlink(missing_ok=True)
 
@@ -198,25 +199,25 @@ def list_all(*, source: From = None, as_json: AsJson = False) -> None:
     folder = _folder(source)
 
     async def states(dsn: str, _: Runtime, __: Settings) -> list[MonthState]:
-        noted = await archived_months(dsn)
+        rows = await archived_months(dsn)
         on_disk = set(months_in(folder))
         return [
             MonthState(
                 str(month),
-                noted[month].rows if month in noted else read_manifest(folder, month).rows,
+                rows[month].rows if month in rows else read_manifest(folder, month).rows,
                 events_path(folder, month).stat().st_size if month in on_disk else None,
-                _place(is_noted=month in noted, is_file=month in on_disk),
-                noted[month].archived_at if month in noted else None,
+                _place(is_archived=month in rows, has_file=month in on_disk),
+                rows[month].archived_at if month in rows else None,
             )
-            for month in sorted(on_disk | noted.keys())
+            for month in sorted(on_disk | rows.keys())
         ]
 
     show_rows(_run(states), as_json=as_json)
 
 
-def _place(*, is_noted: bool, is_file: bool) -> str:
-    if is_noted:
-        return "archive" if is_file else "missing"
+def _place(*, is_archived: bool, has_file: bool) -> str:
+    if is_archived:
+        return "archive" if has_file else "missing"
     return "database and archive"
 
 
@@ -271,7 +272,7 @@ def search(
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
-    """Return the columns of an event that people look for."""
+    """Return the columns and data of an event that are of use to people, without empty ones."""
     names = ("occurred_at", "event", "event_id", "actor", "partner_id", "batch_id", "ticket_code", "order_id")
     return {**{name: row[name] for name in names if row[name] is not None}, **row["data"]}
 
@@ -287,14 +288,14 @@ def restore(
     folder, chosen = _folder(source), _month("month", month)
 
     async def load(dsn: str, runtime: Runtime, _: Settings) -> ArchiveManifest:
-        async def note(tx: Transaction, which: Month, events: int) -> None:
+        async def record_restore(tx: Transaction, which: Month, events: int) -> None:
             await record(tx, EventsRestored(month=str(which), events=events), runtime.now(), partner_id=None)
 
-        noted = (await archived_months(dsn)).get(chosen)
+        row = (await archived_months(dsn)).get(chosen)
         with steps(events_path(folder, chosen), is_quiet=as_json) as report:
-            manifest = read_verified(folder, chosen, noted, report)
+            manifest = read_verified(folder, chosen, row, report)
             async with archive_session(dsn) as connection:
-                await restore_month(connection, folder, manifest, report, note)
+                await restore_month(connection, folder, manifest, report, record_restore)
         return manifest
 
     manifest = _run(load)
@@ -314,13 +315,13 @@ def verify(
     folder = _folder(source)
 
     async def results(dsn: str, _: Runtime, __: Settings) -> list[Verification]:
-        noted = await archived_months(dsn)
-        chosen = sorted(noted.keys() | set(months_in(folder))) if month is None else [_month("month", month)]
+        rows = await archived_months(dsn)
+        chosen = sorted(rows.keys() | set(months_in(folder))) if month is None else [_month("month", month)]
         verified: list[Verification] = []
         for each in chosen:
             with steps(events_path(folder, each), is_quiet=as_json) as report:
                 try:
-                    manifest = read_verified(folder, each, noted.get(each), report)
+                    manifest = read_verified(folder, each, rows.get(each), report)
                     verified.append(Verification(str(each), manifest.rows, "ok"))
                 except ArchiveFailed as error:
                     verified.append(Verification(str(each), None, str(error)))
@@ -353,7 +354,7 @@ def _create(folder: Path) -> None:
 
 
 def _run(action: Callable[[str, Runtime, Settings], Awaitable[Result]]) -> Result:
-    """Run the action with the DSN of the database that the settings name."""
+    """Run the action with the DSN of the database of the settings, which is started if it is the embedded one."""
     log_warnings_only()
     settings = Settings()
     require_database(settings)

@@ -1,4 +1,4 @@
-"""`premade licences`."""
+"""`premade licences`: the libraries and their licences, from the bill of materials."""
 
 import json
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ from typing import Any
 from premade.cli.output import print_json, show_rows
 
 _FILE = "sbom.cdx.json"
-_OF_A_CLASSIFIER = "License :: "
+_CLASSIFIER_PREFIX = "License :: "
 
 
 @dataclass(frozen=True)
-class Part:
+class Library:
     """A library that premade contains or needs."""
 
     name: str
     version: str
     licence: str
-    """SPDX expressions, or what the library itself says."""
+    """An SPDX expression, or the name that the library itself gives. Several are joined with commas."""
 
 
 def licences(*, as_json: bool, as_sbom: bool) -> None:
@@ -29,19 +29,19 @@ def licences(*, as_json: bool, as_sbom: bool) -> None:
         document["metadata"]["component"]["version"] = version("premade")
         print_json(document)
     else:
-        show_rows(parts(), as_json=as_json)
+        show_rows(libraries(), as_json=as_json)
 
 
 def bill_of_materials() -> dict[str, Any]:
-    """Return the list that comes with this version, a CycloneDX document."""
+    """Return the bill of materials of this version, a CycloneDX document."""
     return json.loads(resources.files("premade").joinpath(_FILE).read_text("utf-8"))
 
 
-def parts() -> list[Part]:
-    """Return the libraries by name."""
+def libraries() -> list[Library]:
+    """Return the libraries, in the order of their names."""
     return [
-        Part(part["name"], part["version"], ", ".join(dict.fromkeys(map(_licence, part["licenses"]))))
-        for part in bill_of_materials()["components"]
+        Library(each["name"], each["version"], ", ".join(dict.fromkeys(map(_licence, each["licenses"]))))
+        for each in bill_of_materials()["components"]
     ]
 
 
@@ -49,6 +49,6 @@ def _licence(declared: dict[str, Any]) -> str:
     if "expression" in declared:
         return declared["expression"]
     licence = declared["license"]
-    return licence.get("id") or licence["name"].removeprefix(_OF_A_CLASSIFIER).removeprefix(
+    return licence.get("id") or licence["name"].removeprefix(_CLASSIFIER_PREFIX).removeprefix(
         "OSI Approved :: "
     )

@@ -20,8 +20,9 @@ from premade.staff.session import (
 
 SESSION_COOKIE = "premade_session"
 BROWSER_COOKIE = "premade_browser"
-_OVER_HTTPS = "__Host-"
-"""Before the name of a cookie that is set over https. Browsers then let no other host of the domain set it (RFC 6265bis, 4.1.3.2)."""
+_HTTPS_PREFIX = "__Host-"
+"""Prefix of the name of a cookie that is set over https. With it, browsers allow no other host of the domain to set the cookie
+(RFC 6265bis, 4.1.3.2)."""
 
 
 @dataclass(eq=False)
@@ -42,17 +43,17 @@ async def signed_in_member(request: Request) -> tuple[Member | None, str]:
 
 
 def session_token(request: Request) -> str:
-    """Return the token of the request's session cookie, or an empty text."""
+    """Return the token of the request's session cookie, or an empty string."""
     return _cookie(request, SESSION_COOKIE) or ""
 
 
 def browser_token(request: Request) -> str | None:
-    """Return the token of the cookie that marks a known browser."""
+    """Return the token of the cookie that marks a known browser, or None."""
     return _cookie(request, BROWSER_COOKIE)
 
 
 def _cookie(request: Request, name: str) -> str | None:
-    value = request.cookies.get(f"{_OVER_HTTPS}{name}")
+    value = request.cookies.get(f"{_HTTPS_PREFIX}{name}")
     if value is None and request.url.scheme != "https":
         return request.cookies.get(name)
     return value
@@ -85,10 +86,10 @@ def delete_session_cookie(response: Response, request: Request) -> None:
 
 
 def _set_cookie(response: Response, request: Request, name: str, value: str, seconds: int) -> None:
-    # Behind a proxy that is not trusted, only the browser knows that it uses https; the Origin of each form says so.
+    # Behind a proxy that is not trusted, the service sees http. Only the Origin of a form then says that the browser uses https.
     is_secure = request.url.scheme == "https" or origin_of(request).startswith("https://")
     response.set_cookie(
-        f"{_OVER_HTTPS}{name}" if is_secure else name,
+        f"{_HTTPS_PREFIX}{name}" if is_secure else name,
         value,
         max_age=seconds,
         path="/" if is_secure else HOME,

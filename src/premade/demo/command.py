@@ -89,7 +89,8 @@ class _Credentials:
 def run_demo(settings: Settings, port: int, *, history_days: int, is_sure: bool) -> None:
     """Fill an empty database, start the service, sell one ticket over HTTP, and go on serving.
 
-    `history_days`: the most days of invented sales, 1 to DAYS. `is_sure`: run even if the database has data of others. Raises DemoNotHere or CannotServe before it writes anything.
+    `history_days`: maximum number of days of invented sales, 1 to DAYS. `is_sure`: run even if the database has data of
+    others. Raises DemoNotHere or CannotServe before it writes anything.
     """
     exit_on_signals()
     runtime = Runtime(settings.zone)

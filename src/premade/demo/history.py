@@ -219,7 +219,7 @@ async def make_history(
 ) -> int:
     """Add sales of the test partner for the days since its last sale, up to yesterday; return the number of sales.
 
-    The products must exist. There are at most `days_max` days, 1 to DAYS. `report` is called first, with the number of
+    The products must exist. `days_max`: maximum number of days, 1 to DAYS. `report` is called first, with the number of
     days, unless there are none.
     """
     yesterday = runtime.today() - timedelta(days=1)

@@ -24,7 +24,7 @@ class Connections:
 class Encryption:
     is_encrypted: bool
     is_local: bool
-    """Whether the connection does not leave the machine."""
+    """Whether both ends of the connection are on this machine."""
 
 
 @dataclass(slots=True)

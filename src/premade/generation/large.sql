@@ -24,8 +24,8 @@ WHERE b.partner_id = :partner_id AND b.batch_id = :batch_id
 
 -- name: write_tickets
 -- Change the batch first: the lock of its row orders generation, cancellation and expiry. A process may have been suspended
--- after it signed these tickets. So check the key and the last day of sale again. The incarnation stands before, because Citus
--- allows no volatile function in an UPDATE of a spread table.
+-- after it signed these tickets. So check the key and the last day of sale again. Read the incarnation before the UPDATE,
+-- because Citus allows no volatile function in an UPDATE of a spread table.
 WITH incarnation AS MATERIALIZED (SELECT current_incarnation() AS incarnation_id),
 batch AS (
     UPDATE batches b SET to_make = to_make - jsonb_array_length(:tickets::jsonb)

@@ -25,7 +25,7 @@ Header = tuple[bytes, bytes]
 NOSNIFF: Header = (b"x-content-type-options", b"nosniff")
 _NO_STORE: Header = (b"cache-control", b"private, no-store")
 _HTTPS_ONLY: Header = (b"strict-transport-security", b"max-age=63072000")
-"""A browser that has seen it uses https only, for two years (RFC 6797)."""
+"""A browser that has received this header uses only https for this host, for two years (RFC 6797)."""
 _CREDENTIALS = b"X-API-Key, Cookie"
 UNCACHED: tuple[Header, ...] = (_NO_STORE, NOSNIFF, (b"vary", _CREDENTIALS))
 """Headers of every answer except those of public routes: no shared cache may give one client another's answer."""

@@ -1,4 +1,4 @@
-"""The feature: readiness, the sums that the figures are read from, the statistics of the tables, and the months of events."""
+"""The feature: readiness, the totals behind the figures, the statistics of the tables, and the partitions of audit events."""
 
 from premade.audit.months import LOOK_EVERY_SECONDS, create_months_turn
 from premade.http.wiring import BackgroundTask, Feature

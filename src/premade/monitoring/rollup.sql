@@ -1,6 +1,6 @@
 -- name: roll_up
 -- One statement removes the deltas and adds them to the totals, so that every snapshot has each of them once.
--- 'only_partner_id': the deltas of one partner, or NULL for all.
+-- 'only_partner_id': roll up the deltas of this partner only. NULL means all partners.
 WITH taken AS (
     DELETE FROM ticket_deltas
     WHERE (:only_partner_id::bigint IS NULL OR partner_id = :only_partner_id) AND delta_id IN (

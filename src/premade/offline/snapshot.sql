@@ -17,12 +17,12 @@ LEFT JOIN LATERAL (
 ) AS newest ON true
 
 -- name: event_digest
--- No row also if events that the cursor has not seen are in the archive: then the changes since are not complete.
+-- Return no row either if the archive has events after the cursor: the changes since the cursor would be incomplete.
 SELECT left(md5(e::text), 16) AS digest FROM audit_events e
 WHERE event_id = :event_id
     AND NOT EXISTS (
         SELECT FROM audit_archives
-        -- Ids that this server has not given out yet are from before a restore.
+        -- Transaction ids that this server has not assigned yet are from before a restore.
         WHERE last_transaction_id >= :oldest_open::xid8 AND last_transaction_id < pg_snapshot_xmax(pg_current_snapshot())
     )
 

@@ -16,7 +16,7 @@ WITH rows_read AS (
     -- The comparison of row pairs keeps the planner from reading the orders of all partners.
     WHERE (o.partner_id, o.order_id) < (:partner_id, coalesce(:after_order_id, 'P'))
         AND (o.partner_id, o.order_id) >= (:partner_id, :oldest_id)
-        -- As in batches_by_time: it finds one part of a spread table, and no other index.
+        -- As in batches_by_time: only for the partition of a spread table.
         AND (o.partner_id = :partner_id OR o.partner_id = ANY (ARRAY[:partner_id]))
     ORDER BY o.partner_id DESC, o.order_id DESC
     LIMIT :rows_read_max

@@ -169,7 +169,7 @@ async def partner_named(tx: Transaction, name: str) -> sql.PartnerRow:
 
 
 async def partner_id_of(database: Database, name: str) -> int:
-    """Return the id of a partner.
+    """Return the id of the partner with this name.
 
     Raises:
         PartnerUnknown: there is no such partner.

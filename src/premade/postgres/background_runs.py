@@ -10,11 +10,11 @@ from premade.runtime.background import Turn
 from premade.runtime.errors import Unavailable
 
 STORE_EVERY_SECONDS = 60.0
-"""How often a process stores the run of a job."""
+"""How often a process stores when a job last ended."""
 APART = timedelta(seconds=55)
 """A row that is not older than this is new enough. A little less than the above, because timers are not exact."""
 LATE_SECONDS_MAX = 180.0
-"""A job is overdue if it ended longer ago than this and its pause: two missed rows, and a minute for a long turn."""
+"""A job is overdue if it ended longer ago than this and its pause: two times that were not stored, and a minute for a long turn."""
 
 
 def with_runs_stored(database: Database, job: str, turn: Turn) -> Turn:
@@ -26,7 +26,7 @@ def with_runs_stored(database: Database, job: str, turn: Turn) -> Turn:
         pause_seconds = await turn()
         if time.monotonic() - stored_at >= STORE_EVERY_SECONDS:
             stored_at = time.monotonic()
-            # The job itself has succeeded: a failure to store that must not look like a failure of the job.
+            # The job itself has succeeded. If this cannot be stored, it must not look like a failure of the job.
             with suppress(Unavailable):
                 async with database.single_statement() as tx:
                     await tx.execute(sql.store_run, job=job, pause_seconds=pause_seconds, apart=APART)

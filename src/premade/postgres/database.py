@@ -135,7 +135,7 @@ class Database:
     ) -> None:
         self._pool = pool
         self.by_partner = by_partner
-        """Whether the tables are spread by partner. Then a statement of a micro-batch is about one partner."""
+        """Whether the tables are spread by partner. A micro-batch then has requests of one partner only."""
         self._replica = replica
         self._turns = turns
         self._single_turns = single_turns
@@ -315,7 +315,7 @@ async def open_database(
     for_batches = min(QUEUE_CONNECTIONS_MAX, max(0, connections_max - OTHER_CONNECTIONS_MIN))
     kind: ProcessKind = "command" if waits else "worker"
     pool = Pool(server, dsn, "premade", connections_max - for_batches, process_kind=kind)
-    # For spread tables, a plan must know the partner.
+    # For spread tables, PostgreSQL must plan each statement anew, with the value of its partner.
     batch_settings = SESSION_SETTINGS if by_partner else BATCH_SESSION_SETTINGS
     queue_pool = (
         Pool(server, dsn, "premade-queues", for_batches, batch_settings, kind) if for_batches else None

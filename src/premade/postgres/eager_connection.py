@@ -1,4 +1,4 @@
-"""Connections that are there soon after a failover: no wait for servers that hang, and no long pause between two tries."""
+"""Connections that open soon after a failover: they do not wait for a server that hangs, and they try again five times a second."""
 
 import asyncio
 import random
@@ -13,22 +13,23 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
 NEXT_SERVER_SECONDS = 0.25
-"""How long a connection waits for one server before it tries the next one too."""
+"""How long to wait for one server before the next one is tried too."""
 RETRY_SECONDS = 0.2
+"""Pause before a server is tried again."""
 SEARCH_SECONDS_MAX = 60.0
-"""How long a connection is retried, longer than a failover takes. Then the pool makes a pause of its own, and begins again."""
+"""How long to try, longer than a failover takes. Then the pool makes its own pause, and opens the connection again."""
 _PER_SERVER = ("host", "hostaddr", "port")
 
 
 class Search:
-    """The search for a server that takes connections. One connection at a time searches; the process's others wait."""
+    """The search for a server that accepts connections. One connection at a time searches, and the others of the process wait."""
 
     def __init__(self) -> None:
         self.turn = asyncio.Lock()
         self._ended = asyncio.Event()
 
     def end(self) -> None:
-        """End the search, because the process stops."""
+        """End the search. Call this when the process stops."""
         self._ended.set()
 
     async def pause(self) -> bool:
@@ -45,10 +46,10 @@ class EagerConnection(AsyncConnection[TupleRow]):
     async def connect(  # pyright: ignore[reportIncompatibleMethodOverride]
         cls, conninfo: str = "", *, search: Search, **kwargs: Any
     ) -> Self:
-        """Open a connection. If no server takes it, wait for a turn, and try each of them for SEARCH_SECONDS_MAX.
+        """Open a connection. If no server accepts it, wait until no other connection searches. Then try all servers again and again.
 
         Raises:
-            psycopg.OperationalError: no server took it.
+            psycopg.OperationalError: no server accepted it within SEARCH_SECONDS_MAX.
         """
         with suppress(psycopg.OperationalError):
             return await cls._first(
@@ -69,7 +70,7 @@ class EagerConnection(AsyncConnection[TupleRow]):
 
     @classmethod
     async def _first(cls, waiting: list[Coroutine[Any, Any, Self]]) -> Self:
-        """Return the first connection. Begin with one server, and add the next when one failed or is slow."""
+        """Return the connection that opens first. Begin with one server, and add the next one when a server fails or is slow."""
         tries: set[asyncio.Task[Self]] = set()
         errors: list[BaseException] = []
         try:
@@ -99,21 +100,21 @@ class EagerConnection(AsyncConnection[TupleRow]):
 
 
 def _close(late: "asyncio.Task[EagerConnection]") -> None:
-    """Close a connection that another server was faster than."""
+    """Close a connection that opened after the first one."""
     if not late.cancelled() and late.exception() is None:
         late.result().pgconn.finish()
 
 
 def servers_of(conninfo: str) -> list[str]:
-    """Return a connection string for each server, the one to try first at the end. The order is random by default.
+    """Return a connection string for each server. The last one is to be tried first. The order is random by default.
 
-    If all connections began with the same server, all of them would wait while that one hangs.
+    If all connections began with the same server, all would wait while it hangs.
     """
     parts = conninfo_to_dict(conninfo)
     lists = {name: str(parts[name]).split(",") for name in _PER_SERVER if parts.get(name)}
     count = max((len(each) for name, each in lists.items() if name != "port"), default=1)
     if count == 1 or parts.get("target_session_attrs") == "prefer-standby":
-        # Which server is preferred is known only when all were tried: the driver does that.
+        # The driver can tell only after it has tried all servers which one is preferred.
         return [conninfo]
     servers = [
         make_conninfo(

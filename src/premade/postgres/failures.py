@@ -25,8 +25,8 @@ _REASONS: dict[str, Literal["no_writes", "disk_full", "no_connection"]] = {
     "53100": "disk_full",
     "53300": "no_connection",
 }
-_NUMBER_OF_A_PART = re.compile(r"_\d+$")
-"""The end of a constraint's name in one part of a table that is spread over servers."""
+_PARTITION_NUMBER = re.compile(r"_\d+$")
+"""End of the name of a constraint in one part of a spread table, such as `_3`."""
 _STATEMENT_ENDED = "57014"
 _INCARNATION_NOT_CONFIRMED = "PM001"
 _CLOCK_TOO_FAR_AHEAD = "PM002"
@@ -51,7 +51,7 @@ def translated_errors() -> Generator[None]:
     except psycopg.IntegrityError as error:
         if error.diag.constraint_name is None:
             raise
-        raise RuleBroken(_NUMBER_OF_A_PART.sub("", error.diag.constraint_name)) from error
+        raise RuleBroken(_PARTITION_NUMBER.sub("", error.diag.constraint_name)) from error
     except psycopg.Error as error:
         refusal = _refusal(error)
         if refusal is None:

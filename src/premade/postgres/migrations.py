@@ -301,7 +301,7 @@ def blockers_of(dsn: str, pid: int) -> Generator[list[str]]:
     is_over = threading.Event()
 
     def look() -> None:
-        # Most files end before the first look, and so need no connection.
+        # Most migrations end before the first look, and so need no connection.
         if is_over.wait(BLOCKERS_EVERY_SECONDS):
             return
         with suppress(psycopg.Error), psycopg.connect(dsn, autocommit=True) as connection:

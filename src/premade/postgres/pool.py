@@ -166,7 +166,7 @@ class Pool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
         server.pools.append(self)
 
     async def close(self, timeout: float = 5.0) -> None:  # noqa: ASYNC109  (signature of the base class)
-        """Close the pool. Do not wait for connections that no server takes."""
+        """Close the pool. Do not wait for connections that no server accepts."""
         self._server.search.end()
         await super().close(timeout)
 

@@ -18,7 +18,7 @@ _NOT_SCHEMA = re.compile(r"^(--.*|SET .*|SELECT pg_catalog\.set_config.*|\\(?:un
 def schema_of(dsn: str) -> str:
     """Dump the schema of a migrated database with pg_dump, without comments and settings."""
     command = [binaries() / "pg_dump", "--schema-only", "--no-owner", "--no-privileges", "--dbname", dsn]
-    # The partitions by month depend on the day.
+    # Which partitions exist depends on the day.
     command += ["--exclude-table", "audit_events_[0-9]*"]
     dump = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     lines = [line for line in dump.splitlines() if not _NOT_SCHEMA.match(line)]

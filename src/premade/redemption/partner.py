@@ -1,4 +1,4 @@
-"""The partners of presented tickets, for statements that must be about one partner."""
+"""Look up the partners of tickets at the gate, for statements that must be about one partner."""
 
 from collections.abc import Collection
 
@@ -13,10 +13,10 @@ NO_PARTNER = 0
 async def partners_at_gate(
     database: Database, caller: GateCaller, ticket_codes: Collection[str]
 ) -> dict[str, int | None]:
-    """Return the partner whose tickets a statement reads, for each code. None: all, for a gate of the operator.
+    """Return, for each code, the partner whose tickets a statement may read. None means all, for a gate of the operator.
 
-    Where the tables are spread by partner, the tickets' partners are looked up first. Then the statements that lock and
-    write are about one partner. For an unknown ticket that is NO_PARTNER.
+    If the tables are spread by partner, look the partners of the tickets up, so that the statements that lock and write are
+    about one partner. The partner of an unknown ticket is NO_PARTNER.
     """
     if caller.partner_id is not None or not database.by_partner:
         return dict.fromkeys(ticket_codes, caller.partner_id)

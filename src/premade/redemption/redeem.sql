@@ -2,7 +2,7 @@
 -- Redeem entitlements of many tickets, and return one outcome for each scan. The statement skips a ticket that another
 -- transaction has locked: its outcome is 'again'. A ticket or scan that another transaction changed after this statement's
 -- snapshot has the same outcome. 'partner_ids' are the partners of the tickets, or NULL if a gate of the operator does not know
--- them. With one partner, the plan reads one part of each table, if the tables are spread by partner.
+-- them. If the tables are spread by partner, and there is one partner, the plan then reads one partition of each table.
 WITH request AS MATERIALIZED (
     SELECT i.*, coalesce(i.used_at, both_clocks(:now)) AS at, k.ticket_id AS visible_ticket_id,
            coalesce(k.partner_id, i.caller_partner_id) AS partner_id,

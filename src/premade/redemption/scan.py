@@ -82,7 +82,7 @@ class Scan:
     time_refusal: DomainError | None = None
     """Why the time of the scan is refused, independent of the ticket."""
     partner_of_ticket: int | None = None
-    """The partner of the ticket, if it was looked up before."""
+    """The partner of the ticket, or NO_PARTNER, if the service looked it up; otherwise None."""
 
     @property
     def is_grantable(self) -> bool:
@@ -91,7 +91,7 @@ class Scan:
 
     @property
     def partner_id(self) -> int | None:
-        """Return the partner whose tickets the scan may be about, or None: all."""
+        """Return the partner whose tickets the scan may use, or None for the tickets of all partners."""
         return self.partner_of_ticket if self.caller.partner_id is None else self.caller.partner_id
 
     @property

@@ -141,7 +141,7 @@ class Syncer:
     async def _partners(
         self, device: Device, read: list[_ReadScan | ScanConflict]
     ) -> dict[str | None, int | None]:
-        """Return the partner whose tickets the statements read, by code. None stands for a QR that is not genuine."""
+        """Return, for each code, the partner whose tickets the statements may read. The code None stands for a QR that is not genuine."""
         codes = {entry.scan.ticket_code for entry in read if isinstance(entry, _ReadScan) and entry.scan}
         return {
             None: NO_PARTNER if self._database.by_partner else device.caller.partner_id,
@@ -155,7 +155,7 @@ class Syncer:
         scans: list[_ReadScan],
         partners: dict[str | None, int | None],
     ) -> list[UploadResult]:
-        """Redeem or record the scans of one partner after the other, or all together if their partners are not known."""
+        """Redeem or record the scans, one partner after the other. Those without a known partner are together."""
         places: dict[int | None, list[int]] = defaultdict(list)
         for place, entry in enumerate(scans):
             places[partners[entry.scan and entry.scan.ticket_code]].append(place)

@@ -70,7 +70,7 @@ class ClaimQueue(Generic[Waiting]):
     """
 
     def __init__(self, group_of: Callable[[Waiting], Hashable] = _one_group) -> None:
-        """`group_of`: only items of one group are taken together, and the groups take turns."""
+        """`group_of` returns the group of an item. `take` returns items of one group only, and the groups take turns."""
         self._group_of = group_of
         # Items that share no claim with an earlier item, by group. The first group has the next turn.
         self._ready: OrderedDict[Hashable, deque[_Place[Waiting]]] = OrderedDict()
@@ -96,7 +96,7 @@ class ClaimQueue(Generic[Waiting]):
         group, ready = self._ready.popitem(last=False)
         taken = [ready.popleft() for _ in range(min(len(ready), STATEMENT_ITEMS_MAX))]
         if ready:
-            # At the end: every other group has a turn before the rest of this one.
+            # Put the group at the end, so that every other group has a turn before the rest of this one.
             self._ready[group] = ready
         for place in taken:
             for claim in place.claims:
@@ -129,7 +129,7 @@ class MicroBatcher(Generic[Request, Outcome]):
     ) -> None:
         """`run` executes several requests and returns one outcome for each, in their order. `kind` is the name for the log.
 
-        `group_of`: a statement has requests of one group only.
+        `group_of` returns the group of a request. A statement has requests of one group only.
         """
         self._kind = kind
         self._run = run

@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     database_connections_per_worker: int = Field(default=8, ge=1, le=100)
     """Connections beyond four are reserved for the micro-batches, at most two (`postgres/database.py`)."""
     statements_by_partner: bool = False
-    """Whether a statement of sales or scans is about one partner only, as tables that are spread by partner need."""
+    """Whether each statement of sales and scans has requests of one partner only. Spread tables need this."""
     connections_max: int = Field(default=10_000, ge=1, le=1_000_000)
     """Maximum client connections of the service. Each worker takes an equal share, which its limit of open files may lower."""
     connections_per_address_max: int = Field(default=500, ge=1, le=1_000_000)

@@ -99,7 +99,7 @@ class TicketWithHistoryAnswer(TicketAnswer):
         description=f"Events of the ticket, oldest first; at most the newest {HISTORY_EVENTS_MAX:,}"
     )
     archived_before: Timestamp | None = Field(
-        description="Events before this time can be missing: the operator moves old ones to an archive. Null if none is"
+        description="Events before this time can be missing: the operator moves old ones to an archive. Null if no event is missing"
     )
 
 

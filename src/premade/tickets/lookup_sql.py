@@ -33,7 +33,7 @@ class TicketRow:
 class TicketWithHistory(TicketRow):
     history: list[dict[str, Any]]
     archived_before: datetime | None
-    """Events before this time can be in the archive. None: none of the ticket's life is."""
+    """Events before this time can be in the archive. None: no month since the ticket was generated is in the archive."""
 
 
 @statement

@@ -1,4 +1,4 @@
-"""Partitions of the audit events for the current month and the next."""
+"""Whether the audit events of the current month and the next have partitions, and whether the default partition is empty."""
 
 from collections.abc import Sequence
 

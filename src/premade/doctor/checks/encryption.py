@@ -1,4 +1,4 @@
-"""Whether the connection to the database is encrypted, and with the right server."""
+"""Whether the connection to the database is encrypted, and whether the server's certificate is checked."""
 
 from collections.abc import Sequence
 
@@ -6,14 +6,14 @@ from premade.doctor import server_sql as sql
 from premade.doctor.check import Check, Installation, Needs, Result, result
 from premade.postgres.reach import ssl_mode_of
 
-CHECKED = "verify-full"
-"""The only mode that takes no certificate of another server."""
+VERIFY_FULL = "verify-full"
+"""The only `sslmode` that refuses the certificate of another server."""
 
 
 def encryption_of(connection: sql.Encryption, ssl_mode: str) -> Result:
-    """Return the result for a connection. `ssl_mode`: the parameter `sslmode` with which it was opened."""
+    """Return the result of the check for a connection that was opened with this `sslmode`."""
     if connection.is_encrypted:
-        reason = "verified" if ssl_mode == CHECKED else "not_verified"
+        reason = "verified" if ssl_mode == VERIFY_FULL else "not_verified"
     else:
         reason = "local" if connection.is_local else "plain"
     return result(reason, mode=ssl_mode)

@@ -1,4 +1,4 @@
-"""Whether the setting for spread tables fits the tables."""
+"""Whether PREMADE_STATEMENTS_BY_PARTNER is set exactly if the tables are spread."""
 
 from collections.abc import Sequence
 

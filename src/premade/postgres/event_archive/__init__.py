@@ -1,1 +1,1 @@
-"""The archive: audit events of closed months, moved from the database to compressed files (ADR 48)."""
+"""The archive: compressed files with the audit events of closed months, which are no longer in the database (ADR 48)."""

@@ -15,20 +15,20 @@ SELECT pg_has_role(relowner, 'usage') AS may FROM pg_class WHERE oid = 'audit_ev
 SELECT operator_partner() IS NOT NULL AS is_spread
 
 -- name: take_turn
--- Of the session: one archive or restore at a time.
+-- A lock of the session: one command at a time moves or restores months.
 SELECT pg_try_advisory_lock(hashtextextended('premade archive', 0)) AS mine
 
 -- name: earlier_of_both_clocks
 SELECT both_clocks(:now::timestamptz) AS now
 
 -- name: unfinished_batch
--- The oldest batch that is still generated. Its first event says who began it.
+-- The oldest batch that is still being generated. The service reads from its first event who began it.
 SELECT batch_id FROM batches WHERE to_make + 0 > 0 AND created_at < :ends_at ORDER BY created_at LIMIT 1
 
 -- name: archived_months
 SELECT month, rows, digest, archived_at FROM audit_archives ORDER BY month
 
--- name: note_archive
+-- name: record_archive
 INSERT INTO audit_archives (month, ends_at, rows, last_transaction_id, digest, archived_at)
 VALUES (:month, :ends_at, :rows, :last_transaction_id::text::xid8, :digest, both_clocks(:now))
 

@@ -51,7 +51,7 @@ def archived_months() -> ArchivedMonth: ...
 
 
 @statement
-def note_archive(
+def record_archive(
     *,
     month: date,
     ends_at: datetime,

@@ -1,9 +1,9 @@
-"""Errors of the archive."""
+"""The error of the commands of the archive."""
 
 from premade.runtime.errors import CommandError
 
 
 class ArchiveFailed(CommandError):
-    """The command did not do what it should. The text says what was changed."""
+    """A command of the archive could not do its work. The text says why, and whether anything was changed."""
 
     code = "ARCHIVE_FAILED"

@@ -1,4 +1,4 @@
-"""The events of a month as JSON lines: of a partition, and of a file."""
+"""The events of a month as JSON lines: read them from a partition, and compare them with a file."""
 
 from collections import Counter
 from collections.abc import AsyncGenerator
@@ -18,7 +18,7 @@ from premade.postgres.event_archive.errors import ArchiveFailed
 from premade.postgres.event_archive.month import Month
 from premade.postgres.event_archive.partitions import ArchiveSession
 
-SEARCHED = ("partner_id", "event", "batch_id", "ticket_code", "order_id")
+SEARCH_COLUMNS = ("partner_id", "event", "batch_id", "ticket_code", "order_id")
 """The columns that a search finds events by."""
 _PORTION_ROWS = 2_000
 # `row_to_json` keeps everything: microseconds, every digit of a number, transaction ids as text.
@@ -33,13 +33,13 @@ _COUNT = SQL("SELECT count(*) FROM ONLY {}")
 
 
 def value_key(column: str, value: object) -> bytes:
-    """Return how the filter of a block names the value of a column."""
+    """Return the bytes that stand for the value of a column in the filter of a block."""
     return f"{column}={value}".encode()
 
 
 @dataclass
 class Summary:
-    """What the lines of a month have in common. `add` them in the order of their ids."""
+    """Counts and ids of the events of a month. `add` their lines in the order of the ids."""
 
     events: Counter[str] = field(default_factory=Counter[str])
     first_event_id: int | None = None
@@ -47,14 +47,14 @@ class Summary:
     last_transaction_id: int | None = None
 
     def add(self, line: bytes) -> list[bytes]:
-        """Count an event, and return the keys of its values."""
+        """Count the event of a line, and return the `value_key` of each of its SEARCH_COLUMNS that has a value."""
         event: dict[str, Any] = orjson.loads(line)
         self.events[event["event"]] += 1
         if self.first_event_id is None:
             self.first_event_id = event["event_id"]
         self.last_event_id = event["event_id"]
         self.last_transaction_id = max(self.last_transaction_id or 0, int(event["transaction_id"]))
-        return [value_key(name, event[name]) for name in SEARCHED if event[name] is not None]
+        return [value_key(name, event[name]) for name in SEARCH_COLUMNS if event[name] is not None]
 
 
 def table_of(partition: str) -> SQL:
@@ -88,7 +88,7 @@ async def lines_of_partition(
 
 @dataclass(frozen=True)
 class LinesRead:
-    """Number and digest of lines that were read."""
+    """Number and digest of the lines of a month."""
 
     rows: int
     sha256: str

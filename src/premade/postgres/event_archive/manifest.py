@@ -1,4 +1,4 @@
-"""The manifest of a month: a JSON file beside the file with the events. And the folder with these files."""
+"""The manifest of a month, a JSON file beside the file with the events; names of both files in their folder."""
 
 import re
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ _NAME = re.compile(r"premade-events-(\d{4}-\d{2})\.jsonl\.gz")
 
 @dataclass(frozen=True)
 class ArchiveManifest:
-    """What the file of a month has, and what wrote it."""
+    """Numbers and digests of the file of a month, and the version that wrote it."""
 
     manifest_version: Literal[1]
     month: str
@@ -54,7 +54,7 @@ def manifest_path(folder: Path, month: Month) -> Path:
 
 
 def manifest_as_json(manifest: ArchiveManifest) -> bytes:
-    """Return the content of the file."""
+    """Return the content of the manifest's file."""
     return _JSON.dump_json(manifest, indent=2) + b"\n"
 
 

@@ -1,4 +1,4 @@
-"""Calendar months in UTC: the units of the archive."""
+"""Calendar months in UTC, by which the archive has its files."""
 
 import re
 from dataclasses import dataclass

@@ -40,30 +40,30 @@ from premade.postgres.event_archive.partitions import (
 from premade.runtime.clock import rfc3339
 
 _DAYS_BEYOND_OFFLINE_SCANS = 1
-Note = Callable[[Transaction, Month, int], Awaitable[None]]
-"""Called in the transaction that moves a month, with the number of its events."""
+RecordEvent = Callable[[Transaction, Month, int], Awaitable[None]]
+"""Record the move or restore of a month as an audit event, in its transaction. The last argument is the number of its events."""
 
 
 @dataclass(frozen=True)
 class ClosedPartition:
-    """A partition that gets no more events, and the number of its events by month."""
+    """A partition whose months are all closed, and the number of its events by month."""
 
     partition: Partition
     months: Mapping[Month, int]
 
 
 def closed_before(now: datetime, offline_scan_days: int) -> datetime:
-    """Return the time before which no more events come: a device can upload a scan that is `offline_scan_days` old."""
+    """Return the time by which a closed month has ended. A device can upload a scan that is `offline_scan_days` old."""
     return now - timedelta(days=offline_scan_days + _DAYS_BEYOND_OFFLINE_SCANS)
 
 
 async def closed_partitions(
     connection: ArchiveSession, before: Month, now: datetime, offline_scan_days: int
 ) -> list[ClosedPartition]:
-    """Return the partitions with events of months before `before` only, oldest first.
+    """Return the partitions whose months are all earlier than `before`, oldest first.
 
     Raises:
-        ArchiveFailed: one of them can still get events, or the service still needs one.
+        ArchiveFailed: a month before `before` is not closed, or one of its batches is still being generated.
     """
     tx = Transaction(connection)
     earlier_now = await tx.fetch_one(sql.earlier_of_both_clocks, now=now)
@@ -89,7 +89,7 @@ async def write_month(
     file: BinaryIO,
     report: Report,
 ) -> ArchiveManifest:
-    """Write the events of a month to the file, and return their manifest."""
+    """Write the events of a month into the file, and return its manifest."""
     writer, summary = BlockWriter(file), Summary()
     async with connection.transaction():
         rows = 0
@@ -125,11 +125,11 @@ async def remove_partition(
     folder: Path,
     now: datetime,
     report: Report,
-    note: Note,
+    record_event: RecordEvent,
 ) -> list[ArchiveManifest]:
     """Compare each event of the partition with the files of its months, drop the partition, and return the manifests.
 
-    All in one transaction. Sales wait only while the partition is detached, for milliseconds. `note` is called for each month.
+    All this is one transaction. Sales wait only while the partition is detached, for milliseconds. `record_event` is called for each month.
 
     Raises:
         ArchiveFailed: a file differs, or the lock was not free. Nothing was changed.
@@ -139,7 +139,7 @@ async def remove_partition(
     manifests = [read_manifest(folder, month) for month in closed.months]
     async with connection.transaction():
         tx = Transaction(connection)
-        # Nobody writes there from here on; reading goes on.
+        # From here on nobody can write to the partition. Reads go on.
         await connection.execute(SQL("LOCK TABLE ONLY {} IN SHARE MODE").format(table))
         rows = 0
         for month, manifest in zip(closed.months, manifests, strict=True):
@@ -150,7 +150,7 @@ async def remove_partition(
                 raise ArchiveFailed("manifest_unreadable", path=manifest_path(folder, month))
             rows += compared.rows
             await tx.execute(
-                sql.note_archive,
+                sql.record_archive,
                 month=date(month.year, month.number, 1),
                 ends_at=month.ends_at,
                 rows=compared.rows,
@@ -158,7 +158,7 @@ async def remove_partition(
                 digest=manifest.lines_sha256,
                 now=now,
             )
-            await note(tx, month, compared.rows)
+            await record_event(tx, month, compared.rows)
         if rows != await count_of(connection, closed.partition.name):
             raise ArchiveFailed("partition_grew", partition=closed.partition.name)
         report("Remove", 0, None)

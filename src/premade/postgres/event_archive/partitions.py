@@ -1,4 +1,4 @@
-"""The partitions of `audit_events`, and the session that moves one."""
+"""The partitions of `audit_events`, and the session that moves or restores one."""
 
 import asyncio
 import re
@@ -21,7 +21,7 @@ _FROM = re.compile(r"FROM \('([^']+)'\)")
 _TO = re.compile(r"TO \('([^']+)'\)")
 _LOCK_TRIES, _LOCK_PAUSE_SECONDS = 20, 3.0
 _SET_LOCK_TIMEOUT = b"SET LOCAL lock_timeout = '2s'"
-"""Sales wait behind a lock that waits, so no attempt is longer."""
+"""Sales queue up behind a statement that waits for its lock, so it waits no longer than this."""
 
 
 ArchiveSession = AsyncConnection[TupleRow]
@@ -29,7 +29,7 @@ ArchiveSession = AsyncConnection[TupleRow]
 
 @dataclass(frozen=True)
 class Partition:
-    """A part of `audit_events`, by time of the events."""
+    """A partition of `audit_events`: its events are of one period."""
 
     name: str
     """With its schema, quoted where necessary."""
@@ -48,10 +48,10 @@ class Partition:
 
 @asynccontextmanager
 async def archive_session(dsn: str) -> AsyncGenerator[ArchiveSession]:
-    """Open a session in which months can be moved.
+    """Open a session in which months can be moved or restored.
 
     Raises:
-        ArchiveFailed: another command moves months now, the role does not own the table, or Citus spreads it.
+        ArchiveFailed: another command moves or restores months now, the role does not own the table, or Citus spreads it.
     """
     async with session(dsn) as connection:
         tx = Transaction(connection)
@@ -65,7 +65,7 @@ async def archive_session(dsn: str) -> AsyncGenerator[ArchiveSession]:
 
 
 async def archived_months(dsn: str) -> dict[Month, sql.ArchivedMonth]:
-    """Return the months that are in the archive and not in the database."""
+    """Return the rows of `audit_archives`: the months that are in the archive and not in the database."""
     async with session(dsn) as connection:
         rows = await Transaction(connection).fetch_all(sql.archived_months)
     return {Month(row.month.year, row.month.month): row for row in rows}
@@ -85,10 +85,10 @@ def _bound(form: re.Pattern[str], text: str) -> datetime | None:
 
 
 async def with_short_lock(connection: ArchiveSession, change: Callable[[], Awaitable[None]]) -> None:
-    """Change the partitions within the present transaction. If a lock is not free in time, pause and try again.
+    """Change the partitions within the current transaction. If a lock is not free in time, pause and try again.
 
     Raises:
-        ArchiveFailed: the lock was never free.
+        ArchiveFailed: no attempt got the lock.
     """
     for tries_left in reversed(range(_LOCK_TRIES)):
         try:

@@ -16,7 +16,7 @@ from premade.postgres.event_archive.errors import ArchiveFailed
 from premade.postgres.event_archive.events import compare
 from premade.postgres.event_archive.manifest import ArchiveManifest, events_path
 from premade.postgres.event_archive.month import Month
-from premade.postgres.event_archive.move import Note
+from premade.postgres.event_archive.move import RecordEvent
 from premade.postgres.event_archive.partitions import ArchiveSession, partitions_of, with_short_lock
 
 _PORTION_LINES = 2_000
@@ -40,13 +40,13 @@ async def restore_month(
     folder: Path,
     manifest: ArchiveManifest,
     report: Report,
-    note: Note,
+    record_event: RecordEvent,
 ) -> None:
-    """Load the verified file of a month into a new partition. `note` is called in the same transaction.
+    """Load the verified file of a month into a new partition. `record_event` is called in the same transaction.
 
     Raises:
-        ArchiveFailed: the database has a partition for this month, lacks a partner, got later events of the month, or
-            did not give the lock. Nothing was changed.
+        ArchiveFailed: the database has a partition for this month, lacks a partner of an event, or got events of the
+            month after it was archived; or no attempt got the lock. Nothing was changed.
     """
     month = Month.read(manifest.month)
     for partition in await partitions_of(connection):
@@ -77,7 +77,7 @@ async def restore_month(
         await connection.execute(_COPY_RIGHTS.format(Literal(name)))
         tx = Transaction(connection)
         await tx.execute(sql.forget_archive, month=date(month.year, month.number, 1))
-        await note(tx, month, loaded)
+        await record_event(tx, month, loaded)
     await connection.execute(SQL("ANALYZE {}").format(table))
 
 

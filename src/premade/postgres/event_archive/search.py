@@ -1,4 +1,4 @@
-"""Search the archive."""
+"""Search the file of a month."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,7 +16,7 @@ from premade.postgres.event_archive.month import Month
 def search_month(
     folder: Path, month: Month, values: Mapping[str, str | int], read: BlocksRead | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Yield the events of a month that have all these values, by column of SEARCHED, in the order of their ids.
+    """Yield the events of a month that have all these values, in the order of their ids. `values`: by name of SEARCH_COLUMNS.
 
     Raises:
         ArchiveFailed: the file is missing or damaged.

@@ -1,4 +1,4 @@
-"""Check the files of the archive."""
+"""Check the files of a month against their manifest and the database."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -13,13 +13,13 @@ from premade.postgres.event_archive.manifest import ArchiveManifest, events_path
 from premade.postgres.event_archive.month import Month
 
 
-def read_verified(folder: Path, month: Month, noted: ArchivedMonth | None, report: Report) -> ArchiveManifest:
+def read_verified(folder: Path, month: Month, row: ArchivedMonth | None, report: Report) -> ArchiveManifest:
     """Read the whole file of a month, and return its manifest.
 
-    `noted`: what the database knows about the month; it need not know it.
+    `row`: the month in `audit_archives`, or None if it is not there.
 
     Raises:
-        ArchiveFailed: the file is missing, or not the one of the manifest or of the database.
+        ArchiveFailed: the file is missing or damaged, or it is not the file of the manifest or of the row.
     """
     manifest, path = read_manifest(folder, month), events_path(folder, month)
     if not path.is_file():
@@ -38,6 +38,6 @@ def read_verified(folder: Path, month: Month, noted: ArchivedMonth | None, repor
         manifest.lines_sha256,
     ) or summary.events != manifest.events:
         raise ArchiveFailed("file_damaged", path=path)
-    if noted is not None and (noted.rows, noted.digest) != (manifest.rows, manifest.lines_sha256):
+    if row is not None and (row.rows, row.digest) != (manifest.rows, manifest.lines_sha256):
         raise ArchiveFailed("not_of_database", path=path, month=month)
     return manifest
