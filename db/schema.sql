@@ -116,8 +116,8 @@ $$;
 
 CREATE FUNCTION public.create_audit_month(day date) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO '$user', 'public'
     SET "TimeZone" TO 'UTC'
+    SET search_path TO 'public', 'pg_temp'
     AS $$
 DECLARE
     moved_max CONSTANT integer := 10000;

@@ -33,7 +33,7 @@ _IGNORE = re.compile(r"(?m)^(?P<above>.*)\n\s*-- squawk-ignore\S* ")
 # A comment comes first: an apostrophe in one begins no string.
 _COMMENT_BODY_OR_STRING = re.compile(rb"--[^\n]*|/\*.*?\*/|\$(\w*)\$.*?\$\1\$|'(?:[^']|'')*'", re.DOTALL)
 _IN_A_TRANSACTION = re.compile(
-    rb"(ALTER|CREATE|DROP|COMMENT|DO)\b|INSERT\s+INTO\s[^;]*\bVALUES\b", re.IGNORECASE
+    rb"(ALTER|CREATE|DROP|COMMENT|DO|GRANT)\b|INSERT\s+INTO\s[^;]*\bVALUES\b", re.IGNORECASE
 )
 _REMOVAL = re.compile(
     rb"\b(?:DROP\s+(?:TABLE|COLUMN|FUNCTION|PROCEDURE|VIEW|SEQUENCE|TYPE|DOMAIN)|RENAME)\b", re.IGNORECASE
