@@ -5,12 +5,13 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from support.old_months import KEPT, OLD, OLDEST, archive, at, events, old_shop
+from support.old_months import KEPT, NOW, OLD, OLDEST, archive, at, events, old_shop
 from support.shop import Seller, Shop
 from support.taking_back import REASON, caller_of
 from support.terminal import Operator
@@ -19,15 +20,19 @@ from premade.activation.order import OrderMaker
 from premade.activation.sale import Draw
 from premade.cancellation.cancel import Canceller, CancelRequest
 from premade.console.audit.search import EventFilter, search_events
-from premade.offline.snapshot import Snapshots
+from premade.offline.snapshot import Cursor, Snapshots
 from premade.partners.keyring import GateCaller
 from premade.postgres.database import Database
 from premade.postgres.event_archive.manifest import events_path
+from premade.redemption.offline_scan import OfflineScan, ScanConflict
 from premade.redemption.redeem import Redeemer
-from premade.redemption.scan import Entry, PresentedTicket, Scan
+from premade.redemption.rules import GateRules
+from premade.redemption.scan import Device, Entry, PresentedTicket, Scan
+from premade.redemption.sync import Syncer
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import ResultArchived
 from premade.tickets.lookup import ticket_with_history
+from premade.tickets.signing import Signers, Verifiers
 
 GATE = GateCaller("key:7", None, frozenset(), 7)
 
@@ -145,6 +150,44 @@ def test_a_gate_whose_changes_are_archived_gets_a_full_list(place: Place) -> Non
 
     assert kind == "full"
     assert snapshot(place.shop, cursor)[0] == "changes"
+
+
+def test_an_archive_between_the_check_of_a_cursor_and_its_changes(place: Place) -> None:
+    for month in (OLD, OLDEST):
+        place.operator.does("archive", "restore", str(month), "--from", str(place.folder))
+    assert snapshot(place.shop, place.cursor)[0] == "changes"
+
+    def archive_now() -> datetime:
+        archive(place.shop, place.folder)
+        return NOW
+
+    # The clock is read between the two.
+    meanwhile = replace(place.shop, runtime=replace(place.shop.runtime, now=archive_now))
+    assert snapshot(meanwhile, place.cursor)[0] == "full"
+
+
+def test_a_cursor_without_an_event_does_not_hide_the_archive(place: Place) -> None:
+    cursor = replace(Cursor.read(place.cursor), event_id=0, event_digest="")
+
+    assert snapshot(place.shop, str(cursor))[0] == "full"
+
+
+def test_a_repeated_offline_scan_whose_receipt_is_archived_is_no_conflict_of_the_ticket(place: Place) -> None:
+    before = events(place.shop)
+    signer = place.shop.operate(lambda d, r: Signers(d, r).current(place.seller.partner_id, None))
+    token = signer.token(place.scan.ticket_code, 1)
+    upload = OfflineScan(place.scan.scan_id, token, "ferry", 1, OLD.starts_at)
+
+    [result] = place.shop.operate(
+        lambda d, r: Syncer(d, r, Verifiers(d, r), GateRules()).sync(
+            Device(GATE, "r", place.scan.device_id), [upload]
+        )
+    )
+
+    assert isinstance(result, ScanConflict)
+    assert (result.code, result.is_recorded) == ("RESULT_ARCHIVED", False)
+    assert events(place.shop) == before
+    assert place.shop.sql("SELECT FROM gate_counts") == []
 
 
 def test_search(place: Place) -> None:

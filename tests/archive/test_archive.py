@@ -1,5 +1,7 @@
 """`premade archive`: it moves events from the database to files, and restores them exactly."""
 
+import asyncio
+import itertools
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +16,19 @@ from support.processes import wait_until
 from support.shop import Shop
 from support.terminal import Operator
 
+from premade.postgres.database import Transaction
+from premade.postgres.event_archive import events as archived_events
+from premade.postgres.event_archive import partitions
+from premade.postgres.event_archive.manifest import (
+    events_path,
+    manifest_as_json,
+    manifest_path,
+    read_manifest,
+)
 from premade.postgres.event_archive.month import Month
+from premade.postgres.event_archive.move import closed_partitions, remove_partition, write_month
+from premade.postgres.event_archive.partitions import archive_session
+from premade.postgres.event_archive.restore import restore_month
 
 
 @pytest.fixture
@@ -55,24 +69,110 @@ def test_a_restored_month_is_append_only(shop: Shop, tmp_path: Path) -> None:
         connection.execute(f"DELETE FROM {name}".encode())
 
 
-@pytest.mark.nightly
-def test_several_months_of_one_partition(dsn: str, tmp_path: Path) -> None:
-    """The events from before the partitions are one table of many months."""
+@pytest.fixture
+def one_table(dsn: str) -> Iterator[Shop]:
+    """A shop with the events from before the partitions: one table of many months."""
     with own_database(dsn) as own:
         shop = Shop(own, "http://nowhere")
         add_partition(shop, "audit_events_before_months", "MINVALUE", KEPT)
         seller = shop.seller()
         for month in (OLDEST, OLD):
             generate(at(shop, month), seller, 1)
-        before = events(shop)
+        yield shop
 
-        moved = archive(shop, tmp_path)
 
-        assert [row["month"] for row in moved] == [str(OLDEST), str(OLD)]
-        assert shop.sql("SELECT FROM pg_class WHERE relname = 'audit_events_before_months'") == []
-        for month in (OLDEST, OLD):
-            Operator(own).does("archive", "restore", str(month), "--from", str(tmp_path))
-        assert events(shop) == before
+@pytest.mark.nightly
+def test_several_months_of_one_partition(one_table: Shop, tmp_path: Path) -> None:
+    before = events(one_table)
+
+    moved = archive(one_table, tmp_path)
+
+    assert [row["month"] for row in moved] == [str(OLDEST), str(OLD)]
+    assert one_table.sql("SELECT FROM pg_class WHERE relname = 'audit_events_before_months'") == []
+    for month in (OLDEST, OLD):
+        Operator(one_table.dsn).does("archive", "restore", str(month), "--from", str(tmp_path))
+    assert events(one_table) == before
+
+
+@pytest.mark.nightly
+def test_nothing_is_written_before_all_months_are_compared(
+    one_table: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction with an id holds back snapshots and vacuum."""
+    monkeypatch.setattr(archived_events, "_PORTION_ROWS", 1)
+    has_id: list[bool] = []
+
+    async def note(tx: Transaction, month: Month, count: int) -> None:
+        del tx, month, count
+
+    async def move() -> None:
+        async with archive_session(one_table.dsn) as connection:
+
+            def report(step: str, done: int, whole: int | None) -> None:
+                del done, whole
+                if step == "Compare":
+                    [row] = one_table.sql(
+                        "SELECT backend_xid IS NOT NULL AS has_id FROM pg_stat_activity WHERE pid = %s",
+                        connection.info.backend_pid,
+                    )
+                    has_id.append(row["has_id"])
+
+            [closed] = await closed_partitions(connection, KEPT, NOW, 30)
+            for month in closed.months:
+                with events_path(tmp_path, month).open("wb") as file:
+                    manifest = await write_month(connection, closed, month, file, report)
+                manifest_path(tmp_path, month).write_bytes(manifest_as_json(manifest))
+            await remove_partition(connection, closed, tmp_path, NOW, report, note)
+
+    asyncio.run(move())
+
+    assert has_id == [False] * 2
+
+
+def test_a_deadlock_is_only_a_failed_attempt(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partitions, "_LOCK_PAUSE_SECONDS", 0)
+    attempts = itertools.count()
+
+    async def change_twice() -> None:
+        async with archive_session(dsn) as connection, connection.transaction():
+
+            async def change() -> None:
+                if next(attempts) == 0:
+                    await connection.execute(b"DO $$ BEGIN RAISE SQLSTATE '40P01'; END $$")
+
+            await partitions.with_short_lock(connection, change)
+
+    asyncio.run(change_twice())
+
+    assert next(attempts) == 2
+
+
+@pytest.mark.nightly
+def test_a_restored_month_is_not_read_under_the_locks(shop: Shop, tmp_path: Path) -> None:
+    archive(shop, tmp_path)
+    messages: list[str] = []
+
+    async def note(tx: Transaction, month: Month, count: int) -> None:
+        del tx, month, count
+
+    async def restore() -> None:
+        async with archive_session(shop.dsn) as connection:
+            connection.add_notice_handler(lambda each: messages.append(each.message_primary or ""))
+            await connection.execute(b"SET client_min_messages = debug1")
+            manifest = read_manifest(tmp_path, OLD)
+            await restore_month(connection, tmp_path, manifest, lambda *_: None, note)
+
+    asyncio.run(restore())
+
+    name = f"audit_events_{OLD.year:04}_{OLD.number:02}"
+    assert f'partition constraint for table "{name}" is implied by existing constraints' in messages
+    assert [each for each in messages if "validating foreign key" in each] == [
+        'validating foreign key constraint "audit_events_partner"'
+    ]
+    constraints = "SELECT conname, contype::text, conparentid <> 0 AS is_inherited FROM pg_constraint WHERE conrelid = %s::regclass AND contype IN ('c', 'f') ORDER BY 1"
+    of_other_month = f"audit_events_{KEPT.year:04}_{KEPT.number:02}"
+    assert len(shop.sql(constraints, name)) == len(shop.sql(constraints, of_other_month)) == 2
+    assert [row["is_inherited"] for row in shop.sql(constraints, name) if row["contype"] == "f"] == [True]
 
 
 def test_a_preview_is_shown_before_anything_is_moved(shop: Shop, tmp_path: Path) -> None:
@@ -140,19 +240,23 @@ def test_a_file_with_other_events_is_neither_used_nor_replaced(shop: Shop, tmp_p
 
 
 @pytest.mark.nightly
-def test_sales_go_on_while_a_long_read_keeps_the_months(shop: Shop, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("table", "seconds_max"), [("audit_events", 4), ("partners", 1)])
+def test_sales_go_on_while_a_long_read_keeps_a_table(
+    shop: Shop, tmp_path: Path, table: str, seconds_max: float
+) -> None:
     seller = shop.seller()
     with ThreadPoolExecutor(1) as pool, psycopg.connect(shop.dsn) as reader:
-        reader.execute(b"SELECT count(*) FROM audit_events")
+        reader.execute(f"SELECT count(*) FROM {table}".encode())
         moving = pool.submit(archive, shop, tmp_path)
         slowest = 0.0
-        waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%%DETACH%%' AND datname = current_database()"
-        wait_until(lambda: moving.done() or bool(shop.sql(waits)), "the command does not wait")
-        for _ in range(20):
-            begun = time.monotonic()
+        tries = "SELECT FROM pg_stat_activity WHERE (query LIKE 'LOCK TABLE ONLY%%EXCLUSIVE%%' OR query LIKE 'ROLLBACK TO%%') AND datname = current_database()"
+        wait_until(lambda: moving.done() or bool(shop.sql(tries)), "the command does not try")
+        # Longer than one attempt and its pause.
+        end = time.monotonic() + 6
+        while (begun := time.monotonic()) < end:
             generate(shop, seller, 1)
             slowest = max(slowest, time.monotonic() - begun)
         assert not moving.done()
         reader.rollback()
         assert len(moving.result()) == 2
-    assert slowest < 4
+    assert slowest < seconds_max

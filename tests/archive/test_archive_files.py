@@ -121,6 +121,23 @@ def test_verification(shop: Shop, folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.nightly
+def test_a_list_says_which_files_are_not_sound(shop: Shop, folder: Path, tmp_path: Path) -> None:
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    # The database does not know this month.
+    events_path(tmp_path, KEPT).touch()
+    manifest_path(tmp_path, OLD).write_text("{}")
+    (tmp_path / "premade-events-2025-13.jsonl.gz").touch()
+
+    months = Operator(shop.dsn).does("archive", "list", "--from", str(tmp_path))
+
+    assert [row["month"] for row in months] == [str(OLDEST), str(OLD), str(KEPT)]
+    assert months[0]["fault"] is None
+    assert "is not a manifest" in months[1]["fault"]
+    assert (months[2]["events"], months[2]["fault"][:11]) == (None, "There is no")
+
+
+@pytest.mark.nightly
 def test_the_file_of_another_database_is_not_restored(
     shop: Shop, folder: Path, dsn: str, tmp_path: Path
 ) -> None:

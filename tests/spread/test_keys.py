@@ -85,7 +85,7 @@ OF_ALL = {
     "monitoring.generated": OPERATOR,
     "monitoring.partners_with_deltas": BACKGROUND,
     "monitoring.stock": OPERATOR,
-    "offline.event_digest": "the newest event of all, to notice a restore",
+    "offline.cursor_state": "the newest event of all, to notice a restore",
     "offline.moment": "the newest event of all, to notice a restore",
     "redemption.partners_of_tickets": GATE,
     "tickets.orders_of_email": OPERATOR,

@@ -20,6 +20,7 @@ from premade.cli.progress import steps
 from premade.partners.partner import partner_id_of
 from premade.postgres.backup.contents import Report
 from premade.postgres.database import Transaction
+from premade.postgres.event_archive.archive_sql import ArchivedMonth
 from premade.postgres.event_archive.errors import ArchiveFailed
 from premade.postgres.event_archive.manifest import (
     ArchiveManifest,
@@ -83,12 +84,15 @@ class MonthState:
     """A row of `premade archive list`."""
 
     month: str
-    events: int
+    events: int | None
+    """None: neither the database nor the manifest says it."""
     bytes: int | None
     """None: the file is missing."""
     place: str
     """Where its events are: `archive`, `database and archive`, or `missing` if the archive's file is not there."""
     archived_at: datetime | None
+    fault: str | None
+    """What is wrong with its manifest."""
 
 
 @dataclass(frozen=True)
@@ -202,17 +206,28 @@ def list_all(*, source: From = None, as_json: AsJson = False) -> None:
         rows = await archived_months(dsn)
         on_disk = set(months_in(folder))
         return [
-            MonthState(
-                str(month),
-                rows[month].rows if month in rows else read_manifest(folder, month).rows,
-                events_path(folder, month).stat().st_size if month in on_disk else None,
-                _place(is_archived=month in rows, has_file=month in on_disk),
-                rows[month].archived_at if month in rows else None,
-            )
+            _state(folder, month, rows.get(month), has_file=month in on_disk)
             for month in sorted(on_disk | rows.keys())
         ]
 
     show_rows(_run(states), as_json=as_json)
+
+
+def _state(folder: Path, month: Month, row: ArchivedMonth | None, *, has_file: bool) -> MonthState:
+    events, fault = None, None
+    if has_file:
+        try:
+            events = read_manifest(folder, month).rows
+        except ArchiveFailed as error:
+            fault = str(error)
+    return MonthState(
+        str(month),
+        row.rows if row else events,
+        events_path(folder, month).stat().st_size if has_file else None,
+        _place(is_archived=row is not None, has_file=has_file),
+        row.archived_at if row else None,
+        fault,
+    )
 
 
 def _place(*, is_archived: bool, has_file: bool) -> str:

@@ -16,7 +16,7 @@ import orjson
 
 from premade.offline import snapshot_sql as sql
 from premade.partners.keyring import GateCaller
-from premade.postgres.database import Database, LongRead
+from premade.postgres.database import Database, LongRead, Transaction
 from premade.runtime.clock import Runtime, rfc3339
 from premade.runtime.errors import FieldError, Invalid, Unavailable
 from premade.runtime.slots import Lane, LaneLimits
@@ -124,25 +124,34 @@ class Snapshots:
             Busy: no connection was free in time.
         """
         cursor = None if since is None else await self._usable(Cursor.read(since), caller)
-        async with (
-            self._lane(caller.partner_id).read(FULL if cursor is None else CHANGES),
-            _read(self._database, self._runtime, caller, cursor) as pieces,
-        ):
-            async for piece in pieces:
-                yield piece
+        for position in (cursor, None):
+            async with (
+                self._lane(caller.partner_id).read(FULL if position is None else CHANGES),
+                _read(self._database, self._runtime, caller, position) as pieces,
+            ):
+                if pieces is not None:
+                    async for piece in pieces:
+                        yield piece
+                    return
 
     async def _usable(self, cursor: Cursor, caller: GateCaller) -> Cursor | None:
         """Return the cursor if it is of this database and these tickets, and not too old; otherwise None."""
         async with self._database.single_statement() as tx:
             moment = await tx.fetch_one(sql.moment)
-            digest = await tx.fetch_one(
-                sql.event_digest, event_id=cursor.event_id, oldest_open=str(cursor.oldest_open)
-            )
+            state = await _state(tx, cursor)
         assert moment is not None
         passed = moment.oldest_open - cursor.oldest_open
         is_ours = (cursor.incarnation, cursor.of) == (moment.incarnation, _tickets_of(caller))
-        is_known = cursor.event_digest == (digest or "")
+        is_known = cursor.event_digest == state.event_digest and not state.is_archived
         return cursor if is_ours and is_known and 0 <= passed <= CHANGES_TRANSACTIONS_MAX else None
+
+
+async def _state(tx: Transaction | LongRead, cursor: Cursor) -> sql.CursorState:
+    state = await tx.fetch_one(
+        sql.cursor_state, event_id=cursor.event_id, oldest_open=str(cursor.oldest_open)
+    )
+    assert state is not None
+    return state
 
 
 def _tickets_of(caller: GateCaller) -> int | str:
@@ -155,12 +164,17 @@ def _tickets_of(caller: GateCaller) -> int | str:
 @asynccontextmanager
 async def _read(
     database: Database, runtime: Runtime, caller: GateCaller, since: Cursor | None
-) -> AsyncGenerator[AsyncGenerator[bytes]]:
+) -> AsyncGenerator[AsyncGenerator[bytes] | None]:
+    """Read the snapshot; None if the changes since the cursor are in the archive."""
     # Before the snapshot begins: it contains everything committed before this time.
     made_at = runtime.now()
     async with database.long_read(whole_tables=since is None) as read:
         moment = await read.fetch_one(sql.moment)
         assert moment is not None
+        # Once more: a month can leave the database between the check of the cursor and this transaction.
+        if since is not None and (await _state(read, since)).is_archived:
+            yield None
+            return
         head = _Head(
             snapshot=FULL if since is None else CHANGES,
             made_at=rfc3339(made_at),

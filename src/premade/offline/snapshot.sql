@@ -16,15 +16,15 @@ LEFT JOIN LATERAL (
     WHERE event_id > 0 ORDER BY event_id DESC LIMIT 1
 ) AS newest ON true
 
--- name: event_digest
--- Return no row either if the archive has events after the cursor: the changes since the cursor would be incomplete.
-SELECT left(md5(e::text), 16) AS digest FROM audit_events e
-WHERE event_id = :event_id
-    AND NOT EXISTS (
-        SELECT FROM audit_archives
-        -- Transaction ids that this server has not assigned yet are from before a restore.
-        WHERE last_transaction_id >= :oldest_open::xid8 AND last_transaction_id < pg_snapshot_xmax(pg_current_snapshot())
-    )
+-- name: cursor_state
+-- If the archive has events after the cursor, the changes since the cursor are incomplete.
+SELECT coalesce((SELECT left(md5(e::text), 16) FROM audit_events e WHERE event_id = :event_id), '') AS event_digest,
+       EXISTS (
+           SELECT FROM audit_archives
+           -- Transaction ids that this server has not assigned yet are from before a restore.
+           WHERE last_transaction_id >= :oldest_open::xid8
+               AND last_transaction_id < pg_snapshot_xmax(pg_current_snapshot())
+       ) AS is_archived
 
 -- name: active_tickets
 SELECT ticket_code, status, issue_number, entitlements::text AS entitlements, usable_until::text AS usable_until

@@ -17,6 +17,12 @@ class Moment:
 
 
 @dataclass(slots=True)
+class CursorState:
+    event_digest: str
+    is_archived: bool
+
+
+@dataclass(slots=True)
 class SnapshotTicket:
     ticket_code: str
     status: str
@@ -30,7 +36,7 @@ def moment() -> Moment: ...
 
 
 @statement
-def event_digest(*, event_id: int, oldest_open: str) -> str: ...
+def cursor_state(*, event_id: int, oldest_open: str) -> CursorState: ...
 
 
 @statement

@@ -69,4 +69,4 @@ class ScanConflict:
     other: ScanRef | None
     replayed: bool
     is_recorded: bool = True
-    """Whether it is in the audit record; otherwise it is only counted."""
+    """Whether it is in the audit record. Otherwise it is only counted; with RESULT_ARCHIVED, not even that."""

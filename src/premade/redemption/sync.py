@@ -26,7 +26,7 @@ from premade.redemption.scan import Device, Entry, PresentedTicket, Scan, device
 from premade.redemption.verdict import qr_invalid, refusal_of_time
 from premade.runtime.batching import ClaimQueue
 from premade.runtime.clock import Runtime, rfc3339
-from premade.runtime.errors import DomainError
+from premade.runtime.errors import DomainError, ResultArchived
 from premade.runtime.logging import log
 from premade.tickets.code import fold_token
 from premade.tickets.lookup import TicketUnknown
@@ -189,7 +189,8 @@ class Syncer:
                 event = _event(device, entry, outcome, refusal)
                 row = _row(device, entry, outcome, event)
                 is_repeated = row.idempotency_key in rows
-                is_recorded = is_repeated or room[row.ticket_code] > 0
+                is_archived = event.code == ResultArchived.code
+                is_recorded = is_repeated or (room[row.ticket_code] > 0 and not is_archived)
                 results[place] = _conflict(
                     row.ticket_code, event, replayed=is_repeated, is_recorded=is_recorded
                 )
@@ -296,8 +297,9 @@ def _count_kind(result: UploadResult) -> GateCountKind | None:
     """Return the kind under which a result is counted, or None."""
     if isinstance(result, Redeemed):
         return GateCountKind.LATE if result.is_late and not result.replayed else None
-    kind = result.code if result.ticket_code is None else GateCountKind.REPEATED
-    return None if result.is_recorded else GateCountKind(kind)
+    if result.is_recorded or result.code == ResultArchived.code:
+        return None
+    return GateCountKind(result.code if result.ticket_code is None else GateCountKind.REPEATED)
 
 
 def _redeemed(entry: _ReadScan, outcome: ScanResult | None, runtime: Runtime) -> Redeemed:

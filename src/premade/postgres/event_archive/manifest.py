@@ -9,9 +9,9 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 
 from premade.postgres.event_archive.errors import ArchiveFailed
-from premade.postgres.event_archive.month import Month
+from premade.postgres.event_archive.month import MONTH_PATTERN, Month
 
-_NAME = re.compile(r"premade-events-(\d{4}-\d{2})\.jsonl\.gz")
+_NAME = re.compile(rf"premade-events-({MONTH_PATTERN})\.jsonl\.gz")
 
 
 @dataclass(frozen=True)

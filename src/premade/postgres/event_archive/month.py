@@ -2,12 +2,13 @@
 
 import re
 from dataclasses import dataclass
-from datetime import MINYEAR, UTC, datetime
+from datetime import UTC, datetime
 from typing import Self
 
 from premade.texts.fields import field_text
 
-_FORM = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
+MONTH_PATTERN = r"(?!0000)([0-9]{4})-(0[1-9]|1[0-2])"
+_FORM = re.compile(MONTH_PATTERN)
 _MONTHS = 12
 
 
@@ -27,7 +28,7 @@ class Month:
             ValueError: the text has another form.
         """
         match = _FORM.fullmatch(text)
-        if match is None or int(match[1]) < MINYEAR:
+        if match is None:
             raise ValueError(field_text("time.month"))
         return cls(int(match[1]), int(match[2]))
 

@@ -34,6 +34,7 @@ from premade.postgres.event_archive.month import Month
 from premade.postgres.event_archive.partitions import (
     ArchiveSession,
     Partition,
+    lock_with_partners,
     partitions_of,
     with_short_lock,
 )
@@ -141,29 +142,30 @@ async def remove_partition(
         tx = Transaction(connection)
         # From here on nobody can write to the partition. Reads go on.
         await connection.execute(SQL("LOCK TABLE ONLY {} IN SHARE MODE").format(table))
-        rows = 0
         for month, manifest in zip(closed.months, manifests, strict=True):
             compared = await compare(
                 connection, closed.partition.name, month, events_path(folder, month), report
             )
             if compared != LinesRead(manifest.rows, manifest.lines_sha256):
                 raise ArchiveFailed("manifest_unreadable", path=manifest_path(folder, month))
-            rows += compared.rows
+        if sum(manifest.rows for manifest in manifests) != await count_of(connection, closed.partition.name):
+            raise ArchiveFailed("partition_grew", partition=closed.partition.name)
+        # Last: a transaction that writes has an id, and then holds back snapshots and vacuum until it ends.
+        for month, manifest in zip(closed.months, manifests, strict=True):
             await tx.execute(
                 sql.record_archive,
                 month=date(month.year, month.number, 1),
                 ends_at=month.ends_at,
-                rows=compared.rows,
+                rows=manifest.rows,
                 last_transaction_id=str(manifest.last_transaction_id),
                 digest=manifest.lines_sha256,
                 now=now,
             )
-            await record_event(tx, month, compared.rows)
-        if rows != await count_of(connection, closed.partition.name):
-            raise ArchiveFailed("partition_grew", partition=closed.partition.name)
+            await record_event(tx, month, manifest.rows)
         report("Remove", 0, None)
 
         async def drop() -> None:
+            await lock_with_partners(connection, "audit_events")
             await connection.execute(SQL("ALTER TABLE audit_events DETACH PARTITION {}").format(table))
             await connection.execute(SQL("DROP TABLE {}").format(table))
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from psycopg import AsyncConnection
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 from psycopg.rows import TupleRow
+from psycopg.sql import SQL, Identifier
 
 from premade.postgres.backup.contents import session
 from premade.postgres.database import Transaction
@@ -95,9 +96,18 @@ async def with_short_lock(connection: ArchiveSession, change: Callable[[], Await
             async with connection.transaction():
                 await connection.execute(_SET_LOCK_TIMEOUT)
                 await change()
-        except LockNotAvailable:
+        except (LockNotAvailable, DeadlockDetected):
             if not tries_left:
                 raise ArchiveFailed("locked") from None
             await asyncio.sleep(_LOCK_PAUSE_SECONDS)
         else:
             return
+
+
+async def lock_with_partners(connection: ArchiveSession, table: str) -> None:
+    """Lock a table of events, and the partners for the triggers of its foreign key. Call it in `with_short_lock`.
+
+    Sales wait behind the first lock. So the second one is free at once, or both are released.
+    """
+    await connection.execute(SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(Identifier(table)))
+    await connection.execute(b"LOCK TABLE ONLY partners IN ACCESS EXCLUSIVE MODE NOWAIT")

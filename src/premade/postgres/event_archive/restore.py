@@ -17,7 +17,12 @@ from premade.postgres.event_archive.events import compare
 from premade.postgres.event_archive.manifest import ArchiveManifest, events_path
 from premade.postgres.event_archive.month import Month
 from premade.postgres.event_archive.move import RecordEvent
-from premade.postgres.event_archive.partitions import ArchiveSession, partitions_of, with_short_lock
+from premade.postgres.event_archive.partitions import (
+    ArchiveSession,
+    lock_with_partners,
+    partitions_of,
+    with_short_lock,
+)
 
 _PORTION_LINES = 2_000
 _CREATE = SQL(
@@ -32,6 +37,13 @@ _APPEND_ONLY = SQL(
     " FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change()"
 )
 _COPY_RIGHTS = SQL("SELECT copy_rights('audit_events', {}::regclass)")
+_CHECK_MONTH = SQL(
+    "ALTER TABLE {} ADD CONSTRAINT is_of_month CHECK (occurred_at >= {}::timestamptz AND occurred_at < {}::timestamptz)"
+)
+_DROP_CHECK = SQL("ALTER TABLE {} DROP CONSTRAINT is_of_month")
+_REFER_TO_PARTNERS = SQL(
+    "ALTER TABLE {} ADD CONSTRAINT audit_events_partner FOREIGN KEY (partner_id) REFERENCES partners (partner_id)"
+)
 _ATTACH = SQL("ALTER TABLE audit_events ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})")
 
 
@@ -64,16 +76,24 @@ async def restore_month(
             report("Load", loaded, manifest.rows)
         await compare(connection, name, month, path, report)
         await connection.execute(_APPEND_ONLY.format(table))
+        # With both constraints, ATTACH does not read the month while it holds its locks.
+        await connection.execute(_CHECK_MONTH.format(table, *bounds))
+
+        async def refer() -> None:
+            await connection.execute(_REFER_TO_PARTNERS.format(table))
 
         async def attach() -> None:
+            await lock_with_partners(connection, "audit_events_default")
             await connection.execute(_ATTACH.format(table, *bounds))
 
         try:
+            await with_short_lock(connection, refer)
             await with_short_lock(connection, attach)
         except ForeignKeyViolation as error:
             raise ArchiveFailed("other_database", month=month, why=error.diag.message_detail) from None
         except CheckViolation:
             raise ArchiveFailed("late_events", month=month) from None
+        await connection.execute(_DROP_CHECK.format(table))
         await connection.execute(_COPY_RIGHTS.format(Literal(name)))
         tx = Transaction(connection)
         await tx.execute(sql.forget_archive, month=date(month.year, month.number, 1))
