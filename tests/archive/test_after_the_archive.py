@@ -60,11 +60,12 @@ class Place:
         return self.operator.does("archive", "search", "--from", str(self.folder), *arguments)
 
 
-def snapshot(shop: Shop, since: str | None) -> tuple[str, str]:
-    """The kind of a snapshot, and its cursor."""
+def snapshot(shop: Shop, since: str | None, now: Callable[[], datetime] | None = None) -> tuple[str, str]:
+    """The kind of a snapshot, and its cursor. The snapshot calls `now` after it has checked the cursor."""
 
     async def lines(database: Database, runtime: Runtime) -> list[bytes]:
-        async with aclosing(Snapshots(database, runtime).lines(GATE, since)) as pieces:
+        snapshots = Snapshots(database, replace(runtime, now=now or runtime.now))
+        async with aclosing(snapshots.lines(GATE, since)) as pieces:
             return b"".join([piece async for piece in pieces]).splitlines()
 
     first, *_, last = shop.operate(lines)
@@ -161,9 +162,7 @@ def test_an_archive_between_the_check_of_a_cursor_and_its_changes(place: Place) 
         archive(place.shop, place.folder)
         return NOW
 
-    # The clock is read between the two.
-    meanwhile = replace(place.shop, runtime=replace(place.shop.runtime, now=archive_now))
-    assert snapshot(meanwhile, place.cursor)[0] == "full"
+    assert snapshot(place.shop, place.cursor, archive_now)[0] == "full"
 
 
 def test_a_cursor_without_an_event_does_not_hide_the_archive(place: Place) -> None:
