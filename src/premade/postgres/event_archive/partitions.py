@@ -107,7 +107,18 @@ async def with_short_lock(connection: ArchiveSession, change: Callable[[], Await
 async def lock_with_partners(connection: ArchiveSession, table: str) -> None:
     """Lock a table of events, and the partners for the triggers of its foreign key. Call it in `with_short_lock`.
 
-    Sales wait behind the first lock. So the second one is free at once, or both are released.
+    Sales wait behind the first lock. So the second one is free at once, or both are released. Some sales lock the partners
+    first, others the events: with both orders, either is met.
     """
-    await connection.execute(SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(Identifier(table)))
-    await connection.execute(b"LOCK TABLE ONLY partners IN ACCESS EXCLUSIVE MODE NOWAIT")
+    lock = SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE")
+    orders = [(Identifier(table), Identifier("partners")), (Identifier("partners"), Identifier(table))]
+    for first, second in orders:
+        try:
+            async with connection.transaction():
+                await connection.execute(lock.format(first))
+                await connection.execute(lock.format(second) + SQL(" NOWAIT"))
+        except LockNotAvailable:
+            if (first, second) == orders[-1]:
+                raise
+        else:
+            return
