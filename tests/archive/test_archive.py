@@ -34,6 +34,10 @@ from premade.postgres.event_archive.restore import restore_month
 WRITERS = 6
 
 
+async def record_nothing(tx: Transaction, month: Month, count: int) -> None:
+    del tx, month, count
+
+
 @pytest.fixture
 def shop(dsn: str) -> Iterator[Shop]:
     with old_shop(dsn) as (shop, _, _):
@@ -105,9 +109,6 @@ def test_nothing_is_written_before_all_months_are_compared(
     monkeypatch.setattr(archived_events, "_PORTION_ROWS", 1)
     has_id: list[bool] = []
 
-    async def note(tx: Transaction, month: Month, count: int) -> None:
-        del tx, month, count
-
     async def move() -> None:
         async with archive_session(one_table.dsn) as connection:
 
@@ -125,7 +126,7 @@ def test_nothing_is_written_before_all_months_are_compared(
                 with events_path(tmp_path, month).open("wb") as file:
                     manifest = await write_month(connection, closed, month, file, report)
                 manifest_path(tmp_path, month).write_bytes(manifest_as_json(manifest))
-            await remove_partition(connection, closed, tmp_path, NOW, report, note)
+            await remove_partition(connection, closed, tmp_path, NOW, report, record_nothing)
 
     asyncio.run(move())
 
@@ -155,15 +156,12 @@ def test_a_restored_month_is_not_read_under_the_locks(shop: Shop, tmp_path: Path
     archive(shop, tmp_path)
     messages: list[str] = []
 
-    async def note(tx: Transaction, month: Month, count: int) -> None:
-        del tx, month, count
-
     async def restore() -> None:
         async with archive_session(shop.dsn) as connection:
             connection.add_notice_handler(lambda each: messages.append(each.message_primary or ""))
             await connection.execute(b"SET client_min_messages = debug1")
             manifest = read_manifest(tmp_path, OLD)
-            await restore_month(connection, tmp_path, manifest, lambda *_: None, note)
+            await restore_month(connection, tmp_path, manifest, lambda *_: None, record_nothing)
 
     asyncio.run(restore())
 

@@ -133,7 +133,7 @@ def test_a_list_says_which_files_are_not_sound(shop: Shop, folder: Path, tmp_pat
 
     assert [row["month"] for row in months] == [str(OLDEST), str(OLD), str(KEPT)]
     assert months[0]["fault"] is None
-    assert "is not a manifest" in months[1]["fault"]
+    assert "is not the manifest" in months[1]["fault"]
     assert (months[2]["events"], months[2]["fault"][:11]) == (None, "There is no")
 
 

@@ -146,7 +146,7 @@ class Snapshots:
         return cursor if is_ours and is_known and 0 <= passed <= CHANGES_TRANSACTIONS_MAX else None
 
 
-async def _state(tx: Transaction | LongRead, cursor: Cursor) -> sql.CursorState:
+async def _state(tx: Transaction, cursor: Cursor) -> sql.CursorState:
     state = await tx.fetch_one(
         sql.cursor_state, event_id=cursor.event_id, oldest_open=str(cursor.oldest_open)
     )
