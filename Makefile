@@ -53,10 +53,15 @@ check: .venv/.test ## Check style, types, layers and migrations
 	$(BIN)/pyright
 	$(BIN)/python tests/check_migrations.py
 
-test: .venv/.test node_modules/.newman ## Run check and the quick tests on a real PostgreSQL, 5 minutes
+# Both at once: one mostly waits for downloads, the other mostly computes.
+.PHONY: tools
+tools:
+	@+$(MAKE) --no-print-directory --jobs=2 .venv/.test node_modules/.newman
+
+test: tools ## Run check and the quick tests on a real PostgreSQL, 5 minutes
 	$(BIN)/python tests/run.py
 
-test-all: .venv/.test node_modules/.newman ## Run check and all tests; more of them on PostgreSQL 15
+test-all: tools ## Run check and all tests; more of them on PostgreSQL 15
 	@$(PYTHON) tests/install_tools.py haproxy pgbouncer
 	$(BIN)/python tests/run.py --all
 
