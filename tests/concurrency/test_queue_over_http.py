@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from support.processes import wait_until
 from support.race import wait_until_something_waits_for_a_row
 from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop, unique
@@ -177,6 +178,12 @@ def test_a_key_that_another_transaction_is_about_to_take_keeps_no_neighbour_wait
     assert len(stand.orders()) == 1 + NEIGHBOURS + (status == 200)
 
 
+def wait_until_blocked_by(shop: Shop, pid: int) -> None:
+    """Wait until a session waits for a lock of the session `pid`. A sale that does not wait yet could come after its retry."""
+    blocked = "SELECT FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))"
+    wait_until(lambda: bool(shop.sql(blocked, pid)), "no sale waits for the ticket")
+
+
 @pytest.mark.parametrize(
     "hold",
     [HOLD_ALL_SALES, "SELECT FROM pre_generated_tickets WHERE ticket_code = '{}' FOR UPDATE"],
@@ -194,6 +201,7 @@ def test_a_sale_whose_client_hangs_up_is_completed_and_a_retry_is_answered_with_
             with psycopg.connect(stand.shop.dsn) as holder:
                 holder.execute(hold.format(first_code).encode())
                 await send_behind(stand.service, stand.shop, first, [(second, second_sale)], first_sale)
+                await asyncio.to_thread(wait_until_blocked_by, stand.shop, holder.info.backend_pid)
                 first.hang_up()
                 second.hang_up()
                 await asyncio.to_thread(wait_until_all_has_arrived, stand.service)
