@@ -116,6 +116,7 @@ def test_what_is_wrong_with_a_new_member_is_told_beside_its_field(somebody: Some
     assert (conflict.status_code, "already a member of staff" in conflict.text) == (409, True)
 
 
+@pytest.mark.nightly
 def test_an_admin_changes_somebody_s_role_password_and_access(somebody: Somebody) -> None:
     admin, mei = somebody("admin"), somebody("finance")
     admin.goes_to(f"/console/staff/{mei.name}")

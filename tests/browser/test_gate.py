@@ -378,6 +378,7 @@ def test_the_page_has_no_barrier_whatever_it_shows(
     assert found == {}
 
 
+@pytest.mark.nightly
 def test_everything_is_reached_by_keyboard_and_a_scan_still_finds_its_field(
     at_gate: Any, shop: Shop, seller: Seller
 ) -> None:

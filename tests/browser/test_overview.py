@@ -181,6 +181,7 @@ def idle(shop: Shop) -> Seller:
     return seller
 
 
+@pytest.mark.nightly
 def test_what_needs_attention_is_told_with_what_to_do(somebody: Somebody, shop: Shop, idle: Seller) -> None:
     fresh = shop.seller(stock=1000)
     for _ in range(2):

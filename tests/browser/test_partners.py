@@ -196,6 +196,7 @@ def test_a_key_is_rotated_with_an_overlap(somebody: Somebody, shop: Shop, seller
     assert ended["expires_at"] <= datetime.now(UTC)
 
 
+@pytest.mark.nightly
 def test_revoking_says_what_stops_and_when_it_was_last_used(
     somebody: Somebody, shop: Shop, seller: Seller
 ) -> None:

@@ -251,6 +251,7 @@ def test_a_new_password_ends_all_sessions(shop: Shop, name: str) -> None:
         assert signs_in(client, name, NEW_PASSWORD) == 303
 
 
+@pytest.mark.nightly
 def test_everybody_changes_their_own_password_and_stays_signed_in_here_alone(somebody: Somebody) -> None:
     mei = somebody("gate")
     with mei.shop.client() as other_browser:

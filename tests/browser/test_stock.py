@@ -146,6 +146,7 @@ def test_every_field_of_a_product_says_when_it_counts(somebody: Somebody, seller
     }
 
 
+@pytest.mark.nightly
 def test_a_product_that_somebody_else_changed_meanwhile_is_shown_anew(
     somebody: Somebody, shop: Shop, seller: Seller
 ) -> None:
@@ -545,6 +546,7 @@ def test_addresses_of_no_product_are_not_found(shop: Shop) -> None:
         assert mei.status("/console/stock/reservations/%00/release") == 404
 
 
+@pytest.mark.nightly
 def test_a_price_is_changed_by_keyboard_alone(somebody: Somebody, seller: Seller) -> None:
     mei = somebody("operations")
     mei.goes_to(address(seller, "/change"))

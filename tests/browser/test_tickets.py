@@ -217,6 +217,7 @@ def test_a_ticket_is_cancelled_with_a_reason(
     assert_books_balance(shop, seller)
 
 
+@pytest.mark.nightly
 def test_a_ticket_is_reissued_with_a_reason(somebody: Somebody, seller: Seller, sold: dict[str, str]) -> None:
     mei = somebody("admin")
     mei.goes_to(f"/console/tickets/{sold['code']}")

@@ -109,6 +109,7 @@ def test_every_qr_of_a_sheet_is_read_back(
     assert [text for page in read for text in page] == tokens_of(stack)
 
 
+@pytest.mark.nightly
 def test_a_card_says_in_type_what_it_is(named_seller: Seller, operator: Operator, tmp_path: Path) -> None:
     stack = stack_of(named_seller, 2, valid_until="2099-03-31")
     assert named_seller.activate(stack.codes[1]).status_code == 200

@@ -143,6 +143,7 @@ def test_a_client_that_takes_nothing_is_made_no_further_answers_and_gets_each_wh
     assert made() == PIPELINED
 
 
+@pytest.mark.nightly
 def test_an_answer_of_any_length_is_whole_before_the_connection_closes(
     one_worker: Service, lister: Seller
 ) -> None:

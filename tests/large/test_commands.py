@@ -166,6 +166,7 @@ def test_interrupted_it_says_how_to_go_on_and_does(quiet_shop: Shop) -> None:
     assert assert_all_agrees(shop, seller)["issued"] == seen["made"]
 
 
+@pytest.mark.nightly
 def test_it_says_why_it_refuses(quiet_shop: Shop) -> None:
     seller = quiet_shop.seller(stock=100)
     operator = Operator(quiet_shop.dsn)
