@@ -141,7 +141,7 @@ BEGIN
         RETURN false;
     END IF;
     -- ATTACH locks the table less than CREATE TABLE ... PARTITION OF.
-    EXECUTE format('CREATE TABLE %I (LIKE audit_events INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)', table_name);
+    PERFORM create_audit_table(table_name);
     IF to_move > 0 THEN
         ALTER TABLE audit_events_default DISABLE TRIGGER audit_is_append_only;
         EXECUTE format(
@@ -151,14 +151,23 @@ BEGIN
         ALTER TABLE audit_events_default ENABLE TRIGGER audit_is_append_only;
     END IF;
     EXECUTE format(
+        'ALTER TABLE audit_events ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', table_name, first_day, next_first_day
+    );
+    RETURN true;
+END
+$$;
+
+CREATE FUNCTION public.create_audit_table(table_name text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    EXECUTE format('CREATE TABLE %I (LIKE audit_events INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)', table_name);
+    -- A trigger of a statement works only on the table that the statement names.
+    EXECUTE format(
         'CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %I'
         ' FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change()', table_name
     );
-    EXECUTE format(
-        'ALTER TABLE audit_events ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', table_name, first_day, next_first_day
-    );
     PERFORM copy_rights('audit_events', table_name::regclass);
-    RETURN true;
 END
 $$;
 

@@ -102,6 +102,20 @@ BEGIN
 END
 $$;
 
+-- Create the table of a month, not attached yet. The service uses it for new months, and an archive for those that it restores.
+CREATE FUNCTION create_audit_table(table_name text) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('CREATE TABLE %I (LIKE audit_events INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)', table_name);
+    -- A trigger of a statement works only on the table that the statement names.
+    EXECUTE format(
+        'CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %I'
+        ' FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change()', table_name
+    );
+    PERFORM copy_rights('audit_events', table_name::regclass);
+END
+$$;
+
 -- Create the partition of a month, if it has none, and return whether it was created. The month must be the current one or one of
 -- the next twelve. Up to moved_max events of the month are moved from the default partition. With more, no partition is created.
 -- The role of the service may call it without owning the table.
@@ -131,7 +145,7 @@ BEGIN
         RETURN false;
     END IF;
     -- ATTACH locks the table less than CREATE TABLE ... PARTITION OF.
-    EXECUTE format('CREATE TABLE %I (LIKE audit_events INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)', table_name);
+    PERFORM create_audit_table(table_name);
     IF to_move > 0 THEN
         ALTER TABLE audit_events_default DISABLE TRIGGER audit_is_append_only;
         EXECUTE format(
@@ -141,13 +155,8 @@ BEGIN
         ALTER TABLE audit_events_default ENABLE TRIGGER audit_is_append_only;
     END IF;
     EXECUTE format(
-        'CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %I'
-        ' FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change()', table_name
-    );
-    EXECUTE format(
         'ALTER TABLE audit_events ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', table_name, first_day, next_first_day
     );
-    PERFORM copy_rights('audit_events', table_name::regclass);
     RETURN true;
 END
 $$;

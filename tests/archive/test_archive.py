@@ -184,7 +184,7 @@ def test_a_preview_is_shown_before_anything_is_moved(shop: Shop, tmp_path: Path)
     declined = operator.run(*arguments, typed="n\n")
 
     assert [(row["month"], row["events"]) for row in shown] == [(str(OLDEST), 2), (str(OLD), 2)]
-    assert "2 months with 4 events leave the database" in declined.stdout
+    assert "4 events of 2 month(s) leave the database" in declined.stdout
     assert declined.returncode == 1
     assert "Add --yes" in operator.is_refused(*arguments)
     assert events(shop) == before

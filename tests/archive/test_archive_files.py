@@ -57,19 +57,26 @@ def test_the_filter_has_few_false_matches(file: Path) -> None:
     assert sum(read.decompressed for read in reads) < 0.04 * sum(read.blocks for read in reads)
 
 
-@pytest.mark.parametrize("damage", ["shorter", "changed", "no gzip"])
+@pytest.mark.parametrize("damage", ["shorter", "changed", "no gzip", "no filter"])
 def test_a_damaged_file_is_noticed(file: Path, damage: str) -> None:
     content = bytearray(file.read_bytes())
     if damage == "shorter":
         del content[-5:]
     elif damage == "changed":
         content[len(content) // 2] ^= 1
-    else:
+    elif damage == "no gzip":
         content[:4] = b"text"
+    else:
+        # The length of the extra field, which then has no room for a filter.
+        content[10:12] = (8).to_bytes(2, "little")
     file.write_bytes(content)
 
     with pytest.raises(ArchiveFailed, match="damaged"):
         list(lines_of(file))
+    if damage != "changed":
+        # Also by a search that skips every block.
+        with pytest.raises(ArchiveFailed, match="damaged"):
+            list(lines_of(file, [b"nowhere"]))
 
 
 @pytest.fixture(scope="module")

@@ -98,7 +98,10 @@ def qr_in(output: str) -> str:
         if len(line) == 49 and set(line) <= set(BLOCKS):
             rows += [[BLOCKS[character][half] for character in line] for half in (0, 1)]
     picture = np.kron(np.array(rows, dtype=np.uint8) * 255, np.ones((4, 4), dtype=np.uint8))
-    [found] = zxingcpp.read_barcodes(picture)
+    # Of QR codes only: by chance a part of one looks like a bar code.
+    [found] = zxingcpp.read_barcodes(
+        picture, formats=zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode])
+    )
     return found.text
 
 

@@ -1,11 +1,10 @@
--- name: partitions
--- The bound is a text such as FOR VALUES FROM ('2025-12-01 00:00:00+00') TO ('2026-01-01 00:00:00+00').
-SELECT format('%I.%I', n.nspname, c.relname) AS name, pg_get_expr(c.relpartbound, c.oid) AS bound
-FROM pg_inherits i
-JOIN pg_class c ON c.oid = i.inhrelid
-JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE i.inhparent = 'audit_events'::regclass
-ORDER BY name
+-- name: partitions_before
+-- The partitions whose months are all earlier, oldest first. PostgreSQL cannot say that a column of a view is never NULL.
+SELECT coalesce(table_name, '') AS table_name FROM audit_months WHERE ends_at <= :ends_at::timestamptz ORDER BY ends_at
+
+-- name: partition_of
+-- The partition that takes events of this period.
+SELECT coalesce(table_name, '') AS table_name FROM audit_months WHERE starts_at < :ends_at::timestamptz AND ends_at > :starts_at::timestamptz LIMIT 1
 
 -- name: may_move
 -- Only the owner of a table may detach or drop one.
@@ -31,6 +30,9 @@ SELECT month, rows, digest, archived_at FROM audit_archives ORDER BY month
 -- name: record_archive
 INSERT INTO audit_archives (month, ends_at, rows, last_transaction_id, digest, archived_at)
 VALUES (:month, :ends_at, :rows, :last_transaction_id::text::xid8, :digest, both_clocks(:now))
+
+-- name: create_audit_table
+SELECT create_audit_table(:name)
 
 -- name: forget_archive
 DELETE FROM audit_archives WHERE month = :month

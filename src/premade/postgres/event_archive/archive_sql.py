@@ -9,12 +9,6 @@ statement = statements_of(__file__)
 
 
 @dataclass(slots=True)
-class PartitionRow:
-    name: str
-    bound: str
-
-
-@dataclass(slots=True)
 class ArchivedMonth:
     month: date
     rows: int
@@ -23,7 +17,11 @@ class ArchivedMonth:
 
 
 @statement
-def partitions() -> PartitionRow: ...
+def partitions_before(*, ends_at: datetime) -> str: ...
+
+
+@statement
+def partition_of(*, starts_at: datetime, ends_at: datetime) -> str: ...
 
 
 @statement
@@ -56,10 +54,14 @@ def record_archive(
     month: date,
     ends_at: datetime,
     rows: int,
-    last_transaction_id: str | None,
+    last_transaction_id: str,
     digest: str,
     now: datetime,
 ) -> None: ...
+
+
+@statement
+def create_audit_table(*, name: str) -> None: ...
 
 
 @statement

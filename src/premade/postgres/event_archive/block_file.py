@@ -131,6 +131,8 @@ def lines_of(path: Path, values: Iterable[bytes] = (), read: BlocksRead | None =
     searched = list(values)
     read = read or BlocksRead()
     with path.open("rb") as file:
+        file_bytes = file.seek(0, 2)
+        file.seek(0)
         while head := file.read(_HEAD.size):
             try:
                 flags, _, _, _, extra = _HEAD.unpack(head)
@@ -138,7 +140,8 @@ def lines_of(path: Path, values: Iterable[bytes] = (), read: BlocksRead | None =
             except struct.error:
                 raise ArchiveFailed("file_damaged", path=path) from None
             filter_bytes = file.read(extra - _FIELD.size)
-            if (flags, name, len(filter_bytes)) != (_FLAGS, _NAME, extra - _FIELD.size):
+            is_whole = file.tell() + size + _TAIL.size <= file_bytes
+            if (flags, name, is_whole) != (_FLAGS, _NAME, True) or not filter_bytes:
                 raise ArchiveFailed("file_damaged", path=path)
             read.blocks += 1
             block_filter = Filter(filter_bytes)

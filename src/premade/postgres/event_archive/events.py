@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 from psycopg import AsyncServerCursor
-from psycopg.sql import SQL
+from psycopg.sql import SQL, Identifier
 
 from premade.postgres.backup.contents import Report
 from premade.postgres.event_archive.block_file import lines_of
@@ -42,46 +42,41 @@ class Summary:
     """Counts and ids of the events of a month. `add` their lines in the order of the ids."""
 
     events: Counter[str] = field(default_factory=Counter[str])
-    first_event_id: int | None = None
-    last_event_id: int | None = None
-    last_transaction_id: int | None = None
+    first_event_id: int = 0
+    """0 until the first event is added, like the two below."""
+    last_event_id: int = 0
+    last_transaction_id: int = 0
 
     def add(self, line: bytes) -> list[bytes]:
         """Count the event of a line, and return the `value_key` of each of its SEARCH_COLUMNS that has a value."""
         event: dict[str, Any] = orjson.loads(line)
         self.events[event["event"]] += 1
-        if self.first_event_id is None:
-            self.first_event_id = event["event_id"]
+        self.first_event_id = self.first_event_id or event["event_id"]
         self.last_event_id = event["event_id"]
-        self.last_transaction_id = max(self.last_transaction_id or 0, int(event["transaction_id"]))
+        self.last_transaction_id = max(self.last_transaction_id, int(event["transaction_id"]))
         return [value_key(name, event[name]) for name in SEARCH_COLUMNS if event[name] is not None]
 
 
-def table_of(partition: str) -> SQL:
-    """Return the name of a partition, which PostgreSQL has quoted, as a part of a statement."""
-    return SQL(partition)  # pyright: ignore[reportArgumentType]
-
-
-async def months_of(connection: ArchiveSession, partition: str) -> dict[Month, int]:
+async def months_of(connection: ArchiveSession, table: Identifier) -> dict[Month, int]:
     """Return the months that a partition has events of, oldest first, with the number of events."""
-    cursor = await connection.execute(_MONTHS.format(table_of(partition)))
+    cursor = await connection.execute(_MONTHS.format(table))
     return {Month.of(first): events for first, events in await cursor.fetchall()}
 
 
-async def count_of(connection: ArchiveSession, partition: str) -> int:
+async def count_of(connection: ArchiveSession, table: Identifier) -> int:
     """Return the number of events in a partition."""
-    cursor = await connection.execute(_COUNT.format(table_of(partition)))
+    cursor = await connection.execute(_COUNT.format(table))
     [row] = await cursor.fetchall()
     return row[0]
 
 
 async def lines_of_partition(
-    connection: ArchiveSession, partition: str, month: Month
+    connection: ArchiveSession, table: Identifier, month: Month
 ) -> AsyncGenerator[bytes]:
     """Yield the events of a month in the order of their ids. Needs a transaction."""
     async with AsyncServerCursor(connection, "archive_lines") as cursor:
         cursor.itersize = _PORTION_ROWS
-        await cursor.execute(_LINES.format(table_of(partition)), [month.starts_at, month.ends_at])
+        await cursor.execute(_LINES.format(table), [month.starts_at, month.ends_at])
         async for (line,) in cursor:
             yield line.encode()
 
@@ -95,7 +90,7 @@ class LinesRead:
 
 
 async def compare(
-    connection: ArchiveSession, partition: str, month: Month, path: Path, report: Report
+    connection: ArchiveSession, table: Identifier, month: Month, path: Path, report: Report
 ) -> LinesRead:
     """Check that the file has exactly the events that the partition has of this month, and return what was read.
 
@@ -103,7 +98,7 @@ async def compare(
         ArchiveFailed: they differ, or the file is damaged.
     """
     rows, digest, lines = 0, sha256(), lines_of(path)
-    async with aclosing(lines_of_partition(connection, partition, month)) as of_partition:
+    async with aclosing(lines_of_partition(connection, table, month)) as of_partition:
         async for line in of_partition:
             if next(lines, None) != line:
                 raise ArchiveFailed("differs", path=path, month=month)

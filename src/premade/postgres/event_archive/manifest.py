@@ -25,10 +25,9 @@ class ArchiveManifest:
     """RFC 3339."""
     premade_version: str
     rows: int
-    first_event_id: int | None
-    """None, like the two below: the month has no event."""
-    last_event_id: int | None
-    last_transaction_id: int | None
+    first_event_id: int
+    last_event_id: int
+    last_transaction_id: int
     events: Mapping[str, int]
     """Number of events by name."""
     blocks: int

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from psycopg import IsolationLevel
-from psycopg.sql import SQL
+from psycopg.sql import SQL, Identifier
 
 from premade.postgres.backup.contents import Report
 from premade.postgres.backup.manifest import sha256_of, size_of
@@ -27,15 +27,12 @@ from premade.postgres.event_archive.events import (
     count_of,
     lines_of_partition,
     months_of,
-    table_of,
 )
 from premade.postgres.event_archive.manifest import ArchiveManifest, events_path, manifest_path, read_manifest
 from premade.postgres.event_archive.month import Month
 from premade.postgres.event_archive.partitions import (
     ArchiveSession,
-    Partition,
     lock_with_partners,
-    partitions_of,
     with_short_lock,
 )
 from premade.runtime.clock import rfc3339
@@ -49,7 +46,7 @@ RecordEvent = Callable[[Transaction, Month, int], Awaitable[None]]
 class ClosedPartition:
     """A partition whose months are all closed, and the number of its events by month."""
 
-    partition: Partition
+    table: Identifier
     months: Mapping[Month, int]
 
 
@@ -72,10 +69,9 @@ async def closed_partitions(
     if before.starts_at > (latest := closed_before(earlier_now, offline_scan_days)):
         raise ArchiveFailed("not_closed", before=before, latest=Month.of(latest), days=offline_scan_days)
     found: list[ClosedPartition] = []
-    for partition in await partitions_of(connection):
-        if partition.ends_at is not None and partition.ends_at <= before.starts_at:
-            months = await months_of(connection, partition.name)
-            found.append(ClosedPartition(partition, months))
+    for name in await tx.fetch_all(sql.partitions_before, ends_at=before.starts_at):
+        table = Identifier(name)
+        found.append(ClosedPartition(table, await months_of(connection, table)))
     if found:
         unfinished = await tx.fetch_one(sql.unfinished_batch, ends_at=before.starts_at)
         if unfinished is not None:
@@ -94,7 +90,7 @@ async def write_month(
     writer, summary = BlockWriter(file), Summary()
     async with connection.transaction():
         rows = 0
-        async for line in lines_of_partition(connection, closed.partition.name, month):
+        async for line in lines_of_partition(connection, closed.table, month):
             writer.add(line, summary.add(line))
             rows += 1
             if rows % 10_000 == 0:
@@ -135,21 +131,18 @@ async def remove_partition(
     Raises:
         ArchiveFailed: a file differs, or the lock was not free. Nothing was changed.
     """
-    table = table_of(closed.partition.name)
     await connection.set_isolation_level(IsolationLevel.READ_COMMITTED)
     manifests = [read_manifest(folder, month) for month in closed.months]
     async with connection.transaction():
         tx = Transaction(connection)
         # From here on nobody can write to the partition. Reads go on.
-        await connection.execute(SQL("LOCK TABLE ONLY {} IN SHARE MODE").format(table))
+        await connection.execute(SQL("LOCK TABLE ONLY {} IN SHARE MODE").format(closed.table))
         for month, manifest in zip(closed.months, manifests, strict=True):
-            compared = await compare(
-                connection, closed.partition.name, month, events_path(folder, month), report
-            )
+            compared = await compare(connection, closed.table, month, events_path(folder, month), report)
             if compared != LinesRead(manifest.rows, manifest.lines_sha256):
                 raise ArchiveFailed("manifest_unreadable", path=manifest_path(folder, month))
-        if sum(manifest.rows for manifest in manifests) != await count_of(connection, closed.partition.name):
-            raise ArchiveFailed("partition_grew", partition=closed.partition.name)
+        if sum(manifest.rows for manifest in manifests) != await count_of(connection, closed.table):
+            raise ArchiveFailed("partition_grew", partition=closed.table.as_string())
         # Last: a transaction that writes has an id, and then holds back snapshots and vacuum until it ends.
         for month, manifest in zip(closed.months, manifests, strict=True):
             await tx.execute(
@@ -166,8 +159,8 @@ async def remove_partition(
 
         async def drop() -> None:
             await lock_with_partners(connection, "audit_events")
-            await connection.execute(SQL("ALTER TABLE audit_events DETACH PARTITION {}").format(table))
-            await connection.execute(SQL("DROP TABLE {}").format(table))
+            await connection.execute(SQL("ALTER TABLE audit_events DETACH PARTITION {}").format(closed.table))
+            await connection.execute(SQL("DROP TABLE {}").format(closed.table))
 
         await with_short_lock(connection, drop)
     return manifests

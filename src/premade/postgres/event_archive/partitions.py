@@ -1,11 +1,8 @@
-"""The partitions of `audit_events`, and the session that moves or restores one."""
+"""The session that moves or restores partitions of `audit_events`, and its locks."""
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from psycopg import AsyncConnection
 from psycopg.errors import DeadlockDetected, LockNotAvailable
@@ -18,33 +15,12 @@ from premade.postgres.event_archive import archive_sql as sql
 from premade.postgres.event_archive.errors import ArchiveFailed
 from premade.postgres.event_archive.month import Month
 
-_FROM = re.compile(r"FROM \('([^']+)'\)")
-_TO = re.compile(r"TO \('([^']+)'\)")
 _LOCK_TRIES, _LOCK_PAUSE_SECONDS = 20, 3.0
 _SET_LOCK_TIMEOUT = b"SET LOCAL lock_timeout = '2s'"
 """Sales queue up behind a statement that waits for its lock, so it waits no longer than this."""
 
 
 ArchiveSession = AsyncConnection[TupleRow]
-
-
-@dataclass(frozen=True)
-class Partition:
-    """A partition of `audit_events`: its events are of one period."""
-
-    name: str
-    """With its schema, quoted where necessary."""
-    starts_at: datetime | None
-    """None: from the beginning of time."""
-    ends_at: datetime | None
-    """None: until the end of time, or everything that no other partition takes."""
-
-    def overlaps(self, starts_at: datetime, ends_at: datetime) -> bool:
-        """Return whether the partition takes events of this period, as far as its bounds say."""
-        is_default = self.starts_at is None and self.ends_at is None
-        is_after = self.starts_at is not None and self.starts_at >= ends_at
-        is_before = self.ends_at is not None and self.ends_at <= starts_at
-        return not (is_default or is_after or is_before)
 
 
 @asynccontextmanager
@@ -70,19 +46,6 @@ async def archived_months(dsn: str) -> dict[Month, sql.ArchivedMonth]:
     async with session(dsn) as connection:
         rows = await Transaction(connection).fetch_all(sql.archived_months)
     return {Month(row.month.year, row.month.month): row for row in rows}
-
-
-async def partitions_of(connection: ArchiveSession) -> list[Partition]:
-    """Return the partitions, oldest first."""
-    rows = await Transaction(connection).fetch_all(sql.partitions)
-    partitions = [Partition(row.name, _bound(_FROM, row.bound), _bound(_TO, row.bound)) for row in rows]
-    oldest = datetime.min.replace(tzinfo=UTC)
-    return sorted(partitions, key=lambda each: (each.ends_at is None, each.starts_at or oldest))
-
-
-def _bound(form: re.Pattern[str], text: str) -> datetime | None:
-    match = form.search(text)
-    return datetime.fromisoformat(match[1]) if match else None
 
 
 async def with_short_lock(connection: ArchiveSession, change: Callable[[], Awaitable[None]]) -> None:

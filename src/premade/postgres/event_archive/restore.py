@@ -20,23 +20,14 @@ from premade.postgres.event_archive.move import RecordEvent
 from premade.postgres.event_archive.partitions import (
     ArchiveSession,
     lock_with_partners,
-    partitions_of,
     with_short_lock,
 )
 
 _PORTION_LINES = 2_000
-_CREATE = SQL(
-    "CREATE TABLE {} (LIKE audit_events INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)"
-)
 _LOAD = SQL(
     "INSERT INTO {} SELECT e.* FROM unnest(%s::text[]) AS lines (line)"
     " CROSS JOIN LATERAL json_populate_record(NULL::audit_events, line::json) AS e"
 )
-_APPEND_ONLY = SQL(
-    "CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {}"
-    " FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change()"
-)
-_COPY_RIGHTS = SQL("SELECT copy_rights('audit_events', {}::regclass)")
 _CHECK_MONTH = SQL(
     "ALTER TABLE {} ADD CONSTRAINT is_of_month CHECK (occurred_at >= {}::timestamptz AND occurred_at < {}::timestamptz)"
 )
@@ -61,21 +52,21 @@ async def restore_month(
             month after it was archived; or no attempt got the lock. Nothing was changed.
     """
     month = Month.read(manifest.month)
-    for partition in await partitions_of(connection):
-        if partition.overlaps(month.starts_at, month.ends_at):
-            raise ArchiveFailed("in_database", month=month, partition=partition.name)
+    tx = Transaction(connection)
+    taken_by = await tx.fetch_one(sql.partition_of, starts_at=month.starts_at, ends_at=month.ends_at)
+    if taken_by is not None:
+        raise ArchiveFailed("in_database", month=month, partition=taken_by)
     name = f"audit_events_{month.year:04}_{month.number:02}"
     table, path = Identifier(name), events_path(folder, month)
     bounds = [Literal(moment.isoformat()) for moment in (month.starts_at, month.ends_at)]
     async with connection.transaction():
-        await connection.execute(_CREATE.format(table))
+        await tx.execute(sql.create_audit_table, name=name)
         loaded = 0
         for portion in _portions(lines_of(path)):
             await connection.execute(_LOAD.format(table), [portion])
             loaded += len(portion)
             report("Load", loaded, manifest.rows)
-        await compare(connection, name, month, path, report)
-        await connection.execute(_APPEND_ONLY.format(table))
+        await compare(connection, table, month, path, report)
         # With both constraints, ATTACH does not read the month while it holds its locks.
         await connection.execute(_CHECK_MONTH.format(table, *bounds))
 
@@ -94,8 +85,6 @@ async def restore_month(
         except CheckViolation:
             raise ArchiveFailed("late_events", month=month) from None
         await connection.execute(_DROP_CHECK.format(table))
-        await connection.execute(_COPY_RIGHTS.format(Literal(name)))
-        tx = Transaction(connection)
         await tx.execute(sql.forget_archive, month=date(month.year, month.number, 1))
         await record_event(tx, month, loaded)
     await connection.execute(SQL("ANALYZE {}").format(table))
