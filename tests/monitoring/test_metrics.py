@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -347,18 +348,18 @@ def test_figures_stay_while_a_backlog_is_folded(place: tuple[Service, Shop]) -> 
             seller.product_id,
         )
     seen: set[tuple[float, float]] = set()
-    folding = threading.Thread(target=roll_up_everything, args=(shop,))
-    folding.start()
-    while folding.is_alive():
-        figures = samples(scrape(service.metrics_url))
-        labels = (seller.name, str(seller.product_id))
-        seen.add(
-            (
-                figures["ota_tickets_pre_generated_count"][labels],
-                figures["ota_tickets_activated_last_day"][labels],
+    with ThreadPoolExecutor(1) as threads:
+        folding = threads.submit(roll_up_everything, shop)
+        while not folding.done():
+            figures = samples(scrape(service.metrics_url))
+            labels = (seller.name, str(seller.product_id))
+            seen.add(
+                (
+                    figures["ota_tickets_pre_generated_count"][labels],
+                    figures["ota_tickets_activated_last_day"][labels],
+                )
             )
-        )
-    folding.join()
+        folding.result()
     assert seen == {(50_005, 25_000)}
     shop.sql("DELETE FROM ticket_totals WHERE partner_id = %s", seller.partner_id)
     shop.sql("DELETE FROM activation_spans WHERE partner_id = %s", seller.partner_id)
@@ -629,7 +630,7 @@ def test_the_time_of_a_statement_that_fails_counts(place: tuple[Service, Shop]) 
 
 def test_two_scrapes_at_once_take_turns_with_one_connection(place: tuple[Service, Shop]) -> None:
     _, shop = place
-    both, together, texts = threading.Barrier(2), list[datetime](), list[str]()
+    both, together = threading.Barrier(2), list[datetime]()
 
     def now() -> datetime:
         """Asked while a scrape reads; the first waits a second for another that reads, too."""
@@ -640,11 +641,8 @@ def test_two_scrapes_at_once_take_turns_with_one_connection(place: tuple[Service
 
     before = metrics_connections(shop)
     with served(DatabaseFigures(shop.dsn, replace(shop.runtime, now=now))) as url:
-        scrapers = [threading.Thread(target=lambda: texts.append(scrape(url))) for _ in range(2)]
-        for scraper in scrapers:
-            scraper.start()
-        for scraper in scrapers:
-            scraper.join()
+        with ThreadPoolExecutor(2) as threads:
+            texts = list(threads.map(scrape, [url] * 2))
         assert metrics_connections(shop) == before + 1
     assert together == []
     assert [samples(text)["premade_database_up"] for text in texts] == [{(): 1}] * 2
