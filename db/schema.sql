@@ -640,12 +640,6 @@ CREATE TABLE public.gate_counts (
     last_at timestamp with time zone NOT NULL
 );
 
-CREATE TABLE public.manual_entries (
-    subject text NOT NULL,
-    span_began_at timestamp with time zone NOT NULL,
-    entries integer NOT NULL
-);
-
 CREATE SEQUENCE public.order_id_ms
     START WITH 1
     INCREMENT BY 1
@@ -836,13 +830,6 @@ CREATE TABLE public.schema_migrations (
     applied_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
-CREATE TABLE public.sign_in_tries (
-    subject bytea NOT NULL,
-    span_began_at timestamp with time zone NOT NULL,
-    tries integer NOT NULL,
-    CONSTRAINT sign_in_subject_is_sha256 CHECK ((octet_length(subject) = 32))
-);
-
 CREATE TABLE public.signing_keys (
     key_id text NOT NULL,
     seed bytea NOT NULL,
@@ -985,9 +972,6 @@ ALTER TABLE ONLY public.channels
 ALTER TABLE ONLY public.gate_counts
     ADD CONSTRAINT gate_counts_pkey PRIMARY KEY (day, owner, device_id, code);
 
-ALTER TABLE ONLY public.manual_entries
-    ADD CONSTRAINT manual_entries_pkey PRIMARY KEY (subject);
-
 ALTER TABLE ONLY public.ota_orders
     ADD CONSTRAINT ota_orders_by_partner UNIQUE (partner_id, order_id);
 
@@ -1020,9 +1004,6 @@ ALTER TABLE ONLY public.sales_days
 
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (name);
-
-ALTER TABLE ONLY public.sign_in_tries
-    ADD CONSTRAINT sign_in_tries_pkey PRIMARY KEY (subject);
 
 ALTER TABLE ONLY public.signing_keys
     ADD CONSTRAINT signing_keys_pkey PRIMARY KEY (key_id);
@@ -1082,8 +1063,6 @@ CREATE UNIQUE INDEX batches_idempotency_key_taken ON public.batches USING btree 
 
 CREATE INDEX batches_to_expire ON public.batches USING btree (valid_until) WHERE ((expired_at IS NULL) AND (valid_until IS NOT NULL));
 
-CREATE INDEX manual_entries_by_time ON public.manual_entries USING btree (span_began_at);
-
 CREATE INDEX ota_orders_by_email ON public.ota_orders USING btree (hashtextextended(lower(customer_email), (0)::bigint), created_at);
 
 CREATE INDEX ota_orders_by_payment ON public.ota_orders USING btree (payment_reference, ((partner_id + 0)), ((order_id || ''::text)));
@@ -1099,8 +1078,6 @@ CREATE INDEX reservations_by_partner ON public.reservations USING btree (partner
 CREATE UNIQUE INDEX reservations_idempotency_key_taken ON public.reservations USING btree (partner_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
 CREATE INDEX reservations_not_ended ON public.reservations USING btree (product_id, channel, expires_at) WHERE (ended_at IS NULL);
-
-CREATE INDEX sign_in_tries_by_time ON public.sign_in_tries USING btree (span_began_at);
 
 CREATE INDEX staff_browsers_by_staff ON public.staff_browsers USING btree (staff_id, created_at);
 

@@ -26,10 +26,10 @@ from premade.postgres.event_archive.manifest import (
     manifest_path,
     read_manifest,
 )
-from premade.postgres.event_archive.month import Month
 from premade.postgres.event_archive.move import closed_partitions, remove_partition, write_month
 from premade.postgres.event_archive.partitions import archive_session
 from premade.postgres.event_archive.restore import restore_month
+from premade.runtime.month import Month
 
 WRITERS = 6
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from premade.postgres.event_archive.month import Month
+from premade.runtime.month import Month
 from support.past import activate, generate
 from support.postgres import own_database
 from support.shop import Seller, Shop

@@ -16,6 +16,7 @@ from upgrades.test_audit_keys import INSERT, LAST_OF_0_1_0, PARTNER, apply
 from premade.audit.months import create_months, has_events_without_month, missing_months
 from premade.postgres.database import open_database
 from premade.postgres.migrations import migrate
+from premade.runtime.month import Month
 
 EVENT = """
 INSERT INTO audit_events (partner_id, event, actor, occurred_at, operation, idempotency_key, request_digest)
@@ -142,7 +143,7 @@ def test_a_month_is_created_although_the_default_partition_has_its_events(
     for number, moment in enumerate(moments):
         connection.execute(EVENT, [moment, str(number)])
 
-    async def run() -> tuple[list[str], list[str], list[str], bool]:
+    async def run() -> tuple[list[Month], list[Month], list[Month], bool]:
         async with open_database(own, connections_max=2) as database:
             before = await missing_months(database, 3)
             created = await create_months(database)
@@ -153,8 +154,8 @@ def test_a_month_is_created_although_the_default_partition_has_its_events(
                 await has_events_without_month(database),
             )
 
-    name = f"{month_start(1):%Y-%m}"
-    assert asyncio.run(run()) == ([name], [name], [], True)
+    missing = Month.of(month_start(1))
+    assert asyncio.run(run()) == ([missing], [missing], [], True)
     places = [place for place, _ in connection.execute(PLACES)]
     assert places == [month, month, "audit_events_default"]
     test_no_partition_can_be_changed(connection)

@@ -30,7 +30,6 @@ from premade.postgres.event_archive.manifest import (
     months_in,
     read_manifest,
 )
-from premade.postgres.event_archive.month import Month
 from premade.postgres.event_archive.move import (
     ClosedPartition,
     closed_partitions,
@@ -44,6 +43,7 @@ from premade.postgres.event_archive.verify import read_verified
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import FieldError, Invalid
 from premade.runtime.logging import log_warnings_only
+from premade.runtime.month import Month
 from premade.runtime.settings import Settings
 from premade.texts.commands import command_text
 from premade.texts.fields import field_text

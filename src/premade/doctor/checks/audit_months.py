@@ -11,7 +11,7 @@ MONTHS_MIN = 1
 
 async def _examine(installation: Installation) -> Sequence[Result]:
     if missing := await missing_months(installation.database, MONTHS_MIN):
-        return [result("missing", months=", ".join(missing))]
+        return [result("missing", months=", ".join(map(str, missing)))]
     return [result("stray" if await has_events_without_month(installation.database) else "ok")]
 
 

@@ -15,8 +15,8 @@ from psycopg.sql import SQL, Identifier
 from premade.postgres.backup.contents import Report
 from premade.postgres.event_archive.block_file import lines_of
 from premade.postgres.event_archive.errors import ArchiveFailed
-from premade.postgres.event_archive.month import Month
 from premade.postgres.event_archive.partitions import ArchiveSession
+from premade.runtime.month import Month
 
 SEARCH_COLUMNS = ("partner_id", "event", "batch_id", "ticket_code", "order_id")
 """The columns that a search finds events by."""

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 
 from premade.postgres.event_archive.errors import ArchiveFailed
-from premade.postgres.event_archive.month import MONTH_PATTERN, Month
+from premade.runtime.month import MONTH_PATTERN, Month
 
 _NAME = re.compile(rf"premade-events-({MONTH_PATTERN})\.jsonl\.gz")
 

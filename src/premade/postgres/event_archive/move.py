@@ -29,13 +29,13 @@ from premade.postgres.event_archive.events import (
     months_of,
 )
 from premade.postgres.event_archive.manifest import ArchiveManifest, events_path, manifest_path, read_manifest
-from premade.postgres.event_archive.month import Month
 from premade.postgres.event_archive.partitions import (
     ArchiveSession,
     lock_with_partners,
     with_short_lock,
 )
 from premade.runtime.clock import rfc3339
+from premade.runtime.month import Month
 
 _DAYS_BEYOND_OFFLINE_SCANS = 1
 RecordEvent = Callable[[Transaction, Month, int], Awaitable[None]]

@@ -13,7 +13,7 @@ from premade.postgres.backup.contents import session
 from premade.postgres.database import Transaction
 from premade.postgres.event_archive import archive_sql as sql
 from premade.postgres.event_archive.errors import ArchiveFailed
-from premade.postgres.event_archive.month import Month
+from premade.runtime.month import Month
 
 _LOCK_TRIES, _LOCK_PAUSE_SECONDS = 20, 3.0
 _SET_LOCK_TIMEOUT = b"SET LOCAL lock_timeout = '2s'"
@@ -45,7 +45,7 @@ async def archived_months(dsn: str) -> dict[Month, sql.ArchivedMonth]:
     """Return the rows of `audit_archives`: the months that are in the archive and not in the database."""
     async with session(dsn) as connection:
         rows = await Transaction(connection).fetch_all(sql.archived_months)
-    return {Month(row.month.year, row.month.month): row for row in rows}
+    return {Month.of_day(row.month): row for row in rows}
 
 
 async def with_short_lock(connection: ArchiveSession, change: Callable[[], Awaitable[None]]) -> None:

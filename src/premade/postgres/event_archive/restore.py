@@ -15,13 +15,13 @@ from premade.postgres.event_archive.block_file import lines_of
 from premade.postgres.event_archive.errors import ArchiveFailed
 from premade.postgres.event_archive.events import compare
 from premade.postgres.event_archive.manifest import ArchiveManifest, events_path
-from premade.postgres.event_archive.month import Month
 from premade.postgres.event_archive.move import RecordEvent
 from premade.postgres.event_archive.partitions import (
     ArchiveSession,
     lock_with_partners,
     with_short_lock,
 )
+from premade.runtime.month import Month
 
 _PORTION_LINES = 2_000
 _LOAD = SQL(

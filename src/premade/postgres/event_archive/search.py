@@ -10,7 +10,7 @@ from premade.postgres.event_archive.block_file import BlocksRead, lines_of
 from premade.postgres.event_archive.errors import ArchiveFailed
 from premade.postgres.event_archive.events import value_key
 from premade.postgres.event_archive.manifest import events_path
-from premade.postgres.event_archive.month import Month
+from premade.runtime.month import Month
 
 
 def search_month(

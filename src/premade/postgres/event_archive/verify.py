@@ -10,7 +10,7 @@ from premade.postgres.event_archive.block_file import lines_of
 from premade.postgres.event_archive.errors import ArchiveFailed
 from premade.postgres.event_archive.events import Summary
 from premade.postgres.event_archive.manifest import ArchiveManifest, events_path, read_manifest
-from premade.postgres.event_archive.month import Month
+from premade.runtime.month import Month
 
 
 def read_verified(folder: Path, month: Month, row: ArchivedMonth | None, report: Report) -> ArchiveManifest:

@@ -1,8 +1,8 @@
-"""Calendar months in UTC, by which the archive has its files."""
+"""Calendar months in UTC: each has a partition of the audit events, and later a file of the archive."""
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Self
 
 from premade.texts.fields import field_text
@@ -37,6 +37,11 @@ class Month:
         """Return the month that the moment is in."""
         utc = moment.astimezone(UTC)
         return cls(utc.year, utc.month)
+
+    @classmethod
+    def of_day(cls, day: date) -> Self:
+        """Return the month that the day is in."""
+        return cls(day.year, day.month)
 
     @property
     def next(self) -> "Month":
