@@ -615,6 +615,13 @@ CREATE TABLE public.channels (
     CONSTRAINT channel_name CHECK ((channel ~ '^[a-z0-9][a-z0-9-]{0,62}$'::text))
 );
 
+CREATE TABLE public.customer_retention (
+    is_only boolean DEFAULT true NOT NULL,
+    last_order_id text DEFAULT ''::text NOT NULL,
+    pass_ended_at timestamp with time zone,
+    CONSTRAINT customer_retention_has_one_row CHECK (is_only)
+);
+
 CREATE TABLE public.database_incarnation (
     incarnation_id uuid DEFAULT gen_random_uuid() NOT NULL,
     gap_secret uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -669,6 +676,7 @@ CREATE TABLE public.ota_orders (
     request_digest bytea NOT NULL,
     created_at timestamp with time zone NOT NULL,
     ticket_codes text[] NOT NULL,
+    customer_erased_at timestamp with time zone,
     CONSTRAINT order_amount_fits_its_currency CHECK (public.fits_currency(total_amount, currency)),
     CONSTRAINT order_has_tickets CHECK ((cardinality(ticket_codes) > 0)),
     CONSTRAINT order_id_form CHECK ((order_id ~ '^ORD-[0-9]{13}$'::text)),
@@ -968,6 +976,9 @@ ALTER TABLE ONLY public.channels
 
 ALTER TABLE ONLY public.channels
     ADD CONSTRAINT channels_pkey PRIMARY KEY (channel);
+
+ALTER TABLE ONLY public.customer_retention
+    ADD CONSTRAINT customer_retention_pkey PRIMARY KEY (is_only);
 
 ALTER TABLE ONLY public.gate_counts
     ADD CONSTRAINT gate_counts_pkey PRIMARY KEY (day, owner, device_id, code);

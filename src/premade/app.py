@@ -15,6 +15,7 @@ from premade.api_docs.introduction import INTRODUCTION
 from premade.batches.feature import FEATURE as BATCHES
 from premade.cancellation.feature import FEATURE as CANCELLATION
 from premade.console.feature import FEATURE as CONSOLE
+from premade.customers.feature import FEATURE as CUSTOMERS
 from premade.expiry.feature import FEATURE as EXPIRY
 from premade.export.feature import FEATURE as EXPORT
 from premade.generation.feature import FEATURE as GENERATION
@@ -49,6 +50,7 @@ FEATURES = (
     CANCELLATION,
     REISSUE,
     EXPIRY,
+    CUSTOMERS,
     TICKETS,
     BATCHES,
     EXPORT,

@@ -11,7 +11,17 @@ from premade.staff.role import Role
 SALES = {"admin", "operations", "finance"}
 GATE = {"admin", "operations", "gate"}
 LINKS = {
-    "admin": ["Overview", "Tickets and orders", "Batches", "Stock", "Partners", "Gate", "Audit", "Staff"],
+    "admin": [
+        "Overview",
+        "Tickets and orders",
+        "Batches",
+        "Stock",
+        "Partners",
+        "Gate",
+        "Audit",
+        "Customers",
+        "Staff",
+    ],
     "operations": ["Overview", "Tickets and orders", "Batches", "Stock", "Partners", "Gate", "Audit"],
     "finance": ["Overview", "Tickets and orders", "Batches", "Stock", "Partners", "Audit"],
     "gate": ["Gate"],
@@ -45,6 +55,8 @@ def addresses(seller: Seller) -> dict[str, set[str]]:
         "/console/gate/offline": GATE,
         "/console/gate/session": GATE,
         "/console/staff": {"admin"},
+        "/console/customers": {"admin"},
+        "/console/customers/erase": {"admin"},
     }
 
 

@@ -300,6 +300,20 @@ def look_at_people(crawler: Crawler, shop: Shop) -> None:
         crawler.ann.http.post("/console/sign-in", data=signing_in, headers={"Cookie": ""})
 
 
+def look_at_customers(crawler: Crawler, seller: Seller) -> None:
+    email = f"{unique('mei')}@example.com"
+    [code] = seller.tickets()
+    order_id = seller.activate(code, email=email).json()["order_id"]
+    crawler.gets("/console/customers", "/console/customers/erase", "/console/customers?done=erased")
+    crawler.sends("/console/customers", email=email)
+    for address in ("/console/customers", "/console/customers/erase"):
+        crawler.sends(address, 400, email="typed")
+    crawler.sends("/console/customers", 404, email=f"nobody.{email}")
+    crawler.sends("/console/customers/erase", step="preview", email=email)
+    crawler.sends("/console/customers/erase", step="save", email=email)
+    crawler.gets(f"/console/orders/{order_id}", f"/console/tickets/{code}")
+
+
 def look_at_the_rest(crawler: Crawler, shop: Shop, seller: Seller) -> None:
     gate = gate_of(shop, seller.name)
     [ticket, *_] = unsold(seller, 2)
@@ -337,6 +351,7 @@ def test_every_page_is_translated(crawler: Crawler, shop: Shop, seller: Seller) 
     look_at_stock(crawler, shop, seller)
     look_at_partners(crawler, shop, seller)
     look_at_people(crawler, shop)
+    look_at_customers(crawler, seller)
     look_at_the_rest(crawler, shop, seller)
 
     assert '<html lang="de">' in crawler.ann.page("/console")

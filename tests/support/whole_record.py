@@ -16,6 +16,8 @@ from premade.audit.views import record_customer_views, record_qr_view
 from premade.cancellation.cancel import Canceller, CancelRequest
 from premade.cancellation.cancel_batch import BatchCanceller, CancelBatchRequest
 from premade.catalog.product import change_product
+from premade.customers.customer import Customers
+from premade.customers.erase import Eraser
 from premade.export.rows import Exporter, TicketsToExport, record_export
 from premade.generation.batch_request import BatchRequest
 from premade.generation.large import LargeBatches
@@ -150,6 +152,8 @@ def _sell_and_look(shop: Shop, seller: Seller) -> None:
     shop.operate(
         lambda d, r: record_customer_views(d, r, order_ids=[order_id], actor="staff:1", request_id=REQUEST)
     )
+    shop.operate(lambda d, r: Customers(d, r).export(CUSTOMER[1]))
+    shop.operate(lambda d, r: Eraser(d, r).erase_email(CUSTOMER[1]))
     for code in (alone.ticket_code, sold.tickets[1].ticket_code):
         cancel = CancelRequest(caller, REQUEST, code, REASON)
         shop.operate(lambda d, r, cancel=cancel: Canceller(d, r).cancel(cancel))

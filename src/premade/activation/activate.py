@@ -1,6 +1,6 @@
 """Activating single tickets: concurrent requests share one statement (a micro-batch)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import TypedDict
@@ -14,6 +14,7 @@ from premade.activation.outcome import SaleOutcome
 from premade.activation.refusals import refusal_of
 from premade.audit.events import TicketActivated
 from premade.audit.idempotency import Receipt
+from premade.orders.erased_customer import erased_key
 from premade.postgres.database import Database, Transaction
 from premade.postgres.pool import LOCK_TIMEOUT_MS
 from premade.runtime.batching import MicroBatcher
@@ -37,6 +38,7 @@ class Activated:
     total_amount: Decimal
     currency: str
     activated_at: datetime
+    customer_erased_at: datetime | None
     replayed: bool
 
 
@@ -52,6 +54,7 @@ class _Row(TypedDict):
     customer_email: str
     customer_phone: str
     payment_reference: str
+    names_customer: bool
     idempotency_key: str | None
     request_digest: str
 
@@ -85,6 +88,10 @@ class Activator:
         result = await self._queue.outcome(request)
         if result is None or result.outcome is SaleOutcome.AGAIN:
             result = await self._activate_alone(request)
+        key = request.idempotency_key
+        if result.outcome is SaleOutcome.ALREADY_ACTIVATED and key and request.names_customer(key):
+            # If the customer was erased, the order has a digest in place of such a key.
+            result = await self._activate_alone(replace(request, idempotency_key=erased_key(key)))
         activated = _result(request, result)
         if not activated.replayed:
             log.info(
@@ -142,6 +149,7 @@ def _row(position: int, request: Activation) -> _Row:
         "customer_email": request.customer_email,
         "customer_phone": request.customer_phone,
         "payment_reference": request.payment_reference,
+        "names_customer": request.names_customer(request.payment_reference),
         "idempotency_key": request.idempotency_key,
         "request_digest": request.digest.hex(),
     }
@@ -165,6 +173,7 @@ def _result(request: Activation, result: sql.ActivationResult) -> Activated:
         total_amount=result.total_amount,
         currency=result.currency,
         activated_at=result.activated_at,
+        customer_erased_at=result.customer_erased_at,
         replayed=replayed,
     )
 
@@ -174,7 +183,11 @@ def _receipt(result: sql.ActivationResult) -> Receipt[sql.ActivationResult]:
     assert result.customer_email is not None
     assert result.customer_phone is not None
     stored = StoredCustomer(
-        result.customer_name, result.customer_email, result.customer_phone, result.payment_reference
+        result.customer_name,
+        result.customer_email,
+        result.customer_phone,
+        result.payment_reference,
+        result.customer_erased_at,
     )
     ticket_codes = result.ticket_codes
     return Receipt(

@@ -9,6 +9,7 @@ WITH request AS MATERIALIZED (
            o.currency AS earlier_currency, o.created_at AS earlier_created_at,
            o.customer_email AS earlier_customer_email, o.customer_phone AS earlier_customer_phone,
            o.ticket_codes AS earlier_ticket_codes, o.request_digest AS earlier_digest,
+           o.customer_erased_at AS earlier_customer_erased_at,
            t.ticket_id, t.status, t.price, t.currency, t.valid_until, t.order_id, t.usable_days, t.usable_until,
            t.status = 'PRE_GENERATED' AND (t.valid_until IS NULL OR t.valid_until >= both_days(:today, :zone)) AS is_sellable
     FROM (
@@ -18,7 +19,7 @@ WITH request AS MATERIALIZED (
         CROSS JOIN jsonb_to_recordset(:activations::jsonb) AS i (
             position integer, partner_id bigint, actor text, request_id text, ticket_code text,
             customer_name text, customer_email text, customer_phone text, payment_reference text,
-            idempotency_key text, request_digest text
+            names_customer boolean, idempotency_key text, request_digest text
         )
         -- Lock in code order. Two concurrent statements then cannot deadlock.
         ORDER BY i.ticket_code
@@ -74,7 +75,8 @@ event AS (
         partner_id, event, actor, request_id, ticket_code, order_id, data, occurred_at
     )
     SELECT partner_id, :event, actor, request_id, ticket_code, new_order_id,
-           jsonb_build_object('payment_reference', payment_reference), both_clocks(:now)
+           -- An event cannot be erased, so it has no reference that names the customer.
+           jsonb_build_object('payment_reference', CASE WHEN NOT names_customer THEN payment_reference END), both_clocks(:now)
     FROM numbered WHERE (new_order_id IN (SELECT order_id FROM activated)) IS TRUE
 )
 SELECT n.position,
@@ -91,7 +93,7 @@ SELECT n.position,
        CASE WHEN n.is_done THEN n.new_order_id ELSE coalesce(n.earlier_order_id, sale.order_id) END AS order_id,
        coalesce(n.earlier_customer_name, n.customer_name) AS customer_name,
        n.earlier_customer_email AS customer_email, n.earlier_customer_phone AS customer_phone,
-       n.earlier_ticket_codes AS ticket_codes, n.earlier_digest AS request_digest,
+       n.earlier_ticket_codes AS ticket_codes, n.earlier_digest AS request_digest, n.earlier_customer_erased_at AS customer_erased_at,
        coalesce(n.earlier_payment_reference, sale.payment_reference, n.payment_reference) AS payment_reference,
        coalesce(n.earlier_total_amount, n.price) AS total_amount,
        coalesce(n.earlier_currency, n.currency) AS currency,

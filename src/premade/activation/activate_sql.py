@@ -22,6 +22,7 @@ class ActivationResult:
     customer_phone: str | None
     ticket_codes: list[str] | None
     request_digest: bytes | None
+    customer_erased_at: datetime | None
     payment_reference: str
     total_amount: Decimal | None
     currency: str | None

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+from premade.activation.customer import anonymous_digests
+from premade.activation.customer_in_text import names_customer
 from premade.audit.idempotency import RequestIdentity
 from premade.partners.keyring import Caller
 from premade.values.digest import request_digest
@@ -34,10 +36,17 @@ class Activation:
             self.payment_reference,
         )
 
+    def names_customer(self, text: str) -> bool:
+        """Return whether the text contains the customer's data."""
+        return names_customer(
+            text, name=self.customer_name, email=self.customer_email, phone=self.customer_phone
+        )
+
     @property
     def identity(self) -> RequestIdentity:
         """Return what makes two requests the same: ticket, customer and payment reference."""
-        return RequestIdentity(self.caller.partner_id, OPERATION, self.idempotency_key, (self.digest,))
+        digests = (self.digest, *anonymous_digests([self.ticket_code], self.payment_reference))
+        return RequestIdentity(self.caller.partner_id, OPERATION, self.idempotency_key, digests)
 
     @property
     def claims(self) -> set[tuple[int, str, str]]:

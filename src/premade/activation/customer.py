@@ -4,12 +4,14 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import email_validator
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
 from premade.activation.trunk_prefix import TrunkPrefixUnclear, without_trunk_prefix
+from premade.orders import erased_customer
 from premade.texts.fields import field_text
 from premade.values.digest import request_digest
 from premade.values.texts import cleaned, described, odd_character, one_line, reference, without_invisible
@@ -148,6 +150,17 @@ class StoredCustomer:
     email: str
     phone: str
     payment_reference: str
+    erased_at: datetime | None
+
+
+def anonymous_digests(tickets: Sequence[Any], payment_reference: str) -> tuple[bytes, bytes]:
+    """Return the digests of a request without its customer: with its payment reference, and without it.
+
+    They recognize a retry after the customer of its order was erased. The second one is for an order whose reference was
+    erased too. `tickets` is the part of a digest that names the tickets.
+    """
+    named = list(tickets)
+    return request_digest(named, payment_reference), request_digest(named)
 
 
 def normalized_digest(tickets: Sequence[Any], stored: StoredCustomer) -> bytes | None:
@@ -155,6 +168,9 @@ def normalized_digest(tickets: Sequence[Any], stored: StoredCustomer) -> bytes |
 
     `tickets` is the part of the digest that names the tickets.
     """
+    if stored.erased_at is not None:
+        with_reference, without = anonymous_digests(tickets, stored.payment_reference)
+        return without if stored.payment_reference == erased_customer.PAYMENT_REFERENCE else with_reference
     try:
         return request_digest(
             *tickets,

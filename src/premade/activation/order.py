@@ -64,6 +64,7 @@ class Sold:
     total_amount: Decimal
     currency: str
     activated_at: datetime
+    customer_erased_at: datetime | None
     tickets: list[SoldTicket]
     replayed: bool
 
@@ -106,12 +107,16 @@ class OrderMaker(Operation[Draw | Selection, sql.OrderReceipt, Sold]):
             sql.order_of_key,
             partner_id=request.partner_id,
             operation=request.operation,
-            idempotency_key=request.idempotency_key,
+            idempotency_keys=request.stored_keys,
         )
         if row is None:
             return None
         stored = StoredCustomer(
-            row.customer_name, row.customer_email, row.customer_phone, row.payment_reference
+            row.customer_name,
+            row.customer_email,
+            row.customer_phone,
+            row.payment_reference,
+            row.customer_erased_at,
         )
         tickets = request.tickets_of(row.batch_id, row.ticket_codes)
         return Receipt(
@@ -140,6 +145,7 @@ class OrderMaker(Operation[Draw | Selection, sql.OrderReceipt, Sold]):
             total_amount=row.total_amount,
             currency=row.currency,
             activated_at=row.activated_at,
+            customer_erased_at=row.customer_erased_at,
             tickets=[_sold(ticket, _token_as_sold(ticket)) for ticket in tickets],
             replayed=True,
         )
@@ -218,6 +224,7 @@ class OrderMaker(Operation[Draw | Selection, sql.OrderReceipt, Sold]):
             customer_email=request.customer_email,
             customer_phone=request.customer_phone,
             payment_reference=request.payment_reference,
+            event_reference=request.event_reference,
             total_amount=total_amount,
             currency=currency,
             ticket_ids=[ticket.ticket_id for ticket in tickets],
@@ -238,6 +245,7 @@ class OrderMaker(Operation[Draw | Selection, sql.OrderReceipt, Sold]):
             total_amount=total_amount,
             currency=currency,
             activated_at=rows[0].activated_at,
+            customer_erased_at=None,
             tickets=[_sold(row, stored_token(row.qr_code)) for row in rows],
             replayed=False,
         )

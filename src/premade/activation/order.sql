@@ -1,12 +1,12 @@
 -- name: order_of_key
 SELECT order_id, customer_name, customer_email, customer_phone, payment_reference, total_amount, currency,
-       created_at AS activated_at, ticket_codes, request_digest,
+       created_at AS activated_at, ticket_codes, request_digest, customer_erased_at,
        (
            SELECT batch_id FROM pre_generated_tickets
            WHERE ticket_code = o.ticket_codes[1] AND partner_id = :partner_id
        ) AS batch_id
 FROM ota_orders o
-WHERE partner_id = :partner_id AND operation = :operation AND idempotency_key = :idempotency_key
+WHERE partner_id = :partner_id AND operation = :operation AND idempotency_key = ANY (:idempotency_keys)
 
 -- name: tickets_as_sold
 -- A ticket may have been used or reissued since. So take its entitlements from the batch, and sign its token again.
@@ -115,7 +115,7 @@ event AS (
     INSERT INTO audit_events (partner_id, event, actor, request_id, ticket_code, order_id, data, occurred_at)
     SELECT :partner_id, :event, :actor, :request_id, ticket_code, order_id,
            jsonb_build_object(
-               'payment_reference', :payment_reference,
+               'payment_reference', :event_reference::text,
                'issue_number', issue_number,
                -- The fourth part of the token says who signed it.
                'signing_key_id', split_part(convert_from(decode(qr_code, 'base64'), 'UTF8'), ':', 4)

@@ -20,6 +20,7 @@ from premade.batches.routes import BatchId
 from premade.http.endpoint import Reply
 from premade.http.fields import AnswerModel, IdempotencyKey, Money, Timestamp
 from premade.http.problems import documented
+from premade.orders import erased_customer
 from premade.partners.call import Call, partner_router, partner_with
 from premade.runtime.errors import IdempotencyKeyReused, ResultArchived
 from premade.texts.fields import field_text
@@ -79,6 +80,7 @@ class SoldAnswer(AnswerModel):
     activated_at: Timestamp
     customer_name: str = Field(examples=["John Smith"])
     payment_reference: str = Field(examples=["PAY-OTA-2025-001"])
+    customer_erased_at: Timestamp | None = Field(description=erased_customer.EXPLAINED)
 
 
 @router.post(
@@ -169,5 +171,6 @@ def _reply(call: Call, sold: Sold) -> Reply:
         activated_at=sold.activated_at,
         customer_name=sold.customer_name,
         payment_reference=sold.payment_reference,
+        customer_erased_at=sold.customer_erased_at,
     )
     return Reply(answer, replayed=sold.replayed)

@@ -25,6 +25,7 @@ class OrderReceipt:
     activated_at: datetime
     ticket_codes: list[str]
     request_digest: bytes
+    customer_erased_at: datetime | None
     batch_id: str
 
 
@@ -79,7 +80,7 @@ class SoldTicketRow:
 
 
 @statement
-def order_of_key(*, partner_id: int, operation: str, idempotency_key: str | None) -> OrderReceipt: ...
+def order_of_key(*, partner_id: int, operation: str, idempotency_keys: list[str]) -> OrderReceipt: ...
 
 
 @statement
@@ -114,6 +115,7 @@ def sell(
     customer_email: str,
     customer_phone: str,
     payment_reference: str,
+    event_reference: str | None,
     total_amount: Decimal,
     currency: str,
     ticket_codes: list[str],

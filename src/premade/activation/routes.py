@@ -11,6 +11,7 @@ from premade.activation.refusals import AlreadyActivated
 from premade.http.endpoint import Reply
 from premade.http.fields import ONE_LINE_PATTERN, AnswerModel, IdempotencyKey, Money, RequestModel, Timestamp
 from premade.http.problems import documented
+from premade.orders import erased_customer
 from premade.partners.call import Call, partner_router, partner_with
 from premade.runtime.batching import QueueFull
 from premade.runtime.errors import IdempotencyKeyReused
@@ -77,6 +78,7 @@ class ActivateAnswer(AnswerModel):
     payment_reference: str = Field(examples=["PAY-OTA-2025-001"])
     total_amount: Money = Field(description="Price of the ticket at generation")
     currency: str = Field(description="Currency code, ISO 4217", examples=["HKD"])
+    customer_erased_at: Timestamp | None = Field(description=erased_customer.EXPLAINED)
 
 
 @router.post(
@@ -117,5 +119,6 @@ async def activate(
         payment_reference=activated.payment_reference,
         total_amount=activated.total_amount,
         currency=activated.currency,
+        customer_erased_at=activated.customer_erased_at,
     )
     return Reply(answer, replayed=activated.replayed)

@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from premade.activation.customer import anonymous_digests
+from premade.activation.customer_in_text import names_customer
 from premade.audit.idempotency import RequestIdentity
+from premade.orders.erased_customer import erased_key
 from premade.values.digest import request_digest
 
 TICKETS_PER_ORDER_MAX = 100
@@ -33,7 +36,26 @@ class Sale:
             self.customer_phone,
             self.payment_reference,
         )
-        return RequestIdentity(self.partner_id, self.operation, self.idempotency_key, (digest,))
+        digests = (digest, *anonymous_digests(self._tickets, self.payment_reference))
+        return RequestIdentity(self.partner_id, self.operation, self.idempotency_key, digests)
+
+    @property
+    def event_reference(self) -> str | None:
+        """Return the payment reference for the audit events. None if it names the customer: an event cannot be erased."""
+        return None if self._names_customer(self.payment_reference) else self.payment_reference
+
+    @property
+    def stored_keys(self) -> list[str]:
+        """Return the Idempotency-Key, and what an order can have in its place after its customer was erased."""
+        key = self.idempotency_key
+        if key is None:
+            return []
+        return [key, erased_key(key)] if self._names_customer(key) else [key]
+
+    def _names_customer(self, text: str) -> bool:
+        return names_customer(
+            text, name=self.customer_name, email=self.customer_email, phone=self.customer_phone
+        )
 
     @property
     def _tickets(self) -> list[Any]:

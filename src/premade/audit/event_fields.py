@@ -22,6 +22,23 @@ class OtherScan:
     """RFC 3339."""
 
 
+class ErasureCause(StrEnum):
+    """Why a customer was erased."""
+
+    REQUEST = "request"
+    """Somebody requested it."""
+    RETENTION = "retention"
+    """The time that the operator keeps contact data has passed."""
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        return {
+            ErasureCause.REQUEST: "by request",
+            ErasureCause.RETENTION: "after the time that they are kept",
+        }[self]
+
+
 class SignInRefusal(StrEnum):
     """Why a sign-in was refused."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from premade.audit.event import Audience, AuditEvent, Catalogue, ReasonGiven
-from premade.audit.event_fields import EntitlementLeft, OtherScan, SignInRefusal
+from premade.audit.event_fields import EntitlementLeft, ErasureCause, OtherScan, SignInRefusal
 
 CATALOGUE = Catalogue()
 PARTNER = Audience.PARTNER
@@ -155,7 +155,8 @@ class ReservationExpired(_ReservationEnd): ...
     seen_by=PARTNER,
 )
 class TicketActivated(AuditEvent):
-    payment_reference: str
+    payment_reference: str | None
+    """None if it names the customer."""
     issue_number: int | None = None
     """Like `signing_key_id`, of an order of several tickets only: a replay signs the QR again."""
     signing_key_id: str | None = None
@@ -241,6 +242,21 @@ class TicketQrViewed(AuditEvent): ...
 
 @CATALOGUE.event("ticket.customer_viewed", "Customer viewed", "The customer of order {order} was viewed.")
 class TicketCustomerViewed(AuditEvent): ...
+
+
+@CATALOGUE.event(
+    "ticket.customer_exported", "Customer exported", "The customer's data of order {order} were exported."
+)
+class TicketCustomerExported(AuditEvent): ...
+
+
+@CATALOGUE.event(
+    "ticket.customer_erased",
+    "Customer erased",
+    "The customer's contact data of order {order} were erased: {cause}.",
+)
+class TicketCustomerErased(AuditEvent):
+    cause: ErasureCause
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,17 @@ import typer
 from pydantic import ValidationError
 
 from premade.bootstrap import bring_up_to_date, embedded_or_named, marker_of
-from premade.cli import allotment, archive, key, partner, previous_database, product, signing_key, staff
+from premade.cli import (
+    allotment,
+    archive,
+    customer,
+    key,
+    partner,
+    previous_database,
+    product,
+    signing_key,
+    staff,
+)
 from premade.cli.backup import backup
 from premade.cli.expire import expire
 from premade.cli.export import export
@@ -45,6 +55,7 @@ app.command(
     help="Generate a large batch of tickets. After an interruption the same command continues the batch."
 )(generate)
 app.add_typer(staff.app, name="staff")
+app.add_typer(customer.app, name="customer")
 app.command(help="Check whether a QR token is genuine. Does not check whether the ticket is sold or used.")(
     verify
 )

@@ -4,8 +4,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import orjson
@@ -18,6 +17,7 @@ from rich.text import Text
 from premade.postgres.statements import columns_of
 from premade.runtime.clock import local_time, rfc3339
 from premade.runtime.terminal import can_show
+from premade.values.json_document import json_document
 from premade.values.texts import isolated
 
 _GAP = 2
@@ -32,8 +32,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 
 def print_json(data: Any) -> None:
     """Print one JSON document; times as RFC 3339 in UTC. Characters that the terminal lacks are escaped."""
-    options = orjson.OPT_INDENT_2 | orjson.OPT_PASSTHROUGH_DATETIME
-    document = orjson.dumps(data, default=_json_value, option=options).decode()
+    document = json_document(data)
     _print(document if can_show(document) else json.dumps(orjson.loads(document), indent=2))
 
 
@@ -41,16 +40,6 @@ def _print(line: str) -> None:
     """Print in the encoding of standard output. click would write UTF-8 to a terminal that says ASCII."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
-
-
-def _json_value(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return rfc3339(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return str(value)
-    raise TypeError
 
 
 def _text(value: Any) -> str:

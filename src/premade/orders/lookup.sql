@@ -1,6 +1,6 @@
 -- name: order_by_id
 SELECT o.order_id, o.status, o.customer_name, o.customer_email, o.customer_phone, o.payment_reference,
-       o.total_amount, o.currency, o.created_at, o.ticket_codes
+       o.total_amount, o.currency, o.created_at, o.ticket_codes, o.customer_erased_at
 FROM ota_orders o
 WHERE o.partner_id = :partner_id AND o.order_id = :order_id
 
@@ -8,7 +8,7 @@ WHERE o.partner_id = :partner_id AND o.order_id = :order_id
 -- The last row that a page reads is returned even if it does not match: the next page begins there.
 WITH rows_read AS (
     SELECT o.partner_id, o.order_id, o.status, o.customer_name, o.customer_email, o.customer_phone, o.payment_reference,
-           o.total_amount, o.currency, o.created_at, o.ticket_codes,
+           o.total_amount, o.currency, o.created_at, o.ticket_codes, o.customer_erased_at,
            row_number() OVER (ORDER BY o.partner_id DESC, o.order_id DESC) AS place,
            o.created_at >= coalesce(:created_from::timestamptz, '-infinity')
                AND o.created_at < coalesce(:created_before::timestamptz, 'infinity') AS matches
@@ -29,7 +29,7 @@ LIMIT :rows
 -- The same, with the expressions of the index ota_orders_by_payment.
 WITH rows_read AS (
     SELECT o.order_id || '' AS by_id, o.order_id, o.status, o.customer_name, o.customer_email, o.customer_phone, o.payment_reference,
-           o.total_amount, o.currency, o.created_at, o.ticket_codes,
+           o.total_amount, o.currency, o.created_at, o.ticket_codes, o.customer_erased_at,
            row_number() OVER (ORDER BY o.order_id || '' DESC) AS place,
            o.created_at >= coalesce(:created_from::timestamptz, '-infinity')
                AND o.created_at < coalesce(:created_before::timestamptz, 'infinity') AS matches

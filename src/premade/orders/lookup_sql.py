@@ -21,6 +21,7 @@ class OrderRow:
     currency: str
     created_at: datetime
     ticket_codes: list[str]
+    customer_erased_at: datetime | None
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from premade.http.pagination import (
     link_to_next,
 )
 from premade.http.problems import documented
+from premade.orders import erased_customer
 from premade.orders.lookup import OrderFilter, OrderUnknown, list_orders, order_of
 from premade.partners.call import Call, partner_router, partner_with
 from premade.postgres.statements import columns_of
@@ -49,6 +50,7 @@ class OrderAnswer(AnswerModel):
     total_amount: Money
     currency: str = Field(description="Currency code, ISO 4217", examples=["HKD"])
     created_at: Timestamp
+    customer_erased_at: Timestamp | None = Field(description=erased_customer.EXPLAINED)
 
 
 class OrdersAnswer(AnswerModel):

@@ -1,7 +1,8 @@
 -- name: ticket_at_gate
 SELECT t.ticket_code, t.status, t.issue_number, t.entitlements, t.usable_until, t.activated_at, t.first_used_at,
        both_days(:today, :zone) AS today,
-       (SELECT r.is_test FROM partners r WHERE r.partner_id = t.partner_id) AS is_test, p.name AS product_name, o.customer_name,
+       (SELECT r.is_test FROM partners r WHERE r.partner_id = t.partner_id) AS is_test, p.name AS product_name,
+       CASE WHEN o.customer_erased_at IS NULL THEN o.customer_name END AS customer_name,
        last.device_id AS last_device_id, last.scan_id AS last_scan_id, last.occurred_at AS last_used_at
 FROM pre_generated_tickets t
 JOIN products p ON p.product_id = t.product_id

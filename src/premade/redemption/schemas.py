@@ -304,7 +304,8 @@ class InspectAnswer(AnswerModel):
     )
     first_used_at: Timestamp | None = Field(description="Time of the first redemption; null before it")
     customer_initials: str | None = Field(
-        description="Initials of the customer's name; null before the activation", examples=["J. S."]
+        description="Initials of the customer's name; null before the activation, and after the customer was erased",
+        examples=["J. S."],
     )
     is_admitted: bool = Field(description="Whether the gate would admit the ticket now", examples=[True])
     refusal: str | None = Field(

@@ -77,6 +77,8 @@ class Settings(BaseSettings):
     """Maximum age, in days, of a scan without network when it is uploaded. An older one is a conflict."""
     manual_entry_digits: int = Field(default=4, ge=4, le=8)
     """How many last digits of the customer's phone number a typed code needs at the gate."""
+    customer_retention_days: int | None = Field(default=None, ge=1, le=3650)
+    """Erase the contact data of customers so many days after the last use or the last day of use of their tickets."""
     database_connections_per_worker: int = Field(default=8, ge=1, le=100)
     """Connections beyond four are reserved for the micro-batches, at most two (`postgres/database.py`)."""
     statements_by_partner: bool = False

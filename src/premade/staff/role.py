@@ -38,6 +38,8 @@ class Right(StrEnum):
     USE_GATE = "use_gate"
     """Redeem tickets of all partners, as a gate of the operator."""
     MANAGE_STAFF = "manage_staff"
+    MANAGE_CUSTOMERS = "manage_customers"
+    """Find, export and erase what the service has about a customer."""
 
 
 RIGHTS: dict[Role, frozenset[Right]] = {

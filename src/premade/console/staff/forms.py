@@ -14,7 +14,9 @@ ROLES: Options = {
     Role.GATE: lazy("gate"),
 }
 ROLE_DESCRIPTIONS: dict[Role, Text] = {
-    Role.ADMIN: lazy("everything: also add partners, create and revoke API keys, and manage the staff"),
+    Role.ADMIN: lazy(
+        "everything: also add partners, create and revoke API keys, manage the staff, and export and erase customers"
+    ),
     Role.OPERATIONS: lazy(
         "see tickets, orders, batches, stock and partners, and the audit record; cancel and reissue tickets; generate, export and cancel batches; change products, prices and allotments, and release reservations; the gate page"
     ),

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from urllib.parse import unquote
 
-from premade.activation.customer import email, national_digits, payment_reference, phone
+from premade.activation.customer import national_digits, payment_reference, phone
 from premade.console.tickets import search_sql as sql
+from premade.customers.address import readings_of_email
 from premade.orders.lookup import OrderUnknown
 from premade.postgres.database import Database
 from premade.tickets.code import (
@@ -29,8 +29,7 @@ PHONE_END_DIGITS_MIN = 7
 """The number of last digits in the index of phone numbers."""
 _WRAPPED = re.compile(r"[\r\n\t]+")
 """Line breaks that mail programs put into a long token. Blanks belong to the token."""
-_MAILTO, _TEL = "mailto:", "tel:"
-_IN_ANGLES = re.compile(r"<([^<>]+)>\s*$")
+_TEL = "tel:"
 _TRUNK_PREFIXES = ("0", "06", "8", "")
 """Trunk prefixes: most of the world, Hungary, Russia and its neighbours, or none."""
 
@@ -84,16 +83,8 @@ def read_search(text: str) -> Searched:
 
 
 def _emails(text: str) -> Iterator[tuple[Like, str]]:
-    """Yield an e-mail address from any spelling: `mailto:`, `Ann <ann@example.com>`, a domain in capitals or punycode."""
-    if "@" not in text or len(text) > SEARCH_CHARACTERS_MAX:
-        return
-    if text.lower().startswith(_MAILTO):
-        text = unquote(text[len(_MAILTO) :].partition("?")[0])
-    if match := _IN_ANGLES.search(text):
-        text = match[1]
-    with suppress(ValueError):
-        yield Like.EMAIL, email(text)
-    yield Like.EMAIL, cleaned(text)
+    for address in readings_of_email(text):
+        yield Like.EMAIL, address
 
 
 def _phones(text: str) -> Iterator[tuple[Like, str]]:

@@ -1,0 +1,1 @@
+"""Customers: find, export and erase their contact data."""
