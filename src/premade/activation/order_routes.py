@@ -80,7 +80,11 @@ class SoldAnswer(AnswerModel):
     activated_at: Timestamp
     customer_name: str = Field(examples=["John Smith"])
     payment_reference: str = Field(examples=["PAY-OTA-2025-001"])
-    customer_erased_at: Timestamp | None = Field(description=erased_customer.EXPLAINED)
+    customer_erased_at: Timestamp | None = Field(
+        default=None,
+        exclude_if=lambda moment: moment is None,
+        description=erased_customer.EXPLAINED_TO_RETRIES,
+    )
 
 
 @router.post(

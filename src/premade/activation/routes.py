@@ -78,7 +78,11 @@ class ActivateAnswer(AnswerModel):
     payment_reference: str = Field(examples=["PAY-OTA-2025-001"])
     total_amount: Money = Field(description="Price of the ticket at generation")
     currency: str = Field(description="Currency code, ISO 4217", examples=["HKD"])
-    customer_erased_at: Timestamp | None = Field(description=erased_customer.EXPLAINED)
+    customer_erased_at: Timestamp | None = Field(
+        default=None,
+        exclude_if=lambda moment: moment is None,
+        description=erased_customer.EXPLAINED_TO_RETRIES,
+    )
 
 
 @router.post(

@@ -13,7 +13,12 @@ EXPLAINED = (
     "Time at which the operator erased the customer's contact data; null otherwise. The order then has placeholders in "
     "place of name, e-mail address and phone number"
 )
-"""The description of the member `customer_erased_at` of responses."""
+"""The description of the member `customer_erased_at` of an order."""
+EXPLAINED_TO_RETRIES = (
+    "Only in the response to a retry, after the operator erased the customer's contact data: the time of this. The order then "
+    "has placeholders in place of name, e-mail address and phone number"
+)
+"""The description of the same member of a sale."""
 
 
 def erased_key(key: str) -> str:
