@@ -38,8 +38,8 @@ SPREAD = [
     "large",
 ]
 """Tests of sales, scans and reads, which also run on tables that are spread by partner."""
-NOT_ON_BOTH = TESTS / "contract" / "test_schemathesis.py"
-"""Malformed requests do not reach the database, so one version is enough."""
+NOT_ON_BOTH = ["contract/test_schemathesis.py", "concurrency/test_queue.py", "concurrency/test_queue_over_http.py"]
+"""Malformed requests do not reach the database, and queues are in the memory of the service: one version is enough."""
 PROCESSES, PROCESSES_BESIDE = 3, 1
 """Four processes on two processors: tests wait some of the time, and the run beside is soon over."""
 SLOWEST = ["--durations=15", "--durations-min=10"]
@@ -93,7 +93,8 @@ def main() -> int:
     has_another = (STANDALONE_BINARIES / "initdb").exists()
     if has_another:
         on_both = [str(TESTS / path) for path in (ALSO_ON_BOTH if is_all else DIFFERS_BY_VERSION)]
-        beside = ["--postgres=standalone", *depth, f"--ignore={NOT_ON_BOTH}", *on_both]
+        left_out = [f"--ignore={TESTS / path}" for path in NOT_ON_BOTH]
+        beside = ["--postgres=standalone", *depth, *left_out, *on_both]
         runs.append(start(*pytest(PROCESSES_BESIDE, *beside), show_at_end=True))
     codes = [run.wait() for run in runs]
     if is_all:

@@ -23,6 +23,7 @@ __all__ = ["at_gate"]
 SCRIPTS = Path(gate_module.__file__).parent / "static"
 
 
+@pytest.mark.nightly
 def test_a_hand_scanner_lets_a_ticket_in_once_and_says_what_is_left(
     at_gate: Any, shop: Shop, seller: Seller
 ) -> None:
@@ -253,6 +254,7 @@ def test_signing_out_with_scans_that_were_not_sent_asks_first_and_then_admits_no
     gate.hears("no", "Sign in")
 
 
+@pytest.mark.nightly
 def test_a_code_is_typed_in_with_the_digits_of_the_phone(at_gate: Any, shop: Shop, seller: Seller) -> None:
     gate, [ticket] = at_gate(), sold(seller, phone="+85291234567")
     page = gate.page

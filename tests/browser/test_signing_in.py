@@ -423,6 +423,7 @@ def test_every_page_forbids_what_it_does_not_need_and_is_kept_nowhere(shop: Shop
             assert set(scripts) <= {'<script src="/console/assets/leaving.js" type="module"></script>'}
 
 
+@pytest.mark.nightly
 def test_errors_are_pages_too_and_the_interface_keeps_its_problems(somebody: Somebody) -> None:
     mei = somebody("operations")
 

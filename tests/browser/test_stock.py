@@ -473,6 +473,7 @@ def test_an_allotment_refuses_what_cannot_be_meant(shop: Shop, seller: Seller) -
     assert stock_of(seller)["allotted"] == 1000
 
 
+@pytest.mark.nightly
 def test_operations_release_what_a_partner_holds(somebody: Somebody, seller: Seller) -> None:
     reservation = seller.hold(20)
     seller.tickets(5, reservation_id=reservation)

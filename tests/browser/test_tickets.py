@@ -249,6 +249,7 @@ def test_a_form_that_is_sent_twice_is_done_once(
     assert seller.http.get(f"/api/ota/tickets/{sold['code']}").json()["issue_number"] == 2
 
 
+@pytest.mark.nightly
 def test_no_reason_and_no_ticket_to_cancel_are_told_on_a_page(
     somebody: Somebody, seller: Seller, sold: dict[str, str]
 ) -> None:

@@ -407,6 +407,7 @@ def test_a_role_that_lacks_rights(own: str, monkeypatch: pytest.MonkeyPatch) -> 
     assert owner.facts["owner of all tables"].startswith("no")
 
 
+@pytest.mark.nightly
 def test_the_setting_for_spread_tables(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with own_database(dsn) as own:
         _the_setting(own, monkeypatch)

@@ -143,7 +143,7 @@ def test_what_a_terminal_cannot_show_is_replaced(database: str, encoding: str) -
         helped.stdout.decode(encoding)
 
 
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 @pytest.mark.parametrize("encoding", list(ENCODINGS))
 def test_a_name_in_utf_8_and_one_that_nobody_has_are_taken_and_told_on_any_terminal(
     database: str, encoding: str
@@ -179,7 +179,7 @@ def test_the_demo_notices_a_taken_port_before_it_makes_anything(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 @pytest.mark.parametrize("stranger", [["partner", "add", "Blue Travel"], ["staff", "add", "mei"]])
 def test_the_demo_is_refused_beside_the_data_of_others(dsn: str, tmp_path: Path, stranger: list[str]) -> None:
     with empty_database(dsn) as own:

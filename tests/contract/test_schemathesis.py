@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
 EXAMPLES_MAX = 100
+PHASES_QUICK = ("examples", "fuzzing")
 EXAMPLES_MAX_QUICK = 2
 SECONDS_MAX = 570
 
@@ -23,7 +24,8 @@ SECONDS_MAX = 570
 def test_schemathesis_finds_nothing(
     service: Service, shop: Shop, seller_of_106: Seller, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
-    examples_max = EXAMPLES_MAX_QUICK if pytestconfig.getoption("--quick") else EXAMPLES_MAX
+    is_quick = pytestconfig.getoption("--quick")
+    phases, examples_max = (PHASES_QUICK, EXAMPLES_MAX_QUICK) if is_quick else (PHASES, EXAMPLES_MAX)
     done = subprocess.run(
         [
             SCHEMATHESIS,
@@ -33,7 +35,7 @@ def test_schemathesis_finds_nothing(
             "run",
             f"{service.url}/openapi.json",
             "--phases",
-            ",".join(PHASES),
+            ",".join(phases),
             "--max-examples",
             str(examples_max),
             "--report-junit-path",
@@ -52,7 +54,7 @@ def test_schemathesis_finds_nothing(
     )
 
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2_000:]
-    for phase in PHASES:
+    for phase in phases:
         assert f"✅ {phase.capitalize()}" in done.stdout, done.stdout
     reported = ET.parse(tmp_path / "report.xml").getroot()
     tested = {case.attrib["name"] for case in reported.iter("testcase")}
@@ -62,9 +64,10 @@ def test_schemathesis_finds_nothing(
         for method in item
     }
     assert operations <= tested
-    # Its stories got as far as a sale; otherwise they would have tried nothing but refusals.
-    [sold] = shop.sql("SELECT count(*) FROM ota_orders WHERE partner_id = %s", seller_of_106.partner_id)
-    assert sold["count"] > 0
+    if "stateful" in phases:
+        # Its stories got as far as a sale; otherwise they would have tried nothing but refusals.
+        [sold] = shop.sql("SELECT count(*) FROM ota_orders WHERE partner_id = %s", seller_of_106.partner_id)
+        assert sold["count"] > 0
 
 
 def test_the_links_of_the_document_lead_from_the_stock_to_an_order(shop: Shop, seller_of_106: Seller) -> None:

@@ -214,7 +214,7 @@ def test_killing_users_leaves_the_others_working(place: Place) -> None:
     assert place.is_stopped()
 
 
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_six_first_starts_at_once_all_succeed(place: Place) -> None:
     users = [place.user() for _ in range(6)]
     assert len({ask(user.url(), STARTED) for user in users}) == 1
@@ -312,6 +312,7 @@ def test_any_database_name_and_only_settings_that_do_not_hide_the_server(tmp_pat
         pass
 
 
+@pytest.mark.nightly
 @as_ordinary
 def test_failures_quote_what_the_programs_said_and_can_be_repaired(place: Place) -> None:
     refusal = place.user(limit="200").refusal()

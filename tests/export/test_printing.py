@@ -169,6 +169,7 @@ def test_letters_of_these_scripts_are_drawn_and_not_boxes(
     assert ImageChops.difference(first, second).getbbox() is not None
 
 
+@pytest.mark.nightly
 def test_every_font_is_embedded_and_cut_to_what_is_needed(
     named_seller: Seller, operator: Operator, tmp_path: Path
 ) -> None:

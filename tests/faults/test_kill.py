@@ -70,7 +70,7 @@ def assert_whole(shop: Shop, seller: Seller) -> None:
 
 
 @pytest.mark.parametrize("everything", [False, True], ids=["workers", "everything"])
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_kill_9_in_the_middle_of_generation_leaves_each_batch_whole_or_absent(
     own_dsn: str, tmp_path: Path, *, everything: bool
 ) -> None:
@@ -191,6 +191,7 @@ def test_a_signal_ends_the_service_after_what_is_under_way(own_dsn: str, tmp_pat
         wait_until_gone(children)
 
 
+@pytest.mark.nightly
 def test_sigterm_lets_a_sale_that_is_under_way_be_answered(own_dsn: str, tmp_path: Path) -> None:
     with running_service(environment_for(own_dsn), tmp_path / "log", workers=1) as service:
         shop = Shop(own_dsn, service.url)

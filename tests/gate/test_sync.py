@@ -179,6 +179,7 @@ def test_the_earliest_time_of_use_may_come_last(gate: Gate, ticket: Ticket, shop
     assert rfc3339(row["first_used_at"]) == rfc3339(AN_HOUR_AGO - timedelta(hours=2))
 
 
+@pytest.mark.nightly
 def test_as_many_as_may_be_of_one_ticket_are_settled_in_time(gate: Gate, seller: Seller) -> None:
     [ticket] = sold(seller)
 

@@ -97,6 +97,7 @@ def test_of_two_commands_at_once_one_makes_the_batch_and_the_other_says_so(quiet
     assert assert_all_agrees(shop, seller)["tickets"] == quantity
 
 
+@pytest.mark.nightly
 def test_elsewhere_than_on_a_terminal_it_tells_in_lines_how_far_it_is(quiet_shop: Shop) -> None:
     seller = quiet_shop.seller(stock=10_000)
 

@@ -193,6 +193,7 @@ def test_at_midnight_the_maker_ends_by_itself(shop_of_clock: Shop, clock: Any) -
     assert assert_all_agrees(shop, seller)["issued"] == 0
 
 
+@pytest.mark.nightly
 def test_expiry_at_work_against_the_maker_leaves_all_in_order(shop_of_clock: Shop, clock: Any) -> None:
     """The day of the expiry is over, that of the maker is not: their machines' clocks differ."""
     shop = shop_of_clock

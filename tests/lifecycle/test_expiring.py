@@ -22,19 +22,18 @@ from premade.audit.actors import COMMAND_ACTOR, SERVICE
 from premade.expiry import expire as action
 from premade.expiry.expire import Pass, expire_now
 
-ShopAt = Callable[[str, str], Shop]
 LAST_DAY = date(2026, 3, 31)
 SECONDS_MAX = 120
 
 
 @pytest.fixture
-def before(shop_at: ShopAt) -> Shop:
-    return shop_at("2026-03-31T12:00:00Z", "UTC")
+def before(empty_shop: Shop) -> Shop:
+    return past.at_moment(empty_shop, "2026-03-31T12:00:00Z")
 
 
 @pytest.fixture
-def after(shop_at: ShopAt) -> Shop:
-    return shop_at("2026-04-01T00:00:00Z", "UTC")
+def after(empty_shop: Shop) -> Shop:
+    return past.at_moment(empty_shop, "2026-04-01T00:00:00Z")
 
 
 def states(shop: Shop, seller: Seller) -> dict[str, int]:

@@ -240,6 +240,7 @@ def test_the_current_key_and_one_that_may_still_sign_are_not_retired(
     assert own_shop.sql("SELECT FROM signing_keys WHERE retired_at IS NOT NULL") == []
 
 
+@pytest.mark.nightly
 def test_before_a_key_is_retired_it_is_said_whose_tokens_end(own_shop: Shop, operator: Operator) -> None:
     seller = own_shop.seller()
     first = generate(own_shop, seller, 5)

@@ -43,7 +43,7 @@ def over_what_is_there(source: Path, target: Path) -> None:
 
 
 @pytest.mark.parametrize("put_back", [by_copy, only_what_changed, over_what_is_there])
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 def test_files_that_were_copied_are_put_back(home: Path, put_back: Callable[[Path, Path], None]) -> None:
     settings = Settings(data_dir=home / "data", database_url=None)
     kept = home / "kept"

@@ -66,6 +66,7 @@ def taken(dsn: str, clock: str) -> int:
     return row[0]
 
 
+@pytest.mark.nightly
 def test_a_database_that_publishes_all_its_tables(dsn: str) -> None:
     """PostgreSQL refuses changes of rows that a subscriber could not find."""
     with own_database(dsn) as own:
@@ -97,6 +98,7 @@ def test_a_dump_of_the_data_alone(dsn: str, tmp_path: Path) -> None:
         assert Till(second, shop.seller).sql("SELECT count(*) FROM database_incarnation") == [{"count": 1}]
 
 
+@pytest.mark.nightly
 def test_a_database_from_before_0_1_0_is_kept(dsn: str, tmp_path: Path) -> None:
     """As the runbook says: its schema is that of a new database, so it takes over the new one's list of migrations."""
     with own_database(dsn) as old, empty_database(dsn) as new:
@@ -114,6 +116,7 @@ def test_a_database_from_before_0_1_0_is_kept(dsn: str, tmp_path: Path) -> None:
         assert shop.sql("SELECT count(*) FROM pre_generated_tickets") == [{"count": len(lost.codes)}]
 
 
+@pytest.mark.nightly
 def test_a_dump_that_is_restored_into_the_same_database(dsn: str, tmp_path: Path) -> None:
     with own_database(dsn) as own:
         shop = till(own)

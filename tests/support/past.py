@@ -1,7 +1,9 @@
 """Generating, selling and expiring at a moment that the test chooses, by the actions themselves."""
 
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 
@@ -10,9 +12,16 @@ from premade.activation.activation import Activation
 from premade.expiry.expire import Expirer, Pass
 from premade.generation.batch_request import BatchRequest
 from premade.generation.generate import Batch, Generator
+from premade.runtime.clock import Runtime
 from premade.tickets.signing import Signers
 from support.shop import Seller, Shop, unique
 from support.taking_back import caller_of
+
+
+def at_moment(shop: Shop, moment: str, zone: str = "UTC") -> Shop:
+    """The shop at a moment (RFC 3339) of an operator's time zone."""
+    now = datetime.fromisoformat(moment)
+    return replace(shop, runtime=Runtime(ZoneInfo(zone), now=lambda: now))
 
 
 def generate(shop: Shop, seller: Seller, quantity: int = 1, **more: Any) -> Batch:
