@@ -38,7 +38,11 @@ SPREAD = [
     "large",
 ]
 """Tests of sales, scans and reads, which also run on tables that are spread by partner."""
-NOT_ON_BOTH = ["contract/test_schemathesis.py", "concurrency/test_queue.py", "concurrency/test_queue_over_http.py"]
+NOT_ON_BOTH = [
+    "contract/test_schemathesis.py",
+    "concurrency/test_queue.py",
+    "concurrency/test_queue_over_http.py",
+]
 """Malformed requests do not reach the database, and queues are in the memory of the service: one version is enough."""
 PROCESSES, PROCESSES_BESIDE = 3, 1
 """Four processes on two processors: tests wait some of the time, and the run beside is soon over."""

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from gate.conftest import Gate, Ticket, gate_of, sold, unsold
 from support.shop import Seller, Shop, unique
 
