@@ -683,6 +683,13 @@ CREATE TABLE public.ota_orders (
     CONSTRAINT order_status_known CHECK ((status = ANY (ARRAY['CONFIRMED'::text, 'PARTLY_CANCELLED'::text, 'CANCELLED'::text])))
 );
 
+CREATE TABLE public.partner_limits (
+    partner_id bigint NOT NULL,
+    limit_name text NOT NULL,
+    value bigint NOT NULL,
+    CONSTRAINT partner_limits_value_not_negative CHECK ((value >= 0))
+);
+
 CREATE TABLE public.partners (
     partner_id bigint NOT NULL,
     name text NOT NULL,
@@ -778,6 +785,13 @@ CREATE TABLE public.products (
     CONSTRAINT product_usable_days CHECK (((usable_days >= 0) AND (usable_days <= 3650))),
     CONSTRAINT product_usable_in_one_way CHECK (((usable_days IS NULL) OR (usable_until IS NULL)))
 );
+
+CREATE UNLOGGED TABLE public.rate_buckets (
+    key_id bigint NOT NULL,
+    operation_class text NOT NULL,
+    full_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
 
 CREATE TABLE public.refusal_days (
     day date NOT NULL,
@@ -989,6 +1003,9 @@ ALTER TABLE ONLY public.ota_orders
 ALTER TABLE ONLY public.ota_orders
     ADD CONSTRAINT ota_orders_pkey PRIMARY KEY (order_id);
 
+ALTER TABLE ONLY public.partner_limits
+    ADD CONSTRAINT partner_limits_pkey PRIMARY KEY (partner_id, limit_name);
+
 ALTER TABLE ONLY public.partners
     ADD CONSTRAINT partners_name_taken UNIQUE (name);
 
@@ -1003,6 +1020,9 @@ ALTER TABLE ONLY public.product_functions
 
 ALTER TABLE ONLY public.products
     ADD CONSTRAINT products_pkey PRIMARY KEY (product_id);
+
+ALTER TABLE ONLY public.rate_buckets
+    ADD CONSTRAINT rate_buckets_pkey PRIMARY KEY (key_id, operation_class);
 
 ALTER TABLE ONLY public.refusal_days
     ADD CONSTRAINT refusal_day_once UNIQUE NULLS NOT DISTINCT (day, partner_id, code);
@@ -1177,6 +1197,9 @@ ALTER TABLE ONLY public.ota_orders
 
 ALTER TABLE ONLY public.partners
     ADD CONSTRAINT partner_and_channel_both_test_or_both_live FOREIGN KEY (channel, is_test) REFERENCES public.channels(channel, is_test);
+
+ALTER TABLE ONLY public.partner_limits
+    ADD CONSTRAINT partner_limits_partner_exists FOREIGN KEY (partner_id) REFERENCES public.partners(partner_id);
 
 ALTER TABLE ONLY public.product_functions
     ADD CONSTRAINT product_functions_product FOREIGN KEY (product_id) REFERENCES public.products(product_id);

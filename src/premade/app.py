@@ -22,6 +22,7 @@ from premade.generation.feature import FEATURE as GENERATION
 from premade.http.connection_limits import Clients
 from premade.http.gateway import Gateway
 from premade.http.wiring import BackgroundTask, Feature, Process
+from premade.limits.feature import FEATURE as LIMITS
 from premade.monitoring.feature import FEATURE as MONITORING
 from premade.monitoring.readiness import Readiness
 from premade.offline.feature import FEATURE as OFFLINE
@@ -43,6 +44,7 @@ from premade.tickets.feature import FEATURE as TICKETS
 
 FEATURES = (
     PARTNERS,
+    LIMITS,
     STAFF,
     THROTTLE,
     GENERATION,

@@ -27,6 +27,7 @@ from premade.expiry.expire import sql as expiry
 from premade.export.rows import sql as exports
 from premade.generation.generate import sql as generation
 from premade.generation.large import sql as large
+from premade.limits.rate_limits import sql as leases
 from premade.offline.snapshot import sql as snapshots
 from premade.orders.lookup import sql as orders
 from premade.partners.keyring import Caller
@@ -83,7 +84,8 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     "expire_holds": (holds.expire, {"allotments_pkey", "reservations_not_ended"}),
     "holds_of_product": (holds.holds_of_product, {"reservations_not_ended", "partners_pkey"}),
     "hold_to_release": (holds.hold_to_release, {"reservations_pkey", "partners_pkey"}),
-    "keys_by_prefix": (keys.keys_by_prefix, {"api_keys_prefix_taken", "partners_pkey"}),
+    "keys_by_prefix": (keys.keys_by_prefix, {"api_keys_prefix_taken", "partners_pkey", "partner_limits_pkey"}),
+    "lease": (leases.lease, {"rate_buckets_pkey"}),
     "lock_order": (cancellation.lock_order, {"ota_orders_by_partner"}),
     "cancel": (
         cancellation.cancel,

@@ -8,6 +8,11 @@ lost response then returns the same response.
 Every error is `application/problem+json` with a stable `code`. [The list of errors](/problems) says what each code
 means and what to do.
 
+Each API key has a rate limit for each class of operations: `generate`, `activate`, `read` and `gate`. The header
+`RateLimit-Policy` names the class and a limit: you can always send `q` requests in `w` seconds. `RateLimit` says how many
+requests are left now (`r`). After `t` seconds without requests, all of them are available. Beyond the limit the response is 429 `RATE_LIMITED`. Nothing was changed: wait for
+the seconds in `Retry-After`, and send the request again with the same `Idempotency-Key`. A replay counts too.
+
 Times are RFC 3339 in UTC. Amounts of money are strings with all decimals of their currency by ISO 4217: HKD `288.00`,
 JPY `288`, KWD `1.234`. New members can be added to responses at any time, so ignore members that you do not know.
 

@@ -30,6 +30,16 @@ _RETRY_AFTER: Json = {
     "description": "Seconds to wait before a retry",
     "schema": {"type": "integer"},
 }
+_RATE_LIMIT: dict[str, Json] = {
+    "RateLimit-Policy": {
+        "description": "Rate limit of the API key for this class of operations: `q` requests in `w` seconds; absent without one",
+        "schema": {"type": "string", "example": '"activate";q=100000;w=10'},
+    },
+    "RateLimit": {
+        "description": "Requests that are left, `r`, and seconds without requests until all are available, `t`",
+        "schema": {"type": "string", "example": '"activate";r=99998;t=1'},
+    },
+}
 _HEADERS_OF_STATUS: dict[str, Json] = {
     "401": {
         "WWW-Authenticate": {
@@ -155,7 +165,12 @@ def _parameter(parameter: Json) -> Json:
 
 
 def _response(status: str, answer: Json, *, replays: bool) -> Json:
-    headers = {"X-Request-Id": _REQUEST_ID, **_HEADERS_OF_STATUS.get(status, {}), **answer.get("headers", {})}
+    headers = {
+        "X-Request-Id": _REQUEST_ID,
+        **({} if status == "401" else _RATE_LIMIT),
+        **_HEADERS_OF_STATUS.get(status, {}),
+        **answer.get("headers", {}),
+    }
     if replays:
         headers["Idempotency-Replayed"] = _REPLAYED
     return {**_with_content(answer), "headers": headers}

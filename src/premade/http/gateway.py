@@ -92,7 +92,11 @@ class Gateway:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = _headers(message["headers"], is_public=_is_public(scope, status))
-                message["headers"] = [*headers, (b"x-request-id", request_id.encode())]
+                message["headers"] = [
+                    *headers,
+                    *scope["state"].get("headers", ()),
+                    (b"x-request-id", request_id.encode()),
+                ]
                 if scope["scheme"] == "https":
                     message["headers"].append(_HTTPS_ONLY)
             await send(message)

@@ -10,6 +10,9 @@ from starlette.types import Scope
 
 from premade.http.body import client_address, header_values
 from premade.http.endpoint import json_router
+from premade.limits.lease import RateLimited
+from premade.limits.operation_class import OperationClass
+from premade.limits.rate_limits import RateLimits
 from premade.partners.key_lookup import TooManyWrongKeys
 from premade.partners.keyring import (
     ApiKeyInvalid,
@@ -29,6 +32,7 @@ Known = TypeVar("Known")
 HEADER = APIKeyHeader(
     name="X-API-Key", scheme_name="ApiKeyAuth", auto_error=False, description="API key of a partner or a gate"
 )
+_READS = frozenset({"GET", "HEAD"})
 
 
 @dataclass(frozen=True)
@@ -55,10 +59,13 @@ class GateCall(_Authenticated[GateCaller]):
 
 
 async def _admit(request: Request, required: SecurityScopes, _documented: str = Security(HEADER)) -> Call:
-    wired, state = request.app.state, request.scope["state"]
+    wired, state, permission = request.app.state, request.scope["state"], required.scopes[0]
     keyring: Keyring = wired.services[Keyring]
-    caller = await keyring.partner_for(_key(request), required.scopes[0], client_address(request))
+    caller = await keyring.partner_for(_key(request), permission, client_address(request))
     state["partner_id"], state["key_id"] = caller.partner_id, caller.key_id
+    is_read = request.scope["method"] in _READS
+    operation_class = OperationClass.READ if is_read else PERMISSIONS[permission].operation_class
+    await _take_from_rate_limit(request, caller, operation_class)
     return Call(caller, state["request_id"], wired.database, wired.services, request.scope)
 
 
@@ -69,7 +76,25 @@ async def _admit_gate(
     keyring: Keyring = wired.services[Keyring]
     caller = await keyring.gate_for(_key(request), required.scopes[0], client_address(request))
     state["partner_id"], state["key_id"] = caller.partner_id, caller.key_id
+    await _take_from_rate_limit(request, caller, OperationClass.GATE)
     return GateCall(caller, state["request_id"], wired.database, wired.services, request.scope)
+
+
+async def _take_from_rate_limit(
+    request: Request, caller: Caller | GateCaller, operation_class: OperationClass
+) -> None:
+    """Count the request, and add the headers of its rate limit to the response. Raises RateLimited."""
+    limits: RateLimits = request.app.state.services[RateLimits]
+    lease = limits.lease_of(
+        caller.first_key_id or 0, operation_class, caller.limits.get(f"rate-{operation_class}")
+    )
+    if lease is None:
+        return
+    try:
+        if not lease.take():
+            await lease.wait_and_take()
+    finally:
+        request.scope["state"]["headers"] = lease.headers()
 
 
 def _key(request: Request) -> str:
@@ -83,7 +108,7 @@ def _key(request: Request) -> str:
 def partner_router(tag: str) -> APIRouter:
     """Return a router for endpoints that need a partner's key."""
     return json_router(
-        tag, ApiKeyMissing, ApiKeyInvalid, TooManyWrongKeys, PermissionMissing, PartnerKeyNeeded
+        tag, ApiKeyMissing, ApiKeyInvalid, TooManyWrongKeys, RateLimited, PermissionMissing, PartnerKeyNeeded
     )
 
 
@@ -94,7 +119,7 @@ def partner_with(permission: str) -> Any:
 
 def gate_router(tag: str) -> APIRouter:
     """Return a router for endpoints that need a gate's key, of a partner or the operator."""
-    return json_router(tag, ApiKeyMissing, ApiKeyInvalid, TooManyWrongKeys, PermissionMissing)
+    return json_router(tag, ApiKeyMissing, ApiKeyInvalid, TooManyWrongKeys, RateLimited, PermissionMissing)
 
 
 def gate_with(permission: str) -> Any:

@@ -1,9 +1,10 @@
 """Authentication by API key, with a cache of a few seconds."""
 
 import hmac
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Literal
 
 from premade.audit.actors import CONSOLE, key_actor
@@ -19,6 +20,7 @@ KEY_CACHE_SECONDS = 2.0
 """A revoked key or a disabled partner works at most this long in a process that knew it."""
 KEY_CACHE_ENTRIES_MAX = 10_000
 LAST_USED_EVERY_SECONDS = 60
+NO_LIMITS: Mapping[str, int] = MappingProxyType({})
 KeyFault = Literal["unknown", "revoked", "expired", "partner_disabled"]
 """Reason why a key is refused."""
 
@@ -68,6 +70,10 @@ class Caller:
     channel: str
     is_test: bool = False
     """Whether it is a test partner. Live gates refuse its tickets."""
+    first_key_id: int | None = None
+    """The first key of the chain of rotations."""
+    limits: Mapping[str, int] = field(default_factory=dict[str, int])
+    """The partner's own limits, by name."""
 
     @property
     def actor(self) -> str:
@@ -101,6 +107,8 @@ class GateCaller:
     """Actor who uploaded the scan, if somebody else scanned."""
     first_key_id: int | None = None
     """The first key of the chain of rotations."""
+    limits: Mapping[str, int] = field(default_factory=dict[str, int])
+    """The partner's own limits, by name."""
 
     @property
     def owner(self) -> str:
@@ -149,7 +157,9 @@ class Keyring:
         _require(permission, key.permissions)
         if key.partner_id is None or key.channel is None:
             raise PartnerKeyNeeded
-        return Caller(key.key_id, key.partner_id, key.channel, key.is_test)
+        return Caller(
+            key.key_id, key.partner_id, key.channel, key.is_test, key.first_key_id, key.limits or NO_LIMITS
+        )
 
     async def gate_for(self, text: str, permission: str, address: str = "") -> GateCaller:
         """Return the gate of the key.
@@ -168,6 +178,7 @@ class Keyring:
             key.key_id,
             key.is_test,
             first_key_id=key.first_key_id,
+            limits=key.limits or NO_LIMITS,
         )
 
     async def _authentic(self, text: str, address: str) -> sql.KeyRow:

@@ -24,6 +24,7 @@ class KeyRow:
     is_test: bool
     first_key_id: int
     disabled_at: datetime | None
+    limits: dict[str, int] | None
     is_over: bool
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from premade.limits.operation_class import OperationClass
+
 
 @dataclass(frozen=True)
 class Permission:
@@ -11,20 +13,30 @@ class Permission:
     """Name in the API, such as `tickets:activate`."""
     label: str
     """Completes "This key may …", for the console."""
+    operation_class: OperationClass
+    """Rate limit of the requests that need it. A GET of a partner counts as READ."""
     is_for_gates: bool = False
     """Whether a key of the operator can have it."""
 
 
 _REGISTERED = (
-    Permission("tickets:bulk-generate", "generate batches"),
-    Permission("tickets:activate", "activate tickets, also several as one order, and draw from batches"),
-    Permission("tickets:read", "see its tickets and batches"),
-    Permission("tickets:cancel", "cancel and reissue tickets"),
-    Permission("inventory:read", "see products and stock"),
-    Permission("inventory:reserve", "reserve stock"),
-    Permission("orders:read", "see its orders, with the customers' details"),
-    Permission("gate:redeem", "redeem at a gate, also without network", is_for_gates=True),
-    Permission("gate:manual-entry", "type in a ticket code at a gate", is_for_gates=True),
+    Permission("tickets:bulk-generate", "generate batches", OperationClass.GENERATE),
+    Permission(
+        "tickets:activate",
+        "activate tickets, also several as one order, and draw from batches",
+        OperationClass.ACTIVATE,
+    ),
+    Permission("tickets:read", "see its tickets and batches", OperationClass.READ),
+    Permission("tickets:cancel", "cancel and reissue tickets", OperationClass.ACTIVATE),
+    Permission("inventory:read", "see products and stock", OperationClass.READ),
+    Permission("inventory:reserve", "reserve stock", OperationClass.GENERATE),
+    Permission("orders:read", "see its orders, with the customers' details", OperationClass.READ),
+    Permission(
+        "gate:redeem", "redeem at a gate, also without network", OperationClass.GATE, is_for_gates=True
+    ),
+    Permission(
+        "gate:manual-entry", "type in a ticket code at a gate", OperationClass.GATE, is_for_gates=True
+    ),
 )
 PERMISSIONS = {permission.name: permission for permission in _REGISTERED}
 """All permissions by name, in the order of display."""

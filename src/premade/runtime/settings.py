@@ -17,6 +17,8 @@ from premade.texts.fields import field_text
 
 PREFIX = "PREMADE_"
 DATABASE_URL = "DATABASE_URL"
+PER_MINUTE_MAX = 100_000_000
+"""Maximum of a rate limit."""
 _OF_A_WORKER = {"PREMADE_PARENT_PID"}
 """Set by the service for its own processes."""
 
@@ -88,6 +90,14 @@ class Settings(BaseSettings):
     connections_per_address_max: int = Field(default=500, ge=1, le=1_000_000)
     """Maximum client connections of the service from one address (IPv6: one /64), an equal share in each worker. Trusted
     proxies are exempt."""
+    rate_limit_generate: int = Field(default=60_000, ge=0, le=PER_MINUTE_MAX)
+    """Requests a minute of one API key that generate batches or reserve stock. 0: no limit."""
+    rate_limit_activate: int = Field(default=600_000, ge=0, le=PER_MINUTE_MAX)
+    """The same for requests that activate, cancel or reissue tickets."""
+    rate_limit_read: int = Field(default=120_000, ge=0, le=PER_MINUTE_MAX)
+    """The same for lists, single records and exports."""
+    rate_limit_gate: int = Field(default=600_000, ge=0, le=PER_MINUTE_MAX)
+    """The same for the requests of a gate's key."""
     drain_seconds: float = Field(default=0.5, ge=0, le=300)
     """How long, in seconds, /readyz answers 503 after SIGTERM before the service accepts no more connections."""
 

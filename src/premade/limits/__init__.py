@@ -1,0 +1,1 @@
+"""Rate limits of API keys: tokens are leased from PostgreSQL and taken in memory."""
