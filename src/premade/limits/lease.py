@@ -1,6 +1,6 @@
 """A lease: tokens of one bucket that this process has taken for the requests to come.
 
-A request takes a token in memory. Before a lease is used up, the next one is fetched in the background. So a request
+A request takes a token in memory. Before a lease is empty, the next one is fetched in the background. So a request
 waits only if the bucket was empty lately, or if more requests arrive at once than the last lease had tokens for.
 
 A lease is at most a tenth of a bucket and ends after a tenth of the time in which a bucket fills up. Tokens of an ended
