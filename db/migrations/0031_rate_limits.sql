@@ -1,4 +1,4 @@
--- Rate limits: a token bucket for each API key and class of operation, from which workers lease tokens (ADR 50).
+-- Rate limits: a token bucket for each API key and class of operation, from which workers lease tokens (ADR 51).
 -- The table is unlogged: a lease then waits for no disk and no standby. After a crash or a failover all buckets are full.
 CREATE UNLOGGED TABLE rate_buckets (
     -- The first key of the chain of rotations, so that a rotation gives no second bucket.
