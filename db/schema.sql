@@ -4,8 +4,21 @@ CREATE FUNCTION public.activation_span(moment timestamp with time zone) RETURNS 
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$ SELECT date_bin('5 minutes', moment, '2000-01-01 00:00:00+00') $$;
 
+CREATE FUNCTION public.analyse_table(target regclass) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_class WHERE oid = target AND relkind = 'r' AND relnamespace = current_schema()::regnamespace) THEN
+        RAISE EXCEPTION 'not a table of this schema: %', target;
+    END IF;
+    EXECUTE format('ANALYZE (SKIP_LOCKED) %s', target);
+END
+$$;
+
 CREATE FUNCTION public.begin_incarnation(more_ms bigint) RETURNS uuid
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
     AS $$
 DECLARE
     lock_space CONSTANT integer := 1886547309;

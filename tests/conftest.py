@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from support.operating import kept_open
-from support.postgres import postgres
+from support.postgres import as_service_role, postgres
 from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop
 from support.spread import spread
@@ -84,10 +84,11 @@ def dsn(postgres_kind: str, request: pytest.FixtureRequest) -> Iterator[str]:
 def service(
     dsn: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[Service]:
-    """`premade serve` with two workers on that database."""
+    """`premade serve` with two workers on that database, with the role of a service."""
     log: Path = tmp_path_factory.mktemp("service") / "log"
     by_partner = "true" if request.config.getoption("--spread") else "false"
-    with running_service(environment_for(dsn, PREMADE_STATEMENTS_BY_PARTNER=by_partner), log) as running:
+    environment = environment_for(as_service_role(dsn), PREMADE_STATEMENTS_BY_PARTNER=by_partner)
+    with running_service(environment, log) as running:
         yield running
 
 

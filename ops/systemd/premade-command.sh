@@ -8,6 +8,12 @@ fi
 set -a
 PREMADE_DATA_DIR=/var/lib/premade
 . /etc/premade/premade.env
+# The owner of the tables, if the service has a role of its own. Only root can read the file.
+case ${1:-} in
+    migrate | archive | restore)
+        if [ -r /etc/premade/premade-migrate.env ]; then . /etc/premade/premade-migrate.env; fi
+        ;;
+esac
 set +a
 unset WORKERS
 cd /var/lib/premade

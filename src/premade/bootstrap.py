@@ -13,11 +13,13 @@ from premade.postgres.encoding import require_utf8
 from premade.postgres.marker import Marker
 from premade.postgres.migrations import check_current, migrate
 from premade.postgres.pooler import require_own_sessions
+from premade.postgres.service_role import renew_service_roles, rights_of_connection
 from premade.postgres.zones import require_same_zone
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import CommandError
 from premade.runtime.logging import log
 from premade.runtime.settings import Settings
+from premade.texts.commands import command_text
 from premade.tickets.incarnation import confirm_incarnation
 from premade.tickets.signing import ensure_signing_keys
 
@@ -97,6 +99,7 @@ def database_to_serve(settings: Settings, runtime: Runtime) -> Generator[str]:
     try:
         require_own_sessions(settings.database_url)
         check_current(settings.database_url)
+        _warn_of_excess(settings.database_url)
     except psycopg.OperationalError as error:
         if _refuses_for_good(error):
             raise
@@ -106,6 +109,18 @@ def database_to_serve(settings: Settings, runtime: Runtime) -> Generator[str]:
             does="the service starts, and becomes ready when the database answers",
         )
     yield settings.database_url
+
+
+def _warn_of_excess(dsn: str) -> None:
+    """Log a warning if the service's role could change the schema or the audit record."""
+    rights = asyncio.run(rights_of_connection(dsn))
+    if rights.excess:
+        log.warning(
+            "database.role_too_powerful",
+            role=rights.role,
+            excess=list(rights.excess),
+            remedy=command_text("PROGRESS", "service_role_remedy"),
+        )
 
 
 def _refuses_for_good(error: psycopg.OperationalError) -> bool:
@@ -137,12 +152,16 @@ def bring_up_to_date(
 ) -> list[str]:
     """Migrate, create the first signing keys, correct the keys of partners' names, and detect a restore.
 
+    Roles of the service get the rights on new tables.
+
     Return the names of the applied migrations. `report` is called with a sentence for each thing that the operator should do.
     """
     require_own_sessions(dsn)
     require_utf8(dsn)
     require_same_zone(dsn, runtime.zone)
     applied = migrate(dsn, report)
+    for role in asyncio.run(renew_service_roles(dsn)):
+        report(command_text("PROGRESS", "service_role_renewed", role=role))
     for clash in asyncio.run(_after_migrating(dsn, runtime)):
         report(clash)
     asyncio.run(_confirm(dsn, runtime, marker))

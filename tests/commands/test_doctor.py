@@ -21,11 +21,10 @@ from zoneinfo import ZoneInfo
 import psutil
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from support import operating
+from psycopg.conninfo import make_conninfo
 from support.cluster import cluster, needs_standalone
 from support.disks import small_disk
-from support.postgres import empty_database, own_database
+from support.postgres import as_service_role, empty_database, own_database
 from support.processes import wait_until
 from support.service import environment_for, running_service
 from support.shop import Shop
@@ -42,10 +41,9 @@ from premade.doctor.checks.postgresql import judged as judged_version
 from premade.doctor.checks.settings import HIDDEN, shown
 from premade.doctor.checks.zone import ZONE
 from premade.doctor.examine import CHECKS, Line, examine, worst
-from premade.doctor.server_sql import not_usable
 from premade.postgres.application_name import this_process
 from premade.postgres.background_runs import LATE_SECONDS_MAX
-from premade.postgres.database import Database, open_database
+from premade.postgres.database import open_database
 from premade.postgres.pool import CONNECT_TIMEOUT_SECONDS
 from premade.runtime.clock import Runtime
 from premade.runtime.settings import Settings
@@ -143,7 +141,7 @@ def test_the_table_fits_into_80_columns_and_shows_each_remedy(own: str) -> None:
     assert done.returncode == 0, done.stderr
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert re.search(r"^warning +role ", done.stdout, re.MULTILINE)
-    assert "→ Create a role that only owns this database" in " ".join(done.stdout.split())
+    assert "→ Create a role for the service" in " ".join(done.stdout.split())
 
 
 # --- Without a database ---
@@ -363,22 +361,7 @@ def test_workers_of_another_version_are_named_and_so_is_their_absence(
     assert (unknown.mark, unknown.remedy) == ("warning", "Upgrade the service.")
 
 
-def tables_deleted_from() -> set[str]:
-    """The tables from which a statement of the service deletes rows."""
-    sources = Path(premade.__file__).parent.rglob("*.sql")
-    # The archive is moved by the owner of the tables.
-    not_of_service = {"migrations", "event_archive"}
-    statements = "".join(file.read_text() for file in sources if file.parent.name not in not_of_service)
-    return set(re.findall(r"\bDELETE FROM (\w+)", statements))
-
-
-async def tables_not_usable(database: Database) -> list[str]:
-    async with database.single_statement() as tx:
-        return await tx.fetch_all(not_usable)
-
-
-def test_a_role_that_lacks_rights(own: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    tables = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO clerk"
+def test_the_role_of_the_connection(own: str, monkeypatch: pytest.MonkeyPatch) -> None:
     as_clerk = make_conninfo(own, user="clerk")
     execute(
         own,
@@ -387,24 +370,21 @@ def test_a_role_that_lacks_rights(own: str, monkeypatch: pytest.MonkeyPatch) -> 
     try:
         [superuser] = lines_of(examined(monkeypatch, own), "role")
         [lacking] = lines_of(examined(monkeypatch, as_clerk), "role")
-        execute(own, f"{tables}; GRANT USAGE, UPDATE ON ALL SEQUENCES IN SCHEMA public TO clerk")
-        execute(own, "REVOKE DELETE ON ALL TABLES IN SCHEMA public FROM clerk")
-        without_delete = operating.run(as_clerk, tables_not_usable)
-        execute(own, tables)
-        [without_analyse] = lines_of(examined(monkeypatch, as_clerk), "role")
-        execute(own, f"ALTER DATABASE {conninfo_to_dict(own)['dbname']} OWNER TO clerk")
+        as_service_role(own, "clerk")
+        [exact] = lines_of(examined(monkeypatch, as_clerk), "role")
+        execute(own, "GRANT DELETE ON audit_events_default TO clerk")
+        [can_delete] = lines_of(examined(monkeypatch, as_clerk), "role")
+        execute(own, "ALTER TABLE staff OWNER TO clerk")
         [owner] = lines_of(examined(monkeypatch, as_clerk), "role")
     finally:
         execute(own, "REASSIGN OWNED BY clerk TO premade; DROP OWNED BY clerk; DROP ROLE clerk")
 
     assert (superuser.mark, "is a superuser" in superuser.text) == ("warning", True)
-    assert (lacking.mark, "clerk may not use" in lacking.text) == ("wrong", True)
-    assert set(without_delete) == tables_deleted_from()
-    assert (without_analyse.mark, "may not analyse" in without_analyse.text) == ("warning", True)
-    assert owner.mark == "ok"
-    assert superuser.facts["owner of all tables"] == "yes"
-    # It owns the database, and may analyse its tables, but not change them.
-    assert owner.facts["owner of all tables"].startswith("no")
+    assert (lacking.mark, "clerk lacks rights on" in lacking.text) == ("wrong", True)
+    assert "premade migrate --service-role clerk" in (lacking.remedy or "")
+    assert (exact.mark, exact.facts["owner of tables"][:2]) == ("ok", "no")
+    assert (can_delete.mark, "clerk can change the audit record." in can_delete.text) == ("warning", True)
+    assert (owner.mark, "owns tables and can" in owner.text) == ("warning", True)
 
 
 @pytest.mark.nightly

@@ -1,5 +1,6 @@
 """A real PostgreSQL for the tests: the embedded one, or a stand-alone one of the machine."""
 
+import asyncio
 import os
 import pwd
 import shutil
@@ -15,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from premade.bootstrap import bring_up_to_date
 from premade.postgres.embedded import embedded_postgres
+from premade.postgres.service_role import make_service_role
 from premade.runtime.clock import Runtime
 from support.shop import unique
 
@@ -68,6 +70,15 @@ def own_database(dsn: str) -> Generator[str]:
     with empty_database(dsn) as own:
         bring_up_to_date(own, Runtime(ZoneInfo("UTC")))
         yield own
+
+
+def as_service_role(dsn: str, role: str = "premade_service") -> str:
+    """The same database for the role of a service, which is created on the server and gets its rights."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
+            connection.execute(f"CREATE ROLE {role} LOGIN".encode())
+    asyncio.run(make_service_role(dsn, role))
+    return make_conninfo(dsn, user=role)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The command `premade`."""
 
+import asyncio
 import os
 import sys
 from functools import partial
@@ -32,6 +33,7 @@ from premade.cli.restored import restored
 from premade.cli.verify import verify
 from premade.postgres.migrations import SchemaNotCurrent
 from premade.postgres.reach import one_line
+from premade.postgres.service_role import make_service_role
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import CommandError, DatabaseAway, DomainError, Invalid, NotFound
 from premade.runtime.settings import Settings, unknown_variables, variable_of
@@ -158,13 +160,26 @@ def serve_command(
 
 
 @app.command(help="Bring the schema of the database up to date.")
-def migrate(*, as_json: AsJson = False) -> None:
+def migrate(
+    *,
+    service_role: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Give this role the rights that the service needs, and no others. Later migrations keep them current.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Bring the schema of the database up to date."""
     settings = Settings()
     with embedded_or_named(settings) as dsn:
         report = partial(typer.echo, err=True)
         applied = bring_up_to_date(dsn, Runtime(settings.zone), marker_of(settings), report)
-    show_one({"applied": applied or "nothing: the schema is current"}, as_json=as_json)
+        granted = (
+            {} if service_role is None else {"granted": asyncio.run(make_service_role(dsn, service_role))}
+        )
+    show_one({"applied": applied or "nothing: the schema is current", **granted}, as_json=as_json)
 
 
 @app.command(help="Start the service with example products, a partner and a first sale.")

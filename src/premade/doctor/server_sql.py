@@ -27,14 +27,6 @@ class Encryption:
     """Whether both ends of the connection are on this machine."""
 
 
-@dataclass(slots=True)
-class DatabaseRole:
-    name: str
-    is_superuser: bool
-    is_monitor: bool
-    owns_tables: bool
-
-
 @statement
 def server_settings() -> ServerSettings: ...
 
@@ -53,14 +45,6 @@ def encryption() -> Encryption: ...
 
 @statement
 def application_names() -> str: ...
-
-
-@statement
-def role() -> DatabaseRole: ...
-
-
-@statement
-def not_usable() -> str: ...
 
 
 @statement

@@ -4,11 +4,8 @@ A connection keeps the plan of a statement until a table in it is analysed. Auto
 installation can grow from nothing to a million tickets in that time. See ADR 10.
 """
 
-from types import NoneType
-
 from premade.postgres import table_statistics_sql as sql
 from premade.postgres.database import Database
-from premade.postgres.statements import Statement, row_factory_of
 from premade.runtime.background import AT_ONCE, Turn
 from premade.runtime.logging import log
 
@@ -46,7 +43,7 @@ class TableAnalyst:
             name = table.table_name
             # Try once at this size, even if the analysis is skipped or fails.
             self._pages_tried[name] = table.pages
-            await tx.execute(_analyse(name))
+            await tx.execute(sql.analyse, table_name=name)
             return name
 
     def _next_of(self, grown: list[sql.GrownTable]) -> sql.GrownTable | None:
@@ -57,15 +54,6 @@ class TableAnalyst:
             log.warning("statistics.not_allowed", tables=names)
             self._pages_tried |= dict.fromkeys(names, PAGES_MAX)
         return next((table for table in due if table.may_analyse), None)
-
-
-def _analyse(name: str) -> Statement[[], None]:
-    """Return the statement that analyses a table; `name` is quoted. SKIP_LOCKED neither waits for autovacuum nor cancels it."""
-
-    def declared() -> None: ...
-
-    text = b"ANALYZE (SKIP_LOCKED) " + name.encode()
-    return Statement("postgres.analyse_table", text, (), declared, row_factory_of(NoneType))
 
 
 def analyse_turn(database: Database) -> Turn:

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from premade.doctor import server_sql as sql
 from premade.doctor.check import Check, Installation, Needs, Result, result
-from premade.postgres import table_statistics_sql
+from premade.postgres.service_role import Excess, rights_of
 
 NAMES_MAX = 5
 
@@ -16,24 +15,23 @@ def _names(names: Sequence[str]) -> str:
 
 async def _examine(installation: Installation) -> Sequence[Result]:
     async with installation.database.single_statement() as tx:
-        role = await tx.fetch_one(sql.role)
-        not_usable = await tx.fetch_all(sql.not_usable)
-        unanalysed = await tx.fetch_all(table_statistics_sql.not_analysable)
-    assert role is not None
+        rights = await rights_of(tx)
+    powers = rights.powers
     facts = {
-        "superuser": "yes" if role.is_superuser else "no",
-        "owner of all tables": "yes" if role.owns_tables else "no: it cannot run 'premade migrate'",
-        "pg_monitor": "yes" if role.is_monitor else "no: the queries of the runbook show less",
+        "superuser": "yes" if powers.is_superuser else "no",
+        "owner of tables": "yes" if powers.owns_tables else "no: it cannot run 'premade migrate'",
+        "pg_monitor": "yes" if powers.is_monitor else "no: the queries of the runbook show less",
     }
     if installation.is_embedded:
-        return [result("embedded", role=role.name)]
-    if role.is_superuser:
-        return [result("superuser", facts, role=role.name)]
-    if not_usable:
-        return [result("lacks_rights", facts, role=role.name, tables=_names(not_usable))]
-    if unanalysed:
-        return [result("cannot_analyse", facts, role=role.name, tables=_names(unanalysed))]
-    return [result("ok", facts, role=role.name)]
+        return [result("embedded", role=rights.role)]
+    if Excess.SUPERUSER in rights.excess:
+        return [result("superuser", facts, role=rights.role)]
+    if rights.lacking:
+        objects = list(dict.fromkeys(right.name for right in rights.lacking))
+        return [result("lacks_rights", facts, role=rights.role, objects=_names(objects))]
+    if rights.excess:
+        return [result("excess", facts, role=rights.role, excess=" and ".join(rights.excess))]
+    return [result("ok", facts, role=rights.role)]
 
 
 ROLE = Check("role", _examine, Needs.SCHEMA)
