@@ -13,7 +13,7 @@ from psycopg.sql import Identifier
 from premade.postgres import service_role_sql as sql
 from premade.postgres.backup.contents import session
 from premade.postgres.database import Transaction
-from premade.postgres.service_role_sql import Powers, ObjectPrivilege
+from premade.postgres.service_role_sql import ObjectPrivilege, Powers
 from premade.runtime.errors import CommandError
 
 
