@@ -167,6 +167,7 @@ def test_a_role_that_owns_nothing_creates_months(own: str, connection: Connectio
     connection.execute("CREATE ROLE till_of_months")
     try:
         connection.execute("GRANT SELECT, INSERT ON audit_events TO till_of_months")
+        connection.execute("GRANT EXECUTE ON FUNCTION create_audit_month TO till_of_months")
         connection.execute("SET ROLE till_of_months")
         day = month_start(3).date()
         assert connection.execute("SELECT create_audit_month(%s)", [day]).fetchall() == [(True,)]
