@@ -1,4 +1,4 @@
-"""The role of the service: it reads and writes tables, but cannot change the schema or the audit record (ADR 51)."""
+"""The role of the service: it reads and writes tables, but cannot change the schema or the audit record (ADR 52)."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

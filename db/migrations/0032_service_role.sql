@@ -1,4 +1,4 @@
--- What the service needs the rights of the owner for, so that its own role needs none (ADR 51). These functions run with the
+-- What the service needs the rights of the owner for, so that its own role needs none (ADR 52). These functions run with the
 -- rights of their owner. The schema of temporary tables is the last one: a caller could hide their names there.
 
 -- Analyse a table of this schema. It neither waits for a lock nor stops autovacuum.
