@@ -897,6 +897,28 @@ CREATE TABLE public.staff_browsers (
     CONSTRAINT staff_browser_expires_later CHECK ((expires_at > created_at))
 );
 
+CREATE TABLE public.staff_half_sign_ins (
+    digest bytea NOT NULL,
+    staff_id bigint NOT NULL,
+    password_digest text NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT staff_half_sign_in_digest_is_sha256 CHECK ((octet_length(digest) = 32))
+);
+
+CREATE TABLE public.staff_recovery_codes (
+    staff_id bigint NOT NULL,
+    digest bytea NOT NULL,
+    CONSTRAINT staff_recovery_code_digest_is_sha256 CHECK ((octet_length(digest) = 32))
+);
+
+CREATE TABLE public.staff_second_factors (
+    staff_id bigint NOT NULL,
+    secret text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    confirmed_at timestamp with time zone,
+    last_step bigint DEFAULT 0 NOT NULL
+);
+
 CREATE TABLE public.staff_sessions (
     digest bytea NOT NULL,
     staff_id bigint NOT NULL,
@@ -1055,11 +1077,20 @@ ALTER TABLE ONLY public.signing_keys
 ALTER TABLE ONLY public.staff_browsers
     ADD CONSTRAINT staff_browsers_pkey PRIMARY KEY (digest);
 
+ALTER TABLE ONLY public.staff_half_sign_ins
+    ADD CONSTRAINT staff_half_sign_ins_pkey PRIMARY KEY (digest);
+
 ALTER TABLE ONLY public.staff
     ADD CONSTRAINT staff_name_taken UNIQUE (name);
 
 ALTER TABLE ONLY public.staff
     ADD CONSTRAINT staff_pkey PRIMARY KEY (staff_id);
+
+ALTER TABLE ONLY public.staff_recovery_codes
+    ADD CONSTRAINT staff_recovery_codes_pkey PRIMARY KEY (staff_id, digest);
+
+ALTER TABLE ONLY public.staff_second_factors
+    ADD CONSTRAINT staff_second_factors_pkey PRIMARY KEY (staff_id);
 
 ALTER TABLE ONLY public.staff_sessions
     ADD CONSTRAINT staff_sessions_pkey PRIMARY KEY (digest);
@@ -1124,6 +1155,8 @@ CREATE UNIQUE INDEX reservations_idempotency_key_taken ON public.reservations US
 CREATE INDEX reservations_not_ended ON public.reservations USING btree (product_id, channel, expires_at) WHERE (ended_at IS NULL);
 
 CREATE INDEX staff_browsers_by_staff ON public.staff_browsers USING btree (staff_id, created_at);
+
+CREATE INDEX staff_half_sign_ins_by_expiry ON public.staff_half_sign_ins USING btree (expires_at);
 
 CREATE INDEX staff_sessions_by_expiry ON public.staff_sessions USING btree (expires_at);
 
@@ -1225,6 +1258,15 @@ ALTER TABLE ONLY public.reservations
 
 ALTER TABLE ONLY public.staff_browsers
     ADD CONSTRAINT staff_browsers_staff FOREIGN KEY (staff_id) REFERENCES public.staff(staff_id);
+
+ALTER TABLE ONLY public.staff_half_sign_ins
+    ADD CONSTRAINT staff_half_sign_in_of_a_member FOREIGN KEY (staff_id) REFERENCES public.staff(staff_id);
+
+ALTER TABLE ONLY public.staff_recovery_codes
+    ADD CONSTRAINT staff_recovery_code_of_a_member FOREIGN KEY (staff_id) REFERENCES public.staff(staff_id);
+
+ALTER TABLE ONLY public.staff_second_factors
+    ADD CONSTRAINT staff_second_factor_of_a_member FOREIGN KEY (staff_id) REFERENCES public.staff(staff_id);
 
 ALTER TABLE ONLY public.staff_sessions
     ADD CONSTRAINT staff_sessions_staff FOREIGN KEY (staff_id) REFERENCES public.staff(staff_id);

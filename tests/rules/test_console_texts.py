@@ -13,6 +13,7 @@ import pytest
 from browser.visitors import Visitor, visitor
 from catalogue import POT, as_pot, catalogue
 from gate.conftest import gate_of, unsold
+from pyotp.totp import TOTP
 from support.large import begun
 from support.postgres import own_database
 from support.pseudo_language import MARKED, names_in, translated_service
@@ -20,8 +21,10 @@ from support.shop import Seller, Shop, unique
 from support.taking_back import cancel, cancel_batch, reissue
 
 from premade.audit.events import CATALOGUE
+from premade.console.auth import HALF_COOKIE
 from premade.console.sections import SECTIONS
 from premade.partners.keys import create_key, revoke_key
+from premade.staff.session import TOKEN_BYTES
 
 SHOWN_ATTRIBUTES = {"alt", "title", "aria-label", "data-label", "label", "placeholder"}
 NO_PAGES = {"/console/tickets/{code}/qr.svg", "/console/batch/progress"}
@@ -293,6 +296,27 @@ def look_at_people(crawler: Crawler, shop: Shop) -> None:
     crawler.sends(f"{somebody}/disable")
     crawler.gets("/console/staff")
     crawler.sends(f"{somebody}/enable")
+    crawler.sends(f"{somebody}/reset-second-factor")
+    second_factor = "/console/account/second-factor"
+    crawler.gets(second_factor)
+    crawler.sends(second_factor, 400, code="000000")
+    [secret] = re.findall(r"<code[^>]*>([A-Z2-7]{32})</code>", crawler.ann.page(second_factor))
+    done = crawler.ann.sends(second_factor, code=TOTP(secret).now())
+    crawler.look(done)
+    crawler.gets(second_factor)
+    ann_id = crawler.ann.staff_id
+    half = shop.runtime.random_bytes(TOKEN_BYTES).hex()
+    shop.sql(
+        "INSERT INTO staff_half_sign_ins SELECT sha256(%s::bytea), staff_id, password_digest, now() + interval '1 hour'"
+        " FROM staff WHERE staff_id = %s",
+        half.encode(),
+        ann_id,
+    )
+    code_page = {"Cookie": f"{HALF_COOKIE}={half}"}
+    crawler.look(crawler.ann.http.get("/console/sign-in/code", headers=code_page))
+    crawler.look(crawler.ann.http.post("/console/sign-in/code", data={"code": "x"}, headers=code_page), 400)
+    shop.sql("DELETE FROM staff_second_factors")
+    crawler.look(crawler.ann.http.get("/console/sign-in/code", headers=code_page))
     crawler.sends("/console/account", 400, password="x", **{"new-password": "short"})
     crawler.look(crawler.ann.http.get("/console/sign-in", headers={"Cookie": ""}))
     for password in ("x", "three large ferries"):

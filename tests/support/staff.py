@@ -22,6 +22,8 @@ def new_staff(shop: Shop, name: str, role: str) -> None:
 
 def sign_in(shop: Shop, name: str) -> SignedIn:
     """Open a session of theirs, as the form does."""
-    return shop.operate(
+    signed_in = shop.operate(
         lambda database, runtime: Sessions(database, runtime).sign_in(name, PASSWORD, "127.0.0.1")
     )
+    assert isinstance(signed_in, SignedIn)
+    return signed_in

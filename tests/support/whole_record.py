@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from pyotp.totp import TOTP
 
 from premade.activation.order import OrderMaker
 from premade.activation.sale import Draw
@@ -33,6 +34,7 @@ from premade.reissue.reissue import Reissuer, ReissueRequest
 from premade.runtime.clock import Runtime
 from premade.staff import member
 from premade.staff.role import Role
+from premade.staff.second_factor import begin_enrolment, remove_own, set_up_own
 from premade.staff.session import Member, Sessions, SignInRefused
 from premade.stock.hold import expire_holds
 from premade.stock.release import ReleaseRequest
@@ -113,10 +115,19 @@ def _change_staff(shop: Shop) -> None:
             sessions(lambda s, wrong=wrong: s.sign_in(wrong, "three large ferries", "127.0.0.1"))
     signed_in = sessions(lambda s: s.sign_in(name, NEW_PASSWORD, "127.0.0.1"))
     sessions(lambda s: s.sign_out(mei, signed_in.token, everywhere=True))
+    _use_second_factor(shop, mei)
     for is_disabled in (True, False):
         shop.operate(
             lambda d, r, is_disabled=is_disabled: member.set_disabled(d, r, name, disabled=is_disabled)
         )
+
+
+def _use_second_factor(shop: Shop, mei: Member) -> None:
+    app = shop.operate(lambda d, r: begin_enrolment(d, r, mei.staff_id, mei.name))
+    assert app
+    code = TOTP(app.secret).at(shop.runtime.now())
+    [recovery_code, *_] = shop.operate(lambda d, r: set_up_own(d, r, mei.staff_id, code, mei.actor))
+    shop.operate(lambda d, r: remove_own(d, r, mei.staff_id, recovery_code, mei.actor))
 
 
 def _sell_and_look(shop: Shop, seller: Seller) -> None:

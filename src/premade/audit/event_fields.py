@@ -45,6 +45,7 @@ class SignInRefusal(StrEnum):
     WRONG = "wrong"
     DISABLED = "disabled"
     TOO_MANY = "too_many"
+    CODE = "code"
 
     @property
     def text(self) -> str:
@@ -53,4 +54,5 @@ class SignInRefusal(StrEnum):
             SignInRefusal.WRONG: "the name or the password was wrong",
             SignInRefusal.DISABLED: "the password was right, but the member is disabled",
             SignInRefusal.TOO_MANY: "too many failed attempts for the name or from the address",
+            SignInRefusal.CODE: "the password was right, but the code of the second factor was wrong",
         }[self]

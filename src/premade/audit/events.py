@@ -405,8 +405,24 @@ class StaffDisabled(_StaffEvent): ...
 class StaffEnabled(_StaffEvent): ...
 
 
-@CATALOGUE.event("staff.signed_in", "Signed in", "Signed in.")
-class StaffSignedIn(AuditEvent): ...
+@CATALOGUE.event("staff.second_factor_set", "Second factor set up", "{staff_id} set up an authenticator app.")
+class SecondFactorSet(_StaffEvent): ...
+
+
+@CATALOGUE.event(
+    "staff.second_factor_removed", "Second factor removed", "The authenticator app of {staff_id} was removed."
+)
+class SecondFactorRemoved(_StaffEvent): ...
+
+
+@CATALOGUE.event("staff.recovery_code_used", "Recovery code used", "A recovery code of {staff_id} was used.")
+class RecoveryCodeUsed(_StaffEvent): ...
+
+
+@CATALOGUE.event("staff.signed_in", "Signed in", "Signed in.", also={"client_ip": "From {client_ip}."})
+class StaffSignedIn(AuditEvent):
+    client_ip: str | None = None
+    """IP address of the client; of IPv6, its network of 64 bits."""
 
 
 @CATALOGUE.event("staff.signed_out", "Signed out", "Signed out.")
@@ -415,9 +431,13 @@ class StaffSignedOut(AuditEvent):
 
 
 @CATALOGUE.event(
-    "staff.sign_in_refused", "Sign-in refused", "Somebody tried to sign in as {staff_id}: {reason}."
+    "staff.sign_in_refused",
+    "Sign-in refused",
+    "Somebody tried to sign in as {staff_id}: {reason}.",
+    also={"client_ip": "From {client_ip}."},
 )
 class StaffSignInRefused(AuditEvent):
     reason: SignInRefusal
     staff_id: int | None
     """None for a name that nobody has."""
+    client_ip: str | None = None

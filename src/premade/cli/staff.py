@@ -10,6 +10,7 @@ from premade.cli.output import AsJson, show_one, show_rows
 from premade.staff.member import add_staff, list_staff, set_disabled, set_password, set_role
 from premade.staff.password import PASSWORD_CHARACTERS_MIN
 from premade.staff.role import Role
+from premade.staff.second_factor import reset_second_factor
 
 app = typer.Typer(help="Members of staff, who sign in to the console.", no_args_is_help=True)
 
@@ -72,6 +73,16 @@ def change_password(name: Name, *, password_stdin: FromStdin = False, as_json: A
     show_one(
         operate(lambda database, runtime: set_password(database, runtime, name, password)), as_json=as_json
     )
+
+
+@app.command(
+    name="reset-second-factor",
+    help="Remove the authenticator app of a member of staff, and sign the person out everywhere.",
+)
+def reset_app(name: Name, *, as_json: AsJson = False) -> None:
+    """Remove the authenticator app of a member of staff."""
+    reset = operate(lambda database, runtime: reset_second_factor(database, runtime, name))
+    show_one(reset, as_json=as_json)
 
 
 @app.command(name="set-role", help="Change the role of a member of staff, from the next page on.")

@@ -12,6 +12,7 @@ from premade.runtime.errors import Forbidden
 from premade.staff.role import Right
 from premade.staff.session import (
     BROWSER_SECONDS_MAX,
+    HALF_SECONDS_MAX,
     SESSION_SECONDS_MAX,
     Member,
     Sessions,
@@ -20,6 +21,8 @@ from premade.staff.session import (
 
 SESSION_COOKIE = "premade_session"
 BROWSER_COOKIE = "premade_browser"
+HALF_COOKIE = "premade_half_signed_in"
+"""Of a sign-in that waits for the code of the second factor."""
 _HTTPS_PREFIX = "__Host-"
 """Prefix of the name of a cookie that is set over https. With it, browsers allow no other host of the domain to set the cookie
 (RFC 6265bis, 4.1.3.2)."""
@@ -50,6 +53,21 @@ def session_token(request: Request) -> str:
 def browser_token(request: Request) -> str | None:
     """Return the token of the cookie that marks a known browser, or None."""
     return _cookie(request, BROWSER_COOKIE)
+
+
+def half_token(request: Request) -> str | None:
+    """Return the token of the cookie of a half sign-in, or None."""
+    return _cookie(request, HALF_COOKIE)
+
+
+def set_half_cookie(response: Response, request: Request, token: str) -> None:
+    """Set the cookie of a half sign-in."""
+    _set_cookie(response, request, HALF_COOKIE, token, HALF_SECONDS_MAX)
+
+
+def delete_half_cookie(response: Response, request: Request) -> None:
+    """Delete the cookie of a half sign-in."""
+    _set_cookie(response, request, HALF_COOKIE, "", 0)
 
 
 def _cookie(request: Request, name: str) -> str | None:

@@ -1,6 +1,7 @@
 """The registry of the console's pages, in the order of the menu. A new page is one module with PAGES, and one line here."""
 
 from premade.console.account import pages as account
+from premade.console.account import second_factor
 from premade.console.addresses import HOME
 from premade.console.audit import pages as audit
 from premade.console.batches import changes as batch_changes
@@ -53,7 +54,7 @@ SECTIONS = [
         lazy("Account"),
         account.ACCOUNT,
         None,
-        [account.PAGES],
+        [account.PAGES, second_factor.PAGES],
         is_in_menu=False,
         routes=account.sign_in_routes,
     ),

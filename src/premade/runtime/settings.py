@@ -33,12 +33,28 @@ def _connection_string(text: str) -> str:
 
 
 def _addresses(text: str) -> str:
-    for address in filter(None, (part.strip() for part in text.split(","))):
+    for address in listed(text):
         try:
             ip_network(address)
         except ValueError:
             raise ValueError(field_text("setting.address", address=address)) from None
     return text
+
+
+ROLES = frozenset({"admin", "operations", "finance", "gate"})
+"""The roles of the staff (`staff.role.Role`)."""
+
+
+def _roles(text: str) -> str:
+    for role in listed(text):
+        if role not in ROLES:
+            raise ValueError(field_text("general.one_of", choices=", ".join(sorted(ROLES))))
+    return text
+
+
+def listed(text: str) -> list[str]:
+    """Return the parts of a list that is separated by commas."""
+    return [part for part in (part.strip() for part in text.split(",")) if part]
 
 
 _SHOWN_PARTS = {
@@ -79,6 +95,8 @@ class Settings(BaseSettings):
     """Maximum age, in days, of a scan without network when it is uploaded. An older one is a conflict."""
     manual_entry_digits: int = Field(default=4, ge=4, le=8)
     """How many last digits of the customer's phone number a typed code needs at the gate."""
+    second_factor_roles: Annotated[str, AfterValidator(_roles)] = ""
+    """Roles of staff, separated by commas, that need a second factor to sign in."""
     customer_retention_days: int | None = Field(default=None, ge=1, le=3650)
     """Erase the contact data of customers so many days after the last use or the last day of use of their tickets."""
     database_connections_per_worker: int = Field(default=8, ge=1, le=100)

@@ -81,7 +81,7 @@ async def staff_named(database: Database, name: str) -> sql.StaffRow:
         StaffUnknown: no member has this name.
     """
     async with database.single_statement() as tx:
-        return await _named(tx, name)
+        return await staff_in(tx, name)
 
 
 async def set_password(
@@ -96,7 +96,7 @@ async def set_password(
     _check(refused_password=await passwords.why_refused(password, stored_name(name)))
     digest = await passwords.digest(password)
     async with database.transaction() as tx:
-        member = await _named(tx, name)
+        member = await staff_in(tx, name)
         await tx.execute(sql.set_password, staff_id=member.staff_id, password_digest=digest)
         await tx.execute(sql.end_sessions, staff_id=member.staff_id)
         await _record(tx, StaffPasswordSet(staff_id=member.staff_id), runtime, actor)
@@ -121,7 +121,7 @@ async def set_role(
     """
     _check(role=role)
     async with database.transaction() as tx:
-        member = await _named(tx, name)
+        member = await staff_in(tx, name)
         changed = await tx.fetch_one(sql.set_role, staff_id=member.staff_id, role=role)
         await _record(tx, StaffRoleSet(staff_id=member.staff_id, role=role), runtime, actor)
     assert changed is not None
@@ -137,7 +137,7 @@ async def set_disabled(
         StaffUnknown: no member has this name.
     """
     async with database.transaction() as tx:
-        member = await _named(tx, name)
+        member = await staff_in(tx, name)
         now = runtime.now()
         changed = await tx.fetch_one(
             sql.set_disabled, staff_id=member.staff_id, disabled_at=now if disabled else None
@@ -150,7 +150,12 @@ async def set_disabled(
     return changed
 
 
-async def _named(tx: Transaction, name: str) -> sql.StaffRow:
+async def staff_in(tx: Transaction, name: str) -> sql.StaffRow:
+    """Return the member with this name, within a transaction.
+
+    Raises:
+        StaffUnknown: no member has this name.
+    """
     row = await tx.fetch_one(sql.by_name, name=stored_name(name).replace("\0", ""))
     if row is None:
         raise StaffUnknown(name)

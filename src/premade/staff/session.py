@@ -3,7 +3,8 @@
 import base64
 import hashlib
 import hmac
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from premade.audit.actors import staff_actor
@@ -15,11 +16,14 @@ from premade.runtime.clock import Runtime
 from premade.runtime.errors import FieldError, Invalid, Unauthenticated
 from premade.runtime.logging import log
 from premade.staff import password as passwords
+from premade.staff import second_factor_sql
 from premade.staff import session_sql as sql
 from premade.staff.role import RIGHTS, Right, Role
+from premade.staff.second_factor import confirm_enrolment, count_code, is_right, wrong_code
+from premade.staff.second_factor_sql import HalfSignIn
 from premade.staff.sign_in_attempt import SignInAttempt, count_sign_in, digest_of, record_refusal
 from premade.texts.fields import field_text
-from premade.throttle.attempts import take_back
+from premade.throttle.attempts import AttemptCount, take_back
 
 IDLE_SECONDS_MAX = 3_600
 """A session ends after this time without a page."""
@@ -31,6 +35,8 @@ BROWSER_SECONDS_MAX = 180 * 24 * 3_600
 """How long a browser is known after a sign-in."""
 BROWSERS_MAX = 20
 """Known browsers of one member; the oldest are deleted."""
+HALF_SECONDS_MAX = 600
+"""How long a sign-in with a right password waits for the code."""
 TOKEN_BYTES = 32
 
 
@@ -64,6 +70,15 @@ class SignedIn:
 
     token: str
     browser: str
+    recovery_codes: tuple[str, ...] = ()
+    """Of a second factor that was set up with this sign-in. They are shown once."""
+
+
+@dataclass(frozen=True)
+class HalfSignedIn:
+    """A sign-in with a right password that still needs the code of the second factor. `token`: a cookie."""
+
+    token: str
 
 
 @dataclass(frozen=True)
@@ -72,6 +87,8 @@ class Sessions:
 
     database: Database
     runtime: Runtime
+    roles_with_second_factor: frozenset[Role] = frozenset()
+    """Members with these roles must set a second factor up at their next sign-in."""
 
     async def sign_in(
         self,
@@ -80,8 +97,10 @@ class Sessions:
         address: str,
         previous_token: str | None = None,
         browser: str | None = None,
-    ) -> SignedIn:
+    ) -> SignedIn | HalfSignedIn:
         """Open a new session in place of the previous one. `browser` is the cookie of an earlier sign-in.
+
+        A member with a second factor, or with a role that needs one, is only half signed in.
 
         Raises:
             SignInRefused: no active member has this name and password.
@@ -91,13 +110,78 @@ class Sessions:
         attempt = await count_sign_in(self.database, self.runtime, name, address, browser)
         member = await self._verify_password(attempt, password)
         async with self.database.transaction() as tx:
-            signed_in = await self._open(tx, member.staff_id, member.password_digest, attempt, browser)
-            if previous_token:
-                await tx.execute(sql.replace_session, digest=digest_of(previous_token))
-            actor = staff_actor(member.staff_id)
-            await record(tx, StaffSignedIn(), self.runtime.now(), partner_id=None, actor=actor)
+            if member.has_second_factor or member.role in self.roles_with_second_factor:
+                return await self._begin(tx, member, attempt)
+            signed_in = await self._open(tx, member.staff_id, member.password_digest, attempt.counts, browser)
+            await self._finish(tx, member.staff_id, address, previous_token)
         log.info("console.signed_in", staff_id=member.staff_id)
         return signed_in
+
+    async def _begin(self, tx: Transaction, member: sql.PasswordRow, attempt: SignInAttempt) -> HalfSignedIn:
+        token = self._token()
+        await tx.execute(
+            second_factor_sql.begin_sign_in,
+            digest=digest_of(token),
+            staff_id=member.staff_id,
+            password_digest=member.password_digest,
+            now=self.runtime.now(),
+            length=timedelta(seconds=HALF_SECONDS_MAX),
+        )
+        await take_back(tx, attempt.counts)
+        return HalfSignedIn(token)
+
+    async def _finish(self, tx: Transaction, staff_id: int, address: str, previous_token: str | None) -> None:
+        if previous_token:
+            await tx.execute(sql.replace_session, digest=digest_of(previous_token))
+        event = StaffSignedIn(client_ip=address or None)
+        await record(tx, event, self.runtime.now(), partner_id=None, actor=staff_actor(staff_id))
+
+    async def find_half(self, token: str) -> HalfSignIn | None:
+        """Return the half sign-in with this token, or None if there is none or it has expired."""
+        async with self.database.single_statement() as tx:
+            return await tx.fetch_one(
+                second_factor_sql.half_sign_in, digest=digest_of(token), now=self.runtime.now()
+            )
+
+    async def complete(
+        self,
+        token: str,
+        code: str,
+        address: str,
+        previous_token: str | None = None,
+        browser: str | None = None,
+    ) -> SignedIn:
+        """Complete a half sign-in by a code. If the member has no second factor yet, the code sets it up.
+
+        Raises:
+            SignInRefused: there is no such half sign-in, or the password was changed meanwhile.
+            Invalid: the code is wrong.
+            TooManySignIns: too many codes were wrong.
+        """
+        half = await self.find_half(token)
+        if half is None:
+            raise SignInRefused
+        count = await count_code(self.database, self.runtime, half.staff_id)
+        async with self.database.transaction() as tx:
+            recovery_codes = await self._check_code(tx, half, code)
+            if recovery_codes is not None:
+                signed_in = await self._open(tx, half.staff_id, half.password_digest, [count], browser)
+                ended = await tx.fetch_one(second_factor_sql.end_half_sign_in, digest=digest_of(token))
+                if ended is None:
+                    raise SignInRefused
+                await self._finish(tx, half.staff_id, address, previous_token)
+                return replace(signed_in, recovery_codes=tuple(recovery_codes))
+            # Committed: the next attempt must not be able to repeat this one unseen.
+            await record_refusal(tx, self.runtime, SignInRefusal.CODE, half.staff_id, address)
+        log.info("console.sign_in_refused", staff_id=half.staff_id)
+        raise wrong_code()
+
+    async def _check_code(self, tx: Transaction, half: HalfSignIn, code: str) -> list[str] | None:
+        """Return the new recovery codes, mostly none, or None if the code is wrong."""
+        actor = staff_actor(half.staff_id)
+        if not half.has_second_factor:
+            return await confirm_enrolment(tx, self.runtime, half.staff_id, code, actor)
+        return [] if await is_right(tx, self.runtime, half.staff_id, code, actor) else None
 
     async def change_password(
         self, member: Member, password: str, new: str, address: str, browser: str | None = None
@@ -129,7 +213,7 @@ class Sessions:
                 raise SignInRefused
             await tx.execute(sql.close_sessions, staff_id=member.staff_id, digest=None)
             await tx.execute(sql.forget_browsers, staff_id=member.staff_id)
-            signed_in = await self._open(tx, member.staff_id, digest, attempt)
+            signed_in = await self._open(tx, member.staff_id, digest, attempt.counts)
             event = StaffPasswordSet(staff_id=member.staff_id)
             await record(tx, event, self.runtime.now(), partner_id=None, actor=member.actor)
         log.info("console.password_changed", staff_id=member.staff_id)
@@ -150,7 +234,7 @@ class Sessions:
         staff_id = None if member is None else member.staff_id
         reason = SignInRefusal.DISABLED if is_right else SignInRefusal.WRONG
         async with self.database.transaction() as tx:
-            await record_refusal(tx, self.runtime, reason, staff_id)
+            await record_refusal(tx, self.runtime, reason, staff_id, attempt.address)
         log.info("console.sign_in_refused", staff_id=staff_id)
         raise SignInRefused
 
@@ -159,10 +243,10 @@ class Sessions:
         tx: Transaction,
         staff_id: int,
         password_digest: str,
-        attempt: SignInAttempt,
+        counts: Sequence[AttemptCount],
         browser: str | None = None,
     ) -> SignedIn:
-        """Open a session after a right password, and take its attempt back.
+        """Open a session after a right password, and take its attempt back from the counts.
 
         Raises:
             SignInRefused: the member was disabled, or the password changed, while it was checked.
@@ -188,7 +272,7 @@ class Sessions:
             length=timedelta(seconds=BROWSER_SECONDS_MAX),
             others_max=BROWSERS_MAX - 1,
         )
-        await take_back(tx, attempt.counts)
+        await take_back(tx, counts)
         return SignedIn(token, new_browser)
 
     def _token(self) -> str:

@@ -1,5 +1,9 @@
 -- name: member_by_name
-SELECT staff_id, password_digest, disabled_at FROM staff WHERE name = :name
+SELECT s.staff_id, s.role, s.password_digest, s.disabled_at,
+       EXISTS (
+           SELECT FROM staff_second_factors f WHERE f.staff_id = s.staff_id AND f.confirmed_at IS NOT NULL
+       ) AS has_second_factor
+FROM staff s WHERE s.name = :name
 
 -- name: open_session
 INSERT INTO staff_sessions (digest, staff_id, created_at, last_seen_at, expires_at)

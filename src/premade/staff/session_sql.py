@@ -12,8 +12,10 @@ statement = statements_of(__file__)
 @dataclass(slots=True)
 class PasswordRow:
     staff_id: int
+    role: Role
     password_digest: str
     disabled_at: datetime | None
+    has_second_factor: bool
 
 
 @dataclass(slots=True)

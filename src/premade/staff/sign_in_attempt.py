@@ -53,6 +53,8 @@ class SignInAttempt:
     """The counts that it is part of."""
     is_known: bool
     """Whether the member signed in with this browser before."""
+    address: str
+    """The client's address."""
 
 
 async def count_sign_in(
@@ -71,8 +73,8 @@ async def count_sign_in(
     is_known = member is not None and await _is_known(database, runtime, browser, member)
     subjects = [CountedSubject(OF_BROWSER, browser or "")] if is_known else _subjects(name, member, address)
     passwords.require_room(is_known=is_known)
-    counts = [await _count(database, runtime, subject) for subject in subjects]
-    return SignInAttempt(member, counts, is_known)
+    counts = [await _count(database, runtime, subject, address) for subject in subjects]
+    return SignInAttempt(member, counts, is_known, address)
 
 
 def _subjects(name: str, member: sql.PasswordRow | None, address: str) -> list[CountedSubject]:
@@ -106,23 +108,23 @@ async def _is_known(
     return row is not None
 
 
-async def _count(database: Database, runtime: Runtime, subject: CountedSubject) -> AttemptCount:
+async def _count(database: Database, runtime: Runtime, subject: CountedSubject, address: str) -> AttemptCount:
     now = runtime.now()
     async with database.transaction() as tx:
         [count] = await count_attempts(tx, now, [subject])
         if count.is_first_over:
             # Once in a window, so that further attempts do not fill the audit record.
-            await record_refusal(tx, runtime, SignInRefusal.TOO_MANY, None)
+            await record_refusal(tx, runtime, SignInRefusal.TOO_MANY, None, address)
     if count.is_over:
         raise TooManySignIns(count.seconds_left)
     return count
 
 
 async def record_refusal(
-    tx: Transaction, runtime: Runtime, reason: SignInRefusal, staff_id: int | None
+    tx: Transaction, runtime: Runtime, reason: SignInRefusal, staff_id: int | None, address: str
 ) -> None:
     """Record a refused sign-in."""
-    event = StaffSignInRefused(reason=reason, staff_id=staff_id)
+    event = StaffSignInRefused(reason=reason, staff_id=staff_id, client_ip=address or None)
     await record(tx, event, runtime.now(), partner_id=None, actor=CONSOLE)
 
 

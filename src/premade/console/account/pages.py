@@ -2,13 +2,21 @@
 
 from dataclasses import dataclass
 from typing import Annotated
+from urllib.parse import quote
 
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from premade.console.account.second_factor import CODE, code_routes
 from premade.console.addresses import HOME, SIGN_IN, go_to, own_address
-from premade.console.auth import browser_token, delete_session_cookie, session_token, set_session_cookies
+from premade.console.auth import (
+    browser_token,
+    delete_session_cookie,
+    session_token,
+    set_half_cookie,
+    set_session_cookies,
+)
 from premade.console.csrf import require_own_page
 from premade.console.forms import Form, FormView, Input, as_sent, by_field, read_form
 from premade.console.rendering import Templates
@@ -19,7 +27,7 @@ from premade.http.gateway import PageRoute
 from premade.http.problems import add_retry_after, status_of_kind
 from premade.runtime.errors import DomainError, Invalid
 from premade.staff.password import PASSWORD_CHARACTERS_MAX, SignInsBusy
-from premade.staff.session import Sessions, SignInRefused
+from premade.staff.session import HalfSignedIn, Sessions, SignInRefused
 from premade.staff.sign_in_attempt import TooManySignIns
 from premade.texts.translation import gettext as _
 from premade.texts.translation import lazy
@@ -111,6 +119,10 @@ def sign_in_routes(templates: Templates) -> list[PageRoute]:
             )
             add_retry_after(answer, refusal)
             return answer
+        if isinstance(signed_in, HalfSignedIn):
+            answer = go_to(f"{CODE}?next={quote(next_page, safe='/')}")
+            set_half_cookie(answer, request, signed_in.token)
+            return answer
         answer = go_to(next_page)
         set_session_cookies(answer, request, signed_in)
         return answer
@@ -118,6 +130,7 @@ def sign_in_routes(templates: Templates) -> list[PageRoute]:
     return [
         PageRoute(SIGN_IN, with_error_pages(templates, sign_in_page)),
         PageRoute(SIGN_IN, with_error_pages(templates, sign_in), methods=("POST",)),
+        *code_routes(templates),
     ]
 
 

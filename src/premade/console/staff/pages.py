@@ -21,6 +21,7 @@ from premade.staff.member import (
 )
 from premade.staff.member_sql import StaffRow
 from premade.staff.role import Right, Role
+from premade.staff.second_factor import reset_second_factor
 from premade.texts.translation import Text, lazy
 
 STAFF = f"{HOME}/staff"
@@ -28,6 +29,7 @@ _DONE = {
     "added": lazy("Added. They can sign in now."),
     "role": lazy("The role is changed, from the next page on."),
     "password": lazy("The new password is set, and they are signed out everywhere."),
+    "second-factor": lazy("The second factor is removed, and they are signed out everywhere."),
     "disabled": lazy("Disabled: they are signed out everywhere and cannot sign in."),
     "enabled": lazy("Enabled: they can sign in again."),
 }
@@ -144,12 +146,21 @@ async def _enable(request: StaffRequest, name: str) -> None:
     await set_disabled(request.database, request.runtime, name, disabled=False, actor=request.member.actor)
 
 
+async def _reset_second_factor(request: StaffRequest, name: str) -> None:
+    await reset_second_factor(request.database, request.runtime, name, actor=request.member.actor)
+
+
 _MEMBER = f"{STAFF}/{{name}}"
 PAGES = [
     Page(STAFF, _staff, _add, Right.MANAGE_STAFF),
     Page(_MEMBER, _member, right=Right.MANAGE_STAFF),
     Page(f"{_MEMBER}/role", send=_changer("role", _role), right=Right.MANAGE_STAFF),
     Page(f"{_MEMBER}/password", send=_changer("password", _password), right=Right.MANAGE_STAFF),
+    Page(
+        f"{_MEMBER}/reset-second-factor",
+        send=_changer("second-factor", _reset_second_factor),
+        right=Right.MANAGE_STAFF,
+    ),
     Page(f"{_MEMBER}/disable", send=_changer("disabled", _disable), right=Right.MANAGE_STAFF),
     Page(f"{_MEMBER}/enable", send=_changer("enabled", _enable), right=Right.MANAGE_STAFF),
 ]

@@ -1,0 +1,188 @@
+"""The second factor: codes of an authenticator app (TOTP, RFC 6238), and recovery codes."""
+
+import base64
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from pyotp.totp import TOTP
+
+from premade.audit.actors import COMMAND_ACTOR
+from premade.audit.event import AuditEvent
+from premade.audit.events import RecoveryCodeUsed, SecondFactorRemoved, SecondFactorSet
+from premade.audit.record import record
+from premade.postgres.database import Database, Transaction
+from premade.runtime.clock import Runtime
+from premade.runtime.errors import FieldError, Invalid
+from premade.staff import member_sql
+from premade.staff import second_factor_sql as sql
+from premade.staff.member import staff_in
+from premade.staff.sign_in_attempt import WINDOW_SECONDS, TooManySignIns
+from premade.texts.fields import field_text
+from premade.throttle.attempts import AttemptCount, AttemptLimit, CountedSubject, count_attempts, take_back
+
+ISSUER = "premade"
+"""The name beside the codes in the app."""
+STEP_SECONDS = 30
+STEPS_APART_MAX = 1
+"""The clock of a phone may be this many steps away (RFC 6238, 5.2)."""
+SECRET_BYTES = 20
+"""RFC 4226, R6."""
+RECOVERY_CODES = 10
+RECOVERY_CODE_BYTES = 10
+OF_CODE = AttemptLimit("second-factor", 10, WINDOW_SECONDS)
+_SEPARATORS = re.compile(r"[\s-]+")
+_CODE = re.compile(r"[0-9]{6}")
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """An app that is to be set up: its secret, as text and as the address in the QR code."""
+
+    secret: str
+    address: str
+
+
+async def begin_enrolment(database: Database, runtime: Runtime, staff_id: int, name: str) -> Enrolment | None:
+    """Return what the app needs, or None if the member has a second factor. Another call returns the same."""
+    secret = base64.b32encode(runtime.random_bytes(SECRET_BYTES)).decode()
+    async with database.single_statement() as tx:
+        stored = await tx.fetch_one(sql.begin, staff_id=staff_id, secret=secret, now=runtime.now())
+    if stored is None:
+        return None
+    return Enrolment(stored, TOTP(stored).provisioning_uri(name=name, issuer_name=ISSUER))
+
+
+async def second_factor_of(database: Database, staff_id: int) -> sql.SecondFactorRow | None:
+    """Return the member's second factor, or None if there is none that is set up."""
+    async with database.single_statement() as tx:
+        row = await tx.fetch_one(sql.second_factor, staff_id=staff_id)
+    return row if row is not None and row.confirmed_at is not None else None
+
+
+async def count_code(database: Database, runtime: Runtime, staff_id: int) -> AttemptCount:
+    """Count an attempt. It is committed before the code is checked, so that concurrent guesses do not pass.
+
+    Raises:
+        TooManySignIns: the limit was reached earlier.
+    """
+    async with database.transaction() as tx:
+        [count] = await count_attempts(tx, runtime.now(), [CountedSubject(OF_CODE, str(staff_id))])
+    if count.is_over:
+        raise TooManySignIns(count.seconds_left)
+    return count
+
+
+async def confirm_enrolment(
+    tx: Transaction, runtime: Runtime, staff_id: int, code: str, actor: str
+) -> list[str] | None:
+    """Set the app up if the code is right. Return the recovery codes, which are not stored, or None."""
+    if not await _is_right_code(tx, runtime, staff_id, code):
+        return None
+    codes = [_recovery_code(runtime) for _ in range(RECOVERY_CODES)]
+    await tx.execute(sql.add_recovery_codes, staff_id=staff_id, digests=[_digest(code) for code in codes])
+    await _record(tx, SecondFactorSet(staff_id=staff_id), runtime, actor)
+    return codes
+
+
+async def is_right(tx: Transaction, runtime: Runtime, staff_id: int, text: str, actor: str) -> bool:
+    """Return whether the text is a code of the member's app, or a recovery code. Each is right once."""
+    if _CODE.fullmatch(_SEPARATORS.sub("", text)):
+        return await _is_right_code(tx, runtime, staff_id, text)
+    if await tx.fetch_one(sql.use_recovery_code, staff_id=staff_id, digest=_digest(text)) is None:
+        return False
+    await _record(tx, RecoveryCodeUsed(staff_id=staff_id), runtime, actor)
+    return True
+
+
+async def remove_own(database: Database, runtime: Runtime, staff_id: int, code: str, actor: str) -> None:
+    """Remove one's own second factor.
+
+    Raises:
+        Invalid: the code is wrong.
+        TooManySignIns: too many codes were wrong.
+    """
+    count = await count_code(database, runtime, staff_id)
+    async with database.transaction() as tx:
+        if not await is_right(tx, runtime, staff_id, code, actor):
+            raise wrong_code()
+        await take_back(tx, [count])
+        await _remove(tx, runtime, staff_id, actor)
+
+
+async def set_up_own(database: Database, runtime: Runtime, staff_id: int, code: str, actor: str) -> list[str]:
+    """Set the member's app up, and return the recovery codes.
+
+    Raises:
+        Invalid: the code is wrong.
+        TooManySignIns: too many codes were wrong.
+    """
+    count = await count_code(database, runtime, staff_id)
+    async with database.transaction() as tx:
+        codes = await confirm_enrolment(tx, runtime, staff_id, code, actor)
+        if codes is None:
+            raise wrong_code()
+        await take_back(tx, [count])
+    return codes
+
+
+async def reset_second_factor(
+    database: Database, runtime: Runtime, name: str, *, actor: str = COMMAND_ACTOR
+) -> member_sql.StaffRow:
+    """Remove a member's second factor, and sign them out everywhere.
+
+    Raises:
+        StaffUnknown: no member has this name.
+    """
+    async with database.transaction() as tx:
+        member = await staff_in(tx, name)
+        await _remove(tx, runtime, member.staff_id, actor)
+        await tx.execute(member_sql.end_sessions, staff_id=member.staff_id)
+    return member
+
+
+def wrong_code() -> Invalid:
+    """Return the error of a wrong code."""
+    return Invalid([FieldError("code", field_text("staff.code_wrong"))])
+
+
+async def _remove(tx: Transaction, runtime: Runtime, staff_id: int, actor: str) -> None:
+    if await tx.fetch_one(sql.remove, staff_id=staff_id) is not None:
+        await _record(tx, SecondFactorRemoved(staff_id=staff_id), runtime, actor)
+
+
+async def _is_right_code(tx: Transaction, runtime: Runtime, staff_id: int, text: str) -> bool:
+    row = await tx.fetch_one(sql.second_factor, staff_id=staff_id)
+    if row is None:
+        return False
+    now = runtime.now()
+    step = _step_of(row.secret, _SEPARATORS.sub("", text), now)
+    if step is None:
+        return False
+    return await tx.fetch_one(sql.accept_step, staff_id=staff_id, step=step, now=now) is not None
+
+
+def _step_of(secret: str, code: str, now: datetime) -> int | None:
+    """Return the time step whose code this is, or None."""
+    totp, current = TOTP(secret), int(now.timestamp()) // STEP_SECONDS
+    matching = None
+    for step in range(current - STEPS_APART_MAX, current + STEPS_APART_MAX + 1):
+        if hmac.compare_digest(totp.generate_otp(step).encode(), code.encode()):
+            matching = step
+    return matching
+
+
+def _recovery_code(runtime: Runtime) -> str:
+    letters = base64.b32encode(runtime.random_bytes(RECOVERY_CODE_BYTES)).decode()
+    return "-".join(letters[start : start + 4] for start in range(0, len(letters), 4))
+
+
+def _digest(recovery_code: str) -> bytes:
+    plain = _SEPARATORS.sub("", recovery_code).upper()
+    return hashlib.sha256(plain.encode(errors="surrogatepass")).digest()
+
+
+async def _record(tx: Transaction, event: AuditEvent, runtime: Runtime, actor: str) -> None:
+    await record(tx, event, runtime.now(), partner_id=None, actor=actor)

@@ -1,0 +1,64 @@
+"""Statements of `second_factor.sql`, and their rows."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from premade.postgres.statements import statements_of
+from premade.staff.role import Role
+
+statement = statements_of(__file__)
+
+
+@dataclass(slots=True)
+class SecondFactorRow:
+    secret: str
+    confirmed_at: datetime | None
+    last_step: int
+    recovery_codes: int
+
+
+@dataclass(slots=True)
+class HalfSignIn:
+    staff_id: int
+    name: str
+    role: Role
+    password_digest: str
+    has_second_factor: bool
+
+
+@statement
+def begin(*, staff_id: int, secret: str, now: datetime) -> str: ...
+
+
+@statement
+def second_factor(*, staff_id: int) -> SecondFactorRow: ...
+
+
+@statement
+def accept_step(*, step: int, now: datetime, staff_id: int) -> int: ...
+
+
+@statement
+def use_recovery_code(*, staff_id: int, digest: bytes) -> int: ...
+
+
+@statement
+def add_recovery_codes(*, staff_id: int, digests: list[bytes]) -> None: ...
+
+
+@statement
+def remove(*, staff_id: int) -> int: ...
+
+
+@statement
+def begin_sign_in(
+    *, now: datetime, digest: bytes, staff_id: int, password_digest: str, length: timedelta
+) -> None: ...
+
+
+@statement
+def half_sign_in(*, digest: bytes, now: datetime) -> HalfSignIn: ...
+
+
+@statement
+def end_half_sign_in(*, digest: bytes) -> int: ...
