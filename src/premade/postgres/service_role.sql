@@ -49,7 +49,7 @@ CROSS JOIN LATERAL (
         (
             'TABLE', 'DELETE', o.whole IN (
                 'activation_spans', 'attempts', 'gate_counts', 'product_functions', 'refusal_days', 'sales_days', 'staff_browsers',
-                'staff_sessions', 'ticket_deltas'
+                'staff_half_sign_ins', 'staff_recovery_codes', 'staff_second_factors', 'staff_sessions', 'ticket_deltas'
             )
         ),
         ('TABLE', 'TRUNCATE', false),
