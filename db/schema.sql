@@ -867,10 +867,12 @@ CREATE TABLE public.schema_migrations (
 
 CREATE TABLE public.signing_keys (
     key_id text NOT NULL,
-    seed bytea NOT NULL,
+    seed bytea,
     public_key bytea NOT NULL,
     created_at timestamp with time zone NOT NULL,
     retired_at timestamp with time zone,
+    sealed_seed bytea,
+    CONSTRAINT signing_key_has_one_seed CHECK ((num_nonnulls(seed, sealed_seed) = 1)),
     CONSTRAINT signing_key_id_form CHECK ((key_id ~ '^[KT][0-9]{1,3}$'::text)),
     CONSTRAINT signing_key_public_is_ed25519 CHECK ((octet_length(public_key) = 32)),
     CONSTRAINT signing_key_seed_is_ed25519 CHECK ((octet_length(seed) = 32))

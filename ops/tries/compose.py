@@ -6,6 +6,7 @@ An image with Debian's PostgreSQL stands in for the official one. It understands
 import secrets
 import shutil
 import sys
+from base64 import b64encode
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -74,6 +75,7 @@ def _with_secrets(folder: Path) -> Path:
     password = secrets.token_hex(24)
     (secrets_folder / "postgres_password").write_text(password)
     (secrets_folder / "database_url").write_text(f"postgresql://premade:{password}@postgres/premade")
+    (secrets_folder / "master_key").write_text(b64encode(secrets.token_bytes(32)).decode())
     for each in secrets_folder.iterdir():
         each.chmod(0o444)
     return compose_file

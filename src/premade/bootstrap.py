@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 
@@ -18,9 +19,11 @@ from premade.postgres.zones import require_same_zone
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import CommandError
 from premade.runtime.logging import log
+from premade.runtime.master_keys import create_master_key_file
 from premade.runtime.settings import Settings
 from premade.texts.commands import command_text
 from premade.tickets.incarnation import confirm_incarnation
+from premade.tickets.sealing import report_unopened_keys
 from premade.tickets.signing import ensure_signing_keys
 
 _TEMPORARY = (
@@ -94,12 +97,14 @@ def database_to_serve(settings: Settings, runtime: Runtime) -> Generator[str]:
         with ready_database(
             settings, runtime, lambda sentence: log.warning("database.migrated", detail=sentence)
         ) as dsn:
+            asyncio.run(_report_unopened_keys(dsn, runtime))
             yield dsn
         return
     try:
         require_own_sessions(settings.database_url)
         check_current(settings.database_url)
         _warn_of_excess(settings.database_url)
+        asyncio.run(_report_unopened_keys(settings.database_url, runtime))
     except psycopg.OperationalError as error:
         if _refuses_for_good(error):
             raise
@@ -109,6 +114,11 @@ def database_to_serve(settings: Settings, runtime: Runtime) -> Generator[str]:
             does="the service starts, and becomes ready when the database answers",
         )
     yield settings.database_url
+
+
+async def _report_unopened_keys(dsn: str, runtime: Runtime) -> None:
+    async with open_database(dsn, connections_max=1) as database:
+        await report_unopened_keys(database, runtime)
 
 
 def _warn_of_excess(dsn: str) -> None:
@@ -162,17 +172,21 @@ def bring_up_to_date(
     applied = migrate(dsn, report)
     for role in asyncio.run(renew_service_roles(dsn)):
         report(command_text("PROGRESS", "service_role_renewed", role=role))
-    for clash in asyncio.run(_after_migrating(dsn, runtime)):
-        report(clash)
+    for note in asyncio.run(_after_migrating(dsn, runtime)):
+        report(note)
     asyncio.run(_confirm(dsn, runtime, marker))
     return applied
 
 
 async def _after_migrating(dsn: str, runtime: Runtime) -> list[str]:
-    """Compute what migrations cannot. Return a sentence for each partner's name that clashes with another's."""
+    """Compute what migrations cannot. Return what the operator should do, such as for a name that clashes with another's."""
     async with open_database(dsn, connections_max=1) as database:
-        await ensure_signing_keys(database, runtime)
-        return await correct_name_keys(database)
+        created: list[Path | None] = []
+        await ensure_signing_keys(database, runtime, lambda: created.append(create_master_key_file()))
+        notes = [
+            command_text("PROGRESS", "master_key_created", path=path) for path in created if path is not None
+        ]
+        return notes + await correct_name_keys(database)
 
 
 async def _confirm(dsn: str, runtime: Runtime, marker: Marker | None = None) -> None:

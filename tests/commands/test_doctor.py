@@ -26,8 +26,9 @@ from support.cluster import cluster, needs_standalone
 from support.disks import small_disk
 from support.postgres import as_service_role, empty_database, own_database
 from support.processes import wait_until
-from support.service import environment_for, running_service
+from support.service import MASTER_KEY, TEST_MASTER_KEY, environment_for, running_service
 from support.shop import Shop
+from support.signing_seeds import plain_seeds
 from support.spread import spread
 from support.terminal import Operator, command
 
@@ -46,6 +47,7 @@ from premade.postgres.background_runs import LATE_SECONDS_MAX
 from premade.postgres.database import open_database
 from premade.postgres.pool import CONNECT_TIMEOUT_SECONDS
 from premade.runtime.clock import Runtime
+from premade.runtime.master_keys import new_master_key
 from premade.runtime.settings import Settings
 from premade.texts.doctor import doctor_texts
 
@@ -388,6 +390,27 @@ def test_the_role_of_the_connection(own: str, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.nightly
+def test_seeds_that_are_plain_or_cannot_be_opened(
+    own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sealed = lines_of(examined(monkeypatch, own), "signing_keys")
+    monkeypatch.delenv(MASTER_KEY)
+    file = tmp_path / "keys"
+    file.write_text(new_master_key())
+    file.chmod(0o644)
+    foreign = lines_of(examined(monkeypatch, own, PREMADE_MASTER_KEY_FILE=str(file)), "signing_keys")
+    monkeypatch.setenv(MASTER_KEY, TEST_MASTER_KEY)
+    with plain_seeds(own):
+        plain = lines_of(examined(monkeypatch, own), "signing_keys")
+
+    assert [line.mark for line in sealed] == ["ok", "ok"]
+    assert [line.mark for line in foreign] == ["wrong", "wrong", "warning", "warning"]
+    assert "No master key opens the live key K1" in foreign[0].text
+    assert "Every user of this machine can read" in foreign[3].text
+    assert [line.mark for line in plain] == ["ok", "ok", "warning"]
+    assert "premade signing-key seal" in (plain[2].remedy or "")
+
+
 def test_the_setting_for_spread_tables(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with own_database(dsn) as own:
         _the_setting(own, monkeypatch)

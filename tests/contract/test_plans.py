@@ -123,7 +123,7 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     "order_of_key": (several.order_of_key, {"ota_orders_idempotency_key_taken", "ticket_code_taken"}),
     "tickets_as_sold": (
         several.tickets_as_sold,
-        {"ota_orders_by_partner", "ticket_code_taken", "batch_id_taken", "audit_events_by_ticket", "signing_keys_pkey"},
+        {"ota_orders_by_partner", "ticket_code_taken", "batch_id_taken", "audit_events_by_ticket"},
     ),
     "wait_for_batch": (several.wait_for_batch, {"batch_id_taken"}),
     "free_tickets": (several.free_tickets, {"tickets_by_batch"}),

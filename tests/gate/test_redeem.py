@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from gate.conftest import Gate, Ticket, gate_of, sold, unsold
 from support.shop import Seller, Shop, unique
+from support.signing_seeds import seeds_of
 
 from premade.tickets.code import Signer
 
@@ -241,8 +242,7 @@ def test_a_refusal_is_not_remembered(gate: Gate, seller: Seller) -> None:
 def test_another_partner_s_ticket_is_like_an_unknown_one(shop: Shop, ticket: Ticket) -> None:
     stranger = gate_of(shop, shop.seller().name)
     unknown = Signer.of("K1", os.urandom(32))
-    [key] = shop.sql("SELECT seed FROM signing_keys WHERE key_id = 'K1'")
-    unknown = Signer.of("K1", key["seed"]).token("CRUISE-2025-FERRY-0000000000001", 1)
+    unknown = Signer.of("K1", seeds_of(shop.dsn)["K1"]).token("CRUISE-2025-FERRY-0000000000001", 1)
 
     answers = [stranger.redeem(ticket), stranger.redeem(qr=unknown)]
     seen = [stranger.inspect(ticket), stranger.inspect(qr=unknown)]

@@ -9,6 +9,7 @@ import pytest
 from gate.conftest import Gate, Ticket, gate_of, sold
 from support.gate import Device
 from support.shop import Seller, Shop, unique
+from support.signing_seeds import seeds_of
 from support.terminal import Operator
 
 from premade.runtime.clock import rfc3339
@@ -36,8 +37,7 @@ def trial_gate(shop: Shop) -> Gate:
 
 def signed_by_a_live_key(shop: Shop, ticket: Ticket) -> Ticket:
     """As it was before there were test keys."""
-    [key] = shop.sql("SELECT seed FROM signing_keys WHERE key_id = 'K1'")
-    return replace(ticket, qr=Signer.of("K1", key["seed"]).token(ticket.code, 1))
+    return replace(ticket, qr=Signer.of("K1", seeds_of(shop.dsn)["K1"]).token(ticket.code, 1))
 
 
 def uploaded(gate: Gate, ticket: Ticket) -> dict[str, Any]:

@@ -219,8 +219,8 @@ def test_when_the_keys_cannot_be_had_all_who_wait_for_them_learn_it_at_once(
 
 def test_there_is_no_thousandth_key(own_shop: Shop) -> None:
     own_shop.sql(
-        "INSERT INTO signing_keys (key_id, seed, public_key, created_at)"
-        " SELECT 'K' || n, seed, public_key, created_at FROM signing_keys, generate_series(2, %s) AS n WHERE key_id = 'K1'",
+        "INSERT INTO signing_keys (key_id, sealed_seed, public_key, created_at)"
+        " SELECT 'K' || n, sealed_seed, public_key, created_at FROM signing_keys, generate_series(2, %s) AS n WHERE key_id = 'K1'",
         KEYS_MAX,
     )
 

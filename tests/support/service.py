@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import IO
 
 STOP_SECONDS_MAX = 40
+MASTER_KEY = "PREMADE_MASTER_KEY"
+TEST_MASTER_KEY = "dGhlIG1hc3RlciBrZXkgb2YgYWxsIHRoZSB0ZXN0cyE="
+os.environ.setdefault(MASTER_KEY, TEST_MASTER_KEY)
 
 
 @dataclass
@@ -34,7 +37,7 @@ def environment_for(dsn: str | None, data_dir: Path | None = None, **more: str) 
     kept.pop("DATABASE_URL", None)
     chosen = {} if dsn is None else {"DATABASE_URL": dsn}
     placed = {} if data_dir is None else {"PREMADE_DATA_DIR": str(data_dir)}
-    return {**kept, **chosen, **placed, "PREMADE_LOG_FORMAT": "json", **more}
+    return {**kept, **chosen, **placed, MASTER_KEY: TEST_MASTER_KEY, "PREMADE_LOG_FORMAT": "json", **more}
 
 
 def read_json_document(stream: IO[str]) -> dict[str, str]:

@@ -41,6 +41,7 @@ from premade.stock.release import ReleaseRequest
 from premade.stock.reservations import Reservations
 from premade.stock.reserve import ReservationRequest
 from premade.tickets.incarnation import begin_incarnation
+from premade.tickets.sealing import seal_signing_keys
 from premade.tickets.signing import (
     RETIRE_AFTER_SECONDS,
     Signers,
@@ -256,6 +257,8 @@ def _change_signing_keys(shop: Shop) -> None:
     shop.sql("UPDATE signing_keys SET created_at = created_at - %s", timedelta(seconds=RETIRE_AFTER_SECONDS))
     shop.operate(lambda d, r: retire_signing_key(d, r, "K1"))
     shop.operate(begin_incarnation)
+    shop.sql("UPDATE signing_keys SET seed = %s, sealed_seed = NULL WHERE key_id = 'K1'", bytes(32))
+    shop.operate(seal_signing_keys)
 
 
 def later(shop: Shop, by: timedelta) -> Shop:

@@ -22,6 +22,7 @@ from support.postgres import own_database
 from support.processes import wait_until
 from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop, unique
+from support.signing_seeds import make_plain, plain_seeds
 from support.staff import PASSWORD, new_staff
 
 from premade.bootstrap import bring_up_to_date
@@ -42,7 +43,8 @@ def last_service(
 ) -> Iterator[Service]:
     """The last release on the database of this version."""
     log = tmp_path_factory.mktemp("last") / "log"
-    with running_service(release.environment(dsn), log, workers=1, command=PROGRAM) as running:
+    environment = release.environment(dsn)
+    with plain_seeds(dsn), running_service(environment, log, workers=1, command=PROGRAM) as running:
         yield running
 
 
@@ -136,6 +138,7 @@ def test_staff_sign_in_to_one_version_and_go_on_in_the_other(
 @pytest.mark.nightly
 def test_its_background_tasks_do_their_work(dsn: str, release: LastRelease, tmp_path: Path) -> None:
     with own_database(dsn) as own:
+        make_plain(own)
         shop = Shop(
             own, "http://nowhere", Runtime(ZoneInfo("UTC"), now=lambda: datetime.now(UTC) - timedelta(days=3))
         )
@@ -162,6 +165,7 @@ def test_its_commands_run_on_an_embedded_database_that_this_version_has_migrated
 ) -> None:
     with embedded_postgres(home / "postgres") as embedded:
         bring_up_to_date(embedded, Runtime(ZoneInfo("UTC")))
+        make_plain(embedded)
         seller = Shop(embedded, "http://nowhere").seller()
     environment = release.environment(None, home)
 

@@ -23,8 +23,9 @@ from premade.postgres.database import Transaction
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import DomainError, ResultArchived
 from premade.runtime.logging import log
-from premade.tickets.code import Signer, possible_code, stored_token
+from premade.tickets.code import possible_code, stored_token
 from premade.tickets.refusals import TicketExpired
+from premade.tickets.signing import Signers
 
 
 class _BatchKey(TypedDict):
@@ -128,6 +129,7 @@ class OrderMaker(Operation[Draw | Selection, sql.OrderReceipt, Sold]):
 
         Raises:
             ResultArchived: the events with the issue numbers of its QRs are in the archive.
+            SigningKeyMissing: no master key opens the key of a QR.
         """
         async with self.database.single_statement() as tx:
             tickets = await tx.fetch_all(
@@ -138,6 +140,11 @@ class OrderMaker(Operation[Draw | Selection, sql.OrderReceipt, Sold]):
             )
         if len(tickets) < len(row.ticket_codes):
             raise ResultArchived("request", row.activated_at)
+        # Sign again: Ed25519 signatures are deterministic (RFC 8032).
+        signers = Signers(self.database, self.runtime)
+        signer_of = {
+            key_id: await signers.by_id(key_id) for key_id in {each.signing_key_id for each in tickets}
+        }
         return Sold(
             order_id=row.order_id,
             customer_name=row.customer_name,
@@ -146,7 +153,10 @@ class OrderMaker(Operation[Draw | Selection, sql.OrderReceipt, Sold]):
             currency=row.currency,
             activated_at=row.activated_at,
             customer_erased_at=row.customer_erased_at,
-            tickets=[_sold(ticket, _token_as_sold(ticket)) for ticket in tickets],
+            tickets=[
+                _sold(ticket, signer_of[ticket.signing_key_id].token(ticket.ticket_code, ticket.issue_number))
+                for ticket in tickets
+            ],
             replayed=True,
         )
 
@@ -253,11 +263,6 @@ class OrderMaker(Operation[Draw | Selection, sql.OrderReceipt, Sold]):
 
 def _sold(row: sql.SoldTicketRow | sql.TicketAsSold, token: str) -> SoldTicket:
     return SoldTicket(row.ticket_code, row.entitlements, token, row.usable_until)
-
-
-def _token_as_sold(row: sql.TicketAsSold) -> str:
-    """Sign again: Ed25519 signatures are deterministic (RFC 8032)."""
-    return Signer.of(row.key_id, row.seed).token(row.ticket_code, row.issue_number)
 
 
 def _refusals(request: Selection, tickets: list[sql.TicketToSell]) -> list[tuple[str, DomainError]]:

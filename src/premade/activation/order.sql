@@ -10,7 +10,7 @@ WHERE partner_id = :partner_id AND operation = :operation AND idempotency_key = 
 
 -- name: tickets_as_sold
 -- A ticket may have been used or reissued since. So take its entitlements from the batch, and sign its token again.
-SELECT c.ticket_code, b.entitlements, t.usable_until, e.issue_number, k.key_id, k.seed
+SELECT c.ticket_code, b.entitlements, t.usable_until, e.issue_number, e.signing_key_id
 FROM ota_orders o
 CROSS JOIN unnest(o.ticket_codes) WITH ORDINALITY AS c (ticket_code, place)
 CROSS JOIN LATERAL (
@@ -28,9 +28,6 @@ CROSS JOIN LATERAL (
         AND order_id = o.order_id
     LIMIT 1
 ) AS e
-CROSS JOIN LATERAL (
-    SELECT key_id, seed FROM signing_keys WHERE key_id = e.signing_key_id
-) AS k
 WHERE o.partner_id = :partner_id AND o.order_id = :order_id
 ORDER BY c.place
 

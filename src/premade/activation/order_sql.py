@@ -35,8 +35,7 @@ class TicketAsSold:
     entitlements: list[dict[str, Any]]
     usable_until: date | None
     issue_number: int
-    key_id: str
-    seed: bytes
+    signing_key_id: str
 
 
 @dataclass(slots=True)

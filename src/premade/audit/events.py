@@ -345,6 +345,15 @@ class SigningKeyRetired(AuditEvent):
 
 
 @CATALOGUE.event(
+    "signing_key.sealed",
+    "Signing keys sealed",
+    "The signing keys {signing_key_ids} are encrypted with the current master key.",
+)
+class SigningKeysSealed(AuditEvent):
+    signing_key_ids: list[str]
+
+
+@CATALOGUE.event(
     "database.restored",
     "Database restored",
     "The database was restored, copied or promoted ({noticed_by}). New QRs are signed by {signing_key_ids}.",

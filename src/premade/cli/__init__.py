@@ -36,6 +36,7 @@ from premade.postgres.reach import one_line
 from premade.postgres.service_role import make_service_role
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import CommandError, DatabaseAway, DomainError, Invalid, NotFound
+from premade.runtime.master_keys import new_master_key
 from premade.runtime.settings import Settings, unknown_variables, variable_of
 from premade.runtime.terminal import accept_any_terminal
 from premade.texts.commands import command_text
@@ -90,6 +91,14 @@ def doctor_command(*, as_json: AsJson = False) -> None:
     from premade.cli.doctor import doctor  # noqa: PLC0415  (no other command needs the checks)
 
     doctor(as_json=as_json)
+
+
+@app.command(
+    name="master-key", help="Print a new master key. The first line of the file of the master keys encrypts."
+)
+def master_key_command() -> None:
+    """Print a new master key."""
+    typer.echo(new_master_key())
 
 
 @app.command(name="licences", help="List the libraries that premade contains or needs, with their licences.")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,8 +12,11 @@ from premade.cli.output import AsJson, show_one, show_rows
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import FieldError, Invalid
+from premade.runtime.master_keys import create_master_key_file
+from premade.texts.commands import command_text
 from premade.texts.fields import field_text
 from premade.tickets.key_file import base64url
+from premade.tickets.sealing import seal_signing_keys
 from premade.tickets.signing import (
     PublicKey,
     list_signing_keys,
@@ -34,6 +38,7 @@ class SigningKeyOutput:
     public_key: str
     current: bool
     test: bool
+    sealed: bool
     created_at: datetime
     retired_at: datetime | None
 
@@ -59,6 +64,22 @@ def rotate(
     """Create a new signing key for new tokens."""
     key = operate(lambda database, runtime: rotate_signing_key(database, runtime, is_test=test))
     show_one(_output(key), as_json=as_json)
+
+
+@app.command(
+    help="Encrypt all signing keys with the current master key: the plain ones of an upgraded database, and those of an earlier master key."
+)
+def seal(*, as_json: AsJson = False) -> None:
+    """Encrypt all signing keys with the current master key."""
+    created: list[Path | None] = []
+    sealed = operate(
+        lambda database, runtime: seal_signing_keys(
+            database, runtime, lambda: created.append(create_master_key_file())
+        )
+    )
+    for path in filter(None, created):
+        typer.echo(command_text("PROGRESS", "master_key_created", path=path), err=True)
+    show_one(sealed, as_json=as_json)
 
 
 @app.command(name="list", help="List the signing keys without their private keys.")
@@ -113,6 +134,7 @@ def _output(key: PublicKey) -> SigningKeyOutput:
         public_key=base64url(key.public_key),
         current=key.is_current,
         test=key.is_test,
+        sealed=key.is_sealed,
         created_at=key.created_at,
         retired_at=key.retired_at,
     )

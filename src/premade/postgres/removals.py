@@ -61,8 +61,14 @@ def own_version() -> str:
 def older_processes(connection: psycopg.Connection, since: Numbers) -> list[str]:
     """Return the names of the connected processes of older versions."""
     rows = connection.execute(_CONNECTED, [connection.info.backend_pid]).fetchall()
-    names = {row[0] for row in rows if row[0]}
-    return sorted(name for name in names if (numbers := _version_of(name)) is not None and numbers < since)
+    return versions_before(since, [row[0] for row in rows if row[0]])
+
+
+def versions_before(since: Numbers, names: Collection[str]) -> list[str]:
+    """Return those names of connections that are of processes of older versions, each once."""
+    return sorted(
+        name for name in set(names) if (numbers := _version_of(name)) is not None and numbers < since
+    )
 
 
 def _version_of(application_name: str) -> Numbers | None:

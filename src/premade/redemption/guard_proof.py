@@ -18,8 +18,6 @@ from premade.tickets.signing import Signers
 PROOF_DAYS_MAX = 7
 """A proof is valid for scans within this time after its issue. Online, the page gets a new one each minute."""
 PROOF_CHARACTERS_MAX = 128
-_KEY_ID = "K1"
-"""The first signing key, which every service has. It still proves who scanned after it was retired."""
 _LABEL = b"premade gate pass\0"
 _PROOF = re.compile(
     r"(?P<claim>(?P<staff_id>[1-9][0-9]{0,17})\.(?P<at>[0-9]{1,12}))\.(?P<proof>[0-9a-f]{64})"
@@ -52,6 +50,7 @@ class GuardProofs:
         return int(parts["staff_id"]) if covers_scan else None
 
     async def _proof(self, claim: str) -> str:
-        signer = await self.signers.by_id(_KEY_ID)
+        # The first signing key, which every service has. It still proves who scanned after it was retired.
+        signer = await self.signers.oldest()
         key = hmac.digest(signer.key.encode(), _LABEL, "sha256")
         return hmac.new(key, claim.encode(), hashlib.sha256).hexdigest()

@@ -1,26 +1,38 @@
-"""Clock, randomness and time zone, passed as an argument so that tests can control them."""
+"""Clock, randomness, time zone and master keys, passed as an argument so that tests can control them."""
 
 import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    from premade.runtime.master_keys import MasterKeys
 
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def _configured_master_keys() -> "MasterKeys":
+    from premade.runtime.master_keys import configured_master_keys  # noqa: PLC0415  (its errors need this module)
+
+    return configured_master_keys()
+
+
 @dataclass(frozen=True)
 class Runtime:
-    """The clock, the source of randomness and the operator's time zone."""
+    """The clock, the source of randomness, the operator's time zone and the master keys."""
 
     zone: ZoneInfo
     now: Callable[[], datetime] = _utc_now
     """Returns the current time, aware, in UTC."""
     monotonic_seconds: Callable[[], float] = time.monotonic
     random_bytes: Callable[[int], bytes] = os.urandom
+    master_keys: "Callable[[], MasterKeys]" = _configured_master_keys
+    """Reads the master keys of the settings."""
 
     def today(self) -> date:
         """Return the current day in the operator's time zone."""

@@ -1,5 +1,6 @@
 """The operator's settings, read from environment variables."""
 
+import base64
 from collections.abc import Mapping
 from difflib import get_close_matches
 from ipaddress import ip_network
@@ -9,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from premade.runtime.zones import checked_zone
@@ -57,6 +58,38 @@ def listed(text: str) -> list[str]:
     return [part for part in (part.strip() for part in text.split(",")) if part]
 
 
+MASTER_KEY_BYTES = 32
+
+
+def read_master_key(text: str) -> tuple[bytes, ...]:
+    """Return the master keys in a text, in base64 with blanks or new lines between them.
+
+    Raises:
+        ValueError: there is none, or one is not 32 bytes.
+    """
+    # Both alphabets. Python skips what is in neither, unless it validates.
+    keys = tuple(
+        base64.b64decode(_padded(word), altchars=b"-_" if {"-", "_"} & set(word) else None, validate=True)
+        for word in text.split()
+    )
+    if not keys or any(len(key) != MASTER_KEY_BYTES for key in keys):
+        raise ValueError(field_text("setting.master_key"))
+    return keys
+
+
+def _padded(word: str) -> str:
+    return word.rstrip("=") + "=" * (-len(word.rstrip("=")) % 4)
+
+
+def _master_key(secret: SecretStr) -> SecretStr:
+    try:
+        read_master_key(secret.get_secret_value())
+    except ValueError:
+        # Another message could repeat the key.
+        raise ValueError(field_text("setting.master_key")) from None
+    return secret
+
+
 _SHOWN_PARTS = {
     "host": "host",
     "hostaddr": "address",
@@ -79,6 +112,10 @@ class Settings(BaseSettings):
     replica_url: Annotated[str, AfterValidator(_connection_string)] | None = None
     """A standby of that PostgreSQL, for lists, reports, exports and snapshots."""
     data_dir: Path = Path("var")
+    master_key: Annotated[SecretStr, AfterValidator(_master_key)] | None = None
+    """The master keys: they encrypt the seeds of the signing keys. The first one encrypts, the others only decrypt."""
+    master_key_file: Path | None = None
+    """File with the master keys, if they are not in `master_key`. By default a file in `data_dir`."""
     timezone: Annotated[str, AfterValidator(checked_zone)] = "UTC"
     """The operator's time zone. It decides when a day ends, and the year in a ticket code."""
     log_format: Literal["auto", "json", "console"] = "auto"
@@ -123,6 +160,11 @@ class Settings(BaseSettings):
     def zone(self) -> ZoneInfo:
         """The operator's time zone."""
         return ZoneInfo(self.timezone)
+
+    @property
+    def master_key_path(self) -> Path:
+        """The file of the master keys."""
+        return self.master_key_file or self.data_dir / "master.key"
 
     @property
     def database_folder(self) -> Path:

@@ -1,5 +1,6 @@
 """Signing keys of QR tokens, and their public halves."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from premade.audit.record import record
 from premade.postgres.database import Database, Transaction
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict, Exhausted, NotFound, Unavailable
+from premade.runtime.master_keys import CannotUnseal, MasterKeyMissing
 from premade.runtime.single_flight import SingleFlightCache
 from premade.tickets import signing_sql as sql
 from premade.tickets.code import (
@@ -47,7 +49,7 @@ class SigningKeyMissing(Unavailable):
 
     code = "SIGNING_KEY_MISSING"
 
-    reason: Literal["none", "gone"]
+    reason: Literal["none", "gone", "sealed"]
     key_id: str = ""
 
 
@@ -82,6 +84,11 @@ class SigningKeysExhausted(Exhausted):
     """Id of the last key."""
 
 
+def seal_subject(key_id: str) -> str:
+    """Return what a sealed seed is bound to."""
+    return f"premade signing key {key_id}"
+
+
 @dataclass(frozen=True)
 class PublicKey:
     """The public half of a signing key. The current key of each kind, live and test, signs new tokens."""
@@ -91,6 +98,8 @@ class PublicKey:
     created_at: datetime
     retired_at: datetime | None
     is_current: bool
+    is_sealed: bool
+    """Whether the database stores the private half encrypted."""
 
     @property
     def is_test(self) -> bool:
@@ -98,11 +107,19 @@ class PublicKey:
         return is_test_key(self.key_id)
 
 
-async def ensure_signing_keys(database: Database, runtime: Runtime) -> None:
-    """Add the first live key and the first test key if they are missing."""
+async def ensure_signing_keys(
+    database: Database, runtime: Runtime, create_master_key: Callable[[], object] = lambda: None
+) -> None:
+    """Add the first live key and the first test key if they are missing.
+
+    `create_master_key` is called if the database has no key: a master key that is created later could not open the others.
+    """
     async with database.transaction() as tx:
         await tx.execute(sql.lock_signing_keys)
-        current = {key.is_test for key in await _listed(tx) if key.is_current}
+        listed = await _listed(tx)
+        if not listed:
+            create_master_key()
+        current = {key.is_test for key in listed if key.is_current}
         for is_test in (False, True):
             if is_test not in current:
                 await _add_key(tx, runtime, is_test=is_test)
@@ -136,7 +153,8 @@ async def add_keys_after_restore(tx: Transaction, runtime: Runtime) -> list[str]
 
 async def _add_key(tx: Transaction, runtime: Runtime, *, is_test: bool, skip: int = 0) -> PublicKey:
     letter = key_letter(is_test=is_test)
-    key_ids = [key.key_id for key in await tx.fetch_all(sql.list_keys)]
+    keys = await tx.fetch_all(sql.list_keys)
+    key_ids = [key.key_id for key in keys]
     number = max((int(key_id[1:]) for key_id in key_ids if key_id.startswith(letter)), default=0) + 1
     if number > KEYS_MAX:
         last = f"{letter}{KEYS_MAX}"
@@ -144,9 +162,18 @@ async def _add_key(tx: Transaction, runtime: Runtime, *, is_test: bool, skip: in
     number = min(number + skip, KEYS_MAX)
     key_id, now, seed = f"{letter}{number}", runtime.now(), runtime.random_bytes(_SEED_BYTES)
     public_key = SigningKey(seed).verify_key.encode()
-    await tx.execute(sql.add_key, key_id=key_id, seed=seed, public_key=public_key, now=now)
+    # As long as an earlier seed is plain, processes of version 0.2.0 may run, and could not use a sealed one.
+    is_sealed = all(key.is_sealed for key in keys)
+    await tx.execute(
+        sql.add_key,
+        key_id=key_id,
+        seed=None if is_sealed else seed,
+        sealed_seed=runtime.master_keys().seal(seed, seal_subject(key_id)) if is_sealed else None,
+        public_key=public_key,
+        now=now,
+    )
     await record(tx, SigningKeyAdded(signing_key_id=key_id), now, partner_id=None)
-    return PublicKey(key_id, public_key, now, retired_at=None, is_current=True)
+    return PublicKey(key_id, public_key, now, retired_at=None, is_current=True, is_sealed=is_sealed)
 
 
 async def list_signing_keys(database: Database) -> list[PublicKey]:
@@ -166,14 +193,19 @@ async def _listed(tx: Transaction) -> list[PublicKey]:
             row.created_at,
             row.retired_at,
             is_current=row.key_id in current.values(),
+            is_sealed=row.is_sealed,
         )
         for row in rows
     ]
 
 
-async def is_key_sound(database: Database, key: PublicKey) -> bool:
-    """Sign with the stored private half, and return whether the public half verifies the signature."""
-    signer = await _signer(database, key.key_id)
+async def is_key_sound(database: Database, runtime: Runtime, key: PublicKey) -> bool:
+    """Sign with the stored private half, and return whether the public half verifies the signature.
+
+    Raises:
+        SigningKeyMissing: no master key opens it.
+    """
+    signer = await Signers(database, runtime).by_id(key.key_id)
     token = signer.token(ticket_code("CHECK", 2000, "KEY", 0), 1)
     return read_token(token, {key.key_id: key.public_key}) is not None
 
@@ -238,6 +270,8 @@ class Signers:
         self._database = database
         self._runtime = runtime
         self._current: dict[int, tuple[float, UUID | None, Signer]] = {}
+        self._opened: dict[bytes, Signer] = {}
+        """The signers of sealed seeds. Opening one reads the settings and a file."""
 
     async def current(self, partner_id: int, incarnation_id: UUID | None) -> Signer:
         """Return the newest key that is not retired and signs the tickets of this partner, live or test.
@@ -263,9 +297,26 @@ class Signers:
         It is not cached: after a restore, another key may have the same id.
 
         Raises:
-            SigningKeyMissing: no key has this id.
+            SigningKeyMissing: no key has this id, or no master key opens it.
         """
-        return await _signer(self._database, key_id)
+        async with self._database.single_statement() as tx:
+            row = await tx.fetch_one(sql.key_by_id, key_id=key_id)
+        if row is None:
+            raise SigningKeyMissing("gone", key_id)
+        return self._signer(row)
+
+    async def oldest(self) -> Signer:
+        """Return the oldest live key, retired or not, that a master key opens.
+
+        Raises:
+            SigningKeyMissing: there is none.
+        """
+        async with self._database.single_statement() as tx:
+            rows = await tx.fetch_all(sql.keys_by_age)
+        for row in rows:
+            with suppress(SigningKeyMissing):
+                return self._signer(row)
+        raise SigningKeyMissing("none")
 
     async def _fetch(self, partner_id: int) -> Signer:
         async with self._database.single_statement() as tx:
@@ -277,15 +328,20 @@ class Signers:
             )
         if row is None:
             raise SigningKeyMissing("none")
-        return Signer.of(row.key_id, row.seed)
+        return self._signer(row)
 
-
-async def _signer(database: Database, key_id: str) -> Signer:
-    async with database.single_statement() as tx:
-        row = await tx.fetch_one(sql.key_by_id, key_id=key_id)
-    if row is None:
-        raise SigningKeyMissing("gone", key_id)
-    return Signer.of(row.key_id, row.seed)
+    def _signer(self, row: sql.SigningKeyRow) -> Signer:
+        if row.sealed_seed is None:
+            assert row.seed is not None
+            return Signer.of(row.key_id, row.seed)
+        signer = self._opened.get(row.sealed_seed)
+        if signer is None:
+            try:
+                seed = self._runtime.master_keys().unseal(row.sealed_seed, seal_subject(row.key_id))
+            except (CannotUnseal, MasterKeyMissing):
+                raise SigningKeyMissing("sealed", row.key_id) from None
+            signer = self._opened[row.sealed_seed] = Signer.of(row.key_id, seed)
+        return signer
 
 
 @dataclass(frozen=True)

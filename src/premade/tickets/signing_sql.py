@@ -11,7 +11,9 @@ statement = statements_of(__file__)
 @dataclass(slots=True)
 class SigningKeyRow:
     key_id: str
-    seed: bytes
+    seed: bytes | None
+    """Plain, of a key from before version 0.3.0."""
+    sealed_seed: bytes | None
 
 
 @dataclass(slots=True)
@@ -20,6 +22,7 @@ class ListedSigningKey:
     public_key: bytes
     created_at: datetime
     retired_at: datetime | None
+    is_sealed: bool
 
 
 @dataclass(slots=True)
@@ -37,11 +40,25 @@ def key_by_id(*, key_id: str) -> SigningKeyRow: ...
 
 
 @statement
+def keys_by_age() -> SigningKeyRow: ...
+
+
+@statement
+def connected_names() -> str: ...
+
+
+@statement
+def set_sealed_seed(*, key_id: str, sealed_seed: bytes) -> None: ...
+
+
+@statement
 def lock_signing_keys() -> None: ...
 
 
 @statement
-def add_key(*, key_id: str, seed: bytes, public_key: bytes, now: datetime) -> None: ...
+def add_key(
+    *, key_id: str, seed: bytes | None, sealed_seed: bytes | None, public_key: bytes, now: datetime
+) -> None: ...
 
 
 @statement

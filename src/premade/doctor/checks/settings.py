@@ -7,6 +7,7 @@ from premade.runtime.settings import Settings, variable_of
 
 HIDDEN = "(not shown)"
 _SECRET_WORDS = ("password", "secret", "key", "token")
+_NO_SECRETS = {"master_key_file"}
 
 
 def shown(settings: Settings, name: str) -> str:
@@ -16,7 +17,8 @@ def shown(settings: Settings, name: str) -> str:
         return "-"
     if name.endswith("_url"):
         return settings.database_named(str(value))
-    return HIDDEN if any(word in name for word in _SECRET_WORDS) else str(value)
+    is_secret = name not in _NO_SECRETS and any(word in name for word in _SECRET_WORDS)
+    return HIDDEN if is_secret else str(value)
 
 
 async def _examine(installation: Installation) -> Sequence[Result]:

@@ -1,0 +1,1 @@
+ALTER TABLE signing_keys VALIDATE CONSTRAINT signing_key_has_one_seed;
