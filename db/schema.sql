@@ -493,6 +493,8 @@ CREATE TABLE public.api_keys (
     made_once text,
     is_test boolean DEFAULT false NOT NULL,
     first_key_id bigint,
+    label text DEFAULT ''::text NOT NULL,
+    networks text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT api_key_digest_is_sha256 CHECK ((octet_length(digest) = 32)),
     CONSTRAINT api_key_has_permissions CHECK ((cardinality(permissions) > 0)),
     CONSTRAINT api_key_permissions_known CHECK ((permissions <@ ARRAY['tickets:bulk-generate'::text, 'tickets:activate'::text, 'tickets:read'::text, 'tickets:cancel'::text, 'inventory:read'::text, 'inventory:reserve'::text, 'orders:read'::text, 'gate:redeem'::text, 'gate:manual-entry'::text])),

@@ -271,6 +271,12 @@ def look_at_partners(crawler: Crawler, shop: Shop, seller: Seller) -> None:
     crawler.sends(
         "/console/operator-keys/new", once=NONCE[:-1] + "1", expires="", test="yes", **{"gate:redeem": "yes"}
     )
+    change = f"/console/keys/{seller.key_id}/change"
+    crawler.gets(change)
+    crawler.sends(change, 400, step="preview", label="typed", network="typed")
+    crawler.sends(change, step="preview", label="typed", network="203.0.113.0/24")
+    crawler.sends(change, step="save", label="typed", network="203.0.113.0/24")
+    crawler.sends(change, step="save", label="typed", network="")
     rotate = f"/console/keys/{seller.key_id}/rotate"
     crawler.sends(rotate, 400, overlap="x")
     crawler.sends(rotate, overlap="1h")

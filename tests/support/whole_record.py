@@ -23,7 +23,7 @@ from premade.export.rows import Exporter, TicketsToExport, record_export
 from premade.generation.batch_request import BatchRequest
 from premade.generation.large import LargeBatches
 from premade.partners.keyring import GateCaller
-from premade.partners.keys import revoke_key, rotate_key
+from premade.partners.keys import change_key, revoke_key, rotate_key
 from premade.partners.partner import rename_partner, set_disabled, set_reservation_hours
 from premade.redemption.offline_scan import OfflineScan
 from premade.redemption.redeem import Redeemer
@@ -96,6 +96,8 @@ def _change_partner(shop: Shop, seller: Seller) -> None:
         )
     shop.operate(lambda d, r: set_reservation_hours(d, r, seller.name, 200))
     key = shop.key(seller.name, ["tickets:read"])
+    shop.operate(lambda d, r: change_key(d, r, key.id, label="reports", networks=["203.0.113.0/24"]))
+    shop.key(seller.name, ["tickets:read"], label="reports", networks=["203.0.113.0/24"])
     rotated = shop.operate(lambda d, r: rotate_key(d, r, key.id, timedelta(hours=1)))
     shop.operate(lambda d, r: revoke_key(d, r, rotated.id))
     shop.operate(lambda d, r: rename_partner(d, r, seller.name, f"{seller.name} renamed"))

@@ -44,11 +44,28 @@ class PartnerEnabled(AuditEvent): ...
 
 
 @CATALOGUE.event(
-    "key.created", "API key created", "API key {key_id} of {partner} was created: {permissions}."
+    "key.created",
+    "API key created",
+    "API key {key_id} of {partner} was created: {permissions}.",
+    also={"label": "Its label is {label}.", "networks": "It works from {networks}."},
 )
 class KeyCreated(AuditEvent):
     key_id: int
     permissions: list[str]
+    label: str | None = None
+    networks: list[str] | None = None
+
+
+@CATALOGUE.event(
+    "key.changed",
+    "API key changed",
+    "API key {key_id} of {partner} has the label “{label}” and these allowed networks: {networks}.",
+)
+class KeyChanged(AuditEvent):
+    key_id: int
+    label: str
+    networks: list[str]
+    """Empty: it works from everywhere."""
 
 
 @CATALOGUE.event(

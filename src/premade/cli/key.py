@@ -6,8 +6,11 @@ import typer
 
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one, show_rows
-from premade.partners.keys import create_key, list_keys, revoke_key, rotate_key
+from premade.partners.keys import change_key, create_key, key_of, list_keys, revoke_key, rotate_key
+from premade.partners.keys_sql import ChangedKey
 from premade.partners.permission import PERMISSIONS
+from premade.postgres.database import Database
+from premade.runtime.clock import Runtime
 from premade.runtime.errors import FieldError, Invalid
 from premade.texts.fields import field_text
 from premade.values.operator_input import duration, moment
@@ -15,6 +18,14 @@ from premade.values.operator_input import duration, moment
 app = typer.Typer(help="API keys: shown once, stored as a digest.", no_args_is_help=True)
 
 KeyId = Annotated[int, typer.Argument(help="Key id from 'premade key list'.")]
+
+Label = Annotated[str, typer.Option(help="What the key is for.")]
+Networks = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Address or network from which the key works, such as 203.0.113.0/24. Repeat for several."
+    ),
+]
 
 
 @app.command(help="Create an API key and show it once.")
@@ -32,6 +43,8 @@ def create(
         ),
     ] = False,
     expires: Annotated[str | None, typer.Option(help="Expiry: 90d, 2026-03-31 or an RFC 3339 time.")] = None,
+    label: Label = "",
+    network: Networks = None,
     as_json: AsJson = False,
 ) -> None:
     """Create an API key and show it once."""
@@ -44,6 +57,8 @@ def create(
             partner=partner,
             permissions=permission,
             is_test=test,
+            label=label,
+            networks=network or [],
             expires_at=None if expires is None else moment(expires, "expires", runtime.now(), runtime.zone),
         )
     )
@@ -68,6 +83,30 @@ def rotate(
     show_one(
         operate(lambda database, runtime: rotate_key(database, runtime, key_id, length)), as_json=as_json
     )
+
+
+@app.command(name="change", help="Set the label and the allowed networks of an API key.")
+def change(
+    key_id: KeyId,
+    *,
+    label: Annotated[str | None, typer.Option(help="What the key is for.")] = None,
+    network: Networks = None,
+    everywhere: Annotated[
+        bool, typer.Option("--everywhere", help="The key works from all addresses.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Set the label and the allowed networks of an API key. What is not given stays."""
+    if network and everywhere:
+        raise Invalid([FieldError("network", field_text("option.network_or_everywhere"))])
+
+    async def change_given(database: Database, runtime: Runtime) -> ChangedKey:
+        key = await key_of(database, key_id)
+        networks = [] if everywhere else network or key.networks
+        new_label = key.label if label is None else label
+        return await change_key(database, runtime, key_id, label=new_label, networks=networks)
+
+    show_one(operate(change_given), as_json=as_json)
 
 
 @app.command(help="Revoke an API key now.")

@@ -29,9 +29,14 @@ def header_values(request: Request, name: str) -> list[str]:
     return [value.decode("latin-1") for each, value in request.scope["headers"] if each == sought]
 
 
+def client_host(request: Request) -> str:
+    """Return the client's whole address, or "" if it has none."""
+    return request.client.host if request.client else ""
+
+
 def client_address(request: Request) -> str:
     """Return the client's address, in the form by which its attempts are counted, or "" if it has none."""
-    return counted_address(request.client.host) if request.client else ""
+    return counted_address(client_host(request))
 
 
 async def receive_json(request: Request) -> bytes:

@@ -23,6 +23,7 @@ NOT_SEEN_HERE = {
     "PremadeAway": "without the service there is no page",
     "PremadeMachineAway": "one machine does not see the others",
     "PremadeWrongDigits": "the overview shows the counts at the gates in a table",
+    "PremadeManyRefusals": "each process counts refusals for Prometheus",
     "PremadeForgedScans": "the overview shows the counts at the gates in a table",
 }
 """The other alerts, each with the reason why it is not a finding."""

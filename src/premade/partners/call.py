@@ -8,7 +8,7 @@ from fastapi.security import APIKeyHeader, SecurityScopes
 from starlette.requests import Request
 from starlette.types import Scope
 
-from premade.http.body import client_address, header_values
+from premade.http.body import client_host, header_values
 from premade.http.endpoint import json_router
 from premade.limits.lease import RateLimited
 from premade.limits.operation_class import OperationClass
@@ -19,6 +19,7 @@ from premade.partners.keyring import (
     ApiKeyMissing,
     Caller,
     GateCaller,
+    KeyNetworkRefused,
     Keyring,
     PartnerKeyNeeded,
     PermissionMissing,
@@ -61,7 +62,7 @@ class GateCall(_Authenticated[GateCaller]):
 async def _admit(request: Request, required: SecurityScopes, _documented: str = Security(HEADER)) -> Call:
     wired, state, permission = request.app.state, request.scope["state"], required.scopes[0]
     keyring: Keyring = wired.services[Keyring]
-    caller = await keyring.partner_for(_key(request), permission, client_address(request))
+    caller = await keyring.partner_for(_key(request), permission, client_host(request))
     state["partner_id"], state["key_id"] = caller.partner_id, caller.key_id
     is_read = request.scope["method"] in _READS
     operation_class = OperationClass.READ if is_read else PERMISSIONS[permission].operation_class
@@ -74,7 +75,7 @@ async def _admit_gate(
 ) -> GateCall:
     wired, state = request.app.state, request.scope["state"]
     keyring: Keyring = wired.services[Keyring]
-    caller = await keyring.gate_for(_key(request), required.scopes[0], client_address(request))
+    caller = await keyring.gate_for(_key(request), required.scopes[0], client_host(request))
     state["partner_id"], state["key_id"] = caller.partner_id, caller.key_id
     await _take_from_rate_limit(request, caller, OperationClass.GATE)
     return GateCall(caller, state["request_id"], wired.database, wired.services, request.scope)
@@ -108,7 +109,14 @@ def _key(request: Request) -> str:
 def partner_router(tag: str) -> APIRouter:
     """Return a router for endpoints that need a partner's key."""
     return json_router(
-        tag, ApiKeyMissing, ApiKeyInvalid, TooManyWrongKeys, RateLimited, PermissionMissing, PartnerKeyNeeded
+        tag,
+        ApiKeyMissing,
+        ApiKeyInvalid,
+        TooManyWrongKeys,
+        RateLimited,
+        PermissionMissing,
+        KeyNetworkRefused,
+        PartnerKeyNeeded,
     )
 
 

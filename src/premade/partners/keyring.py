@@ -8,9 +8,11 @@ from types import MappingProxyType
 from typing import Literal
 
 from premade.audit.actors import CONSOLE, key_actor
+from premade.http.client_address import counted_address
 from premade.partners import api_key
 from premade.partners import keyring_sql as sql
 from premade.partners.key_lookup import KeyLookup, WrongKeys
+from premade.partners.key_networks import is_within
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Forbidden, Unauthenticated
@@ -53,6 +55,15 @@ class PermissionMissing(Forbidden):
     permission: str
     permissions: list[str]
     """Permissions of the key."""
+
+
+@dataclass(eq=False)
+class KeyNetworkRefused(Forbidden):
+    """The API key is valid, but does not work from the client's address."""
+
+    code = "KEY_NETWORK_REFUSED"
+
+    address: str
 
 
 class PartnerKeyNeeded(Forbidden):
@@ -144,16 +155,17 @@ class Keyring:
         self._key_lookup = KeyLookup(self._fetch, runtime.monotonic_seconds)
         self._wrong = WrongKeys(runtime.monotonic_seconds)
 
-    async def partner_for(self, text: str, permission: str, address: str = "") -> Caller:
+    async def partner_for(self, text: str, permission: str, host: str = "") -> Caller:
         """Return the partner of the key.
 
         Raises:
             ApiKeyInvalid: the key is unknown, revoked or expired, or its partner is disabled.
+            KeyNetworkRefused: the client is in none of the key's networks.
             PermissionMissing: the key lacks the permission.
             PartnerKeyNeeded: it is a key of the operator.
             TooManyWrongKeys: too many wrong keys came from this address.
         """
-        key = await self._authentic(text, address)
+        key = await self._authentic(text, host)
         _require(permission, key.permissions)
         if key.partner_id is None or key.channel is None:
             raise PartnerKeyNeeded
@@ -161,15 +173,16 @@ class Keyring:
             key.key_id, key.partner_id, key.channel, key.is_test, key.first_key_id, key.limits or NO_LIMITS
         )
 
-    async def gate_for(self, text: str, permission: str, address: str = "") -> GateCaller:
+    async def gate_for(self, text: str, permission: str, host: str = "") -> GateCaller:
         """Return the gate of the key.
 
         Raises:
             ApiKeyInvalid: the key is unknown, revoked or expired, or its partner is disabled.
+            KeyNetworkRefused: the client is in none of the key's networks.
             PermissionMissing: the key lacks the permission.
             TooManyWrongKeys: too many wrong keys came from this address.
         """
-        key = await self._authentic(text, address)
+        key = await self._authentic(text, host)
         _require(permission, key.permissions)
         return GateCaller(
             key_actor(key.key_id),
@@ -181,14 +194,16 @@ class Keyring:
             limits=key.limits or NO_LIMITS,
         )
 
-    async def _authentic(self, text: str, address: str) -> sql.KeyRow:
+    async def _authentic(self, text: str, host: str) -> sql.KeyRow:
         key = api_key.parse(text)
         known = await self._look_up(key.prefix) if key else None
         if key is None or known is None or not hmac.compare_digest(known.digest, key.digest):
-            self._wrong.note(address)
+            self._wrong.note(counted_address(host))
             raise ApiKeyInvalid("unknown")
         if reason := _fault(known, self._runtime.now()):
             raise ApiKeyInvalid(reason)
+        if known.networks and not is_within(host, tuple(known.networks)):
+            raise KeyNetworkRefused(counted_address(host))
         await self._note_use(known)
         return known
 

@@ -1,5 +1,5 @@
 -- name: keys_by_prefix
-SELECT k.prefix, k.key_id, k.digest, k.permissions, k.expires_at, k.revoked_at, k.last_used_at,
+SELECT k.prefix, k.key_id, k.digest, k.permissions, k.expires_at, k.revoked_at, k.last_used_at, k.networks,
        k.partner_id, p.channel, coalesce(p.is_test, k.is_test) AS is_test,
        coalesce(k.first_key_id, k.key_id) AS first_key_id, p.disabled_at,
        (SELECT jsonb_object_agg(limit_name, value) FROM partner_limits l WHERE l.partner_id = k.partner_id) AS limits,

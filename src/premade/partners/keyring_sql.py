@@ -19,6 +19,7 @@ class KeyRow:
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    networks: list[str]
     partner_id: int | None
     channel: str | None
     is_test: bool

@@ -1,20 +1,25 @@
 """API keys: create, rotate, revoke. The text of a key is returned once and never stored."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
 from premade.audit.actors import COMMAND_ACTOR
-from premade.audit.events import KeyCreated, KeyRevoked, KeyRotated
+from premade.audit.events import KeyChanged, KeyCreated, KeyRevoked, KeyRotated
 from premade.audit.record import record
 from premade.partners import api_key
 from premade.partners import keys_sql as sql
+from premade.partners.key_networks import checked_networks
 from premade.partners.partner import partner_named
 from premade.partners.permission import PERMISSIONS
 from premade.postgres.database import Database, Transaction
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Conflict, FieldError, Invalid, NotFound, RuleBroken
 from premade.texts.fields import field_text
+from premade.values.texts import cleaned, one_line
+
+LABEL_CHARACTERS_MAX = 100
 
 
 @dataclass(eq=False)
@@ -81,9 +86,11 @@ class _NewKey:
     rotated_from: int | None = None
     first_key_id: int | None = None
     once: str | None = None
+    label: str = ""
+    networks: list[str] = field(default_factory=list[str])
 
 
-async def create_key(
+async def create_key(  # noqa: PLR0913  (a key has that many properties)
     database: Database,
     runtime: Runtime,
     *,
@@ -92,22 +99,32 @@ async def create_key(
     is_test: bool = False,
     expires_at: datetime | None = None,
     once: str | None = None,
+    label: str = "",
+    networks: Sequence[str] = (),
     actor: str = COMMAND_ACTOR,
 ) -> CreatedKey:
     """Create a key of the partner with this name, or of the operator (None).
 
     `is_test`: an operator's key that admits test tickets only. A key of a test partner is always a test key.
     `once`: identifies the request; a second request with the same value creates no key.
+    `label`: what the key is for. `networks`: addresses and networks from which it works; none: from everywhere.
 
     Raises:
-        Invalid: an unknown permission, an expiry in the past, or `is_test` for a partner's key.
+        Invalid: an unknown permission, an expiry in the past, a malformed label or network, or `is_test` for a partner's key.
         PartnerUnknown: no partner has this name.
         KeyMadeBefore: a request with the same `once` created a key.
     """
     _check(permissions, expires_at, runtime.now())
     if is_test and partner is not None:
         raise Invalid([FieldError("test", field_text("partner.test_key"))])
-    new = _NewKey(permissions=sorted(set(permissions)), is_test=is_test, expires_at=expires_at, once=once)
+    new = _NewKey(
+        permissions=sorted(set(permissions)),
+        is_test=is_test,
+        expires_at=expires_at,
+        once=once,
+        label=checked_label(label),
+        networks=checked_networks(networks),
+    )
     try:
         return await _create(database, runtime, partner, new, actor)
     except RuleBroken as broken:
@@ -130,7 +147,12 @@ async def _create(
         created = await _insert(tx, runtime, new)
         await record(
             tx,
-            KeyCreated(key_id=created.id, permissions=created.permissions),
+            KeyCreated(
+                key_id=created.id,
+                permissions=created.permissions,
+                label=new.label or None,
+                networks=new.networks or None,
+            ),
             runtime.now(),
             partner_id=owner.partner_id if owner else None,
             actor=actor,
@@ -156,7 +178,11 @@ def _check(permissions: list[str], expires_at: datetime | None, now: datetime) -
 async def _insert(tx: Transaction, runtime: Runtime, new: _NewKey) -> CreatedKey:
     key = api_key.mint(is_test=new.is_test, random_bytes=runtime.random_bytes)
     key_id = await tx.fetch_one(
-        sql.insert_key, **vars(new), prefix=key.prefix, digest=key.digest, now=runtime.now()
+        sql.insert_key,
+        **vars(new),
+        prefix=key.prefix,
+        digest=key.digest,
+        now=runtime.now(),
     )
     assert key_id is not None
     return CreatedKey(key_id, key.text, new.permissions, new.is_test, new.expires_at)
@@ -191,6 +217,8 @@ async def rotate_key(
                 expires_at=old.expires_at,
                 rotated_from=key_id,
                 first_key_id=old.first_key_id,
+                label=old.label,
+                networks=old.networks,
             ),
         )
         ends_at = await tx.fetch_one(sql.end_key, key_id=key_id, now=now, overlap=overlap)
@@ -219,6 +247,45 @@ async def revoke_key(
             event = KeyRevoked(key_id=key_id)
             await record(tx, event, now, partner_id=revoked.partner_id, actor=actor)
     return EndedKey(key_id, revoked.revoked_at)
+
+
+def checked_label(text: str) -> str:
+    """Return a label as it is stored: "" for none.
+
+    Raises:
+        Invalid: for the field `label`.
+    """
+    if not cleaned(text):
+        return ""
+    try:
+        return one_line(text, LABEL_CHARACTERS_MAX)
+    except ValueError as error:
+        raise Invalid([FieldError("label", str(error))]) from None
+
+
+async def change_key(
+    database: Database,
+    runtime: Runtime,
+    key_id: int,
+    *,
+    label: str,
+    networks: Sequence[str],
+    actor: str = COMMAND_ACTOR,
+) -> sql.ChangedKey:
+    """Set the label and the networks of a key. Every process knows them within seconds.
+
+    Raises:
+        Invalid: the label or a network is malformed.
+        KeyUnknown: there is no such key, or it was revoked.
+    """
+    label, networks = checked_label(label), checked_networks(networks)
+    async with database.transaction() as tx:
+        changed = await tx.fetch_one(sql.change_key, key_id=key_id, label=label, networks=networks)
+        if changed is None:
+            raise KeyUnknown("unknown", key_id)
+        event = KeyChanged(key_id=key_id, label=label, networks=networks)
+        await record(tx, event, runtime.now(), partner_id=changed.partner_id, actor=actor)
+    return changed
 
 
 async def list_keys(database: Database) -> list[sql.ListedKey]:

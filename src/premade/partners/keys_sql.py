@@ -16,6 +16,8 @@ class KeyToRotate:
     expires_at: datetime | None
     is_test: bool
     first_key_id: int
+    label: str
+    networks: list[str]
     successor: int | None
 
 
@@ -38,6 +40,16 @@ class ListedKey:
     revoked_at: datetime | None
     last_used_at: datetime | None
     rotated_from: int | None
+    label: str
+    networks: list[str]
+
+
+@dataclass(slots=True)
+class ChangedKey:
+    key_id: int
+    partner_id: int | None
+    label: str
+    networks: list[str]
 
 
 @dataclass(slots=True)
@@ -51,6 +63,8 @@ class KeyOfPartner:
     revoked_at: datetime | None
     last_used_at: datetime | None
     rotated_from: int | None
+    label: str
+    networks: list[str]
     has_successor: bool
 
 
@@ -73,6 +87,8 @@ def insert_key(
     once: str | None,
     is_test: bool,
     first_key_id: int | None,
+    label: str,
+    networks: list[str],
 ) -> int: ...
 
 
@@ -98,3 +114,7 @@ def keys_of(*, partner_id: int | None) -> KeyOfPartner: ...
 
 @statement
 def key_by_id(*, key_id: int) -> KeyDetails: ...
+
+
+@statement
+def change_key(*, label: str, networks: list[str], key_id: int) -> ChangedKey: ...

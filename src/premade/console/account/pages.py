@@ -26,6 +26,7 @@ from premade.http.body import client_address
 from premade.http.gateway import PageRoute
 from premade.http.problems import add_retry_after, status_of_kind
 from premade.runtime.errors import DomainError, Invalid
+from premade.runtime.metrics import REFUSALS
 from premade.staff.password import PASSWORD_CHARACTERS_MAX, SignInsBusy
 from premade.staff.session import HalfSignedIn, Sessions, SignInRefused
 from premade.staff.sign_in_attempt import TooManySignIns
@@ -112,6 +113,7 @@ def sign_in_routes(templates: Templates) -> list[PageRoute]:
                 browser_token(request),
             )
         except (SignInRefused, TooManySignIns, SignInsBusy) as refusal:
+            REFUSALS.labels(refusal.code).inc()
             status = status_of_kind(type(refusal))
             view = SignInForm.view({"name": name}, focus="password" if name else "name")
             answer = templates.page(

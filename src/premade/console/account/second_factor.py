@@ -24,6 +24,7 @@ from premade.http.body import client_address
 from premade.http.gateway import PageRoute
 from premade.http.problems import add_retry_after, status_of_kind
 from premade.runtime.errors import DomainError, Invalid
+from premade.runtime.metrics import REFUSALS
 from premade.staff.second_factor import (
     Enrolment,
     begin_enrolment,
@@ -127,9 +128,11 @@ def code_routes(templates: Templates) -> list[PageRoute]:
         except SignInRefused:
             return go_to(SIGN_IN)
         except Invalid as error:
+            REFUSALS.labels(SignInRefused.code).inc()
             view = CodeForm.view({}, by_field(error.errors), focus="code")
             return await _ask(request, next_page, view)
         except TooManySignIns as refusal:
+            REFUSALS.labels(refusal.code).inc()
             return await _ask(request, next_page, CodeForm.view({}), refusal)
         answer = (
             templates.page(

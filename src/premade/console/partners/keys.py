@@ -9,7 +9,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from premade.console.addresses import HOME, go_to
-from premade.console.change_flow import Confirmation, NoFields, Preview, Row, confirm_page
+from premade.console.change_flow import Confirmation, Edit, NoFields, Preview, Row, confirm_page, edit_page
 from premade.console.forms import Form, FormView, Input, by_field, is_checked, or_none
 from premade.console.partners.pages import (
     KEY_CACHE_SECONDS_SHOWN,
@@ -19,7 +19,18 @@ from premade.console.partners.pages import (
     number_of_path,
 )
 from premade.console.routing import Page, StaffRequest
-from premade.partners.keys import CreatedKey, Successor, create_key, key_of, revoke_key, rotate_key
+from premade.partners.key_networks import checked_networks
+from premade.partners.keys import (
+    LABEL_CHARACTERS_MAX,
+    CreatedKey,
+    Successor,
+    change_key,
+    checked_label,
+    create_key,
+    key_of,
+    revoke_key,
+    rotate_key,
+)
 from premade.partners.keys_sql import KeyDetails
 from premade.partners.partner import partner_of
 from premade.partners.partner_sql import PartnerRow
@@ -35,8 +46,34 @@ KEYS = f"{HOME}/keys"
 OVERLAP_DEFAULT = "24h"
 
 
+def _networks(text: str) -> list[str]:
+    return checked_networks(text.replace(",", " ").split())
+
+
+Label = Annotated[
+    str,
+    Input(lazy("Label"), checked_label, lazy("What the key is for."), maxlength=LABEL_CHARACTERS_MAX),
+]
+Networks = Annotated[
+    list[str],
+    Input(
+        lazy("Allowed networks"),
+        _networks,
+        lazy(
+            "Addresses and networks, such as 203.0.113.0/24, one a line. Empty: the key works from everywhere."
+        ),
+        kind="textarea",
+        rows=3,
+        spellcheck=False,
+    ),
+]
+
+
 class KeyForm(Form):
     """A new key, beside its permissions."""
+
+    label: Label
+    networks: Networks = Field(alias="network")
 
     is_test: Annotated[
         bool,
@@ -145,6 +182,7 @@ async def _new_key_sent(request: StaffRequest) -> Response:
     chosen = [name for name in _permissions(partner) if name in request.form]
     try:
         expires_at = _end(request, request.field("expires"))
+        form = KeyForm.parse(request.form)
         if not chosen:
             raise Invalid([FieldError("permission", field_text("console.choose_permission"))])  # noqa: TRY301
         key = await create_key(
@@ -155,6 +193,8 @@ async def _new_key_sent(request: StaffRequest) -> Response:
             # Only the operator's own keys have the choice.
             is_test=partner is None and "test" in request.form,
             expires_at=expires_at,
+            label=form.label,
+            networks=form.networks,
             once=f"{request.member.actor}:{nonce}",
             actor=request.member.actor,
         )
@@ -250,6 +290,74 @@ class RevokeKey(Confirmation[NoFields]):
         return f"{self.cancel_address}?done=revoked"
 
 
+class KeyChangeForm(Form):
+    """Label and networks of a key."""
+
+    label: Label
+    networks: Networks = Field(alias="network")
+
+
+class ChangeKey(Edit[KeyChangeForm]):
+    """Change the label and the networks of a key."""
+
+    form = KeyChangeForm
+    title = lazy("Change a key")
+    focus = "label"
+
+    def __init__(self, request: StaffRequest, key: KeyDetails) -> None:
+        super().__init__(request)
+        self.key = key
+        self.subject = f"pm_{'test' if key.is_test else 'live'}_{key.prefix}_…"
+        self.cancel_address = _home(key.partner_id)
+
+    @classmethod
+    async def load(cls, request: StaffRequest) -> Self:
+        """Return the change of the key that the path names."""
+        return cls(request, await key_of(request.database, number_of_path(request, "key_id")))
+
+    async def initial(self) -> dict[str, str]:
+        """Return the current label and networks."""
+        return {"label": self.key.label, "network": "\n".join(self.key.networks)}
+
+    async def preview(self, form: KeyChangeForm) -> Preview:
+        """Return what changes."""
+        everywhere = _("everywhere")
+        rows = [
+            Row(_("Label"), form.label, self.key.label),
+            Row(
+                _("Allowed networks"),
+                ", ".join(form.networks) or everywhere,
+                ", ".join(self.key.networks) or everywhere,
+            ),
+        ]
+        return Preview(
+            _("Change the key?"),
+            self.subject,
+            [row for row in rows if row.before != row.after],
+            notes=[
+                _(
+                    "Within %(seconds)s seconds, requests from other addresses are refused.",
+                    seconds=KEY_CACHE_SECONDS_SHOWN,
+                )
+            ]
+            if form.networks
+            else [],
+        )
+
+    async def save(self, form: KeyChangeForm) -> str:
+        """Save it."""
+        request = self.request
+        await change_key(
+            request.database,
+            request.runtime,
+            self.key.key_id,
+            label=form.label,
+            networks=form.networks,
+            actor=request.member.actor,
+        )
+        return f"{self.cancel_address}?done=key"
+
+
 _KEY = f"{KEYS}/{{key_id}}"
 _REVOKE = confirm_page(f"{_KEY}/revoke", RevokeKey, Right.MANAGE_PARTNERS)
 
@@ -265,6 +373,7 @@ async def _revoke(request: StaffRequest) -> Response:
 PAGES = [
     Page(f"{PARTNERS}/{{partner_id}}/keys/new", _new_key, _new_key_sent, Right.MANAGE_PARTNERS),
     Page(f"{OPERATOR}/new", _new_key, _new_key_sent, Right.MANAGE_PARTNERS),
+    edit_page(f"{_KEY}/change", ChangeKey, Right.MANAGE_PARTNERS),
     Page(f"{_KEY}/rotate", _rotate, _rotate_sent, Right.MANAGE_PARTNERS),
     Page(_REVOKE.path, _revoke, _REVOKE.send, Right.MANAGE_PARTNERS),
 ]

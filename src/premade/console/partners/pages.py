@@ -34,6 +34,7 @@ _DONE = {
     "enabled": lazy(
         "Enabled. Its keys work again within %(seconds)s seconds.", seconds=KEY_CACHE_SECONDS_SHOWN
     ),
+    "key": lazy("The key is changed."),
     "revoked": lazy(
         "Revoked. The key stops working within %(seconds)s seconds.", seconds=KEY_CACHE_SECONDS_SHOWN
     ),
