@@ -132,7 +132,7 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     "sell": (several.sell, {"pre_generated_tickets_pkey"}),
     "ticket_with_history": (
         tickets.ticket_with_history,
-        {"ticket_code_taken", "audit_events_by_ticket", "audit_events_by_batch", "audit_archives_pkey"},
+        {"ticket_code_taken", "audit_events_by_ticket", "audit_events_by_batch", "batch_id_taken", "audit_archives_pkey"},
     ),
     "tickets_by_time": (listing.tickets_by_time, {"tickets_by_time"}),
     "tickets_of_batch": (listing.tickets_of_batch, {"tickets_by_batch"}),
@@ -195,6 +195,8 @@ DO $$ DECLARE name regclass; BEGIN
     END LOOP;
 END $$
 """
+OF_PARTITIONS = {"starts_at": "'-infinity'", "ends_at": "'infinity'"}
+"""Values of parameters that select partitions. With others, the plan would read none."""
 PARENTS = """
 SELECT child.relname, parent.relname FROM pg_inherits
 JOIN pg_class child ON child.oid = inhrelid JOIN pg_class parent ON parent.oid = inhparent
@@ -245,10 +247,11 @@ class Session:
             connection.execute(f"PREPARE {name} AS ".encode() + statement.text)
 
     def plans(self) -> dict[str, Plan]:
-        return {name: self._plan(name, len(statement.parameters)) for name, (statement, _) in PLANS.items()}
+        return {name: self._plan(name, statement.parameters) for name, (statement, _) in PLANS.items()}
 
-    def _plan(self, name: str, parameters: int) -> Plan:
-        values = f"({', '.join(['NULL'] * parameters)})" if parameters else ""
+    def _plan(self, name: str, parameters: tuple[str, ...]) -> Plan:
+        values = ", ".join(OF_PARTITIONS.get(parameter, "NULL") for parameter in parameters)
+        values = f"({values})" if parameters else ""
         row = self._connection.execute(f"EXPLAIN (FORMAT JSON) EXECUTE {name}{values}".encode()).fetchone()
         assert row is not None
         return [self._of_whole_tables(node) for node in nodes(row[0][0]["Plan"])]

@@ -34,6 +34,8 @@ OF_NAME: dict[str, Any] = {
     "oldest_id": "",
     "last_code": "Z",
     "created_from": NOW - timedelta(days=1),
+    "starts_at": NOW - timedelta(days=1),
+    "ends_at": NOW + timedelta(days=1),
 }
 VALUES: dict[str, Any] = {
     "bigint": 1000,

@@ -11,6 +11,8 @@ LEFT JOIN LATERAL (
     SELECT data ->> 'device_id' AS device_id, data ->> 'scan_id' AS scan_id, occurred_at FROM audit_events
     WHERE partner_id = t.partner_id AND (:partner_id::bigint IS NULL OR partner_id = :partner_id)
         AND ticket_code = t.ticket_code AND event = :event
+        -- No use is earlier, so earlier months are not read, and none for a ticket without a use.
+        AND occurred_at >= t.first_used_at
     ORDER BY occurred_at DESC
     LIMIT 1
 ) AS last ON true

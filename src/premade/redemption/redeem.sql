@@ -9,6 +9,7 @@ WITH request AS MATERIALIZED (
            m.event_id AS earlier_event_id, m.data AS earlier_data, m.occurred_at AS earlier_at, m.is_archived, m.same_request,
            k.is_test, t.activated_at, coalesce(i.day, both_days(:today, :zone)) AS judged_day,
            t.ticket_id, t.status, t.issue_number AS valid_issue_number, t.usable_until, t.entitlements,
+           t.first_used_at,
            -- The last use in a refusal is read from the snapshot, so the ticket must be of the same time.
            (t.status, t.issue_number, t.entitlements) IS NOT DISTINCT FROM (k.status, k.issue_number, k.entitlements)
                AS is_unchanged,
@@ -56,7 +57,7 @@ WITH request AS MATERIALIZED (
         LIMIT 1
     ) AS m ON true
     LEFT JOIN LATERAL (
-        SELECT ticket_id, status, issue_number, usable_until, activated_at, entitlements FROM pre_generated_tickets
+        SELECT ticket_id, status, issue_number, usable_until, activated_at, first_used_at, entitlements FROM pre_generated_tickets
         WHERE ticket_id = k.ticket_id AND partner_id = k.partner_id AND m.event_id IS NULL
             AND (:partner_ids::bigint[] IS NULL OR partner_id = ANY (:partner_ids))
         FOR NO KEY UPDATE SKIP LOCKED
@@ -142,6 +143,8 @@ LEFT JOIN LATERAL (
     WHERE partner_id = a.partner_id AND ticket_code = a.ticket_code AND event = :event
         AND (:partner_ids::bigint[] IS NULL OR partner_id = ANY (:partner_ids))
         AND a.ticket_id IS NOT NULL AND NOT a.is_granted
+        -- No use is earlier, so earlier months are not read, and none for a ticket without a use.
+        AND occurred_at >= a.first_used_at
     ORDER BY (data ->> 'function_code' = a.function_code) DESC, occurred_at DESC
     LIMIT 1
 ) AS last ON true

@@ -19,11 +19,17 @@ SELECT t.ticket_code, t.qr_code, t.status, t.entitlements, t.product_id, t.batch
            FROM (
                SELECT event_id, event, actor, occurred_at, order_id, data FROM audit_events
                WHERE partner_id = :partner_id AND ticket_code = t.ticket_code AND event = ANY(:events)
+                   -- These conditions on the time select months. A day more, because the clocks of several services differ.
+                   AND occurred_at >= least(t.created_at, t.activated_at, t.first_used_at) - interval '1 day'
                UNION ALL
                (
                    SELECT event_id, :generated::text, actor, t.created_at, order_id, data FROM audit_events
                    WHERE partner_id = :partner_id AND batch_id = t.batch_id AND ticket_code IS NULL
                        AND event = ANY(:events_of_batch)
+                       AND occurred_at <= t.created_at + interval '1 day'
+                       AND occurred_at >= (
+                           SELECT created_at FROM batches WHERE partner_id = :partner_id AND batch_id = t.batch_id
+                       ) - interval '1 day'
                    ORDER BY occurred_at, event_id
                    LIMIT 1
                )

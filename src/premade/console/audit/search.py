@@ -6,7 +6,7 @@ first id of a time.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypedDict
 
 from premade.audit.actors import COMMAND, KEY
@@ -20,6 +20,8 @@ from premade.postgres.keyset import ROWS_READ_MAX, Keyset
 EVENTS_A_PAGE = 50
 SLACK = timedelta(seconds=15)
 """An event is written some seconds after its time, and the clocks of several machines differ."""
+AROUND = timedelta(days=1)
+"""The search for the first id of a time reads the partitions of so long before and after it."""
 ACTORS_MAX = 1_000
 """Maximum number of actors (staff and system users) that a search for commands reads."""
 
@@ -30,6 +32,7 @@ class _EventKey(NamedTuple):
 
 _BY_ID = Keyset("audit", _EventKey)
 _NO_END = 2**63 - 1
+_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,8 @@ async def search_events(database: Database, event_filter: EventFilter, cursor: s
             event=event_filter.event.event_name if event_filter.event else None,
             start=start,
             before=before,
-            from_event_id=0 if start is None else await _first_id_since(tx, start - SLACK),
-            before_event_id=_NO_END if before is None else await _first_id_since(tx, before + SLACK),
+            from_event_id=0 if start is None else await _lowest_id_since(tx, start - SLACK),
+            before_event_id=_NO_END if before is None else await _end_of_ids_before(tx, before + SLACK),
             rows=EVENTS_A_PAGE + 1,
         )
         rows = await _rows(tx, event_filter, parameters)
@@ -131,18 +134,44 @@ async def _actors(tx: Transaction, actor: str | None) -> list[str] | None:
     return [actor, *(each for each in actors if each.startswith(f"{COMMAND}:"))]
 
 
-async def _first_id_since(tx: Transaction, moment: datetime) -> int:
-    """Return the first id whose event was recorded at that time or later, or else the newest id plus 1."""
-    newest = await tx.fetch_one(sql.newest_event)
-    low, high = 0, 1 if newest is None else newest + 1
+async def _id_after_earlier(tx: Transaction, moment: datetime, partitions: sql.Partitions) -> int:
+    """Return the id after the last event of the partitions that was recorded before the moment, or 0 if there is none."""
+    bounds = {"starts_at": partitions.starts_at, "ends_at": partitions.ends_at}
+    newest = await tx.fetch_one(sql.newest_event, **bounds)
+    low, high = 0, 0 if newest is None else newest + 1
     while low < high:
         middle = (low + high) // 2
-        found = await tx.fetch_one(sql.recorded_at, event_id=middle)
+        found = await tx.fetch_one(sql.recorded_at, event_id=middle, **bounds)
         if found is None or found.recorded_at >= moment:
             high = middle
         else:
             low = found.event_id + 1
     return low
+
+
+async def _lowest_id_since(tx: Transaction, moment: datetime) -> int:
+    """Return an id so that all events that were recorded at the moment or later have this id or a higher one."""
+    partitions = await tx.fetch_one(sql.partitions_around, moment=moment, around=AROUND)
+    return 0 if partitions is None else await _id_after_earlier(tx, moment, partitions)
+
+
+async def _end_of_ids_before(tx: Transaction, moment: datetime) -> int:
+    """Return an id so that all events that were recorded before the moment have lower ids.
+
+    It is the first id of an event that happened about that time and was recorded later. An event of a scan without network can
+    have happened in an earlier partition, and have an id between.
+    """
+    partitions = await tx.fetch_one(sql.partitions_around, moment=moment, around=AROUND)
+    if partitions is None:
+        return _NO_END
+    low = await _id_after_earlier(tx, moment, partitions)
+    for ends_at in (partitions.ends_at, _END_OF_TIME):
+        found = await tx.fetch_one(
+            sql.recorded_at, event_id=low, starts_at=partitions.starts_at, ends_at=ends_at
+        )
+        if found is not None:
+            return found.event_id
+    return _NO_END
 
 
 def _recorded_at(event: EventRow) -> datetime:

@@ -1,5 +1,14 @@
+-- name: partitions_around
+-- The bounds of the partitions that have the events around a moment. A condition on these bounds selects whole partitions, so no
+-- statement reads past rows that it does not match. PostgreSQL knows more years than Python.
+SELECT greatest(max(starts_at) FILTER (WHERE starts_at <= :moment::timestamptz - :around::interval), '0001-01-01 00:00Z') AS starts_at,
+       least(min(ends_at) FILTER (WHERE ends_at > :moment + :around), '9999-12-31 00:00Z') AS ends_at
+FROM audit_months
+
 -- name: newest_event
-SELECT event_id FROM audit_events WHERE event_id > 0 ORDER BY event_id DESC LIMIT 1
+SELECT event_id FROM audit_events
+WHERE event_id > 0 AND occurred_at >= :starts_at AND occurred_at < :ends_at
+ORDER BY event_id DESC LIMIT 1
 
 -- name: archived_before
 -- The end of the newest month in the archive.
@@ -8,7 +17,9 @@ SELECT max(ends_at) AS ends_at FROM audit_archives
 -- name: recorded_at
 -- When an event, or the first one after it, was recorded.
 SELECT event_id, recorded_at(data, occurred_at) AS recorded_at
-FROM audit_events WHERE event_id >= :event_id ORDER BY event_id LIMIT 1
+FROM audit_events
+WHERE event_id >= :event_id AND occurred_at >= :starts_at AND occurred_at < :ends_at
+ORDER BY event_id LIMIT 1
 
 -- name: all_events
 -- Back from an event on. The last that a page may look at comes whether it matches or not: there the next page begins.

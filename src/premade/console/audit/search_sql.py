@@ -1,12 +1,20 @@
 """Statements of `search.sql`, and their rows."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from premade.postgres.statements import statements_of
 
 statement = statements_of(__file__)
+
+
+@dataclass(slots=True)
+class Partitions:
+    """Adjoining partitions, by their bounds."""
+
+    starts_at: datetime
+    ends_at: datetime
 
 
 @dataclass(slots=True)
@@ -35,7 +43,11 @@ class ListedEvent(EventRow):
 
 
 @statement
-def newest_event() -> int: ...
+def partitions_around(*, moment: datetime, around: timedelta) -> Partitions: ...
+
+
+@statement
+def newest_event(*, starts_at: datetime, ends_at: datetime) -> int: ...
 
 
 @statement
@@ -43,7 +55,7 @@ def archived_before() -> datetime | None: ...
 
 
 @statement
-def recorded_at(*, event_id: int) -> RecordedAt: ...
+def recorded_at(*, event_id: int, starts_at: datetime, ends_at: datetime) -> RecordedAt: ...
 
 
 @statement
