@@ -9,10 +9,10 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-all check bench capacity migrations search-indexes pitr release ha sbom format lock messages ops schema screenshots clean
+.PHONY: help setup demo run test test-all check bench capacity migrations activation-cost month-cost pitr release ha sbom format lock messages ops schema screenshots clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/.run ## Make the environment in .venv, nothing else
 
@@ -73,11 +73,14 @@ pitr: .venv/.test ## Try point-in-time recovery with pgBackRest (root on Debian)
 	@$(PYTHON) tests/install_tools.py pgbackrest /usr/lib/postgresql/15/bin/postgres
 	PYTHONPATH=tests $(BIN)/python tests/ops/pitr.py
 
-search-indexes: .venv/.test ## Measure what the search indexes of orders cost an activation, 15 minutes, 10 GB
-	PYTHONPATH=tests $(BIN)/python -m bench.search_indexes
+activation-cost: .venv/.test ## Measure what an activation costs, 30 minutes, 20 GB
+	PYTHONPATH=tests $(BIN)/python -m bench.activation_cost
 
-migrations: .venv/.test ## Migrate 10 million tickets while others sell, 30 minutes, 20 GB
-	TICKETS=10000000 $(BIN)/python -m pytest -q -s -p no:xdist tests/upgrades/test_large_tables.py
+month-cost: .venv/.test ## Measure what the months of audit events cost, 2 minutes
+	PYTHONPATH=tests $(BIN)/python -m bench.month_cost
+
+migrations: .venv/.test ## Migrate 10 million tickets under load, 30 minutes, 20 GB
+	TICKETS=10000000 WHEEL=$(WHEEL) $(BIN)/python -m pytest -q -s -p no:xdist tests/upgrades/test_large_tables.py
 
 release: .venv/.test ## Build wheel and sdist twice, check them, write them into dist/
 	@$(BIN)/python tests/release.py

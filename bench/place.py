@@ -5,7 +5,8 @@ import json
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -44,6 +45,26 @@ PLACE_ON_DISK = (
 )
 # Coprime to the five million unused tickets: steps of this size visit each of them once, far from the one before.
 STRIDE = 3_090_169
+
+
+@dataclass(frozen=True)
+class Sales:
+    """How tickets are filled in that are sold: every second one.
+
+    The events are spread evenly over the time from `starts_at` to `ends_at`, in the order of all `tickets`.
+    """
+
+    tickets: int
+    starts_at: datetime
+    ends_at: datetime
+    phones: int
+    """Number of different phone numbers."""
+
+
+def sales_of_one_moment() -> Sales:
+    """Return sales of 20 days ago. All customers have the same phone number, the hardest one to search for."""
+    then = datetime.now(UTC) - timedelta(days=20)
+    return Sales(1, then, then, 1)
 
 
 @dataclass
@@ -97,7 +118,7 @@ class Place:
         first, self.next_ticket = self.next_ticket, self.next_ticket + count
         self._keep()
         with psycopg.connect(self.dsn, autocommit=True) as connection:
-            _add_tickets(connection, self.seller, first, count, half_sold=False)
+            add_tickets(connection, self.seller, first, count)
         return first
 
     def fill_sold(self, count: int) -> int:
@@ -107,7 +128,7 @@ class Place:
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             # Without triggers: one of them refuses a new ticket that is sold.
             connection.execute("SET session_replication_role = replica")
-            _add_tickets(connection, self.seller, first, 2 * count, half_sold=True)
+            add_tickets(connection, self.seller, first, 2 * count, sales_of_one_moment())
         return first
 
     def tokens(self, first: int, count: int) -> Iterator[str]:
@@ -191,9 +212,10 @@ def _run(connection: psycopg.Connection, statement: str, **values: Any) -> list[
     return cursor.fetchall() if cursor.description is not None else []
 
 
-def _add_tickets(
-    connection: psycopg.Connection, seller: Seller, first: int, count: int, *, half_sold: bool
+def add_tickets(
+    connection: psycopg.Connection, seller: Seller, first: int, count: int, sales: Sales | None = None
 ) -> None:
+    """Add tickets. With `sales`, every second one is sold."""
     where = {
         "partner_id": seller.partner_id,
         "product_id": seller.product_id,
@@ -201,10 +223,20 @@ def _add_tickets(
         "count": count,
     }
     _run(connection, "batches", channel=seller.channel, **where)
-    if half_sold:
-        _run(connection, "orders", **where)
-        _run(connection, "events", **where)
-    _run(connection, "tickets", half_sold=half_sold, **where)
+    if sales:
+        values = {**where, **asdict(sales)}
+        _run(connection, "orders", **values)
+        _run(connection, "events", **values)
+    _run(connection, "tickets", half_sold=sales is not None, **where)
+
+
+def add_others(dsn: str, seller: Seller, count: int, sales: Sales) -> None:
+    """Add events of the batches of so many tickets, and redemptions of every second sold one."""
+    values = {"partner_id": seller.partner_id, "first": 0, "count": count, **asdict(sales)}
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        _run(connection, "generations", **values)
+        _run(connection, "redemptions", **values)
+        connection.execute("VACUUM ANALYZE")
 
 
 def make_database(server: str, name: str) -> str:
@@ -217,15 +249,16 @@ def make_database(server: str, name: str) -> str:
     return dsn
 
 
-def fill(dsn: str, tickets: int) -> None:
-    """Add a seller and so many tickets, every second one sold."""
+def fill(dsn: str, tickets: int, sales: Sales | None = None) -> Seller:
+    """Add a seller and so many tickets, every second one sold. Return the seller."""
     seller = Shop(dsn, "http://nowhere").seller(stock=STOCK)
+    sales = sales or sales_of_one_moment()
     with psycopg.connect(dsn, autocommit=True) as connection:
         # Without triggers and foreign keys, for speed. The rows are as these would allow.
         connection.execute("SET session_replication_role = replica")
         turns = range(0, tickets, TICKETS_A_TURN)
         for first in track(turns, f"{tickets:,} tickets", disable=not sys.stderr.isatty()):
-            _add_tickets(connection, seller, first, min(TICKETS_A_TURN, tickets - first), half_sold=True)
+            add_tickets(connection, seller, first, min(TICKETS_A_TURN, tickets - first), sales)
         _run(
             connection,
             "totals",
@@ -236,6 +269,7 @@ def fill(dsn: str, tickets: int) -> None:
         connection.execute("UPDATE allotments SET issued = %s", [tickets])
         connection.execute("VACUUM ANALYZE")
         connection.execute("CHECKPOINT")
+    return seller
 
 
 def ten_million(server: str, note: Path) -> str:

@@ -28,23 +28,44 @@ FROM generate_series(:first::bigint, :first::bigint + :count::bigint - 1) AS n
 CROSS JOIN LATERAL (SELECT :half_sold::boolean AND n % 2 = 0 AS sold) AS state
 
 -- name: orders
--- Of every second ticket.
+-- Of every second ticket, with so many different phone numbers.
 INSERT INTO ota_orders (
     order_id, partner_id, customer_name, customer_email, customer_phone, payment_reference, total_amount,
     currency, ticket_codes, operation, idempotency_key, request_digest, created_at
 )
 SELECT 'ORD-' || lpad(n::text, 13, '0'), :partner_id::bigint, 'John Smith',
-       'john.smith.' || n || '@example.com', '+1234567890', 'PAY-OTA-' || n, 288, 'HKD',
+       'john.smith.' || n || '@example.com', '+' || 1234567890 + n * 7919 % :phones::bigint, 'PAY-OTA-' || n, 288, 'HKD',
        ARRAY['CRUISE-2025-FERRY-' || lpad(n::text, 13, '0')], 'activate',
        reverse('filled-' || n), sha256(n::text::bytea), now() - interval '20 days'
 FROM generate_series(:first::bigint, :first::bigint + :count::bigint - 1, 2) AS n
 
 -- name: events
+-- Of the orders. The events of all `tickets` are spread evenly over the time between `starts_at` and `ends_at`.
 INSERT INTO audit_events (partner_id, event, actor, request_id, ticket_code, order_id, data, occurred_at)
 SELECT :partner_id::bigint, 'ticket.activated', 'key:1', md5(n::text),
        'CRUISE-2025-FERRY-' || lpad(n::text, 13, '0'), 'ORD-' || lpad(n::text, 13, '0'),
-       jsonb_build_object('payment_reference', 'PAY-OTA-' || n), now() - interval '20 days'
+       jsonb_build_object('payment_reference', 'PAY-OTA-' || n),
+       :starts_at::timestamptz + (:ends_at::timestamptz - :starts_at) * (n::float8 / :tickets::bigint)
 FROM generate_series(:first::bigint, :first::bigint + :count::bigint - 1, 2) AS n
+
+-- name: generations
+-- Events of the batches, as members of staff and commands generate them.
+INSERT INTO audit_events (partner_id, event, actor, batch_id, data, occurred_at)
+SELECT :partner_id::bigint, 'batch.generated', CASE n % 10 WHEN 0 THEN 'command' || ':' || 'root' ELSE 'staff:' || n % 10 END, 'FILL-' || n,
+       jsonb_build_object('product_id', 1, 'quantity', 100),
+       :starts_at::timestamptz + (:ends_at::timestamptz - :starts_at) * (n * 100::float8 / :tickets::bigint)
+FROM generate_series(:first::bigint / 100, (:first::bigint + :count::bigint - 1) / 100) AS n
+
+-- name: redemptions
+-- Events with an Idempotency-Key, of every second order.
+INSERT INTO audit_events (
+    partner_id, event, actor, request_id, ticket_code, operation, idempotency_key, request_digest, data, occurred_at
+)
+SELECT :partner_id::bigint, 'ticket.redeemed', 'key:2', md5(n::text), 'CRUISE-2025-FERRY-' || lpad(n::text, 13, '0'), 'redeem',
+       'scan ' || n, sha256(n::text::bytea),
+       jsonb_build_object('function_code', 'ferry', 'uses', 1, 'device_id', 'GATE-1', 'scan_id', n::text, 'entry', 'qr'),
+       :starts_at::timestamptz + (:ends_at::timestamptz - :starts_at) * (n::float8 / :tickets::bigint)
+FROM generate_series(:first::bigint, :first::bigint + :count::bigint - 1, 4) AS n
 
 -- name: totals
 INSERT INTO ticket_totals (partner_id, product_id, last_day, unused)

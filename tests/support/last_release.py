@@ -75,8 +75,8 @@ class LastRelease:
         return self.does(environment, "key", "create", "--partner", "Blue", *permissions)["key"]
 
 
-def unpacked(folder: Path) -> LastRelease:
-    """Unpack the last release. Its dependencies are those of the tests, which are pinned."""
-    with zipfile.ZipFile(kept_wheel()) as wheel:
+def unpacked(folder: Path, wheel_of: Path | None = None) -> LastRelease:
+    """Unpack the last release, or another wheel. Its dependencies are those of the tests, which are pinned."""
+    with zipfile.ZipFile(wheel_of or kept_wheel()) as wheel:
         wheel.extractall(folder)
     return LastRelease(folder)
