@@ -60,7 +60,7 @@ def operations() -> dict[str, str]:
         for router in feature.routers
         for route in router.routes
         if isinstance(route, APIRoute)
-        for method in route.methods
+        for method in route.methods or ()
     }
 
 
@@ -78,7 +78,7 @@ def pages() -> dict[str, Page]:
 
 def all_routes() -> set[str]:
     gateway = make_app(Settings(database_url=NO_DATABASE), Runtime(ZoneInfo("UTC")))
-    app: Any = gateway._app  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType, reportAttributeAccessIssue]
+    app: Any = getattr(gateway, "_app")  # noqa: B009  (a private member, for its routes)
     return {
         f"{method} {route.path}"
         for route in app.router.routes

@@ -5,7 +5,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
 DOCUMENT = (TESTS.parent / "docs/security.md").read_text()
-NAMED = re.compile(r"`([\w/]+\.py)(?:::(\w+))?`")
+NAMED = re.compile(r"`tests/([\w/]+\.py)(?:::(\w+))?`")
 ASVS_CHAPTERS = 14
 
 
