@@ -1,7 +1,9 @@
 """The second factor: set up by a QR, asked for at sign-in, each code accepted once, and reset by an admin."""
 
+import base64
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +16,7 @@ from pyotp import parse_uri
 from pyotp.totp import TOTP
 from support.attempts import use_up
 from support.plain_http import NO_TLS
+from support.postgres import own_database
 from support.race import at_once
 from support.shop import Seller, Shop, unique
 from support.staff import PASSWORD, new_staff
@@ -21,9 +24,17 @@ from support.terminal import Operator
 
 from premade.console.auth import HALF_COOKIE, SESSION_COOKIE
 from premade.runtime.errors import Invalid
-from premade.runtime.settings import ROLES
+from premade.runtime.master_keys import MasterKeys, new_master_key
+from premade.runtime.settings import ROLES, read_master_key
 from premade.staff.role import Role
-from premade.staff.second_factor import OF_CODE, begin_enrolment, set_up_own
+from premade.staff.second_factor import (
+    OF_CODE,
+    SecondFactorUnreadable,
+    begin_enrolment,
+    remove_own,
+    reseal_second_factors,
+    set_up_own,
+)
 from premade.staff.session import HalfSignedIn, Sessions
 from premade.throttle.attempts import CountedSubject
 
@@ -243,6 +254,36 @@ def test_recovery_codes_are_stored_as_digests(shop: Shop, name: str) -> None:
 
     assert len(rows) == len(codes) == 10
     assert {len(bytes(row["digest"])) for row in rows} == {32}
+
+
+def test_the_secret_is_sealed_and_survives_another_master_key(
+    shop: Shop, http: httpx.Client, name: str
+) -> None:
+    totp, _ = set_up(shop, name)
+    [row] = shop.sql("SELECT secret FROM staff_second_factors WHERE staff_id = %s", staff_id(shop, name))
+    sealed = base64.b64decode(row["secret"])
+    secrets = {totp.secret.encode(), base64.b32decode(totp.secret)}
+    assert not any(secret in sealed or secret in row["secret"].encode() for secret in secrets)
+    old, new = shop.runtime.master_keys(), MasterKeys(read_master_key(new_master_key()))
+    both = MasterKeys((*new.keys, *old.keys))
+    with own_database(shop.dsn) as own:
+        other = Shop(own, shop.url)
+        new_staff(other, name, "admin")
+        set_up(other, name)
+        with_keys = {keys: replace(other, runtime=replace(other.runtime, master_keys=lambda keys=keys: keys))
+                     for keys in (old, new, both)}  # fmt: skip
+        member = staff_id(other, name)
+
+        def tries(keys: MasterKeys) -> None:
+            with pytest.raises(Invalid):
+                with_keys[keys].operate(lambda d, r: remove_own(d, r, member, "000000", "staff:1"))
+
+        with pytest.raises(SecondFactorUnreadable):
+            tries(new)
+        with_keys[both].operate(reseal_second_factors)
+        tries(new)
+        with pytest.raises(SecondFactorUnreadable):
+            tries(old)
 
 
 def test_an_app_without_a_confirmed_code_changes_nothing(shop: Shop, http: httpx.Client, name: str) -> None:

@@ -13,10 +13,11 @@ from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import FieldError, Invalid
 from premade.runtime.master_keys import create_master_key_file
+from premade.staff.second_factor import reseal_second_factors
 from premade.texts.commands import command_text
 from premade.texts.fields import field_text
 from premade.tickets.key_file import base64url
-from premade.tickets.sealing import seal_signing_keys
+from premade.tickets.sealing import SealedKeys, seal_signing_keys
 from premade.tickets.signing import (
     PublicKey,
     list_signing_keys,
@@ -67,16 +68,18 @@ def rotate(
 
 
 @app.command(
-    help="Encrypt all signing keys with the current master key: the plain ones of an upgraded database, and those of an earlier master key."
+    help="Encrypt all signing keys with the current master key: the plain ones of an upgraded database, and those of an earlier master key. Also encrypt the secrets of authenticator apps."
 )
 def seal(*, as_json: AsJson = False) -> None:
     """Encrypt all signing keys with the current master key."""
     created: list[Path | None] = []
-    sealed = operate(
-        lambda database, runtime: seal_signing_keys(
-            database, runtime, lambda: created.append(create_master_key_file())
-        )
-    )
+
+    async def seal_all(database: Database, runtime: Runtime) -> SealedKeys:
+        sealed = await seal_signing_keys(database, runtime, lambda: created.append(create_master_key_file()))
+        await reseal_second_factors(database, runtime)
+        return sealed
+
+    sealed = operate(seal_all)
     for path in filter(None, created):
         typer.echo(command_text("PROGRESS", "master_key_created", path=path), err=True)
     show_one(sealed, as_json=as_json)

@@ -6,6 +6,7 @@ import hmac
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from pyotp.totp import TOTP
 
@@ -15,7 +16,8 @@ from premade.audit.events import RecoveryCodeUsed, SecondFactorRemoved, SecondFa
 from premade.audit.record import record
 from premade.postgres.database import Database, Transaction
 from premade.runtime.clock import Runtime
-from premade.runtime.errors import FieldError, Invalid
+from premade.runtime.errors import FieldError, Invalid, Unavailable
+from premade.runtime.master_keys import CannotUnseal, MasterKeyMissing, MasterKeys
 from premade.staff import member_sql
 from premade.staff import second_factor_sql as sql
 from premade.staff.member import staff_in
@@ -45,14 +47,69 @@ class Enrolment:
     address: str
 
 
+@dataclass(eq=False)
+class SecondFactorUnreadable(Unavailable):
+    """The service has no master key, or another one than the second factor was sealed with."""
+
+    code = "SECOND_FACTOR_UNREADABLE"
+    retry_after_seconds = 60
+
+    reason: Literal["no_master_key", "other_master_key"]
+
+
+def _master_keys(runtime: Runtime) -> MasterKeys:
+    try:
+        return runtime.master_keys()
+    except MasterKeyMissing:
+        raise SecondFactorUnreadable("no_master_key") from None
+
+
+def _sealed(master_keys: MasterKeys, staff_id: int, secret: str) -> str:
+    return base64.b64encode(master_keys.seal(secret.encode(), _subject(staff_id))).decode()
+
+
+def _unsealed(master_keys: MasterKeys, staff_id: int, stored: str) -> str:
+    try:
+        return master_keys.unseal(base64.b64decode(stored), _subject(staff_id)).decode()
+    except CannotUnseal:
+        raise SecondFactorUnreadable("other_master_key") from None
+
+
+def _subject(staff_id: int) -> str:
+    """Return what a sealed secret is bound to."""
+    return f"premade second factor of staff {staff_id}"
+
+
+async def reseal_second_factors(database: Database, runtime: Runtime) -> None:
+    """Seal all secrets with the current master key, so that an earlier one can be removed.
+
+    Raises:
+        SecondFactorUnreadable: no master key of this process opens one of them.
+    """
+    async with database.transaction() as tx:
+        for row in await tx.fetch_all(sql.lock_secrets):
+            master_keys = _master_keys(runtime)
+            secret = _unsealed(master_keys, row.staff_id, row.secret)
+            await tx.execute(
+                sql.set_secret, staff_id=row.staff_id, secret=_sealed(master_keys, row.staff_id, secret)
+            )
+
+
 async def begin_enrolment(database: Database, runtime: Runtime, staff_id: int, name: str) -> Enrolment | None:
-    """Return what the app needs, or None if the member has a second factor. Another call returns the same."""
-    secret = base64.b32encode(runtime.random_bytes(SECRET_BYTES)).decode()
+    """Return what the app needs, or None if the member has a second factor. Another call returns the same.
+
+    Raises:
+        SecondFactorUnreadable: there is no master key, or not the one that sealed the secret.
+    """
+    master_keys, new = _master_keys(runtime), base64.b32encode(runtime.random_bytes(SECRET_BYTES)).decode()
     async with database.single_statement() as tx:
-        stored = await tx.fetch_one(sql.begin, staff_id=staff_id, secret=secret, now=runtime.now())
+        stored = await tx.fetch_one(
+            sql.begin, staff_id=staff_id, secret=_sealed(master_keys, staff_id, new), now=runtime.now()
+        )
     if stored is None:
         return None
-    return Enrolment(stored, TOTP(stored).provisioning_uri(name=name, issuer_name=ISSUER))
+    secret = _unsealed(master_keys, staff_id, stored)
+    return Enrolment(secret, TOTP(secret).provisioning_uri(name=name, issuer_name=ISSUER))
 
 
 async def second_factor_of(database: Database, staff_id: int) -> sql.SecondFactorRow | None:
@@ -158,7 +215,8 @@ async def _is_right_code(tx: Transaction, runtime: Runtime, staff_id: int, text:
     if row is None:
         return False
     now = runtime.now()
-    step = _step_of(row.secret, _SEPARATORS.sub("", text), now)
+    secret = _unsealed(_master_keys(runtime), staff_id, row.secret)
+    step = _step_of(secret, _SEPARATORS.sub("", text), now)
     if step is None:
         return False
     return await tx.fetch_one(sql.accept_step, staff_id=staff_id, step=step, now=now) is not None

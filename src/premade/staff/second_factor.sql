@@ -46,3 +46,9 @@ WHERE h.digest = :digest AND h.expires_at > GREATEST(:now, database_clock())
 -- name: end_half_sign_in
 DELETE FROM staff_half_sign_ins WHERE digest = :digest
 RETURNING staff_id
+
+-- name: lock_secrets
+SELECT staff_id, secret FROM staff_second_factors ORDER BY staff_id FOR NO KEY UPDATE
+
+-- name: set_secret
+UPDATE staff_second_factors SET secret = :secret WHERE staff_id = :staff_id

@@ -18,6 +18,12 @@ class SecondFactorRow:
 
 
 @dataclass(slots=True)
+class SealedSecret:
+    staff_id: int
+    secret: str
+
+
+@dataclass(slots=True)
 class HalfSignIn:
     staff_id: int
     name: str
@@ -62,3 +68,11 @@ def half_sign_in(*, digest: bytes, now: datetime) -> HalfSignIn: ...
 
 @statement
 def end_half_sign_in(*, digest: bytes) -> int: ...
+
+
+@statement
+def lock_secrets() -> SealedSecret: ...
+
+
+@statement
+def set_secret(*, secret: str, staff_id: int) -> None: ...
