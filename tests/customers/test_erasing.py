@@ -218,6 +218,7 @@ def test_sales_to_the_customer_go_on_while_they_are_erased(shop: Shop, seller: S
     )
 
 
+@pytest.mark.nightly
 def test_erasures_are_repeated_after_a_restore(
     shop: Shop, seller: Seller, operator: Operator, tmp_path: Any
 ) -> None:

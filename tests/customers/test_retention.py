@@ -104,6 +104,7 @@ def test_customers_are_erased_after_the_last_use_or_the_last_day_of_use(shop: Sh
     assert [(row["actor"], row["data"]) for row in events] == [("service", {"cause": "retention"})] * 4
 
 
+@pytest.mark.nightly
 def test_an_order_waits_for_the_last_of_its_tickets(shop: Shop, seller: Seller) -> None:
     _, one = sold(shop, seller, usable_days=1)
     code, two = sold(shop, seller, usable_days=20)
@@ -115,6 +116,7 @@ def test_an_order_waits_for_the_last_of_its_tickets(shop: Shop, seller: Seller) 
     assert erased(shop) == {one, two}
 
 
+@pytest.mark.nightly
 def test_a_pass_reads_portions_and_rests_until_the_next(
     shop: Shop, seller: Seller, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -256,6 +256,7 @@ def test_recovery_codes_are_stored_as_digests(shop: Shop, name: str) -> None:
     assert {len(bytes(row["digest"])) for row in rows} == {32}
 
 
+@pytest.mark.nightly
 def test_the_secret_is_sealed_and_survives_another_master_key(
     shop: Shop, http: httpx.Client, name: str
 ) -> None:
