@@ -31,6 +31,8 @@ PACKAGE_OF = {
     "debootstrap": "debootstrap",
     "systemd-nspawn": "systemd-container",
     "nsenter": "util-linux",
+    "unshare": "util-linux",
+    "cc": "build-essential",
     "curl": "curl",
     "iptables": "iptables",
     "buildah": "buildah",

@@ -7,9 +7,19 @@ from decimal import Decimal
 from typing import Any
 
 from torture.journal import UNAVAILABLE, Exchange, Response
-from torture.operations import codes_of_order
+from torture.operations import OPERATIONS, codes_of_order
+from torture.reads import read_discrepancies
 from torture.rules import Discrepancy, table_discrepancies
-from torture.tables import BatchRow, EventRow, Keyed, OrderRow, ReservationRow, Tables, TicketRow
+from torture.scans import upload_discrepancies
+from torture.tables import (
+    BatchRow,
+    EventRow,
+    Keyed,
+    OrderRow,
+    ReservationRow,
+    Tables,
+    TicketIndex,
+)
 
 CONFLICT = 409
 REFUSALS = frozenset({CONFLICT})
@@ -18,34 +28,46 @@ _PRECISION = timedelta(milliseconds=1)
 
 
 def check(exchanges: list[Exchange], tables: Tables) -> list[Discrepancy]:
-    """Return everything that is lost, doubled, half done or answered wrongly."""
+    """Return everything that is lost, doubled, half done, or answered or shown wrongly."""
     rows = tables.by_key()
     releases = {
         event.data["reservation_id"]: event
         for event in tables.events
         if event.event == "reservation.released"
     }
-    tickets = {ticket.ticket_code: ticket for ticket in tables.tickets}
+    tickets = TicketIndex(tables.tickets)
+    writes = [exchange for exchange in exchanges if not OPERATIONS[exchange.request.kind].is_read]
+    uploads = [exchange for exchange in writes if exchange.request.kind == "sync"]
     return [
-        *(discrepancy for exchange in exchanges for discrepancy in _responses_are_allowed(exchange)),
+        *(discrepancy for exchange in exchanges for discrepancy in _statuses_are_allowed(exchange)),
+        *(discrepancy for exchange in writes for discrepancy in _responses_agree(exchange)),
         *(
             discrepancy
-            for exchange in exchanges
+            for exchange in writes
+            if exchange.request.kind != "sync"
             for discrepancy in _outcome_is_in_the_tables(
                 exchange, rows.get(exchange.request.key) or _earlier_release(exchange, releases), tickets
             )
         ),
+        *upload_discrepancies(uploads, rows),
+        *read_discrepancies(exchanges, tickets),
         *_ids_are_given_once(exchanges),
         *_rows_were_requested(exchanges, tables),
         *table_discrepancies(tables),
     ]
 
 
-def _responses_are_allowed(exchange: Exchange) -> Iterator[Discrepancy]:
+def _statuses_are_allowed(exchange: Exchange) -> Iterator[Discrepancy]:
     for response in exchange.responses:
         status = response.status
+        if not response.is_readable:
+            yield Discrepancy("a response has its form", _described(exchange, response))
+            continue
         if not (status is None or response.is_success or status in REFUSALS or status in (429, UNAVAILABLE)):
             yield Discrepancy("a response has an allowed status", _described(exchange, response))
+
+
+def _responses_agree(exchange: Exchange) -> Iterator[Discrepancy]:
     successes = [response.body for response in exchange.responses if response.is_success]
     if any(body != successes[0] for body in successes):
         yield Discrepancy("a retry gets the first response again", f"{exchange.request}: {successes}")
@@ -68,7 +90,7 @@ def _earlier_release(exchange: Exchange, releases: dict[str, EventRow]) -> list[
 
 
 def _outcome_is_in_the_tables(
-    exchange: Exchange, rows: list[Keyed], tickets: dict[str, TicketRow]
+    exchange: Exchange, rows: list[Keyed], tickets: TicketIndex
 ) -> Iterator[Discrepancy]:
     """Compare one request with the rows that have its key: one after a 2xx, none after a refusal, either after a loss."""
     request, success = exchange.request, exchange.success
@@ -88,7 +110,7 @@ def _outcome_is_in_the_tables(
         yield Discrepancy("a request is executed once", f"{request.kind} with key {request.key} left {rows}")
 
 
-def _differences(body: dict[str, Any], row: Keyed, tickets: dict[str, TicketRow]) -> Iterator[str]:
+def _differences(body: dict[str, Any], row: Keyed, tickets: TicketIndex) -> Iterator[str]:
     """Yield in what the response differs from the row."""
     match row:
         case BatchRow():
@@ -107,7 +129,7 @@ def _unequal(name: str, answer: Any, stored: Any) -> Iterator[str]:
         yield f"{name} is {stored!r}"
 
 
-def _of_batch(body: dict[str, Any], row: BatchRow, tickets: dict[str, TicketRow]) -> Iterator[str]:
+def _of_batch(body: dict[str, Any], row: BatchRow, tickets: TicketIndex) -> Iterator[str]:
     yield from _unequal("batch_id", body["batch_id"], row.batch_id)
     yield from _unequal("quantity", len(body["tickets"]), row.quantity)
     for each in body["tickets"]:
@@ -120,7 +142,7 @@ def _of_batch(body: dict[str, Any], row: BatchRow, tickets: dict[str, TicketRow]
             yield from _unequal("token", each["qr_token"], ticket.token)
 
 
-def _of_order(body: dict[str, Any], row: OrderRow, tickets: dict[str, TicketRow]) -> Iterator[str]:
+def _of_order(body: dict[str, Any], row: OrderRow, tickets: TicketIndex) -> Iterator[str]:
     yield from _unequal("order_id", body["order_id"], row.order_id)
     yield from _unequal("tickets", sorted(codes_of_order(body)), sorted(row.ticket_codes))
     yield from _unequal("customer", body["customer_name"], row.customer_name)
@@ -134,8 +156,8 @@ def _of_order(body: dict[str, Any], row: OrderRow, tickets: dict[str, TicketRow]
         yield from _unequal(f"order of {code}", body["order_id"], ticket and ticket.order_id)
 
 
-def _of_event(body: dict[str, Any], row: EventRow, tickets: dict[str, TicketRow]) -> Iterator[str]:
-    ticket = tickets.get(row.ticket_code or "")
+def _of_event(body: dict[str, Any], row: EventRow, tickets: TicketIndex) -> Iterator[str]:
+    ticket = tickets.get(row.ticket_code)
     match row.event:
         case "ticket.cancelled":
             yield from _unequal("ticket_code", body["ticket_code"], row.ticket_code)
@@ -153,8 +175,8 @@ def _of_event(body: dict[str, Any], row: EventRow, tickets: dict[str, TicketRow]
             yield from _unequal("remaining", body["remaining"], left[row.data["function_code"]])
         case "batch.cancelled":
             yield from _unequal("cancelled", body["cancelled"], row.data["cancelled"])
-            for each in tickets.values():
-                if each.batch_id == row.batch_id and each.status == "PRE_GENERATED":
+            for each in tickets.of_batch(row.partner_id, row.batch_id):
+                if each.status == "PRE_GENERATED":
                     yield f"{each.ticket_code} is not cancelled"
         case "reservation.released":
             yield from _unequal("reservation_id", body["reservation_id"], row.data["reservation_id"])

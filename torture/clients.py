@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-import httpx
 import orjson
 
-from torture.journal import Journal, Request, Response
+from torture.connection import Answer, Connection, ConnectionLost
+from torture.journal import UNREADABLE, Journal, Request, Response
 from torture.knowledge import Knowledge
-from torture.operations import OPERATIONS, choose, new_key
+from torture.operations import OPERATIONS, choose, new_key, snapshot_for
 
 ANSWER_SECONDS_MAX = 20.0
 """Longer than the service's own limits for a request, so that the service has the last word."""
@@ -22,6 +22,7 @@ RETRY_SECONDS = 1.0
 IMPATIENT_SHARE = 0.05
 """Share of requests that the client gives up at the first lost response, to see that nothing half done stays."""
 PATIENCE_SECONDS = 180.0
+UNREADABLE_BYTES_MAX = 500
 
 
 @dataclass(frozen=True)
@@ -42,24 +43,27 @@ class Client:
         journal: Journal,
         seed: str,
         retry_seconds_max: float = math.inf,
+        answer_seconds_max: float = ANSWER_SECONDS_MAX,
     ) -> None:
         """`retry_seconds_max`: shorter than Retry-After for a client that measures when the service is back."""
-        self._urls = urls
         self._account = account
         self._journal = journal
         self._choice = random.Random(seed)
         self._retry_seconds_max = retry_seconds_max
-        self._http = httpx.AsyncClient(
-            headers={"X-API-Key": account.api_key}, timeout=ANSWER_SECONDS_MAX, trust_env=False
+        self._answer_seconds_max = answer_seconds_max
+        self._connections = [Connection(url) for url in urls]
+        self._headers = (
+            f"X-API-Key: {account.api_key}\r\nAccept-Encoding: identity\r\nContent-Type: application/json\r\n"
         )
 
     async def __aenter__(self) -> Self:
-        """Open the connections."""
+        """Open no connection yet: the first request does."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        for connection in self._connections:
+            connection.close()
 
     async def run(self, stop: asyncio.Event, pause_seconds: float) -> None:
         """Send requests until `stop`, with a pause of this length on average between two of them."""
@@ -79,6 +83,16 @@ class Client:
         is_impatient = self._choice.random() < IMPATIENT_SHARE
         await self.complete(request, 0 if is_impatient else PATIENCE_SECONDS, stop)
 
+    async def fetch_snapshots(self) -> None:
+        """Let each device of the partner fetch the changes since its last snapshot."""
+        known = self._account.known
+        for device in known.devices:
+            draft = snapshot_for(device, device.since)
+            request = self._journal.request(
+                "snapshot", known.partner_id, draft.method, draft.path, new_key(self._choice), draft.body
+            )
+            await self.complete(request, PATIENCE_SECONDS)
+
     async def complete(
         self, request: Request, patience_seconds: float, stop: asyncio.Event | None = None
     ) -> Response | None:
@@ -86,9 +100,6 @@ class Client:
         deadline = time.monotonic() + patience_seconds
         while True:
             response, pause_seconds = await self._attempt(request)
-            if response.is_success:
-                assert response.body is not None
-                OPERATIONS[request.kind].learn(self._account.known, request, response.body)
             if response.is_decisive:
                 return response
             if time.monotonic() > deadline or (stop is not None and stop.is_set()):
@@ -97,33 +108,51 @@ class Client:
 
     async def _attempt(self, request: Request) -> tuple[Response, float]:
         """Send the request once. Return the response and the pause before a retry, in seconds."""
-        url = self._choice.choice(self._urls) + request.path
+        connection = self._choice.choice(self._connections)
+        head = (
+            f"{request.method} {request.path} HTTP/1.1\r\n{self._headers}Idempotency-Key: {request.key}\r\n"
+        )
+        content = b"" if request.body is None or request.method == "GET" else orjson.dumps(request.body)
         began_at = time.time()
-        status, body, is_replay, pause_seconds = None, None, False, RETRY_SECONDS
         try:
-            answer = await self._http.request(
-                request.method, url, json=request.body, headers={"Idempotency-Key": request.key}
+            answer = await connection.request(head, content, self._answer_seconds_max)
+        except ConnectionLost as error:
+            response = Response(
+                request.number,
+                None,
+                None,
+                is_replay=False,
+                began_at=began_at,
+                ended_at=time.time(),
+                via=str(error),
             )
-            status, body, via = (
-                answer.status_code,
-                _readable(answer.content),
-                answer.headers.get("X-Request-Id", ""),
+            pause_seconds = RETRY_SECONDS
+        else:
+            ended_at = time.time()
+            response = Response(
+                request.number,
+                answer.status,
+                self._read(request, answer),
+                is_replay=answer.headers.get("idempotency-replayed") == "true",
+                began_at=began_at,
+                ended_at=ended_at,
+                via=answer.headers.get("x-request-id", ""),
             )
-            is_replay = answer.headers.get("Idempotency-Replayed") == "true"
-            pause_seconds = float(answer.headers.get("Retry-After", RETRY_SECONDS))
-        except httpx.TransportError as error:
-            via = type(error).__name__
-        response = Response(request.number, status, body, is_replay, began_at, time.time(), via)
+            pause_seconds = float(answer.headers.get("retry-after", RETRY_SECONDS))
         self._journal.response(response)
         return response, pause_seconds
 
-
-def _readable(content: bytes) -> dict[str, Any]:
-    """Return the JSON of a response without the pictures of QR codes, which a token says in a tenth of the bytes."""
-    try:
-        document = orjson.loads(content)
-    except orjson.JSONDecodeError:
-        return {"unreadable": content[:200].decode(errors="replace")}
-    for each in [document, *document.get("tickets", [])]:
-        each.pop("qr_code", None)
-    return document
+    def _read(self, request: Request, answer: Answer) -> dict[str, Any]:
+        """Return what the journal keeps of a response. The partner learns from a success."""
+        operation = OPERATIONS[request.kind]
+        if answer.status // 100 != 2:  # noqa: PLR2004
+            try:
+                return orjson.loads(answer.body)
+            except orjson.JSONDecodeError:
+                return {UNREADABLE: answer.body[:UNREADABLE_BYTES_MAX].decode(errors="replace")}
+        try:
+            body = operation.condense(bytes(answer.body))
+            operation.learn(self._account.known, request, body)
+        except (KeyError, ValueError) as error:
+            return {UNREADABLE: f"{error!r}: {answer.body[:UNREADABLE_BYTES_MAX].decode(errors='replace')}"}
+        return body

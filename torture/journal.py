@@ -1,20 +1,22 @@
 """The journal: each request before it is sent, and each response, as lines of JSON in a file."""
 
-import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+import orjson
 
 SERVER_ERROR = 500
 UNAVAILABLE = 503
 TOO_MANY = 429
+UNREADABLE = "unreadable"
+"""The only member of the body of a response that has another form than it should."""
 _NOT_DECISIVE = frozenset({UNAVAILABLE, TOO_MANY})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Request:
-    """A write. A client sends it again, with the same key, until it gets a decisive response or gives up."""
+    """A request. A client sends it again, with the same key, until it gets a decisive response or gives up."""
 
     number: int
     kind: str
@@ -22,11 +24,11 @@ class Request:
     method: str
     path: str
     key: str
-    """Idempotency-Key; at the gate the `scan_id`."""
+    """Idempotency-Key; at the gate the `scan_id`, or the beginning of several."""
     body: dict[str, Any] | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Response:
     """The response to one attempt, or its loss."""
 
@@ -35,7 +37,7 @@ class Response:
     status: int | None
     """None: the connection broke, or there was no response in time."""
     body: dict[str, Any] | None
-    """Without pictures. None for a lost response."""
+    """Without pictures; of a read only what the checker compares. None for a lost response."""
     is_replay: bool
     began_at: float
     """Unix time, in seconds, when the attempt was sent."""
@@ -51,10 +53,15 @@ class Response:
     @property
     def is_success(self) -> bool:
         """Return whether the request was executed, now or earlier."""
-        return self.status is not None and self.status // 100 == 2  # noqa: PLR2004
+        return self.status is not None and self.status // 100 == 2 and self.is_readable  # noqa: PLR2004
+
+    @property
+    def is_readable(self) -> bool:
+        """Return whether the response has its documented form."""
+        return self.body is None or UNREADABLE not in self.body
 
 
-@dataclass
+@dataclass(slots=True)
 class Exchange:
     """A request with the responses to all its attempts."""
 
@@ -76,39 +83,53 @@ class Journal:
     """Write requests and responses to a file. Each line is in the file before the next step is taken."""
 
     def __init__(self, path: Path) -> None:
-        self._file: IO[str] = path.open("a", buffering=1)
-        self._requests = 0
+        self.path = path
+        self._file = path.open("ab", buffering=0)
+        self.requests = 0
         self.successes = 0
+        self.answered_began_at = 0.0
+        """Unix time when the latest attempt began that was answered with a success."""
+        self.answered_at = 0.0
+        """Unix time of the latest success."""
+        self.gap_seconds_max = 0.0
+        """The longest time between two successes. Set it to 0 to begin again."""
 
     def request(
         self, kind: str, partner_id: int, method: str, path: str, key: str, body: dict[str, Any] | None
     ) -> Request:
         """Write a request before it is sent for the first time. Return it with its number."""
-        self._requests += 1
-        request = Request(self._requests, kind, partner_id, method, path, key, body)
-        self._file.write(json.dumps({"request": asdict(request)}) + "\n")
+        self.requests += 1
+        request = Request(self.requests, kind, partner_id, method, path, key, body)
+        self._write({"request": request})
         return request
 
     def response(self, response: Response) -> None:
         """Write the response to an attempt."""
         if response.is_success:
             self.successes += 1
-        self._file.write(json.dumps({"response": asdict(response)}) + "\n")
+            self.answered_began_at = max(self.answered_began_at, response.began_at)
+            self.gap_seconds_max = max(self.gap_seconds_max, response.ended_at - self.answered_at)
+            self.answered_at = response.ended_at
+        self._write({"response": response})
+
+    def _write(self, entry: dict[str, Request | Response]) -> None:
+        self._file.write(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
 
-def read_journal(lines: Iterable[str]) -> list[Exchange]:
+def read_journal(path: Path) -> list[Exchange]:
     """Return the exchanges of a journal, in the order of their first attempts."""
     exchanges: dict[int, Exchange] = {}
-    for line in lines:
-        entry = json.loads(line)
-        if "request" in entry:
-            request = Request(**entry["request"])
-            exchanges[request.number] = Exchange(request)
-        else:
-            response = Response(**entry["response"])
-            exchanges[response.number].responses.append(response)
+    with path.open("rb") as lines:
+        for line in lines:
+            entry = orjson.loads(line)
+            if "request" in entry:
+                request = Request(**entry["request"])
+                exchanges[request.number] = Exchange(request)
+            else:
+                response = Response(**entry["response"])
+                exchanges[response.number].responses.append(response)
     return list(exchanges.values())

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Row = TypeVar("Row", bound="DataclassInstance")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TicketRow:
     """Row of pre_generated_tickets."""
 
@@ -30,7 +30,7 @@ class TicketRow:
     order_id: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class OrderRow:
     """Row of ota_orders."""
 
@@ -47,7 +47,7 @@ class OrderRow:
     ticket_codes: list[str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class BatchRow:
     """Row of batches."""
 
@@ -64,7 +64,7 @@ class BatchRow:
     unmade: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ReservationRow:
     """Row of reservations."""
 
@@ -79,7 +79,7 @@ class ReservationRow:
     idempotency_key: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class EventRow:
     """Row of audit_events."""
 
@@ -94,7 +94,7 @@ class EventRow:
     idempotency_key: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AllotmentRow:
     """Row of allotments."""
 
@@ -105,8 +105,31 @@ class AllotmentRow:
     held: int
 
 
+SCANS = frozenset({"ticket.redeemed", "ticket.redemption_conflict"})
+_WITHOUT_REQUEST = frozenset({"batch.cancellation_begun", "batch.exported"})
+"""Events with a key that do not answer a request. The cancellation of a batch leaves two events with its key, and this
+one when it begins. An export is recorded once an hour."""
+
 Keyed = OrderRow | BatchRow | ReservationRow | EventRow
 """A row that a request with a key left."""
+
+
+class TicketIndex:
+    """The tickets by code and by batch."""
+
+    def __init__(self, tickets: Iterable[TicketRow]) -> None:
+        self._by_code = {ticket.ticket_code: ticket for ticket in tickets}
+        self._by_batch: dict[tuple[int, str], list[TicketRow]] = defaultdict(list)
+        for ticket in self._by_code.values():
+            self._by_batch[ticket.partner_id, ticket.batch_id].append(ticket)
+
+    def get(self, code: str | None) -> TicketRow | None:
+        """Return the ticket with this code, or None."""
+        return None if code is None else self._by_code.get(code)
+
+    def of_batch(self, partner_id: int, batch_id: str | None) -> list[TicketRow]:
+        """Return the tickets of a batch."""
+        return [] if batch_id is None else self._by_batch.get((partner_id, batch_id), [])
 
 
 @dataclass(frozen=True)
@@ -127,9 +150,11 @@ class Tables:
             if row.idempotency_key is not None:
                 rows[row.idempotency_key].append(row)
         for event in self.events:
-            key = event.data["scan_id"] if event.event == "ticket.redeemed" else event.idempotency_key
-            # The cancellation of a batch leaves two events with its key: this one when it begins.
-            if key is not None and event.event != "batch.cancellation_begun":
+            key = event.idempotency_key
+            if event.event in SCANS:
+                # An upload has several scans: their ids begin with its key.
+                key = event.data["scan_id"].partition(".")[0]
+            if key is not None and event.event not in _WITHOUT_REQUEST:
                 rows[key].append(event)
         return rows
 

@@ -49,7 +49,7 @@ def sold(
 
     asyncio.run(run())
     journal.close()
-    return seller, read_journal(path.read_text().splitlines())
+    return seller, read_journal(path)
 
 
 def rules_broken(seller: Seller, exchanges: list[Exchange], *plants: str) -> set[str]:

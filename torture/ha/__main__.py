@@ -8,7 +8,6 @@ import asyncio
 import json
 import math
 import random
-import shutil
 import sys
 import tempfile
 import time
@@ -21,13 +20,16 @@ import psycopg
 
 from torture.checker import check
 from torture.clients import Client
+from torture.fault import Fault
+from torture.files import keep_files
 from torture.ha import ROOT
 from torture.ha.cluster import ROLES, Cluster, cluster
-from torture.ha.faults import FAULTS, Fault
-from torture.ha.namespaces import enter_namespaces
+from torture.ha.faults import FAULTS
+from torture.ha.needs import lack
 from torture.ha.place import Place, place_on
 from torture.ha.report import Round, summary
 from torture.journal import Exchange, Journal, read_journal
+from torture.namespaces import enter_namespaces, is_inside
 from torture.rules import Discrepancy
 from torture.schedule import schedule
 from torture.tables import read_tables
@@ -53,7 +55,7 @@ class Options:
 
     rounds: int
     seed: int
-    kinds: list[Fault]
+    kinds: list[Fault[Cluster]]
     mode: str
 
 
@@ -84,11 +86,14 @@ def read_options() -> Options:
 def main() -> int:
     """Return 0, or 1 if something was lost or done twice."""
     options = read_options()
-    enter_namespaces()
+    if not is_inside():
+        if refusal := lack():
+            sys.exit(refusal)
+        enter_namespaces("torture.ha", "--net")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="premade-ha-")))
         folder.chmod(0o755)
-        stack.callback(_keep_logs, folder)
+        stack.callback(keep_files, folder, REPORTS / "ha", "*.log", JOURNAL)
         say("starting three nodes")
         nodes = stack.enter_context(cluster(folder))
         place = stack.enter_context(place_on(nodes))
@@ -168,7 +173,7 @@ async def _settle(place: Place, journal: Journal, folder: Path) -> list[Discrepa
 
 
 def _exchanges(folder: Path) -> list[Exchange]:
-    return read_journal((folder / JOURNAL).read_text().splitlines())
+    return read_journal(folder / JOURNAL)
 
 
 def _check(nodes: Cluster, place: Place, folder: Path) -> list[Discrepancy]:
@@ -209,16 +214,6 @@ def _digest_of(dsn: str) -> tuple[str, ...]:
             for table in _COMPARED
             for (digest,) in connection.execute(_DIGEST.format(table=table).encode())
         )
-
-
-def _keep_logs(folder: Path) -> None:
-    """Copy the logs and the journal, so that a discrepancy can be explained."""
-    kept = REPORTS / "ha"
-    shutil.rmtree(kept, ignore_errors=True)
-    kept.mkdir(parents=True)
-    for file in (*folder.glob("*.log"), folder / JOURNAL):
-        if file.exists():
-            shutil.copy(file, kept)
 
 
 if __name__ == "__main__":

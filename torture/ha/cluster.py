@@ -199,4 +199,4 @@ def cluster(folder: Path) -> Generator[Cluster]:
             for node in nodes:
                 node.thaw()
                 node.lose_power()
-                node.remove_disk()
+                node.disk.unmount()

@@ -3,29 +3,16 @@
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from psutil import Process
 
+from torture.fault import Fault, Repair, nothing, repair_all
 from torture.ha.cluster import Cluster
-from torture.ha.machine import Node, send
+from torture.ha.machine import Node
+from torture.processes import send
 
-Repair = Callable[[], None]
 Break = Callable[[Cluster], Repair]
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A kind of fault."""
-
-    name: str
-    description: str
-    begin: Break
-    seconds: float
-    """Time from the fault to its repair."""
-
-
-FAULTS: list[Fault] = []
+FAULTS: list[Fault[Cluster]] = []
 BEHIND_SECONDS = 0.7
 OPERATOR_SECONDS = 5.0
 """Time that an operator needs to see what happened."""
@@ -44,10 +31,6 @@ def _fault(description: str, seconds: float = ELECTION_SECONDS) -> Callable[[Bre
     return register
 
 
-def _nothing() -> None:
-    """Repair nothing: it comes back by itself."""
-
-
 def _lose_power(cluster: Cluster, node: Node) -> Repair:
     node.lose_power()
     return lambda: node.start(cluster.nodes)
@@ -56,14 +39,6 @@ def _lose_power(cluster: Cluster, node: Node) -> Repair:
 def _freeze(node: Node, processes: list[Process]) -> Repair:
     node.freeze(processes)
     return node.thaw
-
-
-def _all(repairs: list[Repair]) -> Repair:
-    def repair_all() -> None:
-        for repair in repairs:
-            repair()
-
-    return repair_all
 
 
 def _cut(node: Node) -> Repair:
@@ -75,7 +50,7 @@ def _cut(node: Node) -> Repair:
 def kill_postgresql(cluster: Cluster) -> Repair:
     """Patroni stays, and finds it at its next look."""
     send(signal.SIGKILL, cluster.primary().postgres())
-    return _nothing
+    return nothing
 
 
 @_fault("`kill -9` of everything on the primary's machine, as when its power fails")
@@ -123,7 +98,7 @@ def cut_network(cluster: Cluster) -> Repair:
 def switch_over(cluster: Cluster) -> Repair:
     """To the synchronous standby: Patroni allows no other."""
     cluster.switch_over()
-    return _nothing
+    return nothing
 
 
 @_fault("the standbys fall 0.7 s behind, then `kill -9` of everything on the primary's machine")
@@ -153,7 +128,7 @@ def freeze_synchronous_standby(cluster: Cluster) -> Repair:
 @_fault("SIGSTOP of PostgreSQL on both standbys, later SIGCONT")
 def freeze_both_standbys(cluster: Cluster) -> Repair:
     """No commit is confirmed meanwhile."""
-    return _all([_freeze(node, node.postgres()) for node in cluster.standbys()])
+    return repair_all([_freeze(node, node.postgres()) for node in cluster.standbys()])
 
 
 @_fault("the network cable of the other standby's machine is pulled out, later put in")
@@ -167,7 +142,7 @@ def cut_other_standby(cluster: Cluster) -> Repair:
 @_fault("`kill -9` of etcd on both standbys' machines: etcd has no majority; later both start")
 def lose_etcd_majority(cluster: Cluster) -> Repair:
     """The primary cannot renew its lease. It stays the primary, because it reaches all members."""
-    return _all([_lose_etcd(cluster, node) for node in cluster.standbys()])
+    return repair_all([_lose_etcd(cluster, node) for node in cluster.standbys()])
 
 
 def _lose_etcd(cluster: Cluster, node: Node) -> Repair:
@@ -179,8 +154,8 @@ def _lose_etcd(cluster: Cluster, node: Node) -> Repair:
 def fill_disk(cluster: Cluster) -> Repair:
     """PostgreSQL cannot extend tables. Its write-ahead log has files in reserve, so it does not crash, and nobody takes over."""
     node = cluster.primary()
-    node.fill_disk()
-    return node.clear_disk
+    node.disk.fill()
+    return node.disk.clear
 
 
 @_fault(
@@ -189,7 +164,7 @@ def fill_disk(cluster: Cluster) -> Repair:
 def leave_full_disk(cluster: Cluster) -> Repair:
     """An operator who cannot free space at once switches over."""
     node = cluster.primary()
-    node.fill_disk()
+    node.disk.fill()
     time.sleep(OPERATOR_SECONDS)
     cluster.switch_over()
-    return node.clear_disk
+    return node.disk.clear

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import psutil
 
+from torture.disk import ImageDisk
 from torture.ha import ROOT
+from torture.processes import send
 
 ACCOUNT = "postgres"
 BRIDGE = "premade0"
@@ -22,8 +24,7 @@ FILES = Path("/etc/premade-ha")
 """Where ops/ha is mounted: the configuration names this folder, as on an operator's machine."""
 PATRONI = ROOT / ".venv" / "ha" / "bin" / "patroni"
 _DISK_BYTES = 4 * 1024**3
-"""Size of the disk of a node. Its image is sparse: only written blocks take space."""
-_PIECE_BYTES_MAX, _PIECE_BYTES_MIN = 64 * 1024**2, 4096
+"""Size of the disk of a node."""
 PASSWORD = "no-secret"
 """Of servers that live for minutes, in a network without others."""
 
@@ -82,14 +83,14 @@ class Node:
         return f"{_PREFIX}{10 + self.number}"
 
     @property
-    def disk(self) -> Path:
-        """Mount point of the disk, which has only PostgreSQL's data."""
-        return self.folder / "disk"
+    def disk(self) -> ImageDisk:
+        """The disk, which has only PostgreSQL's data."""
+        return ImageDisk(self.folder / "disk", _DISK_BYTES)
 
     @property
     def data(self) -> Path:
         """PostgreSQL's data directory."""
-        return self.disk / "postgres"
+        return self.disk.folder / "postgres"
 
     def install(self) -> None:
         """Make the namespace, its cable to the bridge, and the folders."""
@@ -103,43 +104,12 @@ class Node:
         ):
             run("ip", "-n", self.name, *arguments)
         account = pwd.getpwnam(ACCOUNT)
-        folders = (self.folder, self.folder / "sockets", self.disk)
+        folders = (self.folder, self.folder / "sockets", self.disk.folder)
         for folder in folders:
             folder.mkdir()
-        self._mount_disk()
+        self.disk.mount()
         for folder in folders:
             os.chown(folder, account.pw_uid, account.pw_gid)
-
-    def _mount_disk(self) -> None:
-        image = self.folder / "disk.img"
-        with image.open("wb") as file:
-            file.truncate(_DISK_BYTES)
-        # Reserve no blocks for root, so that a full disk is full for everybody.
-        run("mkfs.ext4", "-q", "-m", "0", image)
-        run("mount", "-o", "loop", image, self.disk)
-
-    def remove_disk(self) -> None:
-        """Unmount the disk, so that its folder can be removed. A process that was just killed may still hold a file."""
-        run("umount", "--lazy", self.disk)
-
-    def fill_disk(self) -> None:
-        """Fill the disk of PostgreSQL's data completely."""
-        size, piece = 0, _PIECE_BYTES_MAX
-        with self._filler.open("wb") as file:
-            while piece >= _PIECE_BYTES_MIN:
-                try:
-                    os.posix_fallocate(file.fileno(), size, piece)
-                    size += piece
-                except OSError:
-                    piece //= 2
-
-    def clear_disk(self) -> None:
-        """Free the space that `fill_disk` took."""
-        self._filler.unlink()
-
-    @property
-    def _filler(self) -> Path:
-        return self.disk / "filler"
 
     def plug(self, *, is_in: bool) -> None:
         """Put the network cable in, or pull it out."""
@@ -231,12 +201,3 @@ class Node:
         send(signal.SIGKILL, self.everything())
         for process in self.processes.values():
             process.wait()
-
-
-def send(number: signal.Signals, processes: list[psutil.Process]) -> None:
-    """Send a signal to those that still run."""
-    for process in processes:
-        try:
-            process.send_signal(number)
-        except psutil.NoSuchProcess:
-            continue

@@ -1,4 +1,4 @@
-"""Namespaces of its own for the whole run: network, processes and mounts. Everything in them ends with the run."""
+"""What `make ha` needs of the machine."""
 
 import os
 import shutil
@@ -7,32 +7,11 @@ import sys
 
 from torture.ha.machine import ACCOUNT, PATRONI
 
-_INSIDE = "TORTURE_HA_INSIDE"
 _NEEDED = ("unshare", "setpriv", "ip", "etcd", "etcdctl", "haproxy", "mkfs.ext4")
-# The shell is the first process of the namespace, which must wait for orphans: PostgreSQL is one.
-_SHELL = ("sh", "-c", '"$@"; exit $?', "sh")
 
 
-def enter_namespaces() -> None:
-    """Start this command again in new namespaces, unless it runs there already.
-
-    Raises:
-        SystemExit: something is missing. The message says what to do.
-    """
-    if os.environ.get(_INSIDE):
-        return
-    if refusal := _refusal():
-        sys.exit(refusal)
-    command = [
-        *("unshare", "--net", "--mount", "--propagation", "private", "--pid", "--mount-proc"),
-        *("--fork", "--kill-child", "--", *_SHELL),
-        *(sys.executable, "-m", "torture.ha", *sys.argv[1:]),
-    ]
-    sys.stdout.flush()
-    os.execvpe(command[0], command, {**os.environ, _INSIDE: "1"})  # noqa: S606  (no shell is wanted)
-
-
-def _refusal() -> str | None:
+def lack() -> str | None:
+    """Return what is missing and what to do, or None."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return "make ha makes network namespaces. Run it as root, on Linux."
     if missing := [program for program in _NEEDED if shutil.which(program) is None]:
