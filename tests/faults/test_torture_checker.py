@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -11,16 +12,18 @@ from support.shop import PARTNER_PERMISSIONS, Seller, Shop
 
 from torture.checker import check
 from torture.clients import Account, Client
-from torture.journal import Exchange, Journal, read_journal
+from torture.journal import UNREADABLE, Exchange, Journal, read_journal
 from torture.knowledge import Knowledge
 from torture.operations import OPERATIONS
+from torture.scans import device_discrepancies
 from torture.tables import read_tables
 
 FUNCTIONS = {"ferry": 2, "gift": 1}
 CLIENTS, REQUESTS_EACH = 6, 30
 EACH_KIND = [
     "generate", "activate", "reissue", "redeem", "generate", "draw", "order", "cancel", "generate", "cancel_batch",
-    "reserve", "generate_from_reservation", "reserve", "release",
+    "reserve", "generate_from_reservation", "reserve", "release", "generate", "draw", "draw", "snapshot", "sync", "sync",
+    "list_tickets", "export",
 ]  # fmt: skip
 """In an order in which each is possible."""
 
@@ -105,6 +108,10 @@ CANCELLED_IN_ITS_BATCH = (
     "(SELECT min(ticket_code) FROM audit_events WHERE partner_id = %(partner)s AND event = 'ticket.cancelled'"
     " AND batch_id IS NOT NULL)"
 )
+UPLOADED = (
+    "(SELECT max(event_id) FROM audit_events WHERE partner_id = %(partner)s AND event = 'ticket.redeemed'"
+    " AND data ->> 'entry' = 'offline')"
+)
 RESERVATION_OF_A_BATCH = "(SELECT min(reservation_id) FROM batches WHERE partner_id = %(partner)s)"
 RELEASED_RESERVATION = "(SELECT min(reservation_id) FROM reservations WHERE partner_id = %(partner)s AND end_reason = 'released')"
 ALLOTMENT = "FROM partners WHERE partners.channel = allotments.channel AND partner_id = %(partner)s"
@@ -161,6 +168,18 @@ COPY_OF_THE_ORDER = (
         (
             "a row was requested",
             [f"UPDATE audit_events SET idempotency_key = 'another' WHERE event_id = {REISSUE}"],
+        ),
+        ("an answered change is in the tables", [f"DELETE FROM audit_events WHERE event_id = {UPLOADED}"]),
+        (
+            "the tables have the values answered",
+            [f'UPDATE audit_events SET data = data || \'{{"status": "LOST"}}\' WHERE event_id = {UPLOADED}'],
+        ),
+        (
+            "a request is executed once",
+            [
+                "INSERT INTO audit_events SELECT (jsonb_populate_record(e, '{\"event_id\": 1}')).*"
+                 f" FROM audit_events e WHERE event_id = {UPLOADED}"
+            ],
         ),
         ("stock is conserved", [f"UPDATE allotments SET issued = issued + 1 {ALLOTMENT}"]),
         (
@@ -223,3 +242,86 @@ def test_the_checker_finds_wrong_responses(sold: tuple[Seller, list[Exchange]]) 
     # What a client does not know may be in the tables or not.
     unknown = [Exchange(first.request, []) if each is first else each for each in exchanges]
     assert rules_broken(seller, unknown) == set()
+
+
+def _changed(exchange: Exchange, **changes: Any) -> Exchange:
+    """The exchange with another first response."""
+    return Exchange(exchange.request, [replace(exchange.responses[0], **changes), *exchange.responses[1:]])
+
+
+def test_the_checker_finds_wrong_results_of_an_upload(sold: tuple[Seller, list[Exchange]]) -> None:
+    seller, exchanges = sold
+    upload = next(
+        each
+        for each in exchanges
+        if each.request.kind == "sync" and each.success and "accepted" in str(each.success.body)
+    )
+    assert upload.success
+    assert upload.success.body
+    results = [each | {"outcome": "conflict"} for each in upload.success.body["results"]]
+    for wrong in (_changed(upload, body={"results": results}), _changed(upload, status=409)):
+        others = [wrong if each is upload else each for each in exchanges]
+        assert "a refused request changes nothing" in rules_broken(seller, others)
+
+
+@pytest.mark.parametrize("kind", ["list_tickets", "export"])
+def test_the_checker_finds_a_read_that_shows_something_else(
+    sold: tuple[Seller, list[Exchange]], kind: str
+) -> None:
+    seller, exchanges = sold
+    last = max(each.ended_at for exchange in exchanges for each in exchange.responses)
+    code, read = next(
+        (code, each)
+        for each in exchanges
+        if each.request.kind == kind and each.success and each.success.body
+        for code, (status, _) in each.success.body["tickets"].items()
+        if status == "ACTIVE"
+    )
+    assert read.success
+    assert read.success.body
+    tickets = read.success.body["tickets"]
+    for shown in (
+        {other: value for other, value in tickets.items() if other != code},
+        tickets | {"CRUISE-2026-FERRY-0000000000001": ["ACTIVE", "ORD-0000000000001"]},
+        tickets | {code: ["EXPIRED", tickets[code][1]]},
+        tickets | {code: ["ACTIVE", "ORD-0000000000001"]},
+        # A read that began after all sales were answered.
+        tickets | {code: ["PRE_GENERATED", None]},
+    ):
+        wrong = _changed(read, body={"tickets": shown}, began_at=last + 1)
+        others = [wrong if each is read else each for each in exchanges]
+        assert rules_broken(seller, others) == {"a read shows what was answered before"}
+
+
+def test_the_checker_finds_a_response_of_another_form(sold: tuple[Seller, list[Exchange]]) -> None:
+    seller, exchanges = sold
+    wrong = _changed(exchanges[0], body={UNREADABLE: "<html>"})
+    assert "a response has its form" in rules_broken(seller, [wrong, *exchanges[1:]])
+
+
+def test_the_checker_finds_a_device_that_knows_something_else(
+    sold: tuple[Seller, list[Exchange]], service: Service, tmp_path: Path
+) -> None:
+    seller, _ = sold
+    known = Knowledge(seller.partner_id, seller.product_id, FUNCTIONS)
+
+    async def follow() -> None:
+        async with Client([service.url], Account(seller.key, known), Journal(tmp_path / "j"), "") as client:
+            await client.fetch_snapshots()
+            await client.fetch_snapshots()
+
+    asyncio.run(follow())
+    with psycopg.connect(seller.dsn) as connection:
+        tables = read_tables(connection, [seller.partner_id])
+    assert list(device_discrepancies([known], tables)) == []
+    device = known.devices[0]
+    code, (issue_number, uses) = next(iter(device.tickets.items()))
+    for tickets in (
+        {other: value for other, value in device.tickets.items() if other != code},
+        device.tickets | {"CRUISE-2026-FERRY-0000000000001": (1, uses)},
+        device.tickets | {code: (issue_number + 1, uses)},
+        device.tickets | {code: (issue_number, uses | {"ferry": 9})},
+    ):
+        wrong = replace(known, devices=[replace(device, tickets=tickets)])
+        [found] = device_discrepancies([wrong], tables)
+        assert found.rule == "devices know what the tables have"

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import subprocess
 import time
 import traceback
 from collections import Counter
@@ -186,7 +187,12 @@ def _rounds(place: Place, plan: Plan) -> Iterator[Round]:
         if time.monotonic() > deadline:
             say(f"{plan.minutes_max} minutes are over")
             return
-        round_ = _one(place, fault)
+        try:
+            round_ = _one(place, fault)
+        except (OSError, psycopg.Error, subprocess.SubprocessError) as error:
+            # Such as a process that has just ended. The next fault comes on time.
+            say(f"{place.server.kind} {number}: {fault.name} could not be done: {error!r}")
+            continue
         say(
             f"{place.server.kind} {number} of {plan.faults}: {fault.name}: {fault.description};"
             f" ready after {round_.ready_after:.1f} s ({place.journal.requests} requests)"
