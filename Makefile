@@ -9,8 +9,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-all check bench capacity migrations activation-cost month-cost pitr release ha sbom format lock messages ops schema screenshots clean
-.PHONY: help setup demo run test test-all check bench capacity migrations search-indexes pitr release ha torture sbom format lock messages ops schema screenshots clean
+.PHONY: help setup demo run test test-all check bench capacity migrations activation-cost month-cost pitr release ha torture sbom format lock messages ops schema screenshots clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -99,7 +98,7 @@ ops: .venv/.ops ## Run what ops/ describes, as root on Debian (TRY=systemd: one)
 ha: .venv/.ha ## Break a cluster of three nodes under load, 15 minutes (HA_ROUNDS=16, HA_SEED=1)
 	PYTHONPATH=tests $(BIN)/python -m torture.ha --rounds $(or $(HA_ROUNDS),16) --seed $(or $(HA_SEED),1)
 
-torture: .venv/.test ## Break one machine under a million requests, and write docs/reliability.md (root; TORTURE_SEED=1, TORTURE_REQUESTS, TORTURE_FAULTS, TORTURE_MINUTES)
+torture: .venv/.test ## Break one machine under load, 1 hour (TORTURE_SEED=1)
 	@$(PYTHON) tests/install_tools.py cc unshare /usr/lib/postgresql/15/bin/postgres
 	PYTHONPATH=tests $(BIN)/python -m torture.single --report docs/reliability.md --seed $(or $(TORTURE_SEED),1) \
 		--requests $(or $(TORTURE_REQUESTS),1000000) --faults $(or $(TORTURE_FAULTS),200) --minutes $(or $(TORTURE_MINUTES),240)

@@ -177,8 +177,8 @@ COPY_OF_THE_ORDER = (
         (
             "a request is executed once",
             [
-                "INSERT INTO audit_events SELECT (jsonb_populate_record(e, '{\"event_id\": 1}')).*"
-                 f" FROM audit_events e WHERE event_id = {UPLOADED}"
+                "INSERT INTO audit_events SELECT (jsonb_populate_record(e, '{\"event_id\": 1}')).* FROM audit_events e"
+                " WHERE event_id = " + UPLOADED
             ],
         ),
         ("stock is conserved", [f"UPDATE allotments SET issued = issued + 1 {ALLOTMENT}"]),
