@@ -156,10 +156,8 @@ def _pairs(rounds: Iterable[Round]) -> str:
 
 
 def _not_done(results: Sequence[Result]) -> str:
-    missing = [
-        f"- {result.kind}: {', '.join(names)}." for result in results if (names := list(_missing(result)))
-    ]
-    return "\n".join(missing) or "Every kind came in each form."
+    missing = [[name, result.kind] for result in results for name in _missing(result)]
+    return _table(["fault", "PostgreSQL"], missing) if missing else "Every kind came in each form."
 
 
 def _missing(result: Result) -> Iterator[str]:
