@@ -61,7 +61,7 @@ def test_after_an_erasure_no_table_has_anything_of_the_customer(shop: Shop, sell
     ]
     orders = [answer.json()["order_id"] for answer in answers]
     needles = (NAME, "quillfeather", email, PHONE.removeprefix("+"))
-    assert tables_with(shop, *needles).keys() == {"ota_orders"}
+    assert {table.partition("orders")[0] for table in tables_with(shop, *needles)} == {"ota_"}
 
     assert sorted(erase(shop, email.upper())) == sorted(orders)
 
