@@ -5,10 +5,11 @@ from importlib import import_module
 
 import premade.console
 from premade.console.account.pages import PAGES as ACCOUNT_PAGES
+from premade.console.account.second_factor import PAGES as SECOND_FACTOR_PAGES
 from premade.console.overview.pages import PAGES as OVERVIEW_PAGES
 from premade.console.sections import SECTIONS
 
-FOR_ALL_MEMBERS = {page.path for page in (*ACCOUNT_PAGES, *OVERVIEW_PAGES)}
+FOR_ALL_MEMBERS = {page.path for page in (*ACCOUNT_PAGES, *SECOND_FACTOR_PAGES, *OVERVIEW_PAGES)}
 """One's own account, and the first page, which leads to a page that the member may see."""
 
 

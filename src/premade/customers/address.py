@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from urllib.parse import unquote
 
-from premade.activation.customer import email
 from premade.values.texts import cleaned
 
 _CHARACTERS_MAX = 500
@@ -19,6 +18,8 @@ def readings_of_email(text: str) -> Iterator[str]:
     The first reading is the normalized one. The second is as typed, for orders of older versions, which normalized less.
     Orders are compared with them without case. There is none if the text is no address.
     """
+    from premade.activation.customer import email  # noqa: PLC0415  (its libraries are large, and few commands need it)
+
     text = cleaned(text)
     if "@" not in text or len(text) > _CHARACTERS_MAX or "\0" in text:
         return
