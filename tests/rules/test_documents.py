@@ -55,7 +55,7 @@ GIB, MIB, KIB = 1024**3, 1024**2, 1024
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 SETTINGS = {variable_of(name): field for name, field in Settings.model_fields.items()}
 NO_DEFAULT = {"": "None", "none": "", "false": "False"}
-"""How the README writes these defaults."""
+"""How docs/settings.md writes these defaults."""
 
 
 def in_words(number: float) -> str:
@@ -120,8 +120,9 @@ def test_a_number_of_a_problem_is_that_of_its_constant() -> None:
     assert f" {ISSUE_NUMBER_MAX} times" in problem_texts()[IssueLimit.code].cause
 
 
-def test_the_readme_lists_every_setting_with_its_default_and_its_range() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| (.*) \|(.*)\|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+def test_the_list_of_settings_has_each_with_its_default_and_its_range() -> None:
+    document = (ROOT / "docs/settings.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|(.*)\|$", document, re.MULTILINE)
 
     assert [name for name, _, _ in rows if name in SETTINGS] == [name for name, _, _ in rows]
     assert {name for name, _, _ in rows} == set(SETTINGS)
