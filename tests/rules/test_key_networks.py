@@ -99,4 +99,4 @@ def test_command_and_console_set_label_and_networks(shop: Shop, seller: Seller) 
         "SELECT data FROM audit_events WHERE event = 'key.changed' AND partner_id = %s", seller.partner_id
     )
     assert len(events) == 4
-    assert KEY_CACHE_SECONDS <= 2, "as docs/staff.md says"
+    assert KEY_CACHE_SECONDS <= 2, "as docs/authorisation.md says"
