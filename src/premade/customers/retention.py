@@ -50,8 +50,8 @@ class Retention:
             if not await tx.fetch_one(erase_sql.try_turn, lock=ERASURE_LOCK):
                 return _NOTHING
             position = await tx.fetch_one(sql.position, pause=timedelta(seconds=PASS_EVERY_SECONDS))
-            assert position is not None
-            if position.is_resting and not position.last_order_id:
+            after = position.last_order_id if position else ""
+            if position and position.is_resting and not after:
                 return _NOTHING
             orders = await tx.fetch_all(
                 sql.due_orders,
@@ -60,7 +60,7 @@ class Retention:
                 cancelled=TicketCancellation.event_name,
                 now=now,
                 kept=kept,
-                after=position.last_order_id,
+                after=after,
                 before=before,
                 rows_read_max=ORDERS_READ_MAX,
             )

@@ -5,8 +5,10 @@ SELECT last_order_id,
 FROM customer_retention
 
 -- name: move
-UPDATE customer_retention
-SET last_order_id = :last_order_id, pass_ended_at = CASE WHEN :is_end THEN database_clock() ELSE pass_ended_at END
+INSERT INTO customer_retention AS r (last_order_id, pass_ended_at)
+VALUES (:last_order_id, CASE WHEN :is_end THEN database_clock() END)
+ON CONFLICT (is_only) DO UPDATE
+SET last_order_id = excluded.last_order_id, pass_ended_at = coalesce(excluded.pass_ended_at, r.pass_ended_at)
 
 -- name: due_orders
 -- A portion of all orders, by id, with whether none of its tickets can be used any more, or was used or cancelled, since a time. A
