@@ -99,7 +99,10 @@ def test_sign_ins_refused_and_what_admins_do_are_in_the_record(shop: Shop) -> No
         refused = found(admin, who="console", event="staff.sign_in_refused")
         expected = f"Somebody tried to sign in as {name}: the name or the password was wrong."
         assert refused[0][0].startswith(expected)
-        assert [told for told, _ in found(admin, who=name)] == ["Signed out.", "Signed in."]
+        assert [told for told, _ in found(admin, who=name)] == [
+            "Signed out.",
+            "Signed in. From 127.0.0.1.",
+        ]
 
 
 @pytest.mark.nightly

@@ -199,8 +199,12 @@ def test_a_port_in_use_is_told_in_a_line(operator: Operator) -> None:
         taken.listen()
         port = str(taken.getsockname()[1])
 
-        assert "--port" in operator.is_refused("serve", "--port", port, "--metrics-port", "0")
-        assert "--metrics-port" in operator.is_refused("serve", "--port", "0", "--metrics-port", port)
+        # Without the warning that the role of the tests has too many rights.
+        level = {"PREMADE_LOG_LEVEL": "error"}
+        assert "--port" in operator.is_refused("serve", "--port", port, "--metrics-port", "0", **level)
+        assert "--metrics-port" in operator.is_refused(
+            "serve", "--port", "0", "--metrics-port", port, **level
+        )
 
 
 def test_the_code_of_a_package_runs_where_the_source_tree_is_not(tmp_path: Path) -> None:

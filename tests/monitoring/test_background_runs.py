@@ -15,6 +15,7 @@ from premade.postgres.application_name import ConnectedProcess, process_of, this
 from premade.postgres.background_runs import LATE_SECONDS_MAX, is_overdue, last_runs, with_runs_stored
 from premade.postgres.background_runs_sql import BackgroundRun
 from premade.postgres.database import Database
+from premade.runtime.settings import Settings
 
 PAUSE_SECONDS = 7.0
 
@@ -38,7 +39,8 @@ def notes_of(dsn: str, job: str) -> list[BackgroundRun]:
 
 
 def test_a_service_notes_every_job_of_its_workers(shop: Shop) -> None:
-    jobs = {task.name for feature in FEATURES for task in feature.background if task.needs_schema}
+    tasks = [task for feature in FEATURES for task in feature.background]
+    jobs = {task.name for task in tasks if task.needs_schema and task.runs_here(Settings())}
 
     wait_until(
         lambda: {run.job for run in operating.run(shop.dsn, last_runs)} >= jobs,
