@@ -46,11 +46,11 @@ demo: setup ## Start everything, sell a ticket, keep serving (PORT=8080)
 run: setup ## Start the service (PORT=8080)
 	@$(BIN)/premade serve --port $(PORT)
 
-check: .venv/.test ## Check style, types, layers and migrations
+check: .venv/.test ## Check style, types (TYPES=src: only there), layers and migrations
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/pyright
+	$(BIN)/pyright $(TYPES)
 	$(BIN)/python tests/check_migrations.py
 
 # Both at once: one mostly waits for downloads, the other mostly computes.

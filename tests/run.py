@@ -46,6 +46,8 @@ NOT_ON_BOTH = [
 """Malformed requests do not reach the database, and queues are in the memory of the service: one version is enough."""
 PROCESSES, PROCESSES_BESIDE = 3, 1
 """Four processes on two processors: tests wait some of the time, and the run beside is soon over."""
+TYPES_QUICK = "TYPES=src"
+"""The types of the tests are checked by `make check` and `make test-all`: they cost as much as those of the product."""
 SLOWEST = ["--durations=15", "--durations-min=10"]
 """Print the slowest tests at the end."""
 
@@ -92,7 +94,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     runs = [
         start(*pytest(PROCESSES, "--postgres=embedded", *depth, str(TESTS)), show_at_end=False),
-        start("make", "check", show_at_end=True),
+        start("make", "check", *([] if is_all else [TYPES_QUICK]), show_at_end=True),
     ]
     has_another = (STANDALONE_BINARIES / "initdb").exists()
     if has_another:

@@ -125,7 +125,7 @@ ENCODINGS = {
 }
 
 
-@pytest.mark.nightly(but_first=True)
+@pytest.mark.nightly
 @pytest.mark.parametrize("encoding", list(ENCODINGS))
 def test_what_a_terminal_cannot_show_is_replaced(database: str, encoding: str) -> None:
     start = run_anew if encoding == "ascii" else run

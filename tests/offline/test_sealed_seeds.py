@@ -144,6 +144,7 @@ def test_after_the_loss_of_the_master_key_new_keys_begin_anew(shop: Shop) -> Non
     assert (current.key_id, oldest.key_id) == ("K2", "K2")
 
 
+@pytest.mark.nightly
 def test_a_service_without_the_master_key_serves_all_but_what_signs(
     service: Service, dsn: str, tmp_path: Path
 ) -> None:
