@@ -243,8 +243,12 @@ def look_at_partners(crawler: Crawler, shop: Shop, seller: Seller) -> None:
         "/console/partners",
         "/console/partners?find=nothing+like+it",
         "/console/partners/new",
-        *(f"{partner}?done={each}" for each in ("added", "limits", "disabled", "enabled", "revoked")),
+        *(
+            f"{partner}?done={each}"
+            for each in ("added", "limits", "disabled", "enabled", "revoked", "own-limits")
+        ),
         f"{partner}/limits",
+        f"{partner}/rates",
         f"{partner}/disable",
         f"{partner}/keys/new",
         "/console/operator-keys",
@@ -264,6 +268,11 @@ def look_at_partners(crawler: Crawler, shop: Shop, seller: Seller) -> None:
     for hours, status in (("12", 200), ("24", 200), ("0", 400), ("x", 400)):
         crawler.sends(f"{partner}/limits", status, step="preview", **{"reservation-hours": hours})
     crawler.sends(f"{partner}/limits", 409, step="save", version="1", **{"reservation-hours": "12"})
+    for rate, status in (("600", 200), ("0", 200), ("", 200), ("x", 400)):
+        crawler.sends(f"{partner}/rates", status, step="preview", **{"rate-read": rate})
+    crawler.sends(f"{partner}/rates", 409, step="save", version="rate-read=1", **{"rate-read": "600"})
+    crawler.sends(f"{partner}/rates", 200, step="save", version="", **{"rate-read": "600"})
+    crawler.gets(partner)
     crawler.sends(f"{partner}/keys/new", 400, once=NONCE, expires="")
     crawler.sends(f"{partner}/keys/new", 400, once=NONCE, expires="x", **{"tickets:read": "yes"})
     crawler.sends(f"{partner}/keys/new", 400, once=NONCE, expires="2020-01-01", **{"tickets:read": "yes"})

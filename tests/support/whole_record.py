@@ -24,6 +24,7 @@ from premade.generation.batch_request import BatchRequest
 from premade.generation.large import LargeBatches
 from premade.partners.keyring import GateCaller
 from premade.partners.keys import change_key, revoke_key, rotate_key
+from premade.partners.limits import set_limits
 from premade.partners.partner import rename_partner, set_disabled, set_reservation_hours
 from premade.redemption.offline_scan import OfflineScan
 from premade.redemption.redeem import Redeemer
@@ -95,6 +96,7 @@ def _change_partner(shop: Shop, seller: Seller) -> None:
             lambda d, r, is_disabled=is_disabled: set_disabled(d, r, seller.name, disabled=is_disabled)
         )
     shop.operate(lambda d, r: set_reservation_hours(d, r, seller.name, 200))
+    shop.operate(lambda d, r: set_limits(d, r, seller.name, {"rate-read": 600}))
     key = shop.key(seller.name, ["tickets:read"])
     shop.operate(lambda d, r: change_key(d, r, key.id, label="reports", networks=["203.0.113.0/24"]))
     shop.key(seller.name, ["tickets:read"], label="reports", networks=["203.0.113.0/24"])

@@ -27,6 +27,15 @@ class PartnerChanged(AuditEvent):
     reservation_hours_max: int
 
 
+@CATALOGUE.event(
+    "partner.limits_changed",
+    "Partner limits changed",
+    "Limits of partner {partner} were changed: {limits}.",
+)
+class PartnerLimitsChanged(AuditEvent):
+    limits: list[str]
+
+
 @CATALOGUE.event("partner.renamed", "Partner renamed", "Partner {before} is now named {name}.")
 class PartnerRenamed(AuditEvent):
     before: str

@@ -1,15 +1,19 @@
 """`premade partner`."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one, show_rows
+from premade.limits.partner_limits import PARTNER_LIMITS
+from premade.partners.limits import BY_THE_SETTINGS, limits_of, set_limits
 from premade.partners.partner import (
     RESERVATION_HOURS_DEFAULT,
     add_partner,
     list_partners,
+    partner_id_of,
     rename_partner,
     set_disabled,
     set_reservation_hours,
@@ -19,6 +23,7 @@ from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import FieldError, Invalid
 from premade.texts.fields import field_text
+from premade.values.operator_input import plain_number
 
 app = typer.Typer(help="Partners: online travel agencies.", no_args_is_help=True)
 
@@ -73,6 +78,48 @@ def change(
         return await set_reservation_hours(database, runtime, name, reservation_hours)
 
     show_one(operate(act), as_json=as_json)
+
+
+@app.command(help="Show a partner's own limits, and change them. For all others the settings apply.")
+def limits(
+    name: Name,
+    *,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="Such as 'rate-read=600', 'unused-tickets=0' for none, or 'rate-read=default'."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a partner's own limits, and change them."""
+    new_values = dict(_limit(text) for text in changes or [])
+
+    async def act(database: Database, runtime: Runtime) -> dict[str, int]:
+        if new_values:
+            return await set_limits(database, runtime, name, new_values)
+        return await limits_of(database, await partner_id_of(database, name))
+
+    own = operate(act)
+    show_rows(
+        [LimitLine(limit, own.get(limit, BY_THE_SETTINGS)) for limit in PARTNER_LIMITS], as_json=as_json
+    )
+
+
+@dataclass(slots=True)
+class LimitLine:
+    """A limit of a partner, as the command shows it."""
+
+    limit: str
+    value: int | str
+
+
+def _limit(text: str) -> tuple[str, int | None]:
+    name, _, value = text.partition("=")
+    number = plain_number(value)
+    if number is None and value != BY_THE_SETTINGS:
+        raise Invalid([FieldError("set", field_text("limit.form"))])
+    return name, number
 
 
 @app.command(name="list", help="List the partners.")

@@ -12,7 +12,7 @@ from premade.console.customers import pages as customers
 from premade.console.gate import pages as gate
 from premade.console.overview import pages as overview
 from premade.console.partners import changes as partner_changes
-from premade.console.partners import keys
+from premade.console.partners import keys, own_limits
 from premade.console.partners import pages as partners
 from premade.console.routing import Section
 from premade.console.staff import pages as staff
@@ -44,7 +44,7 @@ SECTIONS = [
         lazy("Partners"),
         partners.PARTNERS,
         Right.SEE_PARTNERS,
-        [partners.PAGES, partner_changes.PAGES, keys.PAGES],
+        [partners.PAGES, partner_changes.PAGES, own_limits.PAGES, keys.PAGES],
     ),
     Section(lazy("Gate"), gate.GATE, Right.USE_GATE, [gate.PAGES], routes=gate.routes),
     Section(lazy("Audit"), audit.AUDIT, Right.SEE_AUDIT, [audit.PAGES]),

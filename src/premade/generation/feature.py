@@ -4,12 +4,15 @@ from premade.generation import routes
 from premade.generation.generate import Generator
 from premade.generation.large import LOOK_EVERY_SECONDS, LargeBatches, can_generate_here
 from premade.http.wiring import BackgroundTask, Feature
+from premade.stock.quotas import Quotas
 from premade.tickets.signing import Signers
 
 FEATURE = Feature(
     routers=[routes.router],
     services={
-        Generator: lambda process: Generator(process.stock_writes, process.runtime, process.use(Signers)),
+        Generator: lambda process: Generator(
+            process.stock_writes, process.runtime, process.use(Signers), Quotas.of(process.settings)
+        ),
         LargeBatches: lambda process: LargeBatches(process.database, process.runtime, process.use(Signers)),
     },
     background=[

@@ -1,7 +1,7 @@
 """Generating a batch of tickets: all or none, and once for each Idempotency-Key."""
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -20,6 +20,7 @@ from premade.runtime.clock import Runtime
 from premade.runtime.errors import RuleBroken
 from premade.runtime.logging import log
 from premade.stock.hold import expire_holds
+from premade.stock.quotas import Quotas, StockRequest
 from premade.tickets.code import Signer, ticket_code
 from premade.tickets.signing import Signers
 
@@ -96,6 +97,7 @@ class Generator(Operation[Generation, sql.BatchReceipt, Batch]):
 
     runtime: Runtime
     signers: Signers
+    quotas: Quotas = field(default_factory=Quotas)
     busy_reason = "overtaken_generation"
 
     async def estimate(self, caller: Caller | OnBehalf, batch: BatchRequest) -> Estimate:
@@ -106,6 +108,9 @@ class Generator(Operation[Generation, sql.BatchReceipt, Batch]):
         if receipt is None:
             check_batch(row, batch)
         terms = terms_of_product(row, batch)
+        if receipt is None and (partner := self.quotas.partner_of(caller)):
+            async with self.database.single_statement() as tx:
+                await self.quotas.check(tx, partner, stock_request(batch), row.now)
         return Estimate(terms.price, terms.currency, row.available, held(row))
 
     async def generate(self, caller: Caller | OnBehalf, request_id: str, batch: BatchRequest) -> Batch:
@@ -115,6 +120,7 @@ class Generator(Operation[Generation, sql.BatchReceipt, Batch]):
             IdempotencyKeyReused: the key was used for another request.
             Invalid, ProductUnknown, ProductOver, BatchIdTaken, StockShort: see `check_batch`.
             ReservationUnknown, ReservationEnded, ReservationTooSmall: see `check_batch`.
+            QuotaReached: the partner would have too many tickets.
             Busy: concurrent requests came first several times.
         """
         return await self.run(Generation(caller, request_id, batch, tickets_now=batch.quantity))
@@ -250,6 +256,9 @@ class Generator(Operation[Generation, sql.BatchReceipt, Batch]):
         to_make = request.batch.quantity - len(batch.tickets)
         try:
             async with self.database.transaction() as tx:
+                if partner := self.quotas.partner_of(request.caller):
+                    await self.quotas.take_turn(tx, partner)
+                    await self.quotas.check(tx, partner, stock_request(request.batch), batch.created_at)
                 written = await tx.fetch_one(
                     sql.write,
                     partner_id=request.caller.partner_id,
@@ -284,6 +293,11 @@ class Generator(Operation[Generation, sql.BatchReceipt, Batch]):
             if broken.rule not in _STOCK_CONSTRAINTS:
                 raise
             raise Overtaken from None
+
+
+def stock_request(batch: BatchRequest) -> StockRequest:
+    """Return the stock that the batch takes."""
+    return StockRequest(batch.product_id, batch.quantity, is_reserved=batch.reservation_id is not None)
 
 
 def signed(signer: Signer, codes: list[str]) -> list[NewTicket]:

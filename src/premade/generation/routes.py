@@ -17,6 +17,7 @@ from premade.http.problems import documented
 from premade.partners.call import Call, partner_router, partner_with
 from premade.runtime.errors import IdempotencyKeyReused
 from premade.stock.allotment import StockShort
+from premade.stock.quotas import QuotaReached
 from premade.stock.reservation import (
     RESERVATION_ID_PATTERN,
     ReservationEnded,
@@ -159,6 +160,7 @@ class DryRunAnswer(AnswerModel):
             ProductOver,
             BatchIdTaken,
             StockShort,
+            QuotaReached,
             ReservationUnknown,
             ReservationEnded,
             ReservationTooSmall,

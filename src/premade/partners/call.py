@@ -12,6 +12,7 @@ from premade.http.body import client_host, header_values
 from premade.http.endpoint import json_router
 from premade.limits.lease import RateLimited
 from premade.limits.operation_class import OperationClass
+from premade.limits.partner_limits import rate_limit_name
 from premade.limits.rate_limits import RateLimits
 from premade.partners.key_lookup import TooManyWrongKeys
 from premade.partners.keyring import (
@@ -34,6 +35,7 @@ HEADER = APIKeyHeader(
     name="X-API-Key", scheme_name="ApiKeyAuth", auto_error=False, description="API key of a partner or a gate"
 )
 _READS = frozenset({"GET", "HEAD"})
+_RATE_LIMITS = {operation_class: rate_limit_name(operation_class) for operation_class in OperationClass}
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ async def _take_from_rate_limit(
     """Count the request, and add the headers of its rate limit to the response. Raises RateLimited."""
     limits: RateLimits = request.app.state.services[RateLimits]
     lease = limits.lease_of(
-        caller.first_key_id or 0, operation_class, caller.limits.get(f"rate-{operation_class}")
+        caller.first_key_id or 0, operation_class, caller.limits.get(_RATE_LIMITS[operation_class])
     )
     if lease is None:
         return

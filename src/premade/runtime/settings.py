@@ -153,6 +153,12 @@ class Settings(BaseSettings):
     """The same for lists, single records and exports."""
     rate_limit_gate: int = Field(default=600_000, ge=0, le=PER_MINUTE_MAX)
     """The same for the requests of a gate's key."""
+    quota_unused_tickets: int = Field(default=0, ge=0)
+    """Maximum unused tickets of a partner, of all products. 0: no quota."""
+    quota_open_reservations: int = Field(default=0, ge=0)
+    """Maximum reservations of a partner that hold stock. 0: no quota."""
+    quota_channel_share_percent: int = Field(default=0, ge=0, le=100)
+    """Maximum share of a channel's allotment of a product that a partner has unused or reserved. 0: no quota."""
     drain_seconds: float = Field(default=0.5, ge=0, le=300)
     """How long, in seconds, /readyz answers 503 after SIGTERM before the service accepts no more connections."""
 

@@ -2,13 +2,16 @@
 
 from premade.http.wiring import Feature
 from premade.stock import reservation_routes, routes
+from premade.stock.quotas import Quotas
 from premade.stock.reservations import Reservations
 
 FEATURE = Feature(
     routers=[routes.router, reservation_routes.router],
     services={
         Reservations: lambda process: Reservations(
-            process.database.for_blocking_writes(single_too=True), process.runtime
+            process.database.for_blocking_writes(single_too=True),
+            process.runtime,
+            Quotas.of(process.settings),
         ),
     },
 )

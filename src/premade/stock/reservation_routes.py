@@ -17,6 +17,7 @@ from premade.partners.partner import RESERVATION_HOURS_DEFAULT
 from premade.postgres.keyset import Keyset
 from premade.runtime.errors import IdempotencyKeyReused, ResultArchived
 from premade.stock.allotment import StockShort
+from premade.stock.quotas import QuotaReached
 from premade.stock.release import ReleaseRequest
 from premade.stock.reservation import (
     HOLD_DEFAULT,
@@ -112,7 +113,7 @@ def _reply(reservation: Reservation) -> Reply:
         "when batches have taken all of it. A batch that names the reservation takes its stock from it."
     ),
     response_description="Stock reserved",
-    responses=documented(ProductUnknown, StockShort, IdempotencyKeyReused),
+    responses=documented(ProductUnknown, StockShort, QuotaReached, IdempotencyKeyReused),
     response_model=ReservationAnswer,
 )
 async def reserve(

@@ -1,11 +1,12 @@
 """The service for reservations: create, release, get, list."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from premade.partners.keyring import Caller
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 from premade.stock.lookup import newest_reservations, reservation_of
+from premade.stock.quotas import Quotas
 from premade.stock.release import Releaser, ReleaseRequest
 from premade.stock.reservation import Reservation, reservation_at
 from premade.stock.reserve import ReservationRequest, Reserver
@@ -17,6 +18,7 @@ class Reservations:
 
     database: Database
     runtime: Runtime
+    quotas: Quotas = field(default_factory=Quotas)
 
     async def reserve(self, request: ReservationRequest) -> Reservation:
         """Create a reservation, or return the one of the earlier request with the same Idempotency-Key.
@@ -25,10 +27,11 @@ class Reservations:
             Invalid: the expiry time is past, or later than the partner's limit.
             ProductUnknown: no product has this id.
             StockShort: the channel has less available stock.
+            QuotaReached: the partner would have too many reservations, or too much of the stock.
             IdempotencyKeyReused: the key was used for another request.
             Busy: concurrent requests came first several times.
         """
-        return await Reserver(self.database, self.runtime).run(request)
+        return await Reserver(self.database, self.runtime, self.quotas).run(request)
 
     async def release(self, request: ReleaseRequest) -> Reservation:
         """Release what the reservation still holds. A reservation that was released before is returned as it is.

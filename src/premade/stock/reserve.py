@@ -1,6 +1,8 @@
 """Reserving stock for a limited time."""
 
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from premade.audit.events import ReservationMade
@@ -14,6 +16,7 @@ from premade.runtime.logging import log
 from premade.stock import reserve_sql as sql
 from premade.stock.allotment import StockShort
 from premade.stock.hold import expire_holds
+from premade.stock.quotas import Quotas, StockRequest
 from premade.stock.reservation import Reservation, expiry, reservation_at
 from premade.values.digest import request_digest
 
@@ -44,6 +47,7 @@ class Reserver(Operation[ReservationRequest, sql.ReservationReceipt, Reservation
     """Creation of reservations. The reservation itself is the receipt."""
 
     runtime: Runtime
+    quotas: Quotas = field(default_factory=Quotas)
 
     async def find_receipt(
         self, tx: Transaction, request: ReservationRequest
@@ -67,6 +71,7 @@ class Reserver(Operation[ReservationRequest, sql.ReservationReceipt, Reservation
             Invalid: the expiry time is past, or later than the partner's limit.
             ProductUnknown: no product has this id.
             StockShort: the channel has less available stock.
+            QuotaReached: the partner would have too many reservations, or too much of the stock.
             Overtaken: a concurrent request took the key or the stock.
         """
         row = await self._look(request)
@@ -99,9 +104,22 @@ class Reserver(Operation[ReservationRequest, sql.ReservationReceipt, Reservation
         assert row is not None
         return row
 
+    @asynccontextmanager
+    async def _transaction(self, request: ReservationRequest, now: datetime) -> AsyncGenerator[Transaction]:
+        """Open a transaction within the partner's quotas. Without quotas, its single statement needs no BEGIN and COMMIT."""
+        if not self.quotas.partner_of(request.caller):
+            async with self.database.single_statement() as tx:
+                yield tx
+            return
+        async with self.database.transaction() as tx:
+            await self.quotas.take_turn(tx, request.caller)
+            stock = StockRequest(request.product_id, request.quantity, is_reservation=True)
+            await self.quotas.check(tx, request.caller, stock, now)
+            yield tx
+
     async def _write(self, request: ReservationRequest, now: datetime, expires_at: datetime) -> Reservation:
         try:
-            async with self.database.single_statement() as tx:
+            async with self._transaction(request, now) as tx:
                 row = await tx.fetch_one(
                     sql.reserve,
                     partner_id=request.caller.partner_id,

@@ -9,9 +9,11 @@ from starlette.responses import Response
 
 from premade.console.addresses import HOME
 from premade.console.routing import Page, StaffRequest
+from premade.limits.partner_limits import PARTNER_LIMITS
 from premade.partners.keyring import KEY_CACHE_SECONDS
 from premade.partners.keys import keys_of
 from premade.partners.keys_sql import KeyOfPartner
+from premade.partners.limits import limits_of
 from premade.partners.partner import page_of_partners, partner_of
 from premade.partners.partner_sql import ListedPartner, PartnerRow
 from premade.staff.role import Right
@@ -28,6 +30,7 @@ KEY_CACHE_SECONDS_SHOWN = f"{KEY_CACHE_SECONDS:g}"
 _DONE = {
     "added": lazy("Added. Create a key, so that they can begin."),
     "limits": lazy("Saved. It applies to new reservations."),
+    "own-limits": lazy("Saved. The limits apply within seconds."),
     "disabled": lazy(
         "Disabled. Its keys stop working within %(seconds)s seconds.", seconds=KEY_CACHE_SECONDS_SHOWN
     ),
@@ -81,16 +84,19 @@ async def _partners(request: StaffRequest) -> Response:
 class _PartnerPage:
     partner: PartnerRow
     keys: "list[ShownKey]"
+    own_limits: list[tuple[Text, int]]
     done: Text | None
 
 
 async def _partner(request: StaffRequest) -> Response:
     partner = await partner_of(request.database, number_of_path(request, "partner_id"))
+    own = await limits_of(request.database, partner.partner_id)
     return request.page(
         "partners/partner.html",
         _PartnerPage(
             partner=partner,
             keys=await keys_with_state(request, partner.partner_id),
+            own_limits=[(PARTNER_LIMITS[name].label, value) for name, value in own.items()],
             done=_DONE.get(request.own_link_param("done")),
         ),
     )
