@@ -15,11 +15,9 @@ from typing import IO
 TESTS = Path(__file__).parent
 STANDALONE_BINARIES = Path("/usr/lib/postgresql/15/bin")
 DIFFERS_BY_VERSION = [
-    "contract/test_migrating_under_load.py",
     "contract/test_plans.py",
     "contract/test_schema.py",
     "contract/test_statements.py",
-    "contract/test_table_statistics.py",
     "concurrency",
     "lifecycle/test_whole_life.py",
 ]

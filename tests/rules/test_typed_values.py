@@ -20,6 +20,7 @@ ALLOWED = {
     # Members of answers in JSON.
     "runtime/errors.py:members",
     "redemption/verdict.py:members",
+    "stock/quotas.py:members",
     "postgres/statements.py:columns_of",
     "tickets/key_file.py:key_file",
     # The values of an event, which is stored in a JSON column, and the rows of a history in JSON.
