@@ -48,8 +48,8 @@ CROSS JOIN LATERAL (
         ('TABLE', 'UPDATE', relation.relkind <> 'v' AND o.whole <> 'schema_migrations' AND NOT starts_with(o.whole, 'audit_')),
         (
             'TABLE', 'DELETE', o.whole IN (
-                'activation_spans', 'attempts', 'gate_counts', 'product_functions', 'refusal_days', 'sales_days', 'staff_browsers',
-                'staff_half_sign_ins', 'staff_recovery_codes', 'staff_second_factors', 'staff_sessions', 'ticket_deltas'
+                'activation_spans', 'attempts', 'gate_counts', 'partner_limits', 'product_functions', 'refusal_days', 'sales_days',
+                'staff_browsers', 'staff_half_sign_ins', 'staff_recovery_codes', 'staff_second_factors', 'staff_sessions', 'ticket_deltas'
             )
         ),
         ('TABLE', 'TRUNCATE', false),
