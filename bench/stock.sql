@@ -92,9 +92,6 @@ WHERE partner_id = :partner_id::bigint AND status = 'ACTIVE' AND first_used_at I
     AND ticket_code BETWEEN 'CRUISE-2025-FERRY-' || lpad(:first::text, 13, '0')
         AND 'CRUISE-2025-FERRY-' || lpad((:first::bigint + :count::bigint - 1)::text, 13, '0')
 
--- name: signing_key
-SELECT key_id, seed FROM signing_keys WHERE retired_at IS NULL AND key_id LIKE 'K%'
-
 -- name: places
 -- Rows all over the table, in the order of a partner's list.
 SELECT t.created_at, t.ticket_id FROM generate_series(1, :count::bigint) AS n
