@@ -4,7 +4,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -18,6 +18,7 @@ from support.signing_seeds import make_plain, seeds_of
 from support.terminal import Operator
 
 from premade.bootstrap import bring_up_to_date
+from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 from premade.runtime.master_keys import (
     CannotUnseal,
@@ -28,7 +29,13 @@ from premade.runtime.master_keys import (
 )
 from premade.runtime.settings import Settings, read_master_key
 from premade.tickets.sealing import SeedsNotSealed, seal_signing_keys, unopened_keys
-from premade.tickets.signing import Signers, SigningKeyMissing, list_signing_keys, rotate_signing_key
+from premade.tickets.signing import (
+    Signers,
+    SigningKeyMissing,
+    add_keys_after_restore,
+    list_signing_keys,
+    rotate_signing_key,
+)
 
 OTHER = MasterKeys((b"o" * 32,))
 
@@ -207,3 +214,16 @@ def test_what_is_a_master_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(MasterKeyMissing, match="is not a master key"):
         configured_master_keys()
     assert first not in repr(Settings(master_key=first)) + repr(MasterKeys(read_master_key(first)))  # pyright: ignore[reportArgumentType]
+
+
+def test_a_new_incarnation_without_the_master_key_adds_no_key_and_does_not_fail(shop: Shop) -> None:
+    def missing() -> Never:
+        raise MasterKeyMissing("none")
+
+    keyless = replace(shop.runtime, master_keys=missing)
+
+    async def add(database: Database, _runtime: Runtime) -> list[str]:
+        async with database.transaction() as tx:
+            return await add_keys_after_restore(tx, keyless)
+
+    assert shop.operate(add) == []

@@ -25,6 +25,8 @@ def readings_of_email(text: str) -> Iterator[str]:
         return
     if text.lower().startswith(_MAILTO):
         text = unquote(text[len(_MAILTO) :].partition("?")[0])
+        if "\0" in text:
+            return
     if match := _IN_ANGLES.search(text):
         text = match[1]
     with suppress(ValueError):

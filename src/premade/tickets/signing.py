@@ -138,6 +138,8 @@ async def rotate_signing_key(database: Database, runtime: Runtime, *, is_test: b
 async def add_keys_after_restore(tx: Transaction, runtime: Runtime) -> list[str]:
     """Add a new live and a new test key, if there was one before and numbers are left. Return their ids.
 
+    Without a master key none is added, and sales go on: rotate the keys when it is there.
+
     The database may have forgotten keys that have signed tokens. A new key must not get the id of such a key, so a random
     number of ids is skipped.
     """
@@ -146,7 +148,7 @@ async def add_keys_after_restore(tx: Transaction, runtime: Runtime) -> list[str]
     for key in await _listed(tx):
         if key.is_current:
             skip = runtime.random_bytes(1)[0] % KEY_NUMBERS_SKIPPED_MAX
-            with suppress(SigningKeysExhausted):
+            with suppress(SigningKeysExhausted, MasterKeyMissing):
                 added.append((await _add_key(tx, runtime, is_test=key.is_test, skip=skip)).key_id)
     return added
 
