@@ -4,10 +4,8 @@ CREATE TABLE staff_second_factors (
         CONSTRAINT staff_second_factor_of_a_member REFERENCES staff (staff_id),
     secret text NOT NULL,
     created_at timestamptz NOT NULL,
-    -- The first right code. Null: the app is not set up yet.
-    confirmed_at timestamptz,
     -- The time step of the last accepted code. A code of this step, or of an earlier one, is refused.
-    last_step bigint NOT NULL DEFAULT 0
+    last_step bigint NOT NULL
 );
 
 -- Codes for a member whose phone is lost. Each works once, and is then deleted.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pyotp.totp import TOTP
 from support.lives import dump
 from support.postgres import own_database
 from support.service import TEST_MASTER_KEY
@@ -16,7 +17,7 @@ from support.staff import PASSWORD, new_staff, sign_in
 from premade.partners.keys import create_key
 from premade.redemption.guard_proof import GuardProofs
 from premade.runtime.settings import read_master_key
-from premade.staff.second_factor import begin_enrolment
+from premade.staff.second_factor import enrolment_of, set_up_own
 from premade.staff.session import form_token
 from premade.tickets.signing import Signers, rotate_signing_key
 
@@ -64,8 +65,12 @@ def lived_in(dsn: str) -> Iterator[tuple[Shop, dict[str, bytes]]]:
         name = unique("mei")
         new_staff(shop, name, "gate")
         signed_in = sign_in(shop, name)
-        app = shop.operate(lambda db, runtime: begin_enrolment(db, runtime, staff_id_of(shop, name), name))
-        assert app is not None
+        member = staff_id_of(shop, name)
+        app = enrolment_of(shop.runtime, member, name, signed_in.token)
+        code = TOTP(app.secret).at(shop.runtime.now())
+        shop.operate(
+            lambda db, runtime: set_up_own(db, runtime, member, signed_in.token, code, f"staff:{member}")
+        )
         proof = shop.operate(lambda db, runtime: GuardProofs(runtime, Signers(db, runtime)).issue(1))
         [master_key] = read_master_key(TEST_MASTER_KEY)
         secrets = {

@@ -35,7 +35,7 @@ from premade.reissue.reissue import Reissuer, ReissueRequest
 from premade.runtime.clock import Runtime
 from premade.staff import member
 from premade.staff.role import Role
-from premade.staff.second_factor import begin_enrolment, remove_own, set_up_own
+from premade.staff.second_factor import enrolment_of, remove_own, set_up_own
 from premade.staff.session import Member, Sessions, SignInRefused
 from premade.stock.hold import expire_holds
 from premade.stock.release import ReleaseRequest
@@ -128,10 +128,9 @@ def _change_staff(shop: Shop) -> None:
 
 
 def _use_second_factor(shop: Shop, mei: Member) -> None:
-    app = shop.operate(lambda d, r: begin_enrolment(d, r, mei.staff_id, mei.name))
-    assert app
+    app = enrolment_of(shop.runtime, mei.staff_id, mei.name, "token")
     code = TOTP(app.secret).at(shop.runtime.now())
-    [recovery_code, *_] = shop.operate(lambda d, r: set_up_own(d, r, mei.staff_id, code, mei.actor))
+    [recovery_code, *_] = shop.operate(lambda d, r: set_up_own(d, r, mei.staff_id, "token", code, mei.actor))
     shop.operate(lambda d, r: remove_own(d, r, mei.staff_id, recovery_code, mei.actor))
 
 
@@ -151,7 +150,7 @@ def _sell_and_look(shop: Shop, seller: Seller) -> None:
         batch_id=batch_id,
         quantity=2,
     )
-    sold = shop.operate(lambda d, r: OrderMaker(d, r).draw(draw))
+    sold = shop.operate(lambda d, r: OrderMaker(d, r, Signers(d, r)).draw(draw))
     reissue = ReissueRequest(caller, REQUEST, sold.tickets[0].ticket_code, "The customer lost it")
     shop.operate(lambda d, r: Reissuer(d, r, Signers(d, r)).reissue(reissue))
     shop.operate(

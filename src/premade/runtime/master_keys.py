@@ -16,6 +16,7 @@ from premade.runtime.settings import Settings, read_master_key
 _FORMAT = b"\x01"
 """The first byte of what is sealed: XChaCha20-Poly1305, after the id of the master key."""
 _ID_BYTES = 8
+_DERIVED_BYTES = 32
 
 
 class MasterKeyMissing(CommandError):
@@ -54,6 +55,12 @@ class MasterKeys:
             return Aead(key).decrypt(encrypted, subject.encode())
         except (CryptoError, ValueError):
             raise CannotUnseal from None
+
+    def derive(self, subject: str) -> bytes:
+        """Return 32 bytes that nobody can compute from the subject without the first key. The same subject gives the same."""
+        return hashlib.blake2b(
+            subject.encode(), key=self.keys[0], digest_size=_DERIVED_BYTES, person=b"premade derived"
+        ).digest()
 
     def is_current(self, sealed: bytes) -> bool:
         """Return whether the first key has sealed it."""

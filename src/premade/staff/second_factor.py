@@ -95,28 +95,28 @@ async def reseal_second_factors(database: Database, runtime: Runtime) -> None:
             )
 
 
-async def begin_enrolment(database: Database, runtime: Runtime, staff_id: int, name: str) -> Enrolment | None:
-    """Return what the app needs, or None if the member has a second factor. Another call returns the same.
+def enrolment_of(runtime: Runtime, staff_id: int, name: str, token: str) -> Enrolment:
+    """Return what the app needs. The token, of a session or a half sign-in, always gets the same secret, and no other one.
+
+    Nothing is stored before the app is set up. So what somebody else was shown, in another session, never becomes the
+    member's second factor.
 
     Raises:
-        SecondFactorUnreadable: there is no master key, or not the one that sealed the secret.
+        SecondFactorUnreadable: there is no master key.
     """
-    master_keys, new = _master_keys(runtime), base64.b32encode(runtime.random_bytes(SECRET_BYTES)).decode()
-    async with database.single_statement() as tx:
-        stored = await tx.fetch_one(
-            sql.begin, staff_id=staff_id, secret=_sealed(master_keys, staff_id, new), now=runtime.now()
-        )
-    if stored is None:
-        return None
-    secret = _unsealed(master_keys, staff_id, stored)
+    secret = _new_secret(runtime, staff_id, token)
     return Enrolment(secret, TOTP(secret).provisioning_uri(name=name, issuer_name=ISSUER))
 
 
+def _new_secret(runtime: Runtime, staff_id: int, token: str) -> str:
+    derived = _master_keys(runtime).derive(f"{_subject(staff_id)} in {token}")
+    return base64.b32encode(derived[:SECRET_BYTES]).decode()
+
+
 async def second_factor_of(database: Database, staff_id: int) -> sql.SecondFactorRow | None:
-    """Return the member's second factor, or None if there is none that is set up."""
+    """Return the member's second factor, or None if there is none."""
     async with database.single_statement() as tx:
-        row = await tx.fetch_one(sql.second_factor, staff_id=staff_id)
-    return row if row is not None and row.confirmed_at is not None else None
+        return await tx.fetch_one(sql.second_factor, staff_id=staff_id)
 
 
 async def count_code(database: Database, runtime: Runtime, staff_id: int) -> AttemptCount:
@@ -133,10 +133,18 @@ async def count_code(database: Database, runtime: Runtime, staff_id: int) -> Att
 
 
 async def confirm_enrolment(
-    tx: Transaction, runtime: Runtime, staff_id: int, code: str, actor: str
+    tx: Transaction, runtime: Runtime, staff_id: int, token: str, code: str, actor: str
 ) -> list[str] | None:
-    """Set the app up if the code is right. Return the recovery codes, which are not stored, or None."""
-    if not await _is_right_code(tx, runtime, staff_id, code):
+    """Set the app of `enrolment_of` up if the code is right. Return the recovery codes, which are not stored, or None."""
+    now, secret = runtime.now(), _new_secret(runtime, staff_id, token)
+    step = _step_of(secret, _SEPARATORS.sub("", code), now)
+    if step is None:
+        return None
+    sealed = _sealed(_master_keys(runtime), staff_id, secret)
+    if (
+        await tx.fetch_one(sql.add_second_factor, staff_id=staff_id, secret=sealed, step=step, now=now)
+        is None
+    ):
         return None
     codes = [_recovery_code(runtime) for _ in range(RECOVERY_CODES)]
     await tx.execute(sql.add_recovery_codes, staff_id=staff_id, digests=[_digest(code) for code in codes])
@@ -169,8 +177,10 @@ async def remove_own(database: Database, runtime: Runtime, staff_id: int, code: 
         await _remove(tx, runtime, staff_id, actor)
 
 
-async def set_up_own(database: Database, runtime: Runtime, staff_id: int, code: str, actor: str) -> list[str]:
-    """Set the member's app up, and return the recovery codes.
+async def set_up_own(
+    database: Database, runtime: Runtime, staff_id: int, token: str, code: str, actor: str
+) -> list[str]:
+    """Set the member's app up in the session with this token. Return the recovery codes.
 
     Raises:
         Invalid: the code is wrong.
@@ -178,7 +188,7 @@ async def set_up_own(database: Database, runtime: Runtime, staff_id: int, code: 
     """
     count = await count_code(database, runtime, staff_id)
     async with database.transaction() as tx:
-        codes = await confirm_enrolment(tx, runtime, staff_id, code, actor)
+        codes = await confirm_enrolment(tx, runtime, staff_id, token, code, actor)
         if codes is None:
             raise wrong_code()
         await take_back(tx, [count])
@@ -214,12 +224,11 @@ async def _is_right_code(tx: Transaction, runtime: Runtime, staff_id: int, text:
     row = await tx.fetch_one(sql.second_factor, staff_id=staff_id)
     if row is None:
         return False
-    now = runtime.now()
     secret = _unsealed(_master_keys(runtime), staff_id, row.secret)
-    step = _step_of(secret, _SEPARATORS.sub("", text), now)
+    step = _step_of(secret, _SEPARATORS.sub("", text), runtime.now())
     if step is None:
         return False
-    return await tx.fetch_one(sql.accept_step, staff_id=staff_id, step=step, now=now) is not None
+    return await tx.fetch_one(sql.accept_step, staff_id=staff_id, step=step) is not None
 
 
 def _step_of(secret: str, code: str, now: datetime) -> int | None:

@@ -1,26 +1,24 @@
--- name: begin
--- An app that is not confirmed keeps its secret, so that a reloaded page shows the same QR. No row: it is confirmed.
-INSERT INTO staff_second_factors AS f (staff_id, secret, created_at)
-VALUES (:staff_id, :secret, both_clocks(:now))
-ON CONFLICT (staff_id) DO UPDATE SET secret = f.secret WHERE f.confirmed_at IS NULL
-RETURNING secret
+-- name: add_second_factor
+-- No row: the member has a second factor already.
+INSERT INTO staff_second_factors (staff_id, secret, created_at, last_step)
+VALUES (:staff_id, :secret, both_clocks(:now), :step)
+ON CONFLICT (staff_id) DO NOTHING
+RETURNING staff_id
 
 -- name: second_factor
-SELECT secret, confirmed_at, last_step,
+SELECT secret, created_at, last_step,
        (SELECT count(*) FROM staff_recovery_codes r WHERE r.staff_id = f.staff_id) AS recovery_codes
 FROM staff_second_factors f
 WHERE f.staff_id = :staff_id
 
 -- name: accept_step
 -- Of two requests with one code, the second finds the step already accepted.
-UPDATE staff_second_factors SET last_step = :step, confirmed_at = coalesce(confirmed_at, both_clocks(:now))
+UPDATE staff_second_factors SET last_step = :step
 WHERE staff_id = :staff_id AND last_step < :step
 RETURNING staff_id
 
 -- name: use_recovery_code
-DELETE FROM staff_recovery_codes
-WHERE staff_id = :staff_id AND digest = :digest
-    AND EXISTS (SELECT FROM staff_second_factors f WHERE f.staff_id = :staff_id AND f.confirmed_at IS NOT NULL)
+DELETE FROM staff_recovery_codes WHERE staff_id = :staff_id AND digest = :digest
 RETURNING staff_id
 
 -- name: add_recovery_codes
@@ -37,7 +35,7 @@ INSERT INTO staff_half_sign_ins (digest, staff_id, password_digest, expires_at)
 VALUES (:digest, :staff_id, :password_digest, both_clocks(:now) + :length::interval)
 
 -- name: half_sign_in
-SELECT h.staff_id, s.name, s.role, h.password_digest, coalesce(f.confirmed_at IS NOT NULL, false) AS has_second_factor
+SELECT h.staff_id, s.name, s.role, h.password_digest, f.staff_id IS NOT NULL AS has_second_factor
 FROM staff_half_sign_ins h
 JOIN staff s ON s.staff_id = h.staff_id AND s.disabled_at IS NULL
 LEFT JOIN staff_second_factors f ON f.staff_id = h.staff_id

@@ -12,7 +12,7 @@ statement = statements_of(__file__)
 @dataclass(slots=True)
 class SecondFactorRow:
     secret: str
-    confirmed_at: datetime | None
+    created_at: datetime
     last_step: int
     recovery_codes: int
 
@@ -33,7 +33,7 @@ class HalfSignIn:
 
 
 @statement
-def begin(*, staff_id: int, secret: str, now: datetime) -> str: ...
+def add_second_factor(*, staff_id: int, secret: str, now: datetime, step: int) -> int: ...
 
 
 @statement
@@ -41,7 +41,7 @@ def second_factor(*, staff_id: int) -> SecondFactorRow: ...
 
 
 @statement
-def accept_step(*, step: int, now: datetime, staff_id: int) -> int: ...
+def accept_step(*, step: int, staff_id: int) -> int: ...
 
 
 @statement

@@ -163,7 +163,7 @@ class Sessions:
             raise SignInRefused
         count = await count_code(self.database, self.runtime, half.staff_id)
         async with self.database.transaction() as tx:
-            recovery_codes = await self._check_code(tx, half, code)
+            recovery_codes = await self._check_code(tx, half, token, code)
             if recovery_codes is not None:
                 signed_in = await self._open(tx, half.staff_id, half.password_digest, [count], browser)
                 ended = await tx.fetch_one(second_factor_sql.end_half_sign_in, digest=digest_of(token))
@@ -176,11 +176,11 @@ class Sessions:
         log.info("console.sign_in_refused", staff_id=half.staff_id)
         raise wrong_code()
 
-    async def _check_code(self, tx: Transaction, half: HalfSignIn, code: str) -> list[str] | None:
+    async def _check_code(self, tx: Transaction, half: HalfSignIn, token: str, code: str) -> list[str] | None:
         """Return the new recovery codes, mostly none, or None if the code is wrong."""
         actor = staff_actor(half.staff_id)
         if not half.has_second_factor:
-            return await confirm_enrolment(tx, self.runtime, half.staff_id, code, actor)
+            return await confirm_enrolment(tx, self.runtime, half.staff_id, token, code, actor)
         return [] if await is_right(tx, self.runtime, half.staff_id, code, actor) else None
 
     async def change_password(

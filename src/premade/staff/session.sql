@@ -1,8 +1,6 @@
 -- name: member_by_name
 SELECT s.staff_id, s.role, s.password_digest, s.disabled_at,
-       EXISTS (
-           SELECT FROM staff_second_factors f WHERE f.staff_id = s.staff_id AND f.confirmed_at IS NOT NULL
-       ) AS has_second_factor
+       EXISTS (SELECT FROM staff_second_factors f WHERE f.staff_id = s.staff_id) AS has_second_factor
 FROM staff s WHERE s.name = :name
 
 -- name: open_session

@@ -27,7 +27,7 @@ from premade.runtime.errors import DomainError, Invalid
 from premade.runtime.metrics import REFUSALS
 from premade.staff.second_factor import (
     Enrolment,
-    begin_enrolment,
+    enrolment_of,
     remove_own,
     second_factor_of,
     set_up_own,
@@ -105,8 +105,7 @@ def code_routes(templates: Templates) -> list[PageRoute]:
             return go_to(SIGN_IN)
         app = None
         if not half.has_second_factor:
-            enrolment = await begin_enrolment(sessions.database, sessions.runtime, half.staff_id, half.name)
-            app = _app(enrolment) if enrolment else None
+            app = _app(enrolment_of(sessions.runtime, half.staff_id, half.name, token or ""))
         status = 400 if form.wrong else status_of_kind(type(refusal)) if refusal else 200
         answer = templates.page("account/code.html", _CodePage(form, next_page, app, refusal), status)
         if refusal:
@@ -169,13 +168,16 @@ async def _show(request: StaffRequest) -> Response:
 
 async def _page(request: StaffRequest, form: FormView) -> Response:
     member = request.member
-    enrolment = await begin_enrolment(request.database, request.runtime, member.staff_id, member.name)
+    second_factor = await second_factor_of(request.database, member.staff_id)
+    app = None
+    if second_factor is None:
+        app = _app(enrolment_of(request.runtime, member.staff_id, member.name, request.token))
     return request.page(
         "account/second_factor.html",
         _SecondFactorPage(
             form=form,
-            second_factor=await second_factor_of(request.database, member.staff_id),
-            app=_app(enrolment) if enrolment else None,
+            second_factor=second_factor,
+            app=app,
             is_required=_is_required(request),
         ),
         400 if form.wrong else 200,
@@ -191,7 +193,9 @@ async def _change(request: StaffRequest) -> Response:
     member, code = request.member, request.form.get("code", "")
     try:
         if await second_factor_of(request.database, member.staff_id) is None:
-            codes = await set_up_own(request.database, request.runtime, member.staff_id, code, member.actor)
+            codes = await set_up_own(
+                request.database, request.runtime, member.staff_id, request.token, code, member.actor
+            )
             return request.page(
                 "account/recovery_codes.html", _RecoveryCodesPage(tuple(codes), SECOND_FACTOR)
             )
