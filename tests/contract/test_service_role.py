@@ -83,6 +83,34 @@ def test_it_cannot_change_the_schema(as_service: str) -> None:
             execute(as_service, change)
 
 
+def test_functions_that_a_restore_opened_are_closed_by_the_next_migrate(own: str, role: str) -> None:
+    with psycopg.connect(own) as connection:
+        functions = [
+            name
+            for (name,) in connection.execute(
+                "SELECT oid::regprocedure::text FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace"
+            )
+        ]
+    assert len(functions) == 3
+    for function in functions:
+        execute(own, f"GRANT EXECUTE ON FUNCTION {function} TO PUBLIC")
+
+    bring_up_to_date(own, WORLD)
+
+    for function in functions:
+        assert execute(own, f"SELECT has_function_privilege('{role}', '{function}', 'EXECUTE')") == [(False,)]
+
+
+def test_tables_of_another_owner_are_left_alone(own: str, as_service: str, role: str) -> None:
+    execute(own, f"CREATE TABLE report (); ALTER TABLE report OWNER TO {role}")
+
+    bring_up_to_date(own, WORLD)
+
+    with pytest.raises(InsufficientPrivilege):
+        execute(as_service, "SELECT FROM report")
+    execute(own, "DROP TABLE report")
+
+
 def test_it_cannot_change_the_audit_record(own: str, as_service: str) -> None:
     months = [name for (name,) in execute(own, "SELECT table_name FROM audit_months")]
     assert len(months) >= 4

@@ -115,9 +115,14 @@ async def make_service_role(dsn: str, role: str) -> int:
 
 
 async def renew_service_roles(dsn: str) -> list[str]:
-    """Give the roles that the service has had the rights on new tables. Return the names of those that lacked some."""
+    """Give the roles that the service has had the rights on new tables. Return the names of those that lacked some.
+
+    Nobody else may call the functions that have the rights of their owner.
+    """
     async with session(dsn) as connection:
         tx = Transaction(connection)
+        for function in await tx.fetch_all(sql.open_functions):
+            await connection.execute(f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC".encode())
         known = [await rights_of(tx, role) for role in await tx.fetch_all(sql.service_roles)]
         for role in known:
             await _change(connection, "GRANT", role.lacking, role.role)

@@ -14,6 +14,8 @@ SELECT o.kind, o.name, p.privilege, p.is_needed,
        END AS has,
        EXISTS (SELECT FROM aclexplode(o.acl) a WHERE a.grantee = role.oid AND a.privilege_type = p.privilege) AS is_granted
 FROM pg_roles role
+-- Tables and functions of other owners in the schema are not of premade.
+CROSS JOIN (SELECT relowner AS oid FROM pg_class WHERE oid = 'audit_events'::regclass) AS owner
 CROSS JOIN LATERAL (
     SELECT 'SCHEMA' AS kind, n.oid, format('%I', n.nspname) AS name, n.nspname::text AS whole, n.nspacl AS acl
     FROM pg_namespace n
@@ -25,7 +27,7 @@ CROSS JOIN LATERAL (
     FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_class whole ON whole.oid = coalesce(pg_partition_root(c.oid), c.oid)
-    WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'S') AND NOT EXISTS (
+    WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'S') AND c.relowner = owner.oid AND NOT EXISTS (
         SELECT FROM pg_depend d
         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND (d.deptype = 'e' OR c.relkind = 'S' AND d.deptype = 'i')
     )
@@ -34,7 +36,7 @@ CROSS JOIN LATERAL (
     SELECT 'FUNCTION', f.oid, f.oid::regprocedure::text, f.proname::text, f.proacl
     FROM pg_proc f
     JOIN pg_namespace n ON n.oid = f.pronamespace
-    WHERE n.nspname = current_schema() AND f.prosecdef AND NOT EXISTS (
+    WHERE n.nspname = current_schema() AND f.prosecdef AND f.proowner = owner.oid AND NOT EXISTS (
         SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = f.oid AND d.deptype = 'e'
     )
 ) AS o
@@ -77,6 +79,16 @@ WHERE r.rolname = :role::text
 
 -- name: current_role_name
 SELECT current_user::text AS name
+
+-- name: open_functions
+-- Functions with the rights of their owner that everybody may call. A restore without privileges leaves them so.
+SELECT f.oid::regprocedure::text AS name
+FROM pg_proc f
+JOIN pg_namespace n ON n.oid = f.pronamespace
+WHERE n.nspname = current_schema() AND f.prosecdef
+    AND f.proowner = (SELECT relowner FROM pg_class WHERE oid = 'audit_events'::regclass)
+    AND EXISTS (SELECT FROM aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) a WHERE a.grantee = 0)
+ORDER BY name
 
 -- name: service_roles
 -- The roles that may add audit events and do not own them.
