@@ -93,7 +93,7 @@ def place(dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]
         )
         scan = Scan(GATE, "r", PresentedTicket(sold, 1), "ferry", 1, "GATE-1", "scan-1", Entry.SCAN)
         past.operate(lambda d, r: Canceller(d, r).cancel(cancel))
-        order = past.operate(lambda d, r: OrderMaker(d, r).draw(draw))
+        order = past.operate(lambda d, r: OrderMaker(d, r, Signers(d, r)).draw(draw))
         past.operate(lambda d, r: Redeemer(d, r).redeem(scan))
         folder = tmp_path_factory.mktemp("archive")
         archive(shop, folder)
@@ -106,7 +106,7 @@ def test_a_retry_whose_receipt_is_archived_is_never_executed_again(place: Place)
     state = place.shop.sql(tickets)
     retries: dict[str, Callable[[Any, Any], Any]] = {
         "cancel": lambda d, r: Canceller(d, r).cancel(place.cancel),
-        "draw": lambda d, r: OrderMaker(d, r).draw(place.draw),
+        "draw": lambda d, r: OrderMaker(d, r, Signers(d, r)).draw(place.draw),
         "redeem": lambda d, r: Redeemer(d, r).redeem(place.scan),
     }
 

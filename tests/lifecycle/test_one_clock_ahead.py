@@ -122,7 +122,7 @@ def test_a_sale_is_of_now_and_its_days_of_use_count_from_today(shop: Shop) -> No
     )
     drawn = ahead(
         shop,
-        lambda database: OrderMaker(database, WORLD).draw(
+        lambda database: OrderMaker(database, WORLD, Signers(database, WORLD)).draw(
             Draw(
                 partner_id=seller.partner_id,
                 actor="key:1",

@@ -227,3 +227,21 @@ def test_a_new_incarnation_without_the_master_key_adds_no_key_and_does_not_fail(
             return await add_keys_after_restore(tx, keyless)
 
     assert shop.operate(add) == []
+
+
+def test_a_key_that_no_master_key_opens_is_not_tried_for_each_request(shop: Shop) -> None:
+    [key, *_] = shop.operate(lambda database, _: list_signing_keys(database))
+    tries: list[int] = []
+
+    def missing() -> Never:
+        tries.append(1)
+        raise MasterKeyMissing("none")
+
+    async def sign(database: Database, _runtime: Runtime) -> None:
+        signers = Signers(database, replace(shop.runtime, master_keys=missing))
+        for _ in range(3):
+            with pytest.raises(SigningKeyMissing):
+                await signers.by_id(key.key_id)
+
+    shop.operate(sign)
+    assert len(tries) == 1

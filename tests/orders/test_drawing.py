@@ -15,6 +15,7 @@ from premade.audit.actors import COMMAND
 from premade.catalog.product import PRICE_MAX
 from premade.runtime.clock import Runtime
 from premade.tickets.refusals import TicketExpired
+from premade.tickets.signing import Signers
 
 
 def batch_of(seller: Seller, quantity: int, **more: Any) -> tuple[str, list[str]]:
@@ -116,7 +117,7 @@ def test_the_last_day_of_sale_ends_at_the_operator_s_midnight(seller: Seller, sh
         runtime = Runtime(ZoneInfo("Asia/Hong_Kong"), now=lambda: moment)
         asked = draw_of(seller, batch_id, 1)
         return replace(shop, runtime=runtime).operate(
-            lambda database, runtime: OrderMaker(database, runtime).draw(asked)
+            lambda database, runtime: OrderMaker(database, runtime, Signers(database, runtime)).draw(asked)
         )
 
     sold = draw_at(datetime(2099, 3, 31, 15, 59, 59, 999000, tzinfo=UTC))
@@ -145,7 +146,9 @@ def test_the_operator_s_own_draw_is_recorded_as_such(seller: Seller, shop: Shop)
     batch_id, _ = batch_of(seller, 1)
 
     sold = shop.operate(
-        lambda database, runtime: OrderMaker(database, runtime).draw(draw_of(seller, batch_id, 1))
+        lambda database, runtime: OrderMaker(database, runtime, Signers(database, runtime)).draw(
+            draw_of(seller, batch_id, 1)
+        )
     )
 
     [event] = shop.sql("SELECT actor, request_id FROM audit_events WHERE order_id = %s", sold.order_id)
@@ -247,7 +250,9 @@ def test_the_days_of_use_count_from_the_sale(shop: Shop) -> None:
     runtime = Runtime(ZoneInfo("UTC"), now=lambda: datetime(2098, 2, 27, 12, tzinfo=UTC))
 
     sold = replace(shop, runtime=runtime).operate(
-        lambda database, runtime: OrderMaker(database, runtime).draw(draw_of(seller, batch_id, 1))
+        lambda database, runtime: OrderMaker(database, runtime, Signers(database, runtime)).draw(
+            draw_of(seller, batch_id, 1)
+        )
     )
 
     assert sold.tickets[0].usable_until == date(2098, 3, 29)

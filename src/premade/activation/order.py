@@ -75,6 +75,7 @@ class OrderMaker(Operation[Draw | Selection, sql.OrderReceipt, Sold]):
     """Activation of several tickets. The order itself is the receipt."""
 
     runtime: Runtime
+    signers: Signers
 
     async def draw(self, request: Draw) -> Sold:
         """Activate unused tickets of a batch, those with the lowest codes that no other transaction has locked.
@@ -141,9 +142,8 @@ class OrderMaker(Operation[Draw | Selection, sql.OrderReceipt, Sold]):
         if len(tickets) < len(row.ticket_codes):
             raise ResultArchived("request", row.activated_at)
         # Sign again: Ed25519 signatures are deterministic (RFC 8032).
-        signers = Signers(self.database, self.runtime)
         signer_of = {
-            key_id: await signers.by_id(key_id) for key_id in {each.signing_key_id for each in tickets}
+            key_id: await self.signers.by_id(key_id) for key_id in {each.signing_key_id for each in tickets}
         }
         return Sold(
             order_id=row.order_id,

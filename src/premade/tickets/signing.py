@@ -1,5 +1,6 @@
 """Signing keys of QR tokens, and their public halves."""
 
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -274,6 +275,8 @@ class Signers:
         self._current: dict[int, tuple[float, UUID | None, Signer]] = {}
         self._opened: dict[bytes, Signer] = {}
         """The signers of sealed seeds. Opening one reads the settings and a file."""
+        self._unopened_at: dict[bytes, float] = {}
+        """When no master key opened a sealed seed."""
 
     async def current(self, partner_id: int, incarnation_id: UUID | None) -> Signer:
         """Return the newest key that is not retired and signs the tickets of this partner, live or test.
@@ -338,9 +341,13 @@ class Signers:
             return Signer.of(row.key_id, row.seed)
         signer = self._opened.get(row.sealed_seed)
         if signer is None:
+            now = self._runtime.monotonic_seconds()
+            if now - self._unopened_at.get(row.sealed_seed, -math.inf) < SIGNER_CACHE_SECONDS:
+                raise SigningKeyMissing("sealed", row.key_id)
             try:
                 seed = self._runtime.master_keys().unseal(row.sealed_seed, seal_subject(row.key_id))
             except (CannotUnseal, MasterKeyMissing):
+                self._unopened_at[row.sealed_seed] = now
                 raise SigningKeyMissing("sealed", row.key_id) from None
             signer = self._opened[row.sealed_seed] = Signer.of(row.key_id, seed)
         return signer
