@@ -5,12 +5,18 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import psycopg
 import pytest
+from support.processes import wait_until
 from support.shop import Seller, Shop, unique
 from support.terminal import Operator
 
+from premade.limits.partner_limits import CHANNEL_SHARE, UNUSED_TICKETS
+from premade.partners.keyring import Caller
 from premade.partners.limits import LimitsChangedMeanwhile, set_limits
 from premade.runtime.errors import Invalid
+from premade.runtime.settings import Settings
+from premade.stock.quotas import Quotas
 
 
 def limited(shop: Shop, limits: dict[str, int | None], seller: Seller | None = None) -> Seller:
@@ -71,6 +77,35 @@ def test_a_partner_has_no_more_than_its_share_of_the_channel(shop: Shop) -> None
     # What is reserved already may become tickets.
     assert seller.generate(60, reservation_id=hold).status_code == 201
     assert seller.generate(1).json()["in_use"] == 100
+
+
+def test_the_settings_have_the_quotas_of_partners_without_their_own() -> None:
+    quotas = Quotas.of(Settings(quota_unused_tickets=5, quota_channel_share_percent=10))
+    without, with_own = Caller(1, 2, "ota"), Caller(1, 2, "ota", limits={UNUSED_TICKETS: 0, CHANNEL_SHARE: 0})
+
+    assert quotas.partner_of(without) is without
+    assert quotas.partner_of(with_own) is None
+    assert Quotas.of(Settings()).partner_of(without) is None
+
+
+def test_requests_of_a_partner_wait_for_each_other_without_connections(shop: Shop) -> None:
+    seller, other = limited(shop, {"unused-tickets": 100}), shop.seller()
+    with psycopg.connect(shop.dsn, autocommit=True) as elsewhere, ThreadPoolExecutor(8) as pool:
+        elsewhere.execute(
+            "SELECT pg_advisory_lock(hashtextextended('stock of a partner', %s))", [seller.partner_id]
+        )
+        requests = [pool.submit(seller.generate, 1) for _ in range(8)]
+        wait_until(lambda: waiting(shop) > 0, "no request waits")
+        assert other.generate(1).status_code == 201
+        # One for each worker.
+        assert waiting(shop) <= 2
+        elsewhere.execute("SELECT pg_advisory_unlock_all()")
+        assert {request.result().status_code for request in requests} == {201}
+
+
+def waiting(shop: Shop) -> int:
+    [row] = shop.sql("SELECT count(*) AS locks FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    return row["locks"]
 
 
 def test_a_limit_is_shown_changed_and_removed_by_command(shop: Shop) -> None:

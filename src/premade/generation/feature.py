@@ -11,7 +11,7 @@ FEATURE = Feature(
     routers=[routes.router],
     services={
         Generator: lambda process: Generator(
-            process.stock_writes, process.runtime, process.use(Signers), Quotas.of(process.settings)
+            process.stock_writes, process.runtime, process.use(Signers), process.use(Quotas)
         ),
         LargeBatches: lambda process: LargeBatches(process.database, process.runtime, process.use(Signers)),
     },

@@ -1,6 +1,7 @@
 """Generating a batch of tickets: all or none, and once for each Idempotency-Key."""
 
 import base64
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -255,10 +256,7 @@ class Generator(Operation[Generation, sql.BatchReceipt, Batch]):
         """
         to_make = request.batch.quantity - len(batch.tickets)
         try:
-            async with self.database.transaction() as tx:
-                if partner := self.quotas.partner_of(request.caller):
-                    await self.quotas.take_turn(tx, partner)
-                    await self.quotas.check(tx, partner, stock_request(request.batch), batch.created_at)
+            async with self._transaction(request, batch.created_at) as tx:
                 written = await tx.fetch_one(
                     sql.write,
                     partner_id=request.caller.partner_id,
@@ -293,6 +291,11 @@ class Generator(Operation[Generation, sql.BatchReceipt, Batch]):
             if broken.rule not in _STOCK_CONSTRAINTS:
                 raise
             raise Overtaken from None
+
+    def _transaction(self, request: Generation, now: datetime) -> AbstractAsyncContextManager[Transaction]:
+        if partner := self.quotas.partner_of(request.caller):
+            return self.quotas.transaction(self.database, partner, stock_request(request.batch), now)
+        return self.database.transaction()
 
 
 def stock_request(batch: BatchRequest) -> StockRequest:

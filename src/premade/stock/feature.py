@@ -8,10 +8,11 @@ from premade.stock.reservations import Reservations
 FEATURE = Feature(
     routers=[routes.router, reservation_routes.router],
     services={
+        Quotas: lambda process: Quotas.of(process.settings),
         Reservations: lambda process: Reservations(
             process.database.for_blocking_writes(single_too=True),
             process.runtime,
-            Quotas.of(process.settings),
+            process.use(Quotas),
         ),
     },
 )

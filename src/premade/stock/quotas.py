@@ -1,14 +1,18 @@
 """Quotas: how much stock one partner may have at a time. They apply to requests of the partner, not to those of staff."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
+from weakref import WeakValueDictionary
 
 from premade.limits.partner_limits import CHANNEL_SHARE, OPEN_RESERVATIONS, UNUSED_TICKETS
 from premade.partners.keyring import Caller, OnBehalf
-from premade.postgres.database import Transaction
-from premade.runtime.errors import Exhausted
+from premade.postgres.database import Database, Transaction
+from premade.postgres.pool import LOCK_TIMEOUT_MS
+from premade.runtime.errors import Busy, Exhausted
 from premade.runtime.settings import Settings
 from premade.stock import quotas_sql as sql
 
@@ -44,9 +48,14 @@ class StockRequest:
 
 @dataclass(frozen=True)
 class Quotas:
-    """The quotas by default, by name; 0 for none."""
+    """The quotas of all partners."""
 
     defaults: Mapping[str, int] = field(default_factory=dict[str, int])
+    """By name; 0 for none. A partner may have its own."""
+    _turns: WeakValueDictionary[int, asyncio.Lock] = field(
+        default_factory=WeakValueDictionary[int, asyncio.Lock], compare=False
+    )
+    """Locks by partner, as long as a request of the partner takes stock."""
 
     @classmethod
     def of(cls, settings: Settings) -> "Quotas":
@@ -66,9 +75,34 @@ class Quotas:
             return caller
         return None
 
-    async def take_turn(self, tx: Transaction, caller: Caller) -> None:
-        """Wait until no other request of the partner takes stock, until the transaction ends."""
-        await tx.fetch_one(sql.take_turn, partner_id=caller.partner_id)
+    @asynccontextmanager
+    async def transaction(
+        self, database: Database, caller: Caller, request: StockRequest, now: datetime
+    ) -> AsyncGenerator[Transaction]:
+        """Open a transaction in which the partner takes the stock within its quotas. Its requests run one after the other.
+
+        Raises:
+            QuotaReached: the partner would have too much.
+            Busy: the turn of this request did not come within LOCK_TIMEOUT_MS.
+        """
+        async with self._turn(caller), database.transaction() as tx:
+            await tx.fetch_one(sql.take_turn, partner_id=caller.partner_id)
+            await self.check(tx, caller, request, now)
+            yield tx
+
+    @asynccontextmanager
+    async def _turn(self, caller: Caller) -> AsyncGenerator[None]:
+        """Let one request of the partner go on at a time in this process. The others hold no connection while they wait."""
+        lock = self._turns.setdefault(caller.partner_id, asyncio.Lock())
+        try:
+            async with asyncio.timeout(LOCK_TIMEOUT_MS / 1000):
+                await lock.acquire()
+        except TimeoutError:
+            raise Busy("row_locked") from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     async def check(self, tx: Transaction, caller: Caller, request: StockRequest, now: datetime) -> None:
         """Raise QuotaReached if the partner would have too much with the request."""

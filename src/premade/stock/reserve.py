@@ -1,7 +1,6 @@
 """Reserving stock for a limited time."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -104,18 +103,14 @@ class Reserver(Operation[ReservationRequest, sql.ReservationReceipt, Reservation
         assert row is not None
         return row
 
-    @asynccontextmanager
-    async def _transaction(self, request: ReservationRequest, now: datetime) -> AsyncGenerator[Transaction]:
+    def _transaction(
+        self, request: ReservationRequest, now: datetime
+    ) -> AbstractAsyncContextManager[Transaction]:
         """Open a transaction within the partner's quotas. Without quotas, its single statement needs no BEGIN and COMMIT."""
-        if not self.quotas.partner_of(request.caller):
-            async with self.database.single_statement() as tx:
-                yield tx
-            return
-        async with self.database.transaction() as tx:
-            await self.quotas.take_turn(tx, request.caller)
+        if partner := self.quotas.partner_of(request.caller):
             stock = StockRequest(request.product_id, request.quantity, is_reservation=True)
-            await self.quotas.check(tx, request.caller, stock, now)
-            yield tx
+            return self.quotas.transaction(self.database, partner, stock, now)
+        return self.database.single_statement()
 
     async def _write(self, request: ReservationRequest, now: datetime, expires_at: datetime) -> Reservation:
         try:
