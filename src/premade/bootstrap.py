@@ -17,7 +17,7 @@ from premade.postgres.pooler import require_own_sessions
 from premade.postgres.service_role import renew_service_roles, rights_of_connection
 from premade.postgres.zones import require_same_zone
 from premade.runtime.clock import Runtime
-from premade.runtime.errors import CommandError
+from premade.runtime.errors import CommandError, Unavailable
 from premade.runtime.logging import log
 from premade.runtime.master_keys import create_master_key_file
 from premade.runtime.settings import Settings
@@ -105,8 +105,8 @@ def database_to_serve(settings: Settings, runtime: Runtime) -> Generator[str]:
         check_current(settings.database_url)
         _warn_of_excess(settings.database_url)
         asyncio.run(_report_unopened_keys(settings.database_url, runtime))
-    except psycopg.OperationalError as error:
-        if _refuses_for_good(error):
+    except (psycopg.OperationalError, Unavailable) as error:
+        if isinstance(error, psycopg.OperationalError) and _refuses_for_good(error):
             raise
         log.warning(
             "database.away",
