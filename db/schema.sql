@@ -919,8 +919,7 @@ CREATE TABLE public.staff_second_factors (
     staff_id bigint NOT NULL,
     secret text NOT NULL,
     created_at timestamp with time zone NOT NULL,
-    confirmed_at timestamp with time zone,
-    last_step bigint DEFAULT 0 NOT NULL
+    last_step bigint NOT NULL
 );
 
 CREATE TABLE public.staff_sessions (

@@ -9,6 +9,7 @@ from support.operating import connected
 from support.shop import Seller, Shop, unique
 from support.terminal import Operator
 
+from premade.customers import customer
 from premade.customers.erase import Eraser
 
 NAME, PHONE = "Zebediah Quillfeather", "+85291234567"
@@ -244,6 +245,26 @@ def test_erasures_are_repeated_after_a_restore(
 
     assert again["orders"] == [order_id]
     assert tables_with(shop, email) == {}
+
+
+def test_an_export_reads_its_orders_in_portions(
+    shop: Shop, seller: Seller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(customer, "ORDERS_A_TRANSACTION_MAX", 2)
+    email = own_email()
+    codes = seller.tickets(5)
+    order_ids = [seller.activate(code, email=email).json()["order_id"] for code in codes]
+
+    exported = shop.operate(lambda database, runtime: customer.Customers(database, runtime).export(email))
+
+    assert [each.order.order_id for each in exported.orders] == order_ids
+    assert [ticket.ticket.ticket_code for each in exported.orders for ticket in each.tickets] == codes
+
+
+@pytest.mark.parametrize("text", ["a\0b@example.com", "mailto:a%00b@example.com", "nobody"])
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="e-mail address"):
+        customer.checked_email(text)
 
 
 def test_the_command_finds_exports_and_asks_before_it_erases(

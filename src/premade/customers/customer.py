@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from premade.audit.actors import COMMAND_ACTOR
 from premade.audit.events import TicketCustomerExported, TicketRedeemed
@@ -15,6 +15,10 @@ from premade.texts.fields import field_text
 
 ORDERS_MAX = 1_000
 """Orders that are shown or exported at once. An agency may use its own address for all its customers."""
+ORDERS_A_TRANSACTION_MAX = 50
+"""Orders that are exported in one transaction, each with up to 100 tickets."""
+CLOCKS_APART_MAX = timedelta(days=1)
+"""A use cannot be recorded longer before the sale than the clocks of a device and the service differ."""
 
 
 def checked_email(text: str) -> str:
@@ -79,6 +83,12 @@ class Customers:
     async def export(self, email: str) -> CustomerExport:
         """Return the same orders with their tickets and the uses of these."""
         orders, is_cut = await self._orders(email)
+        exported: list[ExportedOrder] = []
+        for start in range(0, len(orders), ORDERS_A_TRANSACTION_MAX):
+            exported += await self._export(orders[start : start + ORDERS_A_TRANSACTION_MAX])
+        return CustomerExport(email, self.runtime.now(), is_complete=not is_cut, orders=exported)
+
+    async def _export(self, orders: list[sql.OrderOfCustomer]) -> list[ExportedOrder]:
         partner_ids = list({order.partner_id for order in orders})
         codes = [code for order in orders for code in order.ticket_codes]
         async with self.database.transaction() as tx:
@@ -88,6 +98,7 @@ class Customers:
                 ticket_codes=codes,
                 partner_ids=partner_ids,
                 event=TicketRedeemed.event_name,
+                since=min(order.created_at for order in orders) - CLOCKS_APART_MAX,
             )
             await tx.execute(
                 sql.record_exports,
@@ -98,8 +109,7 @@ class Customers:
                 request_id=self.request_id or None,
                 now=self.runtime.now(),
             )
-        exported = _with_tickets(orders, tickets, uses)
-        return CustomerExport(email, self.runtime.now(), is_complete=not is_cut, orders=exported)
+        return _with_tickets(orders, tickets, uses)
 
     async def count(self, email: str) -> sql.OrderCount:
         """Return the number of orders with this e-mail address. This reads no contact data."""

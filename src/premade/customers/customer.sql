@@ -29,6 +29,8 @@ SELECT ticket_code, occurred_at, data ->> 'function_code' AS function_code, (dat
        data ->> 'device_id' AS device_id
 FROM audit_events
 WHERE partner_id = ANY (:partner_ids::bigint[]) AND ticket_code = ANY (:ticket_codes::text[]) AND event = :event
+    -- So the months before are not read.
+    AND occurred_at >= :since
 ORDER BY ticket_code, event_id
 
 -- name: record_exports

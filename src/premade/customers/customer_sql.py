@@ -73,7 +73,7 @@ def tickets_of_orders(*, ticket_codes: list[str], partner_ids: list[int]) -> Tic
 
 @statement
 def uses_of_tickets(
-    *, partner_ids: list[int], ticket_codes: list[str], event: EventName[TicketRedeemed]
+    *, partner_ids: list[int], ticket_codes: list[str], event: EventName[TicketRedeemed], since: datetime
 ) -> UseOfTicket: ...
 
 

@@ -17,8 +17,9 @@ from premade.postgres.database import Database
 from premade.runtime.background import Turn
 from premade.runtime.clock import Runtime
 
-ORDERS_READ_MAX = 500
-PORTION_EVERY_SECONDS = 0.5
+ORDERS_READ_MAX = 100
+"""An order has up to 100 tickets, and each one's events are looked for."""
+PORTION_EVERY_SECONDS = 0.1
 PASS_EVERY_SECONDS = 3_600.0
 
 

@@ -24,6 +24,8 @@ SELECT o.order_id,
                ELSE greatest(t.first_used_at, t.activated_at, (
                    SELECT max(e.occurred_at) FROM audit_events e
                    WHERE e.partner_id = t.partner_id AND e.ticket_code = t.ticket_code AND e.event IN (:redeemed, :cancelled)
+                       -- So the months before are not read.
+                       AND e.occurred_at >= coalesce(t.first_used_at, t.activated_at)
                ))
            END > both_clocks(:now) - :kept::interval
        ) AS is_due

@@ -137,7 +137,7 @@ class EraseCustomer(Edit[CustomerForm]):
                 _(
                     "Tickets stay valid, but a guard can no longer admit them by the digits of the phone number. Amounts and the audit record stay."
                 ),
-                _("Backups have the data until they are deleted. This cannot be undone."),
+                _("This cannot be undone. Backups have the data until you delete the backups."),
             ],
             save_label=_("Erase the customer"),
             is_dangerous=True,
