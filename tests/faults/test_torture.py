@@ -29,7 +29,7 @@ def test_a_few_faults_lose_nothing(home: Path) -> None:
     assert sorted(each.name for each in result.rounds) == sorted(FEW)
     assert result.statuses["lost"] > 0, "no fault broke anything"
     assert "Nothing was lost" in report([result], plan)
-    assert "1 discrepancies" in report([replace(result, discrepancies=["a sale is missing"])], plan)
+    assert "1 discrepancy" in report([replace(result, discrepancies=["a sale is missing"])], plan)
 
 
 def test_two_faults_at_once_break_different_parts() -> None:

@@ -54,7 +54,8 @@ def _verdict(results: Sequence[Result]) -> str:
     found = [discrepancy for result in results for discrepancy in result.discrepancies]
     if not found:
         return "**Nothing was lost, nothing was done twice, and no rule was broken.**"
-    lines = [f"**The checker found {len(found)} discrepancies:**", ""]
+    discrepancies = "1 discrepancy" if len(found) == 1 else f"{len(found)} discrepancies"
+    lines = [f"**The checker found {discrepancies}:**", ""]
     return "\n".join([*lines, *(f"- {each}" for each in found[:_DISCREPANCIES_MAX])])
 
 

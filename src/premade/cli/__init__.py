@@ -94,7 +94,8 @@ def doctor_command(*, as_json: AsJson = False) -> None:
 
 
 @app.command(
-    name="master-key", help="Print a new master key. The first line of the file of the master keys encrypts."
+    name="master-key",
+    help="Print a new master key. To use it, make it the first line of the master key file.",
 )
 def master_key_command() -> None:
     """Print a new master key."""

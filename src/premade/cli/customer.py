@@ -24,7 +24,7 @@ from premade.values.operator_input import day
 
 app = typer.Typer(help="Customers: find, export and erase their contact data.", no_args_is_help=True)
 
-Email = Annotated[str, typer.Option(help="E-mail address of the customer, in any case.")]
+Email = Annotated[str, typer.Option(help="E-mail address of the customer. Capitals make no difference.")]
 STANDARD_STREAM = "-"
 
 
@@ -92,7 +92,9 @@ def export(
 )
 def erase(
     *,
-    email: Annotated[str | None, typer.Option(help="E-mail address of the customer, in any case.")] = None,
+    email: Annotated[
+        str | None, typer.Option(help="E-mail address of the customer. Capitals make no difference.")
+    ] = None,
     orders: Annotated[
         str | None,
         typer.Option(

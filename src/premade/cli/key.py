@@ -92,7 +92,7 @@ def change(
     label: Annotated[str | None, typer.Option(help="What the key is for.")] = None,
     network: Networks = None,
     everywhere: Annotated[
-        bool, typer.Option("--everywhere", help="The key works from all addresses.")
+        bool, typer.Option("--everywhere", help="Remove the networks: the key works from all addresses.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:

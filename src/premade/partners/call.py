@@ -129,7 +129,15 @@ def partner_with(permission: str) -> Any:
 
 def gate_router(tag: str) -> APIRouter:
     """Return a router for endpoints that need a gate's key, of a partner or the operator."""
-    return json_router(tag, ApiKeyMissing, ApiKeyInvalid, TooManyWrongKeys, RateLimited, PermissionMissing)
+    return json_router(
+        tag,
+        ApiKeyMissing,
+        ApiKeyInvalid,
+        TooManyWrongKeys,
+        RateLimited,
+        PermissionMissing,
+        KeyNetworkRefused,
+    )
 
 
 def gate_with(permission: str) -> Any:
