@@ -16,6 +16,7 @@ import psycopg
 from psycopg import RawCursor
 from psycopg.conninfo import make_conninfo
 from rich.progress import track
+from support.processes import workers_of
 from support.service import Service, environment_for, running_service
 from support.shop import PARTNER_PERMISSIONS, Seller, Shop
 from support.signing_seeds import seeds_of
@@ -308,7 +309,7 @@ def service_on(dsn: str, log: Path) -> Generator[Place]:
         seller = _seller_of(shop)
         gate_key = shop.key(seller.name, ["gate:redeem"]).key
         parent = psutil.Process(service.process.pid)
-        workers = [child for child in parent.children() if "spawn_main" in " ".join(child.cmdline())]
+        workers = workers_of(parent)
         if len(workers) != WORKERS:
             sys.exit(f"{len(workers)} workers run, not {WORKERS}")
         yield Place(dsn, service, seller, gate_key, [parent, *workers])

@@ -3,7 +3,7 @@
 
 def main() -> None:
     """Run the command."""
-    # Each worker imports this module again (multiprocessing, "spawn"), but needs nothing of the command.
+    # Each worker imports this module again (multiprocessing), but needs nothing of the command.
     from premade.cli import main as run  # noqa: PLC0415
 
     run()

@@ -126,7 +126,7 @@ async def _background(process: Process) -> AsyncGenerator[None]:
     all_tasks = [task for feature in process.features for task in feature.background]
     tasks = [task for task in all_tasks if task.runs_here(process.settings)]
     if left := [task.name for task in all_tasks if task not in tasks]:
-        log.warning("background.left_to_others", tasks=left)
+        log.info("background.not_run_here", tasks=left)
     running = [asyncio.create_task(_run(task, process), name=task.name) for task in tasks]
     yield
     await asyncio.gather(*map(end_task, running))

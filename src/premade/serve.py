@@ -3,7 +3,6 @@
 The parent owns the embedded database, the metrics port and the listening socket; the workers share that socket.
 """
 
-import gc
 import os
 import shutil
 import signal
@@ -38,6 +37,8 @@ from premade.supervisor import Supervisor
 
 BACKLOG_CONNECTIONS = 2048
 EMBEDDED_CHECK_SECONDS = 1.0
+TEMPORARY_FOLDER_BYTES_MAX = 75
+"""Length of its path. The fork server has a socket in it, and a socket's path has at most 107 bytes."""
 METRICS_FOLDER = "premade-worker-metrics"
 """Begins the name. Version 0.1.0 locks no folder: another name keeps its folders, `premade-metrics-…`, from being removed."""
 NEW_FOLDER_SECONDS = 60.0
@@ -68,7 +69,7 @@ def serve(settings: Settings, listen: Listen, when_ready: WhenReady) -> None:
     """Start everything and serve until SIGINT or SIGTERM. Wait for a database that does not respond.
 
     Raises:
-        CannotServe: an address is taken, or the embedded database cannot start.
+        CannotServe: an address is taken, the path for temporary files is too long, or the embedded database cannot start.
         SchemaNotCurrent: the database lacks migrations.
     """
     exit_on_signals()
@@ -103,6 +104,7 @@ def require_free_ports(listen: Listen) -> None:
 def serve_on(dsn: str, settings: Settings, listen: Listen, when_ready: WhenReady) -> None:
     """Serve on this database until a signal."""
     start_service_logging(settings)
+    _require_short_temporary_folder()
     raise_file_limit()
     manager = ServiceManager()
     with (
@@ -183,18 +185,23 @@ def _embedded_watched(settings: Settings) -> Generator[_Embedded]:
             thread.join()
 
 
-def _work(listening: socket.socket, channel: socket.socket, parent_pid: int, *, workers: int) -> None:
-    """Run one of `workers` workers, in its own process. The parent never imports the application."""
-    # Imports leave no garbage to collect. The application turns the collector on when it starts.
-    gc.disable()
+def _work(listening: socket.socket, channel: socket.socket, *, workers: int) -> None:
+    """Run one of `workers` workers, in its own process. The parent never imports the application: `fork_server` does."""
     try:
         from premade.worker import run_worker  # noqa: PLC0415
 
-        run_worker(listening, channel, parent_pid, workers)
+        run_worker(listening, channel, workers)
     except Exception:  # noqa: BLE001  (else multiprocessing would print the traceback in a form of its own)
         start_service_logging(Settings())
         log.exception("worker.failed")
         raise SystemExit(1) from None
+
+
+def _require_short_temporary_folder() -> None:
+    folder = tempfile.gettempdir()
+    length = len(os.fsencode(folder))
+    if length > TEMPORARY_FOLDER_BYTES_MAX:
+        raise CannotServe("temporary_folder", folder=folder, length=length, max=TEMPORARY_FOLDER_BYTES_MAX)
 
 
 def _url(listening: socket.socket) -> str:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.context import ForkServerProcess
 from types import FrameType
 
 from premade.runtime.kernel import let_nobody_else_connect
@@ -38,13 +38,13 @@ STOP_SECONDS_MAX = 24.0
 """When the service stops: time for a worker to send its pending answers and to end."""
 LOOK_EVERY_SECONDS = 0.25
 
-Run = Callable[[socket.socket, socket.socket, int], None]
-"""The main function of a worker: it gets the listening socket, its channel and the process id of its parent."""
+Run = Callable[[socket.socket, socket.socket], None]
+"""The main function of a worker: it gets the listening socket and its channel."""
 
 
 @dataclass(eq=False)
 class _Worker:
-    process: SpawnProcess
+    process: ForkServerProcess
     channel: socket.socket
     started_at: float
     heard_at: float | None = None
@@ -77,6 +77,8 @@ class Supervisor:
         when_serving: Callable[[], None],
     ) -> None:
         """`drain_seconds`: how long workers are not ready before they stop. `when_serving` is called when the first one serves."""
+        self._fork_server = get_context("forkserver")
+        self._fork_server.set_forkserver_preload(["premade.fork_server"])
         self._listening = listening
         self._run = run
         self._count = count
@@ -125,10 +127,17 @@ class Supervisor:
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        process = get_context("spawn").Process(target=self._run, args=(self._listening, theirs, os.getpid()))
-        process.start()
-        theirs.close()
-        self._workers.append(_Worker(process, ours, time.monotonic()))
+        process = self._fork_server.Process(target=self._run, args=(self._listening, theirs))
+        try:
+            process.start()
+        except (OSError, EOFError) as error:
+            # The fork server was killed or could not start. The next attempt starts another one.
+            ours.close()
+            log.error("worker.not_started", reason=repr(error), next_in_seconds=self._pause_after_end(0))
+        else:
+            self._workers.append(_Worker(process, ours, time.monotonic()))
+        finally:
+            theirs.close()
 
     def _look(self, seconds_max: float = LOOK_EVERY_SECONDS) -> None:
         """Wait for a message, the end of a worker or a signal, and record it."""
@@ -168,19 +177,22 @@ class Supervisor:
             self._to_replace.remove(worker)
         if worker.is_leaving:
             return
-        now = time.monotonic()
-        lived = now - worker.started_at
+        lived = time.monotonic() - worker.started_at
         self.ends += 1
-        self._quick_ends = self._quick_ends + 1 if lived < STABLE_SECONDS else 0
-        wait = min(RESTART_SECONDS_MIN * 2**self._quick_ends, RESTART_SECONDS_MAX) if self._quick_ends else 0
-        self._start_not_before = now + wait
         log.error(
             "worker.ended",
             pid=worker.process.pid,
             exit_code=worker.process.exitcode,
             lived_seconds=round(lived, 1),
-            next_in_seconds=wait,
+            next_in_seconds=self._pause_after_end(lived),
         )
+
+    def _pause_after_end(self, lived_seconds: float) -> float:
+        """Decide when the next worker may start after one that lived so long; return the pause, in seconds."""
+        self._quick_ends = self._quick_ends + 1 if lived_seconds < STABLE_SECONDS else 0
+        pause = min(RESTART_SECONDS_MIN * 2**self._quick_ends, RESTART_SECONDS_MAX) if self._quick_ends else 0
+        self._start_not_before = time.monotonic() + pause
+        return pause
 
     def _end_silent(self, seconds_max: float) -> None:
         """Kill workers that are silent for too long. Only SIGKILL ends a process that hangs or is stopped."""
@@ -199,8 +211,8 @@ class Supervisor:
 
     def _keep_count(self) -> None:
         missing = self._count - sum(not worker.is_leaving for worker in self._workers)
-        if missing > 0 and time.monotonic() >= self._start_not_before:
-            for _ in range(missing):
+        for _ in range(missing):
+            if time.monotonic() >= self._start_not_before:
                 self._start()
 
     def _replace_next(self) -> None:

@@ -40,14 +40,17 @@ POLL_SECONDS = 0.05
 PARENT_CHECK_SECONDS = 0.5
 
 
-def run_worker(listening: socket.socket, channel: socket.socket, parent_pid: int, workers: int) -> None:
-    """Serve on the socket until the parent says stop over the channel, or is gone. Settings come from the environment.
+def run_worker(listening: socket.socket, channel: socket.socket, workers: int) -> None:
+    """Serve on the socket until the supervisor says stop over the channel, or is gone. Settings come from the environment.
 
     `workers`: how many workers share the limits of connections.
     """
     for number in (signal.SIGINT, signal.SIGHUP):
         # A terminal sends these to the whole process group; only the parent handles them.
         signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # The fork server, which ends with the supervisor.
+    parent_pid = os.getppid()
     end_with_parent(parent_pid)
     threading.Thread(target=_leave_with_parent, args=(parent_pid,), daemon=True, name="leave").start()
     settings = Settings()

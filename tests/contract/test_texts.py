@@ -44,7 +44,8 @@ def kinds(kind: type[DomainError]) -> Iterator[type[DomainError]]:
 def problems() -> list[type[DomainError]]:
     """The classes of all problems, in whichever module."""
     for module in pkgutil.walk_packages(premade.__path__, "premade."):
-        if not module.name.endswith("__main__"):
+        # These are not libraries: importing them changes the process.
+        if not module.name.endswith(("__main__", "fork_server")):
             import_module(module.name)
     return [kind for kind in kinds(DomainError) if kind.code]
 

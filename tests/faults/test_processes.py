@@ -30,6 +30,7 @@ from support.wire import get
 
 from premade.bootstrap import bring_up_to_date
 from premade.runtime.clock import Runtime
+from premade.serve import METRICS_FOLDER
 from premade.supervisor import SILENT_SECONDS_MAX, STOP_SILENT_SECONDS_MAX
 from premade.worker import SLOW_CLIENT_SECONDS_MAX
 
@@ -256,6 +257,48 @@ def test_sighup_replaces_the_workers_while_every_request_is_answered(own_dsn: st
         assert asked
         assert len(wait_until_all_serve(service, 2)) == 2
         assert service.process.poll() is None
+
+
+@pytest.mark.nightly
+def test_workers_are_replaced_with_the_process_they_are_forked_from(own_dsn: str, home: Path) -> None:
+    temporary = home / "tmp"
+    temporary.mkdir()
+    with running_service(environment_for(own_dsn, TMPDIR=str(temporary)), home / "log") as service:
+        before = wait_until_all_serve(service, 2)
+        [fork_server] = {worker.ppid() for worker in before}
+        [folder] = temporary.glob(f"{METRICS_FOLDER}-*")
+        folder.rename(home / "away")
+        psutil.Process(fork_server).kill()
+        wait_until_gone(before)
+        wait_until(lambda: "worker.not_started" in service.log.read_text(), "it starts without its folder")
+        (home / "away").rename(folder)
+        wait_until_all_serve(service, 2)
+        assert service.process.poll() is None
+
+
+@pytest.mark.nightly
+def test_a_folder_whose_path_is_too_long_for_a_socket_is_refused(own_dsn: str, home: Path) -> None:
+    folder = home / ("long" * 20)
+    folder.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "premade", "serve", "--port", "0", "--metrics-port", "0"],
+        env=environment_for(own_dsn, TMPDIR=str(folder)), capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert f"{folder}, has {len(str(folder))} bytes. A socket in it may have at most 75." in done.stderr
+
+
+@pytest.mark.nightly
+def test_signals_of_a_whole_group_do_not_end_what_workers_are_forked_from(
+    own_dsn: str, tmp_path: Path
+) -> None:
+    with running_service(environment_for(own_dsn), tmp_path / "log") as service:
+        before = wait_until_all_serve(service, 2)
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            os.kill(before[0].ppid(), number)
+        before[0].kill()
+        wait_until_gone(before[:1])
+        assert before[1] in wait_until_all_serve(service, 2)
 
 
 def test_the_kernel_ends_a_process_with_its_parent() -> None:

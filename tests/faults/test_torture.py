@@ -41,7 +41,7 @@ def test_two_faults_at_once_break_different_parts() -> None:
 
 @pytest.mark.nightly
 def test_every_kind_of_fault_on_both_servers_loses_nothing() -> None:
-    command = [sys.executable, "-m", "torture.single", "--requests", "20000", "--faults", str(2 * 38)]
+    command = [sys.executable, "-m", "torture.single", "--requests", "20000", "--faults", str(2 * 39)]
     done = subprocess.run(
         [*command, "--ready-seconds", str(SECONDS_MAX)],
         cwd=ROOT, env={**os.environ, "PYTHONPATH": "tests"}, capture_output=True, text=True, check=False,

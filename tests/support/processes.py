@@ -13,14 +13,18 @@ SECONDS_MAX = 120
 
 
 def workers(service: Service) -> list[psutil.Process]:
-    return [child for child in psutil.Process(service.process.pid).children() if _is_worker(child)]
+    return workers_of(psutil.Process(service.process.pid))
 
 
-def _is_worker(process: psutil.Process) -> bool:
-    try:
-        return lives(process) and any("spawn_main" in part for part in process.cmdline())
-    except psutil.NoSuchProcess:  # also of a zombie
-        return False
+def workers_of(parent: psutil.Process) -> list[psutil.Process]:
+    """The children of the fork server."""
+    found: list[psutil.Process] = []
+    for child in parent.children():
+        # One that has just ended, also a zombie.
+        with suppress(psutil.NoSuchProcess):
+            if "forkserver" in " ".join(child.cmdline()):
+                found += [worker for worker in child.children() if lives(worker)]
+    return found
 
 
 def lives(process: psutil.Process) -> bool:

@@ -91,6 +91,12 @@ def kill_all_workers(place: Place) -> Repair:
     return nothing
 
 
+@_kind("service", "`kill -9` of the process from which workers are forked; it takes them with it", 0.5)
+def kill_fork_server(place: Place) -> Repair:
+    send(signal.SIGKILL, [] if (fork_server := place.manager.fork_server()) is None else [fork_server])
+    return nothing
+
+
 @_kind("service", "`kill -9` of the parent; the service manager starts the service again", 0.5)
 def kill_parent(place: Place) -> Repair:
     send(signal.SIGKILL, [] if (parent := place.manager.parent) is None else [parent])

@@ -60,12 +60,20 @@ class Manager:
 
     def workers(self) -> list[psutil.Process]:
         """Return the workers that run."""
+        fork_server = self.fork_server()
+        try:
+            return [] if fork_server is None else fork_server.children()
+        except psutil.NoSuchProcess:
+            return []
+
+    def fork_server(self) -> psutil.Process | None:
+        """Return the process from which workers are forked, or None while there is none."""
         parent = self.parent
         try:
             children = [] if parent is None else parent.children()
         except psutil.NoSuchProcess:
-            return []
-        return [child for child in children if "spawn_main" in command_line(child)]
+            return None
+        return next((child for child in children if "forkserver" in command_line(child)), None)
 
     @contextmanager
     def running(self) -> Generator[Self]:

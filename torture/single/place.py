@@ -90,9 +90,8 @@ class Place:
 
     def everything(self) -> list[psutil.Process]:
         """Return the processes of the service and of the server."""
-        parent = self.manager.parent
-        service = [] if parent is None else [parent, *self.manager.workers()]
-        return [*service, *self.server.processes()]
+        service = [self.manager.parent, self.manager.fork_server(), *self.manager.workers()]
+        return [*(process for process in service if process is not None), *self.server.processes()]
 
 
 def missing_kinds() -> list[str]:
