@@ -7,8 +7,6 @@ import argparse
 import os
 import sys
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 from pathlib import Path
 
 from torture.files import keep_files
@@ -32,7 +30,6 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="the same seed chooses the same faults")
     parser.add_argument("--minutes", type=float, default=240, help="end after so many minutes")
     parser.add_argument("--postgres", choices=KINDS, action="append", help="only this kind; can be repeated")
-    parser.add_argument("--together", action="store_true", help="run on both kinds at the same time")
     parser.add_argument(
         "--only",
         choices=[*(kind.fault.name for kind in FAULT_KINDS), TWO_AT_ONCE],
@@ -60,15 +57,11 @@ def main() -> int:
         options.requests // len(kinds),
         options.faults // len(kinds),
         options.seed,
-        options.minutes / (1 if options.together else len(kinds)),
+        options.minutes / len(kinds),
         tuple(options.only or ()),
         options.ready_seconds,
     )
-    if options.together:
-        with ProcessPoolExecutor(len(kinds)) as pool:
-            results = list(pool.map(partial(_run_in_folder, plan=plan, needs=needs), kinds))
-    else:
-        results = [_run_in_folder(kind, plan, needs) for kind in kinds]
+    results = [_run_in_folder(kind, plan, needs) for kind in kinds]
     text = report(results, plan)
     if options.report is not None:
         options.report.write_text(text)
