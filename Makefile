@@ -9,7 +9,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-all check bench capacity migrations activation-cost month-cost pitr release ha torture sbom format lock messages ops schema screenshots clean
+.PHONY: help setup demo run test test-all check bench capacity migrations activation-cost month-cost pitr release ha torture sbom audit format lock messages ops schema screenshots clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -111,6 +111,15 @@ torture: .venv/.test ## Break one machine under load, 1 hour (TORTURE_SEED=1)
 sbom: .venv/.sbom ## Write the bill of materials: all libraries with their licences
 	$(BIN)/python tests/sbom.py
 
+.venv/.audit: .venv/.uv requirements/audit.txt
+	$(BIN)/uv venv --quiet --clear .venv/audit
+	$(BIN)/uv pip install --quiet --python .venv/audit/bin/python --require-hashes --requirement requirements/audit.txt
+	@touch $@
+
+audit: .venv/.audit ## Look for known vulnerabilities of all libraries (needs the internet)
+	.venv/audit/bin/pip-audit --strict --disable-pip --requirement requirements/run.txt --requirement requirements/test.txt
+	npm audit --audit-level=low
+
 capacity: .venv/.test ## Measure what one ticket costs, and write docs/scaling.md (root, 2 minutes)
 	@$(PYTHON) tests/install_tools.py wrk haproxy
 	PYTHONPATH=tests $(BIN)/python -m bench.capacity
@@ -126,6 +135,7 @@ lock: .venv/.uv ## Choose the newest allowed versions and pin them with hashes
 	$(COMPILE) --upgrade --constraint requirements/test.txt --group ops --output-file requirements/ops.txt
 	$(COMPILE) --upgrade requirements/ha.in --output-file requirements/ha.txt
 	$(COMPILE) --upgrade requirements/sbom.in --output-file requirements/sbom.txt
+	$(COMPILE) --upgrade requirements/audit.in --output-file requirements/audit.txt
 	$(MAKE) sbom
 
 messages: .venv/.test ## Write the catalogue of the console's texts, compile languages
