@@ -906,7 +906,15 @@ CREATE TABLE public.staff_half_sign_ins (
     staff_id bigint NOT NULL,
     password_digest text NOT NULL,
     expires_at timestamp with time zone NOT NULL,
+    by_provider boolean DEFAULT false NOT NULL,
     CONSTRAINT staff_half_sign_in_digest_is_sha256 CHECK ((octet_length(digest) = 32))
+);
+
+CREATE TABLE public.staff_provider_accounts (
+    staff_id bigint NOT NULL,
+    issuer text NOT NULL,
+    subject text NOT NULL,
+    linked_at timestamp with time zone NOT NULL
 );
 
 CREATE TABLE public.staff_recovery_codes (
@@ -1089,6 +1097,12 @@ ALTER TABLE ONLY public.staff
 ALTER TABLE ONLY public.staff
     ADD CONSTRAINT staff_pkey PRIMARY KEY (staff_id);
 
+ALTER TABLE ONLY public.staff_provider_accounts
+    ADD CONSTRAINT staff_provider_account_has_one_member UNIQUE (issuer, subject);
+
+ALTER TABLE ONLY public.staff_provider_accounts
+    ADD CONSTRAINT staff_provider_accounts_pkey PRIMARY KEY (staff_id, issuer);
+
 ALTER TABLE ONLY public.staff_recovery_codes
     ADD CONSTRAINT staff_recovery_codes_pkey PRIMARY KEY (staff_id, digest);
 
@@ -1264,6 +1278,9 @@ ALTER TABLE ONLY public.staff_browsers
 
 ALTER TABLE ONLY public.staff_half_sign_ins
     ADD CONSTRAINT staff_half_sign_in_of_a_member FOREIGN KEY (staff_id) REFERENCES public.staff(staff_id);
+
+ALTER TABLE ONLY public.staff_provider_accounts
+    ADD CONSTRAINT staff_provider_account_of_a_member FOREIGN KEY (staff_id) REFERENCES public.staff(staff_id);
 
 ALTER TABLE ONLY public.staff_recovery_codes
     ADD CONSTRAINT staff_recovery_code_of_a_member FOREIGN KEY (staff_id) REFERENCES public.staff(staff_id);

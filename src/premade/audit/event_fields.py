@@ -46,6 +46,8 @@ class SignInRefusal(StrEnum):
     DISABLED = "disabled"
     TOO_MANY = "too_many"
     CODE = "code"
+    NO_MEMBER = "no_member"
+    PROVIDER_DISABLED = "provider_disabled"
 
     @property
     def text(self) -> str:
@@ -54,5 +56,19 @@ class SignInRefusal(StrEnum):
             SignInRefusal.WRONG: "the name or the password was wrong",
             SignInRefusal.DISABLED: "the password was right, but the member is disabled",
             SignInRefusal.TOO_MANY: "too many failed attempts for the name or from the address",
-            SignInRefusal.CODE: "the password was right, but the code of the second factor was wrong",
+            SignInRefusal.CODE: "the code of the second factor was wrong",
+            SignInRefusal.NO_MEMBER: "the account of the identity provider belongs to no member",
+            SignInRefusal.PROVIDER_DISABLED: "the identity provider was sure, but the member is disabled",
         }[self]
+
+
+class SignInMethod(StrEnum):
+    """What identified a member at sign-in."""
+
+    PASSWORD = "password"  # noqa: S105  (a word)
+    PROVIDER = "provider"
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        return {SignInMethod.PASSWORD: "by password", SignInMethod.PROVIDER: "by the identity provider"}[self]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from premade.audit.event import Audience, AuditEvent, Catalogue, ReasonGiven
-from premade.audit.event_fields import EntitlementLeft, ErasureCause, OtherScan, SignInRefusal
+from premade.audit.event_fields import EntitlementLeft, ErasureCause, OtherScan, SignInMethod, SignInRefusal
 
 CATALOGUE = Catalogue()
 PARTNER = Audience.PARTNER
@@ -454,8 +454,30 @@ class SecondFactorRemoved(_StaffEvent): ...
 class RecoveryCodeUsed(_StaffEvent): ...
 
 
-@CATALOGUE.event("staff.signed_in", "Signed in", "Signed in.", also={"client_ip": "From {client_ip}."})
+@CATALOGUE.event(
+    "staff.provider_linked",
+    "Provider account linked",
+    "{staff_id} can sign in with an account of the identity provider.",
+)
+class ProviderAccountLinked(_StaffEvent): ...
+
+
+@CATALOGUE.event(
+    "staff.provider_unlinked",
+    "Provider account unlinked",
+    "{staff_id} can no longer sign in with an account of the identity provider.",
+)
+class ProviderAccountUnlinked(_StaffEvent): ...
+
+
+@CATALOGUE.event(
+    "staff.signed_in",
+    "Signed in",
+    "Signed in.",
+    also={"method": "Identified {method}.", "client_ip": "From {client_ip}."},
+)
 class StaffSignedIn(AuditEvent):
+    method: SignInMethod | None = None
     client_ip: str | None = None
     """IP address of the client; of IPv6, its network of 64 bits."""
 

@@ -7,8 +7,10 @@ import typer
 
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one, show_rows
+from premade.runtime.settings import Settings
 from premade.staff.member import add_staff, list_staff, set_disabled, set_password, set_role
 from premade.staff.password import PASSWORD_CHARACTERS_MIN
+from premade.staff.provider_sign_in import NoProvider, link_account, unlink_accounts
 from premade.staff.role import Role
 from premade.staff.second_factor import reset_second_factor
 
@@ -83,6 +85,36 @@ def reset_app(name: Name, *, as_json: AsJson = False) -> None:
     """Remove the authenticator app of a member of staff."""
     reset = operate(lambda database, runtime: reset_second_factor(database, runtime, name))
     show_one(reset, as_json=as_json)
+
+
+@app.command(
+    name="link-provider",
+    help="Let a member of staff sign in with an account of the identity provider.",
+)
+def link_provider(
+    name: Name,
+    subject: Annotated[str, typer.Argument(help="Id of the account: the claim 'sub'.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Let a member of staff sign in with an account of the identity provider."""
+    issuer = Settings().oidc_issuer
+    if issuer is None:
+        raise NoProvider("none")
+    show_one(
+        operate(lambda database, runtime: link_account(database, runtime, name, issuer, subject)),
+        as_json=as_json,
+    )
+
+
+@app.command(
+    name="unlink-provider",
+    help="Remove the accounts of the identity provider from a member of staff, and sign the person out everywhere.",
+)
+def unlink_provider(name: Name, *, as_json: AsJson = False) -> None:
+    """Remove the accounts of the identity provider from a member of staff."""
+    unlinked = operate(lambda database, runtime: unlink_accounts(database, runtime, name))
+    show_one(unlinked, as_json=as_json)
 
 
 @app.command(name="set-role", help="Change the role of a member of staff, from the next page on.")

@@ -1,6 +1,7 @@
 """Authentication of staff by session cookie."""
 
 from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -9,6 +10,7 @@ from starlette.responses import Response
 from premade.console.addresses import HOME, SIGN_IN, go_to
 from premade.console.csrf import origin_of
 from premade.runtime.errors import Forbidden
+from premade.staff.provider_sign_in import SIGN_IN_SECONDS_MAX
 from premade.staff.role import Right
 from premade.staff.session import (
     BROWSER_SECONDS_MAX,
@@ -23,6 +25,8 @@ SESSION_COOKIE = "premade_session"
 BROWSER_COOKIE = "premade_browser"
 HALF_COOKIE = "premade_half_signed_in"
 """Of a sign-in that waits for the code of the second factor."""
+PROVIDER_COOKIE = "premade_provider"
+"""Of a sign-in at the identity provider that is not yet completed."""
 _HTTPS_PREFIX = "__Host-"
 """Prefix of the name of a cookie that is set over https. With it, browsers allow no other host of the domain to set the cookie
 (RFC 6265bis, 4.1.3.2)."""
@@ -70,6 +74,21 @@ def delete_half_cookie(response: Response, request: Request) -> None:
     _set_cookie(response, request, HALF_COOKIE, "", 0)
 
 
+def provider_cookie(request: Request) -> str | None:
+    """Return the cookie of a sign-in at the identity provider, or None."""
+    return _cookie(request, PROVIDER_COOKIE)
+
+
+def set_provider_cookie(response: Response, request: Request, value: str) -> None:
+    """Set the cookie of a sign-in at the identity provider. Browsers send it when the provider leads them back here."""
+    _set_cookie(response, request, PROVIDER_COOKIE, value, SIGN_IN_SECONDS_MAX, samesite="lax")
+
+
+def delete_provider_cookie(response: Response, request: Request) -> None:
+    """Delete the cookie of a sign-in at the identity provider."""
+    _set_cookie(response, request, PROVIDER_COOKIE, "", 0, samesite="lax")
+
+
 def _cookie(request: Request, name: str) -> str | None:
     value = request.cookies.get(f"{_HTTPS_PREFIX}{name}")
     if value is None and request.url.scheme != "https":
@@ -103,7 +122,15 @@ def delete_session_cookie(response: Response, request: Request) -> None:
     _set_cookie(response, request, SESSION_COOKIE, "", 0)
 
 
-def _set_cookie(response: Response, request: Request, name: str, value: str, seconds: int) -> None:
+def _set_cookie(
+    response: Response,
+    request: Request,
+    name: str,
+    value: str,
+    seconds: int,
+    *,
+    samesite: Literal["strict", "lax"] = "strict",
+) -> None:
     # Behind a proxy that is not trusted, the service sees http. Only the Origin of a form then says that the browser uses https.
     is_secure = request.url.scheme == "https" or origin_of(request).startswith("https://")
     response.set_cookie(
@@ -112,6 +139,6 @@ def _set_cookie(response: Response, request: Request, name: str, value: str, sec
         max_age=seconds,
         path="/" if is_secure else HOME,
         httponly=True,
-        samesite="strict",
+        samesite=samesite,
         secure=is_secure,
     )

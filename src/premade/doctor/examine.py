@@ -21,6 +21,7 @@ from premade.doctor.checks.files import FILES
 from premade.doctor.checks.incarnation import INCARNATION
 from premade.doctor.checks.postgresql import POSTGRESQL
 from premade.doctor.checks.processes import PROCESSES
+from premade.doctor.checks.provider import PROVIDER
 from premade.doctor.checks.replica import REPLICA
 from premade.doctor.checks.role import ROLE
 from premade.doctor.checks.schema import SCHEMA
@@ -58,6 +59,7 @@ CHECKS = (
     CLOCKS,
     INCARNATION,
     SIGNING_KEYS,
+    PROVIDER,
     PROCESSES,
     BACKGROUND_JOBS,
     AUDIT_MONTHS,

@@ -51,7 +51,7 @@ CROSS JOIN LATERAL (
         (
             'TABLE', 'DELETE', o.whole IN (
                 'activation_spans', 'attempts', 'gate_counts', 'partner_limits', 'product_functions', 'refusal_days', 'sales_days',
-                'staff_browsers', 'staff_half_sign_ins', 'staff_recovery_codes', 'staff_second_factors', 'staff_sessions', 'ticket_deltas'
+                'staff_browsers', 'staff_half_sign_ins', 'staff_provider_accounts', 'staff_recovery_codes', 'staff_second_factors', 'staff_sessions', 'ticket_deltas'
             )
         ),
         ('TABLE', 'TRUNCATE', false),

@@ -3,14 +3,15 @@
 import base64
 from collections.abc import Mapping
 from difflib import get_close_matches
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from premade.runtime.zones import checked_zone
@@ -56,6 +57,35 @@ def _roles(text: str) -> str:
 def listed(text: str) -> list[str]:
     """Return the parts of a list that is separated by commas."""
     return [part for part in (part.strip() for part in text.split(",")) if part]
+
+
+def is_safe_provider_address(text: str) -> bool:
+    """Return whether a request to this address is encrypted, or stays on this machine."""
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname or ""
+        if (
+            not (text.isascii() and text.isprintable())
+            or " " in text
+            or not host
+            or parts.username is not None
+        ):
+            return False
+        return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
+    except ValueError:
+        return False
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or ip_address(host).is_loopback
+
+
+def _issuer(text: str, others: ValidationInfo) -> str:
+    if not is_safe_provider_address(text) or {"?", "#"} & set(text):
+        raise ValueError(field_text("setting.oidc_issuer"))
+    if not others.data.get("oidc_client_id"):
+        raise ValueError(field_text("setting.oidc_client_id"))
+    return text
 
 
 MASTER_KEY_BYTES = 32
@@ -134,6 +164,20 @@ class Settings(BaseSettings):
     """How many last digits of the customer's phone number a typed code needs at the gate."""
     second_factor_roles: Annotated[str, AfterValidator(_roles)] = ""
     """Roles of staff, separated by commas, that need a second factor to sign in."""
+    oidc_client_id: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    """The id of premade at the identity provider (OpenID Connect)."""
+    oidc_issuer: Annotated[str, AfterValidator(_issuer)] | None = None
+    """The identity provider at which staff can sign in. Without it they sign in by password only."""
+    oidc_client_secret: SecretStr | None = None
+    """The client secret at the identity provider. A client without one is public."""
+    oidc_client_secret_file: Path | None = None
+    """File with the client secret, if it is not in `oidc_client_secret`."""
+    oidc_name: Annotated[str, Field(min_length=1, max_length=60)] = "single sign-on"
+    """Name of the identity provider on the button."""
+    oidc_claim: Annotated[str, Field(min_length=1, max_length=100)] = "email"
+    """The claim that names a member of staff at the first sign-in. `none`: an admin links each account."""
+    oidc_second_factor: Literal["ask", "amr", "trust"] = "ask"
+    """Whether a sign-in at the identity provider needs the code of premade's own second factor, too."""
     customer_retention_days: int | None = Field(default=None, ge=1, le=3650)
     """Erase the contact data of customers so many days after the last use or the last day of use of their tickets."""
     database_connections_per_worker: int = Field(default=8, ge=1, le=100)

@@ -2,6 +2,8 @@
 
 from premade.http.wiring import Feature, Process
 from premade.runtime.settings import listed
+from premade.staff.provider_settings import provider_settings
+from premade.staff.provider_sign_in import ProviderSignIns
 from premade.staff.role import Role
 from premade.staff.session import Sessions
 
@@ -14,4 +16,8 @@ def _sessions(process: Process) -> Sessions:
     )
 
 
-FEATURE = Feature(services={Sessions: _sessions})
+def _provider_sign_ins(process: Process) -> ProviderSignIns:
+    return ProviderSignIns(process.use(Sessions), provider_settings(process.settings))
+
+
+FEATURE = Feature(services={Sessions: _sessions, ProviderSignIns: _provider_sign_ins})

@@ -31,11 +31,11 @@ RETURNING staff_id
 
 -- name: begin_sign_in
 WITH swept AS (DELETE FROM staff_half_sign_ins WHERE expires_at <= :now)
-INSERT INTO staff_half_sign_ins (digest, staff_id, password_digest, expires_at)
-VALUES (:digest, :staff_id, :password_digest, both_clocks(:now) + :length::interval)
+INSERT INTO staff_half_sign_ins (digest, staff_id, password_digest, by_provider, expires_at)
+VALUES (:digest, :staff_id, :password_digest, :by_provider, both_clocks(:now) + :length::interval)
 
 -- name: half_sign_in
-SELECT h.staff_id, s.name, s.role, h.password_digest, f.staff_id IS NOT NULL AS has_second_factor
+SELECT h.staff_id, s.name, s.role, h.password_digest, h.by_provider, f.staff_id IS NOT NULL AS has_second_factor
 FROM staff_half_sign_ins h
 JOIN staff s ON s.staff_id = h.staff_id AND s.disabled_at IS NULL
 LEFT JOIN staff_second_factors f ON f.staff_id = h.staff_id

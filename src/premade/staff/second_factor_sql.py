@@ -29,6 +29,7 @@ class HalfSignIn:
     name: str
     role: Role
     password_digest: str
+    by_provider: bool
     has_second_factor: bool
 
 
@@ -58,7 +59,7 @@ def remove(*, staff_id: int) -> int: ...
 
 @statement
 def begin_sign_in(
-    *, now: datetime, digest: bytes, staff_id: int, password_digest: str, length: timedelta
+    *, now: datetime, digest: bytes, staff_id: int, password_digest: str, by_provider: bool, length: timedelta
 ) -> None: ...
 
 

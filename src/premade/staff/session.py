@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from premade.audit.actors import staff_actor
-from premade.audit.event_fields import SignInRefusal
+from premade.audit.event_fields import SignInMethod, SignInRefusal
 from premade.audit.events import StaffPasswordSet, StaffSignedIn, StaffSignedOut
 from premade.audit.record import record
 from premade.postgres.database import Database, Transaction
@@ -110,30 +110,63 @@ class Sessions:
         attempt = await count_sign_in(self.database, self.runtime, name, address, browser)
         member = await self._verify_password(attempt, password)
         async with self.database.transaction() as tx:
-            if member.has_second_factor or member.role in self.roles_with_second_factor:
-                return await self._begin(tx, member, attempt)
+            if self._needs_code(member):
+                return await self._begin(tx, member, attempt.counts, SignInMethod.PASSWORD)
             signed_in = await self._open(tx, member.staff_id, member.password_digest, attempt.counts, browser)
-            await self._finish(tx, member.staff_id, address, previous_token)
+            await self._finish(tx, member.staff_id, address, previous_token, SignInMethod.PASSWORD)
         log.info("console.signed_in", staff_id=member.staff_id)
         return signed_in
 
-    async def _begin(self, tx: Transaction, member: sql.PasswordRow, attempt: SignInAttempt) -> HalfSignedIn:
+    async def sign_in_by_provider(
+        self,
+        member: sql.PasswordRow,
+        count: AttemptCount,
+        address: str,
+        previous_token: str | None,
+        browser: str | None,
+        *,
+        needs_code: bool,
+    ) -> SignedIn | HalfSignedIn:
+        """Open a new session for a member whom the identity provider has identified, in place of the previous one.
+
+        `needs_code`: whether the second factor, if the member or the role needs one, is checked here too.
+
+        Raises:
+            SignInRefused: the member was disabled, or got another password, meanwhile.
+        """
+        async with self.database.transaction() as tx:
+            if needs_code and self._needs_code(member):
+                return await self._begin(tx, member, [count], SignInMethod.PROVIDER)
+            signed_in = await self._open(tx, member.staff_id, member.password_digest, [count], browser)
+            await self._finish(tx, member.staff_id, address, previous_token, SignInMethod.PROVIDER)
+        log.info("console.signed_in", staff_id=member.staff_id)
+        return signed_in
+
+    def _needs_code(self, member: sql.PasswordRow) -> bool:
+        return member.has_second_factor or member.role in self.roles_with_second_factor
+
+    async def _begin(
+        self, tx: Transaction, member: sql.PasswordRow, counts: Sequence[AttemptCount], method: SignInMethod
+    ) -> HalfSignedIn:
         token = self._token()
         await tx.execute(
             second_factor_sql.begin_sign_in,
             digest=digest_of(token),
             staff_id=member.staff_id,
             password_digest=member.password_digest,
+            by_provider=method is SignInMethod.PROVIDER,
             now=self.runtime.now(),
             length=timedelta(seconds=HALF_SECONDS_MAX),
         )
-        await take_back(tx, attempt.counts)
+        await take_back(tx, counts)
         return HalfSignedIn(token)
 
-    async def _finish(self, tx: Transaction, staff_id: int, address: str, previous_token: str | None) -> None:
+    async def _finish(
+        self, tx: Transaction, staff_id: int, address: str, previous_token: str | None, method: SignInMethod
+    ) -> None:
         if previous_token:
             await tx.execute(sql.replace_session, digest=digest_of(previous_token))
-        event = StaffSignedIn(client_ip=address or None)
+        event = StaffSignedIn(method=method, client_ip=address or None)
         await record(tx, event, self.runtime.now(), partner_id=None, actor=staff_actor(staff_id))
 
     async def find_half(self, token: str) -> HalfSignIn | None:
@@ -169,7 +202,8 @@ class Sessions:
                 ended = await tx.fetch_one(second_factor_sql.end_half_sign_in, digest=digest_of(token))
                 if ended is None:
                     raise SignInRefused
-                await self._finish(tx, half.staff_id, address, previous_token)
+                method = SignInMethod.PROVIDER if half.by_provider else SignInMethod.PASSWORD
+                await self._finish(tx, half.staff_id, address, previous_token, method)
                 return replace(signed_in, recovery_codes=tuple(recovery_codes))
             # Committed: the next attempt must not be able to repeat this one unseen.
             await record_refusal(tx, self.runtime, SignInRefusal.CODE, half.staff_id, address)

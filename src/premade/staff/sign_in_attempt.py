@@ -24,6 +24,8 @@ OF_ADDRESS = AttemptLimit("address", 100, WINDOW_SECONDS)
 """More than for a name: everybody in one office has the same address."""
 OF_NAME = AttemptLimit("name", 500, WINDOW_SECONDS)
 """From all addresses together: more than a few addresses can reach."""
+OF_PROVIDER = AttemptLimit("provider", 100, WINDOW_SECONDS)
+"""Sign-ins by the identity provider from one address: each makes the service send requests."""
 OF_BROWSER = AttemptLimit("browser", 10, WINDOW_SECONDS)
 
 
@@ -75,6 +77,15 @@ async def count_sign_in(
     passwords.require_room(is_known=is_known)
     counts = [await _count(database, runtime, subject, address) for subject in subjects]
     return SignInAttempt(member, counts, is_known, address)
+
+
+async def count_provider_sign_in(database: Database, runtime: Runtime, address: str) -> AttemptCount:
+    """Count a sign-in by the identity provider.
+
+    Raises:
+        TooManySignIns: the limit was reached earlier.
+    """
+    return await _count(database, runtime, CountedSubject(OF_PROVIDER, address), address)
 
 
 def _subjects(name: str, member: sql.PasswordRow | None, address: str) -> list[CountedSubject]:

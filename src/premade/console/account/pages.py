@@ -8,7 +8,8 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from premade.console.account.second_factor import CODE, code_routes
+from premade.console.account.provider import BEGIN, provider_name, provider_routes
+from premade.console.account.second_factor import code_address, code_routes
 from premade.console.addresses import HOME, SIGN_IN, go_to, own_address
 from premade.console.auth import (
     browser_token,
@@ -85,6 +86,9 @@ class PasswordChangeForm(Form):
 class _SignInPage:
     next_page: str
     form: FormView
+    provider: str | None
+    """Name of the identity provider, for the button."""
+    provider_address: str
     refusal: DomainError | None = None
 
 
@@ -96,9 +100,27 @@ def sign_in_routes(templates: Templates) -> list[PageRoute]:
         token = session_token(request)
         if token and await _sessions(request).find_member(token):
             return go_to(next_page)
-        return templates.page(
-            "account/sign_in.html", _SignInPage(next_page=next_page, form=SignInForm.view({}, focus="name"))
+        return show(request, next_page, SignInForm.view({}, focus="name"))
+
+    def show(
+        request: Request, next_page: str, form: FormView, refusal: DomainError | None = None
+    ) -> Response:
+        page = _SignInPage(
+            next_page=next_page,
+            form=form,
+            provider=provider_name(request),
+            provider_address=f"{BEGIN}?next={quote(next_page, safe='/')}",
+            refusal=refusal,
         )
+        if refusal is None:
+            return templates.page("account/sign_in.html", page)
+        REFUSALS.labels(refusal.code).inc()
+        answer = templates.page("account/sign_in.html", page, status_of_kind(type(refusal)))
+        add_retry_after(answer, refusal)
+        return answer
+
+    async def refuse(request: Request, next_page: str, refusal: DomainError) -> Response:
+        return show(request, next_page, SignInForm.view({}), refusal)
 
     async def sign_in(request: Request) -> Response:
         require_own_page(request)
@@ -113,16 +135,10 @@ def sign_in_routes(templates: Templates) -> list[PageRoute]:
                 browser_token(request),
             )
         except (SignInRefused, TooManySignIns, SignInsBusy) as refusal:
-            REFUSALS.labels(refusal.code).inc()
-            status = status_of_kind(type(refusal))
             view = SignInForm.view({"name": name}, focus="password" if name else "name")
-            answer = templates.page(
-                "account/sign_in.html", _SignInPage(next_page=next_page, form=view, refusal=refusal), status
-            )
-            add_retry_after(answer, refusal)
-            return answer
+            return show(request, next_page, view, refusal)
         if isinstance(signed_in, HalfSignedIn):
-            answer = go_to(f"{CODE}?next={quote(next_page, safe='/')}")
+            answer = go_to(code_address(next_page))
             set_half_cookie(answer, request, signed_in.token)
             return answer
         answer = go_to(next_page)
@@ -133,6 +149,7 @@ def sign_in_routes(templates: Templates) -> list[PageRoute]:
         PageRoute(SIGN_IN, with_error_pages(templates, sign_in_page)),
         PageRoute(SIGN_IN, with_error_pages(templates, sign_in), methods=("POST",)),
         *code_routes(templates),
+        *provider_routes(templates, refuse),
     ]
 
 

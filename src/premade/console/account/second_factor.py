@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Annotated
+from urllib.parse import quote
 
 from markupsafe import Markup
 from starlette.requests import Request
@@ -86,6 +87,11 @@ class _CodePage:
 class _RecoveryCodesPage:
     codes: tuple[str, ...]
     next_page: str
+
+
+def code_address(next_page: str) -> str:
+    """Return the address of the page that asks for the code, and then leads to another page."""
+    return f"{CODE}?next={quote(next_page, safe='/')}"
 
 
 def code_routes(templates: Templates) -> list[PageRoute]:

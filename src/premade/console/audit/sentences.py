@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from markupsafe import Markup, escape
 
 from premade.audit.event import ReasonGiven
-from premade.audit.event_fields import ErasureCause, SignInRefusal
+from premade.audit.event_fields import ErasureCause, SignInMethod, SignInRefusal
 from premade.audit.events import CATALOGUE
 from premade.console.audit.search_sql import EventRow
 from premade.console.isolated import isolated
@@ -63,7 +63,7 @@ def reason_of(row: EventRow) -> str | None:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, SignInRefusal | ErasureCause):
+    if isinstance(value, SignInRefusal | SignInMethod | ErasureCause):
         return translate(value.text)
     if isinstance(value, list):
         return ", ".join(map(_shown, value))  # pyright: ignore[reportUnknownArgumentType]
