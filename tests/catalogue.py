@@ -13,7 +13,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
-from premade.audit.event_fields import ErasureCause, SignInRefusal
+from premade.audit.event_fields import ErasureCause, SignInMethod, SignInRefusal
 from premade.audit.events import CATALOGUE
 from premade.export.formats import FORMATS
 from premade.monitoring.findings import KINDS
@@ -61,7 +61,9 @@ def listed() -> Iterator[tuple[str, str]]:
     for kind in KINDS:
         for each in (kind.headline, kind.advice):
             yield each, f"monitoring/finding_kinds/{kind.find.__module__.rpartition('.')[2]}.py"
-    yield from ((each.text, "audit/event_fields.py") for each in (*SignInRefusal, *ErasureCause))
+    yield from (
+        (each.text, "audit/event_fields.py") for each in (*SignInRefusal, *SignInMethod, *ErasureCause)
+    )
     yield from ((str(role), "staff/role.py") for role in Role)
     yield from ((permission.label, "partners/permission.py") for permission in PERMISSIONS.values())
     yield from ((form.label, "export/formats.py") for form in FORMATS.values())

@@ -101,7 +101,7 @@ def test_sign_ins_refused_and_what_admins_do_are_in_the_record(shop: Shop) -> No
         assert refused[0][0].startswith(expected)
         assert [told for told, _ in found(admin, who=name)] == [
             "Signed out.",
-            "Signed in. From 127.0.0.1.",
+            "Signed in. Identified by password. From 127.0.0.1.",
         ]
 
 

@@ -12,7 +12,7 @@ from support.terminal import Operator
 REPOSITORY = Path(__file__).parents[2]
 LICENCES = {
     "Apache Software License", "Apache-2.0", "BSD License", "BSD-2-Clause", "BSD-3-Clause", "ISC", "LGPL-3.0-only", "MIT",
-    "MIT-0", "MIT-CMU", "MPL-2.0", "OFL-1.1", "PSF-2.0", "PostgreSQL", "Public Domain", "Unlicense",
+    "MIT-0", "MIT-CMU", "MPL-2.0", "MPL 2.0", "Mozilla Public License 2.0 ", "OFL-1.1", "PSF-2.0", "PostgreSQL", "Public Domain", "Unlicense",
 }  # fmt: skip
 """Licences that were reviewed. Each allows to run premade, to change it, and to run it for others. The LGPL and the MPL require
 only the source of changes to the library itself."""

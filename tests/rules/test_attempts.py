@@ -109,7 +109,7 @@ def test_each_limit_of_the_service_has_a_kind_of_its_own() -> None:
         if isinstance(each, AttemptLimit)
     ]
 
-    assert len(limits) == 7
+    assert len(limits) == 8
     assert len({limit.kind for limit in limits}) == len(limits)
     assert not [limit for limit in limits if " " in limit.kind], "the text begins after the first blank"
 

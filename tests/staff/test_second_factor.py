@@ -143,7 +143,7 @@ def test_the_password_alone_signs_nobody_in(shop: Shop, http: httpx.Client, name
         "SELECT data FROM audit_events WHERE event = 'staff.signed_in' AND actor = %s",
         f"staff:{staff_id(shop, name)}",
     )
-    assert event["data"] == {"client_ip": "127.0.0.1"}
+    assert event["data"] == {"method": "password", "client_ip": "127.0.0.1"}
 
 
 def test_a_code_signs_in_once(shop: Shop, http: httpx.Client, name: str) -> None:

@@ -16,7 +16,7 @@ async def _examine(installation: Installation) -> Sequence[Result]:
         settings.client_secret()
         await Provider(settings, installation.runtime).check()
     except ProviderAway as away:
-        return [result(away.reason, issuer=settings.issuer, why=away.why)]
+        return [result("away", issuer=settings.issuer, why=away.why)]
     return [result("ok", issuer=settings.issuer)]
 
 
