@@ -17,6 +17,7 @@ from premade.runtime.batching import (
 from premade.runtime.errors import Busy, DatabaseAway, Unavailable
 
 Outcomes = list[dict[str, object]]
+OF_ONE_MAX = QUEUE_ITEMS_MAX // 2
 
 
 def activation(ticket: str, key: str | None = None, partner_id: int = 1) -> Activation:
@@ -151,7 +152,7 @@ def test_many_who_wait_for_one_ticket_are_each_looked_at_once_and_keep_no_other_
 
     async def all_clients() -> None:
         queue: Any = MicroBatcher("activation", run)
-        crowd = [asked(f"{number:04}", "T") for number in range(QUEUE_ITEMS_MAX // 2)]
+        crowd = [asked(f"{number:04}", "T") for number in range(QUEUE_ITEMS_MAX // 4)]
         await asyncio.gather(*(queue.outcome(one) for one in [*crowd, asked("other", "X")]))
 
     asyncio.run(all_clients())
@@ -160,10 +161,10 @@ def test_many_who_wait_for_one_ticket_are_each_looked_at_once_and_keep_no_other_
     assert "other" in statements[0]
     of_crowd = [one for batch in statements for one in batch if one != "other"]
     assert of_crowd == sorted(of_crowd)
-    assert len(of_crowd) == len(statements) == QUEUE_ITEMS_MAX // 2
+    assert len(of_crowd) == len(statements) == QUEUE_ITEMS_MAX // 4
 
 
-def test_a_full_queue_refuses_and_a_client_that_goes_away_is_served_all_the_same() -> None:
+def test_a_partner_has_half_of_the_queue_and_a_client_that_goes_away_is_served_all_the_same() -> None:
     done: list[str] = []
     gate = asyncio.Event()
 
@@ -173,16 +174,17 @@ def test_a_full_queue_refuses_and_a_client_that_goes_away_is_served_all_the_same
         return answers(batch)
 
     async def all_clients() -> None:
-        queue = MicroBatcher("activation", run)
+        queue = MicroBatcher("activation", run, partner_of)
         first = asyncio.create_task(queue.outcome(activation("first")))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         waiting = [
-            asyncio.create_task(queue.outcome(activation(f"T{number}"))) for number in range(QUEUE_ITEMS_MAX)
+            asyncio.create_task(queue.outcome(activation(f"T{number}"))) for number in range(OF_ONE_MAX)
         ]
         await asyncio.sleep(0)
         with pytest.raises(QueueFull):
             await queue.outcome(activation("too many"))
+        waiting.append(asyncio.create_task(queue.outcome(activation("other", partner_id=2))))
         waiting[0].cancel()
         gate.set()
         await asyncio.gather(first, *waiting, return_exceptions=True)
@@ -190,7 +192,10 @@ def test_a_full_queue_refuses_and_a_client_that_goes_away_is_served_all_the_same
     asyncio.run(all_clients())
 
     assert "T0" in done
-    assert len(done) == QUEUE_ITEMS_MAX + 1
+    assert len(done) == OF_ONE_MAX + 2
+    assert "other" in done[1 : 1 + STATEMENT_ITEMS_MAX], (
+        "in the next statement, though it was the last to come"
+    )
 
 
 def test_with_groups_no_statement_has_two_and_each_group_has_a_turn_before_the_next_of_another() -> None:
@@ -207,7 +212,7 @@ def test_with_groups_no_statement_has_two_and_each_group_has_a_turn_before_the_n
     ]
 
     async def all_clients() -> list[object]:
-        queue = MicroBatcher("activation", run, partner_of)
+        queue = MicroBatcher("activation", run, partner_of, mixes_partners=False)
         return await asyncio.gather(*(queue.outcome(request) for request in [*crowd, *others]))
 
     outcomes = asyncio.run(all_clients())
@@ -228,7 +233,7 @@ def test_with_groups_a_claim_still_waits_for_the_one_before_it() -> None:
         return answers(batch)
 
     async def all_clients() -> None:
-        queue = MicroBatcher("activation", run, partner_of)
+        queue = MicroBatcher("activation", run, partner_of, mixes_partners=False)
         requests = [
             activation("A", "k"),
             activation("B", "k"),

@@ -17,6 +17,7 @@ from support.wire import Answer, Wire, activation, send_behind, wait_until_all_h
 from premade.postgres.pool import LOCK_TIMEOUT_MS
 from premade.runtime.batching import QUEUE_ITEMS_MAX
 
+OF_ONE_MAX = QUEUE_ITEMS_MAX // 2
 TOO_MANY = 50
 NEIGHBOURS = 20
 RULE = "never_sold"
@@ -64,7 +65,7 @@ async def answers(those: list[Wire]) -> list[Answer]:
 
 @pytest.mark.nightly
 def test_a_full_queue_is_told_when_to_try_again_and_whoever_waits_gets_the_ticket(stand: Stand) -> None:
-    clients = 1 + QUEUE_ITEMS_MAX + TOO_MANY
+    clients = 1 + OF_ONE_MAX + TOO_MANY
     codes = [code for _ in range(0, clients, 100) for code in stand.seller.tickets(100)]
     sends = [activation(stand.seller, code) for code in codes[:clients]]
 
@@ -75,20 +76,20 @@ def test_a_full_queue_is_told_when_to_try_again_and_whoever_waits_gets_the_ticke
                 await send_behind(
                     stand.service, stand.shop, first, list(zip(rest, sends[1:], strict=True)), sends[0]
                 )
-                refused = await answers(rest[QUEUE_ITEMS_MAX:])
-            return refused, await answers([first, *rest[:QUEUE_ITEMS_MAX]])
+                refused = await answers(rest[OF_ONE_MAX:])
+            return refused, await answers([first, *rest[:OF_ONE_MAX]])
 
     refused, served = asyncio.run(run())
 
     assert {(answer.status, answer.json()["code"]) for answer in refused} == {(503, "QUEUE_FULL")}
     assert {answer.headers["content-type"] for answer in refused} == {"application/problem+json"}
     assert all(int(answer.headers["retry-after"]) > 0 for answer in refused)
-    assert Counter(answer.status for answer in served) == {200: 1 + QUEUE_ITEMS_MAX}
+    assert Counter(answer.status for answer in served) == {200: 1 + OF_ONE_MAX}
     assert sorted(answer.json()["order_id"] for answer in served) == [
         order["order_id"] for order in stand.orders()
     ]
     # Nothing was changed for whoever was refused: the next try sells.
-    assert {stand.seller.activate(code).status_code for code in codes[1 + QUEUE_ITEMS_MAX : clients]} == {200}
+    assert {stand.seller.activate(code).status_code for code in codes[1 + OF_ONE_MAX : clients]} == {200}
 
 
 def test_one_that_fails_the_statement_is_answered_alone_and_takes_no_neighbour_down(stand: Stand) -> None:

@@ -37,6 +37,10 @@ def get(path: str, **headers: str) -> bytes:
     return _request("GET", path, headers, b"")
 
 
+def post(path: str, body: object, **headers: str) -> bytes:
+    return _request("POST", path, {"Content-Type": "application/json", **headers}, json.dumps(body).encode())
+
+
 def activation(seller: Seller, code: str, *, headers: dict[str, str] | None = None, **customer: str) -> bytes:
     """POST activate, as Seller.activate does it."""
     told = {"X-API-Key": seller.key, "Content-Type": "application/json", **(headers or {})}

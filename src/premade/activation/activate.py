@@ -72,7 +72,8 @@ class Activator:
         self._queue = MicroBatcher(
             "activation",
             self._activate_together,
-            lambda request: request.caller.partner_id if database.by_partner else None,
+            lambda request: request.caller.partner_id,
+            mixes_partners=not database.by_partner,
         )
 
     async def activate(self, request: Activation) -> Activated:

@@ -46,8 +46,8 @@ READ_AT_ONCE_BYTES_MAX = 64 * 1024
 """Larger bodies are parsed in a thread. A body that is crafted to be slow takes a second, and would block the event loop."""
 LARGE_BODIES_AT_ONCE_MAX = 2
 """Large bodies that a process parses at once; at most one of each partner, so that one partner cannot block the others."""
-LARGE_BODIES_WAITING_MAX = 16
-"""Large bodies of one partner that may wait in a process; each takes up to BODY_BYTES_MAX of memory."""
+LARGE_BODIES_WAITING_MAX = 32
+"""Large bodies that may wait in a process; each takes up to BODY_BYTES_MAX of memory. Half of them can be of one partner."""
 _LARGE_BODIES = ThreadPoolExecutor(LARGE_BODIES_AT_ONCE_MAX, "large-body")
 
 ExcuseTraps = Callable[[Any, list[FieldError]], list[FieldError]]

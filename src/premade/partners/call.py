@@ -27,6 +27,7 @@ from premade.partners.keyring import (
 )
 from premade.partners.permission import PERMISSIONS
 from premade.postgres.database import Database
+from premade.runtime.slots import current_owner
 
 Service = TypeVar("Service")
 Known = TypeVar("Known")
@@ -66,6 +67,7 @@ async def _admit(request: Request, required: SecurityScopes, _documented: str = 
     keyring: Keyring = wired.services[Keyring]
     caller = await keyring.partner_for(_key(request), permission, client_host(request))
     state["partner_id"], state["key_id"] = caller.partner_id, caller.key_id
+    current_owner.set(caller.partner_id)
     is_read = request.scope["method"] in _READS
     operation_class = OperationClass.READ if is_read else PERMISSIONS[permission].operation_class
     await _take_from_rate_limit(request, caller, operation_class)
@@ -79,6 +81,7 @@ async def _admit_gate(
     keyring: Keyring = wired.services[Keyring]
     caller = await keyring.gate_for(_key(request), required.scopes[0], client_host(request))
     state["partner_id"], state["key_id"] = caller.partner_id, caller.key_id
+    current_owner.set(caller.partner_id or "operator")
     await _take_from_rate_limit(request, caller, OperationClass.GATE)
     return GateCall(caller, state["request_id"], wired.database, wired.services, request.scope)
 

@@ -20,6 +20,7 @@ from premade.postgres.shut_down import shut_down
 from premade.postgres.timelines import Timelines
 from premade.runtime.errors import Busy, DatabaseAway
 from premade.runtime.single_flight import SingleFlightCache
+from premade.runtime.slots import RoundRobin, current_owner
 
 CONNECT_TIMEOUT_SECONDS = 5
 CONNECT_TIMEOUT_OF_SEVERAL_SECONDS = 2
@@ -30,6 +31,7 @@ LEFT_BY_ALL_KINDS = 1
 """Connections left to all others while writes of all kinds wait for row locks."""
 POOL_WAIT_SECONDS = 5.0
 POOL_WAITERS_MAX = 1000
+"""Requests that wait for a connection. One partner has at most as many as there are free places (`may_wait`)."""
 RECONNECT_SECONDS_MAX = 5.0
 """The pool doubles its pause after each failed try, and starts again with the shortest pause after this time. So it finds
 a server that was away for an hour within seconds.
@@ -145,7 +147,6 @@ class Pool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
             min_size=1,
             max_size=connections_max,
             timeout=POOL_WAIT_SECONDS,
-            max_waiting=POOL_WAITERS_MAX,
             reconnect_timeout=RECONNECT_SECONDS_MAX,
             kwargs={
                 "autocommit": True,
@@ -161,8 +162,9 @@ class Pool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
         self.dsn = dsn
         self._server = server
         self._in_use = 0
-        self.waiting = asyncio.Semaphore(max(1, connections_max - LEFT_BY_ALL_KINDS))
-        self.long_reads = Limiter(asyncio.Semaphore(max(1, connections_max - LEFT_BY_ONE_KIND)))
+        self._turns = RoundRobin(connections_max, POOL_WAITERS_MAX, TooManyRequests, connections_max)
+        self.waiting = turns_of_connections(connections_max - LEFT_BY_ALL_KINDS)
+        self.long_reads = Limiter(turns_of_connections(connections_max - LEFT_BY_ONE_KIND))
         server.pools.append(self)
 
     async def close(self, timeout: float = 5.0) -> None:  # noqa: ASYNC109  (signature of the base class)
@@ -192,7 +194,7 @@ class Pool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
     async def acquire(
         self, wait_seconds_max: float | None = None, *, is_check: bool = False
     ) -> AsyncGenerator[AsyncConnection[TupleRow]]:
-        """Yield a connection.
+        """Yield a connection. Partners take turns: a request waits for at most one request of each other partner.
 
         Raises:
             Busy: all connections are in use, and the server answers.
@@ -200,8 +202,9 @@ class Pool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
         """
         if not (is_check or self._server.is_admitted):
             raise DatabaseAway("not_admitted")
+        wait_seconds_max = self.timeout if wait_seconds_max is None else wait_seconds_max
         try:
-            async with self.connection(timeout=wait_seconds_max) as connection:
+            async with self._turn(wait_seconds_max), self.connection(wait_seconds_max) as connection:
                 self._in_use += 1
                 try:
                     await self._refuse_former_primary(connection)
@@ -218,18 +221,37 @@ class Pool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
                 raise
             raise Busy("connections") from error
 
+    @asynccontextmanager
+    async def _turn(self, wait_seconds_max: float) -> AsyncGenerator[None]:
+        owner = current_owner.get()
+        if not self._turns.take(owner):
+            try:
+                async with asyncio.timeout(wait_seconds_max):
+                    await self._turns.wait(owner)
+            except TimeoutError:
+                raise PoolTimeout from None
+        try:
+            yield
+        finally:
+            self._turns.end(owner)
+
     async def _refuse_former_primary(self, connection: AsyncConnection[TupleRow]) -> None:
         if self._server.timelines.is_outdated(connection):
             await connection.close()
             raise DatabaseAway("former_primary")
 
 
+def turns_of_connections(at_once: int) -> RoundRobin:
+    """Return turns for one kind of use of connections. One partner leaves one of them to the others."""
+    at_once = max(1, at_once)
+    return RoundRobin(at_once, POOL_WAITERS_MAX, lambda: Busy("connections"), max(1, at_once - 1))
+
+
 class Limiter:
     """Limit how many connections one kind of use has at once."""
 
-    def __init__(self, *at_once: asyncio.Semaphore) -> None:
-        self._at_once = at_once
-        self._waiters = 0
+    def __init__(self, *turns: RoundRobin) -> None:
+        self._turns = turns
 
     @asynccontextmanager
     async def connection_of(
@@ -245,21 +267,18 @@ class Limiter:
 
     @asynccontextmanager
     async def _turn(self) -> AsyncGenerator[None]:
-        if self._waiters >= POOL_WAITERS_MAX:
-            raise Busy("connections")
-        acquired: list[asyncio.Semaphore] = []
-        self._waiters += 1
+        owner = current_owner.get()
+        taken: list[RoundRobin] = []
         try:
             try:
                 async with asyncio.timeout(POOL_WAIT_SECONDS):
-                    for semaphore in self._at_once:
-                        await semaphore.acquire()
-                        acquired.append(semaphore)
+                    for turns in self._turns:
+                        if not turns.take(owner):
+                            await turns.wait(owner)
+                        taken.append(turns)
             except TimeoutError:
                 raise Busy("connections") from None
-            finally:
-                self._waiters -= 1
             yield
         finally:
-            for semaphore in acquired:
-                semaphore.release()
+            for turns in taken:
+                turns.end(owner)

@@ -79,7 +79,8 @@ class Redeemer:
         self._queue = MicroBatcher(
             "redemption",
             self._redeem_together,
-            lambda scan: scan.partner_id if database.by_partner else None,
+            lambda scan: scan.partner_id,
+            mixes_partners=not database.by_partner,
         )
 
     async def redeem(self, scan: Scan) -> Redeemed:

@@ -5,7 +5,7 @@ is executed at once. Under load many requests share one commit, the most expensi
 """
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from collections.abc import Set as AbstractSet
 from contextvars import Context
@@ -15,8 +15,10 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from premade.runtime.errors import Busy, DatabaseAway, Unavailable
 from premade.runtime.logging import log
+from premade.runtime.slots import may_wait
 
 QUEUE_ITEMS_MAX = 2_000
+"""Requests that wait. One partner has at most as many as there are free places (`may_wait`)."""
 STATEMENT_ITEMS_MAX = 200
 STATEMENTS_IN_FLIGHT_MAX = 1
 
@@ -69,9 +71,15 @@ class ClaimQueue(Generic[Waiting]):
     `take` looks only at items that are ready. Thousands of items that wait for one ticket do not slow down the others.
     """
 
-    def __init__(self, group_of: Callable[[Waiting], Hashable] = _one_group) -> None:
-        """`group_of` returns the group of an item. `take` returns items of one group only, and the groups take turns."""
+    def __init__(
+        self, group_of: Callable[[Waiting], Hashable] = _one_group, *, mixes_groups: bool = True
+    ) -> None:
+        """`group_of` returns the group of an item. `mixes_groups`: `take` returns as many items of each group as possible.
+        Otherwise it returns items of one group only, and the groups take turns.
+        """
         self._group_of = group_of
+        self._mixes_groups = mixes_groups
+        self._count_of = Counter[Hashable]()
         # Items that share no claim with an earlier item, by group. The first group has the next turn.
         self._ready: OrderedDict[Hashable, deque[_Place[Waiting]]] = OrderedDict()
         self._by_claim: dict[tuple[Any, ...], deque[_Place[Waiting]]] = {}
@@ -79,6 +87,10 @@ class ClaimQueue(Generic[Waiting]):
 
     def __len__(self) -> int:
         return self._count
+
+    def may_add(self, item: Waiting) -> bool:
+        """Return whether the queue has room for the item, and its group has not more than its share."""
+        return may_wait(self._count_of[self._group_of(item)], self._count, QUEUE_ITEMS_MAX)
 
     def add(self, item: Waiting, claims: AbstractSet[tuple[Any, ...]]) -> None:
         """Append the item."""
@@ -88,21 +100,36 @@ class ClaimQueue(Generic[Waiting]):
         if not place.blocked_claims:
             self._make_ready(place)
         self._count += 1
+        self._count_of[self._group_of(item)] += 1
 
     def take(self) -> list[Waiting]:
-        """Remove and return the next ready items of one group, at most STATEMENT_ITEMS_MAX. No two of them share a claim."""
-        if not self._ready:
-            return []
-        group, ready = self._ready.popitem(last=False)
-        taken = [ready.popleft() for _ in range(min(len(ready), STATEMENT_ITEMS_MAX))]
-        if ready:
-            # Put the group at the end, so that every other group has a turn before the rest of this one.
-            self._ready[group] = ready
+        """Remove and return the next ready items, at most STATEMENT_ITEMS_MAX. No two of them share a claim."""
+        taken: list[_Place[Waiting]] = []
+        if self._ready:
+            self._take_of_next(STATEMENT_ITEMS_MAX if not self._mixes_groups else self._share(0), taken)
+        while self._mixes_groups and self._ready and len(taken) < STATEMENT_ITEMS_MAX:
+            self._take_of_next(self._share(len(taken)), taken)
         for place in taken:
             for claim in place.claims:
                 self._advance(claim)
         self._count -= len(taken)
         return [place.item for place in taken]
+
+    def _share(self, taken: int) -> int:
+        return max(1, (STATEMENT_ITEMS_MAX - taken) // len(self._ready))
+
+    def _take_of_next(self, items_max: int, taken: list[_Place[Waiting]]) -> None:
+        """Move up to `items_max` items of the next group into `taken`."""
+        group, ready = self._ready.popitem(last=False)
+        count = min(len(ready), items_max)
+        taken += [ready.popleft() for _ in range(count)]
+        if count == self._count_of[group]:
+            del self._count_of[group]
+        else:
+            self._count_of[group] -= count
+        if ready:
+            # Put the group at the end, so that every other group has a turn before the rest of this one.
+            self._ready[group] = ready
 
     def _make_ready(self, place: _Place[Waiting]) -> None:
         self._ready.setdefault(self._group_of(place.item), deque()).append(place)
@@ -125,16 +152,19 @@ class MicroBatcher(Generic[Request, Outcome]):
         self,
         kind: str,
         run: Callable[[list[Request]], Awaitable[list[Outcome]]],
-        group_of: Callable[[Request], Hashable] = _one_group,
+        partner_of: Callable[[Request], Hashable] = _one_group,
+        *,
+        mixes_partners: bool = True,
     ) -> None:
         """`run` executes several requests and returns one outcome for each, in their order. `kind` is the name for the log.
 
-        `group_of` returns the group of a request. A statement has requests of one group only.
+        `partner_of` returns the partner of a request. Each statement takes fairly from all partners. Without
+        `mixes_partners`, a statement has requests of one partner only.
         """
         self._kind = kind
         self._run = run
         self._waiting = ClaimQueue[tuple[Request, asyncio.Future[Outcome | None]]](
-            lambda waiting: group_of(waiting[0])
+            lambda waiting: partner_of(waiting[0]), mixes_groups=mixes_partners
         )
         self._in_flight = 0
         # The event loop keeps only weak references to tasks.
@@ -146,13 +176,13 @@ class MicroBatcher(Generic[Request, Outcome]):
         The request is executed even if its client disconnects.
 
         Raises:
-            QueueFull: QUEUE_ITEMS_MAX requests are waiting.
+            QueueFull: too many requests of the partner are waiting, or of all.
             DatabaseAway: the database does not answer.
             Busy: no connection was free in time.
         """
-        if len(self._waiting) >= QUEUE_ITEMS_MAX:
-            raise QueueFull(QUEUE_ITEMS_MAX)
         future: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
+        if not self._waiting.may_add((request, future)):
+            raise QueueFull(len(self._waiting))
         self._waiting.add((request, future), request.claims)
         if self._in_flight < STATEMENTS_IN_FLIGHT_MAX:
             self._in_flight += 1

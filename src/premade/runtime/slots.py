@@ -4,11 +4,23 @@ import asyncio
 from collections import Counter, defaultdict, deque
 from collections.abc import AsyncGenerator, Callable, Hashable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from premade.runtime.errors import Unavailable
 
 TURN_SECONDS_MAX = 2.0
+current_owner: ContextVar[Hashable] = ContextVar("current_owner", default=None)
+"""Partner of the current request. None: staff, or the service itself."""
+
+
+def may_wait(of_owner: int, in_all: int, in_all_max: int) -> bool:
+    """Return whether one more request of an owner may join a queue that has `in_all` requests, `of_owner` of them its own.
+
+    An owner may have at most as many requests in a queue as there are free places. One owner alone fills half of the queue,
+    two owners a third each. So there is always room for another owner.
+    """
+    return of_owner < in_all_max - in_all
 
 
 @asynccontextmanager
@@ -95,60 +107,89 @@ class Lane:
 
 
 class RoundRobin:
-    """Round robin between owners: `at_once` turns in all, one for each owner; the owner served longest ago is next."""
+    """Round robin between owners: `at_once` turns in all, `of_one_max` of them for one owner; the owner served longest ago
+    is next.
+    """
 
-    def __init__(self, at_once: int, waiting_of_one_max: int, refusal: Callable[[], Unavailable]) -> None:
-        """`refusal` returns the error to raise if `waiting_of_one_max` of one owner already wait."""
+    def __init__(
+        self, at_once: int, waiting_max: int, refusal: Callable[[], Exception], of_one_max: int = 1
+    ) -> None:
+        """`refusal` returns the error to raise if too many already wait (`may_wait`)."""
         self._free = at_once
-        self._waiting_of_one_max = waiting_of_one_max
+        self._waiting_max = waiting_max
         self._refusal = refusal
-        self._busy: set[Hashable] = set()
+        self._of_one_max = of_one_max
+        self._busy: dict[Hashable, int] = {}
+        """Turns in use, by owner."""
+        self._waiting_count = 0
         self._waiting: defaultdict[Hashable, deque[asyncio.Future[None]]] = defaultdict(deque)
         """By owner; the first owner is served next."""
 
     @asynccontextmanager
     async def turn(self, owner: Hashable) -> AsyncGenerator[None]:
         """Take a turn of this owner for the duration of the block."""
-        if self._free and owner not in self._busy:
-            self._begin(owner)
-        else:
-            await self._wait(owner)
+        if not self.take(owner):
+            await self.wait(owner)
         try:
             yield
         finally:
-            self._end(owner)
+            self.end(owner)
 
-    async def _wait(self, owner: Hashable) -> None:
-        if len(self._waiting.get(owner, ())) >= self._waiting_of_one_max:
+    def take(self, owner: Hashable) -> bool:
+        """Take a turn if one is free, and return whether it was. Call `end` after it."""
+        if not self._free or self._busy.get(owner, 0) >= self._of_one_max:
+            return False
+        self._begin(owner)
+        return True
+
+    async def wait(self, owner: Hashable) -> None:
+        """Wait for a turn, and take it. Call `end` after it."""
+        if not may_wait(len(self._waiting.get(owner, ())), self._waiting_count, self._waiting_max):
             raise self._refusal()
         mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[owner].append(mine)
+        self._waiting_count += 1
         try:
             await mine
         except asyncio.CancelledError:
             if mine.cancelled():
-                self._waiting[owner].remove(mine)
+                self._forget(owner, mine)
             else:
-                self._end(owner)
+                self.end(owner)
             raise
+
+    def _forget(self, owner: Hashable, mine: asyncio.Future[None]) -> None:
+        waiting = self._waiting.get(owner, deque())
+        if mine in waiting:
+            waiting.remove(mine)
+            self._waiting_count -= 1
+            if not waiting:
+                del self._waiting[owner]
 
     def _begin(self, owner: Hashable) -> None:
         self._free -= 1
-        self._busy.add(owner)
+        self._busy[owner] = self._busy.get(owner, 0) + 1
 
-    def _end(self, owner: Hashable) -> None:
+    def end(self, owner: Hashable) -> None:
+        """Give a turn back. It goes to the next owner that waits."""
         self._free += 1
-        self._busy.discard(owner)
+        self._busy[owner] -= 1
+        if not self._busy[owner]:
+            del self._busy[owner]
         if owner in self._waiting:
-            # Move the owner behind all others.
+            # Behind all others.
             self._waiting[owner] = self._waiting.pop(owner)
-        while self._free:
-            next_owner = next((candidate for candidate in self._waiting if candidate not in self._busy), None)
-            if next_owner is None:
-                break
-            waiting = self._waiting.pop(next_owner)
+        while self._free and (next_owner := self._next_owner()) is not None:
+            waiting = self._waiting.pop(next_owner[0])
+            first = waiting.popleft()
+            self._waiting_count -= 1
             if waiting:
-                self._begin(next_owner)
-                waiting.popleft().set_result(None)
-            if waiting:
-                self._waiting[next_owner] = waiting
+                self._waiting[next_owner[0]] = waiting
+            # A request that was cancelled a moment ago has not left the queue yet.
+            if not first.cancelled():
+                self._begin(next_owner[0])
+                first.set_result(None)
+
+    def _next_owner(self) -> tuple[Hashable] | None:
+        """Return the next owner that may take a turn, as a tuple: None can be an owner."""
+        return next(((one,) for one in self._waiting if self._busy.get(one, 0) < self._of_one_max), None)
