@@ -95,12 +95,13 @@ def test_sign_ins_refused_and_what_admins_do_are_in_the_record(shop: Shop) -> No
         sign_out = {FORM_TOKEN: form_token(client.cookies[SESSION_COOKIE].strip('"'))}
         assert client.post("/console/sign-out", data=sign_out, headers=own).status_code == 303
 
-        assert found(admin, who=admin.name) == [(f"{name} now has the role operations.", admin.name)]
+        told = f"{name} now has the role operations. From 127.0.0.1."
+        assert found(admin, who=admin.name) == [(told, admin.name)]
         refused = found(admin, who="console", event="staff.sign_in_refused")
         expected = f"Somebody tried to sign in as {name}: the name or the password was wrong."
         assert refused[0][0].startswith(expected)
-        assert [told for told, _ in found(admin, who=name)] == [
-            "Signed out.",
+        assert [sentence for sentence, _ in found(admin, who=name)] == [
+            "Signed out. From 127.0.0.1.",
             "Signed in. Identified by password. From 127.0.0.1.",
         ]
 

@@ -268,7 +268,7 @@ def test_the_limit_of_holding_stock_is_changed(somebody: Somebody, seller: Selle
 
     assert "1 hour at most" in ann.page.inner_text("dl")
     assert seller.reserve(1, expires_at="2099-01-01T00:00:00Z").status_code == 400
-    assert event_of(ann, "partner.changed")["data"] == {"reservation_hours_max": 1}
+    assert event_of(ann, "partner.changed")["data"] == {"reservation_hours_max": 1, "client_ip": "127.0.0.1"}
 
 
 @pytest.mark.nightly

@@ -22,6 +22,7 @@ from premade.customers.erase import Eraser
 from premade.export.rows import Exporter, TicketsToExport, record_export
 from premade.generation.batch_request import BatchRequest
 from premade.generation.large import LargeBatches
+from premade.http.client_address import current_client_host
 from premade.partners.keyring import GateCaller
 from premade.partners.keys import change_key, revoke_key, rotate_key
 from premade.partners.limits import set_limits
@@ -34,6 +35,7 @@ from premade.redemption.sync import Syncer
 from premade.reissue.reissue import Reissuer, ReissueRequest
 from premade.runtime.clock import Runtime
 from premade.staff import member
+from premade.staff.provider_sign_in import link_account, unlink_accounts
 from premade.staff.role import Role
 from premade.staff.second_factor import enrolment_of, remove_own, set_up_own
 from premade.staff.session import Member, Sessions, SignInRefused
@@ -64,7 +66,15 @@ NEW_PASSWORD = "seven slow ferries to Macau"
 
 
 def record_everything(shop: Shop) -> None:
-    """On a database of its own: signing keys are retired, and a restore is recorded."""
+    """On a database of its own: signing keys are retired, and a restore is recorded. All by one client's requests."""
+    client = current_client_host.set("192.0.2.1")
+    try:
+        _record_everything(shop)
+    finally:
+        current_client_host.reset(client)
+
+
+def _record_everything(shop: Shop) -> None:
     seller = shop.seller()
     _change_partner(shop, seller)
     _change_staff(shop)
@@ -121,6 +131,8 @@ def _change_staff(shop: Shop) -> None:
     signed_in = sessions(lambda s: s.sign_in(name, NEW_PASSWORD, "127.0.0.1"))
     sessions(lambda s: s.sign_out(mei, signed_in.token, everywhere=True))
     _use_second_factor(shop, mei)
+    shop.operate(lambda d, r: link_account(d, r, name, "https://login.example.com", unique("account")))
+    shop.operate(lambda d, r: unlink_accounts(d, r, name))
     for is_disabled in (True, False):
         shop.operate(
             lambda d, r, is_disabled=is_disabled: member.set_disabled(d, r, name, disabled=is_disabled)

@@ -135,6 +135,17 @@ class ReasonGiven(AuditEvent):
     reason: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class FromClient(AuditEvent):
+    """An event that matters for security. If a request caused it, it has the address of the client."""
+
+    client_ip: str | None = None
+    """IP address of the client; of IPv6, its network of 64 bits. `record` sets it."""
+
+
+_FROM = {"client_ip": "From {client_ip}."}
+
+
 @cache
 def _reader(kind: type[E]) -> TypeAdapter[E]:
     return TypeAdapter(kind)
@@ -181,7 +192,8 @@ class Catalogue(Mapping[str, type[AuditEvent]]):
 
         def declare(declared: type[E]) -> type[E]:
             event_class = dataclass(frozen=True, kw_only=True)(declared)
-            event_class.kind = Kind(name, title, sentence, seen_by, also or {})
+            further = dict(also or {}) | (_FROM if issubclass(event_class, FromClient) else {})
+            event_class.kind = Kind(name, title, sentence, seen_by, further)
             self._add(event_class)
             return event_class
 

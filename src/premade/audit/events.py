@@ -1,12 +1,12 @@
 """The catalogue of audit events. A new event is a new class here.
 
-No field has anything personal: customers are found through the order, and staff are ids.
+No field has anything of a customer: customers are found through the order. Staff are ids, and the address of their browser.
 """
 
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from premade.audit.event import Audience, AuditEvent, Catalogue, ReasonGiven
+from premade.audit.event import Audience, AuditEvent, Catalogue, FromClient, ReasonGiven
 from premade.audit.event_fields import EntitlementLeft, ErasureCause, OtherScan, SignInMethod, SignInRefusal
 
 CATALOGUE = Catalogue()
@@ -14,7 +14,7 @@ PARTNER = Audience.PARTNER
 
 
 @CATALOGUE.event("partner.added", "Partner added", "Partner {partner} was added on channel {channel}.")
-class PartnerAdded(AuditEvent):
+class PartnerAdded(FromClient):
     channel: str
 
 
@@ -23,7 +23,7 @@ class PartnerAdded(AuditEvent):
     "Partner changed",
     "Partner {partner} can reserve stock for at most {reservation_hours_max} hours.",
 )
-class PartnerChanged(AuditEvent):
+class PartnerChanged(FromClient):
     reservation_hours_max: int
 
 
@@ -32,12 +32,12 @@ class PartnerChanged(AuditEvent):
     "Partner limits changed",
     "Limits of partner {partner} were changed: {limits}.",
 )
-class PartnerLimitsChanged(AuditEvent):
+class PartnerLimitsChanged(FromClient):
     limits: list[str]
 
 
 @CATALOGUE.event("partner.renamed", "Partner renamed", "Partner {before} is now named {name}.")
-class PartnerRenamed(AuditEvent):
+class PartnerRenamed(FromClient):
     before: str
     name: str
 
@@ -45,11 +45,11 @@ class PartnerRenamed(AuditEvent):
 @CATALOGUE.event(
     "partner.disabled", "Partner disabled", "Partner {partner} was disabled. Its keys no longer work."
 )
-class PartnerDisabled(AuditEvent): ...
+class PartnerDisabled(FromClient): ...
 
 
 @CATALOGUE.event("partner.enabled", "Partner enabled", "Partner {partner} was enabled again.")
-class PartnerEnabled(AuditEvent): ...
+class PartnerEnabled(FromClient): ...
 
 
 @CATALOGUE.event(
@@ -58,7 +58,7 @@ class PartnerEnabled(AuditEvent): ...
     "API key {key_id} of {partner} was created: {permissions}.",
     also={"label": "Its label is {label}.", "networks": "It works from {networks}."},
 )
-class KeyCreated(AuditEvent):
+class KeyCreated(FromClient):
     key_id: int
     permissions: list[str]
     label: str | None = None
@@ -70,7 +70,7 @@ class KeyCreated(AuditEvent):
     "API key changed",
     "API key {key_id} of {partner} has the label “{label}” and these allowed networks: {networks}.",
 )
-class KeyChanged(AuditEvent):
+class KeyChanged(FromClient):
     key_id: int
     label: str
     networks: list[str]
@@ -80,14 +80,14 @@ class KeyChanged(AuditEvent):
 @CATALOGUE.event(
     "key.rotated", "API key rotated", "API key {key_id} of {partner} replaces key {rotated_from}."
 )
-class KeyRotated(AuditEvent):
+class KeyRotated(FromClient):
     key_id: int
     rotated_from: int
     overlap_seconds: int
 
 
 @CATALOGUE.event("key.revoked", "API key revoked", "API key {key_id} of {partner} was revoked.")
-class KeyRevoked(AuditEvent):
+class KeyRevoked(FromClient):
     key_id: int
 
 
@@ -263,17 +263,17 @@ class TicketExpiry(AuditEvent):
 
 
 @CATALOGUE.event("ticket.qr_viewed", "QR viewed", "The QR of ticket {ticket} was viewed.")
-class TicketQrViewed(AuditEvent): ...
+class TicketQrViewed(FromClient): ...
 
 
 @CATALOGUE.event("ticket.customer_viewed", "Customer viewed", "The customer of order {order} was viewed.")
-class TicketCustomerViewed(AuditEvent): ...
+class TicketCustomerViewed(FromClient): ...
 
 
 @CATALOGUE.event(
     "ticket.customer_exported", "Customer exported", "The customer's data of order {order} were exported."
 )
-class TicketCustomerExported(AuditEvent): ...
+class TicketCustomerExported(FromClient): ...
 
 
 @CATALOGUE.event(
@@ -281,7 +281,7 @@ class TicketCustomerExported(AuditEvent): ...
     "Customer erased",
     "The customer's contact data of order {order} were erased: {cause}.",
 )
-class TicketCustomerErased(AuditEvent):
+class TicketCustomerErased(FromClient):
     cause: ErasureCause
 
 
@@ -412,7 +412,7 @@ class EventsRestored(_MonthOfEvents): ...
 
 
 @dataclass(frozen=True, kw_only=True)
-class _StaffEvent(AuditEvent):
+class _StaffEvent(FromClient):
     staff_id: int
 
 
@@ -474,16 +474,14 @@ class ProviderAccountUnlinked(_StaffEvent): ...
     "staff.signed_in",
     "Signed in",
     "Signed in.",
-    also={"method": "Identified {method}.", "client_ip": "From {client_ip}."},
+    also={"method": "Identified {method}."},
 )
-class StaffSignedIn(AuditEvent):
+class StaffSignedIn(FromClient):
     method: SignInMethod | None = None
-    client_ip: str | None = None
-    """IP address of the client; of IPv6, its network of 64 bits."""
 
 
 @CATALOGUE.event("staff.signed_out", "Signed out", "Signed out.")
-class StaffSignedOut(AuditEvent):
+class StaffSignedOut(FromClient):
     everywhere: bool
 
 
@@ -491,10 +489,8 @@ class StaffSignedOut(AuditEvent):
     "staff.sign_in_refused",
     "Sign-in refused",
     "Somebody tried to sign in as {staff_id}: {reason}.",
-    also={"client_ip": "From {client_ip}."},
 )
-class StaffSignInRefused(AuditEvent):
+class StaffSignInRefused(FromClient):
     reason: SignInRefusal
     staff_id: int | None
     """None for a name that nobody has."""
-    client_ip: str | None = None

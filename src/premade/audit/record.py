@@ -1,11 +1,13 @@
 """Writing audit events in the transaction of the change."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
 from premade.audit import record_sql as sql
 from premade.audit.actors import COMMAND_ACTOR
-from premade.audit.event import AuditEvent
+from premade.audit.event import AuditEvent, FromClient
+from premade.http.client_address import current_client_address
 from premade.postgres.database import Transaction
 
 
@@ -31,7 +33,9 @@ async def record(
     partner_id: int | None,
     actor: str = COMMAND_ACTOR,
 ) -> None:
-    """Write an event that is not about a single ticket."""
+    """Write an event that is not about a single ticket. If a request causes it, it can have the client's address."""
+    if isinstance(event, FromClient):
+        event = replace(event, client_ip=current_client_address())
     await tx.execute(
         sql.record,
         event=event.event_name,

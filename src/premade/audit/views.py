@@ -5,6 +5,7 @@ from datetime import datetime
 
 from premade.audit import views_sql as sql
 from premade.audit.events import TicketCustomerViewed, TicketQrViewed
+from premade.http.client_address import current_client_address
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 
@@ -38,6 +39,7 @@ async def record_qr_view(
             event=TicketQrViewed.event_name,
             actor=actor,
             request_id=request_id,
+            client_ip=current_client_address(),
             now=now,
             operation=VIEW,
             once=once_an_hour(now, actor, "qr", ticket_code, str(issue_number)),
@@ -59,6 +61,7 @@ async def record_customer_views(
             event=TicketCustomerViewed.event_name,
             actor=actor,
             request_id=request_id,
+            client_ip=current_client_address(),
             now=now,
             operation=VIEW,
             once=[once_an_hour(now, actor, "customer", order_id) for order_id in order_ids],

@@ -9,6 +9,7 @@ from premade.audit.events import TicketCustomerExported, TicketRedeemed
 from premade.audit.views import record_customer_views
 from premade.customers import customer_sql as sql
 from premade.customers.address import readings_of_email
+from premade.http.client_address import current_client_address
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 from premade.texts.fields import field_text
@@ -107,6 +108,7 @@ class Customers:
                 event=TicketCustomerExported.event_name,
                 actor=self.actor,
                 request_id=self.request_id or None,
+                client_ip=current_client_address(),
                 now=self.runtime.now(),
             )
         return _with_tickets(orders, tickets, uses)

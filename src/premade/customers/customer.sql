@@ -34,7 +34,8 @@ WHERE partner_id = ANY (:partner_ids::bigint[]) AND ticket_code = ANY (:ticket_c
 ORDER BY ticket_code, event_id
 
 -- name: record_exports
-INSERT INTO audit_events (partner_id, event, actor, request_id, ticket_code, order_id, occurred_at)
-SELECT o.partner_id, :event, :actor, :request_id, o.ticket_codes[1], o.order_id, both_clocks(:now)
+INSERT INTO audit_events (partner_id, event, actor, request_id, ticket_code, order_id, data, occurred_at)
+SELECT o.partner_id, :event, :actor, :request_id, o.ticket_codes[1], o.order_id,
+       jsonb_strip_nulls(jsonb_build_object('client_ip', :client_ip::text)), both_clocks(:now)
 FROM ota_orders o
 WHERE o.partner_id = ANY (:partner_ids::bigint[]) AND o.order_id = ANY (:order_ids::text[])

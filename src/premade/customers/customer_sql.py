@@ -83,6 +83,7 @@ def record_exports(
     event: EventName[TicketCustomerExported],
     actor: str,
     request_id: str | None,
+    client_ip: str | None,
     now: datetime,
     partner_ids: list[int],
     order_ids: list[str],

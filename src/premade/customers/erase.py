@@ -10,6 +10,7 @@ from premade.audit.event_fields import ErasureCause
 from premade.audit.events import TicketCustomerErased
 from premade.customers import erase_sql as sql
 from premade.customers.address import readings_of_email
+from premade.http.client_address import current_client_address
 from premade.orders import erased_customer
 from premade.postgres.database import Database, Transaction
 from premade.runtime.clock import Runtime
@@ -77,6 +78,7 @@ class Eraser:
             cause=cause,
             actor=self.actor,
             request_id=self.request_id,
+            client_ip=current_client_address(),
             now=self.runtime.now(),
         )
 

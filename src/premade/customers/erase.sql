@@ -33,7 +33,8 @@ WITH erased AS (
     RETURNING o.partner_id, o.order_id, o.ticket_codes
 )
 INSERT INTO audit_events (partner_id, event, actor, request_id, ticket_code, order_id, data, occurred_at)
-SELECT partner_id, :event, :actor, :request_id, ticket_codes[1], order_id, jsonb_build_object('cause', :cause::text), both_clocks(:now)
+SELECT partner_id, :event, :actor, :request_id, ticket_codes[1], order_id,
+       jsonb_strip_nulls(jsonb_build_object('cause', :cause::text, 'client_ip', :client_ip::text)), both_clocks(:now)
 FROM erased
 
 -- name: erased_orders

@@ -58,6 +58,7 @@ def erase(
     event: EventName[TicketCustomerErased],
     actor: str,
     request_id: str | None,
+    client_ip: str | None,
     cause: str,
 ) -> None: ...
 

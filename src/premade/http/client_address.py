@@ -1,11 +1,19 @@
-"""The form of a client's address by which its attempts are counted. Pure."""
+"""The client's address, in the form by which its attempts are counted."""
 
+from contextvars import ContextVar
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Network, ip_address
 
 IPV6_PREFIX_BITS = 64
 """The smallest network that a provider gives one customer (RFC 6177): 2^64 addresses of one client."""
 _ADDRESSES_KEPT_MAX = 10_000
+current_client_host: ContextVar[str] = ContextVar("current_client_host", default="")
+"""The whole address of the client whose request is being handled; empty in commands and background tasks."""
+
+
+def current_client_address() -> str | None:
+    """Return the address of the client whose request is being handled, or None outside of requests."""
+    return counted_address(current_client_host.get()) or None
 
 
 @lru_cache(_ADDRESSES_KEPT_MAX)

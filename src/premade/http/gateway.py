@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from premade.http.client_address import current_client_host
 from premade.http.problems import Responses, code_of_router, transport_problem
 from premade.runtime.clock import Runtime
 from premade.runtime.logging import current_request_id, log, masked
@@ -102,6 +103,7 @@ class Gateway:
             await send(message)
 
         current_request_id.set(request_id)
+        current_client_host.set(scope["client"][0] if scope.get("client") else "")
         try:
             await self._app_for(scope)(scope, receive, send_with_id)
         except ClientDisconnect:

@@ -95,15 +95,15 @@ class ProviderSignIns:
         sessions = self._sessions
         count = await count_provider_sign_in(sessions.database, sessions.runtime, address)
         account = await provider.account_of(code, SignInSecrets(token), redirect_uri)
-        member = await self._member_of(account, address)
+        member = await self._member_of(account)
         needs_code = settings.second_factor is SecondFactorPolicy.ASK or (
             settings.second_factor is SecondFactorPolicy.AMR and not account.has_several_factors
         )
         return await sessions.sign_in_by_provider(
-            member, count, address, previous_token, browser, needs_code=needs_code
+            member, count, previous_token, browser, needs_code=needs_code
         )
 
-    async def _member_of(self, account: ProviderAccount, address: str) -> PasswordRow:
+    async def _member_of(self, account: ProviderAccount) -> PasswordRow:
         """Return the active member with this account. At the first sign-in, link the member whom the claim names.
 
         Raises:
@@ -118,7 +118,7 @@ class ProviderSignIns:
                 return member
             staff_id = None if member is None else member.staff_id
             reason = SignInRefusal.NO_MEMBER if member is None else SignInRefusal.PROVIDER_DISABLED
-            await record_refusal(tx, runtime, reason, staff_id, address)
+            await record_refusal(tx, runtime, reason, staff_id)
         log.info("console.sign_in_refused", staff_id=staff_id)
         raise ProviderRefused("no_member", subject=account.subject)
 

@@ -113,7 +113,7 @@ class Sessions:
             if self._needs_code(member):
                 return await self._begin(tx, member, attempt.counts, SignInMethod.PASSWORD)
             signed_in = await self._open(tx, member.staff_id, member.password_digest, attempt.counts, browser)
-            await self._finish(tx, member.staff_id, address, previous_token, SignInMethod.PASSWORD)
+            await self._finish(tx, member.staff_id, previous_token, SignInMethod.PASSWORD)
         log.info("console.signed_in", staff_id=member.staff_id)
         return signed_in
 
@@ -121,7 +121,6 @@ class Sessions:
         self,
         member: sql.PasswordRow,
         count: AttemptCount,
-        address: str,
         previous_token: str | None,
         browser: str | None,
         *,
@@ -138,7 +137,7 @@ class Sessions:
             if needs_code and self._needs_code(member):
                 return await self._begin(tx, member, [count], SignInMethod.PROVIDER)
             signed_in = await self._open(tx, member.staff_id, member.password_digest, [count], browser)
-            await self._finish(tx, member.staff_id, address, previous_token, SignInMethod.PROVIDER)
+            await self._finish(tx, member.staff_id, previous_token, SignInMethod.PROVIDER)
         log.info("console.signed_in", staff_id=member.staff_id)
         return signed_in
 
@@ -162,11 +161,11 @@ class Sessions:
         return HalfSignedIn(token)
 
     async def _finish(
-        self, tx: Transaction, staff_id: int, address: str, previous_token: str | None, method: SignInMethod
+        self, tx: Transaction, staff_id: int, previous_token: str | None, method: SignInMethod
     ) -> None:
         if previous_token:
             await tx.execute(sql.replace_session, digest=digest_of(previous_token))
-        event = StaffSignedIn(method=method, client_ip=address or None)
+        event = StaffSignedIn(method=method)
         await record(tx, event, self.runtime.now(), partner_id=None, actor=staff_actor(staff_id))
 
     async def find_half(self, token: str) -> HalfSignIn | None:
@@ -180,7 +179,6 @@ class Sessions:
         self,
         token: str,
         code: str,
-        address: str,
         previous_token: str | None = None,
         browser: str | None = None,
     ) -> SignedIn:
@@ -203,10 +201,10 @@ class Sessions:
                 if ended is None:
                     raise SignInRefused
                 method = SignInMethod.PROVIDER if half.by_provider else SignInMethod.PASSWORD
-                await self._finish(tx, half.staff_id, address, previous_token, method)
+                await self._finish(tx, half.staff_id, previous_token, method)
                 return replace(signed_in, recovery_codes=tuple(recovery_codes))
             # Committed: the next attempt must not be able to repeat this one unseen.
-            await record_refusal(tx, self.runtime, SignInRefusal.CODE, half.staff_id, address)
+            await record_refusal(tx, self.runtime, SignInRefusal.CODE, half.staff_id)
         log.info("console.sign_in_refused", staff_id=half.staff_id)
         raise wrong_code()
 
@@ -268,7 +266,7 @@ class Sessions:
         staff_id = None if member is None else member.staff_id
         reason = SignInRefusal.DISABLED if is_right else SignInRefusal.WRONG
         async with self.database.transaction() as tx:
-            await record_refusal(tx, self.runtime, reason, staff_id, attempt.address)
+            await record_refusal(tx, self.runtime, reason, staff_id)
         log.info("console.sign_in_refused", staff_id=staff_id)
         raise SignInRefused
 

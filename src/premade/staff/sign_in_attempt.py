@@ -55,8 +55,6 @@ class SignInAttempt:
     """The counts that it is part of."""
     is_known: bool
     """Whether the member signed in with this browser before."""
-    address: str
-    """The client's address."""
 
 
 async def count_sign_in(
@@ -75,8 +73,8 @@ async def count_sign_in(
     is_known = member is not None and await _is_known(database, runtime, browser, member)
     subjects = [CountedSubject(OF_BROWSER, browser or "")] if is_known else _subjects(name, member, address)
     passwords.require_room(is_known=is_known)
-    counts = [await _count(database, runtime, subject, address) for subject in subjects]
-    return SignInAttempt(member, counts, is_known, address)
+    counts = [await _count(database, runtime, subject) for subject in subjects]
+    return SignInAttempt(member, counts, is_known)
 
 
 async def count_provider_sign_in(database: Database, runtime: Runtime, address: str) -> AttemptCount:
@@ -85,7 +83,7 @@ async def count_provider_sign_in(database: Database, runtime: Runtime, address: 
     Raises:
         TooManySignIns: the limit was reached earlier.
     """
-    return await _count(database, runtime, CountedSubject(OF_PROVIDER, address), address)
+    return await _count(database, runtime, CountedSubject(OF_PROVIDER, address))
 
 
 def _subjects(name: str, member: sql.PasswordRow | None, address: str) -> list[CountedSubject]:
@@ -119,23 +117,23 @@ async def _is_known(
     return row is not None
 
 
-async def _count(database: Database, runtime: Runtime, subject: CountedSubject, address: str) -> AttemptCount:
+async def _count(database: Database, runtime: Runtime, subject: CountedSubject) -> AttemptCount:
     now = runtime.now()
     async with database.transaction() as tx:
         [count] = await count_attempts(tx, now, [subject])
         if count.is_first_over:
             # Once in a window, so that further attempts do not fill the audit record.
-            await record_refusal(tx, runtime, SignInRefusal.TOO_MANY, None, address)
+            await record_refusal(tx, runtime, SignInRefusal.TOO_MANY, None)
     if count.is_over:
         raise TooManySignIns(count.seconds_left)
     return count
 
 
 async def record_refusal(
-    tx: Transaction, runtime: Runtime, reason: SignInRefusal, staff_id: int | None, address: str
+    tx: Transaction, runtime: Runtime, reason: SignInRefusal, staff_id: int | None
 ) -> None:
     """Record a refused sign-in."""
-    event = StaffSignInRefused(reason=reason, staff_id=staff_id, client_ip=address or None)
+    event = StaffSignInRefused(reason=reason, staff_id=staff_id)
     await record(tx, event, runtime.now(), partner_id=None, actor=CONSOLE)
 
 

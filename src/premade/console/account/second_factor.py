@@ -21,7 +21,6 @@ from premade.console.csrf import require_own_page
 from premade.console.forms import Form, FormView, Input, as_sent, by_field, read_form
 from premade.console.rendering import Templates
 from premade.console.routing import Page, StaffRequest, with_error_pages
-from premade.http.body import client_address
 from premade.http.gateway import PageRoute
 from premade.http.problems import add_retry_after, status_of_kind
 from premade.runtime.errors import DomainError, Invalid
@@ -126,7 +125,6 @@ def code_routes(templates: Templates) -> list[PageRoute]:
             signed_in = await _sessions(request).complete(
                 half_token(request) or "",
                 form.get("code", ""),
-                client_address(request),
                 session_token(request) or None,
                 browser_token(request),
             )
