@@ -517,7 +517,7 @@ def test_a_form_changes_the_reservation_time_unless_somebody_else_has(shop: Shop
         assert ann.events("partner.changed") == []
         assert ann.sends(path, **form, step="save", version="168").status_code == 303
         [event] = ann.events("partner.changed")
-    assert event["data"] == {"reservation_hours_max": 1}
+    assert event["data"] == {"reservation_hours_max": 1, "client_ip": "127.0.0.1"}
     assert seller.reserve(1, expires_at="2099-01-01T00:00:00Z").status_code == 400
 
 
