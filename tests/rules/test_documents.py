@@ -186,6 +186,13 @@ def test_every_name_of_a_document_exists() -> None:
     assert {name for name in names - known - NOT_OURS if not name.startswith(("pg_", "citus_"))} == set()
 
 
+def test_decisions_are_numbered_without_a_gap_and_the_heading_has_the_number_of_the_file() -> None:
+    files = sorted((ROOT / "docs" / "adr").glob("*.md"))
+    numbers = [int(file.name.partition("-")[0]) for file in files]
+    assert numbers == list(range(1, len(files) + 1))
+    assert [int(file.read_text()[2:].partition(".")[0]) for file in files] == numbers
+
+
 def test_the_runbook_lists_each_alert_under_its_team() -> None:
     rules = (ROOT / "ops" / "prometheus" / "alerts.yml").read_text()
     teams = re.findall(r"- alert: Premade(\w+).*?team: ([\w-]+)", rules, re.DOTALL)
