@@ -117,7 +117,7 @@ def make_app(
         for router in feature.routers:
             app.router.routes.extend(router.routes)
         app.router.routes.extend(feature.pages(app))
-    return Gateway(app, runtime, trusts_proxies=bool(settings.trusted_proxies))
+    return Gateway(app, runtime, clients, trusts_proxies=bool(settings.trusted_proxies))
 
 
 @asynccontextmanager

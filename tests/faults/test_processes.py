@@ -424,6 +424,39 @@ def test_a_trusted_proxy_is_no_single_client(own_dsn: str, tmp_path: Path) -> No
 
 
 @pytest.mark.nightly
+def test_behind_a_trusted_proxy_the_requests_of_one_address_are_limited(own_dsn: str, tmp_path: Path) -> None:
+    limit = 20
+    environment = environment_for(
+        own_dsn,
+        PREMADE_CONNECTIONS_PER_ADDRESS_MAX=str(limit),
+        PREMADE_TRUSTED_PROXIES="127.0.0.0/8",
+        PREMADE_LOG_LEVEL="warning",
+    )
+
+    def of(address: str, request: bytes, more: str = "") -> bytes:
+        return request.replace(b"\r\n\r\n", f"\r\nX-Forwarded-For: {address}{more}\r\n\r\n".encode())
+
+    with running_service(environment, tmp_path / "log", workers=1) as service, ExitStack() as many:
+        key = Shop(own_dsn, service.url).seller().key
+        flood = [many.enter_context(connected(service)) for _ in range(limit)]
+        for client in flood:
+            client.sendall(of("203.0.113.7", HALF_A_BODY, f"\r\nX-API-Key: {key}"))
+
+        def answer(address: str) -> bytes:
+            with connected(service) as client:
+                client.sendall(of(address, get("/healthz")))
+                return client.recv(2_000)
+
+        wait_until(lambda: answer("203.0.113.7").startswith(b"HTTP/1.1 503 "), "its requests are not limited")
+        refused = answer("203.0.113.7")
+        assert b"TOO_MANY_CONNECTIONS" in refused
+        assert b"retry-after: " in refused.lower()
+        assert answer("203.0.113.8").startswith(b"HTTP/1.1 200 ")
+        flood.pop().close()
+        wait_until(lambda: answer("203.0.113.7").startswith(b"HTTP/1.1 200 "), "ended requests still count")
+
+
+@pytest.mark.nightly
 def test_the_limit_of_open_files_is_raised_and_more_clients_than_files_do_not_end_the_accepting(
     own_dsn: str, tmp_path: Path
 ) -> None:

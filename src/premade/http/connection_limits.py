@@ -37,6 +37,8 @@ class Clients:
     """Whether the process is about to stop: it answers requests, and ends each connection with its next answer."""
     _connections: int = 0
     _by_address: Counter[str] = field(default_factory=Counter[str])
+    _requests_of: Counter[str] = field(default_factory=Counter[str])
+    """Requests in progress by address: behind a proxy, those of one client come over many connections."""
     _is_full: bool = False
     _full_addresses: set[str] = field(default_factory=set[str])
 
@@ -71,6 +73,19 @@ class Clients:
                 log.warning("connections.address_limit_over", connections=self._connections)
         if not self._by_address[key]:
             del self._by_address[key]
+
+    def begin_request(self, address: str) -> bool:
+        """Count a request in progress; return whether its client is within the limit. Call `end_request` in both cases."""
+        key = self._counted(address)
+        self._requests_of[key] += bool(key)
+        return self._requests_of[key] <= self.per_address_max
+
+    def end_request(self, address: str) -> None:
+        """Count a request that has ended."""
+        key = self._counted(address)
+        self._requests_of[key] -= bool(key)
+        if not self._requests_of[key]:
+            del self._requests_of[key]
 
     @property
     def excess(self) -> int:

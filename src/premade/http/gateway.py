@@ -14,7 +14,9 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from premade.http.client_address import current_client_host
+from premade.http.connection_limits import Clients
 from premade.http.problems import Responses, code_of_router, transport_problem
+from premade.http.request_head import too_many_connections
 from premade.runtime.clock import Runtime
 from premade.runtime.logging import current_request_id, log, masked
 from premade.runtime.metrics import observe_request
@@ -65,9 +67,21 @@ class PageRoute(Route):
 class Gateway:
     """The ASGI application, with all of its middleware; it calls the router directly."""
 
-    def __init__(self, app: Starlette, runtime: Runtime, *, trusts_proxies: bool = True) -> None:
-        """`trusts_proxies`: whether the server takes addresses of clients from X-Forwarded-For."""
+    def __init__(
+        self,
+        app: Starlette,
+        runtime: Runtime,
+        clients: Clients | None = None,
+        *,
+        trusts_proxies: bool = True,
+    ) -> None:
+        """`trusts_proxies`: whether the server takes addresses of clients from X-Forwarded-For.
+
+        Then `clients` limits the requests in progress from one address: the connections are those of the proxy.
+        """
         self._app = app
+        self._clients = clients or Clients()
+        self._counts_requests = trusts_proxies
         self._runtime = runtime
         self._warns_of_proxy = not trusts_proxies
         self._endpoints = [
@@ -103,9 +117,10 @@ class Gateway:
             await send(message)
 
         current_request_id.set(request_id)
-        current_client_host.set(scope["client"][0] if scope.get("client") else "")
+        host = scope["client"][0] if scope.get("client") else ""
+        current_client_host.set(host)
         try:
-            await self._app_for(scope)(scope, receive, send_with_id)
+            await self._app_for(scope, host)(scope, receive, send_with_id)
         except ClientDisconnect:
             log.info("http.client_went_away", route=_template(scope))
         except HTTPException as error:
@@ -118,13 +133,18 @@ class Gateway:
             if not status:
                 with suppress(OSError):
                     await _internal_error(scope, request_id)(scope, receive, send_with_id)
+        finally:
+            if self._counts_requests:
+                self._clients.end_request(host)
         self._record(scope, status, self._runtime.monotonic_seconds() - started)
 
-    def _app_for(self, scope: Scope) -> ASGIApp:
+    def _app_for(self, scope: Scope, host: str) -> ASGIApp:
         """Return the endpoint of the path, or else the router, which answers 404 or 405.
 
-        Finding the endpoint here takes a quarter of the time that the router needs.
+        Finding the endpoint here takes a quarter of the time that the router needs. A client at its limit gets a refusal.
         """
+        if self._counts_requests and not self._clients.begin_request(host):
+            return _refusal(scope["state"]["request_id"])
         method, path = scope["method"], scope["path"]
         if path.endswith("\n"):
             # In a regular expression, also the router's, `$` matches before a newline at the end.
@@ -191,6 +211,13 @@ class Gateway:
             partner_id=state.get("partner_id"),
             key_id=state.get("key_id"),
         )
+
+
+def _refusal(request_id: str) -> Response:
+    answer = too_many_connections(request_id)
+    # The rest of the request is not read.
+    answer.headers["Connection"] = "close"
+    return answer
 
 
 def _is_public(scope: Scope, status: int) -> bool:
