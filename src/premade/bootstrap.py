@@ -19,8 +19,8 @@ from premade.postgres.zones import require_same_zone
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import CommandError, Unavailable
 from premade.runtime.logging import log
-from premade.runtime.master_keys import create_master_key_file
-from premade.runtime.settings import Settings
+from premade.runtime.master_keys import MasterKeyMissing, create_master_key_file
+from premade.runtime.settings import Settings, listed
 from premade.texts.commands import command_text
 from premade.tickets.incarnation import confirm_incarnation
 from premade.tickets.sealing import report_unopened_keys
@@ -98,8 +98,10 @@ def database_to_serve(settings: Settings, runtime: Runtime) -> Generator[str]:
             settings, runtime, lambda sentence: log.warning("database.migrated", detail=sentence)
         ) as dsn:
             asyncio.run(_report_unopened_keys(dsn, runtime))
+            _warn_of_locked_out_roles(settings, runtime)
             yield dsn
         return
+    _warn_of_locked_out_roles(settings, runtime)
     try:
         require_own_sessions(settings.database_url)
         check_current(settings.database_url)
@@ -119,6 +121,21 @@ def database_to_serve(settings: Settings, runtime: Runtime) -> Generator[str]:
 async def _report_unopened_keys(dsn: str, runtime: Runtime) -> None:
     async with open_database(dsn, connections_max=1) as database:
         await report_unopened_keys(database, runtime)
+
+
+def _warn_of_locked_out_roles(settings: Settings, runtime: Runtime) -> None:
+    """Log an error if roles need a second factor that cannot be checked, because there is no master key."""
+    if not settings.second_factor_roles:
+        return
+    try:
+        runtime.master_keys()
+    except MasterKeyMissing as missing:
+        log.error(
+            "second_factor.no_master_key",
+            roles=listed(settings.second_factor_roles),
+            detail=str(missing),
+            remedy=command_text("PROGRESS", "second_factor_remedy"),
+        )
 
 
 def _warn_of_excess(dsn: str) -> None:

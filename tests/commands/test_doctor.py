@@ -389,6 +389,21 @@ def test_the_role_of_the_connection(own: str, monkeypatch: pytest.MonkeyPatch) -
     assert (owner.mark, "owns tables and can" in owner.text) == ("warning", True)
 
 
+def test_roles_that_need_a_second_factor_without_a_master_key(
+    own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"PREMADE_SECOND_FACTOR_ROLES": "admin, finance"}
+    with_key = lines_of(examined(monkeypatch, own, **settings), "second_factor")
+    monkeypatch.delenv(MASTER_KEY)
+    settings["PREMADE_MASTER_KEY_FILE"] = str(tmp_path / "none")
+    [without] = lines_of(examined(monkeypatch, own, **settings), "second_factor")
+
+    assert [line.mark for line in with_key] == ["ok"]
+    assert without.mark == "wrong"
+    assert "The roles admin, finance need a second factor" in without.text
+    assert "PREMADE_SECOND_FACTOR_ROLES" in (without.remedy or "")
+
+
 @pytest.mark.nightly
 def test_seeds_that_are_plain_or_cannot_be_opened(
     own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,6 +1,7 @@
 """What needs attention: by the very thresholds of the alerts, each of which is told here or named as one that cannot be."""
 
 import re
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,16 +12,18 @@ import yaml
 import premade.monitoring.finding_kinds
 from premade.console.rendering import Templates
 from premade.monitoring.figures import STOCK_RATE_WINDOW, Figures
-from premade.monitoring.figures_sql import GeneratedFigures, StockFigures, TicketFigures
+from premade.monitoring.figures_sql import GeneratedFigures, RefusalCount, StockFigures, TicketFigures
 from premade.monitoring.finding import Finding, FindingKind
 from premade.monitoring.finding_kinds import (
     expire_unused,
     low_activation_rate,
+    many_refusals,
     stock_runs_out,
     too_many_unused,
 )
 from premade.monitoring.finding_kinds.expire_unused import EXPIRE_UNUSED
 from premade.monitoring.finding_kinds.low_activation_rate import LOW_ACTIVATION_RATE
+from premade.monitoring.finding_kinds.many_refusals import MANY_REFUSALS
 from premade.monitoring.finding_kinds.stock_exhausted import STOCK_EXHAUSTED
 from premade.monitoring.finding_kinds.stock_runs_out import STOCK_RUNS_OUT
 from premade.monitoring.finding_kinds.too_many_unused import TOO_MANY_UNUSED
@@ -45,7 +48,14 @@ def numbers_of(alert: str) -> list[float]:
     return [float(text) for text in NUMBER.findall(ALERTS[alert]["expr"])]
 
 
-def figures(tickets: dict[str, Any] | None = None, stock: dict[str, Any] | None = None) -> Figures:
+TODAY = date(2026, 12, 1)
+
+
+def figures(
+    tickets: dict[str, Any] | None = None,
+    stock: dict[str, Any] | None = None,
+    refusals: list[RefusalCount] | None = None,
+) -> Figures:
     row: dict[str, Any] = {
         "partner_id": 1,
         "partner": "P",
@@ -59,7 +69,7 @@ def figures(tickets: dict[str, Any] | None = None, stock: dict[str, Any] | None 
     generated = {(1, 106): GeneratedFigures(**none | given.pop("generated"))} if "generated" in given else {}
     tickets_rows = [] if tickets is None else [TicketFigures(**row | given)]
     stock_rows = [] if stock is None else [StockFigures(product_id=106, channel="ota", **stock)]
-    return Figures(tickets_rows, stock_rows, generated, [], [], [], [])
+    return Figures(tickets_rows, stock_rows, generated, [], [], refusals or [], [], TODAY)
 
 
 def told(of: Figures) -> list[str]:
@@ -75,6 +85,8 @@ def test_the_thresholds_are_those_of_the_alerts() -> None:
     assert numbers_of(EXPIRE_UNUSED.alert) == [expire_unused.EXPIRING_MAX, expire_unused.EXPIRING_DAYS]
     assert numbers_of(STOCK_RUNS_OUT.alert) == [stock_runs_out.STOCK_DAYS_MIN, *DAY_SECONDS, 0]
     assert numbers_of(STOCK_EXHAUSTED.alert) == [0]
+    assert numbers_of(MANY_REFUSALS.alert) == [many_refusals.REFUSALS_MAX]
+    assert set(re.findall(r"[A-Z_]{5,}", ALERTS[MANY_REFUSALS.alert]["expr"])) == many_refusals.CODES
 
 
 def test_what_was_just_generated_is_given_the_time_that_the_alert_waits() -> None:
@@ -101,7 +113,7 @@ def test_the_overview_says_what_is_wrong_and_what_to_do(kind: FindingKind) -> No
 
     assert all(texts)
     assert "<b>" not in "".join(texts), "names are escaped"
-    assert "P &lt;b&gt;" in texts[0]
+    assert ("P &lt;b&gt;" in texts[0]) == (kind is not MANY_REFUSALS)
 
 
 def test_every_module_of_a_finding_is_listed() -> None:
@@ -156,8 +168,23 @@ def test_a_condition_of_stock_holds_below_its_threshold(
     assert WEEK == stock_runs_out.STOCK_DAYS_MIN, "the cases above take both to be a week"
 
 
+@pytest.mark.parametrize(
+    ("counted", "expected"),
+    [
+        ({"SIGN_IN_REFUSED": 300, "API_KEY_INVALID": 201}, [MANY_REFUSALS.alert]),
+        ({"SIGN_IN_REFUSED": 300, "API_KEY_INVALID": 200}, []),
+        ({"STOCK_SHORT": 5000}, []),
+    ],
+)
+def test_refusals_of_today_count_beyond_their_threshold(counted: dict[str, int], expected: list[str]) -> None:
+    rows = [RefusalCount(day=TODAY, code=code, refused=refused) for code, refused in counted.items()]
+    earlier = [RefusalCount(TODAY - timedelta(days=1), "SIGN_IN_REFUSED", 1000)]
+    assert told(figures(refusals=[*rows, *earlier])) == expected
+
+
 def test_the_most_urgent_comes_first() -> None:
-    of = figures({"unused": 5000, "expiring": 4000}, {"available": 0, "issued_lately": 1})
+    refused = [RefusalCount(TODAY, "SIGN_IN_REFUSED", 501)]
+    of = figures({"unused": 5000, "expiring": 4000}, {"available": 0, "issued_lately": 1}, refused)
 
     assert told(of) == list(dict.fromkeys(told(of)))
     assert told(of) == [kind.alert for kind in KINDS if kind is not STOCK_RUNS_OUT]

@@ -15,9 +15,9 @@ from support.postgres import empty_database, own_database
 from support.service import MASTER_KEY, Service, environment_for, running_service
 from support.shop import Shop
 from support.signing_seeds import make_plain, seeds_of
-from support.terminal import Operator
+from support.terminal import Operator, command
 
-from premade.bootstrap import bring_up_to_date
+from premade.bootstrap import bring_up_to_date, database_to_serve
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 from premade.runtime.master_keys import (
@@ -195,6 +195,38 @@ def test_the_first_start_creates_the_file_and_nothing_replaces_it(
             "signing-key", "rotate", **{MASTER_KEY: "", "PREMADE_MASTER_KEY_FILE": str(tmp_path / "none")}
         )
         assert "not a master key" in refusal or "no master key" in refusal
+
+
+def test_on_a_server_no_key_is_created_where_the_service_does_not_look(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with empty_database(dsn) as own:
+        environment = {name: value for name, value in environment_for(own).items() if name != MASTER_KEY}
+        refused = command(environment, "migrate", folder=tmp_path)
+        without = seeds_of(own), list(tmp_path.iterdir())
+        chosen = {**environment, "PREMADE_DATA_DIR": str(tmp_path / "chosen")}
+        created = command(chosen, "migrate", folder=tmp_path)
+
+        assert refused.returncode == 1
+        assert "PREMADE_MASTER_KEY_FILE" in refused.stderr.decode()
+        assert without == ({}, [])
+        assert created.returncode == 0, created.stderr
+        assert (tmp_path / "chosen" / "master.key").exists()
+        with psycopg.connect(own) as connection:
+            assert connection.execute("SELECT count(*) FROM signing_keys").fetchone() == (2,)
+
+
+def test_a_start_says_that_nobody_can_pass_the_second_factor(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv(MASTER_KEY)
+    monkeypatch.setenv("PREMADE_MASTER_KEY_FILE", str(tmp_path / "none"))
+    for roles in ("", "admin"):
+        settings = Settings(database_url=dsn, second_factor_roles=roles)
+        with database_to_serve(settings, Runtime(ZoneInfo("UTC"))):
+            printed = capsys.readouterr()
+        assert ("second_factor.no_master_key" in printed.out + printed.err) == bool(roles)
 
 
 def test_what_is_a_master_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

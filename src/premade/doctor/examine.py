@@ -25,6 +25,7 @@ from premade.doctor.checks.provider import PROVIDER
 from premade.doctor.checks.replica import REPLICA
 from premade.doctor.checks.role import ROLE
 from premade.doctor.checks.schema import SCHEMA
+from premade.doctor.checks.second_factor import SECOND_FACTOR
 from premade.doctor.checks.sessions import SESSIONS
 from premade.doctor.checks.settings import SETTINGS
 from premade.doctor.checks.signing_keys import SIGNING_KEYS
@@ -59,6 +60,7 @@ CHECKS = (
     CLOCKS,
     INCARNATION,
     SIGNING_KEYS,
+    SECOND_FACTOR,
     PROVIDER,
     PROCESSES,
     BACKGROUND_JOBS,

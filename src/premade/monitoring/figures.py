@@ -48,6 +48,8 @@ class Figures:
     refusals: list[sql.RefusalCount]
     gate_counts: list[sql.GateCount]
     """Counts at the gates in GATE_COUNTS_WINDOW, largest first, at most GATE_COUNTS_SHOWN_MAX."""
+    today: date
+    """In the operator's time zone."""
 
     def generated_lately(self, tickets: sql.TicketFigures) -> sql.GeneratedFigures:
         """Return how many of these tickets were generated in the last hour and the last day."""
@@ -143,6 +145,7 @@ async def read_figures(database: Database, runtime: Runtime, partner_id: int | N
         [_sales(row, row.product_id) for row in sales if row.day is None and row.product_id is not None],
         refusals,
         gate_counts,
+        last,
     )
 
 

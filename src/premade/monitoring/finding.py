@@ -24,10 +24,11 @@ class FindingKind:
 
 @dataclass(frozen=True)
 class Finding:
-    """One condition that holds, of a partner's tickets or of a channel's stock."""
+    """One condition that holds, such as of a partner's tickets or of a channel's stock."""
 
     kind: FindingKind
-    product_id: int
+    product_id: int | None
+    """None: the condition is not about a product."""
     figure: float
     """Number of tickets, rate or days, as the kind says."""
     partner: str | None = None

@@ -8,11 +8,12 @@ from premade.monitoring.figures import Figures
 from premade.monitoring.finding import Finding
 from premade.monitoring.finding_kinds.expire_unused import EXPIRE_UNUSED
 from premade.monitoring.finding_kinds.low_activation_rate import LOW_ACTIVATION_RATE
+from premade.monitoring.finding_kinds.many_refusals import MANY_REFUSALS
 from premade.monitoring.finding_kinds.stock_exhausted import STOCK_EXHAUSTED
 from premade.monitoring.finding_kinds.stock_runs_out import STOCK_RUNS_OUT
 from premade.monitoring.finding_kinds.too_many_unused import TOO_MANY_UNUSED
 
-KINDS = (STOCK_EXHAUSTED, STOCK_RUNS_OUT, TOO_MANY_UNUSED, LOW_ACTIVATION_RATE, EXPIRE_UNUSED)
+KINDS = (STOCK_EXHAUSTED, STOCK_RUNS_OUT, TOO_MANY_UNUSED, LOW_ACTIVATION_RATE, EXPIRE_UNUSED, MANY_REFUSALS)
 """The most urgent first."""
 NOT_SEEN_HERE = {
     "PremadeErrors": "each process counts failed requests for Prometheus",
@@ -23,7 +24,6 @@ NOT_SEEN_HERE = {
     "PremadeAway": "without the service there is no page",
     "PremadeMachineAway": "one machine does not see the others",
     "PremadeWrongDigits": "the overview shows the counts at the gates in a table",
-    "PremadeManyRefusals": "each process counts refusals for Prometheus",
     "PremadeForgedScans": "the overview shows the counts at the gates in a table",
 }
 """The other alerts, each with the reason why it is not a finding."""
@@ -34,5 +34,7 @@ def findings(figures: Figures) -> list[Finding]:
     return [
         finding
         for kind in KINDS
-        for finding in sorted(kind.find(figures), key=lambda finding: (-finding.figure, finding.product_id))
+        for finding in sorted(
+            kind.find(figures), key=lambda finding: (-finding.figure, finding.product_id or 0)
+        )
     ]

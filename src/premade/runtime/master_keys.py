@@ -101,12 +101,15 @@ def create_master_key_file() -> Path | None:
     """Create the file of the settings with a new key, which only its owner can read. Return None if there is a key already.
 
     Raises:
-        MasterKeyMissing: the file cannot be created.
+        MasterKeyMissing: the file cannot be created, or no place for it was chosen although the database is a server's.
     """
     settings = Settings()
     path = settings.master_key_path
     if settings.master_key is not None or path.exists():
         return None
+    if settings.database_url is not None and not settings.model_fields_set & {"master_key_file", "data_dir"}:
+        # The default folder is relative to the working directory. The service, elsewhere, would never find the key.
+        raise MasterKeyMissing("not_chosen")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # A reader never finds half of it. Of two processes, one creates it.
@@ -116,9 +119,17 @@ def create_master_key_file() -> Path | None:
             file.write(f"{new_master_key()}\n")
             file.flush()
             os.fsync(file.fileno())
+            _give_to_owner_of(path.parent, file.fileno())
             os.link(file.name, path)
     except FileExistsError:
         return None
     except OSError as error:
         raise MasterKeyMissing("not_created", path=path.absolute(), why=error.strerror) from None
     return path.absolute()
+
+
+def _give_to_owner_of(folder: Path, descriptor: int) -> None:
+    """Give the file to the owner of its folder, if this is root: the service has that user, and must read it."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)

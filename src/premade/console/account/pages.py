@@ -27,7 +27,7 @@ from premade.http.body import client_address
 from premade.http.gateway import PageRoute
 from premade.http.problems import add_retry_after, status_of_kind
 from premade.runtime.errors import DomainError, Invalid
-from premade.runtime.metrics import REFUSALS
+from premade.runtime.refusal_counter import count_refused_sign_in
 from premade.staff.password import PASSWORD_CHARACTERS_MAX, SignInsBusy
 from premade.staff.session import HalfSignedIn, Sessions, SignInRefused
 from premade.staff.sign_in_attempt import TooManySignIns
@@ -114,7 +114,7 @@ def sign_in_routes(templates: Templates) -> list[PageRoute]:
         )
         if refusal is None:
             return templates.page("account/sign_in.html", page)
-        REFUSALS.labels(refusal.code).inc()
+        count_refused_sign_in(refusal.code)
         answer = templates.page("account/sign_in.html", page, status_of_kind(type(refusal)))
         add_retry_after(answer, refusal)
         return answer

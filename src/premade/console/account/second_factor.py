@@ -24,7 +24,7 @@ from premade.console.routing import Page, StaffRequest, with_error_pages
 from premade.http.gateway import PageRoute
 from premade.http.problems import add_retry_after, status_of_kind
 from premade.runtime.errors import DomainError, Invalid
-from premade.runtime.metrics import REFUSALS
+from premade.runtime.refusal_counter import count_refused_sign_in
 from premade.staff.second_factor import (
     Enrolment,
     enrolment_of,
@@ -131,11 +131,11 @@ def code_routes(templates: Templates) -> list[PageRoute]:
         except SignInRefused:
             return go_to(SIGN_IN)
         except Invalid as error:
-            REFUSALS.labels(SignInRefused.code).inc()
+            count_refused_sign_in(SignInRefused.code)
             view = CodeForm.view({}, by_field(error.errors), focus="code")
             return await _ask(request, next_page, view)
         except TooManySignIns as refusal:
-            REFUSALS.labels(refusal.code).inc()
+            count_refused_sign_in(refusal.code)
             return await _ask(request, next_page, CodeForm.view({}), refusal)
         answer = (
             templates.page(

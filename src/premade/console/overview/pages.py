@@ -96,7 +96,7 @@ async def _overview(request: StaffRequest) -> Response:
             money=_by_currency(figures.sales_by_day),
             refused=sum(row.refused for row in figures.refusals),
             findings=[
-                _shown(each, products[each.product_id], request.templates)
+                _shown(each, products.get(each.product_id or 0, ""), request.templates)
                 for each in found[:FINDINGS_SHOWN_MAX]
             ],
             findings_left=max(0, len(found) - FINDINGS_SHOWN_MAX),
