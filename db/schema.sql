@@ -662,6 +662,14 @@ CREATE TABLE public.gate_counts (
     last_at timestamp with time zone NOT NULL
 );
 
+CREATE UNLOGGED TABLE public.long_reads (
+    partner_id bigint NOT NULL,
+    place integer NOT NULL,
+    holder uuid NOT NULL,
+    ends_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
+
 CREATE SEQUENCE public.order_id_ms
     START WITH 1
     INCREMENT BY 1
@@ -1042,6 +1050,9 @@ ALTER TABLE ONLY public.customer_retention
 
 ALTER TABLE ONLY public.gate_counts
     ADD CONSTRAINT gate_counts_pkey PRIMARY KEY (day, owner, device_id, code);
+
+ALTER TABLE ONLY public.long_reads
+    ADD CONSTRAINT long_reads_pkey PRIMARY KEY (partner_id, place);
 
 ALTER TABLE ONLY public.ota_orders
     ADD CONSTRAINT ota_orders_by_partner UNIQUE (partner_id, order_id);

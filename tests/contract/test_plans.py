@@ -27,6 +27,7 @@ from premade.expiry.expire import sql as expiry
 from premade.export.rows import sql as exports
 from premade.generation.generate import sql as generation
 from premade.generation.large import sql as large
+from premade.limits.long_reads import sql as long_reads
 from premade.limits.rate_limits import sql as leases
 from premade.offline.snapshot import sql as snapshots
 from premade.orders.lookup import sql as orders
@@ -86,6 +87,9 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
     "hold_to_release": (holds.hold_to_release, {"reservations_pkey", "partners_pkey"}),
     "keys_by_prefix": (keys.keys_by_prefix, {"api_keys_prefix_taken", "partners_pkey", "partner_limits_pkey"}),
     "lease": (leases.lease, {"rate_buckets_pkey"}),
+    "take_place": (long_reads.take_place, {"long_reads_pkey"}),
+    "renew_places": (long_reads.renew_places, {"long_reads_pkey"}),
+    "leave_place": (long_reads.leave_place, {"long_reads_pkey"}),
     "lock_order": (cancellation.lock_order, {"ota_orders_by_partner"}),
     "cancel": (
         cancellation.cancel,

@@ -1,6 +1,7 @@
 """`GET /api/ota/batches/{batch_id}/tickets`: all tickets of a batch in one response, as CSV or JSON lines."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from premade.http.negotiation import header_list, preferred, takes_gzip
 from premade.http.problems import documented
 from premade.http.spool import NoRoomForFile
 from premade.http.streaming import Stream
+from premade.limits.long_reads import LongReads, TooManyLongReads
 from premade.partners.call import Call, partner_router, partner_with
 from premade.runtime.errors import Unacceptable
 from premade.tickets.ticket import Status
@@ -35,7 +37,7 @@ _EXAMPLES = {
     '"usable_until":null,"created_at":"2025-11-04T08:40:00.000Z","activated_at":null,"order_id":null}\n',
 }
 _ALL = "Return all tickets of the batch, as they are at one moment, in code order."
-_DOCUMENTED = documented(BatchUnknown, ExportsBusy, NoRoomForFile)
+_DOCUMENTED = documented(BatchUnknown, TooManyLongReads, ExportsBusy, NoRoomForFile)
 
 
 @dataclass(eq=False)
@@ -79,6 +81,15 @@ def _stream(
         exporter = Exporter(call.caller.actor, call.request_id, once_an_hour=True)
         await exports.record(selection, exporter, form=form.suffix)
 
+    @asynccontextmanager
+    async def place() -> AsyncGenerator[None]:
+        caller = call.caller
+        async with (
+            exports.place_of_partner(caller.partner_id),
+            call.use(LongReads).place(caller.partner_id, caller.limits),
+        ):
+            yield
+
     charset = "; charset=utf-8" if form is CSV else ""
     # A HEAD request exports no ticket.
     pieces = exports.pieces(form, selection)
@@ -88,7 +99,7 @@ def _stream(
         headers,
         # Uncompressed without Accept-Encoding, so that a client can save the response.
         is_compressed=takes_gzip(header_list(call.scope, b"accept-encoding"), default=False),
-        place=lambda: exports.place_of_partner(call.caller.partner_id),
+        place=place,
     )
 
 

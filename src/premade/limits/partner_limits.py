@@ -27,6 +27,8 @@ def rate_limit_name(operation_class: OperationClass) -> str:
 UNUSED_TICKETS = "unused-tickets"
 OPEN_RESERVATIONS = "open-reservations"
 CHANNEL_SHARE = "channel-share"
+LONG_READS = "long-reads"
+_LONG_READS_MAX = 1_000
 _COUNT_MAX = 1_000_000_000
 _PER_MINUTE = lazy("Requests a minute of one API key.")
 _REGISTERED = (
@@ -52,6 +54,12 @@ _REGISTERED = (
         lazy("Share of the channel in percent"),
         lazy("Unused and reserved tickets of a product, as a share of the channel's allotment."),
         100,
+    ),
+    PartnerLimit(
+        LONG_READS,
+        lazy("Exports and snapshots at once"),
+        lazy("Over all workers and machines, until they are sent."),
+        _LONG_READS_MAX,
     ),
 )
 PARTNER_LIMITS = {limit.name: limit for limit in _REGISTERED}

@@ -11,6 +11,7 @@ from premade.http.gateway import PageRoute
 from premade.http.problems import documented, problem_of
 from premade.http.spool import NoRoomForFile
 from premade.http.streaming import Stream
+from premade.limits.long_reads import TooManyLongReads
 from premade.offline.snapshot import CURSOR_CHARACTERS_MAX, SnapshotsBusy
 from premade.offline.stream import MEDIA_TYPE, snapshot_stream
 from premade.partners.call import GateCall, gate_router, gate_with
@@ -58,7 +59,7 @@ _LINES: dict[int | str, dict[str, Any]] = {
     response_description="JSON lines, with `Content-Encoding: gzip` unless `Accept-Encoding` excludes it",
     response_class=JsonLines,
     response_model=None,
-    responses=_LINES | documented(SnapshotsBusy, NoRoomForFile),
+    responses=_LINES | documented(TooManyLongReads, SnapshotsBusy, NoRoomForFile),
 )
 async def gate_snapshot(
     call: Annotated[GateCall, gate_with("gate:redeem")],

@@ -203,6 +203,8 @@ class Settings(BaseSettings):
     """Maximum reservations of a partner that hold stock. 0: no quota."""
     quota_channel_share_percent: int = Field(default=0, ge=0, le=100)
     """Maximum share of a channel's allotment of a product that a partner has unused or reserved. 0: no quota."""
+    quota_long_reads: int = Field(default=16, ge=0, le=1_000)
+    """Maximum exports and snapshots of a partner at once, over all workers and machines. 0: no quota."""
     drain_seconds: float = Field(default=0.5, ge=0, le=300)
     """How long, in seconds, /readyz answers 503 after SIGTERM before the service accepts no more connections."""
 
