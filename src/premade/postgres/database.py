@@ -22,7 +22,7 @@ from premade.postgres.pool import (
     Pool,
     ServerHealth,
     hard_timeout,
-    turns_of_connections,
+    turns_of_blocking_writes,
 )
 from premade.postgres.pooler import sessions_are_shared
 from premade.postgres.replica import POSITION, Position, Replica, ReplicaPool
@@ -178,7 +178,7 @@ class Database:
         leave LEFT_BY_ALL_KINDS, if the pool is large enough. `single_too`: limit single statements too, not only
         transactions. A block must not take a second connection while it has one.
         """
-        of_one_kind = turns_of_connections(self._pool.max_size - LEFT_BY_ONE_KIND)
+        of_one_kind = turns_of_blocking_writes(self._pool.max_size - LEFT_BY_ONE_KIND)
         turns = Limiter(of_one_kind, self._pool.waiting)
         single_turns = turns if single_too else None
         return Database(

@@ -163,8 +163,11 @@ class Pool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
         self._server = server
         self._in_use = 0
         self._turns = RoundRobin(connections_max, POOL_WAITERS_MAX, TooManyRequests, connections_max)
-        self.waiting = turns_of_connections(connections_max - LEFT_BY_ALL_KINDS)
-        self.long_reads = Limiter(turns_of_connections(connections_max - LEFT_BY_ONE_KIND))
+        self.waiting = turns_of_blocking_writes(connections_max - LEFT_BY_ALL_KINDS)
+        long_reads = max(1, connections_max - LEFT_BY_ONE_KIND)
+        self.long_reads = Limiter(
+            RoundRobin(long_reads, POOL_WAITERS_MAX, lambda: Busy("connections"), long_reads)
+        )
         server.pools.append(self)
 
     async def close(self, timeout: float = 5.0) -> None:  # noqa: ASYNC109  (signature of the base class)
@@ -241,8 +244,8 @@ class Pool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
             raise DatabaseAway("former_primary")
 
 
-def turns_of_connections(at_once: int) -> RoundRobin:
-    """Return turns for one kind of use of connections. One partner leaves one of them to the others."""
+def turns_of_blocking_writes(at_once: int) -> RoundRobin:
+    """Return turns for writes that may wait for row locks. One partner leaves one of them to the others."""
     at_once = max(1, at_once)
     return RoundRobin(at_once, POOL_WAITERS_MAX, lambda: Busy("connections"), max(1, at_once - 1))
 
