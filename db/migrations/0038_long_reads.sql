@@ -1,4 +1,4 @@
--- Exports and snapshots of a partner that run now, over all workers and machines (ADR 57). Each has one of the partner's places
+-- Exports and snapshots of a partner that run now, over all workers and machines (ADR 58). Each has one of the partner's places
 -- until `ends_at`. A worker renews this time, so that the place of a worker that crashed is free again soon.
 -- The table is unlogged: a place waits for no disk and no standby. After a crash or a failover all places are free.
 CREATE UNLOGGED TABLE long_reads (
