@@ -4,6 +4,7 @@ Each takes one of the partner's places in the database until its response is sen
 If the worker crashes, the place is free again after LEASE_SECONDS.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -19,8 +20,8 @@ from premade.runtime.errors import TooMany, Unavailable
 LEASE_SECONDS = 30.0
 RENEW_EVERY_SECONDS = 10.0
 RETRY_AFTER_SECONDS = 5
-TRIES_MAX = 3
-"""Tries of a request if concurrent requests take the places that it found free."""
+TRY_SECONDS = (0.0, 0.1, 0.2)
+"""Pauses before each try. A place is free only after the client has the whole response, and may have sent the next request."""
 _HOLDER_BYTES = 16
 
 
@@ -69,13 +70,14 @@ class LongReads:
                     await tx.execute(sql.leave_place, partner_id=partner_id, place=place, holder=holder)
 
     async def _take(self, partner_id: int, limit: int, holder: UUID) -> int:
-        async with self._database.single_statement() as tx:
-            for _ in range(TRIES_MAX):
+        for seconds in TRY_SECONDS:
+            await asyncio.sleep(seconds)
+            async with self._database.single_statement() as tx:
                 place = await tx.fetch_one(
                     sql.take_place, partner_id=partner_id, places=limit, holder=holder, seconds=LEASE_SECONDS
                 )
-                if place is not None:
-                    return place
+            if place is not None:
+                return place
         raise TooManyLongReads(RETRY_AFTER_SECONDS, LONG_READS, limit)
 
     async def renew(self) -> None:
