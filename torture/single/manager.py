@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -34,7 +34,7 @@ class Manager:
     """Keep one service running."""
 
     def __init__(
-        self, environment: dict[str, str], log: Path, leftovers: Callable[[], Iterable[psutil.Process]]
+        self, environment: dict[str, str], log: Path, leftovers: Callable[[], Sequence[psutil.Process]]
     ) -> None:
         """`leftovers`: further processes of the service, which systemd kills when the parent has ended (KillMode=mixed)."""
         self._leftovers = leftovers
