@@ -76,6 +76,9 @@ pitr: .venv/.test ## Try point-in-time recovery with pgBackRest (root on Debian)
 activation-cost: .venv/.test ## Measure what an activation costs, 30 minutes, 20 GB
 	PYTHONPATH=tests $(BIN)/python -m bench.activation_cost
 
+overload: .venv/.test ## Offer ten times what a worker can take, 30 seconds
+	PYTHONPATH=tests $(BIN)/python -m bench.overload
+
 month-cost: .venv/.test ## Measure what the months of audit events cost, 2 minutes
 	PYTHONPATH=tests $(BIN)/python -m bench.month_cost
 
