@@ -179,6 +179,20 @@ def test_tokens_of_an_ended_lease_go_back(shop: Shop) -> None:
     with_workers(shop, 2, 3_600, two_workers)
 
 
+def test_a_bucket_from_before_the_clock_went_back_refuses_nothing(shop: Shop) -> None:
+    async def two_workers(workers: Workers) -> None:
+        await workers.requests(20, 0)
+        shop.sql(
+            "UPDATE rate_buckets SET full_at = full_at + interval '1 hour' WHERE key_id = %s RETURNING key_id",
+            workers.key_id,
+        )
+        await workers.requests(0, 20)
+        assert len(workers.passed) == 40
+        assert workers.refusals == []
+
+    with_workers(shop, 2, 3_600, two_workers)
+
+
 def test_without_a_database_requests_pass(shop: Shop) -> None:
     async def action(database: Database) -> None:
         async with database.single_statement() as tx:

@@ -14,7 +14,12 @@ WITH locked AS (
     ORDER BY key_id, operation_class
     FOR UPDATE OF b
 ), paid AS (
-    SELECT *, least(greatest(taken + least(spent, 0), 0) + greatest(spent, 0), 2 * capacity) AS owed FROM locked
+    SELECT *, least(
+        -- No bucket owes more than two buckets. One that seems to was written before the database's clock went back.
+        greatest(CASE WHEN taken <= 2 * capacity + 1 THEN taken ELSE 0 END + least(spent, 0), 0) + greatest(spent, 0),
+        2 * capacity
+    ) AS owed
+    FROM locked
 ), leased AS (
     -- The hundredth of a token makes up for the microseconds to which a time is rounded.
     SELECT *, least(greatest(floor(capacity - owed + 0.01), 0), requested) AS granted FROM paid
