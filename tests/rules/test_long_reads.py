@@ -13,7 +13,7 @@ from premade.partners.limits import set_limits
 LIMIT = 2
 HELD_ELSEWHERE = (
     "INSERT INTO long_reads (partner_id, place, holder, ends_at)"
-    " VALUES (%s, 1, gen_random_uuid(), now() + interval '1 minute') RETURNING place"
+    " VALUES (%s, 1, gen_random_uuid(), now() + interval '20 seconds') RETURNING place"
 )
 END_ALL = "UPDATE long_reads SET ends_at = now() WHERE partner_id = %s RETURNING place"
 IN_USE = "SELECT place FROM long_reads WHERE partner_id = %s AND ends_at > now()"
@@ -45,6 +45,24 @@ def test_workers_share_the_places_and_a_crashed_one_loses_them(shop: Shop) -> No
             assert in_use() == 0
             await one.renew()
             assert in_use() == 0, "the place is not its own any more"
+
+    shop.operate(run)
+
+
+def test_a_place_from_before_the_clock_went_back_is_free(shop: Shop) -> None:
+    partner = shop.seller().partner_id
+
+    async def run(database: Any, runtime: Any) -> None:
+        reads = LongReads(database, runtime, 1)
+        async with reads.place(partner, {}):
+            pass
+        shop.sql(
+            "UPDATE long_reads SET ends_at = ends_at + interval '1 hour' WHERE partner_id = %s RETURNING place",
+            partner,
+        )
+        async with reads.place(partner, {}):
+            with pytest.raises(TooManyLongReads):
+                await reads.place(partner, {}).__aenter__()
 
     shop.operate(run)
 
