@@ -28,6 +28,7 @@ from premade.partners.keyring import (
 from premade.partners.permission import PERMISSIONS
 from premade.postgres.database import Database
 from premade.runtime.slots import current_owner
+from premade.runtime.starts import Starts
 
 Service = TypeVar("Service")
 Known = TypeVar("Known")
@@ -71,6 +72,7 @@ async def _admit(request: Request, required: SecurityScopes, _documented: str = 
     is_read = request.scope["method"] in _READS
     operation_class = OperationClass.READ if is_read else PERMISSIONS[permission].operation_class
     await _take_from_rate_limit(request, caller, operation_class)
+    await wired.services[Starts].wait(caller.partner_id)
     return Call(caller, state["request_id"], wired.database, wired.services, request.scope)
 
 
@@ -83,6 +85,7 @@ async def _admit_gate(
     state["partner_id"], state["key_id"] = caller.partner_id, caller.key_id
     current_owner.set(caller.partner_id or "operator")
     await _take_from_rate_limit(request, caller, OperationClass.GATE)
+    await wired.services[Starts].wait(caller.partner_id)
     return GateCall(caller, state["request_id"], wired.database, wired.services, request.scope)
 
 

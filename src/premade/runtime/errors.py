@@ -217,6 +217,7 @@ class Busy(Unavailable):
         "codes",
         "large_bodies",
         "key_lookups",
+        "starts",
     ]
     subject: str = ""
     """The ticket or the batch."""
