@@ -662,6 +662,28 @@ CREATE TABLE public.gate_counts (
     last_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE public.gate_devices (
+    gate_device_id bigint NOT NULL,
+    owner text NOT NULL,
+    device_id text NOT NULL,
+    partner_id bigint,
+    state text NOT NULL,
+    registered_at timestamp with time zone NOT NULL,
+    registered_by text NOT NULL,
+    last_used_at timestamp with time zone NOT NULL,
+    last_used_by text NOT NULL,
+    CONSTRAINT gate_devices_state CHECK ((state = ANY (ARRAY['APPROVED'::text, 'UNAPPROVED'::text, 'REVOKED'::text])))
+);
+
+ALTER TABLE public.gate_devices ALTER COLUMN gate_device_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.gate_devices_gate_device_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE UNLOGGED TABLE public.long_reads (
     partner_id bigint NOT NULL,
     place integer NOT NULL,
@@ -1051,6 +1073,12 @@ ALTER TABLE ONLY public.customer_retention
 ALTER TABLE ONLY public.gate_counts
     ADD CONSTRAINT gate_counts_pkey PRIMARY KEY (day, owner, device_id, code);
 
+ALTER TABLE ONLY public.gate_devices
+    ADD CONSTRAINT gate_devices_pkey PRIMARY KEY (gate_device_id);
+
+ALTER TABLE ONLY public.gate_devices
+    ADD CONSTRAINT gate_devices_unique UNIQUE (owner, device_id);
+
 ALTER TABLE ONLY public.long_reads
     ADD CONSTRAINT long_reads_pkey PRIMARY KEY (partner_id, place);
 
@@ -1166,6 +1194,8 @@ CREATE UNIQUE INDEX batches_idempotency_key_taken ON public.batches USING btree 
 
 CREATE INDEX batches_to_expire ON public.batches USING btree (valid_until) WHERE ((expired_at IS NULL) AND (valid_until IS NOT NULL));
 
+CREATE INDEX gate_devices_registered_by ON public.gate_devices USING btree (registered_by, last_used_at);
+
 CREATE INDEX ota_orders_by_email ON public.ota_orders USING btree (hashtextextended(lower(customer_email), (0)::bigint), created_at);
 
 CREATE INDEX ota_orders_by_payment ON public.ota_orders USING btree (payment_reference, ((partner_id + 0)), ((order_id || ''::text)));
@@ -1265,6 +1295,9 @@ ALTER TABLE ONLY public.batches
 
 ALTER TABLE ONLY public.gate_counts
     ADD CONSTRAINT gate_counts_partner FOREIGN KEY (partner_id) REFERENCES public.partners(partner_id);
+
+ALTER TABLE ONLY public.gate_devices
+    ADD CONSTRAINT gate_devices_of_partner FOREIGN KEY (partner_id) REFERENCES public.partners(partner_id);
 
 ALTER TABLE ONLY public.ota_orders
     ADD CONSTRAINT ota_orders_partner FOREIGN KEY (partner_id) REFERENCES public.partners(partner_id);

@@ -16,6 +16,7 @@ from premade.batches.feature import FEATURE as BATCHES
 from premade.cancellation.feature import FEATURE as CANCELLATION
 from premade.console.feature import FEATURE as CONSOLE
 from premade.customers.feature import FEATURE as CUSTOMERS
+from premade.devices.feature import FEATURE as DEVICES
 from premade.expiry.feature import FEATURE as EXPIRY
 from premade.export.feature import FEATURE as EXPORT
 from premade.generation.feature import FEATURE as GENERATION
@@ -58,6 +59,7 @@ FEATURES = (
     EXPORT,
     ORDERS,
     STOCK,
+    DEVICES,
     REDEMPTION,
     OFFLINE,
     MONITORING,

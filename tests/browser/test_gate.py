@@ -11,6 +11,7 @@ from browser.conftest import AXE, DESK, PASSWORD, PHONE
 from browser.gate_page import GATE, SCANS, at_gate, uses_of
 from gate.conftest import gate_of, sold, unsold
 from playwright.sync_api import expect
+from support.processes import wait_until
 from support.shop import Seller, Shop
 from support.taking_back import cancel, reissue
 
@@ -225,6 +226,31 @@ def test_whom_the_service_no_longer_lets_in_admits_nobody_without_network_either
     gate.scans(tickets[0].qr)
 
     gate.hears("no", "Sign in")
+
+
+@pytest.mark.nightly
+def test_a_revoked_device_admits_nobody_without_network_either(
+    at_gate: Any, shop: Shop, seller: Seller
+) -> None:
+    gate, tickets = at_gate(), sold(seller, 2)
+    gate.is_ready_to_lose_it(tickets)
+    gate.scans(tickets[0].qr)
+    gate.hears("yes", "Welcome")
+    shop.sql(
+        "UPDATE gate_devices SET state = 'REVOKED' WHERE owner = 'console' AND device_id = %s RETURNING 1",
+        gate.device,
+    )
+    # The service knows the old state for up to two seconds.
+    status = f"fetch('/console/gate/snapshot?device_id={gate.device}').then((answer) => answer.status)"
+    wait_until(lambda: gate.page.evaluate(status) == 403, "the device is not refused")
+    gate.page.reload()
+
+    gate.state_is("revoked", "no list")
+    gate.scans(tickets[1].qr)
+    gate.hears("no", "Device revoked", gate.device)
+    gate.loses_network()
+    gate.scans(tickets[0].qr)
+    gate.hears("no", "No list")
 
 
 @pytest.mark.nightly

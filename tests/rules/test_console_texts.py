@@ -238,6 +238,11 @@ def look_at_partners(crawler: Crawler, shop: Shop, seller: Seller) -> None:
         lambda database, runtime: create_key(database, runtime, partner=None, permissions=["gate:redeem"])
     ).id
     ended = shop.key(seller.name, ["tickets:read"]).id
+    [device] = shop.sql(
+        "INSERT INTO gate_devices (owner, device_id, state, registered_at, registered_by, last_used_at, last_used_by)"
+        " VALUES (%s, 'GATE-1', 'UNAPPROVED', now(), %s, now(), %s) RETURNING gate_device_id",
+        *3 * [f"key:{gate_key}"],
+    )
     shop.operate(lambda database, runtime: revoke_key(database, runtime, ended))
     crawler.gets(
         "/console/partners",
@@ -252,6 +257,11 @@ def look_at_partners(crawler: Crawler, shop: Shop, seller: Seller) -> None:
         f"{partner}/disable",
         f"{partner}/keys/new",
         "/console/operator-keys",
+        "/console/gate-devices",
+        "/console/gate-devices?find=nothing+like+it",
+        *(f"/console/gate-devices?done={each}" for each in ("approved", "revoked")),
+        f"/console/gate-devices/{device['gate_device_id']}/revoke",
+        f"/console/gate-devices/{device['gate_device_id']}/approve",
         "/console/operator-keys/new",
         f"/console/keys/{seller.key_id}/rotate",
         f"/console/keys/{seller.key_id}/revoke",

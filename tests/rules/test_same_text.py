@@ -12,9 +12,9 @@ from premade.console.tickets.search import (
     orders_like,
     read_search,
 )
+from premade.devices.device_id import name_of_device_or_scan
 from premade.partners.partner import PartnerNameTaken, add_partner, rename_partner
 from premade.partners.partner_sql import PartnerRow
-from premade.redemption.scan import name_of_device_or_scan
 from premade.runtime.errors import Invalid
 from premade.values.digest import request_digest
 

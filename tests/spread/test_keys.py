@@ -198,5 +198,5 @@ def test_every_table_with_a_partner_is_spread_or_stays_on_one_server_for_a_reaso
         "partner_limits",  # read with the API key
         "long_reads",  # a few unlogged rows
         "reservations",  # of the stock that all partners of a channel share
-        "api_keys", "gate_counts", "refusal_days",  # also of the operator
+        "api_keys", "gate_counts", "gate_devices", "refusal_days",  # also of the operator
     }  # fmt: skip

@@ -19,6 +19,8 @@ from premade.cancellation.cancel_batch import BatchCanceller, CancelBatchRequest
 from premade.catalog.product import change_product
 from premade.customers.customer import Customers
 from premade.customers.erase import Eraser
+from premade.devices.change import set_state
+from premade.devices.registry import DeviceState, GateDevices
 from premade.export.rows import Exporter, TicketsToExport, record_export
 from premade.generation.batch_request import BatchRequest
 from premade.generation.large import LargeBatches
@@ -112,6 +114,11 @@ def _change_partner(shop: Shop, seller: Seller) -> None:
     shop.key(seller.name, ["tickets:read"], label="reports", networks=["203.0.113.0/24"])
     rotated = shop.operate(lambda d, r: rotate_key(d, r, key.id, timedelta(hours=1)))
     shop.operate(lambda d, r: revoke_key(d, r, rotated.id))
+    gate = GateCaller(f"key:{key.id}", seller.partner_id, frozenset(), key.id)
+    shop.operate(lambda d, r: GateDevices(d, r, needs_approval=False).require(gate, "GATE-1"))
+    [device] = shop.sql("SELECT gate_device_id FROM gate_devices")
+    for state in (DeviceState.REVOKED, DeviceState.APPROVED):
+        shop.operate(lambda d, r, state=state: set_state(d, r, device["gate_device_id"], state))
     shop.operate(lambda d, r: rename_partner(d, r, seller.name, f"{seller.name} renamed"))
 
 

@@ -38,6 +38,7 @@ class Subject(StrEnum):
     SIGNING_KEY = "signing_key"
     DATABASE = "database"
     STAFF = "staff"
+    GATE_DEVICE = "gate_device"
 
 
 class EventName(str, Generic[E_co]):

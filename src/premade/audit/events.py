@@ -92,6 +92,31 @@ class KeyRevoked(FromClient):
 
 
 @dataclass(frozen=True, kw_only=True)
+class GateDeviceEvent(FromClient):
+    """A change of a gate device. `owner`: the actor of an API key, or `console`."""
+
+    gate_device_id: int
+    owner: str
+    device_id: str
+
+
+@CATALOGUE.event(
+    "gate_device.approved",
+    "Gate device approved",
+    "Gate device {gate_device_id} ({device_id}) was approved. It can redeem tickets.",
+)
+class GateDeviceApproved(GateDeviceEvent): ...
+
+
+@CATALOGUE.event(
+    "gate_device.revoked",
+    "Gate device revoked",
+    "Gate device {gate_device_id} ({device_id}) was revoked. It can no longer redeem tickets.",
+)
+class GateDeviceRevoked(GateDeviceEvent): ...
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProductEvent(AuditEvent):
     """A product as it is after the event."""
 

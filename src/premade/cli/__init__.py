@@ -16,6 +16,7 @@ from premade.cli import (
     allotment,
     archive,
     customer,
+    device,
     key,
     partner,
     previous_database,
@@ -52,6 +53,7 @@ app = typer.Typer(
 app.add_typer(product.app, name="product")
 app.add_typer(partner.app, name="partner")
 app.add_typer(key.app, name="key")
+app.add_typer(device.app, name="device")
 app.add_typer(allotment.app, name="allotment")
 app.add_typer(signing_key.app, name="signing-key")
 app.command(

@@ -18,6 +18,7 @@ from premade.audit.actors import CLOCK, COMMAND, CONSOLE, KEY, SERVICE, STAFF
 from premade.audit.events import CATALOGUE
 from premade.batches.batch import BatchStatus
 from premade.console.isolated import isolated
+from premade.devices.registry import DeviceState
 from premade.runtime.clock import local_time, rfc3339
 from premade.staff.role import Right, Role
 from premade.staff.session import Member
@@ -70,6 +71,9 @@ STATE_NAMES: dict[str, Text] = {
     "working": lazy("Working"),
     "revoked": lazy("Revoked"),
     "expired": lazy("Expired"),
+    DeviceState.APPROVED: lazy("Approved"),
+    DeviceState.UNAPPROVED: lazy("Not approved yet"),
+    DeviceState.REVOKED: lazy("Revoked"),
 }
 STATE_NAMES_IN_SENTENCES: dict[str, Text] = {
     Status.PRE_GENERATED: lazy("unused"),

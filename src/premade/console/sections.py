@@ -9,6 +9,7 @@ from premade.console.batches import exports as batch_exports
 from premade.console.batches import new as new_batch
 from premade.console.batches import pages as batches
 from premade.console.customers import pages as customers
+from premade.console.devices import pages as devices
 from premade.console.gate import pages as gate
 from premade.console.overview import pages as overview
 from premade.console.partners import changes as partner_changes
@@ -47,6 +48,7 @@ SECTIONS = [
         [partners.PAGES, partner_changes.PAGES, own_limits.PAGES, keys.PAGES],
     ),
     Section(lazy("Gate"), gate.GATE, Right.USE_GATE, [gate.PAGES], routes=gate.routes),
+    Section(lazy("Gate devices"), devices.DEVICES, Right.MANAGE_DEVICES, [devices.PAGES]),
     Section(lazy("Audit"), audit.AUDIT, Right.SEE_AUDIT, [audit.PAGES]),
     Section(lazy("Customers"), customers.CUSTOMERS, Right.MANAGE_CUSTOMERS, [customers.PAGES]),
     Section(lazy("Staff"), staff.STAFF, Right.MANAGE_STAFF, [staff.PAGES]),

@@ -7,7 +7,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
+from premade.devices.device_id import NAME_PATTERN, name_of_device_or_scan
+from premade.devices.registry import DEVICE_REFUSALS
 from premade.http.gateway import PageRoute
+from premade.http.pagination import optional
 from premade.http.problems import documented, problem_of
 from premade.http.spool import NoRoomForFile
 from premade.http.streaming import Stream
@@ -59,7 +62,7 @@ _LINES: dict[int | str, dict[str, Any]] = {
     response_description="JSON lines, with `Content-Encoding: gzip` unless `Accept-Encoding` excludes it",
     response_class=JsonLines,
     response_model=None,
-    responses=_LINES | documented(TooManyLongReads, SnapshotsBusy, NoRoomForFile),
+    responses=_LINES | documented(*DEVICE_REFUSALS, TooManyLongReads, SnapshotsBusy, NoRoomForFile),
 )
 async def gate_snapshot(
     call: Annotated[GateCall, gate_with("gate:redeem")],
@@ -70,9 +73,17 @@ async def gate_snapshot(
             json_schema_extra={"pattern": "^[A-Za-z0-9_-]+$", "maxLength": CURSOR_CHARACTERS_MAX},
         ),
     ] = None,
+    device_id: Annotated[
+        str | None,
+        optional(name_of_device_or_scan),
+        Query(
+            description="The device that asks. A device that the operator has revoked gets no snapshot.",
+            json_schema_extra={"pattern": f"^{NAME_PATTERN}$"},
+        ),
+    ] = None,
 ) -> Stream:
     """Return every ACTIVE ticket with its issue number and remaining uses, or with `since` the changes."""
-    return snapshot_stream(call, since)
+    return await snapshot_stream(call, since, device_id)
 
 
 def public_routes() -> list[BaseRoute]:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from premade.devices.registry import GateDevices
 from premade.http.negotiation import header_list, takes_gzip
 from premade.http.streaming import Stream
 from premade.limits.long_reads import LongReads
@@ -12,8 +13,13 @@ from premade.partners.call import GateCall
 MEDIA_TYPE = "application/x-ndjson"
 
 
-def snapshot_stream(call: GateCall, since: str | None) -> Stream:
-    """Return the snapshot for a gate, compressed unless the client refuses gzip."""
+async def snapshot_stream(call: GateCall, since: str | None, device_id: str | None) -> Stream:
+    """Return the snapshot for a gate, compressed unless the client refuses gzip.
+
+    Raises:
+        DeviceRevoked, DeviceUnapproved: the device may not be used.
+    """
+    await call.use(GateDevices).require(call.caller, device_id)
     snapshots, caller = call.use(Snapshots), call.caller
 
     @asynccontextmanager

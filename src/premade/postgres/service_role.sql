@@ -50,7 +50,7 @@ CROSS JOIN LATERAL (
         ('TABLE', 'UPDATE', relation.relkind <> 'v' AND o.whole <> 'schema_migrations' AND NOT starts_with(o.whole, 'audit_')),
         (
             'TABLE', 'DELETE', o.whole IN (
-                'activation_spans', 'attempts', 'gate_counts', 'partner_limits', 'product_functions', 'refusal_days', 'sales_days',
+                'activation_spans', 'attempts', 'gate_counts', 'gate_devices', 'partner_limits', 'product_functions', 'refusal_days', 'sales_days',
                 'staff_browsers', 'staff_half_sign_ins', 'staff_provider_accounts', 'staff_recovery_codes', 'staff_second_factors', 'staff_sessions', 'ticket_deltas'
             )
         ),

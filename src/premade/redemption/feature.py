@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from premade.devices.registry import GateDevices
 from premade.http.wiring import Feature
 from premade.redemption import routes
 from premade.redemption.gate import Gate
@@ -34,6 +35,7 @@ FEATURE = Feature(
             inspector=process.use(Inspector),
             syncer=process.use(Syncer),
             guard_proofs=process.use(GuardProofs),
+            devices=process.use(GateDevices),
         ),
         Syncer: lambda process: Syncer(
             process.database, process.runtime, process.use(Verifiers), process.use(GateRules)

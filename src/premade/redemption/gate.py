@@ -6,6 +6,7 @@ A ticket is presented as a QR, or as a code with digits of the customer's phone 
 from dataclasses import dataclass, replace
 
 from premade.audit.actors import staff_actor
+from premade.devices.registry import GateDevices
 from premade.redemption.guard_proof import GuardProofs
 from premade.redemption.inspect import Inspection, Inspector
 from premade.redemption.manual import ManualEntries, ManualEntry
@@ -55,17 +56,20 @@ class Gate:
     inspector: Inspector
     syncer: Syncer
     guard_proofs: GuardProofs
+    devices: GateDevices
 
     async def redeem(self, device: Device, presentation: Presentation, use: UseRequest) -> Redeemed:
         """Redeem an entitlement of the ticket, once for each scan_id of a device.
 
         Raises:
+            DeviceRevoked, DeviceUnapproved: the device may not be used.
             QrInvalid: the QR is not genuine.
             PermissionMissing: the key may not use manual entries.
             TooManyEntries: a limit of wrong manual entries was reached.
             DigitsWrong: code and digits do not match.
             The errors of `Redeemer.redeem`. Nothing is redeemed then.
         """
+        await self._require(device)
         return await self.redeemer.redeem(
             Scan(
                 caller=device.caller,
@@ -83,24 +87,31 @@ class Gate:
         """Return the ticket as it is now, and whether a scan would be admitted.
 
         Raises:
+            DeviceRevoked, DeviceUnapproved: the device may not be used.
             QrInvalid: the QR is not genuine.
             PermissionMissing: the key may not use manual entries.
             TooManyEntries: a limit of wrong manual entries was reached.
             DigitsWrong: code and digits do not match.
             TicketUnknown: the gate knows no such ticket.
         """
+        await self._require(device)
         return await self.inspector.inspect(device.caller, await self._presented(device, presentation))
 
     async def upload(self, device: Device, entries: list[OfflineScan | InvalidEntry]) -> list[UploadResult]:
         """Redeem offline scans; return one result for each, in their order. The actor of a scan is its guard.
 
         Raises:
+            DeviceRevoked, DeviceUnapproved: the device may not be used. Nothing is redeemed.
             Busy: the scans of one guard, and all after them, are not redeemed. The upload can be repeated.
         """
+        await self._require(device)
         results: list[UploadResult] = []
         for actor, together in await self._by_actor(device, entries):
             results += await self.syncer.sync(_as_scanned_by(device, actor), together)
         return results
+
+    async def _require(self, device: Device) -> None:
+        await self.devices.require(device.caller, device.device_id)
 
     async def _presented(self, device: Device, presentation: Presentation) -> PresentedTicket:
         """Return the presented ticket."""

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from premade.devices.registry import DEVICE_REFUSALS
 from premade.http.endpoint import Reply
 from premade.http.problems import documented
 from premade.partners.call import GateCall, gate_router, gate_with
@@ -36,6 +37,7 @@ router = gate_router("Gate")
     response_description="Ticket redeemed; admit the bearer",
     response_model=RedeemAnswer,
     responses=documented(
+        *DEVICE_REFUSALS,
         QrInvalid,
         TicketUnknown,
         DigitsWrong,
@@ -65,7 +67,7 @@ async def redeem(call: Annotated[GateCall, gate_with("gate:redeem")], body: Rede
         "tickets and invalid entries by device and day."
     ),
     response_description="Result of each scan",
-    responses=documented(),
+    responses=documented(*DEVICE_REFUSALS),
 )
 async def sync(call: Annotated[GateCall, gate_with("gate:redeem")], body: SyncRequest) -> SyncAnswer:
     """Redeem the offline scans of a device, each once, in their order."""
@@ -79,7 +81,7 @@ async def sync(call: Annotated[GateCall, gate_with("gate:redeem")], body: SyncRe
     summary="Inspect a ticket at the gate without redeeming it",
     description="Return the current state of a ticket. Of the customer it contains only the initials.",
     response_description="The ticket, and whether the gate would admit it",
-    responses=documented(QrInvalid, TicketUnknown, DigitsWrong, TooManyEntries),
+    responses=documented(*DEVICE_REFUSALS, QrInvalid, TicketUnknown, DigitsWrong, TooManyEntries),
 )
 async def inspect(call: Annotated[GateCall, gate_with("gate:redeem")], body: ShownAtGate) -> InspectAnswer:
     """Return the current state of a ticket."""

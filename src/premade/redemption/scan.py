@@ -1,6 +1,5 @@
 """A scan at a gate, as a device sends it. Pure."""
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -8,11 +7,7 @@ from functools import cached_property
 
 from premade.partners.keyring import GateCaller
 from premade.runtime.errors import DomainError
-from premade.texts.fields import field_text
 from premade.values.digest import request_digest
-
-NAME_PATTERN = r"[A-Za-z0-9._:-]{1,64}"
-_NAME = re.compile(NAME_PATTERN)
 
 
 class Entry(StrEnum):
@@ -21,13 +16,6 @@ class Entry(StrEnum):
     SCAN = "scan"
     MANUAL = "manual"
     OFFLINE = "offline"
-
-
-def name_of_device_or_scan(text: str) -> str:
-    """Return the text if it has the form of a device_id or scan_id. Raises ValueError otherwise."""
-    if not _NAME.fullmatch(text):
-        raise ValueError(field_text("gate.name"))
-    return text
 
 
 def device_key(caller: GateCaller, device_id: str) -> str:

@@ -14,13 +14,13 @@ from pydantic import (
     field_validator,
 )
 
+from premade.devices.device_id import NAME_PATTERN, name_of_device_or_scan
 from premade.http.endpoint import field_errors
 from premade.http.fields import AnswerModel, Moment, RequestModel, Timestamp
 from premade.redemption.gate import CodeAndDigits, Presentation, QrText, UseRequest
 from premade.redemption.guard_proof import PROOF_CHARACTERS_MAX
 from premade.redemption.offline_scan import ConflictCode, InvalidEntry, OfflineScan
 from premade.redemption.rules import PHONE_DIGITS, PHONE_DIGITS_MAX
-from premade.redemption.scan import NAME_PATTERN, name_of_device_or_scan
 from premade.redemption.sync import REDEMPTIONS_MAX
 from premade.runtime.errors import FieldError
 from premade.texts.fields import field_text

@@ -156,6 +156,8 @@ class Settings(BaseSettings):
     """Whether the log masks the customer's e-mail address in the line of an activation too."""
     gate_list_hours_max: int = Field(default=24, ge=1, le=720)
     """Maximum age, in hours, of the list that the gate page uses without network. A guard must confirm an older list."""
+    gate_device_approval: bool = False
+    """Whether a new device of a gate is refused until the operator approves it."""
     trusted_proxies: Annotated[str, AfterValidator(_addresses)] = ""
     """Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are trusted, separated by commas."""
     offline_scan_days: int = Field(default=30, ge=1, le=365)

@@ -37,6 +37,8 @@ class Right(StrEnum):
     """Add and disable partners; create and revoke keys of partners and the operator."""
     USE_GATE = "use_gate"
     """Redeem tickets of all partners, as a gate of the operator."""
+    MANAGE_DEVICES = "manage_devices"
+    """See, approve and revoke the devices of gates."""
     MANAGE_STAFF = "manage_staff"
     MANAGE_CUSTOMERS = "manage_customers"
     """Find, export and erase what the service has about a customer."""
@@ -55,6 +57,7 @@ RIGHTS: dict[Role, frozenset[Right]] = {
             Right.CHANGE_STOCK,
             Right.SEE_PARTNERS,
             Right.USE_GATE,
+            Right.MANAGE_DEVICES,
             Right.SEE_AUDIT,
         }
     ),

@@ -50,6 +50,7 @@ EVENT_HEADINGS = {
     Subject.SIGNING_KEY: lazy("Partners and keys"),
     Subject.DATABASE: lazy("Others"),
     Subject.STAFF: lazy("Staff"),
+    Subject.GATE_DEVICE: lazy("Gate devices"),
 }
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import orjson
 from fastapi import Query, Security
 from fastapi.security import SecurityScopes
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,6 +23,7 @@ from premade.console.auth import RoleMissing, session_token
 from premade.console.csrf import FormForeign, require_own_page
 from premade.console.rendering import CONTENT_SECURITY_POLICY, HEADERS, Templates, assets
 from premade.console.routing import Page, StaffRequest, with_error_pages
+from premade.devices.device_id import name_of_device_or_scan
 from premade.http.body import header_values
 from premade.http.endpoint import Reply, json_router
 from premade.http.fields import AnswerModel, Timestamp
@@ -220,11 +221,12 @@ async def sync(call: OfStaff, body: GuardedSyncRequest, test_mode: TestMode = Fa
 @router.get(f"{GATE}/snapshot", include_in_schema=False, response_model=None)
 async def snapshot(
     call: OfStaff,
+    device_id: Annotated[str, AfterValidator(name_of_device_or_scan), Query()],
     since: Annotated[str | None, Query()] = None,
     test_mode: TestMode = False,  # noqa: FBT002
 ) -> Stream:
     """Answer like GET /api/gate/snapshot for a key of the operator."""
-    return snapshot_stream(call.in_mode(test=test_mode), since)
+    return await snapshot_stream(call.in_mode(test=test_mode), since, device_id)
 
 
 @dataclass(frozen=True)

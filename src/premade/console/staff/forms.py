@@ -18,7 +18,7 @@ ROLE_DESCRIPTIONS: dict[Role, Text] = {
         "everything: also add partners, create and revoke API keys, manage the staff, and export and erase customers"
     ),
     Role.OPERATIONS: lazy(
-        "see tickets, orders, batches, stock and partners, and the audit record; cancel and reissue tickets; generate, export and cancel batches; change products, prices and allotments, and release reservations; the gate page"
+        "see tickets, orders, batches, stock and partners, and the audit record; cancel and reissue tickets; generate, export and cancel batches; change products, prices and allotments, and release reservations; the gate page, and approve and revoke devices of gates"
     ),
     Role.FINANCE: lazy(
         "see tickets, orders, batches, stock and partners, and the audit record; export batches"

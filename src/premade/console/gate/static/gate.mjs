@@ -126,7 +126,7 @@ function tellState() {
   const scans = ngettext("%(num)s scan waits to be sent", "%(num)s scans wait to be sent", gate.waiting);
   const parts = {
     starting: [_("Looking for the service")],
-    online: [_("Online")],
+    online: [gate.barred || _("Online")],
     offline: [_("Works without network")],
     "signed-out": [gate.problem || _("Signed out")],
   }[gate.mode];

@@ -21,6 +21,8 @@ const LEAVING = "premade-gate-leaving";
 /** Facts until the service has answered. */
 const FACTS_BEFORE = { name: "", functions: [], clock_ms: 0, guard: "", list_hours_max: 24, phone_digits: 4 };
 const OVER = ["SESSION_OVER", "ROLE_MISSING"];
+/** The operator does not let this device work. */
+const BARRED = ["DEVICE_REVOKED", "DEVICE_UNAPPROVED"];
 const MUST_SIGN_IN = ["FORM_FOREIGN", ...OVER];
 
 const verifier = chooseVerifier();
@@ -36,6 +38,8 @@ export class Gate {
   list = undefined;
   /** Why the service does not take what waits, where it refuses it. */
   unsendable = "";
+  /** Why the operator does not let this device work, if so. */
+  barred = "";
   waiting = 0;
   conflicts = [];
   #settings;
@@ -173,6 +177,7 @@ export class Gate {
         await this.connect();
         if (this.mode === "online") return this.#ask(shown, wanted, scan, true);
       }
+      if (BARRED.includes(error.code)) await this.#bar(error);
       if (!MUST_SIGN_IN.includes(error.code)) return refused(error, shown);
       await this.#signedOut(error);
       return refusal("SIGNED_OUT", error.message);
@@ -274,16 +279,18 @@ export class Gate {
 
   /** Fetch the keys and the list for times without network. If that fails, the age of the list shows it. */
   async refresh() {
-    const { mode } = this.#settings;
+    const { mode, device_id } = this.#settings;
     await navigator.locks.request(`premade-gate-list ${mode}`, { ifAvailable: true }, async (lock) => {
       if (lock === null) return;
       const about = await store.aboutList(mode);
       try {
         await store.write("keys", await service.keys());
         this.#usedOnline.clear();
-        await store.takeIn(mode, service.snapshot(mode, about?.since), Date.now(), this.#usedOnline);
+        await store.takeIn(mode, service.snapshot(mode, device_id, about?.since), Date.now(), this.#usedOnline);
+        this.barred = "";
       } catch (error) {
-        if (error instanceof Refused && error.code === "INVALID_REQUEST" && about) await store.forgetCursor(mode);
+        if (error instanceof Refused && BARRED.includes(error.code)) await this.#bar(error);
+        else if (error instanceof Refused && error.code === "INVALID_REQUEST" && about) await store.forgetCursor(mode);
         else if (!(error instanceof Away || error instanceof Refused || error instanceof store.Broken)) throw error;
       }
     });
@@ -351,6 +358,13 @@ export class Gate {
     this.#become("signed-out", message);
     if (!OVER.includes(code)) return;
     localStorage.setItem(SIGNED_OUT, "yes");
+    await store.forgetLists();
+    await this.#look();
+  }
+
+  /** Admit nobody from now on, also without network. Waiting scans stay. */
+  async #bar({ message }) {
+    this.barred = message;
     await store.forgetLists();
     await this.#look();
   }

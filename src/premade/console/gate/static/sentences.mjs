@@ -24,6 +24,8 @@ const TITLES = new Map([
   ["NO_LIST", _("No list")],
   ["LIST_OLD", _("Old list")],
   ["SIGNED_OUT", _("Sign in")],
+  ["DEVICE_REVOKED", _("Device revoked")],
+  ["DEVICE_UNAPPROVED", _("Device not approved")],
 ]);
 
 export const titleOf = (code) => TITLES.get(code) ?? _("Refused");

@@ -49,8 +49,8 @@ export async function keys() {
 }
 
 /** The lines of a snapshot, each an object. Ends early when the answer breaks off: look for the last line's `next`. */
-export async function* snapshot(mode, since) {
-  const address = addressOf("/snapshot", { ...inMode(mode), ...(since === undefined ? {} : { since }) });
+export async function* snapshot(mode, device_id, since) {
+  const address = addressOf("/snapshot", { ...inMode(mode), device_id, ...(since === undefined ? {} : { since }) });
   const answer = await fetched(address, {}, SNAPSHOT_SECONDS_MAX);
   if (!answer.ok || !isOf(answer, "application/x-ndjson")) {
     await read(answer);

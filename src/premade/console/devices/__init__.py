@@ -1,0 +1,1 @@
+"""Gate devices: list, approve and revoke."""
