@@ -1,6 +1,7 @@
-"""Write the catalogue of texts for people, `src/premade/texts/console.pot`, or compile a language: `make messages`.
+"""Write the catalogues of texts for people: `make messages`.
 
-The texts are in templates, in Python, and in the lists that templates read: problems, events, roles, permissions, formats.
+`src/premade/texts/console.pot` has all texts in English, and each `<language>/LC_MESSAGES/console.po` their translations. The
+texts are in templates, in Python, and in the lists that templates read: problems, events, roles, permissions, formats.
 """
 
 import io
@@ -8,9 +9,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from babel.messages.catalog import Catalog
+from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
-from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 from premade.audit.event_fields import ErasureCause, SignInMethod, SignInRefusal
@@ -39,8 +39,8 @@ OPTIONS = {
     }
 }
 KEYWORDS = {"_": None, "gettext": None, "lazy": None, "ngettext": (1, 2)}
-NOT_IN_FORMS = {"http", "json", "option", "logo", "setting", "validation"}
-"""Fields of requests and options of commands, which no page shows."""
+OF_COMMANDS = {"option", "logo", "setting"}
+"""Options of commands and settings, which neither a page nor a response shows."""
 HEADER = 'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n\n'
 
 
@@ -51,7 +51,7 @@ def listed() -> Iterator[tuple[str, str]]:
         for each in (text.title, text.remedy, *details):
             yield each, "texts/problems.toml"
     for key, text in field_texts().items():
-        if key.partition(".")[0] not in NOT_IN_FORMS:
+        if key.partition(".")[0] not in OF_COMMANDS:
             yield text, "texts/fields.toml"
     yield problem_texts()["INTERNAL"].cause, "texts/problems.toml"
     for event in CATALOGUE.values():
@@ -88,14 +88,39 @@ def as_pot(texts: Catalog) -> str:
     return HEADER + out.getvalue().decode().lstrip("\n")
 
 
-def compile_languages() -> None:
-    """Write `console.mo` beside each `console.po`."""
-    for po in SOURCE.glob("texts/*/LC_MESSAGES/console.po"):
-        with po.open("rb") as source, po.with_suffix(".mo").open("wb") as compiled:
-            write_mo(compiled, read_po(source))
+def translations() -> dict[Path, Catalog]:
+    """The catalogue of each language, by its file."""
+    return {
+        file: read_po(io.BytesIO(file.read_bytes()), locale=file.parts[-3])
+        for file in sorted(SOURCE.glob("texts/*/LC_MESSAGES/console.po"))
+    }
+
+
+def as_po(texts: Catalog, template: Catalog) -> str:
+    """A language's catalogue as a file, with the texts of the template: new ones are empty, and old ones are gone."""
+    texts.update(template, no_fuzzy_matching=True)
+    texts.obsolete.clear()
+    out = io.BytesIO()
+    write_po(out, texts, sort_output=True, include_lineno=False, omit_header=True, width=120)
+    header = f'"Language: {texts.locale}\\n"\n"Plural-Forms: {texts.plural_forms}\\n"\n\n'
+    return HEADER.rstrip("\n") + "\n" + header + out.getvalue().decode().lstrip("\n")
+
+
+def forms(message: Message) -> list[str]:
+    """The translations of a text: one, or one for each plural form."""
+    translated = message.string or ""
+    return [translated] if isinstance(translated, str) else list(translated)
+
+
+def missing(texts: Catalog) -> list[str]:
+    """The texts that have no translation, or one that nobody has checked ("fuzzy")."""
+    return [str(each.id) for each in texts if each.id and (each.fuzzy or not all(forms(each)))]
 
 
 if __name__ == "__main__":
-    POT.write_text(as_pot(catalogue()))
-    compile_languages()
-    sys.stdout.write(f"{POT.relative_to(Path.cwd())}: {len(catalogue())} texts\n")
+    everything = catalogue()
+    POT.write_text(as_pot(everything))
+    sys.stdout.write(f"{POT.relative_to(Path.cwd())}: {len(everything)} texts\n")
+    for file, texts in translations().items():
+        file.write_text(as_po(texts, everything))
+        sys.stdout.write(f"{file.relative_to(Path.cwd())}: {len(missing(texts))} without a translation\n")

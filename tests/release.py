@@ -5,6 +5,7 @@ Everything is built twice, and must have the same bytes. The times in the archiv
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from support.service import environment_for, running_service
 
 REPOSITORY = Path(__file__).parents[1]
 UV = Path(sys.executable).parent / "uv"
-PACKED = ("src", "db", "README.md", "CHANGELOG.md", "LICENSE")
+PACKED = ("src", "db", "README.md", "CHANGELOG.md", "LICENSE", "hatch_build.py")
 """What the sdist contains, as in pyproject.toml."""
 SUMS = "SHA256SUMS"
 SUFFIX_BETWEEN_RELEASES = ".dev0"
@@ -174,6 +175,8 @@ def require_whole(tree: Path, files: list[Path]) -> None:
     """
     committed = git(tree, "ls-files", *PACKED).splitlines()
     in_wheel = {name.removeprefix("src/") for name in committed if name.startswith("src/premade/")}
+    # The translations are compiled.
+    in_wheel = {re.sub(r"\.po$", ".mo", name) for name in in_wheel if not name.endswith(".pot")}
     in_wheel |= {
         f"premade/migrations/{Path(name).name}" for name in committed if name.startswith("db/migrations/")
     }

@@ -40,6 +40,7 @@ from premade.runtime.logging import log
 from premade.runtime.settings import Settings
 from premade.staff.feature import FEATURE as STAFF
 from premade.stock.feature import FEATURE as STOCK
+from premade.texts.languages import Choice, language_of_tag
 from premade.throttle.feature import FEATURE as THROTTLE
 from premade.tickets.feature import FEATURE as TICKETS
 
@@ -115,6 +116,7 @@ def make_app(
         redirect_slashes=False,
     )
     app.state.runtime = runtime
+    app.state.languages = Choice(language_of_tag(settings.language))
     for feature in features:
         for router in feature.routers:
             app.router.routes.extend(router.routes)

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from gettext import GNUTranslations
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,6 +23,8 @@ from premade.console.routes import console_routes
 from premade.http.wiring import Feature
 from premade.runtime.clock import Runtime
 from premade.runtime.settings import Settings
+from premade.texts.languages import Choice
+from premade.texts.translation import Language
 from support.shop import Shop
 
 PLACEHOLDER = re.compile(r"(%\(\w+\)[srd]|%%|\{\{[^{}]*\}\}|\{[^{}]*\}|<[^>]*>)")
@@ -37,8 +40,8 @@ def pseudo(text: str) -> str:
     )
 
 
-def pseudo_language(folder: Path) -> GNUTranslations:
-    """A language like any other: a compiled catalogue in a file."""
+def pseudo_language(folder: Path) -> Language:
+    """A language like any other: its catalogue is compiled, in a file."""
     translated = Catalog(locale="de", charset="utf-8")
     for message in catalogue():
         if isinstance(message.id, tuple):
@@ -48,17 +51,16 @@ def pseudo_language(folder: Path) -> GNUTranslations:
     file = folder / "console.mo"
     with file.open("wb") as out:
         write_mo(out, translated)
-    with file.open("rb") as compiled:
-        return GNUTranslations(compiled)
+    return Language("de", "Deutsch", "de", lambda: GNUTranslations(BytesIO(file.read_bytes())))
 
 
 @contextmanager
 def translated_service(dsn: str, folder: Path) -> Generator[str]:
     """The address of a service with its console in that language."""
-    translations = pseudo_language(folder)
+    language = pseudo_language(folder)
 
     def pages(app: Any) -> Any:
-        return console_routes(app.state.runtime.zone, translations)
+        return console_routes(app.state.runtime.zone, Choice(language, (language,)))
 
     features: list[Feature] = [replace(each, pages=pages) if each is CONSOLE else each for each in FEATURES]
     app = make_app(Settings(database_url=dsn), Runtime(ZoneInfo("UTC")), features=features)

@@ -1,14 +1,13 @@
 """Authentication of staff by session cookie."""
 
 from dataclasses import dataclass
-from typing import Literal
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from premade.console.addresses import HOME, SIGN_IN, go_to
-from premade.console.csrf import origin_of
+from premade.console.cookies import cookie_of, set_cookie
 from premade.runtime.errors import Forbidden
 from premade.staff.provider_sign_in import SIGN_IN_SECONDS_MAX
 from premade.staff.role import Right
@@ -27,9 +26,6 @@ HALF_COOKIE = "premade_half_signed_in"
 """Of a sign-in that waits for the code of the second factor."""
 PROVIDER_COOKIE = "premade_provider"
 """Of a sign-in at the identity provider that is not yet completed."""
-_HTTPS_PREFIX = "__Host-"
-"""Prefix of the name of a cookie that is set over https. With it, browsers allow no other host of the domain to set the cookie
-(RFC 6265bis, 4.1.3.2)."""
 
 
 @dataclass(eq=False)
@@ -51,49 +47,42 @@ async def signed_in_member(request: Request) -> tuple[Member | None, str]:
 
 def session_token(request: Request) -> str:
     """Return the token of the request's session cookie, or an empty string."""
-    return _cookie(request, SESSION_COOKIE) or ""
+    return cookie_of(request, SESSION_COOKIE) or ""
 
 
 def browser_token(request: Request) -> str | None:
     """Return the token of the cookie that marks a known browser, or None."""
-    return _cookie(request, BROWSER_COOKIE)
+    return cookie_of(request, BROWSER_COOKIE)
 
 
 def half_token(request: Request) -> str | None:
     """Return the token of the cookie of a half sign-in, or None."""
-    return _cookie(request, HALF_COOKIE)
+    return cookie_of(request, HALF_COOKIE)
 
 
 def set_half_cookie(response: Response, request: Request, token: str) -> None:
     """Set the cookie of a half sign-in."""
-    _set_cookie(response, request, HALF_COOKIE, token, HALF_SECONDS_MAX)
+    set_cookie(response, request, HALF_COOKIE, token, HALF_SECONDS_MAX)
 
 
 def delete_half_cookie(response: Response, request: Request) -> None:
     """Delete the cookie of a half sign-in."""
-    _set_cookie(response, request, HALF_COOKIE, "", 0)
+    set_cookie(response, request, HALF_COOKIE, "", 0)
 
 
 def provider_cookie(request: Request) -> str | None:
     """Return the cookie of a sign-in at the identity provider, or None."""
-    return _cookie(request, PROVIDER_COOKIE)
+    return cookie_of(request, PROVIDER_COOKIE)
 
 
 def set_provider_cookie(response: Response, request: Request, value: str) -> None:
     """Set the cookie of a sign-in at the identity provider. Browsers send it when the provider leads them back here."""
-    _set_cookie(response, request, PROVIDER_COOKIE, value, SIGN_IN_SECONDS_MAX, samesite="lax")
+    set_cookie(response, request, PROVIDER_COOKIE, value, SIGN_IN_SECONDS_MAX, samesite="lax")
 
 
 def delete_provider_cookie(response: Response, request: Request) -> None:
     """Delete the cookie of a sign-in at the identity provider."""
-    _set_cookie(response, request, PROVIDER_COOKIE, "", 0, samesite="lax")
-
-
-def _cookie(request: Request, name: str) -> str | None:
-    value = request.cookies.get(f"{_HTTPS_PREFIX}{name}")
-    if value is None and request.url.scheme != "https":
-        return request.cookies.get(name)
-    return value
+    set_cookie(response, request, PROVIDER_COOKIE, "", 0, samesite="lax")
 
 
 def require_right(member: Member, right: Right) -> None:
@@ -114,31 +103,9 @@ def set_session_cookies(response: Response, request: Request, signed_in: SignedI
         (SESSION_COOKIE, signed_in.token, SESSION_SECONDS_MAX),
         (BROWSER_COOKIE, signed_in.browser, BROWSER_SECONDS_MAX),
     ):
-        _set_cookie(response, request, name, value, seconds)
+        set_cookie(response, request, name, value, seconds)
 
 
 def delete_session_cookie(response: Response, request: Request) -> None:
     """Delete the session's cookie. The cookie that marks a known browser stays."""
-    _set_cookie(response, request, SESSION_COOKIE, "", 0)
-
-
-def _set_cookie(
-    response: Response,
-    request: Request,
-    name: str,
-    value: str,
-    seconds: int,
-    *,
-    samesite: Literal["strict", "lax"] = "strict",
-) -> None:
-    # Behind a proxy that is not trusted, the service sees http. Only the Origin of a form then says that the browser uses https.
-    is_secure = request.url.scheme == "https" or origin_of(request).startswith("https://")
-    response.set_cookie(
-        f"{_HTTPS_PREFIX}{name}" if is_secure else name,
-        value,
-        max_age=seconds,
-        path="/" if is_secure else HOME,
-        httponly=True,
-        samesite=samesite,
-        secure=is_secure,
-    )
+    set_cookie(response, request, SESSION_COOKIE, "", 0)

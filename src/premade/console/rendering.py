@@ -5,7 +5,6 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
-from gettext import NullTranslations
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -22,13 +21,12 @@ from premade.devices.registry import DeviceState
 from premade.runtime.clock import local_time, rfc3339
 from premade.staff.role import Right, Role
 from premade.staff.session import Member
+from premade.texts.languages import Choice
 from premade.texts.translation import (
     ENGLISH,
     Text,
-    language_of,
+    current_language,
     lazy,
-    reading_in,
-    script_texts,
     translate,
     translate_plural,
 )
@@ -115,17 +113,18 @@ class Reader:
 
 
 NOBODY = Reader()
+ONLY_ENGLISH = Choice(ENGLISH, (ENGLISH,))
 
 
 class Templates:
     """The templates, in the operator's time zone and the reader's language."""
 
     def __init__(
-        self, zone: ZoneInfo, menu: Sequence[MenuEntry] = (), translations: NullTranslations = ENGLISH
+        self, zone: ZoneInfo, menu: Sequence[MenuEntry] = (), languages: Choice = ONLY_ENGLISH
     ) -> None:
         self._zone = zone
-        self.translations = translations
-        """The language of every page. Code that writes texts for a page runs in `reading_in(translations)`."""
+        self.languages = languages
+        """The languages of the pages. A handler runs in the language of its reader (`console/routing.py`)."""
         environment: Any = Environment(
             # Each template is in the folder of its pages: "stock/product.html".
             loader=PackageLoader("premade.console", "."),
@@ -162,10 +161,10 @@ class Templates:
             Right=Right,
             Role=Role,
             Status=Status,
-            language=language_of(translations),
+            current_language=current_language,
+            languages=languages.offered,
             link=link,
             menu=menu,
-            script_texts=script_texts(translations),
             zone=str(zone),
         )
         self._environment = environment
@@ -175,9 +174,8 @@ class Templates:
         self, template: str, values: "DataclassInstance", status: int = 200, reader: Reader = NOBODY
     ) -> Response:
         """Render a template, named with its folder. The fields of `values` and of `reader` are its names."""
-        with reading_in(self.translations):
-            text = self._environment.get_template(template).render(values_of(reader) | values_of(values))
-        return HTMLResponse(text, status, headers=HEADERS)
+        text = self._environment.get_template(template).render(values_of(reader) | values_of(values))
+        return HTMLResponse(text, status, headers={**HEADERS, "Content-Language": current_language().tag})
 
     def render_text(self, text: str, **context: Any) -> Markup:
         """Render a short template that the code contains, such as the headline of a finding."""

@@ -1,6 +1,5 @@
 """The routes of the console, for the application to serve."""
 
-from gettext import NullTranslations
 from zoneinfo import ZoneInfo
 
 from starlette.exceptions import HTTPException
@@ -9,19 +8,24 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from premade.console.addresses import HOME, go_to, own_address
+from premade.console.language import LANGUAGE, choose_language
 from premade.console.rendering import HEADERS, MenuEntry, Templates, assets
 from premade.console.routing import Page, StaffRequest, routes_of_page, with_error_pages
 from premade.console.sections import SECTIONS
 from premade.http.gateway import PageRoute
-from premade.texts.translation import ENGLISH
+from premade.texts.languages import Choice
 
 _ASSETS_CACHE = "public, max-age=3600"
 
 
-def console_routes(zone: ZoneInfo, translations: NullTranslations = ENGLISH) -> list[BaseRoute]:
-    """Return the routes of all sections. Pages show times of this zone, and texts in this language."""
+def console_routes(zone: ZoneInfo, languages: Choice) -> list[BaseRoute]:
+    """Return the routes of all sections. Pages show times of this zone, and texts in the reader's language."""
     menu = [MenuEntry(each.label, each.address, each.right) for each in SECTIONS if each.is_in_menu]
-    templates = Templates(zone, menu, translations)
+    templates = Templates(zone, menu, languages)
+
+    async def choose(request: Request) -> Response:
+        return await choose_language(request, languages)
+
     routes: list[BaseRoute] = []
     for section in SECTIONS:
         pages = [page for pages in section.pages for page in pages]
@@ -30,6 +34,7 @@ def console_routes(zone: ZoneInfo, translations: NullTranslations = ENGLISH) -> 
             routes += routes_of_page(templates, page, section.address)
         if section.routes is not None:
             routes += section.routes(templates)
+    routes.append(PageRoute(LANGUAGE, with_error_pages(templates, choose), methods=("POST",)))
     routes.append(PageRoute(f"{HOME}/assets/{{name}}", with_error_pages(templates, _asset), is_public=True))
     # Last: it takes every address that no other route has.
     routes += routes_of_page(templates, Page(f"{HOME}/{{rest:path}}", _unknown_address), "")

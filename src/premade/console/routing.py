@@ -14,6 +14,7 @@ from premade.console.addresses import HOME, go_to
 from premade.console.auth import go_to_sign_in, require_right, signed_in_member
 from premade.console.csrf import FORM_TOKEN, new_nonce, nonce_of, require_form_token, require_own_page
 from premade.console.forms import read_form
+from premade.console.language import reader_language
 from premade.console.rendering import Reader, Templates
 from premade.http.body import BodyRefused, header_values
 from premade.http.gateway import PageRoute
@@ -187,10 +188,10 @@ async def _admit(http: Request, templates: Templates, section: str) -> StaffRequ
 def with_error_pages(
     templates: Templates, answer: Callable[[Request], Awaitable[Response]]
 ) -> Callable[[Request], Awaitable[Response]]:
-    """Wrap a handler: errors become pages, and its texts are in the language of the templates."""
+    """Wrap a handler: errors become pages, and its texts are in the reader's language."""
 
     async def endpoint(request: Request) -> Response:
-        with reading_in(templates.translations):
+        with reading_in(reader_language(request, templates.languages)):
             return await answer_or_error(request)
 
     async def answer_or_error(request: Request) -> Response:

@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Annotated, Any, get_args, get_origin
@@ -246,9 +247,13 @@ class Endpoint(APIRoute):
                 }
                 raw = await receive_json(request) if signature.body else None
                 if raw is not None and len(raw) > READ_AT_ONCE_BYTES_MAX:
+                    # The thread has the reader's language, too.
+                    context = copy_context()
                     async with large_bodies.turn(_owner(request)):
                         loop = asyncio.get_running_loop()
-                        values |= await loop.run_in_executor(_LARGE_BODIES, signature.read, request, raw)
+                        values |= await loop.run_in_executor(
+                            _LARGE_BODIES, lambda: context.run(signature.read, request, raw)
+                        )
                 else:
                     values |= signature.read(request, raw)
                 result = await self.endpoint(**values)

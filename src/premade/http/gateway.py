@@ -20,6 +20,8 @@ from premade.http.request_head import too_many_connections
 from premade.runtime.clock import Runtime
 from premade.runtime.logging import current_request_id, log, masked
 from premade.runtime.metrics import observe_request
+from premade.texts.languages import accepted_language
+from premade.texts.translation import ENGLISH, set_language
 
 REQUEST_ID_BYTES = 16
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -29,8 +31,8 @@ NOSNIFF: Header = (b"x-content-type-options", b"nosniff")
 _NO_STORE: Header = (b"cache-control", b"private, no-store")
 _HTTPS_ONLY: Header = (b"strict-transport-security", b"max-age=63072000")
 """A browser that has received this header uses only https for this host, for two years (RFC 6797)."""
-_CREDENTIALS = b"X-API-Key, Cookie"
-UNCACHED: tuple[Header, ...] = (_NO_STORE, NOSNIFF, (b"vary", _CREDENTIALS))
+_VARIED_BY = b"X-API-Key, Cookie, Accept-Language"
+UNCACHED: tuple[Header, ...] = (_NO_STORE, NOSNIFF, (b"vary", _VARIED_BY))
 """Headers of every answer except those of public routes: no shared cache may give one client another's answer."""
 _OURS = frozenset(name for name, _ in UNCACHED)
 _OK = 200
@@ -186,6 +188,9 @@ class Gateway:
         for name, value in scope["headers"]:
             if name == b"x-forwarded-for" and self._warns_of_proxy:
                 self._warn_of_untrusted_proxy()
+            elif name == b"accept-language":
+                # The texts of problems. A client without the header gets English; pages have their own rule.
+                set_language(accepted_language(value.decode("latin-1")) or ENGLISH)
             elif (
                 name == b"x-request-id"
                 and request_id is None
@@ -231,7 +236,7 @@ def _headers(headers: Collection[Header], *, is_public: bool) -> list[Header]:
     names = {name for name, _ in headers}
     if names.isdisjoint(_OURS):
         return [*headers, *UNCACHED]
-    vary = b", ".join([*(value for name, value in headers if name == b"vary"), _CREDENTIALS])
+    vary = b", ".join([*(value for name, value in headers if name == b"vary"), _VARIED_BY])
     return [*(header for header in headers if header[0] not in _OURS), _NO_STORE, NOSNIFF, (b"vary", vary)]
 
 

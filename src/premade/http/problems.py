@@ -14,6 +14,7 @@ from premade.runtime import errors
 from premade.runtime.errors import DomainError
 from premade.runtime.metrics import REFUSALS
 from premade.texts.problems import problem_texts
+from premade.texts.translation import current_language, translate
 
 MEDIA_TYPE = "application/problem+json"
 STATUS_OF: dict[type[DomainError], int] = {
@@ -132,7 +133,12 @@ def problem(status: int, code: str, detail: str, *, path: str, request_id: str, 
     """Return a problem+json answer, and count it in the metric of refusals."""
     REFUSALS.labels(code).inc()
     body = _body(status, code, detail, path=path, request_id=request_id, **members)
-    return Response(orjson.dumps(body), status, media_type=MEDIA_TYPE)
+    return Response(
+        orjson.dumps(body),
+        status,
+        media_type=MEDIA_TYPE,
+        headers={"Content-Language": current_language().tag},
+    )
 
 
 def _body(
@@ -140,7 +146,7 @@ def _body(
 ) -> dict[str, Any]:
     return {
         "type": f"/problems/{code}",
-        "title": problem_texts()[code].title,
+        "title": translate(problem_texts()[code].title),
         "status": status,
         "detail": detail,
         "instance": path,
@@ -177,7 +183,7 @@ def add_retry_after(answer: Response, error: DomainError) -> None:
 
 def transport_detail(code: str, values: Mapping[str, object]) -> str:
     """Return what happened this time, for a transport error."""
-    return problem_texts()[code].detail_of("").format_map(values)
+    return translate(problem_texts()[code].detail_of("")).format_map(values)
 
 
 def transport_problem(

@@ -12,6 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 from premade.http.spool import Spool
 from premade.runtime.errors import DomainError
 from premade.runtime.logging import log
+from premade.texts.translation import ENGLISH
 
 SEND_SECONDS_MAX = 20
 """A client that reads less than one piece in this time (some 3 KB a second) is cut off."""
@@ -76,7 +77,7 @@ class StreamedAnswer(Response):
             except TimeoutError:
                 log.info("http.stream_too_slow", seconds=ANSWER_SECONDS_MAX)
             except DomainError as error:
-                log.warning("http.stream_broken_off", code=error.code, detail=error.detail)
+                log.warning("http.stream_broken_off", code=error.code, detail=error.detail_in(ENGLISH))
             finally:
                 gone.cancel()
 

@@ -13,6 +13,7 @@ from premade.redemption.scan import PresentedTicket
 from premade.redemption.verdict import Judge, not_known_here, qr_invalid, refusal_of_mode
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import DomainError
+from premade.texts.translation import gettext as _
 from premade.tickets.ticket import EntitlementMembers
 
 INITIALS_MAX = 5
@@ -34,7 +35,7 @@ class Inspection:
     @property
     def message(self) -> str:
         """Return the sentence for the guard."""
-        return self.refusal.detail if self.refusal else "This ticket is valid."
+        return self.refusal.detail if self.refusal else _("This ticket is valid.")
 
 
 class Inspector:

@@ -28,6 +28,7 @@ from premade.runtime.batching import ClaimQueue
 from premade.runtime.clock import Runtime, rfc3339
 from premade.runtime.errors import DomainError, ResultArchived
 from premade.runtime.logging import log
+from premade.texts.translation import ENGLISH
 from premade.tickets.code import fold_token
 from premade.tickets.lookup import TicketUnknown
 from premade.tickets.signing import Verifiers
@@ -315,7 +316,7 @@ def _event(
     """Return the audit event of a conflict."""
     return RedemptionConflict(
         code=UNKNOWN if isinstance(refusal, TicketUnknown) else refusal.code,
-        reason=refusal.detail,
+        reason=refusal.detail_in(ENGLISH),
         device_id=device.device_id,
         scan_id=entry.offline.scan_id,
         scanned_at=entry.offline.scanned_at and rfc3339(entry.offline.scanned_at),

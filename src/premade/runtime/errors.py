@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from premade.runtime.clock import rfc3339
 from premade.texts.commands import command_text
 from premade.texts.problems import ProblemText, problem_texts
-from premade.texts.translation import translate
+from premade.texts.translation import Language, reading_in, translate
 
 FIELDS_NAMED_MAX = 3
 
@@ -34,6 +34,11 @@ class DomainError(Exception):
     def detail(self) -> str:
         """What happened this time."""
         return translate(self.text.detail_of(getattr(self, "reason", ""))).format_map(_Shown(self))
+
+    def detail_in(self, language: Language) -> str:
+        """Return the detail in this language: for records and logs, which keep no reader's language."""
+        with reading_in(language):
+            return self.detail
 
     @property
     def members(self) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from premade.runtime.zones import checked_zone
 from premade.texts.fields import field_text
+from premade.texts.languages import checked_language
+from premade.texts.translation import ENGLISH
 
 PREFIX = "PREMADE_"
 DATABASE_URL = "DATABASE_URL"
@@ -148,6 +150,8 @@ class Settings(BaseSettings):
     """File with the master keys, if they are not in `master_key`. By default a file in `data_dir`."""
     timezone: Annotated[str, AfterValidator(checked_zone)] = "UTC"
     """The operator's time zone. It decides when a day ends, and the year in a ticket code."""
+    language: Annotated[str, AfterValidator(checked_language)] = ENGLISH.tag
+    """The language of the console for browsers that accept none of its languages."""
     log_format: Literal["auto", "json", "console"] = "auto"
     """`auto`: readable on a terminal, JSON lines elsewhere."""
     log_level: Literal["info", "warning", "error"] = "info"

@@ -13,35 +13,71 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cached_property
 from gettext import GNUTranslations, NullTranslations
 
-ENGLISH = NullTranslations()
+
+@dataclass(frozen=True)
+class Language:
+    """A language of the texts."""
+
+    tag: str
+    """The language tag (BCP 47) for the `lang` of a page, such as `zh-Hant`."""
+    own_name: str
+    """Its name in itself."""
+    locale: str
+    """The locale of CLDR that formats its numbers, money and dates."""
+    load: Callable[[], NullTranslations]
+    """Reads the translations. It is called at their first use."""
+
+    @cached_property
+    def translations(self) -> NullTranslations:
+        """The translations of all texts."""
+        return self.load()
+
+    @cached_property
+    def script_texts(self) -> dict[str, object]:
+        """The texts of scripts, for the gate page."""
+        return script_texts(self.translations)
+
+
+ENGLISH = Language("en", "English", "en_GB", NullTranslations)
 """Every text as it is in the code."""
 SCRIPT = "script"
 """The context, in the catalogue, of texts that scripts of pages write."""
 _COUNTS_WITH_FORMS = 200
-_reading: ContextVar[NullTranslations] = ContextVar("translations", default=ENGLISH)
+_reading: ContextVar[Language] = ContextVar("language", default=ENGLISH)
 
 
 @contextmanager
-def reading_in(translations: NullTranslations) -> Generator[None]:
+def reading_in(language: Language) -> Generator[None]:
     """Translate the texts of this block."""
-    before = _reading.set(translations)
+    before = _reading.set(language)
     try:
         yield
     finally:
         _reading.reset(before)
 
 
+def set_language(language: Language) -> None:
+    """Translate the texts of the rest of this task."""
+    _reading.set(language)
+
+
+def current_language() -> Language:
+    """Return the language of the reader."""
+    return _reading.get()
+
+
 def translate(text: str) -> str:
     """Return the translation of a text from a list, such as the title of a problem. Its placeholders stay as they are."""
     # The translation of "" is the header of the catalogue.
-    return _reading.get().gettext(text) if text else ""
+    return _reading.get().translations.gettext(text) if text else ""
 
 
 def translate_plural(singular: str, plural: str, count: int) -> str:
     """Return the translation of the form for this count. Its placeholders stay as they are."""
-    return _reading.get().ngettext(singular, plural, count)
+    return _reading.get().translations.ngettext(singular, plural, count)
 
 
 def gettext(text: str, /, **values: object) -> str:
@@ -71,12 +107,6 @@ Text = str | LazyText
 def lazy(text: str, /, **values: object) -> LazyText:
     """Declare a text at import: a label, a hint, a title."""
     return LazyText(text, tuple(values.items()))
-
-
-def language_of(translations: NullTranslations) -> str:
-    """Return the code of the language, such as `pt-BR`, for the `lang` of a page."""
-    # Keys are in small letters in a compiled catalogue; English has none.
-    return translations.info().get("language", "en").replace("_", "-")
 
 
 def script_texts(translations: NullTranslations) -> dict[str, object]:

@@ -53,6 +53,7 @@ from premade.runtime.clock import Runtime
 from premade.runtime.errors import Forbidden
 from premade.staff.role import Right
 from premade.staff.session import Member, Sessions, form_token
+from premade.texts.translation import Language, current_language, reading_in
 
 GATE = f"{HOME}/gate"
 SHELL = f"{GATE}/offline"
@@ -235,19 +236,20 @@ class _GatePage:
 
 
 async def _gate(request: StaffRequest) -> Response:
-    return _own_policy(request.page("gate/gate.html", _GatePage(version=_version(request.templates))))
+    return _own_policy(
+        request.page("gate/gate.html", _GatePage(version=_version(request.templates, current_language())))
+    )
 
 
 async def _offline(request: StaffRequest) -> Response:
-    return _own_policy(_shell(request.templates, _version(request.templates)))
+    return _own_policy(_shell(request.templates, _version(request.templates, current_language())))
 
 
 def routes(templates: Templates) -> list[BaseRoute]:
     """Return the routes of the page's files, and of the endpoints of its scripts."""
-    version = _version(templates)
 
     async def worker(_: Request) -> Response:
-        return _worker(version)
+        return _worker(_version(templates, current_language()))
 
     async def file(request: Request) -> Response:
         name = request.path_params["name"]
@@ -255,7 +257,11 @@ def routes(templates: Templates) -> list[BaseRoute]:
         if content is None:
             raise HTTPException(404)
         # During an update, a request for another version gets this one, which must then not be cached.
-        kept = _FOR_EVER if request.path_params["version"] == version else _NO_STORE
+        kept = (
+            _FOR_EVER
+            if request.path_params["version"] == _version(templates, current_language())
+            else _NO_STORE
+        )
         headers = _DECODER_HEADERS if name == _DECODER else HEADERS
         return Response(content, media_type=_type_of(name), headers={**headers, **kept})
 
@@ -286,8 +292,13 @@ def files() -> Mapping[str, bytes]:
 
 
 @cache
-def _version(templates: Templates) -> str:
-    """Return a digest of the page and all its files."""
+def _version(templates: Templates, language: Language) -> str:
+    """Return a digest of the page in this language and all its files. A device stores the page in one language."""
+    with reading_in(language):
+        return _digest(templates)
+
+
+def _digest(templates: Templates) -> str:
     digest = hashlib.sha256(bytes(_shell(templates, "").body))
     for content in (*files().values(), *(content for content, _ in assets().values())):
         digest.update(hashlib.sha256(content).digest())
