@@ -81,9 +81,9 @@ Shown = tuple[Callable[[Page, Demo], None], ViewportSize, Literal["light", "dark
 
 def overview(page: Page, shown: Demo) -> None:
     page.goto(f"{shown.url}/console")
-    page.get_by_label("Partner").select_option(label=f"{TEST_PARTNER} (test)")
-    page.get_by_label("Days", exact=True).select_option("90")
-    page.get_by_role("button", name="Filter").click()
+    for label, chosen in (("Partner", f"{TEST_PARTNER} (test)"), ("Days", "90")):
+        with page.expect_navigation():
+            page.get_by_label(label, exact=True).select_option(label=chosen)
     page.get_by_role("heading", name=TEST_PARTNER).wait_for()
 
 

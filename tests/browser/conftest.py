@@ -54,9 +54,14 @@ class Person(Member):
         self.page.wait_for_load_state()
 
     def searches(self, text: str) -> None:
-        self.page.get_by_role("searchbox").fill(text)
-        self.page.get_by_role("button", name="Search").click()
+        self.page.get_by_label("Ticket code, order id").fill(text)
+        self.page.get_by_label("Ticket code, order id").press("Enter")
         self.page.wait_for_load_state()
+
+    def chooses(self, of: str, **option: str) -> None:
+        """Choose in a filter, which applies at once."""
+        with self.page.expect_navigation():
+            self.page.get_by_label(of, exact=True).select_option(**option)
 
     @property
     def path(self) -> str:

@@ -375,8 +375,6 @@ def test_a_reason_is_needed(shop: Shop, seller: Seller) -> None:
 
 def saved(person: Person, form: str, name: str, tmp_path: Path, **chosen: str) -> tuple[str, bytes]:
     """The name and the content of the file that a browser saves."""
-    if not person.page.locator("details[open]").count():
-        person.page.get_by_text("Export and print").click()
     filled = person.page.get_by_role("form", name=form)
     filled.get_by_label("Format").select_option(label=name)
     for label, option in chosen.items():
@@ -510,7 +508,6 @@ def test_a_name_that_sheets_cannot_print_is_said_before_printing_and_replaced(
     mei, batch = somebody("operations"), unique("THAI")
     seller.tickets(1, batch_id=batch)
     mei.goes_to(page_of(seller, batch))
-    mei.page.get_by_text("Export and print").click()
     form = mei.page.get_by_role("form", name="To print")
 
     assert "ห (U+0E2B)" in form.inner_text()
@@ -520,7 +517,6 @@ def test_a_name_that_sheets_cannot_print_is_said_before_printing_and_replaced(
     assert "ห (U+0E2B)" in mei.page.get_by_role("main").inner_text()
     assert mei.events("batch.exported") == []
     mei.goes_to(page_of(seller, batch))
-    mei.page.get_by_text("Export and print").click()
     with mei.as_client() as client:
         data = {"form_token": mei.form_token(), "format": "pdf-a4-10", "which": "all", "part": "1"}
         for name, why in (
@@ -543,7 +539,6 @@ def test_what_is_printed_of_a_large_batch_comes_in_parts_that_stay_as_they_are(
     mei, batch = somebody("operations"), unique("PARTS")
     codes = write_tickets(shop, large_seller, batch, 5_003)
     mei.goes_to(page_of(large_seller, batch))
-    mei.page.get_by_text("Export and print").click()
     parts = mei.page.get_by_label("Part").locator("option").all_inner_texts()
     form: dict[str, Any] = {"form_token": mei.form_token(), "format": "zip", "which": "unused"}
 
@@ -622,9 +617,8 @@ def test_batches_are_listed_by_product_and_by_how_far_they_are(somebody: Somebod
     assert listed(status="MAKING") == [batches["MAKING"]]
     assert listed(status="MAKING", partner=seller.partner_id, product=other) == []
     assert "No batch found" in ann.page.inner_text("main")
-    ann.page.get_by_label("Product").select_option(str(other))
-    ann.page.get_by_label("Generation").select_option("MADE")
-    ann.page.get_by_role("button", name="Filter").click()
+    ann.chooses("Product", value=str(other))
+    ann.chooses("Generation", value="MADE")
     assert ann.page.locator("tbody a").all_inner_texts() == [batches["OTHER"]]
 
 

@@ -30,8 +30,7 @@ def test_batches_of_all_partners_are_listed_with_bars_of_their_states(
     assert widths[0] > 50
     assert [round(width / widths[1]) for width in widths] == [2, 1, 1]
 
-    finance.page.get_by_label("Partner").select_option(label=seller.name)
-    finance.page.get_by_role("button", name="Filter").click()
+    finance.chooses("Partner", label=seller.name)
     finance.page.wait_for_url("**partner=*")
     assert rows.locator("a").all_inner_texts() == [mine]
 

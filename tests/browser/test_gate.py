@@ -1,6 +1,7 @@
 """The gate page: a phone's camera or a hand scanner, green or red, with network and without."""
 
 import re
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from support.taking_back import cancel, reissue
 
 from premade.console.gate import pages as gate_module
 from premade.console.gate.pages import files as gate_files
+from premade.console.layout.icons import FOLDER
 from premade.staff.member import set_disabled
 
 __all__ = ["at_gate"]
@@ -352,6 +354,17 @@ def test_the_libraries_are_those_of_their_packages_with_their_licences(
 
     for name in names:
         assert (here / name).read_bytes() == (there / name).read_bytes(), "copy the version of package.json"
+
+
+def test_the_icons_are_those_of_their_package_with_its_licence() -> None:
+    ours = resources.files("premade.console") / FOLDER
+    package = AXE.parents[1] / "heroicons"
+
+    names = sorted(each.name for each in ours.iterdir())
+    assert "LICENSE" in names
+    for name in names:
+        there = package / name if name == "LICENSE" else package / "24" / "outline" / name
+        assert (ours / name).read_bytes() == there.read_bytes(), name
 
 
 def test_nothing_is_served_or_kept_beside_the_page_and_its_libraries() -> None:

@@ -151,9 +151,8 @@ def test_figures_and_charts_are_what_was_sold_and_refused(somebody: Somebody, sh
     image = finance.page.get_by_role("img", name="Tickets sold a day, 90 days: 14 in all, at most 6 a day")
     assert image.is_visible()
 
-    finance.page.get_by_label("Partner").select_option(label=blue.name)
-    finance.page.get_by_label("Days", exact=True).select_option("7")
-    finance.page.get_by_role("button", name="Filter").click()
+    finance.chooses("Partner", label=blue.name)
+    finance.chooses("Days", value="7")
     assert finance.path == f"/console?partner={blue.partner_id}&days=7"
     assert_charts_equal_the_tables(finance, 7, blue.partner_id)
     assert figure(finance, "Refused in 7 days").startswith("Refused in 7 days 4 ")

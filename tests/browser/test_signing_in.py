@@ -420,7 +420,10 @@ def test_every_page_forbids_what_it_does_not_need_and_is_kept_nowhere(shop: Shop
             assert answer.headers["x-content-type-options"] == "nosniff"
             assert " style=" not in answer.text
             scripts = re.findall(r"<script.*", answer.text)
-            assert set(scripts) <= {'<script src="/console/assets/leaving.js" type="module"></script>'}
+            assert set(scripts) <= {
+                f'<script src="/console/assets/{name}.js" type="module"></script>'
+                for name in ("console", "leaving")
+            }
 
 
 @pytest.mark.nightly

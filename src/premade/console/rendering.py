@@ -17,6 +17,7 @@ from premade.audit.actors import CLOCK, COMMAND, CONSOLE, KEY, SERVICE, STAFF
 from premade.audit.events import CATALOGUE
 from premade.batches.batch import BatchStatus
 from premade.console.isolated import isolated
+from premade.console.layout.icons import icon
 from premade.devices.registry import DeviceState
 from premade.runtime.clock import local_time, rfc3339
 from premade.staff.role import Right, Role
@@ -86,6 +87,7 @@ STATE_NAMES_IN_SENTENCES: dict[str, Text] = {
 """After a number of tickets. Texts of their own: other languages, such as German, have other capitals."""
 _ASSETS = {
     "console.css": ("layout", "text/css"),
+    "console.js": ("layout", "text/javascript"),
     "icon.svg": ("layout", "image/svg+xml"),
     "batch.js": ("batches", "text/javascript"),
     "leaving.js": ("gate", "text/javascript"),
@@ -100,6 +102,7 @@ class MenuEntry:
     label: Text
     address: str
     right: Right | None
+    icon: str
 
 
 @dataclass(frozen=True)
@@ -161,6 +164,7 @@ class Templates:
             Right=Right,
             Role=Role,
             Status=Status,
+            icon=icon,
             current_language=current_language,
             languages=languages.offered,
             link=link,

@@ -20,7 +20,9 @@ _ASSETS_CACHE = "public, max-age=3600"
 
 def console_routes(zone: ZoneInfo, languages: Choice) -> list[BaseRoute]:
     """Return the routes of all sections. Pages show times of this zone, and texts in the reader's language."""
-    menu = [MenuEntry(each.label, each.address, each.right) for each in SECTIONS if each.is_in_menu]
+    menu = [
+        MenuEntry(each.label, each.address, each.right, each.icon) for each in SECTIONS if each.is_in_menu
+    ]
     templates = Templates(zone, menu, languages)
 
     async def choose(request: Request) -> Response:

@@ -141,6 +141,8 @@ class Section:
     pages: Sequence[Sequence[Page]]
     """By module."""
     is_in_menu: bool = True
+    icon: str = ""
+    """Of the link in the menu."""
     routes: Callable[[Templates], Sequence[BaseRoute]] | None = None
     """Further routes, which do not need a signed-in member or are no pages."""
 

@@ -25,33 +25,52 @@ from premade.staff.role import Right
 from premade.texts.translation import lazy
 
 SECTIONS = [
-    Section(lazy("Overview"), HOME, Right.SEE_SALES, [overview.PAGES]),
+    Section(lazy("Overview"), HOME, Right.SEE_SALES, [overview.PAGES], icon="squares-2x2"),
     Section(
-        lazy("Tickets and orders"), tickets.TICKETS, Right.SEE_SALES, [tickets.PAGES, ticket_changes.PAGES]
+        lazy("Tickets and orders"),
+        tickets.TICKETS,
+        Right.SEE_SALES,
+        [tickets.PAGES, ticket_changes.PAGES],
+        icon="ticket",
     ),
     Section(
         lazy("Batches"),
         batches.BATCHES,
         Right.SEE_SALES,
         [batches.PAGES, new_batch.PAGES, batch_changes.PAGES, batch_exports.PAGES],
+        icon="rectangle-stack",
     ),
     Section(
         lazy("Stock"),
         products.STOCK,
         Right.SEE_STOCK,
         [stock.PAGES, products.PAGES, allotments.PAGES, reservations.PAGES],
+        icon="archive-box",
     ),
     Section(
         lazy("Partners"),
         partners.PARTNERS,
         Right.SEE_PARTNERS,
         [partners.PAGES, partner_changes.PAGES, own_limits.PAGES, keys.PAGES],
+        icon="building-storefront",
     ),
-    Section(lazy("Gate"), gate.GATE, Right.USE_GATE, [gate.PAGES], routes=gate.routes),
-    Section(lazy("Gate devices"), devices.DEVICES, Right.MANAGE_DEVICES, [devices.PAGES]),
-    Section(lazy("Audit"), audit.AUDIT, Right.SEE_AUDIT, [audit.PAGES]),
-    Section(lazy("Customers"), customers.CUSTOMERS, Right.MANAGE_CUSTOMERS, [customers.PAGES]),
-    Section(lazy("Staff"), staff.STAFF, Right.MANAGE_STAFF, [staff.PAGES]),
+    Section(lazy("Gate"), gate.GATE, Right.USE_GATE, [gate.PAGES], routes=gate.routes, icon="qr-code"),
+    Section(
+        lazy("Gate devices"),
+        devices.DEVICES,
+        Right.MANAGE_DEVICES,
+        [devices.PAGES],
+        icon="device-phone-mobile",
+    ),
+    Section(lazy("Audit"), audit.AUDIT, Right.SEE_AUDIT, [audit.PAGES], icon="clipboard-document-list"),
+    Section(
+        lazy("Customers"),
+        customers.CUSTOMERS,
+        Right.MANAGE_CUSTOMERS,
+        [customers.PAGES],
+        icon="identification",
+    ),
+    Section(lazy("Staff"), staff.STAFF, Right.MANAGE_STAFF, [staff.PAGES], icon="users"),
     Section(
         lazy("Account"),
         account.ACCOUNT,
