@@ -11,7 +11,7 @@ from typing import Annotated
 import orjson
 from fastapi import Query, Security
 from fastapi.security import SecurityScopes
-from pydantic import AfterValidator, Field
+from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -28,6 +28,7 @@ from premade.http.body import header_values
 from premade.http.endpoint import Reply, json_router
 from premade.http.fields import AnswerModel, Timestamp
 from premade.http.gateway import PageRoute
+from premade.http.pagination import optional
 from premade.http.streaming import Stream
 from premade.offline.stream import snapshot_stream
 from premade.partners.call import GateCall
@@ -222,8 +223,9 @@ async def sync(call: OfStaff, body: GuardedSyncRequest, test_mode: TestMode = Fa
 @router.get(f"{GATE}/snapshot", include_in_schema=False, response_model=None)
 async def snapshot(
     call: OfStaff,
-    device_id: Annotated[str, AfterValidator(name_of_device_or_scan), Query()],
     since: Annotated[str | None, Query()] = None,
+    # A page from before an update does not send it.
+    device_id: Annotated[str | None, optional(name_of_device_or_scan), Query()] = None,
     test_mode: TestMode = False,  # noqa: FBT002
 ) -> Stream:
     """Answer like GET /api/gate/snapshot for a key of the operator."""
