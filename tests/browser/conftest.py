@@ -58,10 +58,10 @@ class Person(Member):
         self.page.get_by_label("Ticket code, order id").press("Enter")
         self.page.wait_for_load_state()
 
-    def chooses(self, of: str, **option: str) -> None:
+    def chooses(self, of: str, *, value: str | None = None, label: str | None = None) -> None:
         """Choose in a filter, which applies at once."""
         with self.page.expect_navigation():
-            self.page.get_by_label(of, exact=True).select_option(**option)
+            self.page.get_by_label(of, exact=True).select_option(value=value, label=label)
 
     @property
     def path(self) -> str:
