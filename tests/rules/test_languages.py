@@ -1,8 +1,12 @@
 """The language of a reader: by Accept-Language, by the switch in the console, or by the operator's setting."""
 
+from typing import Any
+
 import pytest
 from browser.visitors import visitor
-from support.shop import Shop
+from gate.conftest import gate_of, unsold
+from gate.test_sync import results, use
+from support.shop import Seller, Shop
 
 from premade.texts.languages import SIMPLIFIED_CHINESE, TRADITIONAL_CHINESE, Choice, accepted_language
 from premade.texts.translation import ENGLISH, Language
@@ -99,3 +103,52 @@ def test_the_gate_page_is_stored_in_one_language(shop: Shop) -> None:
             page = ben.http.get("/console/gate/offline", headers={"Accept-Language": language}).text
             version = page.partition("/console/gate/files/")[2].partition("/")[0]
             assert f'"version":"{version}"' in worker
+
+
+def test_the_texts_of_problems_are_translated_and_nothing_else(shop: Shop, seller: Seller) -> None:
+    def problem(language: str | None) -> tuple[dict[str, Any], str, str]:
+        headers = {} if language is None else {"Accept-Language": language}
+        answer = seller.http.get("/api/ota/orders", params={"limit": "x", "z": "1"}, headers=headers)
+        assert answer.status_code == 400
+        return answer.json(), answer.headers["Content-Language"], answer.headers["Vary"]
+
+    english, chinese = problem(None), problem("zh-HK, en;q=0.9")
+    translated = ("title", "detail", "errors", "request_id")
+    assert (english[1], chinese[1]) == ("en", "zh-Hant")
+    assert "Accept-Language" in english[2]
+    assert "Accept-Language" in chinese[2]
+    assert {k: v for k, v in english[0].items() if k not in translated} == {
+        k: v for k, v in chinese[0].items() if k not in translated
+    }
+    assert (english[0]["title"], chinese[0]["title"]) == ("The request is not valid", "請求無效")
+    details = {wrong["pointer"]: wrong["detail"] for wrong in chinese[0]["errors"]}
+    assert details["query#/limit"].startswith("必須是")
+    assert details["query#/z"].startswith("沒有這個查詢參數")
+    assert problem("fr")[0]["title"] == english[0]["title"]
+
+
+def test_an_unknown_address_and_a_large_body_are_refused_in_the_language_of_the_request(
+    shop: Shop, seller: Seller
+) -> None:
+    chinese = {"Accept-Language": "zh-CN"}
+    assert seller.http.get("/api/nowhere", headers=chinese).json()["title"] == "这个网址不存在"
+    # A large body is read in a thread of its own.
+    large = {"quantity": "x", "metadata": {"a": "b" * 70_000}}
+    answer = seller.http.post("/api/ota/tickets/bulk-generate", json=large, headers=chinese)
+    assert {wrong["detail"] for wrong in answer.json()["errors"]} == {
+        "必填",
+        "必须是整数：不含小数或引号的 JSON 数字",
+        "以 JSON 计必须最多 4096 字节，现为 70008",
+    }
+
+
+def test_the_audit_record_is_in_english(shop: Shop, seller: Seller) -> None:
+    gate = gate_of(shop, seller.name)
+    [ticket] = unsold(seller, 1)
+    gate.http.headers["Accept-Language"] = "zh-HK"
+    [conflict] = results(gate.sync(use(ticket)))
+    assert conflict["detail"] == "這張門票尚未售出，無效。"
+    [event] = shop.sql(
+        "SELECT data FROM audit_events WHERE ticket_code = %s AND event LIKE '%%conflict'", ticket.code
+    )
+    assert event["data"]["reason"] == "This ticket is not sold yet and not valid."
