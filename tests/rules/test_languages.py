@@ -147,7 +147,8 @@ def test_the_audit_record_is_in_english(shop: Shop, seller: Seller) -> None:
     [ticket] = unsold(seller, 1)
     gate.http.headers["Accept-Language"] = "zh-HK"
     [conflict] = results(gate.sync(use(ticket)))
-    assert conflict["detail"] == "這張門票尚未售出，無效。"
+    # A repeated upload gets the recorded result, so the first one does too.
+    assert conflict["message"] == "This ticket is not sold yet and not valid."
     [event] = shop.sql(
         "SELECT data FROM audit_events WHERE ticket_code = %s AND event LIKE '%%conflict'", ticket.code
     )

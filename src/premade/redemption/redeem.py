@@ -27,6 +27,7 @@ from premade.runtime.batching import MicroBatcher
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Busy, Mismatch, ResultArchived
 from premade.runtime.logging import log
+from premade.texts.translation import gettext as _
 from premade.tickets.ticket import EntitlementMembers
 
 OPERATION = "redeem"
@@ -64,8 +65,13 @@ class Redeemed:
     @property
     def message(self) -> str:
         """Return the sentence for the guard."""
-        left = f"{self.remaining} left" if self.remaining else "none left"
-        return f"Welcome: {self.used} of {self.function_code}, {left}."
+        # The script of the gate page has the same sentence.
+        return _(
+            "Welcome: %(uses)s of %(function)s, %(remaining)s left.",
+            uses=self.used,
+            function=self.function_code,
+            remaining=self.remaining or _("none"),
+        )
 
 
 class Redeemer:
@@ -160,7 +166,7 @@ async def redeem_waiting(tx: Transaction, runtime: Runtime, scans: list[Scan]) -
     """
     outcomes = dict[int, sql.ScanResult]()
     pending = list(range(len(scans)))
-    for _ in range(TRIES_ALONE_MAX):
+    for _try in range(TRIES_ALONE_MAX):
         results = await redeem_all(tx, runtime, [scans[place] for place in pending], LOCK_TIMEOUT_MS)
         outcomes.update(zip(pending, results, strict=True))
         pending = [place for place in pending if outcomes[place].outcome is sql.ScanOutcome.AGAIN]

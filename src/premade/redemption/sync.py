@@ -29,6 +29,7 @@ from premade.runtime.clock import Runtime, rfc3339
 from premade.runtime.errors import DomainError, ResultArchived
 from premade.runtime.logging import log
 from premade.texts.translation import ENGLISH
+from premade.texts.translation import gettext as _
 from premade.tickets.code import fold_token
 from premade.tickets.lookup import TicketUnknown
 from premade.tickets.signing import Verifiers
@@ -286,7 +287,7 @@ def _unreadable(device: Device, entry: InvalidEntry) -> ScanConflict:
     return ScanConflict(
         ticket_code=None,
         code=ENTRY_INVALID,
-        reason=f"This entry is not valid: {wrong}.",
+        reason=_("This entry is not valid: %(fields)s.", fields=wrong),
         this=ScanRef(device.device_id, entry.scan_id, at=None),
         other=None,
         replayed=False,
