@@ -17,7 +17,7 @@ from premade.audit.event_fields import ErasureCause, SignInMethod, SignInRefusal
 from premade.audit.events import CATALOGUE
 from premade.export.formats import FORMATS
 from premade.monitoring.findings import KINDS
-from premade.partners.permission import PERMISSIONS
+from premade.partners.permission import PERMISSIONS, PRESETS
 from premade.staff.role import Role
 from premade.texts.fields import field_texts
 from premade.texts.problems import problem_texts
@@ -66,6 +66,7 @@ def listed() -> Iterator[tuple[str, str]]:
     )
     yield from ((str(role), "staff/role.py") for role in Role)
     yield from ((permission.label, "partners/permission.py") for permission in PERMISSIONS.values())
+    yield from ((preset.label, "partners/permission.py") for preset in PRESETS.values())
     yield from ((form.label, "export/formats.py") for form in FORMATS.values())
 
 

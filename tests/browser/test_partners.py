@@ -538,3 +538,50 @@ def test_a_form_creates_a_key_of_the_operator_for_gates_of_its_kind(shop: Shop, 
     assert gate.redeem(tickets[not is_test]).status_code == 409
     snapshot = gate.http.get("/api/gate/snapshot").text
     assert (tickets[is_test].code in snapshot, tickets[not is_test].code in snapshot) == (True, False)
+
+
+def test_a_partner_is_renamed_and_the_record_has_its_old_name(shop: Shop, seller: Seller) -> None:
+    other, new = shop.seller(), unique("Blue Travel")
+    page = address(seller, "/name")
+
+    with visitor(shop, "admin") as ann:
+        taken = ann.sends(page, step="save", version=seller.name, name=other.name)
+        preview = ann.sends(page, step="preview", name=new)
+        saved = ann.sends(page, step="save", version=seller.name, name=new)
+        late = ann.sends(page, step="save", version=seller.name, name=f"{new} 2")
+        shown = ann.page(address(seller))
+
+    assert (taken.status_code, preview.status_code, saved.status_code) == (409, 200, 303)
+    assert f"{new} 2" not in shown
+    assert new in shown
+    assert "Somebody else renamed the partner meanwhile." in late.text
+    [event] = shop.sql(
+        "SELECT data FROM audit_events WHERE event = 'partner.renamed' AND partner_id = %s", seller.partner_id
+    )
+    assert event["data"]["before"] == seller.name
+
+
+def test_a_preset_chooses_permissions_and_a_note_is_ready_for_the_developer(
+    somebody: Somebody, seller: Seller
+) -> None:
+    ann = somebody("admin")
+    ann.goes_to(address(seller, "/keys/new"))
+    ann.page.get_by_role("link", name="Reads").click()
+    assert ann.page.locator("input[type=checkbox]:checked").evaluate_all("all => all.map((each) => each.name)") == [
+        "tickets:read", "inventory:read", "orders:read",
+    ]  # fmt: skip
+    press(ann, "Create the key")
+    key = shown_key(ann)
+    ann.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+
+    ann.page.get_by_role("button", name="Copy the key").click()
+    ann.page.get_by_role("button", name="Copied").wait_for()
+    assert ann.page.evaluate("navigator.clipboard.readText()") == key
+    ann.page.get_by_role("button", name="Copy the note").click()
+    ann.page.get_by_role("button", name="Copied").nth(1).wait_for()
+    note = ann.page.evaluate("navigator.clipboard.readText()")
+
+    assert key not in note
+    assert f"{ann.shop.url}/docs" in note
+    assert "inventory:read, orders:read, tickets:read" in note
+    assert barriers_of(ann.page) == []

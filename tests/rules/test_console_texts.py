@@ -250,12 +250,14 @@ def look_at_partners(crawler: Crawler, shop: Shop, seller: Seller) -> None:
         "/console/partners/new",
         *(
             f"{partner}?done={each}"
-            for each in ("added", "limits", "disabled", "enabled", "revoked", "own-limits")
+            for each in ("added", "renamed", "limits", "disabled", "enabled", "revoked", "own-limits")
         ),
+        f"{partner}/name",
         f"{partner}/limits",
         f"{partner}/rates",
         f"{partner}/disable",
         f"{partner}/keys/new",
+        f"{partner}/keys/new?preset=sells",
         "/console/operator-keys",
         "/console/gate-devices",
         "/console/gate-devices?find=nothing+like+it",
@@ -283,6 +285,9 @@ def look_at_partners(crawler: Crawler, shop: Shop, seller: Seller) -> None:
     crawler.sends(f"{partner}/rates", 409, step="save", version="rate-read=1", **{"rate-read": "600"})
     crawler.sends(f"{partner}/rates", 200, step="save", version="", **{"rate-read": "600"})
     crawler.gets(partner)
+    crawler.sends(f"{partner}/name", step="preview", name=f"{seller.name} 2")
+    crawler.sends(f"{partner}/name", 400, step="preview", name="")
+    crawler.sends(f"{partner}/name", 409, step="save", version="another name", name=f"{seller.name} 2")
     crawler.sends(f"{partner}/keys/new", 400, once=NONCE, expires="")
     crawler.sends(f"{partner}/keys/new", 400, once=NONCE, expires="x", **{"tickets:read": "yes"})
     crawler.sends(f"{partner}/keys/new", 400, once=NONCE, expires="2020-01-01", **{"tickets:read": "yes"})

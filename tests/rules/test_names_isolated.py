@@ -38,7 +38,7 @@ OURS = {
     "zone", "done", "title", "remedy", "word", "unprintable", "label",
     "hint", "heading", "unit", "text", "own_name", "meaning", "kind", "event", "happened.event", "sentence", "cancellations", "app.qr", "app.secret", "key.networks", "each of recovery_codes.html",
     "password_characters_min", "gate_count_names", "scanned", "otherwise", "tickets", "kept", "each.note of preview.html", "stale_message", "preview.save_label",
-    "back_to", "since", "total", "most",
+    "back_to", "since", "total", "most", "service",
     "name of parts.html", "searched of search.html", "name of new_batch.html", "name of product_form.html", "name of key_new.html", "name of key_revoke.html", "name of audit.html", "state of batches.html", "refusal.text.title",
     # Templates of their own, which isolate (test_findings).
     "each.headline of overview.html", "each.advice of overview.html",

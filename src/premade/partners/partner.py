@@ -123,13 +123,21 @@ async def add_partner(
     return added
 
 
+def checked_name(name: str) -> str:
+    """Return the name of a partner as it is stored. Raises Invalid."""
+    try:
+        return one_line(name, NAME_CHARACTERS_MAX)
+    except ValueError as error:
+        raise Invalid([FieldError("name", str(error))]) from None
+
+
 def _checked(name: str, channel: str, reservation_hours_max: int) -> str:
     """Return the name as it is stored. Raises Invalid with every wrong field."""
     errors = _wrong_hours(reservation_hours_max)
     try:
-        name = one_line(name, NAME_CHARACTERS_MAX)
-    except ValueError as error:
-        errors.append(FieldError("name", str(error)))
+        name = checked_name(name)
+    except Invalid as error:
+        errors += error.errors
     if not _CHANNEL.fullmatch(channel):
         errors.append(FieldError("channel", field_text("partner.channel")))
     if errors:
@@ -296,10 +304,7 @@ async def rename_partner(
         PartnerUnknown: no partner has the old name.
         PartnerNameTaken: another partner has the new name.
     """
-    try:
-        normalized = one_line(new_name, NAME_CHARACTERS_MAX)
-    except ValueError as error:
-        raise Invalid([FieldError("name", str(error))]) from None
+    normalized = checked_name(new_name)
     try:
         async with database.transaction() as tx:
             before = await partner_named(tx, name)

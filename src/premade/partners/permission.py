@@ -42,3 +42,19 @@ PERMISSIONS = {permission.name: permission for permission in _REGISTERED}
 """All permissions by name, in the order of display."""
 GATE_PERMISSIONS = {name: permission for name, permission in PERMISSIONS.items() if permission.is_for_gates}
 """Permissions that a key of the operator can have."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Permissions that are often given together. `label`: for the console."""
+
+    label: str
+    permissions: frozenset[str]
+
+
+PRESETS = {
+    "sells": Preset("Sells", frozenset(PERMISSIONS) - frozenset(GATE_PERMISSIONS)),
+    "gate": Preset("Gate", frozenset(GATE_PERMISSIONS)),
+    "reads": Preset("Reads", frozenset({"tickets:read", "inventory:read", "orders:read"})),
+}
+"""By the name in an address."""

@@ -26,6 +26,6 @@ for (const button of document.querySelectorAll("button[data-copies]")) {
   button.hidden = false;
   button.addEventListener("click", async () => {
     await navigator.clipboard.writeText(document.getElementById(button.dataset.copies).textContent);
-    button.lastChild.textContent = button.dataset.copied;
+    button.querySelector("span").textContent = button.dataset.copied;
   });
 }

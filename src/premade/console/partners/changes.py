@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 from starlette.responses import Response
@@ -29,13 +29,17 @@ from premade.console.rendering import in_number
 from premade.console.routing import Page, StaffRequest
 from premade.partners.partner import (
     LIVE_CHANNEL,
+    NAME_CHARACTERS_MAX,
     RESERVATION_HOURS_DEFAULT,
     RESERVATION_HOURS_MAX,
     ChannelIsOtherKind,
     PartnerChangedMeanwhile,
     PartnerNameTaken,
+    PartnerUnknown,
     add_partner,
+    checked_name,
     partner_of,
+    rename_partner,
     set_disabled,
     set_reservation_hours,
 )
@@ -65,7 +69,7 @@ class PartnerForm(Form):
 
     name: Annotated[
         str,
-        Input(lazy("Name"), as_sent, lazy("It cannot be changed here later."), required=True, maxlength=200),
+        Input(lazy("Name"), as_sent, required=True, maxlength=200),
     ]
     is_test: Annotated[
         bool,
@@ -206,6 +210,61 @@ class LimitsChange(Edit[LimitsForm]):
         return f"{self.cancel_address}?done=limits"
 
 
+class NameForm(Form):
+    """The name of a partner."""
+
+    name: Annotated[str, Input(lazy("Name"), as_sent, required=True, maxlength=NAME_CHARACTERS_MAX)]
+
+
+class RenamePartner(Edit[NameForm]):
+    """Rename a partner. The version is its current name."""
+
+    form = NameForm
+    title = lazy("Rename a partner")
+    refusals: ClassVar = {PartnerNameTaken: "name"}
+    stale = (PartnerUnknown,)
+    stale_message = lazy("Somebody else renamed the partner meanwhile.")
+    focus = "name"
+
+    def __init__(self, request: StaffRequest, partner: PartnerRow) -> None:
+        super().__init__(request)
+        self.partner = partner
+        self.subject = partner.name
+        self.cancel_address = f"{PARTNERS}/{partner.partner_id}"
+
+    @classmethod
+    async def load(cls, request: StaffRequest) -> Self:
+        """Return the change of the partner that the path names."""
+        return cls(request, await partner_of(request.database, number_of_path(request, "partner_id")))
+
+    async def initial(self) -> dict[str, str]:
+        """Return the current name."""
+        return {"name": self.partner.name}
+
+    async def preview(self, form: NameForm) -> Preview:
+        """Return the name before and after."""
+        name = checked_name(form.name)
+        return Preview(
+            _("Rename the partner?"),
+            "",
+            [Row(_("Name"), name, self.partner.name)] * (name != self.partner.name),
+            version=self.partner.name,
+            notes=[_("Its keys, its channel and its tickets stay. The audit record has the old name.")],
+            save_label=_("Rename"),
+        )
+
+    async def save(self, form: NameForm) -> str:
+        """Rename it."""
+        await rename_partner(
+            self.request.database,
+            self.request.runtime,
+            self.version,
+            form.name,
+            actor=self.request.member.actor,
+        )
+        return f"{self.cancel_address}?done=renamed"
+
+
 class DisablePartner(Confirmation[NoFields]):
     """Disable a partner: none of its keys works."""
 
@@ -272,6 +331,7 @@ async def _set_disabled(request: StaffRequest, partner: PartnerRow, *, disabled:
 _PARTNER = f"{PARTNERS}/{{partner_id}}"
 PAGES = [
     Page(f"{PARTNERS}/new", _new, _add, Right.MANAGE_PARTNERS),
+    edit_page(f"{_PARTNER}/name", RenamePartner, Right.MANAGE_PARTNERS),
     edit_page(f"{_PARTNER}/limits", LimitsChange, Right.MANAGE_PARTNERS),
     confirm_page(f"{_PARTNER}/disable", DisablePartner, Right.MANAGE_PARTNERS),
     Page(f"{_PARTNER}/enable", send=_enable, right=Right.MANAGE_PARTNERS),

@@ -34,12 +34,12 @@ from premade.partners.keys import (
 from premade.partners.keys_sql import KeyDetails
 from premade.partners.partner import partner_of
 from premade.partners.partner_sql import PartnerRow
-from premade.partners.permission import GATE_PERMISSIONS, PERMISSIONS, Permission
+from premade.partners.permission import GATE_PERMISSIONS, PERMISSIONS, PRESETS, Permission
 from premade.runtime.errors import FieldError, Invalid
 from premade.staff.role import Right
 from premade.texts.fields import field_text
+from premade.texts.translation import Text, lazy, translate
 from premade.texts.translation import gettext as _
-from premade.texts.translation import lazy, translate
 from premade.values.operator_input import duration, moment
 
 KEYS = f"{HOME}/keys"
@@ -124,7 +124,10 @@ def _permissions(partner: PartnerRow | None) -> dict[str, Permission]:
 
 
 async def _new_key(request: StaffRequest) -> Response:
-    return _key_form(request, await _owner(request), request.new_nonce(), {}, {})
+    partner = await _owner(request)
+    preset = PRESETS.get(request.query("preset"))
+    chosen = dict.fromkeys(preset.permissions, "yes") if preset else {}
+    return _key_form(request, partner, request.new_nonce(), chosen, {})
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,8 @@ class _NewKeyPage:
     partner: PartnerRow | None
     permissions: dict[str, str]
     chosen: Sequence[str]
+    presets: Mapping[str, Text]
+    """Labels by name, of those with permissions that the key can have."""
     form: FormView
     nonce: str
     cancel_address: str
@@ -153,6 +158,11 @@ def _key_form(
                 name: translate(permission.label) for name, permission in _permissions(partner).items()
             },
             chosen=chosen,
+            presets={
+                name: translate(preset.label)
+                for name, preset in PRESETS.items()
+                if preset.permissions <= _permissions(partner).keys()
+            },
             form=KeyForm.view(
                 typed,
                 wrong,
@@ -175,6 +185,12 @@ class _CreatedKeyPage:
     partner: PartnerRow | None
     key: CreatedKey | Successor
     rotated: KeyDetails | None
+    service: str
+    """Address of the service, for the partner's developer."""
+
+
+def _service(request: StaffRequest) -> str:
+    return str(request.http.base_url).rstrip("/")
 
 
 async def _new_key_sent(request: StaffRequest) -> Response:
@@ -200,7 +216,7 @@ async def _new_key_sent(request: StaffRequest) -> Response:
         )
     except Invalid as error:
         return _key_form(request, partner, nonce, request.form, by_field(error.errors))
-    return request.page("partners/key_created.html", _CreatedKeyPage(partner=partner, key=key, rotated=None))
+    return request.page("partners/key_created.html", _CreatedKeyPage(partner, key, None, _service(request)))
 
 
 def _end(request: StaffRequest, expires: str) -> datetime | None:
@@ -238,7 +254,7 @@ async def _rotate_sent(request: StaffRequest) -> Response:
     except Invalid as error:
         return await _rotate_form(request, request.form, by_field(error.errors))
     partner = await partner_of(request.database, key.partner_id) if key.partner_id else None
-    return request.page("partners/key_created.html", _CreatedKeyPage(partner=partner, key=new, rotated=key))
+    return request.page("partners/key_created.html", _CreatedKeyPage(partner, new, key, _service(request)))
 
 
 class RevokeKey(Confirmation[NoFields]):

@@ -29,6 +29,7 @@ KEY_CACHE_SECONDS_SHOWN = f"{KEY_CACHE_SECONDS:g}"
 """Maximum number of seconds for which a revoked key still works, for texts."""
 _DONE = {
     "added": lazy("Added. Create a key, so that they can begin."),
+    "renamed": lazy("Renamed."),
     "limits": lazy("Saved. It applies to new reservations."),
     "own-limits": lazy("Saved. The limits apply within seconds."),
     "disabled": lazy(
