@@ -139,6 +139,7 @@ BODIES: dict[str, Body] = {
     "POST /api/ota/batches/{batch_id}/activate": lambda _: {**sale(), "quantity": 1},
     "POST /api/ota/orders": lambda of: {**sale(), "ticket_codes": [of.code]},
     "POST /api/ota/tickets/{code}/cancel": lambda _: {"reason": "matrix"},
+    "POST /api/ota/orders/{order_id}/cancel": lambda _: {"reason": "matrix"},
     "POST /api/ota/batches/{batch_id}/cancel": lambda _: {"reason": "matrix"},
     "POST /api/ota/tickets/{code}/reissue": lambda _: {"reason": "matrix"},
     "POST /api/ota/reservations": lambda of: {"product_id": of.seller.product_id, "quantity": 1},

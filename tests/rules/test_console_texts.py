@@ -155,6 +155,8 @@ def look_at_tickets(crawler: Crawler, shop: Shop, seller: Seller) -> None:
         f"{ticket}/cancel",
         f"{ticket}/reissue",
         f"/console/orders/{order_id}",
+        f"/console/orders/{order_id}?done=cancelled",
+        f"/console/orders/{order_id}/cancel",
         *(f"/console/orders/{order_id}/same/{each}" for each in ("email", "phone", "payment")),
         "/console/batches",
         "/console/batches?status=STOPPED&product=1",

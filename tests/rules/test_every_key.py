@@ -104,6 +104,14 @@ def _cancel_batch(_: Shop, seller: Seller) -> Prepared:
     )
 
 
+def _cancel_order(_: Shop, seller: Seller) -> Prepared:
+    order_id = seller.order(seller.tickets(2)).json()["order_id"]
+    path = f"/api/ota/orders/{order_id}/cancel"
+    return Prepared(
+        "POST", path, {"reason": "one"}, path, {"reason": "two"}, lambda answer: answer["order_id"]
+    )
+
+
 def _reissue(_: Shop, seller: Seller) -> Prepared:
     [one, two] = (f"/api/ota/tickets/{code}/reissue" for code in seller.tickets(2))
     body = {"reason": "lost"}
@@ -140,6 +148,7 @@ OPERATIONS = {
     "reserve": _reserve,
     "release_reservation": _release,
     "cancel_ticket": _cancel,
+    "cancel_order": _cancel_order,
     "cancel_batch": _cancel_batch,
     "reissue": _reissue,
     "redeem": _redeem,

@@ -16,6 +16,7 @@ from premade.activation.sale import Draw
 from premade.audit.views import record_customer_views, record_qr_view
 from premade.cancellation.cancel import Canceller, CancelRequest
 from premade.cancellation.cancel_batch import BatchCanceller, CancelBatchRequest
+from premade.cancellation.cancel_order import CancelOrderRequest, OrderCanceller
 from premade.catalog.product import change_product
 from premade.customers.customer import Customers
 from premade.customers.erase import Eraser
@@ -191,6 +192,8 @@ def _sell_and_look(shop: Shop, seller: Seller) -> None:
     for code in (alone.ticket_code, sold.tickets[1].ticket_code):
         cancel = CancelRequest(caller, REQUEST, code, REASON)
         shop.operate(lambda d, r, cancel=cancel: Canceller(d, r).cancel(cancel))
+    rest = CancelOrderRequest(caller, REQUEST, sold.order_id, REASON)
+    shop.operate(lambda d, r: OrderCanceller(d, r).cancel(rest))
     wanted, exporter = TicketsToExport(seller.partner_id, batch_id), Exporter(caller.actor, REQUEST)
     shop.operate(lambda d, r: record_export(d, r, wanted, exporter, form="csv"))
     part = replace(wanted, statuses=["ACTIVE"])

@@ -8,6 +8,7 @@ SCHEMAS = {
     "BatchesAnswer": "Page of batches.",
     "CancelAnswer": "Cancelled ticket.",
     "CancelBatchAnswer": "Result of the cancellation of a batch.",
+    "CancelOrderAnswer": "Cancelled order.",
     "Cancellation": "Until when a sold ticket can be cancelled.",
     "CustomerDetails": "Customer of an activation.",
     "DrawRequest": "Number of tickets, customer and payment of a draw.",

@@ -35,6 +35,7 @@ class Subject(StrEnum):
     RESERVATION = "reservation"
     BATCH = "batch"
     TICKET = "ticket"
+    ORDER = "order"
     SIGNING_KEY = "signing_key"
     DATABASE = "database"
     STAFF = "staff"

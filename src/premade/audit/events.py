@@ -264,6 +264,12 @@ class TicketCancellation(ReasonGiven):
     """Id of the event that began the cancellation of the whole batch."""
 
 
+@CATALOGUE.event("order.cancelled", "Order cancelled", "Order {order} was cancelled.", seen_by=PARTNER)
+class OrderCancellation(ReasonGiven):
+    ticket_codes: list[str]
+    """The tickets that were cancelled with it. Others were cancelled before."""
+
+
 @CATALOGUE.event(
     "ticket.reissued",
     "Ticket reissued",

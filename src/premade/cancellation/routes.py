@@ -1,4 +1,4 @@
-"""`POST /api/ota/tickets/{code}/cancel` and `POST /api/ota/batches/{batch_id}/cancel`."""
+"""`POST …/cancel` of a ticket, an order and a batch."""
 
 from typing import Annotated, Literal
 
@@ -8,9 +8,17 @@ from premade.batches.batch import BatchUnknown
 from premade.batches.routes import BatchId
 from premade.cancellation.cancel import Canceller, CancelRequest, NotCancellable
 from premade.cancellation.cancel_batch import BatchCanceller, CancelBatchRequest
+from premade.cancellation.cancel_order import (
+    CancelOrderRequest,
+    OrderCancelled,
+    OrderCanceller,
+    OrderNotCancellable,
+)
 from premade.http.endpoint import Reply
 from premade.http.fields import AnswerModel, IdempotencyKey, Timestamp
 from premade.http.problems import documented
+from premade.orders.lookup import OrderUnknown
+from premade.orders.routes import OrderId
 from premade.partners.call import Call, partner_router, partner_with
 from premade.runtime.errors import IdempotencyKeyReused, ResultArchived
 from premade.tickets.lookup import TicketUnknown
@@ -35,6 +43,19 @@ class CancelAnswer(AnswerModel):
     order_status: Literal["PARTLY_CANCELLED", "CANCELLED"] | None = Field(
         description="State of the order after the cancellation; CANCELLED with its last ticket; null if the ticket was unsold",
         examples=["CANCELLED"],
+    )
+
+
+class CancelOrderAnswer(AnswerModel):
+    """Cancelled order."""
+
+    order_id: str = Field(examples=["ORD-1762274304824"])
+    status: Literal["CANCELLED"] = "CANCELLED"
+    cancelled_at: Timestamp
+    reason: str = Field(examples=["The customer's plans changed"])
+    ticket_codes: list[str] = Field(
+        description="Tickets that this request cancelled. Other tickets of the order were cancelled before.",
+        examples=[["CRUISE-2025-FERRY-1762274285982"]],
     )
 
 
@@ -96,6 +117,37 @@ async def cancel_ticket(
             "order_id": result.order_id,
             "order_status": result.order_status,
         }
+    )
+    return Reply(answer, replayed=result.replayed)
+
+
+@router.post(
+    "/api/ota/orders/{order_id}/cancel",
+    summary="Cancel an order",
+    description=(
+        "Cancel all tickets of an order, or none. If a ticket is used, or its product allows no cancellation, the "
+        "response names it and nothing is changed. Tickets that were cancelled before do not matter."
+    ),
+    response_description="Order cancelled; the stock of its tickets is available again",
+    response_model=CancelOrderAnswer,
+    responses=documented(
+        OrderUnknown, OrderCancelled, OrderNotCancellable, IdempotencyKeyReused, ResultArchived
+    ),
+)
+async def cancel_order(
+    call: Annotated[Call, partner_with("tickets:cancel")],
+    order_id: OrderId,
+    body: ReasonRequest,
+    idempotency_key: IdempotencyKey = None,
+) -> Reply:
+    """Cancel all tickets of an order, or none."""
+    request = CancelOrderRequest(call.caller, call.request_id, order_id, body.reason, idempotency_key)
+    result = await call.use(OrderCanceller).cancel(request)
+    answer = CancelOrderAnswer(
+        order_id=result.order_id,
+        cancelled_at=result.cancelled_at,
+        reason=result.reason,
+        ticket_codes=result.ticket_codes,
     )
     return Reply(answer, replayed=result.replayed)
 

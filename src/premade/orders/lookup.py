@@ -31,6 +31,11 @@ class OrderUnknown(NotFound):
     order_id: str = ""
 
 
+def order_unknown(order_id: str) -> OrderUnknown:
+    """Return the error for an id that no order of the partner has."""
+    return OrderUnknown("unknown" if is_order_id(order_id) else "malformed", order_id)
+
+
 async def order_of(database: Database, partner_id: int, order_id: str) -> sql.OrderRow:
     """Return the partner's order with its ticket codes.
 
@@ -42,7 +47,7 @@ async def order_of(database: Database, partner_id: int, order_id: str) -> sql.Or
         async with database.single_statement() as tx:
             row = await tx.fetch_one(sql.order_by_id, partner_id=partner_id, order_id=order_id)
     if row is None:
-        raise OrderUnknown("unknown" if is_order_id(order_id) else "malformed", order_id)
+        raise order_unknown(order_id)
     return row
 
 

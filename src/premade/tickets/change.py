@@ -1,4 +1,4 @@
-"""Requests to change a ticket or a batch, with a reason."""
+"""Requests to change a ticket, an order or a batch, with a reason."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -50,7 +50,7 @@ class ChangeOperation(Operation[Request, EventReceipt, Result]):
         event = await event_of(tx, request.identity)
         if event is None:
             return None
-        subject = event.ticket_code or event.batch_id
+        subject = event.ticket_code or event.batch_id or event.order_id
         return Receipt(
             event, "other", subject, event.request_digest, lambda: _normalized_digest(event, subject)
         )

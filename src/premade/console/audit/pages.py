@@ -46,6 +46,7 @@ EVENT_HEADINGS = {
     Subject.ALLOTMENT: lazy("Stock"),
     Subject.RESERVATION: lazy("Stock"),
     Subject.TICKET: lazy("Tickets"),
+    Subject.ORDER: lazy("Tickets"),
     Subject.BATCH: lazy("Batches"),
     Subject.SIGNING_KEY: lazy("Partners and keys"),
     Subject.DATABASE: lazy("Others"),

@@ -1,16 +1,19 @@
-"""Cancelling a ticket, and reissuing its QR."""
+"""Cancelling a ticket or an order, and reissuing a QR."""
 
 from dataclasses import dataclass
 from typing import Self
 
 from premade.cancellation.cancel import Canceller, CancelRequest
+from premade.cancellation.cancel_order import CancelOrderRequest, OrderCanceller
 from premade.console.change_flow import Confirmation, Preview, Row, confirm_page
 from premade.console.reason import ReasonForm
 from premade.console.rendering import STATE_NAMES
 from premade.console.routing import StaffRequest
-from premade.console.tickets.pages import TICKETS
-from premade.console.tickets.search import partner_of_ticket
-from premade.console.tickets.search_sql import TicketOwner
+from premade.console.tickets.pages import ORDERS, TICKETS
+from premade.console.tickets.search import partner_of_order, partner_of_ticket
+from premade.console.tickets.search_sql import OrderOwner, TicketOwner
+from premade.orders.lookup import order_of
+from premade.orders.lookup_sql import OrderRow
 from premade.reissue.reissue import Reissuer, ReissueRequest
 from premade.staff.role import Right
 from premade.texts.translation import gettext as _
@@ -119,7 +122,62 @@ class ReissueTicket(_TicketChange):
         return f"{self.cancel_address}?done=reissued"
 
 
+class CancelOrder(Confirmation[ReasonForm]):
+    """Cancel all tickets of an order."""
+
+    form = ReasonForm
+    needs_nonce = True
+    focus = "reason"
+
+    def __init__(self, request: StaffRequest, order: OrderRow, owner: OrderOwner) -> None:
+        super().__init__(request)
+        self.order, self.owner = order, owner
+        self.cancel_address = f"{ORDERS}/{order.order_id}"
+
+    @classmethod
+    async def load(cls, request: StaffRequest) -> Self:
+        """Return the change of the order that the path names."""
+        order_id = request.path_param("order_id")
+        owner = await partner_of_order(request.database, order_id)
+        return cls(request, await order_of(request.database, owner.partner_id, order_id), owner)
+
+    async def preview(self) -> Preview:
+        """Return what the cancellation does."""
+        order = self.order
+        return Preview(
+            _("Cancel the order"),
+            "",
+            [
+                Row(_("Order"), order.order_id),
+                Row(_("Partner"), self.owner.partner),
+                Row(_("Tickets"), ", ".join(order.ticket_codes)),
+                Row(_("State"), STATE_NAMES["CANCELLED"], STATE_NAMES[order.status]),
+            ],
+            notes=[
+                _("All of its tickets are cancelled, or none if one is used or cannot be cancelled."),
+                _("The QRs no longer open a gate, and the stock becomes available again."),
+                _("The customer is not refunded. This cannot be undone."),
+            ],
+            save_label=_("Cancel the order"),
+            is_dangerous=True,
+        )
+
+    async def save(self, form: ReasonForm) -> str:
+        """Cancel it."""
+        member = self.request.member
+        change = CancelOrderRequest(
+            StaffForPartner(self.owner.partner_id, member.actor),
+            self.request.request_id,
+            self.order.order_id,
+            form.reason,
+            f"{member.actor}:{self.request.nonce()}",
+        )
+        await self.request.use(OrderCanceller).cancel(change)
+        return f"{self.cancel_address}?done=cancelled"
+
+
 PAGES = [
     confirm_page(f"{TICKETS}/{{code}}/cancel", CancelTicket, Right.CHANGE_TICKETS),
+    confirm_page(f"{ORDERS}/{{order_id}}/cancel", CancelOrder, Right.CHANGE_TICKETS),
     confirm_page(f"{TICKETS}/{{code}}/reissue", ReissueTicket, Right.CHANGE_TICKETS),
 ]

@@ -55,6 +55,7 @@ _DONE = {
     "cancelled": lazy(
         "The ticket is cancelled. Its stock is available again, and its QR no longer opens a gate."
     ),
+    "order": lazy("The order is cancelled. The stock is available again, and its QRs no longer open a gate."),
     "reissued": lazy("The ticket has a new QR, shown here. Earlier ones no longer open a gate."),
 }
 _SCANNED = {
@@ -206,6 +207,8 @@ class _OrderPage:
     order: OrderRow
     owner: OrderOwner
     tickets: list[TicketOfOrder]
+    can_cancel: bool
+    done: Text | None
 
 
 async def _order(request: StaffRequest) -> Response:
@@ -214,7 +217,16 @@ async def _order(request: StaffRequest) -> Response:
     order = await order_of(request.database, owner.partner_id, order_id)
     await _record_customers(request, [order_id])
     tickets = await tickets_of_order(request.database, owner.partner_id, order.ticket_codes)
-    return request.page("tickets/order.html", _OrderPage(order=order, owner=owner, tickets=tickets))
+    return request.page(
+        "tickets/order.html",
+        _OrderPage(
+            order=order,
+            owner=owner,
+            tickets=tickets,
+            can_cancel=request.member.may(Right.CHANGE_TICKETS) and order.status != "CANCELLED",
+            done=_DONE["order"] if request.own_link_param("done") == "cancelled" else None,
+        ),
+    )
 
 
 async def _orders_like(request: StaffRequest) -> Response:
