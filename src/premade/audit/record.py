@@ -1,6 +1,6 @@
 """Writing audit events in the transaction of the change."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -23,6 +23,14 @@ class Acting(Protocol):
     def actor(self) -> str:
         """The actor in the audit record."""
         ...
+
+
+@dataclass(frozen=True)
+class ActingFor:
+    """A member of staff, or a command, that acts for a partner."""
+
+    partner_id: int
+    actor: str = COMMAND_ACTOR
 
 
 async def record(

@@ -15,14 +15,17 @@ from premade.bootstrap import bring_up_to_date, embedded_or_named, marker_of
 from premade.cli import (
     allotment,
     archive,
+    batch,
     customer,
     device,
     key,
+    order,
     partner,
     previous_database,
     product,
     signing_key,
     staff,
+    ticket,
 )
 from premade.cli.backup import backup
 from premade.cli.expire import expire
@@ -31,6 +34,7 @@ from premade.cli.generate import generate
 from premade.cli.output import AsJson, print_json, show_one
 from premade.cli.restore import restore
 from premade.cli.restored import restored
+from premade.cli.sales import sales
 from premade.cli.verify import verify
 from premade.postgres.migrations import SchemaNotCurrent
 from premade.postgres.reach import one_line
@@ -54,6 +58,10 @@ app.add_typer(product.app, name="product")
 app.add_typer(partner.app, name="partner")
 app.add_typer(key.app, name="key")
 app.add_typer(device.app, name="device")
+app.add_typer(ticket.app, name="ticket")
+app.add_typer(order.app, name="order")
+app.add_typer(batch.app, name="batch")
+app.command(help="List the tickets that were sold, and their amounts, by day or product.")(sales)
 app.add_typer(allotment.app, name="allotment")
 app.add_typer(signing_key.app, name="signing-key")
 app.command(

@@ -1,8 +1,8 @@
 """Cancelling a ticket or an order, and reissuing a QR."""
 
-from dataclasses import dataclass
 from typing import Self
 
+from premade.audit.record import ActingFor
 from premade.cancellation.cancel import Canceller, CancelRequest
 from premade.cancellation.cancel_order import CancelOrderRequest, OrderCanceller
 from premade.console.change_flow import Confirmation, Preview, Row, confirm_page
@@ -19,14 +19,6 @@ from premade.staff.role import Right
 from premade.texts.translation import gettext as _
 from premade.tickets.lookup import ticket_of
 from premade.tickets.lookup_sql import TicketRow
-
-
-@dataclass(frozen=True)
-class StaffForPartner:
-    """A member of staff who acts for a partner."""
-
-    partner_id: int
-    actor: str
 
 
 class _TicketChange(Confirmation[ReasonForm]):
@@ -48,9 +40,9 @@ class _TicketChange(Confirmation[ReasonForm]):
         return cls(request, await ticket_of(request.database, owner.partner_id, code), owner)
 
     @property
-    def caller(self) -> StaffForPartner:
+    def caller(self) -> ActingFor:
         """The member, on behalf of the partner."""
-        return StaffForPartner(self.owner.partner_id, self.request.member.actor)
+        return ActingFor(self.owner.partner_id, self.request.member.actor)
 
     @property
     def idempotency_key(self) -> str:
@@ -166,7 +158,7 @@ class CancelOrder(Confirmation[ReasonForm]):
         """Cancel it."""
         member = self.request.member
         change = CancelOrderRequest(
-            StaffForPartner(self.owner.partner_id, member.actor),
+            ActingFor(self.owner.partner_id, member.actor),
             self.request.request_id,
             self.order.order_id,
             form.reason,
