@@ -1,5 +1,6 @@
 """`premade batch`."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -31,9 +32,9 @@ def list_(
 ) -> None:
     """List the batches of a partner, newest first."""
 
-    async def read(database: Database) -> list[dict[str, Any]]:
+    async def read(database: Database) -> list[Mapping[str, object]]:
         partner_id = await partner_id_of(database, partner)
-        found: list[dict[str, Any]] = []
+        found: list[Mapping[str, object]] = []
         cursor: str | None = None
         while len(found) < limit:
             rows, cursor = await list_batches(database, partner_id, (None, None), limit - len(found), cursor)

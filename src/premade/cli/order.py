@@ -1,5 +1,6 @@
 """`premade order`."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -26,7 +27,7 @@ OrderId = Annotated[str, typer.Argument(help="Order id.")]
 def show(order_id: OrderId, *, as_json: AsJson = False) -> None:
     """Show an order with its customer."""
 
-    async def read(database: Database, runtime: Runtime) -> dict[str, Any]:
+    async def read(database: Database, runtime: Runtime) -> Mapping[str, object]:
         owner = await partner_of_order(database, order_id)
         order = await order_of(database, owner.partner_id, order_id)
         await record_customer_views(

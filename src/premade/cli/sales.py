@@ -1,5 +1,6 @@
 """`premade sales`."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -36,7 +37,7 @@ def sales(
     """List the activated tickets and their amounts."""
     key = "product_id" if by is By.PRODUCT else "day"
 
-    async def read(database: Database, runtime: Runtime) -> list[dict[str, Any]]:
+    async def read(database: Database, runtime: Runtime) -> list[Mapping[str, object]]:
         partner_id = ALL_PARTNERS if partner is None else await partner_id_of(database, partner)
         figures = await read_figures(database, runtime, partner_id, days)
         rows: list[Sales[Any]] = [*(figures.sales_by_product if by is By.PRODUCT else figures.sales_by_day)]

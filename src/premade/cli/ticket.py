@@ -1,5 +1,6 @@
 """`premade ticket`."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -25,7 +26,7 @@ Code = Annotated[str, typer.Argument(help="Ticket code.")]
 def show(code: Code, *, as_json: AsJson = False) -> None:
     """Show a ticket with its history."""
 
-    async def read(database: Database) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    async def read(database: Database) -> tuple[Mapping[str, object], list[Mapping[str, object]]]:
         folded = fold_ticket_code(code) or code
         owner = await partner_of_ticket(database, folded)
         found = await ticket_with_history(database, owner.partner_id, folded)
