@@ -67,8 +67,8 @@ def test_a_batch_shows_its_tickets_in_pages_and_by_state(somebody: Somebody, sel
     for told in (
         seller.name,
         "Harbour Cruise Premium",
-        "288.00 HKD",
-        "2099-03-31",
+        "HK$288.00",
+        "31 Mar 2099",
         "spring",
         "All 60",
         "Unused 58",

@@ -12,9 +12,9 @@ from premade.console.overview.chart import (
     Amount,
     Chart,
     chart_of_days,
-    compact,
     tick_step,
 )
+from premade.texts.formats import compact
 
 SUNDAY = date(2025, 11, 9)
 
@@ -38,7 +38,7 @@ def test_a_step_is_1_2_or_5_times_a_power_of_ten_and_few_of_them_reach_the_most(
 
 @pytest.mark.parametrize(
     ("value", "written"),
-    [(0, "0"), (200, "200"), (1500, "1,500"), (9999, "9,999"), (20_000, "20k"), (12_500, "12.5k"), (1_500_000, "1.5M"), (200_000_000, "200M")],
+    [(0, "0"), (200, "200"), (1500, "1,500"), (9999, "9,999"), (20_000, "20k"), (12_500, "12.5k"), (1_500_000, "1.5m"), (200_000_000, "200m")],
 )  # fmt: skip
 def test_large_steps_are_written_short(value: int, written: str) -> None:
     assert compact(value) == written
@@ -52,8 +52,8 @@ def test_each_day_has_a_bar_as_high_as_its_figure_and_the_last_is_not_over() -> 
     assert [bar.height for bar in drawn.bars] == [50, 0, 0, 0, 0, 100, 30]
     assert all(bar.top + bar.height == 100 for bar in drawn.bars)
     assert [bar.is_today for bar in drawn.bars] == [False] * 6 + [True]
-    assert drawn.bars[5].title == "Sat 8 Nov 2025: 10 pcs"
-    assert drawn.bars[6].title == "Sun 9 Nov 2025: 3 pcs so far"
+    assert drawn.bars[5].title == "Sat, 8 Nov 2025: 10 pcs"
+    assert drawn.bars[6].title == "Sun, 9 Nov 2025: 3 pcs so far"
     assert (drawn.most, drawn.total, drawn.is_empty) == ("10 pcs", "18 pcs", False)
     assert drawn.rows[0] == (date(2025, 11, 3), "5 pcs")
     edges = [(bar.hit_left, bar.hit_left + bar.hit_width) for bar in drawn.bars]

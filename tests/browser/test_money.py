@@ -11,14 +11,19 @@ from support.shop import Seller, Shop, unique
 from premade.console.batches.shown_batch import address_of
 
 SHOWN = {
-    "JPY": ("1288", "1,288 JPY", "2,576 JPY"),
-    "HKD": ("1288.5", "1,288.50 HKD", "2,577.00 HKD"),
-    "KWD": ("1.234", "1.234 KWD", "2.468 KWD"),
-    "CLF": ("0.5", "0.5000 CLF", "1.0000 CLF"),
+    "JPY": ("1288", "JP¥1,288", "JP¥2,576"),
+    "HKD": ("1288.5", "HK$1,288.50", "HK$2,577.00"),
+    "KWD": ("1.234", "KWD\N{NO-BREAK SPACE}1.234", "KWD\N{NO-BREAK SPACE}2.468"),
+    "CLF": ("0.5", "CLF\N{NO-BREAK SPACE}0.5000", "CLF\N{NO-BREAK SPACE}1.0000"),
 }
 """A price, and how one ticket and two are shown."""
 of_each_currency = pytest.mark.parametrize(("currency", "shown"), SHOWN.items(), ids=SHOWN)
-AN_AMOUNT = r"[0-9][0-9.,]* {}\b"
+SYMBOLS = {"JPY": "JP¥", "HKD": "HK$", "KWD": "KWD\N{NO-BREAK SPACE}", "CLF": "CLF\N{NO-BREAK SPACE}"}
+
+
+def figure(shown: str, currency: str) -> str:
+    """The figures of an amount on a page, as a field of a form has them."""
+    return shown.removeprefix(SYMBOLS[currency]).replace(",", "")
 
 
 @of_each_currency
@@ -45,14 +50,14 @@ def test_every_page_shows_the_decimals_of_the_currency(
         for path, amounts in pages.items():
             answer = ann.http.get(path)
             assert answer.status_code == 200, path
-            found = set(re.findall(AN_AMOUNT.format(currency), answer.text))
+            found = set(re.findall(rf"{re.escape(SYMBOLS[currency])}[0-9](?:[0-9.,]*[0-9])?", answer.text))
             assert amounts <= found, path
             # A day without sales, and the scale of a chart, are 0 of the currency.
-            assert {Decimal(each.split()[0].replace(",", "")) for each in found} <= {
-                Decimal(each.split()[0].replace(",", "")) for each in ("0 ", one, two)
-            }
-            decimals = {len(each.split()[0].partition(".")[2]) for each in found}
-            assert decimals == {len(one.split()[0].partition(".")[2])}, path
+            figures = {figure(each, currency) for each in found}
+            assert {Decimal(each) for each in figures} <= {
+                Decimal(figure(each, currency)) for each in (one, two)
+            } | {0}
+            assert len({len(each.partition(".")[2]) for each in {*figures, figure(one, currency)}}) == 1, path
 
         wanted = {"partner": str(seller.partner_id), "product": str(seller.product_id), "quantity": "2",
                   "batch": unique("B"), "valid_until": "", "reservation": "", "metadata": ""}  # fmt: skip
@@ -82,7 +87,7 @@ def test_the_form_says_how_many_decimals_the_currency_has(
     [field] = re.findall(r'<input id="price"[^>]*>', change)
     # Also in JPY: the currency may be changed in the same form.
     assert 'inputmode="decimal"' in field
-    assert f'value="{shown[1].split()[0].replace(",", "")}"' in field
+    assert f'value="{figure(shown[1], currency)}"' in field
 
 
 def hint(page: str) -> str:
@@ -141,4 +146,4 @@ def test_the_overview_adds_each_currency_by_itself(shop: Shop) -> None:
     with visitor(shop, "finance") as ann:
         page = ann.http.get(f"/console?partner={yen.partner_id}").text
 
-    assert "200 JPY and 2.010 KWD" in page
+    assert "JP¥200 and KWD\N{NO-BREAK SPACE}2.010" in page

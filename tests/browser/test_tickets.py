@@ -52,7 +52,7 @@ def test_a_ticket_is_found_by_its_code_and_shown_whole(
     shown = mei.page.inner_text("main")
     for told in (
         sold["code"], "Active", "Harbour Cruise Premium", seller.name, sold["order_id"], "Mei Wong 黃美", sold["email"],
-        sold["phone"], sold["payment"], "288.00 HKD", "2 ferry left", "Generated", "Activated", f"by API key {seller.key_id}",
+        sold["phone"], sold["payment"], "HK$288.00", "2 ferry left", "Generated", "Activated", f"by API key {seller.key_id}",
     ):  # fmt: skip
         assert told in shown
     mei.page.wait_for_function("document.querySelector('.picture img')?.naturalWidth > 100")

@@ -410,7 +410,7 @@ def test_a_body_that_comes_too_slowly_is_refused(monkeypatch: pytest.MonkeyPatch
     app = FastAPI()
     app.router.routes.extend(router.routes)
     app.router.routes.append(
-        PageRoute("/form", with_error_pages(Templates(ZoneInfo("UTC")), form), methods=("POST",))
+        PageRoute("/form", with_error_pages(Templates(Runtime(ZoneInfo("UTC"))), form), methods=("POST",))
     )
     # Nobody is signed in, so it is not asked.
     app.state.services = {Sessions: None}

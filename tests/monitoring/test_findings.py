@@ -28,6 +28,7 @@ from premade.monitoring.finding_kinds.stock_exhausted import STOCK_EXHAUSTED
 from premade.monitoring.finding_kinds.stock_runs_out import STOCK_RUNS_OUT
 from premade.monitoring.finding_kinds.too_many_unused import TOO_MANY_UNUSED
 from premade.monitoring.findings import KINDS, NOT_SEEN_HERE, findings
+from premade.runtime.clock import Runtime
 
 ALERTS_FILE = Path(__file__).parents[2] / "ops" / "prometheus" / "alerts.yml"
 ALERTS = {
@@ -104,7 +105,7 @@ def test_every_alert_is_told_or_it_is_said_why_not() -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.alert)
 def test_the_overview_says_what_is_wrong_and_what_to_do(kind: FindingKind) -> None:
-    templates = Templates(ZoneInfo("UTC"))
+    templates = Templates(Runtime(ZoneInfo("UTC")))
     found = Finding(kind, 106, 0.5, "A <b>", 7, "ota")
 
     texts = [

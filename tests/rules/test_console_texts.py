@@ -32,7 +32,7 @@ NO_PAGES = {"/console/tickets/{code}/qr.svg", "/console/batch/progress"}
 DATA = {
     "premade", "utc", "hkd", "john", "smith", "harbour", "cruise", "premium", "seller", "ferry", "gift", "tokens", "batch",
     "sun", "mon", "tue", "wed", "thu", "fri", "sat",
-    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sept", "oct", "nov", "dec",
     # Parts of codes, and names of API problems and formats.
     "rsv-", "cruise-yyyy-ferry-", "x-api-key", "post", "spring", "autumn", "program", "reception", "typed", "campaign", "root", "ota", "february",
     "admin", "operations", "finance", "gate", "until_first_use", "never", "making", "made", "stopped",

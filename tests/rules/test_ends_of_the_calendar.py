@@ -30,7 +30,7 @@ def test_no_conversion_of_a_stored_time_fails(moment: datetime, zone: ZoneInfo) 
 @pytest.mark.parametrize("zone", ZONES, ids=str)
 @pytest.mark.parametrize("moment", ENDS, ids=["first", "last"])
 def test_pages_show_every_stored_time(moment: datetime, zone: ZoneInfo) -> None:
-    filters = Templates(zone)._environment.filters  # pyright: ignore[reportPrivateUsage]
+    filters = Templates(Runtime(zone))._environment.filters  # pyright: ignore[reportPrivateUsage]
 
-    assert {filters[name](moment)[-6:] != "" for name in ("moment", "minute")} == {True}
+    assert {filters[name](moment)[-6:] != "" for name in ("moment", "minute", "exact")} == {True}
     assert filters["moment"](moment.isoformat())

@@ -18,7 +18,7 @@ TEMPLATES = {
 }
 ISOLATES_IN_TEXT, ISOLATES_ANYWHERE = {"bdi", "isolated"}, {"isolated"}
 FORMATS = {
-    "actor", "capitalize", "day", "days_left", "event", "length", "lower", "minute", "moment", "money", "number", "percent",
+    "actor", "capitalize", "day", "days_left", "event", "exact", "length", "lower", "minute", "moment", "money", "number", "percent",
     "replace", "rfc3339", "safe", "state", "state_in_sentence", "tojson", "translated", "urlencode", "xmlattr",
 }  # fmt: skip
 """Filters whose answers have no letters of another direction: figures, our own words, parts of addresses."""

@@ -51,7 +51,7 @@ def pseudo_language(folder: Path) -> Language:
     file = folder / "console.mo"
     with file.open("wb") as out:
         write_mo(out, translated)
-    return Language("de", "Deutsch", "de", lambda: GNUTranslations(BytesIO(file.read_bytes())))
+    return Language("de", "Deutsch", "en_GB", lambda: GNUTranslations(BytesIO(file.read_bytes())))
 
 
 @contextmanager
@@ -60,7 +60,7 @@ def translated_service(dsn: str, folder: Path) -> Generator[str]:
     language = pseudo_language(folder)
 
     def pages(app: Any) -> Any:
-        return console_routes(app.state.runtime.zone, Choice(language, (language,)))
+        return console_routes(app.state.runtime, Choice(language, (language,)))
 
     features: list[Feature] = [replace(each, pages=pages) if each is CONSOLE else each for each in FEATURES]
     app = make_app(Settings(database_url=dsn), Runtime(ZoneInfo("UTC")), features=features)

@@ -3,4 +3,4 @@
 from premade.console.routes import console_routes
 from premade.http.wiring import Feature
 
-FEATURE = Feature(pages=lambda app: console_routes(app.state.runtime.zone, app.state.languages))
+FEATURE = Feature(pages=lambda app: console_routes(app.state.runtime, app.state.languages))

@@ -7,7 +7,6 @@ from decimal import Decimal
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -19,9 +18,10 @@ from premade.batches.batch import BatchStatus
 from premade.console.isolated import isolated
 from premade.console.layout.icons import icon
 from premade.devices.registry import DeviceState
-from premade.runtime.clock import local_time, rfc3339
+from premade.runtime.clock import Runtime, local_time, rfc3339
 from premade.staff.role import Right, Role
 from premade.staff.session import Member
+from premade.texts import formats
 from premade.texts.languages import Choice
 from premade.texts.translation import (
     ENGLISH,
@@ -123,9 +123,10 @@ class Templates:
     """The templates, in the operator's time zone and the reader's language."""
 
     def __init__(
-        self, zone: ZoneInfo, menu: Sequence[MenuEntry] = (), languages: Choice = ONLY_ENGLISH
+        self, runtime: Runtime, menu: Sequence[MenuEntry] = (), languages: Choice = ONLY_ENGLISH
     ) -> None:
-        self._zone = zone
+        self._runtime = runtime
+        self._zone = runtime.zone
         self.languages = languages
         """The languages of the pages. A handler runs in the language of its reader (`console/routing.py`)."""
         environment: Any = Environment(
@@ -143,12 +144,13 @@ class Templates:
             {
                 "moment": self._moment,
                 "minute": self.minute,
+                "exact": self._exact,
                 "rfc3339": rfc3339,
                 "money": in_money,
-                "number": in_number,
+                "number": formats.number,
                 "percent": _percent,
                 "days_left": _days_left,
-                "day": _day,
+                "day": in_day,
                 "state": _state,
                 "state_in_sentence": state_in_sentence,
                 "translated": translate,
@@ -169,7 +171,7 @@ class Templates:
             languages=languages.offered,
             link=link,
             menu=menu,
-            zone=str(zone),
+            zone=str(runtime.zone),
         )
         self._environment = environment
         self._text = cache(environment.from_string)
@@ -186,14 +188,21 @@ class Templates:
         return Markup(self._text(translate(text)).render(context))  # noqa: S704  (the template escapes its values)
 
     def _moment(self, moment: datetime | str) -> str:
-        """Return `2025-11-04 16:40:12`, in the operator's time zone."""
+        """Return `4 Nov, 16:40:12`, in the operator's time zone; with the year if it is another one."""
+        return formats.second(self._local(moment), self._runtime.today())
+
+    def minute(self, moment: datetime | str) -> str:
+        """Return `4 Nov, 16:40`, in the operator's time zone; with the year if it is another one."""
+        return formats.minute(self._local(moment), self._runtime.today())
+
+    def _exact(self, moment: datetime | str) -> str:
+        """Return `2025-11-04 16:40:12 Asia/Hong_Kong`, for the title of a shorter time."""
+        return f"{self._local(moment):%Y-%m-%d %H:%M:%S} {self._zone}"
+
+    def _local(self, moment: datetime | str) -> datetime:
         if isinstance(moment, str):
             moment = datetime.fromisoformat(moment)
-        return f"{local_time(moment, self._zone):%Y-%m-%d %H:%M:%S}"
-
-    def minute(self, moment: datetime) -> str:
-        """Return `2025-11-04 16:40`, in the operator's time zone."""
-        return f"{local_time(moment, self._zone):%Y-%m-%d %H:%M}"
+        return local_time(moment, self._zone)
 
 
 def values_of(page: "DataclassInstance") -> dict[str, object]:
@@ -232,27 +241,23 @@ def _event(name: str) -> str:
 
 
 def in_money(amount: Decimal, currency: str) -> str:
-    """Return `1,288.00 HKD` or `1,288 JPY`."""
-    return f"{in_full(amount, currency):,f} {currency}"
-
-
-def in_number(count: float) -> str:
-    """Return `12,000`."""
-    return f"{count:,.0f}"
+    """Return `HK$1,288.00` or `JP¥1,288`."""
+    return formats.money(in_full(amount, currency), currency)
 
 
 def _percent(share: float | None) -> str:
-    """Return `4.3 %`, or `none` for a share of zero tickets."""
-    return _("none") if share is None else f"{100 * share:.1f} %"
+    """Return `4.3%`, or `none` for a share of zero tickets."""
+    return _("none") if share is None else formats.percent(share)
 
 
 def _days_left(days: float) -> str:
     """Return `0.4` or `12`: a decimal only below 10."""
-    return f"{days:.1f}" if days < 10 else f"{days:,.0f}"  # noqa: PLR2004  (a digit)
+    return formats.decimal(days, 1) if days < 10 else formats.number(days)  # noqa: PLR2004  (a digit)
 
 
-def _day(day: date | None) -> str:
-    return _("none") if day is None else day.isoformat()
+def in_day(day: date | None) -> str:
+    """Return `4 Nov 2025`, or `none`."""
+    return _("none") if day is None else formats.day(day)
 
 
 def _actor(actor: str) -> str:

@@ -1,7 +1,5 @@
 """The routes of the console, for the application to serve."""
 
-from zoneinfo import ZoneInfo
-
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,17 +11,18 @@ from premade.console.rendering import HEADERS, MenuEntry, Templates, assets
 from premade.console.routing import Page, StaffRequest, routes_of_page, with_error_pages
 from premade.console.sections import SECTIONS
 from premade.http.gateway import PageRoute
+from premade.runtime.clock import Runtime
 from premade.texts.languages import Choice
 
 _ASSETS_CACHE = "public, max-age=3600"
 
 
-def console_routes(zone: ZoneInfo, languages: Choice) -> list[BaseRoute]:
-    """Return the routes of all sections. Pages show times of this zone, and texts in the reader's language."""
+def console_routes(runtime: Runtime, languages: Choice) -> list[BaseRoute]:
+    """Return the routes of all sections. Pages show times in the operator's zone, and texts in the reader's language."""
     menu = [
         MenuEntry(each.label, each.address, each.right, each.icon) for each in SECTIONS if each.is_in_menu
     ]
-    templates = Templates(zone, menu, languages)
+    templates = Templates(runtime, menu, languages)
 
     async def choose(request: Request) -> Response:
         return await choose_language(request, languages)

@@ -29,6 +29,8 @@ class Language:
     """The locale of CLDR that formats its numbers, money and dates."""
     load: Callable[[], NullTranslations]
     """Reads the translations. It is called at their first use."""
+    group: str = ","
+    """What separates thousands, as in its locale. Here, because commands write numbers without loading CLDR."""
 
     @cached_property
     def translations(self) -> NullTranslations:
@@ -87,7 +89,12 @@ def gettext(text: str, /, **values: object) -> str:
 
 def ngettext(singular: str, plural: str, count: int, /, **values: object) -> str:
     """Return the translation of the form for this count, with its values. `%(num)s` is the count as `12,000`."""
-    return translate_plural(singular, plural, count) % {"num": f"{count:,}", **values}
+    return translate_plural(singular, plural, count) % {"num": number_text(count), **values}
+
+
+def number_text(count: int) -> str:
+    """Return `12,000`."""
+    return f"{count:,}".replace(",", current_language().group)
 
 
 @dataclass(frozen=True)

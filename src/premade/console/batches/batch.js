@@ -8,7 +8,7 @@ const making = document.querySelector("[data-progress]");
 const bar = making.querySelector("progress");
 const text = document.getElementById("made-text");
 const told = document.getElementById("made-told");
-const number = new Intl.NumberFormat("en");
+const number = new Intl.NumberFormat(document.documentElement.lang);
 let toldPart = Math.floor(bar.value / bar.max * TOLD_PARTS);
 
 async function look() {

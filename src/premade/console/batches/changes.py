@@ -7,13 +7,14 @@ from premade.cancellation.cancel_batch import BatchCanceller, CancelBatchRequest
 from premade.console.batches.shown_batch import BATCH, ShownBatch, batch_of_url
 from premade.console.change_flow import Confirmation, Preview, Row, confirm_page
 from premade.console.reason import ReasonForm
-from premade.console.rendering import in_number, state_in_sentence
+from premade.console.rendering import state_in_sentence
 from premade.console.routing import StaffRequest
 from premade.generation.large import LargeBatches
 from premade.partners.keyring import OnBehalf
 from premade.partners.partner import partners_by_id
 from premade.partners.partner_sql import PartnerRow
 from premade.staff.role import Right
+from premade.texts import formats
 from premade.texts.translation import gettext as _
 
 
@@ -29,8 +30,8 @@ class _BatchChange(Confirmation[ReasonForm]):
             "Batch %(batch)s of %(partner)s: %(made)s of %(quantity)s tickets are generated.",
             batch=batch.row.batch_id,
             partner=partner.name,
-            made=in_number(batch.made),
-            quantity=in_number(batch.row.quantity),
+            made=formats.number(batch.made),
+            quantity=formats.number(batch.row.quantity),
         )
         self.cancel_address = batch.address()
 
@@ -51,7 +52,7 @@ class _BatchChange(Confirmation[ReasonForm]):
             _("Stock available again"),
             _(
                 "%(tickets)s in the channel %(channel)s",
-                tickets=in_number(tickets),
+                tickets=formats.number(tickets),
                 channel=self.batch.row.channel,
             ),
         )
@@ -69,9 +70,9 @@ class CancelBatch(_BatchChange):
             for status, count in batch.counts or ()
             if status != "PRE_GENERATED" and count
         ]
-        rows = [Row(_("Cancelled"), _("%(tickets)s unused tickets", tickets=in_number(unused)))]
+        rows = [Row(_("Cancelled"), _("%(tickets)s unused tickets", tickets=formats.number(unused)))]
         if to_make:
-            rows.append(Row(_("Not generated"), _("%(tickets)s tickets", tickets=in_number(to_make))))
+            rows.append(Row(_("Not generated"), _("%(tickets)s tickets", tickets=formats.number(to_make))))
         rows += [Row(_("Unchanged"), ", ".join(stay) or _("none")), self.stock_row(unused + to_make)]
         return Preview(
             _("Cancel unused tickets"),
@@ -105,8 +106,8 @@ class StopBatch(_BatchChange):
             _("Stop generating"),
             self.subject,
             [
-                Row(_("Not generated"), _("%(tickets)s tickets", tickets=in_number(batch.row.to_make))),
-                Row(_("Unchanged"), _("%(tickets)s generated tickets", tickets=in_number(batch.made))),
+                Row(_("Not generated"), _("%(tickets)s tickets", tickets=formats.number(batch.row.to_make))),
+                Row(_("Unchanged"), _("%(tickets)s generated tickets", tickets=formats.number(batch.made))),
                 self.stock_row(batch.row.to_make),
             ],
             notes=[

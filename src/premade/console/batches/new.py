@@ -12,7 +12,7 @@ from premade.catalog.product import ProductUnknown
 from premade.console.batches.shown_batch import BATCHES, address_of
 from premade.console.change_flow import Edit, FormPage, Preview, Row, VersionChanged, edit_page
 from premade.console.forms import FORM_BYTES_MAX, Form, FormView, Input, or_none
-from premade.console.rendering import in_money, in_number
+from premade.console.rendering import in_day, in_money
 from premade.console.routing import Page, StaffRequest
 from premade.console.url_params import partner_id_param
 from premade.generation.batch_request import BatchRequest, checked_metadata
@@ -33,7 +33,9 @@ from premade.stock.reservation import (
     ReservationUnknown,
     is_reservation_id,
 )
+from premade.texts import formats
 from premade.texts.fields import field_text
+from premade.texts.formats import LazyNumber
 from premade.texts.translation import gettext as _
 from premade.texts.translation import lazy, ngettext
 from premade.values.currency import amount_text
@@ -103,7 +105,7 @@ class BatchForm(Form):
         Input(
             lazy("Number of tickets"),
             _quantity,
-            lazy("1 to %(most)s.", most=in_number(QUANTITY_MAX)),
+            lazy("1 to %(most)s.", most=LazyNumber(QUANTITY_MAX)),
             required=True,
             inputmode="numeric",
             maxlength=20,
@@ -244,7 +246,7 @@ class NewBatch(Edit[BatchForm]):
                 product=each.name,
                 id=each.product_id,
                 price=in_money(each.price, each.currency),
-                tickets=in_number(each.available),
+                tickets=formats.number(each.available),
             )
             for each in self.stock
         }
@@ -291,7 +293,7 @@ class NewBatch(Edit[BatchForm]):
                 f"{self.partner.name} {_('(test)')}" if self.partner.is_test else self.partner.name,
             ),
             Row(inputs["product"].label, f"{product} ({batch_request.product_id})"),
-            Row(inputs["quantity"].label, in_number(batch_request.quantity)),
+            Row(inputs["quantity"].label, formats.number(batch_request.quantity)),
             Row(_("Price"), in_money(estimate.price, estimate.currency)),
             Row(
                 _("Total, if all are sold"),
@@ -299,7 +301,7 @@ class NewBatch(Edit[BatchForm]):
             ),
             Row(
                 inputs["valid_until"].label,
-                until.isoformat() if until else _("as long as the product can be used"),
+                in_day(until) if until else _("as long as the product can be used"),
             ),
             *self._stock_rows(batch_request, estimate),
             *(Row(name, str(value)) for name, value in (batch_request.metadata or {}).items()),
@@ -322,25 +324,25 @@ class NewBatch(Edit[BatchForm]):
     def _stock_rows(self, batch_request: BatchRequest, estimate: Estimate) -> list[Row]:
         channel = self.partner.channel
         if batch_request.reservation_id is None:
-            left = in_number(estimate.available - batch_request.quantity)
+            left = formats.number(estimate.available - batch_request.quantity)
             return [
                 Row(
                     _("Available in the channel %(channel)s", channel=channel),
                     left,
-                    in_number(estimate.available),
+                    formats.number(estimate.available),
                 )
             ]
         held = estimate.held or 0
         return [
             Row(
                 _("Held by %(reservation)s", reservation=batch_request.reservation_id),
-                in_number(held - batch_request.quantity),
-                in_number(held),
+                formats.number(held - batch_request.quantity),
+                formats.number(held),
             ),
             Row(
                 _("Available in the channel %(channel)s", channel=channel),
-                in_number(estimate.available),
-                in_number(estimate.available),
+                formats.number(estimate.available),
+                formats.number(estimate.available),
             ),
         ]
 

@@ -9,13 +9,14 @@ from starlette.responses import Response
 from premade.console.addresses import HOME
 from premade.console.change_flow import Edit, Preview, Row, edit_page
 from premade.console.forms import Form, FormView, Input, by_field
-from premade.console.rendering import HEADERS, in_number
+from premade.console.rendering import HEADERS
 from premade.console.routing import Page, StaffRequest
 from premade.customers.customer import ORDERS_MAX, Customers, checked_email
 from premade.customers.customer_sql import OrderOfCustomer
 from premade.customers.erase import Eraser
 from premade.runtime.errors import Invalid
 from premade.staff.role import Right
+from premade.texts import formats
 from premade.texts.translation import gettext as _
 from premade.texts.translation import lazy
 from premade.values.json_document import json_document
@@ -119,8 +120,8 @@ class EraseCustomer(Edit[CustomerForm]):
         count = await _customers(self.request).count(form.email)
         rows = [
             Row(_("E-mail address"), form.email),
-            Row(_("Orders"), in_number(count.orders)),
-            Row(_("Partners"), in_number(count.partners)),
+            Row(_("Orders"), formats.number(count.orders)),
+            Row(_("Partners"), formats.number(count.partners)),
         ]
         if count.first_at and count.last_at:
             minute = self.request.templates.minute

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
+from premade.texts import formats
 from premade.texts.translation import gettext as _
 
 TICKS_MAX = 4
@@ -17,7 +18,6 @@ LABELS_MAX = 7
 LABELS_ON_A_PHONE_MAX = 4
 _STEPS = (1, 2, 5, 10)
 _MONDAY = 0
-_WRITTEN_OUT_BELOW = 10_000
 
 Amount = int | Decimal
 
@@ -90,7 +90,8 @@ def chart_of_days(
         for place, (day, value) in enumerate(zip(span, values, strict=True))
     ]
     ticks = [
-        Tick(_round(100 - 100 * value / top_value), compact(value)) for value in range(0, top_value + 1, step)
+        Tick(_round(100 - 100 * value / top_value), formats.compact(value))
+        for value in range(0, top_value + 1, step)
     ]
     rows = [(day, say(value)) for day, value in zip(span, values, strict=True)]
     return Chart(
@@ -99,7 +100,7 @@ def chart_of_days(
 
 
 def _title(day: date, figure: str, *, is_today: bool) -> str:
-    name = f"{day:%a} {day.day} {day:%b %Y}"
+    name = formats.day_in_full(day)
     return _("%(day)s: %(figure)s so far", day=name, figure=figure) if is_today else f"{name}: {figure}"
 
 
@@ -108,14 +109,6 @@ def tick_step(most: Amount) -> int:
     least = max(float(most) / TICKS_MAX, 1)
     power = 10 ** math.floor(math.log10(least))
     return next(factor * power for factor in _STEPS if factor * power >= least)
-
-
-def compact(value: int) -> str:
-    """Return the label of a line: `200`, `1,500`, `20k`, `1.5M`."""
-    for size, letter in ((1_000_000, "M"), (1_000, "k")):
-        if value >= max(_WRITTEN_OUT_BELOW, size):
-            return f"{value / size:,.1f}".removesuffix(".0") + letter
-    return f"{value:,}"
 
 
 def _labels(span: list[date]) -> list[DayLabel]:
@@ -128,7 +121,7 @@ def _labels(span: list[date]) -> list[DayLabel]:
     return [
         DayLabel(
             middle=_round(width * (place + 0.5)),
-            label=f"{span[place]:%a} {span[place].day}" if each else f"{span[place].day} {span[place]:%b}",
+            label=formats.day_in_month(span[place]) if each else formats.day_in_year(span[place]),
             is_for_wide=place not in on_a_phone,
         )
         for place in reversed(places)

@@ -14,7 +14,7 @@ from premade.console.actors import names_of_staff
 from premade.console.addresses import HOME, go_to
 from premade.console.gate.pages import GATE
 from premade.console.overview.chart import Amount, Chart, chart_of_days
-from premade.console.rendering import Templates, in_money, in_number
+from premade.console.rendering import Templates, in_money
 from premade.console.routing import Page, StaffRequest
 from premade.console.url_params import partner_id_param
 from premade.monitoring.figures import Figures, Sales, activation_rate, read_figures, seconds_left
@@ -26,6 +26,7 @@ from premade.partners.partner_sql import PartnerRow
 from premade.redemption.counts import GateCountKind
 from premade.runtime.errors import FieldError, Invalid
 from premade.staff.role import Right
+from premade.texts import formats
 from premade.texts.fields import field_text
 from premade.texts.translation import Text, lazy
 from premade.texts.translation import gettext as _
@@ -161,7 +162,7 @@ def _charts(figures: Figures, today: date, days: int) -> list[_ShownChart]:
         refused[row.day] += row.refused
 
     def drawn(heading: str, kind: str, of_days: dict[date, Amount], unit: str) -> _ShownChart:
-        chart = chart_of_days(of_days, today, days, lambda value: in_number(int(value)))
+        chart = chart_of_days(of_days, today, days, lambda value: formats.number(int(value)))
         return _ShownChart(heading, kind, unit, chart)
 
     charts = [drawn(_("Tickets sold a day"), "sold", tickets, _("Tickets"))]

@@ -25,7 +25,6 @@ from premade.console.partners.pages import (
     last_used,
     number_of_path,
 )
-from premade.console.rendering import in_number
 from premade.console.routing import Page, StaffRequest
 from premade.partners.partner import (
     LIVE_CHANNEL,
@@ -46,7 +45,9 @@ from premade.partners.partner import (
 from premade.partners.partner_sql import PartnerRow
 from premade.runtime.errors import FieldError, Invalid
 from premade.staff.role import Right
+from premade.texts import formats
 from premade.texts.fields import field_text
+from premade.texts.formats import LazyNumber
 from premade.texts.translation import gettext as _
 from premade.texts.translation import lazy
 from premade.values.operator_input import plain_number, whole_number
@@ -56,7 +57,7 @@ Hours = Annotated[
     Input(
         lazy("Reservation time in hours"),
         lambda text: whole_number(text, "reservation-hours"),
-        lazy("How long it may hold stock: 1 to %(hours)s.", hours=in_number(RESERVATION_HOURS_MAX)),
+        lazy("How long it may hold stock: 1 to %(hours)s.", hours=LazyNumber(RESERVATION_HOURS_MAX)),
         required=True,
         inputmode="numeric",
         maxlength=6,
@@ -187,7 +188,7 @@ class LimitsChange(Edit[LimitsForm]):
         return Preview(
             _("Change the limits of %(partner)s?", partner=self.partner.name),
             "",
-            [Row(label, in_number(form.hours), in_number(self.hours))] * (form.hours != self.hours),
+            [Row(label, formats.number(form.hours), formats.number(self.hours))] * (form.hours != self.hours),
             version=str(self.hours),
             notes=[_("Existing reservations stay as they are.")],
         )

@@ -8,13 +8,13 @@ from pydantic import Field, create_model
 from premade.console.change_flow import Edit, Preview, Row, edit_page
 from premade.console.forms import Form, Input, or_none
 from premade.console.partners.pages import PARTNERS, number_of_path
-from premade.console.rendering import in_number
 from premade.console.routing import StaffRequest
 from premade.limits.partner_limits import PARTNER_LIMITS, OwnLimits, PartnerLimit
 from premade.partners.limits import LimitsChangedMeanwhile, check_limits, limits_of, limits_text, set_limits
 from premade.partners.partner import partner_of
 from premade.partners.partner_sql import PartnerRow
 from premade.staff.role import Right
+from premade.texts import formats
 from premade.texts.translation import Text, lazy
 from premade.texts.translation import gettext as _
 from premade.values.operator_input import whole_number
@@ -42,7 +42,7 @@ def limit_text(value: int | None) -> Text:
     """Return a limit for people."""
     if value is None:
         return _("by the settings")
-    return in_number(value) if value else _("none")
+    return formats.number(value) if value else _("none")
 
 
 class OwnLimitsChange(Edit[Form]):

@@ -7,7 +7,6 @@ from typing import Annotated, ClassVar, Self
 from premade.catalog.product import Product
 from premade.console.change_flow import Edit, FormPage, Preview, Row, edit_page
 from premade.console.forms import Form, FormView, Input, as_sent
-from premade.console.rendering import in_number
 from premade.console.routing import StaffRequest
 from premade.console.stock.products import PRODUCTS, product_of_path
 from premade.partners.partner import list_channels
@@ -22,6 +21,7 @@ from premade.stock.allotment import (
     set_allotment,
 )
 from premade.stock.allotment_sql import ListedAllotment
+from premade.texts import formats
 from premade.texts.fields import field_text
 from premade.texts.translation import gettext as _
 from premade.texts.translation import lazy
@@ -135,21 +135,21 @@ class AllotmentChange(Edit[AllotmentForm]):
         rows = [
             Row(
                 _("Allotment of %(channel)s", channel=form.channel),
-                in_number(plan.allotted),
-                in_number(before.allotted) if before else _("none"),
+                formats.number(plan.allotted),
+                formats.number(before.allotted) if before else _("none"),
             ),
             Row(
                 _("Available"),
-                in_number(plan.available),
-                in_number(before.available) if before else _("none"),
+                formats.number(plan.available),
+                formats.number(before.available) if before else _("none"),
             ),
         ]
         notes = (
             _(
                 "%(issued)s issued and %(held)s held tickets stay as they are. "
                 "Tickets sold before you save count too.",
-                issued=in_number(before.issued),
-                held=in_number(before.held),
+                issued=formats.number(before.issued),
+                held=formats.number(before.held),
             )
             if before
             else _(

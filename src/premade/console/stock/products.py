@@ -21,11 +21,12 @@ from premade.catalog.product import (
 from premade.console.addresses import HOME
 from premade.console.change_flow import Edit, Preview, Row, edit_page
 from premade.console.forms import FormView
-from premade.console.rendering import in_money
+from premade.console.rendering import in_day, in_money
 from premade.console.routing import StaffRequest
 from premade.console.stock.product_form import CANCELLATIONS, NEW_PRODUCT, ProductForm, as_typed, price_hint
 from premade.runtime.errors import DomainError
 from premade.staff.role import Right
+from premade.texts import formats
 from premade.texts.translation import gettext as _
 from premade.texts.translation import lazy, ngettext
 from premade.values.operator_input import plain_number
@@ -57,8 +58,9 @@ def shown(product: Product) -> dict[str, str]:
     """Return each field as a page shows it, by its name in HTML."""
     texts = {
         **as_typed(product),
+        "usable_until": in_day(product.usable_until) if product.usable_until else "",
         "price": in_money(product.price, product.currency),
-        "entitles": ", ".join(f"{uses:,} {code}" for code, uses in product.functions.items()),
+        "entitles": ", ".join(f"{formats.number(uses)} {code}" for code, uses in product.functions.items()),
         "cancellation": str(CANCELLATIONS[str(product.cancellation)]),
     }
     return {name: text or _("none") for name, text in texts.items()}

@@ -10,7 +10,7 @@ const $ = (id) => document.getElementById(id);
 let isEven = false;
 let sounds = null;
 
-export const clock = (moment) => moment.toLocaleTimeString([], { hourCycle: "h23" });
+export const clock = (moment) => moment.toLocaleTimeString(document.documentElement.lang, { hourCycle: "h23" });
 
 /** `verdict`: {kind: "yes" | "no" | "again" | "idle", code, title, sentence, left: Map, ticket_code}. */
 export function answer({ kind, code, title, sentence, left = new Map(), ticket_code = "" }, settings, mode) {

@@ -135,7 +135,7 @@ function tellState() {
   if (gate.list) {
     const age = gate.listSeconds;
     if (gate.mode !== "online" || age > STALE_LIST_SECONDS) parts.push(_("list of %(time)s ago", { time: told(age) }));
-    parts.push(ngettext("%(count)s ticket listed", "%(count)s tickets listed", gate.list.tickets, { count: gate.list.tickets.toLocaleString() }));
+    parts.push(ngettext("%(count)s ticket listed", "%(count)s tickets listed", gate.list.tickets, { count: gate.list.tickets.toLocaleString(document.documentElement.lang) }));
   } else parts.push(_("no list for working without network yet"));
   const text = parts.join(" · ");
   if (line.dataset.text !== text) {
@@ -241,7 +241,7 @@ function tellConflicts() {
   );
 }
 
-const when = (moment) => _("at %(time)s on %(day)s", { time: clock(new Date(moment)), day: new Date(moment).toLocaleDateString() });
+const when = (moment) => _("at %(time)s on %(day)s", { time: clock(new Date(moment)), day: new Date(moment).toLocaleDateString(document.documentElement.lang) });
 
 let isReady = false;
 

@@ -61,7 +61,7 @@ export function sentenceOf(told, wanted) {
 
 function usedUp(told, { function_code, uses }) {
   if (told.remaining) return _("This ticket has only %(remaining)s of %(function)s left, not %(uses)s.", { remaining: told.remaining, function: function_code, uses });
-  const at = told.used_here_at && new Date(told.used_here_at).toLocaleTimeString([], { hourCycle: "h23" });
+  const at = told.used_here_at && new Date(told.used_here_at).toLocaleTimeString(document.documentElement.lang, { hourCycle: "h23" });
   const sentence = _("This ticket has no uses of %(function)s left.", { function: function_code });
   if (!at) return sentence;
   const before = _("It was admitted here at %(time)s.", { time: at });
