@@ -1,4 +1,4 @@
-"""Finding and exporting the orders of a customer, by e-mail address."""
+"""Find and export the orders of a customer, by e-mail address."""
 
 from collections import defaultdict
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Erasing customers: the contact data of orders is replaced. Orders, amounts and the audit record stay."""
+"""Erase customers: replace the contact data of their orders. Orders, amounts and the audit record stay."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Erasing customers after the time that the operator keeps contact data, in the background.
+"""Erase customers after the time that the operator keeps contact data, in the background.
 
 A pass reads all orders once, in portions by id. Each portion is one transaction, and the table `customer_retention` has the
 position. So a restart continues, and no index is needed that each activation would have to write.
