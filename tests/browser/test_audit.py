@@ -53,12 +53,12 @@ def test_a_ticket_is_followed_and_what_it_names_is_linked(somebody: Somebody, se
     assert seen(ann, partner=seller.partner_id, batch=batch) == [
         f"Batch {batch} of {seller.name} was generated: 1 tickets."
     ]
-    ann.page.get_by_role("link", name=batch).click()
+    ann.page.get_by_role("link", name=batch, exact=True).click()
     assert ann.heading == f"Batch {batch}"
     ann.page.get_by_role("link", name="Audit record").click()
     assert ann.page.locator("tbody tr").count() == 1
     seen(ann, ticket=code)
-    ann.page.get_by_role("link", name=order_id).click()
+    ann.page.get_by_role("link", name=order_id, exact=True).click()
     assert ann.heading.startswith(f"Order {order_id}")
 
 

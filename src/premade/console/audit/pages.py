@@ -1,9 +1,9 @@
 """The audit page: a search by ticket, order, batch, partner, actor, time and event."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
@@ -17,6 +17,7 @@ from premade.console.addresses import HOME
 from premade.console.audit.search import EventFilter, EventPage, search_events
 from premade.console.audit.search_sql import EventRow
 from premade.console.audit.sentences import name_of_event, reason_of, sentence
+from premade.console.lists import Chip, ListAddress, Pager
 from premade.console.routing import Page, StaffRequest
 from premade.console.tickets.search import partner_of_order, partner_of_ticket
 from premade.orders.lookup import OrderUnknown, order_of
@@ -35,7 +36,17 @@ _OF_ANOTHER = {
     "ticket": lazy("That ticket is another partner's"),
     "order": lazy("That order is another partner's"),
 }
-FIELDS = ("ticket", "order", "partner", "batch", "who", "event", "start", "before")
+FIELDS = {
+    "ticket": lazy("Ticket code"),
+    "order": lazy("Order id"),
+    "partner": lazy("Partner"),
+    "batch": lazy("Batch id"),
+    "who": lazy("Who"),
+    "event": lazy("What"),
+    "start": lazy("From"),
+    "before": lazy("Before"),
+}
+"""Labels of the filters by name."""
 # An actor as the page shows it or as the record stores it. The word alone means any command.
 _COMMAND_BY = re.compile(rf"{COMMAND}(?:\s+by\s+|\s*:\s*)(\S.*)", re.IGNORECASE)
 _KEY = re.compile(r"(?:api\s*)?key[\s:#]*([0-9]{1,18})", re.IGNORECASE)
@@ -79,9 +90,8 @@ class _AuditPage:
     staff: list[str]
     events_by_heading: dict[Text, list[type[AuditEvent]]]
     actors: tuple[str, ...]
-    is_first: bool
-    first_page: str
-    next_page: str | None
+    pager: Pager
+    chips: list[Chip]
     back_to: datetime | None
     archived_before: datetime | None
 
@@ -96,7 +106,7 @@ async def _audit(request: StaffRequest) -> Response:
         found = await search_events(request.database, reading.event_filter, request.query("cursor") or None)
     following = found.following if found else None
     names = {partner_id: partner.name for partner_id, partner in partners.items()}
-    query = {name: value for name, value in typed.items() if value}
+    address = ListAddress(AUDIT, typed)
     return request.page(
         "audit/audit.html",
         _AuditPage(
@@ -107,14 +117,23 @@ async def _audit(request: StaffRequest) -> Response:
             staff=sorted(staff.values()),
             events_by_heading=_events_by_heading(),
             actors=WORDS,
-            is_first=not request.query("cursor"),
-            first_page=f"{AUDIT}?{urlencode(query)}",
-            next_page=following and f"{AUDIT}?{urlencode({**query, 'cursor': following})}",
+            pager=address.pager(request, following),
+            chips=_chips(address, typed, names),
             back_to=found.back_to if found else None,
             archived_before=found.archived_before if found and not following else None,
         ),
         400 if reading.wrong else 200,
     )
+
+
+def _chips(address: ListAddress, typed: Mapping[str, str], partners: Mapping[int, str]) -> list[Chip]:
+    """Return a chip for each filter that applies."""
+    shown = {
+        **typed,
+        "partner": partners.get(plain_number(typed["partner"]) or 0, typed["partner"]),
+        "event": name_of_event(typed["event"]) if typed["event"] in CATALOGUE else typed["event"],
+    }
+    return [address.chip(name, FIELDS[name], shown[name]) for name in FIELDS if typed[name]]
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from premade.batches.lookup import BatchFilter, list_batches, list_batches_of_al
 from premade.batches.lookup_sql import BatchOfAny, BatchRow, ListedBatch
 from premade.catalog.product import NAME_CHARACTERS_MAX, list_products
 from premade.console.batches.export_choices import NAME_ON_SHEETS, PRINTED, TABLES, TICKETS_A_FILE_MAX, WHICH
-from premade.console.batches.shown_batch import BATCH, BATCHES, ShownBatch, batch_of_url, listed, query_of
-from premade.console.rendering import HEADERS
+from premade.console.batches.shown_batch import BATCH, BATCHES, ShownBatch, batch_of_url, listed
+from premade.console.lists import Chip, ListAddress, Pager
+from premade.console.rendering import HEADERS, STATE_NAMES
 from premade.console.routing import Page, StaffRequest
 from premade.console.url_params import choice_param, number_param, partner_id_param
 from premade.export.letters import in_words, unprintable
@@ -22,6 +23,7 @@ from premade.partners.partner_sql import PartnerRow
 from premade.postgres.database import Database
 from premade.staff.role import Right
 from premade.texts.translation import Text, lazy
+from premade.texts.translation import gettext as _
 from premade.tickets.listing import TicketFilter, TicketOnPage, list_tickets
 from premade.tickets.ticket import Status
 
@@ -45,9 +47,8 @@ class _BatchesPage:
     products: dict[int, str]
     partners: dict[int, PartnerRow]
     chosen: Mapping[str, str | int | None]
-    is_first: bool
-    first_page: str
-    next_page: str | None
+    chips: list[Chip]
+    pager: Pager
 
 
 async def _batches(request: StaffRequest) -> Response:
@@ -63,19 +64,37 @@ async def _batches(request: StaffRequest) -> Response:
             request.database, partner_id, (None, None), BATCHES_A_PAGE, cursor, chosen
         )
         rows = [listed(row, partner_id) for row in found]
-    query = {"partner": partner_id, "product": chosen.product_id, "status": status}
+    address = ListAddress(BATCHES, {"partner": partner_id, "product": chosen.product_id, "status": status})
+    products = await _product_names(request.database)
     return request.page(
         "batches/batches.html",
         _BatchesPage(
             batches=rows,
-            products=await _product_names(request.database),
+            products=products,
             partners=partners,
-            chosen=query,
-            is_first=cursor is None,
-            first_page=f"{BATCHES}?{query_of(query)}",
-            next_page=following and f"{BATCHES}?{query_of({**query, 'cursor': following})}",
+            chosen=address.filters,
+            chips=_chips(address, partners, products),
+            pager=address.pager(request, following),
         ),
     )
+
+
+def _chips(
+    address: ListAddress, partners: Mapping[int, PartnerRow], products: Mapping[int, str]
+) -> list[Chip]:
+    """Return a chip for each filter that applies."""
+    partner_id, product_id, status = address.filters.values()
+    partner = partners.get(int(partner_id)) if partner_id is not None else None
+    shown = {
+        "partner": (_("Partner"), partner and partner.name),
+        "product": (_("Product"), products.get(int(product_id)) if product_id is not None else None),
+        "status": (_("Generation"), STATE_NAMES[str(status)] if status else None),
+    }
+    return [
+        address.chip(name, shown[name][0], shown[name][1] or str(value))
+        for name, value in address.filters.items()
+        if value is not None
+    ]
 
 
 @dataclass(frozen=True)
@@ -95,8 +114,7 @@ class _BatchPage:
     printed: dict[str, str]
     which: dict[str, tuple[Text, tuple[Status, ...] | None]]
     files: list[tuple[int, int]]
-    is_first: bool
-    next_page: str | None
+    pager: Pager
 
 
 async def _batch(request: StaffRequest) -> Response:
@@ -136,8 +154,7 @@ async def _batch(request: StaffRequest) -> Response:
             printed=PRINTED if can_print else {},
             which=WHICH,
             files=ranges(batch.made),
-            is_first=not request.query("cursor"),
-            next_page=following and batch.address(state=state, cursor=following),
+            pager=batch.list_address(state).pager(request, following),
         ),
     )
 

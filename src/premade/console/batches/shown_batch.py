@@ -1,14 +1,13 @@
 """A batch for the console's pages: the row of the database, its partner and its progress."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
-from urllib.parse import urlencode
 
 from premade.batches.batch import BatchStatus, batch_status
 from premade.batches.lookup import batch_of, is_counted
 from premade.batches.lookup_sql import BatchOfAny, BatchRow, CountedBatch, ListedBatch
 from premade.console.addresses import HOME
+from premade.console.lists import ListAddress
 from premade.console.routing import StaffRequest
 from premade.console.url_params import partner_id_param
 from premade.tickets.ticket import Status
@@ -41,6 +40,10 @@ class ShownBatch(Generic[RowT]):
         """Return the address of a page about the batch."""
         return address_of(self.partner_id, self.row.batch_id, page, **more)
 
+    def list_address(self, state: Status | None) -> ListAddress:
+        """Return the address of the list of its tickets in a state. None: in all states."""
+        return ListAddress(BATCH, {"partner": self.partner_id, "batch": self.row.batch_id, "state": state})
+
 
 def listed(row: ListedBatch | BatchOfAny, partner_id: int) -> ShownBatch[ListedBatch | BatchOfAny]:
     """Return a batch of a list."""
@@ -67,9 +70,4 @@ def counts(row: CountedBatch) -> list[tuple[Status, int]]:
 def address_of(partner_id: int, batch_id: str, page: str = BATCH, **more: str | None) -> str:
     """Return the address of a page about the batch."""
     # A batch id may be '..', which a path cannot contain, so it is a query parameter.
-    return f"{page}?{query_of({'partner': partner_id, 'batch': batch_id, **more})}"
-
-
-def query_of(parameters: Mapping[str, str | int | None]) -> str:
-    """Return a query string without the parameters that are None."""
-    return urlencode({name: value for name, value in parameters.items() if value is not None})
+    return ListAddress(page, {"partner": partner_id, "batch": batch_id}).with_parameters(**more)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from typing import ClassVar, Self
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -10,6 +9,7 @@ from premade.audit.actors import CONSOLE
 from premade.console.actors import names_of_staff
 from premade.console.addresses import HOME
 from premade.console.change_flow import Confirmation, NoFields, Preview, Row, confirm_page
+from premade.console.lists import ListAddress, Pager
 from premade.console.partners.pages import number_of_path
 from premade.console.rendering import STATE_NAMES
 from premade.console.routing import Page, StaffRequest
@@ -38,9 +38,7 @@ class _DevicesPage:
     staff: dict[str, str]
     searched: str
     search_characters_max: int
-    is_first: bool
-    first_page: str
-    next_page: str | None
+    pager: Pager
     done: Text | None
 
 
@@ -67,9 +65,7 @@ async def _devices(request: StaffRequest) -> Response:
             ),
             searched=searched,
             search_characters_max=SEARCH_CHARACTERS_MAX,
-            is_first=cursor is None,
-            first_page=f"{DEVICES}?{urlencode({'find': searched})}" if searched else DEVICES,
-            next_page=following and f"{DEVICES}?{urlencode({'find': searched, 'cursor': following})}",
+            pager=ListAddress(DEVICES, {"find": searched}).pager(request, following),
             done=_DONE.get(request.own_link_param("done")),
         ),
     )

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from premade.console.addresses import HOME
+from premade.console.lists import ListAddress, Pager
 from premade.console.routing import Page, StaffRequest
 from premade.limits.partner_limits import PARTNER_LIMITS
 from premade.partners.keyring import KEY_CACHE_SECONDS
@@ -58,9 +58,7 @@ class _PartnersPage:
     partners: list[ListedPartner]
     searched: str
     search_characters_max: int
-    is_first: bool
-    first_page: str
-    next_page: str | None
+    pager: Pager
 
 
 async def _partners(request: StaffRequest) -> Response:
@@ -74,9 +72,7 @@ async def _partners(request: StaffRequest) -> Response:
             partners=partners,
             searched=searched,
             search_characters_max=SEARCH_CHARACTERS_MAX,
-            is_first=cursor is None,
-            first_page=f"{PARTNERS}?{urlencode({'find': searched})}" if searched else PARTNERS,
-            next_page=following and f"{PARTNERS}?{urlencode({'find': searched, 'cursor': following})}",
+            pager=ListAddress(PARTNERS, {"find": searched}).pager(request, following),
         ),
     )
 

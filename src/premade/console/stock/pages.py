@@ -1,11 +1,11 @@
 """Stock: the list of products, and the page of one."""
 
 from dataclasses import dataclass
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from premade.catalog.product import Product, page_of_products
+from premade.console.lists import ListAddress, Pager
 from premade.console.routing import Page, StaffRequest
 from premade.console.stock.product_form import ProductForm
 from premade.console.stock.products import PRODUCTS, STOCK, product_of_path, shown
@@ -32,9 +32,7 @@ class _StockPage:
     allotments: dict[int, list[ListedAllotment]]
     searched: str
     search_characters_max: int
-    is_first: bool
-    first_page: str
-    next_page: str | None
+    pager: Pager
 
 
 async def _stock(request: StaffRequest) -> Response:
@@ -44,7 +42,6 @@ async def _stock(request: StaffRequest) -> Response:
     allotments: dict[int, list[ListedAllotment]] = {product_id: [] for product_id in ids}
     for row in await list_allotments(request.database, request.runtime, ids):
         allotments[row.product_id].append(row)
-    first = f"{STOCK}?{urlencode({'find': searched})}" if searched else STOCK
     return request.page(
         "stock/stock.html",
         _StockPage(
@@ -52,9 +49,7 @@ async def _stock(request: StaffRequest) -> Response:
             allotments=allotments,
             searched=searched,
             search_characters_max=SEARCH_CHARACTERS_MAX,
-            is_first=cursor is None,
-            first_page=first,
-            next_page=following and f"{STOCK}?{urlencode({'find': searched, 'cursor': following})}",
+            pager=ListAddress(STOCK, {"find": searched}).pager(request, following),
         ),
     )
 
