@@ -652,6 +652,12 @@ CREATE TABLE public.database_incarnation (
 
 ALTER TABLE ONLY public.database_incarnation REPLICA IDENTITY FULL;
 
+CREATE TABLE public.function_names (
+    function_code text NOT NULL,
+    names jsonb NOT NULL,
+    CONSTRAINT function_names_object CHECK ((jsonb_typeof(names) = 'object'::text))
+);
+
 CREATE TABLE public.gate_counts (
     day date NOT NULL,
     owner text NOT NULL,
@@ -818,6 +824,7 @@ CREATE TABLE public.products (
     usable_days integer,
     usable_until date,
     cancellation text DEFAULT 'until_first_use'::text NOT NULL,
+    names jsonb DEFAULT '{}'::jsonb NOT NULL,
     CONSTRAINT product_cancellation_known CHECK ((cancellation = ANY (ARRAY['until_first_use'::text, 'never'::text]))),
     CONSTRAINT product_code_prefix CHECK ((code_prefix ~ '^[A-Z]{2,12}$'::text)),
     CONSTRAINT product_currency_is_iso_4217 CHECK ((currency ~ '^[A-Z]{3}$'::text)),
@@ -1069,6 +1076,9 @@ ALTER TABLE ONLY public.channels
 
 ALTER TABLE ONLY public.customer_retention
     ADD CONSTRAINT customer_retention_pkey PRIMARY KEY (is_only);
+
+ALTER TABLE ONLY public.function_names
+    ADD CONSTRAINT function_names_pkey PRIMARY KEY (function_code);
 
 ALTER TABLE ONLY public.gate_counts
     ADD CONSTRAINT gate_counts_pkey PRIMARY KEY (day, owner, device_id, code);

@@ -21,7 +21,8 @@ from support.service import Service, environment_for, running_service
 from support.shop import Seller, Shop, unique
 from support.taking_back import cancel
 
-from premade.catalog.product import NAME_CHARACTERS_MAX, PRICE_MAX
+from premade.catalog.product import PRICE_MAX
+from premade.catalog.product_input import NAME_CHARACTERS_MAX
 from premade.monitoring import figures_sql, refusals
 from premade.postgres.statements import Statement
 from premade.runtime.clock import Runtime

@@ -150,7 +150,7 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
         {"partners_pkey", "allotments_pkey", "products_pkey", "reservations_not_ended"},
     ),
     "products_of_partner": (
-        stock.products_of_partner, {"partners_pkey", "allotments_pkey", "products_pkey", "product_functions_pkey"}
+        stock.products_of_partner, {"partners_pkey", "allotments_pkey", "products_pkey", "product_functions_pkey", "function_names_pkey"}
     ),
     "batches_of_all": (batches.batches_of_all, {"batches_by_time", "tickets_by_batch"}),
     "partner_of_ticket": (console.partner_of_ticket, {"ticket_code_taken", "partners_pkey", "products_pkey"}),

@@ -86,14 +86,15 @@ def test_a_product_is_told_with_all_that_a_shop_shows(seller: Seller, shop: Shop
     assert first == {
         "product_id": seller.product_id,
         "name": "Harbour Cruise Premium",
+        "names": {},
         "ticket_type": "FERRY",
         "code_prefix": "CRUISE",
         "price": "288.00",
         "currency": "HKD",
         "functions": [
-            {"function_code": "ferry", "uses": 2},
-            {"function_code": "gift", "uses": 1},
-            {"function_code": "tokens", "uses": 10},
+            {"function_code": "ferry", "uses": 2, "names": {}},
+            {"function_code": "gift", "uses": 1, "names": {}},
+            {"function_code": "tokens", "uses": 10, "names": {}},
         ],
         "usable_days": None,
         "usable_until": None,

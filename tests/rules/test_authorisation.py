@@ -292,6 +292,7 @@ VALUES = {
     "reservation_id": "RES-0000000000001",
     "like": "phone",
     "name": "nobody",
+    "function_code": "no-such-function",
     **dict.fromkeys(("product_id", "partner_id", "key_id", "gate_device_id"), "999999999"),
 }
 LAST = ("POST /console/sign-out", "POST /console/sign-out-everywhere")

@@ -30,7 +30,7 @@ SHOWN_ATTRIBUTES = {"alt", "title", "aria-label", "data-label", "label", "placeh
 NO_PAGES = {"/console/tickets/{code}/qr.svg", "/console/batch/progress"}
 """A picture, and figures for a script."""
 DATA = {
-    "premade", "utc", "hkd", "john", "smith", "harbour", "cruise", "premium", "seller", "ferry", "gift", "tokens", "batch",
+    "english", "繁體中文", "简体中文", "premade", "utc", "hkd", "john", "smith", "harbour", "cruise", "premium", "seller", "ferry", "gift", "tokens", "batch",
     "sun", "mon", "tue", "wed", "thu", "fri", "sat",
     "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sept", "oct", "nov", "dec",
     # Parts of codes, and names of API problems and formats.
@@ -218,6 +218,12 @@ def look_at_stock(crawler: Crawler, shop: Shop, seller: Seller) -> None:
                   {"price": "-1"}, {"entitles": "ferry=0"}, {"usable_days": "999999"}, {"usable_until": "2020-01-01"},
                   {"usable_days": "1", "usable_until": "2030-01-01"}):  # fmt: skip
         crawler.sends("/console/stock/new", 400, step="preview", **{**fields, "id": "1", **wrong})
+    functions = "/console/stock/functions"
+    crawler.sends(f"{functions}/ferry", step="preview", **{"name.zh-Hant": "Ferry"})
+    crawler.sends(f"{functions}/ferry", 400, step="preview", **{"name.en": "x" * 201})
+    crawler.sends(f"{functions}/ferry", 409, step="save", version="?", **{"name.en": "Ferry"})
+    crawler.sends(f"{functions}/ferry", step="save", version="{}", **{"name.en": "Ferry"})
+    crawler.gets(functions)
     seller.tickets(1)
     changed = {"name": "Premium Cruise", "price": "300.00", "entitles": "gift=1", "usable_days": "2",
                "cancellation": "until_first_use", "type": "GIFT"}  # fmt: skip

@@ -17,6 +17,7 @@ from premade.audit.views import record_customer_views, record_qr_view
 from premade.cancellation.cancel import Canceller, CancelRequest
 from premade.cancellation.cancel_batch import BatchCanceller, CancelBatchRequest
 from premade.cancellation.cancel_order import CancelOrderRequest, OrderCanceller
+from premade.catalog.names import name_function
 from premade.catalog.product import change_product
 from premade.customers.customer import Customers
 from premade.customers.erase import Eraser
@@ -101,9 +102,11 @@ def _archive(shop: Shop, seller: Seller) -> None:
 
 def _change_partner(shop: Shop, seller: Seller) -> None:
     season_ends = shop.runtime.today() + timedelta(days=30)
-    season = shop.product(seller.channel, 10, usable_until=season_ends)
+    season = shop.product(seller.channel, 10, usable_until=season_ends, names={"en": "Spring"})
     shop.operate(lambda d, r: change_product(d, r, season, price=Decimal(300)))
     shop.operate(lambda d, r: change_product(d, r, season, usable_until=None, usable_days=7))
+    shop.operate(lambda d, r: name_function(d, r, "ferry", {"zh-Hant": "渡輪"}))
+    shop.operate(lambda d, r: change_product(d, r, season, names={"zh-Hant": "維港遊"}))
     for is_disabled in (True, False):
         shop.operate(
             lambda d, r, is_disabled=is_disabled: set_disabled(d, r, seller.name, disabled=is_disabled)

@@ -132,6 +132,8 @@ class ProductEvent(AuditEvent):
     usable_days: int | None
     usable_until: date | None
     cancellation: str
+    names: dict[str, str] | None = None
+    """Names by language tag, if it has any."""
 
 
 @CATALOGUE.event(
@@ -144,6 +146,15 @@ class ProductAdded(ProductEvent): ...
     "product.changed", "Product changed", "Product {product_id} is now {name}, at {price} {currency}."
 )
 class ProductChanged(ProductEvent): ...
+
+
+@CATALOGUE.event(
+    "product.function_named", "Function named", "The names of function {function_code} were set."
+)
+class FunctionNamed(AuditEvent):
+    function_code: str
+    names: dict[str, str]
+    """By language tag."""
 
 
 @CATALOGUE.event(

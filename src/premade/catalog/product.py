@@ -3,7 +3,7 @@
 import hashlib
 import re
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -15,6 +15,7 @@ from premade.audit.actors import COMMAND_ACTOR
 from premade.audit.events import ProductAdded, ProductChanged, ProductEvent
 from premade.audit.record import record
 from premade.catalog import product_sql as sql
+from premade.catalog.product_input import NAME_CHARACTERS_MAX, read_names
 from premade.postgres.database import Database, Transaction
 from premade.postgres.keyset import Keyset
 from premade.runtime.clock import Runtime
@@ -25,7 +26,6 @@ from premade.values.currency import DECIMALS, amount_text, amounts_beside, decim
 from premade.values.texts import cleaned, one_line
 
 DEFAULT_CODE_PREFIX = "CRUISE"
-NAME_CHARACTERS_MAX = 200
 FUNCTIONS_MAX = 20
 FUNCTION_USES_MAX = 10_000
 USABLE_DAYS_MAX = 3650
@@ -95,6 +95,8 @@ class Product:
     usable_until: date | None = None
     """Fixed last day of use; None for no such limit."""
     cancellation: Cancellation = Cancellation.UNTIL_FIRST_USE
+    names: dict[str, str] = field(default_factory=dict[str, str])
+    """Names for guests and guards, by language tag. Without one, they see `name`."""
 
     @property
     def version(self) -> str:
@@ -113,7 +115,9 @@ class Product:
             else self
         )
         with suppress(Invalid):
-            return replace(product, name=read_name(product.name))
+            product = replace(product, name=read_name(product.name))
+        with suppress(Invalid):
+            product = replace(product, names=read_names(product.names))
         return product
 
     def check(self) -> None:
@@ -123,10 +127,11 @@ class Product:
             Invalid: with every wrong field.
         """
         wrong = [FieldError(name, detail) for name, holds, detail in self._rules() if not holds]
-        try:
-            read_name(self.name)
-        except Invalid as error:
-            wrong += error.errors
+        for read in (lambda: read_name(self.name), lambda: read_names(self.names)):
+            try:
+                read()
+            except Invalid as error:
+                wrong += error.errors
         if wrong:
             raise Invalid(wrong)
 
@@ -202,6 +207,7 @@ class ProductChanges(TypedDict, total=False):
     usable_days: int | None
     usable_until: date | None
     cancellation: Cancellation
+    names: dict[str, str]
 
 
 class _ProductColumns(TypedDict):
@@ -214,6 +220,7 @@ class _ProductColumns(TypedDict):
     usable_days: int | None
     usable_until: date | None
     cancellation: str
+    names: str
 
 
 def read_name(text: str) -> str:
@@ -349,6 +356,7 @@ def _columns(product: Product) -> _ProductColumns:
         "usable_days": product.usable_days,
         "usable_until": product.usable_until,
         "cancellation": product.cancellation,
+        "names": orjson.dumps(product.names).decode(),
     }
 
 
@@ -364,6 +372,7 @@ def _event(kind: type[ProductEvent], product: Product) -> ProductEvent:
         usable_days=product.usable_days,
         usable_until=product.usable_until,
         cancellation=product.cancellation,
+        names=product.names or None,
     )
 
 
@@ -379,6 +388,7 @@ def _product_of(row: sql.ProductRow) -> Product:
         usable_days=row.usable_days,
         usable_until=row.usable_until,
         cancellation=Cancellation(row.cancellation),
+        names=row.names,
     )
 
 

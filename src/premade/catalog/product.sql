@@ -1,15 +1,15 @@
 -- name: add_product
 INSERT INTO products (
-    product_id, name, ticket_type, code_prefix, price, currency, usable_days, usable_until, cancellation, created_at
+    product_id, name, ticket_type, code_prefix, price, currency, usable_days, usable_until, cancellation, names, created_at
 )
 VALUES (
-    :product_id, :name, :ticket_type, :code_prefix, :price, :currency, :usable_days, :usable_until, :cancellation, both_clocks(:now)
+    :product_id, :name, :ticket_type, :code_prefix, :price, :currency, :usable_days, :usable_until, :cancellation, :names::jsonb, both_clocks(:now)
 )
 
 -- name: change_product
 UPDATE products
 SET name = :name, ticket_type = :ticket_type, code_prefix = :code_prefix, price = :price, currency = :currency,
-    usable_days = :usable_days, usable_until = :usable_until, cancellation = :cancellation
+    usable_days = :usable_days, usable_until = :usable_until, cancellation = :cancellation, names = :names::jsonb
 WHERE product_id = :product_id
 
 -- name: forget_functions
@@ -22,7 +22,7 @@ FROM jsonb_to_recordset(:functions::jsonb) AS f (function_code text, uses intege
 
 -- name: list_products
 SELECT p.product_id, p.name, p.ticket_type, p.code_prefix, p.price, p.currency,
-       p.usable_days, p.usable_until, p.cancellation,
+       p.usable_days, p.usable_until, p.cancellation, p.names,
        -- As json: jsonb would not keep the order.
        coalesce(
            json_object_agg(f.function_code, f.uses ORDER BY f.position) FILTER (WHERE f.uses IS NOT NULL), '{}'

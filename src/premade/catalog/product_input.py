@@ -1,12 +1,15 @@
 """Price and functions of a product as an operator types them."""
 
 import re
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from premade.runtime.errors import FieldError, Invalid
 from premade.texts.fields import field_text
-from premade.values.texts import cleaned
+from premade.texts.languages import LANGUAGES
+from premade.values.texts import cleaned, one_line
 
+NAME_CHARACTERS_MAX = 200
 _USES_DIGITS_MAX = 9
 # Plain decimals only: Python also reads texts such as 1_0 and 0E-20000 as numbers.
 _AMOUNT = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
@@ -42,3 +45,39 @@ def read_functions(entries: list[str]) -> dict[str, int]:
     if wrong:
         raise Invalid(wrong)
     return functions
+
+
+def read_names(names: Mapping[str, str]) -> dict[str, str]:
+    """Return the names by language tag as they are stored. An empty one is left out.
+
+    Raises:
+        Invalid: with each wrong language and name.
+    """
+    tags = [language.tag for language in LANGUAGES]
+    stored: dict[str, str] = {}
+    wrong: list[FieldError] = []
+    for tag, name in names.items():
+        if tag not in tags:
+            wrong.append(
+                FieldError("name_in", field_text("product.language", tag=tag, known=", ".join(tags)))
+            )
+        elif cleaned(name):
+            try:
+                stored[tag] = one_line(name, NAME_CHARACTERS_MAX)
+            except ValueError as error:
+                wrong.append(FieldError("name_in", str(error)))
+    if wrong:
+        raise Invalid(wrong)
+    return {tag: stored[tag] for tag in tags if tag in stored}
+
+
+def read_name_options(entries: Iterable[str]) -> dict[str, str]:
+    """Return names by language tag: `["zh-Hant=茶點套餐"]` as `{"zh-Hant": "茶點套餐"}`. Without a name, it is removed.
+
+    Raises:
+        Invalid: an entry has another form.
+    """
+    parts = [entry.partition("=") for entry in entries]
+    if any(not equals for _tag, equals, _name in parts):
+        raise Invalid([FieldError("name_in", field_text("product.name_option"))])
+    return {cleaned(tag): name for tag, _equals, name in parts}

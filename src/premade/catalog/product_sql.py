@@ -22,6 +22,8 @@ class ProductFacts:
     usable_days: int | None
     usable_until: date | None
     cancellation: str
+    names: dict[str, str]
+    """By language tag."""
 
 
 @dataclass(slots=True)
@@ -41,6 +43,7 @@ def add_product(
     usable_days: int | None,
     usable_until: date | None,
     cancellation: str,
+    names: str,
     now: datetime,
 ) -> None: ...
 
@@ -56,6 +59,7 @@ def change_product(
     usable_days: int | None,
     usable_until: date | None,
     cancellation: str,
+    names: str,
     product_id: int,
 ) -> None: ...
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from premade.audit.actors import COMMAND_ACTOR
-from premade.catalog.product import NAME_CHARACTERS_MAX
+from premade.catalog.product_input import NAME_CHARACTERS_MAX
 from premade.cli.atomic_files import AtomicFiles
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one

@@ -5,6 +5,7 @@ from typing import Annotated, cast
 
 import typer
 
+from premade.catalog.names import list_function_names, name_function
 from premade.catalog.product import (
     DEFAULT_CODE_PREFIX,
     Cancellation,
@@ -14,7 +15,7 @@ from premade.catalog.product import (
     change_product,
     list_products,
 )
-from premade.catalog.product_input import read_functions, read_price
+from premade.catalog.product_input import read_functions, read_name_options, read_price
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one, show_rows
 from premade.runtime.errors import FieldError, Invalid
@@ -38,6 +39,15 @@ Entitles = Annotated[
 ]
 
 
+NamesIn = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--name-in",
+        help="Name for guests and guards in a language, such as zh-Hant=維港遊. Repeat for each language.",
+    ),
+]
+
+
 @app.command(help="Add a product.")
 def add(
     *,
@@ -51,6 +61,7 @@ def add(
     usable_days: UsableDays = None,
     usable_until: UsableUntil = None,
     cancellation: Annotated[Cancellation, CANCELLATION] = Cancellation.UNTIL_FIRST_USE,
+    name_in: NamesIn = None,
     as_json: AsJson = False,
 ) -> None:
     """Add a product."""
@@ -66,6 +77,7 @@ def add(
         usable_days,
         day(usable_until, "usable_until"),
         cancellation,
+        read_name_options(name_in or []),
     )
     operate(lambda database, runtime: add_product(database, runtime, product))
     show_one(asdict(product.as_kept()), as_json=as_json)
@@ -91,6 +103,12 @@ def change(
         bool, typer.Option("--usable-for-ever", help="Remove the last day of use.")
     ] = False,
     cancellation: Annotated[Cancellation | None, CANCELLATION] = None,
+    name_in: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--name-in", help="Names by language that replace all present ones, such as zh-Hant=維港遊."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Change a product."""
@@ -102,6 +120,7 @@ def change(
         "functions": read_functions(entitles) if entitles else None,
         "code_prefix": prefix,
         "cancellation": cancellation,
+        "names": read_name_options(name_in) if name_in else None,
     }
     changes = cast("ProductChanges", {field: value for field, value in options.items() if value is not None})
     has_last_day = usable_days is not None or usable_until is not None
@@ -118,3 +137,30 @@ def show(*, as_json: AsJson = False) -> None:
     """List the products."""
     products = operate(lambda database, _: list_products(database))
     show_rows([asdict(product) for product in products], as_json=as_json)
+
+
+@app.command(
+    name="name-function",
+    help="Set the names of a function for guests and guards. They replace all present ones, in all products.",
+)
+def name(
+    function_code: Annotated[str, typer.Argument(help="Function code, such as tea_set.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(help="Language and name, such as zh-Hant=茶點套餐. Repeat for each language."),
+    ],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Set the names of a function."""
+    stored = operate(
+        lambda database, runtime: name_function(database, runtime, function_code, read_name_options(names))
+    )
+    show_one({"function_code": function_code, "names": stored}, as_json=as_json)
+
+
+@app.command(name="functions", help="List the functions of all products, with their names.")
+def functions(*, as_json: AsJson = False) -> None:
+    """List the functions of all products."""
+    rows = operate(lambda database, _: list_function_names(database))
+    show_rows([{"function_code": code, "names": names} for code, names in rows.items()], as_json=as_json)

@@ -17,7 +17,7 @@ from premade.console.partners import keys, own_limits
 from premade.console.partners import pages as partners
 from premade.console.routing import Section
 from premade.console.staff import pages as staff
-from premade.console.stock import allotments, products, reservations
+from premade.console.stock import allotments, functions, products, reservations
 from premade.console.stock import pages as stock
 from premade.console.tickets import changes as ticket_changes
 from premade.console.tickets import pages as tickets
@@ -44,7 +44,7 @@ SECTIONS = [
         lazy("Stock"),
         products.STOCK,
         Right.SEE_STOCK,
-        [stock.PAGES, products.PAGES, allotments.PAGES, reservations.PAGES],
+        [stock.PAGES, products.PAGES, functions.PAGES, allotments.PAGES, reservations.PAGES],
         icon="archive-box",
     ),
     Section(

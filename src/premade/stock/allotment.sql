@@ -24,10 +24,12 @@ LIMIT :rows
 
 -- name: products_of_partner
 SELECT p.product_id, p.name, p.ticket_type, p.code_prefix, p.price, p.currency, p.usable_days, p.usable_until,
-       p.cancellation,
+       p.cancellation, p.names,
        (
-           SELECT jsonb_agg(jsonb_build_object('function_code', f.function_code, 'uses', f.uses) ORDER BY f.position)
-           FROM product_functions f WHERE f.product_id = p.product_id
+           SELECT jsonb_agg(
+               jsonb_build_object('function_code', f.function_code, 'uses', f.uses, 'names', coalesce(n.names, '{}')) ORDER BY f.position
+           )
+           FROM product_functions f LEFT JOIN function_names n USING (function_code) WHERE f.product_id = p.product_id
        ) AS functions
 FROM partners
 JOIN allotments a USING (channel)

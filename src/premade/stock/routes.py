@@ -16,10 +16,12 @@ from premade.postgres.statements import columns_of
 from premade.runtime.clock import Runtime
 from premade.stock.allotment import inventory_of, products_of
 from premade.texts.fields import field_text
+from premade.texts.languages import LANGUAGES
 
 router = partner_router("Inventory")
 
 PRODUCT_IDS_MAX = 100
+_TAGS = ", ".join(language.tag for language in LANGUAGES)
 _PRODUCT_IDS = re.compile(rf"[0-9]{{1,19}}(?:,[0-9]{{1,19}}){{0,{PRODUCT_IDS_MAX - 1}}}")
 
 
@@ -98,6 +100,9 @@ class Function(AnswerModel):
 
     function_code: str = Field(examples=["ferry"])
     uses: int = Field(examples=[2])
+    names: dict[str, str] = Field(
+        description=f"Name of the function by language: {_TAGS}", examples=[{"zh-Hant": "渡輪"}]
+    )
 
 
 class ProductAnswer(AnswerModel):
@@ -105,6 +110,10 @@ class ProductAnswer(AnswerModel):
 
     product_id: int = Field(examples=[106])
     name: str = Field(examples=["Harbour Cruise Premium"])
+    names: dict[str, str] = Field(
+        description=f"Name of the product by language: {_TAGS}. Without one, show `name`",
+        examples=[{"zh-Hant": "維港遊"}],
+    )
     ticket_type: str = Field(description="Type in its ticket codes", examples=["FERRY"])
     code_prefix: str = Field(description="Prefix of its ticket codes", examples=["CRUISE"])
     price: Money = Field(description="Price of one ticket")

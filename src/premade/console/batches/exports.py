@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from starlette.responses import Response
 
-from premade.catalog.product import NAME_CHARACTERS_MAX
+from premade.catalog.product_input import NAME_CHARACTERS_MAX
 from premade.console.batches.export_choices import (
     NAME_ON_SHEETS,
     PRINTED,

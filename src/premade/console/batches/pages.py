@@ -9,7 +9,8 @@ from starlette.responses import JSONResponse, Response
 from premade.batches.batch import BatchStatus
 from premade.batches.lookup import BatchFilter, list_batches, list_batches_of_all
 from premade.batches.lookup_sql import BatchOfAny, BatchRow, ListedBatch
-from premade.catalog.product import NAME_CHARACTERS_MAX, list_products
+from premade.catalog.product import list_products
+from premade.catalog.product_input import NAME_CHARACTERS_MAX
 from premade.console.batches.export_choices import NAME_ON_SHEETS, PRINTED, TABLES, TICKETS_A_FILE_MAX, WHICH
 from premade.console.batches.shown_batch import BATCH, BATCHES, ShownBatch, batch_of_url, listed
 from premade.console.lists import Chip, ListAddress, Pager

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from premade.catalog.names import list_function_names
 from premade.catalog.product import list_functions
 from premade.console.addresses import HOME
 from premade.console.auth import RoleMissing, session_token
@@ -54,7 +55,7 @@ from premade.runtime.clock import Runtime
 from premade.runtime.errors import Forbidden
 from premade.staff.role import Right
 from premade.staff.session import Member, Sessions, form_token
-from premade.texts.translation import Language, current_language, reading_in
+from premade.texts.translation import ENGLISH, Language, current_language, reading_in
 
 GATE = f"{HOME}/gate"
 SHELL = f"{GATE}/offline"
@@ -90,6 +91,7 @@ _FILES = (
     "keyboards.mjs",
     "sentences.mjs",
     "texts.mjs",
+    "names.mjs",
     "verdict.mjs",
     "judge.mjs",
     "outbox.mjs",
@@ -175,6 +177,9 @@ class GateSession(AnswerModel):
     name: str = Field(description="Name of the signed-in member of staff")
     guard: str = Field(description="Guard proof of this member. The page sends it with each offline scan")
     functions: list[str] = Field(description="Functions that a gate can redeem")
+    function_names: dict[str, str] = Field(
+        description="Name of each function that has one in the page's language"
+    )
     list_hours_max: int = Field(description="Maximum age of a list; a guard must confirm an older one")
     phone_digits: int = Field(
         description="Number of last digits of the phone number that a manual entry needs"
@@ -183,14 +188,16 @@ class GateSession(AnswerModel):
 
 
 @router.get(f"{GATE}/session", include_in_schema=False, response_model=GateSession)
-async def session(call: OfStaff) -> Reply:
-    """Return the session and the settings of the page."""
+async def session(call: OfStaff, language: Annotated[str, Query()] = ENGLISH.tag) -> Reply:
+    """Return the session and the settings of the page, which is in this language."""
+    names = await list_function_names(call.gate.database)
     rules = call.gate.use(GateRules)
     answer = GateSession(
         form_token=form_token(call.token),
         name=call.member.name,
         guard=await call.gate.use(GuardProofs).issue(call.member.staff_id),
         functions=await list_functions(call.gate.database),
+        function_names={code: each[language] for code, each in names.items() if language in each},
         list_hours_max=rules.list_hours_max,
         phone_digits=rules.phone_digits,
         now=call.gate.use(Runtime).now(),

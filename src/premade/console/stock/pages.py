@@ -7,6 +7,7 @@ from starlette.responses import Response
 from premade.catalog.product import Product, page_of_products
 from premade.console.lists import ListAddress, Pager
 from premade.console.routing import Page, StaffRequest
+from premade.console.stock.names_form import shown_names
 from premade.console.stock.product_form import ProductForm
 from premade.console.stock.products import PRODUCTS, STOCK, product_of_path, shown
 from premade.staff.role import Right
@@ -86,7 +87,7 @@ def _shown_fields(product: Product) -> list[tuple[Text, str]]:
     """Return label and value of the fields that the page lists."""
     texts, inputs = shown(product), ProductForm.inputs()
     names = ("price", "entitles", "usable_days", "usable_until", "cancellation")
-    return [(inputs[name].label, texts[name]) for name in names]
+    return [*shown_names(product.names), *((inputs[name].label, texts[name]) for name in names)]
 
 
 PAGES = [

@@ -8,13 +8,13 @@ from pydantic import Field
 
 from premade.catalog.product import (
     DEFAULT_CODE_PREFIX,
-    NAME_CHARACTERS_MAX,
     Cancellation,
     Product,
     read_name,
 )
-from premade.catalog.product_input import read_functions, read_price
-from premade.console.forms import Form, Input, or_none
+from premade.catalog.product_input import NAME_CHARACTERS_MAX, read_functions, read_price
+from premade.console.forms import Input, or_none
+from premade.console.stock.names_form import NamesForm, names_as_typed
 from premade.runtime.errors import FieldError, Invalid
 from premade.texts.fields import field_text
 from premade.texts.translation import gettext as _
@@ -45,7 +45,7 @@ def _functions(text: str) -> dict[str, int]:
     return read_functions(cleaned(text).replace(",", " ").split())
 
 
-class ProductForm(Form):
+class ProductForm(NamesForm):
     """Every field of a product. Names in HTML are those of FieldError in `Product.check`."""
 
     product_id: Annotated[
@@ -128,7 +128,8 @@ class ProductForm(Form):
 
     def product(self) -> Product:
         """Return the product of the form."""
-        return Product(**{name: getattr(self, name) for name in type(self).model_fields})
+        fields = [name for name in type(self).model_fields if name not in NamesForm.model_fields]
+        return Product(**{name: getattr(self, name) for name in fields}, names=self.names())
 
 
 NEW_PRODUCT = {"prefix": DEFAULT_CODE_PREFIX, "cancellation": str(Cancellation.UNTIL_FIRST_USE)}
@@ -148,6 +149,7 @@ def as_typed(product: Product) -> dict[str, str]:
         "usable_days": "" if product.usable_days is None else str(product.usable_days),
         "usable_until": "" if product.usable_until is None else product.usable_until.isoformat(),
         "cancellation": str(product.cancellation),
+        **names_as_typed(product.names),
     }
 
 

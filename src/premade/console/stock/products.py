@@ -23,6 +23,7 @@ from premade.console.change_flow import Edit, Preview, Row, edit_page
 from premade.console.forms import FormView
 from premade.console.rendering import in_day, in_money
 from premade.console.routing import StaffRequest
+from premade.console.stock.names_form import FIELD_OF_LANGUAGE, NamesForm
 from premade.console.stock.product_form import CANCELLATIONS, NEW_PRODUCT, ProductForm, as_typed, price_hint
 from premade.runtime.errors import DomainError
 from premade.staff.role import Right
@@ -177,6 +178,12 @@ class ProductChange(Edit[ProductForm]):
             if name != "product_id"
             and typed[declared.alias or name] != sent.get(f"{_WAS}{declared.alias or name}")
         }
+        if of_names := changes.keys() & NamesForm.model_fields.keys():
+            names = {**self.product.names, **form.names()}
+            for name in of_names:
+                if changes.pop(name) is None:
+                    names.pop(str(NamesForm.model_fields[name].alias).removeprefix("name."), None)
+            changes["names"] = {tag: names[tag] for tag in FIELD_OF_LANGUAGE if tag in names}
         return cast("ProductChanges", changes)
 
     async def preview(self, form: ProductForm) -> Preview:
@@ -230,7 +237,7 @@ def _effect(field: str, issued: IssuedTickets) -> str:
         if not issued.batches:
             return _("For new batches.")
         return _("For new batches. %(tickets)s keep their %(kept)s.", tickets=tickets, kept=kept)
-    if field == "name":
+    if field == "name" or field.startswith("name."):
         return _("Shown at once wherever the product is named, also for existing tickets.")
     if field == "cancellation":
         return _("Applies at once, also to existing tickets (%(tickets)s).", tickets=tickets)

@@ -1,6 +1,7 @@
 // The large answer, the sound that goes with it, and the list of the last scans.
 
 import { titleOf } from "./sentences.mjs";
+import { nameOf } from "./names.mjs";
 import { _ } from "./texts.mjs";
 
 const LAST_SCANS_MAX = 8;
@@ -21,7 +22,7 @@ export function answer({ kind, code, title, sentence, left = new Map(), ticket_c
   setText(".symbol", SYMBOLS.get(kind) ?? "");
   setText(".text", title ?? (kind === "yes" ? admitted(settings) : _("Stop: %(title)s", { title: titleOf(code) })));
   setText(".sentence", sentence);
-  const uses = [...left].map(([name, count]) => `${count} ${name}`);
+  const uses = [...left].map(([code, count]) => `${count} ${nameOf(code)}`);
   setText(".left", uses.length ? _("Left on the ticket: %(uses)s", { uses: uses.join(", ") }) : "");
   const how = kind !== "idle" && mode === "offline" ? _("judged without network") : "";
   const time = kind === "idle" ? "" : clock(new Date());

@@ -7,6 +7,7 @@ import { Gate } from "./judge.mjs";
 import { readCode, readScan } from "./reading.mjs";
 import { listenToScanner } from "./scanner.mjs";
 import { sentenceOf } from "./sentences.mjs";
+import { nameOf } from "./names.mjs";
 import { _, ngettext } from "./texts.mjs";
 
 const WORKER = "/console/gate/worker.js";
@@ -205,12 +206,12 @@ function tellFunctions() {
   }
   const wanted = [...new Set([settings.function_code, ...known])].filter(Boolean);
   const options = settings.function_code ? wanted : ["", ...wanted];
-  if (select.dataset.options !== options.join(" ") && document.activeElement !== select) {
-    select.dataset.options = options.join(" ");
-    select.replaceChildren(...options.map((code) => new Option(code || _("Choose"), code)));
+  if (select.dataset.options !== options.map(nameOf).join(" ") && document.activeElement !== select) {
+    select.dataset.options = options.map(nameOf).join(" ");
+    select.replaceChildren(...options.map((code) => new Option(code ? nameOf(code) : _("Choose"), code)));
     select.value = settings.function_code;
   }
-  const purpose = settings.function_code ? _("for %(function)s", { function: settings.function_code }) : _("no function chosen");
+  const purpose = settings.function_code ? _("for %(function)s", { function: nameOf(settings.function_code) }) : _("no function chosen");
   const uses = settings.uses === 1 ? "" : _("%(uses)s uses a scan", { uses: settings.uses });
   const looks = settings.is_look ? _("only looks") : "";
   const shown = [settings.device_id, purpose, uses, looks].filter(Boolean).join(", ");
@@ -257,7 +258,7 @@ function chooseFunction() {
   $("choice").hidden = false;
   $("choice").replaceChildren(
     ...gate.facts.functions.map((code) => {
-      const button = element("button", code);
+      const button = element("button", nameOf(code));
       button.type = "button";
       button.addEventListener("click", () => choose(code));
       return button;

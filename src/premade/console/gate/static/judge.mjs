@@ -2,6 +2,7 @@
 
 import { FACTS, SIGNED_OUT, WAITING } from "./gate-store.mjs";
 import { chooseVerifier } from "./ed25519.mjs";
+import { setNames } from "./names.mjs";
 import { sendNotes } from "./outbox.mjs";
 import { sentenceOf } from "./sentences.mjs";
 import * as service from "./service.mjs";
@@ -19,7 +20,7 @@ const SCANS_WAITING_MAX = 20;
 /** In localStorage: the session that was signed out of without network, by its form token. */
 const LEAVING = "premade-gate-leaving";
 /** Facts until the service has answered. */
-const FACTS_BEFORE = { name: "", functions: [], clock_ms: 0, guard: "", list_hours_max: 24, phone_digits: 4 };
+const FACTS_BEFORE = { name: "", functions: [], function_names: {}, clock_ms: 0, guard: "", list_hours_max: 24, phone_digits: 4 };
 const OVER = ["SESSION_OVER", "ROLE_MISSING"];
 /** The operator does not let this device work. */
 const BARRED = ["DEVICE_REVOKED", "DEVICE_UNAPPROVED"];
@@ -56,6 +57,7 @@ export class Gate {
   constructor(settings, changed) {
     this.#settings = settings;
     this.#changed = changed;
+    setNames(this.facts.function_names);
   }
 
   async start() {
@@ -218,6 +220,7 @@ export class Gate {
       const told = await service.session();
       if (await this.#leave(told)) return;
       this.facts = { ...FACTS_BEFORE, ...told, clock_ms: Date.parse(told.now) - Date.now() };
+      setNames(this.facts.function_names);
       localStorage.setItem(FACTS, JSON.stringify(this.facts));
       localStorage.removeItem(SIGNED_OUT);
       try {

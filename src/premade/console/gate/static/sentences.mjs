@@ -1,5 +1,6 @@
 // The page's sentences about a scan, in the service's words where both can say it.
 
+import { nameOf } from "./names.mjs";
 import { _ } from "./texts.mjs";
 
 const TITLES = new Map([
@@ -38,7 +39,7 @@ const SENTENCES = new Map([
   ["NO_MATCH", () => _("Code and digits do not match. Check both.")],
   ["QR_REVOKED", () => _("A newer QR code has replaced this one.")],
   ["EXPIRED", (told) => _("The last day of this ticket was %(day)s. It is no longer valid.", { day: told.usable_until })],
-  ["FUNCTION_UNKNOWN", (told, { function_code }) => _("This ticket is not for %(function)s. It is for: %(functions)s.", { function: function_code, functions: [...told.left.keys()].join(", ") })],
+  ["FUNCTION_UNKNOWN", (told, { function_code }) => _("This ticket is not for %(function)s. It is for: %(functions)s.", { function: nameOf(function_code), functions: [...told.left.keys()].map(nameOf).join(", ") })],
   ["NO_LIST", () => _("This device has no list yet. Connect it to the network once.")],
   ["LIST_OLD", () => _("The list of this device is too old. It lacks newer sales and cancellations. Confirm below to use it anyway.")],
   ["NEEDS_NETWORK", () => _("Manual entry of a code needs the network.")],
@@ -54,15 +55,15 @@ const SENTENCES = new Map([
 export function sentenceOf(told, wanted) {
   if (told.admitted) {
     const remaining = told.remaining || _("none");
-    return _("Welcome: %(uses)s of %(function)s, %(remaining)s left.", { uses: wanted.uses, function: wanted.function_code, remaining });
+    return _("Welcome: %(uses)s of %(function)s, %(remaining)s left.", { uses: wanted.uses, function: nameOf(wanted.function_code), remaining });
   }
   return SENTENCES.get(told.code)(told, wanted);
 }
 
 function usedUp(told, { function_code, uses }) {
-  if (told.remaining) return _("This ticket has only %(remaining)s of %(function)s left, not %(uses)s.", { remaining: told.remaining, function: function_code, uses });
+  if (told.remaining) return _("This ticket has only %(remaining)s of %(function)s left, not %(uses)s.", { remaining: told.remaining, function: nameOf(function_code), uses });
   const at = told.used_here_at && new Date(told.used_here_at).toLocaleTimeString(document.documentElement.lang, { hourCycle: "h23" });
-  const sentence = _("This ticket has no uses of %(function)s left.", { function: function_code });
+  const sentence = _("This ticket has no uses of %(function)s left.", { function: nameOf(function_code) });
   if (!at) return sentence;
   const before = _("It was admitted here at %(time)s.", { time: at });
   return `${sentence} ${before}`;

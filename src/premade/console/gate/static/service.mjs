@@ -26,7 +26,7 @@ export class Refused extends Error {
 let formToken = "";
 
 export async function session() {
-  const told = await ask("/session");
+  const told = await ask(`/session?language=${document.documentElement.lang}`);
   formToken = told.form_token;
   return told;
 }
