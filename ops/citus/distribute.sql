@@ -20,7 +20,7 @@ INSERT INTO spread_tables VALUES
     (2, 'partners', 'reference'),
     (3, 'products', 'reference'),
     (4, 'product_functions', 'reference'),
-    (4, 'function_names', 'reference'),
+    (16, 'function_names', 'reference'),
     (5, 'signing_keys', 'reference'),
     (15, 'audit_archives', 'reference'),
     -- Distributed tables: one server has all rows of a partner.
