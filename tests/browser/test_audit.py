@@ -10,7 +10,7 @@ from browser.visitors import Visitor, visitor
 from markupsafe import Markup
 from support.shop import Seller, Shop, unique
 from support.staff import PASSWORD, new_staff
-from support.taking_back import cancel
+from support.taking_back import REASON, cancel, cancel_batch
 
 from premade.console.audit.search_sql import EventRow
 from premade.console.audit.sentences import sentence
@@ -278,3 +278,18 @@ def test_what_ended_by_its_time_is_found_by_the_clock(shop: Shop, seller: Seller
     assert held in by_clock.text
     assert '<td data-label="by">the clock</td>' in by_clock.text
     assert held not in by_service.text
+
+
+def test_the_same_change_of_many_tickets_of_a_batch_is_one_row(shop: Shop, seller: Seller) -> None:
+    first, second = unique("MANY"), unique("MANY")
+    for batch, quantity in ((first, 80), (second, 2)):
+        seller.tickets(quantity, batch_id=batch)
+        assert cancel_batch(seller, batch).status_code == 200
+
+    with visitor(shop, "finance") as joe:
+        rows = joe.rows(f"/console/audit?partner={seller.partner_id}&event=ticket.cancelled")
+
+    assert [row[2] for row in rows] == [
+        f"2 tickets of batch {second} . {REASON}",
+        f"80 tickets of batch {first} . {REASON}",
+    ]

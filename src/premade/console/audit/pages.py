@@ -16,7 +16,7 @@ from premade.batches.batch import checked_batch_id
 from premade.console.addresses import HOME
 from premade.console.audit.search import EventFilter, EventPage, search_events
 from premade.console.audit.search_sql import EventRow
-from premade.console.audit.sentences import name_of_event, reason_of, sentence
+from premade.console.audit.sentences import name_of_event, reason_of, sentence, sentence_of_many
 from premade.console.lists import Chip, ListAddress, Pager
 from premade.console.routing import Page, StaffRequest
 from premade.console.tickets.search import partner_of_order, partner_of_ticket
@@ -31,11 +31,11 @@ from premade.tickets.code import fold_order_id, fold_ticket_code
 from premade.tickets.lookup import TicketUnknown
 from premade.values.operator_input import plain_number
 
-AUDIT = f"{HOME}/audit"
 _OF_ANOTHER = {
     "ticket": lazy("That ticket is another partner's"),
     "order": lazy("That order is another partner's"),
 }
+AUDIT = f"{HOME}/audit"
 FIELDS = {
     "ticket": lazy("Ticket code"),
     "order": lazy("Order id"),
@@ -112,7 +112,7 @@ async def _audit(request: StaffRequest) -> Response:
         _AuditPage(
             typed=typed,
             wrong=reading.wrong,
-            events=[_shown(event, names, staff) for event in (found.events if found else [])],
+            events=[_shown(group, names, staff) for group in (found.groups if found else [])],
             partners=partners,
             staff=sorted(staff.values()),
             events_by_heading=_events_by_heading(),
@@ -149,12 +149,13 @@ class _ShownEvent:
     partner: str | None
 
 
-def _shown(event: EventRow, partners: dict[int, str], staff: dict[int, str]) -> _ShownEvent:
+def _shown(group: list[EventRow], partners: dict[int, str], staff: dict[int, str]) -> _ShownEvent:
+    event = group[0]
     kind, _colon, number = event.actor.partition(":")
     return _ShownEvent(
         at=event.occurred_at,
         name=name_of_event(event.event),
-        sentence=sentence(event, partners, staff),
+        sentence=sentence(event, partners, staff) if len(group) == 1 else sentence_of_many(group),
         reason=reason_of(event),
         who=staff.get(plain_number(number) or 0) if kind == STAFF else None,
         actor=event.actor,

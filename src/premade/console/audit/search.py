@@ -7,6 +7,7 @@ first id of a time.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import NamedTuple, TypedDict
 
 from premade.audit.actors import COMMAND, KEY
@@ -18,6 +19,8 @@ from premade.postgres.database import Database, Transaction
 from premade.postgres.keyset import ROWS_READ_MAX, Keyset
 
 EVENTS_A_PAGE = 50
+"""Rows of a page. Equal events of many tickets of a batch are one row."""
+EVENTS_READ_MAX = 500
 SLACK = timedelta(seconds=15)
 """An event is written some seconds after its time, and the clocks of several machines differ."""
 AROUND = timedelta(days=1)
@@ -54,7 +57,8 @@ class EventFilter:
 class EventPage:
     """A page of events, and the cursor of the next."""
 
-    events: list[EventRow]
+    groups: list[list[EventRow]]
+    """Events that are one row of the page: one, or the same change of many tickets of a batch."""
     following: str | None
     back_to: datetime | None
     """Time of the oldest event that the search has read, if there is a next page."""
@@ -96,13 +100,25 @@ async def search_events(database: Database, event_filter: EventFilter, cursor: s
             before=before,
             from_event_id=0 if start is None else await _lowest_id_since(tx, start - SLACK),
             before_event_id=_NO_END if before is None else await _end_of_ids_before(tx, before + SLACK),
-            rows=EVENTS_A_PAGE + 1,
+            rows=EVENTS_READ_MAX + 1,
         )
         rows = await _rows(tx, event_filter, parameters)
         archived_before = await tx.fetch_one(sql.archived_before)
-    events, following = _BY_ID.page(rows, EVENTS_A_PAGE)
+    groups = _grouped(rows[:EVENTS_READ_MAX])[:EVENTS_A_PAGE]
+    _, following = _BY_ID.page(rows, sum(map(len, groups)))
     back_to = _recorded_at(rows[-1]) if following and rows else None
-    return EventPage(events, following, back_to, archived_before)
+    return EventPage(groups, following, back_to, archived_before)
+
+
+def _grouped(rows: Sequence[EventRow]) -> list[list[EventRow]]:
+    """Return the events in their order. Neighbours that are the same change of tickets of one batch are together."""
+
+    def change(row: EventRow) -> tuple[object, ...]:
+        if row.ticket_code is None or row.batch_id is None:
+            return (row.event_id,)
+        return (row.event, row.partner_id, row.batch_id, row.actor, row.data.get("reason"))
+
+    return [list(together) for _, together in groupby(rows, change)]
 
 
 async def _rows(tx: Transaction, event_filter: EventFilter, parameters: _Parameters) -> Sequence[EventRow]:

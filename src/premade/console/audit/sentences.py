@@ -1,6 +1,6 @@
 """Events of the audit record as sentences with links. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,7 +12,7 @@ from premade.audit.events import CATALOGUE
 from premade.console.audit.search_sql import EventRow
 from premade.console.isolated import isolated
 from premade.texts.translation import gettext as _
-from premade.texts.translation import translate
+from premade.texts.translation import ngettext, translate
 from premade.tickets.code import is_order_id, is_ticket_code
 
 _WITH_COMMAS_MAX = 10**7
@@ -45,6 +45,16 @@ def sentence(row: EventRow, partners: Mapping[int, str], staff: Mapping[int, str
     values = {name: isolated(value) for name, value in shown.items()}
     # The sentences are constants, and the values are escaped.
     return Markup(" ".join(map(translate, event.sentences())).format_map(values))  # noqa: S704
+
+
+def sentence_of_many(rows: Sequence[EventRow]) -> Markup:
+    """Return the sentence of the same change of many tickets of a batch, with a link to the batch."""
+    batch = isolated(_batch(rows[0].partner_id or None, rows[0].batch_id))
+    text = ngettext(
+        "%(num)s ticket of batch %(batch)s.", "%(num)s tickets of batch %(batch)s.", len(rows), batch=batch
+    )
+    # The sentence is a constant, and the batch is escaped.
+    return Markup(text)  # noqa: S704
 
 
 def _unknown(row: EventRow) -> Markup:
