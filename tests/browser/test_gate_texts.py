@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 from browser.conftest import Person, Somebody
-from gate.conftest import sold
+from gate.conftest import gate_of, sold
 from playwright.sync_api import expect
 from support.pseudo_language import MARKED, names_in, translated_service
-from support.shop import Seller
+from support.shop import Seller, Shop
+
+from premade.catalog.names import name_function
 
 GATE = "/console/gate"
 ALL_TEXT = """() => {
@@ -70,3 +72,23 @@ def test_the_scripts_of_the_gate_write_in_the_reader_s_language(
     names = names_in(mei.shop)
     assert untranslated(everything_shown(mei), names) == set()
     assert [text for text in mei.page.evaluate(READ_ALOUD) if untranslated(text, names)] == []
+
+
+@pytest.mark.nightly
+def test_a_guard_sees_the_names_of_functions_in_the_language_of_the_page(
+    somebody: Somebody, seller: Seller, shop: Shop
+) -> None:
+    shop.operate(lambda d, r: name_function(d, r, "gift", {"zh-Hant": "禮品"}))
+    ticket, other = sold(seller, 2)
+    assert gate_of(shop, seller.name).redeem(other, "gift").status_code == 200
+    ben = somebody("gate", locale="zh-HK")
+    ben.goes_to(GATE)
+    ben.page.get_by_role("button", name="禮品").click()
+    ben.page.locator("#scanned").fill(ticket.qr)
+    ben.page.keyboard.press("Enter")
+    expect(ben.page.locator("#answer .sentence")).to_have_text("歡迎：禮品 1 次，剩餘 無。")
+    expect(ben.page.locator("#device-shown")).to_contain_text("用於 禮品")
+    ben.page.locator("#scanned").fill(other.qr)
+    ben.page.keyboard.press("Enter")
+    expect(ben.page.locator("#answer .sentence")).to_contain_text("這張門票的 禮品 沒有剩餘次數。")
+    shop.sql("DELETE FROM function_names")

@@ -126,7 +126,7 @@ def test_commands_name_products_and_functions(operator: Operator) -> None:
 def test_a_guard_gets_the_names_in_the_language_of_the_page(shop: Shop, seller: Seller) -> None:
     shop.operate(lambda d, r: name_function(d, r, "gift", {"zh-Hant": "禮品"}))
     with visitor(shop, "gate") as ben:
-        told = ben.http.get("/console/gate/session", params={"language": "zh-Hant"}).json()
+        told = ben.http.get("/console/gate/session", headers={"Accept-Language": "zh-Hant"}).json()
         assert told["function_names"]["gift"] == "禮品"
         assert "gift" in told["functions"]
         assert "gift" not in ben.http.get("/console/gate/session").json()["function_names"]

@@ -46,7 +46,6 @@ def test_each_language_has_a_catalogue_and_each_catalogue_a_language() -> None:
     assert set(RANGES.values()) == set(LANGUAGES)
 
 
-@pytest.mark.nightly
 @each_language
 def test_no_text_lacks_its_translation(texts: Catalog) -> None:
     texts.update(EVERYTHING, no_fuzzy_matching=True)

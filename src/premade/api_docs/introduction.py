@@ -6,7 +6,8 @@ Authenticate with your API key in the header `X-API-Key`. Send an `Idempotency-K
 lost response then returns the same response.
 
 Every error is `application/problem+json` with a stable `code`. [The list of errors](/problems) says what each code
-means and what to do.
+means and what to do. Its texts are in the best language of `Accept-Language` (English, Traditional or Simplified Chinese), and
+in English without it. The `code` never changes.
 
 Each API key has a rate limit for each class of operations: `generate`, `activate`, `read` and `gate`. The header
 `RateLimit-Policy` names the class and a limit: you can always send `q` requests in `w` seconds. `RateLimit` says how many

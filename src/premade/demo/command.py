@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.text import Text
 
 from premade.bootstrap import DemoNotHere, embedded_or_named, ready_database
+from premade.catalog.names import name_function
 from premade.catalog.product import Product, add_product, list_products
 from premade.demo import command_sql as sql
 from premade.demo.history import PARTNER as HISTORY_PARTNER
@@ -61,7 +62,15 @@ QR_BLOCKS = "█▀▄"
 
 
 def _harbour_cruise(product_id: int, grade: str, price: str, functions: dict[str, int]) -> Product:
-    return Product(product_id, f"Harbour Cruise {grade}", "FERRY", Decimal(price), "HKD", functions)
+    return Product(
+        product_id,
+        f"Harbour Cruise {grade}",
+        "FERRY",
+        Decimal(price),
+        "HKD",
+        functions,
+        names={"zh-Hant": f"維港遊 {grade}", "zh-Hans": f"维港游 {grade}"},
+    )
 
 
 CATALOGUE = [
@@ -70,6 +79,12 @@ CATALOGUE = [
     (_harbour_cruise(108, "Deluxe", "788.00", {"ferry": 2, "tea_set": 1, "tokens": 20}), 1500),
 ]
 """Products and the allotment of each on the channel."""
+FUNCTION_NAMES = {
+    "ferry": {"en": "Ferry", "zh-Hant": "渡輪", "zh-Hans": "渡轮"},
+    "gift": {"en": "Gift", "zh-Hant": "禮品", "zh-Hans": "礼品"},
+    "tea_set": {"en": "Tea set", "zh-Hant": "茶點套餐", "zh-Hans": "茶点套餐"},
+    "tokens": {"en": "Tokens", "zh-Hant": "代幣", "zh-Hans": "代币"},
+}
 HISTORY = {106: (30, 21.0), 107: (18, 2.5), 108: (7, 45.0)}
 """Sales of the test partner by product: average per day, and the days that its stock lasts."""
 ADMIN = "demo"
@@ -142,6 +157,9 @@ async def _set_up(dsn: str, runtime: Runtime, key_file: Path, history_days: int)
                 await add_product(database, runtime, product)
             if product.product_id not in stocked:
                 await set_allotment(database, runtime, product.product_id, CHANNEL, quantity)
+        if not product_ids:
+            for function_code, names in FUNCTION_NAMES.items():
+                await name_function(database, runtime, function_code, names)
         with suppress(PartnerNameTaken):
             await add_partner(database, runtime, PARTNER, channel=CHANNEL)
         key = await _key_of(database, runtime, PARTNER, before.get("key"))

@@ -55,7 +55,7 @@ from premade.runtime.clock import Runtime
 from premade.runtime.errors import Forbidden
 from premade.staff.role import Right
 from premade.staff.session import Member, Sessions, form_token
-from premade.texts.translation import ENGLISH, Language, current_language, reading_in
+from premade.texts.translation import Language, current_language, reading_in
 
 GATE = f"{HOME}/gate"
 SHELL = f"{GATE}/offline"
@@ -188,8 +188,9 @@ class GateSession(AnswerModel):
 
 
 @router.get(f"{GATE}/session", include_in_schema=False, response_model=GateSession)
-async def session(call: OfStaff, language: Annotated[str, Query()] = ENGLISH.tag) -> Reply:
-    """Return the session and the settings of the page, which is in this language."""
+async def session(call: OfStaff) -> Reply:
+    """Return the session and the settings of the page, in the language of the page."""
+    language = current_language().tag
     names = await list_function_names(call.gate.database)
     rules = call.gate.use(GateRules)
     answer = GateSession(

@@ -171,7 +171,8 @@ export class Gate {
       const left = leftOf(told);
       this.#usedOnline.set(told.ticket_code, left);
       await store.countOff(mode, told.ticket_code, left);
-      return { kind: "yes", sentence: told.message, left, ticket_code: told.ticket_code };
+      const sentence = sentenceOf({ admitted: true, remaining: left.get(function_code) }, wanted);
+      return { kind: "yes", sentence, left, ticket_code: told.ticket_code };
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       if (error.code === "FORM_FOREIGN" && !isAgain) {
@@ -180,7 +181,7 @@ export class Gate {
         if (this.mode === "online") return this.#ask(shown, wanted, scan, true);
       }
       if (BARRED.includes(error.code)) await this.#bar(error);
-      if (!MUST_SIGN_IN.includes(error.code)) return refused(error, shown);
+      if (!MUST_SIGN_IN.includes(error.code)) return refused(error, shown, wanted);
       await this.#signedOut(error);
       return refusal("SIGNED_OUT", error.message);
     }

@@ -26,7 +26,7 @@ export class Refused extends Error {
 let formToken = "";
 
 export async function session() {
-  const told = await ask(`/session?language=${document.documentElement.lang}`);
+  const told = await ask("/session");
   formToken = told.form_token;
   return told;
 }
@@ -93,7 +93,9 @@ async function fetched(address, sent, seconds) {
   try {
     // Not to be led elsewhere: a network that wants to be paid first answers for everybody.
     const how = { cache: "no-store", redirect: "error", signal: AbortSignal.timeout(seconds * 1000) };
-    return await fetch(address, { ...how, ...sent });
+    // The texts of the answer are in the language of the page, which the guard may have chosen.
+    const headers = { "Accept-Language": document.documentElement.lang, ...sent.headers };
+    return await fetch(address, { ...how, ...sent, headers });
   } catch (error) {
     throw new Away(error.message);
   }

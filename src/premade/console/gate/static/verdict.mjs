@@ -1,5 +1,6 @@
 // Turn an answer into a verdict: {kind: "yes" | "no", code, sentence, left, ticket_code}. Pure.
 
+import { nameOf } from "./names.mjs";
 import { codeOf } from "./reading.mjs";
 import { sentenceOf } from "./sentences.mjs";
 
@@ -12,10 +13,18 @@ export function refusal(code, sentence, ticket_code) {
 }
 
 /** The verdict of a refusal. The text of an unsigned QR is not shown as a ticket code. */
-export function refused({ code, message }, shown) {
+export function refused(error, shown, wanted) {
+  const { code } = error;
   const isTyped = shown.qr === undefined;
   if (isTyped && code === "TICKET_UNKNOWN") return refusal("NO_MATCH", sentenceOf({ code: "NO_MATCH" }), shown.ticket_code);
-  return refusal(code, message, code === "QR_INVALID" ? undefined : ticketOf(shown));
+  return refusal(code, withNames(error, wanted), code === "QR_INVALID" ? undefined : ticketOf(shown));
+}
+
+/** The service's sentence, with the names of functions instead of their codes. */
+function withNames({ code, message, problem }, wanted) {
+  if (code === "FUNCTION_UNKNOWN") return sentenceOf({ code, left: new Map(problem.functions.map((each) => [each, 0])) }, wanted);
+  // The code stands before everything else in the sentence that could be the same, such as the name of a device.
+  return code === "USED_UP" ? message.replace(wanted.function_code, () => nameOf(wanted.function_code)) : message;
 }
 
 /** The verdict, which may blame the scanner's settings: a wrong signature can be a wrong guess of them. */
