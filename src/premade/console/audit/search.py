@@ -65,6 +65,11 @@ class EventPage:
     archived_before: datetime | None
     """Events before this time can be in the archive, which the search does not read."""
 
+    @property
+    def events(self) -> list[EventRow]:
+        """The events of all rows."""
+        return [event for group in self.groups for event in group]
+
 
 class _Parameters(TypedDict):
     """The parameters that all statements of the search have."""
