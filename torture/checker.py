@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from torture.journal import UNAVAILABLE, Exchange, Response
+from torture.journal import TOO_MANY, UNAVAILABLE, Exchange, Response
 from torture.operations import OPERATIONS, codes_of_order
 from torture.reads import read_discrepancies
 from torture.rules import Discrepancy, table_discrepancies
@@ -63,7 +63,9 @@ def _statuses_are_allowed(exchange: Exchange) -> Iterator[Discrepancy]:
         if not response.is_readable:
             yield Discrepancy("a response has its form", _described(exchange, response))
             continue
-        if not (status is None or response.is_success or status in REFUSALS or status in (429, UNAVAILABLE)):
+        if not (
+            status is None or response.is_success or status in REFUSALS or status in (TOO_MANY, UNAVAILABLE)
+        ):
             yield Discrepancy("a response has an allowed status", _described(exchange, response))
 
 

@@ -29,7 +29,7 @@ STANDARD_STREAM = "-"
 
 
 @dataclass(frozen=True)
-class FoundOrders:
+class ExportedOrders:
     """Result of `premade customer export` into a file."""
 
     file: str
@@ -82,7 +82,7 @@ def export(
         with AtomicFiles(Path(output)) as files:
             files.begin().write(json_document(exported).encode())
             files.finish()
-        show_one(FoundOrders(output, len(exported.orders), exported.is_complete), as_json=as_json)
+        show_one(ExportedOrders(output, len(exported.orders), exported.is_complete), as_json=as_json)
     if not exported.is_complete:
         typer.echo(command_text("PROGRESS", "customer_cut", limit=ORDERS_MAX), err=True)
 

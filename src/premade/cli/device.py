@@ -9,7 +9,7 @@ from premade.cli.output import AsJson, show_one, show_rows
 from premade.devices.change import list_devices, set_state
 from premade.devices.registry import DeviceState
 
-app = typer.Typer(help="Devices of gates: registered by their first scan.", no_args_is_help=True)
+app = typer.Typer(help="Devices of gates: registered by their first request.", no_args_is_help=True)
 
 DeviceNumber = Annotated[int, typer.Argument(help="Number of the device from 'premade device list'.")]
 

@@ -2,7 +2,7 @@
 
 from contextvars import ContextVar
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 IPV6_PREFIX_BITS = 64
 """The smallest network that a provider gives one customer (RFC 6177): 2^64 addresses of one client."""
@@ -16,15 +16,19 @@ def current_client_address() -> str | None:
     return counted_address(current_client_host.get()) or None
 
 
-@lru_cache(_ADDRESSES_KEPT_MAX)
-def counted_address(host: str) -> str:
-    """Return an IPv4 address (also one mapped into IPv6), the /64 of an IPv6 address, or any other text unchanged."""
+def parsed_address(host: str) -> IPv4Address | IPv6Address | None:
+    """Return the address of a host, an IPv4 address if it is mapped into IPv6; None if it is no address."""
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:
-        return host
-    if isinstance(address, IPv4Address):
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(IPv6Network((address, IPV6_PREFIX_BITS), strict=False))
+        return None
+    return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
+
+
+@lru_cache(_ADDRESSES_KEPT_MAX)
+def counted_address(host: str) -> str:
+    """Return an IPv4 address (also one mapped into IPv6), the /64 of an IPv6 address, or any other text unchanged."""
+    address = parsed_address(host)
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((address, IPV6_PREFIX_BITS), strict=False))
+    return host if address is None else str(address)

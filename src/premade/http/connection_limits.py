@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
+from premade.http.client_address import counted_address, parsed_address
 from premade.runtime.logging import log
 
 FILES_KEPT_BACK = 128
@@ -12,8 +13,6 @@ FILES_KEPT_BACK = 128
 NO_LIMIT = 1_000_000
 OVER_PART = 0.9
 """A limit counts as over only below this fraction of it, so that connections near it do not fill the log."""
-IPV6_NETWORK_BITS = 64
-"""A network of this size belongs to one client."""
 
 Network = IPv4Network | IPv6Network
 
@@ -96,19 +95,7 @@ class Clients:
         """Return the key by which the address is counted; empty if it has no limit."""
         if self.per_address_max == NO_LIMIT or not address:
             return ""
-        ip = _parsed(address)
+        ip = parsed_address(address)
         if ip is None or any(ip in proxy for proxy in self.proxies):
             return ""
-        if isinstance(ip, IPv6Address):
-            return str(IPv6Network((ip, IPV6_NETWORK_BITS), strict=False))
-        return str(ip)
-
-
-def _parsed(address: str) -> IPv4Address | IPv6Address | None:
-    try:
-        ip = ip_address(address.partition("%")[0])
-    except ValueError:
-        return None
-    if isinstance(ip, IPv6Address) and ip.ipv4_mapped:
-        return ip.ipv4_mapped
-    return ip
+        return counted_address(address)
