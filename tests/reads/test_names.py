@@ -130,3 +130,13 @@ def test_a_guard_gets_the_names_in_the_language_of_the_page(shop: Shop, seller: 
         assert told["function_names"]["gift"] == "禮品"
         assert "gift" in told["functions"]
         assert "gift" not in ben.http.get("/console/gate/session").json()["function_names"]
+
+
+def test_the_page_of_a_ticket_names_its_functions(shop: Shop, seller: Seller) -> None:
+    shop.operate(lambda d, r: name_function(d, r, "gift", {"zh-Hant": "禮品"}))
+    [code] = seller.tickets()
+    with visitor(shop, "operations") as mei:
+        page = mei.http.get(f"/console/tickets/{code}", headers={"Accept-Language": "zh-HK"}).text
+        assert "次 禮品" in page
+        assert "次 ferry" in page
+        assert "gift left" in mei.page(f"/console/tickets/{code}")

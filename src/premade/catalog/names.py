@@ -59,6 +59,12 @@ async def list_function_names(database: Database) -> dict[str, dict[str, str]]:
     return {row.function_code: row.names for row in rows}
 
 
+async def function_names_in(database: Database, language: str) -> dict[str, str]:
+    """Return the name of each function that has one in this language, by function code."""
+    names = await list_function_names(database)
+    return {code: each[language] for code, each in names.items() if language in each}
+
+
 async def name_function(
     database: Database,
     runtime: Runtime,

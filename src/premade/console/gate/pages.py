@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from premade.catalog.names import list_function_names
+from premade.catalog.names import function_names_in
 from premade.catalog.product import list_functions
 from premade.console.addresses import HOME
 from premade.console.auth import RoleMissing, session_token
@@ -190,15 +190,13 @@ class GateSession(AnswerModel):
 @router.get(f"{GATE}/session", include_in_schema=False, response_model=GateSession)
 async def session(call: OfStaff) -> Reply:
     """Return the session and the settings of the page, in the language of the page."""
-    language = current_language().tag
-    names = await list_function_names(call.gate.database)
     rules = call.gate.use(GateRules)
     answer = GateSession(
         form_token=form_token(call.token),
         name=call.member.name,
         guard=await call.gate.use(GuardProofs).issue(call.member.staff_id),
         functions=await list_functions(call.gate.database),
-        function_names={code: each[language] for code, each in names.items() if language in each},
+        function_names=await function_names_in(call.gate.database, current_language().tag),
         list_hours_max=rules.list_hours_max,
         phone_digits=rules.phone_digits,
         now=call.gate.use(Runtime).now(),

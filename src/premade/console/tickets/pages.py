@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from premade.audit.views import record_customer_views, record_qr_view
+from premade.catalog.names import function_names_in
 from premade.console.actors import names_of_staff
 from premade.console.addresses import HOME, go_to
 from premade.console.rendering import HEADERS
@@ -35,7 +36,7 @@ from premade.console.tickets.search_sql import (
 from premade.orders.lookup import OrderUnknown, order_of
 from premade.orders.lookup_sql import OrderRow
 from premade.staff.role import Right
-from premade.texts.translation import Text, lazy
+from premade.texts.translation import Text, current_language, lazy
 from premade.tickets import picture
 from premade.tickets.code import stored_token
 from premade.tickets.history import HistoryEvent
@@ -139,6 +140,8 @@ class _TicketPage:
     owner: TicketOwner
     order: OrderRow | None
     names: dict[str, str]
+    function_names: dict[str, str]
+    """Names in the reader's language, by function code."""
     can_cancel: bool
     can_reissue: bool
     done: Text | None
@@ -165,6 +168,7 @@ async def _ticket(request: StaffRequest) -> Response:
             owner=owner,
             order=order,
             names=await names_of_staff(request.database, [event.actor for event in found.history]),
+            function_names=await function_names_in(request.database, current_language().tag),
             can_cancel=can_change and ticket.first_used_at is None,
             can_reissue=can_change,
             done=_DONE.get(request.own_link_param("done")),
