@@ -1,6 +1,7 @@
 """Part of the build of the wheel: compile the translations."""
 
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from babel.messages.pofile import read_po
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 TEXTS = Path("src", "premade", "texts")
+NO_TIME = datetime.fromtimestamp(0, UTC)
 
 
 class CompiledTranslations(BuildHookInterface[Any]):
@@ -26,5 +28,8 @@ class CompiledTranslations(BuildHookInterface[Any]):
             language = source.parts[-3]
             compiled = Path(self._folder.name, f"{language}.mo")
             with source.open("rb") as texts, compiled.open("wb") as out:
-                write_mo(out, read_po(texts, locale=language))
+                catalogue = read_po(texts, locale=language)
+                # Otherwise the time of the build, and no two builds would be the same.
+                catalogue.creation_date = NO_TIME
+                write_mo(out, catalogue)
             build_data["force_include"][str(compiled)] = f"premade/texts/{language}/LC_MESSAGES/console.mo"
