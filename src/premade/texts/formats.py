@@ -1,6 +1,7 @@
 """Numbers, money and dates in the reader's language, by CLDR's rules. For pages only: the API and exports have exact forms."""
 
 import re
+from copy import copy
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -8,7 +9,7 @@ from functools import lru_cache
 
 from babel import Locale
 from babel.dates import format_skeleton
-from babel.numbers import format_compact_decimal
+from babel.numbers import NumberPattern, format_compact_decimal
 
 from premade.texts.translation import current_language, number_text
 
@@ -28,6 +29,13 @@ class LazyNumber:
         return number_text(self.number)
 
 
+def _with_decimals(pattern: NumberPattern, decimals: int) -> NumberPattern:
+    """Return the pattern for numbers with so many decimals."""
+    changed = copy(pattern)
+    changed.frac_prec = (decimals, decimals)
+    return changed
+
+
 def number(count: float) -> str:
     """Return `12,000`."""
     return number_text(round(count))
@@ -36,13 +44,13 @@ def number(count: float) -> str:
 def decimal(value: float, digits: int) -> str:
     """Return `0.4` with one digit."""
     locale = _locale()
-    return locale.decimal_formats[None].apply(round(value, digits), locale, force_frac=(digits, digits))
+    return _with_decimals(locale.decimal_formats[None], digits).apply(round(value, digits), locale)
 
 
 def percent(share: float) -> str:
     """Return `4.3%`."""
     locale = _locale()
-    return locale.percent_formats[None].apply(share, locale, force_frac=(1, 1))
+    return _with_decimals(locale.percent_formats[None], 1).apply(share, locale)
 
 
 def compact(value: int) -> str:
@@ -61,8 +69,8 @@ def money(amount: Decimal, currency: str) -> str:
 def _money(amount: Decimal, currency: str, name: str) -> str:
     locale = Locale.parse(name)
     decimals = max(0, -int(amount.as_tuple().exponent))
-    pattern = locale.currency_formats["standard"]
-    text = pattern.apply(amount, locale, currency=currency, force_frac=(decimals, decimals))
+    pattern = _with_decimals(locale.currency_formats["standard"], decimals)
+    text = pattern.apply(amount, locale, currency=currency, currency_digits=False)
     # A currency without a symbol: CLDR separates letters from figures, and Babel does not.
     return re.sub(rf"{currency}(?=\d)", currency + NO_BREAK_SPACE, text)
 
