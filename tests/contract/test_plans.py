@@ -30,6 +30,7 @@ from premade.generation.large import sql as large
 from premade.limits.long_reads import sql as long_reads
 from premade.limits.rate_limits import sql as leases
 from premade.offline.snapshot import sql as snapshots
+from premade.orders import owner_sql as owner
 from premade.orders.lookup import sql as orders
 from premade.partners.keyring import Caller
 from premade.partners.keyring import sql as keys
@@ -153,8 +154,8 @@ PLANS: dict[str, tuple[Statement, set[str]]] = {
         stock.products_of_partner, {"partners_pkey", "allotments_pkey", "products_pkey", "product_functions_pkey", "function_names_pkey"}
     ),
     "batches_of_all": (batches.batches_of_all, {"batches_by_time", "tickets_by_batch"}),
-    "partner_of_ticket": (console.partner_of_ticket, {"ticket_code_taken", "partners_pkey", "products_pkey"}),
-    "partner_of_order": (console.partner_of_order, {"ota_orders_by_partner", "partners_pkey"}),
+    "partner_of_ticket": (owner.partner_of_ticket, {"ticket_code_taken", "partners_pkey", "products_pkey"}),
+    "partner_of_order": (owner.partner_of_order, {"ota_orders_by_partner", "partners_pkey"}),
     "orders_of_email": (console.orders_of_email, {"ota_orders_by_email", "partners_pkey"}),
     "orders_of_phone": (console.orders_of_phone, {"ota_orders_by_phone", "partners_pkey"}),
     "console_orders_of_payment": (console.orders_of_payment, {"ota_orders_by_payment", "partners_pkey"}),

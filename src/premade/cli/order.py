@@ -12,8 +12,8 @@ from premade.cancellation.cancel_order import CancelOrderRequest, OrderCanceller
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, show_one
 from premade.cli.reason import COMMAND_REQUEST, Reason
-from premade.console.tickets.search import partner_of_order
 from premade.orders.lookup import order_of
+from premade.orders.owner import partner_of_order
 from premade.postgres.database import Database
 from premade.postgres.statements import columns_of
 from premade.runtime.clock import Runtime

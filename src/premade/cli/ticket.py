@@ -11,7 +11,7 @@ from premade.cancellation.cancel import Canceller, CancelRequest
 from premade.cli.operate import operate
 from premade.cli.output import AsJson, print_json, show_one, show_rows
 from premade.cli.reason import COMMAND_REQUEST, Reason
-from premade.console.tickets.search import partner_of_ticket
+from premade.orders.owner import partner_of_ticket
 from premade.postgres.database import Database
 from premade.postgres.statements import columns_of
 from premade.tickets.code import fold_ticket_code

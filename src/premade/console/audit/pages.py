@@ -19,8 +19,8 @@ from premade.console.audit.search_sql import EventRow
 from premade.console.audit.sentences import name_of_event, reason_of, sentence, sentence_of_many
 from premade.console.lists import Chip, ListAddress, Pager
 from premade.console.routing import Page, StaffRequest
-from premade.console.tickets.search import partner_of_order, partner_of_ticket
 from premade.orders.lookup import OrderUnknown, order_of
+from premade.orders.owner import partner_of_order, partner_of_ticket
 from premade.partners.partner import partners_by_id
 from premade.partners.partner_sql import PartnerRow
 from premade.staff.member import list_staff

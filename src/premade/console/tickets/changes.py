@@ -10,10 +10,10 @@ from premade.console.reason import ReasonForm
 from premade.console.rendering import STATE_NAMES
 from premade.console.routing import StaffRequest
 from premade.console.tickets.pages import ORDERS, TICKETS
-from premade.console.tickets.search import partner_of_order, partner_of_ticket
-from premade.console.tickets.search_sql import OrderOwner, TicketOwner
 from premade.orders.lookup import order_of
 from premade.orders.lookup_sql import OrderRow
+from premade.orders.owner import partner_of_order, partner_of_ticket
+from premade.orders.owner_sql import OrderOwner, TicketOwner
 from premade.reissue.reissue import Reissuer, ReissueRequest
 from premade.staff.role import Right
 from premade.texts.translation import gettext as _

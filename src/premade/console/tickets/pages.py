@@ -21,20 +21,18 @@ from premade.console.tickets.search import (
     SearchedSales,
     SearchedTicket,
     orders_like,
-    partner_of_order,
-    partner_of_ticket,
     read_search,
     tickets_of_order,
 )
 from premade.console.tickets.search_sql import (
     FoundByPhone,
     FoundOrder,
-    OrderOwner,
     TicketOfOrder,
-    TicketOwner,
 )
 from premade.orders.lookup import OrderUnknown, order_of
 from premade.orders.lookup_sql import OrderRow
+from premade.orders.owner import partner_of_order, partner_of_ticket
+from premade.orders.owner_sql import OrderOwner, TicketOwner
 from premade.staff.role import Right
 from premade.texts.translation import Text, current_language, lazy
 from premade.tickets import picture

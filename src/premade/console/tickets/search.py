@@ -9,17 +9,13 @@ from enum import StrEnum
 from premade.activation.customer import national_digits, payment_reference, phone
 from premade.console.tickets import search_sql as sql
 from premade.customers.address import readings_of_email
-from premade.orders.lookup import OrderUnknown
 from premade.postgres.database import Database
 from premade.tickets.code import (
     fold_order_id,
     fold_ticket_code,
     fold_token,
-    is_order_id,
-    is_ticket_code,
     split_token,
 )
-from premade.tickets.lookup import TicketUnknown
 from premade.values.texts import cleaned, without_invisible
 
 ORDERS_SHOWN_MAX = 50
@@ -102,36 +98,6 @@ def _phones(text: str) -> Iterator[tuple[Like, str]]:
 def _payments(text: str) -> Iterator[tuple[Like, str]]:
     with suppress(ValueError):
         yield Like.PAYMENT, payment_reference(text)
-
-
-async def partner_of_ticket(database: Database, code: str) -> sql.TicketOwner:
-    """Return the partner of the ticket.
-
-    Raises:
-        TicketUnknown: there is no such ticket.
-    """
-    row = None
-    if is_ticket_code(code):
-        async with database.single_statement() as tx:
-            row = await tx.fetch_one(sql.partner_of_ticket, ticket_code=code)
-    if row is None:
-        raise TicketUnknown("of_no_partner")
-    return row
-
-
-async def partner_of_order(database: Database, order_id: str) -> sql.OrderOwner:
-    """Return the partner of the order.
-
-    Raises:
-        OrderUnknown: there is no such order.
-    """
-    row = None
-    if is_order_id(order_id):
-        async with database.single_statement() as tx:
-            row = await tx.fetch_one(sql.partner_of_order, order_id=order_id)
-    if row is None:
-        raise OrderUnknown("of_no_partner")
-    return row
 
 
 async def orders_like(database: Database, like: Like, value: str) -> tuple[Sequence[sql.FoundOrder], bool]:

@@ -1,16 +1,3 @@
--- name: partner_of_ticket
-SELECT t.partner_id, p.name AS partner, p.is_test, r.name AS product
-FROM pre_generated_tickets t
-JOIN partners p ON p.partner_id = t.partner_id
-JOIN products r ON r.product_id = t.product_id
-WHERE t.ticket_code = :ticket_code
-
--- name: partner_of_order
-SELECT o.partner_id, p.name AS partner, p.is_test
-FROM ota_orders o
-JOIN partners p ON p.partner_id = o.partner_id
-WHERE o.order_id = :order_id
-
 -- name: orders_of_email
 -- By the 64 bits that the index has, and then by the whole: two addresses may share the bits.
 SELECT o.order_id, o.partner_id, o.status, o.customer_name, o.payment_reference, o.total_amount, o.currency,

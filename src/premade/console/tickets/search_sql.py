@@ -11,21 +11,6 @@ statement = statements_of(__file__)
 
 
 @dataclass(slots=True)
-class TicketOwner:
-    partner_id: int
-    partner: str
-    is_test: bool
-    product: str
-
-
-@dataclass(slots=True)
-class OrderOwner:
-    partner_id: int
-    partner: str
-    is_test: bool
-
-
-@dataclass(slots=True)
 class FoundOrder:
     order_id: str
     partner_id: int
@@ -53,14 +38,6 @@ class TicketOfOrder:
     entitlements: list[dict[str, Any]]
     batch_id: str
     product: str
-
-
-@statement
-def partner_of_ticket(*, ticket_code: str) -> TicketOwner: ...
-
-
-@statement
-def partner_of_order(*, order_id: str) -> OrderOwner: ...
 
 
 @statement
