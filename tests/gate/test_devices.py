@@ -1,5 +1,6 @@
 """Devices of gates: registered by their first request, listed, revoked and approved."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,12 +10,13 @@ from support.processes import wait_until
 from support.shop import Seller, Shop, unique
 from support.terminal import Operator
 
-from premade.devices.change import set_state
+from premade.devices.change import page_of_devices, set_state
 from premade.devices.registry import DEVICES_MAX, DeviceRevoked, DeviceState, DeviceUnapproved, GateDevices
 from premade.partners.keyring import GateCaller
 from premade.partners.keys import rotate_key
 from premade.postgres.database import Database
 from premade.runtime.clock import Runtime, rfc3339
+from premade.runtime.slots import current_owner
 
 REVOKED = (403, "DEVICE_REVOKED")
 
@@ -149,6 +151,39 @@ def test_the_devices_of_one_key_are_bounded_and_revoked_ones_are_kept(shop: Shop
     assert "NEW" in approved
     assert "D2" not in approved
     assert {"device_id": "D1", "state": "REVOKED"} in rows
+
+
+def test_staff_do_not_wait_for_the_many_devices_of_one_partner(shop: Shop, seller: Seller) -> None:
+    caller = GateCaller(f"key:{seller.key_id}", seller.partner_id, frozenset(), key_id=seller.key_id)
+    shop.sql(
+        "INSERT INTO gate_devices (owner, device_id, partner_id, state, registered_at, registered_by, last_used_at, last_used_by) "
+        "SELECT %s, 'D' || n, %s, 'APPROVED', now(), %s, now(), %s FROM generate_series(1, %s) AS n RETURNING 1",
+        caller.actor, seller.partner_id, caller.actor, caller.actor, DEVICES_MAX,
+    )  # fmt: skip
+
+    async def come(database: Database, runtime: Runtime) -> int:
+        devices = GateDevices(database, runtime, needs_approval=False)
+        known = 0
+
+        async def send(number: int) -> None:
+            nonlocal known
+            current_owner.set(seller.partner_id)
+            await devices.require(caller, f"D{number}")
+            known += 1
+
+        async def read_as_staff() -> int:
+            await page_of_devices(database, "", 1, None)
+            return known
+
+        async with asyncio.TaskGroup() as group:
+            for number in range(1, DEVICES_MAX // 2):
+                group.create_task(send(number))
+            for _ in range(2):
+                await asyncio.sleep(0)  # The reads of all devices begin to wait for connections.
+            staff = group.create_task(read_as_staff())
+        return staff.result()
+
+    assert shop.operate(come) < DEVICES_MAX / 4
 
 
 def test_the_operator_lists_revokes_and_approves(

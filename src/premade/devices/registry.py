@@ -1,5 +1,6 @@
 """The devices of gates: each is registered by its first request. A revoked device is refused."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -11,6 +12,7 @@ from premade.postgres.database import Database
 from premade.runtime.clock import Runtime
 from premade.runtime.errors import Forbidden
 from premade.runtime.single_flight import SingleFlightCache
+from premade.runtime.slots import current_owner
 
 CACHE_SECONDS = 2.0
 """A revoked device works at most this long in a process that knew it."""
@@ -62,6 +64,8 @@ class _Registration:
     device_id: str
     partner_id: int | None
     actor: str
+    turns_of: Hashable
+    """Whose turns for connections a read of this device takes. A client can name many devices."""
 
 
 class GateDevices:
@@ -91,7 +95,9 @@ class GateDevices:
             if self._needs_approval:
                 raise DeviceUnapproved("unnamed", None)
             return
-        device = _Registration(caller.owner, device_id, caller.partner_id, caller.actor)
+        device = _Registration(
+            caller.owner, device_id, caller.partner_id, caller.actor, current_owner.get()
+        )
         state = await self._states.get(device, CACHE_SECONDS)
         if state is DeviceState.REVOKED:
             raise DeviceRevoked(device_id)
@@ -99,6 +105,7 @@ class GateDevices:
             raise DeviceUnapproved("unapproved", device_id)
 
     async def _fetch(self, device: _Registration) -> DeviceState:
+        current_owner.set(device.turns_of)
         now = self._runtime.now()
         async with self._database.single_statement() as tx:
             known = await tx.fetch_one(
