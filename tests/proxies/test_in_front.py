@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 from export.conftest import large_batch
 from proxies.conftest import Proxy, proxy_before
@@ -31,6 +32,7 @@ TICKETS = 60_000
 """Their CSV has some 20 MB: more than the buffers of the loopback and of the proxy."""
 MEMORY_BYTES_MAX = 8_000_000
 READ_BYTES = 65_536
+REQUESTS_PER_ADDRESS = 20
 CLIENTS = 4
 ANSWERS_MIN = 100
 
@@ -150,6 +152,40 @@ def test_a_body_over_the_limit_is_refused_as_by_the_service(
     for member in ("type", "title", "status", "code", "instance"):
         assert refused.json()[member] == expected.json()[member]
     assert refused.json()["request_id"]
+
+
+def test_an_address_that_fills_its_limit_with_slow_requests_keeps_no_other_out(
+    dsn: str, kind: str, certificate: Certificate, tmp_path: Path
+) -> None:
+    with ExitStack() as stack:
+        own = stack.enter_context(own_database(dsn))
+        environment = environment_for(
+            own,
+            PREMADE_TRUSTED_PROXIES="127.0.0.1",
+            PREMADE_CONNECTIONS_PER_ADDRESS_MAX=str(REQUESTS_PER_ADDRESS),
+        )
+        service = stack.enter_context(running_service(environment, tmp_path / "log", workers=1))
+        seller = Shop(own, service.url).seller()
+        [code] = seller.tickets()
+        proxy = stack.enter_context(proxy_before(service.url, kind, certificate, tmp_path))
+        # Not 127.0.0.1: that is the proxy, which has no limit.
+        flooder, other = (stack.enter_context(proxy.client(each)) for each in ("127.0.0.2", "127.0.0.3"))
+        pool = stack.enter_context(ThreadPoolExecutor(REQUESTS_PER_ADDRESS))
+
+        def read_slowly() -> int:
+            with proxy.client("127.0.0.2", **{"X-API-Key": seller.key}) as client:
+                return client.get(f"/api/ota/tickets/{code}").status_code
+
+        with psycopg.connect(own) as holder:
+            holder.execute("LOCK TABLE pre_generated_tickets IN ACCESS EXCLUSIVE MODE")
+            slow = [pool.submit(read_slowly) for _ in range(REQUESTS_PER_ADDRESS)]
+            wait_until(lambda: flooder.get("/healthz").status_code == 503, "its requests are not limited")
+            refused, served = flooder.get("/healthz"), other.get("/healthz")
+        assert (refused.json()["code"], served.status_code) == ("TOO_MANY_CONNECTIONS", 200)
+        assert refused.headers["Retry-After"]
+        # One of them may have come after a request of the loop above.
+        assert sorted(each.result() for each in slow)[:-1] == [200] * (REQUESTS_PER_ADDRESS - 1)
+        assert flooder.get("/healthz").status_code == 200
 
 
 def test_a_path_with_quotes_does_not_break_a_response_of_the_proxy(proxy: Proxy) -> None:
