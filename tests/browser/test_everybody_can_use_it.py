@@ -21,7 +21,9 @@ def paths(shop: Shop, seller: Seller) -> dict[str, list[str]]:
     reissue(seller, codes[0])
     cancel(seller, codes[1])
     unreadable = {"scan_id": "unreadable-1"}
-    assert gate_of(shop, seller.name).sync(unreadable).json()["conflicts"] == 1
+    gate = gate_of(shop, seller.name)
+    assert gate.sync(unreadable).json()["conflicts"] == 1
+    [device] = shop.sql("SELECT gate_device_id FROM gate_devices WHERE device_id = %s", gate.device_id)
     making = begun(shop, seller, unique("MAKING"), 500)
     return {
         "daily": [
@@ -49,6 +51,10 @@ def paths(shop: Shop, seller: Seller) -> dict[str, list[str]]:
             "/console/audit",
             "/console/audit?who=nobody&batch=B",
             "/console/account",
+            f"/console/gate-devices?find={gate.device_id}",
+            "/console/gate-devices?find=nothing",
+            f"/console/gate-devices/{device['gate_device_id']}/revoke",
+            "/console/customers",
             "/console/nowhere",
         ],
     }

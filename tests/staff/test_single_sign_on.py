@@ -157,10 +157,20 @@ def test_a_linked_account_signs_in_and_another_one_with_the_same_address_does_no
     assert not browser.is_signed_in
 
 
-@pytest.mark.parametrize("account", ["unverified~{email}", "1~nobody@example.com", "1~{email}.example.org"])
+@pytest.mark.parametrize(
+    "account",
+    [
+        "unverified~{email}",
+        "1~nobody@example.com",
+        "1~{email}.example.org",
+        "1~\u200b{email}",
+        "1~{email_with_a_wide_letter}",
+    ],
+)
 def test_nobody_else_gets_in_and_nobody_is_added(browser: Browser, email: str, account: str) -> None:
     staff = browser.shop.sql("SELECT count(*) AS n FROM staff")
-    answer = browser.signs_in(account.format(email=email))
+    wide = f"\uff4d{email[1:]}"
+    answer = browser.signs_in(account.format(email=email, email_with_a_wide_letter=wide))
 
     assert "No active member of staff" in refusal_of(answer)
     assert not browser.is_signed_in

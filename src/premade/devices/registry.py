@@ -95,9 +95,7 @@ class GateDevices:
             if self._needs_approval:
                 raise DeviceUnapproved("unnamed", None)
             return
-        device = _Registration(
-            caller.owner, device_id, caller.partner_id, caller.actor, current_owner.get()
-        )
+        device = _Registration(caller.owner, device_id, caller.partner_id, caller.actor, current_owner.get())
         state = await self._states.get(device, CACHE_SECONDS)
         if state is DeviceState.REVOKED:
             raise DeviceRevoked(device_id)

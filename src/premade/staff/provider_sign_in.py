@@ -128,8 +128,11 @@ async def _find(tx: Transaction, account: ProviderAccount) -> PasswordRow | None
 
 
 async def _link_by_name(tx: Transaction, runtime: Runtime, account: ProviderAccount) -> bool:
-    name = stored_name(account.name or "")
-    if "\0" in name:
+    sent = account.name or ""
+    name = stored_name(sent)
+    # `stored_name` corrects what people type. The provider's text must need no correction but small letters: an address with
+    # wide letters or invisible characters belongs to another account.
+    if "\0" in name or name != (sent.lower() if sent.isascii() else sent):
         return False
     staff_id = await tx.fetch_one(
         sql.link, issuer=account.issuer, subject=account.subject, now=runtime.now(), name=name
