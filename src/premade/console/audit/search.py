@@ -110,9 +110,10 @@ async def search_events(database: Database, event_filter: EventFilter, cursor: s
         rows = await _rows(tx, event_filter, parameters)
         archived_before = await tx.fetch_one(sql.archived_before)
     groups = _grouped(rows[:EVENTS_READ_MAX])[:EVENTS_A_PAGE]
-    _, following = _BY_ID.page(rows, sum(map(len, groups)))
+    # The last row may only say how far the search has read. It is not on the page.
+    events, following = _BY_ID.page(rows, sum(map(len, groups)))
     back_to = _recorded_at(rows[-1]) if following and rows else None
-    return EventPage(groups, following, back_to, archived_before)
+    return EventPage(_grouped(events), following, back_to, archived_before)
 
 
 def _grouped(rows: Sequence[EventRow]) -> list[list[EventRow]]:
