@@ -400,6 +400,7 @@ def test_partners_are_found_and_come_in_pages(shop: Shop) -> None:
     assert found == [[f"{number:02}" for number in range(1, 26)], ["26"]]
 
 
+@pytest.mark.nightly
 def test_a_key_is_made_by_keyboard_alone(somebody: Somebody, shop: Shop, seller: Seller) -> None:
     ann = somebody("admin")
     ann.goes_to(address(seller, "/keys/new"))

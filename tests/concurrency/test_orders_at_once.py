@@ -314,6 +314,7 @@ def test_draws_orders_and_sales_beside_a_batch_that_is_cancelled_never_deadlock(
     assert deadlocks(shop) == before
 
 
+@pytest.mark.nightly
 def test_a_ticket_that_is_held_for_too_long_is_answered_503_and_nothing_is_sold(
     seller: Seller, shop: Shop
 ) -> None:

@@ -67,6 +67,7 @@ def test_letters_that_would_come_out_in_wrong_shapes_are_named(name: str) -> Non
     assert UNPRINTABLE[name] in unprintable(name)
 
 
+@pytest.mark.nightly
 def test_the_command_names_what_it_cannot_print_and_prints_another_name(
     shop: Shop, operator: Operator, tmp_path: Path
 ) -> None:

@@ -144,6 +144,7 @@ def test_on_a_terminal_a_bar_grows_and_is_gone_at_the_end(quiet_shop: Shop) -> N
     assert rest.rstrip("\r\n").endswith("\x1b[2K")
 
 
+@pytest.mark.nightly
 def test_interrupted_it_says_how_to_go_on_and_does(quiet_shop: Shop) -> None:
     shop = quiet_shop
     seller = shop.seller(stock=100_000)

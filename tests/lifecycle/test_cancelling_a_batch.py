@@ -230,6 +230,7 @@ def test_a_ticket_that_a_sale_holds_is_waited_for_and_nobody_waits_for_the_other
     assert issued(shop, seller) == 2
 
 
+@pytest.mark.nightly
 def test_a_ticket_that_is_held_for_too_long_is_answered_503_and_a_retry_goes_on(
     seller: Seller, shop: Shop
 ) -> None:

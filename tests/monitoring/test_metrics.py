@@ -525,6 +525,7 @@ def test_with_the_database_away_the_endpoint_says_so() -> None:
     assert set(told) == {"premade_database_up", "premade_database_figures_read", "premade_build_info"}
 
 
+@pytest.mark.nightly
 def test_figures_that_cannot_be_read_do_not_make_the_database_away(place: tuple[Service, Shop]) -> None:
     service, shop = place
     with psycopg.connect(shop.dsn) as somebody:
@@ -616,6 +617,7 @@ def test_every_refusal_is_counted_also_the_router_s_and_who_goes_away_is_not(
     assert not [labels for labels in after["premade_http_requests_total"] if labels[2] == "0"]
 
 
+@pytest.mark.nightly
 def test_the_time_of_a_statement_that_fails_counts(place: tuple[Service, Shop]) -> None:
     service, shop = place
     seller = shop.seller()

@@ -19,6 +19,7 @@ from premade.tickets.code import read_token
 from premade.tickets.signing import PublicKey, Signers, list_signing_keys
 
 
+@pytest.mark.nightly
 def test_what_is_left_of_a_large_batch_is_signed_with_the_new_key(dsn: str, tmp_path: Path) -> None:
     with own_database(dsn) as first, empty_database(dsn) as second:
         shop = till(first)

@@ -466,6 +466,7 @@ def test_a_response_is_read_up_to_its_limit(shop: Shop, issuer: str, monkeypatch
     assert away.value.reason == "unusable"
 
 
+@pytest.mark.nightly
 def test_the_doctor_says_whether_the_provider_s_document_can_be_read(shop: Shop, issuer: str) -> None:
     def lines(**environment: str) -> str:
         return " ".join(Operator(shop.dsn).run("doctor", **environment).stdout.split())
